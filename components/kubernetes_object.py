@@ -1,0 +1,44 @@
+"""Any Kubernetes object as a Pulumi resource, from the plain dict that a builder made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+
+# Fields that the server fills and that programs read. A name that isn't an input has to be announced to the SDK.
+_OUTPUT_ONLY = ("status",)
+
+
+class KubernetesObject(pulumi.CustomResource):
+    """A resource with the type token that the Kubernetes SDK's own class of the kind has.
+
+    The SDK has a class per built-in kind and one for custom ones; all of them register exactly this. Going through
+    one class lets manifests of any kind be declared, and keeps builders free of Pulumi.
+    """
+
+    metadata: pulumi.Output[dict[str, Any]]
+    """The object's metadata as the server has it."""
+
+    data: pulumi.Output[dict[str, str]]
+    """A Secret's data, base64; other kinds have none."""
+
+    def __init__(
+        self, name: str, manifest: dict[str, Any], opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        """Register the object. Values in `manifest` may be outputs, at any depth."""
+        props: dict[str, Any] = {**dict.fromkeys(_OUTPUT_ONLY), **manifest}
+        secret_opts = None
+        if manifest["kind"] == "Secret":
+            props.setdefault("data", None)
+            secret_opts = pulumi.ResourceOptions(additional_secret_outputs=["data", "stringData"])
+        super().__init__(
+            type_token(manifest), name, props, pulumi.ResourceOptions.merge(opts, secret_opts)
+        )
+
+
+def type_token(manifest: dict[str, Any]) -> str:
+    """Return the Kubernetes provider's type token for a manifest: `kubernetes:apps/v1:Deployment`."""
+    api_version = manifest["apiVersion"]
+    group_version = api_version if "/" in api_version else f"core/{api_version}"
+    return f"kubernetes:{group_version}:{manifest['kind']}"

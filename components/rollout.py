@@ -1,0 +1,84 @@
+"""The end of an `up`: waits until every chosen cluster runs what was declared, and says why where one doesn't.
+
+A dynamic resource, for nothing that Karmada itself offers can be waited on: a template gets no Available condition in
+the control plane, and its ResourceBinding is made by Karmada, not by us.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pulumi
+from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
+
+from flotilla.errors import FlotillaError
+from flotilla.karmada.rollout import RolloutCheck
+from flotilla.kube.connection import connect
+
+_POLL_SECONDS = 0.5
+# Karmada needs a moment to carry a change from the template to the members' statuses, which may say "healthy" about
+# the version before. Two looks in a row that agree are past that.
+_LOOKS = 2
+
+
+class RolloutProvider(ResourceProvider):
+    """Waits on create and update; nothing is left to delete."""
+
+    serialize_as_secret_always = False
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        """Wait for the first rollout."""
+        wait(props)
+        return CreateResult(id_=str(props["workload"]), outs=props)
+
+    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
+        """A change of what is declared means a new rollout; a renewed kubeconfig or timeout doesn't."""
+        ignored = {"kubeconfig", "timeout", "__provider"}
+        changed = any(olds.get(key) != value for key, value in news.items() if key not in ignored)
+        return DiffResult(changes=changed)
+
+    def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
+        """Wait for the rollout of a change."""
+        wait(news)
+        return UpdateResult(outs=news)
+
+
+def wait(props: dict[str, Any]) -> None:
+    """Poll until the rollout is done.
+
+    Raises:
+        FlotillaError: it wasn't in time; says for each cluster what is missing.
+    """
+    connection = connect(props["kubeconfig"], name="Karmada")
+    check = RolloutCheck(
+        templates=props["templates"], placement=props["placement"], rules=props["overrideRules"]
+    )
+    deadline = time.monotonic() + float(props["timeout"])
+    agreeing = 0
+    while True:
+        progress = check.look(connection)
+        agreeing = agreeing + 1 if all(p.done for p in progress) else 0
+        if agreeing >= _LOOKS:
+            return
+        if time.monotonic() > deadline:
+            late = "; ".join(str(p) for p in progress if not p.done)
+            raise FlotillaError(
+                f"workload {props['workload']} is not healthy everywhere after {int(props['timeout'])} s: {late}",
+                hint="mend the cause and run `up` again: it goes on from here",
+            )
+        time.sleep(_POLL_SECONDS)
+
+
+class Rollout(Resource, module="flotilla", name="Rollout"):
+    """A workload's rollout; depends on its templates and policies."""
+
+    def __init__(self, name: str, props: dict[str, Any], opts: pulumi.ResourceOptions | None = None) -> None:
+        """Declare the wait.
+
+        Args:
+            name: the resource's name.
+            props: kubeconfig, workload, templates, placement, overrideRules, timeout (seconds).
+            opts: resource options.
+        """
+        super().__init__(RolloutProvider(), name, props, opts)

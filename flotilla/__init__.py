@@ -1,0 +1,3 @@
+"""Flotilla: `pulumi up` for a fleet of Kubernetes clusters."""
+
+__version__ = "0.1.0"

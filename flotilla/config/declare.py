@@ -1,0 +1,128 @@
+"""From a valid fleet to what is declared for it: the plain arguments of components, and what each cluster gets."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from flotilla.config.files import kubeconfig_text, read_manifests
+from flotilla.config.fleet import Fleet, affinity_of, facts
+from flotilla.config.load import SECTIONS, parse_fleet
+from flotilla.config.members import Member
+from flotilla.config.workloads import ReplicaStrategy, Workload
+from flotilla.karmada.propagation import deployment, override_rule, replica_scheduling, template
+from flotilla.karmada.render import render, shares
+from flotilla.kube import kubeconfig as kubeconfigs
+from flotilla.kube.objects import Object
+
+
+def fleet_of_environment(base: Path) -> Fleet:
+    """Return the fleet of the stack that a Pulumi engine runs the program for.
+
+    The engine hands the configuration over decrypted, as one JSON value a key (PULUMI_CONFIG). Inline kubeconfigs are
+    secrets in there; the models keep them as such, and components make them Pulumi secrets.
+
+    Raises:
+        ConfigError: with all problems.
+    """
+    values = json.loads(os.environ.get("PULUMI_CONFIG") or "{}")
+    sections = {
+        key: json.loads(values[f"flotilla:{key}"]) for key in SECTIONS if values.get(f"flotilla:{key}") is not None
+    }
+    return parse_fleet(sections, base=base)
+
+
+def member_args(member: Member, base: Path) -> dict[str, Any]:
+    """Return a PushMember's arguments, without the control plane."""
+    text = kubeconfig_text(member.kubeconfig, base)
+    return {
+        "kubeconfig": text,
+        "api_endpoint": member.api_endpoint or kubeconfigs.server(kubeconfigs.load(text)),
+        "labels": dict(member.labels),
+        "cloud_provider": member.provider or "",
+        "region": member.region or "",
+        "zones": list(member.zones),
+        "taints": [taint.model_dump(mode="json", exclude_defaults=True) for taint in member.taints],
+        "ca_bundle": member.ca_bundle or "",
+        "insecure_skip_tls_verify": member.insecure_skip_tls_verify,
+        "proxy_url": member.proxy_url or "",
+        "namespace": member.namespace,
+        "create_namespace": member.create_namespace,
+        "ready_timeout": member.ready_timeout,
+    }
+
+
+def workload_args(workload: Workload, base: Path) -> dict[str, Any]:
+    """Return a PropagatedWorkload's arguments, without the control plane."""
+    return {
+        "manifests": manifests_of(workload, base),
+        "affinity": affinity_of(workload.placement),
+        "namespace": workload.namespace,
+        "divided": workload.placement.replicas is ReplicaStrategy.DIVIDED,
+        "weights": dict(workload.placement.weights),
+        "override_rules": override_rules(workload),
+        "conflict_resolution": workload.conflict_resolution.value,
+        "timeout": workload.timeout,
+    }
+
+
+def manifests_of(workload: Workload, base: Path) -> list[Object]:
+    """Return the objects that a workload declares: its manifests, or its short form's Deployment."""
+    if workload.manifests:
+        return read_manifests(workload, base)
+    return [
+        deployment(
+            workload.name,
+            namespace=workload.namespace,
+            image=workload.image or "",
+            replicas=1 if workload.replicas is None else workload.replicas,
+            ports=list(workload.ports),
+            env=dict(workload.env),
+            resources=workload.resources.model_dump(exclude_defaults=True) if workload.resources else None,
+            labels=dict(workload.labels),
+        )
+    ]
+
+
+def override_rules(workload: Workload) -> list[Object]:
+    """Return a workload's overrides as Karmada's RuleWithCluster objects."""
+    return [
+        override_rule(
+            list(override.clusters),
+            container=override.container or workload.name,
+            image=override.image.model_dump(exclude_none=True) if override.image else None,
+            command=list(override.command),
+            args=list(override.args),
+            labels=dict(override.labels),
+            annotations=dict(override.annotations),
+            patches=[patch.model_dump(mode="json") for patch in override.patches],
+        )
+        for override in workload.overrides
+    ]
+
+
+def rendered(fleet: Fleet, base: Path) -> dict[str, list[Object]]:
+    """Return, for each member, the objects that it gets: overrides and replicas applied, in file order.
+
+    Raises:
+        ValueError: a patch that doesn't fit its template.
+    """
+    result: dict[str, list[Object]] = {member.name: [] for member in fleet.members}
+    for workload in fleet.workloads:
+        chosen = fleet.chosen(workload.placement)
+        scheduling = replica_scheduling(
+            dict(workload.placement.weights), divided=workload.placement.replicas is ReplicaStrategy.DIVIDED
+        ).model_dump(by_alias=True, exclude_none=True)
+        for manifest in manifests_of(workload, base):
+            declared = template(manifest, namespace=workload.namespace)
+            replicas = shares(declared, [member.name for member in chosen], scheduling)
+            for member in chosen:
+                if member.name in replicas:
+                    result[member.name].append(
+                        render(
+                            declared, facts(member), replicas=replicas[member.name], rules=override_rules(workload)
+                        )
+                    )
+    return result

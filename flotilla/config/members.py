@@ -1,0 +1,149 @@
+"""The clusters that join: how they are reached, and what Karmada is told about them."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+
+from flotilla.config.problems import ConfigModel, refuse
+from flotilla.karmada.names import MAX_MEMBER_NAME, is_dns_label, is_label_key, is_label_value
+
+
+def _endpoint(value: str) -> str:
+    if not re.match(r"^https?://[^/\s]+", value):
+        raise refuse(
+            "must be a URL with a scheme",
+            consequence="Karmada could not dial the cluster",
+            remedy=f"write https://{value}",
+        )
+    return value
+
+
+def _label_value(value: str) -> str:
+    if not is_label_value(value):
+        raise refuse(
+            "must be a valid label value (at most 63 letters, digits, '-', '_' or '.', alphanumeric at both ends)",
+            consequence="Karmada's API refuses the Cluster",
+            remedy="shorten or rename it",
+        )
+    return value
+
+
+def _labels(value: dict[str, str]) -> dict[str, str]:
+    for key, text in value.items():
+        if not is_label_key(key):
+            raise refuse(f"label key {key!r} is not valid", remedy="use [prefix/]name with letters, digits, '-', '_', '.'")
+        _label_value(text)
+    return value
+
+
+def _member_name(value: str) -> str:
+    if not is_dns_label(value, MAX_MEMBER_NAME):
+        raise refuse(
+            f"must be a DNS label of at most {MAX_MEMBER_NAME} lower-case letters, digits and '-'",
+            consequence="Karmada derives the namespace karmada-es-<name> from it",
+            remedy="rename the member",
+        )
+    return value
+
+
+Endpoint = Annotated[str, AfterValidator(_endpoint)]
+LabelValue = Annotated[str, AfterValidator(_label_value)]
+Labels = Annotated[dict[str, str], AfterValidator(_labels)]
+
+
+class JoinMode(StrEnum):
+    """Who applies the workloads in the member."""
+
+    PUSH = "Push"
+    """Karmada's controllers dial the member."""
+
+
+class TaintEffect(StrEnum):
+    """What a cluster taint does to placements that don't tolerate it (Karmada's Cluster API)."""
+
+    NO_SCHEDULE = "NoSchedule"
+    NO_EXECUTE = "NoExecute"
+
+
+class Taint(ConfigModel):
+    """Keeps workloads away from a cluster unless they tolerate it."""
+
+    key: str
+    value: str = ""
+    effect: TaintEffect
+
+
+class Kubeconfig(ConfigModel):
+    """Where a cluster's credentials are: a file, or the text itself as a Pulumi secret."""
+
+    path: str | None = Field(default=None, description="File, relative to the project's folder; `~` is your home.")
+    inline: SecretStr | None = Field(
+        default=None,
+        description="The kubeconfig's text; set it with `pulumi config set --secret --path`.",
+    )
+    context: str | None = Field(default=None, description="Context; the file's current one by default.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        return {"path": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.path is None) == (self.inline is None):
+            raise refuse(
+                "needs exactly one of 'path' and 'inline'",
+                consequence="there would be no credentials, or two that may differ",
+                remedy="keep one of them",
+            )
+        return self
+
+
+class Member(ConfigModel):
+    """A cluster that joins the control plane."""
+
+    name: Annotated[str, AfterValidator(_member_name)] = Field(description="The Cluster's name in Karmada.")
+    mode: JoinMode = Field(default=JoinMode.PUSH, description="Push: Karmada dials the member.")
+    kubeconfig: Kubeconfig = Field(description="Administrator's credentials, used to create the join objects.")
+    api_endpoint: Endpoint | None = Field(
+        default=None,
+        description="The URL that Karmada dials, where it differs from the kubeconfig's server.",
+    )
+    labels: Labels = Field(default_factory=dict, description="Labels of the Cluster, for placements to select.")
+    provider: LabelValue | None = Field(default=None, description="Cloud provider, for placements by field.")
+    region: LabelValue | None = Field(default=None, description="Region, for placements by field.")
+    zones: tuple[LabelValue, ...] = Field(default=(), description="Zones, for placements by field.")
+    taints: tuple[Taint, ...] = Field(default=(), description="Cluster taints.")
+    ca_bundle: str | None = Field(
+        default=None,
+        description="PEM certificates that verify apiEndpoint, where the member's own CA doesn't (a load balancer's).",
+    )
+    insecure_skip_tls_verify: bool = Field(
+        default=False, description="Don't verify the member's certificate. Anyone in between could pose as it."
+    )
+    proxy_url: Endpoint | None = Field(default=None, description="Proxy through which Karmada dials the member.")
+    namespace: str = Field(default="karmada-cluster", description="Namespace of the join objects in the member.")
+    create_namespace: bool = Field(
+        default=True, description="Create that namespace; false where the member has it already."
+    )
+    ready_timeout: int = Field(default=180, ge=5, description="Seconds to wait until the member is Ready.")
+
+    @model_validator(mode="after")
+    def _one_trust(self) -> Self:
+        if self.insecure_skip_tls_verify and self.ca_bundle:
+            raise refuse(
+                "has both 'caBundle' and 'insecureSkipTlsVerify'",
+                consequence="the bundle would never be used",
+                remedy="drop insecureSkipTlsVerify",
+            )
+        if self.ca_bundle and "-----BEGIN CERTIFICATE-----" not in self.ca_bundle:
+            raise refuse(
+                "'caBundle' must be PEM text",
+                consequence="Karmada could not verify the member",
+                remedy="paste the certificate with its BEGIN and END lines",
+            )
+        return self

@@ -1,0 +1,141 @@
+"""What is wrong with a stack file, said so that its author can mend it: value, rule, consequence, remedy."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+
+from flotilla.errors import FlotillaError
+
+_SHOWN = 60
+
+
+class ConfigModel(BaseModel):
+    """The base of every model of user input: no unknown keys, no changes after validation, camelCase keys."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+        hide_input_in_errors=True,
+    )
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One thing that is wrong, at one key."""
+
+    path: str
+    """The key, such as `members[1].apiEndpoint`."""
+    rule: str
+    """What must hold."""
+    consequence: str = ""
+    """What would go wrong otherwise."""
+    remedy: str = ""
+    """How to mend it."""
+    value: str = ""
+    """The value seen, as JSON; empty for secrets and for keys that are missing."""
+
+    def __str__(self) -> str:
+        seen = f"{self.value} — " if self.value else ""
+        parts = [self.rule, self.consequence, self.remedy]
+        return f"{self.path}: {seen}" + "; ".join(part for part in parts if part)
+
+
+class ConfigError(FlotillaError):
+    """A stack's fleet is not valid; `problems` has all of them."""
+
+    def __init__(self, problems: list[Problem], *, origin: str = "the stack's configuration") -> None:
+        """Sort and count the problems; `origin` says which file they are in."""
+        self.problems = sorted(set(problems))
+        self.origin = origin
+        count = len(self.problems)
+        lines = "\n".join(f"  {problem}" for problem in self.problems)
+        super().__init__(f"{origin} has {count} problem{'s' if count != 1 else ''}:\n{lines}")
+
+
+def refuse(rule: str, *, consequence: str = "", remedy: str = "") -> PydanticCustomError:
+    """Return the error that a validator raises; `problems_of` turns it into a Problem with its path and value."""
+    context = {"rule": rule, "consequence": consequence, "remedy": remedy}
+    return PydanticCustomError("rule", "{rule}", context)
+
+
+def problems_of(error: ValidationError, raw: Any, *, prefix: str = "", model: type[BaseModel]) -> list[Problem]:
+    """Turn pydantic's errors into problems, with the key's path and the value that was seen."""
+    found = []
+    for entry in error.errors(include_url=False, include_context=True, include_input=False):
+        location = entry["loc"]
+        path = _path(prefix, location)
+        value = "" if location and location[-1] == "inline" else _shown(_at(raw, location))
+        context = entry.get("ctx") or {}
+        kind = entry["type"]
+        if kind == "rule":
+            problem = Problem(path, context["rule"], context["consequence"], context["remedy"], value)
+        elif kind == "extra_forbidden":
+            problem = _unknown_key(path, str(location[-1]), _model_at(model, location[:-1]))
+        elif kind == "missing":
+            problem = Problem(path, "is required", remedy="add it")
+        else:
+            problem = Problem(path, entry["msg"][:1].lower() + entry["msg"][1:], value=value)
+        found.append(problem)
+    return found
+
+
+def _unknown_key(path: str, key: str, owner: type[BaseModel] | None) -> Problem:
+    known = [f.alias or name for name, f in owner.model_fields.items()] if owner else []
+    close = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
+    remedy = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(known)}" if known else "remove it"
+    return Problem(path, "is not a known key", "it would be ignored", remedy)
+
+
+def _model_at(model: type[BaseModel], location: tuple[int | str, ...]) -> type[BaseModel] | None:
+    """Follow a location's names through nested models, lists and options; None where it leaves the models."""
+    current: type[BaseModel] | None = model
+    for step in location:
+        if isinstance(step, int) or current is None:
+            continue
+        field = next((f for n, f in current.model_fields.items() if step in (f.alias, n)), None)
+        current = _model_in(field.annotation) if field else None
+    return current
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for argument in getattr(annotation, "__args__", ()):
+        found = _model_in(argument)
+        if found:
+            return found
+    return None
+
+
+def _path(prefix: str, location: tuple[int | str, ...]) -> str:
+    path = prefix
+    for step in location:
+        path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else str(step)
+    return path
+
+
+def _at(raw: Any, location: tuple[int | str, ...]) -> Any:
+    for step in location:
+        try:
+            raw = raw[step]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return raw
+
+
+def _shown(value: Any) -> str:
+    """Show scalars only: an object may hold a secret, and its keys are in the path anyway."""
+    if not isinstance(value, str | int | float | bool):
+        return ""
+    text = json.dumps(value)
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"

@@ -1,0 +1,192 @@
+"""What runs, and where: templates, their placement, and how single clusters differ."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, Field, field_validator, model_validator
+
+from flotilla.config.members import Labels
+from flotilla.config.problems import ConfigModel, refuse
+from flotilla.karmada.names import is_dns_label
+
+
+def _object_name(value: str) -> str:
+    if not is_dns_label(value):
+        raise refuse("must be a DNS label (lower-case letters, digits, '-')", remedy="rename it")
+    return value
+
+
+Name = Annotated[str, AfterValidator(_object_name)]
+
+
+class ReplicaStrategy(StrEnum):
+    """What `replicas` means over several clusters (Karmada's replicaSchedulingType)."""
+
+    DUPLICATED = "duplicated"
+    """Every chosen cluster runs all replicas."""
+    DIVIDED = "divided"
+    """The chosen clusters share the replicas, by weight."""
+
+
+class ConflictResolution(StrEnum):
+    """What happens where a member already has the object."""
+
+    ABORT = "Abort"
+    """Leave it alone and report the conflict."""
+    OVERWRITE = "Overwrite"
+    """Take it over."""
+
+
+class Placement(ConfigModel):
+    """Which clusters a workload runs on. All conditions that are given must hold."""
+
+    clusters: tuple[str, ...] = Field(default=(), description="Members by name.")
+    exclude: tuple[str, ...] = Field(default=(), description="Members that are never chosen.")
+    labels: dict[str, str] = Field(default_factory=dict, description="Labels that the Cluster must have.")
+    providers: tuple[str, ...] = Field(default=(), description="Cloud providers, any of them.")
+    regions: tuple[str, ...] = Field(default=(), description="Regions, any of them.")
+    zones: tuple[str, ...] = Field(default=(), description="Zones; any of the Cluster's must be among them.")
+    replicas: ReplicaStrategy = Field(default=ReplicaStrategy.DUPLICATED, description="duplicated or divided.")
+    weights: dict[str, Annotated[int, Field(ge=1)]] = Field(
+        default_factory=dict, description="Static weight by member, for divided replicas."
+    )
+
+    @model_validator(mode="after")
+    def _weights_need_division(self) -> Self:
+        if self.weights and self.replicas is not ReplicaStrategy.DIVIDED:
+            raise refuse(
+                "has 'weights' while replicas are duplicated",
+                consequence="the weights would do nothing",
+                remedy="add `replicas: divided` or drop the weights",
+            )
+        both = sorted(set(self.clusters) & set(self.exclude))
+        if both:
+            raise refuse(
+                f"{', '.join(both)}: both in 'clusters' and in 'exclude'",
+                consequence="the cluster would never be chosen",
+                remedy="keep it in one of them",
+            )
+        return self
+
+
+class ImageOverride(ConfigModel):
+    """Parts of the image that a cluster replaces."""
+
+    registry: str | None = None
+    repository: str | None = None
+    tag: str | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if self.registry is None and self.repository is None and self.tag is None:
+            raise refuse("changes nothing", remedy="give registry, repository or tag")
+        return self
+
+
+class Operation(StrEnum):
+    """JSON patch operations that Karmada's plaintext overrider knows."""
+
+    ADD = "add"
+    REPLACE = "replace"
+    REMOVE = "remove"
+
+
+class Patch(ConfigModel):
+    """A JSON patch step, for what the typed fields don't cover."""
+
+    op: Operation
+    path: str = Field(description="JSON pointer, such as /spec/template/spec/priorityClassName.")
+    value: Any = None
+
+    @field_validator("path")
+    @classmethod
+    def _pointer(cls, value: str) -> str:
+        if not value.startswith("/"):
+            raise refuse("must be a JSON pointer", remedy=f"write /{value.replace('.', '/')}")
+        return value
+
+    @model_validator(mode="after")
+    def _value_fits(self) -> Self:
+        if (self.value is None) != (self.op is Operation.REMOVE):
+            raise refuse("'remove' takes no value, 'add' and 'replace' take one", remedy="fix op or value")
+        return self
+
+
+class Override(ConfigModel):
+    """How the workload differs in some clusters."""
+
+    clusters: tuple[str, ...] = Field(min_length=1, description="Members by name.")
+    image: ImageOverride | None = None
+    command: tuple[str, ...] = Field(default=(), description="Words added to the container's command.")
+    args: tuple[str, ...] = Field(default=(), description="Arguments added to the container's.")
+    container: str | None = Field(default=None, description="Container for command and args; the workload's name.")
+    labels: Labels = Field(default_factory=dict, description="Labels added or replaced.")
+    annotations: dict[str, str] = Field(default_factory=dict, description="Annotations added or replaced.")
+    patches: tuple[Patch, ...] = ()
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not (
+            self.image or self.command or self.args or self.labels or self.annotations or self.patches
+        ):
+            raise refuse(
+                "changes nothing", consequence="it would only look like a difference", remedy="remove it or fill it"
+            )
+        return self
+
+
+class Resources(ConfigModel):
+    """Compute resources of the container, in Kubernetes quantities (`100m`, `64Mi`)."""
+
+    requests: dict[str, str] = Field(default_factory=dict)
+    limits: dict[str, str] = Field(default_factory=dict)
+
+
+class Workload(ConfigModel):
+    """What runs on the chosen clusters: an image in short form, or manifests of any kind."""
+
+    name: Name = Field(description="The workload's name, and the Deployment's in the short form.")
+    namespace: Name = Field(default="default", description="Namespace, in the control plane and the members.")
+    image: str | None = Field(default=None, min_length=1, description="Image of the one container.")
+    replicas: int | None = Field(default=None, ge=0, description="Replicas; 1 by default.")
+    ports: tuple[Annotated[int, Field(ge=1, le=65535)], ...] = Field(default=(), description="Container ports.")
+    env: dict[str, str] = Field(default_factory=dict, description="Environment variables; no secrets here.")
+    resources: Resources | None = None
+    labels: Labels = Field(default_factory=dict, description="More labels of the Deployment and its pods.")
+    manifests: tuple[str, ...] = Field(default=(), description="YAML files, relative to the project's folder.")
+    placement: Placement
+    overrides: tuple[Override, ...] = ()
+    conflict_resolution: ConflictResolution = Field(
+        default=ConflictResolution.ABORT, description="Where a member has the object already: Abort or Overwrite."
+    )
+    timeout: int = Field(default=300, ge=5, description="Seconds to wait until every chosen cluster is healthy.")
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        if (self.image is None) == (not self.manifests):
+            raise refuse(
+                "needs exactly one of 'image' and 'manifests'",
+                consequence="there would be nothing to run, or two things of one name",
+                remedy="keep one of them",
+            )
+        if self.manifests:
+            short = [
+                key
+                for key, given in (
+                    ("replicas", self.replicas is not None),
+                    ("ports", self.ports),
+                    ("env", self.env),
+                    ("resources", self.resources),
+                    ("labels", self.labels),
+                )
+                if given
+            ]
+            if short:
+                raise refuse(
+                    f"has 'manifests' and the short form's {', '.join(repr(s) for s in short)}",
+                    consequence="they would do nothing",
+                    remedy="set them in the manifests",
+                )
+        return self

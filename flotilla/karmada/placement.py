@@ -1,0 +1,81 @@
+"""Placement arithmetic: which clusters an affinity matches, and how replicas are divided among them.
+
+Upstream: pkg/util/selector.go (ClusterMatches) and pkg/util/helper (Webster's method, since 1.15; the older
+largest-weight-first dispenser gives the same for the recorded cases).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ClusterFacts:
+    """What placement can ask about a cluster."""
+
+    name: str
+    labels: dict[str, str] = field(default_factory=dict)
+    provider: str = ""
+    region: str = ""
+    zones: tuple[str, ...] = ()
+
+
+def matches(cluster: ClusterFacts, affinity: dict[str, Any]) -> bool:
+    """Tell whether a ClusterAffinity (policy/v1alpha1) chooses the cluster; an empty one chooses every cluster."""
+    if cluster.name in affinity.get("exclude", ()):
+        return False
+    names = affinity.get("clusterNames")
+    if names and cluster.name not in names:
+        return False
+    selector = affinity.get("labelSelector") or {}
+    wanted = selector.get("matchLabels") or {}
+    if any(cluster.labels.get(key) != value for key, value in wanted.items()):
+        return False
+    for expression in selector.get("matchExpressions") or []:
+        if not _label_matches(cluster.labels, expression):
+            return False
+    fields = (affinity.get("fieldSelector") or {}).get("matchExpressions") or []
+    return all(_field_matches(cluster, expression) for expression in fields)
+
+
+def _label_matches(labels: dict[str, str], expression: dict[str, Any]) -> bool:
+    value = labels.get(expression["key"])
+    match expression["operator"]:
+        case "In":
+            return value in expression["values"]
+        case "NotIn":
+            return value not in expression["values"]
+        case "Exists":
+            return value is not None
+        case "DoesNotExist":
+            return value is None
+    raise ValueError(f"unknown label selector operator {expression['operator']!r}")
+
+
+def _field_matches(cluster: ClusterFacts, expression: dict[str, Any]) -> bool:
+    key, operator, values = expression["key"], expression["operator"], set(expression["values"])
+    if key == "zone":
+        # A cluster matches In when any of its zones is listed, NotIn when none is (upstream: matchZones).
+        return bool(set(cluster.zones) & values) == (operator == "In")
+    value = {"provider": cluster.provider, "region": cluster.region}[key]
+    return (value in values) == (operator == "In")
+
+
+def divide(replicas: int, weights: dict[str, int]) -> dict[str, int]:
+    """Divide replicas by static weight, as Karmada's scheduler does (Webster's method).
+
+    Each replica goes to the cluster with the highest weight / (2 x assigned + 1); a tie goes to the one with fewer,
+    then by name. (Upstream breaks the last tie by name upwards or downwards, chosen by the template's UID, so of two
+    clusters that tie exactly either may get the odd replica.)
+
+    Returns:
+        Replicas by cluster, for every cluster that has a weight above zero.
+    """
+    assigned = {name: 0 for name, weight in sorted(weights.items()) if weight > 0}
+    if not assigned:
+        return {}
+    for _ in range(replicas):
+        chosen = min(assigned, key=lambda name: (-weights[name] / (2 * assigned[name] + 1), assigned[name], name))
+        assigned[chosen] += 1
+    return assigned

@@ -1,0 +1,42 @@
+"""Karmada's versions: the range that Flotilla supports, and what came when."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple, Self
+
+
+class Version(NamedTuple):
+    """A version as far as features go: patch releases add none."""
+
+    major: int
+    minor: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read '1.18', '1.18.2' or 'v1.18.2'; ValueError otherwise."""
+        found = re.fullmatch(r"v?(\d+)\.(\d+)(\.\d+)?", text)
+        if not found:
+            raise ValueError(text)
+        return cls(int(found[1]), int(found[2]))
+
+    def __str__(self) -> str:
+        return f"{self.major}.{self.minor}"
+
+
+class Range(NamedTuple):
+    """Versions from `oldest` to `newest`, both included."""
+
+    oldest: Version
+    newest: Version
+
+    def covers(self, version: Version) -> bool:
+        """Tell whether the version is in the range."""
+        return self.oldest <= version <= self.newest
+
+    def __str__(self) -> str:
+        return f"{self.oldest} and {self.newest}"
+
+
+SUPPORTED = Range(Version(1, 10), Version(1, 18))
+"""Verified at both ends: 1.10.7 and 1.18.2."""

@@ -1,0 +1,1 @@
+"""Kubernetes without Karmada: kubeconfigs, connections, server-side apply."""
