@@ -1,0 +1,213 @@
+"""The sandbox's programs: downloaded where that works, else built from the Go modules pinned in `tools/`.
+
+Kept in a cache by content: the folder's name is a digest of what it was made from, so that a changed pin makes a new
+folder and two checkouts share one. Safe when two start at once: one makes it, the other waits.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import platform
+import shutil
+import stat
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from flotilla.errors import SandboxError
+
+KUBERNETES = "v1.37.2"
+ETCD = "v3.6.16"
+KWOK = "v0.8.0"
+
+_TOOLS = Path(__file__).with_name("tools")
+_KWOK_RELEASE = f"https://github.com/kubernetes-sigs/kwok/releases/download/{KWOK}"
+_PROBE_SECONDS = 5
+_DOWNLOAD_SECONDS = 300
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Program:
+    """One program: where it is built, from which package, and what is stamped into it."""
+
+    name: str
+    module: str
+    package: str
+    stamps: tuple[tuple[str, str], ...] = ()
+
+
+# An API server without its version is refused by Helm charts that check it, Karmada's among them.
+_VERSION_PACKAGE = "k8s.io/component-base/version"
+_KUBERNETES_STAMPS = (
+    (f"{_VERSION_PACKAGE}.gitVersion", KUBERNETES),
+    (f"{_VERSION_PACKAGE}.gitMajor", KUBERNETES[1:].split(".")[0]),
+    (f"{_VERSION_PACKAGE}.gitMinor", KUBERNETES.split(".")[1]),
+    (f"{_VERSION_PACKAGE}.gitTreeState", "archive"),
+    (f"{_VERSION_PACKAGE}.buildDate", "1970-01-01T00:00:00Z"),
+)
+PROGRAMS = (
+    Program("kwokctl", "kwok", "sigs.k8s.io/kwok/cmd/kwokctl", (("sigs.k8s.io/kwok/pkg/consts.Version", KWOK[1:]),)),
+    Program("kwok", "kwok", "sigs.k8s.io/kwok/cmd/kwok", (("sigs.k8s.io/kwok/pkg/consts.Version", KWOK[1:]),)),
+    Program("etcd", "etcd", "go.etcd.io/etcd/server/v3"),
+    *(
+        Program(name, "kubernetes", f"k8s.io/kubernetes/cmd/{name}", _KUBERNETES_STAMPS)
+        for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Binaries:
+    """Where the programs are. What isn't in the folder, `kwokctl` downloads by itself."""
+
+    folder: Path
+    origin: str
+
+    def path(self, name: str) -> Path | None:
+        """Return a program's path; None where kwokctl is to download it."""
+        file = self.folder / name
+        return file if file.exists() else None
+
+    @property
+    def kwokctl(self) -> Path:
+        """The program that starts clusters; always there."""
+        return self.folder / "kwokctl"
+
+
+def cache_folder() -> Path:
+    """Return the folder of all cached programs (FLOTILLA_CACHE, else the user's cache folder)."""
+    root = os.environ.get("FLOTILLA_CACHE") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(root) / "flotilla"
+
+
+def ensure(report: Report, *, cache: Path | None = None) -> Binaries:
+    """Return the sandbox's programs, made ready if need be.
+
+    Args:
+        report: takes a line for every step that takes over a second.
+        cache: the cache folder, for tests.
+
+    Raises:
+        SandboxError: they can be neither downloaded nor built.
+    """
+    given = os.environ.get("FLOTILLA_SANDBOX_BIN")
+    if given:
+        return _given(Path(given))
+    folder = (cache or cache_folder()) / f"sandbox-{_digest()}"
+    if not (folder / ".complete").exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(folder.with_suffix(".lock"), report):
+            if not (folder / ".complete").exists():
+                _make(folder, report)
+    return Binaries(folder, (folder / ".complete").read_text().strip())
+
+
+def _given(folder: Path) -> Binaries:
+    missing = [program.name for program in PROGRAMS if not (folder / program.name).exists()]
+    if missing:
+        raise SandboxError(
+            f"FLOTILLA_SANDBOX_BIN={folder} has no {', '.join(missing)}",
+            hint="give a folder with all of them, or unset it to have them downloaded or built",
+        )
+    return Binaries(folder, "given by FLOTILLA_SANDBOX_BIN")
+
+
+def _make(folder: Path, report: Report) -> None:
+    partial = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    if _downloadable():
+        origin = f"released binaries (kwok {KWOK}, Kubernetes {KUBERNETES})"
+        for name in ("kwokctl", "kwok"):
+            _download(f"{_KWOK_RELEASE}/{name}-{_platform()}", partial / name, report)
+    elif shutil.which("go"):
+        origin = f"built from Go modules (kwok {KWOK}, Kubernetes {KUBERNETES}, etcd {ETCD})"
+        _build_all(partial, report)
+    else:
+        shutil.rmtree(partial)
+        raise SandboxError(
+            "the sandbox's programs can be neither downloaded (github.com doesn't answer) nor built (there is no Go)",
+            hint="install Go 1.26 or newer, or put the programs into a folder and set FLOTILLA_SANDBOX_BIN to it",
+        )
+    (partial / ".complete").write_text(origin + "\n")
+    partial.rename(folder)
+
+
+def _build_all(folder: Path, report: Report) -> None:
+    for index, program in enumerate(PROGRAMS, 1):
+        started = time.monotonic()
+        report(f"building {program.name} ({index} of {len(PROGRAMS)}; all of them take 6 to 9 minutes on two cores)")
+        _build(program, folder)
+        seconds = time.monotonic() - started
+        if seconds > 1:
+            report(f"built {program.name} in {seconds:.0f} s")
+
+
+def _build(program: Program, folder: Path) -> None:
+    stamps = " ".join(f"-X {key}={value}" for key, value in program.stamps)
+    result = subprocess.run(
+        ["go", "build", "-trimpath", "-ldflags", f"-s -w {stamps}", "-o", folder / program.name, program.package],
+        cwd=_TOOLS / program.module,
+        env={**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly -buildvcs=false"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if result.returncode != 0:
+        last = result.stderr.strip().splitlines()[-1:] or ["no output"]
+        raise SandboxError(
+            f"{program.name} can't be built: {last[0]}",
+            hint=f"run `go build {program.package}` in {_TOOLS / program.module} to see all of it",
+        )
+
+
+def _downloadable() -> bool:
+    request = urllib.request.Request(f"{_KWOK_RELEASE}/kwokctl-{_platform()}", method="HEAD")
+    try:
+        with urllib.request.urlopen(request, timeout=_PROBE_SECONDS):  # noqa: S310 - a constant https URL
+            return True
+    except OSError:
+        return False
+
+
+def _download(url: str, target: Path, report: Report) -> None:
+    report(f"downloading {url}")
+    try:
+        with urllib.request.urlopen(url, timeout=_DOWNLOAD_SECONDS) as response, target.open("wb") as file:  # noqa: S310
+            shutil.copyfileobj(response, file)
+    except (urllib.error.URLError, OSError) as error:
+        raise SandboxError(f"{url} can't be downloaded: {error}", hint="run it again; what is there is kept") from None
+    target.chmod(target.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+
+
+def _platform() -> str:
+    machine = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}.get(platform.machine(), platform.machine())
+    return f"{platform.system().lower()}-{machine}"
+
+
+def _digest() -> str:
+    parts = hashlib.sha256(f"{_platform()} {PROGRAMS}".encode())
+    for program in PROGRAMS:
+        parts.update((_TOOLS / program.module / "go.sum").read_bytes())
+        parts.update((_TOOLS / program.module / "go.mod").read_bytes())
+    return parts.hexdigest()[:16]
+
+
+@contextmanager
+def _locked(path: Path, report: Report) -> Iterator[None]:
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            report("another process is preparing the sandbox's programs; waiting for it")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield

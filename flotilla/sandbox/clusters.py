@@ -1,0 +1,221 @@
+"""One cluster of the sandbox: a real control plane, driven by kwokctl, with simulated nodes and pods."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from flotilla.errors import ClusterError, SandboxError
+from flotilla.kube import kubeconfig as kubeconfigs
+from flotilla.kube.connection import Connection
+from flotilla.sandbox.binaries import KUBERNETES, Binaries
+
+LOOPBACK = "127.0.0.1"
+_NODE_CAPACITY = {"cpu": "32", "memory": "256Gi", "pods": "110"}
+# What runs in a Karmada control plane, as upstream deploys its kube-controller-manager: no workload controllers.
+_KARMADA_CONTROLLERS = (
+    "namespace,garbagecollector,serviceaccount-token,ttl-after-finished,"
+    "csrcleaner,csrsigning,clusterrole-aggregation"
+)
+_START_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class SandboxCluster:
+    """A cluster by name, in the sandbox's folder."""
+
+    name: str
+    root: Path
+    binaries: Binaries
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The administrator's kubeconfig, mode 0600."""
+        return self.root / "kubeconfigs" / f"{self.name}.yaml"
+
+    @property
+    def folder(self) -> Path:
+        """kwokctl's folder of this cluster."""
+        return self.root / "kwok" / "clusters" / self.name
+
+    @property
+    def pki(self) -> Path:
+        """Certificates: ca.crt, admin.crt, admin.key."""
+        return self.folder / "pki"
+
+    @property
+    def etcd_port(self) -> int:
+        """etcd's client port, on loopback."""
+        document = yaml.safe_load((self.root / "config" / f"{self.name}.yaml").read_text())
+        return int(document["options"]["etcdPort"])
+
+    def connection(self) -> Connection:
+        """Connect as administrator."""
+        document = kubeconfigs.load(self.kubeconfig.read_text(), origin=str(self.kubeconfig))
+        return Connection(kubeconfigs.select(document), name=self.name)
+
+    def ready(self) -> bool:
+        """Tell whether the API server answers and says it is ready."""
+        if not self.kubeconfig.exists():
+            return False
+        try:
+            self.connection().request("GET", "/readyz", doing="asking for readiness", timeout=3)
+        except ClusterError:
+            return False
+        return True
+
+    def up(self, *, workloads: bool, nodes: int = 0) -> bool:
+        """Start the cluster: create it, or repair what a crash or a reboot left. False where it ran already.
+
+        Args:
+            workloads: True for a member; False for Karmada's API, which has no scheduler and no pods.
+            nodes: simulated nodes.
+        """
+        if self.ready():
+            return False
+        if self.folder.exists():
+            self._forget_strangers()
+            self._kwokctl("stop", "cluster")
+            self._kwokctl("start", "cluster", f"--wait={_START_SECONDS}s")
+        else:
+            self._create(workloads=workloads)
+        self.kubeconfig.chmod(0o600)
+        if not self.ready():
+            raise SandboxError(f"cluster {self.name} doesn't answer", hint=f"see the logs in {self.folder / 'logs'}")
+        for index in range(nodes):
+            self._ensure_node(index)
+        return True
+
+    def down(self) -> None:
+        """End the cluster's processes and remove its files."""
+        if self.folder.exists():
+            self._forget_strangers()
+            self._kwokctl("delete", "cluster")
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.kubeconfig.unlink(missing_ok=True)
+
+    def _forget_strangers(self) -> None:
+        """Drop the records of process ids that belong to somebody else since a reboot: kwokctl would end them."""
+        for record in (self.folder / "pids").glob("*.pid"):
+            try:
+                command = Path(f"/proc/{int(record.read_text())}/cmdline").read_text()
+            except (OSError, ValueError):
+                command = ""
+            if str(self.folder) not in command:
+                record.unlink(missing_ok=True)
+
+    def _create(self, *, workloads: bool) -> None:
+        config = self.root / "config" / f"{self.name}.yaml"
+        for folder in (config.parent, self.kubeconfig.parent):
+            folder.mkdir(parents=True, exist_ok=True)
+        config.write_text(yaml.safe_dump(self._config(workloads=workloads)))
+        self._kwokctl("create", "cluster", f"--config={config}", f"--wait={_START_SECONDS}s")
+
+    def _config(self, *, workloads: bool) -> dict[str, Any]:
+        """Return kwokctl's configuration: loopback only, ports chosen now and kept, our own programs."""
+        pki = self.pki
+        ports = free_ports(6)
+        options: dict[str, Any] = {
+            "runtime": "binary",
+            "kubeVersion": KUBERNETES,
+            "bindAddress": LOOPBACK,
+            "kubeApiserverPort": ports[0],
+            "etcdPort": ports[1],
+            "etcdPeerPort": ports[2],
+            "kubeControllerManagerPort": ports[3],
+            "kubeSchedulerPort": ports[4],
+            "kwokControllerPort": ports[5],
+            "disableQPSLimits": True,
+            "quietPull": True,
+        }
+        for option, program in (
+            ("etcdBinary", "etcd"),
+            ("kubeApiserverBinary", "kube-apiserver"),
+            ("kubeControllerManagerBinary", "kube-controller-manager"),
+            ("kubeSchedulerBinary", "kube-scheduler"),
+            ("kubectlBinary", "kubectl"),
+            ("kwokControllerBinary", "kwok"),
+        ):
+            path = self.binaries.path(program)
+            if path:
+                options[option] = str(path)
+        # The aggregation layer: without these an API server can't vouch for its callers to Karmada's own one.
+        arguments = {
+            "requestheader-client-ca-file": f"{pki}/ca.crt",
+            "requestheader-extra-headers-prefix": "X-Remote-Extra-",
+            "requestheader-group-headers": "X-Remote-Group",
+            "requestheader-username-headers": "X-Remote-User",
+        }
+        patches = [_patch("kube-apiserver", arguments)]
+        if not workloads:
+            options["disable"] = ["kube-scheduler", "kwok-controller"]
+            # Upstream's Karmada API server has no ServiceAccount admission: templates name accounts of members.
+            patches[0]["extraArgs"].append(
+                {"key": "disable-admission-plugins", "value": "StorageObjectInUseProtection,ServiceAccount"}
+            )
+            patches.append(_patch("kube-controller-manager", {"controllers": _KARMADA_CONTROLLERS}))
+        return {
+            "apiVersion": "config.kwok.x-k8s.io/v1alpha1",
+            "kind": "KwokctlConfiguration",
+            "options": options,
+            "componentsPatches": patches,
+        }
+
+    def _ensure_node(self, index: int) -> None:
+        name = f"{self.name}-node-{index}"
+        node = {
+            "apiVersion": "v1",
+            "kind": "Node",
+            "metadata": {
+                "name": name,
+                "labels": {"kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "type": "kwok"},
+                "annotations": {"kwok.x-k8s.io/node": "fake"},
+            },
+            "status": {"capacity": _NODE_CAPACITY, "allocatable": _NODE_CAPACITY},
+        }
+        self.connection().apply(node, field_manager="flotilla-sandbox")
+
+    def _kwokctl(self, *arguments: str) -> None:
+        command = [str(self.binaries.kwokctl), *arguments, f"--name={self.name}"]
+        if arguments[0] == "create":
+            command.append(f"--kubeconfig={self.kubeconfig}")
+        result = subprocess.run(
+            command,
+            env={**os.environ, "KWOK_WORKDIR": str(self.root / "kwok"), "KUBECONFIG": str(self.kubeconfig)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_START_SECONDS * 5,
+        )
+        if result.returncode != 0:
+            last = "\n".join(result.stderr.strip().splitlines()[-5:])
+            raise SandboxError(
+                f"kwokctl {' '.join(arguments[:2])} failed for {self.name}:\n{last}",
+                hint=f"see the logs in {self.folder / 'logs'}",
+            )
+
+
+def _patch(component: str, arguments: dict[str, str]) -> dict[str, Any]:
+    return {
+        "name": component,
+        "extraArgs": [{"key": key, "value": value, "override": True} for key, value in arguments.items()],
+    }
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports of loopback that are free now, all different."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind((LOOPBACK, 0))
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()

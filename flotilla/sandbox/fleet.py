@@ -1,0 +1,189 @@
+"""The whole sandbox: Karmada's API, its components, and members, started side by side and taken away without a trace."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import yaml
+
+from flotilla.errors import SandboxError
+from flotilla.sandbox.binaries import Binaries, Report, ensure
+from flotilla.sandbox.clusters import SandboxCluster
+from flotilla.sandbox.karmada import KarmadaProcesses, find_karmada
+
+CONTROL_PLANE = "karmada"
+STACK = "sandbox"
+NODES = 3
+MAX_MEMBERS = 50
+_MARK = "# Written by `flotilla sandbox up`; yours to edit. `flotilla sandbox down` removes it.\n"
+
+
+@dataclass(frozen=True)
+class Status:
+    """How one part of the sandbox is."""
+
+    name: str
+    kind: str
+    """cluster or karmada."""
+    ready: bool
+    detail: str
+
+
+@dataclass(frozen=True)
+class _Record:
+    """What an `up` decided, for later commands."""
+
+    members: int
+    karmada_bin: str
+    karmada: str
+
+
+class Sandbox:
+    """A local fleet in a folder of its own, for one checkout of the project."""
+
+    def __init__(self, project: Path) -> None:
+        """Name the folders; nothing is touched yet."""
+        self.project = project
+        self.root = project / ".flotilla" / "sandbox"
+        self.stack_file = project / "stacks" / f"Pulumi.{STACK}.yaml"
+
+    @property
+    def exists(self) -> bool:
+        """Tell whether an `up` has begun here."""
+        return self._record_file.exists()
+
+    def up(self, report: Report, *, members: int, karmada_bin: Path | None) -> None:
+        """Start what isn't there and repair what broke; what runs is left alone.
+
+        Raises:
+            SandboxError: what could not be started, with the last lines of its log.
+        """
+        if not 1 <= members <= MAX_MEMBERS:
+            raise SandboxError(
+                f"{members} members: a sandbox has 1 to {MAX_MEMBERS}", hint="each takes about 500 MB of memory"
+            )
+        with self._locked():
+            record = self._record()
+            programs = find_karmada(karmada_bin or (Path(record.karmada_bin) if record else None))
+            if programs is None:
+                raise SandboxError(
+                    "Karmada's programs are neither given nor on the PATH",
+                    hint="give --karmada-bin DIR (or KARMADA_BIN): karmada-aggregated-apiserver, "
+                    "karmada-controller-manager, karmada-scheduler, karmada-webhook and crds/",
+                )
+            binaries = ensure(report)
+            karmada = KarmadaProcesses(programs, self._cluster(CONTROL_PLANE, binaries))
+            version = karmada.version()
+            self.root.mkdir(parents=True, exist_ok=True)
+            self._record_file.write_text(json.dumps(asdict(_Record(members, str(programs), version))))
+            self._start(report, binaries, karmada, members)
+            self._write_stack_file(members, version)
+
+    def status(self) -> list[Status]:
+        """Ask every part how it is."""
+        record = self._record()
+        if record is None:
+            return []
+        binaries = ensure(lambda _: None)
+        clusters = [self._cluster(name, binaries) for name in self._names(record.members)]
+        with ThreadPoolExecutor(max_workers=8) as pool:
+            ready = list(pool.map(SandboxCluster.ready, clusters))
+        result = [
+            Status(cluster.name, "cluster", is_ready, str(cluster.kubeconfig))
+            for cluster, is_ready in zip(clusters, ready, strict=True)
+        ]
+        karmada = KarmadaProcesses(Path(record.karmada_bin), clusters[0])
+        detail = f"Karmada {record.karmada} from {record.karmada_bin}"
+        return [*result, Status("karmada components", "karmada", karmada.running(), detail)]
+
+    def down(self, report: Report) -> bool:
+        """End every process and remove every file, the stack's state too. False where there was nothing."""
+        if not self.root.exists():
+            return False
+        with self._locked():
+            record = self._record()
+            if record:
+                binaries = ensure(report)
+                KarmadaProcesses(Path(record.karmada_bin), self._cluster(CONTROL_PLANE, binaries)).down()
+                names = {folder.name for folder in (self.root / "kwok" / "clusters").glob("*")}
+                clusters = [self._cluster(name, binaries) for name in names | set(self._names(record.members))]
+                with ThreadPoolExecutor(max_workers=4) as pool:
+                    list(pool.map(SandboxCluster.down, clusters))
+        shutil.rmtree(self.root)
+        if self.stack_file.exists() and _MARK in self.stack_file.read_text():
+            self.stack_file.unlink()
+        return True
+
+    def _start(self, report: Report, binaries: Binaries, karmada: KarmadaProcesses, members: int) -> None:
+        started = time.monotonic()
+
+        def start(name: str) -> None:
+            is_member = name != CONTROL_PLANE
+            if self._cluster(name, binaries).up(workloads=is_member, nodes=NODES if is_member else 0):
+                report(f"cluster {name} is up ({time.monotonic() - started:.0f} s)")
+
+        # Three at a time: an API server's start is a burst of CPU, and all at once they only wait for each other.
+        with ThreadPoolExecutor(max_workers=3) as pool:
+            list(pool.map(start, self._names(members)))
+        if karmada.up():
+            report(f"Karmada {karmada.version()} is up ({time.monotonic() - started:.0f} s)")
+        extra = {f.name for f in (self.root / "kwok" / "clusters").glob("member*")} - set(self._names(members))
+        for name in sorted(extra):
+            report(f"cluster {name} is beyond --members {members}: it stays until `flotilla sandbox down`")
+
+    def _write_stack_file(self, members: int, version: str) -> None:
+        if self.stack_file.exists():
+            return
+        names = [f"member{i}" for i in range(1, members + 1)]
+        folder = self.root.relative_to(self.project) / "kubeconfigs"
+        config = {
+            "flotilla:controlPlane": {"kubeconfig": str(folder / f"{CONTROL_PLANE}.yaml"), "version": version},
+            "flotilla:members": [{"name": name, "kubeconfig": str(folder / f"{name}.yaml")} for name in names],
+            "flotilla:workloads": [
+                {"name": "nginx", "image": "nginx:1.27", "replicas": 2, "placement": {"clusters": names[:2]}}
+            ],
+        }
+        header = f"# yaml-language-server: $schema=fleet.schema.json\n{_MARK}"
+        self.stack_file.parent.mkdir(exist_ok=True)
+        self.stack_file.write_text(header + yaml.safe_dump({"config": config}, sort_keys=False))
+
+    def _cluster(self, name: str, binaries: Binaries) -> SandboxCluster:
+        return SandboxCluster(name, self.root, binaries)
+
+    def _names(self, members: int) -> list[str]:
+        return [CONTROL_PLANE, *(f"member{i}" for i in range(1, members + 1))]
+
+    @property
+    def _record_file(self) -> Path:
+        return self.root / "sandbox.json"
+
+    def _record(self) -> _Record | None:
+        try:
+            return _Record(**json.loads(self._record_file.read_text()))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        self.root.parent.mkdir(parents=True, exist_ok=True)
+        with (self.root.parent / "sandbox.lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise SandboxError(
+                    "another `flotilla sandbox` command is running here", hint="wait until it is done"
+                ) from None
+            yield
+
+
+def report_to(write: Callable[[str], None]) -> Report:
+    """Return a report that prefixes lines, so that a log shows where they come from."""
+    return lambda line: write(f"sandbox: {line}")

@@ -1,0 +1,246 @@
+"""Karmada's real components as processes beside the sandbox's API server for Karmada."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import ssl
+import subprocess
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from flotilla.errors import ClusterError, SandboxError
+from flotilla.karmada.api import CLUSTER_API
+from flotilla.karmada.names import CLUSTER_NAMESPACE
+from flotilla.kube.connection import ApiError, Connection
+from flotilla.kube.objects import Object, ObjectRef, is_true
+from flotilla.sandbox.certificates import serving_certificate
+from flotilla.sandbox.clusters import LOOPBACK, SandboxCluster, free_ports
+from flotilla.sandbox.processes import Process, wait_until
+from flotilla.sandbox.webhooks import webhook_configurations
+
+SYSTEM_NAMESPACE = "karmada-system"
+AGGREGATED = "karmada-aggregated-apiserver"
+CONTROLLERS = "karmada-controller-manager"
+SCHEDULER = "karmada-scheduler"
+WEBHOOK = "karmada-webhook"
+PROGRAMS = (AGGREGATED, CONTROLLERS, SCHEDULER, WEBHOOK)
+_FIELD_MANAGER = "flotilla-sandbox"
+_START_SECONDS = 60
+
+
+def find_karmada(given: Path | None) -> Path | None:
+    """Return the folder of Karmada's programs: the one that is given, KARMADA_BIN, or one on the PATH.
+
+    Raises:
+        SandboxError: a folder was given that doesn't have them.
+    """
+    named = given or (Path(os.environ["KARMADA_BIN"]) if os.environ.get("KARMADA_BIN") else None)
+    if named is None:
+        found = shutil.which(CONTROLLERS)
+        named = Path(found).parent if found and all(shutil.which(program) for program in PROGRAMS) else None
+        return named
+    missing = [program for program in PROGRAMS if not (named / program).exists()]
+    if not (named / "crds").is_dir():
+        missing.append("crds/ (the CustomResourceDefinitions of that version)")
+    if missing:
+        raise SandboxError(
+            f"{named} has no {', '.join(missing)}",
+            hint="give a folder with Karmada's four programs and its CRDs in crds/",
+        )
+    return named.resolve()
+
+
+@dataclass(frozen=True)
+class KarmadaProcesses:
+    """The four programs, started in their order, each waited for."""
+
+    programs: Path
+    cluster: SandboxCluster
+
+    @property
+    def folder(self) -> Path:
+        """Logs, records and certificates."""
+        return self.cluster.root / "karmada"
+
+    def version(self) -> str:
+        """Return Karmada's version as the program says it, such as 1.18.2."""
+        result = subprocess.run(
+            [self.programs / CONTROLLERS, "version"], capture_output=True, text=True, check=False, timeout=30
+        )
+        found = re.search(r'GitVersion:"v?([0-9.]+)', result.stdout + result.stderr)
+        if not found:
+            raise SandboxError(f"{self.programs / CONTROLLERS} doesn't say its version")
+        return found[1]
+
+    def running(self) -> bool:
+        """Tell whether all of them run and the aggregated API answers."""
+        if any(Process(name, self.folder).pid() is None for name in PROGRAMS):
+            return False
+        try:
+            self.cluster.connection().list(CLUSTER_API, "Cluster")
+        except ClusterError:
+            return False
+        return True
+
+    def up(self) -> bool:
+        """Start what doesn't run. False where everything ran already."""
+        if self.running():
+            return False
+        connection = self.cluster.connection()
+        ports = self._ports()
+        self._prepare(connection)
+        self._start_aggregated(connection, ports["aggregated"])
+        self._start_webhook(connection, ports)
+        self._start_controllers(ports)
+        return True
+
+    def down(self) -> None:
+        """End the processes, in reverse order."""
+        for name in reversed(PROGRAMS):
+            Process(name, self.folder).stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _ports(self) -> dict[str, int]:
+        """Return the ports, chosen once: a restart keeps them, for objects in the API server name them."""
+        file = self.folder / "ports.json"
+        if not file.exists():
+            names = ("aggregated", "webhook", "webhook-metrics", "webhook-health")
+            more = ("controllers-metrics", "controllers-health", "scheduler-metrics", "scheduler-health")
+            self.folder.mkdir(parents=True, exist_ok=True)
+            file.write_text(json.dumps(dict(zip(names + more, free_ports(8), strict=True))))
+        return dict(json.loads(file.read_text()))
+
+    def _prepare(self, connection: Connection) -> None:
+        for name in (SYSTEM_NAMESPACE, CLUSTER_NAMESPACE):
+            _apply(connection, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+        definitions = []
+        for file in sorted((self.programs / "crds").glob("*.yaml")):
+            definitions += [d for d in yaml.safe_load_all(file.read_text()) if d]
+        for definition in definitions:
+            _apply(connection, definition)
+        for definition in definitions:
+            ref = ObjectRef(definition["apiVersion"], definition["kind"], definition["metadata"]["name"])
+            wait_until(
+                lambda ref=ref: is_true(connection.get(ref), "Established"),
+                seconds=_START_SECONDS,
+                doing=f"waiting for the CRD {ref.name}",
+            )
+
+    def _start_aggregated(self, connection: Connection, port: int) -> None:
+        host = f"{AGGREGATED}.{SYSTEM_NAMESPACE}.svc"
+        certificate = serving_certificate(self.folder / "pki" / "aggregated", [host, "localhost", LOOPBACK])
+        # An API server dials an aggregated one by the Service's name; an external name of localhost leads here.
+        _apply(
+            connection,
+            {
+                "apiVersion": "v1",
+                "kind": "Service",
+                "metadata": {"name": AGGREGATED, "namespace": SYSTEM_NAMESPACE},
+                "spec": {"type": "ExternalName", "externalName": "localhost"},
+            },
+        )
+        _apply(
+            connection,
+            {
+                "apiVersion": "apiregistration.k8s.io/v1",
+                "kind": "APIService",
+                "metadata": {"name": "v1alpha1.cluster.karmada.io"},
+                "spec": {
+                    "group": "cluster.karmada.io",
+                    "version": "v1alpha1",
+                    "groupPriorityMinimum": 2000,
+                    "versionPriority": 10,
+                    "caBundle": certificate.ca_bundle,
+                    "service": {"name": AGGREGATED, "namespace": SYSTEM_NAMESPACE, "port": port},
+                },
+            },
+        )
+        kubeconfig = self.cluster.kubeconfig
+        process = self._start(
+            AGGREGATED,
+            f"--kubeconfig={kubeconfig}",
+            f"--authentication-kubeconfig={kubeconfig}",
+            f"--authorization-kubeconfig={kubeconfig}",
+            f"--etcd-servers=http://{LOOPBACK}:{self.cluster.etcd_port}",
+            f"--tls-cert-file={certificate.certificate}",
+            f"--tls-private-key-file={certificate.key}",
+            f"--bind-address={LOOPBACK}",
+            f"--secure-port={port}",
+        )
+
+        def available() -> bool:
+            try:
+                connection.list(CLUSTER_API, "Cluster")
+            except ApiError:
+                return False
+            return True
+
+        wait_until(available, seconds=_START_SECONDS, doing="waiting for Karmada's aggregated API", process=process)
+
+    def _start_webhook(self, connection: Connection, ports: dict[str, int]) -> None:
+        certificate = serving_certificate(self.folder / "pki" / "webhook", ["localhost", LOOPBACK])
+        process = self._start(
+            WEBHOOK,
+            f"--kubeconfig={self.cluster.kubeconfig}",
+            f"--bind-address={LOOPBACK}",
+            f"--secure-port={ports['webhook']}",
+            f"--cert-dir={certificate.folder}",
+            f"--metrics-bind-address={LOOPBACK}:{ports['webhook-metrics']}",
+            f"--health-probe-bind-address={LOOPBACK}:{ports['webhook-health']}",
+        )
+        trust = ssl.create_default_context(cafile=str(certificate.folder / "ca.crt"))
+        _wait_healthy(process, f"https://{LOOPBACK}:{ports['webhook']}/readyz", trust)
+        for configuration in webhook_configurations(f"https://{LOOPBACK}:{ports['webhook']}", certificate.ca_bundle):
+            _apply(connection, configuration)
+
+    def _start_controllers(self, ports: dict[str, int]) -> None:
+        for name, key in ((CONTROLLERS, "controllers"), (SCHEDULER, "scheduler")):
+            process = self._start(
+                name,
+                f"--kubeconfig={self.cluster.kubeconfig}",
+                "--leader-elect=false",
+                *self._address_flags(name, ports[f"{key}-metrics"], ports[f"{key}-health"]),
+            )
+            _wait_healthy(process, f"http://{LOOPBACK}:{ports[f'{key}-health']}/healthz")
+
+    def _address_flags(self, name: str, metrics: int, health: int) -> list[str]:
+        """Return the flags for both addresses: they changed in 1.12, and the program's help says which it has."""
+        described = subprocess.run(
+            [self.programs / name, "--help"], capture_output=True, text=True, check=False, timeout=30
+        )
+        if "--health-probe-bind-address" in described.stdout + described.stderr:
+            return [
+                f"--metrics-bind-address={LOOPBACK}:{metrics}",
+                f"--health-probe-bind-address={LOOPBACK}:{health}",
+            ]
+        flags = [f"--bind-address={LOOPBACK}", f"--secure-port={health}"]
+        if name == CONTROLLERS:
+            flags.append(f"--metrics-bind-address={LOOPBACK}:{metrics}")
+        return flags
+
+    def _start(self, name: str, *arguments: str) -> Process:
+        process = Process(name, self.folder)
+        if process.pid() is None:
+            process.start([str(self.programs / name), *arguments])
+        return process
+
+
+def _apply(connection: Connection, obj: Object) -> None:
+    connection.apply(obj, field_manager=_FIELD_MANAGER, force=True)
+
+
+def _wait_healthy(process: Process, url: str, trust: ssl.SSLContext | None = None) -> None:
+    def healthy() -> bool:
+        try:
+            with urllib.request.urlopen(url, timeout=2, context=trust):  # noqa: S310 - loopback
+                return True
+        except OSError:
+            return False
+
+    wait_until(healthy, seconds=_START_SECONDS, doing=f"waiting for {process.name}", process=process)

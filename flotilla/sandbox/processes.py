@@ -1,0 +1,121 @@
+"""Processes that outlive the command: started once, found again by their id and start time, ended by id."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from flotilla.errors import SandboxError
+
+_TERM_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Process:
+    """A program of the sandbox, with its log and its record in a folder of its own."""
+
+    name: str
+    folder: Path
+
+    @property
+    def log(self) -> Path:
+        """Everything that the program writes."""
+        return self.folder / f"{self.name}.log"
+
+    @property
+    def _record(self) -> Path:
+        return self.folder / f"{self.name}.json"
+
+    def pid(self) -> int | None:
+        """Return the id of the running process; None where it doesn't run (any more)."""
+        try:
+            record = json.loads(self._record.read_text())
+        except (OSError, ValueError):
+            return None
+        pid = int(record["pid"])
+        # An id is given out again, after a reboot certainly: only the start time makes it ours.
+        return pid if start_time(pid) == record["started"] else None
+
+    def start(self, command: list[str]) -> None:
+        """Start the program in a session of its own, so that a Ctrl-C of the command doesn't reach it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            child = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                cwd=self.folder,
+            )
+        record = {"pid": child.pid, "started": start_time(child.pid), "command": command}
+        self._record.write_text(json.dumps(record))
+
+    def stop(self) -> None:
+        """End the process, by force if it doesn't end by itself."""
+        pid = self.pid()
+        if pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+            deadline = time.monotonic() + _TERM_SECONDS
+            while self.pid() is not None and time.monotonic() < deadline:
+                _reap(pid)
+                time.sleep(0.05)
+            if self.pid() is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+                _reap(pid)
+        self._record.unlink(missing_ok=True)
+
+    def last_lines(self, count: int = 5) -> str:
+        """Return the log's last lines, for errors."""
+        try:
+            return "\n".join(self.log.read_text(errors="replace").splitlines()[-count:])
+        except OSError:
+            return "(no log)"
+
+
+def start_time(pid: int) -> str | None:
+    """Return when a process started, as the kernel counts; None where there is no such process, or a dead one."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return _start_time_by_ps(pid)
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return None if fields[0] == "Z" else f"{boot}/{fields[19]}"
+
+
+def _start_time_by_ps(pid: int) -> str | None:
+    """The same where there is no /proc (macOS)."""
+    if Path("/proc/self").exists():
+        return None
+    result = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return result.stdout.strip() or None
+
+
+def _reap(pid: int) -> None:
+    """Collect a child of this very process, so that it doesn't stay as a zombie."""
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
+
+
+def wait_until(check: object, *, seconds: float, doing: str, process: Process | None = None) -> None:
+    """Poll `check()` until it is true.
+
+    Raises:
+        SandboxError: it wasn't in time, or the process ended; with the log's last lines.
+    """
+    deadline = time.monotonic() + seconds
+    while not check():  # type: ignore[operator]
+        if process is not None and process.pid() is None:
+            raise SandboxError(f"{process.name} ended while {doing}:\n{process.last_lines()}", hint=f"see {process.log}")
+        if time.monotonic() > deadline:
+            tail = f":\n{process.last_lines()}" if process else ""
+            raise SandboxError(f"no success within {seconds:.0f} s while {doing}{tail}")
+        time.sleep(0.1)
