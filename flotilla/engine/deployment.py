@@ -1,0 +1,529 @@
+"""A deployment: takes what the program registers, decides what to do about each resource, does it, keeps the state.
+
+Registrations come side by side, each on a thread of its own; a resource is only registered once everything that it
+depends on is done, for the SDK waits for the outputs that it needs. So the order is the program's, and what is
+independent runs in parallel.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from flotilla.engine.diff import Change, ChangeKind, Diff, compare, parse_path, path_matches
+from flotilla.engine.goal import Goal, keep_ignored
+from flotilla.engine.providers import InitializationError, Live
+from flotilla.engine.registry import ProviderRegistry
+from flotilla.engine.state import Operation, ResourceState, Snapshot, touched
+from flotilla.engine.steps import Listener, Op, Phase, Result, Step, StepEvent
+from flotilla.engine.urns import PROVIDER_PREFIX, make_urn, package_of
+from flotilla.engine.values import UNKNOWN, Properties, Secret, has_unknown, reveal, seal
+from flotilla.errors import EngineError, FlotillaError
+
+
+class Refused(FlotillaError):
+    """A resource was not deployed: it failed, or the deployment is ending. The reason is in the result."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a deployment runs."""
+
+    dry_run: bool = False
+    parallel: int = 64
+    targets: tuple[str, ...] = ()
+    disabled_defaults: tuple[str, ...] = ()
+    """Packages that every resource must name a provider for (`pulumi:disable-default-providers`)."""
+
+
+@dataclass
+class Deployment:
+    """The state of one run. `save` makes the state durable and returns when it is."""
+
+    stack: str
+    project: str
+    base: Snapshot
+    options: Options
+    listener: Listener = lambda _: None
+    save: Callable[[], None] = lambda: None
+    result: Result = field(default_factory=Result)
+
+    def __post_init__(self) -> None:
+        """Sort the base state into what may be matched and what waits to be deleted."""
+        self.lock = threading.RLock()
+        self.slots = threading.BoundedSemaphore(self.options.parallel)
+        self.ending = threading.Event()
+        self.olds = {r.urn: r for r in self.base.resources if not r.delete}
+        self.leftovers = [r for r in self.base.resources if r.delete]
+        self.news: dict[str, ResourceState] = {}
+        self.removed: set[int] = set()
+        self.replaced_early: set[str] = set()
+        self.pending: dict[str, Operation] = {op.resource.urn: op for op in self.base.pending}
+        self.registry = ProviderRegistry(self.find)
+
+    # -- state ------------------------------------------------------------------------------------
+
+    def find(self, urn: str) -> ResourceState | None:
+        """Return a resource as it is now: of this run, else of the last."""
+        return self.news.get(urn) or self.olds.get(urn)
+
+    def snapshot(self) -> Snapshot:
+        """Return the state at this moment: what this run has done, and what it has not reached."""
+        with self.lock:
+            matched = {alias for r in self.news.values() for alias in (r.urn, *r.aliases)}
+            kept = [
+                r
+                for r in self.base.resources
+                if id(r) not in self.removed and (r.delete or r.urn not in matched)
+            ]
+            standing = {id(r) for r in kept}
+            doomed = [r for r in self.leftovers if id(r) not in self.removed and id(r) not in standing]
+            # In order by construction: a resource is registered after what it depends on, and what this run has not
+            # reached depends on nothing that it has removed.
+            return Snapshot((*self.news.values(), *kept, *doomed), tuple(self.pending.values()))
+
+    def put(self, resource: ResourceState) -> None:
+        """Take a resource into the state and make it durable."""
+        with self.lock:
+            self.news[resource.urn] = resource
+            self.pending.pop(resource.urn, None)
+        if not self.options.dry_run:
+            self.save()
+
+    def drop(self, resource: ResourceState) -> None:
+        """Take a resource out of the state and make that durable."""
+        with self.lock:
+            self.removed.add(id(resource))
+            self.pending.pop(resource.urn, None)
+            if self.news.get(resource.urn) is resource:
+                del self.news[resource.urn]
+        if not self.options.dry_run:
+            self.save()
+
+    def run(self, step: Step, pending: Operation | None, action: Callable[[], None]) -> None:
+        """Carry out a step: say so, note it in the state as begun, do it, say how it went.
+
+        Raises:
+            Refused: it failed; the reason is in the result, and the deployment winds down.
+        """
+        started = time.monotonic()
+        self.listener(StepEvent(Phase.BEGIN, step))
+        with self.lock:
+            self.result.steps.append(step)
+        if self.options.dry_run:
+            action()
+            self.listener(StepEvent(Phase.DONE, step))
+            return
+        try:
+            with self.slots:
+                if self.ending.is_set():
+                    raise Refused(f"{step.urn}: not begun, the deployment is ending")
+                if pending is not None:
+                    with self.lock:
+                        self.pending[step.urn] = pending
+                    self.save()
+                action()
+        except Refused:
+            with self.lock:
+                self.result.steps.remove(step)
+            raise
+        except Exception as error:
+            self.fail(step, error, time.monotonic() - started)
+            raise Refused(step.urn) from error
+        self.listener(StepEvent(Phase.DONE, step, time.monotonic() - started))
+
+    def fail(self, step: Step, error: Exception, seconds: float = 0.0) -> None:
+        """Record a failure and wind down: what is in flight is finished, nothing new is begun."""
+        text = str(error) if isinstance(error, FlotillaError) else f"{type(error).__name__}: {error}"
+        with self.lock:
+            self.result.failures.append(f"{step.op} {step.type} {step.name}: {text}")
+            # A creation that failed left nothing that we know of; what did reach the cluster is found by its token.
+            operation = self.pending.get(step.urn)
+            if operation is not None and not (isinstance(error, FlotillaError) and _may_have_reached(error)):
+                del self.pending[step.urn]
+        self.ending.set()
+        self.listener(StepEvent(Phase.FAILED, step, seconds, text))
+        if not self.options.dry_run:
+            with suppress(FlotillaError):
+                self.save()
+
+    # -- registration -----------------------------------------------------------------------------
+
+    def register(self, goal: Goal) -> ResourceState:
+        """Deploy one resource of the program and return its new state.
+
+        Raises:
+            Refused: it failed or was not begun.
+            EngineError: the registration itself is wrong.
+        """
+        urn = make_urn(self.stack, self.project, goal.parent, goal.type, goal.name)
+        with self.lock:
+            if urn in self.news:
+                raise EngineError(f"duplicate resource: {urn}", hint="two resources of a type need two names")
+        old = self._match(urn, goal)
+        inputs = keep_ignored(goal.inputs, old.inputs, goal.ignore_changes) if old else goal.inputs
+        if not goal.custom:
+            return self._component(urn, goal, old, inputs)
+        goal = self._with_provider(goal)
+        if self._untargeted(urn):
+            return self._leave(urn, goal, old)
+        if goal.type.startswith(PROVIDER_PREFIX):
+            return self._provider_resource(urn, goal, old, inputs)
+        if goal.import_id and (old is None or old.id != goal.import_id):
+            return self._import(urn, goal, old, inputs)
+        return self._custom(urn, goal, old, inputs)
+
+    def _match(self, urn: str, goal: Goal) -> ResourceState | None:
+        for candidate in (urn, *goal.aliases):
+            found = self.olds.get(candidate)
+            if found is not None and candidate not in self.replaced_early:
+                return found
+        return None
+
+    def _untargeted(self, urn: str) -> bool:
+        return bool(self.options.targets) and not any(_glob(t, urn) for t in self.options.targets)
+
+    def _leave(self, urn: str, goal: Goal, old: ResourceState | None) -> ResourceState:
+        """Answer for a resource that isn't targeted: as it is; one that doesn't exist is not created."""
+        if old is None:
+            return ResourceState(urn=urn, custom=True, type=goal.type, inputs=goal.inputs)
+        self._finish_same(Step(Op.SAME, urn, goal.type, old.provider, old=old, new=old), replace(old, urn=urn))
+        return old
+
+    def _with_provider(self, goal: Goal) -> Goal:
+        """Give a resource without a provider its package's default one, as a resource of the state."""
+        if goal.provider or goal.type.startswith(PROVIDER_PREFIX):
+            return goal
+        package = package_of(goal.type)
+        self.registry.refuse_unknown(goal.type, goal.name)
+        if package in self.options.disabled_defaults:
+            raise EngineError(
+                f"{goal.type} {goal.name!r} names no provider, and default providers of {package} are disabled",
+                hint="give it a provider: it would talk to whatever cluster the shell points to",
+            )
+        urn = make_urn(self.stack, self.project, "", f"{PROVIDER_PREFIX}{package}", "default")
+        with self.lock:
+            held = self.news.get(urn)
+            if held is None:
+                held = self.olds.get(urn) or ResourceState(
+                    urn=urn, custom=True, type=f"{PROVIDER_PREFIX}{package}", id=str(uuid.uuid4())
+                )
+                self.news[urn] = held
+        return replace(goal, provider=f"{urn}::{held.id}")
+
+    def _state(
+        self, urn: str, goal: Goal, old: ResourceState | None, inputs: Properties, *, id_: str, outputs: Properties
+    ) -> ResourceState:
+        """Return the state of a resource after a step; secrets marked wherever the inputs or options say so."""
+        sealed = seal(outputs, inputs)
+        for name in (*goal.additional_secret_outputs, *self.registry.secret_outputs(goal.type, outputs)):
+            if sealed.get(name) is not None and not isinstance(sealed[name], Secret) and sealed[name] is not UNKNOWN:
+                sealed[name] = Secret(sealed[name])
+        return ResourceState(
+            urn=urn,
+            custom=goal.custom,
+            type=goal.type,
+            id=id_,
+            inputs=inputs,
+            outputs=sealed,
+            parent=goal.parent,
+            protect=goal.protect,
+            dependencies=goal.dependencies,
+            property_dependencies={key: list(urns) for key, urns in goal.property_dependencies},
+            provider=goal.provider,
+            additional_secret_outputs=goal.additional_secret_outputs,
+            aliases=tuple(alias for alias in goal.aliases if alias != urn),
+            custom_timeouts=dict(goal.timeouts) or None,
+            import_id=goal.import_id,
+            retain_on_delete=goal.retain_on_delete,
+            deleted_with=goal.deleted_with,
+            ignore_changes=goal.ignore_changes,
+            replace_on_changes=goal.replace_on_changes,
+            created=old.created if old else "",
+            modified=old.modified if old else "",
+        )
+
+    def _component(self, urn: str, goal: Goal, old: ResourceState | None, inputs: Properties) -> ResourceState:
+        outputs = old.outputs if old else {}
+        new = self._state(urn, goal, old, inputs, id_="", outputs=outputs)
+        op = Op.CREATE if old is None else Op.UPDATE if compare(old.inputs, inputs) else Op.SAME
+        changes = tuple(compare(old.inputs, inputs)) if old else ()
+        if op is not Op.SAME:
+            new = touched(new, created=old is None)
+        self.run(Step(op, urn, goal.type, changes=changes, old=old, new=new), None, lambda: self.put(new))
+        return new
+
+    def register_outputs(self, urn: str, outputs: Properties) -> None:
+        """Take a component's outputs; the stack's are the deployment's."""
+        with self.lock:
+            held = self.news.get(urn)
+        if held is not None:
+            self.put(replace(held, outputs=outputs))
+
+    def _provider_resource(
+        self, urn: str, goal: Goal, old: ResourceState | None, inputs: Properties
+    ) -> ResourceState:
+        """Deploy a provider: its configuration is its only content."""
+        self.registry.refuse_unknown_package(goal.type.removeprefix(PROVIDER_PREFIX), goal.name)
+        if goal.version:
+            inputs = {"__internal": {}, **inputs, "version": goal.version}
+        changes = tuple(compare(old.inputs, inputs)) if old else ()
+        renamed = old is not None and self.registry.is_other_cluster(old.inputs, inputs)
+        id_ = old.id if old and not renamed else (UNKNOWN_ID if self.options.dry_run else str(uuid.uuid4()))
+        outputs = {key: value for key, value in inputs.items() if key != "__internal"}
+        new = self._state(urn, goal, old, inputs, id_=id_, outputs=outputs)
+        op = Op.CREATE if old is None else Op.REPLACE if renamed else Op.UPDATE if changes else Op.SAME
+        if op is not Op.SAME:
+            new = touched(new, created=op is not Op.UPDATE)
+        self.run(Step(op, urn, goal.type, changes=changes, old=old, new=new), None, lambda: self.put(new))
+        return new
+
+    def _custom(self, urn: str, goal: Goal, old: ResourceState | None, inputs: Properties) -> ResourceState:
+        provider = self.registry.provider(goal.provider, goal.type)
+        checked = seal(provider.check(urn, old, reveal(inputs)), inputs)
+        adopt = self._broken_creation(urn)
+        if old is None:
+            return self._create(urn, goal, None, checked, adopt)
+        diff = self._diff(goal, old, checked)
+        if diff.replaces:
+            return self._replace(urn, goal, old, checked, diff)
+        if diff.changes or old.init_errors:
+            return self._update(urn, goal, old, checked, diff)
+        new = replace(self._state(urn, goal, old, checked, id_=old.id, outputs={}), outputs=old.outputs)
+        self._finish_same(Step(Op.SAME, urn, goal.type, goal.provider, old=old, new=new), new)
+        return new
+
+    def _finish_same(self, step: Step, new: ResourceState) -> None:
+        with self.lock:
+            self.result.steps.append(step)
+            # An unchanged resource needs no write of its own: the next one, or the end, takes it along.
+            self.news[step.urn] = new
+            self.pending.pop(step.urn, None)
+
+    def _broken_creation(self, urn: str) -> str:
+        """Return the token of a creation that broke off, by which what it left is recognised."""
+        operation = self.pending.get(urn)
+        if operation is None or operation.type != "creating":
+            return ""
+        return str(reveal(operation.resource.outputs).get("__fieldManager", ""))
+
+    def _diff(self, goal: Goal, old: ResourceState, inputs: Properties) -> Diff:
+        provider = self.registry.provider(goal.provider, goal.type)
+        diff = provider.diff(old, reveal(inputs))
+        patterns = [parse_path(path) for path in goal.replace_on_changes]
+        moved = self.registry.moved(old.provider, goal.provider)
+        changes = tuple(
+            replace(
+                change,
+                old=_resealed(change.old, change.path, old.inputs),
+                new=_resealed(change.new, change.path, inputs),
+                replaces=change.replaces or any(path_matches(p, change.path) for p in patterns),
+            )
+            for change in diff.changes
+        )
+        if moved:
+            changes = (*changes, Change(("provider",), ChangeKind.UPDATE, old.provider, goal.provider, replaces=True))
+        before = diff.delete_before_replace if goal.delete_before_replace is None else goal.delete_before_replace
+        return Diff(changes, before)
+
+    def _create(
+        self, urn: str, goal: Goal, old: ResourceState | None, inputs: Properties, adopt: str = "", op: Op = Op.CREATE
+    ) -> ResourceState:
+        provider = self.registry.provider(goal.provider, goal.type)
+        token = adopt or provider.creation_token()
+        begun = self._state(urn, goal, None, inputs, id_="", outputs={"__fieldManager": token} if token else {})
+        box: list[ResourceState] = []
+        planned = self._state(
+            urn, goal, None, inputs, id_="", outputs=self.registry.preview(goal.type, reveal(inputs))
+        )
+        if op is Op.CREATE and urn in self.replaced_early:
+            op = Op.CREATE_REPLACEMENT
+
+        def create() -> None:
+            if self.options.dry_run:
+                box.append(planned)
+                self.put(planned)
+                return
+            if has_unknown(inputs):
+                raise EngineError(f"{urn}: an input is still unknown")
+            # What is created must be found again after a crash, by a token that the state has beforehand.
+            live = self._initialized(
+                urn, goal, None, inputs, lambda: provider.create(urn, reveal(inputs), timeout=goal.timeout("create"), adopt=token)
+            )
+            box.append(live)
+
+        self.run(Step(op, urn, goal.type, goal.provider, old=old, new=planned), Operation(begun, "creating"), create)
+        return box[0]
+
+    def _initialized(
+        self, urn: str, goal: Goal, old: ResourceState | None, inputs: Properties, action: Callable[[], Live]
+    ) -> ResourceState:
+        """Carry out a creation or an update and put its state; what was made but isn't ready is kept, and fails."""
+        error = None
+        try:
+            live = action()
+        except InitializationError as caught:
+            live, error = caught.live, caught.reason
+        new = touched(self._state(urn, goal, old, inputs, id_=live.id, outputs=live.outputs), created=old is None)
+        if error is not None:
+            self.put(replace(new, init_errors=(error,)))
+            raise EngineError(error, hint="it is in the state; the next run goes on with it")
+        self.put(new)
+        return new
+
+    def _update(
+        self, urn: str, goal: Goal, old: ResourceState, inputs: Properties, diff: Diff
+    ) -> ResourceState:
+        provider = self.registry.provider(goal.provider, goal.type)
+        box: list[ResourceState] = []
+        outputs = self.registry.preview_update(goal.type, reveal(old.outputs), reveal(inputs))
+        planned = self._state(urn, goal, old, inputs, id_=old.id, outputs=outputs)
+
+        def update() -> None:
+            if self.options.dry_run:
+                box.append(planned)
+                self.put(planned)
+                return
+            box.append(
+                self._initialized(
+                    urn, goal, old, inputs,
+                    lambda: provider.update(old, reveal(inputs), timeout=goal.timeout("update")),
+                )
+            )
+
+        step = Step(Op.UPDATE, urn, goal.type, goal.provider, diff.changes, old, planned)
+        self.run(step, Operation(old, "updating"), update)
+        return box[0]
+
+    def _replace(
+        self, urn: str, goal: Goal, old: ResourceState, inputs: Properties, diff: Diff
+    ) -> ResourceState:
+        """Replace a resource: the new one first where both can exist, else the old one's deletion first."""
+        self.refuse_protected(old, "replaced")
+        with self.lock:
+            self.result.steps.append(Step(Op.REPLACE, urn, goal.type, goal.provider, diff.changes, old))
+        if diff.delete_before_replace:
+            for dependent in [*self._replaced_with(old), old]:
+                self.delete(dependent, Op.DELETE_REPLACED)
+                self.replaced_early.add(dependent.urn)
+            return self._create(urn, goal, old, inputs, op=Op.CREATE_REPLACEMENT)
+        doomed = replace(old, delete=True)
+        with self.lock:
+            self.removed.add(id(old))
+            self.leftovers.append(doomed)
+        return self._create(urn, goal, old, inputs, op=Op.CREATE_REPLACEMENT)
+
+    def _replaced_with(self, old: ResourceState) -> list[ResourceState]:
+        """Return the dependents that can't outlive a resource's deletion, last ones first.
+
+        As Pulumi decides: those whose inputs come from it, and whose provider would replace them if these changed.
+        """
+        found: list[ResourceState] = []
+        gone = {old.urn}
+        for other in self.base.resources:
+            touching = [key for key, urns in other.property_dependencies.items() if gone & set(urns)]
+            if not touching or not other.custom or other.urn in gone or other.type.startswith(PROVIDER_PREFIX):
+                continue
+            inputs = {**reveal(other.inputs), **dict.fromkeys(touching, UNKNOWN)}
+            if self.registry.provider(other.provider, other.type).diff(other, inputs).replaces:
+                gone.add(other.urn)
+                found.insert(0, other)
+        return found
+
+    def refuse_protected(self, resource: ResourceState, what: str) -> None:
+        """Fail where a resource is protected."""
+        if resource.protect:
+            step = Step(Op.DELETE, resource.urn, resource.type, old=resource)
+            error = EngineError(
+                f"it is protected and would be {what}", hint="take the protection off in the program and run `up` first"
+            )
+            self.fail(step, error)
+            raise Refused(resource.urn)
+
+    def delete(self, resource: ResourceState, op: Op = Op.DELETE) -> None:
+        """Delete a resource and take it out of the state; a retained one is only forgotten."""
+        self.refuse_protected(resource, "deleted")
+
+        def act() -> None:
+            gone_with = resource.deleted_with and self.find(resource.deleted_with) is None
+            keep = resource.retain_on_delete or resource.external or not resource.custom or gone_with
+            if not self.options.dry_run and not keep and not resource.type.startswith(PROVIDER_PREFIX):
+                provider = self.registry.provider(resource.provider, resource.type)
+                provider.delete(resource, timeout=(resource.custom_timeouts or {}).get("delete"))
+            self.drop(resource)
+
+        detail = "left in place" if resource.retain_on_delete else ""
+        step = Step(op, resource.urn, resource.type, resource.provider, old=resource, detail=detail)
+        self.run(step, Operation(resource, "deleting") if resource.custom else None, act)
+
+    def _import(
+        self, urn: str, goal: Goal, old: ResourceState | None, inputs: Properties
+    ) -> ResourceState:
+        """Take over a resource that exists; inputs that differ from it are an error, as with the CLI."""
+        provider = self.registry.provider(goal.provider, goal.type)
+        checked = provider.check(urn, old, reveal(inputs))
+        seed = self._state(urn, goal, old, checked, id_=goal.import_id, outputs={})
+        live = provider.read(urn, goal.import_id, seed)
+        if not live.id:
+            raise EngineError(f"{urn}: there is nothing to import with the ID {goal.import_id!r}")
+        changes = compare(live.inputs, checked)
+        if changes:
+            listed = ", ".join(change.text for change in changes)
+            raise EngineError(f"{urn}: the program's inputs differ from what is imported: {listed}")
+        new = touched(self._state(urn, goal, old, checked, id_=live.id, outputs=live.outputs), created=True)
+        self.run(Step(Op.IMPORT, urn, goal.type, goal.provider, new=new), Operation(seed, "importing"), lambda: self.put(new))
+        return new
+
+    def read(self, goal: Goal, resource_id: str) -> ResourceState:
+        """Read a resource that the program doesn't manage."""
+        goal = self._with_provider(goal)
+        urn = make_urn(self.stack, self.project, goal.parent, goal.type, goal.name)
+        provider = self.registry.provider(goal.provider, goal.type)
+        seed = self._state(urn, goal, None, goal.inputs, id_=resource_id, outputs={})
+        live = provider.read(urn, resource_id, seed)
+        if not live.id:
+            raise EngineError(f"{urn}: there is nothing to read with the ID {resource_id!r}")
+        new = replace(
+            self._state(urn, goal, None, goal.inputs, id_=live.id, outputs=live.outputs), external=True
+        )
+        self.run(Step(Op.READ, urn, goal.type, goal.provider, new=new), None, lambda: self.put(new))
+        return new
+
+
+UNKNOWN_ID = ""
+"""The ID of a resource that a preview would create."""
+
+
+def _resealed(value: Any, path: tuple[str | int, ...], inputs: Properties) -> Any:
+    """Mark a changed value as secret where it is, or is inside, a secret of the inputs."""
+    held: Any = inputs
+    for step in path:
+        if isinstance(held, Secret):
+            break
+        if isinstance(held, dict):
+            held = held.get(str(step))
+        elif isinstance(held, list) and isinstance(step, int) and step < len(held):
+            held = held[step]
+        else:
+            return value
+    if isinstance(held, Secret) and value is not None:
+        return Secret(value)
+    return seal(value, held)
+
+
+def _glob(pattern: str, urn: str) -> bool:
+    """Match a target as Pulumi does: `*` within a part, `**` over all."""
+    expression = re.escape(pattern).replace(r"\*\*", ".*").replace(r"\*", "[^:]*")
+    return re.fullmatch(expression, urn) is not None
+
+
+def _may_have_reached(error: FlotillaError) -> bool:
+    """Tell whether a failed request may have been carried out all the same: there was no answer to it."""
+    return getattr(error, "status", None) == 0
+

@@ -1,0 +1,125 @@
+"""Differences between property values, by path, as Pulumi's detailed diff has them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from flotilla.engine.values import UNKNOWN, Secret
+
+Path = tuple[str | int, ...]
+
+
+class ChangeKind(StrEnum):
+    """What happens to a property (plugin.DiffKind)."""
+
+    ADD = "add"
+    UPDATE = "update"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True)
+class Change:
+    """One property that changes."""
+
+    path: Path
+    kind: ChangeKind
+    old: Any = None
+    new: Any = None
+    replaces: bool = False
+
+    @property
+    def text(self) -> str:
+        """The path as Pulumi writes it: `spec.replicas`, `metadata.labels["a/b"]`, `zones[0]`."""
+        return path_text(self.path)
+
+
+@dataclass(frozen=True)
+class Diff:
+    """What an update would change; a replacement where any change needs one."""
+
+    changes: tuple[Change, ...] = ()
+    delete_before_replace: bool = False
+
+    @property
+    def replaces(self) -> bool:
+        """Tell whether the resource can't be changed in place."""
+        return any(change.replaces for change in self.changes)
+
+
+def path_text(path: Path) -> str:
+    """Write a path as Pulumi does."""
+    text = ""
+    for step in path:
+        if isinstance(step, int):
+            text += f"[{step}]"
+        elif re.fullmatch(r"[A-Za-z_$][A-Za-z0-9_$]*", step):
+            text += f".{step}" if text else step
+        else:
+            text += f'["{step}"]'
+    return text
+
+
+def parse_path(text: str) -> Path:
+    """Read a path as Pulumi's options take it: dots, brackets, quoted keys, `*` for any."""
+    steps: list[str | int] = []
+    for quoted, index, name in re.findall(r'\["([^"]*)"\]|\[(\d+|\*)\]|([^.\[\]]+)', text):
+        steps.append(quoted or (int(index) if index.isdigit() else index) if (quoted or index) else name)
+    return tuple(steps)
+
+
+def path_matches(pattern: Path, path: Path) -> bool:
+    """Tell whether a pattern covers a path: it is the same or leads to it, `*` standing for any step."""
+    if len(pattern) > len(path):
+        return False
+    return all(p in ("*", step) for p, step in zip(pattern, path, strict=False))
+
+
+def compare(old: Any, new: Any, path: Path = ()) -> list[Change]:
+    """Return the changes from old to new. A secret's content is compared, its mark isn't a change."""
+    one = old.value if isinstance(old, Secret) else old
+    other = new.value if isinstance(new, Secret) else new
+    if isinstance(one, dict) and isinstance(other, dict):
+        changes = []
+        for key in sorted({*one, *other}):
+            changes += _compare_entry(one, other, key, (*path, key))
+        return _sealed(changes, old, new)
+    if isinstance(one, list) and isinstance(other, list):
+        pairs = range(max(len(one), len(other)))
+        left, right = dict(enumerate(one)), dict(enumerate(other))
+        changes = [change for i in pairs for change in _compare_entry(left, right, i, (*path, i))]
+        return _sealed(changes, old, new)
+    if other is not UNKNOWN and _same(one, other):
+        return []
+    return [Change(path, ChangeKind.UPDATE, old, new)]
+
+
+def _compare_entry(one: dict[Any, Any], other: dict[Any, Any], key: Any, path: Path) -> list[Change]:
+    if other.get(key) is None and one.get(key) is None:
+        return []
+    if one.get(key) is None:
+        return [Change(path, ChangeKind.ADD, None, other[key])]
+    if other.get(key) is None:
+        return [Change(path, ChangeKind.DELETE, one[key], None)]
+    return compare(one[key], other[key], path)
+
+
+def _sealed(changes: list[Change], old: Any, new: Any) -> list[Change]:
+    """Keep what was inside a secret a secret in the changes, too."""
+    if not isinstance(old, Secret) and not isinstance(new, Secret):
+        return changes
+    return [
+        Change(c.path, c.kind, _seal_one(c.old), _seal_one(c.new), c.replaces) for c in changes
+    ]
+
+
+def _seal_one(value: Any) -> Any:
+    return value if value is None or isinstance(value, Secret) else Secret(value)
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, bool) != isinstance(other, bool):
+        return False
+    return bool(one == other)

@@ -1,0 +1,135 @@
+"""What the program wants of one resource: a registration off the wire, with every option that the engine honours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from flotilla.engine.diff import Path, parse_path
+from flotilla.engine.values import Properties, from_struct
+from flotilla.errors import EngineError
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A registration. URNs are the engine's; options have Pulumi's meaning."""
+
+    type: str
+    name: str
+    custom: bool
+    inputs: Properties
+    parent: str = ""
+    provider: str = ""
+    version: str = ""
+    dependencies: tuple[str, ...] = ()
+    property_dependencies: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    protect: bool = False
+    delete_before_replace: bool | None = None
+    ignore_changes: tuple[str, ...] = ()
+    replace_on_changes: tuple[str, ...] = ()
+    additional_secret_outputs: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    import_id: str = ""
+    timeouts: tuple[tuple[str, float], ...] = ()
+    retain_on_delete: bool = False
+    deleted_with: str = ""
+
+    def timeout(self, operation: str) -> float | None:
+        """Return the custom timeout of create, update or delete, in seconds."""
+        return dict(self.timeouts).get(operation)
+
+
+def goal_of(request: Any) -> Goal:
+    """Read a RegisterResourceRequest.
+
+    Raises:
+        EngineError: it asks for something that this engine doesn't know.
+    """
+    for given, what in (
+        (request.remote, "a component of another language"),
+        (list(request.transforms), "transforms on a resource"),
+        (request.HasField("hooks") and _any_hook(request.hooks), "resource hooks"),
+        (list(request.replace_with), "replace_with"),
+        (request.packageRef, "a parameterized package"),
+        (request.pluginDownloadURL, "a plugin of its own download address"),
+    ):
+        if given:
+            raise EngineError(
+                f"{request.type} {request.name!r} uses {what}, which the embedded engine doesn't know",
+                hint="nothing was changed; use --engine pulumi",
+            )
+    timeouts = request.customTimeouts
+    return Goal(
+        type=request.type,
+        name=request.name,
+        custom=request.custom,
+        inputs=from_struct(request.object),
+        parent=request.parent,
+        provider=request.provider,
+        version=request.version,
+        dependencies=tuple(sorted(request.dependencies)),
+        property_dependencies=tuple(
+            (key, tuple(sorted(deps.urns))) for key, deps in sorted(request.propertyDependencies.items())
+        ),
+        protect=request.protect,
+        delete_before_replace=request.deleteBeforeReplace if request.deleteBeforeReplaceDefined else None,
+        ignore_changes=tuple(request.ignoreChanges),
+        replace_on_changes=tuple(request.replaceOnChanges),
+        additional_secret_outputs=tuple(request.additionalSecretOutputs),
+        aliases=tuple(request.aliasURNs),
+        import_id=request.importId,
+        timeouts=tuple(
+            (key, seconds(getattr(timeouts, key))) for key in ("create", "update", "delete") if getattr(timeouts, key)
+        ),
+        retain_on_delete=request.retainOnDelete,
+        deleted_with=request.deletedWith,
+    )
+
+
+def _any_hook(hooks: Any) -> bool:
+    return any(list(value) for _, value in hooks.ListFields())
+
+
+def seconds(duration: str) -> float:
+    """Read a duration as Go writes it: `90s`, `1h30m`, `1.5m`, `300ms`."""
+    units = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+    total, number, rest = 0.0, "", duration
+    while rest:
+        if rest[0].isdigit() or rest[0] == ".":
+            number, rest = number + rest[0], rest[1:]
+            continue
+        unit = "ms" if rest.startswith("ms") else rest[0]
+        if unit not in units or not number:
+            raise EngineError(f"{duration!r} is not a duration", hint="write it as 90s, 10m or 1h30m")
+        total, number, rest = total + float(number) * units[unit], "", rest[len(unit) :]
+    if number:
+        raise EngineError(f"{duration!r} is not a duration: it has no unit", hint="write it as 90s, 10m or 1h30m")
+    return total
+
+
+def keep_ignored(inputs: Properties, old: Properties, paths: tuple[str, ...]) -> Properties:
+    """Return inputs with the old values at the paths that are ignored (a path absent in the old is dropped)."""
+    result: Any = inputs
+    for text in paths:
+        result = _with(result, old, parse_path(text))
+    return dict(result)
+
+
+def _with(new: Any, old: Any, path: Path) -> Any:
+    """Return `new` with `old`'s value at a path."""
+    if not path:
+        return old
+    step, rest = path[0], path[1:]
+    if step == "*":
+        keys = range(len(new)) if isinstance(new, list) else list(new) if isinstance(new, dict) else []
+        for key in keys:
+            new = _with(new, old, (key, *rest))
+        return new
+    if isinstance(new, list) and isinstance(step, int):
+        held = old[step] if isinstance(old, list) and step < len(old) else None
+        return [_with(v, held, rest) if i == step else v for i, v in enumerate(new)]
+    if not isinstance(new, dict):
+        return new
+    inner = _with(new.get(str(step)), old.get(str(step)) if isinstance(old, dict) else None, rest)
+    result = {**new, str(step): inner}
+    return {key: value for key, value in result.items() if value is not None}

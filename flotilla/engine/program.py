@@ -1,0 +1,116 @@
+"""Runs a Pulumi program in this process against a monitor, as Pulumi's own language host would in another one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import json
+import os
+import runpy
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from flotilla.engine.deployment import Deployment
+from flotilla.engine.monitor import EmbeddedEngine, EmbeddedMonitor
+from flotilla.errors import EngineError, FlotillaError
+
+_THREADS = 128
+"""Registrations that may wait at once; each is a thread that mostly sleeps."""
+
+Program = Path | Callable[[], Any]
+
+
+def run_program(program: Program, deployment: Deployment, config: dict[str, str], secret_keys: list[str]) -> None:
+    """Run a program to its end.
+
+    Args:
+        program: the project's folder with a `__main__.py`, or a function (an inline program).
+        deployment: takes what it registers.
+        config: the stack's configuration, decrypted: `project:key` to text (JSON for objects).
+        secret_keys: the keys that hold secrets.
+
+    Raises:
+        EngineError: the program itself failed. Failures of resources are in the deployment's result.
+    """
+    import pulumi
+    from pulumi.runtime import configure, run_in_stack
+    from pulumi.runtime.settings import Settings
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS))
+        configure(
+            Settings(
+                project=deployment.project,
+                stack=deployment.stack,
+                organization="organization",
+                root_directory=str(program) if isinstance(program, Path) else str(Path.cwd()),
+                monitor=EmbeddedMonitor(deployment),
+                engine=EmbeddedEngine(deployment),
+                parallel=deployment.options.parallel,
+                dry_run=deployment.options.dry_run,
+            )
+        )
+        pulumi.runtime.set_all_config(config, secret_keys)
+        await run_in_stack(lambda: _load(program))
+
+    with _environment(config, secret_keys), _importable(program):
+        try:
+            # A context of its own: the SDK keeps its settings and its root resource in context variables.
+            contextvars.Context().run(lambda: asyncio.run(main()))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            if deployment.result.failures:
+                return  # what follows from a failed resource is not another failure
+            raise _program_error(error) from error
+
+
+def _load(program: Program) -> Any:
+    if callable(program):
+        return program()
+    runpy.run_path(str(program / "__main__.py"), run_name="__main__")
+    return None
+
+
+def _program_error(error: BaseException) -> FlotillaError:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, FlotillaError):
+            return cause
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(error, SystemExit):
+        return EngineError(f"the program ended itself with {error.code!r}")
+    return EngineError(f"the program failed: {type(error).__name__}: {error}", hint="--debug shows the traceback")
+
+
+@contextmanager
+def _environment(config: dict[str, str], secret_keys: list[str]) -> Iterator[None]:
+    """Hand the configuration over as the language host does, and take it back: it holds secrets."""
+    added = {"PULUMI_CONFIG": json.dumps(config), "PULUMI_CONFIG_SECRET_KEYS": json.dumps(secret_keys)}
+    saved = {key: os.environ.get(key) for key in added}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for key, value in saved.items():
+            if value is None:
+                os.environ.pop(key, None)
+            else:
+                os.environ[key] = value
+
+
+@contextmanager
+def _importable(program: Program) -> Iterator[None]:
+    """Let the program import what stands beside it."""
+    if not isinstance(program, Path):
+        yield
+        return
+    sys.path.insert(0, str(program))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(program))

@@ -1,0 +1,216 @@
+"""When an object counts as ready: the waits of Pulumi's Kubernetes provider that programs here rely on."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+from flotilla.errors import FlotillaError
+from flotilla.kube.connection import ApiError, Connection
+from flotilla.kube.objects import Object, condition, ref_of
+
+SKIP_AWAIT = "pulumi.com/skipAwait"
+WAIT_FOR = "pulumi.com/waitFor"
+TIMEOUT = "pulumi.com/timeoutSeconds"
+DEFAULT_SECONDS = 600.0
+_FIRST_POLL = 0.05
+_LONGEST_POLL = 1.0
+
+Reason = str
+Check = Callable[[Object], Reason]
+"""Says what an object still waits for; empty once it is ready."""
+
+
+class NotReady(FlotillaError):
+    """An object was made but is not ready in time; `live` is how it was last seen."""
+
+    def __init__(self, message: str, live: Object) -> None:
+        """Keep the object, for the state."""
+        super().__init__(message)
+        self.live = live
+
+
+def annotation(obj: Object, key: str) -> str:
+    """Return an annotation, or ''."""
+    return str(((obj.get("metadata") or {}).get("annotations") or {}).get(key, ""))
+
+
+def seconds_for(obj: Object, timeout: float | None) -> float:
+    """Return how long to wait: the resource's own timeout, its annotation, or ten minutes."""
+    if timeout:
+        return timeout
+    text = annotation(obj, TIMEOUT)
+    return float(text) if text.isdigit() else DEFAULT_SECONDS
+
+
+def await_ready(connection: Connection, live: Object, timeout: float | None) -> Object:
+    """Wait until an object is ready and return it as it is then.
+
+    Raises:
+        NotReady: it wasn't in time; says what it still waits for.
+    """
+    check = check_for(live)
+    if check is None:
+        return live
+    ref = ref_of(live)
+    limit = seconds_for(live, timeout)
+    deadline = time.monotonic() + limit
+    pause = _FIRST_POLL
+    while True:
+        reason = check(live)
+        if not reason:
+            return live
+        if time.monotonic() > deadline:
+            raise NotReady(f"{connection.name}: {ref} is not ready after {limit:.0f} s: {reason}", live)
+        time.sleep(pause)
+        pause = min(pause * 1.5, _LONGEST_POLL)
+        try:
+            live = connection.get(ref)
+        except ApiError as error:
+            if error.missing:
+                raise NotReady(f"{connection.name}: {ref} is gone while waiting for it", live) from None
+            if error.status not in (0, 429, 503):
+                raise
+
+
+def await_gone(connection: Connection, live: Object, timeout: float | None) -> None:
+    """Wait until an object is gone, or another one has taken its name.
+
+    Raises:
+        NotReady: it wasn't in time; names the finalizers that hold it.
+    """
+    ref = ref_of(live)
+    limit = seconds_for(live, timeout)
+    deadline = time.monotonic() + limit
+    pause = _FIRST_POLL
+    uid = live["metadata"].get("uid")
+    while True:
+        found = connection.find(ref)
+        if found is None or (uid and found["metadata"]["uid"] != uid):
+            return
+        if time.monotonic() > deadline:
+            held = ", ".join(found["metadata"].get("finalizers") or []) or "nothing that is written there"
+            raise NotReady(f"{connection.name}: {ref} is not gone after {limit:.0f} s; held by {held}", found)
+        time.sleep(pause)
+        pause = min(pause * 1.5, _LONGEST_POLL)
+
+
+def check_for(obj: Object) -> Check | None:
+    """Return how an object's readiness is told; None for kinds that are ready once they exist."""
+    if annotation(obj, SKIP_AWAIT).lower() == "true":
+        return None
+    wanted = annotation(obj, WAIT_FOR)
+    if wanted:
+        return _waits_for(wanted)
+    if obj["kind"] == "Secret":
+        return _token_filled if obj.get("type") == "kubernetes.io/service-account-token" else None
+    return _BY_KIND.get(f"{obj['apiVersion'].rpartition('/')[0]}/{obj['kind']}")
+
+
+def _token_filled(obj: Object) -> Reason:
+    return "" if (obj.get("data") or {}).get("token") else "the token controller has not filled it"
+
+
+def _namespace_active(obj: Object) -> Reason:
+    phase = (obj.get("status") or {}).get("phase", "unknown")
+    return "" if phase == "Active" else f"its phase is {phase}"
+
+
+def _deployment_available(obj: Object) -> Reason:
+    status, spec = obj.get("status") or {}, obj.get("spec") or {}
+    wanted = spec.get("replicas", 1)
+    if status.get("observedGeneration", 0) < obj["metadata"].get("generation", 0):
+        return "its controller has not seen the change"
+    progressing = condition(obj, "Progressing") or {}
+    if progressing.get("reason") == "ProgressDeadlineExceeded":
+        return f"it makes no progress: {progressing.get('message', '')}"
+    if status.get("updatedReplicas", 0) < wanted or status.get("availableReplicas", 0) < wanted:
+        return f"{status.get('availableReplicas', 0)} of {wanted} replicas available"
+    return ""
+
+
+def _stateful_set_ready(obj: Object) -> Reason:
+    status, wanted = obj.get("status") or {}, (obj.get("spec") or {}).get("replicas", 1)
+    if status.get("observedGeneration", 0) < obj["metadata"].get("generation", 0):
+        return "its controller has not seen the change"
+    ready = min(status.get("readyReplicas", 0), status.get("updatedReplicas", status.get("readyReplicas", 0)))
+    return "" if ready >= wanted else f"{ready} of {wanted} replicas ready"
+
+
+def _service_has_address(obj: Object) -> Reason:
+    if (obj.get("spec") or {}).get("type") != "LoadBalancer":
+        return ""
+    given = ((obj.get("status") or {}).get("loadBalancer") or {}).get("ingress")
+    return "" if given else "no address was given to its load balancer"
+
+
+def _pod_ready(obj: Object) -> Reason:
+    phase = (obj.get("status") or {}).get("phase", "Pending")
+    if phase == "Succeeded" or (condition(obj, "Ready") or {}).get("status") == "True":
+        return ""
+    return f"its phase is {phase}"
+
+
+def _job_done(obj: Object) -> Reason:
+    if (condition(obj, "Complete") or {}).get("status") == "True":
+        return ""
+    failed = condition(obj, "Failed") or {}
+    return f"it failed: {failed.get('message', '')}" if failed.get("status") == "True" else "it is not complete"
+
+
+_BY_KIND: dict[str, Check] = {
+    "/Namespace": _namespace_active,
+    "/Pod": _pod_ready,
+    "/Service": _service_has_address,
+    "apps/Deployment": _deployment_available,
+    "apps/StatefulSet": _stateful_set_ready,
+    "batch/Job": _job_done,
+}
+
+
+def _waits_for(text: str) -> Check:
+    """Read `pulumi.com/waitFor`: `condition=T[=S]`, `jsonpath={path}[=value]`, or a JSON list of these."""
+    parts = json.loads(text) if text.startswith("[") else [text]
+    checks = [_one_wait(part) for part in parts]
+
+    def check(obj: Object) -> Reason:
+        return "; ".join(reason for reason in (one(obj) for one in checks) if reason)
+
+    return check
+
+
+def _one_wait(text: str) -> Check:
+    kind, _, rest = text.partition("=")
+    if kind == "condition":
+        name, _, status = rest.partition("=")
+        return _condition_wait(name, status or "True")
+    found = re.fullmatch(r"\{?\.?([^}=]+)\}?(?:=(.*))?", rest)
+    if kind != "jsonpath" or not found:
+        raise FlotillaError(f"{WAIT_FOR}: {text!r} is neither condition=... nor jsonpath=...")
+    path, value = found[1].split("."), found[2]
+
+    def check(obj: Object) -> Reason:
+        held: Any = obj
+        for step in path:
+            held = held.get(step) if isinstance(held, dict) else None
+        if held is None or (value is not None and str(held) != value):
+            return f"{'.'.join(path)} is {held!r}, not {value or 'set'}"
+        return ""
+
+    return check
+
+
+def _condition_wait(name: str, status: str) -> Check:
+    def check(obj: Object) -> Reason:
+        found = condition(obj, name)
+        if found is None:
+            return f"it has no condition {name} yet"
+        if found.get("status") == status:
+            return ""
+        why = found.get("message") or found.get("reason") or "no reason given"
+        return f"condition {name} is {found.get('status')}: {why}"
+
+    return check

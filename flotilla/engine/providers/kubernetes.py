@@ -1,0 +1,243 @@
+"""Kubernetes objects of any group and kind: server-side apply, with what Pulumi's own provider keeps in the state."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from flotilla.engine.diff import Change, Diff, compare, parse_path, path_matches
+from flotilla.engine.providers import InitializationError, Live
+from flotilla.engine.providers.awaits import NotReady, annotation, await_gone, await_ready
+from flotilla.engine.state import ResourceState
+from flotilla.engine.urns import name_of
+from flotilla.engine.values import UNKNOWN, Properties, has_unknown, reveal
+from flotilla.errors import EngineError
+from flotilla.kube.connection import ApiError, Connection
+from flotilla.kube.objects import Object, ObjectRef, differences, ref_of
+
+FIELD_MANAGER = "__fieldManager"
+INITIAL_API_VERSION = "__initialApiVersion"
+_OWN_KEYS = (FIELD_MANAGER, INITIAL_API_VERSION, "__inputs")
+_PATCH_FORCE = "pulumi.com/patchForce"
+_PROPAGATION = "pulumi.com/deletionPropagationPolicy"
+_AUTONAMED = "pulumi.com/autonamed"
+
+# What the API doesn't let change, by kind (a dry run finds the rest). Names and namespaces hold for all.
+_IMMUTABLE = {
+    "Deployment": ("spec.selector",),
+    "ReplicaSet": ("spec.selector",),
+    "DaemonSet": ("spec.selector",),
+    "StatefulSet": ("spec.selector", "spec.serviceName", "spec.podManagementPolicy", "spec.volumeClaimTemplates"),
+    "Job": ("spec.selector", "spec.template", "spec.completionMode"),
+    "ClusterRoleBinding": ("roleRef",),
+    "RoleBinding": ("roleRef",),
+    "Secret": ("type",),
+    "StorageClass": ("provisioner", "parameters", "reclaimPolicy", "volumeBindingMode"),
+    "PersistentVolumeClaim": ("spec.accessModes", "spec.selector", "spec.storageClassName", "spec.volumeName"),
+}
+_ALWAYS_IMMUTABLE = ("apiVersion", "kind", "metadata.name", "metadata.namespace")
+_UNPROCESSABLE = 422
+_CONFLICT = 409
+
+
+class KubernetesProvider:
+    """One cluster, as one `pulumi:providers:kubernetes` resource configures it."""
+
+    def __init__(self, connection: Callable[[], Connection], *, force: bool = False, upsert: bool = False) -> None:
+        """Take how to connect.
+
+        Args:
+            connection: connects when first needed: in a preview the kubeconfig may be unknown.
+            force: take over fields that other managers own (`enablePatchForce`).
+            upsert: create over objects that exist (`upsertExistingObjects`).
+        """
+        self._connect = connection
+        self._force = force
+        self._upsert = upsert
+
+    def check(self, urn: str, old: ResourceState | None, inputs: Properties) -> Properties:
+        """Name the object where the program doesn't, as the provider does: the resource's name and a random part."""
+        for key in ("apiVersion", "kind"):
+            if not isinstance(inputs.get(key), str):
+                raise EngineError(f"{urn}: {key} must be a text")
+        metadata = inputs.get("metadata") or {}
+        if isinstance(metadata, dict) and not metadata.get("name") and not metadata.get("generateName"):
+            held = reveal(old.inputs).get("metadata", {}) if old else {}
+            was_autonamed = (held.get("annotations") or {}).get(_AUTONAMED) == "true"
+            name = held["name"] if was_autonamed else f"{name_of(urn)}-{secrets.token_hex(4)}"
+            annotations = {**(metadata.get("annotations") or {}), _AUTONAMED: "true"}
+            return {**inputs, "metadata": {**metadata, "name": name, "annotations": annotations}}
+        return inputs
+
+    def diff(self, old: ResourceState, inputs: Properties) -> Diff:
+        """Compare inputs; where they differ, a dry run tells whether the server lets the change be made in place."""
+        changes = compare(reveal(old.inputs), inputs)
+        if not changes:
+            # A resource that was made but never became ready is taken up again.
+            return Diff()
+        patterns = [parse_path(p) for p in (*_ALWAYS_IMMUTABLE, *_IMMUTABLE.get(str(inputs.get("kind")), ()))]
+        marked = [_marked(change, patterns) for change in changes]
+        if not any(c.replaces for c in marked) and not has_unknown(inputs) and self._refused(old, inputs):
+            marked = [Change(c.path, c.kind, c.old, c.new, replaces=True) for c in marked]
+        # Two objects of one name can't exist side by side, unless the name itself is what changes.
+        renamed = any(c.path[:2] in (("metadata", "name"), ("metadata", "namespace")) for c in marked if c.replaces)
+        autonamed = annotation(inputs, _AUTONAMED) == "true"
+        return Diff(tuple(marked), delete_before_replace=not renamed and not autonamed)
+
+    def _refused(self, old: ResourceState, inputs: Properties) -> bool:
+        try:
+            self._apply(inputs, _manager(old), dry_run=True)
+        except ApiError as error:
+            return error.status == _UNPROCESSABLE and "immutable" in error.message
+        return False
+
+    def create(self, urn: str, inputs: Properties, *, timeout: float | None, adopt: str) -> Live:
+        """Apply the object; one that is there already is refused, unless a broken-off creation of ours left it."""
+        connection = self._connect()
+        ref = ref_of(inputs)
+        found = connection.find(ref)
+        manager = adopt or self.creation_token()
+        if found is not None and not self._upsert and not (adopt and _managed_by(found, adopt)):
+            raise EngineError(
+                f"{connection.name}: {ref} already exists and is not this stack's",
+                hint="import it (`pulumi import`), remove it, or let the stack use another name",
+            )
+        if found is not None and found["metadata"].get("deletionTimestamp"):
+            await_gone(connection, found, timeout)
+        return self._ready(self._apply(inputs, manager), inputs, manager, timeout)
+
+    def update(self, old: ResourceState, inputs: Properties, *, timeout: float | None) -> Live:
+        """Apply the change; fields that fell out of the inputs are given up, and so removed."""
+        manager = _manager(old)
+        return self._ready(self._apply(inputs, manager), inputs, manager, timeout)
+
+    def _apply(self, inputs: Properties, manager: str, *, dry_run: bool = False) -> Object:
+        connection = self._connect()
+        force = self._force or annotation(inputs, _PATCH_FORCE) == "true"
+        try:
+            return connection.apply(_bare(inputs), field_manager=manager, force=force, dry_run=dry_run)
+        except ApiError as error:
+            if error.status == _CONFLICT and not dry_run:
+                error.hint = (
+                    "another manager owns the field: leave it to them (ignore_changes), "
+                    f'or take it over with the annotation {_PATCH_FORCE}: "true"'
+                )
+            raise
+
+    def _ready(self, live: Object, inputs: Properties, manager: str, timeout: float | None) -> Live:
+        try:
+            live = await_ready(self._connect(), live, timeout)
+        except NotReady as error:
+            raise InitializationError(_outputs(error.live, inputs, manager), error.message) from None
+        return _outputs(live, inputs, manager)
+
+    def delete(self, old: ResourceState, *, timeout: float | None) -> None:
+        """Delete the object, its dependents first, and wait until it is gone."""
+        connection = self._connect()
+        outputs = reveal(old.outputs)
+        ref = _ref_of_state(old)
+        live = connection.find(ref)
+        if live is None:
+            return
+        known = (outputs.get("metadata") or {}).get("uid")
+        if known and live["metadata"]["uid"] != known:
+            return  # ours is gone; this one of the same name is somebody else's
+        propagation = {"background": "Background", "orphan": "Orphan"}.get(
+            annotation(outputs, _PROPAGATION).lower(), "Foreground"
+        )
+        connection.delete(ref, propagation=propagation, uid=live["metadata"]["uid"])
+        try:
+            await_gone(connection, live, timeout)
+        except NotReady as error:
+            raise EngineError(error.message, hint="run it again once its finalizers can be served") from None
+
+    def read(self, urn: str, resource_id: str, old: ResourceState | None) -> Live:
+        """Read the object; its inputs are the old ones' fields with the values that the server has now."""
+        if old is None:
+            raise EngineError(f"{urn}: an object is read by apiVersion and kind, which the program doesn't give")
+        live = self._connect().find(_ref_of_state(old))
+        if live is None:
+            return Live("", {})
+        inputs = reveal(old.inputs)
+        found = _outputs(live, inputs, _manager(old))
+        return Live(found.id, found.outputs, _overlay(inputs, live) if old.inputs else inputs)
+
+    def recover(self, urn: str, inputs: Properties, token: str) -> Live:
+        """Find the object of a broken-off creation: the name alone isn't enough, its field manager must be ours."""
+        live = self._connect().find(ref_of(inputs))
+        if live is None or not _managed_by(live, token):
+            return Live("", {})
+        return _outputs(live, inputs, token)
+
+    def creation_token(self) -> str:
+        """Return a field manager of its own, by which a broken-off creation is recognised."""
+        return f"pulumi-kubernetes-{secrets.token_hex(4)}"
+
+
+def object_id(obj: Object) -> str:
+    """Return the resource ID of an object, as the provider has it: `namespace/name` or `name`."""
+    metadata = obj["metadata"]
+    return f"{metadata['namespace']}/{metadata['name']}" if metadata.get("namespace") else str(metadata["name"])
+
+
+def preview_outputs(inputs: Properties) -> Properties:
+    """Return what is known of an object before it is made."""
+    metadata = {**(inputs.get("metadata") or {}), "uid": UNKNOWN} if isinstance(inputs.get("metadata"), dict) else UNKNOWN
+    outputs = {**inputs, "metadata": metadata}
+    if inputs.get("type") == "kubernetes.io/service-account-token":
+        outputs["data"] = UNKNOWN
+    return outputs
+
+
+def secret_outputs(outputs: Properties) -> tuple[str, ...]:
+    """Return the properties that are secret by their kind alone."""
+    return ("data", "stringData") if outputs.get("kind") == "Secret" else ()
+
+
+def _marked(change: Change, patterns: list[Any]) -> Change:
+    replaces = any(path_matches(p, change.path) or path_matches(change.path, p) for p in patterns)
+    return Change(change.path, change.kind, change.old, change.new, replaces=replaces)
+
+
+def _outputs(live: Object, inputs: Properties, manager: str) -> Live:
+    metadata = {key: value for key, value in live["metadata"].items() if key != "managedFields"}
+    outputs = {**live, "metadata": metadata, INITIAL_API_VERSION: inputs.get("apiVersion"), FIELD_MANAGER: manager}
+    return Live(object_id(live), outputs, inputs)
+
+
+def _bare(inputs: Properties) -> Object:
+    return {key: value for key, value in inputs.items() if key not in _OWN_KEYS and value is not None}
+
+
+def _manager(old: ResourceState) -> str:
+    return str(old.outputs.get(FIELD_MANAGER) or f"pulumi-kubernetes-{secrets.token_hex(4)}")
+
+
+def _managed_by(obj: Object, manager: str) -> bool:
+    return any(entry.get("manager") == manager for entry in obj["metadata"].get("managedFields") or [])
+
+
+def _ref_of_state(old: ResourceState) -> ObjectRef:
+    source = reveal(old.outputs) if old.outputs.get("apiVersion") else reveal(old.inputs)
+    namespace, _, name = old.id.rpartition("/")
+    return ObjectRef(source["apiVersion"], source["kind"], name, namespace)
+
+
+def _overlay(inputs: Properties, live: Object) -> Properties:
+    """Return the inputs with the server's values: the same where nothing was changed by anybody."""
+    if inputs.get("kind") == "Secret" and "stringData" in inputs:
+        data = live.get("data") or {}
+        text = {key: base64.b64decode(value).decode(errors="replace") for key, value in data.items()}
+        live = {**live, "stringData": {key: text[key] for key in inputs["stringData"] if key in text}}
+    result: Properties = _held(inputs, live)
+    return result
+
+
+def _held(wanted: Any, actual: Any) -> Any:
+    if isinstance(wanted, dict) and isinstance(actual, dict):
+        return {key: _held(value, actual.get(key)) for key, value in wanted.items()}
+    if isinstance(wanted, list) and isinstance(actual, list) and len(wanted) == len(actual):
+        return [_held(one, other) for one, other in zip(wanted, actual, strict=True)]
+    return wanted if not differences(wanted, actual) else actual

@@ -1,0 +1,80 @@
+"""Refresh: reads every resource and takes into the state what the clusters hold."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from flotilla.engine.deployment import Deployment, Refused
+from flotilla.engine.diff import compare
+from flotilla.engine.state import ResourceState, touched
+from flotilla.engine.steps import Op, Step
+from flotilla.engine.urns import PROVIDER_PREFIX
+from flotilla.engine.values import reveal, seal
+
+
+def refresh(deployment: Deployment) -> None:
+    """Read everything in the base state, clusters side by side.
+
+    A changed resource is an `update` step whose changes lead from the state's inputs to the live values; one that is
+    gone is a `delete` step; every other is `same`. What could not be read fails: it is unknown, never gone.
+    """
+    resources = list(deployment.base.resources)
+    read = [r for r in resources if r.custom and not r.delete and not r.type.startswith(PROVIDER_PREFIX)]
+    with ThreadPoolExecutor(max_workers=deployment.options.parallel) as pool:
+        futures = {id(r): pool.submit(_read, deployment, r) for r in read if not deployment._untargeted(r.urn)}  # noqa: SLF001
+    gone: set[str] = set()
+    for resource in resources:
+        future = futures.get(id(resource))
+        if future is None:
+            found: ResourceState | None = resource
+        elif future.exception() is not None:
+            error = future.exception()
+            deployment.fail(Step(Op.REFRESH, resource.urn, resource.type, old=resource), error)  # type: ignore[arg-type]
+            found = resource
+        else:
+            found = future.result()
+        _record(deployment, resource, found, gone)
+    if deployment.result.failures:
+        raise Refused("the refresh could not read everything")
+
+
+def _read(deployment: Deployment, resource: ResourceState) -> ResourceState | None:
+    provider = deployment.registry.provider(resource.provider, resource.type)
+    live = provider.read(resource.urn, resource.id, resource)
+    if not live.id:
+        return None
+    outputs = seal(seal(live.outputs, resource.outputs), live.inputs)
+    inputs = seal(live.inputs, resource.inputs)
+    if not compare(resource.inputs, inputs) and not compare(resource.outputs, outputs):
+        return resource
+    return replace(resource, inputs=inputs, outputs=outputs, init_errors=())
+
+
+def _record(
+    deployment: Deployment, old: ResourceState, found: ResourceState | None, gone: set[str]
+) -> None:
+    """Record what became of one resource. Controllers write statuses all the time: only our fields are a change."""
+    if found is None:
+        gone.add(old.urn)
+        with deployment.lock:
+            deployment.removed.add(id(old))
+            deployment.result.steps.append(Step(Op.DELETE, old.urn, old.type, old.provider, old=old))
+        return
+    changes = tuple(compare(old.inputs, found.inputs)) if found is not old else ()
+    if changes:
+        found = touched(found, created=False)
+    if gone & found.depends_on():
+        found = replace(
+            found,
+            dependencies=tuple(urn for urn in found.dependencies if urn not in gone),
+            property_dependencies={
+                key: [urn for urn in urns if urn not in gone] for key, urns in found.property_dependencies.items()
+            },
+        )
+    op = Op.UPDATE if changes else Op.SAME
+    with deployment.lock:
+        deployment.result.steps.append(Step(op, old.urn, old.type, old.provider, changes, old, found))
+        if old.delete:
+            return
+        deployment.news[old.urn] = found

@@ -1,0 +1,137 @@
+"""Which provider manages a resource, and what only the provider's kind can tell about its properties."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from flotilla.engine.providers import Provider
+from flotilla.engine.providers import kubernetes as k8s
+from flotilla.engine.providers.dynamic import DynamicProvider
+from flotilla.engine.providers.kubernetes import KubernetesProvider
+from flotilla.engine.state import ResourceState
+from flotilla.engine.urns import PROVIDER_PREFIX, name_of, package_of
+from flotilla.engine.values import UNKNOWN, Properties, reveal
+from flotilla.errors import EngineError
+from flotilla.kube.connection import Connection, connect
+
+KUBERNETES = "kubernetes"
+DYNAMIC = "pulumi-python"
+PACKAGES = (KUBERNETES, DYNAMIC)
+_REFUSED_TYPES = ("kubernetes:yaml", "kubernetes:kustomize", "kubernetes:helm.sh/v4")
+
+
+class ProviderRegistry:
+    """Finds, and keeps, the providers that the resources of a stack name."""
+
+    def __init__(self, find: Callable[[str], ResourceState | None]) -> None:
+        """Take how a provider's own resource is found by URN."""
+        self._find = find
+        self._made: dict[str, Provider] = {}
+        self._dynamic = DynamicProvider()
+        self._lock = threading.Lock()
+
+    def refuse_unknown(self, type_: str, name: str) -> None:
+        """Refuse a type that this engine doesn't deploy, by name, before anything changes.
+
+        Raises:
+            EngineError: it isn't known.
+        """
+        if package_of(type_) not in PACKAGES or type_.startswith(_REFUSED_TYPES):
+            raise EngineError(
+                f"the embedded engine doesn't know {type_} ({name!r}); it deploys kubernetes and dynamic resources",
+                hint="use --engine pulumi with Pulumi's CLI",
+            )
+
+    def refuse_unknown_package(self, package: str, name: str) -> None:
+        """Refuse a provider of a package that this engine doesn't deploy.
+
+        Raises:
+            EngineError: it isn't known.
+        """
+        if package not in PACKAGES:
+            raise EngineError(
+                f"the embedded engine has no provider {package!r} ({name!r})", hint="use --engine pulumi"
+            )
+
+    def provider(self, reference: str, type_: str) -> Provider:
+        """Return the provider that a resource refers to by `urn::id`.
+
+        Raises:
+            EngineError: the type or the provider isn't known.
+        """
+        self.refuse_unknown(type_, type_)
+        if package_of(type_) == DYNAMIC:
+            return self._dynamic
+        urn = reference.rpartition("::")[0]
+        resource = self._find(urn)
+        if resource is None:
+            raise EngineError(f"{type_} refers to the provider {urn}, which isn't there")
+        inputs = reveal(resource.inputs)
+        key = f"{urn}\0{inputs!r}"
+        with self._lock:
+            if key not in self._made:
+                self._made[key] = _kubernetes(urn, inputs)
+            return self._made[key]
+
+    def is_other_cluster(self, old: Properties, new: Properties) -> bool:
+        """Tell whether a provider's change means another cluster, so that all its resources are replaced.
+
+        With the same `clusterIdentifier` it never does, whatever else changes (pulumi-kubernetes#4019).
+        """
+        one, other = reveal(old), reveal(new)
+        if one.get("clusterIdentifier") or other.get("clusterIdentifier"):
+            return bool(one.get("clusterIdentifier") != other.get("clusterIdentifier"))
+        return any(one.get(key) != other.get(key) for key in ("kubeconfig", "context", "cluster"))
+
+    def moved(self, old: str, new: str) -> bool:
+        """Tell whether a resource's provider is another one, or the same one for another cluster."""
+        return bool(old) and old != new
+
+    def secret_outputs(self, type_: str, outputs: Properties) -> tuple[str, ...]:
+        """Return the outputs that are secret by the resource's kind."""
+        return k8s.secret_outputs(outputs) if package_of(type_) == KUBERNETES else ()
+
+    def preview(self, type_: str, inputs: Properties) -> Properties:
+        """Return what is known of a resource before it is created."""
+        return k8s.preview_outputs(inputs) if package_of(type_) == KUBERNETES else inputs
+
+    def preview_update(self, type_: str, outputs: Properties, inputs: Properties) -> Properties:
+        """Return what is known of a resource before it is updated: an object keeps what the server gave it."""
+        return merged(outputs, inputs) if package_of(type_) == KUBERNETES else inputs
+
+
+def merged(old: Any, new: Any) -> Any:
+    """Return `new` laid over `old`, map by map."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        return {**old, **{key: merged(old.get(key), value) for key, value in new.items()}}
+    return new
+
+
+def _kubernetes(urn: str, inputs: Properties) -> KubernetesProvider:
+    """Make a provider of a `pulumi:providers:kubernetes` resource's inputs."""
+
+    def connection() -> Connection:
+        kubeconfig = inputs.get("kubeconfig")
+        if kubeconfig is UNKNOWN:
+            raise EngineError(f"{urn}: its kubeconfig isn't known yet")
+        if not isinstance(kubeconfig, str) or not kubeconfig:
+            raise EngineError(f"{urn} has no kubeconfig", hint="the ambient one is never used: give it one")
+        return connect(kubeconfig, context=inputs.get("context"), name=inputs.get("clusterIdentifier") or name_of(urn))
+
+    return KubernetesProvider(
+        connection,
+        force=_flag(inputs.get("enablePatchForce")),
+        upsert=_flag(inputs.get("upsertExistingObjects")),
+    )
+
+
+def _flag(value: Any) -> bool:
+    """Read a provider's flag, which the SDK writes as JSON text."""
+    return value is True or value == "true"
+
+
+def is_provider(type_: str) -> bool:
+    """Tell whether a type is a provider's."""
+    return type_.startswith(PROVIDER_PREFIX)

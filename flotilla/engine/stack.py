@@ -1,0 +1,207 @@
+"""A stack on the embedded engine: preview, up, refresh, destroy, each from the state on disk and back to it."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flotilla.engine.backend import OpenStack, StackFiles, StateWriter, open_stack
+from flotilla.engine.config import Project, StackConfig
+from flotilla.engine.crypto import passphrase
+from flotilla.engine.deployment import Deployment, Options, Refused
+from flotilla.engine.program import Program, run_program
+from flotilla.engine.recovery import settle
+from flotilla.engine.refresh import refresh
+from flotilla.engine.removal import delete_all, delete_unregistered
+from flotilla.engine.state import Encoder, Snapshot
+from flotilla.engine.steps import Listener, Result
+from flotilla.errors import EngineError, FlotillaError
+
+Tell = Callable[[str], None]
+
+
+@dataclass
+class EmbeddedStack:
+    """One stack of one project. Every method reads the state anew."""
+
+    project: Project
+    name: str
+    backend: Path
+    """The folder of the `file://` backend."""
+    tell: Tell = lambda _: None
+    listener: Listener = lambda _: None
+    program: Program | None = None
+    """Another program than the project's own (an inline one, for tests and tools)."""
+    parallel: int = 64
+
+    @property
+    def files(self) -> StackFiles:
+        """The stack's files."""
+        return StackFiles(self.backend, self.project.name, self.name)
+
+    def preview(self, *, targets: tuple[str, ...] = (), refresh_first: bool = False) -> Result:
+        """Say what `up` would do. Nothing is written, and no lock is needed."""
+        opened, config = self._open()
+        snapshot = self._settled(opened.snapshot)
+        if refresh_first:
+            snapshot = self._refreshed(snapshot).snapshot()
+        deployment = self._deployment(snapshot, config, targets, dry_run=True)
+        self._run_program(deployment, config, opened)
+        if not deployment.result.failures:
+            delete_unregistered(deployment)
+        return deployment.result
+
+    def up(self, *, targets: tuple[str, ...] = (), refresh_first: bool = False) -> Result:
+        """Make it so."""
+
+        def action(deployment: Deployment, opened: OpenStack, config: StackConfig) -> None:
+            self._run_program(deployment, config, opened)
+            if not deployment.result.failures and not deployment.ending.is_set():
+                delete_unregistered(deployment)
+
+        return self._change("update", action, targets, refresh_first=refresh_first)
+
+    def refresh(self, *, preview_only: bool = False) -> Result:
+        """Take what the clusters hold into the state, or only say what differs."""
+        if preview_only:
+            return self._refreshed(self._settled(self._open()[0].snapshot)).result
+
+        def action(deployment: Deployment, _opened: OpenStack, _config: StackConfig) -> None:
+            refresh(deployment)
+
+        return self._change("refresh", action, ())
+
+    def destroy(self, *, targets: tuple[str, ...] = (), preview_only: bool = False) -> Result:
+        """Delete everything that the state has, or only say what that is."""
+
+        def action(deployment: Deployment, _opened: OpenStack, _config: StackConfig) -> None:
+            standing = [r for r in deployment.base.resources if not r.delete]
+            if targets:
+                standing = [r for r in standing if not deployment._untargeted(r.urn)]  # noqa: SLF001
+            delete_all(deployment, standing, list(deployment.leftovers))
+
+        if preview_only:
+            opened, config = self._open()
+            deployment = self._deployment(self._settled(opened.snapshot), config, targets, dry_run=True)
+            action(deployment, opened, config)
+            return deployment.result
+        return self._change("destroy", action, targets)
+
+    def snapshot(self) -> Snapshot:
+        """Return the state as it is."""
+        return self._open()[0].snapshot
+
+    def remove(self) -> None:
+        """Remove the stack itself.
+
+        Raises:
+            EngineError: it still has resources.
+        """
+        count = len(self.snapshot().resources)
+        if count:
+            raise EngineError(f"stack {self.name} still has {count} resources", hint="run `flotilla destroy` first")
+        self.files.remove()
+
+    # -- parts ------------------------------------------------------------------------------------
+
+    def _open(self) -> tuple[OpenStack, StackConfig]:
+        config = StackConfig.load(self.project, self.name)
+        secret = passphrase(self.backend / "passphrase")
+        return open_stack(self.files, secret, config.salt), config
+
+    def _settled(self, snapshot: Snapshot) -> Snapshot:
+        settled, messages = settle(snapshot)
+        for message in messages:
+            self.tell(message)
+        return settled
+
+    def _refreshed(self, snapshot: Snapshot) -> Deployment:
+        deployment = Deployment(self.name, self.project.name, snapshot, Options(dry_run=True, parallel=self.parallel))
+        try:
+            refresh(deployment)
+        except Refused:
+            raise EngineError("\n".join(deployment.result.failures)) from None
+        return deployment
+
+    def _deployment(
+        self, snapshot: Snapshot, config: StackConfig, targets: tuple[str, ...], *, dry_run: bool
+    ) -> Deployment:
+        options = Options(dry_run, self.parallel, targets, config.disabled_defaults)
+        return Deployment(self.name, self.project.name, snapshot, options, self.listener)
+
+    def _run_program(self, deployment: Deployment, config: StackConfig, opened: OpenStack) -> None:
+        values, secret_keys = config.decrypted(opened.crypter)
+        run_program(self.program or self.project.folder, deployment, values, secret_keys)
+
+    def _change(
+        self,
+        kind: str,
+        action: Callable[[Deployment, OpenStack, StackConfig], None],
+        targets: tuple[str, ...],
+        *,
+        refresh_first: bool = False,
+    ) -> Result:
+        """Run something that changes the state, under the lock, with history and backup."""
+        started = time.time()
+        with self.files.locked(self.tell):
+            opened, config = self._open()
+            self.files.back_up()
+            snapshot = self._settled(opened.snapshot)
+            if refresh_first:
+                snapshot = self._refreshed(snapshot).snapshot()
+            deployment = self._deployment(snapshot, config, targets, dry_run=False)
+            writer = StateWriter(
+                self.files, Encoder(opened.crypter, self.files.qualified), deployment.snapshot
+            )
+            deployment.save = writer.flush
+            try:
+                with _interruptible(deployment, self.tell):
+                    action(deployment, opened, config)
+            except Refused:
+                pass  # its reason is among the failures
+            finally:
+                writer.close()
+                failed = bool(deployment.result.failures)
+                self.files.add_history(
+                    kind, started, "failed" if failed else "succeeded", deployment.result.counts()
+                )
+        return deployment.result
+
+
+@contextmanager
+def _interruptible(deployment: Deployment, tell: Tell) -> Iterator[None]:
+    """Let the first Ctrl-C finish what is in flight; a second one ends at once (the state is on disk either way)."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    interrupts: list[int] = []
+
+    def on_interrupt(_number: int, _frame: Any) -> None:
+        interrupts.append(1)
+        if len(interrupts) > 1:
+            raise KeyboardInterrupt
+        deployment.result.failures.append("interrupted; run the same command again to go on from here")
+        deployment.ending.set()
+        tell("interrupted: finishing what is in flight, then writing the state (again to end at once)")
+
+    previous = signal.signal(signal.SIGINT, on_interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+def raise_failures(result: Result, doing: str) -> None:
+    """Raise what failed as one error.
+
+    Raises:
+        FlotillaError: there were failures.
+    """
+    if result.failures:
+        raise FlotillaError(f"{doing} failed:\n" + "\n".join(f"  {line}" for line in result.failures))

@@ -1,0 +1,218 @@
+"""A stack's state: resources and pending operations, as Pulumi's checkpoint (version 3) has them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from flotilla.engine.crypto import PassphraseCrypter
+from flotilla.engine.values import Properties, from_state, to_state
+from flotilla.errors import EngineError
+
+ENGINE_VERSION = "v3.259.0"
+"""The Pulumi version whose checkpoint this is."""
+
+_VALUES = ("inputs", "outputs")
+
+
+@dataclass(frozen=True)
+class ResourceState:
+    """One resource, as apitype.ResourceV3; absent fields keep their defaults and are not written."""
+
+    urn: str
+    custom: bool
+    type: str
+    id: str = ""
+    inputs: Properties = field(default_factory=dict)
+    outputs: Properties = field(default_factory=dict)
+    parent: str = ""
+    protect: bool = False
+    external: bool = False
+    delete: bool = False
+    dependencies: tuple[str, ...] = ()
+    property_dependencies: dict[str, list[str]] = field(default_factory=dict)
+    provider: str = ""
+    init_errors: tuple[str, ...] = ()
+    pending_replacement: bool = False
+    additional_secret_outputs: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    custom_timeouts: dict[str, float] | None = None
+    import_id: str = ""
+    retain_on_delete: bool = False
+    deleted_with: str = ""
+    ignore_changes: tuple[str, ...] = ()
+    replace_on_changes: tuple[str, ...] = ()
+    created: str = ""
+    modified: str = ""
+    rest: Properties = field(default_factory=dict)
+    """Fields that this engine doesn't use, kept for the CLI."""
+
+    @property
+    def name(self) -> str:
+        """The resource's name, the last part of its URN."""
+        return self.urn.rpartition("::")[2]
+
+    def depends_on(self) -> set[str]:
+        """Return the URNs that must exist before this resource, and be deleted after it."""
+        urns = set(self.dependencies) | {urn for deps in self.property_dependencies.values() for urn in deps}
+        if self.parent:
+            urns.add(self.parent)
+        if self.provider:
+            urns.add(self.provider.rpartition("::")[0])
+        if self.deleted_with:
+            urns.add(self.deleted_with)
+        return urns - {self.urn}
+
+    def to_json(self, crypter: PassphraseCrypter) -> Properties:
+        """Return the checkpoint's form: secrets encrypted, defaults left out."""
+        body: Properties = {}
+        for part in fields(self):
+            value = getattr(self, part.name)
+            if part.name == "rest" or (part.name not in ("urn", "custom", "type") and not value):
+                continue
+            if part.name in _VALUES:
+                value = to_state(value, crypter.encrypt)
+            body[_JSON_NAMES.get(part.name) or _camel(part.name)] = list(value) if isinstance(value, tuple) else value
+        return {**self.rest, **body}
+
+    @classmethod
+    def from_json(cls, body: Properties, crypter: PassphraseCrypter) -> ResourceState:
+        """Read the checkpoint's form."""
+        known: Properties = {}
+        rest = dict(body)
+        for part in fields(cls):
+            key = _JSON_NAMES.get(part.name) or _camel(part.name)
+            if part.name == "rest" or key not in rest:
+                continue
+            value = rest.pop(key)
+            if part.name in _VALUES:
+                value = from_state(value, crypter.decrypt)
+            known[part.name] = tuple(value) if isinstance(value, list) else value
+        return cls(**known, rest=rest)
+
+
+_JSON_NAMES = {"import_id": "importID"}
+
+
+def _camel(name: str) -> str:
+    head, *tail = name.split("_")
+    return head + "".join(word.capitalize() for word in tail)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """An operation that had begun when the state was written: creating, updating, deleting, reading or importing."""
+
+    resource: ResourceState
+    type: str
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A stack's whole state. Resources stand after everything that they depend on."""
+
+    resources: tuple[ResourceState, ...] = ()
+    pending: tuple[Operation, ...] = ()
+
+    def check(self) -> None:
+        """Refuse a state that has a resource before something that it depends on (as the CLI does)."""
+        seen: set[str] = set()
+        for resource in self.resources:
+            missing = resource.depends_on() - seen
+            if missing and not resource.delete:
+                raise EngineError(f"the state is not valid: {resource.urn} refers to {sorted(missing)[0]} before it")
+            seen.add(resource.urn)
+
+
+class Encoder:
+    """Turns snapshots into checkpoint text; a resource that didn't change is encoded once."""
+
+    def __init__(self, crypter: PassphraseCrypter, stack: str) -> None:
+        """Name the stack in full: `organization/project/stack`."""
+        self._crypter = crypter
+        self._stack = stack
+        self._texts: dict[int, tuple[ResourceState, str]] = {}
+
+    def encode(self, snapshot: Snapshot) -> str:
+        """Return the checkpoint file's content."""
+        alive = {}
+        texts = []
+        for resource in snapshot.resources:
+            held = self._texts.get(id(resource))
+            if held is None:
+                held = (resource, json.dumps(resource.to_json(self._crypter)))
+            alive[id(resource)] = held
+            texts.append(held[1])
+        self._texts = alive
+        latest = {
+            "manifest": manifest(),
+            "secrets_providers": {"type": "passphrase", "state": {"salt": self._crypter.state}},
+            "metadata": {},
+        }
+        if snapshot.pending:
+            latest["pending_operations"] = [
+                {"resource": op.resource.to_json(self._crypter), "type": op.type} for op in snapshot.pending
+            ]
+        # Resources are spliced in as text, so that a checkpoint of a large fleet costs what changed in it.
+        head = json.dumps(latest)[:-1]
+        resources = f', "resources": [{", ".join(texts)}]' if texts else ""
+        return f'{{"version": 3, "checkpoint": {{"stack": {json.dumps(self._stack)}, "latest": {head}{resources}}}}}}}'
+
+
+def decode(text: str, crypter: PassphraseCrypter) -> Snapshot:
+    """Read a checkpoint file's content.
+
+    Raises:
+        EngineError: another version, or secrets of another passphrase.
+    """
+    document = json.loads(text)
+    if document.get("version") != 3:
+        raise EngineError(
+            f"the state has checkpoint version {document.get('version')}, this engine knows version 3",
+            hint="use --engine pulumi",
+        )
+    latest = document["checkpoint"].get("latest") or {}
+    resources = tuple(ResourceState.from_json(body, crypter) for body in latest.get("resources") or [])
+    pending = tuple(
+        Operation(ResourceState.from_json(op["resource"], crypter), op["type"])
+        for op in latest.get("pending_operations") or []
+    )
+    return Snapshot(resources, pending)
+
+
+def secrets_salt(text: str) -> str | None:
+    """Return the salt that a checkpoint's secrets are under; None where it has none yet.
+
+    Raises:
+        EngineError: another secrets provider than the passphrase one.
+    """
+    latest = json.loads(text)["checkpoint"].get("latest") or {}
+    providers = latest.get("secrets_providers")
+    if not providers:
+        return None
+    if providers["type"] != "passphrase":
+        raise EngineError(
+            f"the stack's secrets are under {providers['type']!r}, the embedded engine knows 'passphrase'",
+            hint="use --engine pulumi",
+        )
+    return str(providers["state"]["salt"])
+
+
+def manifest() -> Properties:
+    """Return what a checkpoint says of its writer."""
+    magic = hashlib.sha256(ENGINE_VERSION.encode()).hexdigest()
+    return {"time": timestamp(), "magic": magic, "version": ENGINE_VERSION}
+
+
+def timestamp() -> str:
+    """Return the time as checkpoints have it."""
+    return dt.datetime.now(dt.UTC).isoformat().replace("+00:00", "Z")
+
+
+def touched(resource: ResourceState, *, created: bool) -> ResourceState:
+    """Return the resource with its times of creation and modification set to now."""
+    now = timestamp()
+    return replace(resource, modified=now, created=now if created else resource.created)

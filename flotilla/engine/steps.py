@@ -1,0 +1,112 @@
+"""What a deployment does to one resource, and what it says about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from flotilla.engine.diff import Change
+from flotilla.engine.state import ResourceState
+from flotilla.engine.urns import name_of
+from flotilla.engine.values import mask
+
+
+class Op(StrEnum):
+    """Operations, by the names that Pulumi gives them."""
+
+    SAME = "same"
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+    REPLACE = "replace"
+    CREATE_REPLACEMENT = "create-replacement"
+    DELETE_REPLACED = "delete-replaced"
+    READ = "read"
+    REFRESH = "refresh"
+    IMPORT = "import"
+    FORGET = "forget"
+
+
+CHANGING = frozenset(Op) - {Op.SAME, Op.READ, Op.REFRESH}
+"""Operations that count as changes."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operation on one resource."""
+
+    op: Op
+    urn: str
+    type: str
+    provider: str = ""
+    changes: tuple[Change, ...] = ()
+    old: ResourceState | None = None
+    new: ResourceState | None = None
+    detail: str = ""
+
+    @property
+    def name(self) -> str:
+        """The resource's name."""
+        return name_of(self.urn)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the step for machines; secrets masked."""
+        body: dict[str, Any] = {"op": str(self.op), "urn": self.urn, "type": self.type, "name": self.name}
+        if self.changes:
+            body["changes"] = [
+                {
+                    "path": change.text,
+                    "kind": f"{change.kind}-replace" if change.replaces else str(change.kind),
+                    "old": mask(change.old),
+                    "new": mask(change.new),
+                }
+                for change in self.changes
+            ]
+        if self.detail:
+            body["detail"] = self.detail
+        return body
+
+
+class Phase(StrEnum):
+    """Where a step is."""
+
+    BEGIN = "begin"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class StepEvent:
+    """A step's progress, as it happens."""
+
+    phase: Phase
+    step: Step
+    seconds: float = 0.0
+    error: str = ""
+
+
+Listener = Callable[[StepEvent], None]
+
+
+@dataclass
+class Result:
+    """What a whole operation did or would do."""
+
+    steps: list[Step] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    outputs: dict[str, Any] = field(default_factory=dict)
+    messages: list[str] = field(default_factory=list)
+
+    @property
+    def changes(self) -> list[Step]:
+        """The steps that change something."""
+        return [step for step in self.steps if step.op in CHANGING]
+
+    def counts(self) -> dict[str, int]:
+        """Return how many steps there are of each operation."""
+        counted: dict[str, int] = {}
+        for step in self.steps:
+            counted[str(step.op)] = counted.get(str(step.op), 0) + 1
+        return counted

@@ -1,0 +1,29 @@
+"""URNs: how a resource is called in a state, by stack, project, parents' types, type and name."""
+
+from __future__ import annotations
+
+STACK_TYPE = "pulumi:pulumi:Stack"
+PROVIDER_PREFIX = "pulumi:providers:"
+DYNAMIC_PREFIX = "pulumi-python:"
+
+
+def make_urn(stack: str, project: str, parent: str, type_: str, name: str) -> str:
+    """Return a resource's URN; the parent's types stand before its own, the stack's excepted."""
+    qualified = qualified_type(parent) if parent else ""
+    types = f"{qualified}${type_}" if qualified and qualified != STACK_TYPE else type_
+    return f"urn:pulumi:{stack}::{project}::{types}::{name}"
+
+
+def qualified_type(urn: str) -> str:
+    """Return a URN's types, its parents' included."""
+    return urn.split("::", 3)[2]
+
+
+def name_of(urn: str) -> str:
+    """Return a URN's name."""
+    return urn.split("::", 3)[3]
+
+
+def package_of(type_: str) -> str:
+    """Return the package whose provider manages a type."""
+    return type_.split(":", 1)[0]
