@@ -1,0 +1,205 @@
+"""The verbs on a stack: validate, preview, up, refresh, destroy, status."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import Any
+
+from flotilla.cli.exit_codes import ExitCode
+from flotilla.cli.output import Output, plan_document
+from flotilla.config.declare import rendered
+from flotilla.config.files import kubeconfig_text
+from flotilla.config.load import load_stack_file
+from flotilla.deploy.interface import EngineName, Setting, Stack, load_project, open_stack
+from flotilla.deploy.plan import fleet_plan
+from flotilla.engine.steps import Result
+from flotilla.errors import FlotillaError
+from flotilla.karmada.status import fleet_status
+from flotilla.kube.connection import connect
+
+DEFAULT_STACK = "sandbox"
+
+
+def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
+    """Add the verbs to the command's parser."""
+    stack = argparse.ArgumentParser(add_help=False)
+    stack.add_argument(
+        "-s", "--stack", default=os.environ.get("FLOTILLA_STACK", DEFAULT_STACK), help="the stack (FLOTILLA_STACK)"
+    )
+    engine = argparse.ArgumentParser(add_help=False)
+    engine.add_argument(
+        "--engine",
+        type=EngineName,
+        choices=list(EngineName),
+        default=EngineName(os.environ.get("FLOTILLA_ENGINE", "auto")),
+        help="pulumi (the installed CLI), embedded, or auto (default)",
+    )
+    engine.add_argument("--target", action="append", default=[], metavar="URN", help="only this resource; * matches")
+    showing = argparse.ArgumentParser(add_help=False)
+    showing.add_argument("--detail", action="store_true", help="every resource and property, as Pulumi sees them")
+    showing.add_argument("--rendered", action="store_true", help="the objects that each cluster will get")
+    refreshing = argparse.ArgumentParser(add_help=False)
+    refreshing.add_argument("--refresh", action="store_true", help="look at the clusters first")
+    sure = argparse.ArgumentParser(add_help=False)
+    sure.add_argument("-y", "--yes", action="store_true", help="don't ask")
+
+    preview = verbs.add_parser(
+        "preview", parents=[common, stack, engine, showing, refreshing], help="show what `up` would change"
+    )
+    preview.add_argument("--expect-no-changes", action="store_true", help="exit 3 where there would be changes")
+    preview.set_defaults(verb=_preview)
+    up = verbs.add_parser("up", parents=[common, stack, engine, showing, refreshing, sure], help="make it so")
+    up.set_defaults(verb=_up)
+    refresh = verbs.add_parser("refresh", parents=[common, stack, engine, showing], help="read what the clusters hold")
+    refresh.add_argument("--preview-only", action="store_true", help="change nothing")
+    refresh.add_argument("--expect-no-changes", action="store_true", help="exit 3 where something differs")
+    refresh.set_defaults(verb=_refresh)
+    destroy = verbs.add_parser("destroy", parents=[common, stack, engine, showing, sure], help="delete everything")
+    destroy.add_argument("--preview-only", action="store_true", help="change nothing")
+    destroy.set_defaults(verb=_destroy)
+    status = verbs.add_parser("status", parents=[common, stack], help="show members and workloads")
+    status.set_defaults(verb=_status)
+    validate = verbs.add_parser("validate", parents=[common, stack], help="check the stack file and what it names")
+    validate.set_defaults(verb=_validate)
+
+
+def _open(options: argparse.Namespace, output: Output) -> Stack:
+    setting = Setting(options.project.resolve(), options.stack, output.on_step, output.say)
+    _load(options)  # every problem of the stack file in one go, before anything is asked or run
+    return open_stack(options.engine, setting)
+
+
+def _load(options: argparse.Namespace) -> Any:
+    project = options.project.resolve()
+    file = load_project(Setting(project, options.stack)).stack_file(options.stack)
+    fleet = load_stack_file(file, base=project)
+    try:
+        rendered(fleet, project)
+    except ValueError as error:
+        raise FlotillaError(f"{file}: {error}", hint="mend the override's patch") from None
+    return fleet
+
+
+def _show(options: argparse.Namespace, output: Output, stack: Stack, result: Result, title: str) -> None:
+    output.plan(
+        fleet_plan(result),
+        result,
+        stack=options.stack,
+        engine=stack.engine,
+        detail=options.detail,
+        rendered=options.rendered,
+        title=title,
+    )
+
+
+def _failed(result: Result) -> bool:
+    for failure in result.failures:
+        sys.stderr.write(f"error: {failure}\n")
+    return bool(result.failures)
+
+
+def _preview(options: argparse.Namespace) -> ExitCode:
+    output = Output(as_json=options.json, quiet=True)
+    stack = _open(options, output)
+    result = stack.preview(targets=tuple(options.target), refresh_first=options.refresh)
+    if _failed(result):
+        return ExitCode.FAILED
+    _show(options, output, stack, result, "Plan")
+    return ExitCode.DRIFT if options.expect_no_changes and result.changes else ExitCode.DONE
+
+
+def _up(options: argparse.Namespace) -> ExitCode:
+    output = Output(as_json=options.json)
+    stack = _open(options, output)
+    targets = tuple(options.target)
+    quiet = _open(options, Output(as_json=options.json, quiet=True))
+    planned = quiet.preview(targets=targets, refresh_first=options.refresh)
+    if _failed(planned):
+        return ExitCode.FAILED
+    if not options.json:
+        _show(options, output, stack, planned, "Plan")
+    if planned.changes and not _agreed(options, "apply this plan"):
+        return ExitCode.USAGE
+    result = stack.up(targets=targets, refresh_first=options.refresh)
+    if options.json:
+        output.json(plan_document(fleet_plan(result), result, stack=options.stack, engine=stack.engine))
+    if _failed(result):
+        sys.stderr.write("the state is saved: run `flotilla up` again to go on from here\n")
+        return ExitCode.FAILED
+    if not options.json:
+        output.console.print()
+        _print_status(options, output)
+    return ExitCode.DONE
+
+
+def _refresh(options: argparse.Namespace) -> ExitCode:
+    output = Output(as_json=options.json, quiet=True)
+    stack = _open(options, output)
+    result = stack.refresh(preview_only=options.preview_only)
+    if _failed(result):
+        return ExitCode.FAILED
+    _show(options, output, stack, result, "What the clusters hold, against the state")
+    return ExitCode.DRIFT if options.expect_no_changes and result.changes else ExitCode.DONE
+
+
+def _destroy(options: argparse.Namespace) -> ExitCode:
+    output = Output(as_json=options.json)
+    setting = Setting(options.project.resolve(), options.stack, output.on_step, output.say)
+    stack = open_stack(options.engine, setting)
+    quiet = open_stack(options.engine, Setting(setting.project, options.stack))
+    targets = tuple(options.target)
+    planned = quiet.destroy(targets=targets, preview_only=True)
+    if _failed(planned):
+        return ExitCode.FAILED
+    if not options.json or options.preview_only:
+        _show(options, output, stack, planned, "To be deleted")
+    if options.preview_only or not planned.changes:
+        return ExitCode.DONE
+    if not _agreed(options, "delete all of this"):
+        return ExitCode.USAGE
+    result = stack.destroy(targets=targets)
+    if options.json:
+        output.json(plan_document(fleet_plan(result), result, stack=options.stack, engine=stack.engine))
+    if _failed(result):
+        sys.stderr.write("the state is saved: run `flotilla destroy` again to go on from here\n")
+        return ExitCode.FAILED
+    return ExitCode.DONE
+
+
+def _agreed(options: argparse.Namespace, what: str) -> bool:
+    """Ask, where somebody can answer; without a terminal only --yes counts."""
+    if options.yes:
+        return True
+    if not sys.stdin.isatty():
+        sys.stderr.write(f"error: to {what} without a terminal, give --yes; nothing was changed\n")
+        return False
+    return input(f"\n{what}? [y/N] ").strip().lower() in ("y", "yes")
+
+
+def _print_status(options: argparse.Namespace, output: Output) -> None:
+    fleet = _load(options)
+    kubeconfig = fleet.control_plane.kubeconfig
+    if kubeconfig.inline is not None:
+        output.say("the control plane's kubeconfig is encrypted in the stack file; see `pulumi stack output`")
+        return
+    connection = connect(kubeconfig_text(kubeconfig, options.project.resolve()), name="Karmada")
+    output.status(fleet_status(connection), stack=options.stack)
+
+
+def _status(options: argparse.Namespace) -> ExitCode:
+    _print_status(options, Output(as_json=options.json))
+    return ExitCode.DONE
+
+
+def _validate(options: argparse.Namespace) -> ExitCode:
+    fleet = _load(options)
+    output = Output(as_json=options.json)
+    if options.json:
+        output.json({"stack": options.stack, "valid": True})
+    else:
+        output.console.print(
+            f"stack {options.stack} is valid: {len(fleet.members)} members, {len(fleet.workloads)} workloads"
+        )
+    return ExitCode.DONE

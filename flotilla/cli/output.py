@@ -1,0 +1,195 @@
+"""What the command prints: tables and plans for people, JSON for machines, progress for those who wait."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from typing import Any
+
+import yaml
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from flotilla.deploy.interface import EngineName
+from flotilla.deploy.plan import FleetPlan, change_text
+from flotilla.engine.steps import CHANGING, Op, Phase, Result, Step, StepEvent
+from flotilla.engine.values import mask
+from flotilla.karmada.status import FleetStatus
+
+JSON_VERSION = 1
+_SYMBOLS = {
+    "joins": ("+", "green"),
+    "new": ("+", "green"),
+    "leaves": ("-", "red"),
+    "gone": ("-", "red"),
+    "changes": ("~", "yellow"),
+    "stays": (" ", "dim"),
+}
+_OPERATIONS = {
+    Op.CREATE: ("+", "green"),
+    Op.CREATE_REPLACEMENT: ("++", "green"),
+    Op.UPDATE: ("~", "yellow"),
+    Op.REPLACE: ("+-", "magenta"),
+    Op.DELETE: ("-", "red"),
+    Op.DELETE_REPLACED: ("--", "red"),
+    Op.IMPORT: ("=", "cyan"),
+}
+# A step that takes longer than this is worth a line while it is under way.
+_SLOW_SECONDS = 1.0
+
+
+class Output:
+    """Writes to standard output, progress to standard error: what is piped is what was asked for."""
+
+    def __init__(self, *, as_json: bool, quiet: bool = False) -> None:
+        """Choose the form."""
+        self.as_json = as_json
+        self.console = Console(highlight=False, soft_wrap=True)
+        self.progress_console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._quiet = quiet
+
+    def json(self, document: dict[str, Any]) -> None:
+        """Print one document for machines."""
+        sys.stdout.write(json.dumps({"version": JSON_VERSION, **document}, indent=2, ensure_ascii=False) + "\n")
+
+    def say(self, line: str) -> None:
+        """Print a line of progress."""
+        if not self._quiet:
+            self.progress_console.print(line, style="dim", markup=False)
+
+    def on_step(self, event: StepEvent) -> None:
+        """Print a step's end: what changed, how long it took, why it failed."""
+        step = event.step
+        if event.phase is Phase.FAILED:
+            self.progress_console.print(Text(f"  failed {step.op} {step.name}: {event.error}", style="red"))
+        elif event.phase is Phase.DONE and step.op in CHANGING and not self._quiet:
+            symbol, style = _OPERATIONS.get(step.op, ("·", ""))
+            took = f"  {event.seconds:.1f} s" if event.seconds > _SLOW_SECONDS else ""
+            self.progress_console.print(Text(f"  {symbol} {step.name}{took}", style=style))
+
+    # -- plans ------------------------------------------------------------------------------------
+
+    def plan(
+        self, plan: FleetPlan, result: Result, *, stack: str, engine: EngineName, detail: bool, rendered: bool, title: str
+    ) -> None:
+        """Print a plan."""
+        if self.as_json:
+            self.json(plan_document(plan, result, stack=stack, engine=engine, rendered=rendered))
+            return
+        self.console.print(Text(f"{title} for stack {stack} ({engine} engine)", style="bold"))
+        self._clusters(plan)
+        self._workloads(plan)
+        self._objects(plan)
+        if detail:
+            self._detail(result)
+        if rendered:
+            self._rendered(plan)
+        for message in result.messages:
+            self.console.print(Text(message, style="yellow"))
+        self.console.print(Text(summary(result), style="bold"))
+
+    def _clusters(self, plan: FleetPlan) -> None:
+        if plan.clusters:
+            self.console.print("\nclusters")
+        for cluster in plan.clusters:
+            symbol, style = _SYMBOLS[cluster.verb]
+            details = "; ".join(cluster.details)
+            self.console.print(Text(f"  {symbol} {cluster.name} {cluster.verb}{': ' + details if details else ''}", style=style))
+
+    def _workloads(self, plan: FleetPlan) -> None:
+        if plan.workloads:
+            self.console.print("\nworkloads")
+        for workload in plan.workloads:
+            symbol, style = _SYMBOLS[workload.verb]
+            self.console.print(Text(f"  {symbol} {workload.name}", style=style))
+            if workload.problem:
+                self.console.print(Text(f"      {workload.problem}", style="red"))
+            for copy in workload.copies:
+                symbol, style = _SYMBOLS[copy.verb]
+                details = "; ".join(copy.details) or "no change"
+                self.console.print(Text(f"    {symbol} on {copy.cluster}: {details}", style=style))
+
+    def _objects(self, plan: FleetPlan) -> None:
+        if plan.objects:
+            self.console.print("\nobjects")
+        for cluster, counter in sorted(plan.objects.items()):
+            counts = ", ".join(f"{number} to {op.replace('-', ' ')}" for op, number in sorted(counter.items()))
+            self.console.print(f"    {cluster}: {counts}")
+
+    def _detail(self, result: Result) -> None:
+        self.console.print("\nresources")
+        for step in result.steps:
+            symbol, style = _OPERATIONS.get(step.op, (" ", "dim"))
+            self.console.print(Text(f"  {symbol:2} {step.op:7} {step.type}  {step.name}", style=style))
+            for change in step.changes:
+                forces = " (forces replacement)" if change.replaces else ""
+                self.console.print(Text(f"       {change.text}: {_pair(step, change)}{forces}", style=style))
+
+    def _rendered(self, plan: FleetPlan) -> None:
+        for cluster, objects in sorted(plan.rendered.items()):
+            self.console.print(Text(f"\n# {cluster} gets", style="bold"))
+            text = yaml.safe_dump_all(objects, sort_keys=False, allow_unicode=True)
+            self.console.print(text, markup=False, end="")
+
+    # -- status -----------------------------------------------------------------------------------
+
+    def status(self, status: FleetStatus, *, stack: str) -> None:
+        """Print the fleet's members and workloads."""
+        if self.as_json:
+            self.json({"stack": stack, **status.to_json()})
+            return
+        members = Table("CLUSTER", "MODE", "READY", "VERSION", "NODES", box=None, pad_edge=False, header_style="bold")
+        for member in status.members:
+            ready = Text("True", style="green") if member.ready else Text(f"False: {member.reason}", style="red")
+            members.add_row(
+                member.name, member.mode, ready, member.version, f"{member.nodes_ready}/{member.nodes}"
+            )
+        self.console.print(members)
+        if status.workloads:
+            self.console.print()
+            workloads = Table(
+                "NAMESPACE", "WORKLOAD", "CLUSTER", "READY", "HEALTH", "IMAGE", box=None, pad_edge=False, header_style="bold"
+            )
+            for copy in status.workloads:
+                count = "" if copy.desired is None else f"{copy.ready}/{copy.desired}"
+                style = {"Healthy": "green", "Unhealthy": "red"}.get(copy.health, "yellow")
+                health = Text(f"{copy.health}{': ' + copy.reason if copy.reason else ''}", style=style)
+                workloads.add_row(copy.namespace, copy.workload, copy.cluster, count, health, ", ".join(copy.images))
+            self.console.print(workloads)
+
+
+def plan_document(
+    plan: FleetPlan, result: Result, *, stack: str, engine: EngineName, rendered: bool = False
+) -> dict[str, Any]:
+    """Return a plan for machines: the same from both engines, their name aside. Steps stand in order of URN."""
+    steps = sorted(result.steps, key=lambda step: (step.urn, step.op))
+    document = {
+        "stack": stack,
+        "engine": str(engine),
+        "summary": dict(sorted(result.counts().items())),
+        **plan.to_json(),
+        "steps": [step.to_json() for step in steps],
+        "failures": result.failures,
+    }
+    if rendered:
+        document["rendered"] = plan.rendered
+    return document
+
+
+def summary(result: Result) -> str:
+    """Say how much changes, in one line."""
+    counted = Counter(step.op for step in result.steps)
+    parts = [
+        f"{counted[op]} to {op.replace('-', ' ')}"
+        for op in (Op.CREATE, Op.UPDATE, Op.REPLACE, Op.DELETE, Op.IMPORT)
+        if counted[op]
+    ]
+    return ("\n" + ", ".join(parts) + f", {counted[Op.SAME]} unchanged") if parts else "\nno changes"
+
+
+def _pair(step: Step, change: Any) -> str:
+    if step.op is Op.CREATE:
+        return str(mask(change.new))
+    return change_text(change).removeprefix(change.text).strip() if change.old is None else f"{mask(change.old)} → {mask(change.new)}"

@@ -1,0 +1,56 @@
+"""The verbs on the sandbox: up, status, down."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from flotilla.cli.exit_codes import ExitCode
+from flotilla.cli.output import Output
+from flotilla.deploy.interface import Setting
+from flotilla.deploy.state import remove_stack
+from flotilla.sandbox.fleet import STACK, Sandbox
+
+
+def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
+    """Add `sandbox` with its own verbs."""
+    sandbox = verbs.add_parser("sandbox", help="a local fleet of real API servers, no Docker")
+    inner = sandbox.add_subparsers(title="verbs", metavar="VERB", required=True)
+    up = inner.add_parser("up", parents=[common], help="start it, or repair it")
+    up.add_argument("--members", type=int, default=2, help="how many members (default 2)")
+    up.add_argument("--karmada-bin", type=Path, help="folder of Karmada's programs (KARMADA_BIN)")
+    up.set_defaults(verb=_up)
+    status = inner.add_parser("status", parents=[common], help="show what runs")
+    status.set_defaults(verb=_status)
+    down = inner.add_parser("down", parents=[common], help="end every process and remove every file")
+    down.set_defaults(verb=_down)
+
+
+def _up(options: argparse.Namespace) -> ExitCode:
+    output = Output(as_json=options.json)
+    sandbox = Sandbox(options.project.resolve())
+    sandbox.up(output.say, members=options.members, karmada_bin=options.karmada_bin)
+    return _status(options)
+
+
+def _status(options: argparse.Namespace) -> ExitCode:
+    output = Output(as_json=options.json)
+    parts = Sandbox(options.project.resolve()).status()
+    if options.json:
+        output.json({"parts": [part.__dict__ for part in parts]})
+    elif not parts:
+        output.console.print("there is no sandbox here; `flotilla sandbox up` starts one")
+    for part in parts if not options.json else []:
+        ready = "[green]ready[/]" if part.ready else "[red]not ready[/]"
+        output.console.print(f"{part.name:20} {ready:10}  {part.detail}")
+    return ExitCode.DONE if all(part.ready for part in parts) else ExitCode.FAILED
+
+
+def _down(options: argparse.Namespace) -> ExitCode:
+    output = Output(as_json=options.json)
+    project = options.project.resolve()
+    was_there = Sandbox(project).down(output.say)
+    remove_stack(Setting(project, STACK))
+    output.say("the sandbox is gone" if was_there else "there was no sandbox here")
+    return ExitCode.DONE

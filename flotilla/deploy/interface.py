@@ -1,0 +1,113 @@
+"""What both engines can do, and how one is chosen."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import urlparse
+
+from flotilla.engine.config import Project
+from flotilla.engine.program import Program
+from flotilla.engine.steps import Listener, Result
+from flotilla.errors import EngineError
+
+
+class EngineName(StrEnum):
+    """Which engine runs the program."""
+
+    AUTO = "auto"
+    PULUMI = "pulumi"
+    EMBEDDED = "embedded"
+
+
+class Stack(Protocol):
+    """One stack, on one engine. Failures of resources are in the result; everything else raises FlotillaError."""
+
+    engine: EngineName
+
+    def preview(self, *, targets: tuple[str, ...] = (), refresh_first: bool = False) -> Result:
+        """Say what `up` would do."""
+        ...
+
+    def up(self, *, targets: tuple[str, ...] = (), refresh_first: bool = False) -> Result:
+        """Make it so."""
+        ...
+
+    def refresh(self, *, preview_only: bool = False) -> Result:
+        """Take what the clusters hold into the state, or only say what differs."""
+        ...
+
+    def destroy(self, *, targets: tuple[str, ...] = (), preview_only: bool = False) -> Result:
+        """Delete everything, or only say what that is."""
+        ...
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Where a stack is and how its runs report."""
+
+    project: Path
+    stack: str
+    listener: Listener = lambda _: None
+    tell: Callable[[str], None] = lambda _: None
+    program: Program | None = None
+
+    @property
+    def state_folder(self) -> Path:
+        """The default backend's folder, in the checkout and ignored by git."""
+        return self.project / ".flotilla" / "state"
+
+    def backend_url(self) -> str:
+        """Return the backend: the user's, else the default folder."""
+        return os.environ.get("PULUMI_BACKEND_URL") or f"file://{self.state_folder}"
+
+
+def open_stack(engine: EngineName, setting: Setting) -> Stack:
+    """Return a stack on the engine that is asked for; `auto` takes Pulumi's CLI where all of it is installed.
+
+    Raises:
+        EngineError: the engine isn't there, or can't use the stack's backend.
+    """
+    from flotilla.deploy.embedded import embedded_stack
+    from flotilla.deploy.pulumi_cli import PulumiStack
+
+    missing = missing_for_cli()
+    if engine is EngineName.PULUMI and missing:
+        raise EngineError(
+            f"--engine pulumi needs {', '.join(missing)} on the PATH", hint="install Pulumi, or use --engine embedded"
+        )
+    if engine is EngineName.PULUMI or (engine is EngineName.AUTO and not missing):
+        return PulumiStack(setting)
+    return embedded_stack(setting)
+
+
+def missing_for_cli() -> list[str]:
+    """Return what of Pulumi isn't installed: its CLI, or the host that runs Python programs."""
+    home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi") / "bin"
+    path = f"{os.environ.get('PATH', '')}{os.pathsep}{home}"
+    return [name for name in ("pulumi", "pulumi-language-python") if shutil.which(name, path=path) is None]
+
+
+def backend_folder(url: str) -> Path:
+    """Return the folder of a `file://` backend.
+
+    Raises:
+        EngineError: it is of another kind.
+    """
+    parsed = urlparse(url)
+    if parsed.scheme != "file":
+        raise EngineError(
+            f"the stack's backend is {url}; the embedded engine keeps state in folders (file://...)",
+            hint="use --engine pulumi, or unset PULUMI_BACKEND_URL",
+        )
+    return Path(url.removeprefix("file://")).expanduser()
+
+
+def load_project(setting: Setting) -> Project:
+    """Read the project's file."""
+    return Project.load(setting.project)

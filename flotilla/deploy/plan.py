@@ -1,0 +1,247 @@
+"""A plan in the fleet's own words: which cluster joins or leaves, what each workload's copy in each cluster becomes.
+
+It is read from the steps alone, of whichever engine: a Rollout step carries the templates, the placement and the
+overrides, old and new; a Cluster step what placements ask about. So the plan shows what will be done, not what a
+second look at the configuration would guess.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from flotilla.engine.diff import Change, compare
+from flotilla.engine.state import ResourceState
+from flotilla.engine.steps import CHANGING, Op, Result, Step
+from flotilla.engine.values import Secret, mask, reveal
+from flotilla.karmada.placement import ClusterFacts, matches
+from flotilla.karmada.render import render, replicas_of, shares
+from flotilla.karmada.rollout import facts_of
+from flotilla.kube.objects import Object, ref_of
+
+CLUSTER_TYPE = "kubernetes:cluster.karmada.io/v1alpha1:Cluster"
+ROLLOUT_TYPE = "pulumi-python:dynamic/flotilla:Rollout"
+
+
+@dataclass(frozen=True)
+class ClusterPlan:
+    """What happens to a member."""
+
+    name: str
+    verb: str
+    """joins, leaves, changes or stays."""
+    details: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CopyPlan:
+    """What happens to a workload's objects in one cluster."""
+
+    cluster: str
+    verb: str
+    """new, gone, changes or stays."""
+    details: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class WorkloadPlan:
+    """What happens to a workload, cluster by cluster."""
+
+    name: str
+    verb: str
+    copies: tuple[CopyPlan, ...]
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class FleetPlan:
+    """The whole plan."""
+
+    clusters: tuple[ClusterPlan, ...]
+    workloads: tuple[WorkloadPlan, ...]
+    objects: dict[str, Counter[str]] = field(default_factory=dict)
+    """Per cluster (by its provider's name): how many objects are created, changed, replaced, deleted."""
+    rendered: dict[str, list[Object]] = field(default_factory=dict)
+    """Per cluster: what it gets, overrides and replicas applied; secrets masked."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the plan for machines."""
+        return {
+            "clusters": [{"name": c.name, "verb": c.verb, "details": list(c.details)} for c in self.clusters],
+            "workloads": [
+                {
+                    "name": w.name,
+                    "verb": w.verb,
+                    "clusters": [
+                        {"name": c.cluster, "verb": c.verb, "details": list(c.details)} for c in w.copies
+                    ],
+                }
+                for w in self.workloads
+            ],
+            "objects": {name: dict(sorted(counter.items())) for name, counter in sorted(self.objects.items())},
+        }
+
+
+def fleet_plan(result: Result) -> FleetPlan:
+    """Read a plan from the steps of a preview, or of what was done."""
+    steps = [step for step in result.steps if step.op is not Op.REPLACE]
+    before = _facts(steps, "old")
+    after = _facts(steps, "new")
+    clusters = tuple(
+        _cluster_plan(step) for step in sorted(steps, key=lambda s: s.name) if step.type == CLUSTER_TYPE
+    )
+    workloads = []
+    rendered: dict[str, list[Object]] = {}
+    for step in sorted(steps, key=lambda s: s.name):
+        if step.type == ROLLOUT_TYPE:
+            plan, objects = _workload_plan(step, before, after)
+            workloads.append(plan)
+            for cluster, items in objects.items():
+                rendered.setdefault(cluster, []).extend(items)
+    return FleetPlan(clusters, tuple(workloads), _objects(steps), rendered)
+
+
+def _facts(steps: list[Step], side: str) -> list[ClusterFacts]:
+    """Return the members before or after, as placements see them."""
+    found = []
+    for step in steps:
+        if step.type == CLUSTER_TYPE:
+            state = _side(step, side)
+            if state is not None:
+                found.append(facts_of(reveal(state.inputs)))
+    return sorted(found, key=lambda facts: facts.name)
+
+
+def _side(step: Step, side: str) -> ResourceState | None:
+    if side == "new" and step.op in (Op.DELETE, Op.DELETE_REPLACED):
+        return None
+    if side == "old" and step.op is Op.CREATE:
+        return None
+    return step.old if side == "old" else step.new or step.old
+
+
+def _cluster_plan(step: Step) -> ClusterPlan:
+    state = step.new or step.old
+    inputs = reveal(state.inputs) if state else {}
+    name = str((inputs.get("metadata") or {}).get("name") or step.name.removesuffix("-cluster"))
+    if step.op in (Op.CREATE, Op.CREATE_REPLACEMENT):
+        spec = inputs.get("spec") or {}
+        return ClusterPlan(name, "joins", (f"{str(spec.get('syncMode', '')).lower()} mode, at {spec.get('apiEndpoint')}",))
+    if step.op in (Op.DELETE, Op.DELETE_REPLACED):
+        return ClusterPlan(name, "leaves", ("its workloads are removed first",))
+    if step.op is Op.UPDATE:
+        return ClusterPlan(name, "changes", tuple(change_text(c) for c in step.changes))
+    return ClusterPlan(name, "stays")
+
+
+def _workload_plan(
+    step: Step, before: list[ClusterFacts], after: list[ClusterFacts]
+) -> tuple[WorkloadPlan, dict[str, list[Object]]]:
+    name = step.name.removesuffix("-rollout")
+    try:
+        olds = _copies(_side(step, "old"), before)
+        news = _copies(_side(step, "new"), after)
+    except ValueError as error:
+        return WorkloadPlan(name, "changes", (), str(error)), {}
+    copies = tuple(_copy_plan(cluster, olds.get(cluster), news.get(cluster)) for cluster in sorted({*olds, *news}))
+    verbs = {copy.verb for copy in copies}
+    verb = "stays" if verbs <= {"stays"} else verbs.pop() if len(verbs) == 1 else "changes"
+    return WorkloadPlan(name, verb, copies), {c: [mask(o) for o in objects] for c, objects in news.items()}
+
+
+def _copies(state: ResourceState | None, members: list[ClusterFacts]) -> dict[str, list[Object]]:
+    """Return what each chosen cluster holds of a workload, from its Rollout's inputs."""
+    if state is None:
+        return {}
+    hidden = isinstance(state.inputs.get("templates"), Secret)
+    inputs = reveal(state.inputs)
+    templates = inputs.get("templates") if isinstance(inputs.get("templates"), list) else []
+    placement = inputs.get("placement") or {}
+    chosen = [facts for facts in members if matches(facts, placement.get("clusterAffinity") or {})]
+    copies: dict[str, list[Object]] = {}
+    for template in templates or []:
+        given = shares(template, [facts.name for facts in chosen], placement.get("replicaScheduling") or {})
+        for facts in chosen:
+            if facts.name in given:
+                item = render(template, facts, replicas=given[facts.name], rules=inputs.get("overrideRules") or [])
+                copies.setdefault(facts.name, []).append(_hide(item) if hidden else item)
+    return copies
+
+
+def _hide(item: Object) -> Object:
+    """Mark what is secret in a template of a workload that holds a Secret."""
+    if item["kind"] != "Secret":
+        return item
+    return {key: Secret(value) if key in ("data", "stringData") else value for key, value in item.items()}
+
+
+def _copy_plan(cluster: str, old: list[Object] | None, new: list[Object] | None) -> CopyPlan:
+    if old is None:
+        return CopyPlan(cluster, "new", tuple(_summary(item) for item in new or []))
+    if new is None:
+        return CopyPlan(cluster, "gone", tuple(str(ref_of(item)) for item in old))
+    olds, news = {ref_of(item): item for item in old}, {ref_of(item): item for item in new}
+    details = []
+    for ref in sorted({*olds, *news}):
+        if ref not in olds:
+            details.append(f"{ref} is added")
+        elif ref not in news:
+            details.append(f"{ref} is removed")
+        else:
+            several = f"{ref}: " if len(news) > 1 else ""
+            details += [f"{several}{change_text(change)}" for change in compare(olds[ref], news[ref])]
+    return CopyPlan(cluster, "changes" if details else "stays", tuple(details))
+
+
+def _summary(item: Object) -> str:
+    replicas = replicas_of(item)
+    images = sorted({str(c.get("image")) for c in _containers(item)})
+    parts = [str(ref_of(item))]
+    if replicas is not None:
+        parts.append(f"{replicas} replica{'s' if replicas != 1 else ''}")
+    return ", ".join(parts + images)
+
+
+def _containers(item: Object) -> list[Object]:
+    spec = item.get("spec") or {}
+    return list(((spec.get("template") or {}).get("spec") or spec).get("containers") or []) if isinstance(spec, dict) else []
+
+
+def change_text(change: Change) -> str:
+    """Say a change in one line, in the words of the object: `replicas 2 → 4`, `image nginx:1.27 → nginx:1.28`."""
+    name = _short(change.text)
+    if change.old is None:
+        return f"{name} = {_value(change.new)}"
+    if change.new is None:
+        return f"{name} is removed (was {_value(change.old)})"
+    return f"{name} {_value(change.old)} → {_value(change.new)}"
+
+
+def _short(path: str) -> str:
+    """Shorten the paths that everybody knows."""
+    for long, short in (
+        ("spec.template.spec.containers[0].", ""),
+        ("spec.template.spec.", "pod "),
+        ("metadata.", ""),
+        ("spec.", ""),
+    ):
+        if path.startswith(long):
+            return short + path.removeprefix(long)
+    return path
+
+
+def _value(value: Any) -> str:
+    shown = mask(value)
+    text = shown if isinstance(shown, str) else str(shown)
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
+def _objects(steps: list[Step]) -> dict[str, Counter[str]]:
+    """Count the changes of Kubernetes objects by the cluster that they are in."""
+    counted: dict[str, Counter[str]] = {}
+    for step in steps:
+        if step.op in CHANGING and step.type.startswith("kubernetes:"):
+            cluster = step.provider.rpartition("::")[0].rpartition("::")[2].removesuffix("-provider")
+            counted.setdefault(cluster or "?", Counter())[str(step.op)] += 1
+    return counted

@@ -1,0 +1,238 @@
+"""Pulumi's CLI behind the common interface, through its Automation API; its events become the same steps."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pulumi import automation
+from pulumi.automation import events
+
+from flotilla.deploy.interface import EngineName, Setting, load_project
+from flotilla.engine.crypto import passphrase
+from flotilla.engine.diff import Change, ChangeKind, parse_path
+from flotilla.engine.state import ResourceState
+from flotilla.engine.steps import Op, Phase, Result, Step, StepEvent
+from flotilla.engine.urns import PROVIDER_PREFIX
+from flotilla.engine.values import SIGNATURE_KEY, Secret
+from flotilla.errors import EngineError
+
+_OPERATIONS = {str(op): op for op in Op}
+_HIDDEN_SUFFIX = "::default"
+
+
+class PulumiStack:
+    """One stack, run by the installed CLI."""
+
+    engine = EngineName.PULUMI
+
+    def __init__(self, setting: Setting) -> None:
+        """Take the setting; the CLI is first called by an operation."""
+        self._setting = setting
+
+    def preview(self, *, targets: tuple[str, ...] = (), refresh_first: bool = False) -> Result:
+        """Say what `up` would do."""
+        return self._run(
+            "preview",
+            lambda stack, on: stack.preview(on_event=on, target=list(targets) or None, refresh=refresh_first or None),
+        )
+
+    def up(self, *, targets: tuple[str, ...] = (), refresh_first: bool = False) -> Result:
+        """Make it so."""
+        return self._run(
+            "up",
+            lambda stack, on: stack.up(on_event=on, target=list(targets) or None, refresh=refresh_first or None),
+            report=True,
+        )
+
+    def refresh(self, *, preview_only: bool = False) -> Result:
+        """Take what the clusters hold into the state, or only say what differs."""
+        if preview_only:
+            return self._run("refresh", lambda stack, on: stack.preview_refresh(on_event=on))
+        return self._run("refresh", lambda stack, on: stack.refresh(on_event=on), report=True)
+
+    def destroy(self, *, targets: tuple[str, ...] = (), preview_only: bool = False) -> Result:
+        """Delete everything, or only say what that is."""
+        target = list(targets) or None
+        if preview_only:
+            return self._run("destroy", lambda stack, on: stack.preview_destroy(on_event=on, target=target))
+        return self._run("destroy", lambda stack, on: stack.destroy(on_event=on, target=target), report=True)
+
+    def _run(
+        self, doing: str, action: Callable[[automation.Stack, Callable[[events.EngineEvent], None]], Any], *, report: bool = False
+    ) -> Result:
+        collector = _Collector(self._setting, report=report)
+        try:
+            done = action(self._stack(), collector.take)
+        except automation.CommandError as error:
+            if not collector.result.failures:
+                raise EngineError(_last_words(f"pulumi {doing}", error)) from None
+            return collector.result
+        if getattr(done, "outputs", None):
+            collector.result.outputs = {
+                key: Secret(output.value) if output.secret else output.value for key, output in done.outputs.items()
+            }
+        return collector.result
+
+    def _stack(self) -> automation.Stack:
+        setting = self._setting
+        project = load_project(setting)
+        options = automation.LocalWorkspaceOptions(env_vars=cli_environment(setting))
+        try:
+            if setting.program is not None and not isinstance(setting.program, Path):
+                return automation.create_or_select_stack(
+                    stack_name=setting.stack,
+                    project_name=project.name,
+                    program=setting.program,
+                    opts=automation.LocalWorkspaceOptions(
+                        work_dir=str(setting.project), env_vars=cli_environment(setting)
+                    ),
+                )
+            return automation.create_or_select_stack(
+                stack_name=setting.stack, work_dir=str(setting.project), opts=options
+            )
+        except automation.CommandError as error:
+            raise EngineError(_last_words(f"pulumi stack select {setting.stack}", error)) from None
+
+
+def cli_environment(setting: Setting) -> dict[str, str]:
+    """Return what the CLI needs to find the stack: the backend and the passphrase, made if there is none yet."""
+    environment = {"PULUMI_SKIP_UPDATE_CHECK": "true"}
+    url = setting.backend_url()
+    environment["PULUMI_BACKEND_URL"] = url
+    if url == f"file://{setting.state_folder}":
+        setting.state_folder.mkdir(parents=True, exist_ok=True)
+    if not any(os.environ.get(key) is not None for key in ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")):
+        file = setting.state_folder / "passphrase"
+        passphrase(file)
+        environment["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(file)
+    return environment
+
+
+class _Collector:
+    """Turns the CLI's events into a result."""
+
+    def __init__(self, setting: Setting, *, report: bool) -> None:
+        self.result = Result()
+        self._setting = setting
+        self._report = report
+        self._begun: dict[str, Step] = {}
+
+    def take(self, event: events.EngineEvent) -> None:
+        if event.resource_pre_event:
+            self._begin(event.resource_pre_event.metadata)
+        elif event.res_outputs_event and self._report:
+            self._end(event.res_outputs_event.metadata, Phase.DONE)
+        elif event.res_op_failed_event and self._report:
+            self._end(event.res_op_failed_event.metadata, Phase.FAILED)
+        elif event.diagnostic_event:
+            self._diagnose(event.diagnostic_event)
+
+    def _begin(self, metadata: Any) -> None:
+        op = _OPERATIONS.get(_text(metadata.op))
+        if op is None or _hidden(metadata.urn, metadata.type):
+            return
+        step = step_of(metadata, op)
+        self._begun[metadata.urn] = step
+        self.result.steps.append(step)
+        if self._report:
+            self._setting.listener(StepEvent(Phase.BEGIN, step))
+
+    def _end(self, metadata: Any, phase: Phase) -> None:
+        step = self._begun.get(metadata.urn)
+        if step is not None:
+            self._setting.listener(StepEvent(phase, step))
+
+    def _diagnose(self, diagnostic: Any) -> None:
+        text = diagnostic.message.strip()
+        if not text:
+            return
+        if diagnostic.severity == "error":
+            name = diagnostic.urn.rpartition("::")[2] if diagnostic.urn else "pulumi"
+            self.result.failures.append(f"{name}: {_uncoloured(text)}")
+        elif diagnostic.severity == "warning":
+            self.result.messages.append(f"warning: {_uncoloured(text)}")
+
+
+def step_of(metadata: Any, op: Op) -> Step:
+    """Return the step that an event's metadata tells of."""
+    old, new = _state(metadata.old), _state(metadata.new)
+    changes = []
+    for path, difference in sorted((metadata.detailed_diff or {}).items()):
+        kind = _text(difference.diff_kind)
+        steps = parse_path(path)
+        changes.append(
+            Change(
+                steps,
+                ChangeKind(kind.removesuffix("-replace")),
+                _at(old.inputs if old else {}, steps),
+                _at(new.inputs if new else {}, steps),
+                replaces=kind.endswith("-replace"),
+            )
+        )
+    provider = metadata.provider or ""
+    return Step(op, metadata.urn, metadata.type, provider, tuple(changes), old, new)
+
+
+def _state(metadata: Any) -> ResourceState | None:
+    if metadata is None:
+        return None
+    return ResourceState(
+        urn=metadata.urn,
+        custom=bool(metadata.custom),
+        type=metadata.type,
+        id=metadata.id or "",
+        inputs=_unmask(metadata.inputs or {}),
+        outputs=_unmask(metadata.outputs or {}),
+        parent=metadata.parent or "",
+        protect=bool(metadata.protect),
+        provider=metadata.provider or "",
+    )
+
+
+def _unmask(value: Any) -> Any:
+    """Read values of events: secrets come as signed objects or as the text that stands for them."""
+    if isinstance(value, dict):
+        if SIGNATURE_KEY in value:
+            return Secret(value.get("plaintext") or value.get("ciphertext") or value.get("value"))
+        return {key: _unmask(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_unmask(entry) for entry in value]
+    return Secret(None) if value == "[secret]" else value
+
+
+def _at(value: Any, path: tuple[str | int, ...]) -> Any:
+    for step in path:
+        if isinstance(value, Secret):
+            return value
+        if isinstance(value, dict):
+            value = value.get(str(step))
+        elif isinstance(value, list) and isinstance(step, int) and step < len(value):
+            value = value[step]
+        else:
+            return None
+    return value
+
+
+def _hidden(urn: str, type_: str) -> bool:
+    """Default providers are the engine's own affair; Pulumi's display hides them, too."""
+    return type_.startswith(PROVIDER_PREFIX) and _HIDDEN_SUFFIX in urn
+
+
+def _text(value: Any) -> str:
+    return str(getattr(value, "value", value))
+
+
+def _uncoloured(text: str) -> str:
+    for mark in ("<{%reset%}>", "<{%fg 1%}>", "<{%fg 3%}>", "<{%bold%}>"):
+        text = text.replace(mark, "")
+    return text
+
+
+def _last_words(command: str, error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    telling = [line.removeprefix("stderr:").strip() for line in lines if "error" in line.lower()]
+    return f"{command}: {(telling or lines or ['failed'])[-1]}"
+
