@@ -7,6 +7,8 @@ from typing import TypedDict
 import pulumi
 import pulumi_kubernetes as k8s
 
+from components.providers import cluster_provider
+
 
 class KarmadaControlPlaneArgs(TypedDict):
     """An existing control plane."""
@@ -30,11 +32,5 @@ class KarmadaControlPlane(pulumi.ComponentResource):
         """Declare an existing control plane."""
         super().__init__("flotilla:index:KarmadaControlPlane", name, None, opts)
         self.kubeconfig = pulumi.Output.secret(args["kubeconfig"])
-        # The identifier keeps a renewed kubeconfig from replacing everything (pulumi-kubernetes#4019).
-        self.provider = k8s.Provider(
-            f"{name}-provider",
-            kubeconfig=self.kubeconfig,
-            cluster_identifier=name,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
+        self.provider = cluster_provider(name, self.kubeconfig, self)
         self.register_outputs({"kubeconfig": self.kubeconfig})

@@ -84,6 +84,8 @@ class PropagatedWorkload(pulumi.ComponentResource):
             "templates": _secret_if_needed(manifests),
             "placement": placement,
             "overrideRules": rules,
+            # A template that was changed by hand and is put back by this run has to be waited for, too.
+            "generations": [t.metadata.apply(lambda m: m.get("generation") or 0) for t in self.templates],
             "timeout": args.get("timeout", 300),
         }
         Rollout(

@@ -12,6 +12,7 @@ import pulumi_kubernetes as k8s
 from components.cluster_identity import cluster_identity
 from components.karmada_control_plane import KarmadaControlPlane
 from components.kubernetes_object import KubernetesObject
+from components.providers import cluster_provider
 from flotilla.karmada import join
 from flotilla.karmada.names import CLUSTER_NAMESPACE
 
@@ -79,12 +80,7 @@ class PushMember(pulumi.ComponentResource):
         self.cluster_id = (
             cluster_identity(kubeconfig, name) if given_id is None else pulumi.Output.from_input(given_id)
         )
-        self.provider = k8s.Provider(
-            f"{name}-provider",
-            kubeconfig=kubeconfig,
-            cluster_identifier=name,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
+        self.provider = cluster_provider(name, kubeconfig, self)
         member = _Declarations(name, pulumi.ResourceOptions(parent=self, provider=self.provider))
         control_plane = _Declarations(
             name, pulumi.ResourceOptions(parent=self, provider=args["control_plane"].provider)

@@ -78,7 +78,8 @@ class Rollout(Resource, module="flotilla", name="Rollout"):
 
         Args:
             name: the resource's name.
-            props: kubeconfig, workload, templates, placement, overrideRules, timeout (seconds).
+            props: kubeconfig, workload, templates, placement, overrideRules, generations (the templates', as the
+                server counts them), timeout (seconds).
             opts: resource options.
         """
         super().__init__(RolloutProvider(), name, props, opts)

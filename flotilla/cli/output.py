@@ -117,6 +117,8 @@ class Output:
         for cluster, counter in sorted(plan.objects.items()):
             counts = ", ".join(f"{number} to {op.replace('-', ' ')}" for op, number in sorted(counter.items()))
             self.console.print(f"    {cluster}: {counts}")
+            for line in plan.changed.get(cluster, []):
+                self.console.print(Text(f"      ~ {line}", style="yellow"))
 
     def _detail(self, result: Result) -> None:
         self.console.print("\nresources")
@@ -130,7 +132,7 @@ class Output:
     def _rendered(self, plan: FleetPlan) -> None:
         for cluster, objects in sorted(plan.rendered.items()):
             self.console.print(Text(f"\n# {cluster} gets", style="bold"))
-            text = yaml.safe_dump_all(objects, sort_keys=False, allow_unicode=True)
+            text = yaml.safe_dump_all([_as_written(o) for o in objects], sort_keys=False, allow_unicode=True)
             self.console.print(text, markup=False, end="")
 
     # -- status -----------------------------------------------------------------------------------
@@ -158,6 +160,12 @@ class Output:
                 health = Text(f"{copy.health}{': ' + copy.reason if copy.reason else ''}", style=style)
                 workloads.add_row(copy.namespace, copy.workload, copy.cluster, count, health, ", ".join(copy.images))
             self.console.print(workloads)
+
+
+def _as_written(obj: dict[str, Any]) -> dict[str, Any]:
+    """Put the keys of an object in the order in which people write them."""
+    first = [key for key in ("apiVersion", "kind", "metadata") if key in obj]
+    return {key: obj[key] for key in [*first, *(key for key in obj if key not in first)]}
 
 
 def plan_document(

@@ -62,6 +62,8 @@ class FleetPlan:
     workloads: tuple[WorkloadPlan, ...]
     objects: dict[str, Counter[str]] = field(default_factory=dict)
     """Per cluster (by its provider's name): how many objects are created, changed, replaced, deleted."""
+    changed: dict[str, list[str]] = field(default_factory=dict)
+    """Per cluster: objects that change in place or are replaced, and how."""
     rendered: dict[str, list[Object]] = field(default_factory=dict)
     """Per cluster: what it gets, overrides and replicas applied; secrets masked."""
 
@@ -79,6 +81,7 @@ class FleetPlan:
                 }
                 for w in self.workloads
             ],
+            "changed": dict(sorted(self.changed.items())),
             "objects": {name: dict(sorted(counter.items())) for name, counter in sorted(self.objects.items())},
         }
 
@@ -99,7 +102,7 @@ def fleet_plan(result: Result) -> FleetPlan:
             workloads.append(plan)
             for cluster, items in objects.items():
                 rendered.setdefault(cluster, []).extend(items)
-    return FleetPlan(clusters, tuple(workloads), _objects(steps), rendered)
+    return FleetPlan(clusters, tuple(workloads), _objects(steps), _changed(result.steps), rendered)
 
 
 def _facts(steps: list[Step], side: str) -> list[ClusterFacts]:
@@ -242,6 +245,24 @@ def _objects(steps: list[Step]) -> dict[str, Counter[str]]:
     counted: dict[str, Counter[str]] = {}
     for step in steps:
         if step.op in CHANGING and step.type.startswith("kubernetes:"):
-            cluster = step.provider.rpartition("::")[0].rpartition("::")[2].removesuffix("-provider")
-            counted.setdefault(cluster or "?", Counter())[str(step.op)] += 1
+            counted.setdefault(_cluster_of(step), Counter())[str(step.op)] += 1
     return counted
+
+
+def _changed(steps: list[Step]) -> dict[str, list[str]]:
+    """Say what changes in objects that exist already."""
+    told: dict[str, list[str]] = {}
+    for step in steps:
+        if step.op in (Op.UPDATE, Op.REPLACE) and step.type.startswith("kubernetes:"):
+            state = step.new or step.old
+            inputs = reveal(state.inputs) if state else {}
+            name = str(ref_of(inputs)) if inputs.get("kind") else step.name
+            how = "; ".join(change_text(change) for change in step.changes) or "is made ready"
+            forced = "is replaced: " if step.op is Op.REPLACE else ""
+            told.setdefault(_cluster_of(step), []).append(f"{name}: {forced}{how}")
+    return told
+
+
+def _cluster_of(step: Step) -> str:
+    """Return the cluster that an object is in: its provider is named after it."""
+    return step.provider.rpartition("::")[0].rpartition("::")[2].removesuffix("-provider") or "?"

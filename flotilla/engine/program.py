@@ -41,7 +41,10 @@ def run_program(program: Program, deployment: Deployment, config: dict[str, str]
     from pulumi.runtime.settings import Settings
 
     async def main() -> None:
-        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS))
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(_THREADS))
+        # What a failed resource leaves unawaited is told once, by the deployment, and not again by the event loop.
+        loop.set_exception_handler(lambda _loop, _context: None)
         configure(
             Settings(
                 project=deployment.project,

@@ -11,7 +11,7 @@ from flotilla.engine.providers import kubernetes as k8s
 from flotilla.engine.providers.dynamic import DynamicProvider
 from flotilla.engine.providers.kubernetes import KubernetesProvider
 from flotilla.engine.state import ResourceState
-from flotilla.engine.urns import PROVIDER_PREFIX, name_of, package_of
+from flotilla.engine.urns import name_of, package_of
 from flotilla.engine.values import UNKNOWN, Properties, reveal
 from flotilla.errors import EngineError
 from flotilla.kube.connection import Connection, connect
@@ -99,14 +99,7 @@ class ProviderRegistry:
 
     def preview_update(self, type_: str, outputs: Properties, inputs: Properties) -> Properties:
         """Return what is known of a resource before it is updated: an object keeps what the server gave it."""
-        return merged(outputs, inputs) if package_of(type_) == KUBERNETES else inputs
-
-
-def merged(old: Any, new: Any) -> Any:
-    """Return `new` laid over `old`, map by map."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        return {**old, **{key: merged(old.get(key), value) for key, value in new.items()}}
-    return new
+        return k8s.preview_update(outputs, inputs) if package_of(type_) == KUBERNETES else inputs
 
 
 def _kubernetes(urn: str, inputs: Properties) -> KubernetesProvider:
@@ -124,6 +117,11 @@ def _kubernetes(urn: str, inputs: Properties) -> KubernetesProvider:
         connection,
         force=_flag(inputs.get("enablePatchForce")),
         upsert=_flag(inputs.get("upsertExistingObjects")),
+        mutable=frozenset(
+            kind
+            for kind, key in (("Secret", "enableSecretMutable"), ("ConfigMap", "enableConfigMapMutable"))
+            if _flag(inputs.get(key))
+        ),
     )
 
 
@@ -131,7 +129,3 @@ def _flag(value: Any) -> bool:
     """Read a provider's flag, which the SDK writes as JSON text."""
     return value is True or value == "true"
 
-
-def is_provider(type_: str) -> bool:
-    """Tell whether a type is a provider's."""
-    return type_.startswith(PROVIDER_PREFIX)

@@ -48,7 +48,7 @@ UNKNOWN = _Unknown()
 
 def from_struct(struct: struct_pb2.Struct) -> Properties:
     """Read properties off the wire."""
-    return {key: _from_value(value) for key, value in struct.fields.items()}
+    return {key: _from_value(struct.fields[key]) for key in sorted(struct.fields)}
 
 
 def _from_value(value: struct_pb2.Value) -> Any:
@@ -75,7 +75,7 @@ def _from_signed(struct: struct_pb2.Struct) -> Any:
         return _from_value(struct.fields["value"]) if "value" in struct.fields else UNKNOWN
     if signature in _ASSETS:
         raise EngineError("assets and archives are not known to the embedded engine", hint="use --engine pulumi")
-    return {key: _from_value(entry) for key, entry in struct.fields.items()}
+    return from_struct(struct)
 
 
 def to_struct(properties: Properties) -> struct_pb2.Struct:

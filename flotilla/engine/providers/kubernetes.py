@@ -37,6 +37,7 @@ _IMMUTABLE = {
     "StorageClass": ("provisioner", "parameters", "reclaimPolicy", "volumeBindingMode"),
     "PersistentVolumeClaim": ("spec.accessModes", "spec.selector", "spec.storageClassName", "spec.volumeName"),
 }
+_DATA = ("data", "binaryData", "stringData")
 _ALWAYS_IMMUTABLE = ("apiVersion", "kind", "metadata.name", "metadata.namespace")
 _UNPROCESSABLE = 422
 _CONFLICT = 409
@@ -45,17 +46,27 @@ _CONFLICT = 409
 class KubernetesProvider:
     """One cluster, as one `pulumi:providers:kubernetes` resource configures it."""
 
-    def __init__(self, connection: Callable[[], Connection], *, force: bool = False, upsert: bool = False) -> None:
+    def __init__(
+        self,
+        connection: Callable[[], Connection],
+        *,
+        force: bool = False,
+        upsert: bool = False,
+        mutable: frozenset[str] = frozenset(),
+    ) -> None:
         """Take how to connect.
 
         Args:
             connection: connects when first needed: in a preview the kubeconfig may be unknown.
             force: take over fields that other managers own (`enablePatchForce`).
             upsert: create over objects that exist (`upsertExistingObjects`).
+            mutable: which of Secret and ConfigMap change in place (`enableSecretMutable`, `enableConfigMapMutable`);
+                by the provider's default they are replaced.
         """
         self._connect = connection
         self._force = force
         self._upsert = upsert
+        self._mutable = mutable
 
     def check(self, urn: str, old: ResourceState | None, inputs: Properties) -> Properties:
         """Name the object where the program doesn't, as the provider does: the resource's name and a random part."""
@@ -75,9 +86,10 @@ class KubernetesProvider:
         """Compare inputs; where they differ, a dry run tells whether the server lets the change be made in place."""
         changes = compare(reveal(old.inputs), inputs)
         if not changes:
-            # A resource that was made but never became ready is taken up again.
             return Diff()
-        patterns = [parse_path(p) for p in (*_ALWAYS_IMMUTABLE, *_IMMUTABLE.get(str(inputs.get("kind")), ()))]
+        kind = str(inputs.get("kind"))
+        fixed = _DATA if kind in ("Secret", "ConfigMap") and kind not in self._mutable else ()
+        patterns = [parse_path(p) for p in (*_ALWAYS_IMMUTABLE, *_IMMUTABLE.get(kind, ()), *fixed)]
         marked = [_marked(change, patterns) for change in changes]
         if not any(c.replaces for c in marked) and not has_unknown(inputs) and self._refused(old, inputs):
             marked = [Change(c.path, c.kind, c.old, c.new, replaces=True) for c in marked]
@@ -191,6 +203,15 @@ def preview_outputs(inputs: Properties) -> Properties:
     return outputs
 
 
+def preview_update(outputs: Properties, inputs: Properties) -> Properties:
+    """Return what is known of an object before it is changed: what the server gave it, and the new inputs over it."""
+    predicted: Properties = _laid_over(outputs, inputs)
+    metadata = predicted.get("metadata")
+    if isinstance(metadata, dict) and "generation" in metadata:
+        predicted["metadata"] = {**metadata, "generation": UNKNOWN}
+    return predicted
+
+
 def secret_outputs(outputs: Properties) -> tuple[str, ...]:
     """Return the properties that are secret by their kind alone."""
     return ("data", "stringData") if outputs.get("kind") == "Secret" else ()
@@ -241,3 +262,10 @@ def _held(wanted: Any, actual: Any) -> Any:
     if isinstance(wanted, list) and isinstance(actual, list) and len(wanted) == len(actual):
         return [_held(one, other) for one, other in zip(wanted, actual, strict=True)]
     return wanted if not differences(wanted, actual) else actual
+
+
+def _laid_over(old: Any, new: Any) -> Any:
+    """Return `new` laid over `old`, map by map."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        return {**old, **{key: _laid_over(old.get(key), value) for key, value in new.items()}}
+    return new

@@ -1,0 +1,25 @@
+"""One provider per cluster, configured the same everywhere."""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+
+def cluster_provider(name: str, kubeconfig: pulumi.Input[str], parent: pulumi.Resource) -> k8s.Provider:
+    """Return the provider for objects in the cluster called `name`.
+
+    - The cluster identifier keeps a renewed kubeconfig from replacing everything (pulumi-kubernetes#4019).
+    - What the stack declares wins over hands that changed it: an `up` mends drift instead of stopping at a conflict
+      (docs/decisions/declared-wins.md). Fields that others are to own are left out, or ignored.
+    - Secrets and ConfigMaps change in place: a renewed token must not take its Cluster's credentials away meanwhile.
+    """
+    return k8s.Provider(
+        f"{name}-provider",
+        kubeconfig=kubeconfig,
+        cluster_identifier=name,
+        enable_patch_force=True,
+        enable_secret_mutable=True,
+        enable_config_map_mutable=True,
+        opts=pulumi.ResourceOptions(parent=parent),
+    )
