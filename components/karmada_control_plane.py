@@ -26,9 +26,7 @@ class KarmadaControlPlane(pulumi.ComponentResource):
     provider: k8s.Provider
     """Provider for objects in the control plane."""
 
-    def __init__(
-        self, name: str, args: KarmadaControlPlaneArgs, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
+    def __init__(self, name: str, args: KarmadaControlPlaneArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Declare an existing control plane."""
         super().__init__("flotilla:index:KarmadaControlPlane", name, None, opts)
         self.kubeconfig = pulumi.Output.secret(args["kubeconfig"])

@@ -23,18 +23,14 @@ class KubernetesObject(pulumi.CustomResource):
     data: pulumi.Output[dict[str, str]]
     """A Secret's data, base64; other kinds have none."""
 
-    def __init__(
-        self, name: str, manifest: dict[str, Any], opts: pulumi.ResourceOptions | None = None
-    ) -> None:
+    def __init__(self, name: str, manifest: dict[str, Any], opts: pulumi.ResourceOptions | None = None) -> None:
         """Register the object. Values in `manifest` may be outputs, at any depth."""
         props: dict[str, Any] = {**dict.fromkeys(_OUTPUT_ONLY), **manifest}
         secret_opts = None
         if manifest["kind"] == "Secret":
             props.setdefault("data", None)
             secret_opts = pulumi.ResourceOptions(additional_secret_outputs=["data", "stringData"])
-        super().__init__(
-            type_token(manifest), name, props, pulumi.ResourceOptions.merge(opts, secret_opts)
-        )
+        super().__init__(type_token(manifest), name, props, pulumi.ResourceOptions.merge(opts, secret_opts))
 
 
 def type_token(manifest: dict[str, Any]) -> str:

@@ -47,9 +47,7 @@ class PropagatedWorkload(pulumi.ComponentResource):
     templates: list[KubernetesObject]
     """The templates in the control plane."""
 
-    def __init__(
-        self, name: str, args: PropagatedWorkloadArgs, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
+    def __init__(self, name: str, args: PropagatedWorkloadArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Declare a workload. Policies come before templates, so that Karmada never sees one without the other."""
         super().__init__("flotilla:index:PropagatedWorkload", name, None, opts)
         child = pulumi.ResourceOptions(parent=self, provider=args["control_plane"].provider)
@@ -94,9 +92,7 @@ class PropagatedWorkload(pulumi.ComponentResource):
         self.register_outputs({})
 
 
-def _by_scope(
-    manifests: list[dict[str, Any]], namespace: str
-) -> list[tuple[str | None, list[dict[str, Any]]]]:
+def _by_scope(manifests: list[dict[str, Any]], namespace: str) -> list[tuple[str | None, list[dict[str, Any]]]]:
     """Group templates by the kind of policy that may select them: namespaced, and cluster-wide (None)."""
     namespaced = [m for m in manifests if not is_cluster_scoped(m)]
     cluster_scoped = [m for m in manifests if is_cluster_scoped(m)]

@@ -77,9 +77,7 @@ class PushMember(pulumi.ComponentResource):
         super().__init__("flotilla:index:PushMember", name, None, opts)
         kubeconfig = pulumi.Output.secret(args["kubeconfig"])
         given_id = args.get("cluster_id")
-        self.cluster_id = (
-            cluster_identity(kubeconfig, name) if given_id is None else pulumi.Output.from_input(given_id)
-        )
+        self.cluster_id = cluster_identity(kubeconfig, name) if given_id is None else pulumi.Output.from_input(given_id)
         self.provider = cluster_provider(name, kubeconfig, self)
         member = _Declarations(name, pulumi.ResourceOptions(parent=self, provider=self.provider))
         control_plane = _Declarations(
@@ -142,9 +140,7 @@ def _declare_access(
     binding = member.declare(
         "role-binding", join.cluster_role_binding(name, within=within), depends_on=[role, controller]
     )
-    token = member.declare(
-        "token", join.token_secret(account, within=within), depends_on=[controller, binding]
-    )
+    token = member.declare("token", join.token_secret(account, within=within), depends_on=[controller, binding])
     impersonator_token = member.declare(
         "impersonator-token", join.token_secret(join.IMPERSONATOR, within=within), depends_on=[impersonator]
     )
@@ -158,7 +154,7 @@ def _declare_credentials(
     token: KubernetesObject,
     impersonator_token: KubernetesObject,
 ) -> list[KubernetesObject]:
-    """Declare the control plane's Secrets from the member's tokens."""
+    """Declare the control plane's Secrets from the member's tokens, which are secret outputs and stay secret."""
     ca_bundle = args.get("ca_bundle")
     encoded = base64.b64encode(ca_bundle.encode()).decode() if ca_bundle else None
 
@@ -169,13 +165,9 @@ def _declare_credentials(
         return {"token": data["token"]}
 
     return [
-        control_plane.declare(
-            "credentials", join.credentials(name, pulumi.Output.secret(token.data).apply(credentials))
-        ),
+        control_plane.declare("credentials", join.credentials(name, token.data.apply(credentials))),
         control_plane.declare(
             "impersonator-credentials",
-            join.impersonator_credentials(
-                name, pulumi.Output.secret(impersonator_token.data).apply(impersonation)
-            ),
+            join.impersonator_credentials(name, impersonator_token.data.apply(impersonation)),
         ),
     ]

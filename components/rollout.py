@@ -51,9 +51,7 @@ def wait(props: dict[str, Any]) -> None:
         FlotillaError: it wasn't in time; says for each cluster what is missing.
     """
     connection = connect(props["kubeconfig"], name="Karmada")
-    check = RolloutCheck(
-        templates=props["templates"], placement=props["placement"], rules=props["overrideRules"]
-    )
+    check = RolloutCheck(templates=props["templates"], placement=props["placement"], rules=props["overrideRules"])
     deadline = time.monotonic() + float(props["timeout"])
     agreeing = 0
     while True:

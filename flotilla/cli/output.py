@@ -72,7 +72,15 @@ class Output:
     # -- plans ------------------------------------------------------------------------------------
 
     def plan(
-        self, plan: FleetPlan, result: Result, *, stack: str, engine: EngineName, detail: bool, rendered: bool, title: str
+        self,
+        plan: FleetPlan,
+        result: Result,
+        *,
+        stack: str,
+        engine: EngineName,
+        detail: bool,
+        rendered: bool,
+        title: str,
     ) -> None:
         """Print a plan."""
         if self.as_json:
@@ -96,7 +104,9 @@ class Output:
         for cluster in plan.clusters:
             symbol, style = _SYMBOLS[cluster.verb]
             details = "; ".join(cluster.details)
-            self.console.print(Text(f"  {symbol} {cluster.name} {cluster.verb}{': ' + details if details else ''}", style=style))
+            self.console.print(
+                Text(f"  {symbol} {cluster.name} {cluster.verb}{': ' + details if details else ''}", style=style)
+            )
 
     def _workloads(self, plan: FleetPlan) -> None:
         if plan.workloads:
@@ -145,14 +155,20 @@ class Output:
         members = Table("CLUSTER", "MODE", "READY", "VERSION", "NODES", box=None, pad_edge=False, header_style="bold")
         for member in status.members:
             ready = Text("True", style="green") if member.ready else Text(f"False: {member.reason}", style="red")
-            members.add_row(
-                member.name, member.mode, ready, member.version, f"{member.nodes_ready}/{member.nodes}"
-            )
+            members.add_row(member.name, member.mode, ready, member.version, f"{member.nodes_ready}/{member.nodes}")
         self.console.print(members)
         if status.workloads:
             self.console.print()
             workloads = Table(
-                "NAMESPACE", "WORKLOAD", "CLUSTER", "READY", "HEALTH", "IMAGE", box=None, pad_edge=False, header_style="bold"
+                "NAMESPACE",
+                "WORKLOAD",
+                "CLUSTER",
+                "READY",
+                "HEALTH",
+                "IMAGE",
+                box=None,
+                pad_edge=False,
+                header_style="bold",
             )
             for copy in status.workloads:
                 count = "" if copy.desired is None else f"{copy.ready}/{copy.desired}"
@@ -200,4 +216,8 @@ def summary(result: Result) -> str:
 def _pair(step: Step, change: Any) -> str:
     if step.op is Op.CREATE:
         return str(mask(change.new))
-    return change_text(change).removeprefix(change.text).strip() if change.old is None else f"{mask(change.old)} → {mask(change.new)}"
+    return (
+        change_text(change).removeprefix(change.text).strip()
+        if change.old is None
+        else f"{mask(change.old)} → {mask(change.new)}"
+    )

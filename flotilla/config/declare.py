@@ -121,8 +121,6 @@ def rendered(fleet: Fleet, base: Path) -> dict[str, list[Object]]:
             for member in chosen:
                 if member.name in replicas:
                     result[member.name].append(
-                        render(
-                            declared, facts(member), replicas=replicas[member.name], rules=override_rules(workload)
-                        )
+                        render(declared, facts(member), replicas=replicas[member.name], rules=override_rules(workload))
                     )
     return result

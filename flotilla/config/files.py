@@ -154,7 +154,12 @@ def _check_manifest(
     key = (item["apiVersion"], item["kind"], meta["name"])
     if key in seen:
         problems.append(
-            Problem(where, f"{item['kind']} {meta['name']} stands twice, in {seen[key]} too", "one would overwrite the other", "remove one")
+            Problem(
+                where,
+                f"{item['kind']} {meta['name']} stands twice, in {seen[key]} too",
+                "one would overwrite the other",
+                "remove one",
+            )
         )
     seen[key] = file
     return problems

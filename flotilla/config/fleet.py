@@ -135,9 +135,7 @@ def _unknown(path: str, names: tuple[str, ...] | list[str], known: set[str]) -> 
     ]
 
 
-def _check_placement(
-    path: str, placement: Placement, known: set[str], members: list[Member] | None
-) -> list[Problem]:
+def _check_placement(path: str, placement: Placement, known: set[str], members: list[Member] | None) -> list[Problem]:
     problems = _unknown(f"{path}.clusters", placement.clusters, known)
     problems += _unknown(f"{path}.exclude", placement.exclude, known)
     problems += _unknown(f"{path}.weights", list(placement.weights), known)
@@ -180,9 +178,7 @@ def _check_placement(
     return problems
 
 
-def _check_overrides(
-    path: str, workload: Workload, known: set[str], members: list[Member] | None
-) -> list[Problem]:
+def _check_overrides(path: str, workload: Workload, known: set[str], members: list[Member] | None) -> list[Problem]:
     problems: list[Problem] = []
     affinity = affinity_of(workload.placement)
     chosen = {member.name for member in members or [] if matches(facts(member), affinity)}

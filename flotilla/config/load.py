@@ -42,9 +42,7 @@ def parse_fleet(
     ]
     control_plane: ControlPlane | None = None
     if sections.get("controlPlane") is None:
-        problems.append(
-            Problem("controlPlane", "is required", "there is no Karmada to join", "add its kubeconfig")
-        )
+        problems.append(Problem("controlPlane", "is required", "there is no Karmada to join", "add its kubeconfig"))
     else:
         control_plane = _parse(ControlPlane, sections["controlPlane"], "controlPlane", problems)
     members = _parse_list(Member, sections.get("members"), "members", problems)
@@ -57,12 +55,12 @@ def parse_fleet(
             [(i, workload) for i, workload, _ in workloads if workload],
             base,
         )
-    if problems:
+    if problems or control_plane is None:
         raise ConfigError(problems, origin=origin)
-    return Fleet.model_construct(
+    return Fleet(
         control_plane=control_plane,
-        members=tuple(member for _, member, _ in members),
-        workloads=tuple(workload for _, workload, _ in workloads),
+        members=tuple(member for _, member, _ in members if member),
+        workloads=tuple(workload for _, workload, _ in workloads if workload),
     )
 
 
@@ -107,7 +105,7 @@ class _UniqueKeys(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=deep)  # type: ignore[no-untyped-call]
+            key = self.construct_object(key_node, deep=deep)
             if key in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"the key {key!r} stands twice", key_node.start_mark
@@ -135,9 +133,7 @@ def _parse(model: type[M], raw: Any, path: str, problems: list[Problem]) -> M | 
         return None
 
 
-def _parse_list(
-    model: type[M], raw: Any, path: str, problems: list[Problem]
-) -> list[tuple[int, M | None, str]]:
+def _parse_list(model: type[M], raw: Any, path: str, problems: list[Problem]) -> list[tuple[int, M | None, str]]:
     if raw is None:
         return []
     if not isinstance(raw, list):

@@ -35,7 +35,9 @@ def _label_value(value: str) -> str:
 def _labels(value: dict[str, str]) -> dict[str, str]:
     for key, text in value.items():
         if not is_label_key(key):
-            raise refuse(f"label key {key!r} is not valid", remedy="use [prefix/]name with letters, digits, '-', '_', '.'")
+            raise refuse(
+                f"label key {key!r} is not valid", remedy="use [prefix/]name with letters, digits, '-', '_', '.'"
+            )
         _label_value(text)
     return value
 

@@ -128,9 +128,7 @@ class Override(ConfigModel):
 
     @model_validator(mode="after")
     def _something(self) -> Self:
-        if not (
-            self.image or self.command or self.args or self.labels or self.annotations or self.patches
-        ):
+        if not (self.image or self.command or self.args or self.labels or self.annotations or self.patches):
             raise refuse(
                 "changes nothing", consequence="it would only look like a difference", remedy="remove it or fill it"
             )

@@ -22,6 +22,7 @@ from flotilla.kube.objects import Object, ref_of
 
 CLUSTER_TYPE = "kubernetes:cluster.karmada.io/v1alpha1:Cluster"
 ROLLOUT_TYPE = "pulumi-python:dynamic/flotilla:Rollout"
+_SHOWN = 60
 
 
 @dataclass(frozen=True)
@@ -75,9 +76,7 @@ class FleetPlan:
                 {
                     "name": w.name,
                     "verb": w.verb,
-                    "clusters": [
-                        {"name": c.cluster, "verb": c.verb, "details": list(c.details)} for c in w.copies
-                    ],
+                    "clusters": [{"name": c.cluster, "verb": c.verb, "details": list(c.details)} for c in w.copies],
                 }
                 for w in self.workloads
             ],
@@ -91,9 +90,7 @@ def fleet_plan(result: Result) -> FleetPlan:
     steps = [step for step in result.steps if step.op is not Op.REPLACE]
     before = _facts(steps, "old")
     after = _facts(steps, "new")
-    clusters = tuple(
-        _cluster_plan(step) for step in sorted(steps, key=lambda s: s.name) if step.type == CLUSTER_TYPE
-    )
+    clusters = tuple(_cluster_plan(step) for step in sorted(steps, key=lambda s: s.name) if step.type == CLUSTER_TYPE)
     workloads = []
     rendered: dict[str, list[Object]] = {}
     for step in sorted(steps, key=lambda s: s.name):
@@ -130,7 +127,9 @@ def _cluster_plan(step: Step) -> ClusterPlan:
     name = str((inputs.get("metadata") or {}).get("name") or step.name.removesuffix("-cluster"))
     if step.op in (Op.CREATE, Op.CREATE_REPLACEMENT):
         spec = inputs.get("spec") or {}
-        return ClusterPlan(name, "joins", (f"{str(spec.get('syncMode', '')).lower()} mode, at {spec.get('apiEndpoint')}",))
+        return ClusterPlan(
+            name, "joins", (f"{str(spec.get('syncMode', '')).lower()} mode, at {spec.get('apiEndpoint')}",)
+        )
     if step.op in (Op.DELETE, Op.DELETE_REPLACED):
         return ClusterPlan(name, "leaves", ("its workloads are removed first",))
     if step.op is Op.UPDATE:
@@ -208,7 +207,11 @@ def _summary(item: Object) -> str:
 
 def _containers(item: Object) -> list[Object]:
     spec = item.get("spec") or {}
-    return list(((spec.get("template") or {}).get("spec") or spec).get("containers") or []) if isinstance(spec, dict) else []
+    return (
+        list(((spec.get("template") or {}).get("spec") or spec).get("containers") or [])
+        if isinstance(spec, dict)
+        else []
+    )
 
 
 def change_text(change: Change) -> str:
@@ -237,7 +240,7 @@ def _short(path: str) -> str:
 def _value(value: Any) -> str:
     shown = mask(value)
     text = shown if isinstance(shown, str) else str(shown)
-    return text if len(text) <= 60 else text[:59] + "…"
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
 
 
 def _objects(steps: list[Step]) -> dict[str, Counter[str]]:

@@ -61,7 +61,11 @@ class PulumiStack:
         return self._run("destroy", lambda stack, on: stack.destroy(on_event=on, target=target), report=True)
 
     def _run(
-        self, doing: str, action: Callable[[automation.Stack, Callable[[events.EngineEvent], None]], Any], *, report: bool = False
+        self,
+        doing: str,
+        action: Callable[[automation.Stack, Callable[[events.EngineEvent], None]], Any],
+        *,
+        report: bool = False,
     ) -> Result:
         collector = _Collector(self._setting, report=report)
         try:
@@ -104,7 +108,9 @@ def cli_environment(setting: Setting) -> dict[str, str]:
     environment["PULUMI_BACKEND_URL"] = url
     if url == f"file://{setting.state_folder}":
         setting.state_folder.mkdir(parents=True, exist_ok=True)
-    if not any(os.environ.get(key) is not None for key in ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")):
+    if not any(
+        os.environ.get(key) is not None for key in ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")
+    ):
         file = setting.state_folder / "passphrase"
         passphrase(file)
         environment["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(file)
@@ -235,4 +241,3 @@ def _last_words(command: str, error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     telling = [line.removeprefix("stderr:").strip() for line in lines if "error" in line.lower()]
     return f"{command}: {(telling or lines or ['failed'])[-1]}"
-

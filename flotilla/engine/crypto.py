@@ -1,4 +1,4 @@
-"""The passphrase secrets provider: PBKDF2 and AES-256-GCM, as Pulumi's (pkg/secrets/passphrase, sdk config/crypt.go)."""
+"""The passphrase secrets provider: PBKDF2 and AES-256-GCM, as in Pulumi's pkg/secrets/passphrase."""
 
 from __future__ import annotations
 

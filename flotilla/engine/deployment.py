@@ -77,11 +77,7 @@ class Deployment:
         """Return the state at this moment: what this run has done, and what it has not reached."""
         with self.lock:
             matched = {alias for r in self.news.values() for alias in (r.urn, *r.aliases)}
-            kept = [
-                r
-                for r in self.base.resources
-                if id(r) not in self.removed and (r.delete or r.urn not in matched)
-            ]
+            kept = [r for r in self.base.resources if id(r) not in self.removed and (r.delete or r.urn not in matched)]
             standing = {id(r) for r in kept}
             doomed = [r for r in self.leftovers if id(r) not in self.removed and id(r) not in standing]
             # In order by construction: a resource is registered after what it depends on, and what this run has not
@@ -122,8 +118,7 @@ class Deployment:
             return
         try:
             with self.slots:
-                if self.ending.is_set():
-                    raise Refused(f"{step.urn}: not begun, the deployment is ending")
+                self._refuse_while_ending(step)
                 if pending is not None:
                     with self.lock:
                         self.pending[step.urn] = pending
@@ -137,6 +132,10 @@ class Deployment:
             self.fail(step, error, time.monotonic() - started)
             raise Refused(step.urn) from error
         self.listener(StepEvent(Phase.DONE, step, time.monotonic() - started))
+
+    def _refuse_while_ending(self, step: Step) -> None:
+        if self.ending.is_set():
+            raise Refused(f"{step.urn}: not begun, the deployment is ending")
 
     def fail(self, step: Step, error: Exception, seconds: float = 0.0) -> None:
         """Record a failure and wind down: what is in flight is finished, nothing new is begun."""
@@ -266,9 +265,7 @@ class Deployment:
         if held is not None:
             self.put(replace(held, outputs=outputs))
 
-    def _provider_resource(
-        self, urn: str, goal: Goal, old: ResourceState | None, inputs: Properties
-    ) -> ResourceState:
+    def _provider_resource(self, urn: str, goal: Goal, old: ResourceState | None, inputs: Properties) -> ResourceState:
         """Deploy a provider: its configuration is its only content."""
         self.registry.refuse_unknown_package(goal.type.removeprefix(PROVIDER_PREFIX), goal.name)
         if goal.version:
@@ -339,9 +336,7 @@ class Deployment:
         token = adopt or provider.creation_token()
         begun = self._state(urn, goal, None, inputs, id_="", outputs={"__fieldManager": token} if token else {})
         box: list[ResourceState] = []
-        planned = self._state(
-            urn, goal, None, inputs, id_="", outputs=self.registry.preview(goal.type, reveal(inputs))
-        )
+        planned = self._state(urn, goal, None, inputs, id_="", outputs=self.registry.preview(goal.type, reveal(inputs)))
         if op is Op.CREATE and urn in self.replaced_early:
             op = Op.CREATE_REPLACEMENT
 
@@ -354,7 +349,11 @@ class Deployment:
                 raise EngineError(f"{urn}: an input is still unknown")
             # What is created must be found again after a crash, by a token that the state has beforehand.
             live = self._initialized(
-                urn, goal, None, inputs, lambda: provider.create(urn, reveal(inputs), timeout=goal.timeout("create"), adopt=token)
+                urn,
+                goal,
+                None,
+                inputs,
+                lambda: provider.create(urn, reveal(inputs), timeout=goal.timeout("create"), adopt=token),
             )
             box.append(live)
 
@@ -377,9 +376,7 @@ class Deployment:
         self.put(new)
         return new
 
-    def _update(
-        self, urn: str, goal: Goal, old: ResourceState, inputs: Properties, diff: Diff
-    ) -> ResourceState:
+    def _update(self, urn: str, goal: Goal, old: ResourceState, inputs: Properties, diff: Diff) -> ResourceState:
         provider = self.registry.provider(goal.provider, goal.type)
         box: list[ResourceState] = []
         outputs = self.registry.preview_update(goal.type, reveal(old.outputs), reveal(inputs))
@@ -392,7 +389,10 @@ class Deployment:
                 return
             box.append(
                 self._initialized(
-                    urn, goal, old, inputs,
+                    urn,
+                    goal,
+                    old,
+                    inputs,
                     lambda: provider.update(old, reveal(inputs), timeout=goal.timeout("update")),
                 )
             )
@@ -401,9 +401,7 @@ class Deployment:
         self.run(step, Operation(old, "updating"), update)
         return box[0]
 
-    def _replace(
-        self, urn: str, goal: Goal, old: ResourceState, inputs: Properties, diff: Diff
-    ) -> ResourceState:
+    def _replace(self, urn: str, goal: Goal, old: ResourceState, inputs: Properties, diff: Diff) -> ResourceState:
         """Replace a resource: the new one first where both can exist, else the old one's deletion first."""
         self.refuse_protected(old, "replaced")
         with self.lock:
@@ -462,9 +460,7 @@ class Deployment:
         step = Step(op, resource.urn, resource.type, resource.provider, old=resource, detail=detail)
         self.run(step, Operation(resource, "deleting") if resource.custom else None, act)
 
-    def _import(
-        self, urn: str, goal: Goal, old: ResourceState | None, inputs: Properties
-    ) -> ResourceState:
+    def _import(self, urn: str, goal: Goal, old: ResourceState | None, inputs: Properties) -> ResourceState:
         """Take over a resource that exists; inputs that differ from it are an error, as with the CLI."""
         provider = self.registry.provider(goal.provider, goal.type)
         checked = provider.check(urn, old, reveal(inputs))
@@ -477,7 +473,9 @@ class Deployment:
             listed = ", ".join(change.text for change in changes)
             raise EngineError(f"{urn}: the program's inputs differ from what is imported: {listed}")
         new = touched(self._state(urn, goal, old, checked, id_=live.id, outputs=live.outputs), created=True)
-        self.run(Step(Op.IMPORT, urn, goal.type, goal.provider, new=new), Operation(seed, "importing"), lambda: self.put(new))
+        self.run(
+            Step(Op.IMPORT, urn, goal.type, goal.provider, new=new), Operation(seed, "importing"), lambda: self.put(new)
+        )
         return new
 
     def read(self, goal: Goal, resource_id: str) -> ResourceState:
@@ -489,9 +487,7 @@ class Deployment:
         live = provider.read(urn, resource_id, seed)
         if not live.id:
             raise EngineError(f"{urn}: there is nothing to read with the ID {resource_id!r}")
-        new = replace(
-            self._state(urn, goal, None, goal.inputs, id_=live.id, outputs=live.outputs), external=True
-        )
+        new = replace(self._state(urn, goal, None, goal.inputs, id_=live.id, outputs=live.outputs), external=True)
         self.run(Step(Op.READ, urn, goal.type, goal.provider, new=new), None, lambda: self.put(new))
         return new
 
@@ -526,4 +522,3 @@ def _glob(pattern: str, urn: str) -> bool:
 def _may_have_reached(error: FlotillaError) -> bool:
     """Tell whether a failed request may have been carried out all the same: there was no answer to it."""
     return getattr(error, "status", None) == 0
-

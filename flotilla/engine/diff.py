@@ -110,9 +110,7 @@ def _sealed(changes: list[Change], old: Any, new: Any) -> list[Change]:
     """Keep what was inside a secret a secret in the changes, too."""
     if not isinstance(old, Secret) and not isinstance(new, Secret):
         return changes
-    return [
-        Change(c.path, c.kind, _seal_one(c.old), _seal_one(c.new), c.replaces) for c in changes
-    ]
+    return [Change(c.path, c.kind, _seal_one(c.old), _seal_one(c.new), c.replaces) for c in changes]
 
 
 def _seal_one(value: Any) -> Any:

@@ -65,6 +65,4 @@ def _reread(registry: ProviderRegistry, resource: ResourceState) -> ResourceStat
     live = registry.provider(resource.provider, resource.type).read(resource.urn, resource.id, resource)
     if not live.id:
         return None
-    return replace(
-        resource, inputs=seal(live.inputs, resource.inputs), outputs=seal(live.outputs, resource.outputs)
-    )
+    return replace(resource, inputs=seal(live.inputs, resource.inputs), outputs=seal(live.outputs, resource.outputs))

@@ -10,7 +10,7 @@ from flotilla.engine.diff import compare
 from flotilla.engine.state import ResourceState, touched
 from flotilla.engine.steps import Op, Step
 from flotilla.engine.urns import PROVIDER_PREFIX
-from flotilla.engine.values import reveal, seal
+from flotilla.engine.values import seal
 
 
 def refresh(deployment: Deployment) -> None:
@@ -51,9 +51,7 @@ def _read(deployment: Deployment, resource: ResourceState) -> ResourceState | No
     return replace(resource, inputs=inputs, outputs=outputs, init_errors=())
 
 
-def _record(
-    deployment: Deployment, old: ResourceState, found: ResourceState | None, gone: set[str]
-) -> None:
+def _record(deployment: Deployment, old: ResourceState, found: ResourceState | None, gone: set[str]) -> None:
     """Record what became of one resource. Controllers write statuses all the time: only our fields are a change."""
     if found is None:
         gone.add(old.urn)

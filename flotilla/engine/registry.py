@@ -51,9 +51,7 @@ class ProviderRegistry:
             EngineError: it isn't known.
         """
         if package not in PACKAGES:
-            raise EngineError(
-                f"the embedded engine has no provider {package!r} ({name!r})", hint="use --engine pulumi"
-            )
+            raise EngineError(f"the embedded engine has no provider {package!r} ({name!r})", hint="use --engine pulumi")
 
     def provider(self, reference: str, type_: str) -> Provider:
         """Return the provider that a resource refers to by `urn::id`.
@@ -128,4 +126,3 @@ def _kubernetes(urn: str, inputs: Properties) -> KubernetesProvider:
 def _flag(value: Any) -> bool:
     """Read a provider's flag, which the SDK writes as JSON text."""
     return value is True or value == "true"
-

@@ -156,9 +156,7 @@ class EmbeddedStack:
             if refresh_first:
                 snapshot = self._refreshed(snapshot).snapshot()
             deployment = self._deployment(snapshot, config, targets, dry_run=False)
-            writer = StateWriter(
-                self.files, Encoder(opened.crypter, self.files.qualified), deployment.snapshot
-            )
+            writer = StateWriter(self.files, Encoder(opened.crypter, self.files.qualified), deployment.snapshot)
             deployment.save = writer.flush
             try:
                 with _interruptible(deployment, self.tell):
@@ -168,9 +166,7 @@ class EmbeddedStack:
             finally:
                 writer.close()
                 failed = bool(deployment.result.failures)
-                self.files.add_history(
-                    kind, started, "failed" if failed else "succeeded", deployment.result.counts()
-                )
+                self.files.add_history(kind, started, "failed" if failed else "succeeded", deployment.result.counts())
         return deployment.result
 
 

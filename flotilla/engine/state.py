@@ -6,7 +6,6 @@ import datetime as dt
 import hashlib
 import json
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
 
 from flotilla.engine.crypto import PassphraseCrypter
 from flotilla.engine.values import Properties, from_state, to_state
@@ -16,6 +15,7 @@ ENGINE_VERSION = "v3.259.0"
 """The Pulumi version whose checkpoint this is."""
 
 _VALUES = ("inputs", "outputs")
+_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class Snapshot:
         for resource in self.resources:
             missing = resource.depends_on() - seen
             if missing and not resource.delete:
-                raise EngineError(f"the state is not valid: {resource.urn} refers to {sorted(missing)[0]} before it")
+                raise EngineError(f"the state is not valid: {resource.urn} refers to {min(missing)} before it")
             seen.add(resource.urn)
 
 
@@ -147,7 +147,7 @@ class Encoder:
             alive[id(resource)] = held
             texts.append(held[1])
         self._texts = alive
-        latest = {
+        latest: Properties = {
             "manifest": manifest(),
             "secrets_providers": {"type": "passphrase", "state": {"salt": self._crypter.state}},
             "metadata": {},
@@ -169,9 +169,9 @@ def decode(text: str, crypter: PassphraseCrypter) -> Snapshot:
         EngineError: another version, or secrets of another passphrase.
     """
     document = json.loads(text)
-    if document.get("version") != 3:
+    if document.get("version") != _VERSION:
         raise EngineError(
-            f"the state has checkpoint version {document.get('version')}, this engine knows version 3",
+            f"the state has checkpoint version {document.get('version')}, this engine knows version {_VERSION}",
             hint="use --engine pulumi",
         )
     latest = document["checkpoint"].get("latest") or {}

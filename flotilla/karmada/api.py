@@ -93,9 +93,7 @@ class ClusterSpec(ApiModel):
     api_endpoint: str | None = None
     secret_ref: LocalSecretReference | None = None
     impersonator_secret_ref: LocalSecretReference | None = None
-    insecure_skip_tls_verification: Annotated[
-        bool | None, Field(alias="insecureSkipTLSVerification")
-    ] = None
+    insecure_skip_tls_verification: Annotated[bool | None, Field(alias="insecureSkipTLSVerification")] = None
     proxy_url: Annotated[str | None, Field(alias="proxyURL")] = None
     provider: str | None = None
     region: str | None = None

@@ -43,9 +43,9 @@ def _label_matches(labels: dict[str, str], expression: dict[str, Any]) -> bool:
     value = labels.get(expression["key"])
     match expression["operator"]:
         case "In":
-            return value in expression["values"]
+            return bool(value in expression["values"])
         case "NotIn":
-            return value not in expression["values"]
+            return bool(value not in expression["values"])
         case "Exists":
             return value is not None
         case "DoesNotExist":

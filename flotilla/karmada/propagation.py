@@ -148,7 +148,7 @@ def propagation_policy(
         placement=PolicyPlacement(**placement),
         priority=0,
         preemption="Never",
-        conflict_resolution=conflict_resolution,  # type: ignore[arg-type]
+        conflict_resolution=conflict_resolution,
         scheduler_name="default-scheduler",
     )
     if namespace is None:
@@ -156,9 +156,7 @@ def propagation_policy(
     return PropagationPolicy(metadata=ObjectMeta(name=name, namespace=namespace), spec=spec).manifest()
 
 
-def override_policy(
-    name: str, *, namespace: str | None, templates: list[Object], rules: list[Object]
-) -> Object:
+def override_policy(name: str, *, namespace: str | None, templates: list[Object], rules: list[Object]) -> Object:
     """Return the policy that makes templates differ by cluster; `rules` are RuleWithCluster as plain data."""
     spec = OverrideSpec(
         resource_selectors=selectors(templates),
@@ -211,4 +209,3 @@ def override_rule(
             for patch in patches
         ]
     return {"targetCluster": {"clusterNames": clusters}, "overriders": overriders}
-

@@ -8,7 +8,6 @@ render for that cluster) -> the member's report (applied, healthy).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from flotilla.karmada.api import BINDING_API, CLUSTER_API, WORK_API, AggregatedStatusItem, ResourceBinding, Work
 from flotilla.karmada.names import binding_name, execution_namespace
@@ -104,7 +103,9 @@ class RolloutCheck:
             return "no policy has claimed it yet (there is no ResourceBinding)"
         if binding.spec.resource.uid not in (None, template["metadata"].get("uid")):
             return "its ResourceBinding belongs to an earlier object of this name"
-        placement = binding.spec.placement.model_dump(by_alias=True, exclude_none=True) if binding.spec.placement else {}
+        placement = (
+            binding.spec.placement.model_dump(by_alias=True, exclude_none=True) if binding.spec.placement else {}
+        )
         if differences(self.placement, placement):
             return "its ResourceBinding has another placement: another policy claims it, or Karmada is not there yet"
         scheduled = binding.condition("Scheduled")

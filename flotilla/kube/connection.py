@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -48,7 +49,7 @@ class ApiError(ClusterError):
     @property
     def missing(self) -> bool:
         """The object isn't there (which says nothing about its kind: see `KindNotServed`)."""
-        return self.status == 404
+        return self.status == HTTPStatus.NOT_FOUND
 
 
 class Unreachable(ApiError):
@@ -152,7 +153,7 @@ class Connection:
         if query:
             url += "?" + urlencode({k: v for k, v in query.items() if v is not None})
         with self._slots:
-            return self._pool.request(
+            response: urllib3.BaseHTTPResponse = self._pool.request(
                 method,
                 url,
                 body=json.dumps(body).encode() if body is not None else None,
@@ -160,6 +161,7 @@ class Connection:
                 timeout=urllib3.Timeout(connect=min(timeout, 5.0), read=timeout),
                 redirect=False,
             )
+            return response
 
     def _headers(self, media: str | None) -> dict[str, str]:
         headers = {"Accept": "application/json", "User-Agent": "flotilla"}
@@ -176,7 +178,7 @@ class Connection:
             answer = json.loads(text) if text[:1] in "{[" else text
         except ValueError:
             answer = text
-        if response.status < 400:
+        if response.status < HTTPStatus.BAD_REQUEST:
             return answer
         status = answer if isinstance(answer, dict) else {}
         said = str(status.get("message") or text.strip()[:300] or response.reason)
@@ -264,9 +266,7 @@ class Connection:
         )
         return answer
 
-    def patch(
-        self, ref: ObjectRef, body: Any, *, kind: str = "merge", query: dict[str, Any] | None = None
-    ) -> Object:
+    def patch(self, ref: ObjectRef, body: Any, *, kind: str = "merge", query: dict[str, Any] | None = None) -> Object:
         """Patch an object; `kind` is merge, json, strategic or apply."""
         answer: Object = self.request(
             "PATCH",
@@ -301,7 +301,7 @@ class Connection:
         try:
             self.request("DELETE", path, doing=f"deleting {ref}", body=options)
         except ApiError as error:
-            if error.missing or (uid and error.status == 409):
+            if error.missing or (uid and error.status == HTTPStatus.CONFLICT):
                 return False
             raise
         return True
@@ -336,7 +336,7 @@ class Connection:
             redirect=False,
         )
         try:
-            if response.status >= 400:
+            if response.status >= HTTPStatus.BAD_REQUEST:
                 self._decode(response, f"watching {kind}s")
             buffer = b""
             for chunk in response.stream(65536, decode_content=True):
@@ -350,9 +350,7 @@ class Connection:
                         raise ApiError(message, status=int(status.get("code", 500)))
                     yield event
         except urllib3.exceptions.HTTPError as error:
-            raise Unreachable(
-                f"{self.name}: watching {kind}s broke off: {_network_reason(error)}", status=0
-            ) from None
+            raise Unreachable(f"{self.name}: watching {kind}s broke off: {_network_reason(error)}", status=0) from None
         finally:
             response.close()
 

@@ -67,9 +67,7 @@ def select(document: dict[str, Any], context: str | None = None, *, base: Path |
         "current-context": name,
         "clusters": [{"name": wanted["cluster"], "cluster": _inline(cluster, base)}],
         "users": [{"name": wanted.get("user", name), "user": _inline(user, base)}],
-        "contexts": [
-            {"name": name, "context": {"cluster": wanted["cluster"], "user": wanted.get("user", name)}}
-        ],
+        "contexts": [{"name": name, "context": {"cluster": wanted["cluster"], "user": wanted.get("user", name)}}],
     }
 
 

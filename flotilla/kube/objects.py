@@ -69,7 +69,11 @@ def differences(wanted: Any, actual: Any, path: str = "") -> list[tuple[str, Any
 def _same_quantity(one: Any, other: Any) -> bool:
     if not (isinstance(one, str | int | float) and isinstance(other, str | int | float)):
         return False
-    if isinstance(one, bool) or isinstance(other, bool) or (isinstance(one, str) and isinstance(other, str) and not (one[:1].isdigit() and other[:1].isdigit())):
+    if (
+        isinstance(one, bool)
+        or isinstance(other, bool)
+        or (isinstance(one, str) and isinstance(other, str) and not (one[:1].isdigit() and other[:1].isdigit()))
+    ):
         return False
     try:
         return Decimal(parse_quantity(one)) == Decimal(parse_quantity(other))

@@ -49,7 +49,7 @@ class Program:
 _VERSION_PACKAGE = "k8s.io/component-base/version"
 _KUBERNETES_STAMPS = (
     (f"{_VERSION_PACKAGE}.gitVersion", KUBERNETES),
-    (f"{_VERSION_PACKAGE}.gitMajor", KUBERNETES[1:].split(".")[0]),
+    (f"{_VERSION_PACKAGE}.gitMajor", KUBERNETES[1:].split(".", maxsplit=1)[0]),
     (f"{_VERSION_PACKAGE}.gitMinor", KUBERNETES.split(".")[1]),
     (f"{_VERSION_PACKAGE}.gitTreeState", "archive"),
     (f"{_VERSION_PACKAGE}.buildDate", "1970-01-01T00:00:00Z"),
@@ -171,7 +171,7 @@ def _build(program: Program, folder: Path) -> None:
 
 
 def _downloadable() -> bool:
-    request = urllib.request.Request(f"{_KWOK_RELEASE}/kwokctl-{_platform()}", method="HEAD")
+    request = urllib.request.Request(f"{_KWOK_RELEASE}/kwokctl-{_platform()}", method="HEAD")  # noqa: S310
     try:
         with urllib.request.urlopen(request, timeout=_PROBE_SECONDS):  # noqa: S310 - a constant https URL
             return True

@@ -21,8 +21,7 @@ LOOPBACK = "127.0.0.1"
 _NODE_CAPACITY = {"cpu": "32", "memory": "256Gi", "pods": "110"}
 # What runs in a Karmada control plane, as upstream deploys its kube-controller-manager: no workload controllers.
 _KARMADA_CONTROLLERS = (
-    "namespace,garbagecollector,serviceaccount-token,ttl-after-finished,"
-    "csrcleaner,csrsigning,clusterrole-aggregation"
+    "namespace,garbagecollector,serviceaccount-token,ttl-after-finished,csrcleaner,csrsigning,clusterrole-aggregation"
 )
 _START_SECONDS = 120
 
@@ -42,7 +41,7 @@ class SandboxCluster:
 
     @property
     def folder(self) -> Path:
-        """kwokctl's folder of this cluster."""
+        """Kwokctl's folder of this cluster."""
         return self.root / "kwok" / "clusters" / self.name
 
     @property
@@ -52,7 +51,7 @@ class SandboxCluster:
 
     @property
     def etcd_port(self) -> int:
-        """etcd's client port, on loopback."""
+        """Etcd's client port, on loopback."""
         document = yaml.safe_load((self.root / "config" / f"{self.name}.yaml").read_text())
         return int(document["options"]["etcdPort"])
 

@@ -1,4 +1,4 @@
-"""The whole sandbox: Karmada's API, its components, and members, started side by side and taken away without a trace."""
+"""The whole sandbox: Karmada's API, its components and members, started side by side, taken away without a trace."""
 
 from __future__ import annotations
 

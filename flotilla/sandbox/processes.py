@@ -114,7 +114,9 @@ def wait_until(check: object, *, seconds: float, doing: str, process: Process | 
     deadline = time.monotonic() + seconds
     while not check():  # type: ignore[operator]
         if process is not None and process.pid() is None:
-            raise SandboxError(f"{process.name} ended while {doing}:\n{process.last_lines()}", hint=f"see {process.log}")
+            raise SandboxError(
+                f"{process.name} ended while {doing}:\n{process.last_lines()}", hint=f"see {process.log}"
+            )
         if time.monotonic() > deadline:
             tail = f":\n{process.last_lines()}" if process else ""
             raise SandboxError(f"no success within {seconds:.0f} s while {doing}{tail}")

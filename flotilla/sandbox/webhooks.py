@@ -53,7 +53,11 @@ def webhook_configurations(url: str, ca_bundle: str) -> list[Object]:
         "matchExpressions": [{"key": "resourcetemplate.karmada.io/deletion-protected", "operator": "Exists"}]
     }
     return [
-        _configuration("MutatingWebhookConfiguration", "mutating-config", [_webhook("mutate", e, url, ca_bundle) for e in _MUTATING]),
+        _configuration(
+            "MutatingWebhookConfiguration",
+            "mutating-config",
+            [_webhook("mutate", e, url, ca_bundle) for e in _MUTATING],
+        ),
         _configuration("ValidatingWebhookConfiguration", "validating-config", [*validating, protection]),
     ]
 

@@ -44,8 +44,7 @@ class DynamicProvider:
             return Diff()
         replaces = [parse_path(text) for text in result.replaces or []]
         changes = [
-            Change(c.path, c.kind, c.old, c.new, replaces=any(c.path[: len(p)] == p for p in replaces))
-            for c in changed
+            Change(c.path, c.kind, c.old, c.new, replaces=any(c.path[: len(p)] == p for p in replaces)) for c in changed
         ]
         for path in replaces:
             if not any(c.path[: len(path)] == path for c in changes):

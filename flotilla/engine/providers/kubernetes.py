@@ -196,7 +196,9 @@ def object_id(obj: Object) -> str:
 
 def preview_outputs(inputs: Properties) -> Properties:
     """Return what is known of an object before it is made."""
-    metadata = {**(inputs.get("metadata") or {}), "uid": UNKNOWN} if isinstance(inputs.get("metadata"), dict) else UNKNOWN
+    metadata = (
+        {**(inputs.get("metadata") or {}), "uid": UNKNOWN} if isinstance(inputs.get("metadata"), dict) else UNKNOWN
+    )
     outputs = {**inputs, "metadata": metadata}
     if inputs.get("type") == "kubernetes.io/service-account-token":
         outputs["data"] = UNKNOWN
