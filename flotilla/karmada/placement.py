@@ -41,25 +41,27 @@ def matches(cluster: ClusterFacts, affinity: dict[str, Any]) -> bool:
 
 def _label_matches(labels: dict[str, str], expression: dict[str, Any]) -> bool:
     value = labels.get(expression["key"])
-    match expression["operator"]:
+    listed = {str(entry) for entry in expression.get("values") or []}
+    match str(expression["operator"]):
         case "In":
-            return bool(value in expression["values"])
+            return value in listed
         case "NotIn":
-            return bool(value not in expression["values"])
+            return value not in listed
         case "Exists":
             return value is not None
         case "DoesNotExist":
             return value is None
-    raise ValueError(f"unknown label selector operator {expression['operator']!r}")
+        case unknown:
+            raise ValueError(f"unknown label selector operator {unknown!r}")
 
 
 def _field_matches(cluster: ClusterFacts, expression: dict[str, Any]) -> bool:
-    key, operator, values = expression["key"], expression["operator"], set(expression["values"])
+    key, wanted, values = expression["key"], str(expression["operator"]) == "In", set(expression["values"])
     if key == "zone":
         # A cluster matches In when any of its zones is listed, NotIn when none is (upstream: matchZones).
-        return bool(set(cluster.zones) & values) == (operator == "In")
+        return bool(set(cluster.zones) & values) == wanted
     value = {"provider": cluster.provider, "region": cluster.region}[key]
-    return (value in values) == (operator == "In")
+    return (value in values) == wanted
 
 
 def divide(replicas: int, weights: dict[str, int]) -> dict[str, int]:

@@ -1,0 +1,58 @@
+# The two commands that matter: `make demo` and `make test`. Everything else serves them.
+PYTHON ?= python3
+UV := 0.13.9
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-down test unit sandbox-tests live lint bench lock schema clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+$(STAMP): requirements.lock pyproject.toml
+	@echo "environment: $(VENV), from requirements.lock"
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "flotilla needs Python 3.11 or newer, this is " + sys.version.split()[0])'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV)
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip sync --quiet --require-hashes requirements.lock
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(STAMP) ## a fleet from nothing: sandbox, preview, up, a change, drift
+	@$(BIN)/python -m flotilla.demo
+
+demo-down: $(STAMP) ## remove everything that the demo made
+	@$(BIN)/flotilla sandbox down
+
+test: lint ## the whole suite; the last lines say what was skipped and why
+	@$(BIN)/pytest
+
+unit: $(STAMP) ## the tests without processes, in seconds
+	@$(BIN)/pytest tests/unit
+
+sandbox-tests: $(STAMP) ## the tests on real API servers
+	@$(BIN)/pytest tests/sandbox
+
+live: $(STAMP) ## the tests on the real programs, where they are installed
+	@$(BIN)/pytest tests/live
+
+lint: $(STAMP) ## style, types, import layers
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+bench: $(STAMP) ## ratios measured in one run
+	@$(BIN)/python tests/bench/members.py
+
+lock: ## compile requirements.lock for all platforms, without index addresses
+	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url \
+		--python-version 3.11 --quiet --output-file requirements.lock --custom-compile-command "make lock"
+
+schema: $(STAMP) ## generate stacks/fleet.schema.json
+	@$(BIN)/python -m flotilla.config.schema
+
+clean: ## remove the environment and caches (not a sandbox that runs)
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
