@@ -129,8 +129,8 @@ class _Collector:
     def take(self, event: events.EngineEvent) -> None:
         if event.resource_pre_event:
             self._begin(event.resource_pre_event.metadata)
-        elif event.res_outputs_event and self._report:
-            self._end(event.res_outputs_event.metadata, Phase.DONE)
+        elif event.res_outputs_event:
+            self._outputs(event.res_outputs_event.metadata)
         elif event.res_op_failed_event and self._report:
             self._end(event.res_op_failed_event.metadata, Phase.FAILED)
         elif event.diagnostic_event:
@@ -138,13 +138,24 @@ class _Collector:
 
     def _begin(self, metadata: Any) -> None:
         op = _OPERATIONS.get(_text(metadata.op))
-        if op is None or _hidden(metadata.urn, metadata.type):
-            return
+        if op in (None, Op.REFRESH) or _hidden(metadata.urn, metadata.type):
+            return  # what a refresh finds is told when it has looked
         step = step_of(metadata, op)
         self._begun[metadata.urn] = step
         self.result.steps.append(step)
         if self._report:
             self._setting.listener(StepEvent(Phase.BEGIN, step))
+
+    def _outputs(self, metadata: Any) -> None:
+        begun = self._begun.get(metadata.urn)
+        if begun is None and not _hidden(metadata.urn, metadata.type):
+            op = _OPERATIONS.get(_text(metadata.op))
+            if op is not None:
+                step = step_of(metadata, Op.SAME if op is Op.REFRESH else op)
+                self._begun[metadata.urn] = step
+                self.result.steps.append(step)
+        if self._report:
+            self._end(metadata, Phase.DONE)
 
     def _end(self, metadata: Any, phase: Phase) -> None:
         step = self._begun.get(metadata.urn)

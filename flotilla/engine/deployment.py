@@ -22,8 +22,8 @@ from flotilla.engine.providers import InitializationError, Live
 from flotilla.engine.registry import ProviderRegistry
 from flotilla.engine.state import Operation, ResourceState, Snapshot, touched
 from flotilla.engine.steps import Listener, Op, Phase, Result, Step, StepEvent
-from flotilla.engine.urns import PROVIDER_PREFIX, make_urn, package_of
-from flotilla.engine.values import UNKNOWN, Properties, Secret, has_unknown, reveal, seal
+from flotilla.engine.urns import DYNAMIC_PREFIX, PROVIDER_PREFIX, make_urn, package_of
+from flotilla.engine.values import UNKNOWN, Properties, Secret, has_unknown, reveal, seal, seal_at
 from flotilla.errors import EngineError, FlotillaError
 
 
@@ -64,6 +64,8 @@ class Deployment:
         self.news: dict[str, ResourceState] = {}
         self.removed: set[int] = set()
         self.replaced_early: set[str] = set()
+        self.doomed: set[str] = set()
+        """URNs that this run deletes: what names one of them in `deleted_with` goes with it."""
         self.pending: dict[str, Operation] = {op.resource.urn: op for op in self.base.pending}
         self.registry = ProviderRegistry(self.find)
 
@@ -191,6 +193,8 @@ class Deployment:
     def _leave(self, urn: str, goal: Goal, old: ResourceState | None) -> ResourceState:
         """Answer for a resource that isn't targeted: as it is; one that doesn't exist is not created."""
         if old is None:
+            with self.lock:
+                self.result.steps.append(Step(Op.SAME, urn, goal.type, goal.provider, detail="not targeted"))
             return ResourceState(urn=urn, custom=True, type=goal.type, inputs=goal.inputs)
         self._finish_same(Step(Op.SAME, urn, goal.type, old.provider, old=old, new=old), replace(old, urn=urn))
         return old
@@ -313,13 +317,15 @@ class Deployment:
     def _diff(self, goal: Goal, old: ResourceState, inputs: Properties) -> Diff:
         provider = self.registry.provider(goal.provider, goal.type)
         diff = provider.diff(old, reveal(inputs))
-        patterns = [parse_path(path) for path in goal.replace_on_changes]
+        # As with the CLI: dynamic providers tell that something differs, not what, so that nothing can match here.
+        detailed = not goal.type.startswith(DYNAMIC_PREFIX)
+        patterns = [parse_path(path) for path in goal.replace_on_changes] if detailed else []
         moved = self.registry.moved(old.provider, goal.provider)
         changes = tuple(
             replace(
                 change,
-                old=_resealed(change.old, change.path, old.inputs),
-                new=_resealed(change.new, change.path, inputs),
+                old=seal_at(change.old, change.path, old.inputs),
+                new=seal_at(change.new, change.path, inputs),
                 replaces=change.replaces or any(path_matches(p, change.path) for p in patterns),
             )
             for change in diff.changes
@@ -449,7 +455,7 @@ class Deployment:
         self.refuse_protected(resource, "deleted")
 
         def act() -> None:
-            gone_with = resource.deleted_with and self.find(resource.deleted_with) is None
+            gone_with = resource.deleted_with in self.doomed
             keep = resource.retain_on_delete or resource.external or not resource.custom or gone_with
             if not self.options.dry_run and not keep and not resource.type.startswith(PROVIDER_PREFIX):
                 provider = self.registry.provider(resource.provider, resource.type)
@@ -494,23 +500,6 @@ class Deployment:
 
 UNKNOWN_ID = ""
 """The ID of a resource that a preview would create."""
-
-
-def _resealed(value: Any, path: tuple[str | int, ...], inputs: Properties) -> Any:
-    """Mark a changed value as secret where it is, or is inside, a secret of the inputs."""
-    held: Any = inputs
-    for step in path:
-        if isinstance(held, Secret):
-            break
-        if isinstance(held, dict):
-            held = held.get(str(step))
-        elif isinstance(held, list) and isinstance(step, int) and step < len(held):
-            held = held[step]
-        else:
-            return value
-    if isinstance(held, Secret) and value is not None:
-        return Secret(value)
-    return seal(value, held)
 
 
 def _glob(pattern: str, urn: str) -> bool:

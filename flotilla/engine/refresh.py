@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from flotilla.engine.deployment import Deployment, Refused
-from flotilla.engine.diff import compare
+from flotilla.engine.diff import Change, ChangeKind, compare
 from flotilla.engine.state import ResourceState, touched
 from flotilla.engine.steps import Op, Step
 from flotilla.engine.urns import PROVIDER_PREFIX
@@ -59,7 +59,7 @@ def _record(deployment: Deployment, old: ResourceState, found: ResourceState | N
             deployment.removed.add(id(old))
             deployment.result.steps.append(Step(Op.DELETE, old.urn, old.type, old.provider, old=old))
         return
-    changes = tuple(compare(old.inputs, found.inputs)) if found is not old else ()
+    changes = _differences(deployment, old, found) if found is not old else ()
     if changes:
         found = touched(found, created=False)
     if gone & found.depends_on():
@@ -76,3 +76,19 @@ def _record(deployment: Deployment, old: ResourceState, found: ResourceState | N
         if old.delete:
             return
         deployment.news[old.urn] = found
+
+
+def _differences(deployment: Deployment, old: ResourceState, found: ResourceState) -> tuple[Change, ...]:
+    """Return what a run would have to put back, turned round: from the state's values to the live ones."""
+    provider = deployment.registry.provider(found.provider, found.type)
+    back = provider.diff(found, reveal(old.inputs)).changes
+    turned = {ChangeKind.ADD: ChangeKind.DELETE, ChangeKind.DELETE: ChangeKind.ADD}
+    return tuple(
+        Change(
+            c.path,
+            turned.get(c.kind, c.kind),
+            seal_at(c.new, c.path, old.inputs),
+            seal_at(c.old, c.path, found.inputs),
+        )
+        for c in back
+    )

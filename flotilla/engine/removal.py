@@ -36,6 +36,7 @@ def delete_all(deployment: Deployment, doomed: list[ResourceState], replaced: li
             deployment.refuse_protected(resource, "deleted")
     if deployment.result.failures:
         return
+    deployment.doomed |= {r.urn for r in doomed}
     everything = [*((r, Op.DELETE) for r in doomed), *((r, Op.DELETE_REPLACED) for r in replaced)]
     # What still stands between a resource and its deletion: everything that depends on it.
     dependents: dict[int, set[int]] = {id(r): set() for r, _ in everything}

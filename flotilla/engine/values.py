@@ -178,3 +178,18 @@ def seal(value: Any, like: Any) -> Any:
     if isinstance(value, list) and isinstance(like, list) and len(value) == len(like):
         return [seal(entry, other) for entry, other in zip(value, like, strict=True)]
     return value
+
+
+def seal_at(value: Any, path: tuple[str | int, ...], like: Properties) -> Any:
+    """Mark a value that stands at `path` as secret where it is, or is inside, a secret of `like`."""
+    held: Any = like
+    for step in path:
+        if isinstance(held, dict):
+            held = held.get(str(step))
+        elif isinstance(held, list) and isinstance(step, int) and step < len(held):
+            held = held[step]
+        else:
+            break
+    if isinstance(held, Secret):
+        return value if value is None or isinstance(value, Secret) else Secret(value)
+    return seal(value, held)

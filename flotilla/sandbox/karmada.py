@@ -43,8 +43,9 @@ def find_karmada(given: Path | None) -> Path | None:
     named = given or (Path(os.environ["KARMADA_BIN"]) if os.environ.get("KARMADA_BIN") else None)
     if named is None:
         found = shutil.which(CONTROLLERS)
-        named = Path(found).parent if found and all(shutil.which(program) for program in PROGRAMS) else None
-        return named
+        if not found or not all(shutil.which(program) for program in PROGRAMS):
+            return None
+        named = Path(found).resolve().parent
     missing = [program for program in PROGRAMS if not (named / program).exists()]
     if not (named / "crds").is_dir():
         missing.append("crds/ (the CustomResourceDefinitions of that version)")

@@ -36,7 +36,9 @@ class DynamicProvider:
 
     def diff(self, old: ResourceState, inputs: Properties) -> Diff:
         """Let the provider compare; unknowns count as changes."""
-        changed = compare(reveal(old.inputs), inputs)
+        held = reveal(old.outputs)
+        # What differs is told by the inputs, or after a refresh by what was found instead of them.
+        changed = compare(reveal(old.inputs), inputs) or compare({key: held.get(key) for key in inputs}, inputs)
         result = self._call(
             old.urn, "comparing", lambda: self._provider(inputs, old).diff(old.id, reveal(old.outputs), dict(inputs))
         )
