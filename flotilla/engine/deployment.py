@@ -14,7 +14,6 @@ import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from flotilla.engine.diff import Change, ChangeKind, Diff, compare, parse_path, path_matches
 from flotilla.engine.goal import Goal, keep_ignored

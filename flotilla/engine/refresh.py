@@ -10,7 +10,7 @@ from flotilla.engine.diff import Change, ChangeKind, compare
 from flotilla.engine.state import ResourceState, touched
 from flotilla.engine.steps import Op, Step
 from flotilla.engine.urns import PROVIDER_PREFIX
-from flotilla.engine.values import seal
+from flotilla.engine.values import reveal, seal, seal_at
 
 
 def refresh(deployment: Deployment) -> None:

@@ -10,7 +10,8 @@ import yaml
 
 from flotilla.deploy.interface import EngineName, Setting, open_stack
 from flotilla.deploy.pulumi_cli import PulumiStack
-from flotilla.engine.backend import StackFiles, open_stack as open_state
+from flotilla.engine.backend import StackFiles
+from flotilla.engine.backend import open_stack as open_state
 from flotilla.engine.steps import Op
 from flotilla.engine.urns import DYNAMIC_PREFIX, PROVIDER_PREFIX
 from flotilla.engine.values import Secret
