@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import secrets
+from functools import cache
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -31,8 +32,7 @@ class PassphraseCrypter:
             EngineError: the passphrase is wrong.
         """
         salt = base64.b64decode(state.split(":")[1]) if state else secrets.token_bytes(_SALT_BYTES)
-        derivation = PBKDF2HMAC(algorithm=hashes.SHA256(), length=_KEY_BYTES, salt=salt, iterations=_ITERATIONS)
-        self._cipher = AESGCM(derivation.derive(passphrase.encode()))
+        self._cipher = AESGCM(_key(passphrase, salt))
         self._known: dict[str, str] = {}
         if state is None:
             self.state = f"v1:{base64.b64encode(salt).decode()}:{self.encrypt(_PROBE)}"
@@ -72,6 +72,13 @@ class PassphraseCrypter:
             raise EngineError("a secret can't be decrypted with this passphrase") from None
         self._known.setdefault(plaintext, ciphertext)
         return plaintext
+
+
+@cache
+def _key(passphrase: str, salt: bytes) -> bytes:
+    """Derive the key, once a process: a million rounds take a third of a second, by design."""
+    derivation = PBKDF2HMAC(algorithm=hashes.SHA256(), length=_KEY_BYTES, salt=salt, iterations=_ITERATIONS)
+    return derivation.derive(passphrase.encode())
 
 
 def passphrase(default_file: Path) -> str:

@@ -61,6 +61,7 @@ class Deployment:
         self.olds = {r.urn: r for r in self.base.resources if not r.delete}
         self.leftovers = [r for r in self.base.resources if r.delete]
         self.news: dict[str, ResourceState] = {}
+        self.registered: set[str] = set()
         self.removed: set[int] = set()
         self.replaced_early: set[str] = set()
         self.doomed: set[str] = set()
@@ -164,8 +165,9 @@ class Deployment:
         """
         urn = make_urn(self.stack, self.project, goal.parent, goal.type, goal.name)
         with self.lock:
-            if urn in self.news:
+            if urn in self.registered:
                 raise EngineError(f"duplicate resource: {urn}", hint="two resources of a type need two names")
+            self.registered.add(urn)
         old = self._match(urn, goal)
         inputs = keep_ignored(goal.inputs, old.inputs, goal.ignore_changes) if old else goal.inputs
         if not goal.custom:

@@ -1,0 +1,239 @@
+"""Kubernetes resources on the embedded engine, against a real API server: what is in the cluster is what is told."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import pulumi
+import pulumi_kubernetes as k8s
+import pytest
+
+from components.kubernetes_object import KubernetesObject
+from flotilla.engine.config import Project
+from flotilla.engine.stack import EmbeddedStack
+from flotilla.kube.objects import ObjectRef
+
+pytestmark = pytest.mark.sandbox
+
+
+def deployment(namespace, *, replicas=2, image="nginx:1.27", selector="web"):
+    labels = {"app": selector}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "web", "namespace": namespace},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {"containers": [{"name": "web", "image": image, "resources": {"limits": {"cpu": "0.5"}}}]},
+            },
+        },
+    }
+
+
+def secret(namespace, value):
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "s", "namespace": namespace},
+        "stringData": {"key": value},
+    }
+
+
+@pytest.fixture
+def run(cluster, tmp_path, monkeypatch):
+    """Run manifests as a stack: `run("up", manifest, ...)`."""
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "sandbox")
+    (tmp_path / "Pulumi.yaml").write_text("name: sandbox-tests\nruntime: python\n")
+
+    def run(verb, *manifests, options=None, provider=None, **arguments):
+        def program():
+            made = k8s.Provider(
+                "cluster", kubeconfig=cluster.kubeconfig.read_text(), cluster_identifier="member1", **(provider or {})
+            )
+            for manifest in manifests:
+                opts = pulumi.ResourceOptions(provider=made, **(options or {}))
+                KubernetesObject(manifest["metadata"]["name"], manifest, opts)
+
+        stack = EmbeddedStack(Project.load(tmp_path), "test", tmp_path, program=program)
+        return getattr(stack, verb)(**arguments)
+
+    return run
+
+
+def ops(result):
+    return {step.name: str(step.op) for step in result.steps if step.type.startswith("kubernetes:")}
+
+
+def test_a_deployment_is_waited_for_changed_and_deleted(run, connection, namespace):
+    ref = ObjectRef("apps/v1", "Deployment", "web", namespace)
+    assert ops(run("preview", deployment(namespace))) == {"web": "create"}
+    assert connection.find(ref) is None
+    assert run("up", deployment(namespace)).failures == []
+    assert connection.get(ref)["status"]["availableReplicas"] == 2
+    assert ops(run("preview", deployment(namespace))) == {"web": "same"}
+    changed = run("preview", deployment(namespace, replicas=3))
+    assert [c.text for s in changed.changes for c in s.changes] == ["spec.replicas"]
+    assert run("up", deployment(namespace, replicas=3)).failures == []
+    assert connection.get(ref)["status"]["availableReplicas"] == 3
+    assert run("destroy").failures == []
+    assert connection.find(ref) is None
+
+
+def test_a_clean_stack_refreshes_clean_and_a_changed_one_does_not(run, connection, namespace):
+    run("up", deployment(namespace))
+    assert run("refresh", preview_only=True).changes == []
+    connection.patch(ObjectRef("apps/v1", "Deployment", "web", namespace), {"spec": {"replicas": 5}})
+    found = run("refresh", preview_only=True)
+    assert [(c.text, c.old, c.new) for s in found.changes for c in s.changes] == [("spec.replicas", 2, 5)]
+    put_back = run("preview", deployment(namespace), refresh_first=True)
+    assert [(c.text, c.old, c.new) for s in put_back.changes for c in s.changes] == [("spec.replicas", 5, 2)]
+    run("destroy")
+
+
+def test_an_object_that_is_gone_is_made_again(run, connection, namespace):
+    ref = ObjectRef("v1", "Secret", "s", namespace)
+    run("up", secret(namespace, "a"))
+    connection.delete(ref, propagation="Background")
+    assert ops(run("refresh")) == {"s": "delete"}
+    assert ops(run("up", secret(namespace, "a"))) == {"s": "create"}
+    assert connection.find(ref) is not None
+    run("destroy")
+
+
+def test_an_immutable_field_replaces(run, connection, namespace):
+    run("up", deployment(namespace))
+    before = connection.get(ObjectRef("apps/v1", "Deployment", "web", namespace))["metadata"]["uid"]
+    result = run("up", deployment(namespace, selector="other"))
+    assert result.counts()["replace"] == 1
+    after = connection.get(ObjectRef("apps/v1", "Deployment", "web", namespace))["metadata"]["uid"]
+    assert before != after
+    run("destroy")
+
+
+def test_secrets_are_replaced_unless_the_provider_says_otherwise(run, connection, namespace):
+    run("up", secret(namespace, "a"))
+    assert run("preview", secret(namespace, "b")).counts().get("replace") == 1
+    mutable = {"enable_secret_mutable": True}
+    run("up", secret(namespace, "a"), provider=mutable)
+    assert ops(run("up", secret(namespace, "b"), provider=mutable)) == {"s": "update"}
+    run("destroy")
+
+
+def test_what_is_there_already_is_not_taken_over(run, connection, namespace):
+    connection.apply(deployment(namespace), field_manager="kubectl")
+    result = run("up", deployment(namespace))
+    assert "already exists and is not this stack's" in result.failures[0]
+    run("destroy")
+    assert connection.find(ObjectRef("apps/v1", "Deployment", "web", namespace)) is not None
+
+
+def test_a_conflict_names_the_owner_and_force_takes_over(run, connection, namespace):
+    run("up", deployment(namespace))
+    connection.apply({**deployment(namespace, replicas=7)}, field_manager="autoscaler", force=True)
+    result = run("up", deployment(namespace, replicas=3))
+    assert 'with "autoscaler"' in result.failures[0]
+    assert "patchForce" in result.failures[0]
+    assert run("up", deployment(namespace, replicas=3), provider={"enable_patch_force": True}).failures == []
+    run("destroy")
+
+
+def test_what_is_not_ready_in_time_is_kept_and_taken_up_again(run, connection, namespace):
+    wrong = deployment(namespace)
+    wrong["spec"]["template"]["spec"]["nodeSelector"] = {"nowhere": "true"}
+    timeouts = {"custom_timeouts": pulumi.CustomTimeouts(create="3s", update="3s")}
+    result = run("up", wrong, options=timeouts)
+    assert "0 of 2 replicas available" in result.failures[0]
+    assert ops(run("preview", wrong, options=timeouts)) == {"web": "update"}
+    right = deployment(namespace)
+    assert run("up", right).failures == []
+    run("destroy")
+
+
+def test_token_secrets_are_waited_for_and_stay_secret(run, namespace, tmp_path):
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "a", "namespace": namespace}}
+    token = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "kubernetes.io/service-account-token",
+        "metadata": {
+            "name": "t",
+            "namespace": namespace,
+            "annotations": {"kubernetes.io/service-account.name": "a"},
+        },
+    }
+    run("up", account)
+    result = run("up", account, token)
+    (step,) = [s for s in result.steps if s.name == "t"]
+    assert result.failures == []
+    stored = (tmp_path / ".pulumi" / "stacks" / "sandbox-tests" / "test.json").read_text()
+    assert "eyJ" not in stored
+    assert step.op == "create"
+    run("destroy")
+
+
+def test_a_default_provider_is_refused_where_it_is_disabled(cluster, tmp_path, monkeypatch):
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "sandbox")
+    (tmp_path / "Pulumi.yaml").write_text(
+        "name: p\nruntime: python\nconfig:\n  pulumi:disable-default-providers: {value: [kubernetes]}\n"
+    )
+    program = lambda: KubernetesObject("a", secret("default", "x"))  # noqa: E731
+    result = EmbeddedStack(Project.load(tmp_path), "test", tmp_path, program=program).preview()
+    assert "default providers of kubernetes are disabled" in result.failures[0]
+
+
+KILLED = """
+    import sys
+    from pathlib import Path
+    import pulumi, pulumi_kubernetes as k8s
+    from components.kubernetes_object import KubernetesObject
+    from flotilla.engine.config import Project
+    from flotilla.engine.stack import EmbeddedStack
+    folder, kubeconfig, namespace, verb = sys.argv[1:5]
+    def program():
+        provider = k8s.Provider("cluster", kubeconfig=Path(kubeconfig).read_text(), cluster_identifier="m")
+        last = []
+        for i in range(20):
+            manifest = {"apiVersion": "v1", "kind": "ConfigMap", "data": {"i": str(i)},
+                        "metadata": {"name": f"c{i}", "namespace": namespace}}
+            opts = pulumi.ResourceOptions(provider=provider, depends_on=last)
+            last = [KubernetesObject(f"c{i}", manifest, opts)]
+    stack = EmbeddedStack(Project.load(Path(folder)), "test", Path(folder), program=program, tell=print)
+    result = getattr(stack, verb)()
+    sys.exit(bool(result.failures))
+"""
+
+
+@pytest.mark.parametrize("seconds", [0.9, 1.0, 1.1, 1.2, 1.3, 1.5])
+def test_after_a_kill_the_next_run_completes(cluster, connection, namespace, tmp_path, monkeypatch, seconds):
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "sandbox")
+    (tmp_path / "Pulumi.yaml").write_text("name: p\nruntime: python\n")
+    script = tmp_path / "program.py"
+    script.write_text(textwrap.dedent(KILLED))
+
+    def command(verb):
+        return [sys.executable, str(script), str(tmp_path), str(cluster.kubeconfig), namespace, verb]
+
+    def killed(verb):
+        process = subprocess.Popen(command(verb), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(seconds)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def ours():
+        names = [o["metadata"]["name"] for o in connection.list("v1", "ConfigMap", namespace=namespace)]
+        return sorted(name for name in names if name.startswith("c"))
+
+    killed("up")
+    done = subprocess.run(command("up"), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert ours() == sorted(f"c{i}" for i in range(20))
+    killed("destroy")
+    done = subprocess.run(command("destroy"), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert ours() == []

@@ -1,0 +1,156 @@
+"""Every rule of a stack file: the problem is found, at its key, and says what to do."""
+
+import json
+
+import pytest
+from pydantic import SecretStr
+
+from flotilla.config import ConfigError, load_stack_file, parse_fleet
+from flotilla.config.schema import SCHEMA_FILE, schema_text, stack_file_schema
+from flotilla.errors import FlotillaError
+
+
+def problems(sections, base):
+    with pytest.raises(ConfigError) as caught:
+        parse_fleet(sections, base=base)
+    return {problem.path: str(problem) for problem in caught.value.problems}
+
+
+def test_the_smallest_fleet_is_valid(sections, project):
+    fleet = parse_fleet(sections, base=project)
+    assert [member.name for member in fleet.members] == ["member1", "member2"]
+    assert [m.name for m in fleet.chosen(fleet.workloads[0].placement)] == ["member1", "member2"]
+
+
+BROKEN = [
+    ("members.0.lables", {}, "members[0].lables", "did you mean 'labels'?"),
+    ("members.0.name", "Member_1", "members[0].name", "DNS label"),
+    ("members.0.name", "m" * 53, "members[0].name", "at most 52"),
+    ("members.0.name", "member2", "members[0].name", "must be unique"),
+    ("members.0.apiEndpoint", "10.0.0.1:6443", "members[0].apiEndpoint", "write https://10.0.0.1:6443"),
+    ("members.0.kubeconfig", "missing.yaml", "members[0].kubeconfig", "no such file"),
+    ("members.0.kubeconfig", {"path": "kube.yaml", "context": "prod"}, "members[0].kubeconfig", "no context 'prod'"),
+    ("members.0.kubeconfig", {}, "members[0].kubeconfig", "exactly one of 'path' and 'inline'"),
+    ("members.0.provider", "my cloud", "members[0].provider", "valid label value"),
+    ("members.0.labels", {"a b": "c"}, "members[0].labels", "label key 'a b'"),
+    ("members.0.caBundle", "not pem", "members[0]", "must be PEM text"),
+    ("members.0.taints", [{"key": "a", "effect": "PreferNoSchedule"}], "members[0].taints[0].effect", "NoSchedule"),
+    ("controlPlane.version", "1.9.0", "controlPlane.version", "between 1.10 and 1.18"),
+    ("controlPlane.version", "latest", "controlPlane.version", "must be a version"),
+    ("workloads.0.placement.clusters", ["member9"], "workloads[0].placement.clusters[0]", "not a member"),
+    ("workloads.0.placement.clusters", "member1", "workloads[0].placement.clusters", "valid"),
+    ("workloads.0.placement.weights", {"member1": 1}, "workloads[0].placement", "while replicas are duplicated"),
+    ("workloads.0.placement.labels", {"site": "edge"}, "workloads[0].placement", "chooses no member"),
+    ("workloads.0.placement.exclude", ["member1"], "workloads[0].placement", "both in 'clusters' and in 'exclude'"),
+    ("workloads.0.replicas", -1, "workloads[0].replicas", "greater than or equal to 0"),
+    ("workloads.0.manifests", ["x.yaml"], "workloads[0]", "exactly one of 'image' and 'manifests'"),
+    ("workloads.0.overrides", [{"clusters": ["member1"]}], "workloads[0].overrides[0]", "changes nothing"),
+    (
+        "workloads.0.overrides",
+        [{"clusters": ["member1"], "patches": [{"op": "replace", "path": "spec.replicas", "value": 1}]}],
+        "workloads[0].overrides[0].patches[0].path",
+        "write /spec/replicas",
+    ),
+    ("workloads.0.conflictResolution", "Force", "workloads[0].conflictResolution", "Abort"),
+    ("workload", [], "workload", "not a known key"),
+]
+
+
+def put(sections, path, value):
+    *steps, last = [int(s) if s.isdigit() else s for s in path.split(".")]
+    held = sections
+    for step in steps:
+        held = held[step]
+    held[last] = value
+
+
+@pytest.mark.parametrize(("path", "value", "where", "what"), BROKEN, ids=[f"{b[0]}={b[1]}"[:60] for b in BROKEN])
+def test_a_broken_stack_file_says_what_and_where(sections, project, path, value, where, what):
+    put(sections, path, value)
+    found = problems(sections, project)
+    assert where in found, found
+    assert what in found[where]
+
+
+def test_weights_must_fit_the_placement(sections, project):
+    sections["workloads"][0]["placement"] = {"clusters": ["member1"], "replicas": "divided", "weights": {"member2": 1}}
+    found = problems(sections, project)
+    assert "doesn't choose it" in found["workloads[0].placement.weights.member2"]
+    assert "has no weight for 'member1'" in found["workloads[0].placement.weights"]
+
+
+def test_an_override_for_a_cluster_outside_the_placement_is_refused(sections, project):
+    sections["workloads"][0]["placement"]["clusters"] = ["member1"]
+    sections["workloads"][0]["overrides"] = [{"clusters": ["member2"], "image": {"tag": "1.28"}}]
+    assert "doesn't choose it" in problems(sections, project)["workloads[0].overrides[0].clusters[0]"]
+
+
+def test_all_problems_come_in_one_go_and_a_broken_member_is_not_unknown(sections, project):
+    put(sections, "members.0.apiEndpoint", "nowhere")
+    put(sections, "workloads.0.replicas", "many")
+    put(sections, "controlPlane.version", "0.1")
+    found = problems(sections, project)
+    assert set(found) == {"members[0].apiEndpoint", "workloads[0].replicas", "controlPlane.version"}
+
+
+def test_secrets_are_in_no_message(sections, project):
+    secret = "apiVersion: v1\nusers: [hunter2]"
+    put(sections, "members.0.kubeconfig", {"inline": secret, "path": "x", "contextt": "y"})
+    put(sections, "members.1.kubeconfig", {"inline": secret})
+    found = problems(sections, project)
+    assert found
+    assert "hunter2" not in json.dumps(found)
+
+
+def test_an_inline_kubeconfig_stays_a_secret(sections, project):
+    put(sections, "members.0.kubeconfig", {"inline": (project / "kube.yaml").read_text()})
+    member = parse_fleet(sections, base=project).members[0]
+    assert isinstance(member.kubeconfig.inline, SecretStr)
+    assert "hunter2" not in repr(member)
+
+
+def test_manifests_are_checked(sections, project):
+    (project / "bad.yaml").write_text("kind: Deployment\n")
+    (project / "other.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: elsewhere}\n")
+    sections["workloads"] = [
+        {"name": "a", "manifests": ["bad.yaml", "other.yaml", "gone.yaml"], "placement": {"clusters": ["member1"]}}
+    ]
+    found = problems(sections, project)
+    assert "no apiVersion and kind" in found["workloads[0].manifests[0]"]
+    assert "names namespace 'elsewhere'" in found["workloads[0].manifests[1]"]
+    assert "can't be read" in found["workloads[0].manifests[2]"]
+
+
+def test_a_key_that_stands_twice_is_refused(tmp_path):
+    file = tmp_path / "Pulumi.dev.yaml"
+    file.write_text("config:\n  flotilla:members: []\n  flotilla:members: []\n")
+    with pytest.raises(FlotillaError, match="stands twice"):
+        load_stack_file(file)
+
+
+def test_a_missing_stack_file_names_the_others(tmp_path):
+    (tmp_path / "Pulumi.dev.yaml").write_text("config: {}\n")
+    with pytest.raises(FlotillaError, match=r"stacks that have one: dev"):
+        load_stack_file(tmp_path / "Pulumi.prod.yaml")
+
+
+def test_encrypted_values_count_as_given(tmp_path):
+    file = tmp_path / "Pulumi.dev.yaml"
+    file.write_text(
+        "config:\n  flotilla:controlPlane: {kubeconfig: {inline: {secure: v1:a:b}}}\n  flotilla:members: []\n"
+    )
+    assert load_stack_file(file, base=tmp_path).members == ()
+
+
+def test_the_schema_file_is_fresh(repository):
+    assert (repository / SCHEMA_FILE).read_text() == schema_text(), "run `make schema`"
+
+
+def test_the_schema_accepts_what_the_models_accept(sections):
+    import jsonschema
+
+    document = {"config": {f"flotilla:{key}": value for key, value in sections.items()}}
+    jsonschema.validate(document, stack_file_schema())
+    document["config"]["flotilla:members"][0]["lables"] = {}
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(document, stack_file_schema())
