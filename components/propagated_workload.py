@@ -68,9 +68,10 @@ class PropagatedWorkload(pulumi.ComponentResource):
             )
             placement = policy["spec"]["placement"]
             policies.append(KubernetesObject(f"{name}{suffix}-policy", policy, child))
-            if rules:
-                override = override_policy(name, namespace=scope, templates=group, rules=rules)
-                policies.append(KubernetesObject(f"{name}{suffix}-override", override, child))
+            # Declared even where nothing is overridden: rules that fall away are then an update, made before the
+            # rollout is waited for. A deletion would come after it, and the rollout would wait for it in vain.
+            override = override_policy(name, namespace=scope, templates=group, rules=rules)
+            policies.append(KubernetesObject(f"{name}{suffix}-override", override, child))
         after_policies = pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=policies))
         self.templates = [
             KubernetesObject(f"{name}-{m['kind'].lower()}-{m['metadata']['name']}", m, after_policies)
@@ -82,8 +83,6 @@ class PropagatedWorkload(pulumi.ComponentResource):
             "templates": _secret_if_needed(manifests),
             "placement": placement,
             "overrideRules": rules,
-            # A template that was changed by hand and is put back by this run has to be waited for, too.
-            "generations": [t.metadata.apply(lambda m: m.get("generation") or 0) for t in self.templates],
             "timeout": args.get("timeout", 300),
         }
         Rollout(

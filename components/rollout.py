@@ -7,19 +7,21 @@ the control plane, and its ResourceBinding is made by Karmada, not by us.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
+from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, ResourceProvider, UpdateResult
 
 from flotilla.errors import FlotillaError
-from flotilla.karmada.rollout import RolloutCheck
+from flotilla.karmada.rollout import Progress, RolloutCheck
 from flotilla.kube.connection import connect
 
 _POLL_SECONDS = 0.5
 # Karmada needs a moment to carry a change from the template to the members' statuses, which may say "healthy" about
 # the version before. Two looks in a row that agree are past that.
 _LOOKS = 2
+_SETTLED = "settled"
 
 
 class RolloutProvider(ResourceProvider):
@@ -30,18 +32,25 @@ class RolloutProvider(ResourceProvider):
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Wait for the first rollout."""
         wait(props)
-        return CreateResult(id_=str(props["workload"]), outs=props)
+        return CreateResult(id_=str(props["workload"]), outs={**props, _SETTLED: True})
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        """A change of what is declared means a new rollout; a renewed kubeconfig or timeout doesn't."""
+        """A new rollout follows a change of what is declared, or a refresh that found it undone.
+
+        A renewed kubeconfig or another timeout changes nothing in the fleet.
+        """
         ignored = {"kubeconfig", "timeout", "__provider"}
         changed = any(olds.get(key) != value for key, value in news.items() if key not in ignored)
-        return DiffResult(changes=changed)
+        return DiffResult(changes=changed or not olds.get(_SETTLED, True))
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Wait for the rollout of a change."""
         wait(news)
-        return UpdateResult(outs=news)
+        return UpdateResult(outs={**news, _SETTLED: True})
+
+    def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
+        """Look whether the fleet still runs what was declared: a refresh sees what hands have changed anywhere."""
+        return ReadResult(id_, {**props, _SETTLED: all(progress.done for progress in _check(props)())})
 
 
 def wait(props: dict[str, Any]) -> None:
@@ -50,12 +59,11 @@ def wait(props: dict[str, Any]) -> None:
     Raises:
         FlotillaError: it wasn't in time; says for each cluster what is missing.
     """
-    connection = connect(props["kubeconfig"], name="Karmada")
-    check = RolloutCheck(templates=props["templates"], placement=props["placement"], rules=props["overrideRules"])
+    look = _check(props)
     deadline = time.monotonic() + float(props["timeout"])
     agreeing = 0
     while True:
-        progress = check.look(connection)
+        progress = look()
         agreeing = agreeing + 1 if all(p.done for p in progress) else 0
         if agreeing >= _LOOKS:
             return
@@ -68,6 +76,12 @@ def wait(props: dict[str, Any]) -> None:
         time.sleep(_POLL_SECONDS)
 
 
+def _check(props: dict[str, Any]) -> Callable[[], list[Progress]]:
+    connection = connect(props["kubeconfig"], name="Karmada")
+    check = RolloutCheck(templates=props["templates"], placement=props["placement"], rules=props["overrideRules"])
+    return lambda: check.look(connection)
+
+
 class Rollout(Resource, module="flotilla", name="Rollout"):
     """A workload's rollout; depends on its templates and policies."""
 
@@ -76,8 +90,7 @@ class Rollout(Resource, module="flotilla", name="Rollout"):
 
         Args:
             name: the resource's name.
-            props: kubeconfig, workload, templates, placement, overrideRules, generations (the templates', as the
-                server counts them), timeout (seconds).
+            props: kubeconfig, workload, templates, placement, overrideRules, timeout (seconds).
             opts: resource options.
         """
         super().__init__(RolloutProvider(), name, props, opts)

@@ -79,6 +79,9 @@ class RolloutCheck:
         template = connection.find(ref)
         if template is None:
             return Progress(ref, waiting_for="is not in the control plane")
+        changed = differences({key: value for key, value in declared.items() if key != "stringData"}, template)
+        if changed:
+            return Progress(ref, waiting_for=f"is not as declared in the control plane: {changed[0][0]} differs")
         found = connection.find(binding_ref(ref))
         binding = ResourceBinding.read(found) if found else None
         late = self._not_scheduled(template, binding)
@@ -156,8 +159,8 @@ def _not_sent(work: Work | None, wanted: Object) -> str:
     manifests = work.spec.workload.manifests
     if not manifests:
         return "its Work is empty"
-    # The status part of a template and the server's own metadata never travel.
-    asked = {key: value for key, value in wanted.items() if key != "status"}
+    # A status never travels, and the server has turned stringData into data.
+    asked = {key: value for key, value in wanted.items() if key not in ("status", "stringData")}
     different = differences(asked, manifests[0])
     if different:
         path, new, _ = different[0]

@@ -177,7 +177,7 @@ def test_objects_without_a_name_get_one_and_keep_it():
 def test_a_preview_knows_what_the_server_gave():
     outputs = {**DEPLOYMENT, "metadata": {"name": "a", "uid": "u", "generation": 3}}
     new = preview_update(outputs, {**DEPLOYMENT, "spec": {"replicas": 2}})
-    assert new["metadata"] == {"name": "a", "uid": "u", "generation": UNKNOWN}
+    assert new["metadata"] == {"name": "a", "uid": "u", "generation": 3}
     assert new["spec"]["replicas"] == 2
 
 

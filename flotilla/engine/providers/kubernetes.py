@@ -208,9 +208,6 @@ def preview_outputs(inputs: Properties) -> Properties:
 def preview_update(outputs: Properties, inputs: Properties) -> Properties:
     """Return what is known of an object before it is changed: what the server gave it, and the new inputs over it."""
     predicted: Properties = _laid_over(outputs, inputs)
-    metadata = predicted.get("metadata")
-    if isinstance(metadata, dict) and "generation" in metadata:
-        predicted["metadata"] = {**metadata, "generation": UNKNOWN}
     return predicted
 
 
