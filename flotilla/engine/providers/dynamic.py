@@ -51,8 +51,11 @@ class DynamicProvider:
         for path in replaces:
             if not any(c.path[: len(path)] == path for c in changes):
                 changes.append(Change(path, ChangeKind.UPDATE, replaces=True))
-        if result.changes is None and not changes:
-            return Diff()
+        if not changes:
+            if result.changes is None:
+                return Diff()
+            # The provider's own judgement, of something that no property shows.
+            changes.append(Change((), ChangeKind.UPDATE, "as found", "as declared"))
         return Diff(tuple(changes), bool(result.delete_before_replace))
 
     def create(self, urn: str, inputs: Properties, *, timeout: float | None, adopt: str) -> Live:
