@@ -45,7 +45,7 @@ lint: $(STAMP) ## style, types, import layers
 	@$(BIN)/lint-imports --no-logo
 
 bench: $(STAMP) ## ratios measured in one run
-	@$(BIN)/python tests/bench/members.py
+	@$(BIN)/python -m tests.bench.members
 
 lock: ## compile requirements.lock for all platforms, without index addresses
 	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url \

@@ -1,0 +1,147 @@
+"""`make bench`: the embedded engine on fleets of growing size, and the main job against the commands typed by hand.
+
+Every figure and every ratio is measured in this one run, on real API servers and real Karmada; nothing is asserted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from flotilla.sandbox.fleet import Sandbox
+from flotilla.sandbox.karmada import find_karmada
+
+REPOSITORY = Path(__file__).parents[2]
+SIZES = tuple(int(size) for size in os.environ.get("BENCH_SIZES", "2,10,50").split(","))
+VERBS = ("preview", "up", "preview", "refresh", "destroy")
+
+
+def main() -> int:
+    """Start a sandbox, measure, take it away."""
+    programs = find_karmada(None)
+    if programs is None:
+        print("bench needs Karmada's programs: set KARMADA_BIN")
+        return 1
+    os.environ.setdefault("PULUMI_CONFIG_PASSPHRASE", "bench")
+    with tempfile.TemporaryDirectory() as folder:
+        project = Path(folder)
+        (project / "stacks").mkdir()
+        for name in ("Pulumi.yaml", "__main__.py"):
+            shutil.copy(REPOSITORY / name, project / name)
+        sandbox = Sandbox(project)
+        try:
+            started = time.monotonic()
+            sandbox.up(lambda _: None, members=2, karmada_bin=programs)
+            print(f"sandbox of 3 control planes and Karmada: {time.monotonic() - started:.1f} s")
+            kubeconfigs = project / ".flotilla" / "sandbox" / "kubeconfigs"
+            by_hand(project, kubeconfigs, programs)
+            sizes(project, kubeconfigs)
+        finally:
+            sandbox.down(lambda _: None)
+    return 0
+
+
+def by_hand(project: Path, kubeconfigs: Path, programs: Path) -> None:
+    """Compare `flotilla up` with `karmadactl join` twice and `kubectl apply`."""
+    flotilla = [sys.executable, "-m", "flotilla.cli.main"]
+    common = ["-C", str(project), "--engine", "embedded", "--yes"]
+    started = time.monotonic()
+    subprocess.run([*flotilla, "up", *common], check=True, capture_output=True)
+    ours = time.monotonic() - started
+    subprocess.run([*flotilla, "destroy", *common], check=True, capture_output=True)
+    print(f"\ntwo members and nginx, until healthy: flotilla up {ours:.1f} s", end="")
+    karmadactl, kubectl = programs / "karmadactl", shutil.which("kubectl")
+    if not karmadactl.exists() or not kubectl:
+        print("; karmadactl or kubectl isn't there to compare with")
+        return
+    karmada = f"--kubeconfig={kubeconfigs / 'karmada.yaml'}"
+    started = time.monotonic()
+    for member in ("member1", "member2"):
+        file = kubeconfigs / f"{member}.yaml"
+        join = [str(karmadactl), "join", member, karmada, f"--cluster-kubeconfig={file}"]
+        subprocess.run(join, check=True, capture_output=True)
+    joined = time.monotonic() - started
+    subprocess.run([kubectl, karmada, "apply", "-f", "-"], input=NGINX, text=True, check=True, capture_output=True)
+    for member in ("member1", "member2"):
+        wait_for_nginx(kubectl, kubeconfigs / f"{member}.yaml")
+    theirs = time.monotonic() - started
+    print(f", karmadactl join twice ({joined:.1f} s) and kubectl apply {theirs:.1f} s: ratio {ours / theirs:.2f}")
+    subprocess.run([kubectl, karmada, "delete", "-f", "-"], input=NGINX, text=True, check=True, capture_output=True)
+    for member in ("member1", "member2"):
+        file = kubeconfigs / f"{member}.yaml"
+        unjoin = [str(karmadactl), "unjoin", member, karmada, f"--cluster-kubeconfig={file}"]
+        subprocess.run(unjoin, check=False, capture_output=True)  # measured no further
+
+
+def wait_for_nginx(kubectl: str, kubeconfig: Path) -> None:
+    """Wait, bounded, until nginx is ready in a member."""
+    command = [
+        kubectl,
+        f"--kubeconfig={kubeconfig}",
+        "get",
+        "deploy",
+        "nginx",
+        "-o",
+        "jsonpath={.status.readyReplicas}",
+    ]
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if subprocess.run(command, capture_output=True, text=True, check=False).stdout == "2":
+            return
+        time.sleep(0.2)
+    raise TimeoutError("nginx is not ready")
+
+
+def sizes(project: Path, kubeconfigs: Path) -> None:
+    """Measure the verbs on growing fleets; each in a process of its own, for its peak memory."""
+    print("\nmembers  verb      seconds  peak MB  against the SDK's mocks")
+    for count in SIZES:
+        folder = project / f"bench-{count}"
+        folder.mkdir()
+
+        def run(verb: str, count: int = count, folder: Path = folder) -> dict:
+            files = [str(kubeconfigs / "karmada.yaml"), str(kubeconfigs / "member1.yaml")]
+            command = [sys.executable, "-m", "tests.bench.program", verb, str(count), str(folder), *files]
+            done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=REPOSITORY, timeout=1200)
+            if done.returncode:
+                raise RuntimeError(done.stderr[-2000:])
+            return dict(json.loads(done.stdout.splitlines()[-1]))
+
+        floor = run("mocks")
+        print(f"{count:7}  mocks    {floor['seconds']:8.2f} {floor['megabytes']:8.0f}")
+        for verb in VERBS:
+            got = run(verb)
+            ratio = got["seconds"] / floor["seconds"]
+            print(f"{count:7}  {verb:8} {got['seconds']:8.2f} {got['megabytes']:8.0f}  {ratio:5.1f}x  {got['counts']}")
+            for failure in got["failures"]:
+                print(f"         failed: {failure[:200]}")
+
+
+NGINX = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: nginx, namespace: default}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: nginx}}
+  template:
+    metadata: {labels: {app: nginx}}
+    spec: {containers: [{name: nginx, image: "nginx:1.27"}]}
+---
+apiVersion: policy.karmada.io/v1alpha1
+kind: PropagationPolicy
+metadata: {name: nginx, namespace: default}
+spec:
+  resourceSelectors: [{apiVersion: apps/v1, kind: Deployment, name: nginx}]
+  placement: {clusterAffinity: {clusterNames: [member1, member2]}}
+"""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
