@@ -21,7 +21,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $@
 
 demo: $(STAMP) ## a fleet from nothing: sandbox, preview, up, a change, drift
-	@$(BIN)/python -m flotilla.demo
+	@$(BIN)/python -m flotilla.cli.demo
 
 demo-down: $(STAMP) ## remove everything that the demo made
 	@$(BIN)/flotilla sandbox down
