@@ -78,6 +78,6 @@ if __name__ == "__main__":
     verb, count, folder, karmada_file, member_file = sys.argv[1:6]
     texts = Path(karmada_file).read_text(), Path(member_file).read_text()
     if verb == "mocks":
-        print(json.dumps(run_mocks(int(count), *texts)))  # noqa: T201
+        print(json.dumps(run_mocks(int(count), *texts)))
     else:
-        print(json.dumps(run_embedded(verb, int(count), Path(folder), *texts)))  # noqa: T201
+        print(json.dumps(run_embedded(verb, int(count), Path(folder), *texts)))

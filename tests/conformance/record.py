@@ -17,7 +17,7 @@ def main() -> None:
             acts = run_case(case, EngineName.PULUMI, Path(folder))
         document = {"case": case.name, "pulumi": version, "acts": acts}
         (RECORDED / f"{case.name}.json").write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
-        print(f"recorded {case.name}")  # noqa: T201
+        print(f"recorded {case.name}")
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def test_everything_listens_on_loopback_alone(cluster):
     sockets = {}
     for pid in ours:
         for link in Path(f"/proc/{pid}/fd").iterdir():
-            target = os.readlink(link)
+            target = str(link.readlink())
             if target.startswith("socket:["):
                 sockets[target[8:-1]] = ours[pid]
     for table in ("tcp", "tcp6"):
