@@ -20,6 +20,7 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     up = inner.add_parser("up", parents=[common], help="start it, or repair it")
     up.add_argument("--members", type=int, default=2, help="how many members (default 2)")
     up.add_argument("--karmada-bin", type=Path, help="folder of Karmada's programs (KARMADA_BIN)")
+    up.add_argument("--stand-in", action="store_true", help="run the stand-in for Karmada even where Karmada is found")
     up.set_defaults(verb=_up)
     status = inner.add_parser("status", parents=[common], help="show what runs")
     status.set_defaults(verb=_status)
@@ -30,7 +31,7 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
 def _up(options: argparse.Namespace) -> ExitCode:
     output = Output(as_json=options.json)
     sandbox = Sandbox(options.project.resolve())
-    sandbox.up(output.say, members=options.members, karmada_bin=options.karmada_bin)
+    sandbox.up(output.say, members=options.members, karmada_bin=options.karmada_bin, stand_in=options.stand_in)
     return _status(options)
 
 

@@ -18,6 +18,7 @@ from flotilla.errors import SandboxError
 from flotilla.sandbox.binaries import Binaries, Report, ensure
 from flotilla.sandbox.clusters import SandboxCluster
 from flotilla.sandbox.karmada import KarmadaProcesses, find_karmada
+from flotilla.sandbox.standin.process import StandIn
 
 CONTROL_PLANE = "karmada"
 STACK = "sandbox"
@@ -43,7 +44,9 @@ class _Record:
 
     members: int
     karmada_bin: str
+    """The folder of Karmada's programs; empty for the stand-in."""
     karmada: str
+    """What outputs call it."""
 
 
 class Sandbox:
@@ -60,8 +63,16 @@ class Sandbox:
         """Tell whether an `up` has begun here."""
         return self._record_file.exists()
 
-    def up(self, report: Report, *, members: int, karmada_bin: Path | None) -> None:
+    def up(self, report: Report, *, members: int, karmada_bin: Path | None = None, stand_in: bool = False) -> None:
         """Start what isn't there and repair what broke; what runs is left alone.
+
+        Karmada's own components run where their programs are given or found, else a stand-in.
+
+        Args:
+            report: takes a line for every step that takes over a second.
+            members: how many clusters besides Karmada's.
+            karmada_bin: the folder of Karmada's programs.
+            stand_in: run the stand-in even where Karmada's programs are found.
 
         Raises:
             SandboxError: what could not be started, with the last lines of its log.
@@ -71,19 +82,12 @@ class Sandbox:
                 f"{members} members: a sandbox has 1 to {MAX_MEMBERS}", hint="each takes about 500 MB of memory"
             )
         with self._locked():
-            record = self._record()
-            programs = find_karmada(karmada_bin or (Path(record.karmada_bin) if record else None))
-            if programs is None:
-                raise SandboxError(
-                    "Karmada's programs are neither given nor on the PATH",
-                    hint="give --karmada-bin DIR (or KARMADA_BIN): karmada-aggregated-apiserver, "
-                    "karmada-controller-manager, karmada-scheduler, karmada-webhook and crds/",
-                )
+            programs = self._programs(karmada_bin, stand_in=stand_in)
             binaries = ensure(report)
-            karmada = KarmadaProcesses(programs, self._cluster(CONTROL_PLANE, binaries))
+            karmada = self._karmada(programs, binaries)
             version = karmada.version()
             self.root.mkdir(parents=True, exist_ok=True)
-            self._record_file.write_text(json.dumps(asdict(_Record(members, str(programs), version))))
+            self._record_file.write_text(json.dumps(asdict(_Record(members, programs, karmada.title))))
             self._start(report, binaries, karmada, members)
             self._write_stack_file(members, version)
 
@@ -100,9 +104,9 @@ class Sandbox:
             Status(cluster.name, "cluster", is_ready, str(cluster.kubeconfig))
             for cluster, is_ready in zip(clusters, ready, strict=True)
         ]
-        karmada = KarmadaProcesses(Path(record.karmada_bin), clusters[0])
-        detail = f"Karmada {record.karmada} from {record.karmada_bin}"
-        return [*result, Status("karmada components", "karmada", karmada.running(), detail)]
+        karmada = self._karmada(record.karmada_bin, binaries)
+        origin = f" from {record.karmada_bin}" if record.karmada_bin else ""
+        return [*result, Status("karmada components", "karmada", karmada.running(), record.karmada + origin)]
 
     def down(self, report: Report) -> bool:
         """End every process and remove every file, the stack's state too. False where there was nothing."""
@@ -112,7 +116,7 @@ class Sandbox:
             record = self._record()
             if record:
                 binaries = ensure(report)
-                KarmadaProcesses(Path(record.karmada_bin), self._cluster(CONTROL_PLANE, binaries)).down()
+                self._karmada(record.karmada_bin, binaries).down()
                 names = {folder.name for folder in (self.root / "kwok" / "clusters").glob("*")}
                 clusters = [self._cluster(name, binaries) for name in names | set(self._names(record.members))]
                 with ThreadPoolExecutor(max_workers=4) as pool:
@@ -122,7 +126,25 @@ class Sandbox:
             self.stack_file.unlink()
         return True
 
-    def _start(self, report: Report, binaries: Binaries, karmada: KarmadaProcesses, members: int) -> None:
+    def _programs(self, given: Path | None, *, stand_in: bool) -> str:
+        """Return the folder of Karmada's programs, or '' for the stand-in; a sandbox that exists keeps what it has."""
+        record = self._record()
+        if record is not None:
+            wanted = str(given.resolve()) if given else record.karmada_bin
+            if wanted != record.karmada_bin or (stand_in and record.karmada_bin):
+                raise SandboxError(
+                    f"this sandbox runs {record.karmada}",
+                    hint="run `flotilla sandbox down` first, then up with the other",
+                )
+            return record.karmada_bin
+        found = None if stand_in else find_karmada(given)
+        return str(found) if found else ""
+
+    def _karmada(self, programs: str, binaries: Binaries) -> KarmadaProcesses | StandIn:
+        cluster = self._cluster(CONTROL_PLANE, binaries)
+        return KarmadaProcesses(Path(programs), cluster) if programs else StandIn(cluster)
+
+    def _start(self, report: Report, binaries: Binaries, karmada: KarmadaProcesses | StandIn, members: int) -> None:
         started = time.monotonic()
 
         def start(name: str) -> None:
@@ -134,7 +156,7 @@ class Sandbox:
         with ThreadPoolExecutor(max_workers=3) as pool:
             list(pool.map(start, self._names(members)))
         if karmada.up():
-            report(f"Karmada {karmada.version()} is up ({time.monotonic() - started:.0f} s)")
+            report(f"{karmada.title} is up ({time.monotonic() - started:.0f} s)")
         extra = {f.name for f in (self.root / "kwok" / "clusters").glob("member*")} - set(self._names(members))
         for name in sorted(extra):
             report(f"cluster {name} is beyond --members {members}: it stays until `flotilla sandbox down`")

@@ -69,6 +69,11 @@ class KarmadaProcesses:
         """Logs, records and certificates."""
         return self.cluster.root / "karmada"
 
+    @property
+    def title(self) -> str:
+        """What outputs call it."""
+        return f"Karmada {self.version()}"
+
     def version(self) -> str:
         """Return Karmada's version as the program says it, such as 1.18.2."""
         result = subprocess.run(

@@ -8,6 +8,7 @@ from flotilla.errors import SandboxError
 from flotilla.kube.objects import ObjectRef
 from flotilla.sandbox.binaries import ensure
 from flotilla.sandbox.clusters import SandboxCluster
+from tests.contract.fleet import fleet_in
 
 
 @pytest.fixture(scope="session")
@@ -40,3 +41,10 @@ def namespace(connection):
     connection.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}, field_manager="test")
     yield name
     connection.delete(ObjectRef("v1", "Namespace", name), propagation="Background")
+
+
+@pytest.fixture(scope="session")
+def fleet(binaries, tmp_path_factory):
+    """A fleet on the stand-in."""
+    with fleet_in(tmp_path_factory.mktemp("stand-in"), stand_in=True) as made:
+        yield made

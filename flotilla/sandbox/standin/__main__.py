@@ -1,0 +1,56 @@
+"""The stand-in as a process: one pass over everything, twice a second, until it is told to end."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+from flotilla.errors import FlotillaError
+from flotilla.kube import kubeconfig as kubeconfigs
+from flotilla.kube.connection import Connection
+from flotilla.sandbox.standin.clusters import reconcile_clusters
+from flotilla.sandbox.standin.execution import reconcile_execution, reconcile_reports
+from flotilla.sandbox.standin.policies import reconcile_policies
+from flotilla.sandbox.standin.scheduler import reconcile_schedules
+from flotilla.sandbox.standin.works import reconcile_works
+from flotilla.sandbox.standin.world import World
+
+_PAUSE_SECONDS = 0.5
+
+
+def one_pass(world: World) -> None:
+    """Look at everything once, in the order in which one thing leads to the next."""
+    clusters = reconcile_clusters(world)
+    reconcile_policies(world)
+    reconcile_schedules(world, clusters)
+    reconcile_works(world, clusters)
+    reconcile_execution(world)
+    reconcile_reports(world)
+
+
+def main() -> int:
+    """Run until SIGTERM. A pass that fails is told and made again: nothing is kept that could be wrong."""
+    parser = argparse.ArgumentParser(description="a stand-in for Karmada's controllers, for the sandbox alone")
+    parser.add_argument("--kubeconfig", type=Path, required=True)
+    options = parser.parse_args()
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    document = kubeconfigs.select(kubeconfigs.load(options.kubeconfig.read_text()))
+    world = World(Connection(document, name="karmada"))
+    sys.stdout.write("stand-in for Karmada: not Karmada, for the sandbox alone\n")
+    while not stop.is_set():
+        try:
+            one_pass(world)
+        except FlotillaError as error:
+            sys.stdout.write(f"{time.strftime('%H:%M:%S')} {error.message}\n")
+            sys.stdout.flush()
+        stop.wait(_PAUSE_SECONDS)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

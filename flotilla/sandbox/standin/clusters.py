@@ -1,0 +1,119 @@
+"""Clusters: readiness through the stored credentials, the execution namespace, collection when one leaves."""
+
+from __future__ import annotations
+
+from flotilla.errors import FlotillaError
+from flotilla.karmada.api import BINDING_API, CLUSTER_API, WORK_API
+from flotilla.karmada.names import execution_namespace
+from flotilla.kube.connection import ApiError, Connection, Unreachable
+from flotilla.kube.objects import Object, ObjectRef, is_true
+from flotilla.sandbox.standin.world import World, condition, conditions_of, deleting
+
+FINALIZER = "karmada.io/cluster-controller"
+_NOT_READY = {"key": "cluster.karmada.io/not-ready", "effect": "NoSchedule"}
+_UNITS = {"Ki": 1, "Mi": 1024, "Gi": 1024**2}
+
+
+def reconcile_clusters(world: World) -> list[Object]:
+    """Bring every Cluster's status up to date; return those that stay, as they are now."""
+    staying = []
+    for cluster in world.control_plane.list(CLUSTER_API, "Cluster"):
+        if deleting(cluster):
+            _collect(world, cluster)
+            continue
+        _accept(world, cluster)
+        status = _observe(world, cluster)
+        world.set_status(cluster, status)
+        _taint(world, cluster, ready=is_true({"status": status}, "Ready"))
+        staying.append({**cluster, "status": status})
+    return staying
+
+
+def _accept(world: World, cluster: Object) -> None:
+    world.add_finalizer(cluster, FINALIZER)
+    name = execution_namespace(cluster["metadata"]["name"])
+    ref = ObjectRef("v1", "Namespace", name)
+    if world.control_plane.find(ref) is None:
+        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+        world.control_plane.create(namespace, field_manager="karmada-stand-in")
+
+
+def _observe(world: World, cluster: Object) -> Object:
+    """Ask the member how it is; the reason is Karmada's word where it can't be used."""
+    old = conditions_of(cluster)
+    try:
+        member = world.member(cluster)
+        version = member.request("GET", "/version", doing="asking for the version")
+        member.request("GET", "/readyz", doing="asking for readiness")
+        nodes = member.list("v1", "Node")
+        pods = member.list("v1", "Pod")
+        served = _served(member)
+    except Unreachable as error:
+        ready = condition("Ready", status=False, reason="ClusterNotReachable", message=error.message, old=old)
+        return {**(cluster.get("status") or {}), "conditions": [ready]}
+    except FlotillaError as error:
+        ready = condition("Ready", status=False, reason="ClusterNotReady", message=error.message, old=old)
+        return {**(cluster.get("status") or {}), "conditions": [ready]}
+    message = "cluster is healthy and ready to accept workloads"
+    return {
+        "kubernetesVersion": version.get("gitVersion", ""),
+        "apiEnablements": served,
+        "nodeSummary": {"totalNum": len(nodes), "readyNum": sum(is_true(node, "Ready") for node in nodes)},
+        "resourceSummary": {
+            "allocatable": {
+                "cpu": str(sum(int(_allocatable(node, "cpu")) for node in nodes)),
+                "memory": f"{sum(_kibibytes(_allocatable(node, 'memory')) for node in nodes)}Ki",
+                "pods": str(sum(int(_allocatable(node, "pods")) for node in nodes)),
+            },
+            "allocated": {"pods": str(len(pods))},
+        },
+        "conditions": [condition("Ready", status=True, reason="ClusterReady", message=message, old=old)],
+    }
+
+
+def _served(member: Connection) -> list[Object]:
+    groups = member.request("GET", "/apis", doing="listing API groups").get("groups") or []
+    return [{"groupVersion": "v1"}] + [{"groupVersion": group["preferredVersion"]["groupVersion"]} for group in groups]
+
+
+def _allocatable(node: Object, resource: str) -> str:
+    return str(((node.get("status") or {}).get("allocatable") or {}).get(resource, "0"))
+
+
+def _kibibytes(quantity: str) -> int:
+    unit = quantity[-2:]
+    return int(quantity[:-2]) * _UNITS[unit] if unit in _UNITS else int(quantity or 0) // 1024
+
+
+def _taint(world: World, cluster: Object, *, ready: bool) -> None:
+    """Keep new workloads away from a member that isn't ready, and no longer than that."""
+    held = cluster["spec"].get("taints") or []
+    others = [taint for taint in held if taint.get("key") != _NOT_READY["key"]]
+    wanted = others if ready else [*others, _NOT_READY]
+    if wanted != held:
+        world.patch(cluster, {"spec": {"taints": wanted or None}})
+
+
+def _collect(world: World, cluster: Object) -> None:
+    """Let a Cluster go in Karmada's order: its Works, the execution namespace, its place in bindings, the finalizer."""
+    name = cluster["metadata"]["name"]
+    namespace = ObjectRef("v1", "Namespace", execution_namespace(name))
+    try:
+        works = world.control_plane.list(WORK_API, "Work", namespace=namespace.name)
+    except ApiError:
+        works = []
+    for work in works:
+        if not deleting(work):
+            world.control_plane.delete(ObjectRef(WORK_API, "Work", work["metadata"]["name"], namespace.name))
+    if works:
+        return
+    found = world.control_plane.find(namespace)
+    if found is not None:
+        if not deleting(found):
+            world.control_plane.delete(namespace, propagation="Background")
+        return
+    for kind in ("ResourceBinding", "ClusterResourceBinding"):
+        for binding in world.control_plane.list(BINDING_API, kind):
+            if any(target["name"] == name for target in binding["spec"].get("clusters") or []):
+                return
+    world.drop_finalizer(cluster, FINALIZER)

@@ -1,0 +1,105 @@
+"""CustomResourceDefinitions for the stand-in, generated from our own typed models of Karmada's API."""
+
+from __future__ import annotations
+
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+
+from flotilla.karmada import api
+
+Object = dict[str, Any]
+
+_OPEN: Object = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+_KINDS: tuple[tuple[type[api.ApiObject], str, bool], ...] = (
+    (api.Cluster, "clusters", False),
+    (api.PropagationPolicy, "propagationpolicies", True),
+    (api.ClusterPropagationPolicy, "clusterpropagationpolicies", False),
+    (api.OverridePolicy, "overridepolicies", True),
+    (api.ClusterOverridePolicy, "clusteroverridepolicies", False),
+    (api.ResourceBinding, "resourcebindings", True),
+    (api.ClusterResourceBinding, "clusterresourcebindings", False),
+    (api.Work, "works", True),
+)
+# What Karmada's webhook writes where a policy doesn't say (policy/v1alpha1, PropagationSpec).
+_POLICY_DEFAULTS = {
+    "priority": 0,
+    "preemption": "Never",
+    "conflictResolution": "Abort",
+    "schedulerName": "default-scheduler",
+}
+# What Karmada's API refuses, as far as programs here can meet it.
+_RULES = {
+    "Cluster": [
+        {
+            "rule": "!has(self.spec.apiEndpoint) || self.spec.apiEndpoint.startsWith('http')",
+            "message": "spec.apiEndpoint must be a URL with a scheme",
+        },
+        {"rule": "self.metadata.name.size() <= 48", "message": "must be no more than 48 characters"},
+    ],
+}
+
+
+def definitions() -> list[Object]:
+    """Return a definition for each kind that the stand-in serves."""
+    return [_definition(model, plural, namespaced=namespaced) for model, plural, namespaced in _KINDS]
+
+
+def _definition(model: type[api.ApiObject], plural: str, *, namespaced: bool) -> Object:
+    group, _, version = model.api_version_of.partition("/")
+    schema = _schema(model)
+    schema["properties"].pop("metadata")
+    if model.kind_of in ("PropagationPolicy", "ClusterPropagationPolicy"):
+        for key, value in _POLICY_DEFAULTS.items():
+            schema["properties"]["spec"]["properties"][key]["default"] = value
+    schema["properties"].setdefault("status", dict(_OPEN))
+    if model.kind_of in _RULES:
+        schema["x-kubernetes-validations"] = _RULES[model.kind_of]
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{group}", "labels": {"flotilla.dev/stand-in": "true"}},
+        "spec": {
+            "group": group,
+            "scope": "Namespaced" if namespaced else "Cluster",
+            "names": {
+                "kind": model.kind_of,
+                "listKind": f"{model.kind_of}List",
+                "plural": plural,
+                "singular": model.kind_of.lower(),
+            },
+            "versions": [
+                {
+                    "name": version,
+                    "served": True,
+                    "storage": True,
+                    "subresources": {"status": {}},
+                    "schema": {"openAPIV3Schema": schema},
+                }
+            ],
+        },
+    }
+
+
+def _schema(annotation: Any) -> Object:
+    """Return the structural schema of a type. Objects stay open: newer fields pass through, as in our models."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _schema(get_args(annotation)[0])
+    if origin in (Union, UnionType):
+        kinds = [kind for kind in get_args(annotation) if kind is not NoneType]
+        return _schema(kinds[0]) if len(kinds) == 1 else {"x-kubernetes-int-or-string": True}
+    if origin is Literal:
+        return {"type": "string", "enum": list(get_args(annotation))}
+    if origin is list:
+        return {"type": "array", "items": _schema(get_args(annotation)[0])}
+    if origin is dict:
+        inner = get_args(annotation)[1]
+        return dict(_OPEN) if inner is Any else {"type": "object", "additionalProperties": _schema(inner)}
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        properties = {f.alias or name: _schema(f.annotation) for name, f in annotation.model_fields.items()}
+        return {**_OPEN, "properties": properties}
+    return {str: {"type": "string"}, int: {"type": "integer"}, bool: {"type": "boolean"}}.get(
+        annotation, {"x-kubernetes-preserve-unknown-fields": True}
+    )

@@ -1,0 +1,158 @@
+"""Execution: Works are applied in their members and kept so, and what became of them is told all the way up."""
+
+from __future__ import annotations
+
+from flotilla.errors import FlotillaError
+from flotilla.karmada.api import BINDING_API, CLUSTER_API, WORK_API
+from flotilla.karmada.names import EXECUTION_NAMESPACE_PREFIX
+from flotilla.kube.connection import Connection
+from flotilla.kube.objects import Object, ObjectRef, is_true, ref_of
+from flotilla.sandbox.standin.policies import BINDING_ID, CLUSTER_BINDING_ID
+from flotilla.sandbox.standin.works import CONFLICT, GENERATION, WORK_FINALIZER
+from flotilla.sandbox.standin.world import MANAGED, MANAGER, World, condition, conditions_of, deleting, label
+
+_COUNTS = ("replicas", "readyReplicas", "updatedReplicas", "availableReplicas")
+
+
+def reconcile_execution(world: World) -> None:
+    """Apply every Work in its member, or take away what it applied."""
+    clusters = {c["metadata"]["name"]: c for c in world.control_plane.list(CLUSTER_API, "Cluster")}
+    for work in world.control_plane.list(WORK_API, "Work"):
+        cluster = clusters.get(work["metadata"]["namespace"].removeprefix(EXECUTION_NAMESPACE_PREFIX))
+        if deleting(work):
+            _withdraw(world, work, cluster)
+        elif cluster is not None and is_true(cluster, "Ready") and not deleting(cluster):
+            _apply(world, work, world.member(cluster))
+
+
+def _withdraw(world: World, work: Object, cluster: Object | None) -> None:
+    """Delete what a Work applied. A member that isn't ready while it leaves keeps it, as with Karmada."""
+    if cluster is not None and is_true(cluster, "Ready"):
+        try:
+            member = world.member(cluster)
+            for manifest in work["spec"]["workload"]["manifests"]:
+                if manifest["kind"] == "Namespace" and deleting(cluster):
+                    continue  # a namespace outlives the membership of its cluster
+                found = member.find(ref_of(manifest))
+                if found is not None and label(found, MANAGED) == "true":
+                    member.delete(ref_of(manifest), propagation="Background")
+        except FlotillaError:
+            return
+    world.drop_finalizer(work, WORK_FINALIZER)
+
+
+def _apply(world: World, work: Object, member: Connection) -> None:
+    applied, message, statuses = True, "Manifest has been successfully applied", []
+    overwrite = (work["metadata"].get("annotations") or {}).get(CONFLICT) == "overwrite"
+    for manifest in work["spec"]["workload"]["manifests"]:
+        try:
+            live = _apply_one(member, manifest, overwrite=overwrite)
+        except FlotillaError as error:
+            applied, message = False, error.message
+            continue
+        statuses.append(
+            {
+                "identifier": {"ordinal": 0, "kind": manifest["kind"], "name": manifest["metadata"]["name"]},
+                "health": health(live),
+                "status": _summary(live, manifest),
+            }
+        )
+    reason = "AppliedSuccessful" if applied else "AppliedFailed"
+    said = condition("Applied", status=applied, reason=reason, message=message, old=conditions_of(work))
+    world.set_status(work, {"conditions": [said], "manifestStatuses": statuses})
+
+
+def _apply_one(member: Connection, manifest: Object, *, overwrite: bool) -> Object:
+    ref = ref_of(manifest)
+    found = member.find(ref)
+    if found is not None and label(found, MANAGED) != "true" and not overwrite:
+        raise FlotillaError(
+            f"resource({ref}) already exists in the cluster {member.name} and the abort strategy is "
+            "required by ConflictResolution (conflict-resolution strategy value is empty or abort)"
+        )
+    return member.apply(manifest, field_manager=MANAGER, force=True)
+
+
+def health(live: Object) -> str:
+    """Judge an object's health as Karmada's default interpreter does for the kinds that it knows."""
+    spec, status, kind = live.get("spec") or {}, live.get("status") or {}, live["kind"]
+    if kind in ("Deployment", "StatefulSet", "ReplicaSet"):
+        seen = status.get("observedGeneration") == live["metadata"].get("generation")
+        wanted = spec.get("replicas", 1)
+        ready = status.get("availableReplicas" if kind == "Deployment" else "readyReplicas", 0)
+        updated = status.get("updatedReplicas", ready if kind == "ReplicaSet" else 0)
+        return "Healthy" if seen and updated >= wanted and ready >= updated else "Unhealthy"
+    if kind == "DaemonSet":
+        seen = status.get("observedGeneration") == live["metadata"].get("generation")
+        done = status.get("updatedNumberScheduled", 0) >= status.get("desiredNumberScheduled", 0)
+        return "Healthy" if seen and done else "Unhealthy"
+    if kind == "Service" and spec.get("type") == "LoadBalancer":
+        return "Healthy" if (status.get("loadBalancer") or {}).get("ingress") else "Unhealthy"
+    return "Healthy"
+
+
+def _summary(live: Object, manifest: Object) -> Object:
+    status = live.get("status") or {}
+    kept: Object = {key: status[key] for key in _COUNTS if key in status}
+    if kept:
+        kept["generation"] = live["metadata"].get("generation")
+        kept["observedGeneration"] = status.get("observedGeneration")
+        kept["resourceTemplateGeneration"] = int(manifest["metadata"]["annotations"][GENERATION])
+    return kept
+
+
+def reconcile_reports(world: World) -> None:
+    """Gather what Works say into their bindings, and what bindings say into the templates' statuses."""
+    works = world.control_plane.list(WORK_API, "Work")
+    for kind, key in (("ResourceBinding", BINDING_ID), ("ClusterResourceBinding", CLUSTER_BINDING_ID)):
+        for binding in world.control_plane.list(BINDING_API, kind):
+            if not deleting(binding):
+                own = [work for work in works if label(work, key) == label(binding, key)]
+                _report(world, binding, own)
+
+
+def _report(world: World, binding: Object, works: list[Object]) -> None:
+    items = []
+    for work in sorted(works, key=lambda w: str(w["metadata"]["namespace"])):
+        applied = next((c for c in conditions_of(work) if c["type"] == "Applied"), None)
+        manifests = (work.get("status") or {}).get("manifestStatuses") or []
+        item: Object = {
+            "clusterName": work["metadata"]["namespace"].removeprefix(EXECUTION_NAMESPACE_PREFIX),
+            "applied": bool(applied and applied["status"] == "True"),
+        }
+        if applied and applied["status"] != "True":
+            item["appliedMessage"] = applied["message"]
+        if manifests:
+            item |= {"health": manifests[0]["health"], "status": manifests[0]["status"]}
+        items.append(item)
+    targets = {target["name"] for target in binding["spec"].get("clusters") or []}
+    complete = targets == {item["clusterName"] for item in items if item["applied"]}
+    said = condition(
+        "FullyApplied",
+        status=complete,
+        reason="FullyAppliedSuccess" if complete else "FullyAppliedFailed",
+        message="All works have been successfully applied" if complete else "Failed to apply all works",
+        old=conditions_of(binding),
+    )
+    others = [c for c in conditions_of(binding) if c["type"] != "FullyApplied"]
+    world.set_status(
+        binding, {**(binding.get("status") or {}), "conditions": [*others, said], "aggregatedStatus": items}
+    )
+    _report_template(world, binding, items)
+
+
+def _report_template(world: World, binding: Object, items: list[Object]) -> None:
+    reference = binding["spec"]["resource"]
+    ref = ObjectRef(reference["apiVersion"], reference["kind"], reference["name"], reference.get("namespace") or "")
+    if ref.kind not in ("Deployment", "StatefulSet"):
+        return
+    template = world.control_plane.find(ref)
+    if template is None:
+        return
+    totals: Object = {
+        key: sum(int((item.get("status") or {}).get(key, 0)) for item in items)
+        for key in _COUNTS
+        if any(key in (item.get("status") or {}) for item in items)
+    }
+    totals["observedGeneration"] = template["metadata"]["generation"]
+    world.set_status(template, totals)

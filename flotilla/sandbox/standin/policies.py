@@ -1,0 +1,185 @@
+"""Policies claim templates, and each claimed template gets its binding."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+from flotilla.karmada.api import BINDING_API, POLICY_API
+from flotilla.karmada.names import binding_name
+from flotilla.karmada.render import replicas_of
+from flotilla.karmada.rollout import binding_ref
+from flotilla.kube.connection import ApiError
+from flotilla.kube.objects import Object, ObjectRef, differences, ref_of
+from flotilla.sandbox.standin.world import MANAGER, World, deleting, fresh_id, label
+
+BINDING_FINALIZER = "karmada.io/binding-controller"
+BINDING_ID = "resourcebinding.karmada.io/permanent-id"
+CLUSTER_BINDING_ID = "clusterresourcebinding.karmada.io/permanent-id"
+_POLICY_ID = {
+    "PropagationPolicy": "propagationpolicy.karmada.io/permanent-id",
+    "ClusterPropagationPolicy": "clusterpropagationpolicy.karmada.io/permanent-id",
+}
+_POLICY_NAME = {
+    "PropagationPolicy": "propagationpolicy.karmada.io/name",
+    "ClusterPropagationPolicy": "clusterpropagationpolicy.karmada.io/name",
+}
+
+
+def reconcile_policies(world: World) -> None:
+    """Let policies claim templates in their order, and bring the bindings of claimed templates up to date."""
+    policies = [
+        policy
+        for kind in ("PropagationPolicy", "ClusterPropagationPolicy")
+        for policy in world.control_plane.list(POLICY_API, kind)
+        if not deleting(policy)
+    ]
+    claims: dict[ObjectRef, tuple[Any, Object, Object]] = {}
+    for policy in policies:
+        identified = _identified(world, policy)
+        for selector in policy["spec"].get("resourceSelectors") or []:
+            for template in _selected(world, policy, selector):
+                rank = _rank(policy, selector, template)
+                held = claims.get(ref_of(template))
+                if held is None or rank < held[0]:
+                    claims[ref_of(template)] = (rank, identified, template)
+    for _, policy, template in claims.values():
+        if not deleting(template):
+            _bind(world, _claimed(world, template, policy), policy)
+
+
+def _identified(world: World, policy: Object) -> Object:
+    """Give a policy its permanent ID, as the webhook does."""
+    key = _POLICY_ID[policy["kind"]]
+    if label(policy, key):
+        return policy
+    return {**policy, **world.patch(policy, {"metadata": {"labels": {key: fresh_id()}}})}
+
+
+def _selected(world: World, policy: Object, selector: Object) -> list[Object]:
+    """Return the templates that a selector means; a PropagationPolicy reaches its own namespace alone."""
+    namespace = selector.get("namespace") or ""
+    if policy["kind"] == "PropagationPolicy":
+        namespace = policy["metadata"]["namespace"]
+    ref = ObjectRef(selector["apiVersion"], selector["kind"], selector.get("name") or "", namespace)
+    try:
+        if ref.name and (namespace or not _is_namespaced(world, ref)):
+            found = world.control_plane.find(ref)
+            return [found] if found else []
+        items = world.control_plane.list(ref.api_version, ref.kind, namespace=namespace or None)
+    except ApiError:
+        return []  # a kind that isn't served has no templates
+    wanted = (selector.get("labelSelector") or {}).get("matchLabels") or {}
+    return [
+        item
+        for item in items
+        if (not ref.name or item["metadata"]["name"] == ref.name)
+        and all(label(item, key) == value for key, value in wanted.items())
+    ]
+
+
+def _is_namespaced(world: World, ref: ObjectRef) -> bool:
+    return world.control_plane.resource(ref.api_version, ref.kind).namespaced
+
+
+def _rank(policy: Object, selector: Object, template: Object) -> tuple[Any, ...]:
+    """Order policies that want one template, the winner first.
+
+    As documented: an explicit priority above all; then a PropagationPolicy before a cluster-wide one; then a match by
+    name before one by label before one by kind; who has claimed it keeps it unless the other preempts; then by name.
+    """
+    spec = policy["spec"]
+    exactness = 0 if selector.get("name") else 1 if selector.get("labelSelector") else 2
+    key = _POLICY_ID[policy["kind"]]
+    claimed = any(label(template, other) for other in _POLICY_ID.values())
+    holds = bool(label(template, key)) and label(template, key) == label(policy, key)
+    may_take = holds or not claimed or spec.get("preemption") == "Always" or not _holder_exists(template)
+    return (
+        not may_take,
+        policy["kind"] != "PropagationPolicy",
+        -int(spec.get("priority") or 0),
+        exactness,
+        policy["metadata"]["name"],
+    )
+
+
+def _holder_exists(template: Object) -> bool:
+    """Tell whether the claim on a template names anybody; a policy that is gone has its claim cleared."""
+    annotations = template["metadata"].get("annotations") or {}
+    return any(annotations.get(name) for name in _POLICY_NAME.values())
+
+
+def _claimed(world: World, template: Object, policy: Object) -> Object:
+    """Mark a template with its policy, and clear the marks of another one."""
+    labels: dict[str, str | None] = dict.fromkeys(_POLICY_ID.values())
+    annotations: dict[str, str | None] = {
+        **dict.fromkeys(_POLICY_NAME.values()),
+        "propagationpolicy.karmada.io/namespace": None,
+    }
+    labels[_POLICY_ID[policy["kind"]]] = label(policy, _POLICY_ID[policy["kind"]])
+    annotations[_POLICY_NAME[policy["kind"]]] = policy["metadata"]["name"]
+    if policy["kind"] == "PropagationPolicy":
+        annotations["propagationpolicy.karmada.io/namespace"] = policy["metadata"]["namespace"]
+    held = template["metadata"]
+    same = all((held.get("labels") or {}).get(k) == v for k, v in labels.items())
+    same = same and all((held.get("annotations") or {}).get(k) == v for k, v in annotations.items())
+    if same:
+        return template
+    return {**template, **world.patch(template, {"metadata": {"labels": labels, "annotations": annotations}})}
+
+
+def _bind(world: World, template: Object, policy: Object) -> None:
+    """Create or update the binding of a claimed template. The scheduler's part of its spec is left alone."""
+    meta, spec = template["metadata"], policy["spec"]
+    namespace = meta.get("namespace") or ""
+    kind, key = ("ResourceBinding", BINDING_ID) if namespace else ("ClusterResourceBinding", CLUSTER_BINDING_ID)
+    reference = {
+        "apiVersion": template["apiVersion"],
+        "kind": template["kind"],
+        "name": meta["name"],
+        "uid": meta["uid"],
+    }
+    if namespace:
+        reference["namespace"] = namespace
+    wanted: Object = {
+        "resource": reference,
+        "placement": spec.get("placement") or {},
+        "conflictResolution": spec.get("conflictResolution", "Abort"),
+        "schedulerName": spec.get("schedulerName", "default-scheduler"),
+    }
+    replicas = replicas_of(template)
+    if replicas is not None:
+        wanted["replicas"] = replicas
+    found = world.control_plane.find(binding_ref(ref_of(template)))
+    if found is None:
+        metadata: Object = {
+            "name": binding_name(template["kind"], meta["name"]),
+            "labels": {key: fresh_id()},
+            "finalizers": [BINDING_FINALIZER],
+            "ownerReferences": [
+                {
+                    "apiVersion": template["apiVersion"],
+                    "kind": template["kind"],
+                    "name": meta["name"],
+                    "uid": meta["uid"],
+                    "controller": True,
+                    "blockOwnerDeletion": True,
+                }
+            ],
+        }
+        if namespace:
+            metadata["namespace"] = namespace
+        with contextlib.suppress(ApiError):
+            world.control_plane.create(
+                {"apiVersion": BINDING_API, "kind": kind, "metadata": metadata, "spec": wanted}, field_manager=MANAGER
+            )
+        return
+    held = found["spec"]
+    stale = differences(wanted, held) or differences(held.get("placement") or {}, wanted["placement"])
+    if stale and not deleting(found):
+        # JSON patch: a merge would leave what has fallen out of the placement.
+        world.control_plane.patch(
+            ref_of(found),
+            [{"op": "add", "path": f"/spec/{name}", "value": value} for name, value in wanted.items()],
+            kind="json",
+        )

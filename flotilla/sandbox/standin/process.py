@@ -1,0 +1,84 @@
+"""The stand-in as a part of the sandbox: its definitions, its one process."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from flotilla.errors import ClusterError
+from flotilla.karmada.api import CLUSTER_API
+from flotilla.karmada.names import CLUSTER_NAMESPACE
+from flotilla.kube.objects import Object, ObjectRef, is_true
+from flotilla.sandbox.clusters import SandboxCluster
+from flotilla.sandbox.processes import Process, wait_until
+from flotilla.sandbox.standin.crds import definitions
+
+CONTRACT = "1.18"
+"""The Karmada version whose contract the stand-in keeps."""
+_START_SECONDS = 60
+_FIELD_MANAGER = "flotilla-sandbox"
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """The same face as `KarmadaProcesses`."""
+
+    cluster: SandboxCluster
+
+    @property
+    def folder(self) -> Path:
+        """Its log and record."""
+        return self.cluster.root / "karmada"
+
+    @property
+    def title(self) -> str:
+        """What outputs call it."""
+        return f"stand-in for Karmada {CONTRACT} (not Karmada)"
+
+    def version(self) -> str:
+        """Return the version whose contract it keeps."""
+        return CONTRACT
+
+    def running(self) -> bool:
+        """Tell whether it runs and its API answers."""
+        if self._process.pid() is None:
+            return False
+        try:
+            self.cluster.connection().list(CLUSTER_API, "Cluster")
+        except ClusterError:
+            return False
+        return True
+
+    def up(self) -> bool:
+        """Start it. False where it ran already."""
+        if self.running():
+            return False
+        connection = self.cluster.connection()
+        namespaces = [
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+            for name in ("karmada-system", CLUSTER_NAMESPACE)
+        ]
+        wanted: list[Object] = [*namespaces, *definitions()]
+        for obj in wanted:
+            connection.apply(obj, field_manager=_FIELD_MANAGER, force=True)
+        for definition in definitions():
+            ref = ObjectRef(definition["apiVersion"], definition["kind"], definition["metadata"]["name"])
+            wait_until(
+                lambda ref=ref: is_true(connection.get(ref), "Established"),
+                seconds=_START_SECONDS,
+                doing=f"waiting for the CRD {ref.name}",
+            )
+        command = [sys.executable, "-m", "flotilla.sandbox.standin", f"--kubeconfig={self.cluster.kubeconfig}"]
+        self._process.start(command)
+        return True
+
+    def down(self) -> None:
+        """End it and remove its files."""
+        self._process.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def _process(self) -> Process:
+        return Process("karmada-stand-in", self.folder)

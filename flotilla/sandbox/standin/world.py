@@ -1,0 +1,129 @@
+"""What the controllers share: the control plane, the members through their stored credentials, small writes."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import datetime as dt
+import hashlib
+import uuid
+from typing import Any
+
+from flotilla.errors import FlotillaError
+from flotilla.karmada.names import CLUSTER_NAMESPACE
+from flotilla.kube.connection import ApiError, Connection
+from flotilla.kube.objects import Object, ObjectRef, ref_of
+
+MANAGER = "karmada-stand-in"
+MANAGED = "karmada.io/managed"
+
+
+class World:
+    """Everything that one pass looks at and writes to."""
+
+    def __init__(self, control_plane: Connection) -> None:
+        """Begin with no member connected."""
+        self.control_plane = control_plane
+        self._members: dict[str, tuple[str, Connection]] = {}
+
+    def member(self, cluster: Object) -> Connection:
+        """Connect to a member by the credentials that its Cluster names, as Karmada does.
+
+        Raises:
+            FlotillaError: there are none, or they can't be used.
+        """
+        name, spec = cluster["metadata"]["name"], cluster["spec"]
+        reference = spec.get("secretRef") or {}
+        secret = self.control_plane.find(
+            ObjectRef("v1", "Secret", reference.get("name", ""), reference.get("namespace", CLUSTER_NAMESPACE))
+        )
+        if secret is None:
+            raise FlotillaError(f"the Secret {reference.get('name')!r} of the Cluster isn't there")
+        data = secret.get("data") or {}
+        token = base64.b64decode(data.get("token", "")).decode()
+        endpoint: Object = {"server": spec.get("apiEndpoint", "")}
+        if spec.get("insecureSkipTLSVerification"):
+            endpoint["insecure-skip-tls-verify"] = True
+        elif data.get("caBundle"):
+            endpoint["certificate-authority-data"] = data["caBundle"]
+        key = hashlib.sha256(repr((token, endpoint)).encode()).hexdigest()
+        held = self._members.get(name)
+        if held is None or held[0] != key:
+            document = {
+                "apiVersion": "v1",
+                "kind": "Config",
+                "current-context": name,
+                "clusters": [{"name": name, "cluster": endpoint}],
+                "users": [{"name": name, "user": {"token": token}}],
+                "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+            }
+            held = (key, Connection(document, name=name, timeout=5.0))
+            self._members[name] = held
+        return held[1]
+
+    def patch(self, obj: Object, body: Object) -> Object:
+        """Merge a change into an object of the control plane."""
+        return self.control_plane.patch(ref_of(obj), body, query={"fieldManager": MANAGER})
+
+    def set_status(self, obj: Object, status: Object) -> None:
+        """Write an object's status, where it differs; kinds without a status part are left alone."""
+        if (obj.get("status") or {}) == status:
+            return
+        ref = ref_of(obj)
+        path = self.control_plane.resource(ref.api_version, ref.kind).path(ref.name, ref.namespace) + "/status"
+        with contextlib.suppress(ApiError):
+            self.control_plane.request(
+                "PATCH",
+                path,
+                doing=f"writing the status of {ref}",
+                body={"status": status},
+                media="application/merge-patch+json",
+                query={"fieldManager": MANAGER},
+            )
+
+    def add_finalizer(self, obj: Object, finalizer: str) -> None:
+        """Put a finalizer on an object."""
+        held = obj["metadata"].get("finalizers") or []
+        if finalizer not in held:
+            self.patch(obj, {"metadata": {"finalizers": [*held, finalizer]}})
+
+    def drop_finalizer(self, obj: Object, finalizer: str) -> None:
+        """Take a finalizer off an object."""
+        held = obj["metadata"].get("finalizers") or []
+        if finalizer in held:
+            with contextlib.suppress(ApiError):
+                self.patch(obj, {"metadata": {"finalizers": [f for f in held if f != finalizer]}})
+
+
+def deleting(obj: Object) -> bool:
+    """Tell whether an object is being deleted."""
+    return bool(obj["metadata"].get("deletionTimestamp"))
+
+
+def label(obj: Object, key: str) -> str:
+    """Return a label, or ''."""
+    return str((obj["metadata"].get("labels") or {}).get(key, ""))
+
+
+def fresh_id() -> str:
+    """Return a permanent ID, as Karmada gives them to policies, bindings and works."""
+    return str(uuid.uuid4())
+
+
+def condition(kind: str, *, status: bool, reason: str, message: str, old: list[Object] | None = None) -> Object:
+    """Return a condition; its transition time is the old one's while its status is."""
+    text = "True" if status else "False"
+    before = next((c for c in old or [] if c.get("type") == kind and c.get("status") == text), None)
+    now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {
+        "type": kind,
+        "status": text,
+        "reason": reason,
+        "message": message,
+        "lastTransitionTime": before["lastTransitionTime"] if before else now,
+    }
+
+
+def conditions_of(obj: Object) -> list[Any]:
+    """Return an object's conditions."""
+    return list((obj.get("status") or {}).get("conditions") or [])

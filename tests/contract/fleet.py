@@ -1,0 +1,51 @@
+"""A whole sandbox in a copy of the project of its own, with Karmada or with the stand-in: tests may not know which."""
+
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+
+import yaml
+
+from flotilla.kube import kubeconfig as kubeconfigs
+from flotilla.kube.connection import Connection
+from flotilla.sandbox.fleet import Sandbox
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@contextmanager
+def fleet_in(project: Path, **arguments):
+    """Start Karmada, or the stand-in, and three clusters, none of them joined; take it all away afterwards."""
+    (project / "stacks").mkdir()
+    for name in ("Pulumi.yaml", "__main__.py"):
+        shutil.copy(REPOSITORY / name, project / name)
+    sandbox = Sandbox(project)
+    try:
+        sandbox.up(print, members=3, **arguments)
+        yield Fleet(project)
+    finally:
+        sandbox.down(print)
+
+
+class Fleet:
+    """What tests do with the sandbox's project."""
+
+    def __init__(self, project: Path) -> None:
+        self.project = project
+
+    def connection(self, name: str) -> Connection:
+        document = kubeconfigs.load((self.kubeconfigs / f"{name}.yaml").read_text())
+        return Connection(kubeconfigs.select(document), name=name)
+
+    @property
+    def kubeconfigs(self) -> Path:
+        return self.project / ".flotilla" / "sandbox" / "kubeconfigs"
+
+    def write(self, members, workloads) -> None:
+        """Write the stack file."""
+        config = {
+            "flotilla:controlPlane": {"kubeconfig": str(self.kubeconfigs / "karmada.yaml")},
+            "flotilla:members": [{"kubeconfig": str(self.kubeconfigs / f"{m['name']}.yaml"), **m} for m in members],
+            "flotilla:workloads": workloads,
+        }
+        (self.project / "stacks" / "Pulumi.sandbox.yaml").write_text(yaml.safe_dump({"config": config}))

@@ -1,0 +1,373 @@
+"""Karmada's documented contract, as far as Flotilla uses it, case by case.
+
+Runs unchanged on real Karmada and on the stand-in. Each case names what it holds to: a page of Karmada's documentation
+(docs: ...) or a recording of a real control plane (recorded: ...).
+"""
+
+import base64
+import time
+import uuid
+
+import pytest
+
+from flotilla.karmada import join
+from flotilla.karmada.api import CLUSTER_API, POLICY_API, Cluster
+from flotilla.karmada.names import execution_namespace
+from flotilla.karmada.propagation import deployment, override_rule
+from flotilla.karmada.rollout import binding_ref
+from flotilla.kube import kubeconfig as kubeconfigs
+from flotilla.kube.objects import ObjectRef, condition, is_true, ref_of
+
+MANAGER = "contract"
+MEMBERS = ("member1", "member2")
+
+
+def eventually(check, *, seconds=40):
+    """Poll until a check gives something true, and return it."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = check()
+        if found:
+            return found
+        assert time.monotonic() < deadline, "not in time"
+        time.sleep(0.2)
+
+
+class Karmada:
+    """A control plane with joined members, and what a test makes in it."""
+
+    def __init__(self, fleet):
+        self.fleet = fleet
+        self.api = fleet.connection("karmada")
+        self.members = {name: fleet.connection(name) for name in MEMBERS}
+
+    def join(self, name, *, token=None, endpoint=None, cluster_id=None):
+        member = self.fleet.connection(name)
+        account = join.controller_account(name)
+        for obj in (
+            join.namespace(),
+            join.service_account(account),
+            join.service_account(join.IMPERSONATOR),
+            join.cluster_role(name),
+            join.cluster_role_binding(name),
+            join.token_secret(account),
+            join.token_secret(join.IMPERSONATOR),
+        ):
+            member.apply(obj, field_manager=MANAGER, force=True)
+
+        def data(secret):
+            ref = ObjectRef("v1", "Secret", secret, "karmada-cluster")
+            return eventually(lambda: {**(member.get(ref).get("data") or {})})
+
+        given, impersonator = data(account), data(join.IMPERSONATOR)
+        encoded = base64.b64encode(token.encode()).decode() if token else given["token"]
+        for obj in (
+            join.credentials(name, {"token": encoded, "caBundle": given["ca.crt"]}),
+            join.impersonator_credentials(name, {"token": impersonator["token"]}),
+            join.cluster(
+                name,
+                cluster_id=cluster_id or member.get(ObjectRef("v1", "Namespace", "kube-system"))["metadata"]["uid"],
+                api_endpoint=endpoint or member.server,
+                labels={"site": "edge" if name == "member2" else "core"},
+            ),
+        ):
+            self.api.apply(obj, field_manager=MANAGER, force=True)
+
+    def cluster(self, name):
+        found = self.api.find(ObjectRef(CLUSTER_API, "Cluster", name))
+        return Cluster.read(found) if found else None
+
+    def leave(self, name):
+        self.api.delete(ObjectRef(CLUSTER_API, "Cluster", name))
+        eventually(lambda: self.cluster(name) is None, seconds=90)
+        for secret in (name, f"{name}-impersonator"):
+            self.api.delete(ObjectRef("v1", "Secret", secret, "karmada-cluster"))
+
+    def make(self, obj):
+        return self.api.apply(obj, field_manager=MANAGER, force=True)
+
+    def policy(self, name, namespace, selectors, placement, **spec):
+        return self.make(
+            {
+                "apiVersion": POLICY_API,
+                "kind": "PropagationPolicy",
+                "metadata": {"name": name, "namespace": namespace},
+                "spec": {"resourceSelectors": selectors, "placement": placement, **spec},
+            }
+        )
+
+    def in_member(self, member, ref):
+        return self.members[member].find(ref)
+
+
+@pytest.fixture(scope="module")
+def karmada(fleet):
+    made = Karmada(fleet)
+    for name in MEMBERS:
+        made.join(name)
+    for name in MEMBERS:
+        eventually(lambda name=name: made.cluster(name).ready)
+    yield made
+    for name in MEMBERS:
+        made.leave(name)
+        member = fleet.connection(name)
+        for obj in (join.cluster_role_binding(name), join.cluster_role(name), join.namespace()):
+            member.delete(ref_of(obj), propagation="Foreground")
+        eventually(lambda member=member: member.find(ObjectRef("v1", "Namespace", "karmada-cluster")) is None)
+
+
+@pytest.fixture
+def namespace(karmada):
+    """A namespace of the case's own; Karmada carries it to the members."""
+    name = f"case-{uuid.uuid4().hex[:6]}"
+    karmada.make({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    for member in MEMBERS:
+        eventually(lambda member=member: karmada.in_member(member, ObjectRef("v1", "Namespace", name)))
+    yield name
+    karmada.api.delete(ObjectRef("v1", "Namespace", name), propagation="Background")
+
+
+def web(namespace, replicas=2, name="web"):
+    return deployment(
+        name, namespace=namespace, image="nginx:1.27", replicas=replicas, ports=[], env={}, resources=None, labels={}
+    )
+
+
+def selector(obj):
+    return {"apiVersion": obj["apiVersion"], "kind": obj["kind"], "name": obj["metadata"]["name"]}
+
+
+def bound(karmada, obj):
+    """The clusters of an object's binding, with their replicas."""
+    found = karmada.api.find(binding_ref(ref_of(obj)))
+    return {c["name"]: c.get("replicas") for c in (found or {}).get("spec", {}).get("clusters") or []}
+
+
+def test_a_member_becomes_ready_with_its_summary(karmada):
+    """recorded: clusters"""
+    cluster = karmada.cluster("member1")
+    assert cluster.status.kubernetes_version.startswith("v1.")
+    assert (cluster.status.node_summary.ready_num, cluster.status.node_summary.total_num) == (3, 3)
+    assert "karmada.io/cluster-controller" in cluster.metadata.finalizers
+    assert karmada.api.find(ObjectRef("v1", "Namespace", execution_namespace("member1")))
+
+
+@pytest.mark.parametrize("wrong", [{"token": "wrong"}, {"endpoint": "https://127.0.0.1:1"}])
+def test_a_member_that_cannot_be_used_is_not_ready_and_says_why(karmada, wrong):
+    """docs: administrator guide, cluster registration"""
+    karmada.join("member3", cluster_id=str(uuid.uuid4()), **wrong)
+    try:
+
+        def refused():
+            found = karmada.cluster("member3").condition("Ready")
+            return found if found and found.status != "True" and found.reason else None
+
+        eventually(refused, seconds=60)
+    finally:
+        karmada.leave("member3")
+
+
+def test_a_policy_gets_its_defaults_and_its_id(karmada, namespace):
+    """recorded: duplicated-both, propagationpolicies"""
+    template = web(namespace)
+    made = karmada.policy("p", namespace, [selector(template)], {"clusterAffinity": {"clusterNames": ["member1"]}})
+    ref = ref_of(made)
+    spec = karmada.api.get(ref)["spec"]
+    assert (spec["priority"], spec["preemption"], spec["conflictResolution"]) == (0, "Never", "Abort")
+    key = "propagationpolicy.karmada.io/permanent-id"
+    assert eventually(lambda: (karmada.api.get(ref)["metadata"].get("labels") or {}).get(key))
+
+
+def test_duplicated_runs_all_replicas_everywhere(karmada, namespace):
+    """recorded: duplicated-both"""
+    template = karmada.make(web(namespace))
+    karmada.policy("p", namespace, [selector(template)], {"clusterAffinity": {"clusterNames": list(MEMBERS)}})
+    for member in MEMBERS:
+        eventually(
+            lambda member=member: (
+                (karmada.in_member(member, ref_of(template)) or {}).get("status", {}).get("readyReplicas") == 2
+            )
+        )
+    found = binding_ref(ref_of(template))
+    eventually(lambda: is_true(karmada.api.get(found), "FullyApplied"))
+    assert is_true(karmada.api.get(found), "Scheduled")
+    eventually(lambda: karmada.api.get(ref_of(template)).get("status", {}).get("readyReplicas") == 4)
+
+
+def test_divided_follows_karmadas_rounding(karmada, namespace):
+    """recorded: divided-weighted-2-1-replicas-7"""
+    template = karmada.make(web(namespace, replicas=7))
+    weights = [
+        {"targetCluster": {"clusterNames": ["member1"]}, "weight": 2},
+        {"targetCluster": {"clusterNames": ["member2"]}, "weight": 1},
+    ]
+    karmada.policy(
+        "p",
+        namespace,
+        [selector(template)],
+        {
+            "clusterAffinity": {"clusterNames": list(MEMBERS)},
+            "replicaScheduling": {
+                "replicaSchedulingType": "Divided",
+                "replicaDivisionPreference": "Weighted",
+                "weightPreference": {"staticWeightList": weights},
+            },
+        },
+    )
+    eventually(lambda: bound(karmada, template) == {"member1": 5, "member2": 2})
+    eventually(lambda: (karmada.in_member("member2", ref_of(template)) or {}).get("spec", {}).get("replicas") == 2)
+
+
+@pytest.mark.parametrize(
+    ("affinity", "chosen"),
+    [
+        ({"labelSelector": {"matchLabels": {"site": "edge"}}}, {"member2"}),
+        ({"exclude": ["member2"]}, {"member1"}),
+        ({}, {"member1", "member2"}),
+    ],
+)
+def test_affinities_choose(karmada, namespace, affinity, chosen):
+    """docs: user guide, propagation policy, clusterAffinity"""
+    template = karmada.make(web(namespace))
+    karmada.policy("p", namespace, [selector(template)], {"clusterAffinity": affinity})
+    eventually(lambda: set(bound(karmada, template)) == chosen)
+
+
+def test_labels_of_templates_select(karmada, namespace):
+    """docs: user guide, propagation policy, resourceSelectors"""
+    template = karmada.make(web(namespace))
+    labels = {"matchLabels": {"app.kubernetes.io/name": "web"}}
+    karmada.policy(
+        "p",
+        namespace,
+        [{"apiVersion": "apps/v1", "kind": "Deployment", "labelSelector": labels}],
+        {"clusterAffinity": {"clusterNames": ["member1"]}},
+    )
+    eventually(lambda: set(bound(karmada, template)) == {"member1"})
+
+
+def test_a_placement_that_nothing_matches_is_told(karmada, namespace):
+    """docs: user guide, scheduling"""
+    template = karmada.make(web(namespace))
+    karmada.policy("p", namespace, [selector(template)], {"clusterAffinity": {"clusterNames": ["nowhere"]}})
+
+    def refused():
+        found = karmada.api.find(binding_ref(ref_of(template)))
+        told = condition(found, "Scheduled") if found else None
+        return told and told["status"] == "False"
+
+    eventually(refused)
+
+
+def test_the_higher_priority_wins(karmada, namespace):
+    """docs: user guide, propagation policy, configure PropagationPolicy priority"""
+    template = web(namespace)
+    for name, priority, member in (("low", 1, "member1"), ("high", 2, "member2")):
+        karmada.policy(
+            name,
+            namespace,
+            [selector(template)],
+            {"clusterAffinity": {"clusterNames": [member]}},
+            priority=priority,
+        )
+    karmada.make(template)
+    eventually(lambda: set(bound(karmada, template)) == {"member2"})
+
+
+def test_overrides_change_one_cluster(karmada, namespace):
+    """recorded: override-member2"""
+    template = karmada.make(web(namespace))
+    rule = override_rule(["member2"], container="web", image={"tag": "1.28"}, labels={"site": "edge"}, args=["-q"])
+    karmada.make(
+        {
+            "apiVersion": POLICY_API,
+            "kind": "OverridePolicy",
+            "metadata": {"name": "o", "namespace": namespace},
+            "spec": {"resourceSelectors": [selector(template)], "overrideRules": [rule]},
+        }
+    )
+    karmada.policy("p", namespace, [selector(template)], {"clusterAffinity": {"clusterNames": list(MEMBERS)}})
+    changed = eventually(lambda: karmada.in_member("member2", ref_of(template)))
+    container = changed["spec"]["template"]["spec"]["containers"][0]
+    assert (container["image"], container["args"]) == ("nginx:1.28", ["-q"])
+    assert changed["metadata"]["labels"]["site"] == "edge"
+    plain = eventually(lambda: karmada.in_member("member1", ref_of(template)))
+    assert plain["spec"]["template"]["spec"]["containers"][0]["image"] == "nginx:1.27"
+
+
+def test_what_a_hand_changes_in_a_member_is_put_back(karmada, namespace):
+    """docs: user guide, work: members follow the control plane"""
+    template = karmada.make(web(namespace))
+    karmada.policy("p", namespace, [selector(template)], {"clusterAffinity": {"clusterNames": ["member1"]}})
+    eventually(lambda: karmada.in_member("member1", ref_of(template)))
+    image = [{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "nginx:by-hand"}]
+    karmada.members["member1"].patch(ref_of(template), image, kind="json")
+
+    def held():
+        found = karmada.in_member("member1", ref_of(template))
+        return found["spec"]["template"]["spec"]["containers"][0]["image"]
+
+    eventually(lambda: held() == "nginx:1.27")
+
+
+def test_what_falls_out_of_the_placement_is_removed(karmada, namespace):
+    """docs: user guide, propagation policy: changing the placement"""
+    template = karmada.make(web(namespace))
+    for members in (list(MEMBERS), ["member1"]):
+        karmada.policy("p", namespace, [selector(template)], {"clusterAffinity": {"clusterNames": members}})
+        eventually(lambda members=members: set(bound(karmada, template)) == set(members))
+    eventually(lambda: karmada.in_member("member2", ref_of(template)) is None)
+    assert karmada.in_member("member1", ref_of(template))
+
+
+def test_a_template_that_goes_is_gone_everywhere(karmada, namespace):
+    """docs: user guide, works follow their template"""
+    template = karmada.make(web(namespace))
+    karmada.policy("p", namespace, [selector(template)], {"clusterAffinity": {"clusterNames": list(MEMBERS)}})
+    for member in MEMBERS:
+        eventually(lambda member=member: karmada.in_member(member, ref_of(template)))
+    karmada.api.delete(ref_of(template), propagation="Foreground")
+    for member in MEMBERS:
+        eventually(lambda member=member: karmada.in_member(member, ref_of(template)) is None)
+
+
+@pytest.mark.parametrize("resolution", ["Abort", "Overwrite"])
+def test_what_a_member_has_already(karmada, namespace, resolution):
+    """docs: user guide, propagation policy, conflictResolution"""
+    template = web(namespace)
+    theirs = web(namespace, replicas=1)
+    theirs["spec"]["template"]["spec"]["containers"][0]["image"] = "nginx:theirs"
+    karmada.members["member1"].apply(theirs, field_manager="theirs")
+    karmada.make(template)
+    karmada.policy(
+        "p",
+        namespace,
+        [selector(template)],
+        {"clusterAffinity": {"clusterNames": ["member1"]}},
+        conflictResolution=resolution,
+    )
+
+    def report():
+        found = karmada.api.find(binding_ref(ref_of(template))) or {}
+        items = (found.get("status") or {}).get("aggregatedStatus") or []
+        return items[0] if items else None
+
+    if resolution == "Abort":
+        eventually(lambda: "already exist" in (report() or {}).get("appliedMessage", ""))
+        image = karmada.in_member("member1", ref_of(template))["spec"]["template"]["spec"]["containers"][0]["image"]
+        assert image == "nginx:theirs"
+    else:
+        eventually(lambda: (report() or {}).get("applied"))
+
+        def image():
+            held = karmada.in_member("member1", ref_of(template))
+            return held["spec"]["template"]["spec"]["containers"][0]["image"]
+
+        eventually(lambda: image() == "nginx:1.27")
+
+
+def test_kubeconfigs_are_for_their_owner_alone(fleet):
+    """ours: credentials of a sandbox are nobody else's"""
+    for file in fleet.kubeconfigs.glob("*.yaml"):
+        assert file.stat().st_mode & 0o077 == 0
+        assert kubeconfigs.server(kubeconfigs.load(file.read_text())).startswith("https://127.0.0.1:")

@@ -1,0 +1,191 @@
+"""The main job: nginx on both clusters from one stack file, changed, and gone without a trace.
+
+The same cases run on real Karmada (`tests/live`) and on the stand-in (`tests/sandbox`).
+"""
+
+import json
+import time
+
+import pytest
+
+from flotilla.cli.main import main
+from flotilla.karmada.names import CLUSTER_NAMESPACE
+from flotilla.kube.objects import ObjectRef
+
+NGINX = {"name": "nginx", "image": "nginx:1.27", "replicas": 2, "placement": {"clusters": ["member1", "member2"]}}
+KINDS = (
+    ("v1", "Namespace"),
+    ("v1", "ServiceAccount"),
+    ("v1", "Secret"),
+    ("apps/v1", "Deployment"),
+    ("rbac.authorization.k8s.io/v1", "ClusterRole"),
+    ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding"),
+)
+KARMADA_KINDS = (
+    ("cluster.karmada.io/v1alpha1", "Cluster"),
+    ("policy.karmada.io/v1alpha1", "PropagationPolicy"),
+    ("policy.karmada.io/v1alpha1", "OverridePolicy"),
+    ("work.karmada.io/v1alpha2", "ResourceBinding"),
+    ("work.karmada.io/v1alpha1", "Work"),
+)
+
+
+def everything(fleet):
+    """Every object that a join or a workload could leave behind, in every cluster."""
+    found = set()
+    for cluster in ("karmada", "member1", "member2", "member3"):
+        connection = fleet.connection(cluster)
+        for api_version, kind in KINDS + (KARMADA_KINDS if cluster == "karmada" else ()):
+            for obj in connection.list(api_version, kind):
+                meta = obj["metadata"]
+                found.add((cluster, kind, meta.get("namespace", ""), meta["name"]))
+    return found
+
+
+@pytest.fixture
+def run(fleet, capsys, monkeypatch):
+    for key in ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
+        monkeypatch.delenv(key, raising=False)
+
+    def run(verb, *options, expect=0):
+        engine = [] if verb == "status" else ["--engine", "embedded"]
+        code = main([verb, "-C", str(fleet.project), "--json", *engine, *options])
+        captured = capsys.readouterr()
+        assert code == expect, captured.err or captured.out[-2000:]
+        return json.loads(captured.out) if captured.out else {"error": captured.err}
+
+    run.write = fleet.write
+    yield run
+    main(["destroy", "-C", str(fleet.project), "--engine", "embedded", "--yes"])
+
+
+def members(*names, **more):
+    return [{"name": name, **more} for name in names]
+
+
+def deployed(fleet, cluster):
+    return fleet.connection(cluster).find(ObjectRef("apps/v1", "Deployment", "nginx", "default"))
+
+
+def test_nginx_on_both_clusters_and_away_again(fleet, run):
+    before = everything(fleet)
+    run.write(members("member1", "member2"), [NGINX])
+    plan = run("preview")
+    assert [(c["name"], c["verb"]) for c in plan["clusters"]] == [("member1", "joins"), ("member2", "joins")]
+    assert [c["name"] for c in plan["workloads"][0]["clusters"]] == ["member1", "member2"]
+    assert everything(fleet) == before, "a preview changes nothing"
+
+    run("up", "--yes")
+    status = run("status")
+    assert [(m["name"], m["ready"], m["nodes"]) for m in status["members"]] == [
+        ("member1", True, 3),
+        ("member2", True, 3),
+    ]
+    assert [(w["cluster"], w["ready"], w["health"]) for w in status["workloads"]] == [
+        ("member1", 2, "Healthy"),
+        ("member2", 2, "Healthy"),
+    ]
+    for cluster in ("member1", "member2"):
+        assert deployed(fleet, cluster)["status"]["readyReplicas"] == 2
+
+    run("preview", "--expect-no-changes")
+    run("refresh", "--preview-only", "--expect-no-changes")
+    run("up", "--yes")
+    time.sleep(20)  # Karmada writes statuses every ten seconds
+    run("refresh", "--preview-only", "--expect-no-changes")
+    run("preview", "--refresh", "--expect-no-changes")
+
+    run("destroy", "--yes")
+    assert everything(fleet) == before
+
+
+def test_one_policy_two_clusters(fleet, run):
+    """The lesson's exercise."""
+    run.write(members("member1", "member2"), [NGINX])
+    run("up", "--yes")
+    policies = fleet.connection("karmada").list("policy.karmada.io/v1alpha1", "PropagationPolicy")
+    assert [p["metadata"]["name"] for p in policies] == ["nginx"]
+    assert all(deployed(fleet, cluster) for cluster in ("member1", "member2"))
+
+
+def test_replicas_weights_and_an_image_for_one_cluster(fleet, run):
+    run.write(members("member1", "member2"), [NGINX])
+    run("up", "--yes")
+    changed = {
+        **NGINX,
+        "replicas": 7,
+        "placement": {
+            "clusters": ["member1", "member2"],
+            "replicas": "divided",
+            "weights": {"member1": 2, "member2": 1},
+        },
+        "overrides": [{"clusters": ["member2"], "image": {"tag": "1.28"}, "labels": {"site": "edge"}}],
+    }
+    run.write(members("member1", "member2"), [changed])
+    plan = run("preview")
+    details = {c["name"]: c["details"] for c in plan["workloads"][0]["clusters"]}
+    assert details["member1"] == ["replicas 2 → 5"]
+    assert details["member2"] == ["labels.site = edge", "image nginx:1.27 → nginx:1.28"]
+    run("up", "--yes")
+    got = {cluster: deployed(fleet, cluster)["spec"] for cluster in ("member1", "member2")}
+    assert {c: s["replicas"] for c, s in got.items()} == {"member1": 5, "member2": 2}
+    images = {c: s["template"]["spec"]["containers"][0]["image"] for c, s in got.items()}
+    assert images == {"member1": "nginx:1.27", "member2": "nginx:1.28"}
+    assert deployed(fleet, "member2")["metadata"]["labels"]["site"] == "edge"
+
+
+def test_a_member_leaves_and_another_comes(fleet, run):
+    before = everything(fleet)
+    run.write(members("member1", "member2"), [{**NGINX, "placement": {"labels": {}}}])
+    run("up", "--yes")
+    run.write(members("member1", "member3"), [{**NGINX, "placement": {"labels": {}}}])
+    plan = run("preview")
+    assert {c["name"]: c["verb"] for c in plan["clusters"]} == {
+        "member1": "stays",
+        "member2": "leaves",
+        "member3": "joins",
+    }
+    run("up", "--yes")
+    assert deployed(fleet, "member2") is None
+    assert deployed(fleet, "member3")["status"]["readyReplicas"] == 2
+    left = {entry for entry in everything(fleet) - before if entry[0] == "member2"}
+    assert left == set()
+
+
+def test_drift_made_by_hand_is_shown_and_mended(fleet, run):
+    run.write(members("member1", "member2"), [NGINX])
+    run("up", "--yes")
+    karmada = fleet.connection("karmada")
+    karmada.patch(ObjectRef("apps/v1", "Deployment", "nginx", "default"), {"spec": {"replicas": 1}})
+    plan = run("preview", "--refresh", "--expect-no-changes", expect=3)
+    assert plan["changed"]["karmada"] == ["Deployment default/nginx: replicas 1 → 2"]
+    run("up", "--refresh", "--yes")
+    assert deployed(fleet, "member1")["status"]["readyReplicas"] == 2
+    run("preview", "--refresh", "--expect-no-changes")
+
+
+def test_an_image_that_is_never_ready_says_where_and_why(fleet, run):
+    stuck = {**NGINX, "timeout": 8, "overrides": [{"clusters": ["member2"], "patches": [
+        {"op": "add", "path": "/spec/template/spec/nodeSelector", "value": {"nowhere": "true"}}]}]}  # fmt: skip
+    run.write(members("member1", "member2"), [stuck])
+    assert "member2: " in run("up", "--yes", expect=1)["failures"][0]
+    run.write(members("member1", "member2"), [{**NGINX, "timeout": 60}])
+    plan = run("preview")
+    assert plan["summary"] == {"create": 1, "same": 30, "update": 1}, "the override goes, the rollout is left to do"
+    run("up", "--yes")
+    assert deployed(fleet, "member2")["status"]["readyReplicas"] == 2
+
+
+def test_a_namespace_that_a_member_has_already_is_used_and_left(fleet, run):
+    member = fleet.connection("member1")
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": CLUSTER_NAMESPACE}}
+    member.create(namespace, field_manager="somebody")
+    try:
+        run.write(members("member1"), [])
+        assert "already exists" in str(run("up", "--yes", expect=1)["failures"])
+        run.write(members("member1", createNamespace=False), [])
+        run("up", "--yes")
+        run("destroy", "--yes")
+        assert member.find(ObjectRef("v1", "Namespace", CLUSTER_NAMESPACE)) is not None
+    finally:
+        member.delete(ObjectRef("v1", "Namespace", CLUSTER_NAMESPACE))

@@ -1,0 +1,7 @@
+"""Karmada's contract on real Karmada."""
+
+import pytest
+
+from tests.contract.karmada import *  # noqa: F403 - the cases are the contract's
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]

@@ -1,0 +1,7 @@
+"""The main job on the stand-in."""
+
+import pytest
+
+from tests.contract.main_job import *  # noqa: F403 - the cases are the contract's
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
