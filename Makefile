@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test unit sandbox-tests live lint bench lock schema clean
+.PHONY: help demo demo-down test unit sandbox-tests live lint bench kills lock schema clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -46,6 +46,9 @@ lint: $(STAMP) ## style, types, import layers
 
 bench: $(STAMP) ## ratios measured in one run
 	@$(BIN)/python -m tests.bench.members
+
+kills: $(STAMP) ## a hundred runs killed at random moments, each followed by a clean one
+	@$(BIN)/python -m tests.bench.kills 100
 
 lock: ## compile requirements.lock for all platforms, without index addresses
 	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url \

@@ -148,6 +148,8 @@ class SandboxCluster:
         # The aggregation layer: without these an API server can't vouch for its callers to Karmada's own one.
         arguments = {
             "requestheader-client-ca-file": f"{pki}/ca.crt",
+            # kwokctl makes one certificate for everything of its own: its name is the front proxy's, too.
+            "requestheader-allowed-names": "kwok-admin",
             "requestheader-extra-headers-prefix": "X-Remote-Extra-",
             "requestheader-group-headers": "X-Remote-Group",
             "requestheader-username-headers": "X-Remote-User",
@@ -204,7 +206,7 @@ class SandboxCluster:
 def _patch(component: str, arguments: dict[str, str]) -> dict[str, Any]:
     return {
         "name": component,
-        "extraArgs": [{"key": key, "value": value, "override": True} for key, value in arguments.items()],
+        "extraArgs": [{"key": key, "value": value} for key, value in arguments.items()],
     }
 
 
