@@ -1,0 +1,124 @@
+"""The command: what it prints, where, and with which exit code."""
+
+import json
+
+import pytest
+import yaml
+
+from flotilla.cli.exit_codes import ExitCode
+from flotilla.cli.main import main
+from flotilla.deploy.interface import EngineName, Setting, backend_folder, missing_for_cli, open_stack
+from flotilla.deploy.plan import change_text
+from flotilla.engine.diff import Change, ChangeKind
+from flotilla.engine.values import Secret
+from flotilla.errors import EngineError
+
+
+@pytest.fixture
+def stack(project, sections, repository):
+    """A project with a stack file; `write(sections)` changes it."""
+    (project / "Pulumi.yaml").write_text((repository / "Pulumi.yaml").read_text())
+    (project / "stacks").mkdir()
+
+    def write(content):
+        config = {f"flotilla:{key}": value for key, value in content.items()}
+        (project / "stacks" / "Pulumi.dev.yaml").write_text(yaml.safe_dump({"config": config}))
+
+    write(sections)
+    return write
+
+
+def test_a_valid_stack_is_said_to_be_valid(stack, project, capsys):
+    assert main(["validate", "-C", str(project), "-s", "dev"]) == ExitCode.DONE
+    assert "2 members, 1 workloads" in capsys.readouterr().out
+    assert main(["validate", "-C", str(project), "-s", "dev", "--json"]) == ExitCode.DONE
+    assert json.loads(capsys.readouterr().out) == {"version": 1, "stack": "dev", "valid": True}
+
+
+def test_a_broken_stack_is_refused_before_anything_runs(stack, project, sections, capsys):
+    sections["members"][0]["apiEndpoint"] = "nowhere"
+    sections["workloads"][0]["replicas"] = "two"
+    stack(sections)
+    for verb in ("validate", "preview", "up", "refresh"):
+        assert main([verb, "-C", str(project), "-s", "dev"]) == ExitCode.USAGE
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert "2 problems" in captured.err
+        assert "Traceback" not in captured.err
+    assert not (project / ".flotilla").exists()
+
+
+def test_a_patch_that_does_not_fit_is_refused_before_anything_runs(stack, project, sections, capsys):
+    patch = {"op": "replace", "path": "/spec/nothing/here", "value": 1}
+    sections["workloads"][0]["overrides"] = [{"clusters": ["member1"], "patches": [patch]}]
+    stack(sections)
+    assert main(["preview", "-C", str(project), "-s", "dev"]) == ExitCode.FAILED
+    assert "a patch doesn't fit Deployment nginx" in capsys.readouterr().err
+
+
+def test_a_missing_stack_or_project_is_one_line(stack, project, tmp_path_factory, capsys):
+    assert main(["preview", "-C", str(project), "-s", "prod"]) == ExitCode.FAILED
+    assert "stacks that have one: dev" in capsys.readouterr().err
+    assert main(["preview", "-C", str(tmp_path_factory.mktemp("empty"))]) == ExitCode.FAILED
+    assert "there is no Pulumi.yaml" in capsys.readouterr().err
+
+
+def test_an_unreachable_member_is_one_line_and_changes_nothing(stack, project, capsys, monkeypatch):
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "unit")
+    (project / "__main__.py").write_text(
+        "from components import cluster_identity\nfrom flotilla.kube.kubeconfig import load\n"
+        "cluster_identity.read_identity(open('kube.yaml').read(), 'member1')\n"
+    )
+    monkeypatch.chdir(project)
+    assert main(["preview", "-C", str(project), "-s", "dev", "--engine", "embedded"]) == ExitCode.FAILED
+    said = capsys.readouterr().err
+    assert "member1: no answer from https://127.0.0.1:1 while" in said
+    assert "Traceback" not in said
+
+
+def test_no_verb_prints_the_help(capsys):
+    assert main([]) == ExitCode.USAGE
+    assert "preview" in capsys.readouterr().out
+
+
+def test_exit_codes_stay_what_they_are(repository):
+    assert {code.name: int(code) for code in ExitCode} == {
+        "DONE": 0,
+        "FAILED": 1,
+        "USAGE": 2,
+        "DRIFT": 3,
+        "REFUSED": 4,
+    }
+    documented = (repository / "docs" / "reference" / "exit-codes.md").read_text()
+    assert all(f"| {int(code)} |" in documented for code in ExitCode)
+
+
+def test_the_engine_is_the_embedded_one_where_the_cli_is_not_installed(project, stack, monkeypatch):
+    monkeypatch.setenv("PATH", str(project))
+    monkeypatch.setenv("PULUMI_HOME", str(project))
+    assert missing_for_cli() == ["pulumi", "pulumi-language-python"]
+    assert open_stack(EngineName.AUTO, Setting(project, "dev")).engine is EngineName.EMBEDDED
+    with pytest.raises(EngineError, match="needs pulumi, pulumi-language-python on the PATH"):
+        open_stack(EngineName.PULUMI, Setting(project, "dev"))
+
+
+def test_another_backend_is_refused_by_name():
+    with pytest.raises(EngineError, match=r"s3://bucket; the embedded engine keeps state in folders"):
+        backend_folder("s3://bucket")
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (Change(("spec", "replicas"), ChangeKind.UPDATE, 2, 4), "replicas 2 → 4"),
+        (
+            Change(("spec", "template", "spec", "containers", 0, "image"), ChangeKind.UPDATE, "a:1", "a:2"),
+            "image a:1 → a:2",
+        ),
+        (Change(("metadata", "labels", "site"), ChangeKind.ADD, None, "edge"), "labels.site = edge"),
+        (Change(("metadata", "labels", "site"), ChangeKind.DELETE, "edge", None), "labels.site is removed (was edge)"),
+        (Change(("data", "token"), ChangeKind.UPDATE, Secret("a"), Secret("b")), "data.token [secret] → [secret]"),
+    ],
+)
+def test_changes_are_said_in_the_objects_own_words(change, text):
+    assert change_text(change) == text
