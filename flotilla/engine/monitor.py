@@ -12,8 +12,9 @@ from typing import Any
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import engine_pb2, resource_pb2
 
-from flotilla.engine.deployment import Deployment, Refused
+from flotilla.engine.deployment import Deployment
 from flotilla.engine.goal import goal_of
+from flotilla.engine.ledger import Refused
 from flotilla.engine.urns import STACK_TYPE
 from flotilla.engine.values import UNKNOWN, from_struct, reveal, to_struct
 from flotilla.errors import EngineError, FlotillaError

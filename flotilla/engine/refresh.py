@@ -5,8 +5,9 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from flotilla.engine.deployment import Deployment, Refused
+from flotilla.engine.deployment import Deployment
 from flotilla.engine.diff import Change, ChangeKind, compare
+from flotilla.engine.ledger import Refused
 from flotilla.engine.state import ResourceState, touched
 from flotilla.engine.steps import Op, Step
 from flotilla.engine.urns import PROVIDER_PREFIX
@@ -22,7 +23,7 @@ def refresh(deployment: Deployment) -> None:
     resources = list(deployment.base.resources)
     read = [r for r in resources if r.custom and not r.delete and not r.type.startswith(PROVIDER_PREFIX)]
     with ThreadPoolExecutor(max_workers=deployment.options.parallel) as pool:
-        futures = {id(r): pool.submit(_read, deployment, r) for r in read if not deployment._untargeted(r.urn)}  # noqa: SLF001
+        futures = {id(r): pool.submit(_read, deployment, r) for r in read if not deployment.untargeted(r.urn)}
     gone: set[str] = set()
     for resource in resources:
         future = futures.get(id(resource))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 
-from flotilla.engine.deployment import Deployment, Refused
+from flotilla.engine.deployment import Deployment
+from flotilla.engine.ledger import Refused
 from flotilla.engine.state import ResourceState
 from flotilla.engine.steps import Op
 
@@ -19,7 +20,7 @@ def delete_unregistered(deployment: Deployment) -> None:
         if r.urn not in matched and not r.delete and id(r) not in deployment.removed
     ]
     if deployment.options.targets:
-        doomed = [r for r in doomed if not deployment._untargeted(r.urn)]  # noqa: SLF001
+        doomed = [r for r in doomed if not deployment.untargeted(r.urn)]
     delete_all(deployment, doomed, list(deployment.leftovers))
 
 

@@ -14,7 +14,8 @@ from typing import Any
 from flotilla.engine.backend import OpenStack, StackFiles, StateWriter, open_stack
 from flotilla.engine.config import Project, StackConfig
 from flotilla.engine.crypto import passphrase
-from flotilla.engine.deployment import Deployment, Options, Refused
+from flotilla.engine.deployment import Deployment
+from flotilla.engine.ledger import Options, Refused
 from flotilla.engine.program import Program, run_program
 from flotilla.engine.recovery import settle
 from flotilla.engine.refresh import refresh
@@ -83,7 +84,7 @@ class EmbeddedStack:
         def action(deployment: Deployment, _opened: OpenStack, _config: StackConfig) -> None:
             standing = [r for r in deployment.base.resources if not r.delete]
             if targets:
-                standing = [r for r in standing if not deployment._untargeted(r.urn)]  # noqa: SLF001
+                standing = [r for r in standing if not deployment.untargeted(r.urn)]
             delete_all(deployment, standing, list(deployment.leftovers))
 
         if preview_only:

@@ -16,21 +16,19 @@ import yaml
 
 from flotilla.errors import ClusterError, SandboxError
 from flotilla.karmada.api import CLUSTER_API
-from flotilla.karmada.names import CLUSTER_NAMESPACE
 from flotilla.kube.connection import ApiError, Connection
-from flotilla.kube.objects import Object, ObjectRef, is_true
+from flotilla.kube.objects import Object
 from flotilla.sandbox.certificates import serving_certificate
 from flotilla.sandbox.clusters import LOOPBACK, SandboxCluster, free_ports
+from flotilla.sandbox.definitions import SYSTEM_NAMESPACE, apply, prepare
 from flotilla.sandbox.processes import Process, wait_until
 from flotilla.sandbox.webhooks import webhook_configurations
 
-SYSTEM_NAMESPACE = "karmada-system"
 AGGREGATED = "karmada-aggregated-apiserver"
 CONTROLLERS = "karmada-controller-manager"
 SCHEDULER = "karmada-scheduler"
 WEBHOOK = "karmada-webhook"
 PROGRAMS = (AGGREGATED, CONTROLLERS, SCHEDULER, WEBHOOK)
-_FIELD_MANAGER = "flotilla-sandbox"
 _START_SECONDS = 60
 
 
@@ -100,7 +98,7 @@ class KarmadaProcesses:
             return False
         connection = self.cluster.connection()
         ports = self._ports()
-        self._prepare(connection)
+        prepare(connection, self._definitions())
         self._start_aggregated(connection, ports["aggregated"])
         self._start_webhook(connection, ports)
         self._start_controllers(ports)
@@ -122,27 +120,15 @@ class KarmadaProcesses:
             file.write_text(json.dumps(dict(zip(names + more, free_ports(8), strict=True))))
         return dict(json.loads(file.read_text()))
 
-    def _prepare(self, connection: Connection) -> None:
-        for name in (SYSTEM_NAMESPACE, CLUSTER_NAMESPACE):
-            _apply(connection, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-        definitions = []
-        for file in sorted((self.programs / "crds").glob("*.yaml")):
-            definitions += [d for d in yaml.safe_load_all(file.read_text()) if d]
-        for definition in definitions:
-            _apply(connection, definition)
-        for definition in definitions:
-            ref = ObjectRef(definition["apiVersion"], definition["kind"], definition["metadata"]["name"])
-            wait_until(
-                lambda ref=ref: is_true(connection.get(ref), "Established"),
-                seconds=_START_SECONDS,
-                doing=f"waiting for the CRD {ref.name}",
-            )
+    def _definitions(self) -> list[Object]:
+        files = sorted((self.programs / "crds").glob("*.yaml"))
+        return [d for file in files for d in yaml.safe_load_all(file.read_text()) if d]
 
     def _start_aggregated(self, connection: Connection, port: int) -> None:
         host = f"{AGGREGATED}.{SYSTEM_NAMESPACE}.svc"
         certificate = serving_certificate(self.folder / "pki" / "aggregated", [host, "localhost", LOOPBACK])
         # An API server dials an aggregated one by the Service's name; an external name of localhost leads here.
-        _apply(
+        apply(
             connection,
             {
                 "apiVersion": "v1",
@@ -151,7 +137,7 @@ class KarmadaProcesses:
                 "spec": {"type": "ExternalName", "externalName": "localhost"},
             },
         )
-        _apply(
+        apply(
             connection,
             {
                 "apiVersion": "apiregistration.k8s.io/v1",
@@ -203,7 +189,7 @@ class KarmadaProcesses:
         trust = ssl.create_default_context(cafile=str(certificate.folder / "ca.crt"))
         _wait_healthy(process, f"https://{LOOPBACK}:{ports['webhook']}/readyz", trust)
         for configuration in webhook_configurations(f"https://{LOOPBACK}:{ports['webhook']}", certificate.ca_bundle):
-            _apply(connection, configuration)
+            apply(connection, configuration)
 
     def _start_controllers(self, ports: dict[str, int]) -> None:
         for name, key in ((CONTROLLERS, "controllers"), (SCHEDULER, "scheduler")):
@@ -235,10 +221,6 @@ class KarmadaProcesses:
         if process.pid() is None:
             process.start([str(self.programs / name), *arguments])
         return process
-
-
-def _apply(connection: Connection, obj: Object) -> None:
-    connection.apply(obj, field_manager=_FIELD_MANAGER, force=True)
 
 
 def _wait_healthy(process: Process, url: str, trust: ssl.SSLContext | None = None) -> None:

@@ -9,16 +9,13 @@ from pathlib import Path
 
 from flotilla.errors import ClusterError
 from flotilla.karmada.api import CLUSTER_API
-from flotilla.karmada.names import CLUSTER_NAMESPACE
-from flotilla.kube.objects import Object, ObjectRef, is_true
 from flotilla.sandbox.clusters import SandboxCluster
-from flotilla.sandbox.processes import Process, wait_until
+from flotilla.sandbox.definitions import prepare
+from flotilla.sandbox.processes import Process
 from flotilla.sandbox.standin.crds import definitions
 
 CONTRACT = "1.18"
 """The Karmada version whose contract the stand-in keeps."""
-_START_SECONDS = 60
-_FIELD_MANAGER = "flotilla-sandbox"
 
 
 @dataclass(frozen=True)
@@ -55,21 +52,7 @@ class StandIn:
         """Start it. False where it ran already."""
         if self.running():
             return False
-        connection = self.cluster.connection()
-        namespaces = [
-            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-            for name in ("karmada-system", CLUSTER_NAMESPACE)
-        ]
-        wanted: list[Object] = [*namespaces, *definitions()]
-        for obj in wanted:
-            connection.apply(obj, field_manager=_FIELD_MANAGER, force=True)
-        for definition in definitions():
-            ref = ObjectRef(definition["apiVersion"], definition["kind"], definition["metadata"]["name"])
-            wait_until(
-                lambda ref=ref: is_true(connection.get(ref), "Established"),
-                seconds=_START_SECONDS,
-                doing=f"waiting for the CRD {ref.name}",
-            )
+        prepare(self.cluster.connection(), definitions())
         command = [sys.executable, "-m", "flotilla.sandbox.standin", f"--kubeconfig={self.cluster.kubeconfig}"]
         self._process.start(command)
         return True

@@ -1,0 +1,148 @@
+"""The ledger of a run: which resources there are, what has begun, what went wrong; and how a step is carried out."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from flotilla.engine.registry import ProviderRegistry
+from flotilla.engine.state import Operation, ResourceState, Snapshot
+from flotilla.engine.steps import Listener, Phase, Result, Step, StepEvent
+from flotilla.errors import FlotillaError
+
+
+class Refused(FlotillaError):
+    """A resource was not deployed: it failed, or the deployment is ending. The reason is in the result."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a deployment runs."""
+
+    dry_run: bool = False
+    parallel: int = 64
+    targets: tuple[str, ...] = ()
+    disabled_defaults: tuple[str, ...] = ()
+    """Packages that every resource must name a provider for (`pulumi:disable-default-providers`)."""
+
+
+@dataclass
+class Ledger:
+    """The state of one run. `save` makes it durable and returns when it is."""
+
+    stack: str
+    project: str
+    base: Snapshot
+    options: Options
+    listener: Listener = lambda _: None
+    save: Callable[[], None] = lambda: None
+    result: Result = field(default_factory=Result)
+
+    def __post_init__(self) -> None:
+        """Sort the base state into what may be matched and what waits to be deleted."""
+        self.lock = threading.RLock()
+        self.slots = threading.BoundedSemaphore(self.options.parallel)
+        self.ending = threading.Event()
+        self.olds = {r.urn: r for r in self.base.resources if not r.delete}
+        self.leftovers = [r for r in self.base.resources if r.delete]
+        self.news: dict[str, ResourceState] = {}
+        self.registered: set[str] = set()
+        self.removed: set[int] = set()
+        self.replaced_early: set[str] = set()
+        self.doomed: set[str] = set()
+        """URNs that this run deletes: what names one of them in `deleted_with` goes with it."""
+        self.pending: dict[str, Operation] = {op.resource.urn: op for op in self.base.pending}
+        self.registry = ProviderRegistry(self.find)
+
+    # -- state ------------------------------------------------------------------------------------
+
+    def find(self, urn: str) -> ResourceState | None:
+        """Return a resource as it is now: of this run, else of the last."""
+        return self.news.get(urn) or self.olds.get(urn)
+
+    def snapshot(self) -> Snapshot:
+        """Return the state at this moment: what this run has done, and what it has not reached."""
+        with self.lock:
+            matched = {alias for r in self.news.values() for alias in (r.urn, *r.aliases)}
+            kept = [r for r in self.base.resources if id(r) not in self.removed and (r.delete or r.urn not in matched)]
+            standing = {id(r) for r in kept}
+            doomed = [r for r in self.leftovers if id(r) not in self.removed and id(r) not in standing]
+            # In order by construction: a resource is registered after what it depends on, and what this run has not
+            # reached depends on nothing that it has removed.
+            return Snapshot((*self.news.values(), *kept, *doomed), tuple(self.pending.values()))
+
+    def put(self, resource: ResourceState) -> None:
+        """Take a resource into the state and make it durable."""
+        with self.lock:
+            self.news[resource.urn] = resource
+            self.pending.pop(resource.urn, None)
+        if not self.options.dry_run:
+            self.save()
+
+    def drop(self, resource: ResourceState) -> None:
+        """Take a resource out of the state and make that durable."""
+        with self.lock:
+            self.removed.add(id(resource))
+            self.pending.pop(resource.urn, None)
+            if self.news.get(resource.urn) is resource:
+                del self.news[resource.urn]
+        if not self.options.dry_run:
+            self.save()
+
+    def run(self, step: Step, pending: Operation | None, action: Callable[[], None]) -> None:
+        """Carry out a step: say so, note it in the state as begun, do it, say how it went.
+
+        Raises:
+            Refused: it failed; the reason is in the result, and the deployment winds down.
+        """
+        started = time.monotonic()
+        self.listener(StepEvent(Phase.BEGIN, step))
+        with self.lock:
+            self.result.steps.append(step)
+        if self.options.dry_run:
+            action()
+            self.listener(StepEvent(Phase.DONE, step))
+            return
+        try:
+            with self.slots:
+                self._refuse_while_ending(step)
+                if pending is not None:
+                    with self.lock:
+                        self.pending[step.urn] = pending
+                    self.save()
+                action()
+        except Refused:
+            with self.lock:
+                self.result.steps.remove(step)
+            raise
+        except Exception as error:
+            self.fail(step, error, time.monotonic() - started)
+            raise Refused(step.urn) from error
+        self.listener(StepEvent(Phase.DONE, step, time.monotonic() - started))
+
+    def _refuse_while_ending(self, step: Step) -> None:
+        if self.ending.is_set():
+            raise Refused(f"{step.urn}: not begun, the deployment is ending")
+
+    def fail(self, step: Step, error: Exception, seconds: float = 0.0) -> None:
+        """Record a failure and wind down: what is in flight is finished, nothing new is begun."""
+        text = str(error) if isinstance(error, FlotillaError) else f"{type(error).__name__}: {error}"
+        with self.lock:
+            self.result.failures.append(f"{step.op} {step.type} {step.name}: {text}")
+            # A creation that failed left nothing that we know of; what did reach the cluster is found by its token.
+            operation = self.pending.get(step.urn)
+            if operation is not None and not (isinstance(error, FlotillaError) and _may_have_reached(error)):
+                del self.pending[step.urn]
+        self.ending.set()
+        self.listener(StepEvent(Phase.FAILED, step, seconds, text))
+        if not self.options.dry_run:
+            with suppress(FlotillaError):
+                self.save()
+
+
+def _may_have_reached(error: FlotillaError) -> bool:
+    """Tell whether a failed request may have been carried out all the same: there was no answer to it."""
+    return getattr(error, "status", None) == 0

@@ -1,0 +1,32 @@
+"""What Karmada's API server needs before its controllers start, whoever they are."""
+
+from __future__ import annotations
+
+from flotilla.karmada.names import CLUSTER_NAMESPACE
+from flotilla.kube.connection import Connection
+from flotilla.kube.objects import Object, ObjectRef, is_true
+from flotilla.sandbox.processes import wait_until
+
+SYSTEM_NAMESPACE = "karmada-system"
+_FIELD_MANAGER = "flotilla-sandbox"
+_SECONDS = 60
+
+
+def apply(connection: Connection, obj: Object) -> None:
+    """Apply an object of the sandbox's own."""
+    connection.apply(obj, field_manager=_FIELD_MANAGER, force=True)
+
+
+def prepare(connection: Connection, definitions: list[Object]) -> None:
+    """Make Karmada's namespaces, and its kinds, and wait until these are served."""
+    for name in (SYSTEM_NAMESPACE, CLUSTER_NAMESPACE):
+        apply(connection, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    for definition in definitions:
+        apply(connection, definition)
+    for definition in definitions:
+        ref = ObjectRef(definition["apiVersion"], definition["kind"], definition["metadata"]["name"])
+        wait_until(
+            lambda ref=ref: is_true(connection.get(ref), "Established"),
+            seconds=_SECONDS,
+            doing=f"waiting for the CRD {ref.name}",
+        )
