@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test unit sandbox-tests live lint bench kills lock schema clean
+.PHONY: help demo demo-down test unit sandbox-tests live lint bench kills lock schema picture clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -27,6 +27,7 @@ demo-down: $(STAMP) ## remove everything that the demo made
 	@$(BIN)/flotilla sandbox down
 
 test: lint ## the whole suite; the last lines say what was skipped and why
+	@-$(BIN)/flotilla sandbox prepare  # minutes where it builds: not within a test's time; where it can't, tests skip
 	@$(BIN)/pytest
 
 unit: $(STAMP) ## the tests without processes, in seconds
@@ -56,6 +57,9 @@ lock: ## compile requirements.lock for all platforms, without index addresses
 
 schema: $(STAMP) ## generate stacks/fleet.schema.json
 	@$(BIN)/python -m flotilla.config.schema
+
+picture: $(STAMP) ## draw docs/picture/demo.svg from a real run of the demo
+	@$(BIN)/python docs/picture/record.py
 
 clean: ## remove the environment and caches (not a sandbox that runs)
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

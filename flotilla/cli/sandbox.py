@@ -10,6 +10,7 @@ from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import Output
 from flotilla.deploy.interface import Setting
 from flotilla.deploy.state import remove_stack
+from flotilla.sandbox.binaries import ensure
 from flotilla.sandbox.fleet import STACK, Sandbox
 
 
@@ -22,6 +23,8 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     up.add_argument("--karmada-bin", type=Path, help="folder of Karmada's programs (KARMADA_BIN)")
     up.add_argument("--stand-in", action="store_true", help="run the stand-in for Karmada even where Karmada is found")
     up.set_defaults(verb=_up)
+    prepare = inner.add_parser("prepare", parents=[common], help="download or build its programs, once")
+    prepare.set_defaults(verb=_prepare)
     status = inner.add_parser("status", parents=[common], help="show what runs")
     status.set_defaults(verb=_status)
     down = inner.add_parser("down", parents=[common], help="end every process and remove every file")
@@ -33,6 +36,16 @@ def _up(options: argparse.Namespace) -> ExitCode:
     sandbox = Sandbox(options.project.resolve())
     sandbox.up(output.say, members=options.members, karmada_bin=options.karmada_bin, stand_in=options.stand_in)
     return _status(options)
+
+
+def _prepare(options: argparse.Namespace) -> ExitCode:
+    output = Output(as_json=options.json)
+    binaries = ensure(output.say)
+    if options.json:
+        output.json({"folder": str(binaries.folder), "origin": binaries.origin})
+    else:
+        output.console.print(f"the sandbox's programs: {binaries.origin}, in {binaries.folder}")
+    return ExitCode.DONE
 
 
 def _status(options: argparse.Namespace) -> ExitCode:
