@@ -13,7 +13,7 @@ from typing import Any
 
 from flotilla.engine.backend import OpenStack, StackFiles, StateWriter, open_stack
 from flotilla.engine.config import Project, StackConfig
-from flotilla.engine.crypto import passphrase
+from flotilla.engine.crypto import PassphraseCrypter, passphrase
 from flotilla.engine.deployment import Deployment
 from flotilla.engine.ledger import Options, Refused
 from flotilla.engine.program import Program, run_program
@@ -137,7 +137,11 @@ class EmbeddedStack:
         return Deployment(self.name, self.project.name, snapshot, options, self.listener)
 
     def _run_program(self, deployment: Deployment, config: StackConfig, opened: OpenStack) -> None:
-        values, secret_keys = config.decrypted(opened.crypter)
+        crypter = opened.crypter
+        if config.salt not in (None, crypter.state):
+            # The CLI gives a stack file a salt of its own when it encrypts the first secret there.
+            crypter = PassphraseCrypter(passphrase(self.backend / "passphrase"), config.salt)
+        values, secret_keys = config.decrypted(crypter)
         run_program(self.program or self.project.folder, deployment, values, secret_keys)
 
     def _change(

@@ -309,5 +309,18 @@ def test_secrets_are_in_no_file_and_no_plan(stack, tmp_path):
             assert "hunter2" not in file.read_text(), file
 
 
+def test_secrets_of_a_stack_file_keep_their_own_salt(stack, tmp_path, monkeypatch):
+    """`pulumi config set --secret` after an embedded `up`: state and stack file are then under two salts."""
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "abc")
+    seen = []
+    made = stack(lambda: seen.append(pulumi.Config("unit").get("key")))
+    made.up()
+    (tmp_path / "Pulumi.test.yaml").write_text(
+        f'encryptionsalt: "{CLI_SALT}"\nconfig:\n  unit:key: {{secure: "{CLI_SECRET}"}}\n'
+    )
+    assert made.up().failures == []
+    assert seen == [None, "hello"]
+
+
 def test_ops_are_named_as_pulumi_names_them():
     assert {str(op) for op in Op} >= {"same", "create", "update", "delete", "replace", "create-replacement"}

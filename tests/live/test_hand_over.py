@@ -1,0 +1,72 @@
+"""A stack goes from the embedded engine to Pulumi's CLI and back, on one state, and nobody plans a change."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import pulumi
+import pytest
+
+from flotilla.deploy.embedded import embedded_stack
+from flotilla.deploy.interface import Setting
+from flotilla.deploy.pulumi_cli import PulumiStack
+from flotilla.engine.steps import CHANGING
+from tests.conformance.file_resource import FileResource, Group
+
+pytestmark = pytest.mark.live
+
+NEEDED = ("pulumi", "pulumi-resource-pulumi-python")
+
+
+@pytest.fixture
+def both(tmp_path, monkeypatch):
+    """Both engines on one stack: `both(value)` gives (embedded, CLI) for a program with that value."""
+    missing = [name for name in NEEDED if shutil.which(name) is None]
+    if missing:
+        pytest.skip(f"not on the PATH: {', '.join(missing)}")
+    for folder in ("project", "files", "state"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "project" / "Pulumi.yaml").write_text("name: handover\nruntime: python\n")
+    monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{tmp_path / 'state'}")
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "handover")
+    monkeypatch.setenv("PULUMI_PYTHON_CMD", sys.executable)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+
+    def make(value):
+        def program():
+            group = Group("group")
+            one = FileResource(
+                "one",
+                {"folder": str(tmp_path / "files"), "value": value, "secret": pulumi.Output.secret("hunter2")},
+                pulumi.ResourceOptions(parent=group),
+            )
+            FileResource("two", {"folder": str(tmp_path / "files"), "value": one.path})
+            pulumi.export("secret", pulumi.Output.secret("hunter3"))
+
+        setting = Setting(tmp_path / "project", "test", program=program)
+        return embedded_stack(setting), PulumiStack(setting)
+
+    return make
+
+
+def changes(result):
+    assert result.failures == []
+    return [step for step in result.steps if step.op in CHANGING]
+
+
+def test_from_the_embedded_engine_to_the_cli_and_back(both, tmp_path):
+    embedded, cli = both("1")
+    assert changes(embedded.up())
+    assert changes(cli.preview()) == []
+    assert changes(cli.refresh(preview_only=True)) == []
+    embedded, cli = both("2")
+    assert [(str(s.op), s.name) for s in changes(cli.up())] == [("update", "one")]
+    assert changes(embedded.preview()) == []
+    assert changes(embedded.refresh(preview_only=True)) == []
+    embedded, cli = both("3")
+    assert [(str(s.op), s.name) for s in changes(embedded.up())] == [("update", "one")]
+    assert changes(cli.preview()) == []
+    assert cli.up().outputs == embedded.up().outputs
+    assert changes(cli.destroy())
+    assert embedded.snapshot().resources == ()
+    assert not list((tmp_path / "files").iterdir())
