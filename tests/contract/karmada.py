@@ -82,6 +82,10 @@ class Karmada:
         eventually(lambda: self.cluster(name) is None, seconds=90)
         for secret in (name, f"{name}-impersonator"):
             self.api.delete(ObjectRef("v1", "Secret", secret, "karmada-cluster"))
+        member = self.fleet.connection(name)
+        for obj in (join.cluster_role_binding(name), join.cluster_role(name), join.namespace()):
+            member.delete(ref_of(obj))
+        eventually(lambda: member.find(ref_of(join.namespace())) is None)
 
     def make(self, obj):
         return self.api.apply(obj, field_manager=MANAGER, force=True)
@@ -110,10 +114,6 @@ def karmada(fleet):
     yield made
     for name in MEMBERS:
         made.leave(name)
-        member = fleet.connection(name)
-        for obj in (join.cluster_role_binding(name), join.cluster_role(name), join.namespace()):
-            member.delete(ref_of(obj), propagation="Foreground")
-        eventually(lambda member=member: member.find(ObjectRef("v1", "Namespace", "karmada-cluster")) is None)
 
 
 @pytest.fixture
