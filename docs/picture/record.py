@@ -29,7 +29,8 @@ def main() -> int:
     here = str(Path.cwd())
     console = Console(record=True, width=WIDTH, file=io.StringIO())
     # The picture is for everybody: where it was made is nobody's business.
-    console.print(Text.from_ansi(f"$ make demo\n{done.stdout.replace(here + '/', '')}"))
+    shown = re.sub(r" from /\S+", "", done.stdout.replace(f"{here}/", ""))
+    console.print(Text.from_ansi(f"$ make demo\n{shown}"))
     # Without the fonts that it would fetch: a picture asks nobody for anything.
     TARGET.write_text(re.sub(r"@font-face \{.*?\}\s*", "", console.export_svg(title="make demo"), flags=re.DOTALL))
     return 0
