@@ -113,8 +113,8 @@ def _preview(options: argparse.Namespace) -> ExitCode:
 def _up(options: argparse.Namespace) -> ExitCode:
     output = Output(as_json=options.json)
     stack = _open(options, output)
+    quiet = open_stack(options.engine, Setting(options.project.resolve(), options.stack))
     targets = tuple(options.target)
-    quiet = _open(options, Output(as_json=options.json, quiet=True))
     planned = quiet.preview(targets=targets, refresh_first=options.refresh)
     if _failed(planned):
         return ExitCode.FAILED

@@ -22,7 +22,7 @@ from flotilla.engine.refresh import refresh
 from flotilla.engine.removal import delete_all, delete_unregistered
 from flotilla.engine.state import Encoder, Snapshot
 from flotilla.engine.steps import Listener, Result
-from flotilla.errors import EngineError, FlotillaError
+from flotilla.errors import EngineError
 
 Tell = Callable[[str], None]
 
@@ -196,13 +196,3 @@ def _interruptible(deployment: Deployment, tell: Tell) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, previous)
-
-
-def raise_failures(result: Result, doing: str) -> None:
-    """Raise what failed as one error.
-
-    Raises:
-        FlotillaError: there were failures.
-    """
-    if result.failures:
-        raise FlotillaError(f"{doing} failed:\n" + "\n".join(f"  {line}" for line in result.failures))

@@ -26,7 +26,6 @@ class Op(StrEnum):
     READ = "read"
     REFRESH = "refresh"
     IMPORT = "import"
-    FORGET = "forget"
 
 
 CHANGING = frozenset(Op) - {Op.SAME, Op.READ, Op.REFRESH}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from flotilla.errors import ClusterError
+from flotilla.karmada.api import CLUSTER_API
 from flotilla.karmada.names import CLUSTER_NAMESPACE
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object, ObjectRef, is_true
@@ -30,3 +32,12 @@ def prepare(connection: Connection, definitions: list[Object]) -> None:
             seconds=_SECONDS,
             doing=f"waiting for the CRD {ref.name}",
         )
+
+
+def serves_clusters(connection: Connection) -> bool:
+    """Tell whether Karmada's API answers: its own kind Cluster is the last that is served."""
+    try:
+        connection.list(CLUSTER_API, "Cluster")
+    except ClusterError:
+        return False
+    return True

@@ -6,7 +6,7 @@ import fcntl
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -57,11 +57,6 @@ class Sandbox:
         self.project = project
         self.root = project / ".flotilla" / "sandbox"
         self.stack_file = project / "stacks" / f"Pulumi.{STACK}.yaml"
-
-    @property
-    def exists(self) -> bool:
-        """Tell whether an `up` has begun here."""
-        return self._record_file.exists()
 
     def up(self, report: Report, *, members: int, karmada_bin: Path | None = None, stand_in: bool = False) -> None:
         """Start what isn't there and repair what broke; what runs is left alone.
@@ -204,8 +199,3 @@ class Sandbox:
                     "another `flotilla sandbox` command is running here", hint="wait until it is done"
                 ) from None
             yield
-
-
-def report_to(write: Callable[[str], None]) -> Report:
-    """Return a report that prefixes lines, so that a log shows where they come from."""
-    return lambda line: write(f"sandbox: {line}")

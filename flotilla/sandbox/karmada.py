@@ -14,13 +14,12 @@ from pathlib import Path
 
 import yaml
 
-from flotilla.errors import ClusterError, SandboxError
-from flotilla.karmada.api import CLUSTER_API
-from flotilla.kube.connection import ApiError, Connection
+from flotilla.errors import SandboxError
+from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object
 from flotilla.sandbox.certificates import serving_certificate
 from flotilla.sandbox.clusters import LOOPBACK, SandboxCluster, free_ports
-from flotilla.sandbox.definitions import SYSTEM_NAMESPACE, apply, prepare
+from flotilla.sandbox.definitions import SYSTEM_NAMESPACE, apply, prepare, serves_clusters
 from flotilla.sandbox.processes import Process, wait_until
 from flotilla.sandbox.webhooks import webhook_configurations
 
@@ -86,11 +85,7 @@ class KarmadaProcesses:
         """Tell whether all of them run and the aggregated API answers."""
         if any(Process(name, self.folder).pid() is None for name in PROGRAMS):
             return False
-        try:
-            self.cluster.connection().list(CLUSTER_API, "Cluster")
-        except ClusterError:
-            return False
-        return True
+        return serves_clusters(self.cluster.connection())
 
     def up(self) -> bool:
         """Start what doesn't run. False where everything ran already."""
@@ -167,11 +162,7 @@ class KarmadaProcesses:
         )
 
         def available() -> bool:
-            try:
-                connection.list(CLUSTER_API, "Cluster")
-            except ApiError:
-                return False
-            return True
+            return serves_clusters(connection)
 
         wait_until(available, seconds=_START_SECONDS, doing="waiting for Karmada's aggregated API", process=process)
 

@@ -7,10 +7,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from flotilla.errors import ClusterError
-from flotilla.karmada.api import CLUSTER_API
 from flotilla.sandbox.clusters import SandboxCluster
-from flotilla.sandbox.definitions import prepare
+from flotilla.sandbox.definitions import prepare, serves_clusters
 from flotilla.sandbox.processes import Process
 from flotilla.sandbox.standin.crds import definitions
 
@@ -42,11 +40,7 @@ class StandIn:
         """Tell whether it runs and its API answers."""
         if self._process.pid() is None:
             return False
-        try:
-            self.cluster.connection().list(CLUSTER_API, "Cluster")
-        except ClusterError:
-            return False
-        return True
+        return serves_clusters(self.cluster.connection())
 
     def up(self) -> bool:
         """Start it. False where it ran already."""

@@ -6,7 +6,7 @@ import json
 import zlib
 from typing import Any
 
-from flotilla.karmada.api import BINDING_API, CLUSTER_API, POLICY_API, WORK_API
+from flotilla.karmada.api import BINDING_API, POLICY_API, WORK_API
 from flotilla.karmada.names import EXECUTION_NAMESPACE_PREFIX, execution_namespace
 from flotilla.karmada.render import render
 from flotilla.karmada.rollout import facts_of
@@ -219,9 +219,3 @@ def _namespace_works(world: World, clusters: list[Object]) -> list[Object]:
         manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": _traveller(namespace)["metadata"]}
         works += [_work(c["metadata"]["name"], ref, manifest, {}, "abort", namespace, []) for c in clusters]
     return works
-
-
-def cluster_of(world: World, work: Object) -> Object | None:
-    """Return the Cluster that a Work is for."""
-    name = work["metadata"]["namespace"].removeprefix(EXECUTION_NAMESPACE_PREFIX)
-    return world.control_plane.find(ObjectRef(CLUSTER_API, "Cluster", name))
