@@ -28,7 +28,7 @@ demo-down: $(STAMP) ## remove everything that the demo made
 
 test: lint ## the whole suite; the last lines say what was skipped and why
 	@-$(BIN)/flotilla sandbox prepare  # minutes where it builds: not within a test's time; where it can't, tests skip
-	@$(BIN)/pytest
+	@$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 unit: $(STAMP) ## the tests without processes, in seconds
 	@$(BIN)/pytest tests/unit

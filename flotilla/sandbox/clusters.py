@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -18,6 +20,7 @@ from flotilla.kube.connection import Connection
 from flotilla.sandbox.binaries import KUBERNETES, Binaries
 
 LOOPBACK = "127.0.0.1"
+_SERVER_PORTS = range(20000, 32768)
 _NODE_CAPACITY = {"cpu": "32", "memory": "256Gi", "pods": "110"}
 # What runs in a Karmada control plane, as upstream deploys its kube-controller-manager: no workload controllers.
 _KARMADA_CONTROLLERS = (
@@ -211,12 +214,15 @@ def _patch(component: str, arguments: dict[str, str]) -> dict[str, Any]:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports of loopback that are free now, all different."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind((LOOPBACK, 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
+    """Return ports of loopback that are free now, all different.
+
+    They lie below the range that the kernel draws from for outgoing connections: one of those could take a port
+    between this look and the moment when its server starts.
+    """
+    found: set[int] = set()
+    while len(found) < count:
+        port = secrets.choice(_SERVER_PORTS)
+        with socket.socket() as one, contextlib.suppress(OSError):
+            one.bind((LOOPBACK, port))
+            found.add(port)
+    return sorted(found)
