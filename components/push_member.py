@@ -13,6 +13,7 @@ from components.cluster_identity import cluster_identity
 from components.karmada_control_plane import KarmadaControlPlane
 from components.kubernetes_object import KubernetesObject
 from components.providers import cluster_provider
+from flotilla.errors import FlotillaError
 from flotilla.karmada import join
 from flotilla.karmada.names import CLUSTER_NAMESPACE
 
@@ -158,11 +159,12 @@ def _declare_credentials(
     ca_bundle = args.get("ca_bundle")
     encoded = base64.b64encode(ca_bundle.encode()).decode() if ca_bundle else None
 
-    def credentials(data: dict[str, str]) -> dict[str, str]:
-        return {"token": data["token"], "caBundle": encoded or data["ca.crt"]}
+    def credentials(data: dict[str, str] | None) -> dict[str, str]:
+        held = _filled(data, name)
+        return {"token": held["token"], "caBundle": encoded or held["ca.crt"]}
 
-    def impersonation(data: dict[str, str]) -> dict[str, str]:
-        return {"token": data["token"]}
+    def impersonation(data: dict[str, str] | None) -> dict[str, str]:
+        return {"token": _filled(data, name)["token"]}
 
     return [
         control_plane.declare("credentials", join.credentials(name, token.data.apply(credentials))),
@@ -171,3 +173,13 @@ def _declare_credentials(
             join.impersonator_credentials(name, impersonator_token.data.apply(impersonation)),
         ),
     ]
+
+
+def _filled(data: dict[str, str] | None, member: str) -> dict[str, str]:
+    """Return a token Secret's data. Providers that don't wait for it (before 4.0) hand it out empty."""
+    if not data or "token" not in data:
+        raise FlotillaError(
+            f"{member}: its token controller has not filled a token Secret of the join yet",
+            hint="run `up` again; if it stays so, look at the member's kube-controller-manager",
+        )
+    return data

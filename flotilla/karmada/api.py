@@ -271,9 +271,9 @@ class Overriders(ApiModel):
 
 
 class RuleWithCluster(ApiModel):
-    """Overriders for some clusters."""
+    """Overriders for some clusters, or for all that get the template."""
 
-    target_cluster: ClusterAffinity
+    target_cluster: ClusterAffinity | None = None
     overriders: Overriders
 
 

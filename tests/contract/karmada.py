@@ -144,7 +144,7 @@ def bound(karmada, obj):
 
 
 def reported(karmada, obj):
-    """The clusters that have reported an object's state back; only from then on does Karmada surely know of it there."""
+    """The clusters that have reported an object back: only from then on Karmada surely knows of it there."""
     found = karmada.api.find(binding_ref(ref_of(obj)))
     items = (found or {}).get("status", {}).get("aggregatedStatus") or []
     return {item["clusterName"] for item in items if item.get("status")}
@@ -269,14 +269,21 @@ def test_a_placement_that_nothing_matches_is_told(karmada, namespace):
 def test_the_higher_priority_wins(karmada, namespace):
     """docs: user guide, propagation policy, configure PropagationPolicy priority"""
     template = web(namespace)
-    for name, priority, member in (("low", 1, "member1"), ("high", 2, "member2")):
+    probe = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "probe", "namespace": namespace}}
+    for name, priority, member, selected in (
+        ("low", 1, "member1", [template]),
+        ("high", 2, "member2", [template, probe]),
+    ):
         karmada.policy(
             name,
             namespace,
-            [selector(template)],
+            [selector(one) for one in selected],
             {"clusterAffinity": {"clusterNames": [member]}},
             priority=priority,
         )
+    # A policy that Karmada learns of after it has given the template away is too late: the probe says that it knows.
+    karmada.make(probe)
+    eventually(lambda: bound(karmada, probe))
     karmada.make(template)
     eventually(lambda: set(bound(karmada, template)) == {"member2"})
 

@@ -29,16 +29,6 @@ _POLICY_DEFAULTS = {
     "conflictResolution": "Abort",
     "schedulerName": "default-scheduler",
 }
-# What Karmada's API refuses, as far as programs here can meet it.
-_RULES = {
-    "Cluster": [
-        {
-            "rule": "!has(self.spec.apiEndpoint) || self.spec.apiEndpoint.startsWith('http')",
-            "message": "spec.apiEndpoint must be a URL with a scheme",
-        },
-        {"rule": "self.metadata.name.size() <= 48", "message": "must be no more than 48 characters"},
-    ],
-}
 
 
 def definitions() -> list[Object]:
@@ -54,8 +44,6 @@ def _definition(model: type[api.ApiObject], plural: str, *, namespaced: bool) ->
         for key, value in _POLICY_DEFAULTS.items():
             schema["properties"]["spec"]["properties"][key]["default"] = value
     schema["properties"].setdefault("status", dict(_OPEN))
-    if model.kind_of in _RULES:
-        schema["x-kubernetes-validations"] = _RULES[model.kind_of]
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
@@ -98,8 +86,10 @@ def _schema(annotation: Any) -> Object:
         inner = get_args(annotation)[1]
         return dict(_OPEN) if inner is Any else {"type": "object", "additionalProperties": _schema(inner)}
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        properties = {f.alias or name: _schema(f.annotation) for name, f in annotation.model_fields.items()}
-        return {**_OPEN, "properties": properties}
+        fields = {f.alias or name: f for name, f in annotation.model_fields.items()}
+        required = [key for key, f in fields.items() if f.is_required() and key != "metadata"]
+        schema = {**_OPEN, "properties": {key: _schema(f.annotation) for key, f in fields.items()}}
+        return {**schema, "required": required} if required else schema
     return {str: {"type": "string"}, int: {"type": "integer"}, bool: {"type": "boolean"}}.get(
         annotation, {"x-kubernetes-preserve-unknown-fields": True}
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 from flotilla.sandbox.clusters import SandboxCluster
 from flotilla.sandbox.definitions import prepare, serves_clusters
 from flotilla.sandbox.processes import Process
+from flotilla.sandbox.standin.admission import guard
 from flotilla.sandbox.standin.crds import definitions
 
 CONTRACT = "1.18"
@@ -46,7 +47,9 @@ class StandIn:
         """Start it. False where it ran already."""
         if self.running():
             return False
-        prepare(self.cluster.connection(), definitions())
+        connection = self.cluster.connection()
+        prepare(connection, definitions())
+        guard(connection)
         command = [sys.executable, "-m", "flotilla.sandbox.standin", f"--kubeconfig={self.cluster.kubeconfig}"]
         self._process.start(command)
         return True

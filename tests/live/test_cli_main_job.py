@@ -1,0 +1,55 @@
+"""The main job with Pulumi's own commands: what a user of `pulumi` types, on real Karmada."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from tests.contract.main_job import NGINX, deployed, everything, members
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
+
+NEEDED = ("pulumi", "pulumi-language-python", "pulumi-resource-pulumi-python", "pulumi-resource-kubernetes")
+
+
+@pytest.fixture
+def pulumi(fleet, repository, monkeypatch, tmp_path):
+    missing = [name for name in NEEDED if shutil.which(name) is None]
+    if missing:
+        pytest.skip(f"not on the PATH: {', '.join(missing)}")
+    (fleet.project / ".venv").symlink_to(repository / ".venv")
+    (tmp_path / "state").mkdir()
+    monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{tmp_path / 'state'}")
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "a passphrase of this test")
+    monkeypatch.setenv("PATH", f"{repository / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PYTHONPATH", str(repository))
+
+    def run(*arguments):
+        done = subprocess.run(
+            ["pulumi", *arguments, "--non-interactive"],
+            cwd=fleet.project,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+        return done.stdout
+
+    return run
+
+
+def test_pulumi_preview_up_refresh_destroy(fleet, pulumi):
+    before = everything(fleet)
+    fleet.write(members("member1", "member2"), [NGINX])
+    pulumi("stack", "init", "sandbox")
+    assert "nginx-rollout" in pulumi("preview", "--stack", "sandbox")
+    assert everything(fleet) == before, "a preview changes nothing"
+    pulumi("up", "--stack", "sandbox", "--yes")
+    for cluster in ("member1", "member2"):
+        assert deployed(fleet, cluster)["status"]["readyReplicas"] == NGINX["replicas"]
+    pulumi("preview", "--stack", "sandbox", "--expect-no-changes")
+    pulumi("refresh", "--stack", "sandbox", "--preview-only", "--expect-no-changes")
+    pulumi("destroy", "--stack", "sandbox", "--yes")
+    assert everything(fleet) == before
