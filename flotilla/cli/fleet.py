@@ -3,39 +3,26 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from typing import Any
 
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import Output, plan_document
+from flotilla.cli.stack_options import agreed, engine_options, stack_options
 from flotilla.config.declare import rendered
 from flotilla.config.files import kubeconfig_text
 from flotilla.config.load import load_stack_file
-from flotilla.deploy.interface import EngineName, Setting, Stack, load_project, open_stack
+from flotilla.deploy.interface import Setting, Stack, load_project, open_stack
 from flotilla.deploy.plan import fleet_plan
 from flotilla.engine.steps import Result
 from flotilla.errors import FlotillaError
 from flotilla.karmada.status import fleet_status
 from flotilla.kube.connection import connect
 
-DEFAULT_STACK = "sandbox"
-
 
 def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     """Add the verbs to the command's parser."""
-    stack = argparse.ArgumentParser(add_help=False)
-    stack.add_argument(
-        "-s", "--stack", default=os.environ.get("FLOTILLA_STACK", DEFAULT_STACK), help="the stack (FLOTILLA_STACK)"
-    )
-    engine = argparse.ArgumentParser(add_help=False)
-    engine.add_argument(
-        "--engine",
-        type=EngineName,
-        choices=list(EngineName),
-        default=EngineName(os.environ.get("FLOTILLA_ENGINE", "auto")),
-        help="pulumi (the installed CLI), embedded, or auto (default)",
-    )
+    stack, engine = stack_options(), engine_options()
     engine.add_argument("--target", action="append", default=[], metavar="URN", help="only this resource; * matches")
     showing = argparse.ArgumentParser(add_help=False)
     showing.add_argument("--detail", action="store_true", help="every resource and property, as Pulumi sees them")
@@ -120,7 +107,7 @@ def _up(options: argparse.Namespace) -> ExitCode:
         return ExitCode.FAILED
     if not options.json:
         _show(options, output, stack, planned, "Plan")
-    if planned.changes and not _agreed(options, "apply this plan"):
+    if planned.changes and not agreed(options, "apply this plan"):
         return ExitCode.USAGE
     result = stack.up(targets=targets, refresh_first=options.refresh)
     if options.json:
@@ -157,7 +144,7 @@ def _destroy(options: argparse.Namespace) -> ExitCode:
         _show(options, output, stack, planned, "To be deleted")
     if options.preview_only or not planned.changes:
         return ExitCode.DONE
-    if not _agreed(options, "delete all of this"):
+    if not agreed(options, "delete all of this"):
         return ExitCode.USAGE
     result = stack.destroy(targets=targets)
     if options.json:
@@ -166,16 +153,6 @@ def _destroy(options: argparse.Namespace) -> ExitCode:
         sys.stderr.write("the state is saved: run `flotilla destroy` again to go on from here\n")
         return ExitCode.FAILED
     return ExitCode.DONE
-
-
-def _agreed(options: argparse.Namespace, what: str) -> bool:
-    """Ask, where somebody can answer; without a terminal only --yes counts."""
-    if options.yes:
-        return True
-    if not sys.stdin.isatty():
-        sys.stderr.write(f"error: to {what} without a terminal, give --yes; nothing was changed\n")
-        return False
-    return input(f"\n{what}? [y/N] ").strip().lower() in ("y", "yes")
 
 
 def _print_status(options: argparse.Namespace, output: Output) -> None:

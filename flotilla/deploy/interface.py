@@ -13,6 +13,7 @@ from urllib.parse import urlparse
 
 from flotilla.engine.config import Project
 from flotilla.engine.program import Program
+from flotilla.engine.state import Snapshot
 from flotilla.engine.steps import Listener, Result
 from flotilla.errors import EngineError
 
@@ -44,6 +45,10 @@ class Stack(Protocol):
 
     def destroy(self, *, targets: tuple[str, ...] = (), preview_only: bool = False) -> Result:
         """Delete everything, or only say what that is."""
+        ...
+
+    def snapshot(self) -> Snapshot:
+        """Return the state as it is, secrets readable."""
         ...
 
 

@@ -13,7 +13,7 @@ from pulumi.automation import events
 from flotilla.deploy.interface import EngineName, Setting, load_project
 from flotilla.engine.crypto import passphrase
 from flotilla.engine.diff import Change, ChangeKind, parse_path
-from flotilla.engine.state import ResourceState
+from flotilla.engine.state import ResourceState, Snapshot, from_export
 from flotilla.engine.steps import Op, Phase, Result, Step, StepEvent
 from flotilla.engine.urns import PROVIDER_PREFIX
 from flotilla.engine.values import SIGNATURE_KEY, Secret
@@ -59,6 +59,13 @@ class PulumiStack:
         if preview_only:
             return self._run("destroy", lambda stack, on: stack.preview_destroy(on_event=on, target=target))
         return self._run("destroy", lambda stack, on: stack.destroy(on_event=on, target=target), report=True)
+
+    def snapshot(self) -> Snapshot:
+        """Return the state as it is, secrets readable."""
+        try:
+            return from_export(self._stack().export_stack().deployment or {})
+        except automation.CommandError as error:
+            raise EngineError(_last_words("pulumi stack export", error)) from None
 
     def _run(
         self,

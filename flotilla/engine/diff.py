@@ -8,8 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from flotilla.engine.values import UNKNOWN, Secret
-
-Path = tuple[str | int, ...]
+from flotilla.kube.objects import Path, path_text
 
 
 class ChangeKind(StrEnum):
@@ -47,19 +46,6 @@ class Diff:
     def replaces(self) -> bool:
         """Tell whether the resource can't be changed in place."""
         return any(change.replaces for change in self.changes)
-
-
-def path_text(path: Path) -> str:
-    """Write a path as Pulumi does."""
-    text = ""
-    for step in path:
-        if isinstance(step, int):
-            text += f"[{step}]"
-        elif re.fullmatch(r"[A-Za-z_$][A-Za-z0-9_$]*", step):
-            text += f".{step}" if text else step
-        else:
-            text += f'["{step}"]'
-    return text
 
 
 def parse_path(text: str) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 
 from flotilla.engine.crypto import PassphraseCrypter
@@ -79,7 +80,7 @@ class ResourceState:
         return {**self.rest, **body}
 
     @classmethod
-    def from_json(cls, body: Properties, crypter: PassphraseCrypter) -> ResourceState:
+    def from_json(cls, body: Properties, decrypt: Callable[[str], str]) -> ResourceState:
         """Read the checkpoint's form."""
         known: Properties = {}
         rest = dict(body)
@@ -89,7 +90,7 @@ class ResourceState:
                 continue
             value = rest.pop(key)
             if part.name in _VALUES:
-                value = from_state(value, crypter.decrypt)
+                value = from_state(value, decrypt)
             known[part.name] = tuple(value) if isinstance(value, list) else value
         return cls(**known, rest=rest)
 
@@ -175,12 +176,21 @@ def decode(text: str, crypter: PassphraseCrypter) -> Snapshot:
             hint="use --engine pulumi",
         )
     latest = document["checkpoint"].get("latest") or {}
-    resources = tuple(ResourceState.from_json(body, crypter) for body in latest.get("resources") or [])
+    resources = tuple(ResourceState.from_json(body, crypter.decrypt) for body in latest.get("resources") or [])
     pending = tuple(
-        Operation(ResourceState.from_json(op["resource"], crypter), op["type"])
+        Operation(ResourceState.from_json(op["resource"], crypter.decrypt), op["type"])
         for op in latest.get("pending_operations") or []
     )
     return Snapshot(resources, pending)
+
+
+def from_export(deployment: Properties) -> Snapshot:
+    """Read what `pulumi stack export --show-secrets` gives: the same resources, their secrets in plain text."""
+
+    def refuse(_ciphertext: str) -> str:
+        raise EngineError("the exported state has secrets that are not shown", hint="export it with --show-secrets")
+
+    return Snapshot(tuple(ResourceState.from_json(body, refuse) for body in deployment.get("resources") or []))
 
 
 def secrets_salt(text: str) -> str | None:

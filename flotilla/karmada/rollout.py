@@ -81,7 +81,7 @@ class RolloutCheck:
             return Progress(ref, waiting_for="is not in the control plane")
         changed = differences({key: value for key, value in declared.items() if key != "stringData"}, template)
         if changed:
-            return Progress(ref, waiting_for=f"is not as declared in the control plane: {changed[0][0]} differs")
+            return Progress(ref, waiting_for=f"is not as declared in the control plane: {changed[0].text} differs")
         found = connection.find(binding_ref(ref))
         binding = ResourceBinding.read(found) if found else None
         late = self._not_scheduled(template, binding)
@@ -163,8 +163,7 @@ def _not_sent(work: Work | None, wanted: Object) -> str:
     asked = {key: value for key, value in wanted.items() if key not in ("status", "stringData")}
     different = differences(asked, manifests[0])
     if different:
-        path, new, _ = different[0]
-        return f"its Work doesn't have {path} = {new!r} yet"
+        return f"its Work doesn't have {different[0].text} = {different[0].wanted!r} yet"
     applied = next((c for c in work.status.conditions if c.type == "Applied"), None)
     if applied is None:
         return "sent, not applied yet"

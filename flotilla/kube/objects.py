@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -43,8 +44,37 @@ def is_true(obj: Object, kind: str) -> bool:
     return bool(found and found.get("status") == "True")
 
 
-def differences(wanted: Any, actual: Any, path: str = "") -> list[tuple[str, Any, Any]]:
-    """Return where `actual` doesn't hold what `wanted` asks for: path, wanted value, actual value.
+Path = tuple[str | int, ...]
+
+
+def path_text(path: Path) -> str:
+    """Write a path as Pulumi does: `spec.replicas`, `metadata.labels["a/b"]`, `containers[0]`."""
+    text = ""
+    for step in path:
+        if isinstance(step, int):
+            text += f"[{step}]"
+        elif re.fullmatch(r"[A-Za-z_$][A-Za-z0-9_$]*", step):
+            text += f".{step}" if text else step
+        else:
+            text += f'["{step}"]'
+    return text
+
+
+class Difference(NamedTuple):
+    """One field that doesn't hold what was asked for."""
+
+    path: Path
+    wanted: Any
+    found: Any
+
+    @property
+    def text(self) -> str:
+        """The path as text."""
+        return path_text(self.path)
+
+
+def differences(wanted: Any, actual: Any, path: Path = ()) -> list[Difference]:
+    """Return where `actual` doesn't hold what `wanted` asks for.
 
     Fields that are only in `actual` don't count: the API server, controllers and other managers own them. An empty
     map or list is the same as a missing one, and quantities are compared by value ("0.5" is "500m").
@@ -53,17 +83,17 @@ def differences(wanted: Any, actual: Any, path: str = "") -> list[tuple[str, Any
         found = []
         for key, value in wanted.items():
             held = actual.get(key) if isinstance(actual, dict) else None
-            found += differences(value, held, f"{path}.{key}" if path else str(key))
+            found += differences(value, held, (*path, str(key)))
         return found
     if isinstance(wanted, list):
         if not wanted and not actual:
             return []
         if not isinstance(actual, list) or len(actual) != len(wanted):
-            return [(path, wanted, actual)]
-        return [d for i, value in enumerate(wanted) for d in differences(value, actual[i], f"{path}[{i}]")]
+            return [Difference(path, wanted, actual)]
+        return [d for i, value in enumerate(wanted) for d in differences(value, actual[i], (*path, i))]
     if wanted == actual or (wanted is None and not actual) or _same_quantity(wanted, actual):
         return []
-    return [(path, wanted, actual)]
+    return [Difference(path, wanted, actual)]
 
 
 def _same_quantity(one: Any, other: Any) -> bool:

@@ -9,6 +9,7 @@ from flotilla.kube.objects import ObjectRef
 from flotilla.sandbox.binaries import ensure
 from flotilla.sandbox.clusters import SandboxCluster
 from tests.contract.fleet import fleet_in
+from tests.contract.main_job import run  # noqa: F401 - a fixture of the contract
 
 
 @pytest.fixture(scope="session")

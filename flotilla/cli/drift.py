@@ -1,0 +1,118 @@
+"""The verb `drift`: look, tell, and where it is asked for, mend."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from flotilla.cli.exit_codes import ExitCode
+from flotilla.cli.output import Output
+from flotilla.cli.stack_options import agreed, engine_options, stack_options
+from flotilla.deploy.interface import Setting, Stack, open_stack
+from flotilla.drift.check import Limits, check_drift
+from flotilla.drift.declared import declared
+from flotilla.drift.findings import DriftReport, Finding, Mend
+from flotilla.drift.formats import FORMATS
+from flotilla.errors import FlotillaError
+
+
+def add_verb(verbs: Any, common: argparse.ArgumentParser) -> None:
+    """Add the verb to the command's parser."""
+    drift = verbs.add_parser(
+        "drift",
+        parents=[common, stack_options(), engine_options()],
+        help="compare the fleet with what was declared, down to the members' objects",
+    )
+    drift.add_argument("--format", choices=sorted(FORMATS), help="print for a CI system instead of a table")
+    drift.add_argument("--timeout", type=float, default=120.0, metavar="SECONDS", help="for all clusters together")
+    drift.add_argument("--watch", type=float, metavar="SECONDS", help="look again and again, until Ctrl-C")
+    drift.add_argument("--fix", action="store_true", help="run `up --refresh` for what it can mend")
+    drift.add_argument("-y", "--yes", action="store_true", help="don't ask before --fix changes anything")
+    drift.set_defaults(verb=_drift)
+
+
+def _drift(options: argparse.Namespace) -> ExitCode:
+    if options.timeout <= 0 or (options.watch is not None and options.watch <= 0):
+        sys.stderr.write("error: --timeout and --watch take seconds above zero; nothing was looked at\n")
+        return ExitCode.USAGE
+    while True:
+        stack = open_stack(options.engine, Setting(options.project.resolve(), options.stack))
+        report = _look(options, stack)
+        _print(options, report)
+        if options.fix and any(finding.mend is Mend.UP for finding in report.findings):
+            report = _fix(options, stack, report)
+        if options.watch is None:
+            return exit_code(report)
+        time.sleep(options.watch)
+
+
+def _look(options: argparse.Namespace, stack: Stack) -> DriftReport:
+    found = declared(stack.snapshot())
+    if not found.objects:
+        raise FlotillaError(f"stack {options.stack} has nothing deployed", hint="run `flotilla up` first")
+    return check_drift(found, Limits(seconds=options.timeout))
+
+
+def exit_code(report: DriftReport) -> ExitCode:
+    """Return 3 for drift, 1 where nothing was found but not everything could be asked, 0 for a clean fleet."""
+    if report.findings:
+        return ExitCode.DRIFT
+    return ExitCode.FAILED if report.unknown else ExitCode.DONE
+
+
+def _fix(options: argparse.Namespace, stack: Stack, report: DriftReport) -> DriftReport:
+    if report.unknown:
+        names = ", ".join(one.cluster for one in report.unknown)
+        sys.stderr.write(f"error: --fix needs every cluster to answer, and {names} did not; nothing was changed\n")
+        return report
+    if not agreed(options, "mend this with `up --refresh`"):
+        return report
+    result = stack.up(refresh_first=True)
+    for failure in result.failures:
+        sys.stderr.write(f"error: {failure}\n")
+    after = _look(options, stack)
+    _print(options, after)
+    return after
+
+
+def _print(options: argparse.Namespace, report: DriftReport) -> None:
+    if options.format:
+        sys.stdout.write(FORMATS[options.format](report, options.stack) + "\n")
+        return
+    output = Output(as_json=options.json)
+    if options.json:
+        output.json({"stack": options.stack, **report.to_json()})
+    else:
+        _table(output.console, report, options.stack)
+
+
+def _table(console: Console, report: DriftReport, stack: str) -> None:
+    looked = f"{report.objects} objects in {len(report.clusters)} clusters, {report.seconds:.1f} s"
+    if report.clean:
+        console.print(Text(f"stack {stack}: no drift ({looked})", style="green"))
+        return
+    if report.findings:
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        for heading in ("CLUSTER", "OBJECT", "WHAT", "WANTED", "FOUND", "LAST WRITTEN BY", "MENDED BY"):
+            table.add_column(heading, overflow="fold")
+        for finding in report.findings:
+            table.add_row(*(Text(cell) for cell in _cells(finding)))
+        console.print(table)
+    for one in report.unknown:
+        console.print(Text(f"{one.cluster}: unknown, {one.reason}", style="yellow"))
+    mendable = sum(finding.mend is Mend.UP for finding in report.findings)
+    told = f"{len(report.findings)} findings, {mendable} of them mended by `flotilla up --refresh`"
+    unknown = f"; {len(report.unknown)} clusters unknown" if report.unknown else ""
+    console.print(Text(f"stack {stack}: {told}{unknown} ({looked})", style="bold"))
+
+
+def _cells(f: Finding) -> tuple[str, ...]:
+    values = (str(f.wanted), "nothing" if f.found is None else str(f.found)) if f.path else ("", "")
+    what = f.path or f.message
+    return (f.cluster, f.object, what, *values, f"{f.manager} {f.time}".strip(), str(f.mend))

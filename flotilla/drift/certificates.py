@@ -1,0 +1,51 @@
+"""Certificates that are about to expire: those of the kubeconfigs that the stack uses."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import warnings
+
+from cryptography import x509
+
+from flotilla.drift.findings import Finding, Layer, Mend
+from flotilla.kube import kubeconfig as kubeconfigs
+
+WARNING_DAYS = 30
+
+
+def check_certificates(cluster: str, kubeconfig: str, *, now: dt.datetime | None = None) -> list[Finding]:
+    """Return what expires within `WARNING_DAYS`, or has expired.
+
+    Args:
+        cluster: whose kubeconfig it is.
+        kubeconfig: its text, certificates inline.
+        now: another time than the present, aware of its zone.
+    """
+    document = kubeconfigs.select(kubeconfigs.load(kubeconfig))
+    parts = (
+        ("the API server's CA", document["clusters"][0]["cluster"].get("certificate-authority-data")),
+        ("the client certificate", document["users"][0]["user"].get("client-certificate-data")),
+    )
+    found = []
+    for what, encoded in parts:
+        if not encoded:
+            continue
+        for certificate in _read(base64.b64decode(encoded)):
+            left = certificate.not_valid_after_utc - (now or dt.datetime.now(dt.UTC))
+            if left.days < WARNING_DAYS:
+                when = certificate.not_valid_after_utc.date().isoformat()
+                message = f"{what} expire{'d' if left.total_seconds() < 0 else 's'} on {when}"
+                found.append(
+                    Finding(
+                        Layer.PLAN, "certificate-expiring", cluster, f"kubeconfig of {cluster}", message, mend=Mend.HAND
+                    )
+                )
+    return found
+
+
+def _read(pem: bytes) -> list[x509.Certificate]:
+    """Read certificates without remarks on how they were made: local clusters number theirs from 0."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return x509.load_pem_x509_certificates(pem)

@@ -1,0 +1,88 @@
+"""What a stack declares, cluster by cluster, as its last `up` left it in the state."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field
+from typing import Any
+
+from flotilla.deploy.plan import CLUSTER_TYPE, ROLLOUT_TYPE
+from flotilla.engine.state import ResourceState, Snapshot
+from flotilla.engine.values import reveal
+from flotilla.karmada.join import controller_account
+from flotilla.karmada.names import CLUSTER_NAMESPACE
+from flotilla.karmada.rollout import RolloutCheck
+from flotilla.kube.objects import Object
+
+CONTROL_PLANE = "karmada"
+_PROVIDER = "pulumi:providers:kubernetes"
+
+
+@dataclass(frozen=True)
+class Declared:
+    """One stack."""
+
+    kubeconfigs: dict[str, str] = field(default_factory=dict)
+    """Administrator's kubeconfig by cluster; the control plane is `karmada`."""
+    objects: dict[str, list[Object]] = field(default_factory=dict)
+    """Declared objects by cluster."""
+    rollouts: dict[str, RolloutCheck] = field(default_factory=dict)
+    """What each workload declares, by its name."""
+    members: tuple[str, ...] = ()
+    """The members, by the names of their Clusters."""
+
+    @property
+    def accounts(self) -> dict[str, tuple[str, str]]:
+        """Return the account of Karmada's controllers in each member: namespace and name."""
+        found = {}
+        for member in self.members:
+            name = controller_account(member)
+            at = [
+                obj["metadata"].get("namespace", CLUSTER_NAMESPACE)
+                for obj in self.objects.get(member, [])
+                if obj["kind"] == "ServiceAccount" and obj["metadata"]["name"] == name
+            ]
+            found[member] = (at[0] if at else CLUSTER_NAMESPACE, name)
+        return found
+
+
+def declared(snapshot: Snapshot) -> Declared:
+    """Read a stack's state. What is about to be deleted, and what only was read, is not declared."""
+    kubeconfigs: dict[str, str] = {}
+    objects: dict[str, list[Object]] = {}
+    rollouts: dict[str, RolloutCheck] = {}
+    members = []
+    for resource in snapshot.resources:
+        inputs: Any = reveal(resource.inputs)
+        if resource.delete or resource.external:
+            continue
+        if resource.type == _PROVIDER:
+            kubeconfigs[_cluster(resource.name)] = str(inputs["kubeconfig"])
+        elif resource.type == ROLLOUT_TYPE:
+            rollouts[str(inputs["workload"])] = RolloutCheck(
+                inputs["templates"], inputs["placement"], inputs["overrideRules"]
+            )
+        elif resource.type.startswith("kubernetes:"):
+            objects.setdefault(_cluster_of(resource), []).append(_as_stored(inputs))
+            if resource.type == CLUSTER_TYPE:
+                members.append(str(inputs["metadata"]["name"]))
+    return Declared(kubeconfigs, objects, rollouts, tuple(sorted(members)))
+
+
+def _cluster_of(resource: ResourceState) -> str:
+    return _cluster(resource.provider.rpartition("::")[0].rpartition("::")[2])
+
+
+def _cluster(provider: str) -> str:
+    """Return the cluster that a provider is for: it is named after it."""
+    return provider.removesuffix("-provider")
+
+
+def _as_stored(manifest: Object) -> Object:
+    """Return an object as the server keeps it: a Secret's stringData becomes data."""
+    plain = manifest.get("stringData")
+    if manifest.get("kind") != "Secret" or not plain:
+        return manifest
+    encoded = {key: base64.b64encode(str(value).encode()).decode() for key, value in plain.items()}
+    body = {key: value for key, value in manifest.items() if key != "stringData"}
+    return {**body, "data": {**(manifest.get("data") or {}), **encoded}}

@@ -1,0 +1,127 @@
+"""What a look for drift came to."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+from flotilla.kube.objects import Difference, Object, ref_of
+from flotilla.kube.ownership import last_writer
+
+
+class Layer(StrEnum):
+    """Where something was found."""
+
+    PLAN = "plan"
+    """What was declared, against what the clusters hold."""
+    PROPAGATION = "propagation"
+    """Policies, bindings and Works in the control plane."""
+    MEMBERS = "members"
+    """Objects in a member, against what Karmada sent."""
+
+
+class Mend(StrEnum):
+    """What puts it right."""
+
+    UP = "up"
+    """`flotilla up --refresh`."""
+    KARMADA = "karmada"
+    """Karmada itself, which keeps trying."""
+    HAND = "hand"
+    """Somebody has to decide."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that isn't as it should be."""
+
+    layer: Layer
+    rule: str
+    """What kind of finding it is, one of docs/reference/drift.md."""
+    cluster: str
+    object: str
+    """Kind and name."""
+    message: str
+    path: str = ""
+    wanted: Any = None
+    found: Any = None
+    manager: str = ""
+    """Who wrote the field last, if the server knows."""
+    time: str = ""
+    mend: Mend = Mend.UP
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What makes it the same finding in a second look."""
+        return (self.rule, self.cluster, self.object, self.path)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the finding for machines; fields that say nothing are left out."""
+        body = {key: value for key, value in asdict(self).items() if value not in ("", None)}
+        return {**body, "mend": str(self.mend), "layer": str(self.layer)}
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """A cluster that could not be asked, or not all of it: nothing is said about what is there."""
+
+    cluster: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class DriftReport:
+    """A whole look."""
+
+    findings: tuple[Finding, ...] = ()
+    unknown: tuple[Unknown, ...] = ()
+    clusters: tuple[str, ...] = ()
+    """Every cluster that was to be asked."""
+    objects: int = 0
+    """How many objects were compared."""
+    seconds: float = field(default=0.0, compare=False)
+
+    @property
+    def clean(self) -> bool:
+        """Everything could be asked, and nothing was found."""
+        return not self.findings and not self.unknown
+
+    def confirmed_by(self, second: DriftReport) -> DriftReport:
+        """Keep what a second look found too: a controller at work is no drift."""
+        again = {finding.key for finding in self.findings}
+        kept = tuple(finding for finding in second.findings if finding.key in again)
+        return replace(second, findings=kept, seconds=self.seconds + second.seconds)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report for machines."""
+        return {
+            "clean": self.clean,
+            "clusters": list(self.clusters),
+            "objects": self.objects,
+            "findings": [finding.to_json() for finding in self.findings],
+            "unknown": [asdict(one) for one in self.unknown],
+        }
+
+
+_SECRET = "[secret]"  # noqa: S105 - what is shown in a secret's place
+
+
+def changed(layer: Layer, rule: str, cluster: str, live: Object, difference: Difference, mend: Mend) -> Finding:
+    """Return the finding of a field that differs, with its last writer; values of Secrets are never shown."""
+    secret = live.get("kind") == "Secret" and difference.path[:1] in (("data",), ("stringData",))
+    wanted, found = (_SECRET, _SECRET) if secret else (difference.wanted, difference.found)
+    writer = last_writer(live, difference.path)
+    return Finding(
+        layer,
+        rule,
+        cluster,
+        str(ref_of(live)),
+        f"{difference.text} is not as {'declared' if layer is Layer.PLAN else 'sent'}",
+        difference.text,
+        wanted,
+        found,
+        writer.manager,
+        writer.time,
+        mend,
+    )

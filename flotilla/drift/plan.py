@@ -1,0 +1,26 @@
+"""Layer one: each declared object against what its cluster holds, for the fields that were declared."""
+
+from __future__ import annotations
+
+from flotilla.drift.findings import Finding, Layer, Mend, changed
+from flotilla.kube.connection import Connection
+from flotilla.kube.objects import Object, differences, ref_of
+
+
+def compare_object(connection: Connection, cluster: str, wanted: Object) -> list[Finding]:
+    """Compare one object.
+
+    Raises:
+        ClusterError: the cluster could not be asked: nothing is known of the object.
+    """
+    live = connection.find(ref_of(wanted))
+    if live is None:
+        message = "is declared and not there"
+        return [Finding(Layer.PLAN, "object-missing", cluster, str(ref_of(wanted)), message)]
+    if live["metadata"].get("deletionTimestamp"):
+        message = f"is being deleted since {live['metadata']['deletionTimestamp']}"
+        return [Finding(Layer.PLAN, "object-deleting", cluster, str(ref_of(wanted)), message)]
+    return [
+        changed(Layer.PLAN, "object-changed", cluster, live, difference, Mend.UP)
+        for difference in differences(wanted, live)
+    ]

@@ -1,0 +1,102 @@
+"""Layer two: from the templates over policies, bindings and Works to what the members report."""
+
+from __future__ import annotations
+
+from flotilla.drift.declared import CONTROL_PLANE, Declared
+from flotilla.drift.findings import Finding, Layer, Mend
+from flotilla.karmada.api import CLUSTER_API, POLICY_API, Cluster
+from flotilla.karmada.names import CLUSTER_NAMESPACE, EXECUTION_NAMESPACE_PREFIX
+from flotilla.karmada.rollout import RolloutCheck
+from flotilla.karmada.selection import POLICY_ID_LABELS, selects
+from flotilla.kube.connection import Connection
+from flotilla.kube.objects import Object, ObjectRef, ref_of
+
+_POLICIES = ("PropagationPolicy", "ClusterPropagationPolicy")
+_OVERRIDES = ("OverridePolicy", "ClusterOverridePolicy")
+_SYSTEM_NAMESPACES = ("kube-system", "kube-public", "kube-node-lease", "karmada-system", CLUSTER_NAMESPACE)
+
+
+def check_clusters(connection: Connection, declared: Declared) -> list[Finding]:
+    """Look at every member's Ready condition, and at names in placements that no Cluster has."""
+    clusters = {c["metadata"]["name"]: Cluster.read(c) for c in connection.list(CLUSTER_API, "Cluster")}
+    found = []
+    for member in declared.members:
+        cluster = clusters.get(member)
+        if cluster is None or cluster.ready:
+            continue  # a missing Cluster is a declared object that isn't there
+        ready = cluster.condition("Ready")
+        reason = (ready.message or ready.reason) if ready else "no status yet"
+        since = (ready.last_transition_time or "") if ready else ""
+        found.append(_finding("member-not-ready", f"Cluster {member}", f"is not Ready: {reason}", time=since))
+    for name, check in declared.rollouts.items():
+        chosen = (check.placement.get("clusterAffinity") or {}).get("clusterNames") or []
+        found += [
+            _finding("cluster-missing", f"workload {name}", f"is placed on {cluster}, which is not a member")
+            for cluster in chosen
+            if cluster not in clusters
+        ]
+    return found
+
+
+def check_rollout(connection: Connection, name: str, check: RolloutCheck) -> list[Finding]:
+    """Follow one workload's templates to every cluster that was chosen."""
+    found = []
+    for progress in check.look(connection):
+        told = [("", progress.waiting_for)] if progress.waiting_for else []
+        told += [(cluster.cluster, cluster.waiting_for) for cluster in progress.clusters if cluster.waiting_for]
+        found += [
+            _finding("not-propagated" if not cluster else "not-healthy", str(progress.template), text, cluster=cluster)
+            for cluster, text in told
+        ]
+    return [Finding(**{**vars(one), "message": f"workload {name}: {one.message}"}) for one in found]
+
+
+def check_policies(connection: Connection, declared: Declared) -> list[Finding]:
+    """Look for policies of others that want our templates, and for templates that nobody has claimed."""
+    ours = {ref_of(obj) for obj in declared.objects.get(CONTROL_PLANE, [])}
+    templates = [template for check in declared.rollouts.values() for template in check.templates]
+    found = []
+    for kind in (*_POLICIES, *_OVERRIDES):
+        for policy in connection.list(POLICY_API, kind):
+            policy = {"apiVersion": POLICY_API, "kind": kind, **policy}  # noqa: PLW2901 - lists leave both out
+            if ref_of(policy) in ours:
+                continue
+            found += [_competes(policy, template) for template in templates if selects(policy, template)]
+    return found + _unclaimed(connection, templates)
+
+
+def _competes(policy: Object, template: Object) -> Finding:
+    rule = "competing-policy" if policy["kind"] in _POLICIES else "foreign-override"
+    what = "also selects it" if policy["kind"] in _POLICIES else "also changes it"
+    priority = (policy.get("spec") or {}).get("priority")
+    order = f" (priority {priority})" if priority is not None else ""
+    return _finding(rule, str(ref_of(template)), f"{ref_of(policy)}{order} {what}, and is not of this stack")
+
+
+def _unclaimed(connection: Connection, templates: list[Object]) -> list[Finding]:
+    """Look through the kinds and namespaces that the stack uses."""
+    found = []
+    for api_version, kind, namespace in sorted({_where(template) for template in templates}):
+        if namespace in _SYSTEM_NAMESPACES or namespace.startswith(EXECUTION_NAMESPACE_PREFIX):
+            continue
+        for obj in connection.list(api_version, kind, namespace=namespace or None):
+            labels = obj["metadata"].get("labels") or {}
+            if any(key in labels for key in POLICY_ID_LABELS) or _made_by_karmada(kind, obj):
+                continue
+            ref = ObjectRef(api_version, kind, obj["metadata"]["name"], namespace)
+            found.append(_finding("template-unclaimed", str(ref), "no policy claims it: it runs nowhere"))
+    return found
+
+
+def _where(template: Object) -> tuple[str, str, str]:
+    return template["apiVersion"], template["kind"], template["metadata"].get("namespace") or ""
+
+
+def _made_by_karmada(kind: str, obj: Object) -> bool:
+    """Tell whether every namespace has it anyway: nobody meant it to be spread."""
+    own = {"ConfigMap": "kube-root-ca.crt", "ServiceAccount": "default"}
+    return own.get(kind) == obj["metadata"]["name"]
+
+
+def _finding(rule: str, obj: str, message: str, *, cluster: str = "", time: str = "") -> Finding:
+    return Finding(Layer.PROPAGATION, rule, cluster or CONTROL_PLANE, obj, message, time=time, mend=Mend.HAND)
