@@ -63,7 +63,7 @@ class PulumiStack:
     def snapshot(self) -> Snapshot:
         """Return the state as it is, secrets readable."""
         try:
-            return from_export(self._stack().export_stack().deployment or {})
+            return from_export(dict(self._stack().export_stack().deployment or {}))
         except automation.CommandError as error:
             raise EngineError(_last_words("pulumi stack export", error)) from None
 

@@ -35,7 +35,7 @@ _UNAUTHORIZED = 401
 
 def sent_to(control_plane: Connection, member: str) -> list[Object]:
     """Return what Karmada sends to a member: the manifests of its applied Works that nobody suspended."""
-    sent = []
+    sent: list[Object] = []
     for work in control_plane.list(WORK_API, "Work", namespace=execution_namespace(member)):
         spec = work.get("spec") or {}
         applied = condition(work, "Applied")

@@ -95,7 +95,7 @@ def _where(template: Object) -> tuple[str, str, str]:
 def _made_by_karmada(kind: str, obj: Object) -> bool:
     """Tell whether every namespace has it anyway: nobody meant it to be spread."""
     own = {"ConfigMap": "kube-root-ca.crt", "ServiceAccount": "default"}
-    return own.get(kind) == obj["metadata"]["name"]
+    return bool(own.get(kind) == obj["metadata"]["name"])
 
 
 def _finding(rule: str, obj: str, message: str, *, cluster: str = "", time: str = "") -> Finding:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from flotilla.engine.diff import Path, parse_path
+from flotilla.engine.diff import parse_path
 from flotilla.engine.values import Properties, from_struct
 from flotilla.errors import EngineError
+from flotilla.kube.objects import Path
 
 
 @dataclass(frozen=True)
