@@ -183,11 +183,14 @@ class KarmadaProcesses:
             apply(connection, configuration)
 
     def _start_controllers(self, ports: dict[str, int]) -> None:
-        for name, key in ((CONTROLLERS, "controllers"), (SCHEDULER, "scheduler")):
+        # Off by default upstream, where `preemption: Always` then does nothing; on here, so that it can be tried.
+        gates = "--feature-gates=PropagationPolicyPreemption=true"
+        for name, key, more in ((CONTROLLERS, "controllers", (gates,)), (SCHEDULER, "scheduler", ())):
             process = self._start(
                 name,
                 f"--kubeconfig={self.cluster.kubeconfig}",
                 "--leader-elect=false",
+                *more,
                 *self._address_flags(name, ports[f"{key}-metrics"], ports[f"{key}-health"]),
             )
             _wait_healthy(process, f"http://{LOOPBACK}:{ports[f'{key}-health']}/healthz")

@@ -12,7 +12,7 @@ import pytest
 
 from flotilla.karmada import join
 from flotilla.karmada.api import CLUSTER_API, POLICY_API, Cluster
-from flotilla.karmada.names import execution_namespace
+from flotilla.karmada.names import CLUSTER_NAMESPACE, execution_namespace
 from flotilla.karmada.propagation import deployment, override_rule
 from flotilla.karmada.rollout import binding_ref
 from flotilla.kube import kubeconfig as kubeconfigs
@@ -41,7 +41,7 @@ class Karmada:
         self.api = fleet.connection("karmada")
         self.members = {name: fleet.connection(name) for name in MEMBERS}
 
-    def join(self, name, *, token=None, endpoint=None, cluster_id=None):
+    def join(self, name, *, token=None, endpoint=None, authority=None, cluster_id=None):
         member = self.fleet.connection(name)
         account = join.controller_account(name)
         for obj in (
@@ -62,7 +62,7 @@ class Karmada:
         given, impersonator = data(account), data(join.IMPERSONATOR)
         encoded = base64.b64encode(token.encode()).decode() if token else given["token"]
         for obj in (
-            join.credentials(name, {"token": encoded, "caBundle": given["ca.crt"]}),
+            join.credentials(name, {"token": encoded, "caBundle": authority or given["ca.crt"]}),
             join.impersonator_credentials(name, {"token": impersonator["token"]}),
             join.cluster(
                 name,
@@ -159,10 +159,14 @@ def test_a_member_becomes_ready_with_its_summary(karmada):
     assert karmada.api.find(ObjectRef("v1", "Namespace", execution_namespace("member1")))
 
 
-@pytest.mark.parametrize("wrong", [{"token": "wrong"}, {"endpoint": "https://127.0.0.1:1"}])
+@pytest.mark.parametrize("wrong", ["token", "endpoint", "authority"])
 def test_a_member_that_cannot_be_used_is_not_ready_and_says_why(karmada, wrong):
     """docs: administrator guide, cluster registration"""
-    karmada.join("member3", cluster_id=str(uuid.uuid4()), **wrong)
+    others = karmada.members["member1"].get(
+        ObjectRef("v1", "Secret", join.controller_account("member1"), CLUSTER_NAMESPACE)
+    )
+    values = {"token": "wrong", "endpoint": "https://127.0.0.1:1", "authority": others["data"]["ca.crt"]}
+    karmada.join("member3", cluster_id=str(uuid.uuid4()), **{wrong: values[wrong]})
     try:
 
         def refused():
@@ -170,6 +174,14 @@ def test_a_member_that_cannot_be_used_is_not_ready_and_says_why(karmada, wrong):
             return found if found and found.status != "True" and found.reason else None
 
         eventually(refused, seconds=60)
+        taints = ObjectRef(CLUSTER_API, "Cluster", "member3")
+        eventually(
+            lambda: [
+                taint
+                for taint in karmada.api.get(taints)["spec"].get("taints") or []
+                if (taint["key"], taint["effect"]) == ("cluster.karmada.io/not-ready", "NoSchedule")
+            ]
+        )
     finally:
         karmada.leave("member3")
 

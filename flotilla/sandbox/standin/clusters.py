@@ -47,7 +47,7 @@ def _observe(world: World, cluster: Object) -> Object:
         member.request("GET", "/readyz", doing="asking for readiness")
         nodes = member.list("v1", "Node")
         pods = member.list("v1", "Pod")
-        served = _served(member)
+        served = _served(world, member)
     except Unreachable as error:
         ready = condition("Ready", status=False, reason="ClusterNotReachable", message=error.message, old=old)
         return {**(cluster.get("status") or {}), "conditions": [ready]}
@@ -71,9 +71,20 @@ def _observe(world: World, cluster: Object) -> Object:
     }
 
 
-def _served(member: Connection) -> list[Object]:
+def _served(world: World, member: Connection) -> list[Object]:
+    """Return the kinds that a member serves; asked for in full only when its groups change."""
     groups = member.request("GET", "/apis", doing="listing API groups").get("groups") or []
-    return [{"groupVersion": "v1"}] + [{"groupVersion": group["preferredVersion"]["groupVersion"]} for group in groups]
+    versions = ("v1", *(group["preferredVersion"]["groupVersion"] for group in groups))
+    key = (member.server, *versions)
+    if key not in world.served:
+        world.served[key] = [{"groupVersion": version, "resources": _kinds(member, version)} for version in versions]
+    return world.served[key]
+
+
+def _kinds(member: Connection, version: str) -> list[Object]:
+    prefix = f"/apis/{version}" if "/" in version else f"/api/{version}"
+    listed = member.request("GET", prefix, doing=f"listing the kinds of {version}").get("resources") or []
+    return [{"name": one["name"], "kind": one["kind"]} for one in listed if "/" not in one["name"]]
 
 
 def _allocatable(node: Object, resource: str) -> str:

@@ -25,6 +25,8 @@ class World:
         """Begin with no member connected."""
         self.control_plane = control_plane
         self._members: dict[str, tuple[str, Connection]] = {}
+        self.served: dict[tuple[str, ...], list[Object]] = {}
+        """API enablements by server and its groups."""
 
     def member(self, cluster: Object) -> Connection:
         """Connect to a member by the credentials that its Cluster names, as Karmada does.

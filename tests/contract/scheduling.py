@@ -1,0 +1,176 @@
+"""Which clusters Karmada chooses, with how many replicas, and which policy may say so.
+
+Runs unchanged on real Karmada and on the stand-in.
+"""
+
+import uuid
+
+import pytest
+
+from flotilla.karmada.api import CLUSTER_API, POLICY_API
+from flotilla.kube.objects import ObjectRef, ref_of
+from tests.contract.karmada import MEMBERS, bound, eventually, reported, selector, web
+
+BOTH = {"clusterAffinity": {"clusterNames": list(MEMBERS)}}
+MEMBER1 = ObjectRef(CLUSTER_API, "Cluster", "member1")
+
+
+def only(member):
+    return {"clusterAffinity": {"clusterNames": [member]}}
+
+
+def divided(preference, **weights):
+    scheduling = {"replicaSchedulingType": "Divided", "replicaDivisionPreference": preference, **weights}
+    return {**BOTH, "replicaScheduling": scheduling}
+
+
+@pytest.fixture
+def cluster_wide(karmada):
+    """Make policies of the whole control plane, and take them away again."""
+    made = []
+
+    def make(kind, spec):
+        name = f"case-{uuid.uuid4().hex[:6]}"
+        made.append(karmada.make({"apiVersion": POLICY_API, "kind": kind, "metadata": {"name": name}, "spec": spec}))
+
+    yield make
+    for obj in made:
+        karmada.api.delete(ref_of(obj))
+
+
+def test_dynamic_weights_follow_the_room(karmada, namespace):
+    """docs: user guide, propagation policy, dynamicWeight; both members have the same room"""
+    template = karmada.make(web(namespace, replicas=4))
+    placement = divided("Weighted", weightPreference={"dynamicWeight": "AvailableReplicas"})
+    karmada.policy("p", namespace, [selector(template)], placement)
+    eventually(lambda: bound(karmada, template) == {"member1": 2, "member2": 2})
+
+
+def test_aggregated_fills_as_few_clusters_as_can_be(karmada, namespace):
+    """docs: user guide, propagation policy, Aggregated"""
+    template = karmada.make(web(namespace, replicas=4))
+    karmada.policy("p", namespace, [selector(template)], divided("Aggregated"))
+    assert list(eventually(lambda: bound(karmada, template)).values()) == [4]
+
+
+@pytest.mark.parametrize(("most", "chosen"), [(1, 1), (2, 2)])
+def test_spread_by_cluster_has_an_upper_bound(karmada, namespace, most, chosen):
+    """docs: user guide, propagation policy, spreadConstraints"""
+    template = karmada.make(web(namespace))
+    constraint = {"spreadByField": "cluster", "minGroups": 1, "maxGroups": most}
+    karmada.policy("p", namespace, [selector(template)], {**BOTH, "spreadConstraints": [constraint]})
+    assert len(eventually(lambda: bound(karmada, template))) == chosen
+
+
+def test_spread_by_cluster_has_a_lower_bound(karmada, namespace):
+    """docs: user guide, propagation policy, spreadConstraints"""
+    template, probe = karmada.make(web(namespace)), karmada.make(web(namespace, name="probe"))
+    constraint = {"spreadByField": "cluster", "minGroups": 3, "maxGroups": 3}
+    karmada.policy("p", namespace, [selector(template)], {**BOTH, "spreadConstraints": [constraint]})
+    karmada.policy("probe", namespace, [selector(probe)], BOTH)
+    eventually(lambda: bound(karmada, probe))
+    assert bound(karmada, template) == {}
+
+
+def test_taints_keep_away_and_tolerations_let_in(karmada, namespace):
+    """docs: user guide, propagation policy, clusterTolerations"""
+    taint = {"key": "site.example/reserved", "value": "yes", "effect": "NoSchedule"}
+    karmada.api.patch(MEMBER1, {"spec": {"taints": [taint]}})
+    try:
+        kept_out, let_in = karmada.make(web(namespace)), karmada.make(web(namespace, name="tolerant"))
+        karmada.policy("p", namespace, [selector(kept_out)], BOTH)
+        toleration = {"key": taint["key"], "operator": "Equal", "value": "yes", "effect": "NoSchedule"}
+        karmada.policy("t", namespace, [selector(let_in)], {**BOTH, "clusterTolerations": [toleration]})
+        eventually(lambda: set(bound(karmada, let_in)) == set(MEMBERS))
+        eventually(lambda: set(bound(karmada, kept_out)) == {"member2"})
+    finally:
+        karmada.api.patch(MEMBER1, {"spec": {"taints": None}})
+
+
+def test_a_new_label_of_a_cluster_schedules_again(karmada, namespace):
+    """docs: user guide, propagation policy, labelSelector; the scheduler follows changes of Clusters"""
+    template = karmada.make(web(namespace))
+    chosen = {"clusterAffinity": {"labelSelector": {"matchLabels": {"site": "edge"}}}}
+    karmada.policy("p", namespace, [selector(template)], chosen)
+    eventually(lambda: set(bound(karmada, template)) == {"member2"})
+    karmada.api.patch(MEMBER1, {"metadata": {"labels": {"site": "edge"}}})
+    try:
+        eventually(lambda: set(bound(karmada, template)) == set(MEMBERS))
+        eventually(lambda: reported(karmada, template) == set(MEMBERS))
+    finally:
+        karmada.api.patch(MEMBER1, {"metadata": {"labels": {"site": "core"}}})
+    eventually(lambda: set(bound(karmada, template)) == {"member2"})
+
+
+def test_a_policy_of_the_namespace_comes_before_a_cluster_wide_one(karmada, namespace, cluster_wide):
+    """docs: user guide, propagation policy, priority between PropagationPolicy and ClusterPropagationPolicy"""
+    template, probe = web(namespace), web(namespace, name="probe")
+    selectors = [{**selector(one), "namespace": namespace} for one in (template, probe)]
+    karmada.policy("p", namespace, selectors[:1], only("member2"), priority=0)
+    cluster_wide(
+        "ClusterPropagationPolicy", {"resourceSelectors": selectors, "placement": only("member1"), "priority": 9}
+    )
+    karmada.make(probe)
+    eventually(lambda: set(bound(karmada, probe)) == {"member1"})
+    karmada.make(template)
+    eventually(lambda: set(bound(karmada, template)) == {"member2"})
+
+
+@pytest.mark.parametrize(("preemption", "holder"), [("Never", "member1"), ("Always", "member2")])
+def test_a_later_policy_takes_over_only_where_it_preempts(karmada, namespace, preemption, holder):
+    """docs: user guide, propagation policy, preemption"""
+    template = karmada.make(web(namespace))
+    karmada.policy("first", namespace, [selector(template)], only("member1"), priority=1)
+    eventually(lambda: reported(karmada, template) == {"member1"})
+    probe = karmada.make(web(namespace, name="probe"))
+    karmada.policy(
+        "second",
+        namespace,
+        [selector(template), selector(probe)],
+        only("member2"),
+        priority=2,
+        preemption=preemption,
+    )
+    eventually(lambda: set(bound(karmada, probe)) == {"member2"})
+    eventually(lambda: set(bound(karmada, template)) == {holder})
+
+
+def test_overrides_of_the_namespace_come_after_cluster_wide_ones(karmada, namespace, cluster_wide):
+    """docs: user guide, override policy, order"""
+    template = karmada.make(web(namespace))
+
+    def labelled(value):
+        overriders = {"labelsOverrider": [{"operator": "add", "value": {"by": value, f"by-{value}": "yes"}}]}
+        chosen = [{**selector(template), "namespace": namespace}]
+        return {"resourceSelectors": chosen, "overrideRules": [{"overriders": overriders}]}
+
+    meta = {"name": "o", "namespace": namespace}
+    karmada.make({"apiVersion": POLICY_API, "kind": "OverridePolicy", "metadata": meta, "spec": labelled("namespace")})
+    cluster_wide("ClusterOverridePolicy", labelled("cluster"))
+    karmada.policy("p", namespace, [selector(template)], only("member1"))
+
+    def labels():
+        return (karmada.in_member("member1", ref_of(template)) or {}).get("metadata", {}).get("labels") or {}
+
+    eventually(lambda: {"by-cluster", "by-namespace"} <= set(labels()))
+    assert labels()["by"] == "namespace"
+
+
+def test_a_cluster_wide_policy_carries_what_has_no_namespace(karmada, cluster_wide):
+    """docs: user guide, propagation policy, ClusterPropagationPolicy"""
+    name = f"case-{uuid.uuid4().hex[:6]}"
+    role = karmada.make(
+        {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": name}}
+    )
+    cluster_wide("ClusterPropagationPolicy", {"resourceSelectors": [selector(role)], "placement": only("member1")})
+    eventually(lambda: karmada.in_member("member1", ref_of(role)))
+    assert karmada.in_member("member2", ref_of(role)) is None
+    karmada.api.delete(ref_of(role))
+    eventually(lambda: karmada.in_member("member1", ref_of(role)) is None)
+
+
+def test_a_member_says_which_kinds_it_serves(karmada):
+    """recorded: clusters"""
+    enabled = karmada.api.get(MEMBER1)["status"]["apiEnablements"]
+    kinds = {(one["groupVersion"], kind["kind"]) for one in enabled for kind in one["resources"]}
+    assert {("apps/v1", "Deployment"), ("v1", "ConfigMap")} <= kinds
