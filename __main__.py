@@ -12,10 +12,18 @@ BASE = Path(__file__).resolve().parent
 
 fleet = fleet_of_environment(BASE)
 
-control_plane = KarmadaControlPlane("karmada", {"kubeconfig": kubeconfig_text(fleet.control_plane.kubeconfig, BASE)})
+control_plane = KarmadaControlPlane(
+    "karmada",
+    {"kubeconfig": kubeconfig_text(fleet.control_plane.kubeconfig, BASE)},
+    pulumi.ResourceOptions(protect=fleet.control_plane.protect),
+)
 
 members = {
-    member.name: PushMember(member.name, {"control_plane": control_plane, **member_args(member, BASE)})
+    member.name: PushMember(
+        member.name,
+        {"control_plane": control_plane, **member_args(member, BASE)},
+        pulumi.ResourceOptions(protect=member.protect),
+    )
     for member in fleet.members
 }
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import Output, plan_document
+from flotilla.cli.policy import tell, verdicts_of
 from flotilla.cli.stack_options import agreed, engine_options, stack_options
 from flotilla.config.declare import rendered
 from flotilla.config.files import kubeconfig_text
@@ -94,6 +95,8 @@ def _preview(options: argparse.Namespace) -> ExitCode:
     if _failed(result):
         return ExitCode.FAILED
     _show(options, output, stack, result, "Plan")
+    if tell(verdicts_of(options, result)):
+        return ExitCode.REFUSED
     return ExitCode.DRIFT if options.expect_no_changes and result.changes else ExitCode.DONE
 
 
@@ -107,6 +110,9 @@ def _up(options: argparse.Namespace) -> ExitCode:
         return ExitCode.FAILED
     if not options.json:
         _show(options, output, stack, planned, "Plan")
+    if tell(verdicts_of(options, planned)):
+        sys.stderr.write("error: refused by policy; nothing was changed\n")
+        return ExitCode.REFUSED
     if planned.changes and not agreed(options, "apply this plan"):
         return ExitCode.USAGE
     result = stack.up(targets=targets, refresh_first=options.refresh)

@@ -42,7 +42,7 @@ def _report(error: FlotillaError, options: argparse.Namespace, code: ExitCode) -
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser with every verb."""
-    from flotilla.cli import drift, fleet, sandbox
+    from flotilla.cli import drift, fleet, policy, sandbox
 
     parser = argparse.ArgumentParser(prog="flotilla", description="pulumi up for a fleet of Kubernetes clusters")
     parser.add_argument("--version", action="version", version=f"flotilla {__version__}")
@@ -52,6 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
     common.add_argument("--json", action="store_true", help="print one JSON document")
     common.add_argument("--debug", action="store_true", help="print tracebacks of errors")
     fleet.add_verbs(verbs, common)
+    policy.add_verb(verbs, common)
     drift.add_verb(verbs, common)
     sandbox.add_verbs(verbs, common)
     return parser

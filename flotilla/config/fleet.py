@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from flotilla.config.members import Kubeconfig, Member
+from flotilla.config.policies import PolicySettings
 from flotilla.config.problems import ConfigModel, Problem, refuse
 from flotilla.config.workloads import Placement, Workload
 from flotilla.karmada.placement import ClusterFacts, matches
@@ -32,6 +33,7 @@ class ControlPlane(ConfigModel):
     """Karmada itself: an existing control plane, by kubeconfig."""
 
     kubeconfig: Kubeconfig = Field(description="Administrator's credentials for Karmada's API server.")
+    protect: bool = Field(default=False, description="Refuse to delete it until this is false again.")
     version: Annotated[str, AfterValidator(_version)] | None = Field(
         default=None, description="Karmada's version, for fields that not every version has."
     )
@@ -43,6 +45,7 @@ class Fleet(ConfigModel):
     control_plane: ControlPlane = Field(description="Karmada itself.")
     members: tuple[Member, ...] = Field(default=(), description="The clusters that join.")
     workloads: tuple[Workload, ...] = Field(default=(), description="What runs, and where.")
+    policies: PolicySettings = Field(default_factory=PolicySettings, description="How the stack wants its policies.")
 
     def member(self, name: str) -> Member:
         """Return a member by name; KeyError if there is none."""

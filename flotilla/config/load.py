@@ -12,12 +12,13 @@ from pydantic import BaseModel, ValidationError
 from flotilla.config.files import check_files
 from flotilla.config.fleet import ControlPlane, Fleet, check_across
 from flotilla.config.members import Member
+from flotilla.config.policies import PolicySettings
 from flotilla.config.problems import ConfigError, Problem, problems_of
 from flotilla.config.workloads import Workload
 from flotilla.errors import FlotillaError
 
 PROJECT = "flotilla"
-SECTIONS = ("controlPlane", "members", "workloads")
+SECTIONS = ("controlPlane", "members", "workloads", "policies")
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -28,7 +29,7 @@ def parse_fleet(
     """Validate a stack's sections and return its fleet.
 
     Args:
-        sections: `controlPlane` (object), `members` and `workloads` (arrays), as plain JSON.
+        sections: `controlPlane` and `policies` (objects), `members` and `workloads` (arrays), as plain JSON.
         base: the project's folder, which relative paths refer to; None skips the checks of files.
         origin: what errors call the source.
 
@@ -46,6 +47,7 @@ def parse_fleet(
     else:
         control_plane = _parse(ControlPlane, sections["controlPlane"], "controlPlane", problems)
     members = _parse_list(Member, sections.get("members"), "members", problems)
+    policies = _parse(PolicySettings, sections.get("policies") or {}, "policies", problems)
     workloads = _parse_list(Workload, sections.get("workloads"), "workloads", problems)
     problems += check_across(members, workloads)
     if base is not None:
@@ -55,13 +57,28 @@ def parse_fleet(
             [(i, workload) for i, workload, _ in workloads if workload],
             base,
         )
-    if problems or control_plane is None:
+    if problems or control_plane is None or policies is None:
         raise ConfigError(problems, origin=origin)
     return Fleet(
         control_plane=control_plane,
         members=tuple(member for _, member, _ in members if member),
         workloads=tuple(workload for _, workload, _ in workloads if workload),
+        policies=policies,
     )
+
+
+def policy_settings(path: Path) -> PolicySettings:
+    """Read only how a stack file wants its policies.
+
+    Raises:
+        ConfigError: with all problems of that section.
+        FlotillaError: the file is missing or not YAML.
+    """
+    problems: list[Problem] = []
+    settings = _parse(PolicySettings, fleet_sections(path).get("policies") or {}, "policies", problems)
+    if settings is None:
+        raise ConfigError(problems, origin=str(path))
+    return settings
 
 
 def load_stack_file(path: Path, *, base: Path | None = None) -> Fleet:

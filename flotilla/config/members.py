@@ -132,6 +132,7 @@ class Member(ConfigModel):
     create_namespace: bool = Field(
         default=True, description="Create that namespace; false where the member has it already."
     )
+    protect: bool = Field(default=False, description="Refuse to let it leave until this is false again.")
     ready_timeout: int = Field(default=180, ge=5, description="Seconds to wait until the member is Ready.")
 
     @model_validator(mode="after")

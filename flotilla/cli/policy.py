@@ -1,0 +1,83 @@
+"""The verb `policy`, and what `preview` and `up` say of policies."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from flotilla.cli.exit_codes import ExitCode
+from flotilla.cli.output import Output
+from flotilla.cli.stack_options import engine_options, stack_options
+from flotilla.config.policies import Level
+from flotilla.deploy.interface import Setting, load_project, open_stack
+from flotilla.deploy.policies import judge
+from flotilla.engine.steps import Result
+from flotilla.policy.evaluate import Status, Verdict
+
+_STYLES = {Status.FAIL: "red", Status.EXEMPT: "yellow", Status.UNDECIDED: "yellow", Status.PASS: "green"}
+
+
+def add_verb(verbs: Any, common: argparse.ArgumentParser) -> None:
+    """Add the verb to the command's parser."""
+    policy = verbs.add_parser(
+        "policy", parents=[common, stack_options(), engine_options()], help="judge the plan by the project's policies"
+    )
+    policy.add_argument("--all", action="store_true", help="show what passes, too")
+    policy.set_defaults(verb=_policy)
+
+
+def _policy(options: argparse.Namespace) -> ExitCode:
+    output = Output(as_json=options.json, quiet=True)
+    stack = open_stack(options.engine, Setting(options.project.resolve(), options.stack))
+    result = stack.preview()
+    for failure in result.failures:
+        sys.stderr.write(f"error: {failure}\n")
+    if result.failures:
+        return ExitCode.FAILED
+    verdicts = verdicts_of(options, result)
+    if options.json:
+        output.json({"stack": options.stack, "verdicts": [verdict.to_json() for verdict in verdicts]})
+    else:
+        _table(output.console, verdicts, everything=options.all)
+    return ExitCode.REFUSED if any(verdict.refuses for verdict in verdicts) else ExitCode.DONE
+
+
+def verdicts_of(options: argparse.Namespace, result: Result) -> list[Verdict]:
+    """Judge a plan by the project's pack and the stack's settings."""
+    setting = Setting(options.project.resolve(), options.stack)
+    return judge(result, setting.project, load_project(setting).stack_file(options.stack))
+
+
+def tell(verdicts: list[Verdict]) -> bool:
+    """Write violations to standard error, each in one line; True where the plan may not be carried out."""
+    for verdict in verdicts:
+        if verdict.status is Status.FAIL:
+            word = "error" if verdict.refuses else "advice"
+            sys.stderr.write(f"{word}: {_sentence(verdict)}\n")
+    return any(verdict.refuses for verdict in verdicts)
+
+
+def _sentence(verdict: Verdict) -> str:
+    return f"policy {verdict.rule.name}: {verdict.resource}: {verdict.message}; {verdict.rule.remedy}"
+
+
+def _table(console: Console, verdicts: list[Verdict], *, everything: bool) -> None:
+    shown = [verdict for verdict in verdicts if everything or verdict.status is not Status.PASS]
+    if shown:
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        for heading in ("POLICY", "LEVEL", "RESOURCE", "VERDICT", "WHAT", "REMEDY"):
+            table.add_column(heading, overflow="fold")
+        for verdict in shown:
+            remedy = verdict.rule.remedy if verdict.status is Status.FAIL else ""
+            cells = (verdict.rule.name, str(verdict.level), verdict.resource, str(verdict.status), verdict.message)
+            table.add_row(*(Text(cell, style=_STYLES[verdict.status]) for cell in (*cells, remedy)))
+        console.print(table)
+    counts = {status: sum(v.status is status for v in verdicts) for status in Status}
+    refusing = sum(v.refuses for v in verdicts if v.level is Level.MANDATORY)
+    told = ", ".join(f"{count} {status}" for status, count in counts.items() if count) or "no policy applies"
+    console.print(Text(f"{told}; {refusing} refuse the plan", style="bold"))

@@ -1,0 +1,65 @@
+"""A plan, of whichever engine, judged by the project's policies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from flotilla.config.load import policy_settings
+from flotilla.config.policies import PolicySettings
+from flotilla.engine.state import ResourceState
+from flotilla.engine.steps import Op, Result, Step
+from flotilla.engine.values import UNKNOWN as ENGINE_UNKNOWN
+from flotilla.engine.values import UNKNOWN_TEXT, Secret
+from flotilla.policy.evaluate import Verdict, check_settings, evaluate
+from flotilla.policy.model import UNKNOWN, Resource, StackView
+from flotilla.policy.pack import load_rules
+
+_GONE = (Op.DELETE, Op.DELETE_REPLACED)
+
+
+def judge(result: Result, project: Path, stack_file: Path) -> list[Verdict]:
+    """Ask every rule of the project's pack about a plan; no pack, no verdicts.
+
+    Raises:
+        ConfigError: the stack's settings name rules that aren't there.
+        FlotillaError: the pack can't be read.
+    """
+    rules = load_rules(project)
+    settings = policy_settings(stack_file)
+    check_settings(rules, settings, origin=str(stack_file))
+    return evaluate(rules, stack_view(result, settings))
+
+
+def stack_view(result: Result, settings: PolicySettings) -> StackView:
+    """Return what a stack will be after a plan, as rules see it."""
+    latest: dict[str, Step] = {}
+    for step in result.steps:
+        if step.op not in _GONE and step.op is not Op.REPLACE:
+            latest[step.urn] = step
+    states = (step.new or step.old for step in latest.values())
+    return StackView(tuple(_resource(state) for state in states if state is not None), settings)
+
+
+def _resource(state: ResourceState) -> Resource:
+    provider = state.provider.rpartition("::")[0].rpartition("::")[2]
+    return Resource(
+        state.urn,
+        state.type,
+        state.name,
+        _plain(state.inputs),
+        state.protect,
+        state.parent,
+        provider.removesuffix("-provider"),
+    )
+
+
+def _plain(value: Any) -> Any:
+    """Return a value without the engine's marks; a secret that isn't shown to us is as good as unknown."""
+    if isinstance(value, Secret):
+        return UNKNOWN if value.value is None else _plain(value.value)
+    if value is ENGINE_UNKNOWN or value == UNKNOWN_TEXT:
+        return UNKNOWN
+    if isinstance(value, dict):
+        return {key: _plain(entry) for key, entry in value.items()}
+    return [_plain(entry) for entry in value] if isinstance(value, list) else value

@@ -1,0 +1,128 @@
+"""From rules and a plan to verdicts."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import Any
+
+from flotilla.config.policies import Exemption, Level, PolicySettings
+from flotilla.config.problems import ConfigError, Problem
+from flotilla.policy.model import Resource, Rule, StackView, Undecidable
+
+
+class Status(StrEnum):
+    """What a rule says of a resource."""
+
+    PASS = "pass"  # noqa: S105 - no password
+    FAIL = "fail"
+    EXEMPT = "exempt"
+    UNDECIDED = "undecided"
+    """A value that it needs is known only after an `up`."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One rule on one resource."""
+
+    rule: Rule
+    level: Level
+    resource: str
+    status: Status
+    message: str = ""
+
+    @property
+    def refuses(self) -> bool:
+        """The plan may not be carried out."""
+        return self.status is Status.FAIL and self.level is Level.MANDATORY
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the verdict for machines."""
+        body = {
+            "rule": self.rule.name,
+            "level": str(self.level),
+            "resource": self.resource,
+            "status": str(self.status),
+            "message": self.message,
+        }
+        return {**body, "reason": self.rule.reason, "remedy": self.rule.remedy}
+
+
+def level_of(rule: Rule, view: StackView) -> Level:
+    """Return a rule's level in a stack: the stack's own word, else mandatory in production and advisory elsewhere."""
+    given = view.settings.levels.get(rule.name)
+    if given is not None:
+        return given
+    return Level.MANDATORY if rule.always or view.production else Level.ADVISORY
+
+
+def check_settings(rules: Iterable[Rule], settings: PolicySettings, *, origin: str) -> None:
+    """Refuse settings that name a rule which isn't there: a typing error would switch nothing off, silently.
+
+    Raises:
+        ConfigError: with all problems.
+    """
+    known = {rule.name for rule in rules}
+    named = [(f"policies.levels.{name}", name) for name in settings.levels]
+    named += [(f"policies.exemptions[{i}].rule", one.rule) for i, one in enumerate(settings.exemptions)]
+    problems = [
+        Problem(
+            path, "is no rule of this pack", "it would do nothing", f"rules: {', '.join(sorted(known))}", f'"{name}"'
+        )
+        for path, name in named
+        if name not in known
+    ]
+    if problems:
+        raise ConfigError(problems, origin=origin)
+
+
+def evaluate(rules: Iterable[Rule], view: StackView, *, today: dt.date | None = None) -> list[Verdict]:
+    """Ask every rule about every resource that it is about; a rule that doesn't apply has no verdict.
+
+    Args:
+        rules: the pack.
+        view: the plan.
+        today: another day than the present one, for exemptions that expire.
+    """
+    day = today or dt.datetime.now(dt.UTC).date()
+    verdicts = []
+    for rule in rules:
+        level = level_of(rule, view)
+        if level is Level.DISABLED or (rule.production_only and not view.production):
+            continue
+        try:
+            subjects = list(rule.subjects(view))
+        except Undecidable as unknown:
+            verdicts.append(Verdict(rule, level, "stack", Status.UNDECIDED, _not_known(unknown)))
+            continue
+        for resource in subjects:
+            verdicts += _judge(rule, level, resource, view, day)
+    return verdicts
+
+
+def _judge(rule: Rule, level: Level, resource: Resource, view: StackView, day: dt.date) -> list[Verdict]:
+    try:
+        messages = list(rule.judge(resource, view))
+    except Undecidable as unknown:
+        return [Verdict(rule, level, resource.name, Status.UNDECIDED, _not_known(unknown))]
+    if not messages:
+        return [Verdict(rule, level, resource.name, Status.PASS)]
+    exemption = _exemption(rule, resource, view.settings)
+    if exemption and day <= exemption.expires:
+        told = f"{'; '.join(messages)} (exempt until {exemption.expires}: {exemption.reason})"
+        return [Verdict(rule, level, resource.name, Status.EXEMPT, told)]
+    expired = f" (its exemption ended on {exemption.expires})" if exemption else ""
+    return [Verdict(rule, level, resource.name, Status.FAIL, message + expired) for message in messages]
+
+
+def _exemption(rule: Rule, resource: Resource, settings: PolicySettings) -> Exemption | None:
+    """Return the exemption that counts longest."""
+    fitting = [one for one in settings.exemptions if one.rule == rule.name and fnmatchcase(resource.name, one.resource)]
+    return max(fitting, key=lambda one: one.expires, default=None)
+
+
+def _not_known(unknown: Undecidable) -> str:
+    return f"{unknown} is not known before an `up`"

@@ -1,0 +1,45 @@
+"""Who may do what, and who is believed."""
+
+from collections.abc import Iterator
+
+from flotilla.policy.model import Resource, Rule, StackView, value_at
+
+_MEMBER = "flotilla:index:PushMember"
+
+
+def _roles(view: StackView) -> list[Resource]:
+    """Return all roles but the join's own, which Karmada needs as it is."""
+    return [role for role in view.objects("Role", "ClusterRole") if role.parent_type != _MEMBER]
+
+
+def _wildcards(role: Resource, _view: StackView) -> Iterator[str]:
+    for rule in role.at("rules", default=[]):
+        if "*" in value_at(rule, "verbs", default=[]) and "*" in value_at(rule, "resources", default=[]):
+            yield "allows every verb on every resource"
+
+
+def _clusters(view: StackView) -> list[Resource]:
+    return list(view.objects("Cluster"))
+
+
+def _unverified(cluster: Resource, _view: StackView) -> Iterator[str]:
+    if cluster.at("spec", "insecureSkipTLSVerification", default=False):
+        yield "Karmada doesn't verify the member's certificate"
+
+
+NO_WILDCARD_RIGHTS = Rule(
+    "no-wildcard-rights",
+    "Who holds such a role in a template holds every member that it is placed on",
+    "name verbs and resources, or exempt the role with the reason",
+    _roles,
+    _wildcards,
+    always=True,
+)
+TLS_VERIFIED = Rule(
+    "tls-verified",
+    "Anyone between Karmada and the member could pose as it, and collect a token that may do everything",
+    "give the member's caBundle instead of insecureSkipTlsVerify",
+    _clusters,
+    _unverified,
+    production_only=True,
+)

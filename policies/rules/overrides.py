@@ -1,0 +1,60 @@
+"""Overrides do what they look like."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from flotilla.karmada.placement import ClusterFacts, matches
+from flotilla.karmada.render import render
+from flotilla.karmada.selection import selects
+from flotilla.policy.model import UNKNOWN, Resource, Rule, StackView, Undecidable
+
+from .placement import chosen, propagation_policies, selected
+
+
+def _subjects(view: StackView) -> list[Resource]:
+    policies = view.policies("OverridePolicy", "ClusterOverridePolicy")
+    return [policy for policy in policies if policy.at("spec", "overrideRules", default=[])]
+
+
+def _judge(policy: Resource, view: StackView) -> Iterator[str]:
+    placed = [
+        (template, chosen(other, view)) for other in propagation_policies(view) for template in selected(other, view)
+    ]
+    whole = {"metadata": policy.at("metadata"), "spec": {"resourceSelectors": policy.at("spec", "resourceSelectors")}}
+    meant = [(t, clusters) for t, clusters in placed if selects(whole, {**t.props})]
+    for number, rule in enumerate(policy.at("spec", "overrideRules")):
+        targets = [
+            (_known(template.props), cluster)
+            for template, clusters in meant
+            for cluster in clusters
+            if matches(cluster, rule.get("targetCluster") or {})
+        ]
+        if not targets:
+            yield f"rule {number + 1} targets no cluster that gets the workload"
+        elif not any(_differs(template, cluster, rule) for template, cluster in targets):
+            yield f"rule {number + 1} changes nothing: the workload is like that already"
+
+
+def _differs(template: dict[str, Any], cluster: ClusterFacts, rule: dict[str, Any]) -> bool:
+    try:
+        return render(template, cluster, replicas=None, rules=[rule]) != template
+    except ValueError:
+        return True  # a patch that doesn't fit: Karmada says so, and `validate` before it
+
+
+def _known(value: Any) -> Any:
+    """Return a value of which everything is known."""
+    if value is UNKNOWN:
+        raise Undecidable("a part of the template")
+    if isinstance(value, dict):
+        return {key: _known(entry) for key, entry in value.items()}
+    return [_known(entry) for entry in value] if isinstance(value, list) else value
+
+
+OVERRIDES_CHANGE_SOMETHING = Rule(
+    "overrides-change-something",
+    "An override that does nothing reads like a difference between clusters that isn't there",
+    "remove it, or mend its clusters or values",
+    _subjects,
+    _judge,
+)

@@ -1,0 +1,83 @@
+"""Workloads go where they should, and in more than one place."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from flotilla.karmada.placement import ClusterFacts, matches
+from flotilla.karmada.selection import selects
+from flotilla.policy.model import Resource, Rule, StackView
+
+_LEAST = 2
+_STAYS = "namespace.karmada.io/skip-auto-propagation"
+
+
+def propagation_policies(view: StackView) -> list[Resource]:
+    """Return the policies that place workloads."""
+    return list(view.policies("PropagationPolicy", "ClusterPropagationPolicy"))
+
+
+def chosen(policy: Resource, view: StackView) -> list[ClusterFacts]:
+    """Return the members that a policy chooses."""
+    affinity = policy.at("spec", "placement", "clusterAffinity", default={})
+    return [cluster for cluster in view.clusters() if matches(cluster, affinity)]
+
+
+def selected(policy: Resource, view: StackView) -> list[Resource]:
+    """Return the templates that a policy selects."""
+    whole = {"metadata": policy.at("metadata"), "spec": {"resourceSelectors": policy.at("spec", "resourceSelectors")}}
+    return [template for template in view.templates() if selects(whole, _identity(template))]
+
+
+def _identity(template: Resource) -> dict[str, Any]:
+    return {key: template.at(key) for key in ("apiVersion", "kind", "metadata")}
+
+
+def _names_members(policy: Resource, view: StackView) -> Iterator[str]:
+    known = {cluster.name for cluster in view.clusters()}
+    for name in policy.at("spec", "placement", "clusterAffinity", "clusterNames", default=[]):
+        if name not in known:
+            yield f"places on {name}, which is no member of this stack"
+
+
+def _two_of_each(policy: Resource, view: StackView) -> Iterator[str]:
+    count = len(chosen(policy, view))
+    if count < _LEAST:
+        yield f"chooses fewer than {_LEAST} clusters ({count})"
+    for template in selected(policy, view):
+        replicas = template.at("spec", "replicas", default=1)
+        if template.kind in ("Deployment", "StatefulSet") and replicas < _LEAST:
+            yield f"{template.kind} {template.at('metadata', 'name')} has fewer than {_LEAST} replicas ({replicas})"
+
+
+def _namespaces(view: StackView) -> list[Resource]:
+    return [template for template in view.templates() if template.kind == "Namespace"]
+
+
+def _stays(namespace: Resource, _view: StackView) -> Iterator[str]:
+    if namespace.at("metadata", "labels", default={}).get(_STAYS) != "true":
+        yield "Karmada carries a Namespace to every member, whatever a placement says"
+
+
+PLACEMENT_NAMES_MEMBERS = Rule(
+    "placement-names-members",
+    "Karmada waits for a cluster that isn't there, without a word",
+    "name a member, or add the cluster to the members",
+    propagation_policies,
+    _names_members,
+    always=True,
+)
+TWO_OF_EACH = Rule(
+    "two-of-each",
+    "One cluster, or one pod, is one upgrade away from an outage",
+    "place it on at least two clusters, with at least two replicas",
+    propagation_policies,
+    _two_of_each,
+    production_only=True,
+)
+NAMESPACES_STAY = Rule(
+    "namespaces-stay",
+    "A Namespace that comes up everywhere takes its name in clusters that have nothing to do with it",
+    f"label it {_STAYS}=true and place it with a policy, or exempt it",
+    _namespaces,
+    _stays,
+)

@@ -1,0 +1,35 @@
+"""Secrets don't stand in files of the repository."""
+
+import re
+from collections.abc import Iterator
+
+from flotilla.policy.model import Resource, Rule, StackView, value_at
+
+from .pods import containers, name_of, with_pods
+
+_SOUNDS_SECRET = re.compile(r"passw|passphrase|secret|token|api_?key|private_?key|credential", re.IGNORECASE)
+
+
+def _subjects(view: StackView) -> list[Resource]:
+    return [*with_pods(view), *(template for template in view.templates() if template.kind == "Secret")]
+
+
+def _judge(resource: Resource, _view: StackView) -> Iterator[str]:
+    if resource.kind == "Secret":
+        yield "its values stand in a manifest of the repository"
+        return
+    for container in containers(resource):
+        for variable in value_at(container, "env", default=[]):
+            name = str(value_at(variable, "name", default=""))
+            if _SOUNDS_SECRET.search(name) and value_at(variable, "value"):
+                yield f"container {name_of(container)} has {name} in plain text"
+
+
+NO_PLAINTEXT_SECRETS = Rule(
+    "no-plaintext-secrets",
+    "Who reads the repository, the plan or a backup of it would hold the secret of every member",
+    "let a secret store fill it in each member (External Secrets, CSI), and refer to it with valueFrom",
+    _subjects,
+    _judge,
+    always=True,
+)
