@@ -61,6 +61,8 @@ def _look(declared: Declared, seconds: float) -> DriftReport:
         name: Connection(kubeconfigs.select(kubeconfigs.load(text)), name=name, timeout=_ANSWER_SECONDS)
         for name, text in declared.kubeconfigs.items()
     }
+    # Before the threads: how warnings about certificates are kept quiet is the whole process's setting.
+    certificates = [f for name, text in declared.kubeconfigs.items() for f in check_certificates(name, text)]
     pool = ThreadPoolExecutor(max_workers=_CLUSTERS_AT_ONCE, thread_name_prefix="drift")
     futures = {pool.submit(_cluster, declared, connections, name): name for name in connections}
     done, late = wait(futures, timeout=seconds)
@@ -68,7 +70,7 @@ def _look(declared: Declared, seconds: float) -> DriftReport:
     outcomes = {futures[future]: future.result() for future in done}
     unknown = [Unknown(futures[future], f"not done within {seconds:.0f} s") for future in late]
     unknown += [Unknown(name, outcome.unknown) for name, outcome in outcomes.items() if outcome.unknown]
-    findings = [finding for outcome in outcomes.values() for finding in outcome.findings]
+    findings = certificates + [finding for outcome in outcomes.values() for finding in outcome.findings]
     return DriftReport(
         tuple(sorted(_once(findings), key=lambda f: (list(Layer).index(f.layer), f.cluster, f.object, f.path))),
         tuple(sorted(unknown, key=lambda u: u.cluster)),
@@ -92,7 +94,6 @@ def _cluster(declared: Declared, connections: dict[str, Connection], name: str) 
 
 
 def _plan(outcome: _Outcome, declared: Declared, connection: Connection, name: str) -> None:
-    outcome.findings += check_certificates(name, declared.kubeconfigs[name])
     for obj in declared.objects.get(name, []):
         outcome.findings += compare_object(connection, name, obj)
         outcome.objects += 1

@@ -165,7 +165,13 @@ class Sandbox:
             "flotilla:controlPlane": {"kubeconfig": str(folder / f"{CONTROL_PLANE}.yaml"), "version": version},
             "flotilla:members": [{"name": name, "kubeconfig": str(folder / f"{name}.yaml")} for name in names],
             "flotilla:workloads": [
-                {"name": "nginx", "image": "nginx:1.27", "replicas": 2, "placement": {"clusters": names[:2]}}
+                {
+                    "name": "nginx",
+                    "image": "nginx:1.27",
+                    "replicas": 2,
+                    "resources": {"requests": {"cpu": "50m", "memory": "32Mi"}, "limits": {"memory": "64Mi"}},
+                    "placement": {"clusters": names[:2]},
+                }
             ],
         }
         header = f"# yaml-language-server: $schema=fleet.schema.json\n{_MARK}"

@@ -114,10 +114,15 @@ def wait_until(check: object, *, seconds: float, doing: str, process: Process | 
     deadline = time.monotonic() + seconds
     while not check():  # type: ignore[operator]
         if process is not None and process.pid() is None:
-            raise SandboxError(
-                f"{process.name} ended while {doing}:\n{process.last_lines()}", hint=f"see {process.log}"
-            )
+            raise SandboxError(f"{process.name} ended while {doing}:\n{process.last_lines()}", hint=_hint(process))
         if time.monotonic() > deadline:
             tail = f":\n{process.last_lines()}" if process else ""
             raise SandboxError(f"no success within {seconds:.0f} s while {doing}{tail}")
         time.sleep(0.1)
+
+
+def _hint(process: Process) -> str:
+    """Say what helps. Many control planes on one machine use up what the kernel gives of file watches first."""
+    if "too many open files" in process.last_lines():
+        return "end another sandbox, or raise the limit: sysctl fs.inotify.max_user_instances=1024"
+    return f"see {process.log}"

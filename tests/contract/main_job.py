@@ -57,7 +57,7 @@ def run(fleet, capsys, monkeypatch):
 
     run.write = fleet.write
     yield run
-    main(["destroy", "-C", str(fleet.project), "--engine", "embedded", "--yes"])
+    assert main(["destroy", "-C", str(fleet.project), "--engine", "embedded", "--yes"]) == 0
 
 
 def members(*names, **more):

@@ -8,7 +8,7 @@ from tests.contract.fleet import fleet_in
 from tests.contract.main_job import run  # noqa: F401 - a fixture of the contract
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def fleet(tmp_path_factory):
     """A fleet on real Karmada."""
     try:

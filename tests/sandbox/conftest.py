@@ -20,7 +20,9 @@ def binaries():
         pytest.skip(str(error))
 
 
-@pytest.fixture(scope="session")
+# By package, not by session: a worker would keep them while it runs other packages' fleets, and every API server takes
+# six of the kernel's few inotify instances.
+@pytest.fixture(scope="package")
 def cluster(binaries, tmp_path_factory):
     one = SandboxCluster("member1", tmp_path_factory.mktemp("sandbox"), binaries)
     try:
@@ -44,7 +46,7 @@ def namespace(connection):
     connection.delete(ObjectRef("v1", "Namespace", name), propagation="Background")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def fleet(binaries, tmp_path_factory):
     """A fleet on the stand-in."""
     with fleet_in(tmp_path_factory.mktemp("stand-in"), stand_in=True) as made:

@@ -106,18 +106,22 @@ class KubernetesProvider:
         return False
 
     def create(self, urn: str, inputs: Properties, *, timeout: float | None, adopt: str) -> Live:
-        """Apply the object; one that is there already is refused, unless a broken-off creation of ours left it."""
+        """Apply the object; one that is there already is refused, unless a broken-off creation of ours left it.
+
+        One that is on its way out is waited for: its name is free as soon as it has gone.
+        """
         connection = self._connect()
         ref = ref_of(inputs)
         found = connection.find(ref)
         manager = adopt or self.creation_token()
+        if found is not None and found["metadata"].get("deletionTimestamp"):
+            await_gone(connection, found, timeout)
+            found = None
         if found is not None and not self._upsert and not (adopt and _managed_by(found, adopt)):
             raise EngineError(
                 f"{connection.name}: {ref} already exists and is not this stack's",
                 hint="import it (`pulumi import`), remove it, or let the stack use another name",
             )
-        if found is not None and found["metadata"].get("deletionTimestamp"):
-            await_gone(connection, found, timeout)
         return self._ready(self._apply(inputs, manager), inputs, manager, timeout)
 
     def update(self, old: ResourceState, inputs: Properties, *, timeout: float | None) -> Live:

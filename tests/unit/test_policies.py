@@ -1,0 +1,250 @@
+"""Each policy's pass, fail and not applicable; what isn't known; levels and exemptions."""
+
+import copy
+import datetime as dt
+from pathlib import Path
+
+import pytest
+
+from flotilla.config.policies import Environment, Exemption, Level, PolicySettings
+from flotilla.config.problems import ConfigError
+from flotilla.errors import FlotillaError
+from flotilla.policy.evaluate import Status, check_settings, evaluate
+from flotilla.policy.model import UNKNOWN, Resource, StackView
+from flotilla.policy.pack import load_rules
+
+RULES = {rule.name: rule for rule in load_rules(Path(__file__).parents[2])}
+TODAY = dt.date(2026, 6, 1)
+PRODUCTION = PolicySettings(environment=Environment.PRODUCTION)
+PARENT = "urn:pulumi:s::p::flotilla:index:PropagatedWorkload::nginx"
+MEMBER = "urn:pulumi:s::p::flotilla:index:PushMember::member1"
+CONTAINER = {
+    "name": "nginx",
+    "image": "nginx:1.27",
+    "env": [{"name": "COLOUR", "value": "blue"}],
+    "resources": {"requests": {"cpu": "50m", "memory": "32Mi"}, "limits": {"memory": "64Mi"}},
+}
+
+
+def resource(kind, name, props, *, parent=PARENT, protect=False, cluster="karmada"):
+    return Resource(f"urn:pulumi:s::p::{kind}::{name}", kind, name, props, protect, parent, cluster)
+
+
+def deployment(container=None, replicas=2):
+    spec = {"replicas": replicas, "template": {"spec": {"containers": [{**CONTAINER, **(container or {})}]}}}
+    meta = {"name": "nginx", "namespace": "default", "labels": {"app": "nginx"}}
+    return resource(
+        "kubernetes:apps/v1:Deployment",
+        "nginx-deployment",
+        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": spec},
+    )
+
+
+SELECTORS = [{"apiVersion": "apps/v1", "kind": "Deployment", "namespace": "default", "name": "nginx"}]
+
+
+def policy(kind, name, spec):
+    props = {
+        "apiVersion": "policy.karmada.io/v1alpha1",
+        "kind": kind,
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {"resourceSelectors": SELECTORS, **spec},
+    }
+    return resource(f"kubernetes:policy.karmada.io/v1alpha1:{kind}", name, props)
+
+
+def placement(*names):
+    return policy(
+        "PropagationPolicy", "nginx-policy", {"placement": {"clusterAffinity": {"clusterNames": list(names)}}}
+    )
+
+
+def overrides(*rules):
+    return policy("OverridePolicy", "nginx-override", {"overrideRules": list(rules)})
+
+
+def tag(value, *clusters):
+    image = [{"component": "Tag", "operator": "replace", "value": value}]
+    return {"targetCluster": {"clusterNames": list(clusters)}, "overriders": {"imageOverrider": image}}
+
+
+def cluster(name, **spec):
+    props = {"apiVersion": "cluster.karmada.io/v1alpha1", "metadata": {"name": name}, "spec": spec}
+    return resource("kubernetes:cluster.karmada.io/v1alpha1:Cluster", f"{name}-cluster", props, parent=MEMBER)
+
+
+def role(verbs, resources, *, parent=PARENT):
+    props = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "metadata": {"name": "r"},
+        "rules": [{"verbs": verbs, "resources": resources}],
+    }
+    return resource("kubernetes:rbac.authorization.k8s.io/v1:ClusterRole", "role", props, parent=parent)
+
+
+def namespace(**labels):
+    props = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "n", "labels": labels}}
+    return resource("kubernetes:core/v1:Namespace", "namespace", props)
+
+
+def secret(parent=PARENT):
+    return resource("kubernetes:core/v1:Secret", "secret", {"apiVersion": "v1", "kind": "Secret"}, parent=parent)
+
+
+def member(protect):
+    return resource("flotilla:index:PushMember", "member1", {}, parent="", protect=protect)
+
+
+FLEET = (cluster("member1"), cluster("member2"))
+SOUND = (*FLEET, deployment(), placement("member1", "member2"))
+CASES = [
+    ("images-pinned", (deployment(),), (deployment({"image": "nginx"}),), FLEET),
+    (
+        "images-pinned",
+        (deployment({"image": "nginx@sha256:" + "a" * 64}),),
+        (deployment({"image": "r.io:5000/n:latest"}),),
+        FLEET,
+    ),
+    ("images-pinned", (overrides(tag("1.28", "member1")),), (overrides(tag("latest", "member1")),), FLEET),
+    (
+        "no-plaintext-secrets",
+        (deployment(),),
+        (deployment({"env": [{"name": "DB_PASSWORD", "value": "hunter2"}]}),),
+        (secret(parent=MEMBER),),
+    ),
+    (
+        "no-plaintext-secrets",
+        (deployment({"env": [{"name": "DB_PASSWORD", "valueFrom": {"secretKeyRef": {"name": "a", "key": "b"}}}]}),),
+        (secret(),),
+        FLEET,
+    ),
+    ("requests-and-limits", (deployment(),), (deployment({"resources": {"requests": {"cpu": "1"}}}),), FLEET),
+    ("two-of-each", SOUND, (*FLEET, deployment(), placement("member1")), FLEET),
+    ("two-of-each", SOUND, (*FLEET, deployment(replicas=1), placement("member1", "member2")), FLEET),
+    ("placement-names-members", SOUND, (*FLEET, placement("member3")), FLEET),
+    (
+        "namespaces-stay",
+        (namespace(**{"namespace.karmada.io/skip-auto-propagation": "true"}),),
+        (namespace(),),
+        FLEET,
+    ),
+    (
+        "overrides-change-something",
+        (*SOUND, overrides(tag("1.28", "member2"))),
+        (*SOUND, overrides(tag("1.27", "member2"))),
+        (*SOUND, overrides()),
+    ),
+    (
+        "overrides-change-something",
+        (*SOUND, overrides(tag("1.28", "member2"))),
+        (*FLEET, deployment(), placement("member1"), overrides(tag("1.28", "member2"))),
+        SOUND,
+    ),
+    ("no-wildcard-rights", (role(["get"], ["*"]),), (role(["*"], ["*"]),), (role(["*"], ["*"], parent=MEMBER),)),
+    ("tls-verified", FLEET, (cluster("member1", insecureSkipTLSVerification=True),), (deployment(),)),
+    ("protected", (member(True),), (member(False),), FLEET),
+]
+
+
+def statuses(rule, resources, settings=PRODUCTION):
+    return {v.status for v in evaluate([RULES[rule]], StackView(tuple(resources), settings), today=TODAY)}
+
+
+@pytest.mark.parametrize(
+    ("rule", "passes", "fails", "other"), CASES, ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_pass_fail_and_not_applicable(rule, passes, fails, other):
+    assert statuses(rule, passes) == {Status.PASS}
+    assert Status.FAIL in statuses(rule, fails)
+    assert statuses(rule, other) == set()
+
+
+def test_every_rule_has_its_cases_and_says_why_and_what_to_do():
+    assert {case[0] for case in CASES} == set(RULES)
+    for rule in RULES.values():
+        assert rule.reason
+        assert rule.remedy
+
+
+def test_every_rule_is_in_the_reference(repository):
+    text = (repository / "docs" / "reference" / "policies.md").read_text()
+    assert [name for name in RULES if f"`{name}`" not in text] == []
+
+
+def unknown_at(resource, *path):
+    props = copy.deepcopy(resource.props)
+    inner = props
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = UNKNOWN
+    return Resource(
+        resource.urn, resource.type, resource.name, props, resource.protect, resource.parent, resource.cluster
+    )
+
+
+@pytest.mark.parametrize(
+    ("rule", "resources"),
+    [
+        ("images-pinned", (unknown_at(deployment(), "spec", "template", "spec", "containers", 0, "image"),)),
+        ("requests-and-limits", (unknown_at(deployment(), "spec", "template"),)),
+        ("placement-names-members", (*FLEET, unknown_at(placement("member3"), "spec", "placement"))),
+        ("two-of-each", (unknown_at(FLEET[0], "metadata", "labels"), deployment(), placement("member1"))),
+        (
+            "overrides-change-something",
+            (*SOUND[:2], unknown_at(deployment(), "spec", "replicas"), SOUND[3], overrides(tag("1.27", "member1"))),
+        ),
+        (
+            "tls-verified",
+            (unknown_at(cluster("member1", insecureSkipTLSVerification=False), "spec", "insecureSkipTLSVerification"),),
+        ),
+    ],
+)
+def test_what_is_not_known_is_neither_a_pass_nor_a_violation(rule, resources):
+    assert statuses(rule, resources) == {Status.UNDECIDED}
+
+
+def test_levels_are_those_of_the_environment_unless_the_stack_says_otherwise():
+    view = StackView((deployment({"image": "nginx"}),), PolicySettings())
+    (advice,) = [v for v in evaluate(RULES.values(), view) if v.status is Status.FAIL]
+    assert (advice.level, advice.refuses) == (Level.ADVISORY, False)
+    (refusal,) = [v for v in evaluate(RULES.values(), StackView(view.resources, PRODUCTION)) if v.status is Status.FAIL]
+    assert refusal.refuses
+    off = PolicySettings(levels={"images-pinned": Level.DISABLED})
+    assert statuses("images-pinned", view.resources, off) == set()
+
+
+def test_rules_for_production_ask_nothing_elsewhere():
+    assert statuses("protected", (member(False),), PolicySettings()) == set()
+
+
+def exemption(**changes):
+    given = {"rule": "images-pinned", "resource": "nginx-*", "reason": "a trial", "expires": TODAY, **changes}
+    return PolicySettings(environment=Environment.PRODUCTION, exemptions=(Exemption(**given),))
+
+
+def test_an_exemption_counts_until_its_last_day():
+    found = (deployment({"image": "nginx"}),)
+    assert statuses("images-pinned", found, exemption()) == {Status.EXEMPT}
+    assert statuses("images-pinned", found, exemption(resource="other")) == {Status.FAIL}
+    ended = exemption(expires=TODAY - dt.timedelta(days=1))
+    (verdict,) = evaluate([RULES["images-pinned"]], StackView(found, ended), today=TODAY)
+    assert verdict.refuses
+    assert "its exemption ended on 2026-05-31" in verdict.message
+
+
+def test_settings_that_name_no_rule_are_refused():
+    settings = PolicySettings(levels={"image-pinned": Level.DISABLED}, exemptions=exemption(rule="nothing").exemptions)
+    with pytest.raises(ConfigError) as told:
+        check_settings(RULES.values(), settings, origin="Pulumi.dev.yaml")
+    assert [problem.path for problem in told.value.problems] == [
+        "policies.exemptions[0].rule",
+        "policies.levels.image-pinned",
+    ]
+
+
+def test_a_pack_that_cannot_be_read_is_told(tmp_path):
+    assert load_rules(tmp_path) == ()
+    (tmp_path / "policies" / "rules").mkdir(parents=True)
+    (tmp_path / "policies" / "rules" / "__init__.py").write_text("import nothing_of_this_name\n")
+    with pytest.raises(FlotillaError, match="nothing_of_this_name"):
+        load_rules(tmp_path)
