@@ -7,13 +7,11 @@ import sys
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import Output
 from flotilla.cli.stack_options import engine_options, stack_options
-from flotilla.config.policies import Level
 from flotilla.deploy.interface import Setting, load_project, open_stack
 from flotilla.deploy.policies import judge
 from flotilla.engine.steps import Result
@@ -43,7 +41,7 @@ def _policy(options: argparse.Namespace) -> ExitCode:
     if options.json:
         output.json({"stack": options.stack, "verdicts": [verdict.to_json() for verdict in verdicts]})
     else:
-        _table(output.console, verdicts, everything=options.all)
+        _print(output.console, verdicts, everything=options.all)
     return ExitCode.REFUSED if any(verdict.refuses for verdict in verdicts) else ExitCode.DONE
 
 
@@ -66,18 +64,16 @@ def _sentence(verdict: Verdict) -> str:
     return f"policy {verdict.rule.name}: {verdict.resource}: {verdict.message}; {verdict.rule.remedy}"
 
 
-def _table(console: Console, verdicts: list[Verdict], *, everything: bool) -> None:
-    shown = [verdict for verdict in verdicts if everything or verdict.status is not Status.PASS]
-    if shown:
-        table = Table(box=None, header_style="bold", pad_edge=False)
-        for heading in ("POLICY", "LEVEL", "RESOURCE", "VERDICT", "WHAT", "REMEDY"):
-            table.add_column(heading, overflow="fold")
-        for verdict in shown:
-            remedy = verdict.rule.remedy if verdict.status is Status.FAIL else ""
-            cells = (verdict.rule.name, str(verdict.level), verdict.resource, str(verdict.status), verdict.message)
-            table.add_row(*(Text(cell, style=_STYLES[verdict.status]) for cell in (*cells, remedy)))
-        console.print(table)
+def _print(console: Console, verdicts: list[Verdict], *, everything: bool) -> None:
+    for verdict in verdicts:
+        if verdict.status is Status.PASS and not everything:
+            continue
+        word = "refused" if verdict.refuses else "advice" if verdict.status is Status.FAIL else str(verdict.status)
+        what = f": {verdict.message}" if verdict.message else ""
+        line = f"{word:9} {verdict.rule.name:26} {verdict.resource}{what}"
+        console.print(Text(line, style=_STYLES[verdict.status]))
+        if verdict.status is Status.FAIL:
+            console.print(f"{'':36} {verdict.rule.remedy}")
     counts = {status: sum(v.status is status for v in verdicts) for status in Status}
-    refusing = sum(v.refuses for v in verdicts if v.level is Level.MANDATORY)
     told = ", ".join(f"{count} {status}" for status, count in counts.items() if count) or "no policy applies"
-    console.print(Text(f"{told}; {refusing} refuse the plan", style="bold"))
+    console.print(Text(f"{told}; {sum(v.refuses for v in verdicts)} refuse the plan", style="bold"))

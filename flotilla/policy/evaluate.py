@@ -94,7 +94,7 @@ def evaluate(rules: Iterable[Rule], view: StackView, *, today: dt.date | None = 
         if level is Level.DISABLED or (rule.production_only and not view.production):
             continue
         try:
-            subjects = list(rule.subjects(view))
+            subjects = sorted(rule.subjects(view), key=lambda resource: resource.name)
         except Undecidable as unknown:
             verdicts.append(Verdict(rule, level, "stack", Status.UNDECIDED, _not_known(unknown)))
             continue
