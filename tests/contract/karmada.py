@@ -303,7 +303,16 @@ def test_the_higher_priority_wins(karmada, namespace):
 def test_overrides_change_one_cluster(karmada, namespace):
     """recorded: override-member2"""
     template = karmada.make(web(namespace))
-    rule = override_rule(["member2"], container="web", image={"tag": "1.28"}, labels={"site": "edge"}, args=["-q"])
+    rule = override_rule(
+        ["member2"],
+        container="web",
+        image={"tag": "1.28"},
+        command=["nginx"],
+        args=["-q"],
+        labels={"site": "edge"},
+        annotations={"by": "override"},
+        patches=[{"path": "/spec/minReadySeconds", "op": "add", "value": 1}],
+    )
     karmada.make(
         {
             "apiVersion": POLICY_API,
@@ -315,8 +324,10 @@ def test_overrides_change_one_cluster(karmada, namespace):
     karmada.policy("p", namespace, [selector(template)], {"clusterAffinity": {"clusterNames": list(MEMBERS)}})
     changed = eventually(lambda: karmada.in_member("member2", ref_of(template)))
     container = changed["spec"]["template"]["spec"]["containers"][0]
-    assert (container["image"], container["args"]) == ("nginx:1.28", ["-q"])
+    assert (container["image"], container["command"], container["args"]) == ("nginx:1.28", ["nginx"], ["-q"])
     assert changed["metadata"]["labels"]["site"] == "edge"
+    assert changed["metadata"]["annotations"]["by"] == "override"
+    assert changed["spec"]["minReadySeconds"] == 1
     plain = eventually(lambda: karmada.in_member("member1", ref_of(template)))
     assert plain["spec"]["template"]["spec"]["containers"][0]["image"] == "nginx:1.27"
 

@@ -1,0 +1,118 @@
+"""The pack as Pulumi's engine talks to it: in its own process, by its own protocol, with the same verdicts."""
+
+import shutil
+import subprocess
+import sys
+
+import grpc
+import pytest
+import yaml
+from google.protobuf import empty_pb2, json_format, struct_pb2
+from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
+
+from flotilla.config.policies import Environment, PolicySettings
+from flotilla.engine.values import UNKNOWN_TEXT
+from flotilla.policy.evaluate import Status, evaluate
+from flotilla.policy.model import UNKNOWN, Resource, StackView
+from tests.conftest import REPOSITORY
+from tests.unit.test_policies import FLEET, RULES, cluster, deployment, member, overrides, placement, tag, unknown_at
+
+WRONG = (
+    *FLEET,
+    cluster("member3", insecureSkipTLSVerification=True),
+    deployment({"image": "nginx", "resources": {}, "env": [{"name": "API_KEY", "value": "plain"}]}, replicas=1),
+    placement("member1", "member9"),
+    overrides(tag("latest", "member1"), tag("1.28", "member2")),
+    member(protect=False),
+)
+NOT_KNOWN = (*FLEET, unknown_at(deployment(), "spec", "template", "spec", "containers", 0, "image"))
+
+
+class Pack:
+    """A running pack, and the stack file that it reads."""
+
+    def __init__(self, project, stub):
+        self.project = project
+        self.stub = stub
+
+    def verdicts(self, resources, environment):
+        config = {"flotilla:policies": {"environment": environment}}
+        (self.project / "stacks" / "Pulumi.s.yaml").write_text(yaml.safe_dump({"config": config}))
+        request = analyzer_pb2.AnalyzeStackRequest(resources=[_wire(resource) for resource in resources])
+        diagnostics = self.stub.AnalyzeStack(request, timeout=30).diagnostics
+        levels = {analyzer_pb2.MANDATORY: "mandatory", analyzer_pb2.ADVISORY: "advisory"}
+        return {
+            (d.policyName.removesuffix("-advice"), levels[d.enforcementLevel], _resource_in(d.message))
+            for d in diagnostics
+        }
+
+
+def _resource_in(message):
+    """Return whom a diagnostic is about; before it stands the policy's reason, on a line of its own."""
+    return message.splitlines()[-1].partition(": ")[0]
+
+
+def _wire(resource):
+    properties = struct_pb2.Struct()
+    json_format.ParseDict(_known(resource.props), properties)
+    return analyzer_pb2.AnalyzerResource(
+        type=resource.type,
+        properties=properties,
+        urn=resource.urn,
+        name=resource.name,
+        parent=resource.parent,
+        options=analyzer_pb2.AnalyzerResourceOptions(protect=resource.protect),
+    )
+
+
+def _known(value):
+    if value is UNKNOWN:
+        return UNKNOWN_TEXT
+    if isinstance(value, dict):
+        return {key: _known(entry) for key, entry in value.items()}
+    return [_known(entry) for entry in value] if isinstance(value, list) else value
+
+
+@pytest.fixture(scope="module")
+def pack(tmp_path_factory):
+    project = tmp_path_factory.mktemp("project")
+    shutil.copytree(REPOSITORY / "policies", project / "policies")
+    (project / "stacks").mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-u", "policies", "127.0.0.1:1", "policies"], cwd=project, stdout=subprocess.PIPE
+    )
+    try:
+        port = int(process.stdout.readline())
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            yield Pack(project, analyzer_pb2_grpc.AnalyzerStub(channel))
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_every_rule_is_a_policy_of_both_levels(pack):
+    info = pack.stub.GetAnalyzerInfo(empty_pb2.Empty(), timeout=30)
+    assert {policy.name for policy in info.policies} == {name + end for name in RULES for end in ("", "-advice")}
+
+
+@pytest.mark.parametrize("environment", [Environment.DEVELOPMENT, Environment.PRODUCTION], ids=str)
+@pytest.mark.parametrize("resources", [WRONG, NOT_KNOWN, FLEET], ids=["wrong", "not-known", "sound"])
+def test_pulumi_and_the_command_say_the_same(pack, resources, environment):
+    # The engine hands a Kubernetes object's parent over by its URN alone, and only where it is a resource of the plan.
+    parents = {resource.parent for resource in resources if resource.parent}
+    whole = (*resources, *(_component(urn) for urn in sorted(parents)))
+    view = StackView(whole, PolicySettings(environment=environment))
+    ours = {
+        (verdict.rule.name, str(verdict.level), verdict.resource)
+        for verdict in evaluate(RULES.values(), view)
+        if verdict.status is Status.FAIL
+    }
+    assert pack.verdicts(whole, str(environment)) == ours
+    if resources is WRONG:
+        assert ours
+
+
+def _component(urn):
+    kind, _, name = urn.split("::", 2)[2].partition("::")
+    return Resource(urn, kind, name)
