@@ -6,7 +6,12 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test unit sandbox-tests live lint bench kills lock schema picture clean
+# The linters of the CI templates, by version; they are fetched when they are asked for.
+ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+ZIZMOR := zizmor==1.32.0
+CHECK_JSONSCHEMA := check-jsonschema==0.39.0
+
+.PHONY: help install demo demo-down test unit sandbox-tests live lint bench kills lock schema picture ci-lint ci-rehearsal clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -19,6 +24,8 @@ $(STAMP): requirements.lock pyproject.toml
 	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip sync --quiet --require-hashes requirements.lock
 	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
+
+install: $(STAMP) ## the environment alone
 
 demo: $(STAMP) ## a fleet from nothing: sandbox, preview, up, a change, drift
 	@$(BIN)/python -m flotilla.cli.demo
@@ -54,6 +61,15 @@ kills: $(STAMP) ## a hundred runs killed at random moments, each followed by a c
 lock: ## compile requirements.lock for all platforms, without index addresses
 	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url \
 		--python-version 3.11 --quiet --output-file requirements.lock --custom-compile-command "make lock"
+
+ci-lint: $(STAMP) ## the CI templates, by their published linters
+	@go run $(ACTIONLINT) ci/github/*.yml
+	@$(BIN)/uv tool run --quiet $(ZIZMOR) --offline --no-progress --quiet ci/github/*.yml
+	@$(BIN)/uv tool run --quiet $(CHECK_JSONSCHEMA) --builtin-schema vendor.gitlab-ci ci/gitlab/*.yml
+
+ci-rehearsal: $(STAMP) ## the steps of the CI templates, for real, on the sandbox
+	@$(BIN)/flotilla sandbox up
+	@$(BIN)/python -m ci.rehearsal
 
 schema: $(STAMP) ## generate stacks/fleet.schema.json
 	@$(BIN)/python -m flotilla.config.schema

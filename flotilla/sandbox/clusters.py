@@ -18,6 +18,7 @@ from flotilla.errors import ClusterError, SandboxError
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import Connection
 from flotilla.sandbox.binaries import KUBERNETES, Binaries
+from flotilla.sandbox.processes import wait_until
 
 LOOPBACK = "127.0.0.1"
 _SERVER_PORTS = range(20000, 32768)
@@ -89,11 +90,17 @@ class SandboxCluster:
         else:
             self._create(workloads=workloads)
         self.kubeconfig.chmod(0o600)
-        if not self.ready():
-            raise SandboxError(f"cluster {self.name} doesn't answer", hint=f"see the logs in {self.folder / 'logs'}")
+        self._wait_ready()
         for index in range(nodes):
             self._ensure_node(index)
         return True
+
+    def _wait_ready(self) -> None:
+        """Wait until the API server answers: on a busy machine that is later than kwokctl is done."""
+        try:
+            wait_until(self.ready, seconds=_START_SECONDS, doing=f"waiting for the cluster {self.name}")
+        except SandboxError as error:
+            raise SandboxError(error.message, hint=f"see the logs in {self.folder / 'logs'}") from None
 
     def down(self) -> None:
         """End the cluster's processes and remove its files."""

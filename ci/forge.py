@@ -1,0 +1,252 @@
+"""Tell a pull request about a plan, and keep one issue for a stack's drift: on GitHub and on GitLab.
+
+    forge.py comment --stack NAME --outcome CODE --plan FILE --notes FILE
+    forge.py issue   --stack NAME --outcome CODE --report FILE
+
+Where it is, and the token, come from the variables that the CI system sets; nothing secret is an argument. A comment or
+an issue is found again by a mark in its text, so that there is one of it, which is updated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import quote
+
+import urllib3
+
+_LONGEST = 60_000
+_PER_PAGE = 100
+_CLEAN, _UNKNOWN, _DRIFT, _REFUSED = 0, 1, 3, 4
+_HTTP_ERROR = 400
+
+Entry = dict[str, Any]
+
+
+class Forge(Protocol):
+    """What both systems can do. An entry has `id` and `body`."""
+
+    def comments(self) -> list[Entry]:
+        """Return the comments of the pull request."""
+        ...
+
+    def add_comment(self, body: str) -> None:
+        """Write a comment."""
+        ...
+
+    def change_comment(self, entry: Entry, body: str) -> None:
+        """Give a comment another text."""
+        ...
+
+    def issues(self) -> list[Entry]:
+        """Return the open issues with the label `drift`."""
+        ...
+
+    def open_issue(self, title: str, body: str) -> None:
+        """Open one."""
+        ...
+
+    def change_issue(self, entry: Entry, body: str) -> None:
+        """Give one another text."""
+        ...
+
+    def close_issue(self, entry: Entry, why: str) -> None:
+        """Close one with a last comment."""
+        ...
+
+
+class Api:
+    """A forge's REST API."""
+
+    def __init__(self, url: str, headers: dict[str, str]) -> None:
+        self._url = url.rstrip("/")
+        self._headers = {**headers, "Content-Type": "application/json", "User-Agent": "flotilla-ci"}
+        self._pool = urllib3.PoolManager(retries=urllib3.Retry(3, backoff_factor=0.5, status_forcelist=(502, 503, 504)))
+
+    def call(self, method: str, path: str, body: Entry | None = None) -> Any:
+        """Send one request; a refusal ends the program with one line, which never has the token in it."""
+        response = self._pool.request(
+            method,
+            self._url + path,
+            headers=self._headers,
+            body=json.dumps(body).encode() if body is not None else None,
+            timeout=30.0,
+        )
+        if response.status >= _HTTP_ERROR:
+            said = response.data.decode("utf-8", "replace")[:200]
+            sys.exit(f"error: {method} {path}: HTTP {response.status}: {said}")
+        return json.loads(response.data) if response.data else None
+
+    def pages(self, path: str) -> list[Entry]:
+        """Return all entries of a listing."""
+        found: list[Entry] = []
+        mark = "&" if "?" in path else "?"
+        for page in range(1, 1000):
+            entries = self.call("GET", f"{path}{mark}per_page={_PER_PAGE}&page={page}")
+            found += entries
+            if len(entries) < _PER_PAGE:
+                break
+        return found
+
+
+class GitHub(Forge):
+    """A pull request and the issues of a repository on GitHub."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        token = environment["GITHUB_TOKEN"]
+        headers = {"Authorization": f"Bearer {token}", "X-GitHub-Api-Version": "2022-11-28"}
+        self._api = Api(environment["GITHUB_API_URL"], headers)
+        self._repository = f"/repos/{environment['GITHUB_REPOSITORY']}"
+        self._event = environment.get("GITHUB_EVENT_PATH", "")
+
+    def _pull_request(self) -> int:
+        return int(json.loads(Path(self._event).read_text())["pull_request"]["number"])
+
+    def comments(self) -> list[Entry]:
+        return self._api.pages(f"{self._repository}/issues/{self._pull_request()}/comments")
+
+    def add_comment(self, body: str) -> None:
+        self._api.call("POST", f"{self._repository}/issues/{self._pull_request()}/comments", {"body": body})
+
+    def change_comment(self, entry: Entry, body: str) -> None:
+        self._api.call("PATCH", f"{self._repository}/issues/comments/{entry['id']}", {"body": body})
+
+    def issues(self) -> list[Entry]:
+        return self._api.pages(f"{self._repository}/issues?state=open&labels=drift")
+
+    def open_issue(self, title: str, body: str) -> None:
+        self._api.call("POST", f"{self._repository}/issues", {"title": title, "body": body, "labels": ["drift"]})
+
+    def change_issue(self, entry: Entry, body: str) -> None:
+        self._api.call("PATCH", f"{self._repository}/issues/{entry['number']}", {"body": body})
+
+    def close_issue(self, entry: Entry, why: str) -> None:
+        path = f"{self._repository}/issues/{entry['number']}"
+        self._api.call("POST", f"{path}/comments", {"body": why})
+        self._api.call("PATCH", path, {"state": "closed", "state_reason": "completed"})
+
+
+class GitLab(Forge):
+    """A merge request and the issues of a project on GitLab; the same entries, by other names."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self._api = Api(environment["CI_API_V4_URL"], {"PRIVATE-TOKEN": environment["GITLAB_TOKEN"]})
+        self._project = f"/projects/{quote(environment['CI_PROJECT_ID'], safe='')}"
+        self._notes = f"{self._project}/merge_requests/{environment.get('CI_MERGE_REQUEST_IID', '')}/notes"
+
+    def comments(self) -> list[Entry]:
+        return self._api.pages(self._notes)
+
+    def add_comment(self, body: str) -> None:
+        self._api.call("POST", self._notes, {"body": body})
+
+    def change_comment(self, entry: Entry, body: str) -> None:
+        self._api.call("PUT", f"{self._notes}/{entry['id']}", {"body": body})
+
+    def issues(self) -> list[Entry]:
+        found = self._api.pages(f"{self._project}/issues?state=opened&labels=drift")
+        return [{**entry, "body": entry.get("description") or ""} for entry in found]
+
+    def open_issue(self, title: str, body: str) -> None:
+        self._api.call("POST", f"{self._project}/issues", {"title": title, "description": body, "labels": "drift"})
+
+    def change_issue(self, entry: Entry, body: str) -> None:
+        self._api.call("PUT", f"{self._project}/issues/{entry['iid']}", {"description": body})
+
+    def close_issue(self, entry: Entry, why: str) -> None:
+        path = f"{self._project}/issues/{entry['iid']}"
+        self._api.call("POST", f"{path}/notes", {"body": why})
+        self._api.call("PUT", path, {"state_event": "close"})
+
+
+def comment(forge: Forge, stack: str, outcome: int, plan: str, notes: str) -> None:
+    """Write what a preview came to into the one comment of its stack."""
+    mark = f"<!-- flotilla preview {stack} -->"
+    told = {_CLEAN: "can be applied", _REFUSED: "**refused by policy**"}.get(outcome, f"**failed** (exit {outcome})")
+    parts = [mark, f"### Fleet preview: `{stack}` {told}", _block("plan", plan), _block("policies and notes", notes)]
+    _write(forge.comments(), mark, "\n\n".join(part for part in parts if part), forge.add_comment, forge.change_comment)
+
+
+def issue(forge: Forge, stack: str, outcome: int, report: str) -> None:
+    """Keep the one issue of a stack: open while there is drift, closed when there is none, left alone otherwise."""
+    mark = f"<!-- flotilla drift {stack} -->"
+    if outcome == _DRIFT:
+        title = f"Drift in stack {stack}"
+        _write(
+            forge.issues(),
+            mark,
+            f"{mark}\n\n{report[:_LONGEST]}",
+            lambda body: forge.open_issue(title, body),
+            forge.change_issue,
+        )
+    elif outcome == _CLEAN:
+        for entry in forge.issues():
+            if mark in (entry.get("body") or ""):
+                forge.close_issue(entry, "The fleet is as declared again.")
+
+
+def _write(
+    entries: list[Entry],
+    mark: str,
+    body: str,
+    add: Callable[[str], None],
+    change: Callable[[Entry, str], None],
+) -> None:
+    mine = next((entry for entry in entries if mark in (entry.get("body") or "")), None)
+    if mine is None:
+        add(body)
+    elif mine["body"] != body:
+        change(mine, body)
+
+
+def _block(title: str, text: str) -> str:
+    """Return text as it was printed, in a part that folds; a fence longer than any in it keeps it whole."""
+    text = text.strip()
+    if not text:
+        return ""
+    if len(text) > _LONGEST // 2:
+        text = text[: _LONGEST // 2] + "\n... cut here; the job's log has it all"
+    fence = "`" * 3
+    while fence in text:
+        fence += "`"
+    return f"<details open><summary>{title}</summary>\n\n{fence}text\n{text}\n{fence}\n\n</details>"
+
+
+def find_forge(environment: dict[str, str]) -> Forge:
+    """Return the forge that this job runs on."""
+    for sign, needed, kind in (
+        ("GITHUB_ACTIONS", ("GITHUB_TOKEN", "GITHUB_API_URL", "GITHUB_REPOSITORY"), GitHub),
+        ("GITLAB_CI", ("GITLAB_TOKEN", "CI_API_V4_URL", "CI_PROJECT_ID"), GitLab),
+    ):
+        if environment.get(sign):
+            missing = [name for name in needed if not environment.get(name)]
+            if missing:
+                sys.exit(f"error: {', '.join(missing)} is not set; nothing was written")
+            return kind(environment)
+    sys.exit("error: neither GITHUB_ACTIONS nor GITLAB_CI is set; nothing was written")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the program."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("comment", "issue"))
+    parser.add_argument("--stack", required=True)
+    parser.add_argument("--outcome", type=int, required=True, help="the exit code of the command")
+    parser.add_argument("--plan", type=Path)
+    parser.add_argument("--notes", type=Path)
+    parser.add_argument("--report", type=Path)
+    options = parser.parse_args(arguments)
+    forge = find_forge(dict(os.environ))
+    if options.what == "comment":
+        comment(forge, options.stack, options.outcome, options.plan.read_text(), options.notes.read_text())
+    else:
+        issue(forge, options.stack, options.outcome, options.report.read_text())
+
+
+if __name__ == "__main__":
+    main()

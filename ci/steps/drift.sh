@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# What the schedule runs: one issue a stack, open while there is drift. Exit: that of `flotilla drift`.
+set -euo pipefail
+: "${STACK:?name the stack in STACK}"
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
+code=0
+flotilla drift --stack "$STACK" --format markdown >"$out/report" || code=$?
+cat "$out/report"
+python ci/forge.py issue --stack "$STACK" --outcome "$code" --report "$out/report"
+exit "$code"
