@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.main import main as flotilla
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import Connection
@@ -29,6 +30,8 @@ What now? The fleet runs on, and everything can be done again:
   .venv/bin/flotilla preview       what would change, cluster by cluster (--rendered, --detail, --json)
   .venv/bin/flotilla up            make it so
   .venv/bin/flotilla status        members and workloads
+  .venv/bin/flotilla drift         where the fleet left the plan, and who did it (--fix)
+  .venv/bin/flotilla policy --all  what the project's policies say of the plan
   .venv/bin/flotilla destroy       everything leaves, in the right order
   export KUBECONFIG=.flotilla/sandbox/kubeconfigs/member1.yaml    look for yourself, with kubectl
   make demo-down                   ends every process and removes every file
@@ -53,7 +56,7 @@ def main() -> int:
     if _run("Make it so", ["up", "--yes"]):
         return 1
     _scale_by_hand(sandbox)
-    if _run("Somebody scaled nginx to 3 by hand; the next preview shows it", ["preview", "--refresh"]):
+    if _run("Somebody scaled nginx to 3 by hand. Who, where?", ["drift"]) != ExitCode.DRIFT:
         return 1
     if _run("... and up puts it back", ["up", "--refresh", "--yes"]):
         return 1
@@ -78,7 +81,8 @@ def _edit(sandbox: Sandbox) -> None:
 def _scale_by_hand(sandbox: Sandbox) -> None:
     file = sandbox.root / "kubeconfigs" / "karmada.yaml"
     connection = Connection(kubeconfigs.select(kubeconfigs.load(file.read_text())), name="karmada")
-    connection.patch(ObjectRef("apps/v1", "Deployment", "nginx", "default"), {"spec": {"replicas": 3}})
+    nginx = ObjectRef("apps/v1", "Deployment", "nginx", "default")
+    connection.patch(nginx, {"spec": {"replicas": 3}}, query={"fieldManager": "by-hand"})
 
 
 if __name__ == "__main__":
