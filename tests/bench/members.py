@@ -19,7 +19,7 @@ from flotilla.sandbox.karmada import find_karmada
 
 REPOSITORY = Path(__file__).parents[2]
 SIZES = tuple(int(size) for size in os.environ.get("BENCH_SIZES", "2,10,50").split(","))
-VERBS = ("preview", "up", "preview", "refresh", "destroy")
+VERBS = ("preview", "up", "preview", "refresh", "drift", "destroy")
 
 
 def main() -> int:

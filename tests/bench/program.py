@@ -10,9 +10,12 @@ from pathlib import Path
 import pulumi
 
 from components import KarmadaControlPlane, PushMember
+from flotilla.drift.check import Limits, check_drift
+from flotilla.drift.declared import declared
 from flotilla.engine.config import Project
 from flotilla.engine.stack import EmbeddedStack
 from flotilla.kube import kubeconfig as kubeconfigs
+from flotilla.kube.connection import Connection
 
 
 def declare(count: int, karmada: str, member: str) -> None:
@@ -41,6 +44,26 @@ def run_embedded(verb: str, count: int, folder: Path, karmada: str, member: str)
     started = time.monotonic()
     result = getattr(stack, verb)(**({"preview_only": True} if verb == "refresh" else {}))
     return _measured(started, result.counts(), result.failures)
+
+
+def run_drift(count: int, folder: Path, karmada: str, member: str) -> dict:
+    """Look for drift once, and count the requests."""
+    stack = EmbeddedStack(Project.load(folder), f"n{count}", folder, program=lambda: declare(count, karmada, member))
+    found = declared(stack.snapshot())
+    requests = []
+    send = Connection.request
+
+    def counted(self, *args, **kwargs):
+        requests.append(self.name)
+        return send(self, *args, **kwargs)
+
+    Connection.request = counted
+    started = time.monotonic()
+    report = check_drift(found, Limits(second_look=0))
+    members = [name for name in requests if name != "karmada"]
+    counts = {"objects": report.objects, "requests a member": round(len(members) / count, 1), "in all": len(requests)}
+    problems = [f"{f.rule} {f.cluster} {f.object} {f.message}" for f in report.findings]
+    return _measured(started, counts, problems + [one.reason for one in report.unknown])
 
 
 def run_mocks(count: int, karmada: str, member: str) -> dict:
@@ -79,5 +102,7 @@ if __name__ == "__main__":
     texts = Path(karmada_file).read_text(), Path(member_file).read_text()
     if verb == "mocks":
         print(json.dumps(run_mocks(int(count), *texts)))
+    elif verb == "drift":
+        print(json.dumps(run_drift(int(count), Path(folder), *texts)))
     else:
         print(json.dumps(run_embedded(verb, int(count), Path(folder), *texts)))
