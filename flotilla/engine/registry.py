@@ -6,14 +6,16 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from flotilla.engine.providers import Provider
+from flotilla.engine.providers import Provider, helm
 from flotilla.engine.providers import kubernetes as k8s
 from flotilla.engine.providers.dynamic import DynamicProvider
+from flotilla.engine.providers.helm import HelmProvider
 from flotilla.engine.providers.kubernetes import KubernetesProvider
 from flotilla.engine.state import ResourceState
 from flotilla.engine.urns import name_of, package_of
 from flotilla.engine.values import UNKNOWN, Properties, reveal
 from flotilla.errors import EngineError
+from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import Connection, connect
 
 KUBERNETES = "kubernetes"
@@ -67,10 +69,11 @@ class ProviderRegistry:
         if resource is None:
             raise EngineError(f"{type_} refers to the provider {urn}, which isn't there")
         inputs = reveal(resource.inputs)
-        key = f"{urn}\0{inputs!r}"
+        key = f"{urn}\0{type_ == helm.RELEASE}\0{inputs!r}"
         with self._lock:
             if key not in self._made:
-                self._made[key] = _kubernetes(urn, inputs)
+                make = _helm if type_ == helm.RELEASE else _kubernetes
+                self._made[key] = make(urn, inputs)
             return self._made[key]
 
     def is_other_cluster(self, old: Properties, new: Properties) -> bool:
@@ -93,10 +96,14 @@ class ProviderRegistry:
 
     def preview(self, type_: str, inputs: Properties) -> Properties:
         """Return what is known of a resource before it is created."""
+        if type_ == helm.RELEASE:
+            return helm.preview_outputs(inputs)
         return k8s.preview_outputs(inputs) if package_of(type_) == KUBERNETES else inputs
 
     def preview_update(self, type_: str, outputs: Properties, inputs: Properties) -> Properties:
         """Return what is known of a resource before it is updated: an object keeps what the server gave it."""
+        if type_ == helm.RELEASE:
+            return helm.preview_outputs(inputs)
         return k8s.preview_update(outputs, inputs) if package_of(type_) == KUBERNETES else inputs
 
 
@@ -104,12 +111,8 @@ def _kubernetes(urn: str, inputs: Properties) -> KubernetesProvider:
     """Make a provider of a `pulumi:providers:kubernetes` resource's inputs."""
 
     def connection() -> Connection:
-        kubeconfig = inputs.get("kubeconfig")
-        if kubeconfig is UNKNOWN:
-            raise EngineError(f"{urn}: its kubeconfig isn't known yet")
-        if not isinstance(kubeconfig, str) or not kubeconfig:
-            raise EngineError(f"{urn} has no kubeconfig", hint="the ambient one is never used: give it one")
-        return connect(kubeconfig, context=inputs.get("context"), name=inputs.get("clusterIdentifier") or name_of(urn))
+        name = inputs.get("clusterIdentifier") or name_of(urn)
+        return connect(_kubeconfig(urn, inputs), context=inputs.get("context"), name=name)
 
     return KubernetesProvider(
         connection,
@@ -121,6 +124,30 @@ def _kubernetes(urn: str, inputs: Properties) -> KubernetesProvider:
             if _flag(inputs.get(key))
         ),
     )
+
+
+def _helm(urn: str, inputs: Properties) -> HelmProvider:
+    """Make a provider of releases of a `pulumi:providers:kubernetes` resource's inputs."""
+
+    def kubeconfig() -> str:
+        document = kubeconfigs.load(_kubeconfig(urn, inputs))
+        return kubeconfigs.dump(kubeconfigs.select(document, inputs.get("context")))
+
+    return HelmProvider(kubeconfig)
+
+
+def _kubeconfig(urn: str, inputs: Properties) -> str:
+    """Return a provider's kubeconfig.
+
+    Raises:
+        EngineError: it has none, or none that is known yet.
+    """
+    kubeconfig = inputs.get("kubeconfig")
+    if kubeconfig is UNKNOWN:
+        raise EngineError(f"{urn}: its kubeconfig isn't known yet")
+    if not isinstance(kubeconfig, str) or not kubeconfig:
+        raise EngineError(f"{urn} has no kubeconfig", hint="the ambient one is never used: give it one")
+    return kubeconfig
 
 
 def _flag(value: Any) -> bool:

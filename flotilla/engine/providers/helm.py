@@ -1,0 +1,233 @@
+"""Helm releases (`kubernetes:helm.sh/v3:Release`) through the installed `helm` command."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from flotilla.engine.diff import Change, Diff, compare
+from flotilla.engine.providers import Live
+from flotilla.engine.state import ResourceState
+from flotilla.engine.urns import name_of
+from flotilla.engine.values import UNKNOWN, Properties, reveal
+from flotilla.errors import EngineError
+from flotilla.kube.objects import differences
+
+RELEASE = "kubernetes:helm.sh/v3:Release"
+_TOKEN = "__fieldManager"  # noqa: S105 - where the engine keeps the mark of a creation that has begun
+_LABEL = "flotilla-creation"
+_DEFAULT_SECONDS = 300
+_FLAGS = {
+    "atomic": "--atomic",
+    "createNamespace": "--create-namespace",
+    "dependencyUpdate": "--dependency-update",
+    "devel": "--devel",
+    "disableOpenapiValidation": "--disable-openapi-validation",
+    "disableWebhooks": "--no-hooks",
+    "renderSubchartNotes": "--render-subchart-notes",
+    "skipCrds": "--skip-crds",
+    "verify": "--verify",
+    "waitForJobs": "--wait-for-jobs",
+}
+_UPGRADE_FLAGS = {
+    "cleanupOnFail": "--cleanup-on-fail",
+    "forceUpdate": "--force",
+    "resetValues": "--reset-values",
+    "reuseValues": "--reuse-values",
+}
+_TEXTS = {"version": "--version", "keyring": "--keyring", "description": "--description"}
+_REPOSITORY = {"repo": "--repo", "caFile": "--ca-file"}
+_KNOWN = frozenset(
+    {*_FLAGS, *_UPGRADE_FLAGS, *_TEXTS, "name", "namespace", "chart", "values", "timeout", "skipAwait"}
+    | {"maxHistory", "repositoryOpts", "compat", "manifest", "resourceNames", "allowNullValues"}
+)
+_REPLACES = ("name", "namespace")
+
+
+class HelmProvider:
+    """Releases in one cluster. Values and credentials go through files of their own, never through arguments."""
+
+    def __init__(self, kubeconfig: Callable[[], str]) -> None:
+        """Take how to get the kubeconfig: in a preview it may be unknown, and isn't asked for."""
+        self._kubeconfig = kubeconfig
+
+    def check(self, urn: str, old: ResourceState | None, inputs: Properties) -> Properties:
+        """Name the release where the program doesn't, as the provider does; refuse options that aren't known here."""
+        if inputs.get("chart") in (None, ""):
+            raise EngineError(f"{urn}: chart is required", hint="give a chart's name, path or oci:// reference")
+        unknown = sorted(key for key, value in inputs.items() if key not in _KNOWN and value)
+        more = inputs.get("repositoryOpts") if isinstance(inputs.get("repositoryOpts"), dict) else {}
+        unknown += sorted(f"repositoryOpts.{key}" for key in more or {} if key not in _REPOSITORY)
+        if unknown:
+            raise EngineError(
+                f"{urn}: the embedded engine doesn't know {', '.join(unknown)} of a Release", hint="use --engine pulumi"
+            )
+        held = reveal(old.inputs) if old else {}
+        name = inputs.get("name") or held.get("name") or f"{name_of(urn)}-{secrets.token_hex(4)}"
+        return {**inputs, "name": name, "namespace": inputs.get("namespace") or "default"}
+
+    def diff(self, old: ResourceState, inputs: Properties) -> Diff:
+        """Compare inputs; a release can't be renamed or moved."""
+        changes = compare(reveal(old.inputs), inputs)
+        marked = [Change(c.path, c.kind, c.old, c.new, replaces=c.path[0] in _REPLACES) for c in changes]
+        return Diff(tuple(marked))
+
+    def create(self, urn: str, inputs: Properties, *, timeout: float | None, adopt: str) -> Live:
+        """Install the release; one that is there already is refused by helm itself."""
+        with self._session(inputs) as helm:
+            helm.run("install", *_arguments(inputs, timeout), "--labels", f"{_LABEL}={adopt}")
+            return helm.live(inputs, adopt)
+
+    def update(self, old: ResourceState, inputs: Properties, *, timeout: float | None) -> Live:
+        """Upgrade the release; one that a broken-off run left halfway is brought back to where it began first."""
+        token = str(reveal(old.outputs).get(_TOKEN, ""))
+        with self._session(inputs) as helm:
+            status = helm.status() or {}
+            if str((status.get("info") or {}).get("status", "")).startswith("pending"):
+                if int(status.get("version", 1)) == 1:
+                    helm.run("uninstall", str(inputs["name"]), "--wait")
+                    helm.run("install", *_arguments(inputs, timeout), "--labels", f"{_LABEL}={token}")
+                    return helm.live(inputs, token)
+                helm.run("rollback", str(inputs["name"]), "--wait")
+            helm.run("upgrade", *_arguments(inputs, timeout, upgrade=True))
+            return helm.live(inputs, token)
+
+    def delete(self, old: ResourceState, *, timeout: float | None) -> None:
+        """Uninstall the release and wait until its objects are gone."""
+        inputs = reveal(old.inputs)
+        with self._session(inputs) as helm:
+            if helm.status() is not None:
+                seconds = int(timeout or inputs.get("timeout") or _DEFAULT_SECONDS)
+                helm.run("uninstall", str(inputs["name"]), "--wait", f"--timeout={seconds}s")
+
+    def read(self, urn: str, resource_id: str, old: ResourceState | None) -> Live:
+        """Ask helm; inputs hold the values and the chart's version that are deployed now."""
+        if old is None:
+            raise EngineError(f"{urn}: a release that the state doesn't have can't be read", hint="use --engine pulumi")
+        inputs = reveal(old.inputs)
+        with self._session(inputs) as helm:
+            if helm.status() is None:
+                return Live("", {})
+            return helm.live(inputs, str(reveal(old.outputs).get(_TOKEN, "")), as_deployed=True)
+
+    def recover(self, urn: str, inputs: Properties, token: str) -> Live:
+        """Find the release of a creation that broke off, by the label that it was given."""
+        with self._session(inputs) as helm:
+            if not helm.bears(f"{_LABEL}={token}"):
+                return Live("", {})
+            return helm.live(inputs, token)
+
+    def creation_token(self) -> str:
+        """Return a label's value by which a broken-off creation is recognised."""
+        return f"flotilla-{secrets.token_hex(6)}"
+
+    @contextmanager
+    def _session(self, inputs: Properties) -> Iterator[_Session]:
+        program = shutil.which("helm")
+        if program is None:
+            raise EngineError(f"release {inputs['name']} needs the helm command", hint="install Helm 3.13 or newer")
+        with tempfile.TemporaryDirectory(prefix="flotilla-helm-") as folder:
+            yield _Session(program, Path(folder), self._kubeconfig(), inputs)
+
+
+class _Session:
+    """One release, for as long as its files are there."""
+
+    def __init__(self, program: str, folder: Path, kubeconfig: str, inputs: Properties) -> None:
+        self._program = program
+        self._name = str(inputs["name"])
+        self._namespace = str(inputs["namespace"])
+        self._environment = {**os.environ, "KUBECONFIG": str(_private(folder / "kubeconfig", kubeconfig))}
+        self._values = _private(folder / "values.yaml", yaml.safe_dump(inputs.get("values") or {}))
+
+    def run(self, verb: str, *arguments: str) -> str:
+        """Run helm; its last words become the error."""
+        command = [self._program, verb, *arguments, f"--namespace={self._namespace}"]
+        if verb in ("install", "upgrade"):
+            command.append(f"--values={self._values}")
+        done = subprocess.run(command, env=self._environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            said = done.stderr.strip().splitlines()[-1:] or ["it gave no reason"]
+            raise EngineError(f"helm {verb} {self._name}: {said[0].removeprefix('Error: ')}")
+        return done.stdout
+
+    def status(self) -> Properties | None:
+        """Return what helm knows of the release; None where there is none."""
+        try:
+            found: Properties = json.loads(self.run("status", self._name, "--output=json"))
+        except EngineError as error:
+            if "release: not found" in error.message:
+                return None
+            raise
+        return found
+
+    def bears(self, label: str) -> bool:
+        """Tell whether the release has a label."""
+        listed = self.run("list", "--all", f"--selector={label}", f"--filter=^{self._name}$", "--output=json")
+        return bool(json.loads(listed))
+
+    def live(self, inputs: Properties, token: str, *, as_deployed: bool = False) -> Live:
+        """Return the release as a resource.
+
+        Args:
+            inputs: what was asked for.
+            token: the mark of its creation.
+            as_deployed: put the deployed values and version into the inputs, where they differ.
+        """
+        found = self.status() or {}
+        listed = json.loads(self.run("list", "--all", f"--filter=^{self._name}$", "--output=json"))
+        entry = listed[0] if listed else {}
+        chart, _, version = str(entry.get("chart", "")).rpartition("-")
+        status = {
+            "name": self._name,
+            "namespace": self._namespace,
+            "revision": found.get("version"),
+            "status": (found.get("info") or {}).get("status"),
+            "chart": chart,
+            "version": version,
+            "appVersion": entry.get("app_version"),
+        }
+        seen = inputs
+        if as_deployed:
+            values = found.get("config") or {}
+            if differences(inputs.get("values") or {}, values) or differences(values, inputs.get("values") or {}):
+                seen = {**seen, "values": values}
+            if inputs.get("version") and version and inputs["version"] != version:
+                seen = {**seen, "version": version}
+        return Live(f"{self._namespace}/{self._name}", {**seen, "status": status, _TOKEN: token}, seen)
+
+
+def preview_outputs(inputs: Properties) -> Properties:
+    """Return what is known of a release before it is installed."""
+    return {**inputs, "status": UNKNOWN}
+
+
+def _private(file: Path, text: str) -> Path:
+    file.touch(mode=0o600)
+    file.write_text(text)
+    return file
+
+
+def _arguments(inputs: Properties, timeout: float | None, *, upgrade: bool = False) -> list[str]:
+    """Return helm's arguments for an installation or an upgrade; secrets are not among them."""
+    given: list[str] = [str(inputs["name"]), str(inputs["chart"])]
+    given += [flag for key, flag in _FLAGS.items() if inputs.get(key)]
+    given += [f"{flag}={inputs[key]}" for key, flag in _TEXTS.items() if inputs.get(key)]
+    repository: dict[str, Any] = inputs.get("repositoryOpts") or {}
+    given += [f"{flag}={repository[key]}" for key, flag in _REPOSITORY.items() if repository.get(key)]
+    if upgrade:
+        given += [flag for key, flag in _UPGRADE_FLAGS.items() if inputs.get(key)]
+        given += [f"--history-max={int(inputs['maxHistory'])}"] if inputs.get("maxHistory") else []
+    if not inputs.get("skipAwait"):
+        given.append("--wait")
+    return [*given, f"--timeout={int(timeout or inputs.get('timeout') or _DEFAULT_SECONDS)}s"]
