@@ -18,7 +18,7 @@ from flotilla.deploy.interface import Setting, Stack, open_stack
 from flotilla.drift.check import Limits, check_drift
 from flotilla.drift.declared import declared
 from flotilla.drift.findings import DriftReport, Finding, Mend
-from flotilla.drift.formats import FORMATS
+from flotilla.drift.formats import FORMATS, count_text
 from flotilla.errors import FlotillaError
 
 
@@ -107,7 +107,7 @@ def _table(console: Console, report: DriftReport, stack: str) -> None:
     for one in report.unknown:
         console.print(Text(f"{one.cluster}: unknown, {one.reason}", style="yellow"))
     mendable = sum(finding.mend is Mend.UP for finding in report.findings)
-    told = f"{len(report.findings)} findings, {mendable} of them mended by `flotilla up --refresh`"
+    told = f"{count_text(len(report.findings))}, {mendable} mended by `flotilla up --refresh`"
     unknown = f"; {len(report.unknown)} clusters unknown" if report.unknown else ""
     console.print(Text(f"stack {stack}: {told}{unknown} ({looked})", style="bold"))
 

@@ -13,6 +13,7 @@ from flotilla.drift.findings import DriftReport, Finding, Layer, Unknown
 from flotilla.drift.members import check_access, compare_sent, find_unwanted, find_wider_rights, sent_to
 from flotilla.drift.plan import compare_object
 from flotilla.drift.propagation import check_clusters, check_policies, check_rollout
+from flotilla.drift.releases import check_release
 from flotilla.errors import ClusterError
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import Connection
@@ -97,6 +98,8 @@ def _plan(outcome: _Outcome, declared: Declared, connection: Connection, name: s
     for obj in declared.objects.get(name, []):
         outcome.findings += compare_object(connection, name, obj)
         outcome.objects += 1
+    for namespace, release in declared.releases.get(name, []):
+        outcome.findings += check_release(connection, name, namespace, release)
 
 
 def _propagation(outcome: _Outcome, declared: Declared, connection: Connection) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flotilla.deploy.plan import CLUSTER_TYPE, ROLLOUT_TYPE
+from flotilla.engine.providers.helm import RELEASE
 from flotilla.engine.state import ResourceState, Snapshot
 from flotilla.engine.values import reveal
 from flotilla.karmada.join import controller_account
@@ -26,6 +27,8 @@ class Declared:
     """Administrator's kubeconfig by cluster; the control plane is `karmada`."""
     objects: dict[str, list[Object]] = field(default_factory=dict)
     """Declared objects by cluster."""
+    releases: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    """Helm releases by cluster: namespace and name."""
     rollouts: dict[str, RolloutCheck] = field(default_factory=dict)
     """What each workload declares, by its name."""
     members: tuple[str, ...] = ()
@@ -50,6 +53,7 @@ def declared(snapshot: Snapshot) -> Declared:
     """Read a stack's state. What is about to be deleted, and what only was read, is not declared."""
     kubeconfigs: dict[str, str] = {}
     objects: dict[str, list[Object]] = {}
+    releases: dict[str, list[tuple[str, str]]] = {}
     rollouts: dict[str, RolloutCheck] = {}
     members = []
     for resource in snapshot.resources:
@@ -62,11 +66,13 @@ def declared(snapshot: Snapshot) -> Declared:
             rollouts[str(inputs["workload"])] = RolloutCheck(
                 inputs["templates"], inputs["placement"], inputs["overrideRules"]
             )
+        elif resource.type == RELEASE:
+            releases.setdefault(_cluster_of(resource), []).append((str(inputs["namespace"]), str(inputs["name"])))
         elif resource.type.startswith("kubernetes:"):
-            objects.setdefault(_cluster_of(resource), []).append(_as_stored(inputs))
+            objects.setdefault(_cluster_of(resource), []).append(stored(inputs))
             if resource.type == CLUSTER_TYPE:
                 members.append(str(inputs["metadata"]["name"]))
-    return Declared(kubeconfigs, objects, rollouts, tuple(sorted(members)))
+    return Declared(kubeconfigs, objects, releases, rollouts, tuple(sorted(members)))
 
 
 def _cluster_of(resource: ResourceState) -> str:
@@ -78,7 +84,7 @@ def _cluster(provider: str) -> str:
     return provider.removesuffix("-provider")
 
 
-def _as_stored(manifest: Object) -> Object:
+def stored(manifest: Object) -> Object:
     """Return an object as the server keeps it: a Secret's stringData becomes data."""
     plain = manifest.get("stringData")
     if manifest.get("kind") != "Secret" or not plain:

@@ -29,6 +29,11 @@ def sentence(finding: Finding) -> str:
     return f"{text}; {_REMEDIES[finding.mend]}"
 
 
+def count_text(findings: int) -> str:
+    """Return how many findings there are, in words."""
+    return f"{findings} finding{'s' if findings != 1 else ''}"
+
+
 def _short(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
     return text if len(text) <= 80 else text[:77] + "..."  # noqa: PLR2004 - a line's worth
@@ -90,7 +95,7 @@ def junit(report: DriftReport, stack: str) -> str:
         found = [f for f in report.findings if f.cluster == cluster]
         if found:
             failures += 1
-            failure = SubElement(case, "failure", message=f"{len(found)} findings")
+            failure = SubElement(case, "failure", message=count_text(len(found)))
             failure.text = "\n".join(f"{f.rule}: {sentence(f)}" for f in found)
         if cluster in unknown:
             SubElement(case, "error", message=unknown[cluster])
@@ -160,7 +165,7 @@ def _summary(report: DriftReport, stack: str) -> str:
     looked = f"{report.objects} objects in {len(report.clusters)} clusters"
     if report.clean:
         return f"No drift: {looked} are as declared."
-    told = f"{len(report.findings)} findings" if report.findings else "Nothing found"
+    told = count_text(len(report.findings)) if report.findings else "Nothing found"
     unknown = f"; {len(report.unknown)} clusters could not be asked" if report.unknown else ""
     return f"{told} in stack {stack}{unknown} ({looked})."
 

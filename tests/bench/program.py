@@ -62,7 +62,9 @@ def run_drift(count: int, folder: Path, karmada: str, member: str) -> dict:
     report = check_drift(found, Limits(second_look=0))
     members = [name for name in requests if name != "karmada"]
     counts = {"objects": report.objects, "requests a member": round(len(members) / count, 1), "in all": len(requests)}
-    problems = [f"{f.rule} {f.cluster} {f.object} {f.message}" for f in report.findings]
+    # The members share one API server, where Karmada's own role for each overwrites that for the one before.
+    ours = [f for f in report.findings if not f.object.endswith(" karmada-impersonator")]
+    problems = [f"{f.rule} {f.cluster} {f.object} {f.message}" for f in ours]
     return _measured(started, counts, problems + [one.reason for one in report.unknown])
 
 

@@ -11,6 +11,8 @@ import pulumi_kubernetes as k8s
 import pytest
 import yaml
 
+from flotilla.drift.findings import Mend
+from flotilla.drift.releases import check_release
 from flotilla.engine.config import Project
 from flotilla.engine.providers.helm import RELEASE, HelmProvider
 from flotilla.engine.stack import EmbeddedStack
@@ -105,9 +107,21 @@ def test_a_release_is_installed_upgraded_and_uninstalled(run, connection, namesp
     assert run("up", {"replicas": 2}, refresh_first=True).failures == []
     assert connection.get(ref)["spec"]["replicas"] == 2
 
+    release = (connection, "member1", namespace, "web")
+    assert check_release(*release) == []
+    connection.patch(ref, {"spec": {"replicas": 5}})
+    (finding,) = check_release(*release)
+    assert (finding.rule, finding.path, finding.found, finding.mend) == (
+        "release-object-changed",
+        "spec.replicas",
+        5,
+        Mend.HAND,
+    )
+
     assert run("destroy").failures == []
     assert connection.find(ref) is None
     assert run("destroy").steps == []
+    assert [finding.rule for finding in check_release(*release)] == ["release-missing"]
 
 
 def test_another_name_is_another_release(run, connection, namespace):

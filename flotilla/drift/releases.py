@@ -1,0 +1,33 @@
+"""Helm releases: the objects of the deployed revision against what the cluster holds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from flotilla.drift.declared import stored
+from flotilla.drift.findings import Finding, Layer, Mend
+from flotilla.drift.plan import compare_object
+from flotilla.kube.connection import Connection
+from flotilla.kube.helm import deployed_manifest
+
+
+def check_release(connection: Connection, cluster: str, namespace: str, name: str) -> list[Finding]:
+    """Compare a release. An `up` upgrades it when its values change, not when its objects do: a hand has to decide.
+
+    Raises:
+        ClusterError: the cluster could not be asked.
+    """
+    manifest = deployed_manifest(connection, namespace, name)
+    if manifest is None:
+        message = "is declared and not deployed"
+        return [Finding(Layer.PLAN, "release-missing", cluster, f"Release {namespace}/{name}", message)]
+    found = [finding for obj in manifest for finding in compare_object(connection, cluster, stored(obj))]
+    return [
+        replace(
+            finding,
+            rule=finding.rule.replace("object", "release-object"),
+            message=f"release {name}: {finding.message}",
+            mend=Mend.HAND,
+        )
+        for finding in found
+    ]
