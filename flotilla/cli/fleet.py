@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from typing import Any
 
@@ -51,6 +52,10 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     status.set_defaults(verb=_status)
     validate = verbs.add_parser("validate", parents=[common, stack], help="check the stack file and what it names")
     validate.set_defaults(verb=_validate)
+    environment = verbs.add_parser(
+        "env", parents=[common, stack], help="print what plain `pulumi` needs here, for a shell to evaluate"
+    )
+    environment.set_defaults(verb=_environment)
 
 
 def _open(options: argparse.Namespace, output: Output) -> Stack:
@@ -185,4 +190,16 @@ def _validate(options: argparse.Namespace) -> ExitCode:
         output.console.print(
             f"stack {options.stack} is valid: {len(fleet.members)} members, {len(fleet.workloads)} workloads"
         )
+    return ExitCode.DONE
+
+
+def _environment(options: argparse.Namespace) -> ExitCode:
+    """Print exports, never the passphrase itself: the file's path stands for it."""
+    from flotilla.deploy.pulumi_cli import cli_environment  # the Automation API takes a while to load
+
+    values = cli_environment(Setting(options.project.resolve(), options.stack))
+    if options.json:
+        Output(as_json=True).json({"environment": values})
+    else:
+        sys.stdout.write("".join(f"export {key}={shlex.quote(value)}\n" for key, value in sorted(values.items())))
     return ExitCode.DONE

@@ -42,13 +42,14 @@ def check_rollout(connection: Connection, name: str, check: RolloutCheck) -> lis
     """Follow one workload's templates to every cluster that was chosen."""
     found = []
     for progress in check.look(connection):
-        told = [("", progress.waiting_for)] if progress.waiting_for else []
-        told += [(cluster.cluster, cluster.waiting_for) for cluster in progress.clusters if cluster.waiting_for]
-        found += [
-            _finding("not-propagated" if not cluster else "not-healthy", str(progress.template), text, cluster=cluster)
-            for cluster, text in told
-        ]
-    return [Finding(**{**vars(one), "message": f"workload {name}: {one.message}"}) for one in found]
+        template = str(progress.template)
+        if progress.waiting_for:
+            found.append(_finding("not-propagated", template, f"workload {name}: {progress.waiting_for}"))
+        for cluster in progress.clusters:
+            if cluster.waiting_for:
+                message = f"workload {name}: {cluster.waiting_for}"
+                found.append(_finding("not-healthy", template, message, cluster=cluster.cluster))
+    return found
 
 
 def check_policies(connection: Connection, declared: Declared) -> list[Finding]:

@@ -40,6 +40,14 @@ def pulumi(fleet, repository, monkeypatch, tmp_path):
     return run
 
 
+CHANGED = {
+    **NGINX,
+    "replicas": 7,
+    "placement": {"clusters": ["member1", "member3"], "replicas": "divided", "weights": {"member1": 2, "member3": 1}},
+    "overrides": [{"clusters": ["member3"], "image": {"tag": "1.28"}}],
+}
+
+
 def test_pulumi_preview_up_refresh_destroy(fleet, pulumi):
     before = everything(fleet)
     fleet.write(members("member1", "member2"), [NGINX])
@@ -51,5 +59,13 @@ def test_pulumi_preview_up_refresh_destroy(fleet, pulumi):
         assert deployed(fleet, cluster)["status"]["readyReplicas"] == NGINX["replicas"]
     pulumi("preview", "--stack", "sandbox", "--expect-no-changes")
     pulumi("refresh", "--stack", "sandbox", "--preview-only", "--expect-no-changes")
+
+    fleet.write(members("member1", "member3"), [CHANGED])  # one leaves, one comes, and nginx changes
+    pulumi("up", "--stack", "sandbox", "--yes")
+    assert deployed(fleet, "member1")["status"]["readyReplicas"] == 5
+    assert deployed(fleet, "member2") is None
+    (container,) = deployed(fleet, "member3")["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == "nginx:1.28"
+    pulumi("preview", "--stack", "sandbox", "--expect-no-changes")
     pulumi("destroy", "--stack", "sandbox", "--yes")
     assert everything(fleet) == before

@@ -1,6 +1,7 @@
 """The command: what it prints, where, and with which exit code."""
 
 import json
+from pathlib import Path
 
 import pytest
 import yaml
@@ -100,6 +101,23 @@ def test_the_engine_is_the_embedded_one_where_the_cli_is_not_installed(project, 
     assert open_stack(EngineName.AUTO, Setting(project, "dev")).engine is EngineName.EMBEDDED
     with pytest.raises(EngineError, match="needs pulumi, pulumi-language-python on the PATH"):
         open_stack(EngineName.PULUMI, Setting(project, "dev"))
+
+
+def test_plain_pulumi_gets_its_environment_without_the_passphrase_itself(project, stack, capsys, monkeypatch):
+    for key in ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
+        monkeypatch.delenv(key, raising=False)
+    assert main(["env", "-C", str(project), "-s", "dev"]) == ExitCode.DONE
+    exported = dict(line.removeprefix("export ").split("=", 1) for line in capsys.readouterr().out.splitlines())
+    file = Path(exported["PULUMI_CONFIG_PASSPHRASE_FILE"])
+    assert exported["PULUMI_BACKEND_URL"] == f"file://{file.parent}"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert file.read_text().strip() not in str(exported)
+    monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://ours")
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "ours")
+    assert main(["env", "-C", str(project), "-s", "dev", "--json"]) == ExitCode.DONE
+    kept = json.loads(capsys.readouterr().out)["environment"]
+    assert kept["PULUMI_BACKEND_URL"] == "s3://ours"
+    assert "PULUMI_CONFIG_PASSPHRASE_FILE" not in kept
 
 
 def test_another_backend_is_refused_by_name():
