@@ -17,6 +17,7 @@ import yaml
 from flotilla.errors import SandboxError
 from flotilla.sandbox.binaries import Binaries, Report, ensure
 from flotilla.sandbox.clusters import SandboxCluster
+from flotilla.sandbox.controllers import Controllers
 from flotilla.sandbox.karmada import KarmadaProcesses, find_karmada
 from flotilla.sandbox.standin.process import StandIn
 
@@ -135,11 +136,11 @@ class Sandbox:
         found = None if stand_in else find_karmada(given)
         return str(found) if found else ""
 
-    def _karmada(self, programs: str, binaries: Binaries) -> KarmadaProcesses | StandIn:
+    def _karmada(self, programs: str, binaries: Binaries) -> Controllers:
         cluster = self._cluster(CONTROL_PLANE, binaries)
-        return KarmadaProcesses(Path(programs), cluster) if programs else StandIn(cluster)
+        return KarmadaProcesses(cluster, Path(programs)) if programs else StandIn(cluster)
 
-    def _start(self, report: Report, binaries: Binaries, karmada: KarmadaProcesses | StandIn, members: int) -> None:
+    def _start(self, report: Report, binaries: Binaries, karmada: Controllers, members: int) -> None:
         started = time.monotonic()
 
         def start(name: str) -> None:

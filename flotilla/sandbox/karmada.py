@@ -18,7 +18,8 @@ from flotilla.errors import SandboxError
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object
 from flotilla.sandbox.certificates import serving_certificate
-from flotilla.sandbox.clusters import LOOPBACK, SandboxCluster, free_ports
+from flotilla.sandbox.clusters import LOOPBACK, free_ports
+from flotilla.sandbox.controllers import Controllers
 from flotilla.sandbox.definitions import SYSTEM_NAMESPACE, apply, prepare, serves_clusters
 from flotilla.sandbox.processes import Process, wait_until
 from flotilla.sandbox.webhooks import webhook_configurations
@@ -55,16 +56,11 @@ def find_karmada(given: Path | None) -> Path | None:
 
 
 @dataclass(frozen=True)
-class KarmadaProcesses:
+class KarmadaProcesses(Controllers):
     """The four programs, started in their order, each waited for."""
 
     programs: Path
-    cluster: SandboxCluster
-
-    @property
-    def folder(self) -> Path:
-        """Logs, records and certificates."""
-        return self.cluster.root / "karmada"
+    names = PROGRAMS
 
     @property
     def title(self) -> str:
@@ -81,29 +77,13 @@ class KarmadaProcesses:
             raise SandboxError(f"{self.programs / CONTROLLERS} doesn't say its version")
         return found[1]
 
-    def running(self) -> bool:
-        """Tell whether all of them run and the aggregated API answers."""
-        if any(Process(name, self.folder).pid() is None for name in PROGRAMS):
-            return False
-        return serves_clusters(self.cluster.connection())
-
-    def up(self) -> bool:
-        """Start what doesn't run. False where everything ran already."""
-        if self.running():
-            return False
-        connection = self.cluster.connection()
+    def start(self, connection: Connection) -> None:
+        """Start what doesn't run, each program once the one before it serves."""
         ports = self._ports()
         prepare(connection, self._definitions())
         self._start_aggregated(connection, ports["aggregated"])
         self._start_webhook(connection, ports)
         self._start_controllers(ports)
-        return True
-
-    def down(self) -> None:
-        """End the processes, in reverse order."""
-        for name in reversed(PROGRAMS):
-            Process(name, self.folder).stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _ports(self) -> dict[str, int]:
         """Return the ports, chosen once: a restart keeps them, for objects in the API server name them."""
@@ -211,7 +191,7 @@ class KarmadaProcesses:
         return flags
 
     def _start(self, name: str, *arguments: str) -> Process:
-        process = Process(name, self.folder)
+        process = self.process(name)
         if process.pid() is None:
             process.start([str(self.programs / name), *arguments])
         return process
