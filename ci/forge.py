@@ -20,9 +20,10 @@ from urllib.parse import quote
 
 import urllib3
 
+from flotilla.cli.exit_codes import ExitCode
+
 _LONGEST = 60_000
 _PER_PAGE = 100
-_CLEAN, _UNKNOWN, _DRIFT, _REFUSED = 0, 1, 3, 4
 _HTTP_ERROR = 400
 
 Entry = dict[str, Any]
@@ -167,7 +168,9 @@ class GitLab(Forge):
 def comment(forge: Forge, stack: str, outcome: int, plan: str, notes: str) -> None:
     """Write what a preview came to into the one comment of its stack."""
     mark = f"<!-- flotilla preview {stack} -->"
-    told = {_CLEAN: "can be applied", _REFUSED: "**refused by policy**"}.get(outcome, f"**failed** (exit {outcome})")
+    told = {ExitCode.DONE: "can be applied", ExitCode.REFUSED: "**refused by policy**"}.get(
+        outcome, f"**failed** (exit {outcome})"
+    )
     parts = [mark, f"### Fleet preview: `{stack}` {told}", _block("plan", plan), _block("policies and notes", notes)]
     _write(forge.comments(), mark, "\n\n".join(part for part in parts if part), forge.add_comment, forge.change_comment)
 
@@ -175,7 +178,7 @@ def comment(forge: Forge, stack: str, outcome: int, plan: str, notes: str) -> No
 def issue(forge: Forge, stack: str, outcome: int, report: str) -> None:
     """Keep the one issue of a stack: open while there is drift, closed when there is none, left alone otherwise."""
     mark = f"<!-- flotilla drift {stack} -->"
-    if outcome == _DRIFT:
+    if outcome == ExitCode.DRIFT:
         title = f"Drift in stack {stack}"
         _write(
             forge.issues(),
@@ -184,7 +187,7 @@ def issue(forge: Forge, stack: str, outcome: int, report: str) -> None:
             lambda body: forge.open_issue(title, body),
             forge.change_issue,
         )
-    elif outcome == _CLEAN:
+    elif outcome == ExitCode.DONE:
         for entry in forge.issues():
             if mark in (entry.get("body") or ""):
                 forge.close_issue(entry, "The fleet is as declared again.")

@@ -18,6 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from flotilla.cli.exit_codes import ExitCode
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import ObjectRef
@@ -25,7 +26,6 @@ from flotilla.kube.objects import ObjectRef
 HERE = Path(__file__).resolve().parent
 TOKEN = "rehearsal-token"  # noqa: S105 - of a server that lives for seconds
 _TEMPLATE = ObjectRef("apps/v1", "Deployment", "nginx", "default")
-_DRIFT = 3
 
 
 class FakeForge:
@@ -150,8 +150,8 @@ def rehearse(project: Path, stack: str) -> FakeForge:
         play.step("drift")
         _hold(not forge.issues, "a clean fleet opens no issue")
         _scale(project, 3)
-        play.step("drift", expect=_DRIFT)
-        play.step("drift", expect=_DRIFT)
+        play.step("drift", expect=ExitCode.DRIFT)
+        play.step("drift", expect=ExitCode.DRIFT)
         _hold(len(forge.issues) == 1 and "spec.replicas" in forge.issues[0]["body"], "drift is one issue")
         _scale(project, 2)
         play.step("drift")

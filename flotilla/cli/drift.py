@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from flotilla.cli.exit_codes import ExitCode
-from flotilla.cli.output import Output
+from flotilla.cli.output import Output, failed
 from flotilla.cli.stack_options import agreed, engine_options, stack_options
 from flotilla.deploy.interface import Setting, Stack, open_stack
 from flotilla.drift.check import Limits, check_drift
@@ -73,9 +73,7 @@ def _fix(options: argparse.Namespace, stack: Stack, report: DriftReport) -> Drif
         return report
     if not agreed(options, "mend this with `up --refresh`"):
         return report
-    result = stack.up(refresh_first=True)
-    for failure in result.failures:
-        sys.stderr.write(f"error: {failure}\n")
+    failed(stack.up(refresh_first=True))
     after = _look(options, stack)
     _print(options, after)
     return after

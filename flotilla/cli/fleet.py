@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 from flotilla.cli.exit_codes import ExitCode
-from flotilla.cli.output import Output, plan_document
+from flotilla.cli.output import Output, failed, plan_document
 from flotilla.cli.policy import tell, verdicts_of
 from flotilla.cli.stack_options import agreed, engine_options, stack_options
 from flotilla.config.declare import rendered
@@ -87,17 +87,11 @@ def _show(options: argparse.Namespace, output: Output, stack: Stack, result: Res
     )
 
 
-def _failed(result: Result) -> bool:
-    for failure in result.failures:
-        sys.stderr.write(f"error: {failure}\n")
-    return bool(result.failures)
-
-
 def _preview(options: argparse.Namespace) -> ExitCode:
     output = Output(as_json=options.json, quiet=True)
     stack = _open(options, output)
     result = stack.preview(targets=tuple(options.target), refresh_first=options.refresh)
-    if _failed(result):
+    if failed(result):
         return ExitCode.FAILED
     _show(options, output, stack, result, "Plan")
     if tell(verdicts_of(options, result)):
@@ -111,7 +105,7 @@ def _up(options: argparse.Namespace) -> ExitCode:
     quiet = open_stack(options.engine, Setting(options.project.resolve(), options.stack))
     targets = tuple(options.target)
     planned = quiet.preview(targets=targets, refresh_first=options.refresh)
-    if _failed(planned):
+    if failed(planned):
         return ExitCode.FAILED
     if not options.json:
         _show(options, output, stack, planned, "Plan")
@@ -123,7 +117,7 @@ def _up(options: argparse.Namespace) -> ExitCode:
     result = stack.up(targets=targets, refresh_first=options.refresh)
     if options.json:
         output.json(plan_document(fleet_plan(result), result, stack=options.stack, engine=stack.engine))
-    if _failed(result):
+    if failed(result):
         sys.stderr.write("the state is saved: run `flotilla up` again to go on from here\n")
         return ExitCode.FAILED
     if not options.json:
@@ -136,7 +130,7 @@ def _refresh(options: argparse.Namespace) -> ExitCode:
     output = Output(as_json=options.json, quiet=True)
     stack = _open(options, output)
     result = stack.refresh(preview_only=options.preview_only)
-    if _failed(result):
+    if failed(result):
         return ExitCode.FAILED
     _show(options, output, stack, result, "What the clusters hold, against the state")
     return ExitCode.DRIFT if options.expect_no_changes and result.changes else ExitCode.DONE
@@ -149,7 +143,7 @@ def _destroy(options: argparse.Namespace) -> ExitCode:
     quiet = open_stack(options.engine, Setting(setting.project, options.stack))
     targets = tuple(options.target)
     planned = quiet.destroy(targets=targets, preview_only=True)
-    if _failed(planned):
+    if failed(planned):
         return ExitCode.FAILED
     if not options.json or options.preview_only:
         _show(options, output, stack, planned, "To be deleted")
@@ -160,7 +154,7 @@ def _destroy(options: argparse.Namespace) -> ExitCode:
     result = stack.destroy(targets=targets)
     if options.json:
         output.json(plan_document(fleet_plan(result), result, stack=options.stack, engine=stack.engine))
-    if _failed(result):
+    if failed(result):
         sys.stderr.write("the state is saved: run `flotilla destroy` again to go on from here\n")
         return ExitCode.FAILED
     return ExitCode.DONE

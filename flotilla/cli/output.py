@@ -184,6 +184,13 @@ def _as_written(obj: dict[str, Any]) -> dict[str, Any]:
     return {key: obj[key] for key in [*first, *(key for key in obj if key not in first)]}
 
 
+def failed(result: Result) -> bool:
+    """Write what failed to standard error, a line each; True where anything did."""
+    for failure in result.failures:
+        sys.stderr.write(f"error: {failure}\n")
+    return bool(result.failures)
+
+
 def plan_document(
     plan: FleetPlan, result: Result, *, stack: str, engine: EngineName, rendered: bool = False
 ) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from flotilla.cli.exit_codes import ExitCode
-from flotilla.cli.output import Output
+from flotilla.cli.output import Output, failed
 from flotilla.cli.stack_options import engine_options, stack_options
 from flotilla.deploy.interface import Setting, load_project, open_stack
 from flotilla.deploy.policies import judge
@@ -33,9 +33,7 @@ def _policy(options: argparse.Namespace) -> ExitCode:
     output = Output(as_json=options.json, quiet=True)
     stack = open_stack(options.engine, Setting(options.project.resolve(), options.stack))
     result = stack.preview()
-    for failure in result.failures:
-        sys.stderr.write(f"error: {failure}\n")
-    if result.failures:
+    if failed(result):
         return ExitCode.FAILED
     verdicts = verdicts_of(options, result)
     if options.json:
