@@ -116,9 +116,10 @@ class HelmProvider:
             raise EngineError(f"{urn}: a release that the state doesn't have can't be read", hint="use --engine pulumi")
         inputs = reveal(old.inputs)
         with self._session(inputs) as helm:
-            if helm.status() is None:
+            found = helm.status()
+            if found is None:
                 return Live("", {})
-            return helm.live(inputs, str(reveal(old.outputs).get(_TOKEN, "")), as_deployed=True)
+            return helm.live(inputs, str(reveal(old.outputs).get(_TOKEN, "")), deployed=found)
 
     def recover(self, urn: str, inputs: Properties, token: str) -> Live:
         """Find the release of a creation that broke off, by the label that it was given."""
@@ -176,15 +177,15 @@ class _Session:
         listed = self.run("list", "--all", f"--selector={label}", f"--filter=^{self._name}$", "--output=json")
         return bool(json.loads(listed))
 
-    def live(self, inputs: Properties, token: str, *, as_deployed: bool = False) -> Live:
+    def live(self, inputs: Properties, token: str, *, deployed: Properties | None = None) -> Live:
         """Return the release as a resource.
 
         Args:
             inputs: what was asked for.
             token: the mark of its creation.
-            as_deployed: put the deployed values and version into the inputs, where they differ.
+            deployed: what helm said of it: its values and version go into the inputs, where they differ.
         """
-        found = self.status() or {}
+        found = deployed or self.status() or {}
         listed = json.loads(self.run("list", "--all", f"--filter=^{self._name}$", "--output=json"))
         entry = listed[0] if listed else {}
         chart, _, version = str(entry.get("chart", "")).rpartition("-")
@@ -198,7 +199,7 @@ class _Session:
             "appVersion": entry.get("app_version"),
         }
         seen = inputs
-        if as_deployed:
+        if deployed:
             values = found.get("config") or {}
             if differences(inputs.get("values") or {}, values) or differences(values, inputs.get("values") or {}):
                 seen = {**seen, "values": values}
