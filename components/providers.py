@@ -5,6 +5,8 @@ from __future__ import annotations
 import pulumi
 import pulumi_kubernetes as k8s
 
+from flotilla.karmada.names import provider_name
+
 
 def cluster_provider(name: str, kubeconfig: pulumi.Input[str], parent: pulumi.Resource) -> k8s.Provider:
     """Return the provider for objects in the cluster called `name`.
@@ -15,7 +17,7 @@ def cluster_provider(name: str, kubeconfig: pulumi.Input[str], parent: pulumi.Re
     - Secrets and ConfigMaps change in place: a renewed token must not take its Cluster's credentials away meanwhile.
     """
     return k8s.Provider(
-        f"{name}-provider",
+        provider_name(name),
         kubeconfig=kubeconfig,
         cluster_identifier=name,
         enable_patch_force=True,

@@ -15,6 +15,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 from flotilla.config.load import policy_settings  # noqa: E402 - the project's folder has to be on the path first
+from flotilla.karmada.names import cluster_of  # noqa: E402
 from flotilla.policy.evaluate import Status, check_settings, evaluate  # noqa: E402
 from flotilla.policy.model import UNKNOWN, Resource, Rule, StackView  # noqa: E402
 from flotilla.policy.pack import load_rules  # noqa: E402
@@ -55,7 +56,7 @@ def _view(args: StackValidationArgs) -> StackView:
                 _plain(resource.props),
                 bool(resource.opts.protect),
                 resource.parent.urn if resource.parent else "",
-                provider.removesuffix("-provider"),
+                cluster_of(provider),
             )
         )
     settings = policy_settings(HERE.parent / "stacks" / f"Pulumi.{stack}.yaml")

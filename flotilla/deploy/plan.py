@@ -14,7 +14,9 @@ from typing import Any
 from flotilla.engine.diff import Change, compare
 from flotilla.engine.state import ResourceState
 from flotilla.engine.steps import CHANGING, Op, Result, Step
+from flotilla.engine.urns import provider_of
 from flotilla.engine.values import Secret, mask, reveal
+from flotilla.karmada.names import cluster_of
 from flotilla.karmada.placement import ClusterFacts, matches
 from flotilla.karmada.render import render, replicas_of, shares
 from flotilla.karmada.rollout import facts_of
@@ -268,4 +270,4 @@ def _changed(steps: list[Step]) -> dict[str, list[str]]:
 
 def _cluster_of(step: Step) -> str:
     """Return the cluster that an object is in: its provider is named after it."""
-    return step.provider.rpartition("::")[0].rpartition("::")[2].removesuffix("-provider") or "?"
+    return cluster_of(provider_of(step.provider)) or "?"

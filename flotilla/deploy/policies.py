@@ -9,8 +9,10 @@ from flotilla.config.load import policy_settings
 from flotilla.config.policies import PolicySettings
 from flotilla.engine.state import ResourceState
 from flotilla.engine.steps import Op, Result, Step
+from flotilla.engine.urns import provider_of
 from flotilla.engine.values import UNKNOWN as ENGINE_UNKNOWN
 from flotilla.engine.values import UNKNOWN_TEXT, Secret
+from flotilla.karmada.names import cluster_of
 from flotilla.policy.evaluate import Verdict, check_settings, evaluate
 from flotilla.policy.model import UNKNOWN, Resource, StackView
 from flotilla.policy.pack import load_rules
@@ -42,7 +44,6 @@ def stack_view(result: Result, settings: PolicySettings) -> StackView:
 
 
 def _resource(state: ResourceState) -> Resource:
-    provider = state.provider.rpartition("::")[0].rpartition("::")[2]
     return Resource(
         state.urn,
         state.type,
@@ -50,7 +51,7 @@ def _resource(state: ResourceState) -> Resource:
         _plain(state.inputs),
         state.protect,
         state.parent,
-        provider.removesuffix("-provider"),
+        cluster_of(provider_of(state.provider)),
     )
 
 

@@ -40,11 +40,15 @@ def check_drift(declared: Declared, limits: Limits | None = None) -> DriftReport
     Raises nothing for clusters that don't answer: they are `unknown` in the report.
     """
     limits = limits or Limits()
-    first = _look(declared, limits.seconds)
+    connections = {
+        name: Connection(kubeconfigs.select(kubeconfigs.load(text)), name=name, timeout=_ANSWER_SECONDS)
+        for name, text in declared.kubeconfigs.items()
+    }
+    first = _look(declared, connections, limits.seconds)
     if not first.findings or not limits.second_look:
         return first
     time.sleep(limits.second_look)
-    return first.confirmed_by(_look(declared, limits.seconds))
+    return first.confirmed_by(_look(declared, connections, limits.seconds))
 
 
 @dataclass
@@ -56,12 +60,8 @@ class _Outcome:
     unknown: str = ""
 
 
-def _look(declared: Declared, seconds: float) -> DriftReport:
+def _look(declared: Declared, connections: dict[str, Connection], seconds: float) -> DriftReport:
     began = time.monotonic()
-    connections = {
-        name: Connection(kubeconfigs.select(kubeconfigs.load(text)), name=name, timeout=_ANSWER_SECONDS)
-        for name, text in declared.kubeconfigs.items()
-    }
     # Before the threads: how warnings about certificates are kept quiet is the whole process's setting.
     certificates = [f for name, text in declared.kubeconfigs.items() for f in check_certificates(name, text)]
     pool = ThreadPoolExecutor(max_workers=_CLUSTERS_AT_ONCE, thread_name_prefix="drift")
@@ -111,7 +111,7 @@ def _propagation(outcome: _Outcome, declared: Declared, connection: Connection) 
 
 def _member(outcome: _Outcome, declared: Declared, connections: dict[str, Connection], name: str) -> None:
     connection, control_plane = connections[name], connections[CONTROL_PLANE]
-    outcome.findings += find_wider_rights(connection, name, declared.accounts[name])
+    outcome.findings += find_wider_rights(connection, name, declared.account(name))
     outcome.findings += check_access(control_plane, connection, declared.kubeconfigs[name], name)
     sent = sent_to(control_plane, name)
     for obj in sent:

@@ -8,10 +8,11 @@ from typing import Any
 
 from flotilla.deploy.plan import CLUSTER_TYPE, ROLLOUT_TYPE
 from flotilla.engine.providers.helm import RELEASE
-from flotilla.engine.state import ResourceState, Snapshot
+from flotilla.engine.state import Snapshot
+from flotilla.engine.urns import provider_of
 from flotilla.engine.values import reveal
 from flotilla.karmada.join import controller_account
-from flotilla.karmada.names import CLUSTER_NAMESPACE
+from flotilla.karmada.names import CLUSTER_NAMESPACE, cluster_of
 from flotilla.karmada.rollout import RolloutCheck
 from flotilla.kube.objects import Object
 
@@ -34,19 +35,13 @@ class Declared:
     members: tuple[str, ...] = ()
     """The members, by the names of their Clusters."""
 
-    @property
-    def accounts(self) -> dict[str, tuple[str, str]]:
-        """Return the account of Karmada's controllers in each member: namespace and name."""
-        found = {}
-        for member in self.members:
-            name = controller_account(member)
-            at = [
-                obj["metadata"].get("namespace", CLUSTER_NAMESPACE)
-                for obj in self.objects.get(member, [])
-                if obj["kind"] == "ServiceAccount" and obj["metadata"]["name"] == name
-            ]
-            found[member] = (at[0] if at else CLUSTER_NAMESPACE, name)
-        return found
+    def account(self, member: str) -> tuple[str, str]:
+        """Return the account of Karmada's controllers in a member: namespace and name."""
+        name = controller_account(member)
+        for obj in self.objects.get(member, []):
+            if obj["kind"] == "ServiceAccount" and obj["metadata"]["name"] == name:
+                return obj["metadata"].get("namespace", CLUSTER_NAMESPACE), name
+        return CLUSTER_NAMESPACE, name
 
 
 def declared(snapshot: Snapshot) -> Declared:
@@ -57,31 +52,23 @@ def declared(snapshot: Snapshot) -> Declared:
     rollouts: dict[str, RolloutCheck] = {}
     members = []
     for resource in snapshot.resources:
-        inputs: Any = reveal(resource.inputs)
         if resource.delete or resource.external:
             continue
+        inputs: Any = reveal(resource.inputs)
+        cluster = cluster_of(provider_of(resource.provider))
         if resource.type == _PROVIDER:
-            kubeconfigs[_cluster(resource.name)] = str(inputs["kubeconfig"])
+            kubeconfigs[cluster_of(resource.name)] = str(inputs["kubeconfig"])
         elif resource.type == ROLLOUT_TYPE:
             rollouts[str(inputs["workload"])] = RolloutCheck(
                 inputs["templates"], inputs["placement"], inputs["overrideRules"]
             )
         elif resource.type == RELEASE:
-            releases.setdefault(_cluster_of(resource), []).append((str(inputs["namespace"]), str(inputs["name"])))
+            releases.setdefault(cluster, []).append((str(inputs["namespace"]), str(inputs["name"])))
         elif resource.type.startswith("kubernetes:"):
-            objects.setdefault(_cluster_of(resource), []).append(stored(inputs))
+            objects.setdefault(cluster, []).append(stored(inputs))
             if resource.type == CLUSTER_TYPE:
                 members.append(str(inputs["metadata"]["name"]))
     return Declared(kubeconfigs, objects, releases, rollouts, tuple(sorted(members)))
-
-
-def _cluster_of(resource: ResourceState) -> str:
-    return _cluster(resource.provider.rpartition("::")[0].rpartition("::")[2])
-
-
-def _cluster(provider: str) -> str:
-    """Return the cluster that a provider is for: it is named after it."""
-    return provider.removesuffix("-provider")
 
 
 def stored(manifest: Object) -> Object:

@@ -82,7 +82,7 @@ def _unclaimed(connection: Connection, templates: list[Object]) -> list[Finding]
             continue
         for obj in connection.list(api_version, kind, namespace=namespace or None):
             labels = obj["metadata"].get("labels") or {}
-            if any(key in labels for key in POLICY_ID_LABELS) or _made_by_karmada(kind, obj):
+            if any(key in labels for key in POLICY_ID_LABELS.values()) or _made_by_karmada(kind, obj):
                 continue
             ref = ObjectRef(api_version, kind, obj["metadata"]["name"], namespace)
             found.append(_finding("template-unclaimed", str(ref), "no policy claims it: it runs nowhere"))

@@ -24,6 +24,11 @@ def name_of(urn: str) -> str:
     return urn.split("::", 3)[3]
 
 
+def provider_of(reference: str) -> str:
+    """Return the name of the provider that a resource refers to by `urn::id`; empty where it refers to none."""
+    return reference.rpartition("::")[0].rpartition("::")[2]
+
+
 def package_of(type_: str) -> str:
     """Return the package whose provider manages a type."""
     return type_.split(":", 1)[0]

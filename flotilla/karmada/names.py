@@ -10,6 +10,7 @@ CLUSTER_NAMESPACE = "karmada-cluster"
 EXECUTION_NAMESPACE_PREFIX = "karmada-es-"
 MAX_MEMBER_NAME = 63 - len(EXECUTION_NAMESPACE_PREFIX)
 
+_PROVIDER = "-provider"
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _DNS_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?")
@@ -43,6 +44,16 @@ def is_label_key(key: str) -> bool:
 def execution_namespace(member: str) -> str:
     """Return the control plane's namespace that holds a member's Works (upstream: names.GenerateExecutionSpaceName)."""
     return EXECUTION_NAMESPACE_PREFIX + member
+
+
+def provider_name(cluster: str) -> str:
+    """Return what a stack calls the provider for a cluster's objects; plans and drift read the cluster off it."""
+    return cluster + _PROVIDER
+
+
+def cluster_of(provider: str) -> str:
+    """Return the cluster that a provider is for, by its name; empty for no provider."""
+    return provider.removesuffix(_PROVIDER)
 
 
 def binding_name(kind: str, name: str) -> str:

@@ -28,15 +28,18 @@ def matches(cluster: ClusterFacts, affinity: dict[str, Any]) -> bool:
     names = affinity.get("clusterNames")
     if names and cluster.name not in names:
         return False
-    selector = affinity.get("labelSelector") or {}
-    wanted = selector.get("matchLabels") or {}
-    if any(cluster.labels.get(key) != value for key, value in wanted.items()):
+    if not labels_match(cluster.labels, affinity.get("labelSelector") or {}):
         return False
-    for expression in selector.get("matchExpressions") or []:
-        if not _label_matches(cluster.labels, expression):
-            return False
     fields = (affinity.get("fieldSelector") or {}).get("matchExpressions") or []
     return all(_field_matches(cluster, expression) for expression in fields)
+
+
+def labels_match(labels: dict[str, str], selector: dict[str, Any]) -> bool:
+    """Tell whether a LabelSelector (meta/v1) chooses something with these labels; an empty one chooses everything."""
+    wanted = selector.get("matchLabels") or {}
+    return all(labels.get(key) == value for key, value in wanted.items()) and all(
+        _label_matches(labels, expression) for expression in selector.get("matchExpressions") or []
+    )
 
 
 def _label_matches(labels: dict[str, str], expression: dict[str, Any]) -> bool:

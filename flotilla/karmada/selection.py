@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from flotilla.karmada.placement import labels_match
 from flotilla.kube.objects import Object
 
-POLICY_ID_LABELS = (
-    "propagationpolicy.karmada.io/permanent-id",
-    "clusterpropagationpolicy.karmada.io/permanent-id",
-)
-"""Labels by which a policy claims a template."""
+POLICY_ID_LABELS = {
+    "PropagationPolicy": "propagationpolicy.karmada.io/permanent-id",
+    "ClusterPropagationPolicy": "clusterpropagationpolicy.karmada.io/permanent-id",
+}
+"""The label by which a policy of each kind claims a template."""
 
 
 def selects(policy: Object, template: Object) -> bool:
@@ -30,18 +31,4 @@ def _selects(selector: dict[str, Any], template: Object, within: str | None) -> 
         return False
     if selector.get("name"):
         return bool(selector["name"] == meta["name"])
-    labels = meta.get("labels") or {}
-    wanted = selector.get("labelSelector") or {}
-    return all(labels.get(key) == value for key, value in (wanted.get("matchLabels") or {}).items()) and all(
-        _expression_holds(labels, expression) for expression in wanted.get("matchExpressions") or []
-    )
-
-
-def _expression_holds(labels: dict[str, str], expression: dict[str, Any]) -> bool:
-    value, listed = labels.get(expression["key"]), expression.get("values") or []
-    return {
-        "In": value in listed,
-        "NotIn": value not in listed,
-        "Exists": value is not None,
-        "DoesNotExist": value is None,
-    }[str(expression["operator"])]
+    return labels_match(meta.get("labels") or {}, selector.get("labelSelector") or {})

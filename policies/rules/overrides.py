@@ -5,10 +5,9 @@ from typing import Any
 
 from flotilla.karmada.placement import ClusterFacts, matches
 from flotilla.karmada.render import render
-from flotilla.karmada.selection import selects
 from flotilla.policy.model import UNKNOWN, Resource, Rule, StackView, Undecidable
 
-from .placement import chosen, propagation_policies, selected
+from .placement import chosen, means, propagation_policies, selected
 
 
 def _subjects(view: StackView) -> list[Resource]:
@@ -17,11 +16,12 @@ def _subjects(view: StackView) -> list[Resource]:
 
 
 def _judge(policy: Resource, view: StackView) -> Iterator[str]:
-    placed = [
-        (template, chosen(other, view)) for other in propagation_policies(view) for template in selected(other, view)
+    meant = [
+        (template, chosen(other, view))
+        for other in propagation_policies(view)
+        for template in selected(other, view)
+        if means(policy, template)
     ]
-    whole = {"metadata": policy.at("metadata"), "spec": {"resourceSelectors": policy.at("spec", "resourceSelectors")}}
-    meant = [(t, clusters) for t, clusters in placed if selects(whole, {**t.props})]
     for number, rule in enumerate(policy.at("spec", "overrideRules")):
         targets = [
             (_known(template.props), cluster)

@@ -1,7 +1,6 @@
 """Workloads go where they should, and in more than one place."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from flotilla.karmada.placement import ClusterFacts, matches
 from flotilla.karmada.selection import selects
@@ -24,12 +23,13 @@ def chosen(policy: Resource, view: StackView) -> list[ClusterFacts]:
 
 def selected(policy: Resource, view: StackView) -> list[Resource]:
     """Return the templates that a policy selects."""
+    return [template for template in view.templates() if means(policy, template)]
+
+
+def means(policy: Resource, template: Resource) -> bool:
+    """Tell whether a policy, of propagation or of overrides, selects a template."""
     whole = {"metadata": policy.at("metadata"), "spec": {"resourceSelectors": policy.at("spec", "resourceSelectors")}}
-    return [template for template in view.templates() if selects(whole, _identity(template))]
-
-
-def _identity(template: Resource) -> dict[str, Any]:
-    return {key: template.at(key) for key in ("apiVersion", "kind", "metadata")}
+    return selects(whole, {key: template.at(key) for key in ("apiVersion", "kind", "metadata")})
 
 
 def _names_members(policy: Resource, view: StackView) -> Iterator[str]:

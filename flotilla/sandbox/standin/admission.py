@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flotilla.karmada.api import CLUSTER_API, POLICY_API
+from flotilla.karmada.selection import POLICY_ID_LABELS
 from flotilla.kube.connection import ApiError, Connection
 from flotilla.kube.objects import Object
 from flotilla.sandbox.definitions import apply
@@ -16,7 +17,7 @@ from flotilla.sandbox.processes import wait_until
 
 _ADMISSION_API = "admissionregistration.k8s.io/v1"
 _SECONDS = 60
-_PERMANENT_IDS = "['propagationpolicy.karmada.io/permanent-id', 'clusterpropagationpolicy.karmada.io/permanent-id']"
+_PERMANENT_IDS = list(POLICY_ID_LABELS.values())  # as Python writes a list of texts, so does CEL
 _POINTER = "(p == '' || p.startsWith('/'))"
 
 

@@ -7,8 +7,10 @@ from typing import Any
 
 from flotilla.karmada.api import BINDING_API, POLICY_API
 from flotilla.karmada.names import binding_name
+from flotilla.karmada.placement import labels_match
 from flotilla.karmada.render import replicas_of
 from flotilla.karmada.rollout import binding_ref
+from flotilla.karmada.selection import POLICY_ID_LABELS
 from flotilla.kube.connection import ApiError
 from flotilla.kube.objects import Object, ObjectRef, differences, ref_of
 from flotilla.sandbox.standin.world import MANAGER, World, deleting, fresh_id, label
@@ -16,10 +18,6 @@ from flotilla.sandbox.standin.world import MANAGER, World, deleting, fresh_id, l
 BINDING_FINALIZER = "karmada.io/binding-controller"
 BINDING_ID = "resourcebinding.karmada.io/permanent-id"
 CLUSTER_BINDING_ID = "clusterresourcebinding.karmada.io/permanent-id"
-_POLICY_ID = {
-    "PropagationPolicy": "propagationpolicy.karmada.io/permanent-id",
-    "ClusterPropagationPolicy": "clusterpropagationpolicy.karmada.io/permanent-id",
-}
 _POLICY_NAME = {
     "PropagationPolicy": "propagationpolicy.karmada.io/name",
     "ClusterPropagationPolicy": "clusterpropagationpolicy.karmada.io/name",
@@ -50,7 +48,7 @@ def reconcile_policies(world: World) -> None:
 
 def _identified(world: World, policy: Object) -> Object:
     """Give a policy its permanent ID, as the webhook does."""
-    key = _POLICY_ID[policy["kind"]]
+    key = POLICY_ID_LABELS[policy["kind"]]
     if label(policy, key):
         return policy
     return {**policy, **world.patch(policy, {"metadata": {"labels": {key: fresh_id()}}})}
@@ -69,12 +67,11 @@ def _selected(world: World, policy: Object, selector: Object) -> list[Object]:
         items = world.control_plane.list(ref.api_version, ref.kind, namespace=namespace or None)
     except ApiError:
         return []  # a kind that isn't served has no templates
-    wanted = (selector.get("labelSelector") or {}).get("matchLabels") or {}
     return [
         item
         for item in items
         if (not ref.name or item["metadata"]["name"] == ref.name)
-        and all(label(item, key) == value for key, value in wanted.items())
+        and labels_match(item["metadata"].get("labels") or {}, selector.get("labelSelector") or {})
     ]
 
 
@@ -90,8 +87,8 @@ def _rank(policy: Object, selector: Object, template: Object) -> tuple[Any, ...]
     """
     spec = policy["spec"]
     exactness = 0 if selector.get("name") else 1 if selector.get("labelSelector") else 2
-    key = _POLICY_ID[policy["kind"]]
-    claimed = any(label(template, other) for other in _POLICY_ID.values())
+    key = POLICY_ID_LABELS[policy["kind"]]
+    claimed = any(label(template, other) for other in POLICY_ID_LABELS.values())
     holds = bool(label(template, key)) and label(template, key) == label(policy, key)
     may_take = holds or not claimed or spec.get("preemption") == "Always" or not _holder_exists(template)
     return (
@@ -111,12 +108,12 @@ def _holder_exists(template: Object) -> bool:
 
 def _claimed(world: World, template: Object, policy: Object) -> Object:
     """Mark a template with its policy, and clear the marks of another one."""
-    labels: dict[str, str | None] = dict.fromkeys(_POLICY_ID.values())
+    labels: dict[str, str | None] = dict.fromkeys(POLICY_ID_LABELS.values())
     annotations: dict[str, str | None] = {
         **dict.fromkeys(_POLICY_NAME.values()),
         "propagationpolicy.karmada.io/namespace": None,
     }
-    labels[_POLICY_ID[policy["kind"]]] = label(policy, _POLICY_ID[policy["kind"]])
+    labels[POLICY_ID_LABELS[policy["kind"]]] = label(policy, POLICY_ID_LABELS[policy["kind"]])
     annotations[_POLICY_NAME[policy["kind"]]] = policy["metadata"]["name"]
     if policy["kind"] == "PropagationPolicy":
         annotations["propagationpolicy.karmada.io/namespace"] = policy["metadata"]["namespace"]
