@@ -1,35 +1,63 @@
-"""The program: read the stack's fleet, declare the control plane, its members and their workloads."""
+"""The program: read the stack's fleet, declare its clusters, the control plane, its members and their workloads."""
 
 from pathlib import Path
+from typing import Any
 
 import pulumi
 
-from components import KarmadaControlPlane, PropagatedWorkload, PushMember
-from flotilla.config.declare import fleet_of_environment, member_args, workload_args
-from flotilla.config.files import kubeconfig_text
+from components import KarmadaControlPlane, KindCluster, PropagatedWorkload, PullMember, PushMember
+from components.credentials import Credentials, server_of
+from flotilla.config.declare import (
+    agent_args,
+    fleet_of_environment,
+    kind_args,
+    member_args,
+    release_args,
+    workload_args,
+)
+from flotilla.config.members import JoinMode
 
 BASE = Path(__file__).resolve().parent
 
 fleet = fleet_of_environment(BASE)
 
-control_plane = KarmadaControlPlane(
-    "karmada",
-    {"kubeconfig": kubeconfig_text(fleet.control_plane.kubeconfig, BASE)},
-    pulumi.ResourceOptions(protect=fleet.control_plane.protect),
-)
 
-members = {
-    member.name: PushMember(
-        member.name,
-        {"control_plane": control_plane, **member_args(member, BASE)},
-        pulumi.ResourceOptions(protect=member.protect),
-    )
-    for member in fleet.members
-}
+def guarded(part: Any) -> pulumi.ResourceOptions:
+    """Return the options of what may be protected from deletion."""
+    return pulumi.ResourceOptions(protect=part.protect)
+
+
+clusters = {cluster.name: KindCluster(cluster.name, kind_args(cluster), guarded(cluster)) for cluster in fleet.clusters}
+credentials = Credentials(BASE, clusters)
+
+karmada = fleet.control_plane
+if karmada.helm:
+    host = credentials.kubeconfig(karmada.helm.host)
+    control_plane_args = {"release": {**release_args(karmada, BASE), "host_kubeconfig": host}}
+elif karmada.stack:
+    control_plane_args = {"kubeconfig": credentials.control_plane(karmada.stack)}
+else:
+    control_plane_args = {"kubeconfig": credentials.kubeconfig(karmada.kubeconfig)}
+control_plane = KarmadaControlPlane("karmada", control_plane_args, guarded(karmada))
+
+members = {}
+for member in fleet.members:
+    kubeconfig = credentials.kubeconfig(member.kubeconfig)
+    args = {
+        "control_plane": control_plane,
+        "kubeconfig": kubeconfig,
+        "api_endpoint": member.api_endpoint or server_of(kubeconfig),
+        **member_args(member),
+    }
+    if member.mode is JoinMode.PULL:
+        args |= agent_args(member, karmada.release)
+        members[member.name] = PullMember(member.name, args, guarded(member))
+    else:
+        members[member.name] = PushMember(member.name, args, guarded(member))
 
 for workload in fleet.workloads:
     # A workload waits for the members that its placement chooses, and is gone before any of them leaves.
-    chosen = [members[member.name].cluster for member in fleet.chosen(workload.placement)]
+    chosen = [members[m.name].joined for m in fleet.chosen(workload.placement) if m.name in members]
     PropagatedWorkload(
         workload.name,
         {"control_plane": control_plane, **workload_args(workload, BASE)},
@@ -39,3 +67,5 @@ for workload in fleet.workloads:
 pulumi.export("members", {name: member.cluster_id for name, member in members.items()})
 pulumi.export("workloads", [workload.name for workload in fleet.workloads])
 pulumi.export("kubeconfig", control_plane.kubeconfig)
+if clusters:
+    pulumi.export("clusters", {name: cluster.kubeconfig for name, cluster in clusters.items()})

@@ -1,14 +1,24 @@
 """Pulumi components: what they declare is what a preview shows."""
 
-from components.karmada_control_plane import KarmadaControlPlane, KarmadaControlPlaneArgs
+from components.control_plane_pki import ControlPlanePki, ControlPlanePkiArgs
+from components.karmada_control_plane import KarmadaControlPlane, KarmadaControlPlaneArgs, ReleaseArgs
+from components.kind_cluster import KindCluster, KindClusterArgs
 from components.propagated_workload import PropagatedWorkload, PropagatedWorkloadArgs
+from components.pull_member import PullMember, PullMemberArgs
 from components.push_member import PushMember, PushMemberArgs
 
 __all__ = [
+    "ControlPlanePki",
+    "ControlPlanePkiArgs",
     "KarmadaControlPlane",
     "KarmadaControlPlaneArgs",
+    "KindCluster",
+    "KindClusterArgs",
     "PropagatedWorkload",
     "PropagatedWorkloadArgs",
+    "PullMember",
+    "PullMemberArgs",
     "PushMember",
     "PushMemberArgs",
+    "ReleaseArgs",
 ]

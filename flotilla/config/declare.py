@@ -7,14 +7,16 @@ import os
 from pathlib import Path
 from typing import Any
 
-from flotilla.config.files import kubeconfig_text, read_manifests
-from flotilla.config.fleet import Fleet, affinity_of, facts
+from flotilla.config.clusters import KindCluster
+from flotilla.config.files import read_manifests, resolve
+from flotilla.config.fleet import ControlPlane, Fleet, affinity_of, facts
+from flotilla.config.helm import CHART_REPOSITORY, CertificateMode
+from flotilla.config.installation import PLACEHOLDER, certificate_names, release_values
 from flotilla.config.load import SECTIONS, parse_fleet
 from flotilla.config.members import Member
 from flotilla.config.workloads import ReplicaStrategy, Workload
 from flotilla.karmada.propagation import deployment, override_rule, replica_scheduling, template
 from flotilla.karmada.render import render, shares
-from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.objects import Object
 
 
@@ -34,12 +36,9 @@ def fleet_of_environment(base: Path) -> Fleet:
     return parse_fleet(sections, base=base)
 
 
-def member_args(member: Member, base: Path) -> dict[str, Any]:
-    """Return a PushMember's arguments, without the control plane."""
-    text = kubeconfig_text(member.kubeconfig, base)
+def member_args(member: Member) -> dict[str, Any]:
+    """Return a PushMember's arguments, without the control plane, the kubeconfig and the endpoint."""
     return {
-        "kubeconfig": text,
-        "api_endpoint": member.api_endpoint or kubeconfigs.server(kubeconfigs.load(text)),
         "labels": dict(member.labels),
         "cloud_provider": member.provider or "",
         "region": member.region or "",
@@ -51,6 +50,56 @@ def member_args(member: Member, base: Path) -> dict[str, Any]:
         "namespace": member.namespace,
         "create_namespace": member.create_namespace,
         "ready_timeout": member.ready_timeout,
+    }
+
+
+def agent_args(member: Member, version: str) -> dict[str, Any]:
+    """Return what a PullMember's arguments have beside a PushMember's."""
+    agent = member.agent
+    return {
+        "karmada_version": version,
+        "agent_image": agent.image or "",
+        "agent_replicas": agent.replicas,
+        "agent_resources": dict(agent.resources),
+        "agent_namespace": agent.namespace,
+        "create_agent_namespace": agent.create_namespace,
+        "control_plane_endpoint": agent.control_plane_endpoint or "",
+        "certificate_lifetime_days": agent.lifetime_days,
+        "renew_before_days": agent.renew_before_days,
+    }
+
+
+def kind_args(cluster: KindCluster) -> dict[str, Any]:
+    """Return a KindCluster's arguments."""
+    return {"config": cluster.config(), "runtime": cluster.runtime.value, "wait": cluster.wait}
+
+
+def release_args(control_plane: ControlPlane, base: Path) -> dict[str, Any]:
+    """Return a KarmadaControlPlane's `release`, without the host's kubeconfig."""
+    helm, version = control_plane.helm, control_plane.release
+    if helm is None:
+        raise ValueError("this control plane isn't installed by the stack")
+    chart = helm.chart
+    where: dict[str, Any] = {"chart": chart.oci or (str(resolve(chart.path, base)) if chart.path else "karmada")}
+    if not chart.path:
+        where["chart_version"] = chart.version or version
+    if not chart.path and not chart.oci:
+        where["repository"] = chart.repository or CHART_REPOSITORY
+    settings = helm.certificates
+    if settings.mode is CertificateMode.CUSTOM:
+        where["certificates"] = {
+            "names": certificate_names(helm),
+            "lifetime_days": settings.lifetime_days,
+            "ca_lifetime_days": settings.ca_lifetime_days,
+            "renew_before_days": settings.renew_before_days,
+            "generation": settings.generation,
+        }
+    return {
+        **where,
+        "server": helm.endpoint.url,
+        "values": lambda certificates: release_values(helm, version, certificates or PLACEHOLDER),
+        "create_namespace": helm.create_namespace,
+        "timeout": helm.timeout,
     }
 
 
@@ -109,7 +158,7 @@ def rendered(fleet: Fleet, base: Path) -> dict[str, list[Object]]:
     Raises:
         ValueError: a patch that doesn't fit its template.
     """
-    result: dict[str, list[Object]] = {member.name: [] for member in fleet.members}
+    result: dict[str, list[Object]] = {member.name: [] for member in fleet.placeable}
     for workload in fleet.workloads:
         chosen = fleet.chosen(workload.placement)
         scheduling = replica_scheduling(

@@ -7,8 +7,9 @@ from typing import Any
 
 import yaml
 
+from flotilla.config.credentials import Kubeconfig
 from flotilla.config.fleet import ControlPlane
-from flotilla.config.members import Kubeconfig, Member
+from flotilla.config.members import Member
 from flotilla.config.problems import ConfigError, Problem
 from flotilla.config.workloads import Workload
 from flotilla.kube import kubeconfig as kubeconfigs
@@ -23,7 +24,7 @@ def resolve(path: str, base: Path) -> Path:
 
 
 def kubeconfig_text(source: Kubeconfig, base: Path) -> str:
-    """Return a self-contained kubeconfig with one context.
+    """Return a self-contained kubeconfig with one context; not for clusters that a stack makes.
 
     Raises:
         KubeconfigError: the file can't be read, isn't a kubeconfig, or has no such context.
@@ -87,8 +88,11 @@ def check_files(
 ) -> list[Problem]:
     """Check that every kubeconfig is there and has its context, and every manifest can be read."""
     problems: list[Problem] = []
-    if control_plane:
+    if control_plane and control_plane.kubeconfig:
         problems += _check_kubeconfig("controlPlane.kubeconfig", control_plane.kubeconfig, base)
+    if control_plane and control_plane.helm:
+        problems += _check_kubeconfig("controlPlane.helm.host", control_plane.helm.host, base)
+        problems += _check_chart("controlPlane.helm.chart.path", control_plane.helm.chart.path, base)
     for index, member in members:
         problems += _check_kubeconfig(f"members[{index}].kubeconfig", member.kubeconfig, base)
     for index, workload in workloads:
@@ -97,6 +101,8 @@ def check_files(
 
 
 def _check_kubeconfig(path: str, source: Kubeconfig, base: Path) -> list[Problem]:
+    if source.cluster is not None:
+        return []  # a stack makes it
     if source.inline is not None and source.inline.get_secret_value() == "[secret]":
         return []  # encrypted: only the program, which has the key, can look into it
     value: Any = source.path or ""
@@ -115,6 +121,19 @@ def _check_kubeconfig(path: str, source: Kubeconfig, base: Path) -> list[Problem
     if not kubeconfigs.server(kubeconfigs.load(text)).startswith(("https://", "http://")):
         return [Problem(path, "its cluster has no server URL with a scheme", "the cluster could not be reached")]
     return []
+
+
+def _check_chart(where: str, path: str | None, base: Path) -> list[Problem]:
+    if path is None:
+        return []
+    place = resolve(path, base)
+    if place.is_file() or (place / "Chart.yaml").is_file():
+        return []
+    return [
+        Problem(
+            where, f"{place} is no chart", "there is nothing to install", "give a chart's folder or .tgz", f'"{path}"'
+        )
+    ]
 
 
 def _check_manifests(path: str, workload: Workload, base: Path) -> list[Problem]:

@@ -9,16 +9,19 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from flotilla.config.clusters import KindCluster, check_clusters
 from flotilla.config.files import check_files
-from flotilla.config.fleet import ControlPlane, Fleet, check_across
+from flotilla.config.fleet import ControlPlane, Fleet, check_across, check_duplicates, check_modes, check_reachable
+from flotilla.config.helm import check_version
 from flotilla.config.members import Member
 from flotilla.config.policies import PolicySettings
 from flotilla.config.problems import ConfigError, Problem, problems_of
 from flotilla.config.workloads import Workload
 from flotilla.errors import FlotillaError
+from flotilla.karmada.versions import Version
 
 PROJECT = "flotilla"
-SECTIONS = ("controlPlane", "members", "workloads", "policies")
+SECTIONS = ("clusters", "controlPlane", "members", "membersFrom", "workloads", "policies")
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -29,7 +32,8 @@ def parse_fleet(
     """Validate a stack's sections and return its fleet.
 
     Args:
-        sections: `controlPlane` and `policies` (objects), `members` and `workloads` (arrays), as plain JSON.
+        sections: `controlPlane`, `policies` (objects), `clusters`, `members`, `workloads` (arrays), `membersFrom`
+            (a stack's name), as plain JSON.
         base: the project's folder, which relative paths refer to; None skips the checks of files.
         origin: what errors call the source.
 
@@ -43,28 +47,115 @@ def parse_fleet(
     ]
     control_plane: ControlPlane | None = None
     if sections.get("controlPlane") is None:
-        problems.append(Problem("controlPlane", "is required", "there is no Karmada to join", "add its kubeconfig"))
+        problems.append(
+            Problem("controlPlane", "is required", "there is no Karmada to join", "add its kubeconfig, helm or stack")
+        )
     else:
         control_plane = _parse(ControlPlane, sections["controlPlane"], "controlPlane", problems)
+    clusters = _parse_list(KindCluster, sections.get("clusters"), "clusters", problems)
     members = _parse_list(Member, sections.get("members"), "members", problems)
     policies = _parse(PolicySettings, sections.get("policies") or {}, "policies", problems)
     workloads = _parse_list(Workload, sections.get("workloads"), "workloads", problems)
-    problems += check_across(members, workloads)
+    stacks = OtherStacks(base, problems)
+    others = stacks.members(sections.get("membersFrom"))
+    problems += check_across(members, workloads, others)
+    problems += check_duplicates("clusters", [(i, name) for i, _, name in clusters])
+    valid_clusters = [(i, cluster) for i, cluster, _ in clusters if cluster]
+    valid_members = [(i, member) for i, member, _ in members if member]
+    problems += check_clusters(valid_clusters)
+    known = {cluster.name: cluster for _, cluster in valid_clusters}
+    problems += check_sources(control_plane, valid_members, {name for _, _, name in clusters}, stacks)
+    problems += check_reachable(valid_members, known)
+    if control_plane:
+        version = control_plane.version or stacks.version(control_plane.stack)
+        problems += check_modes(control_plane, valid_members, version)
+        if control_plane.helm and control_plane.version:
+            problems += check_version(control_plane.helm, Version.parse(control_plane.version))
     if base is not None:
         problems += check_files(
             control_plane,
-            [(i, member) for i, member, _ in members if member],
+            valid_members,
             [(i, workload) for i, workload, _ in workloads if workload],
             base,
         )
     if problems or control_plane is None or policies is None:
         raise ConfigError(problems, origin=origin)
     return Fleet(
-        control_plane=control_plane,
-        members=tuple(member for _, member, _ in members if member),
+        clusters=tuple(cluster for _, cluster in valid_clusters),
+        control_plane=control_plane.model_copy(update={"version": version}),
+        members=tuple(member for _, member in valid_members),
+        members_from=sections.get("membersFrom"),
         workloads=tuple(workload for _, workload, _ in workloads if workload),
         policies=policies,
-    )
+    ).with_others(others)
+
+
+class OtherStacks:
+    """What a stack's file says of other stacks of the same project: read from their files, for references to hold."""
+
+    def __init__(self, base: Path | None, problems: list[Problem]) -> None:
+        """Take the project's folder (None: nothing is looked up) and where problems go."""
+        self._base = base
+        self._problems = problems
+
+    def sections(self, stack: str | None, path: str) -> dict[str, Any]:
+        """Return the sections of a stack's file; one that isn't there is a problem at `path`."""
+        if not stack or self._base is None:
+            return {}
+        file = self._base / "stacks" / f"Pulumi.{stack}.yaml"
+        try:
+            return fleet_sections(file)
+        except FlotillaError as error:
+            self._problems.append(
+                Problem(path, error.message, "nothing could be taken from it", "name a stack of this project", stack)
+            )
+            return {}
+
+    def members(self, stack: str | None) -> tuple[Member, ...]:
+        """Return the members of another stack, as far as they are valid: their own stack says what isn't."""
+        parsed = _parse_list(
+            Member, _placeholders(self.sections(stack, "membersFrom").get("members")), "membersFrom", []
+        )
+        return tuple(member for _, member, _ in parsed if member)
+
+    def version(self, stack: str | None) -> str | None:
+        """Return which Karmada another stack has."""
+        found = self.sections(stack, "controlPlane.stack").get("controlPlane") or {}
+        return str(found["version"]) if found.get("version") else None
+
+    def clusters(self, stack: str, path: str) -> set[str]:
+        """Return the names of the clusters that another stack makes."""
+        return {str(entry.get("name")) for entry in self.sections(stack, path).get("clusters") or []}
+
+
+def check_sources(
+    control_plane: ControlPlane | None,
+    members: list[tuple[int, Member]],
+    clusters: set[str],
+    stacks: OtherStacks,
+) -> list[Problem]:
+    """Check that every cluster that credentials are taken of is made by this stack, or by the one that is named."""
+    sources = [(f"members[{index}].kubeconfig", member.kubeconfig) for index, member in members]
+    if control_plane and control_plane.helm:
+        sources.append(("controlPlane.helm.host", control_plane.helm.host))
+    if control_plane and control_plane.kubeconfig and control_plane.kubeconfig.cluster:
+        sources.append(("controlPlane.kubeconfig", control_plane.kubeconfig))
+    problems = []
+    for path, source in sources:
+        if source.cluster is None:
+            continue
+        known = stacks.clusters(source.stack, f"{path}.stack") if source.stack else clusters
+        if source.cluster not in known:
+            problems.append(
+                Problem(
+                    f"{path}.cluster",
+                    f"is no cluster of {'stack ' + source.stack if source.stack else 'this stack'}",
+                    "there would be no credentials",
+                    f"use one of {', '.join(sorted(known)) or '(there are none)'}, or add it to `clusters`",
+                    f'"{source.cluster}"',
+                )
+            )
+    return problems
 
 
 def policy_settings(path: Path) -> PolicySettings:

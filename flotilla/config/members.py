@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from flotilla.config.credentials import Kubeconfig
 from flotilla.config.problems import ConfigModel, refuse
 from flotilla.karmada.names import MAX_MEMBER_NAME, is_dns_label, is_label_key, is_label_value
 
@@ -62,6 +63,8 @@ class JoinMode(StrEnum):
 
     PUSH = "Push"
     """Karmada's controllers dial the member."""
+    PULL = "Pull"
+    """An agent in the member dials Karmada."""
 
 
 class TaintEffect(StrEnum):
@@ -79,42 +82,34 @@ class Taint(ConfigModel):
     effect: TaintEffect
 
 
-class Kubeconfig(ConfigModel):
-    """Where a cluster's credentials are: a file, or the text itself as a Pulumi secret."""
+class Agent(ConfigModel):
+    """The agent of a member in pull mode."""
 
-    path: str | None = Field(default=None, description="File, relative to the project's folder; `~` is your home.")
-    inline: SecretStr | None = Field(
-        default=None,
-        description="The kubeconfig's text; set it with `pulumi config set --secret --path`.",
+    image: str | None = Field(default=None, description="Its image; karmada/karmada-agent of Karmada's version.")
+    namespace: str = Field(default="karmada-system", description="Where it runs in the member.")
+    create_namespace: bool = Field(default=True, description="Make it; false where the member has it already.")
+    replicas: int = Field(default=1, ge=1, description="One of them works, the others stand by.")
+    resources: dict[str, dict[str, str]] = Field(default_factory=dict, description="requests and limits.")
+    control_plane_endpoint: Endpoint | None = Field(
+        default=None, description="The URL of Karmada that the agent dials, where it differs from the stack's."
     )
-    context: str | None = Field(default=None, description="Context; the file's current one by default.")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short_form(cls, value: Any) -> Any:
-        return {"path": value} if isinstance(value, str) else value
-
-    @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        if (self.path is None) == (self.inline is None):
-            raise refuse(
-                "needs exactly one of 'path' and 'inline'",
-                consequence="there would be no credentials, or two that may differ",
-                remedy="keep one of them",
-            )
-        return self
+    lifetime_days: int = Field(default=365, ge=1, le=3650, description="Of its certificate.")
+    renew_before_days: int = Field(default=60, ge=0, description="A plan renews what expires within so many days.")
 
 
 class Member(ConfigModel):
     """A cluster that joins the control plane."""
 
     name: Annotated[str, AfterValidator(_member_name)] = Field(description="The Cluster's name in Karmada.")
-    mode: JoinMode = Field(default=JoinMode.PUSH, description="Push: Karmada dials the member.")
+    mode: JoinMode = Field(
+        default=JoinMode.PUSH, description="Push: Karmada dials the member. Pull: an agent in it dials Karmada."
+    )
     kubeconfig: Kubeconfig = Field(description="Administrator's credentials, used to create the join objects.")
     api_endpoint: Endpoint | None = Field(
         default=None,
         description="The URL that Karmada dials, where it differs from the kubeconfig's server.",
     )
+    agent: Agent = Field(default_factory=Agent, description="The agent, in pull mode.")
     labels: Labels = Field(default_factory=dict, description="Labels of the Cluster, for placements to select.")
     provider: LabelValue | None = Field(default=None, description="Cloud provider, for placements by field.")
     region: LabelValue | None = Field(default=None, description="Region, for placements by field.")
@@ -148,5 +143,11 @@ class Member(ConfigModel):
                 "'caBundle' must be PEM text",
                 consequence="Karmada could not verify the member",
                 remedy="paste the certificate with its BEGIN and END lines",
+            )
+        if "agent" in self.model_fields_set and self.mode is not JoinMode.PULL:
+            raise refuse(
+                "has 'agent' while its mode is Push",
+                consequence="there is no agent in push mode",
+                remedy="drop 'agent', or add `mode: Pull`",
             )
         return self

@@ -22,10 +22,16 @@ def stack_file_schema() -> dict[str, Any]:
         "description": source["properties"]["inline"]["description"],
         "anyOf": [{"type": "string"}, {**secret, "additionalProperties": False}],
     }
-    for owner in ("ControlPlane", "Member"):
-        field = definitions[owner]["properties"]["kubeconfig"]
-        reference = field.pop("$ref")
-        field["anyOf"] = [{"type": "string", "description": "Path of the file."}, {"$ref": reference}]
+    short = {"type": "string", "description": "Path of the file."}
+    for owner, key in (("ControlPlane", "kubeconfig"), ("Member", "kubeconfig"), ("HelmControlPlane", "host")):
+        field = definitions[owner]["properties"][key]
+        reference = field.pop("$ref", None)
+        field["anyOf"] = [short, *([{"$ref": reference}] if reference else field["anyOf"])]
+    key_of_etcd = definitions["ExternalEtcd"]["properties"]["key"]
+    definitions["ExternalEtcd"]["properties"]["key"] = {
+        "description": key_of_etcd["description"],
+        "anyOf": [{"type": "string"}, {**secret, "additionalProperties": False}],
+    }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Flotilla stack file",

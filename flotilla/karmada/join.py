@@ -1,4 +1,4 @@
-"""Every object that a push-mode join leaves behind, as upstream's `karmadactl join` makes them.
+"""Every object that a join leaves behind, as upstream's `karmadactl join` makes them; pull mode adds its agent's.
 
 Source: the objects of karmadactl 1.10 to 1.18 (pkg/karmadactl/join, pkg/util/credential.go), checked against running
 control planes. Two differences on purpose: the control plane's Secrets carry no owner reference to the Cluster, for
@@ -99,7 +99,8 @@ def cluster(
     member: str,
     *,
     cluster_id: Any,
-    api_endpoint: str,
+    api_endpoint: Any,
+    sync_mode: str = "Push",
     labels: dict[str, str] | None = None,
     provider: str | None = None,
     region: str | None = None,
@@ -111,10 +112,11 @@ def cluster(
 ) -> Object:
     """Return the Cluster. `cluster_id` is the UID of the member's kube-system namespace: unique in a control plane.
 
-    The annotation makes Pulumi's Kubernetes provider, and the embedded engine, wait until the member is Ready.
+    An annotation makes Pulumi's Kubernetes provider, and the embedded engine, wait until the member is Ready; in pull
+    mode only until its execution namespace is there (the finalizer comes after it), for the agent needs rights in it.
     """
     spec: Object = {
-        "syncMode": "Push",
+        "syncMode": sync_mode,
         "id": cluster_id,
         "apiEndpoint": api_endpoint,
         "secretRef": {"namespace": CLUSTER_NAMESPACE, "name": member},
@@ -132,7 +134,7 @@ def cluster(
     metadata: Object = {
         "name": member,
         "annotations": {
-            "pulumi.com/waitFor": "condition=Ready",
+            "pulumi.com/waitFor": "condition=Ready" if sync_mode == "Push" else "jsonpath={.metadata.finalizers}",
             "pulumi.com/timeoutSeconds": str(ready_timeout),
         },
     }

@@ -1,10 +1,11 @@
-"""What Helm keeps in the cluster of a release: the manifest that it deployed (pkg/storage/driver, Secrets)."""
+"""What Helm keeps in the cluster of a release (pkg/storage/driver, Secrets)."""
 
 from __future__ import annotations
 
 import base64
 import gzip
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
@@ -13,21 +14,51 @@ from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object
 
 
-def deployed_manifest(connection: Connection, namespace: str, name: str) -> list[Object] | None:
-    """Return the objects of a release's deployed revision, hooks left out; None where none is deployed.
+@dataclass(frozen=True)
+class Release:
+    """One revision of a release."""
+
+    status: str
+    """deployed, failed, superseded, uninstalling, pending-install, pending-upgrade or pending-rollback."""
+    revision: int
+    manifest: str
+    """What was deployed, YAML, hooks left out."""
+    hooks: tuple[dict[str, Any], ...]
+    """Each with kind, events and manifest."""
+
+
+def latest_release(connection: Connection, namespace: str, name: str, *, status: str = "") -> Release | None:
+    """Return a release's newest revision, of one status where that is given; None where there is none.
 
     Raises:
         ClusterError: the cluster could not be asked.
     """
-    selector = f"owner=helm,name={name},status=deployed"
+    selector = f"owner=helm,name={name}" + (f",status={status}" if status else "")
     records = connection.list("v1", "Secret", namespace=namespace, labels=selector)
     if not records:
         return None
     latest = max(records, key=lambda record: int(record["metadata"]["labels"]["version"]))
     # The Secret's own encoding, around Helm's.
     packed = base64.b64decode(base64.b64decode(latest["data"]["release"]))
-    release: dict[str, Any] = json.loads(gzip.decompress(packed))
-    found = [obj for obj in yaml.safe_load_all(release.get("manifest") or "") if obj]
+    held: dict[str, Any] = json.loads(gzip.decompress(packed))
+    return Release(
+        status=str((held.get("info") or {}).get("status", "")),
+        revision=int(held.get("version", 1)),
+        manifest=held.get("manifest") or "",
+        hooks=tuple(held.get("hooks") or ()),
+    )
+
+
+def deployed_manifest(connection: Connection, namespace: str, name: str) -> list[Object] | None:
+    """Return the objects of a release's deployed revision, hooks left out; None where none is deployed.
+
+    Raises:
+        ClusterError: the cluster could not be asked.
+    """
+    release = latest_release(connection, namespace, name, status="deployed")
+    if release is None:
+        return None
+    found = [obj for obj in yaml.safe_load_all(release.manifest) if obj]
     return [_placed(connection, obj, namespace) for obj in found]
 
 

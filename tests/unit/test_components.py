@@ -6,10 +6,13 @@ import runpy
 
 import pulumi
 import pytest
+import yaml
 from pulumi.runtime.stack import run_pulumi_func
 
 import components
-from components import cluster_identity
+from components import join
+from flotilla.karmada import pki
+from tests.unit.conftest import KUBECONFIG
 
 
 class Recorder(pulumi.runtime.Mocks):
@@ -21,6 +24,10 @@ class Recorder(pulumi.runtime.Mocks):
         outputs = dict(args.inputs)
         if args.typ == "kubernetes:core/v1:Secret" and not outputs.get("data"):
             outputs["data"] = {"token": "dG9rZW4=", "ca.crt": "Y2E="}
+        if args.typ.endswith((":Kind", ":ControlPlaneReady")):
+            outputs["kubeconfig"] = yaml.safe_dump(KUBECONFIG)
+        if args.typ.endswith(":Certificates"):
+            outputs |= dict.fromkeys(pki.Certificates.__dataclass_fields__, "PEM")
         return f"{args.name}-id", outputs
 
     def call(self, args):
@@ -30,7 +37,7 @@ class Recorder(pulumi.runtime.Mocks):
 @pytest.fixture
 def run(monkeypatch, project, repository):
     """Run the whole program on some sections, and return what it registered."""
-    monkeypatch.setattr(cluster_identity, "read_identity", lambda _text, name: f"uid-of-{name}")
+    monkeypatch.setattr(join, "cluster_identity", lambda _text, name: pulumi.Output.from_input(f"uid-of-{name}"))
 
     def run(sections):
         text = {f"flotilla:{key}": json.dumps(value) for key, value in sections.items()}
@@ -107,9 +114,80 @@ def test_no_default_provider_is_used(repository):
     assert 'value: ["kubernetes"]' in (repository / "Pulumi.yaml").read_text()
 
 
-def test_every_component_has_its_type_token(run, absolute):
-    registered = run(absolute)
-    tokens = {args.typ for args in registered.values()}
+@pytest.fixture
+def installed(project):
+    """Two kind clusters, Karmada by its chart on the first, the second in pull mode."""
+    return {
+        "clusters": [
+            {"name": "one", "networking": {"podSubnet": "10.6.0.0/16", "serviceSubnet": "10.96.0.0/16"}},
+            {"name": "two", "networking": {"podSubnet": "10.7.0.0/16", "serviceSubnet": "10.97.0.0/16"}},
+        ],
+        "controlPlane": {
+            "version": "1.18.2",
+            "helm": {
+                "host": {"cluster": "one"},
+                "endpoint": {"type": "NodePort", "address": "203.0.113.7", "port": 31443},
+            },
+        },
+        "members": [
+            {"name": "member1", "kubeconfig": {"cluster": "one"}, "apiEndpoint": "https://one-control-plane:6443"},
+            {"name": "member2", "kubeconfig": {"cluster": "two"}, "mode": "Pull"},
+        ],
+        "workloads": [{"name": "nginx", "image": "nginx:1.27", "placement": {"clusters": ["member1", "member2"]}}],
+    }
+
+
+def test_karmada_by_its_chart_is_a_release_and_what_surrounds_it(run, installed):
+    registered = run(installed)
+    release = registered["karmada-release"]
+    assert release.typ == "kubernetes:helm.sh/v3:Release"
+    assert "::karmada-host-provider::" in release.provider
+    assert (release.inputs["name"], release.inputs["namespace"]) == ("karmada", "karmada-system")
+    assert (release.inputs["atomic"], release.inputs["timeout"]) == (True, 900)
+    values = release.inputs["values"]["value"]  # one nested secret makes it one for mocks
+    assert values["apiServer"]["nodePort"] == 31443
+    assert values["certs"]["mode"] == "custom"
+    assert "karmada-uninstall-guard" not in registered
+    names = registered["karmada-pki-certificates"].inputs["names"]
+    assert "203.0.113.7" in names
+    assert "*.karmada-system.svc" in names
+    order = list(registered)
+    assert order.index("karmada-host-state") < order.index("karmada-release") < order.index("karmada-ready")
+    assert order.index("karmada-ready") < order.index("member1-credentials")
+
+
+def test_the_charts_own_certificates_get_a_guard(run, installed):
+    installed["controlPlane"]["helm"]["certificates"] = {"mode": "auto"}
+    registered = run(installed)
+    assert "karmada-uninstall-guard" in registered
+    assert "karmada-pki-certificates" not in registered
+    assert registered["karmada-release"].inputs["values"]["certs"]["auto"]["hosts"][-1] == "203.0.113.7"
+
+
+def test_a_pull_member_is_a_join_and_an_agent(run, installed):
+    registered = run(installed)
+    cluster = registered["member2-cluster"].inputs
+    assert cluster["spec"]["syncMode"] == "Pull"
+    assert cluster["metadata"]["annotations"]["pulumi.com/waitFor"] == "jsonpath={.metadata.finalizers}"
+    agent = registered["member2-agent"].inputs["spec"]["template"]["spec"]["containers"][0]
+    assert agent["image"] == "docker.io/karmada/karmada-agent:v1.18.2"
+    assert "--report-secrets=None" in agent["command"]
+    rules = registered["member2-agent-rights"].inputs["rules"]
+    assert not any("secrets" in rule.get("resources", []) for rule in rules)
+    assert registered["member2-agent-work-rights"].inputs["metadata"]["namespace"] == "karmada-es-member2"
+    assert "::karmada-provider::" in registered["member2-agent-work-rights"].provider
+    assert "::member2-provider::" in registered["member2-agent"].provider
+
+
+def test_an_agent_of_1_10_gets_its_own_arguments(run, installed):
+    installed["controlPlane"]["version"] = "1.10.7"
+    command = run(installed)["member2-agent"].inputs["spec"]["template"]["spec"]["containers"][0]["command"]
+    assert "--secure-port=10357" in command
+    assert not any(argument.startswith("--health-probe") for argument in command)
+
+
+def test_every_component_has_its_type_token(run, installed):
+    tokens = {args.typ for args in run(installed).values()}
     for name in components.__all__:
         if not name.endswith("Args"):
             assert f"flotilla:index:{name}" in tokens

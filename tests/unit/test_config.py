@@ -30,7 +30,7 @@ BROKEN = [
     ("members.0.apiEndpoint", "10.0.0.1:6443", "members[0].apiEndpoint", "write https://10.0.0.1:6443"),
     ("members.0.kubeconfig", "missing.yaml", "members[0].kubeconfig", "no such file"),
     ("members.0.kubeconfig", {"path": "kube.yaml", "context": "prod"}, "members[0].kubeconfig", "no context 'prod'"),
-    ("members.0.kubeconfig", {}, "members[0].kubeconfig", "exactly one of 'path' and 'inline'"),
+    ("members.0.kubeconfig", {}, "members[0].kubeconfig", "exactly one of 'path', 'inline' and 'cluster'"),
     ("members.0.provider", "my cloud", "members[0].provider", "valid label value"),
     ("members.0.labels", {"a b": "c"}, "members[0].labels", "label key 'a b'"),
     ("members.0.caBundle", "not pem", "members[0]", "must be PEM text"),

@@ -1,0 +1,91 @@
+"""Who a pull-mode agent is to its control plane: a client certificate, renewed by plan."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+from typing import Any
+
+import pulumi
+from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
+
+from flotilla.karmada import agent, pki
+from flotilla.karmada.identity import request_identity
+from flotilla.kube import kubeconfig as kubeconfigs
+from flotilla.kube.connection import connect
+
+
+class AgentIdentityProvider(ResourceProvider):
+    """Has a certificate signed by the control plane; nothing is left there to delete."""
+
+    serialize_as_secret_always = False
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        """Ask for a certificate."""
+        return CreateResult(id_=agent.user(props["member"]), outs=_issued(props))
+
+    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
+        """Renew for another address, another CA, and where the window before the end has come."""
+        window = dt.timedelta(days=int(news["renewBeforeDays"]))
+        due = dt.datetime.now(dt.UTC) + window >= dt.datetime.fromisoformat(olds["expires"])
+        changed = any(olds.get(key) != news.get(key) for key in ("member", "server", "lifetimeDays"))
+        return DiffResult(changes=due or changed or _authority(olds) != _authority(news))
+
+    def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
+        """Ask for another one; the one before lasts until it ends."""
+        return UpdateResult(outs=_issued(news))
+
+
+def _authority(props: dict[str, Any]) -> str:
+    document = kubeconfigs.select(kubeconfigs.load(props["controlPlane"]))
+    return str(document["clusters"][0]["cluster"].get("certificate-authority-data", ""))
+
+
+def _issued(props: dict[str, Any]) -> dict[str, Any]:
+    control_plane = str(props["controlPlane"])
+    member = str(props["member"])
+    identity = request_identity(
+        connect(control_plane, name="Karmada"),
+        name=f"flotilla-agent-{member}",
+        user=agent.user(member),
+        group=agent.GROUP,
+        lifetime_days=int(props["lifetimeDays"]),
+    )
+    text = pki.kubeconfig(
+        props["server"] or kubeconfigs.server(kubeconfigs.select(kubeconfigs.load(control_plane))),
+        ca_cert=base64.b64decode(_authority(props)).decode(),
+        cert=identity.certificate,
+        key=identity.key,
+    )
+    return {
+        **props,
+        "kubeconfig": base64.b64encode(text.encode()).decode(),
+        "fingerprint": pki.fingerprint(text),
+        "expires": pki.expires(identity.certificate).isoformat(),
+    }
+
+
+class AgentIdentity(Resource, module="flotilla", name="AgentIdentity"):
+    """The agent's certificate, in a kubeconfig."""
+
+    kubeconfig: pulumi.Output[str]
+    """The agent's kubeconfig, base64; a secret."""
+    fingerprint: pulumi.Output[str]
+    """Changes with the certificate."""
+    expires: pulumi.Output[str]
+    """When the certificate ends, ISO 8601, UTC."""
+
+    def __init__(self, name: str, props: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
+        """Declare the identity.
+
+        Args:
+            name: the resource's name.
+            props: controlPlane (administrator's kubeconfig), member, server (the URL that the agent dials; empty for
+                the kubeconfig's), lifetimeDays, renewBeforeDays.
+            opts: resource options.
+        """
+        outputs = dict.fromkeys(("kubeconfig", "fingerprint", "expires"))
+        secret = pulumi.ResourceOptions(additional_secret_outputs=["kubeconfig"])
+        super().__init__(
+            AgentIdentityProvider(), name, {**props, **outputs}, pulumi.ResourceOptions.merge(opts, secret)
+        )

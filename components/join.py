@@ -1,0 +1,205 @@
+"""What both modes of joining have in common: access in the member, credentials and the Cluster in the control plane.
+
+A member changes its mode in place, keeping its workloads, for these objects are the same ones in both.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NotRequired, TypedDict
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from components.cluster_identity import cluster_identity
+from components.karmada_control_plane import KarmadaControlPlane
+from components.kubernetes_object import KubernetesObject
+from components.providers import cluster_provider
+from flotilla.errors import FlotillaError
+from flotilla.karmada import join
+from flotilla.karmada.names import CLUSTER_NAMESPACE
+
+PUSH = "flotilla:index:PushMember"
+PULL = "flotilla:index:PullMember"
+
+
+class MemberArgs(TypedDict):
+    """How the member is reached and what Karmada is told about it."""
+
+    control_plane: KarmadaControlPlane
+    """The control plane that it joins."""
+    kubeconfig: pulumi.Input[str]
+    """Administrator's kubeconfig of the member, as text with certificates inline; treated as a secret."""
+    api_endpoint: pulumi.Input[str]
+    """The URL that Karmada dials, with its scheme."""
+    cluster_id: NotRequired[pulumi.Input[str]]
+    """UID of the member's kube-system namespace; read from the member where it isn't given."""
+    labels: NotRequired[Mapping[str, str]]
+    """Labels of the Cluster."""
+    cloud_provider: NotRequired[str]
+    """Cloud provider."""
+    region: NotRequired[str]
+    """Region."""
+    zones: NotRequired[list[str]]
+    """Zones."""
+    taints: NotRequired[list[dict[str, str]]]
+    """Cluster taints: key, value, effect."""
+    ca_bundle: NotRequired[str]
+    """PEM certificates that verify `api_endpoint`; the member's own CA by default."""
+    insecure_skip_tls_verify: NotRequired[bool]
+    """Don't verify the member's certificate."""
+    proxy_url: NotRequired[str]
+    """Proxy through which Karmada dials the member."""
+    namespace: NotRequired[str]
+    """Namespace of the join objects in the member; `karmada-cluster` by default."""
+    create_namespace: NotRequired[bool]
+    """Create that namespace (the default), or use one that is there and leave it."""
+    ready_timeout: NotRequired[int]
+    """Seconds to wait until the member is Ready; 180 by default."""
+
+
+class Member(pulumi.ComponentResource):
+    """A member, however it joins."""
+
+    name: pulumi.Output[str]
+    """The Cluster's name, resolved once the member is Ready."""
+
+    cluster_id: pulumi.Output[str]
+    """UID of the member's kube-system namespace."""
+
+    provider: k8s.Provider
+    """Provider for objects in the member."""
+
+    joined: pulumi.Resource
+    """Depend on it to run after the member is Ready, and to be gone before it leaves."""
+
+
+@dataclass(frozen=True)
+class Joined:
+    """What `declare_join` has declared."""
+
+    cluster: KubernetesObject
+    """The Cluster in the control plane."""
+    member: Declarations
+    """For more objects in the member."""
+    control_plane: Declarations
+    """For more objects in the control plane."""
+
+
+def declare_join(component: Member, name: str, args: MemberArgs, *, mode: str) -> Joined:
+    """Declare access, credentials and the Cluster; set the component's `cluster_id` and `provider`.
+
+    Order on the way in: the member's accounts, tokens and rights; the control plane's Secrets; the Cluster. A destroy
+    goes the other way: the Cluster first, waiting until it is gone with its credentials and rights still in place.
+    """
+    kubeconfig = pulumi.Output.secret(args["kubeconfig"])
+    given_id = args.get("cluster_id")
+    found = cluster_identity(kubeconfig, name) if given_id is None else pulumi.Output.from_input(given_id)
+    component.cluster_id = found
+    component.provider = cluster_provider(name, kubeconfig, component)
+    member = Declarations(name, pulumi.ResourceOptions(parent=component, provider=component.provider))
+    control_plane = Declarations(
+        name, pulumi.ResourceOptions(parent=component, provider=args["control_plane"].provider)
+    )
+    tokens = _declare_access(member, name, args)
+    credentials = _declare_credentials(control_plane, name, args, *tokens)
+    manifest = join.cluster(
+        name,
+        sync_mode=mode,
+        cluster_id=found,
+        api_endpoint=args["api_endpoint"],
+        labels=dict(args.get("labels") or {}),
+        provider=args.get("cloud_provider"),
+        region=args.get("region"),
+        zones=args.get("zones"),
+        taints=args.get("taints"),
+        proxy_url=args.get("proxy_url"),
+        insecure_skip_tls_verify=args.get("insecure_skip_tls_verify", False),
+        ready_timeout=args.get("ready_timeout", 180),
+    )
+    cluster = control_plane.declare("cluster", manifest, depends_on=[*credentials, *member.declared])
+    return Joined(cluster, member, control_plane)
+
+
+def formerly(opts: pulumi.ResourceOptions | None, type_: str) -> pulumi.ResourceOptions:
+    """Return options by which a member of the other mode is recognised as the same one."""
+    return pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(aliases=[pulumi.Alias(type_=type_)]))
+
+
+class Declarations:
+    """Declares objects of one cluster as children of one component, and keeps them in order."""
+
+    def __init__(self, prefix: str, opts: pulumi.ResourceOptions) -> None:
+        """Take the names' common beginning, and the parent and provider."""
+        self._prefix = prefix
+        self._opts = opts
+        self.declared: list[KubernetesObject] = []
+
+    def declare(
+        self, suffix: str, manifest: dict[str, Any], *, depends_on: list[Any] | None = None
+    ) -> KubernetesObject:
+        """Declare one."""
+        opts = pulumi.ResourceOptions.merge(self._opts, pulumi.ResourceOptions(depends_on=depends_on or []))
+        self.declared.append(KubernetesObject(f"{self._prefix}-{suffix}", manifest, opts))
+        return self.declared[-1]
+
+
+def _declare_access(member: Declarations, name: str, args: MemberArgs) -> tuple[KubernetesObject, KubernetesObject]:
+    """Declare accounts, rights and tokens in the member; return the two token Secrets."""
+    within = args.get("namespace", CLUSTER_NAMESPACE)
+    first = []
+    if args.get("create_namespace", True):
+        first.append(member.declare("namespace", join.namespace(within)))
+    account = join.controller_account(name)
+    controller = member.declare("account", join.service_account(account, within=within), depends_on=first)
+    impersonator = member.declare(
+        "impersonator", join.service_account(join.IMPERSONATOR, within=within), depends_on=first
+    )
+    role = member.declare("role", join.cluster_role(name))
+    binding = member.declare(
+        "role-binding", join.cluster_role_binding(name, within=within), depends_on=[role, controller]
+    )
+    token = member.declare("token", join.token_secret(account, within=within), depends_on=[controller, binding])
+    impersonator_token = member.declare(
+        "impersonator-token", join.token_secret(join.IMPERSONATOR, within=within), depends_on=[impersonator]
+    )
+    return token, impersonator_token
+
+
+def _declare_credentials(
+    control_plane: Declarations,
+    name: str,
+    args: MemberArgs,
+    token: KubernetesObject,
+    impersonator_token: KubernetesObject,
+) -> list[KubernetesObject]:
+    """Declare the control plane's Secrets from the member's tokens, which are secret outputs and stay secret."""
+    ca_bundle = args.get("ca_bundle")
+    encoded = base64.b64encode(ca_bundle.encode()).decode() if ca_bundle else None
+
+    def credentials(data: dict[str, str] | None) -> dict[str, str]:
+        held = _filled(data, name)
+        return {"token": held["token"], "caBundle": encoded or held["ca.crt"]}
+
+    def impersonation(data: dict[str, str] | None) -> dict[str, str]:
+        return {"token": _filled(data, name)["token"]}
+
+    return [
+        control_plane.declare("credentials", join.credentials(name, token.data.apply(credentials))),
+        control_plane.declare(
+            "impersonator-credentials",
+            join.impersonator_credentials(name, impersonator_token.data.apply(impersonation)),
+        ),
+    ]
+
+
+def _filled(data: dict[str, str] | None, member: str) -> dict[str, str]:
+    """Return a token Secret's data. Providers that don't wait for it (before 4.0) hand it out empty."""
+    if not data or "token" not in data:
+        raise FlotillaError(
+            f"{member}: its token controller has not filled a token Secret of the join yet",
+            hint="run `up` again; if it stays so, look at the member's kube-controller-manager",
+        )
+    return data

@@ -1,0 +1,111 @@
+"""A client certificate from a control plane's own signer: an identity without a bootstrap token.
+
+Source: the CertificateSigningRequest API (certificates.k8s.io/v1), signer kubernetes.io/kube-apiserver-client. It works
+on every control plane whose kube-controller-manager signs, with administrator's rights and without its CA's key.
+"""
+
+from __future__ import annotations
+
+import base64
+import time
+from dataclasses import dataclass
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from flotilla.errors import FlotillaError
+from flotilla.kube.connection import Connection
+from flotilla.kube.objects import Object, ObjectRef
+
+_API = "certificates.k8s.io/v1"
+_SIGNER = "kubernetes.io/kube-apiserver-client"
+_WAIT_SECONDS = 60.0
+_POLL_SECONDS = 0.2
+_DAY_SECONDS = 86400
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A key and its certificate, PEM."""
+
+    key: str
+    certificate: str
+
+
+def request_identity(connection: Connection, *, name: str, user: str, group: str, lifetime_days: int) -> Identity:
+    """Have a certificate signed.
+
+    Args:
+        connection: the control plane, as administrator.
+        name: the request's name; one that is left of a broken-off run is replaced.
+        user: the certificate's CN.
+        group: the certificate's O.
+        lifetime_days: what is asked for; the signer may give less (`--cluster-signing-duration`, a year by default).
+
+    Raises:
+        FlotillaError: the request was refused, or nobody signed it.
+    """
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = [
+        x509.NameAttribute(NameOID.ORGANIZATION_NAME, group),
+        x509.NameAttribute(NameOID.COMMON_NAME, user),
+    ]
+    request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name(subject)).sign(key, hashes.SHA256())
+    pem = request.public_bytes(serialization.Encoding.PEM)
+    ref = ObjectRef(_API, "CertificateSigningRequest", name)
+    connection.delete(ref, propagation="Background")
+    live = connection.create(_request(name, pem, lifetime_days), field_manager="flotilla")
+    try:
+        _approve(connection, live)
+        certificate = _await_certificate(connection, ref)
+    finally:
+        connection.delete(ref, propagation="Background")
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return Identity(private.decode(), certificate)
+
+
+def _request(name: str, pem: bytes, lifetime_days: int) -> Object:
+    return {
+        "apiVersion": _API,
+        "kind": "CertificateSigningRequest",
+        "metadata": {"name": name},
+        "spec": {
+            "request": base64.b64encode(pem).decode(),
+            "signerName": _SIGNER,
+            "usages": ["digital signature", "key encipherment", "client auth"],
+            "expirationSeconds": lifetime_days * _DAY_SECONDS,
+        },
+    }
+
+
+def _approve(connection: Connection, live: Object) -> None:
+    path = connection.resource(_API, "CertificateSigningRequest").path(live["metadata"]["name"])
+    approved = {
+        "type": "Approved",
+        "status": "True",
+        "reason": "Flotilla",
+        "message": "declared in a stack",
+    }
+    body = {**live, "status": {"conditions": [approved]}}
+    connection.request("PUT", f"{path}/approval", body=body, doing=f"approving {live['metadata']['name']}")
+
+
+def _await_certificate(connection: Connection, ref: ObjectRef) -> str:
+    deadline = time.monotonic() + _WAIT_SECONDS
+    while True:
+        status = connection.get(ref).get("status") or {}
+        if status.get("certificate"):
+            return base64.b64decode(status["certificate"]).decode()
+        failed = next((c for c in status.get("conditions") or [] if c["type"] in ("Failed", "Denied")), None)
+        if failed:
+            raise FlotillaError(f"{connection.name}: {ref.name} was not signed: {failed.get('message', '')}")
+        if time.monotonic() > deadline:
+            raise FlotillaError(
+                f"{connection.name}: nobody signed {ref.name} within {_WAIT_SECONDS:.0f} s",
+                hint="the control plane's kube-controller-manager must run csrsigning, with a CA to sign with",
+            )
+        time.sleep(_POLL_SECONDS)
