@@ -15,6 +15,7 @@ from flotilla.config.declare import (
     release_args,
     workload_args,
 )
+from flotilla.config.installation import hazards
 from flotilla.config.members import JoinMode
 
 BASE = Path(__file__).resolve().parent
@@ -32,6 +33,8 @@ credentials = Credentials(BASE, clusters)
 
 karmada = fleet.control_plane
 if karmada.helm:
+    for hazard in hazards(karmada.helm, karmada.release):
+        pulumi.log.warn(hazard)
     host = credentials.kubeconfig(karmada.helm.host)
     control_plane_args = {"release": {**release_args(karmada, BASE), "host_kubeconfig": host}}
 elif karmada.stack:

@@ -61,7 +61,7 @@ class PullMember(Member):
             },
             pulumi.ResourceOptions(parent=self),
         )
-        rights = _declare_rights(joined, name)
+        rights = _declare_rights(joined, name, args["karmada_version"])
         running = _declare_agent(joined, name, args, identity, rights)
         self.joined = Membership(
             f"{name}-membership",
@@ -78,17 +78,22 @@ class PullMember(Member):
         self.register_outputs({"name": self.name, "clusterId": self.cluster_id})
 
 
-def _declare_rights(joined: Joined, name: str) -> list[KubernetesObject]:
+def _declare_rights(joined: Joined, name: str, version: str) -> list[KubernetesObject]:
     """Declare what the agent may do in the control plane; the Cluster brings the namespace of its Works."""
     at = joined.control_plane
     role = at.declare("agent-rights", agent.cluster_role(name))
     work_role = at.declare("agent-work-rights", agent.work_role(name), depends_on=[joined.cluster])
-    return [
+    rights = [
         role,
         work_role,
         at.declare("agent-rights-binding", agent.cluster_role_binding(name), depends_on=[role]),
         at.declare("agent-work-rights-binding", agent.work_role_binding(name), depends_on=[work_role]),
     ]
+    if agent.needs_secrets(version):
+        secret_role = at.declare("agent-secret-rights", agent.secret_role(name))
+        binding = at.declare("agent-secret-rights-binding", agent.secret_role_binding(name), depends_on=[secret_role])
+        rights += [secret_role, binding]
+    return rights
 
 
 def _declare_agent(

@@ -10,12 +10,11 @@ from typing import Any
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import Output, failed, plan_document
 from flotilla.cli.policy import tell, verdicts_of
-from flotilla.cli.stack_options import agreed, engine_options, stack_options
-from flotilla.config.declare import rendered
+from flotilla.cli.stack_options import agreed, engine_options, load_fleet, stack_options
 from flotilla.config.files import kubeconfig_text
-from flotilla.config.load import load_stack_file
-from flotilla.deploy.interface import Setting, Stack, load_project, open_stack
+from flotilla.deploy.interface import Setting, Stack, open_stack
 from flotilla.deploy.plan import fleet_plan
+from flotilla.drift.declared import CONTROL_PLANE, declared
 from flotilla.engine.steps import Result
 from flotilla.errors import FlotillaError
 from flotilla.karmada.status import fleet_status
@@ -48,7 +47,7 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     destroy = verbs.add_parser("destroy", parents=[common, stack, engine, showing, sure], help="delete everything")
     destroy.add_argument("--preview-only", action="store_true", help="change nothing")
     destroy.set_defaults(verb=_destroy)
-    status = verbs.add_parser("status", parents=[common, stack], help="show members and workloads")
+    status = verbs.add_parser("status", parents=[common, stack, engine_options()], help="show members and workloads")
     status.set_defaults(verb=_status)
     validate = verbs.add_parser("validate", parents=[common, stack], help="check the stack file and what it names")
     validate.set_defaults(verb=_validate)
@@ -60,19 +59,8 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
 
 def _open(options: argparse.Namespace, output: Output) -> Stack:
     setting = Setting(options.project.resolve(), options.stack, output.on_step, output.say)
-    _load(options)  # every problem of the stack file in one go, before anything is asked or run
+    load_fleet(options)  # every problem of the stack file in one go, before anything is asked or run
     return open_stack(options.engine, setting)
-
-
-def _load(options: argparse.Namespace) -> Any:
-    project = options.project.resolve()
-    file = load_project(Setting(project, options.stack)).stack_file(options.stack)
-    fleet = load_stack_file(file, base=project)
-    try:
-        rendered(fleet, project)
-    except ValueError as error:
-        raise FlotillaError(f"{file}: {error}", hint="mend the override's patch") from None
-    return fleet
 
 
 def _show(options: argparse.Namespace, output: Output, stack: Stack, result: Result, title: str) -> None:
@@ -161,13 +149,21 @@ def _destroy(options: argparse.Namespace) -> ExitCode:
 
 
 def _print_status(options: argparse.Namespace, output: Output) -> None:
-    fleet = _load(options)
-    kubeconfig = fleet.control_plane.kubeconfig
-    if kubeconfig.inline is not None:
-        output.say("the control plane's kubeconfig is encrypted in the stack file; see `pulumi stack output`")
-        return
-    connection = connect(kubeconfig_text(kubeconfig, options.project.resolve()), name="Karmada")
-    output.status(fleet_status(connection), stack=options.stack)
+    source = load_fleet(options).control_plane.kubeconfig
+    if source is not None and source.path is not None:
+        kubeconfig = kubeconfig_text(source, options.project.resolve())
+    else:  # encrypted, or made by a stack: the state has it
+        kubeconfig = _control_plane_of(options)
+    output.status(fleet_status(connect(kubeconfig, name="Karmada")), stack=options.stack)
+
+
+def _control_plane_of(options: argparse.Namespace) -> str:
+    """Return the kubeconfig of the control plane that the stack's state has."""
+    snapshot = open_stack(options.engine, Setting(options.project.resolve(), options.stack)).snapshot()
+    kubeconfig = declared(snapshot).kubeconfigs.get(CONTROL_PLANE)
+    if kubeconfig is None:
+        raise FlotillaError(f"stack {options.stack} has nothing deployed", hint="run `flotilla up` first")
+    return kubeconfig
 
 
 def _status(options: argparse.Namespace) -> ExitCode:
@@ -176,7 +172,7 @@ def _status(options: argparse.Namespace) -> ExitCode:
 
 
 def _validate(options: argparse.Namespace) -> ExitCode:
-    fleet = _load(options)
+    fleet = load_fleet(options)
     output = Output(as_json=options.json)
     if options.json:
         output.json({"stack": options.stack, "valid": True})

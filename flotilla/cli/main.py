@@ -42,7 +42,7 @@ def _report(error: FlotillaError, options: argparse.Namespace, code: ExitCode) -
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser with every verb."""
-    from flotilla.cli import drift, fleet, policy, sandbox
+    from flotilla.cli import doctor, drift, explain, fleet, kubeconfig, policy, sandbox
 
     parser = argparse.ArgumentParser(prog="flotilla", description="pulumi up for a fleet of Kubernetes clusters")
     parser.add_argument("--version", action="version", version=f"flotilla {__version__}")
@@ -54,6 +54,9 @@ def build_parser() -> argparse.ArgumentParser:
     fleet.add_verbs(verbs, common)
     policy.add_verb(verbs, common)
     drift.add_verb(verbs, common)
+    explain.add_verb(verbs, common)
+    kubeconfig.add_verb(verbs, common)
+    doctor.add_verb(verbs, common)
     sandbox.add_verbs(verbs, common)
     return parser
 

@@ -6,7 +6,11 @@ import argparse
 import os
 import sys
 
-from flotilla.deploy.interface import EngineName
+from flotilla.config.declare import rendered
+from flotilla.config.fleet import Fleet
+from flotilla.config.load import load_stack_file
+from flotilla.deploy.interface import EngineName, Setting, load_project
+from flotilla.errors import FlotillaError
 
 DEFAULT_STACK = "sandbox"
 
@@ -31,6 +35,18 @@ def engine_options() -> argparse.ArgumentParser:
         help="pulumi (the installed CLI), embedded, or auto (default)",
     )
     return parser
+
+
+def load_fleet(options: argparse.Namespace) -> Fleet:
+    """Read the stack's file, with every problem of it in one go."""
+    project = options.project.resolve()
+    file = load_project(Setting(project, options.stack)).stack_file(options.stack)
+    fleet = load_stack_file(file, base=project)
+    try:
+        rendered(fleet, project)
+    except ValueError as error:
+        raise FlotillaError(f"{file}: {error}", hint="mend the override's patch") from None
+    return fleet
 
 
 def agreed(options: argparse.Namespace, what: str) -> bool:

@@ -135,7 +135,9 @@ def _cluster_plan(step: Step) -> ClusterPlan:
     if step.op in (Op.DELETE, Op.DELETE_REPLACED):
         return ClusterPlan(name, "leaves", ("its workloads are removed first",))
     if step.op is Op.UPDATE:
-        return ClusterPlan(name, "changes", tuple(change_text(c) for c in step.changes))
+        # What it is waited for follows from its mode, and says nothing of its own.
+        told = [c for c in step.changes if "pulumi.com/waitFor" not in c.path]
+        return ClusterPlan(name, "changes", tuple(change_text(c) for c in told))
     return ClusterPlan(name, "stays")
 
 

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import replace
 
+from flotilla.engine.aliases import resolve
 from flotilla.engine.diff import Change, ChangeKind, Diff, compare, parse_path, path_matches
 from flotilla.engine.goal import Goal, keep_ignored
 from flotilla.engine.ledger import Ledger, Refused
@@ -38,7 +39,8 @@ class Deployment(Ledger):
             if urn in self.registered:
                 raise EngineError(f"duplicate resource: {urn}", hint="two resources of a type need two names")
             self.registered.add(urn)
-        old = self._match(urn, goal)
+        aliases = self._aliases(urn, goal)
+        old = self._match(urn, aliases)
         inputs = keep_ignored(goal.inputs, old.inputs, goal.ignore_changes) if old else goal.inputs
         if not goal.custom:
             return self._component(urn, goal, old, inputs)
@@ -51,8 +53,24 @@ class Deployment(Ledger):
             return self._import(urn, goal, old, inputs)
         return self._custom(urn, goal, old, inputs)
 
-    def _match(self, urn: str, goal: Goal) -> ResourceState | None:
-        for candidate in (urn, *goal.aliases):
+    def _aliases(self, urn: str, goal: Goal) -> tuple[str, ...]:
+        """Return, and keep for its children, the other URNs of a resource."""
+        found = resolve(goal.aliases, urn, goal.parent, self.aliases.get(goal.parent, ()))
+        with self.lock:
+            self.aliases[urn] = found
+        return found
+
+    def _today(self, provider: str) -> str:
+        """Return a reference to a provider of the state by the URN that it has in this run."""
+        urn, _, id_ = provider.rpartition("::")
+        if not provider or urn in self.registered:
+            return provider
+        with self.lock:
+            now = next((new for new, others in self.aliases.items() if urn in others), urn)
+        return f"{now}::{id_}"
+
+    def _match(self, urn: str, aliases: tuple[str, ...]) -> ResourceState | None:
+        for candidate in (urn, *aliases):
             found = self.olds.get(candidate)
             if found is not None and candidate not in self.replaced_early:
                 return found
@@ -113,7 +131,7 @@ class Deployment(Ledger):
             property_dependencies={key: list(urns) for key, urns in goal.property_dependencies},
             provider=goal.provider,
             additional_secret_outputs=goal.additional_secret_outputs,
-            aliases=tuple(alias for alias in goal.aliases if alias != urn),
+            aliases=self.aliases.get(urn, ()),
             custom_timeouts=dict(goal.timeouts) or None,
             import_id=goal.import_id,
             retain_on_delete=goal.retain_on_delete,
@@ -192,7 +210,7 @@ class Deployment(Ledger):
         # As with the CLI: dynamic providers tell that something differs, not what, so that nothing can match here.
         detailed = not goal.type.startswith(DYNAMIC_PREFIX)
         patterns = [parse_path(path) for path in goal.replace_on_changes] if detailed else []
-        moved = self.registry.moved(old.provider, goal.provider)
+        moved = self.registry.moved(self._today(old.provider), goal.provider)
         changes = tuple(
             replace(
                 change,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from flotilla.engine.aliases import Alias, aliases_of
 from flotilla.engine.diff import parse_path
 from flotilla.engine.values import Properties, from_struct
 from flotilla.errors import EngineError
@@ -29,7 +30,7 @@ class Goal:
     ignore_changes: tuple[str, ...] = ()
     replace_on_changes: tuple[str, ...] = ()
     additional_secret_outputs: tuple[str, ...] = ()
-    aliases: tuple[str, ...] = ()
+    aliases: tuple[Alias, ...] = ()
     import_id: str = ""
     timeouts: tuple[tuple[str, float], ...] = ()
     retain_on_delete: bool = False
@@ -77,7 +78,7 @@ def goal_of(request: Any) -> Goal:
         ignore_changes=tuple(request.ignoreChanges),
         replace_on_changes=tuple(request.replaceOnChanges),
         additional_secret_outputs=tuple(request.additionalSecretOutputs),
-        aliases=tuple(request.aliasURNs),
+        aliases=aliases_of(request),
         import_id=request.importId,
         timeouts=tuple(
             (key, seconds(getattr(timeouts, key))) for key in ("create", "update", "delete") if getattr(timeouts, key)

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from flotilla.engine.registry import ProviderRegistry
-from flotilla.engine.state import Operation, ResourceState, Snapshot
+from flotilla.engine.state import Operation, ResourceState, Snapshot, renamed
 from flotilla.engine.steps import Listener, Phase, Result, Step, StepEvent
 from flotilla.errors import FlotillaError
 
@@ -50,6 +50,8 @@ class Ledger:
         self.leftovers = [r for r in self.base.resources if r.delete]
         self.news: dict[str, ResourceState] = {}
         self.registered: set[str] = set()
+        self.aliases: dict[str, tuple[str, ...]] = {}
+        """By URN, the other URNs of what was registered."""
         self.removed: set[int] = set()
         self.replaced_early: set[str] = set()
         self.doomed: set[str] = set()
@@ -72,7 +74,9 @@ class Ledger:
             doomed = [r for r in self.leftovers if id(r) not in self.removed and id(r) not in standing]
             # In order by construction: a resource is registered after what it depends on, and what this run has not
             # reached depends on nothing that it has removed.
-            return Snapshot((*self.news.values(), *kept, *doomed), tuple(self.pending.values()))
+            moved = {other: r.urn for r in self.news.values() for other in r.aliases if other in self.olds}
+            rest = [renamed(r, moved) for r in (*kept, *doomed)] if moved else [*kept, *doomed]
+            return Snapshot((*self.news.values(), *rest), tuple(self.pending.values()))
 
     def put(self, resource: ResourceState) -> None:
         """Take a resource into the state and make it durable."""

@@ -23,8 +23,9 @@ _FEATURES = (
     resource_pb2.RESOURCE_MONITOR_FEATURE_SECRETS,
     resource_pb2.RESOURCE_MONITOR_FEATURE_RESOURCE_REFERENCES,
     resource_pb2.RESOURCE_MONITOR_FEATURE_DELETED_WITH,
+    resource_pb2.RESOURCE_MONITOR_FEATURE_ALIAS_SPECS,
 )
-_LEGACY_FEATURES = frozenset({"secrets", "resourceReferences", "deletedWith"})
+_LEGACY_FEATURES = frozenset({"secrets", "resourceReferences", "deletedWith", "aliasSpecs"})
 
 
 class EmbeddedMonitor:
@@ -36,7 +37,7 @@ class EmbeddedMonitor:
         self._wrong = threading.Lock()
 
     def GetDeploymentInfo(self, _request: Any) -> Any:  # noqa: N802
-        """Say which features there are. Aliases come as URNs, for the SDK knows how to make them."""
+        """Say which features there are."""
         return resource_pb2.DeploymentInfo(supportedFeatures=_FEATURES)
 
     def SupportsFeature(self, request: Any) -> Any:  # noqa: N802

@@ -95,6 +95,21 @@ class ResourceState:
         return cls(**known, rest=rest)
 
 
+def renamed(resource: ResourceState, moved: dict[str, str]) -> ResourceState:
+    """Return a resource whose references follow those that have another URN now."""
+    urn, separator, id_ = resource.provider.rpartition("::")
+    return replace(
+        resource,
+        parent=moved.get(resource.parent, resource.parent),
+        provider=f"{moved.get(urn, urn)}{separator}{id_}",
+        dependencies=tuple(moved.get(other, other) for other in resource.dependencies),
+        property_dependencies={
+            key: [moved.get(other, other) for other in urns] for key, urns in resource.property_dependencies.items()
+        },
+        deleted_with=moved.get(resource.deleted_with, resource.deleted_with),
+    )
+
+
 _JSON_NAMES = {"import_id": "importID"}
 
 

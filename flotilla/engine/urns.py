@@ -19,6 +19,11 @@ def qualified_type(urn: str) -> str:
     return urn.split("::", 3)[2]
 
 
+def own_type(urn: str) -> str:
+    """Return a URN's own type, without its parents'."""
+    return qualified_type(urn).rpartition("$")[2]
+
+
 def name_of(urn: str) -> str:
     """Return a URN's name."""
     return urn.split("::", 3)[3]

@@ -1,8 +1,8 @@
 """Pull mode: the agent in a member, who it is to the control plane, and what it may do there.
 
 Source: the agent of 1.10 to 1.18 (cmd/agent, artifacts/agent) and the rights that `karmadactl register` of 1.18 gives
-one agent. Here every version gets those: the chart of 1.10 lets all agents read all Secrets instead. The agent reports
-no Secrets (`--report-secrets=None`): the stack declares them, so that the agent needs no right to any Secret.
+one agent. Here every version gets those: the chart of 1.10 lets all agents read all Secrets instead. From 1.13 on the
+agent reports no Secrets (`--report-secrets=None`): the stack declares them, so that it needs no right to any Secret.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from flotilla.karmada.join import Object
-from flotilla.karmada.names import execution_namespace
+from flotilla.karmada.names import CLUSTER_NAMESPACE, execution_namespace
 from flotilla.karmada.versions import Version
 
 NAMESPACE = "karmada-system"
@@ -21,8 +21,10 @@ GROUP = "system:karmada:agents"
 IDENTITY_ANNOTATION = "flotilla.dev/identity"
 _RBAC = "rbac.authorization.k8s.io"
 _MOUNT = "/etc/kubeconfig"
+_HEALTH: Object = {"httpGet": {"path": "/healthz", "port": 10357, "scheme": "HTTP"}, "timeoutSeconds": 5}
 _SPLIT_ADDRESSES = Version(1, 12)
 """From here on metrics and health have an address each."""
+_OBEDIENT = Version(1, 13)
 
 
 def user(member: str) -> str:
@@ -89,14 +91,30 @@ def work_role(member: str) -> Object:
 
 def work_role_binding(member: str) -> Object:
     """Return the binding of that role to the agent."""
-    name = f"system:karmada:{member}:agent-work"
+    return _role_binding(member, f"system:karmada:{member}:agent-work", execution_namespace(member))
+
+
+def secret_role(member: str) -> Object:
+    """Return what an agent that reports Secrets may do with them: with its own two."""
     return {
         "apiVersion": f"{_RBAC}/v1",
-        "kind": "RoleBinding",
-        "metadata": {"name": name, "namespace": execution_namespace(member)},
-        "roleRef": {"apiGroup": _RBAC, "kind": "Role", "name": name},
-        "subjects": [_subject(member)],
+        "kind": "Role",
+        "metadata": {"name": f"system:karmada:{member}:agent-secret", "namespace": CLUSTER_NAMESPACE},
+        "rules": [
+            _rule("", ["secrets"], ["get", "patch"], names=[member, f"{member}-impersonator"]),
+            _rule("", ["secrets"], ["create"]),
+        ],
     }
+
+
+def secret_role_binding(member: str) -> Object:
+    """Return the binding of that role to the agent."""
+    return _role_binding(member, f"system:karmada:{member}:agent-secret", CLUSTER_NAMESPACE)
+
+
+def needs_secrets(version: str) -> bool:
+    """Tell whether an agent reports Secrets whatever it is told: before 1.13 it crashes where it shouldn't."""
+    return Version.parse(version) < _OBEDIENT
 
 
 # -- in the member --------------------------------------------------------------------------------
@@ -180,8 +198,8 @@ def deployment(
         "/bin/karmada-agent",
         f"--karmada-kubeconfig={_MOUNT}/{KUBECONFIG_SECRET}",
         f"--cluster-name={member}",
-        "--report-secrets=None",
         f"--leader-elect-resource-namespace={namespace}",
+        *([] if needs_secrets(version) else ["--report-secrets=None"]),
         *_address_flags(Version.parse(version)),
         *(f"{flag}={value}" for flag, value in told.items() if value),
     ]
@@ -193,13 +211,9 @@ def deployment(
         # Apart from the others, for the endpoint may be known only once the cluster is there.
         "args": [endpoint],
         "env": [{"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}],
-        "livenessProbe": {
-            "httpGet": {"path": "/healthz", "port": 10357, "scheme": "HTTP"},
-            "failureThreshold": 3,
-            "initialDelaySeconds": 15,
-            "periodSeconds": 15,
-            "timeoutSeconds": 5,
-        },
+        "livenessProbe": {**_HEALTH, "failureThreshold": 3, "initialDelaySeconds": 15, "periodSeconds": 15},
+        # It answers once it is registered: a member that changes its mode is Ready all the while and proves nothing.
+        "readinessProbe": {**_HEALTH, "periodSeconds": 5},
         "volumeMounts": [{"name": "kubeconfig", "mountPath": _MOUNT, "readOnly": True}],
     }
     if resources:
@@ -235,6 +249,16 @@ def _address_flags(version: Version) -> list[str]:
     if version < _SPLIT_ADDRESSES:
         return ["--bind-address=$(POD_IP)", "--secure-port=10357", "--metrics-bind-address=$(POD_IP):8080"]
     return ["--metrics-bind-address=$(POD_IP):8080", "--health-probe-bind-address=$(POD_IP):10357"]
+
+
+def _role_binding(member: str, role: str, namespace: str) -> Object:
+    return {
+        "apiVersion": f"{_RBAC}/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": role, "namespace": namespace},
+        "roleRef": {"apiGroup": _RBAC, "kind": "Role", "name": role},
+        "subjects": [_subject(member)],
+    }
 
 
 def _subject(member: str) -> Object:

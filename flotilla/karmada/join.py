@@ -136,6 +136,8 @@ def cluster(
         "annotations": {
             "pulumi.com/waitFor": "condition=Ready" if sync_mode == "Push" else "jsonpath={.metadata.finalizers}",
             "pulumi.com/timeoutSeconds": str(ready_timeout),
+            # An agent before 1.13 makes the Cluster its Secrets' owner: foreground deletion would take them first.
+            "pulumi.com/deletionPropagationPolicy": "background",
         },
     }
     if labels:

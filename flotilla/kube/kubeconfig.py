@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +76,50 @@ def select(document: dict[str, Any], context: str | None = None, *, base: Path |
 def server(document: dict[str, Any]) -> str:
     """Return the API server's URL of a kubeconfig that has one context (see `select`)."""
     return str(document["clusters"][0]["cluster"].get("server", ""))
+
+
+def renamed(document: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return a kubeconfig of one context with its context, cluster and user called `name`."""
+    return {
+        **document,
+        "current-context": name,
+        "clusters": [{"name": name, "cluster": document["clusters"][0]["cluster"]}],
+        "users": [{"name": name, "user": document["users"][0]["user"]}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+    }
+
+
+def merged(file: Path, document: dict[str, Any]) -> dict[str, Any]:
+    """Return what a kubeconfig file becomes with the entries of another: the same names are replaced.
+
+    The file's current context stays; where there is no file, it is the new one.
+
+    Raises:
+        KubeconfigError: the file is there, but isn't a kubeconfig.
+    """
+    if not file.exists():
+        return document
+    held = load(file.read_text(), origin=str(file))
+    result = dict(held)
+    for section in ("clusters", "users", "contexts"):
+        new = {entry["name"]: entry for entry in document[section]}
+        kept = [entry for entry in held.get(section) or [] if entry["name"] not in new]
+        result[section] = [*kept, *new.values()]
+    result.setdefault("current-context", document["current-context"])
+    return result
+
+
+def write(file: Path, document: dict[str, Any]) -> None:
+    """Write a kubeconfig, mode 0600, as a whole or not at all."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}-")  # mode 0600
+    try:
+        with os.fdopen(descriptor, "w") as stream:
+            stream.write(dump(document))
+        Path(name).replace(file)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
 
 
 def dump(document: dict[str, Any]) -> str:

@@ -171,7 +171,8 @@ class SandboxCluster:
             patches[0]["extraArgs"].append(
                 {"key": "disable-admission-plugins", "value": "StorageObjectInUseProtection,ServiceAccount"}
             )
-            patches.append(_patch("kube-controller-manager", {"controllers": _KARMADA_CONTROLLERS}))
+            signing = {"cluster-signing-cert-file": f"{pki}/ca.crt", "cluster-signing-key-file": f"{pki}/ca.key"}
+            patches.append(_patch("kube-controller-manager", {"controllers": _KARMADA_CONTROLLERS, **signing}))
         return {
             "apiVersion": "config.kwok.x-k8s.io/v1alpha1",
             "kind": "KwokctlConfiguration",

@@ -8,6 +8,7 @@ import re
 import shutil
 import ssl
 import subprocess
+import sys
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,9 @@ CONTROLLERS = "karmada-controller-manager"
 SCHEDULER = "karmada-scheduler"
 WEBHOOK = "karmada-webhook"
 PROGRAMS = (AGGREGATED, CONTROLLERS, SCHEDULER, WEBHOOK)
+AGENT = "karmada-agent"
+"""Only pull-mode members need it; it may be missing."""
+_AGENTS = "karmada-agents"
 _START_SECONDS = 60
 
 
@@ -57,10 +61,10 @@ def find_karmada(given: Path | None) -> Path | None:
 
 @dataclass(frozen=True)
 class KarmadaProcesses(Controllers):
-    """The four programs, started in their order, each waited for."""
+    """The four programs, started in their order, each waited for, and what runs the agents of pull-mode members."""
 
     programs: Path
-    names = PROGRAMS
+    names = (*PROGRAMS, _AGENTS)
 
     @property
     def title(self) -> str:
@@ -84,6 +88,7 @@ class KarmadaProcesses(Controllers):
         self._start_aggregated(connection, ports["aggregated"])
         self._start_webhook(connection, ports)
         self._start_controllers(ports)
+        self._start_agents()
 
     def _ports(self) -> dict[str, int]:
         """Return the ports, chosen once: a restart keeps them, for objects in the API server name them."""
@@ -174,6 +179,18 @@ class KarmadaProcesses(Controllers):
                 *self._address_flags(name, ports[f"{key}-metrics"], ports[f"{key}-health"]),
             )
             _wait_healthy(process, f"http://{LOOPBACK}:{ports[f'{key}-health']}/healthz")
+
+    def _start_agents(self) -> None:
+        process = self.process(_AGENTS)
+        if process.pid() is None:
+            folder = self.folder / "agents"
+            places = {
+                "program": self.programs / AGENT,
+                "kubeconfigs": self.cluster.kubeconfig.parent,
+                "folder": folder,
+            }
+            arguments = [f"--{name}={place}" for name, place in places.items()]
+            process.start([sys.executable, "-m", "flotilla.sandbox.agents", *arguments])
 
     def _address_flags(self, name: str, metrics: int, health: int) -> list[str]:
         """Return the flags for both addresses: they changed in 1.12, and the program's help says which it has."""

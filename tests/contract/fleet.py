@@ -32,6 +32,8 @@ class Fleet:
 
     def __init__(self, project: Path) -> None:
         self.project = project
+        written = yaml.safe_load((project / "stacks" / "Pulumi.sandbox.yaml").read_text())["config"]
+        self.version = written["flotilla:controlPlane"]["version"]
 
     def connection(self, name: str) -> Connection:
         document = kubeconfigs.load((self.kubeconfigs / f"{name}.yaml").read_text())
@@ -44,7 +46,7 @@ class Fleet:
     def write(self, members, workloads) -> None:
         """Write the stack file."""
         config = {
-            "flotilla:controlPlane": {"kubeconfig": str(self.kubeconfigs / "karmada.yaml")},
+            "flotilla:controlPlane": {"kubeconfig": str(self.kubeconfigs / "karmada.yaml"), "version": self.version},
             "flotilla:members": [{"kubeconfig": str(self.kubeconfigs / f"{m['name']}.yaml"), **m} for m in members],
             "flotilla:workloads": workloads,
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flotilla.errors import FlotillaError
+from flotilla.karmada import agent
 from flotilla.karmada.api import BINDING_API, CLUSTER_API, WORK_API
 from flotilla.karmada.names import execution_namespace
 from flotilla.kube.connection import ApiError, Connection, Unreachable
@@ -43,6 +44,7 @@ def _observe(world: World, cluster: Object) -> Object:
     old = conditions_of(cluster)
     try:
         member = world.member(cluster)
+        _expect_agent(cluster, member)
         version = member.request("GET", "/version", doing="asking for the version")
         member.request("GET", "/readyz", doing="asking for readiness")
         nodes = member.list("v1", "Node")
@@ -69,6 +71,19 @@ def _observe(world: World, cluster: Object) -> Object:
         },
         "conditions": [condition("Ready", status=True, reason="ClusterReady", message=message, old=old)],
     }
+
+
+def _expect_agent(cluster: Object, member: Connection) -> None:
+    """In pull mode the stand-in does the agent's work, but only where its Deployment says that there is one.
+
+    Raises:
+        FlotillaError: there is none.
+    """
+    if cluster["spec"].get("syncMode") != "Pull":
+        return
+    agents = member.list("apps/v1", "Deployment", labels=f"app={agent.DEPLOYMENT}")
+    if not any((found.get("status") or {}).get("availableReplicas") for found in agents):
+        raise FlotillaError("its agent has not reported yet")
 
 
 def _served(world: World, member: Connection) -> list[Object]:

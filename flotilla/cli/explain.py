@@ -1,0 +1,75 @@
+"""The verb `explain`: every chart value that a stack changes, from what to what, why, and what happens without."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from flotilla.cli.exit_codes import ExitCode
+from flotilla.cli.output import Output
+from flotilla.cli.stack_options import load_fleet, stack_options
+from flotilla.config.installation import explained, hazards
+from flotilla.karmada.chart import ChartValue
+
+_LONGEST = 60
+
+
+def add_verb(verbs: Any, common: argparse.ArgumentParser) -> None:
+    """Add the verb to the command's parser."""
+    explain = verbs.add_parser(
+        "explain", parents=[common, stack_options()], help="say which values of Karmada's chart are changed, and why"
+    )
+    explain.set_defaults(verb=_explain)
+
+
+def _explain(options: argparse.Namespace) -> ExitCode:
+    output = Output(as_json=options.json)
+    control_plane = load_fleet(options).control_plane
+    if control_plane.helm is None:
+        if options.json:
+            output.json({"stack": options.stack, "installs": None, "values": [], "hazards": []})
+        else:
+            output.console.print(f"stack {options.stack} uses a Karmada that exists; it installs none")
+        return ExitCode.DONE
+    version = control_plane.release
+    values = explained(control_plane.helm, version)
+    told = hazards(control_plane.helm, version)
+    if options.json:
+        document = [
+            {
+                "path": v.path,
+                "from": v.default,
+                "to": v.shown,
+                "why": v.reason,
+                "without": v.otherwise,
+            }
+            for v in values
+        ]
+        output.json({"stack": options.stack, "installs": version, "values": document, "hazards": told})
+        return ExitCode.DONE
+    output.console.print(
+        Text(f"stack {options.stack} installs Karmada {version} and changes these values", style="bold")
+    )
+    output.console.print(_table(values))
+    for hazard in told:
+        output.console.print(Text(f"hazard: {hazard}", style="yellow"))
+    return ExitCode.DONE
+
+
+def _table(values: list[ChartValue]) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False, show_lines=False)
+    for heading, ratio in (("VALUE", 3), ("FROM", 2), ("TO", 3), ("WHY", 5), ("WITHOUT IT", 5)):
+        table.add_column(heading, overflow="fold", ratio=ratio)
+    for value in values:
+        before = "the chart's own" if value.default is None else _text(value.default)
+        table.add_row(value.path, before, _text(value.shown), value.reason, value.otherwise)
+    return table
+
+
+def _text(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return '""' if text == "" else text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

@@ -1,0 +1,61 @@
+"""The verb `kubeconfig`: credentials that a stack holds, for kubectl and friends."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from flotilla.cli.exit_codes import ExitCode
+from flotilla.cli.output import Output
+from flotilla.cli.stack_options import engine_options, stack_options
+from flotilla.deploy.interface import Setting, open_stack
+from flotilla.drift.declared import CONTROL_PLANE, declared
+from flotilla.errors import FlotillaError
+from flotilla.kube import kubeconfig as kubeconfigs
+
+
+def add_verb(verbs: Any, common: argparse.ArgumentParser) -> None:
+    """Add the verb to the command's parser."""
+    parser = verbs.add_parser(
+        "kubeconfig",
+        parents=[common, stack_options(), engine_options()],
+        help="write credentials of Karmada, or of another cluster of the stack, to a file",
+    )
+    parser.add_argument("--cluster", default=CONTROL_PLANE, help="karmada (the default), or a member's name")
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("-o", "--output", type=Path, metavar="FILE", help="write a file of mode 0600; - is the terminal")
+    where.add_argument(
+        "--merge",
+        type=Path,
+        nargs="?",
+        const=Path("~/.kube/config"),
+        metavar="FILE",
+        help="add it as a context to a kubeconfig (~/.kube/config)",
+    )
+    parser.add_argument("--context", help="the context's name; STACK-CLUSTER by default")
+    parser.set_defaults(verb=_kubeconfig)
+
+
+def _kubeconfig(options: argparse.Namespace) -> ExitCode:
+    snapshot = open_stack(options.engine, Setting(options.project.resolve(), options.stack)).snapshot()
+    known = declared(snapshot).kubeconfigs
+    if options.cluster not in known:
+        raise FlotillaError(
+            f"stack {options.stack} holds no credentials of {options.cluster}",
+            hint=f"it has {', '.join(sorted(known))}" if known else "run `flotilla up` first",
+        )
+    name = options.context or f"{options.stack}-{options.cluster}"
+    document = kubeconfigs.renamed(kubeconfigs.select(kubeconfigs.load(known[options.cluster])), name)
+    if options.output and str(options.output) == "-":
+        sys.stdout.write(kubeconfigs.dump(document))
+        return ExitCode.DONE
+    file = (options.output or options.merge).expanduser()
+    kubeconfigs.write(file, document if options.output else kubeconfigs.merged(file, document))
+    output = Output(as_json=options.json)
+    if options.json:
+        output.json({"file": str(file), "context": name})
+    else:
+        output.console.print(f"wrote {file}; use it with: kubectl --kubeconfig {file} --context {name} get clusters")
+    return ExitCode.DONE

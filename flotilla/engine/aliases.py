@@ -1,0 +1,79 @@
+"""Under which other URNs a resource may be in the state: its own aliases, and those that its parent's make.
+
+As Pulumi's engine works them out (generateAliases in pkg/resource/deploy), from what the SDK sends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from flotilla.engine.urns import make_urn, name_of, own_type
+
+
+@dataclass(frozen=True)
+class Alias:
+    """One alias: a whole URN, or what differs from the resource's own; None is the same."""
+
+    urn: str = ""
+    name: str | None = None
+    type: str | None = None
+    stack: str | None = None
+    project: str | None = None
+    parent: str | None = None
+    """A URN; empty for none."""
+
+
+def aliases_of(request: Any) -> tuple[Alias, ...]:
+    """Read the aliases of a RegisterResourceRequest, of newer SDKs and of older ones."""
+    found = [Alias(urn=urn) for urn in request.aliasURNs]
+    for alias in request.aliases:
+        if not alias.HasField("spec"):
+            found.append(Alias(urn=alias.urn))
+            continue
+        spec = alias.spec
+        parent = "" if spec.noParent else spec.parentUrn or None
+        found.append(Alias("", spec.name or None, spec.type or None, spec.stack or None, spec.project or None, parent))
+    return tuple(found)
+
+
+def resolve(aliases: Iterable[Alias], urn: str, parent: str, parents_aliases: Iterable[str]) -> tuple[str, ...]:
+    """Return the URNs that aliases stand for, in the order in which they count.
+
+    Args:
+        aliases: the resource's own.
+        urn: the resource's.
+        parent: its parent's URN; empty for none.
+        parents_aliases: the parent's own, resolved.
+    """
+    own = [_urn(alias, urn, parent) for alias in aliases]
+    result = dict.fromkeys(own)
+    for other in parents_aliases:
+        for child in (urn, *own):
+            result[_under(child, name_of(parent), other)] = None
+    result.pop(urn, None)
+    return tuple(result)
+
+
+def _urn(alias: Alias, urn: str, parent: str) -> str:
+    if alias.urn:
+        return alias.urn
+    _, _, stack_and_project = urn.partition("urn:pulumi:")
+    stack, project = stack_and_project.split("::")[:2]
+    return make_urn(
+        alias.stack or stack,
+        alias.project or project,
+        parent if alias.parent is None else alias.parent,
+        alias.type or own_type(urn),
+        alias.name or name_of(urn),
+    )
+
+
+def _under(child: str, parent_name: str, other_parent: str) -> str:
+    """Return a child's URN under another parent; a name that begins with the parent's follows it."""
+    name = name_of(child)
+    if parent_name and name.startswith(parent_name):
+        name = name_of(other_parent) + name.removeprefix(parent_name)
+    stack, project = other_parent.removeprefix("urn:pulumi:").split("::")[:2]
+    return make_urn(stack, project, other_parent, own_type(child), name)
