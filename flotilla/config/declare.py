@@ -12,7 +12,7 @@ from flotilla.config.files import read_manifests, resolve
 from flotilla.config.fleet import ControlPlane, Fleet, affinity_of, facts
 from flotilla.config.helm import CHART_REPOSITORY, CertificateMode
 from flotilla.config.installation import PLACEHOLDER, certificate_names, release_values
-from flotilla.config.load import SECTIONS, parse_fleet
+from flotilla.config.load import SECTIONS, TEXTS, parse_fleet
 from flotilla.config.members import Member
 from flotilla.config.workloads import ReplicaStrategy, Workload
 from flotilla.karmada.propagation import deployment, override_rule, replica_scheduling, template
@@ -30,9 +30,8 @@ def fleet_of_environment(base: Path) -> Fleet:
         ConfigError: with all problems.
     """
     values = json.loads(os.environ.get("PULUMI_CONFIG") or "{}")
-    sections = {
-        key: json.loads(values[f"flotilla:{key}"]) for key in SECTIONS if values.get(f"flotilla:{key}") is not None
-    }
+    given = {key: values[f"flotilla:{key}"] for key in SECTIONS if values.get(f"flotilla:{key}") is not None}
+    sections = {key: text if key in TEXTS else json.loads(text) for key, text in given.items()}
     return parse_fleet(sections, base=base)
 
 

@@ -22,6 +22,8 @@ from flotilla.karmada.versions import Version
 
 PROJECT = "flotilla"
 SECTIONS = ("clusters", "controlPlane", "members", "membersFrom", "workloads", "policies")
+TEXTS = ("membersFrom",)
+"""Sections that are plain texts; all others are objects or arrays."""
 
 M = TypeVar("M", bound=BaseModel)
 

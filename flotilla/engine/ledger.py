@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from flotilla.engine.providers.stacks import ReadStack, no_stacks
 from flotilla.engine.registry import ProviderRegistry
 from flotilla.engine.state import Operation, ResourceState, Snapshot, renamed
 from flotilla.engine.steps import Listener, Phase, Result, Step, StepEvent
@@ -38,6 +39,7 @@ class Ledger:
     base: Snapshot
     options: Options
     listener: Listener = lambda _: None
+    read_stack: ReadStack = no_stacks
     save: Callable[[], None] = lambda: None
     result: Result = field(default_factory=Result)
 
@@ -57,7 +59,7 @@ class Ledger:
         self.doomed: set[str] = set()
         """URNs that this run deletes: what names one of them in `deleted_with` goes with it."""
         self.pending: dict[str, Operation] = {op.resource.urn: op for op in self.base.pending}
-        self.registry = ProviderRegistry(self.find)
+        self.registry = ProviderRegistry(self.find, self.read_stack)
 
     # -- state ------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ import json
 import os
 import runpy
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -60,7 +61,9 @@ def run_program(program: Program, deployment: Deployment, config: dict[str, str]
         pulumi.runtime.set_all_config(config, secret_keys)
         await run_in_stack(lambda: _load(program))
 
-    with _environment(config, secret_keys), _importable(program):
+    with _environment(config, secret_keys), _importable(program), warnings.catch_warnings():
+        # A program that ends early leaves the SDK's coroutines unawaited; that it failed is told once, below.
+        warnings.filterwarnings("ignore", message="coroutine .* was never awaited", category=RuntimeWarning)
         try:
             # A context of its own: the SDK keeps its settings and its root resource in context variables.
             contextvars.Context().run(lambda: asyncio.run(main()))

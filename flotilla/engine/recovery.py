@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from flotilla.engine.providers.stacks import no_stacks
 from flotilla.engine.registry import ProviderRegistry
 from flotilla.engine.state import Operation, ResourceState, Snapshot, touched
 from flotilla.engine.values import reveal, seal
@@ -25,7 +26,7 @@ def settle(snapshot: Snapshot) -> tuple[Snapshot, list[str]]:
         return snapshot, []
     resources = list(snapshot.resources)
     by_urn = {r.urn: r for r in resources}
-    registry = ProviderRegistry(by_urn.get)
+    registry = ProviderRegistry(by_urn.get, no_stacks)
     messages = []
     for operation in snapshot.pending:
         resource = operation.resource

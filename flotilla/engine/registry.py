@@ -11,6 +11,7 @@ from flotilla.engine.providers import kubernetes as k8s
 from flotilla.engine.providers.dynamic import DynamicProvider
 from flotilla.engine.providers.helm import HelmProvider
 from flotilla.engine.providers.kubernetes import KubernetesProvider
+from flotilla.engine.providers.stacks import STACK_REFERENCE, ReadStack, StackReferences
 from flotilla.engine.state import ResourceState
 from flotilla.engine.urns import name_of, package_of
 from flotilla.engine.values import UNKNOWN, Properties, reveal
@@ -27,9 +28,10 @@ _REFUSED_TYPES = ("kubernetes:yaml", "kubernetes:kustomize", "kubernetes:helm.sh
 class ProviderRegistry:
     """Finds, and keeps, the providers that the resources of a stack name."""
 
-    def __init__(self, find: Callable[[str], ResourceState | None]) -> None:
-        """Take how a provider's own resource is found by URN."""
+    def __init__(self, find: Callable[[str], ResourceState | None], read_stack: ReadStack) -> None:
+        """Take how a provider's own resource is found by URN, and how another stack is read."""
         self._find = find
+        self._stacks = StackReferences(read_stack)
         self._made: dict[str, Provider] = {}
         self._dynamic = DynamicProvider()
         self._lock = threading.Lock()
@@ -40,6 +42,8 @@ class ProviderRegistry:
         Raises:
             EngineError: it isn't known.
         """
+        if type_ == STACK_REFERENCE:
+            return
         if package_of(type_) not in PACKAGES or type_.startswith(_REFUSED_TYPES):
             raise EngineError(
                 f"the embedded engine doesn't know {type_} ({name!r}); it deploys kubernetes and dynamic resources",
@@ -64,6 +68,8 @@ class ProviderRegistry:
         self.refuse_unknown(type_, type_)
         if package_of(type_) == DYNAMIC:
             return self._dynamic
+        if type_ == STACK_REFERENCE:
+            return self._stacks
         urn = reference.rpartition("::")[0]
         resource = self._find(urn)
         if resource is None:

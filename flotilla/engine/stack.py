@@ -22,6 +22,8 @@ from flotilla.engine.refresh import refresh
 from flotilla.engine.removal import delete_all, delete_unregistered
 from flotilla.engine.state import Encoder, Snapshot
 from flotilla.engine.steps import Listener, Result
+from flotilla.engine.urns import STACK_TYPE
+from flotilla.engine.values import Properties
 from flotilla.errors import EngineError
 
 Tell = Callable[[str], None]
@@ -123,7 +125,8 @@ class EmbeddedStack:
         return settled
 
     def _refreshed(self, snapshot: Snapshot) -> Deployment:
-        deployment = Deployment(self.name, self.project.name, snapshot, Options(dry_run=True, parallel=self.parallel))
+        options = Options(dry_run=True, parallel=self.parallel)
+        deployment = Deployment(self.name, self.project.name, snapshot, options, read_stack=self._outputs_of)
         try:
             refresh(deployment)
         except Refused:
@@ -134,7 +137,16 @@ class EmbeddedStack:
         self, snapshot: Snapshot, config: StackConfig, targets: tuple[str, ...], *, dry_run: bool
     ) -> Deployment:
         options = Options(dry_run, self.parallel, targets, config.disabled_defaults)
-        return Deployment(self.name, self.project.name, snapshot, options, self.listener)
+        return Deployment(self.name, self.project.name, snapshot, options, self.listener, read_stack=self._outputs_of)
+
+    def _outputs_of(self, full: str) -> Properties:
+        """Return the outputs of another stack of the same backend, by `organization/project/stack`."""
+        *_, project, stack = f"{self.project.name}/{full}".split("/")
+        opened = open_stack(StackFiles(self.backend, project, stack), passphrase(self.backend / "passphrase"), None)
+        root = next((r for r in opened.snapshot.resources if r.type == STACK_TYPE), None)
+        if root is None:
+            raise EngineError(f"stack {full} has nothing deployed", hint=f"run `up` for stack {stack} first")
+        return root.outputs
 
     def _run_program(self, deployment: Deployment, config: StackConfig, opened: OpenStack) -> None:
         crypter = opened.crypter

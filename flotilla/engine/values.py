@@ -169,6 +169,15 @@ def has_unknown(value: Any) -> bool:
     return value is UNKNOWN
 
 
+def has_secret(value: Any) -> bool:
+    """Tell whether there is a secret at any depth."""
+    if isinstance(value, dict):
+        return any(has_secret(entry) for entry in value.values())
+    if isinstance(value, list):
+        return any(has_secret(entry) for entry in value)
+    return isinstance(value, Secret)
+
+
 def seal(value: Any, like: Any) -> Any:
     """Mark as secret in `value` whatever is secret at the same place in `like`."""
     if isinstance(like, Secret):

@@ -1,0 +1,7 @@
+"""One fleet in three stacks, on real Karmada."""
+
+import pytest
+
+from tests.contract.stacks import *  # noqa: F403 - the cases are the contract's
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
