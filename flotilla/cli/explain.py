@@ -6,14 +6,12 @@ import argparse
 import json
 from typing import Any
 
-from rich.table import Table
 from rich.text import Text
 
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import Output
 from flotilla.cli.stack_options import load_fleet, stack_options
 from flotilla.config.installation import explained, hazards
-from flotilla.karmada.chart import ChartValue
 
 _LONGEST = 60
 
@@ -28,7 +26,7 @@ def add_verb(verbs: Any, common: argparse.ArgumentParser) -> None:
 
 def _explain(options: argparse.Namespace) -> ExitCode:
     output = Output(as_json=options.json)
-    control_plane = load_fleet(options).control_plane
+    control_plane = load_fleet(options, files=False).control_plane
     if control_plane.helm is None:
         if options.json:
             output.json({"stack": options.stack, "installs": None, "values": [], "hazards": []})
@@ -54,20 +52,14 @@ def _explain(options: argparse.Namespace) -> ExitCode:
     output.console.print(
         Text(f"stack {options.stack} installs Karmada {version} and changes these values", style="bold")
     )
-    output.console.print(_table(values))
-    for hazard in told:
-        output.console.print(Text(f"hazard: {hazard}", style="yellow"))
-    return ExitCode.DONE
-
-
-def _table(values: list[ChartValue]) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False, show_lines=False)
-    for heading, ratio in (("VALUE", 3), ("FROM", 2), ("TO", 3), ("WHY", 5), ("WITHOUT IT", 5)):
-        table.add_column(heading, overflow="fold", ratio=ratio)
     for value in values:
         before = "the chart's own" if value.default is None else _text(value.default)
-        table.add_row(value.path, before, _text(value.shown), value.reason, value.otherwise)
-    return table
+        output.console.print(Text(f"\n{value.path}: {before} → {_text(value.shown)}", style="bold"))
+        output.console.print(f"    why: {value.reason}", markup=False)
+        output.console.print(f"    without it: {value.otherwise}", markup=False)
+    for hazard in told:
+        output.console.print(Text(f"\nhazard: {hazard}", style="yellow"))
+    return ExitCode.DONE
 
 
 def _text(value: Any) -> str:

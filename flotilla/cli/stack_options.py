@@ -37,11 +37,13 @@ def engine_options() -> argparse.ArgumentParser:
     return parser
 
 
-def load_fleet(options: argparse.Namespace) -> Fleet:
-    """Read the stack's file, with every problem of it in one go."""
+def load_fleet(options: argparse.Namespace, *, files: bool = True) -> Fleet:
+    """Read the stack's file, with every problem of it in one go; `files`: those that it names have to be there."""
     project = options.project.resolve()
     file = load_project(Setting(project, options.stack)).stack_file(options.stack)
-    fleet = load_stack_file(file, base=project)
+    fleet = load_stack_file(file, base=project if files else None)
+    if not files:
+        return fleet
     try:
         rendered(fleet, project)
     except ValueError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import shutil
 import socket
@@ -115,7 +116,7 @@ def _program(name: str, arguments: tuple[str, ...], oldest: tuple[int, int], rem
         result = subprocess.run([path, *arguments], capture_output=True, text=True, check=False, timeout=20)
     except (OSError, subprocess.TimeoutExpired) as error:
         return _wrong(name, f"{path} doesn't run: {error}", remedy)
-    found = re.search(r"v?(\d+)\.(\d+)\.\d+", result.stdout + result.stderr)
+    found = re.search(r"v?(\d+)\.(\d+)(\.\d+)?", result.stdout + result.stderr)
     if not found:
         return _wrong(name, f"{path} doesn't say its version", remedy)
     version = (int(found[1]), int(found[2]))
@@ -243,6 +244,8 @@ def _port(cluster: KindCluster, address: str, port: int) -> Finding:
                 return _fine(what, f"is held by {cluster.name}, which is there already")
         except KindError:
             pass
+        if error.errno == errno.EADDRNOTAVAIL:
+            return _wrong(what, f"{address} is no address of this machine", "give one that it has")
         return _wrong(what, f"{address}: {error.strerror}", "end what listens there, or choose another port")
     return _fine(what, f"is free on {address}")
 

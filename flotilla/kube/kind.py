@@ -51,7 +51,7 @@ class Kind:
 
     def clusters(self) -> list[str]:
         """Return the names of all clusters that the runtime has."""
-        return self._run("get", "clusters", "--quiet").split()
+        return self._run("get", "clusters").split()
 
     def kubeconfig(self, name: str) -> str:
         """Return a cluster's kubeconfig, for clients on this machine."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from flotilla.policy.model import Resource, Rule, StackView
 
-_TYPES = ("flotilla:index:KarmadaControlPlane", "flotilla:index:PushMember")
+_TYPES = ("flotilla:index:KarmadaControlPlane", "flotilla:index:PushMember", "flotilla:index:PullMember")
 
 
 def _components(view: StackView) -> list[Resource]:

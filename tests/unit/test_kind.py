@@ -74,7 +74,7 @@ def test_a_cluster_is_created_read_and_deleted(recorded):
 
 def test_the_runtime_is_named(recorded):
     Kind("podman").clusters()
-    assert calls(recorded) == ["podman get clusters --quiet"]
+    assert calls(recorded) == ["podman get clusters"]
 
 
 def test_a_cluster_that_is_there_is_not_taken(recorded):
