@@ -110,9 +110,9 @@ class Json6902Patch(ConfigModel):
 class Mount(ConfigModel):
     """A path of the machine in a node."""
 
-    host_path: str
-    container_path: str
-    read_only: bool = False
+    host_path: str = Field(description="Where it is on the machine.")
+    container_path: str = Field(description="Where it is in the node.")
+    read_only: bool = Field(default=False, description="The node may not write.")
     selinux_relabel: bool = Field(default=False, alias="selinuxRelabel")
     propagation: Propagation = Propagation.NONE
 
@@ -120,35 +120,39 @@ class Mount(ConfigModel):
 class PortMapping(ConfigModel):
     """A port of the machine that leads to a node's."""
 
-    container_port: int = Field(ge=1, le=65535)
+    container_port: int = Field(ge=1, le=65535, description="The node's port.")
     host_port: Port = Field(default=0, description="0 takes any free one.")
     listen_address: Address = Field(default="0.0.0.0", description="Where the machine listens.")  # noqa: S104
-    protocol: Protocol = Protocol.TCP
+    protocol: Protocol = Field(default=Protocol.TCP, description="TCP, UDP or SCTP.")
 
 
 class KindNode(ConfigModel):
     """One node."""
 
-    role: NodeRole = NodeRole.CONTROL_PLANE
+    role: NodeRole = Field(default=NodeRole.CONTROL_PLANE, description="control-plane or worker.")
     image: str | None = Field(default=None, description="kindest/node image; it says which Kubernetes this is.")
-    labels: dict[str, str] = Field(default_factory=dict)
-    extra_mounts: tuple[Mount, ...] = ()
-    extra_port_mappings: tuple[PortMapping, ...] = ()
-    kubeadm_config_patches: tuple[str, ...] = ()
+    labels: dict[str, str] = Field(default_factory=dict, description="Of the Node.")
+    extra_mounts: tuple[Mount, ...] = Field(default=(), description="Folders of the machine in the node.")
+    extra_port_mappings: tuple[PortMapping, ...] = Field(default=(), description="Ports of the machine to the node's.")
+    kubeadm_config_patches: tuple[str, ...] = Field(default=(), description="Merge patches, YAML.")
     kubeadm_config_patches_json6902: tuple[Json6902Patch, ...] = Field(default=(), alias="kubeadmConfigPatchesJSON6902")
 
 
 class KindNetworking(ConfigModel):
     """A cluster's networks."""
 
-    ip_family: IpFamily = Field(default=IpFamily.IPV4, alias="ipFamily")
+    ip_family: IpFamily = Field(default=IpFamily.IPV4, alias="ipFamily", description="ipv4, ipv6 or dual.")
     api_server_address: Address = Field(default=_LOOPBACK, description="Where the machine listens for the API server.")
     api_server_port: Port = Field(default=0, description="0 takes any free one.")
     pod_subnet: Subnet | None = Field(default=None, description=f"kind takes {DEFAULT_POD_SUBNET}.")
     service_subnet: Subnet | None = Field(default=None, description=f"kind takes {DEFAULT_SERVICE_SUBNET}.")
-    disable_default_cni: bool = Field(default=False, alias="disableDefaultCNI")
-    kube_proxy_mode: KubeProxyMode = KubeProxyMode.IPTABLES
-    dns_search: tuple[str, ...] | None = None
+    disable_default_cni: bool = Field(
+        default=False, alias="disableDefaultCNI", description="Install no network; nodes wait for yours."
+    )
+    kube_proxy_mode: KubeProxyMode = Field(
+        default=KubeProxyMode.IPTABLES, description="iptables, nftables, ipvs or none."
+    )
+    dns_search: tuple[str, ...] | None = Field(default=None, description="The nodes' search domains.")
 
 
 class KindCluster(ConfigModel):
@@ -159,12 +163,12 @@ class KindCluster(ConfigModel):
     wait: int = Field(default=300, ge=0, description="Seconds to wait until its nodes are ready.")
     protect: bool = Field(default=False, description="Refuse to delete it until this is false again.")
     nodes: tuple[KindNode, ...] = Field(default=(), description="One control-plane node by default.")
-    networking: KindNetworking = Field(default_factory=KindNetworking)
+    networking: KindNetworking = Field(default_factory=KindNetworking, description="Addresses and ranges.")
     feature_gates: dict[str, bool] = Field(default_factory=dict, description="Kubernetes' feature gates.")
     runtime_config: dict[str, str] = Field(default_factory=dict, description="API groups to serve: api/alpha, ...")
-    kubeadm_config_patches: tuple[str, ...] = ()
+    kubeadm_config_patches: tuple[str, ...] = Field(default=(), description="Merge patches, YAML.")
     kubeadm_config_patches_json6902: tuple[Json6902Patch, ...] = Field(default=(), alias="kubeadmConfigPatchesJSON6902")
-    containerd_config_patches: tuple[str, ...] = ()
+    containerd_config_patches: tuple[str, ...] = Field(default=(), description="Merge patches, TOML.")
     containerd_config_patches_json6902: tuple[str, ...] = Field(default=(), alias="containerdConfigPatchesJSON6902")
 
     @model_validator(mode="after")

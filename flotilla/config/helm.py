@@ -64,7 +64,7 @@ class EndpointType(StrEnum):
 class Endpoint(ConfigModel):
     """Where Karmada's API server is published."""
 
-    type: EndpointType
+    type: EndpointType = Field(description="NodePort, LoadBalancer, HostNetwork or Ingress.")
     address: Host = Field(
         description="The IP address or name that clients and agents dial; it gets into the certificate."
     )
@@ -144,10 +144,12 @@ class CertificateMode(StrEnum):
 class Certificates(ConfigModel):
     """The control plane's certificates."""
 
-    mode: CertificateMode = CertificateMode.CUSTOM
+    mode: CertificateMode = Field(
+        default=CertificateMode.CUSTOM, description="custom: made by the stack. auto: by the chart's job, once."
+    )
     names: tuple[Host, ...] = Field(default=(), description="More names and addresses that clients dial.")
-    lifetime_days: int = Field(default=365, ge=1, le=3650)
-    ca_lifetime_days: int = Field(default=3650, ge=2, le=36500)
+    lifetime_days: int = Field(default=365, ge=1, le=3650, description="Of the certificates.")
+    ca_lifetime_days: int = Field(default=3650, ge=2, le=36500, description="Of the CAs.")
     renew_before_days: int = Field(default=60, ge=0, description="A plan renews what expires within so many days.")
     generation: int = Field(default=1, ge=1, description="Raise it to replace keys and CAs, not only certificates.")
 
@@ -176,19 +178,19 @@ class ExternalEtcd(ConfigModel):
     """An etcd of one's own."""
 
     servers: tuple[str, ...] = Field(min_length=1, description="https://host:2379, ...")
-    ca_cert: str
-    cert: str
+    ca_cert: str = Field(description="Who signed its certificate, PEM.")
+    cert: str = Field(description="Karmada's client certificate, PEM.")
     key: SecretStr = Field(description="Set it with `pulumi config set --secret --path`.")
-    prefix: str = "/registry/karmada"
+    prefix: str = Field(default="/registry/karmada", description="Where Karmada's keys are in it.")
 
 
 class Etcd(ConfigModel):
     """Karmada's etcd."""
 
-    storage: EtcdStorage = EtcdStorage.HOST_PATH
+    storage: EtcdStorage = Field(default=EtcdStorage.HOST_PATH, description="hostPath (one node's folder) or pvc.")
     size: str | None = Field(default=None, description="Of the volume: 10Gi.")
     storage_class: str | None = Field(default=None, description="Of the volume; the cluster's default one by default.")
-    external: ExternalEtcd | None = None
+    external: ExternalEtcd | None = Field(default=None, description="An etcd of one's own instead.")
 
     @model_validator(mode="after")
     def _storage(self) -> Self:
@@ -219,11 +221,11 @@ class HelmControlPlane(ConfigModel):
     """Karmada by its Helm chart, as release `karmada` in namespace `karmada-system` of a host cluster."""
 
     host: Kubeconfig = Field(description="The cluster that Karmada runs in.")
-    chart: Chart = Field(default_factory=Chart)
+    chart: Chart = Field(default_factory=Chart, description="Where the chart is.")
     endpoint: Endpoint = Field(description="Where its API server is published.")
-    images: Images = Field(default_factory=Images)
-    certificates: Certificates = Field(default_factory=Certificates)
-    etcd: Etcd = Field(default_factory=Etcd)
+    images: Images = Field(default_factory=Images, description="Where images come from.")
+    certificates: Certificates = Field(default_factory=Certificates, description="Who makes them, and how long.")
+    etcd: Etcd = Field(default_factory=Etcd, description="Where Karmada's data is.")
     replicas: dict[Deployed, Annotated[int, Field(ge=1)]] = Field(default_factory=dict, description="By component.")
     resources: dict[Deployed, Quantities] = Field(default_factory=dict, description="By component.")
     components: tuple[Option, ...] = Field(default=(), description="What is installed beside the core.")
