@@ -5,6 +5,7 @@ Dynamic resources, for neither is an object: one is knowledge that a destroy nee
 
 from __future__ import annotations
 
+import base64
 import time
 from typing import Any
 
@@ -108,6 +109,7 @@ def _ready(props: dict[str, Any]) -> dict[str, Any]:
         try:
             kubeconfig = _kubeconfig(props)
             missing = host.unready(connect(kubeconfig, name="Karmada"))
+            missing = missing or host.unsettled(connect(props["host"], name="the host cluster"))
             if not missing:
                 return {**props, "kubeconfig": kubeconfig}
         except FlotillaError as error:
@@ -123,13 +125,11 @@ def _kubeconfig(props: dict[str, Any]) -> str:
     """Return the administrator's kubeconfig: ours, or the one of the chart's job with the published address in it."""
     if props["own"]:
         return str(props["credentials"])
-    secret = connect(props["credentials"], name="the host cluster").get(_SECRET)
+    secret = connect(props["host"], name="the host cluster").get(_SECRET)
     return pki.republished(kubeconfigs.load(_decoded(secret), origin=str(_SECRET)), props["server"])
 
 
 def _decoded(secret: dict[str, Any]) -> str:
-    import base64
-
     return base64.b64decode(secret["data"]["kubeconfig"]).decode()
 
 
@@ -144,8 +144,8 @@ class Ready(Resource, module="flotilla", name="ControlPlaneReady"):
 
         Args:
             name: the resource's name.
-            props: credentials (a kubeconfig: of Karmada where `own` is true, else of the host cluster), own, server
-                (the published URL), release (a fingerprint of what is installed), timeout (seconds).
+            props: host (its kubeconfig), credentials (Karmada's kubeconfig where `own` is true, else empty), own,
+                server (the published URL), release (a fingerprint of what is installed), timeout (seconds).
             opts: resource options.
         """
         secret = pulumi.ResourceOptions(additional_secret_outputs=["kubeconfig"])

@@ -107,7 +107,8 @@ class KarmadaControlPlane(pulumi.ComponentResource):
         ready = Ready(
             f"{name}-ready",
             {
-                "credentials": pki.kubeconfig(args["server"]) if pki else host_kubeconfig,
+                "host": host_kubeconfig,
+                "credentials": pki.kubeconfig(args["server"]) if pki else "",
                 "own": pki is not None,
                 "server": args["server"],
                 "release": _fingerprint(values, args),

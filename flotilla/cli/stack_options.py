@@ -41,7 +41,7 @@ def load_fleet(options: argparse.Namespace, *, files: bool = True) -> Fleet:
     """Read the stack's file, with every problem of it in one go; `files`: those that it names have to be there."""
     project = options.project.resolve()
     file = load_project(Setting(project, options.stack)).stack_file(options.stack)
-    fleet = load_stack_file(file, base=project if files else None)
+    fleet = load_stack_file(file, base=project, files=files)
     if not files:
         return fleet
     try:

@@ -29,15 +29,20 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def parse_fleet(
-    sections: dict[str, Any], *, base: Path | None = None, origin: str = "the stack's configuration"
+    sections: dict[str, Any],
+    *,
+    base: Path | None = None,
+    origin: str = "the stack's configuration",
+    files: bool = True,
 ) -> Fleet:
     """Validate a stack's sections and return its fleet.
 
     Args:
         sections: `controlPlane`, `policies` (objects), `clusters`, `members`, `workloads` (arrays), `membersFrom`
             (a stack's name), as plain JSON.
-        base: the project's folder, which relative paths refer to; None skips the checks of files.
+        base: the project's folder, which relative paths refer to; None skips the checks of files and other stacks.
         origin: what errors call the source.
+        files: kubeconfigs, manifests and charts that are named have to be there.
 
     Raises:
         ConfigError: with all problems.
@@ -73,7 +78,7 @@ def parse_fleet(
         problems += check_modes(control_plane, valid_members, version)
         if control_plane.helm and control_plane.version:
             problems += check_version(control_plane.helm, Version.parse(control_plane.version))
-    if base is not None:
+    if base is not None and files:
         problems += check_files(
             control_plane,
             valid_members,
@@ -174,14 +179,14 @@ def policy_settings(path: Path) -> PolicySettings:
     return settings
 
 
-def load_stack_file(path: Path, *, base: Path | None = None) -> Fleet:
+def load_stack_file(path: Path, *, base: Path | None = None, files: bool = True) -> Fleet:
     """Validate a stack file (`stacks/Pulumi.<stack>.yaml`); encrypted values count as given.
 
     Raises:
         ConfigError: with all problems.
         FlotillaError: the file is missing or not YAML.
     """
-    return parse_fleet(_placeholders(fleet_sections(path)), base=base, origin=str(path))
+    return parse_fleet(_placeholders(fleet_sections(path)), base=base, origin=str(path), files=files)
 
 
 def fleet_sections(path: Path) -> dict[str, Any]:

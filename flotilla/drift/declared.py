@@ -72,10 +72,11 @@ def declared(snapshot: Snapshot) -> Declared:
 
 
 def stored(manifest: Object) -> Object:
-    """Return an object as the server keeps it: a Secret's stringData becomes data."""
-    plain = manifest.get("stringData")
-    if manifest.get("kind") != "Secret" or not plain:
+    """Return an object as the server keeps it: a Secret's stringData becomes data, its base64 has no line breaks."""
+    if manifest.get("kind") != "Secret":
         return manifest
+    plain = manifest.get("stringData") or {}
     encoded = {key: base64.b64encode(str(value).encode()).decode() for key, value in plain.items()}
-    body = {key: value for key, value in manifest.items() if key != "stringData"}
-    return {**body, "data": {**(manifest.get("data") or {}), **encoded}}
+    held = {key: "".join(str(value).split()) for key, value in (manifest.get("data") or {}).items()}
+    body = {key: value for key, value in manifest.items() if key not in ("stringData", "data")}
+    return {**body, "data": {**held, **encoded}} if held or encoded else body

@@ -9,6 +9,7 @@ from flotilla.drift.findings import Finding, Layer, Mend
 from flotilla.drift.plan import compare_object
 from flotilla.kube.connection import Connection
 from flotilla.kube.helm import deployed_manifest
+from flotilla.kube.objects import Object
 
 
 def check_release(connection: Connection, cluster: str, namespace: str, name: str) -> list[Finding]:
@@ -21,7 +22,12 @@ def check_release(connection: Connection, cluster: str, namespace: str, name: st
     if manifest is None:
         message = "is declared and not deployed"
         return [Finding(Layer.PLAN, "release-missing", cluster, f"Release {namespace}/{name}", message)]
-    found = [finding for obj in manifest for finding in compare_object(connection, cluster, stored(obj))]
+    found = [
+        finding
+        for obj in manifest
+        for finding in compare_object(connection, cluster, stored(obj))
+        if not (finding.rule == "object-missing" and _passes(obj))
+    ]
     return [
         replace(
             finding,
@@ -31,3 +37,8 @@ def check_release(connection: Connection, cluster: str, namespace: str, name: st
         )
         for finding in found
     ]
+
+
+def _passes(obj: Object) -> bool:
+    """Tell whether an object goes away by itself: a Job that has done its work, after a time that it says."""
+    return obj["kind"] == "Job" and (obj.get("spec") or {}).get("ttlSecondsAfterFinished") is not None

@@ -69,6 +69,20 @@ def _silent_webhook(connection: Connection) -> list[str]:
     return []
 
 
+def unsettled(connection: Connection, namespace: str = SYSTEM_NAMESPACE) -> list[str]:
+    """Say what of an installation still works in the host cluster; empty once another one may begin.
+
+    From 1.11 on a Job of the release itself installs what is in Karmada, and goes ten seconds after it is done. A Job's
+    template can't be changed: an upgrade before that fails, and so does the rollback of it (seen with 1.18.2).
+    """
+    jobs = connection.list("batch/v1", "Job", namespace=namespace)
+    return [
+        f"Job {job['metadata']['name']} is still there"
+        for job in jobs
+        if job["metadata"]["name"] == f"{RELEASE}-static-resource"
+    ]
+
+
 def leftovers(connection: Connection, release: str = RELEASE, namespace: str = SYSTEM_NAMESPACE) -> list[ObjectRef]:
     """List what the chart's jobs and hooks make in the host cluster, and Helm doesn't take away."""
     refs = [ObjectRef(_RBAC, kind, name) for name in _JOB_ACCOUNTS for kind in ("ClusterRoleBinding", "ClusterRole")]

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 from flotilla.policy.model import Resource, Rule, StackView, value_at
 
-_MEMBER = "flotilla:index:PushMember"
+_MEMBERS = ("flotilla:index:PushMember", "flotilla:index:PullMember")
 
 
 def _roles(view: StackView) -> list[Resource]:
     """Return all roles but the join's own, which Karmada needs as it is."""
-    return [role for role in view.objects("Role", "ClusterRole") if role.parent_type != _MEMBER]
+    return [role for role in view.objects("Role", "ClusterRole") if role.parent_type not in _MEMBERS]
 
 
 def _wildcards(role: Resource, _view: StackView) -> Iterator[str]:

@@ -18,6 +18,7 @@ from flotilla.engine.providers.helm import RELEASE, HelmProvider
 from flotilla.engine.stack import EmbeddedStack
 from flotilla.engine.state import ResourceState
 from flotilla.errors import EngineError
+from flotilla.karmada.host import stuck
 from flotilla.kube.objects import ObjectRef
 
 pytestmark = pytest.mark.sandbox
@@ -33,9 +34,29 @@ spec:
     metadata: {labels: {app: "{{ .Release.Name }}"}}
     spec: {containers: [{name: web, image: "nginx:1.27"}]}
 """
-SECRET = (
-    'apiVersion: v1\nkind: Secret\nmetadata: {name: "{{ .Release.Name }}"}\nstringData: {key: "{{ .Values.key }}"}\n'
-)
+SECRET = """
+apiVersion: v1
+kind: Secret
+metadata: {name: "{{ .Release.Name }}"}
+stringData: {key: "{{ .Values.key }}"}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: "{{ .Release.Name }}-broken-lines"}
+data:
+  key: |
+    {{ b64enc .Values.key }}
+---
+apiVersion: batch/v1
+kind: Job
+metadata: {name: "{{ .Release.Name }}-once"}
+spec:
+  ttlSecondsAfterFinished: 0
+  template:
+    spec:
+      restartPolicy: Never
+      containers: [{name: once, image: "busybox:1"}]
+"""
 
 
 @pytest.fixture
@@ -149,7 +170,9 @@ def test_an_installation_that_broke_off_is_found_and_finished(cluster, chart, na
     made = provider.create("urn::web", inputs, timeout=None, adopt=token)
     assert provider.recover("urn::web", inputs, token).id == made.id == f"{namespace}/web"
     assert provider.recover("urn::web", inputs, provider.creation_token()).id == "", "somebody else's"
+    assert stuck(connection, "web", namespace) == ""
     _leave_pending(connection, namespace)
+    assert "is pending-install (revision 1); the way out: helm uninstall web" in stuck(connection, "web", namespace)
     old = _state(made, inputs)
     assert provider.update(old, inputs, timeout=None).outputs["status"]["status"] == "deployed"
     provider.delete(old, timeout=None)

@@ -9,6 +9,7 @@ import pytest
 from flotilla.config.policies import Environment, Exemption, Level, PolicySettings
 from flotilla.config.problems import ConfigError
 from flotilla.errors import FlotillaError
+from flotilla.karmada.chart import COMPONENTS
 from flotilla.policy.evaluate import Status, check_settings, evaluate
 from flotilla.policy.model import UNKNOWN, Resource, StackView
 from flotilla.policy.pack import load_rules
@@ -95,9 +96,46 @@ def member(protect):
     return resource("flotilla:index:PushMember", "member1", {}, parent="", protect=protect)
 
 
+def release(**values):
+    return resource("kubernetes:helm.sh/v3:Release", "karmada-release", {"name": "karmada", "values": values})
+
+
+def pinned(**tags):
+    """The chart's values with every tag that floats pinned, but for those given."""
+    return {name: {"image": {"tag": tags.get(name, "v1")}} for name in COMPONENTS if name != "etcd"}
+
+
+def certificates(lifetime=365, window=60, names=("karmada.example.org",)):
+    props = {"lifetimeDays": lifetime, "renewBeforeDays": window, "names": list(names)}
+    return resource("pulumi-python:dynamic/flotilla:Certificates", "karmada-pki-certificates", props)
+
+
+def published(host):
+    props = {"server": f"https://{host}:31443"}
+    return resource("pulumi-python:dynamic/flotilla:ControlPlaneReady", "karmada-ready", props)
+
+
 FLEET = (cluster("member1"), cluster("member2"))
 SOUND = (*FLEET, deployment(), placement("member1", "member2"))
 CASES = [
+    ("etcd-persistent", (release(etcd={"internal": {"storageType": "pvc"}}),), (release(),), FLEET),
+    ("etcd-persistent", (release(etcd={"mode": "external"}),), (release(etcd={"mode": "internal"}),), FLEET),
+    ("chart-images-pinned", (release(**pinned()),), (release(**pinned(scheduler="latest")),), FLEET),
+    ("certificates-renewed", (release(certs={"mode": "custom"}),), (release(certs={"mode": "auto"}),), FLEET),
+    ("certificates-renewed", (certificates(),), (certificates(lifetime=3650),), FLEET),
+    ("certificates-renewed", (certificates(),), (certificates(window=5),), FLEET),
+    (
+        "endpoint-in-certificate",
+        (certificates(), published("karmada.example.org")),
+        (certificates(), published("other.example.org")),
+        FLEET,
+    ),
+    (
+        "endpoint-in-certificate",
+        (release(certs={"auto": {"hosts": ["*.example.org"]}}), published("karmada.example.org")),
+        (release(certs={"auto": {"hosts": ["*.example.org"]}}), published("203.0.113.7")),
+        FLEET,
+    ),
     ("images-pinned", (deployment(),), (deployment({"image": "nginx"}),), FLEET),
     (
         "images-pinned",

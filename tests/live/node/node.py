@@ -96,7 +96,7 @@ class Node:
 
     def _credentials(self) -> None:
         names = [ADDRESS, "127.0.0.1", "localhost", _FIRST_SERVICE, "kubernetes.default.svc", "kubernetes.default"]
-        made = pki.issue(names, lifetime_days=2, ca_lifetime_days=3)
+        made = pki.issue(names, lifetime_days=90, ca_lifetime_days=100)
         for name, text in made.plain().items():
             self._file(f"pki/{name}", text)
         text = pki.kubeconfig(

@@ -1,0 +1,99 @@
+"""The example stacks: valid, explained, previewed when nothing of them exists yet, and judged by the policies."""
+
+import json
+import shutil
+
+import pulumi
+import pytest
+import yaml
+
+from components import join
+from flotilla.cli.main import main
+from flotilla.config.load import load_stack_file
+from tests.conftest import REPOSITORY
+from tests.unit.conftest import KUBECONFIG
+
+EXAMPLES = ("dev", "lesson", "members", "platform", "production", "workloads")
+ALONE = ("dev", "lesson", "platform", "production")
+"""Those that need no other stack's state."""
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A home with the kubeconfigs that the examples name."""
+    folder = tmp_path / "home" / ".kube"
+    folder.mkdir(parents=True)
+    contexts = [
+        {"name": name, "context": {"cluster": "one", "user": "admin"}} for name in ("frankfurt", "paris", "edge")
+    ]
+    document = {**KUBECONFIG, "contexts": [*KUBECONFIG["contexts"], *contexts]}
+    for name in ("production-host", "production-members", "host", "east", "west"):
+        (folder / name).write_text(yaml.safe_dump(document))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def run(home, tmp_path, capsys, monkeypatch):
+    """Run a verb on a copy of the project, with no cluster anywhere."""
+    for key in ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
+        monkeypatch.delenv(key, raising=False)
+    monkeypatch.setattr(join, "cluster_identity", lambda _text, name: pulumi.Output.from_input(f"uid-of-{name}"))
+    project = tmp_path / "project"
+    project.mkdir()
+    for name in ("Pulumi.yaml", "__main__.py"):
+        shutil.copy(REPOSITORY / name, project / name)
+    for name in ("stacks", "policies"):
+        shutil.copytree(REPOSITORY / name, project / name)
+
+    def run(verb, stack, *options, expect=0):
+        code = main([verb, "-C", str(project), "-s", stack, "--json", *options])
+        captured = capsys.readouterr()
+        assert code == expect, captured.err or captured.out[-2000:]
+        return json.loads(captured.out)
+
+    return run
+
+
+def test_every_example_is_listed(repository):
+    committed = {f.name.split(".")[1] for f in (repository / "stacks").glob("Pulumi.*.yaml")} - {"sandbox"}
+    assert committed == set(EXAMPLES)
+
+
+@pytest.mark.parametrize("stack", EXAMPLES)
+def test_every_example_is_valid(repository, home, stack):
+    load_stack_file(repository / "stacks" / f"Pulumi.{stack}.yaml", base=repository)
+
+
+@pytest.mark.parametrize("stack", ALONE)
+def test_a_first_preview_works_when_nothing_exists(run, stack):
+    plan = run("preview", stack, "--engine", "embedded")
+    assert plan["failures"] == []
+    assert set(plan["summary"]) == {"create"}
+    names = {step["name"] for step in plan["steps"]}
+    assert "karmada-release" in names
+    assert "karmada-ready" in names
+
+
+def test_the_lessons_values_are_explained(run):
+    told = {value["path"]: value for value in run("explain", "lesson")["values"]}
+    for path, value in (
+        ("global.imageRegistry", "mirror.example.org"),
+        ("apiServer.image.repository", "myifeng/k8s.gcr.io_kube-apiserver"),
+        ("kubeControllerManager.image.repository", "myifeng/k8s.gcr.io_kube-controller-manager"),
+        ("etcd.internal.image.repository", "myifeng/k8s.gcr.io_etcd"),
+        ("apiServer.serviceType", "NodePort"),
+        ("apiServer.nodePort", 31443),
+    ):
+        assert told[path]["to"] == value
+        assert told[path]["why"]
+        assert told[path]["without"]
+    assert "203.0.113.7" in told["certs.auto.hosts"]["to"]
+    assert len(run("explain", "lesson")["hazards"]) == 3
+    assert run("explain", "workloads")["installs"] is None
+
+
+@pytest.mark.parametrize("stack", ALONE)
+def test_no_policy_is_violated_by_an_example(run, stack):
+    verdicts = run("policy", stack, "--engine", "embedded")
+    violated = [v for v in verdicts["verdicts"] if v["status"] == "violated"]
+    assert violated == []
