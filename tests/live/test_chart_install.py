@@ -1,0 +1,107 @@
+"""Karmada's chart installed, changed and taken away by a stack, both ends of the versions, on simulated pods.
+
+They run hooks and become ready, but there is no Karmada in them: whether it serves is asked for on a real node
+(`test_node.py`). Here it is the host that counts: it is as it was before.
+"""
+
+import shutil
+import subprocess
+
+import pytest
+import yaml
+
+from components import installation as surroundings
+from flotilla.cli.main import main
+from flotilla.errors import SandboxError
+from flotilla.karmada.host import unsettled
+from flotilla.kube.objects import differences
+from flotilla.sandbox.binaries import ensure
+from flotilla.sandbox.clusters import SandboxCluster
+from flotilla.sandbox.processes import wait_until
+from tests.contract.fleet import REPOSITORY
+from tests.live.chart import karmada_chart
+from tests.live.test_node import everything, installation
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory):
+    karmada_chart("1.18.2", tmp_path_factory.mktemp("asked"))  # skips before anything is started
+    try:
+        programs = ensure(print)
+    except SandboxError as error:
+        pytest.skip(str(error))
+    one = SandboxCluster("host", tmp_path_factory.mktemp("host"), programs)
+    try:
+        one.up(workloads=True, nodes=3)
+        yield one
+    finally:
+        one.down()
+
+
+@pytest.fixture
+def run(host, tmp_path, monkeypatch, capsys):
+    def served(props):
+        wait_until(lambda: not unsettled(host.connection()), seconds=60, doing="waiting for the chart's job")
+        return {**props, "kubeconfig": host.kubeconfig.read_text()}
+
+    monkeypatch.setattr(surroundings, "_ready", served)
+    (tmp_path / "stacks").mkdir()
+    for name in ("Pulumi.yaml", "__main__.py"):
+        shutil.copy(REPOSITORY / name, tmp_path / name)
+
+    def run(verb, *options, expect=0):
+        code = main([verb, "-C", str(tmp_path), "-s", "host", "--engine", "embedded", "--json", *options])
+        captured = capsys.readouterr()
+        assert code == expect, captured.err or captured.out[-2000:]
+        return captured.out
+
+    def write(version, chart, mode, **more):
+        plane = {"version": version, "helm": installation(host.kubeconfig, chart, mode, **more)}
+        (tmp_path / "stacks" / "Pulumi.host.yaml").write_text(
+            yaml.safe_dump({"config": {"flotilla:controlPlane": plane}})
+        )
+
+    run.write = write
+    yield run
+    main(["destroy", "-C", str(tmp_path), "-s", "host", "--engine", "embedded", "--yes"])
+
+
+# 1.18.2 with `auto` is left to the real node.
+@pytest.mark.parametrize(("version", "mode"), [("1.10.7", "custom"), ("1.10.7", "auto"), ("1.18.2", "custom")])
+def test_the_host_is_as_it_was_before(host, run, version, mode, tmp_path):
+    chart = karmada_chart(version, tmp_path)
+    connection = host.connection()
+    before = everything(connection, exports=False)
+    run.write(version, chart, mode)
+    run("preview")
+    assert everything(connection, exports=False) == before
+    run("up", "--yes")
+
+    manifest = helm(host, "get", "manifest", "karmada")
+    values = tmp_path / "values.yaml"
+    values.write_text(helm(host, "get", "values", "karmada"))
+    rendered = helm(host, "template", "karmada", str(chart), f"--values={values}", "--is-upgrade=false")
+    hooks = {name for name, obj in by_name(rendered).items() if "helm.sh/hook" in str(obj["metadata"])}
+    expected = {name: obj for name, obj in by_name(rendered).items() if name not in hooks}
+    assert by_name(manifest).keys() == expected.keys()
+    assert [name for name, obj in expected.items() if differences(obj, by_name(manifest)[name])] == []
+    run("preview", "--expect-no-changes")
+
+    run.write(version, chart, mode, replicas={"scheduler": 2})
+    assert "values.scheduler.replicaCount" in run("preview", "--detail")
+    run("up", "--yes")
+    run("destroy", "--yes")
+    assert everything(connection, exports=False) == before
+
+
+def helm(host, *arguments):
+    command = ["helm", *arguments, "--namespace=karmada-system", f"--kubeconfig={host.kubeconfig}"]
+    if arguments[0] == "template":
+        command.append("--validate")
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def by_name(text):
+    return {(obj["kind"], obj["metadata"]["name"]): obj for obj in yaml.safe_load_all(text) if obj}
