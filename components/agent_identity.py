@@ -26,14 +26,19 @@ class AgentIdentityProvider(ResourceProvider):
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
         """Renew for another address, another CA, and where the window before the end has come."""
-        window = dt.timedelta(days=int(news["renewBeforeDays"]))
-        due = dt.datetime.now(dt.UTC) + window >= dt.datetime.fromisoformat(olds["expires"])
+        due = dt.datetime.now(dt.UTC) >= _renewal(olds, int(news["renewBeforeDays"]))
         changed = any(olds.get(key) != news.get(key) for key in ("member", "server", "lifetimeDays"))
         return DiffResult(changes=due or changed or _authority(olds) != _authority(news))
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Ask for another one; the one before lasts until it ends."""
         return UpdateResult(outs=_issued(news))
+
+
+def _renewal(held: dict[str, Any], window_days: int) -> dt.datetime:
+    """Return when a certificate is due; a signer may give less time than was asked for, less than the window even."""
+    issued, expires = (dt.datetime.fromisoformat(held[key]) for key in ("issued", "expires"))
+    return expires - min(dt.timedelta(days=window_days), (expires - issued) / 3)
 
 
 def _authority(props: dict[str, Any]) -> str:
@@ -61,6 +66,7 @@ def _issued(props: dict[str, Any]) -> dict[str, Any]:
         **props,
         "kubeconfig": base64.b64encode(text.encode()).decode(),
         "fingerprint": pki.fingerprint(text),
+        "issued": dt.datetime.now(dt.UTC).isoformat(),
         "expires": pki.expires(identity.certificate).isoformat(),
     }
 
@@ -84,7 +90,7 @@ class AgentIdentity(Resource, module="flotilla", name="AgentIdentity"):
                 the kubeconfig's), lifetimeDays, renewBeforeDays.
             opts: resource options.
         """
-        outputs = dict.fromkeys(("kubeconfig", "fingerprint", "expires"))
+        outputs = dict.fromkeys(("kubeconfig", "fingerprint", "issued", "expires"))
         secret = pulumi.ResourceOptions(additional_secret_outputs=["kubeconfig"])
         super().__init__(
             AgentIdentityProvider(), name, {**props, **outputs}, pulumi.ResourceOptions.merge(opts, secret)

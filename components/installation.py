@@ -40,9 +40,13 @@ class HostStateProvider(ResourceProvider):
             raise FlotillaError(f"the host cluster's {held_up}")
         return CreateResult(id_="host", outs={**props, "found": [str(ref) for ref in host.leftovers(connection)]})
 
-    def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
-        """Stay as it is: what was there before doesn't change any more."""
-        return DiffResult(changes=False)
+    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
+        """Only follow the credentials: what was there before doesn't change any more."""
+        return DiffResult(changes=olds.get("kubeconfig") != news.get("kubeconfig"))
+
+    def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
+        """Keep what was seen, with the credentials of today: a destroy needs both."""
+        return UpdateResult(outs={**news, "found": olds["found"]})
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
         """Delete what the release has left, once it is gone."""
@@ -66,9 +70,13 @@ class UninstallGuardProvider(ResourceProvider):
         """Be there."""
         return CreateResult(id_="guard", outs=props)
 
-    def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
-        """Stay as it is."""
-        return DiffResult(changes=False)
+    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
+        """Only follow the credentials, which a destroy needs."""
+        return DiffResult(changes=olds.get("kubeconfig") != news.get("kubeconfig"))
+
+    def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
+        """Take the credentials of today."""
+        return UpdateResult(outs=news)
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
         """Disarm the chart's job."""
