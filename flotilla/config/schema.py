@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from flotilla.config.fleet import Fleet
-from flotilla.config.load import PROJECT
+from flotilla.config.stackfile import PROJECT
 
 SCHEMA_FILE = Path("stacks/fleet.schema.json")
 

@@ -182,21 +182,10 @@ def _authority(name: str, days: int, moment: dt.datetime, held: tuple[str, str] 
         return x509.load_pem_x509_certificate(held[0].encode()), _key(held[1])
     key = _key(None)
     subject = _subject(name)
-    usage = x509.KeyUsage(
-        digital_signature=True,
-        key_cert_sign=True,
-        crl_sign=True,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
     certificate = (
         _builder(subject, subject, key, moment, moment + dt.timedelta(days=days))
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .add_extension(usage, critical=True)
+        .add_extension(_usage(signs=True), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
@@ -213,21 +202,10 @@ def _leaf(
     names: list[str] | None = None,
 ) -> x509.Certificate:
     ca, ca_key = authority
-    usage = x509.KeyUsage(
-        digital_signature=True,
-        key_encipherment=True,
-        key_cert_sign=False,
-        crl_sign=False,
-        content_commitment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
     builder = (
         _builder(subject, ca.subject, key, moment, min(until, ca.not_valid_after_utc))
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(usage, critical=True)
+        .add_extension(_usage(signs=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)
     )
@@ -235,6 +213,21 @@ def _leaf(
         unique = list(dict.fromkeys(names))
         builder = builder.add_extension(x509.SubjectAlternativeName([_general(n) for n in unique]), critical=False)
     return builder.sign(ca_key, hashes.SHA256())
+
+
+def _usage(*, signs: bool) -> x509.KeyUsage:
+    """Return what a key is for: a CA signs certificates, every other one serves TLS."""
+    return x509.KeyUsage(
+        digital_signature=True,
+        key_encipherment=not signs,
+        key_cert_sign=signs,
+        crl_sign=signs,
+        content_commitment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
 
 
 def _builder(
