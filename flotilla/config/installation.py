@@ -76,7 +76,8 @@ def hazards(helm: HelmControlPlane, version: str) -> list[str]:
             "certificates.mode auto: the chart's job makes certificates once and never renews them; later changes of "
             "their names or lifetimes do nothing; it prints private keys into its log. Its job at uninstall would "
             "delete kube-public/cluster-info, the ServiceExport CRD and more of the host cluster (karmada#7618): the "
-            "stack disarms it before a destroy, but a `helm uninstall` by hand doesn't"
+            "stack disarms it before a destroy; a `helm uninstall` by hand, or Helm's own after a first installation "
+            "that fails, runs it as it is"
         )
     if helm.certificates.mode is CertificateMode.AUTO and Version.parse(version) < chart.CA_EXPIRY:
         found.append(

@@ -29,7 +29,9 @@ NAMESPACE = "flotilla-node"
 OUTSIDE, ADDRESS = "10.213.0.1", "10.213.0.2"
 PODS, SERVICES = "10.214.0.0/24", "10.215.0.0/24"
 _FIRST_SERVICE = "10.215.0.1"
-_SYSCTLS = ("vm/overcommit_memory", "kernel/panic", "kernel/panic_on_oops")
+_INOTIFY = "fs/inotify/max_user_instances"
+_SYSCTLS = ("vm/overcommit_memory", "kernel/panic", "kernel/panic_on_oops", _INOTIFY)
+_WATCHERS = 1024
 NEEDED = ("kubelet", "kube-proxy", "containerd", "containerd-shim-runc-v2", "ctr", "coredns", "cfssl", "cfssljson")
 FROM_SYSTEM = ("runc", "iptables", "conntrack", "nsenter", "ip", "busybox", "openssl", "curl", "bash", "sed", "base64")
 CNI = Path("/usr/lib/cni")
@@ -70,6 +72,8 @@ class Node:
         self.folder.mkdir(parents=True, exist_ok=True)
         for name in _SYSCTLS:
             self._sysctls[name] = Path("/proc/sys", name).read_text()
+        # Every API server takes six of what the kernel gives one user, 128 by default: pods would crash for want of it.
+        Path("/proc/sys", _INOTIFY).write_text(str(max(_WATCHERS, int(self._sysctls[_INOTIFY]))))
         self._networks = set(_NETWORKS.glob("*"))
         self._network()
         self._credentials()
