@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import time
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -16,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from flotilla.errors import FlotillaError
-from flotilla.kube.connection import Connection
+from flotilla.kube.connection import ApiError, Connection
 from flotilla.kube.objects import Object, ObjectRef
 
 _API = "certificates.k8s.io/v1"
@@ -24,6 +25,7 @@ _SIGNER = "kubernetes.io/kube-apiserver-client"
 _WAIT_SECONDS = 60.0
 _POLL_SECONDS = 0.2
 _DAY_SECONDS = 86400
+_ATTEMPTS = 10
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def request_identity(connection: Connection, *, name: str, user: str, group: str
     connection.delete(ref, propagation="Background")
     live = connection.create(_request(name, pem, lifetime_days), field_manager="flotilla")
     try:
-        _approve(connection, live)
+        _approve(connection, ref, live)
         certificate = _await_certificate(connection, ref)
     finally:
         connection.delete(ref, propagation="Background")
@@ -82,16 +84,23 @@ def _request(name: str, pem: bytes, lifetime_days: int) -> Object:
     }
 
 
-def _approve(connection: Connection, live: Object) -> None:
-    path = connection.resource(_API, "CertificateSigningRequest").path(live["metadata"]["name"])
-    approved = {
-        "type": "Approved",
-        "status": "True",
-        "reason": "Flotilla",
-        "message": "declared in a stack",
-    }
-    body = {**live, "status": {"conditions": [approved]}}
-    connection.request("PUT", f"{path}/approval", body=body, doing=f"approving {live['metadata']['name']}")
+def _approve(connection: Connection, ref: ObjectRef, live: Object) -> None:
+    """Approve a request; controllers that look at every request may write to it at the same time."""
+    path = connection.resource(_API, "CertificateSigningRequest").path(ref.name)
+    for attempt in range(_ATTEMPTS):
+        conditions = (live.get("status") or {}).get("conditions") or []
+        if any(condition["type"] == "Approved" for condition in conditions):
+            return
+        approved = {"type": "Approved", "status": "True", "reason": "Flotilla", "message": "declared in a stack"}
+        body = {**live, "status": {**(live.get("status") or {}), "conditions": [*conditions, approved]}}
+        try:
+            connection.request("PUT", f"{path}/approval", body=body, doing=f"approving {ref.name}")
+        except ApiError as error:
+            if error.status != HTTPStatus.CONFLICT or attempt == _ATTEMPTS - 1:
+                raise
+            live = connection.get(ref)
+        else:
+            return
 
 
 def _await_certificate(connection: Connection, ref: ObjectRef) -> str:

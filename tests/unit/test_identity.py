@@ -1,0 +1,62 @@
+"""Having a certificate signed, while others write to the same request."""
+
+import base64
+
+import pytest
+
+from flotilla.karmada.identity import request_identity
+from flotilla.kube.connection import ApiError
+
+
+class Plane:
+    """A control plane whose controllers come between: the first writes conflict, then it signs what is approved."""
+
+    name = "Karmada"
+
+    def __init__(self, conflicts, *, approves=False):
+        self.conflicts = conflicts
+        self.approves = approves
+        self.held = {}
+        self.deleted = 0
+
+    def resource(self, _api, _kind):
+        return self
+
+    def path(self, name):
+        return f"/csr/{name}"
+
+    def create(self, obj, *, field_manager):
+        self.held = {**obj, "metadata": {**obj["metadata"], "resourceVersion": "1"}}
+        return self.held
+
+    def delete(self, _ref, *, propagation):
+        self.deleted += 1
+
+    def get(self, _ref):
+        conditions = (self.held.get("status") or {}).get("conditions")
+        if conditions:
+            self.held["status"]["certificate"] = base64.b64encode(b"PEM").decode()
+        return self.held
+
+    def request(self, _method, _path, *, body, doing):
+        if self.conflicts:
+            self.conflicts -= 1
+            if self.approves:
+                self.held = {**self.held, "status": {"conditions": [{"type": "Approved", "status": "True"}]}}
+            raise ApiError("modified", status=409)
+        self.held = body
+
+
+@pytest.mark.parametrize(("conflicts", "approves"), [(0, False), (3, False), (1, True)])
+def test_a_request_that_others_write_to_is_approved(conflicts, approves):
+    plane = Plane(conflicts, approves=approves)
+    made = request_identity(plane, name="n", user="u", group="g", lifetime_days=1)
+    assert made.certificate == "PEM"
+    assert plane.deleted == 2, "nothing is left of it"
+
+
+def test_a_request_that_always_conflicts_fails_and_is_taken_away():
+    plane = Plane(99)
+    with pytest.raises(ApiError):
+        request_identity(plane, name="n", user="u", group="g", lifetime_days=1)
+    assert plane.deleted == 2
