@@ -57,7 +57,7 @@ def _issued(props: dict[str, Any]) -> dict[str, Any]:
         lifetime_days=int(props["lifetimeDays"]),
     )
     text = pki.kubeconfig(
-        props["server"] or kubeconfigs.server(kubeconfigs.select(kubeconfigs.load(control_plane))),
+        props["server"] or kubeconfigs.server_of(control_plane),
         ca_cert=base64.b64decode(_authority(props)).decode(),
         cert=identity.certificate,
         key=identity.key,

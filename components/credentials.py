@@ -48,10 +48,6 @@ class Credentials:
 def server_of(kubeconfig: pulumi.Input[str]) -> pulumi.Input[str]:
     """Return the URL that a kubeconfig dials, which is no secret."""
     if isinstance(kubeconfig, str):
-        return _server(kubeconfig)
+        return kubeconfigs.server_of(kubeconfig)
     known: pulumi.Output[str] = pulumi.Output.from_input(kubeconfig)
-    return pulumi.Output.unsecret(known.apply(_server))
-
-
-def _server(text: str) -> str:
-    return kubeconfigs.server(kubeconfigs.select(kubeconfigs.load(text)))
+    return pulumi.Output.unsecret(known.apply(kubeconfigs.server_of))

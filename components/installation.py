@@ -23,10 +23,18 @@ _POLL_SECONDS = 1.0
 _SECRET = ObjectRef("v1", "Secret", f"{RELEASE}-kubeconfig", SYSTEM_NAMESPACE)
 
 
-class HostStateProvider(ResourceProvider):
-    """Remembers what of the chart's leftovers was there before it; a destroy then deletes the others."""
+class _OnHost(ResourceProvider):
+    """Acts on the host cluster when a destroy comes, with the credentials of then."""
 
     serialize_as_secret_always = False
+
+    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
+        """Only follow the credentials."""
+        return DiffResult(changes=olds.get("kubeconfig") != news.get("kubeconfig"))
+
+
+class HostStateProvider(_OnHost):
+    """Remembers what of the chart's leftovers was there before it; a destroy then deletes the others."""
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Look before anything is installed.
@@ -40,12 +48,8 @@ class HostStateProvider(ResourceProvider):
             raise FlotillaError(f"the host cluster's {held_up}")
         return CreateResult(id_="host", outs={**props, "found": [str(ref) for ref in host.leftovers(connection)]})
 
-    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        """Only follow the credentials: what was there before doesn't change any more."""
-        return DiffResult(changes=olds.get("kubeconfig") != news.get("kubeconfig"))
-
     def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
-        """Keep what was seen, with the credentials of today: a destroy needs both."""
+        """Keep what was seen: what was there before doesn't change any more."""
         return UpdateResult(outs={**news, "found": olds["found"]})
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
@@ -61,18 +65,12 @@ class HostState(Resource, module="flotilla", name="HostState"):
         super().__init__(HostStateProvider(), name, {"kubeconfig": kubeconfig, "found": None}, opts)
 
 
-class UninstallGuardProvider(ResourceProvider):
+class UninstallGuardProvider(_OnHost):
     """Does nothing until a destroy reaches it, which is before the release goes."""
-
-    serialize_as_secret_always = False
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Be there."""
         return CreateResult(id_="guard", outs=props)
-
-    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        """Only follow the credentials, which a destroy needs."""
-        return DiffResult(changes=olds.get("kubeconfig") != news.get("kubeconfig"))
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Take the credentials of today."""
@@ -134,11 +132,8 @@ def _kubeconfig(props: dict[str, Any]) -> str:
     if props["own"]:
         return str(props["credentials"])
     secret = connect(props["host"], name="the host cluster").get(_SECRET)
-    return pki.republished(kubeconfigs.load(_decoded(secret), origin=str(_SECRET)), props["server"])
-
-
-def _decoded(secret: dict[str, Any]) -> str:
-    return base64.b64decode(secret["data"]["kubeconfig"]).decode()
+    text = base64.b64decode(secret["data"]["kubeconfig"]).decode()
+    return pki.republished(kubeconfigs.load(text, origin=str(_SECRET)), props["server"])
 
 
 class Ready(Resource, module="flotilla", name="ControlPlaneReady"):

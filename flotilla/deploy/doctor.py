@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -36,7 +37,6 @@ _GIB = 2**30
 _KIND_NODE_GIB = 4
 # kind's own advice (known issues, "too many open files"): several nodes need more than the kernel's 128 instances.
 _KIND_INOTIFY = {"max_user_instances": 512, "max_user_watches": 524288}
-_DEFAULT_REGISTRIES = {"apiServer": "registry.k8s.io", "kubeControllerManager": "registry.k8s.io"}
 
 
 class Health(StrEnum):
@@ -94,10 +94,10 @@ def _wrong(what: str, seen: str, remedy: str) -> Finding:
 def _tools(fleet: Fleet) -> Iterator[Check]:
     yield _pulumi
     if fleet.control_plane.helm:
-        yield lambda: _program("helm", ("version", "--short"), (3, 13), "install Helm 3.13 or newer: helm.sh")
+        yield partial(_program, "helm", ("version", "--short"), (3, 13), "install Helm 3.13 or newer: helm.sh")
     for runtime in sorted({cluster.runtime.value for cluster in fleet.clusters}):
-        yield lambda: _program("kind", ("version",), (0, 24), "install kind 0.24 or newer: kind.sigs.k8s.io")
-        yield lambda runtime=runtime: _runtime(runtime)  # type: ignore[misc]
+        yield partial(_program, "kind", ("version",), (0, 24), "install kind 0.24 or newer: kind.sigs.k8s.io")
+        yield partial(_runtime, runtime)
 
 
 def _pulumi() -> Finding:
@@ -148,15 +148,15 @@ def _clusters(fleet: Fleet, base: Path, seconds: float) -> Iterator[Check]:
     for name, source in sources:
         if source.cluster is not None:
             made = f"{source.cluster} is made by {'stack ' + source.stack if source.stack else 'this stack'}"
-            yield lambda name=name, made=made: Finding(name, Health.FINE, made)  # type: ignore[misc]
+            yield partial(_fine, name, made)
         elif source.inline is not None and source.inline.get_secret_value() == "[secret]":
             seen = "its kubeconfig is encrypted in the stack file; a preview looks into it"
-            yield lambda name=name, seen=seen: Finding(name, Health.NOTE, seen)  # type: ignore[misc]
+            yield partial(Finding, name, Health.NOTE, seen)
         else:
-            yield lambda name=name, source=source: _cluster(name, kubeconfig_text(source, base), seconds)  # type: ignore[misc]
+            yield partial(_cluster, name, kubeconfig_text(source, base), seconds)
     for member in fleet.members:
         if member.mode is JoinMode.PUSH and member.api_endpoint:
-            yield lambda member=member: _endpoint(member.name, str(member.api_endpoint), seconds)  # type: ignore[misc]
+            yield partial(_endpoint, member.name, str(member.api_endpoint), seconds)
 
 
 def _cluster(name: str, kubeconfig: str, seconds: float) -> Finding:
@@ -190,14 +190,14 @@ def _machine(fleet: Fleet) -> Iterator[Check]:
     if not fleet.clusters:
         return
     nodes = sum(max(1, len(cluster.nodes)) for cluster in fleet.clusters)
-    yield lambda: _disk(nodes)
+    yield partial(_disk, nodes)
     ranges = ", ".join(f"{c.name} {c.pod_subnet} and {c.service_subnet}" for c in fleet.clusters)
-    yield lambda: _fine("subnets", f"apart: {ranges}")  # else the stack file would not have been valid
+    yield partial(_fine, "subnets", f"apart: {ranges}")  # else the stack file would not have been valid
     for name, needed in _KIND_INOTIFY.items():
-        yield lambda name=name, needed=needed: _inotify(name, needed)  # type: ignore[misc]
+        yield partial(_inotify, name, needed)
     for cluster in fleet.clusters:
         for address, port in _ports(cluster):
-            yield lambda c=cluster, a=address, p=port: _port(c, a, p)  # type: ignore[misc]
+            yield partial(_port, cluster, address, port)
 
 
 def _disk(nodes: int) -> Finding:
@@ -254,12 +254,12 @@ def _port(cluster: KindCluster, address: str, port: int) -> Finding:
 
 
 def _installation(helm: HelmControlPlane, version: str, base: Path, seconds: float) -> Iterator[Check]:
-    yield lambda: _chart(helm, version, base, seconds)
+    yield partial(_chart, helm, version, base, seconds)
     for registry in sorted(_registries(helm, version)):
-        yield lambda registry=registry: _registry(registry, seconds)  # type: ignore[misc]
-    yield lambda: _certificate(helm, seconds)
+        yield partial(_registry, registry, seconds)
+    yield partial(_certificate, helm, seconds)
     if helm.host.cluster is None and (helm.host.inline is None or helm.host.inline.get_secret_value() != "[secret]"):
-        yield lambda: _release(kubeconfig_text(helm.host, base), seconds)
+        yield partial(_release, kubeconfig_text(helm.host, base), seconds)
 
 
 def _chart(helm: HelmControlPlane, version: str, base: Path, seconds: float) -> Finding:
@@ -287,10 +287,12 @@ def _registries(helm: HelmControlPlane, version: str) -> set[str]:
     if helm.images.registry:
         return {helm.images.registry.partition("/")[0]}
     values = release_values(helm, version)
-    found = {"docker.io"}
-    for name in COMPONENTS:
-        held: Any = values.get(name) or {}
-        found.add(str((held.get("image") or {}).get("registry") or _DEFAULT_REGISTRIES.get(name, "docker.io")))
+    found = set()
+    for component in COMPONENTS.values():
+        held: Any = values
+        for step in (*component.path.split("."), "image", "registry"):
+            held = (held or {}).get(step)
+        found.add(str(held or component.registry))
     return found
 
 

@@ -33,12 +33,20 @@ class Component:
     """The chart's replicas; None for what has no pods of its own, or has them by member."""
     karmada: bool = True
     """It is Karmada's own: its tag is Karmada's version."""
+    floats: bool = True
+    """The chart gives it the tag `latest`; the others' tags it pins, version by version."""
+    registry: str = "docker.io"
+    """The chart's registry."""
+
+
+def _kubernetes(path: str, repository: str) -> Component:
+    return Component(path, repository, karmada=False, floats=False, registry="registry.k8s.io")
 
 
 COMPONENTS = {
-    "apiServer": Component("apiServer", "kube-apiserver", karmada=False),
-    "etcd": Component("etcd.internal", "etcd", karmada=False),
-    "kubeControllerManager": Component("kubeControllerManager", "kube-controller-manager", karmada=False),
+    "apiServer": _kubernetes("apiServer", "kube-apiserver"),
+    "etcd": _kubernetes("etcd.internal", "etcd"),
+    "kubeControllerManager": _kubernetes("kubeControllerManager", "kube-controller-manager"),
     "aggregatedApiServer": Component("aggregatedApiServer", "karmada/karmada-aggregated-apiserver"),
     "controllerManager": Component("controllerManager", "karmada/karmada-controller-manager"),
     "scheduler": Component("scheduler", "karmada/karmada-scheduler"),
@@ -184,7 +192,7 @@ def images(
             changes.add(
                 f"{component.path}.image.tag",
                 tag,
-                default="latest" if component.karmada or name in _PINNED else None,
+                default="latest" if component.floats else None,
                 reason="the stack says another tag"
                 if name in tags
                 else "pinned: the chart says `latest` through a YAML anchor, so that its version alone changes no tag",

@@ -12,7 +12,7 @@ import yaml
 from flotilla.errors import ClusterError
 from flotilla.karmada.api import POLICY_API
 from flotilla.karmada.chart import RELEASE, SYSTEM_NAMESPACE
-from flotilla.kube.connection import ApiError, Connection
+from flotilla.kube.connection import Connection
 from flotilla.kube.helm import Release, latest_release
 from flotilla.kube.objects import Object, ObjectRef, condition, is_true
 
@@ -161,12 +161,7 @@ def stuck(connection: Connection, name: str = RELEASE, namespace: str = SYSTEM_N
     Raises:
         ClusterError: the cluster could not be asked.
     """
-    try:
-        release = latest_release(connection, namespace, name)
-    except ApiError as error:
-        if error.missing:
-            return ""
-        raise
+    release = latest_release(connection, namespace, name)
     if release is None or release.status in ("deployed", "superseded", "uninstalled"):
         return ""
     if release.revision == 1 or release.status == "uninstalling":

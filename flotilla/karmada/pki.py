@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from flotilla.karmada.chart import SYSTEM_NAMESPACE
+from flotilla.karmada.chart import CHART_HOSTS, SYSTEM_NAMESPACE
 
 _KEY_BITS = 3072
 _CLOCK_SKEW = dt.timedelta(minutes=5)
@@ -49,15 +49,11 @@ class Certificates:
 
 def service_names(domain: str = "cluster.local") -> list[str]:
     """Return the names by which the control plane's parts call each other within the host cluster."""
-    namespace = SYSTEM_NAMESPACE
-    return [
-        "kubernetes.default.svc",
-        f"*.etcd.{namespace}.svc.{domain}",
-        f"*.{namespace}.svc.{domain}",
-        f"*.{namespace}.svc",
-        "localhost",
-        "127.0.0.1",
-    ]
+    filled = {"{{ .Release.Namespace }}": SYSTEM_NAMESPACE, "{{ .Values.clusterDomain }}": domain}
+    names = list(CHART_HOSTS)
+    for template, value in filled.items():
+        names = [name.replace(template, value) for name in names]
+    return names
 
 
 def issue(
@@ -125,7 +121,11 @@ def names_of(pem: str) -> list[str]:
 
 def covers(pem: str, host: str) -> bool:
     """Tell whether a certificate names a host, as a TLS client judges it (RFC 6125: a star stands for one label)."""
-    names = names_of(pem)
+    return is_named(host, names_of(pem))
+
+
+def is_named(host: str, names: list[str]) -> bool:
+    """Tell whether a host is among names, where a star stands for one label."""
     _, _, parent = host.partition(".")
     return host in names or (bool(parent) and f"*.{parent}" in names)
 

@@ -78,6 +78,11 @@ def server(document: dict[str, Any]) -> str:
     return str(document["clusters"][0]["cluster"].get("server", ""))
 
 
+def server_of(text: str) -> str:
+    """Return the API server's URL of a kubeconfig's current context."""
+    return server(select(load(text)))
+
+
 def renamed(document: dict[str, Any], name: str) -> dict[str, Any]:
     """Return a kubeconfig of one context with its context, cluster and user called `name`."""
     return {

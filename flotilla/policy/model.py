@@ -13,6 +13,7 @@ from flotilla.karmada.rollout import facts_of
 from flotilla.kube.objects import Object
 
 WORKLOAD_TYPE = "flotilla:index:PropagatedWorkload"
+MEMBER_TYPES = ("flotilla:index:PushMember", "flotilla:index:PullMember")
 _KUBERNETES = "kubernetes:"
 
 

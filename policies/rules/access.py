@@ -2,14 +2,12 @@
 
 from collections.abc import Iterator
 
-from flotilla.policy.model import Resource, Rule, StackView, value_at
-
-_MEMBERS = ("flotilla:index:PushMember", "flotilla:index:PullMember")
+from flotilla.policy.model import MEMBER_TYPES, Resource, Rule, StackView, value_at
 
 
 def _roles(view: StackView) -> list[Resource]:
     """Return all roles but the join's own, which Karmada needs as it is."""
-    return [role for role in view.objects("Role", "ClusterRole") if role.parent_type not in _MEMBERS]
+    return [role for role in view.objects("Role", "ClusterRole") if role.parent_type not in MEMBER_TYPES]
 
 
 def _wildcards(role: Resource, _view: StackView) -> Iterator[str]:

@@ -7,7 +7,7 @@ from flotilla.policy.model import Resource, Rule, StackView, value_at
 
 from .pods import containers, name_of, with_pods
 
-_MOVING = ("", "latest")
+MOVING = ("", "latest")
 
 
 def _subjects(view: StackView) -> list[Resource]:
@@ -20,7 +20,7 @@ def _judge(resource: Resource, _view: StackView) -> Iterator[str]:
         return
     for container in containers(resource):
         image = str(value_at(container, "image", default=""))
-        if Image.parse(image).tag in _MOVING:
+        if Image.parse(image).tag in MOVING:
             yield f"container {name_of(container)} runs {image or 'no image'}, which has no fixed version"
 
 
@@ -28,7 +28,7 @@ def _judge_override(policy: Resource) -> Iterator[str]:
     for rule in policy.at("spec", "overrideRules", default=[]):
         for override in value_at(rule, "overriders", "imageOverrider", default=[]):
             removes = override.get("operator") == "remove"
-            if override.get("component") == "Tag" and (removes or override.get("value") in _MOVING):
+            if override.get("component") == "Tag" and (removes or override.get("value") in MOVING):
                 yield f"an override sets the tag to {override.get('value') or 'nothing'}, which is no fixed version"
 
 

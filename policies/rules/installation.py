@@ -3,20 +3,20 @@
 from collections.abc import Iterator
 from urllib.parse import urlparse
 
-from flotilla.karmada.chart import COMPONENTS
+from flotilla.karmada.chart import COMPONENTS, RELEASE
+from flotilla.karmada.pki import is_named
 from flotilla.policy.model import Resource, Rule, StackView, value_at
+
+from .images import MOVING
 
 _CERTIFICATES = "pulumi-python:dynamic/flotilla:Certificates"
 _READY = "pulumi-python:dynamic/flotilla:ControlPlaneReady"
 _LONGEST_DAYS = 825
 _SHORTEST_WINDOW_DAYS = 14
-_MOVING = ("", "latest")
-# What the chart pins by itself, version by version.
-_PINNED_BY_CHART = ("apiServer", "kubeControllerManager", "etcd")
 
 
 def _releases(view: StackView) -> list[Resource]:
-    return [release for release in view.objects("Release") if release.at("name") == "karmada"]
+    return [release for release in view.objects("Release") if release.at("name") == RELEASE]
 
 
 def _value(release: Resource, path: str, default: str) -> str:
@@ -31,8 +31,8 @@ def _volatile(release: Resource, _view: StackView) -> Iterator[str]:
 
 def _floating(release: Resource, _view: StackView) -> Iterator[str]:
     for name, component in COMPONENTS.items():
-        default = "pinned" if name in _PINNED_BY_CHART else "latest"
-        if _value(release, f"{component.path}.image.tag", default) in _MOVING:
+        default = "latest" if component.floats else "pinned by the chart"
+        if _value(release, f"{component.path}.image.tag", default) in MOVING:
             yield f"runs {name} by a tag that moves"
 
 
@@ -62,8 +62,7 @@ def _unnamed(ready: Resource, view: StackView) -> Iterator[str]:
     names = [name for r in view.resources if r.type == _CERTIFICATES for name in r.at("names", default=[])]
     for release in _releases(view):
         names += value_at(release.props, "values", "certs", "auto", "hosts", default=[])
-    parent = host.partition(".")[2]
-    if host not in names and f"*.{parent}" not in names:
+    if not is_named(host, names):
         yield f"is published as {host}, which is in no certificate"
 
 

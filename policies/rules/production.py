@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from flotilla.policy.model import Resource, Rule, StackView
+from flotilla.policy.model import MEMBER_TYPES, Resource, Rule, StackView
 
-_TYPES = ("flotilla:index:KarmadaControlPlane", "flotilla:index:PushMember", "flotilla:index:PullMember")
+_TYPES = ("flotilla:index:KarmadaControlPlane", *MEMBER_TYPES)
 
 
 def _components(view: StackView) -> list[Resource]:
