@@ -9,7 +9,7 @@ import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
 
 from flotilla.karmada import pki
-from flotilla.karmada.chart import Pki
+from flotilla.karmada.chart_values import Pki
 
 _PEMS = tuple(pki.Certificates.__dataclass_fields__)
 _FINGERPRINT = "fingerprint"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from flotilla.config.helm import CertificateMode, Endpoint, EndpointType, EtcdStorage, HelmControlPlane
-from flotilla.karmada import chart, pki
-from flotilla.karmada.chart import ChartValue
+from flotilla.karmada import chart, chart_values, pki
+from flotilla.karmada.chart_values import ChartValue, Pki
 from flotilla.karmada.versions import Version
 
-PLACEHOLDER = chart.Pki(*["[made by the stack]"] * 8)
+PLACEHOLDER = Pki(*["[made by the stack]"] * 8)
 """Stands for certificates where none are made yet: in `explain`, and where values are only looked at."""
 
 
@@ -29,10 +29,10 @@ def running(helm: HelmControlPlane) -> list[str]:
     return [name for name in chart.CORE if name not in without] + [option.value for option in helm.components]
 
 
-def changed_values(helm: HelmControlPlane, version: str, certificates: chart.Pki = PLACEHOLDER) -> list[ChartValue]:
+def changed_values(helm: HelmControlPlane, version: str, certificates: Pki = PLACEHOLDER) -> list[ChartValue]:
     """Return every value of the chart that is changed, without the stack's own `values`."""
     images = helm.images
-    values = chart.images(
+    values = chart_values.images(
         version,
         registry=images.registry,
         repositories=dict(images.repositories),
@@ -42,28 +42,28 @@ def changed_values(helm: HelmControlPlane, version: str, certificates: chart.Pki
     values += _endpoint(helm.endpoint)
     settings = helm.certificates
     if settings.mode is CertificateMode.CUSTOM:
-        values += chart.own_certificates(certificates, running(helm))
+        values += chart_values.own_certificates(certificates, running(helm))
     else:
-        values += chart.chart_certificates(
+        values += chart_values.chart_certificates(
             Version.parse(version),
             published_names(helm),
             lifetime_days=settings.lifetime_days,
             ca_lifetime_days=settings.ca_lifetime_days,
         )
     values += _etcd(helm)
-    values += chart.scale(dict(helm.replicas), {name: q.model_dump() for name, q in helm.resources.items()})
-    return values + chart.options([option.value for option in helm.components], dict(helm.feature_gates))
+    values += chart_values.scale(dict(helm.replicas), {name: q.model_dump() for name, q in helm.resources.items()})
+    return values + chart_values.options([option.value for option in helm.components], dict(helm.feature_gates))
 
 
-def release_values(helm: HelmControlPlane, version: str, certificates: chart.Pki = PLACEHOLDER) -> dict[str, Any]:
+def release_values(helm: HelmControlPlane, version: str, certificates: Pki = PLACEHOLDER) -> dict[str, Any]:
     """Return the chart's values as one document."""
-    return chart.merged(changed_values(helm, version, certificates), dict(helm.values))
+    return chart_values.merged(changed_values(helm, version, certificates), dict(helm.values))
 
 
 def explained(helm: HelmControlPlane, version: str) -> list[ChartValue]:
     """Return every changed value, those of the stack's own `values` at the end; what they replace is left out."""
     ours = changed_values(helm, version)
-    last = chart.escape_hatch(ours, dict(helm.values))
+    last = chart_values.escape_hatch(ours, dict(helm.values))
     replaced = {value.path for value in last}
     return [value for value in ours if value.path not in replaced] + last
 
@@ -95,7 +95,7 @@ def hazards(helm: HelmControlPlane, version: str) -> list[str]:
 def _endpoint(endpoint: Endpoint) -> list[ChartValue]:
     kind = endpoint.type
     own_service = kind in (EndpointType.NODE_PORT, EndpointType.LOAD_BALANCER)
-    return chart.endpoint(
+    return chart_values.endpoint(
         kind.value if own_service else "ClusterIP",
         node_port=endpoint.port if kind is EndpointType.NODE_PORT else None,
         host_network=kind is EndpointType.HOST_NETWORK,
@@ -107,11 +107,11 @@ def _etcd(helm: HelmControlPlane) -> list[ChartValue]:
     settings = helm.etcd
     if settings.external:
         external = settings.external
-        return chart.etcd(
+        return chart_values.etcd(
             servers=external.servers,
             prefix=external.prefix,
             ca_cert=external.ca_cert,
             cert=external.cert,
             key=external.key.get_secret_value(),
         )
-    return chart.etcd(claim=(settings.size, settings.storage_class or "") if settings.size else None)
+    return chart_values.etcd(claim=(settings.size, settings.storage_class or "") if settings.size else None)

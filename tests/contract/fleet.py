@@ -4,21 +4,49 @@ import shutil
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 import yaml
 
+from flotilla.errors import SandboxError
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import Connection
+from flotilla.sandbox.binaries import ensure
+from flotilla.sandbox.clusters import SandboxCluster
 from flotilla.sandbox.fleet import Sandbox
 
 REPOSITORY = Path(__file__).parents[2]
 
 
-@contextmanager
-def fleet_in(project: Path, **arguments):
-    """Start Karmada, or the stand-in, and three clusters, none of them joined; take it all away afterwards."""
+def programs():
+    """The sandbox's programs; skips where they can't be had."""
+    try:
+        return ensure(print)
+    except SandboxError as error:
+        pytest.skip(str(error))
+
+
+def copy_program(project: Path) -> None:
+    """Make a folder a copy of the project: its program, and room for stacks."""
     (project / "stacks").mkdir()
     for name in ("Pulumi.yaml", "__main__.py"):
         shutil.copy(REPOSITORY / name, project / name)
+
+
+@contextmanager
+def cluster_in(folder: Path, name: str, binaries, *, nodes: int):
+    """One cluster with simulated nodes and pods; it is taken away afterwards."""
+    one = SandboxCluster(name, folder, binaries)
+    try:
+        one.up(workloads=True, nodes=nodes)
+        yield one
+    finally:
+        one.down()
+
+
+@contextmanager
+def fleet_in(project: Path, **arguments):
+    """Start Karmada, or the stand-in, and three clusters, none of them joined; take it all away afterwards."""
+    copy_program(project)
     sandbox = Sandbox(project)
     try:
         sandbox.up(print, members=3, **arguments)

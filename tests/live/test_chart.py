@@ -9,6 +9,7 @@ import yaml
 from flotilla.config.installation import certificate_names, release_values
 from flotilla.config.load import load_stack_file
 from flotilla.karmada import chart, pki
+from flotilla.karmada.chart_values import Pki
 from flotilla.karmada.versions import Version
 from tests.live.chart import karmada_chart
 from tests.unit.test_chart import helm
@@ -23,7 +24,7 @@ def render(tmp_path):
         made = pki.issue(certificate_names(settings), lifetime_days=90, ca_lifetime_days=900).plain()
         del made["front_proxy_ca_key"], made["admin_cert"], made["admin_key"]
         values = tmp_path / "values.yaml"
-        certificates = chart.Pki(**made, fingerprint="f1")
+        certificates = Pki(**made, fingerprint="f1")
         values.write_text(yaml.safe_dump(release_values(settings, version, certificates)))
         command = ["helm", "template", "karmada", str(karmada_chart(version, tmp_path)), "-n", "karmada-system"]
         command += [f"--values={values}", "--kube-version=1.33.0"]

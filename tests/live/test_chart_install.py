@@ -4,7 +4,6 @@ They run hooks and become ready, but there is no Karmada in them: whether it ser
 (`test_node.py`). Here it is the host that counts: it is as it was before.
 """
 
-import shutil
 import subprocess
 
 import pytest
@@ -12,13 +11,10 @@ import yaml
 
 from components import installation as surroundings
 from flotilla.cli.main import main
-from flotilla.errors import SandboxError
 from flotilla.karmada.host import unsettled
 from flotilla.kube.objects import differences
-from flotilla.sandbox.binaries import ensure
-from flotilla.sandbox.clusters import SandboxCluster
 from flotilla.sandbox.processes import wait_until
-from tests.contract.fleet import REPOSITORY
+from tests.contract.fleet import cluster_in, copy_program, programs
 from tests.live.chart import karmada_chart
 from tests.live.test_node import everything, installation
 
@@ -28,16 +24,8 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
 @pytest.fixture(scope="module")
 def host(tmp_path_factory):
     karmada_chart("1.18.2", tmp_path_factory.mktemp("asked"))  # skips before anything is started
-    try:
-        programs = ensure(print)
-    except SandboxError as error:
-        pytest.skip(str(error))
-    one = SandboxCluster("host", tmp_path_factory.mktemp("host"), programs)
-    try:
-        one.up(workloads=True, nodes=3)
+    with cluster_in(tmp_path_factory.mktemp("host"), "host", programs(), nodes=3) as one:
         yield one
-    finally:
-        one.down()
 
 
 @pytest.fixture
@@ -47,9 +35,7 @@ def run(host, tmp_path, monkeypatch, capsys):
         return {**props, "kubeconfig": host.kubeconfig.read_text()}
 
     monkeypatch.setattr(surroundings, "_ready", served)
-    (tmp_path / "stacks").mkdir()
-    for name in ("Pulumi.yaml", "__main__.py"):
-        shutil.copy(REPOSITORY / name, tmp_path / name)
+    copy_program(tmp_path)
 
     def run(verb, *options, expect=0):
         code = main([verb, "-C", str(tmp_path), "-s", "host", "--engine", "embedded", "--json", *options])

@@ -19,11 +19,10 @@ from flotilla.karmada import pki
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import ApiError
 from flotilla.kube.objects import ObjectRef
-from flotilla.sandbox.binaries import ensure
-from flotilla.sandbox.clusters import SandboxCluster
 from flotilla.sandbox.karmada import find_karmada
 from flotilla.sandbox.processes import wait_until
-from tests.contract.fleet import REPOSITORY
+from tests.contract.fleet import cluster_in, copy_program
+from tests.contract.fleet import programs as sandbox_programs
 from tests.live.chart import karmada_chart
 from tests.live.node.node import ADDRESS, Node, image_archive, missing
 
@@ -52,7 +51,7 @@ def programs():
     lacking = missing()
     if lacking:
         pytest.skip(f"a node needs {', '.join(lacking)}")
-    return ensure(print)
+    return sandbox_programs()
 
 
 @pytest.fixture(scope="module")
@@ -79,12 +78,8 @@ def node(programs, chart, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def member(programs, tmp_path_factory):
-    one = SandboxCluster("sandboxed", tmp_path_factory.mktemp("member"), programs)
-    try:
-        one.up(workloads=True, nodes=1)
+    with cluster_in(tmp_path_factory.mktemp("member"), "sandboxed", programs, nodes=1) as one:
         yield one
-    finally:
-        one.down()
 
 
 def images_of(chart):
@@ -157,9 +152,7 @@ def everything(connection, *, exports=True):
 
 @contextmanager
 def project(folder, node, member, chart):
-    (folder / "stacks").mkdir()
-    for name in ("Pulumi.yaml", "__main__.py"):
-        shutil.copy(REPOSITORY / name, folder / name)
+    copy_program(folder)
     port = kubeconfigs.server(kubeconfigs.select(kubeconfigs.load(member.kubeconfig.read_text()))).rpartition(":")[2]
     endpoint = f"https://{node.forward(int(port))}"
     members = [

@@ -4,32 +4,22 @@ import uuid
 
 import pytest
 
-from flotilla.errors import SandboxError
 from flotilla.kube.objects import ObjectRef
-from flotilla.sandbox.binaries import ensure
-from flotilla.sandbox.clusters import SandboxCluster
-from tests.contract.fleet import fleet_in
+from tests.contract.fleet import cluster_in, fleet_in, programs
 from tests.contract.main_job import run  # noqa: F401 - a fixture of the contract
 
 
 @pytest.fixture(scope="session")
 def binaries():
-    try:
-        return ensure(print)
-    except SandboxError as error:
-        pytest.skip(str(error))
+    return programs()
 
 
 # By package, not by session: a worker would keep them while it runs other packages' fleets, and every API server takes
 # six of the kernel's few inotify instances.
 @pytest.fixture(scope="package")
 def cluster(binaries, tmp_path_factory):
-    one = SandboxCluster("member1", tmp_path_factory.mktemp("sandbox"), binaries)
-    try:
-        one.up(workloads=True, nodes=2)
+    with cluster_in(tmp_path_factory.mktemp("sandbox"), "member1", binaries, nodes=2) as one:
         yield one
-    finally:
-        one.down()
 
 
 @pytest.fixture
