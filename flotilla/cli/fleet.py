@@ -17,8 +17,8 @@ from flotilla.deploy.plan import fleet_plan
 from flotilla.drift.declared import CONTROL_PLANE, declared
 from flotilla.engine.steps import Result
 from flotilla.errors import FlotillaError
-from flotilla.karmada.status import fleet_status
 from flotilla.kube.connection import connect
+from flotilla.observe.fleet import fleet_status
 
 
 def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:

@@ -16,7 +16,7 @@ from flotilla.deploy.interface import EngineName
 from flotilla.deploy.plan import FleetPlan, change_text
 from flotilla.engine.steps import CHANGING, Op, Phase, Result, Step, StepEvent
 from flotilla.engine.values import mask
-from flotilla.karmada.status import FleetStatus
+from flotilla.observe.fleet import FleetStatus
 
 JSON_VERSION = 1
 _SYMBOLS = {

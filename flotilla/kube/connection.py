@@ -1,20 +1,18 @@
 """One pooled connection per cluster: plain JSON over the API, retried, bounded, with errors that say what was done.
 
-Credentials, TLS and exec plugins are the `kubernetes` package's; this module adds what a deployment needs:
-discovery by group, version and kind, a bound on concurrent requests, back-off, and one kind of error.
+Credentials, TLS and exec plugins are the `kubernetes` package's; this module adds what a deployment needs: discovery,
+a bound on concurrent requests, back-off, and one kind of error. `flotilla.kube.aio` is the same for asyncio.
 """
 
 from __future__ import annotations
 
+import copy
 import hashlib
-import json
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
-from urllib.parse import quote, urlencode
+from typing import Any, Self, TypeVar
 
 import urllib3
 from kubernetes.client import Configuration
@@ -22,63 +20,27 @@ from kubernetes.config import ConfigException, new_client_from_config_dict
 
 from flotilla.errors import ClusterError
 from flotilla.kube import kubeconfig as kubeconfigs
+from flotilla.kube.following import Event, Followed
 from flotilla.kube.objects import Object, ObjectRef
+from flotilla.kube.operations import Operations, Page, Scope, Steps
+from flotilla.kube.wire import (
+    ATTEMPTS,
+    CONNECT_SECONDS,
+    ApiError,
+    KindNotServed,
+    Peer,
+    Request,
+    Resource,
+    Traffic,
+    Unreachable,
+    back_off,
+    pause_for,
+    token_of,
+)
 
-# Statuses that say "later", not "no": throttling, an API server or a webhook that is starting or overloaded.
-_RETRIED = frozenset({429, 502, 503, 504})
-_ATTEMPTS = 5
-_PAGE = 500
-_MEDIA = {
-    "merge": "application/merge-patch+json",
-    "json": "application/json-patch+json",
-    "apply": "application/apply-patch+yaml",
-    "strategic": "application/strategic-merge-patch+json",
-}
+__all__ = ["ApiError", "Connection", "KindNotServed", "Resource", "Unreachable", "connect"]
 
-
-class ApiError(ClusterError):
-    """An API server's refusal. `status` is the HTTP status (0: no answer), `reason` the machine-readable word."""
-
-    def __init__(self, message: str, *, status: int, reason: str = "", details: Object | None = None) -> None:
-        """Keep the parts that callers decide on."""
-        super().__init__(message)
-        self.status = status
-        self.reason = reason
-        self.details = details or {}
-
-    @property
-    def missing(self) -> bool:
-        """The object isn't there (which says nothing about its kind: see `KindNotServed`)."""
-        return self.status == HTTPStatus.NOT_FOUND
-
-
-class Unreachable(ApiError):
-    """No answer at all: the cluster's state is unknown, never 'gone'."""
-
-
-class KindNotServed(ApiError):
-    """The API server serves no such group, version and kind (a CRD or an aggregated API is missing)."""
-
-    @property
-    def missing(self) -> bool:
-        """An unserved kind says nothing about its objects: an aggregated API may just be down."""
-        return False
-
-
-@dataclass(frozen=True)
-class Resource:
-    """How a kind is reached: its collection's path segment and its scope."""
-
-    api_version: str
-    kind: str
-    plural: str
-    namespaced: bool
-
-    def path(self, name: str | None = None, namespace: str | None = None) -> str:
-        """Return the request path of the collection, or of one object."""
-        prefix = f"/apis/{self.api_version}" if "/" in self.api_version else f"/api/{self.api_version}"
-        middle = f"/namespaces/{quote(namespace)}" if self.namespaced and namespace else ""
-        return f"{prefix}{middle}/{self.plural}" + (f"/{quote(name)}" if name else "")
+T = TypeVar("T")
 
 
 class Connection:
@@ -93,21 +55,39 @@ class Connection:
             concurrency: requests in flight at once, so that small API servers stay alive.
             timeout: seconds that one request may take.
         """
-        self.name = name
-        self.server = kubeconfigs.server(document)
-        self._timeout = timeout
-        self._slots = threading.BoundedSemaphore(concurrency)
-        self._kinds: dict[str, dict[str, Resource]] = {}
-        self._lock = threading.Lock()
         settings = Configuration()
         settings.connection_pool_maxsize = concurrency
         settings.retries = False
+        # A token that is kept in a file is read at each request: the package would keep the one of now.
+        given = {key: value for key, value in document["users"][0]["user"].items() if key != "tokenFile"}
+        plain = {**document, "users": [{**document["users"][0], "user": given}]}
         try:
-            client = new_client_from_config_dict(document, client_configuration=settings, persist_config=False)
+            client = new_client_from_config_dict(plain, client_configuration=settings, persist_config=False)
         except ConfigException as error:
             raise ClusterError(f"{name}: the kubeconfig can't be used: {error}") from None
+        self._document = document
         self._settings = client.configuration
         self._pool = client.rest_client.pool_manager
+        self._timeout = timeout
+        self._slots = threading.BoundedSemaphore(concurrency)
+        self.traffic = Traffic()
+        self._base = ""
+        self._meet(name, kubeconfigs.server(document))
+
+    def _meet(self, name: str, server: str) -> None:
+        self.name, self.server = name, server
+        self._peer = Peer(name, server)
+        self._steps = Operations(self._peer)
+
+    def below(self, path: str, *, name: str) -> Self:
+        """Return a connection to the API server that this one serves at a path: a member, through a proxy.
+
+        It shares this one's credentials, sockets, bound and count of traffic.
+        """
+        other = copy.copy(self)
+        other._base = self._base + path  # noqa: SLF001 - one of ours
+        other._meet(name, self.server.rstrip("/") + path)  # noqa: SLF001
+        return other
 
     # -- requests ---------------------------------------------------------------------------------
 
@@ -122,7 +102,7 @@ class Connection:
         media: str = "application/json",
         timeout: float | None = None,
     ) -> Any:
-        """Send one request and return the decoded JSON answer.
+        """Send one request and return the decoded JSON answer, or its text.
 
         `doing` completes "while ..." in errors, such as "reading Deployment default/nginx".
 
@@ -130,62 +110,68 @@ class Connection:
             Unreachable: no answer in time.
             ApiError: the API server refused.
         """
-        for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                response = self._send(method, path, query, body, media, timeout or self._timeout)
-            except urllib3.exceptions.HTTPError as error:
-                if attempt < _ATTEMPTS and _may_resend(method, error):
-                    time.sleep(0.1 * 2**attempt)
-                    continue
-                raise Unreachable(
-                    f"{self.name}: no answer from {self.server} while {doing}: {_network_reason(error)}", status=0
-                ) from None
-            if response.status in _RETRIED and attempt < _ATTEMPTS:
-                time.sleep(min(float(response.headers.get("Retry-After") or 0.1 * 2**attempt), 5.0))
-                continue
-            break
-        return self._decode(response, doing)
+        return self.send(Request(method, path, doing, query or {}, body, media, timeout))
 
-    def _send(
-        self, method: str, path: str, query: dict[str, Any] | None, body: Any, media: str, timeout: float
-    ) -> urllib3.BaseHTTPResponse:
-        url = self._settings.host.rstrip("/") + path
-        if query:
-            url += "?" + urlencode({k: v for k, v in query.items() if v is not None})
+    def send(self, request: Request) -> Any:
+        """Send one request, as `request` does."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                response = self._exchange(request)
+            except urllib3.exceptions.HTTPError as error:
+                if attempt < ATTEMPTS and _may_resend(request.method, error):
+                    time.sleep(back_off(attempt))
+                    continue
+                raise self._peer.unreachable(request.doing, error) from None
+            pause = pause_for(response.status, response.headers.get("Retry-After"), attempt)
+            if pause is None:
+                break
+            time.sleep(pause)
+        text = response.data.decode("utf-8", "replace")
+        return self._peer.decode(request, response.status, text, str(response.reason))
+
+    def _exchange(self, request: Request) -> urllib3.BaseHTTPResponse:
         with self._slots:
-            response: urllib3.BaseHTTPResponse = self._pool.request(
-                method,
-                url,
-                body=json.dumps(body).encode() if body is not None else None,
-                headers=self._headers(media if body is not None else None),
-                timeout=urllib3.Timeout(connect=min(timeout, 5.0), read=timeout),
-                redirect=False,
-            )
+            response = self._open(request, request.timeout or self._timeout, preload=True)
+            self.traffic.count(received_bytes=response.tell())
             return response
 
-    def _headers(self, media: str | None) -> dict[str, str]:
-        headers = {"Accept": "application/json", "User-Agent": "flotilla"}
-        if media:
-            headers["Content-Type"] = media
-        for setting in self._settings.auth_settings().values():
-            if setting["in"] == "header" and setting["value"]:
-                headers[setting["key"]] = setting["value"]
-        return headers
-
-    def _decode(self, response: urllib3.BaseHTTPResponse, doing: str) -> Any:
-        text = response.data.decode("utf-8", "replace")
-        try:
-            answer = json.loads(text) if text[:1] in "{[" else text
-        except ValueError:
-            answer = text
-        if response.status < HTTPStatus.BAD_REQUEST:
-            return answer
-        status = answer if isinstance(answer, dict) else {}
-        said = str(status.get("message") or text.strip()[:300] or response.reason)
-        message = f"{self.name}: {self.server} refused while {doing}: {said} (HTTP {response.status})"
-        raise ApiError(
-            message, status=response.status, reason=str(status.get("reason", "")), details=status.get("details")
+    def _open(self, request: Request, seconds: float, *, preload: bool) -> urllib3.HTTPResponse:
+        self.traffic.count(requests=1)
+        response: urllib3.HTTPResponse = self._pool.request(
+            request.method,
+            request.url(self._settings.host.rstrip("/") + self._base),
+            body=request.content(),
+            headers={**request.headers(), **self._credentials()},
+            timeout=urllib3.Timeout(connect=min(seconds, CONNECT_SECONDS), read=seconds),
+            preload_content=preload,
+            redirect=False,
         )
+        return response
+
+    def _credentials(self) -> dict[str, str]:
+        token = token_of(self._document)
+        if token:
+            return {"authorization": f"Bearer {token}"}
+        return {
+            setting["key"]: setting["value"]
+            for setting in self._settings.auth_settings().values()
+            if setting["in"] == "header" and setting["value"]
+        }
+
+    def _run(self, steps: Steps[T]) -> T:
+        """Send what the steps ask for, until they are done."""
+        try:
+            request = next(steps)
+            while True:
+                try:
+                    answer = self.send(request)
+                except ApiError as error:
+                    request = steps.throw(error)
+                else:
+                    request = steps.send(answer)
+        except StopIteration as done:
+            result: T = done.value
+            return result
 
     # -- discovery --------------------------------------------------------------------------------
 
@@ -195,116 +181,69 @@ class Connection:
         Raises:
             KindNotServed: the API server doesn't serve it now.
         """
-        with self._lock:
-            found = self._kinds.get(api_version, {}).get(kind)
-        if found:
-            return found
-        prefix = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
-        doing = f"looking up {api_version} {kind}"
-        try:
-            answer = self.request("GET", prefix, doing=doing)
-        except ApiError as error:
-            if error.status in (404, 503):
-                raise self._not_served(api_version, kind) from None
-            raise
-        kinds = {
-            entry["kind"]: Resource(api_version, entry["kind"], entry["name"], bool(entry["namespaced"]))
-            for entry in answer.get("resources", [])
-            if "/" not in entry["name"]
-        }
-        with self._lock:
-            self._kinds[api_version] = kinds
-        if kind not in kinds:
-            raise self._not_served(api_version, kind)
-        return kinds[kind]
+        return self._run(self._steps.resource(api_version, kind))
 
-    def _not_served(self, api_version: str, kind: str) -> KindNotServed:
-        return KindNotServed(f"{self.name}: {self.server} serves no {kind} in {api_version}", status=404)
+    def named(self, word: str) -> Resource:
+        """Find a kind by what kubectl calls it: `deploy`, `deployments`, `Deployment`, `deployments.apps`.
+
+        Raises:
+            KindNotServed: the API server knows no such word.
+        """
+        return self._run(self._steps.named(word))
 
     # -- objects ----------------------------------------------------------------------------------
 
     def get(self, ref: ObjectRef) -> Object:
         """Read one object. Raises ApiError with `missing` where it isn't there."""
-        path = self.resource(ref.api_version, ref.kind).path(ref.name, ref.namespace)
-        answer: Object = self.request("GET", path, doing=f"reading {ref}")
-        return answer
+        return self._run(self._steps.get(ref))
 
     def find(self, ref: ObjectRef) -> Object | None:
         """Read one object; None where it isn't there."""
-        try:
-            return self.get(ref)
-        except ApiError as error:
-            if error.missing:
-                return None
-            raise
+        return self._run(self._steps.find(ref))
 
     def list(
-        self, api_version: str, kind: str, *, namespace: str | None = None, labels: str | None = None
+        self,
+        api_version: str,
+        kind: str,
+        *,
+        namespace: str | None = None,
+        labels: str | None = None,
+        fields: str | None = None,
     ) -> list[Object]:
         """List objects in pages; each carries its apiVersion and kind, as single reads do."""
-        path = self.resource(api_version, kind).path(namespace=namespace)
-        query: dict[str, Any] = {"limit": _PAGE, "labelSelector": labels}
-        items: list[Object] = []
+        scope = Scope(namespace or "", labels or "", fields or "")
+        return self._run(self._steps.whole(api_version, kind, scope)).items
+
+    def pages(self, api_version: str, kind: str, scope: Scope, *, limit: int | None = None) -> Iterator[Page]:
+        """Yield a list page by page, `limit` objects each."""
+        more = ""
         while True:
-            answer = self.request("GET", path, doing=f"listing {kind}s", query=query)
-            items += [{"apiVersion": api_version, "kind": kind, **item} for item in answer.get("items") or []]
-            more = (answer.get("metadata") or {}).get("continue")
+            page = self._run(self._steps.page(api_version, kind, scope, more=more, limit=limit))
+            yield page
+            more = page.more
             if not more:
-                return items
-            query["continue"] = more
+                return
 
     def create(self, obj: Object, *, field_manager: str, dry_run: bool = False) -> Object:
         """Create an object; fails where it exists."""
-        meta = obj.get("metadata") or {}
-        resource = self.resource(obj["apiVersion"], obj["kind"])
-        answer: Object = self.request(
-            "POST",
-            resource.path(namespace=meta.get("namespace")),
-            doing=f"creating {obj['kind']} {meta.get('name') or meta.get('generateName')}",
-            query={"fieldManager": field_manager, "dryRun": "All" if dry_run else None},
-            body=obj,
-        )
-        return answer
+        return self._run(self._steps.create(obj, field_manager=field_manager, dry_run=dry_run))
 
     def patch(self, ref: ObjectRef, body: Any, *, kind: str = "merge", query: dict[str, Any] | None = None) -> Object:
         """Patch an object; `kind` is merge, json, strategic or apply."""
-        answer: Object = self.request(
-            "PATCH",
-            self.resource(ref.api_version, ref.kind).path(ref.name, ref.namespace),
-            doing=f"{'applying' if kind == 'apply' else 'patching'} {ref}",
-            query=query,
-            body=body,
-            media=_MEDIA[kind],
-        )
-        return answer
+        return self._run(self._steps.patch(ref, body, kind=kind, query=query))
 
     def apply(self, obj: Object, *, field_manager: str, force: bool = False, dry_run: bool = False) -> Object:
         """Server-side apply: creates the object, or changes the fields that `field_manager` owns."""
-        meta = obj["metadata"]
-        ref = ObjectRef(obj["apiVersion"], obj["kind"], meta["name"], meta.get("namespace") or "")
-        query = {
-            "fieldManager": field_manager,
-            "force": "true" if force else None,
-            "dryRun": "All" if dry_run else None,
-        }
-        return self.patch(ref, obj, kind="apply", query=query)
+        return self._run(self._steps.apply(obj, field_manager=field_manager, force=force, dry_run=dry_run))
 
     def delete(self, ref: ObjectRef, *, propagation: str = "Foreground", uid: str | None = None) -> bool:
         """Ask for an object's deletion; False where it was gone already.
 
         With `uid`, an object that was replaced by another of the same name meanwhile is left alone.
         """
-        options: Object = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation}
-        if uid:
-            options["preconditions"] = {"uid": uid}
-        path = self.resource(ref.api_version, ref.kind).path(ref.name, ref.namespace)
-        try:
-            self.request("DELETE", path, doing=f"deleting {ref}", body=options)
-        except ApiError as error:
-            if error.missing or (uid and error.status == HTTPStatus.CONFLICT):
-                return False
-            raise
-        return True
+        return self._run(self._steps.delete(ref, propagation=propagation, uid=uid))
+
+    # -- watches ----------------------------------------------------------------------------------
 
     def watch(
         self,
@@ -313,6 +252,7 @@ class Connection:
         *,
         resource_version: str,
         namespace: str | None = None,
+        labels: str | None = None,
         seconds: int = 300,
     ) -> Iterator[Object]:
         """Yield watch events (`type`, `object`) from a resource version on, for at most `seconds`.
@@ -320,39 +260,62 @@ class Connection:
         Raises:
             ApiError: status 410 where the version is too old: list again.
         """
-        path = self.resource(api_version, kind).path(namespace=namespace)
-        query = {
-            "watch": "true",
-            "resourceVersion": resource_version,
-            "timeoutSeconds": seconds,
-            "allowWatchBookmarks": "true",
-        }
-        response = self._pool.request(
-            "GET",
-            f"{self._settings.host.rstrip('/')}{path}?{urlencode(query)}",
-            headers=self._headers(None),
-            timeout=urllib3.Timeout(connect=5.0, read=seconds + 10.0),
-            preload_content=False,
-            redirect=False,
-        )
+        scope = Scope(namespace or "", labels or "")
+        steps = self._steps.watch(api_version, kind, scope, resource_version=resource_version, seconds=seconds)
+        yield from self._stream(self._run(steps))
+
+    def _stream(self, request: Request) -> Iterator[Object]:
+        for line in self.lines(request):
+            yield self._peer.read_event(line, request.doing)
+
+    def lines(self, request: Request) -> Iterator[bytes]:
+        """Yield the lines of an answer as they come; `request.timeout` bounds the silence between two.
+
+        Raises:
+            Unreachable: no answer, or it broke off.
+            ApiError: the API server refused.
+        """
+        try:
+            response = self._open(request, (request.timeout or 0) + 10.0, preload=False)
+        except urllib3.exceptions.HTTPError as error:
+            raise self._peer.unreachable(request.doing, error) from None
         try:
             if response.status >= HTTPStatus.BAD_REQUEST:
-                self._decode(response, f"watching {kind}s")
+                text = response.read(decode_content=True).decode("utf-8", "replace")
+                self._peer.decode(request, response.status, text)
             buffer = b""
             for chunk in response.stream(65536, decode_content=True):
-                buffer += chunk
-                *lines, buffer = buffer.split(b"\n")
-                for line in lines:
-                    event = json.loads(line)
-                    if event["type"] == "ERROR":
-                        status = event["object"]
-                        message = f"{self.name}: watching {kind}s: {status.get('message')}"
-                        raise ApiError(message, status=int(status.get("code", 500)))
-                    yield event
+                *lines, buffer = (buffer + chunk).split(b"\n")
+                yield from lines
+            if buffer:
+                yield buffer
         except urllib3.exceptions.HTTPError as error:
-            raise Unreachable(f"{self.name}: watching {kind}s broke off: {_network_reason(error)}", status=0) from None
+            raise self._peer.broke_off(request.doing, error) from None
         finally:
             response.close()
+
+    def follow(self, api_version: str, kind: str, scope: Scope, *, seconds: int = 300) -> Iterator[Event]:
+        """Yield what is there as ADDED, then what happens, without end: a watch that ends or breaks is resumed.
+
+        Raises:
+            Unreachable: the cluster can't be listed any more.
+            ApiError: it refuses.
+        """
+        followed = Followed()
+        while True:
+            yield from followed.listed(self._run(self._steps.whole(api_version, kind, scope)))
+            try:
+                while True:
+                    version = followed.resource_version
+                    steps = self._steps.watch(api_version, kind, scope, resource_version=version, seconds=seconds)
+                    for raw in self._stream(self._run(steps)):
+                        event = followed.happened(raw)
+                        if event:
+                            yield event
+            except ApiError as error:  # broken off, or the version too old: the next list tells what was missed
+                if error.status not in (0, HTTPStatus.GONE):
+                    raise
+                time.sleep(back_off(1))
 
 
 _POOL: dict[str, Connection] = {}
@@ -378,15 +341,3 @@ def _may_resend(method: str, error: urllib3.exceptions.HTTPError) -> bool:
     if isinstance(error, urllib3.exceptions.NewConnectionError):
         return True
     return method != "POST" and isinstance(error, urllib3.exceptions.ProtocolError)
-
-
-def _network_reason(error: BaseException) -> str:
-    """Return the innermost reason of a transport error, without the library's own wording."""
-    reason = getattr(error, "reason", None)
-    if isinstance(reason, BaseException):
-        return _network_reason(reason)
-    text = str(error)
-    for mark in ("Connection refused", "certificate verify failed", "timed out", "Name or service not known"):
-        if mark in text:
-            return mark.lower()
-    return text[:200]

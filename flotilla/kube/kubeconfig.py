@@ -141,15 +141,20 @@ def _named(document: dict[str, Any], section: str, key: str, name: str) -> dict[
 
 def _inline(section: dict[str, Any], base: Path | None) -> dict[str, Any]:
     result = dict(section)
+    if result.get("tokenFile"):  # stays a file: what is in it is renewed
+        result["tokenFile"] = str(_located(result["tokenFile"], base))
     for path_key, data_key in _INLINE.items():
         path = result.pop(path_key, None)
         if not path or data_key in result:
             continue
-        file = Path(path).expanduser()
-        if not file.is_absolute() and base is not None:
-            file = base / file
+        file = _located(path, base)
         try:
             result[data_key] = base64.b64encode(file.read_bytes()).decode()
         except OSError as error:
             raise KubeconfigError(f"{path_key} {file} can't be read: {error.strerror}") from None
     return result
+
+
+def _located(path: str, base: Path | None) -> Path:
+    file = Path(path).expanduser()
+    return file if file.is_absolute() or base is None else base / file

@@ -12,6 +12,7 @@ from flotilla.sandbox.processes import wait_until
 SYSTEM_NAMESPACE = "karmada-system"
 _FIELD_MANAGER = "flotilla-sandbox"
 _SECONDS = 60
+_ADMINISTRATOR = "kwok-admin"  # the subject of the certificate that kwokctl makes
 
 
 def apply(connection: Connection, obj: Object) -> None:
@@ -32,6 +33,28 @@ def prepare(connection: Connection, definitions: list[Object]) -> None:
             seconds=_SECONDS,
             doing=f"waiting for the CRD {ref.name}",
         )
+
+
+def allow_proxy(connection: Connection) -> None:
+    """Let the sandbox's administrator use Karmada's cluster proxy, as Karmada's installers do for theirs.
+
+    Karmada reads off this binding whom its account in the members may impersonate.
+    """
+    name = "cluster-proxy-admin"
+    rbac = "rbac.authorization.k8s.io"
+    rule = {"apiGroups": ["cluster.karmada.io"], "resources": ["clusters/proxy"], "verbs": ["*"]}
+    metadata = {"name": name}
+    apply(connection, {"apiVersion": f"{rbac}/v1", "kind": "ClusterRole", "metadata": metadata, "rules": [rule]})
+    apply(
+        connection,
+        {
+            "apiVersion": f"{rbac}/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": metadata,
+            "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": name},
+            "subjects": [{"apiGroup": rbac, "kind": "User", "name": _ADMINISTRATOR}],
+        },
+    )
 
 
 def serves_clusters(connection: Connection) -> bool:

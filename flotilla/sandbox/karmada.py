@@ -21,7 +21,7 @@ from flotilla.kube.objects import Object
 from flotilla.sandbox.certificates import serving_certificate
 from flotilla.sandbox.clusters import LOOPBACK, free_ports
 from flotilla.sandbox.controllers import Controllers
-from flotilla.sandbox.definitions import SYSTEM_NAMESPACE, apply, prepare, serves_clusters
+from flotilla.sandbox.definitions import SYSTEM_NAMESPACE, allow_proxy, apply, prepare, serves_clusters
 from flotilla.sandbox.processes import Process, wait_until
 from flotilla.sandbox.webhooks import webhook_configurations
 
@@ -85,6 +85,7 @@ class KarmadaProcesses(Controllers):
         """Start what doesn't run, each program once the one before it serves."""
         ports = self._ports()
         prepare(connection, self._definitions())
+        allow_proxy(connection)
         self._start_aggregated(connection, ports["aggregated"])
         self._start_webhook(connection, ports)
         self._start_controllers(ports)

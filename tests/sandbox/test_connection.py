@@ -90,7 +90,7 @@ def wrong_authority():
 
 
 def test_lists_are_paged(connection, namespace, monkeypatch):
-    monkeypatch.setattr("flotilla.kube.connection._PAGE", 2)
+    monkeypatch.setattr("flotilla.kube.operations.PAGE_SIZE", 2)
     for index in range(5):
         connection.apply(config_map(namespace, f"page-{index}", a="1"), field_manager="one")
     names = [o["metadata"]["name"] for o in connection.list("v1", "ConfigMap", namespace=namespace)]

@@ -1,0 +1,18 @@
+"""A client of Karmada's API for any Python program: dynamic and typed, blocking and for asyncio.
+
+    from flotilla.karmada.client import Karmada
+
+    karmada = Karmada.from_kubeconfig("karmada.yaml")
+    for cluster in karmada.clusters.list():
+        print(cluster.metadata.name, cluster.ready)
+
+`karmada.dynamic` takes any kind as plain dicts; `karmada.clusters` and its siblings give the models of
+`flotilla.karmada.api`; `karmada.member("member1")` is a member's own API, through Karmada's proxy. `AsyncKarmada` is
+the same with `await`. Every error is a `flotilla.errors.ClusterError` that says what was being done, and where.
+"""
+
+from flotilla.karmada.client.asynchronous import AsyncCollection, AsyncKarmada
+from flotilla.karmada.client.blocking import Collection, Karmada
+from flotilla.karmada.client.typed import Change, TypedPage
+
+__all__ = ["AsyncCollection", "AsyncKarmada", "Change", "Collection", "Karmada", "TypedPage"]

@@ -1,0 +1,234 @@
+"""What can be done with objects, as steps that yield requests and are given the answers.
+
+A connection runs the steps: the blocking one and the asyncio one differ in how they send, and in nothing else. An
+answer that is an error is thrown into the steps, which may decide that it is none ("not found" for `find`).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator
+from http import HTTPStatus
+from typing import Any, NamedTuple, TypeVar
+
+from flotilla.kube.objects import Object, ObjectRef
+from flotilla.kube.wire import MEDIA, ApiError, Peer, Request, Resource, group_path
+
+T = TypeVar("T")
+Steps = Generator[Request, Any, T]
+
+PAGE_SIZE = 500
+
+
+class Page(NamedTuple):
+    """A part of a list."""
+
+    items: list[Object]
+    more: str
+    """What gets the next page; empty on the last."""
+    resource_version: str
+    """Where a watch that follows this list begins."""
+
+
+class Scope(NamedTuple):
+    """Which objects of a kind are meant; empty parts leave nothing out."""
+
+    namespace: str = ""
+    labels: str = ""
+    """A label selector, as kubectl takes it."""
+    fields: str = ""
+    """A field selector."""
+
+
+EVERYTHING = Scope()
+
+
+class Operations:
+    """The steps, with what has been discovered of one API server."""
+
+    def __init__(self, peer: Peer) -> None:
+        """Know nothing yet."""
+        self._peer = peer
+        self._kinds: dict[str, dict[str, Resource]] = {}
+        self._lock = threading.Lock()
+
+    # -- discovery --------------------------------------------------------------------------------
+
+    def kinds(self, api_version: str) -> Steps[dict[str, Resource]]:
+        """Return what a group and version serves, by kind, as it is now; subresources are left out."""
+        answer = yield Request("GET", group_path(api_version), f"looking up {api_version}")
+        found = {
+            entry["kind"]: Resource(
+                api_version,
+                entry["kind"],
+                entry["name"],
+                bool(entry["namespaced"]),
+                (entry["name"], entry.get("singularName") or "", *(entry.get("shortNames") or ())),
+            )
+            for entry in answer.get("resources", [])
+            if "/" not in entry["name"]
+        }
+        with self._lock:
+            self._kinds[api_version] = found
+        return found
+
+    def resource(self, api_version: str, kind: str) -> Steps[Resource]:
+        """Find how a kind is reached; asked once per group and version, and again for a kind that it didn't have."""
+        with self._lock:
+            found = self._kinds.get(api_version, {}).get(kind)
+        if found:
+            return found
+        try:
+            kinds = yield from self.kinds(api_version)
+        except ApiError as error:
+            if error.status in (404, 503):
+                raise self._peer.not_served(api_version, kind) from None
+            raise
+        if kind not in kinds:
+            raise self._peer.not_served(api_version, kind)
+        return kinds[kind]
+
+    def versions(self) -> Steps[list[str]]:
+        """Return every group and version that is served, the core first, each group's preferred one."""
+        groups = yield Request("GET", "/apis", "listing API groups")
+        return ["v1", *(group["preferredVersion"]["groupVersion"] for group in groups.get("groups", []))]
+
+    def named(self, word: str) -> Steps[Resource]:
+        """Find a kind by what kubectl calls it: `deploy`, `deployments`, `Deployment`, `deployments.apps`."""
+        wanted, _, group = word.lower().partition(".")
+        for version in (yield from self.versions()):
+            if group and version.rpartition("/")[0] != group:
+                continue
+            try:
+                kinds = yield from self.kinds(version)
+            except ApiError as error:
+                if error.status in (404, 503):  # an aggregated API that is down hides its own kinds, not the others
+                    continue
+                raise
+            for resource in kinds.values():
+                if wanted in (resource.kind.lower(), *resource.short_names):
+                    return resource
+        raise self._peer.not_served(group or "any group", word)
+
+    # -- objects ----------------------------------------------------------------------------------
+
+    def get(self, ref: ObjectRef) -> Steps[Object]:
+        """Read one object."""
+        resource = yield from self.resource(ref.api_version, ref.kind)
+        answer: Object = yield Request("GET", resource.path(ref.name, ref.namespace), f"reading {ref}")
+        return answer
+
+    def find(self, ref: ObjectRef) -> Steps[Object | None]:
+        """Read one object; None where it isn't there."""
+        try:
+            return (yield from self.get(ref))
+        except ApiError as error:
+            if error.missing:
+                return None
+            raise
+
+    def page(
+        self, api_version: str, kind: str, scope: Scope = EVERYTHING, *, more: str = "", limit: int | None = None
+    ) -> Steps[Page]:
+        """Read one page of a list; each item carries its apiVersion and kind, as single reads do."""
+        resource = yield from self.resource(api_version, kind)
+        query = {
+            "limit": limit or PAGE_SIZE,
+            "continue": more or None,
+            "labelSelector": scope.labels or None,
+            "fieldSelector": scope.fields or None,
+        }
+        answer = yield Request("GET", resource.path(namespace=scope.namespace), f"listing {kind}s", query)
+        meta = answer.get("metadata") or {}
+        items = [{"apiVersion": api_version, "kind": kind, **item} for item in answer.get("items") or []]
+        return Page(items, meta.get("continue") or "", meta.get("resourceVersion") or "")
+
+    def whole(self, api_version: str, kind: str, scope: Scope = EVERYTHING) -> Steps[Page]:
+        """Read a whole list, page by page; one that took too long to page through is begun again, once."""
+        try:
+            return (yield from self._pages(api_version, kind, scope))
+        except ApiError as error:
+            if error.status != HTTPStatus.GONE:
+                raise
+            return (yield from self._pages(api_version, kind, scope))
+
+    def _pages(self, api_version: str, kind: str, scope: Scope) -> Steps[Page]:
+        items: list[Object] = []
+        more = ""
+        while True:
+            page = yield from self.page(api_version, kind, scope, more=more)
+            items += page.items
+            more = page.more
+            if not more:
+                return Page(items, "", page.resource_version)
+
+    def create(self, obj: Object, *, field_manager: str, dry_run: bool = False) -> Steps[Object]:
+        """Create an object; fails where it exists."""
+        meta = obj.get("metadata") or {}
+        resource = yield from self.resource(obj["apiVersion"], obj["kind"])
+        answer: Object = yield Request(
+            "POST",
+            resource.path(namespace=meta.get("namespace")),
+            f"creating {obj['kind']} {meta.get('name') or meta.get('generateName')}",
+            {"fieldManager": field_manager, "dryRun": "All" if dry_run else None},
+            obj,
+        )
+        return answer
+
+    def patch(
+        self, ref: ObjectRef, body: Any, *, kind: str = "merge", query: dict[str, Any] | None = None
+    ) -> Steps[Object]:
+        """Patch an object; `kind` is merge, json, strategic or apply."""
+        resource = yield from self.resource(ref.api_version, ref.kind)
+        answer: Object = yield Request(
+            "PATCH",
+            resource.path(ref.name, ref.namespace),
+            f"{'applying' if kind == 'apply' else 'patching'} {ref}",
+            query or {},
+            body,
+            MEDIA[kind],
+        )
+        return answer
+
+    def apply(self, obj: Object, *, field_manager: str, force: bool = False, dry_run: bool = False) -> Steps[Object]:
+        """Server-side apply: creates the object, or changes the fields that `field_manager` owns."""
+        meta = obj["metadata"]
+        ref = ObjectRef(obj["apiVersion"], obj["kind"], meta["name"], meta.get("namespace") or "")
+        query = {
+            "fieldManager": field_manager,
+            "force": "true" if force else None,
+            "dryRun": "All" if dry_run else None,
+        }
+        return (yield from self.patch(ref, obj, kind="apply", query=query))
+
+    def delete(self, ref: ObjectRef, *, propagation: str = "Foreground", uid: str | None = None) -> Steps[bool]:
+        """Ask for an object's deletion; False where it was gone already.
+
+        With `uid`, an object that was replaced by another of the same name meanwhile is left alone.
+        """
+        options: Object = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation}
+        if uid:
+            options["preconditions"] = {"uid": uid}
+        resource = yield from self.resource(ref.api_version, ref.kind)
+        try:
+            yield Request("DELETE", resource.path(ref.name, ref.namespace), f"deleting {ref}", body=options)
+        except ApiError as error:
+            if error.missing or (uid and error.status == HTTPStatus.CONFLICT):
+                return False
+            raise
+        return True
+
+    def watch(
+        self, api_version: str, kind: str, scope: Scope = EVERYTHING, *, resource_version: str, seconds: int
+    ) -> Steps[Request]:
+        """Return the request whose answer is a stream of events; the connection reads it."""
+        resource = yield from self.resource(api_version, kind)
+        query = {
+            "watch": "true",
+            "resourceVersion": resource_version,
+            "timeoutSeconds": seconds,
+            "allowWatchBookmarks": "true",
+            "labelSelector": scope.labels or None,
+            "fieldSelector": scope.fields or None,
+        }
+        return Request("GET", resource.path(namespace=scope.namespace), f"watching {kind}s", query, timeout=seconds)

@@ -1,0 +1,41 @@
+"""How a fleet's clusters are reached: the control plane, and each member directly or through Karmada's proxy."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+
+from flotilla.karmada.client.typed import proxy_path
+from flotilla.kube import kubeconfig as kubeconfigs
+from flotilla.kube.connection import Connection
+
+_ANSWER_SECONDS = 10.0
+
+
+class FleetAccess:
+    """Connections to a fleet, made when they are wanted."""
+
+    def __init__(self, control_plane: Connection, credentials: Mapping[str, str] | None = None) -> None:
+        """Take the control plane's connection, and kubeconfigs of members by name.
+
+        A member that has one is reached directly, which works while Karmada is down, too; the others through
+        Karmada's cluster proxy.
+        """
+        self.control_plane = control_plane
+        self._credentials = dict(credentials or {})
+        self._members: dict[str, Connection] = {}
+        self._lock = threading.Lock()
+
+    def member(self, name: str) -> Connection:
+        """Return the connection to a member; nothing is sent yet."""
+        with self._lock:
+            if name not in self._members:
+                self._members[name] = self._connect(name)
+            return self._members[name]
+
+    def _connect(self, name: str) -> Connection:
+        text = self._credentials.get(name)
+        if text is None:
+            return self.control_plane.below(proxy_path(name), name=name)
+        document = kubeconfigs.select(kubeconfigs.load(text, origin=f"the stack's kubeconfig of {name}"))
+        return Connection(document, name=name, timeout=_ANSWER_SECONDS)

@@ -1,0 +1,49 @@
+"""The whole fleet in one look: a summary, then members and workloads, worst first."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from flotilla.kube.connection import Connection
+from flotilla.observe.members import MemberStatus, members_of
+from flotilla.observe.workloads import CopyStatus, copies_of
+
+
+@dataclass(frozen=True)
+class FleetStatus:
+    """The whole fleet."""
+
+    members: tuple[MemberStatus, ...]
+    workloads: tuple[CopyStatus, ...]
+
+    @property
+    def summary(self) -> dict[str, int]:
+        """Count what there is, and what of it is well."""
+        return {
+            "members": len(self.members),
+            "membersReady": sum(member.ready for member in self.members),
+            "workloads": len({(copy.namespace, copy.workload) for copy in self.workloads}),
+            "copies": len(self.workloads),
+            "copiesHealthy": sum(copy.health == "Healthy" for copy in self.workloads),
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the status for machines."""
+        return {
+            "summary": self.summary,
+            "members": [asdict(member) for member in self.members],
+            "workloads": [asdict(copy) for copy in self.workloads],
+        }
+
+
+def fleet_status(connection: Connection) -> FleetStatus:
+    """Ask the control plane for its members and its workloads, side by side.
+
+    Raises:
+        ClusterError: it could not be asked.
+    """
+    with ThreadPoolExecutor(max_workers=2, thread_name_prefix="status") as pool:
+        members, copies = pool.submit(members_of, connection), pool.submit(copies_of, connection)
+        return FleetStatus(tuple(members.result()), tuple(copies.result()))

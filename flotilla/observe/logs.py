@@ -1,0 +1,86 @@
+"""What a workload's pods write, in every member that runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from flotilla.kube.connection import Connection
+from flotilla.kube.objects import Object, ObjectRef
+from flotilla.kube.wire import Request
+from flotilla.observe.why import pods_of
+
+_SILENCE_SECONDS = 3600.0
+
+
+@dataclass(frozen=True)
+class LogWish:
+    """Which part of the logs."""
+
+    tail: int = 20
+    """Lines of each container."""
+    container: str = ""
+    """All of them if empty."""
+    since_seconds: int | None = None
+    previous: bool = False
+    """Of the container that ran before, where one crashed."""
+    follow: bool = False
+
+
+@dataclass(frozen=True)
+class LogSource:
+    """One container in one member."""
+
+    namespace: str
+    pod: str
+    container: str
+
+
+def sources(member: Connection, ref: ObjectRef, wish: LogWish) -> list[LogSource]:
+    """Return the containers of a workload's pods; none where the member doesn't have it.
+
+    Raises:
+        ClusterError: the member could not be asked.
+    """
+    live = member.find(ref)
+    pods = pods_of(member, live) if live else []
+    return [source for pod in pods for source in _containers(pod) if wish.container in ("", source.container)]
+
+
+def read_log(member: Connection, source: LogSource, wish: LogWish) -> str:
+    """Return a container's log.
+
+    Raises:
+        ClusterError: it could not be had; the reason is the node's.
+    """
+    return str(member.send(_request(source, wish)))
+
+
+def follow_log(member: Connection, source: LogSource, wish: LogWish) -> Iterator[str]:
+    """Yield a container's lines as they are written, until it ends."""
+    for line in member.lines(_request(source, wish)):
+        yield line.decode("utf-8", "replace")
+
+
+def _containers(pod: Object) -> list[LogSource]:
+    meta = pod["metadata"]
+    return [LogSource(meta["namespace"], meta["name"], str(c["name"])) for c in pod["spec"].get("containers") or []]
+
+
+def _request(source: LogSource, wish: LogWish) -> Request:
+    query = {
+        "container": source.container,
+        "tailLines": wish.tail if wish.tail >= 0 else None,
+        "sinceSeconds": wish.since_seconds,
+        "previous": "true" if wish.previous else None,
+        "follow": "true" if wish.follow else None,
+    }
+    return Request(
+        "GET",
+        f"/api/v1/namespaces/{quote(source.namespace)}/pods/{quote(source.pod)}/log",
+        f"reading the log of {source.namespace}/{source.pod}",
+        query,
+        timeout=_SILENCE_SECONDS if wish.follow else None,
+        accept="text/plain, */*",
+    )

@@ -1,0 +1,110 @@
+"""How each member is, as Karmada knows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from kubernetes.utils.quantity import parse_quantity
+
+from flotilla.karmada.api import CLUSTER_API, Cluster, ClusterStatus, ResourceSummary
+from flotilla.kube.connection import Connection
+
+_MEASURED = ("cpu", "memory", "pods")
+
+
+@dataclass(frozen=True)
+class Usage:
+    """How much of a resource a member has, and how much its pods ask for; cores, bytes or a count."""
+
+    allocatable: float
+    allocated: float
+
+    @property
+    def percent(self) -> int:
+        """The share that is taken; 0 where there is nothing."""
+        return round(100 * self.allocated / self.allocatable) if self.allocatable else 0
+
+
+@dataclass(frozen=True)
+class MemberStatus:
+    """One member."""
+
+    name: str
+    version: str
+    mode: str
+    """Push or Pull."""
+    ready: bool
+    reason: str
+    """Why it isn't ready; empty if it is."""
+    since: str
+    """When it became ready, or ceased to be (RFC 3339); empty where Karmada doesn't say."""
+    nodes_ready: int
+    nodes: int
+    endpoint: str = ""
+    provider: str = ""
+    region: str = ""
+    zones: tuple[str, ...] = ()
+    labels: dict[str, str] = field(default_factory=dict)
+    taints: tuple[str, ...] = ()
+    """As kubectl writes them: key=value:effect."""
+    usage: dict[str, Usage] = field(default_factory=dict)
+    """Of cpu (cores), memory (bytes) and pods."""
+
+    @property
+    def worst_first(self) -> tuple[bool, str]:
+        """The order of lists: what isn't ready comes first."""
+        return (self.ready, self.name)
+
+
+def member_status(cluster: Cluster) -> MemberStatus:
+    """Read a member's status off its Cluster."""
+    status = cluster.status or ClusterStatus()
+    found = cluster.condition("Ready")
+    reason = "" if cluster.ready else (found.message or found.reason) if found else "no status yet"
+    nodes = status.node_summary
+    return MemberStatus(
+        name=cluster.metadata.name,
+        version=status.kubernetes_version,
+        mode=cluster.spec.sync_mode,
+        ready=cluster.ready,
+        reason=reason,
+        since=(found.last_transition_time or "") if found else "",
+        nodes_ready=nodes.ready_num if nodes else 0,
+        nodes=nodes.total_num if nodes else 0,
+        endpoint=cluster.spec.api_endpoint or "",
+        provider=cluster.spec.provider or "",
+        region=cluster.spec.region or "",
+        zones=tuple(cluster.spec.zones or ()),
+        labels=cluster.metadata.labels,
+        taints=tuple(f"{t.key}{'=' + t.value if t.value else ''}:{t.effect}" for t in cluster.spec.taints or ()),
+        usage=_usage(status.resource_summary),
+    )
+
+
+def members_of(connection: Connection, *, labels: str = "") -> list[MemberStatus]:
+    """Ask the control plane for its members, those that aren't ready first.
+
+    Args:
+        connection: the control plane.
+        labels: a selector for Clusters, as kubectl takes it.
+
+    Raises:
+        ClusterError: it could not be asked.
+    """
+    found = connection.list(CLUSTER_API, "Cluster", labels=labels or None)
+    return sorted((member_status(Cluster.read(item)) for item in found), key=lambda member: member.worst_first)
+
+
+def _usage(summary: ResourceSummary | None) -> dict[str, Usage]:
+    if summary is None:
+        return {}
+    return {
+        name: Usage(_number(summary.allocatable[name]), _number(summary.allocated.get(name, 0)))
+        for name in _MEASURED
+        if name in summary.allocatable
+    }
+
+
+def _number(quantity: str | int) -> float:
+    return float(Decimal(parse_quantity(quantity)))

@@ -1,0 +1,98 @@
+"""Any kind of object, asked of many members: as the columns that kubectl shows, or whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from flotilla.kube.connection import Connection
+from flotilla.kube.objects import Object
+from flotilla.kube.operations import Scope
+from flotilla.kube.wire import Request, Resource
+
+_AS_TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
+_LIMIT = 500
+HIDDEN = "[secret]"
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A member's objects as its API server lays them out."""
+
+    columns: tuple[str, ...]
+    cells: tuple[tuple[str, ...], ...]
+    cut: bool = False
+    """There are more than were asked for."""
+
+
+def rows(member: Connection, kind: str, scope: Scope, name: str = "") -> Rows:
+    """Return objects as the server's own columns (meta/v1 Table), each row led by its namespace where it has one.
+
+    Raises:
+        KindNotServed: the member knows no such kind.
+        ClusterError: it could not be asked.
+    """
+    resource = member.named(kind)
+    answer = member.send(replace(_request(resource, scope, name), accept=_AS_TABLE))
+    shown = [
+        (index, column["name"])
+        for index, column in enumerate(answer.get("columnDefinitions") or [])
+        if not column.get("priority")
+    ]
+    lead = ("Namespace",) if resource.namespaced else ()
+    cells = []
+    for row in answer.get("rows") or []:
+        meta = (row.get("object") or {}).get("metadata") or {}
+        place = (str(meta.get("namespace", "")),) if resource.namespaced else ()
+        cells.append((*place, *(_text(row["cells"][index]) for index, _ in shown)))
+    more = bool((answer.get("metadata") or {}).get("continue"))
+    return Rows((*lead, *(column for _, column in shown)), tuple(cells), more)
+
+
+def objects(member: Connection, kind: str, scope: Scope, name: str = "") -> list[Object]:
+    """Return whole objects; what Secrets hold is hidden.
+
+    Raises:
+        KindNotServed: the member knows no such kind.
+        ClusterError: it could not be asked.
+    """
+    resource = member.named(kind)
+    found = member.list(
+        resource.api_version,
+        resource.kind,
+        namespace=scope.namespace or None,
+        labels=scope.labels or None,
+        fields=_fields(name),
+    )
+    return [hide(item) for item in found]
+
+
+def hide(obj: Object) -> Object:
+    """Return an object as may be shown: without what a Secret holds, and without who manages which field."""
+    meta = {key: value for key, value in (obj.get("metadata") or {}).items() if key != "managedFields"}
+    shown = {**obj, "metadata": meta}
+    if obj.get("kind") == "Secret":
+        for part in ("data", "stringData"):
+            if part in obj:
+                shown[part] = dict.fromkeys(obj[part], HIDDEN)
+        applied = "kubectl.kubernetes.io/last-applied-configuration"
+        if applied in (meta.get("annotations") or {}):
+            meta["annotations"] = {**meta["annotations"], applied: HIDDEN}
+    return shown
+
+
+def _request(resource: Resource, scope: Scope, name: str) -> Request:
+    query = {
+        "limit": _LIMIT,
+        "labelSelector": scope.labels or None,
+        "fieldSelector": _fields(name),
+        "includeObject": "Metadata",
+    }
+    return Request("GET", resource.path(namespace=scope.namespace), f"listing {resource.kind}s", query)
+
+
+def _fields(name: str) -> str | None:
+    return f"metadata.name={name}" if name else None
+
+
+def _text(cell: object) -> str:
+    return "" if cell is None else str(cell)

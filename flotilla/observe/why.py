@@ -1,0 +1,105 @@
+"""Why an object isn't well, asked where it runs: its conditions, its pods, and the last warnings about them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flotilla.kube.connection import Connection
+from flotilla.kube.objects import Object, ObjectRef
+
+_PODS_ASKED = 100
+_TOLD = 5
+# Conditions that are a complaint while they are True; all others while they are False.
+_BAD_IF_TRUE = frozenset({"ReplicaFailure", "Failed", "FailureTarget", "Stalled"})
+
+
+def reasons(member: Connection, ref: ObjectRef) -> list[str]:
+    """Return what keeps an object from being healthy, the nearest cause first; empty where nothing is seen.
+
+    Raises:
+        ClusterError: the member could not be asked.
+    """
+    live = member.find(ref)
+    if live is None:
+        return [f"{ref} is not in the cluster"]
+    pods = pods_of(member, live)
+    told = [text for pod in pods for text in pod_reasons(pod)]
+    told += _conditions(live)
+    told += [_warning(event) for event in warnings(member, live, pods)]
+    return _few(told)
+
+
+def pods_of(member: Connection, live: Object) -> list[Object]:
+    """Return the pods that a workload's selector means; a Pod is its own."""
+    if live["kind"] == "Pod":
+        return [live]
+    labels = ((live.get("spec") or {}).get("selector") or {}).get("matchLabels")
+    if not isinstance(labels, dict) or not labels:
+        return []
+    selector = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
+    return member.list("v1", "Pod", namespace=live["metadata"].get("namespace"), labels=selector)[:_PODS_ASKED]
+
+
+def pod_reasons(pod: Object) -> list[str]:
+    """Say what a pod waits for: an image, a node, a crash's back-off; empty for one that is ready or done."""
+    status = pod.get("status") or {}
+    name = pod["metadata"]["name"]
+    told = []
+    for container in [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]:
+        waiting = (container.get("state") or {}).get("waiting") or {}
+        if waiting.get("reason") not in (None, "ContainerCreating", "PodInitializing"):
+            told.append(f"pod {name}: {container['name']}: {_sentence(waiting)}")
+    if told or status.get("phase") == "Succeeded":
+        return told
+    for condition in status.get("conditions") or []:
+        if condition.get("status") == "False" and condition.get("type") in ("PodScheduled", "Ready"):
+            said = _sentence(condition)
+            if said:
+                return [f"pod {name}: {said}"]
+    return told
+
+
+def warnings(member: Connection, live: Object, pods: list[Object]) -> list[Object]:
+    """Return the last warnings about an object, its pods and what stands between them, latest first."""
+    meta = live["metadata"]
+    names = {meta["name"], *(pod["metadata"]["name"] for pod in pods)}
+    events = member.list("v1", "Event", namespace=meta.get("namespace") or "default", fields="type=Warning")
+
+    def about(event: Object) -> bool:
+        name = str((event.get("involvedObject") or {}).get("name", ""))
+        return name in names or name.startswith(f"{meta['name']}-")
+
+    return sorted((event for event in events if about(event)), key=event_time, reverse=True)
+
+
+def event_time(event: Object) -> str:
+    """Return when an event was seen last, whichever API recorded it."""
+    series = event.get("series") or {}
+    times = (series.get("lastObservedTime"), event.get("lastTimestamp"), event.get("eventTime"))
+    return str(next((time for time in times if time), event["metadata"].get("creationTimestamp") or ""))
+
+
+def _conditions(live: Object) -> list[str]:
+    told = []
+    for condition in (live.get("status") or {}).get("conditions") or []:
+        bad = "True" if condition.get("type") in _BAD_IF_TRUE else "False"
+        if condition.get("status") == bad:
+            told.append(f"{condition['type']}: {_sentence(condition)}")
+    return told
+
+
+def _warning(event: Object) -> str:
+    about = event.get("involvedObject") or {}
+    return f"{about.get('kind', '')} {about.get('name', '')}: {_sentence(event)}"
+
+
+def _sentence(part: dict[str, Any]) -> str:
+    words = (str(part.get("reason") or ""), str(part.get("message") or "").strip())
+    return ": ".join(word for word in words if word)
+
+
+def _few(told: list[str]) -> list[str]:
+    """Leave out what is said twice, and what is more than a reader takes in."""
+    once = list(dict.fromkeys(told))
+    more = len(once) - _TOLD
+    return [*once[:_TOLD], f"and {more} more"] if more > 0 else once

@@ -1,0 +1,160 @@
+"""How each workload is in each member: what Karmada decided, sent and was told back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from flotilla.karmada.api import (
+    BINDING_API,
+    WORK_API,
+    AggregatedStatusItem,
+    ResourceBinding,
+    TargetCluster,
+    Work,
+)
+from flotilla.karmada.names import execution_namespace
+from flotilla.karmada.rollout import BINDING_ID_LABELS
+from flotilla.kube.connection import Connection
+from flotilla.kube.objects import Object, ObjectRef
+
+_APPLIED_OVERRIDES = ("policy.karmada.io/applied-overrides", "policy.karmada.io/applied-cluster-overrides")
+_KINDS = ("ResourceBinding", "ClusterResourceBinding")
+_ORDER = ("Unhealthy", "Pending", "Unknown", "Healthy")
+
+
+@dataclass(frozen=True)
+class CopyStatus:
+    """One template in one member."""
+
+    namespace: str
+    workload: str
+    """Kind and name of the template."""
+    cluster: str
+    desired: int | None
+    """Replicas; None for kinds that have none."""
+    ready: int | None
+    images: tuple[str, ...]
+    health: str
+    """Healthy, Unhealthy, Unknown or Pending."""
+    reason: str
+    """Why it isn't applied or healthy, as far as the control plane knows."""
+    overrides: tuple[str, ...] = ()
+    """The policies whose overrides are in force."""
+    since: str = ""
+    """The last transition of what Karmada sent (RFC 3339)."""
+    api_version: str = ""
+
+    @property
+    def worst_first(self) -> tuple[int, str, str, str]:
+        """The order of lists."""
+        return (_ORDER.index(self.health), self.namespace, self.workload, self.cluster)
+
+    @property
+    def ref(self) -> ObjectRef:
+        """The object in the member."""
+        kind, _, name = self.workload.partition(" ")
+        return ObjectRef(self.api_version, kind, name, self.namespace)
+
+
+def copies_of(connection: Connection) -> list[CopyStatus]:
+    """Ask the control plane for every template that it has bound to members, those that ail first.
+
+    Three lists, whatever the number of members and workloads: two kinds of bindings, and the Works with their labels.
+
+    Raises:
+        ClusterError: it could not be asked.
+    """
+    bindings = [ResourceBinding.read(item) for kind in _KINDS for item in connection.list(BINDING_API, kind)]
+    if not bindings:
+        return []
+    works = _Works(connection.list(WORK_API, "Work", labels=label) for label in BINDING_ID_LABELS)
+    copies = [copy for binding in bindings for copy in _copies(binding, works)]
+    return sorted(copies, key=lambda copy: copy.worst_first)
+
+
+class _Works:
+    """Works by the binding that they carry out and the member that they are for."""
+
+    def __init__(self, lists: Iterable[list[Object]]) -> None:
+        self._held: dict[tuple[str, str], Work] = {}
+        for items in lists:
+            for work in map(Work.read, items):
+                for label in BINDING_ID_LABELS:
+                    identity = work.metadata.labels.get(label)
+                    if identity:
+                        self._held[identity, work.metadata.namespace or ""] = work
+
+    def of(self, binding: ResourceBinding, cluster: str) -> Work | None:
+        identities = (binding.metadata.labels.get(label) for label in BINDING_ID_LABELS)
+        return next(
+            (
+                self._held[identity, execution_namespace(cluster)]
+                for identity in identities
+                if identity and (identity, execution_namespace(cluster)) in self._held
+            ),
+            None,
+        )
+
+
+def _copies(binding: ResourceBinding, works: _Works) -> list[CopyStatus]:
+    reports = {item.cluster_name: item for item in binding.status.aggregated_status}
+    return [
+        _copy(binding, target, reports.get(target.name), works.of(binding, target.name))
+        for target in binding.spec.clusters
+    ]
+
+
+def _copy(
+    binding: ResourceBinding, target: TargetCluster, report: AggregatedStatusItem | None, work: Work | None
+) -> CopyStatus:
+    manifests = work.spec.workload.manifests if work else []
+    ready = int(((report.status if report else None) or {}).get("readyReplicas", 0))
+    health = (report.health or "Unknown") if report and report.applied else "Pending"
+    return CopyStatus(
+        namespace=binding.spec.resource.namespace or "",
+        workload=f"{binding.spec.resource.kind} {binding.spec.resource.name}",
+        cluster=target.name,
+        desired=target.replicas,
+        ready=ready if target.replicas is not None else None,
+        images=tuple(image for manifest in manifests for image in images_of(manifest)),
+        health=health,
+        reason=_reason(health, report, work),
+        overrides=tuple(_overrides(work)) if work else (),
+        since=max((c.last_transition_time or "" for c in work.status.conditions), default="") if work else "",
+        api_version=binding.spec.resource.api_version,
+    )
+
+
+def _reason(health: str, report: AggregatedStatusItem | None, work: Work | None) -> str:
+    if health == "Healthy":
+        return ""
+    if report is not None and report.applied_message:
+        return report.applied_message
+    if work is None:
+        return "not sent yet"
+    applied = next((c for c in work.status.conditions if c.type == "Applied"), None)
+    if applied is not None and applied.status != "True":
+        return applied.message or applied.reason
+    return "sent, not reported yet" if report is None else ""
+
+
+def _overrides(work: Work) -> list[str]:
+    """Return the names of the override policies that a Work says were applied."""
+    names = []
+    for annotation in _APPLIED_OVERRIDES:
+        try:
+            applied: Any = json.loads(work.metadata.annotations.get(annotation) or "[]")
+        except ValueError:
+            continue
+        names += [str(one.get("policyName", "")) for one in applied]
+    return names
+
+
+def images_of(manifest: dict[str, Any]) -> list[str]:
+    """Return the images of a manifest's containers, in order."""
+    spec = manifest.get("spec") or {}
+    pod = (spec.get("template") or {}).get("spec") or spec
+    return [str(container.get("image")) for container in pod.get("containers") or []]
