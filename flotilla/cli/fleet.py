@@ -1,4 +1,4 @@
-"""The verbs on a stack: validate, preview, up, refresh, destroy, status."""
+"""The verbs on a stack: validate, preview, up, refresh, destroy."""
 
 from __future__ import annotations
 
@@ -7,17 +7,15 @@ import shlex
 import sys
 from typing import Any
 
+from flotilla.cli.access import control_plane
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import Output, failed, plan_document
 from flotilla.cli.policy import tell, verdicts_of
 from flotilla.cli.stack_options import agreed, engine_options, load_fleet, stack_options
-from flotilla.config.files import kubeconfig_text
+from flotilla.cli.status import paint_status
 from flotilla.deploy.interface import Setting, Stack, open_stack
 from flotilla.deploy.plan import fleet_plan
-from flotilla.drift.declared import CONTROL_PLANE, declared
 from flotilla.engine.steps import Result
-from flotilla.errors import FlotillaError
-from flotilla.kube.connection import connect
 from flotilla.observe.fleet import fleet_status
 
 
@@ -47,8 +45,6 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     destroy = verbs.add_parser("destroy", parents=[common, stack, engine, showing, sure], help="delete everything")
     destroy.add_argument("--preview-only", action="store_true", help="change nothing")
     destroy.set_defaults(verb=_destroy)
-    status = verbs.add_parser("status", parents=[common, stack, engine_options()], help="show members and workloads")
-    status.set_defaults(verb=_status)
     validate = verbs.add_parser("validate", parents=[common, stack], help="check the stack file and what it names")
     validate.set_defaults(verb=_validate)
     environment = verbs.add_parser(
@@ -110,7 +106,7 @@ def _up(options: argparse.Namespace) -> ExitCode:
         return ExitCode.FAILED
     if not options.json:
         output.console.print()
-        _print_status(options, output)
+        paint_status(output.console, fleet_status(control_plane(options)))
     return ExitCode.DONE
 
 
@@ -145,29 +141,6 @@ def _destroy(options: argparse.Namespace) -> ExitCode:
     if failed(result):
         sys.stderr.write("the state is saved: run `flotilla destroy` again to go on from here\n")
         return ExitCode.FAILED
-    return ExitCode.DONE
-
-
-def _print_status(options: argparse.Namespace, output: Output) -> None:
-    source = load_fleet(options).control_plane.kubeconfig
-    if source is not None and source.path is not None:
-        kubeconfig = kubeconfig_text(source, options.project.resolve())
-    else:  # encrypted, or made by a stack: the state has it
-        kubeconfig = _control_plane_of(options)
-    output.status(fleet_status(connect(kubeconfig, name="Karmada")), stack=options.stack)
-
-
-def _control_plane_of(options: argparse.Namespace) -> str:
-    """Return the kubeconfig of the control plane that the stack's state has."""
-    snapshot = open_stack(options.engine, Setting(options.project.resolve(), options.stack)).snapshot()
-    kubeconfig = declared(snapshot).kubeconfigs.get(CONTROL_PLANE)
-    if kubeconfig is None:
-        raise FlotillaError(f"stack {options.stack} has nothing deployed", hint="run `flotilla up` first")
-    return kubeconfig
-
-
-def _status(options: argparse.Namespace) -> ExitCode:
-    _print_status(options, Output(as_json=options.json))
     return ExitCode.DONE
 
 

@@ -7,6 +7,8 @@ import sys
 import traceback
 from pathlib import Path
 
+import argcomplete
+
 from flotilla import __version__
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.config.problems import ConfigError
@@ -16,6 +18,7 @@ from flotilla.errors import FlotillaError
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code."""
     parser = build_parser()
+    argcomplete.autocomplete(parser)
     options = parser.parse_args(arguments)
     if not hasattr(options, "verb"):
         parser.print_help()
@@ -42,7 +45,18 @@ def _report(error: FlotillaError, options: argparse.Namespace, code: ExitCode) -
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser with every verb."""
-    from flotilla.cli import doctor, drift, explain, fleet, kubeconfig, policy, sandbox
+    from flotilla.cli import (
+        completion,
+        doctor,
+        drift,
+        explain,
+        fleet,
+        kubeconfig,
+        policy,
+        resources,
+        sandbox,
+        status,
+    )
 
     parser = argparse.ArgumentParser(prog="flotilla", description="pulumi up for a fleet of Kubernetes clusters")
     parser.add_argument("--version", action="version", version=f"flotilla {__version__}")
@@ -52,12 +66,15 @@ def build_parser() -> argparse.ArgumentParser:
     common.add_argument("--json", action="store_true", help="print one JSON document")
     common.add_argument("--debug", action="store_true", help="print tracebacks of errors")
     fleet.add_verbs(verbs, common)
+    status.add_verbs(verbs, common)
+    resources.add_verbs(verbs, common)
     policy.add_verb(verbs, common)
     drift.add_verb(verbs, common)
     explain.add_verb(verbs, common)
     kubeconfig.add_verb(verbs, common)
     doctor.add_verb(verbs, common)
     sandbox.add_verbs(verbs, common)
+    completion.add_verb(verbs, common)
     return parser
 
 

@@ -9,14 +9,12 @@ from typing import Any
 
 import yaml
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from flotilla.deploy.interface import EngineName
 from flotilla.deploy.plan import FleetPlan, change_text
 from flotilla.engine.steps import CHANGING, Op, Phase, Result, Step, StepEvent
 from flotilla.engine.values import mask
-from flotilla.observe.fleet import FleetStatus
 
 JSON_VERSION = 1
 _SYMBOLS = {
@@ -144,38 +142,6 @@ class Output:
             self.console.print(Text(f"\n# {cluster} gets", style="bold"))
             text = yaml.safe_dump_all([_as_written(o) for o in objects], sort_keys=False, allow_unicode=True)
             self.console.print(text, markup=False, end="")
-
-    # -- status -----------------------------------------------------------------------------------
-
-    def status(self, status: FleetStatus, *, stack: str) -> None:
-        """Print the fleet's members and workloads."""
-        if self.as_json:
-            self.json({"stack": stack, **status.to_json()})
-            return
-        members = Table("CLUSTER", "MODE", "READY", "VERSION", "NODES", box=None, pad_edge=False, header_style="bold")
-        for member in status.members:
-            ready = Text("True", style="green") if member.ready else Text(f"False: {member.reason}", style="red")
-            members.add_row(member.name, member.mode, ready, member.version, f"{member.nodes_ready}/{member.nodes}")
-        self.console.print(members)
-        if status.workloads:
-            self.console.print()
-            workloads = Table(
-                "NAMESPACE",
-                "WORKLOAD",
-                "CLUSTER",
-                "READY",
-                "HEALTH",
-                "IMAGE",
-                box=None,
-                pad_edge=False,
-                header_style="bold",
-            )
-            for copy in status.workloads:
-                count = "" if copy.desired is None else f"{copy.ready}/{copy.desired}"
-                style = {"Healthy": "green", "Unhealthy": "red"}.get(copy.health, "yellow")
-                health = Text(f"{copy.health}{': ' + copy.reason if copy.reason else ''}", style=style)
-                workloads.add_row(copy.namespace, copy.workload, copy.cluster, count, health, ", ".join(copy.images))
-            self.console.print(workloads)
 
 
 def _as_written(obj: dict[str, Any]) -> dict[str, Any]:

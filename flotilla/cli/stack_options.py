@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 
+from flotilla.cli.completion import completed, stack_names
 from flotilla.config.declare import rendered
 from flotilla.config.fleet import Fleet
 from flotilla.config.load import load_stack_file
@@ -18,9 +19,10 @@ DEFAULT_STACK = "sandbox"
 def stack_options() -> argparse.ArgumentParser:
     """Return the option that names the stack."""
     parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument(
+    stack = parser.add_argument(
         "-s", "--stack", default=os.environ.get("FLOTILLA_STACK", DEFAULT_STACK), help="the stack (FLOTILLA_STACK)"
     )
+    completed(stack, stack_names)
     return parser
 
 

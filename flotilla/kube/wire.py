@@ -137,11 +137,12 @@ class Peer:
         Raises:
             ApiError: the server refused.
         """
+        refused = status >= HTTPStatus.BAD_REQUEST  # then it is JSON, whatever was asked for
         try:
-            answer = json.loads(text) if text[:1] in "{[" and "json" in request.accept else text
+            answer = json.loads(text) if text[:1] in "{[" and (refused or "json" in request.accept) else text
         except ValueError:
             answer = text
-        if status < HTTPStatus.BAD_REQUEST:
+        if not refused:
             return answer
         told = answer if isinstance(answer, dict) else {}
         said = str(told.get("message") or text.strip()[:300] or fallback)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
 
 from flotilla.karmada.client.typed import proxy_path
 from flotilla.kube import kubeconfig as kubeconfigs
@@ -32,6 +33,16 @@ class FleetAccess:
             if name not in self._members:
                 self._members[name] = self._connect(name)
             return self._members[name]
+
+    @property
+    def known(self) -> list[str]:
+        """The members whose credentials are at hand."""
+        return sorted(self._credentials)
+
+    def matching(self, patterns: Iterable[str]) -> list[str]:
+        """Return those of them that match any pattern; all where there is none."""
+        wanted = list(patterns)
+        return [n for n in self.known if not wanted or any(fnmatchcase(n, pattern) for pattern in wanted)]
 
     def _connect(self, name: str) -> Connection:
         text = self._credentials.get(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import os
 import secrets
 import shutil
@@ -28,6 +29,8 @@ _KARMADA_CONTROLLERS = (
     "namespace,garbagecollector,serviceaccount-token,ttl-after-finished,csrcleaner,csrsigning,clusterrole-aggregation"
 )
 _START_SECONDS = 120
+
+_LOG = ("this pod is simulated: it runs no program, and every simulated pod has this log", "ready")
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,8 @@ class SandboxCluster:
         config = self.root / "config" / f"{self.name}.yaml"
         for folder in (config.parent, self.kubeconfig.parent):
             folder.mkdir(parents=True, exist_ok=True)
-        config.write_text(yaml.safe_dump(self._config(workloads=workloads)))
+        documents = [self._config(workloads=workloads), self._logs(config.with_suffix(".log"))]
+        config.write_text(yaml.safe_dump_all(documents))
         self._kwokctl("create", "cluster", f"--config={config}", f"--wait={_START_SECONDS}s")
 
     def _config(self, *, workloads: bool) -> dict[str, Any]:
@@ -178,6 +182,18 @@ class SandboxCluster:
             "kind": "KwokctlConfiguration",
             "options": options,
             "componentsPatches": patches,
+        }
+
+    def _logs(self, file: Path) -> dict[str, Any]:
+        """Return where KWOK finds what its pods write: one file for all, which says what they are."""
+        now = dt.datetime.now(dt.UTC).isoformat().replace("+00:00", "Z")
+        lines = (f"{now} stdout F {text}\n" for text in _LOG)  # the format of container runtimes
+        file.write_text("".join(lines))
+        return {
+            "apiVersion": "kwok.x-k8s.io/v1alpha1",
+            "kind": "ClusterLogs",
+            "metadata": {"name": "simulated"},
+            "spec": {"logs": [{"logsFile": str(file)}]},
         }
 
     def _ensure_node(self, index: int) -> None:

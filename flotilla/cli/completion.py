@@ -1,0 +1,62 @@
+"""What the shell completes, and the verb that teaches it to."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from argcomplete.shell_integration import shellcode
+
+from flotilla.cli.exit_codes import ExitCode
+from flotilla.errors import FlotillaError
+
+Completer = Callable[..., list[str]]
+_SHELLS = ("bash", "zsh", "fish")
+
+
+def add_verb(verbs: Any, common: argparse.ArgumentParser) -> None:
+    """Add the verb to the command's parser."""
+    parser = verbs.add_parser("completion", parents=[common], help="print what a shell evaluates to complete flotilla")
+    parser.add_argument("shell", choices=_SHELLS, help='for bash: eval "$(flotilla completion bash)"')
+    parser.set_defaults(verb=_completion)
+
+
+def completed(action: argparse.Action, completer: Completer) -> None:
+    """Have an argument's values completed."""
+    action.completer = completer  # type: ignore[attr-defined]  # argcomplete's own convention
+
+
+def stack_names(*, parsed_args: argparse.Namespace, **_: Any) -> list[str]:
+    """Return the stacks that have a file."""
+    from flotilla.deploy.interface import Setting, load_project
+
+    folder = load_project(Setting(parsed_args.project.resolve(), "any")).stack_file("any").parent
+    return sorted(file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in folder.glob("Pulumi.*.yaml"))
+
+
+def member_names(*, parsed_args: argparse.Namespace, **_: Any) -> list[str]:
+    """Return the members that the stack file names; a running fleet isn't asked, so that a key press stays quick."""
+    fleet = _fleet(parsed_args)
+    return sorted(member.name for member in fleet.members) if fleet else []
+
+
+def workload_names(*, parsed_args: argparse.Namespace, **_: Any) -> list[str]:
+    """Return the workloads that the stack file names."""
+    fleet = _fleet(parsed_args)
+    return sorted(workload.name for workload in fleet.workloads) if fleet else []
+
+
+def _fleet(parsed_args: argparse.Namespace) -> Any:
+    from flotilla.cli.stack_options import load_fleet
+
+    try:
+        return load_fleet(parsed_args, files=False)
+    except FlotillaError:
+        return None  # nothing to complete; the command itself will say why
+
+
+def _completion(options: argparse.Namespace) -> ExitCode:
+    sys.stdout.write(shellcode(["flotilla"], shell=options.shell))
+    return ExitCode.DONE

@@ -1,0 +1,238 @@
+"""The verbs `get`, `events` and `logs`: any object of any member, in one table with a CLUSTER column."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import threading
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from flotilla.cli.access import access_options, cluster_options, open_access
+from flotilla.cli.completion import completed, workload_names
+from flotilla.cli.exit_codes import ExitCode
+from flotilla.cli.tables import age, print_table
+from flotilla.cli.views import show, view_options, write_document
+from flotilla.errors import ClusterError, FlotillaError
+from flotilla.kube.objects import Object, ObjectRef
+from flotilla.kube.operations import Scope
+from flotilla.observe.access import FleetAccess
+from flotilla.observe.across import Answers, ask_members, chosen
+from flotilla.observe.events import FleetEvent, events
+from flotilla.observe.logs import LogSource, LogWish, follow_log, read_log, sources
+from flotilla.observe.members import members_of
+from flotilla.observe.resources import Rows, objects, rows
+
+_DEFAULT_KIND = "deployment"
+
+
+def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
+    """Add the verbs to the command's parser."""
+    members = argparse.ArgumentParser(add_help=False)
+    members.add_argument("--timeout", type=float, default=15.0, metavar="SECONDS", help="for all members together")
+    parents = [common, *access_options(), cluster_options(), members]
+
+    get = verbs.add_parser("get", parents=[*parents, view_options()], help="any kind of object, across members")
+    get.add_argument("kind", help="as kubectl takes it: pods, deploy, cronjobs.batch")
+    completed(get.add_argument("name", nargs="?", default="", help="only objects of this name"), workload_names)
+    get.add_argument("-n", "--namespace", default="", help="only this namespace (default: all)")
+    get.add_argument("-l", "--labels", default="", metavar="SELECTOR", help="objects with these labels")
+    get.set_defaults(verb=_get)
+
+    told = verbs.add_parser("events", parents=[*parents, view_options()], help="what happened, across members")
+    told.add_argument("name", nargs="?", default="", help="only about objects whose name begins so")
+    told.add_argument("-n", "--namespace", default="", help="only this namespace (default: all)")
+    told.add_argument("--warnings", action="store_true", help="leave out normal events")
+    told.add_argument("--last", type=int, default=50, metavar="N", help="how many (default 50)")
+    told.set_defaults(verb=_events)
+
+    logs = verbs.add_parser("logs", parents=parents, help="a workload's logs, from every member that runs it")
+    completed(logs.add_argument("workload", help="nginx, or kind/name: pod/nginx-0"), workload_names)
+    logs.add_argument("-n", "--namespace", default="default", help="its namespace (default: default)")
+    logs.add_argument("-c", "--container", default="", help="only this container")
+    logs.add_argument("-f", "--follow", action="store_true", help="go on until Ctrl-C")
+    logs.add_argument("--tail", type=int, default=20, metavar="N", help="lines of each container; -1 for all")
+    logs.add_argument("--since", type=int, metavar="SECONDS", help="not older than this")
+    logs.add_argument("--previous", action="store_true", help="of the container that ran before")
+    logs.set_defaults(verb=_logs)
+
+
+def _names(options: argparse.Namespace, access: FleetAccess) -> list[str]:
+    """Return the members to be asked; without Karmada those that the stack holds credentials of."""
+    try:
+        members = members_of(access.control_plane, labels=options.cluster_labels)
+    except ClusterError as error:
+        if not access.known or options.cluster_labels:
+            raise
+        sys.stderr.write(f"warning: {error.message}; asking the members that the stack knows\n")
+        return access.matching(options.cluster)
+    return [member.name for member in chosen(members, options.cluster)]
+
+
+def _tell_unknown(answers: Answers[Any]) -> None:
+    for name, reason in answers.unknown.items():
+        sys.stderr.write(f"warning: {name} is not shown: {reason}\n")
+
+
+def _all_failed(answers: Answers[Any]) -> None:
+    """Raise where no member answered: an empty table would say that there is nothing."""
+    if answers.unknown and not answers.found:
+        first = next(iter(answers.unknown.values()))
+        raise FlotillaError(f"none of {len(answers.unknown)} members answered: {first}")
+
+
+# -- get ------------------------------------------------------------------------------------------
+
+
+def _get(options: argparse.Namespace) -> ExitCode:
+    access = open_access(options)
+    scope = Scope(options.namespace, options.labels)
+    if options.json or options.yaml:
+        return show(options, partial(_look, options, access, objects, scope), _objects_document, _no_paint)
+    return show(options, partial(_look, options, access, rows, scope), dict, partial(_paint_rows, options))
+
+
+def _look(options: argparse.Namespace, access: FleetAccess, how: Any, scope: Scope) -> Answers[Any]:
+    answers: Answers[Any] = ask_members(
+        access,
+        _names(options, access),
+        lambda member: how(member, options.kind, scope, options.name),
+        seconds=options.timeout,
+    )
+    _all_failed(answers)
+    _tell_unknown(answers)
+    return answers
+
+
+def _objects_document(answers: Answers[list[Object]]) -> dict[str, Any]:
+    items = [{"cluster": name, "object": item} for name, found in answers.found.items() for item in found]
+    return {"items": items, "unknown": answers.unknown}
+
+
+def _no_paint(console: Console, seen: object) -> None:
+    """Nothing: machines get a document."""
+
+
+def _paint_rows(options: argparse.Namespace, console: Console, answers: Answers[Rows]) -> None:
+    headings = list(dict.fromkeys(column for found in answers.found.values() for column in found.columns))
+    lines = []
+    for name, found in answers.found.items():
+        for cells in found.cells:
+            held = dict(zip(found.columns, cells, strict=True))
+            lines.append((name, *(held.get(heading, "") for heading in headings)))
+        if found.cut:
+            sys.stderr.write(f"warning: {name} has more than are shown; narrow with -n, -l or a name\n")
+    if not lines:
+        sys.stderr.write(f"no {options.kind} in {len(answers.found)} clusters\n")
+        return
+    print_table(console, ("CLUSTER", *(heading.upper() for heading in headings)), lines, everything=options.all)
+
+
+# -- events ---------------------------------------------------------------------------------------
+
+
+def _events(options: argparse.Namespace) -> ExitCode:
+    access = open_access(options)
+
+    def look() -> list[FleetEvent]:
+        ask = partial(events, namespace=options.namespace, warnings=options.warnings, about=options.name)
+        answers = ask_members(access, _names(options, access), ask, seconds=options.timeout)
+        _all_failed(answers)
+        _tell_unknown(answers)
+        found = sorted((one for told in answers.found.values() for one in told), key=lambda one: one.time)
+        return found[-options.last :] if options.last > 0 else found
+
+    def paint(console: Console, found: list[FleetEvent]) -> None:
+        headings = ("LAST SEEN", "CLUSTER", "TYPE", "NAMESPACE", "OBJECT", "REASON", "MESSAGE")
+        lines = [(age(e.time), e.cluster, _event_type(e), e.namespace, e.object, e.reason, _counted(e)) for e in found]
+        print_table(console, headings, lines, everything=True)
+
+    return show(options, look, lambda found: {"events": [asdict(one) for one in found]}, paint)
+
+
+def _event_type(event: FleetEvent) -> Text:
+    return Text(event.type, style="yellow" if event.type == "Warning" else "")
+
+
+def _counted(event: FleetEvent) -> str:
+    return f"{event.message} (x{event.count})" if event.count > 1 else event.message
+
+
+# -- logs -----------------------------------------------------------------------------------------
+
+
+def _logs(options: argparse.Namespace) -> ExitCode:
+    access = open_access(options)
+    wish = LogWish(options.tail, options.container, options.since, options.previous, options.follow)
+    kind, _, name = options.workload.rpartition("/")
+
+    def find(member: Any) -> list[LogSource]:
+        resource = member.named(kind or _DEFAULT_KIND)
+        ref = ObjectRef(resource.api_version, resource.kind, name, options.namespace)
+        return sources(member, ref, wish)
+
+    answers = ask_members(access, _names(options, access), find, seconds=options.timeout)
+    _all_failed(answers)
+    _tell_unknown(answers)
+    found = [(cluster, source) for cluster, held in answers.found.items() for source in held]
+    if not found:
+        raise FlotillaError(
+            f"no pods of {options.workload} in namespace {options.namespace} of {len(answers.found)} clusters",
+            hint="`flotilla workloads` shows what runs where",
+        )
+    if options.follow:
+        return _follow(access, found, wish)
+    return _print_logs(options, access, found, wish)
+
+
+def _print_logs(
+    options: argparse.Namespace, access: FleetAccess, found: list[tuple[str, LogSource]], wish: LogWish
+) -> ExitCode:
+    failed = 0
+    entries = []
+    for cluster, source in found:
+        try:
+            text = read_log(access.member(cluster), source, wish)
+        except ClusterError as error:
+            failed += 1
+            sys.stderr.write(f"warning: {error.message}\n")
+            continue
+        lines = text.splitlines()
+        entries.append({"cluster": cluster, "pod": source.pod, "container": source.container, "lines": lines})
+        if not options.json:
+            sys.stdout.writelines(f"{_prefix(cluster, source)}{line}\n" for line in lines)
+    if options.json:
+        write_document({"logs": entries}, as_yaml=False)
+    return ExitCode.FAILED if failed == len(found) else ExitCode.DONE
+
+
+def _follow(access: FleetAccess, found: list[tuple[str, LogSource]], wish: LogWish) -> ExitCode:
+    """Print lines as they come, of all containers at once, each whole."""
+    lock = threading.Lock()
+
+    def pump(cluster: str, source: LogSource) -> None:
+        try:
+            for line in follow_log(access.member(cluster), source, wish):
+                with lock:
+                    sys.stdout.write(f"{_prefix(cluster, source)}{line}\n")
+                    sys.stdout.flush()
+        except ClusterError as error:
+            sys.stderr.write(f"warning: {error.message}\n")
+
+    threads = [threading.Thread(target=pump, args=one, daemon=True) for one in found]
+    for thread in threads:
+        thread.start()
+    try:
+        for thread in threads:
+            thread.join()
+    except KeyboardInterrupt:
+        pass
+    return ExitCode.DONE
+
+
+def _prefix(cluster: str, source: LogSource) -> str:
+    return f"{cluster} {source.pod}/{source.container} | "

@@ -1,0 +1,257 @@
+"""The verbs `status`, `clusters` and `workloads`: the fleet at a glance, and closer."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from flotilla.cli.access import access_options, cluster_options, open_access
+from flotilla.cli.completion import completed, workload_names
+from flotilla.cli.exit_codes import ExitCode
+from flotilla.cli.tables import age, labels_text, print_table, verdict
+from flotilla.cli.views import show, view_options
+from flotilla.observe.access import FleetAccess
+from flotilla.observe.across import ask_members, chosen
+from flotilla.observe.fleet import FleetStatus, fleet_status
+from flotilla.observe.members import MemberStatus, members_of
+from flotilla.observe.why import reasons
+from flotilla.observe.workloads import CopyStatus, copies_of
+
+_WELL = ("healthy", "unhealthy")
+_STYLES = {"Healthy": "green", "Unhealthy": "red"}
+_GIB = 2**30
+
+
+def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
+    """Add the verbs to the command's parser."""
+    parents = [common, *access_options(), cluster_options(), view_options()]
+    health = argparse.ArgumentParser(add_help=False)
+    health.add_argument("--health", choices=_WELL, help="only what is well, or only what isn't")
+
+    status = verbs.add_parser("status", parents=[*parents, health], help="the fleet at a glance, worst first")
+    status.set_defaults(verb=_status)
+    clusters = verbs.add_parser("clusters", parents=[*parents, health], help="members, with capacity, labels, taints")
+    clusters.set_defaults(verb=_clusters)
+    workloads = verbs.add_parser(
+        "workloads", parents=[*parents, health], help="workloads in each member, and why they aren't healthy"
+    )
+    completed(workloads.add_argument("name", nargs="*", help="only these workloads"), workload_names)
+    workloads.add_argument("-n", "--namespace", default="", help="only this namespace")
+    workloads.add_argument("--timeout", type=float, default=10.0, metavar="SECONDS", help="for asking members why")
+    workloads.set_defaults(verb=_workloads)
+
+
+# -- status ---------------------------------------------------------------------------------------
+
+
+def _status(options: argparse.Namespace) -> ExitCode:
+    access = open_access(options)
+
+    def look() -> FleetStatus:
+        seen = fleet_status(access.control_plane)
+        members = _filtered(options, _selected(options, access, seen.members))
+        names = {member.name for member in _selected(options, access, seen.members)}
+        copies = [copy for copy in seen.workloads if copy.cluster in names and _wanted(options, copy)]
+        return FleetStatus(tuple(members), tuple(copies))
+
+    def paint(console: Console, seen: FleetStatus) -> None:
+        paint_status(console, seen, everything=options.all)
+
+    return show(options, look, lambda seen: {"stack": options.stack, **seen.to_json()}, paint)
+
+
+def paint_status(console: Console, seen: FleetStatus, *, everything: bool = False) -> None:
+    """Print the summary, the members and the workloads."""
+    console.print(_summary(seen))
+    headings = ("CLUSTER", "MODE", "READY", "SINCE", "VERSION", "NODES")
+    console.print()
+    print_table(
+        console,
+        headings,
+        [
+            (m.name, m.mode, verdict(m.ready, "True", f"False: {m.reason}"), age(m.since), m.version, _nodes(m))
+            for m in seen.members
+        ],
+        everything=everything,
+    )
+    if seen.workloads:
+        console.print()
+        headings = ("NAMESPACE", "WORKLOAD", "CLUSTER", "READY", "HEALTH", "IMAGE")
+        rows = [
+            (c.namespace, c.workload, c.cluster, _replicas(c), _health(c), ", ".join(c.images)) for c in seen.workloads
+        ]
+        print_table(console, headings, rows, everything=everything)
+
+
+def _summary(seen: FleetStatus) -> Text:
+    s = seen.summary
+    well = s["members"] == s["membersReady"] and s["copies"] == s["copiesHealthy"]
+    text = (
+        f"{s['membersReady']} of {s['members']} members ready; "
+        f"{s['workloads']} workload{'s' if s['workloads'] != 1 else ''}, "
+        f"{s['copiesHealthy']} of {s['copies']} copies healthy"
+    )
+    return Text(text, style="bold green" if well else "bold red")
+
+
+# -- clusters -------------------------------------------------------------------------------------
+
+
+def _clusters(options: argparse.Namespace) -> ExitCode:
+    access = open_access(options)
+
+    def look() -> list[MemberStatus]:
+        members = members_of(access.control_plane, labels=options.cluster_labels)
+        return _filtered(options, chosen(members, options.cluster))
+
+    def paint(console: Console, members: list[MemberStatus]) -> None:
+        ready = sum(member.ready for member in members)
+        style = "bold green" if ready == len(members) else "bold red"
+        console.print(Text(f"{ready} of {len(members)} members ready\n", style=style))
+        headings = ("CLUSTER", "MODE", "READY", "SINCE", "VERSION", "NODES", "CPU", "MEMORY", "PODS", "WHERE", "LABELS")
+        print_table(console, (*headings, "TAINTS"), [_cluster_row(m) for m in members], everything=options.all)
+
+    return show(options, look, lambda members: {"clusters": [asdict(member) for member in members]}, paint)
+
+
+def _cluster_row(member: MemberStatus) -> tuple[str | Text, ...]:
+    place = "/".join(part for part in (member.provider, member.region, ",".join(member.zones)) if part)
+    return (
+        member.name,
+        member.mode,
+        verdict(member.ready, "True", f"False: {member.reason}"),
+        age(member.since),
+        member.version,
+        _nodes(member),
+        _usage(member, "cpu", 1, ""),
+        _usage(member, "memory", _GIB, "Gi"),
+        _usage(member, "pods", 1, ""),
+        place,
+        labels_text(member.labels),
+        ",".join(member.taints),
+    )
+
+
+def _usage(member: MemberStatus, name: str, unit: int, suffix: str) -> str:
+    used = member.usage.get(name)
+    if used is None:
+        return ""
+    return f"{used.allocated / unit:.3g}/{used.allocatable / unit:.4g}{suffix} {used.percent}%"
+
+
+def _nodes(member: MemberStatus) -> str:
+    return f"{member.nodes_ready}/{member.nodes}"
+
+
+# -- workloads ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Copies:
+    """Copies, with what their members say of those that aren't healthy."""
+
+    copies: list[CopyStatus]
+    why: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    """By cluster and workload."""
+
+    def reasons(self, copy: CopyStatus) -> list[str]:
+        told = self.why.get((copy.cluster, f"{copy.namespace}/{copy.workload}"), [])
+        return [text for text in (copy.reason, *told) if text]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"workloads": [{**asdict(copy), "why": self.reasons(copy)} for copy in self.copies]}
+
+
+def _workloads(options: argparse.Namespace) -> ExitCode:
+    access = open_access(options)
+
+    def look() -> _Copies:
+        members = {m.name for m in _selected(options, access, members_of(access.control_plane))}
+        copies = [
+            copy
+            for copy in copies_of(access.control_plane)
+            if copy.cluster in members and _wanted(options, copy) and _named(options, copy)
+        ]
+        return _Copies(copies, _ask_why(access, copies, options.timeout))
+
+    return show(options, look, _Copies.to_json, lambda console, seen: _paint_copies(console, seen, options.all))
+
+
+def _ask_why(access: FleetAccess, copies: Sequence[CopyStatus], seconds: float) -> dict[tuple[str, str], list[str]]:
+    """Ask the members about their copies that aren't healthy, side by side."""
+    ailing: dict[str, list[CopyStatus]] = {}
+    for copy in copies:
+        if copy.health == "Unhealthy":
+            ailing.setdefault(copy.cluster, []).append(copy)
+    answers = ask_members(
+        access,
+        ailing,
+        lambda member: {f"{c.namespace}/{c.workload}": reasons(member, c.ref) for c in ailing[member.name]},
+        seconds=seconds,
+    )
+    told = {(cluster, name): texts for cluster, found in answers.found.items() for name, texts in found.items()}
+    for cluster, reason in answers.unknown.items():
+        told |= {(cluster, f"{c.namespace}/{c.workload}"): [f"not known: {reason}"] for c in ailing[cluster]}
+    return told
+
+
+def _paint_copies(console: Console, seen: _Copies, everything: bool) -> None:
+    healthy = sum(copy.health == "Healthy" for copy in seen.copies)
+    style = "bold green" if healthy == len(seen.copies) else "bold red"
+    console.print(Text(f"{healthy} of {len(seen.copies)} copies healthy\n", style=style))
+    rows = [_copy_row(copy, seen.reasons(copy)) for copy in seen.copies]
+    headings = ("NAMESPACE", "WORKLOAD", "CLUSTER", "READY", "HEALTH", "SINCE", "IMAGE", "OVERRIDES", "WHY")
+    print_table(console, headings, rows, everything=everything)
+
+
+def _copy_row(copy: CopyStatus, why: list[str]) -> tuple[str | Text, ...]:
+    return (
+        copy.namespace,
+        copy.workload,
+        copy.cluster,
+        _replicas(copy),
+        Text(copy.health, style=_STYLES.get(copy.health, "yellow")),
+        age(copy.since),
+        ", ".join(copy.images),
+        ", ".join(copy.overrides),
+        "; ".join(why),
+    )
+
+
+def _replicas(copy: CopyStatus) -> str:
+    return "" if copy.desired is None else f"{copy.ready}/{copy.desired}"
+
+
+def _health(copy: CopyStatus) -> Text:
+    reason = f": {copy.reason}" if copy.reason else ""
+    return Text(f"{copy.health}{reason}", style=_STYLES.get(copy.health, "yellow"))
+
+
+# -- filters --------------------------------------------------------------------------------------
+
+
+def _selected(options: argparse.Namespace, access: FleetAccess, members: Sequence[MemberStatus]) -> list[MemberStatus]:
+    """Return the members that --cluster and --cluster-labels mean; the server itself judges labels."""
+    found = chosen(members, options.cluster)
+    if not options.cluster_labels:
+        return found
+    labelled = {m.name for m in members_of(access.control_plane, labels=options.cluster_labels)}
+    return [member for member in found if member.name in labelled]
+
+
+def _filtered(options: argparse.Namespace, members: list[MemberStatus]) -> list[MemberStatus]:
+    return [m for m in members if options.health is None or m.ready == (options.health == "healthy")]
+
+
+def _wanted(options: argparse.Namespace, copy: CopyStatus) -> bool:
+    return options.health is None or (copy.health == "Healthy") == (options.health == "healthy")
+
+
+def _named(options: argparse.Namespace, copy: CopyStatus) -> bool:
+    name = copy.workload.partition(" ")[2]
+    return (not options.name or name in options.name) and options.namespace in ("", copy.namespace)
