@@ -43,7 +43,7 @@ def _drift(options: argparse.Namespace) -> ExitCode:
         return ExitCode.USAGE
     while True:
         stack = open_stack(options.engine, Setting(options.project.resolve(), options.stack))
-        report = _look(options, stack)
+        report = look_for_drift(stack, options.stack, options.timeout)
         _print(options, report)
         if options.fix and any(finding.mend is Mend.UP for finding in report.findings):
             report = _fix(options, stack, report)
@@ -52,11 +52,16 @@ def _drift(options: argparse.Namespace) -> ExitCode:
         time.sleep(options.watch)
 
 
-def _look(options: argparse.Namespace, stack: Stack) -> DriftReport:
+def look_for_drift(stack: Stack, name: str, seconds: float) -> DriftReport:
+    """Look once.
+
+    Raises:
+        FlotillaError: the stack has nothing deployed.
+    """
     found = declared(stack.snapshot())
     if not found.objects:
-        raise FlotillaError(f"stack {options.stack} has nothing deployed", hint="run `flotilla up` first")
-    return check_drift(found, Limits(seconds=options.timeout))
+        raise FlotillaError(f"stack {name} has nothing deployed", hint="run `flotilla up` first")
+    return check_drift(found, Limits(seconds=seconds))
 
 
 def exit_code(report: DriftReport) -> ExitCode:
@@ -74,7 +79,7 @@ def _fix(options: argparse.Namespace, stack: Stack, report: DriftReport) -> Drif
     if not agreed(options, "mend this with `up --refresh`"):
         return report
     failed(stack.up(refresh_first=True))
-    after = _look(options, stack)
+    after = look_for_drift(stack, options.stack, options.timeout)
     _print(options, after)
     return after
 

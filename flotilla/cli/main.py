@@ -53,6 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
         fleet,
         kubeconfig,
         policy,
+        report,
         resources,
         sandbox,
         status,
@@ -68,6 +69,7 @@ def build_parser() -> argparse.ArgumentParser:
     fleet.add_verbs(verbs, common)
     status.add_verbs(verbs, common)
     resources.add_verbs(verbs, common)
+    report.add_verbs(verbs, common)
     policy.add_verb(verbs, common)
     drift.add_verb(verbs, common)
     explain.add_verb(verbs, common)

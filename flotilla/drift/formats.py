@@ -12,11 +12,12 @@ from flotilla.drift.findings import DriftReport, Finding, Mend
 
 _TITLE = "Flotilla drift"
 _SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
-_REMEDIES = {
+REMEDIES = {
     Mend.UP: "`flotilla up --refresh` puts it back",
     Mend.KARMADA: "Karmada puts it back, and has not yet",
     Mend.HAND: "`up` can't mend this: somebody has to decide",
 }
+"""What puts a finding right, in words."""
 
 
 def sentence(finding: Finding) -> str:
@@ -26,7 +27,7 @@ def sentence(finding: Finding) -> str:
         text += f" (wanted {_short(finding.wanted)}, found {_short(finding.found)})"
     if finding.manager:
         text += f"; last written by {finding.manager}" + (f" at {finding.time}" if finding.time else "")
-    return f"{text}; {_REMEDIES[finding.mend]}"
+    return f"{text}; {REMEDIES[finding.mend]}"
 
 
 def count_text(findings: int) -> str:
@@ -153,7 +154,7 @@ def markdown(report: DriftReport, stack: str) -> str:
 def _row(f: Finding) -> str:
     writer = f"{f.manager} {f.time}".strip()
     values = (f"`{_cell(_short(f.wanted))}`", f"`{_cell(_short(f.found))}`") if f.path else ("", "")
-    cells = (f.cluster, f"{f.object}", f"{f.message} ({f.rule})", *values, writer, _REMEDIES[f.mend])
+    cells = (f.cluster, f"{f.object}", f"{f.message} ({f.rule})", *values, writer, REMEDIES[f.mend])
     return "| " + " | ".join(cell if cell[:1] == "`" else _cell(cell) for cell in cells) + " |"
 
 

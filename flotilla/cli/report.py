@@ -1,0 +1,119 @@
+"""The verbs `graph` and `report`: the fleet, a plan or drift as a picture or as one HTML file."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from flotilla.cli.access import access_options, open_access
+from flotilla.cli.drift import look_for_drift
+from flotilla.cli.exit_codes import ExitCode
+from flotilla.cli.output import failed
+from flotilla.cli.policy import verdicts_of
+from flotilla.cli.stack_options import load_fleet
+from flotilla.deploy.interface import Setting, open_stack
+from flotilla.deploy.plan import fleet_plan
+from flotilla.engine.steps import Result
+from flotilla.errors import ClusterError, FlotillaError
+from flotilla.observe.fleet import FleetStatus, fleet_status
+from flotilla.report.build import drift_report, fleet_report, plan_report
+from flotilla.report.graph import Graph, fleet_graph, plan_graph
+from flotilla.report.html import html
+from flotilla.report.model import Report
+from flotilla.report.svg import svg
+from flotilla.report.text import dot, mermaid
+
+_FORMATS = {"svg": svg, "mermaid": mermaid, "dot": dot}
+
+
+def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
+    """Add the verbs to the command's parser."""
+    to = argparse.ArgumentParser(add_help=False)
+    to.add_argument("-o", "--output", type=Path, metavar="FILE", help="write a file instead of standard output")
+
+    graph = verbs.add_parser("graph", parents=[common, *access_options(), to], help="draw which workload runs where")
+    graph.add_argument("--of", choices=("fleet", "plan"), default="fleet", help="what runs, or what `up` would make")
+    graph.add_argument("--format", choices=sorted(_FORMATS), default="svg", help="svg (default), mermaid or dot")
+    graph.set_defaults(verb=_graph)
+
+    report = verbs.add_parser(
+        "report", parents=[common, *access_options(), to], help="one HTML file, to keep or attach"
+    )
+    report.add_argument("--of", choices=("fleet", "plan", "drift"), default="fleet", help="what it is about")
+    report.add_argument("--timeout", type=float, default=120.0, metavar="SECONDS", help="for drift: all clusters")
+    report.set_defaults(verb=_report)
+
+
+def _graph(options: argparse.Namespace) -> ExitCode:
+    graph = _planned_graph(options) if options.of == "plan" else _fleet_graph(options)
+    if graph is None:
+        return ExitCode.FAILED
+    return _write(options, _FORMATS[options.format](graph))
+
+
+def _fleet_graph(options: argparse.Namespace) -> Graph:
+    return fleet_graph(_status(options), title=f"Fleet of {_name(options)}")
+
+
+def _planned_graph(options: argparse.Namespace) -> Graph | None:
+    planned = _plan(options)
+    return plan_graph(fleet_plan(planned[0]), title=f"Plan for {options.stack}") if planned else None
+
+
+def _report(options: argparse.Namespace) -> ExitCode:
+    makers = {"fleet": _fleet_page, "plan": _plan_page, "drift": _drift_page}
+    page = makers[options.of](options)
+    return ExitCode.FAILED if page is None else _write(options, html(page))
+
+
+def _fleet_page(options: argparse.Namespace) -> Report:
+    return fleet_report(_status(options), stack=_name(options))
+
+
+def _plan_page(options: argparse.Namespace) -> Report | None:
+    planned = _plan(options)
+    if planned is None:
+        return None
+    result, engine = planned
+    verdicts = verdicts_of(options, result)
+    return plan_report(fleet_plan(result), result, stack=options.stack, engine=engine, verdicts=verdicts)
+
+
+def _drift_page(options: argparse.Namespace) -> Report:
+    stack = open_stack(options.engine, Setting(options.project.resolve(), options.stack))
+    found = look_for_drift(stack, options.stack, options.timeout)
+    try:
+        status = _status(options)
+    except ClusterError:
+        status = None  # the findings say so already
+    return drift_report(found, stack=options.stack, status=status)
+
+
+def _status(options: argparse.Namespace) -> FleetStatus:
+    return fleet_status(open_access(options).control_plane)
+
+
+def _plan(options: argparse.Namespace) -> tuple[Result, str] | None:
+    """Preview; None where that failed, which is said."""
+    load_fleet(options)
+    stack = open_stack(options.engine, Setting(options.project.resolve(), options.stack))
+    result = stack.preview()
+    return None if failed(result) else (result, str(stack.engine))
+
+
+def _name(options: argparse.Namespace) -> str:
+    return str(options.kubeconfig or options.context or options.stack)
+
+
+def _write(options: argparse.Namespace, text: str) -> ExitCode:
+    if options.output is None:
+        sys.stdout.write(text)
+    else:
+        try:
+            options.output.write_text(text)
+        except OSError as error:
+            raise FlotillaError(f"{options.output} can't be written: {error.strerror}") from None
+        sys.stderr.write(f"wrote {options.output}\n")
+    return ExitCode.DONE

@@ -1,0 +1,207 @@
+"""Reports of a fleet, of a plan and of drift."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from flotilla.deploy.plan import FleetPlan
+from flotilla.drift.findings import DriftReport, Finding
+from flotilla.drift.formats import REMEDIES
+from flotilla.engine.diff import Change
+from flotilla.engine.steps import CHANGING, Op, Result, Step
+from flotilla.engine.values import mask
+from flotilla.observe.fleet import FleetStatus
+from flotilla.observe.members import MemberStatus
+from flotilla.observe.workloads import CopyStatus
+from flotilla.policy.evaluate import Status, Verdict
+from flotilla.report.graph import State, fleet_graph, plan_graph
+from flotilla.report.model import Fact, Item, Report, Row, Section
+
+_GIB = 2**30
+_STEP_STATES = {
+    Op.CREATE: State.NEW,
+    Op.IMPORT: State.NEW,
+    Op.CREATE_REPLACEMENT: State.NEW,
+    Op.UPDATE: State.CHANGED,
+    Op.REPLACE: State.CHANGED,
+    Op.DELETE: State.GONE,
+    Op.DELETE_REPLACED: State.GONE,
+}
+_VERBS = {"joins": State.NEW, "new": State.NEW, "leaves": State.GONE, "gone": State.GONE, "changes": State.CHANGED}
+_HEALTH = {"Healthy": State.OK, "Unhealthy": State.BAD}
+_LONGEST = 2000
+
+
+def fleet_report(status: FleetStatus, *, stack: str, now: dt.datetime | None = None) -> Report:
+    """Return the page on a running fleet."""
+    s = status.summary
+    facts = (
+        Fact("members ready", f"{s['membersReady']}/{s['members']}", _all(s["membersReady"], s["members"])),
+        Fact("workloads", str(s["workloads"])),
+        Fact("copies healthy", f"{s['copiesHealthy']}/{s['copies']}", _all(s["copiesHealthy"], s["copies"])),
+    )
+    sections = (
+        Section("Clusters", tuple(_member(m) for m in status.members), empty="no members"),
+        Section("Workloads", tuple(_copy(c) for c in status.workloads), empty="no workloads"),
+    )
+    title = f"Fleet of {stack}"
+    return Report(title, _when(now), facts, sections, fleet_graph(status, title=title))
+
+
+def plan_report(
+    plan: FleetPlan,
+    result: Result,
+    *,
+    stack: str,
+    engine: str,
+    verdicts: Iterable[Verdict] = (),
+    now: dt.datetime | None = None,
+) -> Report:
+    """Return the page on a plan: what becomes of clusters and workloads, every resource that changes, policies."""
+    counts = result.counts()
+    told = ((Op.CREATE, State.NEW), (Op.UPDATE, State.CHANGED), (Op.REPLACE, State.CHANGED), (Op.DELETE, State.GONE))
+    facts = tuple(Fact(f"to {op}", str(counts.get(op, 0)), state if counts.get(op) else State.OK) for op, state in told)
+    failed = [verdict for verdict in verdicts if verdict.status is Status.FAIL]
+    sections = [
+        Section("Clusters", tuple(_verb(c.name, c.verb, c.details) for c in plan.clusters), empty="none declared"),
+        Section("Workloads", tuple(_workloads(plan)), empty="none declared"),
+        Section(
+            "Policies",
+            tuple(_verdict(verdict) for verdict in failed),
+            empty="no policy is violated",
+        ),
+        Section(
+            "Resources that change",
+            tuple(_step(step) for step in result.steps if step.op in CHANGING),
+            before="before",
+            after="after",
+            empty="no changes",
+        ),
+    ]
+    title = f"Plan for {stack}"
+    graph = plan_graph(plan, title=title)
+    subtitle = f"{engine} engine; {_when(now)}"
+    return Report(title, subtitle, facts, tuple(sections), graph, tuple(result.failures))
+
+
+def drift_report(
+    report: DriftReport, *, stack: str, status: FleetStatus | None = None, now: dt.datetime | None = None
+) -> Report:
+    """Return the page on drift, cluster by cluster; with the fleet's picture where it could be asked."""
+    found = len(report.findings)
+    facts = (
+        Fact("findings", str(found), State.BAD if found else State.OK),
+        Fact("clusters unknown", str(len(report.unknown)), State.WAITING if report.unknown else State.OK),
+        Fact("objects compared", str(report.objects)),
+    )
+    clusters = sorted({finding.cluster for finding in report.findings})
+    sections = [
+        Section(
+            f"In {cluster}",
+            tuple(_finding(f) for f in report.findings if f.cluster == cluster),
+            before="found",
+            after="wanted",
+        )
+        for cluster in clusters
+    ]
+    unknown = tuple(Item(u.cluster, State.WAITING, u.reason) for u in report.unknown)
+    if unknown:
+        sections.append(Section("Could not be asked", unknown))
+    title = f"Drift of {stack}"
+    graph = fleet_graph(status, title=f"Fleet of {stack}") if status else None
+    notes = () if found or unknown else ("No drift: everything is as it was declared.",)
+    return Report(title, _when(now), facts, tuple(sections), graph, notes)
+
+
+def _when(now: dt.datetime | None) -> str:
+    return f"as of {(now or dt.datetime.now(dt.UTC)).strftime('%Y-%m-%d %H:%M UTC')}"
+
+
+def _all(part: int, whole: int) -> State:
+    return State.OK if part == whole else State.BAD
+
+
+# -- items ----------------------------------------------------------------------------------------
+
+
+def _member(member: MemberStatus) -> Item:
+    values = {
+        "since": member.since,
+        "endpoint": member.endpoint,
+        "nodes ready": f"{member.nodes_ready} of {member.nodes}",
+        "provider": member.provider,
+        "region": member.region,
+        "zones": ", ".join(member.zones),
+        "labels": ", ".join(f"{key}={value}" for key, value in sorted(member.labels.items())),
+        "taints": ", ".join(member.taints),
+        **{name: f"{u.percent}% of {_amount(name, u.allocatable)} asked for" for name, u in member.usage.items()},
+    }
+    summary = member.reason or f"{member.mode}, {member.version}"
+    rows = tuple(Row(name, after=value) for name, value in values.items() if value)
+    state, word = (State.OK, "ready") if member.ready else (State.BAD, "not ready")
+    return Item(member.name, state, summary, rows, word=word)
+
+
+def _amount(name: str, value: float) -> str:
+    return f"{value / _GIB:.4g} GiB" if name == "memory" else f"{value:.4g}"
+
+
+def _copy(copy: CopyStatus) -> Item:
+    values = {
+        "replicas ready": "" if copy.desired is None else f"{copy.ready} of {copy.desired}",
+        "images": ", ".join(copy.images),
+        "overrides in force": ", ".join(copy.overrides),
+        "since": copy.since,
+        "why": copy.reason,
+    }
+    rows = tuple(Row(name, after=value) for name, value in values.items() if value)
+    name = f"{copy.namespace + '/' if copy.namespace else ''}{copy.workload} in {copy.cluster}"
+    return Item(name, _HEALTH.get(copy.health, State.WAITING), copy.reason, rows, word=copy.health)
+
+
+def _verb(name: str, verb: str, details: Iterable[str]) -> Item:
+    rows = tuple(Row(detail) for detail in details)
+    return Item(name, _VERBS.get(verb, State.OK), rows=rows, word=verb)
+
+
+def _workloads(plan: FleetPlan) -> Iterable[Item]:
+    for workload in plan.workloads:
+        if workload.problem:
+            yield Item(workload.name, State.BAD, workload.problem)
+        for copy in workload.copies:
+            yield _verb(f"{workload.name} in {copy.cluster}", copy.verb, copy.details)
+
+
+def _verdict(verdict: Verdict) -> Item:
+    state, word = (State.BAD, "refused") if verdict.refuses else (State.WAITING, "advice")
+    rows = (Row("reason", after=verdict.rule.reason), Row("remedy", after=verdict.rule.remedy))
+    return Item(f"{verdict.rule.name}: {verdict.resource}", state, verdict.message, rows, word=word)
+
+
+def _step(step: Step) -> Item:
+    rows = tuple(_change(change) for change in step.changes)
+    return Item(step.name, _STEP_STATES[step.op], step.type, rows, step.detail, word=str(step.op))
+
+
+def _change(change: Change) -> Row:
+    name = change.text + (" (forces replacement)" if change.replaces else "")
+    return Row(name, _shown(change.old), _shown(change.new))
+
+
+def _finding(finding: Finding) -> Item:
+    rows = (Row(finding.path, _shown(finding.found) or "nothing", _shown(finding.wanted)),) if finding.path else ()
+    by = f"last written by {finding.manager} {finding.time}. " if finding.manager else ""
+    remedy = f"{by}{REMEDIES[finding.mend]}."
+    return Item(finding.object, State.BAD, finding.message, rows, remedy, word=finding.rule)
+
+
+def _shown(value: Any) -> str | None:
+    """Return a value as text, secrets masked; None for nothing."""
+    if value is None:
+        return None
+    masked = mask(value)
+    text = masked if isinstance(masked, str) else json.dumps(masked, indent=1, ensure_ascii=False, default=str)
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"

@@ -1,0 +1,177 @@
+"""What is drawn: workloads, members, and which runs where; from a running fleet or from a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from flotilla.deploy.plan import FleetPlan
+from flotilla.observe.fleet import FleetStatus
+
+MOST_MEMBERS = 24
+"""More members than this are drawn together where they are alike: a picture of hundreds of boxes says nothing."""
+
+
+class State(StrEnum):
+    """How something is, or what becomes of it."""
+
+    OK = "ok"
+    BAD = "bad"
+    WAITING = "waiting"
+    NEW = "new"
+    GONE = "gone"
+    CHANGED = "changed"
+
+
+SYMBOLS = {
+    State.OK: "✓",
+    State.BAD: "✗",
+    State.WAITING: "…",
+    State.NEW: "+",
+    State.GONE: "−",  # noqa: RUF001 - a minus sign, as wide as the plus
+    State.CHANGED: "~",
+}
+"""So that a state is never told by colour alone."""
+
+_PLANNED = {
+    "joins": State.NEW,
+    "new": State.NEW,
+    "leaves": State.GONE,
+    "gone": State.GONE,
+    "changes": State.CHANGED,
+    "stays": State.OK,
+}
+_HEALTH = {"Healthy": State.OK, "Unhealthy": State.BAD}
+
+
+@dataclass(frozen=True)
+class Node:
+    """A workload or a member."""
+
+    id: str
+    label: str
+    state: State
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A workload's copy in a member."""
+
+    workload: str
+    member: str
+    state: State
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A fleet, or a plan for one."""
+
+    title: str
+    workloads: tuple[Node, ...]
+    members: tuple[Node, ...]
+    edges: tuple[Edge, ...]
+
+    @property
+    def description(self) -> str:
+        """Say the picture in words, for those who can't see it."""
+        told = [f"{len(self.workloads)} workloads and {_count(self.members)} members."]
+        names = {node.id: node.label for node in self.members}
+        for workload in self.workloads:
+            where = ", ".join(
+                f"{names[e.member]} ({' '.join(part for part in (e.label, e.state) if part)})"
+                for e in self.edges
+                if e.workload == workload.id
+            )
+            told.append(f"{workload.label}: {where or 'nowhere'}.")
+        return " ".join(told)
+
+
+def fleet_graph(status: FleetStatus, *, title: str) -> Graph:
+    """Return a running fleet."""
+    members = [
+        Node(f"member:{m.name}", m.name, State.OK if m.ready else State.BAD, m.reason or f"{m.mode}, {m.version}")
+        for m in status.members
+    ]
+    edges = [
+        Edge(
+            _workload_id(f"{copy.namespace}/{copy.workload}"),
+            f"member:{copy.cluster}",
+            _HEALTH.get(copy.health, State.WAITING),
+            "" if copy.desired is None else f"{copy.ready}/{copy.desired}",
+        )
+        for copy in status.workloads
+    ]
+    names = dict.fromkeys(f"{copy.namespace}/{copy.workload}" for copy in status.workloads)
+    workloads = [
+        Node(_workload_id(name), name.rpartition("/")[2], _worst(edges, _workload_id(name)), name.partition("/")[0])
+        for name in sorted(names)
+    ]
+    return _gathered(Graph(title, tuple(workloads), tuple(members), tuple(edges)))
+
+
+def plan_graph(plan: FleetPlan, *, title: str) -> Graph:
+    """Return what a plan makes of a fleet."""
+    members = [
+        Node(f"member:{cluster.name}", cluster.name, _PLANNED[cluster.verb], cluster.verb) for cluster in plan.clusters
+    ]
+    known = {node.id for node in members}
+    edges = []
+    for workload in plan.workloads:
+        for copy in workload.copies:
+            target = f"member:{copy.cluster}"
+            if target not in known:  # a member of another stack
+                members.append(Node(target, copy.cluster, State.OK, "not of this stack"))
+                known.add(target)
+            edges.append(Edge(_workload_id(workload.name), target, _PLANNED[copy.verb], copy.verb))
+    workloads = [Node(_workload_id(w.name), w.name, _PLANNED[w.verb], w.problem or w.verb) for w in plan.workloads]
+    return _gathered(Graph(title, tuple(workloads), tuple(members), tuple(edges)))
+
+
+def _workload_id(name: str) -> str:
+    return f"workload:{name}"
+
+
+def _worst(edges: Iterable[Edge], workload: str) -> State:
+    states = {edge.state for edge in edges if edge.workload == workload}
+    return next((state for state in (State.BAD, State.WAITING) if state in states), State.OK)
+
+
+def _gathered(graph: Graph) -> Graph:
+    """Draw members that are alike as one, where there are too many to draw each."""
+    if len(graph.members) <= MOST_MEMBERS:
+        return graph
+    at: dict[str, list[Edge]] = {}
+    for edge in graph.edges:
+        at.setdefault(edge.member, []).append(edge)
+    alike: dict[tuple[object, ...], list[Node]] = {}
+    for node in graph.members:
+        copies = tuple(sorted((edge.workload, edge.state) for edge in at.get(node.id, [])))
+        alike.setdefault((node.state, copies), []).append(node)
+    members, edges = [], []
+    for nodes in alike.values():
+        first = nodes[0]
+        if len(nodes) > 1:
+            first = Node(f"{first.id}:and-others", _together(nodes), first.state, f"{len(nodes)} members")
+        members.append(first)
+        edges += [replace(edge, member=first.id, label=_share(edge, len(nodes))) for edge in at.get(nodes[0].id, [])]
+    return replace(graph, members=tuple(members), edges=tuple(edges))
+
+
+def _share(edge: Edge, count: int) -> str:
+    return f"in {count}" if count > 1 else edge.label
+
+
+def _together(nodes: list[Node]) -> str:
+    return f"{nodes[0].label} … {nodes[-1].label}"
+
+
+def _count(members: Iterable[Node]) -> int:
+    """Count members, those that are drawn as one included."""
+    total = 0
+    for node in members:
+        number, _, word = node.detail.partition(" ")
+        total += int(number) if word == "members" and number.isdigit() else 1
+    return total

@@ -1,0 +1,26 @@
+"""A report as one HTML file: no request leaves it, everything that it shows is escaped."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from flotilla.report.model import Report
+from flotilla.report.svg import svg
+
+
+def html(report: Report) -> str:
+    """Return the page. Its policy (Content-Security-Policy) forbids to load anything."""
+    picture = Markup(svg(report.graph)) if report.graph else ""  # noqa: S704 - made by an XML library
+    return _template().render(report=report, picture=picture)
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("flotilla.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    environment.lstrip_blocks = True
+    return environment.get_template("report.html")

@@ -1,0 +1,67 @@
+"""A report, whatever it is about: facts on top, a picture, then sections of items that fold open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from flotilla.report.graph import SYMBOLS, Graph, State
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A figure of the summary."""
+
+    label: str
+    value: str
+    state: State = State.OK
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of an item: a name with a value, or a field's value before and after."""
+
+    name: str
+    before: str | None = None
+    after: str | None = None
+
+
+@dataclass(frozen=True)
+class Item:
+    """One cluster, workload, object or finding."""
+
+    title: str
+    state: State
+    summary: str = ""
+    rows: tuple[Row, ...] = ()
+    text: str = ""
+    word: str = ""
+    """The state in the words of what it is: ready, Healthy, create; the state itself if empty."""
+
+    @property
+    def symbol(self) -> str:
+        """The state, for those who don't see its colour."""
+        return SYMBOLS[self.state]
+
+
+@dataclass(frozen=True)
+class Section:
+    """Items of one kind."""
+
+    title: str
+    items: tuple[Item, ...]
+    before: str = ""
+    """The heading of values before; empty where rows are names with values."""
+    after: str = ""
+    empty: str = "nothing"
+
+
+@dataclass(frozen=True)
+class Report:
+    """The whole page."""
+
+    title: str
+    subtitle: str
+    facts: tuple[Fact, ...]
+    sections: tuple[Section, ...]
+    graph: Graph | None = None
+    notes: tuple[str, ...] = field(default=())
