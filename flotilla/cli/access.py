@@ -6,13 +6,10 @@ import argparse
 from pathlib import Path
 
 from flotilla.cli.completion import completed, member_names
-from flotilla.cli.stack_options import engine_options, load_fleet, stack_options
-from flotilla.config.files import kubeconfig_text
-from flotilla.deploy.interface import Setting, open_stack
-from flotilla.drift.declared import CONTROL_PLANE, Declared, declared
-from flotilla.errors import FlotillaError
+from flotilla.cli.stack_options import engine_options, setting_of, stack_options
+from flotilla.deploy.access import access_of
 from flotilla.karmada.client.sources import of_file
-from flotilla.kube.connection import Connection, connect
+from flotilla.kube.connection import Connection
 from flotilla.observe.access import FleetAccess
 
 _NAME = "Karmada"
@@ -47,27 +44,4 @@ def open_access(options: argparse.Namespace) -> FleetAccess:
     """
     if options.kubeconfig or options.context:
         return FleetAccess(Connection(of_file(options.kubeconfig, options.context), name=_NAME))
-    held = _held(options)
-    members = {name: held.kubeconfigs[name] for name in held.members if name in held.kubeconfigs}
-    return FleetAccess(_reached(options, held), members)
-
-
-def control_plane(options: argparse.Namespace) -> Connection:
-    """Return the connection to a stack's Karmada."""
-    return _reached(options, None)
-
-
-def _held(options: argparse.Namespace) -> Declared:
-    setting = Setting(options.project.resolve(), options.stack)
-    return declared(open_stack(options.engine, setting).snapshot())
-
-
-def _reached(options: argparse.Namespace, held: Declared | None) -> Connection:
-    """Return the control plane: the file that the stack names, as it is now, else what its state has."""
-    source = load_fleet(options, files=False).control_plane.kubeconfig
-    if source is not None and source.path is not None:
-        return connect(kubeconfig_text(source, options.project.resolve()), name=_NAME)
-    text = (held or _held(options)).kubeconfigs.get(CONTROL_PLANE)
-    if text is None:
-        raise FlotillaError(f"stack {options.stack} has nothing deployed", hint="run `flotilla up` first")
-    return connect(text, name=_NAME)
+    return access_of(setting_of(options), options.engine)

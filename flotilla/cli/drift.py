@@ -13,13 +13,11 @@ from rich.text import Text
 
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import Output, failed
-from flotilla.cli.stack_options import agreed, engine_options, stack_options
-from flotilla.deploy.interface import Setting, Stack, open_stack
-from flotilla.drift.check import Limits, check_drift
-from flotilla.drift.declared import declared
+from flotilla.cli.stack_options import agreed, engine_options, setting_of, stack_options
+from flotilla.deploy.interface import Stack, open_stack
+from flotilla.drift.check import check_stack
 from flotilla.drift.findings import DriftReport, Finding, Mend
 from flotilla.drift.formats import FORMATS, count_text
-from flotilla.errors import FlotillaError
 
 
 def add_verb(verbs: Any, common: argparse.ArgumentParser) -> None:
@@ -42,26 +40,14 @@ def _drift(options: argparse.Namespace) -> ExitCode:
         sys.stderr.write("error: --timeout and --watch take seconds above zero; nothing was looked at\n")
         return ExitCode.USAGE
     while True:
-        stack = open_stack(options.engine, Setting(options.project.resolve(), options.stack))
-        report = look_for_drift(stack, options.stack, options.timeout)
+        stack = open_stack(options.engine, setting_of(options))
+        report = check_stack(stack, options.stack, options.timeout)
         _print(options, report)
         if options.fix and any(finding.mend is Mend.UP for finding in report.findings):
             report = _fix(options, stack, report)
         if options.watch is None:
             return exit_code(report)
         time.sleep(options.watch)
-
-
-def look_for_drift(stack: Stack, name: str, seconds: float) -> DriftReport:
-    """Look once.
-
-    Raises:
-        FlotillaError: the stack has nothing deployed.
-    """
-    found = declared(stack.snapshot())
-    if not found.objects:
-        raise FlotillaError(f"stack {name} has nothing deployed", hint="run `flotilla up` first")
-    return check_drift(found, Limits(seconds=seconds))
 
 
 def exit_code(report: DriftReport) -> ExitCode:
@@ -79,7 +65,7 @@ def _fix(options: argparse.Namespace, stack: Stack, report: DriftReport) -> Drif
     if not agreed(options, "mend this with `up --refresh`"):
         return report
     failed(stack.up(refresh_first=True))
-    after = look_for_drift(stack, options.stack, options.timeout)
+    after = check_stack(stack, options.stack, options.timeout)
     _print(options, after)
     return after
 

@@ -7,12 +7,12 @@ import shlex
 import sys
 from typing import Any
 
-from flotilla.cli.access import control_plane
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import Output, failed, plan_document
 from flotilla.cli.policy import tell, verdicts_of
-from flotilla.cli.stack_options import agreed, engine_options, load_fleet, stack_options
+from flotilla.cli.stack_options import agreed, engine_options, load_fleet, setting_of, stack_options
 from flotilla.cli.status import paint_status
+from flotilla.deploy.access import control_plane_of
 from flotilla.deploy.interface import Setting, Stack, open_stack
 from flotilla.deploy.plan import fleet_plan
 from flotilla.engine.steps import Result
@@ -86,7 +86,7 @@ def _preview(options: argparse.Namespace) -> ExitCode:
 def _up(options: argparse.Namespace) -> ExitCode:
     output = Output(as_json=options.json)
     stack = _open(options, output)
-    quiet = open_stack(options.engine, Setting(options.project.resolve(), options.stack))
+    quiet = open_stack(options.engine, setting_of(options))
     targets = tuple(options.target)
     planned = quiet.preview(targets=targets, refresh_first=options.refresh)
     if failed(planned):
@@ -106,7 +106,7 @@ def _up(options: argparse.Namespace) -> ExitCode:
         return ExitCode.FAILED
     if not options.json:
         output.console.print()
-        paint_status(output.console, fleet_status(control_plane(options)))
+        paint_status(output.console, fleet_status(control_plane_of(setting_of(options), options.engine)))
     return ExitCode.DONE
 
 
@@ -160,7 +160,7 @@ def _environment(options: argparse.Namespace) -> ExitCode:
     """Print exports, never the passphrase itself: the file's path stands for it."""
     from flotilla.deploy.pulumi_cli import cli_environment  # the Automation API takes a while to load
 
-    values = cli_environment(Setting(options.project.resolve(), options.stack))
+    values = cli_environment(setting_of(options))
     if options.json:
         Output(as_json=True).json({"environment": values})
     else:

@@ -9,9 +9,9 @@ from typing import Any
 
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import Output
-from flotilla.cli.stack_options import engine_options, stack_options
-from flotilla.deploy.interface import Setting, open_stack
-from flotilla.drift.declared import CONTROL_PLANE, declared
+from flotilla.cli.stack_options import engine_options, setting_of, stack_options
+from flotilla.deploy.declared import CONTROL_PLANE, declared
+from flotilla.deploy.interface import open_stack
 from flotilla.errors import FlotillaError
 from flotilla.kube import kubeconfig as kubeconfigs
 
@@ -39,7 +39,7 @@ def add_verb(verbs: Any, common: argparse.ArgumentParser) -> None:
 
 
 def _kubeconfig(options: argparse.Namespace) -> ExitCode:
-    snapshot = open_stack(options.engine, Setting(options.project.resolve(), options.stack)).snapshot()
+    snapshot = open_stack(options.engine, setting_of(options)).snapshot()
     known = declared(snapshot).kubeconfigs
     if options.cluster not in known:
         raise FlotillaError(

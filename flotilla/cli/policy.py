@@ -11,8 +11,8 @@ from rich.text import Text
 
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import Output, failed
-from flotilla.cli.stack_options import engine_options, stack_options
-from flotilla.deploy.interface import Setting, load_project, open_stack
+from flotilla.cli.stack_options import engine_options, setting_of, stack_options
+from flotilla.deploy.interface import load_project, open_stack
 from flotilla.deploy.policies import judge
 from flotilla.engine.steps import Result
 from flotilla.policy.evaluate import Status, Verdict
@@ -31,7 +31,7 @@ def add_verb(verbs: Any, common: argparse.ArgumentParser) -> None:
 
 def _policy(options: argparse.Namespace) -> ExitCode:
     output = Output(as_json=options.json, quiet=True)
-    stack = open_stack(options.engine, Setting(options.project.resolve(), options.stack))
+    stack = open_stack(options.engine, setting_of(options))
     result = stack.preview()
     if failed(result):
         return ExitCode.FAILED
@@ -45,7 +45,7 @@ def _policy(options: argparse.Namespace) -> ExitCode:
 
 def verdicts_of(options: argparse.Namespace, result: Result) -> list[Verdict]:
     """Judge a plan by the project's pack and the stack's settings."""
-    setting = Setting(options.project.resolve(), options.stack)
+    setting = setting_of(options)
     return judge(result, setting.project, load_project(setting).stack_file(options.stack))
 
 

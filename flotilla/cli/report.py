@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from flotilla.cli.access import access_options, open_access
-from flotilla.cli.drift import look_for_drift
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import failed
 from flotilla.cli.policy import verdicts_of
-from flotilla.cli.stack_options import load_fleet
-from flotilla.deploy.interface import Setting, open_stack
+from flotilla.cli.stack_options import load_fleet, setting_of
+from flotilla.deploy.interface import open_stack
 from flotilla.deploy.plan import fleet_plan
+from flotilla.drift.check import check_stack
 from flotilla.engine.steps import Result
 from flotilla.errors import ClusterError, FlotillaError
 from flotilla.observe.fleet import FleetStatus, fleet_status
@@ -82,8 +82,8 @@ def _plan_page(options: argparse.Namespace) -> Report | None:
 
 
 def _drift_page(options: argparse.Namespace) -> Report:
-    stack = open_stack(options.engine, Setting(options.project.resolve(), options.stack))
-    found = look_for_drift(stack, options.stack, options.timeout)
+    stack = open_stack(options.engine, setting_of(options))
+    found = check_stack(stack, options.stack, options.timeout)
     try:
         status = _status(options)
     except ClusterError:
@@ -98,7 +98,7 @@ def _status(options: argparse.Namespace) -> FleetStatus:
 def _plan(options: argparse.Namespace) -> tuple[Result, str] | None:
     """Preview; None where that failed, which is said."""
     load_fleet(options)
-    stack = open_stack(options.engine, Setting(options.project.resolve(), options.stack))
+    stack = open_stack(options.engine, setting_of(options))
     result = stack.preview()
     return None if failed(result) else (result, str(stack.engine))
 

@@ -7,11 +7,9 @@ import os
 import sys
 
 from flotilla.cli.completion import completed, stack_names
-from flotilla.config.declare import rendered
 from flotilla.config.fleet import Fleet
-from flotilla.config.load import load_stack_file
-from flotilla.deploy.interface import EngineName, Setting, load_project
-from flotilla.errors import FlotillaError
+from flotilla.deploy.access import fleet_of
+from flotilla.deploy.interface import EngineName, Setting
 
 DEFAULT_STACK = "sandbox"
 
@@ -41,16 +39,12 @@ def engine_options() -> argparse.ArgumentParser:
 
 def load_fleet(options: argparse.Namespace, *, files: bool = True) -> Fleet:
     """Read the stack's file, with every problem of it in one go; `files`: those that it names have to be there."""
-    project = options.project.resolve()
-    file = load_project(Setting(project, options.stack)).stack_file(options.stack)
-    fleet = load_stack_file(file, base=project, files=files)
-    if not files:
-        return fleet
-    try:
-        rendered(fleet, project)
-    except ValueError as error:
-        raise FlotillaError(f"{file}: {error}", hint="mend the override's patch") from None
-    return fleet
+    return fleet_of(setting_of(options), files=files)
+
+
+def setting_of(options: argparse.Namespace) -> Setting:
+    """Return where the stack is that the options name."""
+    return Setting(options.project.resolve(), options.stack)
 
 
 def agreed(options: argparse.Namespace, what: str) -> bool:

@@ -19,4 +19,5 @@ def embedded_stack(setting: Setting) -> Stack:
         tell=setting.tell,
         listener=setting.listener,
         program=setting.program,
+        config_file=setting.config_file,
     )

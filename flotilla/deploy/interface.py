@@ -61,6 +61,13 @@ class Setting:
     listener: Listener = lambda _: None
     tell: Callable[[str], None] = lambda _: None
     program: Program | None = None
+    config_file: Path | None = None
+    """Another file than the stack's own: what a change of it would do, before it is made."""
+
+    @property
+    def stack_file(self) -> Path:
+        """Where the stack's configuration is."""
+        return self.config_file or Project.load(self.project).stack_file(self.stack)
 
     @property
     def state_folder(self) -> Path:

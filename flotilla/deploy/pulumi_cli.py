@@ -32,18 +32,32 @@ class PulumiStack:
         """Take the setting; the CLI is first called by an operation."""
         self._setting = setting
 
+    @property
+    def _config_file(self) -> str | None:
+        return str(self._setting.config_file) if self._setting.config_file else None
+
     def preview(self, *, targets: tuple[str, ...] = (), refresh_first: bool = False) -> Result:
         """Say what `up` would do."""
         return self._run(
             "preview",
-            lambda stack, on: stack.preview(on_event=on, target=list(targets) or None, refresh=refresh_first or None),
+            lambda stack, on: stack.preview(
+                on_event=on,
+                target=list(targets) or None,
+                refresh=refresh_first or None,
+                config_file=self._config_file,
+            ),
         )
 
     def up(self, *, targets: tuple[str, ...] = (), refresh_first: bool = False) -> Result:
         """Make it so."""
         return self._run(
             "up",
-            lambda stack, on: stack.up(on_event=on, target=list(targets) or None, refresh=refresh_first or None),
+            lambda stack, on: stack.up(
+                on_event=on,
+                target=list(targets) or None,
+                refresh=refresh_first or None,
+                config_file=self._config_file,
+            ),
             report=True,
         )
 

@@ -7,14 +7,15 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
+from flotilla.deploy.declared import CONTROL_PLANE, Declared, declared
+from flotilla.deploy.interface import Stack
 from flotilla.drift.certificates import check_certificates
-from flotilla.drift.declared import CONTROL_PLANE, Declared
 from flotilla.drift.findings import DriftReport, Finding, Layer, Unknown
 from flotilla.drift.members import check_access, compare_sent, find_unwanted, find_wider_rights, sent_to
 from flotilla.drift.plan import compare_object
 from flotilla.drift.propagation import check_clusters, check_policies, check_rollout
 from flotilla.drift.releases import check_release
-from flotilla.errors import ClusterError
+from flotilla.errors import ClusterError, FlotillaError
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import Connection
 
@@ -49,6 +50,18 @@ def check_drift(declared: Declared, limits: Limits | None = None) -> DriftReport
         return first
     time.sleep(limits.second_look)
     return first.confirmed_by(_look(declared, connections, limits.seconds))
+
+
+def check_stack(stack: Stack, name: str, seconds: float) -> DriftReport:
+    """Look for drift of what a stack's state has.
+
+    Raises:
+        FlotillaError: it has nothing deployed.
+    """
+    found = declared(stack.snapshot())
+    if not found.objects:
+        raise FlotillaError(f"stack {name} has nothing deployed", hint="run `flotilla up` first")
+    return check_drift(found, Limits(seconds=seconds))
 
 
 @dataclass

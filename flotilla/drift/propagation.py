@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flotilla.drift.declared import CONTROL_PLANE, Declared
+from flotilla.deploy.declared import CONTROL_PLANE, Declared
 from flotilla.drift.findings import Finding, Layer, Mend
 from flotilla.karmada.api import CLUSTER_API, POLICY_API, Cluster
 from flotilla.karmada.names import CLUSTER_NAMESPACE, EXECUTION_NAMESPACE_PREFIX

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flotilla.drift.declared import stored
+from flotilla.deploy.declared import stored
 from flotilla.drift.findings import Finding, Layer, Mend
 from flotilla.drift.plan import compare_object
 from flotilla.kube.connection import Connection

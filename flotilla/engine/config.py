@@ -50,9 +50,9 @@ class StackConfig:
     salt: str | None
 
     @classmethod
-    def load(cls, project: Project, stack: str) -> StackConfig:
-        """Read the stack file; a stack without one has the project's defaults only."""
-        file = project.stack_file(stack)
+    def load(cls, project: Project, stack: str, config_file: Path | None = None) -> StackConfig:
+        """Read the stack file, or another in its place; a stack without one has the project's defaults only."""
+        file = config_file or project.stack_file(stack)
         document = (yaml.safe_load(file.read_text()) or {}) if file.exists() else {}
         provider = document.get("secretsprovider")
         if provider not in (None, "passphrase"):

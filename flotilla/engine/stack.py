@@ -41,6 +41,8 @@ class EmbeddedStack:
     listener: Listener = lambda _: None
     program: Program | None = None
     """Another program than the project's own (an inline one, for tests and tools)."""
+    config_file: Path | None = None
+    """Another file than the stack's own, as the CLI's --config-file."""
     parallel: int = 64
 
     @property
@@ -114,7 +116,7 @@ class EmbeddedStack:
     # -- parts ------------------------------------------------------------------------------------
 
     def _open(self) -> tuple[OpenStack, StackConfig]:
-        config = StackConfig.load(self.project, self.name)
+        config = StackConfig.load(self.project, self.name, self.config_file)
         secret = passphrase(self.backend / "passphrase")
         return open_stack(self.files, secret, config.salt), config
 

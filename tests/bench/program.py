@@ -11,7 +11,7 @@ import pulumi
 
 from components import KarmadaControlPlane, PushMember
 from flotilla.drift.check import Limits, check_drift
-from flotilla.drift.declared import declared
+from flotilla.deploy.declared import declared
 from flotilla.engine.config import Project
 from flotilla.engine.stack import EmbeddedStack
 from flotilla.kube import kubeconfig as kubeconfigs

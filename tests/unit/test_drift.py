@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from flotilla.cli.drift import exit_code
 from flotilla.drift.certificates import check_certificates
-from flotilla.drift.declared import declared
+from flotilla.deploy.declared import declared
 from flotilla.drift.findings import DriftReport, Finding, Layer, Mend, Unknown, changed
 from flotilla.drift.formats import FORMATS
 from flotilla.drift.members import compare_sent

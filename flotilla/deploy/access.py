@@ -1,0 +1,67 @@
+"""From a stack to its clusters: the fleet that its file describes, and connections to what it has deployed."""
+
+from __future__ import annotations
+
+from flotilla.config.declare import rendered
+from flotilla.config.files import kubeconfig_text
+from flotilla.config.fleet import Fleet
+from flotilla.config.load import load_stack_file
+from flotilla.deploy.declared import CONTROL_PLANE, Declared, declared
+from flotilla.deploy.interface import EngineName, Setting, open_stack
+from flotilla.errors import FlotillaError
+from flotilla.kube.connection import Connection, connect
+from flotilla.observe.access import FleetAccess
+
+_NAME = "Karmada"
+
+
+def fleet_of(setting: Setting, *, files: bool = True) -> Fleet:
+    """Read a stack's file, with every problem of it in one go; `files`: those that it names have to be there.
+
+    Raises:
+        ConfigError: with all problems.
+        FlotillaError: the file is missing, not YAML, or an override's patch doesn't fit.
+    """
+    fleet = load_stack_file(setting.stack_file, base=setting.project, files=files)
+    if not files:
+        return fleet
+    try:
+        rendered(fleet, setting.project)
+    except ValueError as error:
+        raise FlotillaError(f"{setting.stack_file}: {error}", hint="mend the override's patch") from None
+    return fleet
+
+
+def access_of(setting: Setting, engine: EngineName) -> FleetAccess:
+    """Return the way to a stack's clusters: members by the credentials that its state holds.
+
+    Raises:
+        FlotillaError: it has nothing deployed.
+    """
+    held = _held(setting, engine)
+    members = {name: held.kubeconfigs[name] for name in held.members if name in held.kubeconfigs}
+    return FleetAccess(_control_plane(setting, engine, held), members)
+
+
+def control_plane_of(setting: Setting, engine: EngineName) -> Connection:
+    """Return the connection to a stack's Karmada.
+
+    Raises:
+        FlotillaError: the stack neither names a kubeconfig file nor has anything deployed.
+    """
+    return _control_plane(setting, engine, None)
+
+
+def _held(setting: Setting, engine: EngineName) -> Declared:
+    return declared(open_stack(engine, setting).snapshot())
+
+
+def _control_plane(setting: Setting, engine: EngineName, held: Declared | None) -> Connection:
+    """Take the file that the stack names, as it is now, else what its state has."""
+    source = fleet_of(setting, files=False).control_plane.kubeconfig
+    if source is not None and source.path is not None:
+        return connect(kubeconfig_text(source, setting.project), name=_NAME)
+    text = (held or _held(setting, engine)).kubeconfigs.get(CONTROL_PLANE)
+    if text is None:
+        raise FlotillaError(f"stack {setting.stack} has nothing deployed", hint="run `flotilla up` first")
+    return connect(text, name=_NAME)
