@@ -52,6 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
         explain,
         fleet,
         kubeconfig,
+        mcp,
         policy,
         report,
         resources,
@@ -75,6 +76,7 @@ def build_parser() -> argparse.ArgumentParser:
     explain.add_verb(verbs, common)
     kubeconfig.add_verb(verbs, common)
     doctor.add_verb(verbs, common)
+    mcp.add_verb(verbs, common)
     sandbox.add_verbs(verbs, common)
     completion.add_verb(verbs, common)
     return parser

@@ -16,10 +16,10 @@ from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.tables import age, labels_text, print_table, verdict
 from flotilla.cli.views import show, view_options
 from flotilla.observe.access import FleetAccess
-from flotilla.observe.across import ask_members, chosen
+from flotilla.observe.across import chosen
 from flotilla.observe.fleet import FleetStatus, fleet_status
 from flotilla.observe.members import MemberStatus, members_of
-from flotilla.observe.why import reasons
+from flotilla.observe.why import ask_why
 from flotilla.observe.workloads import CopyStatus, copies_of
 
 _WELL = ("healthy", "unhealthy")
@@ -156,12 +156,10 @@ class _Copies:
     """Copies, with what their members say of those that aren't healthy."""
 
     copies: list[CopyStatus]
-    why: dict[tuple[str, str], list[str]] = field(default_factory=dict)
-    """By cluster and workload."""
+    why: dict[CopyStatus, list[str]] = field(default_factory=dict)
 
     def reasons(self, copy: CopyStatus) -> list[str]:
-        told = self.why.get((copy.cluster, f"{copy.namespace}/{copy.workload}"), [])
-        return [text for text in (copy.reason, *told) if text]
+        return [text for text in (copy.reason, *self.why.get(copy, [])) if text]
 
     def to_json(self) -> dict[str, Any]:
         return {"workloads": [{**asdict(copy), "why": self.reasons(copy)} for copy in self.copies]}
@@ -177,27 +175,9 @@ def _workloads(options: argparse.Namespace) -> ExitCode:
             for copy in copies_of(access.control_plane)
             if copy.cluster in members and _wanted(options, copy) and _named(options, copy)
         ]
-        return _Copies(copies, _ask_why(access, copies, options.timeout))
+        return _Copies(copies, ask_why(access, copies, seconds=options.timeout))
 
     return show(options, look, _Copies.to_json, lambda console, seen: _paint_copies(console, seen, options.all))
-
-
-def _ask_why(access: FleetAccess, copies: Sequence[CopyStatus], seconds: float) -> dict[tuple[str, str], list[str]]:
-    """Ask the members about their copies that aren't healthy, side by side."""
-    ailing: dict[str, list[CopyStatus]] = {}
-    for copy in copies:
-        if copy.health == "Unhealthy":
-            ailing.setdefault(copy.cluster, []).append(copy)
-    answers = ask_members(
-        access,
-        ailing,
-        lambda member: {f"{c.namespace}/{c.workload}": reasons(member, c.ref) for c in ailing[member.name]},
-        seconds=seconds,
-    )
-    told = {(cluster, name): texts for cluster, found in answers.found.items() for name, texts in found.items()}
-    for cluster, reason in answers.unknown.items():
-        told |= {(cluster, f"{c.namespace}/{c.workload}"): [f"not known: {reason}"] for c in ailing[cluster]}
-    return told
 
 
 def _paint_copies(console: Console, seen: _Copies, everything: bool) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object, ObjectRef
+from flotilla.observe.access import FleetAccess
+from flotilla.observe.across import ask_members
+from flotilla.observe.workloads import CopyStatus
 
 _PODS_ASKED = 100
 _TOLD = 5
@@ -27,6 +31,21 @@ def reasons(member: Connection, ref: ObjectRef) -> list[str]:
     told += _conditions(live)
     told += [_warning(event) for event in warnings(member, live, pods)]
     return _few(told)
+
+
+def ask_why(access: FleetAccess, copies: Iterable[CopyStatus], *, seconds: float) -> dict[CopyStatus, list[str]]:
+    """Ask the members about their copies that aren't healthy, side by side; those that don't answer are told, too."""
+    ailing: dict[str, list[CopyStatus]] = {}
+    for copy in copies:
+        if copy.health == "Unhealthy":
+            ailing.setdefault(copy.cluster, []).append(copy)
+    answers = ask_members(
+        access, ailing, lambda member: [reasons(member, copy.ref) for copy in ailing[member.name]], seconds=seconds
+    )
+    told = {
+        copy: texts for name, found in answers.found.items() for copy, texts in zip(ailing[name], found, strict=True)
+    }
+    return told | {c: [f"not known: {reason}"] for name, reason in answers.unknown.items() for c in ailing[name]}
 
 
 def pods_of(member: Connection, live: Object) -> list[Object]:

@@ -1,0 +1,126 @@
+"""Tools that change the fleet. Each needs the digest of a plan that was shown, and does that plan or nothing."""
+
+from __future__ import annotations
+
+import hmac
+
+from pydantic import Field
+
+from flotilla.agent.edits import Move, Scale, write
+from flotilla.agent.planning import Planned, planned
+from flotilla.agent.tool import Answer, Arguments, Refused, Tool
+from flotilla.agent.workplace import Workplace
+from flotilla.engine.steps import CHANGING
+
+_DIGEST = Field(default="", description="The digest of preview_change for exactly this change.")
+
+
+class Apply(Arguments):
+    """Which plan."""
+
+    digest: str = _DIGEST
+
+
+class MoveWorkload(Arguments):
+    """Which workload, where to, and which plan."""
+
+    workload: str = Field(description="The workload's name in the stack file.")
+    clusters: list[str] = Field(min_length=1, description="The clusters that shall run it, and no others.")
+    digest: str = _DIGEST
+
+
+class ScaleWorkload(Arguments):
+    """Which workload, how many replicas, and which plan."""
+
+    workload: str = Field(description="The workload's name in the stack file.")
+    replicas: int = Field(ge=0, le=10_000, description="Replicas: in each cluster, or divided among them, as declared.")
+    digest: str = _DIGEST
+
+
+class Done(Answer):
+    """What was done."""
+
+    complete: bool = Field(description="Everything of the plan is done. If not, call apply again after a new preview.")
+    as_previewed: bool = Field(description="What was done is what the preview showed, resource by resource.")
+    summary: dict[str, int] = Field(description="How many resources by operation.")
+    failures: list[str]
+    stack_file: str = Field(description="The stack file if it was changed: commit it. Else empty.")
+
+
+class Changing:
+    """The tools' work."""
+
+    def __init__(self, workplace: Workplace) -> None:
+        """Change a workplace's stack."""
+        self._workplace = workplace
+
+    def tools(self) -> list[Tool]:
+        """Return the tools; none where changes are off."""
+        if not self._workplace.allow_changes:
+            return []
+        needs = "Call preview_change first and give its digest; without it, or when anything has changed since, nothing"
+        return [
+            Tool(
+                "apply",
+                "Apply the stack file",
+                f"Make the fleet what the stack file says. {needs} is done.",
+                Apply,
+                Done,
+                lambda asked: self._carry_out(None, asked.digest),
+                changes=True,
+            ),
+            Tool(
+                "move_workload",
+                "Move a workload",
+                f"Run a workload on other clusters: changes the stack file and applies it. {needs} is done. In the "
+                "preview give the same workload and clusters, with kind move.",
+                MoveWorkload,
+                Done,
+                lambda asked: self._carry_out(Move(workload=asked.workload, clusters=asked.clusters), asked.digest),
+                changes=True,
+            ),
+            Tool(
+                "scale_workload",
+                "Scale a workload",
+                f"Change a workload's replicas: changes the stack file and applies it. {needs} is done. In the "
+                "preview give the same workload and replicas, with kind scale.",
+                ScaleWorkload,
+                Done,
+                lambda asked: self._carry_out(Scale(workload=asked.workload, replicas=asked.replicas), asked.digest),
+                changes=True,
+            ),
+        ]
+
+    def _carry_out(self, edit: Move | Scale | None, digest: str) -> Done:
+        if not digest:
+            raise Refused(
+                "no digest was given, so nothing was changed",
+                hint="call preview_change with this change, look at its plan, and give its digest",
+            )
+        with self._workplace.turn:
+            found = planned(self._workplace, edit)
+            if not hmac.compare_digest(found.digest, digest):
+                raise Refused(
+                    f"digest {digest[:40]!r} is not of this plan: the stack file, the fleet's state or the change is "
+                    "another than when it was previewed, so nothing was changed",
+                    hint="call preview_change again and look at the new plan",
+                )
+            if found.refusals:
+                raise Refused(f"policies refuse this plan, so nothing was changed: {'; '.join(found.refusals)}")
+            return self._do(found, edit)
+
+    def _do(self, found: Planned, edit: Move | Scale | None) -> Done:
+        """Write the file first: whatever happens then, it says what the next `up` has to complete."""
+        file = self._workplace.setting().stack_file
+        changed = edit is not None and found.text != file.read_text()
+        if changed:
+            write(file, found.text)
+        result = self._workplace.open().up()
+        done = {(str(step.op), step.urn) for step in result.steps if step.op in CHANGING}
+        return Done(
+            complete=not result.failures,
+            as_previewed=done == found.operations,
+            summary=result.counts(),
+            failures=result.failures,
+            stack_file=str(file.relative_to(self._workplace.project.resolve())) if changed else "",
+        )

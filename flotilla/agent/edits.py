@@ -1,0 +1,108 @@
+"""Changes of a stack file that an agent may ask for: as text, with everything else in the file left as it is."""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+from ruamel.yaml import YAML
+from ruamel.yaml.util import load_yaml_guess_indent
+
+from flotilla.agent.tool import Arguments, Refused
+
+_WORKLOADS = "flotilla:workloads"
+# What chooses clusters in a placement, besides their names: after a move only the names do.
+_CONDITIONS = ("labels", "providers", "regions", "zones", "exclude")
+
+
+class Move(Arguments):
+    """Run a workload on other clusters."""
+
+    kind: Literal["move"] = "move"
+    workload: str = Field(description="The workload's name in the stack file.")
+    clusters: list[str] = Field(min_length=1, description="The clusters that shall run it, and no others.")
+
+
+class Scale(Arguments):
+    """Give a workload another number of replicas."""
+
+    kind: Literal["scale"] = "scale"
+    workload: str = Field(description="The workload's name in the stack file.")
+    replicas: int = Field(ge=0, le=10_000, description="Replicas: in each cluster, or divided among them, as declared.")
+
+
+Edit = Annotated[Move | Scale, Field(discriminator="kind")]
+
+
+def edited(text: str, edit: Move | Scale) -> str:
+    """Return a stack file's text with the change in it; comments, order and quotes stay.
+
+    Raises:
+        Refused: the file has no such workload, or one that can't be changed so.
+    """
+    document, indent, offset = load_yaml_guess_indent(text)
+    workload = _workload(document, edit.workload)
+    if isinstance(edit, Scale):
+        _scale(workload, edit)
+    else:
+        _move(workload, edit)
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 10_000
+    yaml.indent(mapping=2, sequence=indent or 2, offset=offset or 0)
+    stream = io.StringIO()
+    yaml.dump(document, stream)
+    return stream.getvalue()
+
+
+def write(file: Path, text: str) -> None:
+    """Replace a file by its new text, as a whole or not at all."""
+    descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}-")
+    try:
+        with os.fdopen(descriptor, "w") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(name).chmod(file.stat().st_mode)
+        Path(name).replace(file)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _workload(document: Any, name: str) -> Any:
+    entries = (document.get("config") or {}).get(_WORKLOADS) or []
+    for entry in entries:
+        if entry.get("name") == name:
+            return entry
+    known = ", ".join(str(entry.get("name")) for entry in entries) or "none"
+    raise Refused(f"the stack declares no workload {name!r}", hint=f"it declares {known}")
+
+
+def _scale(workload: Any, edit: Scale) -> None:
+    if workload.get("manifests"):
+        raise Refused(
+            f"workload {edit.workload!r} is made of manifest files: its replicas stand there",
+            hint="change the manifest, or use the short form with `image` and `replicas`",
+        )
+    workload["replicas"] = edit.replicas
+
+
+def _move(workload: Any, edit: Move) -> None:
+    placement = workload.get("placement")
+    if placement is None:
+        workload["placement"] = {"clusters": edit.clusters}
+        return
+    for condition in _CONDITIONS:
+        placement.pop(condition, None)
+    placement["clusters"] = edit.clusters
+    weights = placement.get("weights")
+    if weights:
+        for name in [name for name in weights if name not in edit.clusters]:
+            del weights[name]
+        for name in edit.clusters:
+            weights.setdefault(name, 1)

@@ -1,0 +1,277 @@
+"""Tools that judge a stack and change nothing: its file, what `up` would do, drift, and what policies say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal
+
+from pydantic import Field
+
+from flotilla.agent.bounds import cut, page
+from flotilla.agent.edits import Edit
+from flotilla.agent.planning import Planned, planned
+from flotilla.agent.tool import Answer, Arguments, PagedAnswer, PagedArguments, Tool
+from flotilla.agent.workplace import Workplace
+from flotilla.config.problems import ConfigError
+from flotilla.deploy.access import fleet_of
+from flotilla.deploy.plan import change_text
+from flotilla.drift.check import check_stack
+from flotilla.drift.formats import sentence
+from flotilla.engine.steps import CHANGING, Step
+from flotilla.errors import FlotillaError
+
+_SHOWN_CHANGES = 20
+
+
+class ValidateStack(Arguments):
+    """What to validate."""
+
+    text: str = Field(
+        default="", max_length=200_000, description="A whole stack file as YAML; empty for the stack's own."
+    )
+
+
+class Validation(Answer):
+    """Whether a stack file is valid."""
+
+    valid: bool
+    problems: list[str] = Field(description="Every problem: key, value, rule, consequence and remedy.")
+    members: list[str] = Field(description="The members that it declares.")
+    workloads: list[str] = Field(description="The workloads that it declares.")
+
+
+class PreviewChange(PagedArguments):
+    """What to preview."""
+
+    change: Edit | None = Field(
+        default=None, description="A change of the stack file to preview; leave it out to preview the file as it is."
+    )
+
+
+class ClusterEffect(Answer):
+    """What becomes of a workload in a cluster, or of a cluster."""
+
+    what: str
+    verb: str = Field(description="joins, leaves, new, gone, changes or stays.")
+    details: list[str]
+
+
+class ResourceChange(Answer):
+    """One resource that changes."""
+
+    operation: str = Field(description="create, update, replace, delete, ...")
+    resource: str
+    type: str
+    changes: list[str] = Field(description="Field by field; secrets are masked.")
+
+
+class PlanAnswer(PagedAnswer):
+    """A plan."""
+
+    digest: str = Field(description="Stands for exactly this plan. A changing tool needs it, and refuses any other.")
+    summary: dict[str, int] = Field(description="How many resources by operation.")
+    clusters: list[ClusterEffect]
+    workloads: list[ClusterEffect] = Field(description="One entry for each workload and cluster.")
+    resources: list[ResourceChange] = Field(description="Resources that change; paged.")
+    refused_by: list[str] = Field(description="Policies that refuse this plan: it can't be applied.")
+    advice: list[str] = Field(description="Policies that advise against it.")
+    next_step: str = Field(description="What to call to carry it out.")
+
+
+class CheckDrift(PagedArguments):
+    """How to look for drift."""
+
+    seconds: float = Field(default=60.0, gt=0, le=300, description="For all clusters together.")
+
+
+class DriftAnswer(PagedAnswer):
+    """What differs from what was declared."""
+
+    clean: bool = Field(description="Every cluster answered and nothing differs.")
+    unknown: dict[str, str] = Field(description="Clusters that did not answer, with the reason. They are not 'clean'.")
+    findings: list[DriftFinding]
+
+
+class DriftFinding(Answer):
+    """One difference."""
+
+    cluster: str
+    rule: str
+    text: str = Field(description="Object, field, value wanted and found, who wrote it last, and what mends it.")
+    mended_by: Literal["up", "karmada", "hand"]
+
+
+class PolicyAnswer(PagedAnswer):
+    """What the project's policies say of the stack as it is declared."""
+
+    refused: bool = Field(description="A mandatory policy is violated: the stack can't be applied.")
+    verdicts: list[PolicyVerdict]
+
+
+class PolicyVerdict(Answer):
+    """One policy on one resource."""
+
+    rule: str
+    resource: str
+    status: str = Field(description="pass, fail, exempt or undecided (known only after an up).")
+    level: str
+    message: str
+    remedy: str
+
+
+class Judging:
+    """The tools' work."""
+
+    def __init__(self, workplace: Workplace) -> None:
+        """Judge a workplace's stack."""
+        self._workplace = workplace
+
+    def tools(self) -> list[Tool]:
+        """Return the tools."""
+        return [
+            Tool(
+                "validate_stack",
+                "Validate a stack file",
+                "Check the stack's file, or a text that you propose for it. All problems come in one go.",
+                ValidateStack,
+                Validation,
+                self.validate_stack,
+            ),
+            Tool(
+                "preview_change",
+                "Preview a change",
+                "Show what would change, without changing anything: the stack file as it is, or with a move or a scale "
+                "in it. The answer's digest is what apply, move_workload and scale_workload ask for.",
+                PreviewChange,
+                PlanAnswer,
+                self.preview_change,
+            ),
+            Tool(
+                "check_drift",
+                "Look for drift",
+                "Compare the fleet with what was declared, down to the objects in the members. Takes a few seconds.",
+                CheckDrift,
+                DriftAnswer,
+                self.check_drift,
+            ),
+            Tool(
+                "check_policies",
+                "Ask the policies",
+                "Say what the project's policies make of the stack as it is declared now: first what fails.",
+                PagedArguments,
+                PolicyAnswer,
+                self.check_policies,
+            ),
+        ]
+
+    def validate_stack(self, asked: ValidateStack) -> Validation:
+        """Validate the stack's file, or a proposal for it."""
+        try:
+            if asked.text:
+                with TemporaryDirectory(prefix="flotilla-") as folder:
+                    file = Path(folder) / self._workplace.setting().stack_file.name
+                    file.write_text(asked.text)
+                    fleet = fleet_of(self._workplace.setting(file))
+            else:
+                fleet = fleet_of(self._workplace.setting())
+        except ConfigError as error:
+            told = [cut(str(problem)) for problem in error.problems]
+            return Validation(valid=False, problems=told, members=[], workloads=[])
+        except FlotillaError as error:
+            return Validation(valid=False, problems=[cut(str(error))], members=[], workloads=[])
+        return Validation(
+            valid=True,
+            problems=[],
+            members=[member.name for member in fleet.members],
+            workloads=[workload.name for workload in fleet.workloads],
+        )
+
+    def preview_change(self, asked: PreviewChange) -> PlanAnswer:
+        """Preview."""
+        with self._workplace.turn:
+            found = planned(self._workplace, asked.change)
+        return plan_answer(found, asked, enabled=self._workplace.allow_changes)
+
+    def check_drift(self, asked: CheckDrift) -> DriftAnswer:
+        """Look for drift."""
+        report = check_stack(self._workplace.open(), self._workplace.stack, asked.seconds)
+        findings = [
+            DriftFinding(cluster=f.cluster, rule=f.rule, text=cut(sentence(f)), mended_by=f.mend.value)
+            for f in report.findings
+        ]
+        part = page(findings, asked)
+        return DriftAnswer(
+            total=len(findings),
+            next_cursor=part.next_cursor,
+            clean=report.clean,
+            unknown={one.cluster: cut(one.reason) for one in report.unknown},
+            findings=findings[part.first : part.end],
+        )
+
+    def check_policies(self, asked: PagedArguments) -> PolicyAnswer:
+        """Judge the stack as it is declared."""
+        with self._workplace.turn:
+            found = planned(self._workplace, None)
+        ordered = sorted(found.verdicts, key=lambda v: (v.status != "fail", v.rule.name, v.resource))
+        verdicts = [
+            PolicyVerdict(
+                rule=v.rule.name,
+                resource=v.resource,
+                status=str(v.status),
+                level=str(v.level),
+                message=cut(v.message),
+                remedy=v.rule.remedy,
+            )
+            for v in ordered
+        ]
+        part = page(verdicts, asked)
+        return PolicyAnswer(
+            total=len(verdicts),
+            next_cursor=part.next_cursor,
+            refused=bool(found.refusals),
+            verdicts=verdicts[part.first : part.end],
+        )
+
+
+def plan_answer(found: Planned, asked: PagedArguments, *, enabled: bool) -> PlanAnswer:
+    """Return a plan as an agent reads it."""
+    plan = found.plan
+    resources = [_resource(step) for step in found.result.steps if step.op in CHANGING]
+    part = page(resources, asked)
+    workloads = [
+        ClusterEffect(
+            what=f"{w.name} in {c.cluster}", verb=c.verb, details=[cut(d) for d in c.details[:_SHOWN_CHANGES]]
+        )
+        for w in plan.workloads
+        for c in w.copies
+    ]
+    clusters = [ClusterEffect(what=c.name, verb=c.verb, details=[cut(d) for d in c.details]) for c in plan.clusters]
+    changed = [effect for effect in (*clusters, *workloads) if effect.verb != "stays"]
+    return PlanAnswer(
+        total=len(resources),
+        next_cursor=part.next_cursor,
+        digest=found.digest,
+        summary=found.result.counts(),
+        clusters=[effect for effect in clusters if effect in changed][:50],
+        workloads=[effect for effect in workloads if effect in changed][:50],
+        resources=resources[part.first : part.end],
+        refused_by=[cut(text) for text in found.refusals],
+        advice=[cut(text) for text in found.advice[:_SHOWN_CHANGES]],
+        next_step=_next_step(found, enabled=enabled),
+    )
+
+
+def _next_step(found: Planned, *, enabled: bool) -> str:
+    if not found.operations:
+        return "nothing: there are no changes"
+    if found.refusals:
+        return "change the stack file so that no policy refuses it"
+    if not enabled:
+        return "a person runs `flotilla up`: changing tools are off here"
+    return "the changing tool of the same kind (apply for the file as it is) with this digest"
+
+
+def _resource(step: Step) -> ResourceChange:
+    changes = [cut(change_text(change)) for change in step.changes[:_SHOWN_CHANGES]]
+    return ResourceChange(operation=str(step.op), resource=step.name, type=step.type, changes=changes)

@@ -1,0 +1,95 @@
+"""A change before it is made: its plan, what policies say of it, and the digest that stands for exactly this plan."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from flotilla.agent.edits import Move, Scale, edited
+from flotilla.agent.tool import Refused
+from flotilla.agent.workplace import Workplace
+from flotilla.config.problems import ConfigError
+from flotilla.deploy.access import fleet_of
+from flotilla.deploy.plan import FleetPlan, fleet_plan
+from flotilla.deploy.policies import judge
+from flotilla.engine.steps import CHANGING, Result
+from flotilla.policy.evaluate import Status, Verdict
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A plan."""
+
+    result: Result
+    verdicts: list[Verdict]
+    text: str
+    """The stack file, with the change in it."""
+    digest: str
+
+    @property
+    def plan(self) -> FleetPlan:
+        """The plan in the fleet's words."""
+        return fleet_plan(self.result)
+
+    @property
+    def refusals(self) -> list[str]:
+        """What policies refuse, each with its remedy."""
+        return [_sentence(verdict) for verdict in self.verdicts if verdict.refuses]
+
+    @property
+    def advice(self) -> list[str]:
+        """What policies advise against."""
+        return [_sentence(v) for v in self.verdicts if v.status is Status.FAIL and not v.refuses]
+
+    @property
+    def operations(self) -> set[tuple[str, str]]:
+        """What is done to which resource."""
+        return {(str(step.op), step.urn) for step in self.result.steps if step.op in CHANGING}
+
+
+def planned(workplace: Workplace, edit: Move | Scale | None) -> Planned:
+    """Preview a stack as it is declared, or as it would be after a change of its file; nothing is changed.
+
+    Raises:
+        Refused: the changed file is not valid, or the preview fails.
+    """
+    file = workplace.setting().stack_file
+    text = file.read_text() if edit is None else edited(file.read_text(), edit)
+    with _beside(file, text) as changed:
+        setting = workplace.setting(changed)
+        try:
+            fleet_of(setting)
+        except ConfigError as error:
+            told = "; ".join(str(problem) for problem in error.problems)
+            raise Refused(f"the stack file would not be valid, so nothing was changed: {told}") from None
+        result = workplace.open(changed).preview()
+        if result.failures:
+            raise Refused(f"the preview fails: {'; '.join(result.failures)}", hint="nothing was changed")
+        verdicts = judge(result, setting.project, changed)
+    return Planned(result, verdicts, text, digest_of(workplace.stack, text, result))
+
+
+def digest_of(stack: str, text: str, result: Result) -> str:
+    """Return what stands for a plan: another stack file, another step or another changed value is another digest."""
+    steps = sorted((step.to_json() for step in result.steps), key=lambda step: (step["urn"], step["op"]))
+    told = {"stack": stack, "file": hashlib.sha256(text.encode()).hexdigest(), "steps": steps}
+    canonical = json.dumps(told, sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:32]
+
+
+@contextmanager
+def _beside(file: Path, text: str) -> Iterator[Path]:
+    """Give a file of this text, beside the stack's own (readable by its owner alone), for as long as it is needed."""
+    with tempfile.TemporaryDirectory(prefix="flotilla-") as folder:
+        changed = Path(folder) / file.name
+        changed.write_text(text)
+        yield changed
+
+
+def _sentence(verdict: Verdict) -> str:
+    return f"{verdict.rule.name}: {verdict.resource}: {verdict.message}; {verdict.rule.remedy}"

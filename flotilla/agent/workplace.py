@@ -1,0 +1,40 @@
+"""Where an agent's tools work: one stack of one project, and whether they may change it."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from flotilla.deploy.access import access_of, control_plane_of
+from flotilla.deploy.interface import EngineName, Setting, Stack, open_stack
+from flotilla.kube.connection import Connection
+from flotilla.observe.access import FleetAccess
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """One stack."""
+
+    project: Path
+    stack: str
+    engine: EngineName = EngineName.AUTO
+    allow_changes: bool = False
+    turn: threading.Lock = field(default_factory=threading.Lock, compare=False, repr=False)
+    """Held while the program runs: it has the process's environment to itself, and changes come one by one."""
+
+    def setting(self, config_file: Path | None = None) -> Setting:
+        """Return the stack's setting, or the one that a changed stack file would give."""
+        return Setting(self.project.resolve(), self.stack, config_file=config_file)
+
+    def open(self, config_file: Path | None = None) -> Stack:
+        """Open the stack."""
+        return open_stack(self.engine, self.setting(config_file))
+
+    def control_plane(self) -> Connection:
+        """Connect to Karmada."""
+        return control_plane_of(self.setting(), self.engine)
+
+    def access(self) -> FleetAccess:
+        """Reach the fleet's clusters."""
+        return access_of(self.setting(), self.engine)

@@ -1,0 +1,86 @@
+"""The verb `mcp`: serves the tools for AI agents."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import secrets
+import sys
+from pathlib import Path
+from typing import Any
+
+from flotilla.cli.exit_codes import ExitCode
+from flotilla.cli.output import Output
+from flotilla.cli.stack_options import engine_options, setting_of, stack_options
+from flotilla.errors import FlotillaError
+
+_TOKEN = "FLOTILLA_MCP_TOKEN"  # noqa: S105 - the variable's name
+_LOOPBACK = "127.0.0.1"
+_SHORTEST_TOKEN = 16
+
+
+def add_verb(verbs: Any, common: argparse.ArgumentParser) -> None:
+    """Add the verb to the command's parser."""
+    mcp = verbs.add_parser(
+        "mcp", parents=[common, stack_options(), engine_options()], help="serve tools for AI agents (MCP)"
+    )
+    mcp.add_argument("--http", action="store_true", help="streamable HTTP instead of standard input and output")
+    mcp.add_argument("--host", default=_LOOPBACK, help=f"with --http: the address (default {_LOOPBACK})")
+    mcp.add_argument("--port", type=int, default=8931, help="with --http: the port (default 8931; 0 for a free one)")
+    mcp.add_argument(
+        "--token-file",
+        type=Path,
+        metavar="FILE",
+        help=f"with --http: holds the token (else {_TOKEN}, else one is made)",
+    )
+    mcp.add_argument(
+        "--allow-changes", action="store_true", help="enable apply, move_workload and scale_workload (off by default)"
+    )
+    mcp.add_argument("--audit", type=Path, metavar="FILE", help="the audit log (default .flotilla/audit.jsonl)")
+    mcp.add_argument("--schemas", action="store_true", help="print the tools as JSON-schema functions and end")
+    mcp.set_defaults(verb=_mcp)
+
+
+def _mcp(options: argparse.Namespace) -> ExitCode:
+    from flotilla.agent import Toolbox, Workplace  # the SDK takes a while to load
+
+    setting = setting_of(options)
+    workplace = Workplace(setting.project, options.stack, options.engine, allow_changes=options.allow_changes)
+    toolbox = Toolbox(workplace, audit=options.audit)
+    if options.schemas:
+        Output(as_json=True).json({"tools": toolbox.schemas()})
+        return ExitCode.DONE
+    if not setting.stack_file.exists():
+        raise FlotillaError(f"there is no stack file {setting.stack_file}", hint="name a stack with --stack")
+    from flotilla.agent.server import serve_http, serve_stdio
+
+    if options.http:
+        serve_http(toolbox, host=options.host, port=options.port, token=_token(options))
+    else:
+        serve_stdio(toolbox)
+    return ExitCode.DONE
+
+
+def _token(options: argparse.Namespace) -> str:
+    """Return the token; one that is made is told on standard error, once."""
+    if options.token_file is not None:
+        try:
+            token = str(options.token_file.read_text()).strip()
+        except OSError as error:
+            raise FlotillaError(f"--token-file {options.token_file} can't be read: {error.strerror}") from None
+    else:
+        token = os.environ.get(_TOKEN, "").strip()
+    if token and len(token) < _SHORTEST_TOKEN:
+        raise FlotillaError(
+            f"the token has {len(token)} characters; it must have at least {_SHORTEST_TOKEN}, or it can be guessed",
+            hint="make one: openssl rand -hex 32",
+        )
+    if not token:
+        if options.host != _LOOPBACK:
+            raise FlotillaError(
+                f"--host {options.host} is not loopback, and there is no token that clients could know",
+                hint=f"give --token-file or {_TOKEN}",
+            )
+        token = secrets.token_urlsafe(32)
+        sys.stderr.write(f"token for this run: {token}\n")
+    return token
