@@ -8,6 +8,7 @@ import pulumi
 
 # Fields that the server fills and that programs read. A name that isn't an input has to be announced to the SDK.
 _OUTPUT_ONLY = ("status",)
+_SECRET_PARTS = ("data", "stringData")
 
 
 class KubernetesObject(pulumi.CustomResource):
@@ -29,7 +30,9 @@ class KubernetesObject(pulumi.CustomResource):
         secret_opts = None
         if manifest["kind"] == "Secret":
             props.setdefault("data", None)
-            secret_opts = pulumi.ResourceOptions(additional_secret_outputs=["data", "stringData"])
+            # What goes in is as secret as what comes back: plans and states show inputs, too.
+            props |= {part: pulumi.Output.secret(props[part]) for part in _SECRET_PARTS if props.get(part) is not None}
+            secret_opts = pulumi.ResourceOptions(additional_secret_outputs=list(_SECRET_PARTS))
         super().__init__(type_token(manifest), name, props, pulumi.ResourceOptions.merge(opts, secret_opts))
 
 

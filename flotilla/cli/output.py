@@ -36,6 +36,12 @@ _OPERATIONS = {
 }
 # A step that takes longer than this is worth a line while it is under way.
 _SLOW_SECONDS = 1.0
+_PIPE_WIDTH = 10_000
+
+
+def printer() -> Console:
+    """Return what prints to standard output; in a pipe a row of a table is a line, however long."""
+    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 
 
 class Output:
@@ -44,7 +50,7 @@ class Output:
     def __init__(self, *, as_json: bool, quiet: bool = False) -> None:
         """Choose the form."""
         self.as_json = as_json
-        self.console = Console(highlight=False, soft_wrap=True)
+        self.console = printer()
         self.progress_console = Console(stderr=True, highlight=False, soft_wrap=True)
         self._quiet = quiet
 

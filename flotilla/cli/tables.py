@@ -12,7 +12,6 @@ from rich.text import Text
 Cell = str | Text
 
 _SHOWN = 30
-_PIPE_WIDTH = 10_000
 _HOUR = 3600
 _DAY = 86400
 
@@ -29,8 +28,7 @@ def print_table(
         table.add_column(headings[index], overflow="fold")
     for row in held if whole else held[:_SHOWN]:
         table.add_row(*(row[index] for index in filled))
-    # In a pipe a row is a line, however long: other programs read it.
-    console.print(table, width=None if console.is_terminal else _PIPE_WIDTH)
+    console.print(table)
     if not whole:
         console.print(Text(f"… and {len(held) - _SHOWN} more, in better health; --all shows them", style="dim"))
 

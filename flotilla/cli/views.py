@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from flotilla.cli.exit_codes import ExitCode
-from flotilla.cli.output import JSON_VERSION
+from flotilla.cli.output import JSON_VERSION, printer
 from flotilla.errors import ClusterError
 
 T = TypeVar("T")
@@ -46,7 +46,7 @@ def show(
     paint: Callable[[Console, T], None],
 ) -> ExitCode:
     """Look and show it; with --watch until Ctrl-C, where a look that fails is told and tried again."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = printer()
     if options.watch is None:
         _show_once(options, console, look(), document, paint)
         return ExitCode.DONE

@@ -54,9 +54,9 @@ class Operations:
 
     # -- discovery --------------------------------------------------------------------------------
 
-    def kinds(self, api_version: str) -> Steps[dict[str, Resource]]:
+    def kinds(self, api_version: str, doing: str = "") -> Steps[dict[str, Resource]]:
         """Return what a group and version serves, by kind, as it is now; subresources are left out."""
-        answer = yield Request("GET", group_path(api_version), f"looking up {api_version}")
+        answer = yield Request("GET", group_path(api_version), doing or f"looking up {api_version}")
         found = {
             entry["kind"]: Resource(
                 api_version,
@@ -72,14 +72,17 @@ class Operations:
             self._kinds[api_version] = found
         return found
 
-    def resource(self, api_version: str, kind: str) -> Steps[Resource]:
-        """Find how a kind is reached; asked once per group and version, and again for a kind that it didn't have."""
+    def resource(self, api_version: str, kind: str, doing: str = "") -> Steps[Resource]:
+        """Find how a kind is reached; asked once per group and version, and again for a kind that it didn't have.
+
+        `doing` is what errors call it: what the caller wants with the kind.
+        """
         with self._lock:
             found = self._kinds.get(api_version, {}).get(kind)
         if found:
             return found
         try:
-            kinds = yield from self.kinds(api_version)
+            kinds = yield from self.kinds(api_version, doing or f"looking up {api_version} {kind}")
         except ApiError as error:
             if error.status in (404, 503):
                 raise self._peer.not_served(api_version, kind) from None
@@ -114,8 +117,9 @@ class Operations:
 
     def get(self, ref: ObjectRef) -> Steps[Object]:
         """Read one object."""
-        resource = yield from self.resource(ref.api_version, ref.kind)
-        answer: Object = yield Request("GET", resource.path(ref.name, ref.namespace), f"reading {ref}")
+        doing = f"reading {ref}"
+        resource = yield from self.resource(ref.api_version, ref.kind, doing)
+        answer: Object = yield Request("GET", resource.path(ref.name, ref.namespace), doing)
         return answer
 
     def find(self, ref: ObjectRef) -> Steps[Object | None]:
@@ -131,14 +135,15 @@ class Operations:
         self, api_version: str, kind: str, scope: Scope = EVERYTHING, *, more: str = "", limit: int | None = None
     ) -> Steps[Page]:
         """Read one page of a list; each item carries its apiVersion and kind, as single reads do."""
-        resource = yield from self.resource(api_version, kind)
+        doing = f"listing {kind}s"
+        resource = yield from self.resource(api_version, kind, doing)
         query = {
             "limit": limit or PAGE_SIZE,
             "continue": more or None,
             "labelSelector": scope.labels or None,
             "fieldSelector": scope.fields or None,
         }
-        answer = yield Request("GET", resource.path(namespace=scope.namespace), f"listing {kind}s", query)
+        answer = yield Request("GET", resource.path(namespace=scope.namespace), doing, query)
         meta = answer.get("metadata") or {}
         items = [{"apiVersion": api_version, "kind": kind, **item} for item in answer.get("items") or []]
         return Page(items, meta.get("continue") or "", meta.get("resourceVersion") or "")
@@ -165,11 +170,12 @@ class Operations:
     def create(self, obj: Object, *, field_manager: str, dry_run: bool = False) -> Steps[Object]:
         """Create an object; fails where it exists."""
         meta = obj.get("metadata") or {}
-        resource = yield from self.resource(obj["apiVersion"], obj["kind"])
+        doing = f"creating {obj['kind']} {meta.get('name') or meta.get('generateName')}"
+        resource = yield from self.resource(obj["apiVersion"], obj["kind"], doing)
         answer: Object = yield Request(
             "POST",
             resource.path(namespace=meta.get("namespace")),
-            f"creating {obj['kind']} {meta.get('name') or meta.get('generateName')}",
+            doing,
             {"fieldManager": field_manager, "dryRun": "All" if dry_run else None},
             obj,
         )
@@ -179,11 +185,12 @@ class Operations:
         self, ref: ObjectRef, body: Any, *, kind: str = "merge", query: dict[str, Any] | None = None
     ) -> Steps[Object]:
         """Patch an object; `kind` is merge, json, strategic or apply."""
-        resource = yield from self.resource(ref.api_version, ref.kind)
+        doing = f"{'applying' if kind == 'apply' else 'patching'} {ref}"
+        resource = yield from self.resource(ref.api_version, ref.kind, doing)
         answer: Object = yield Request(
             "PATCH",
             resource.path(ref.name, ref.namespace),
-            f"{'applying' if kind == 'apply' else 'patching'} {ref}",
+            doing,
             query or {},
             body,
             MEDIA[kind],
@@ -209,9 +216,10 @@ class Operations:
         options: Object = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation}
         if uid:
             options["preconditions"] = {"uid": uid}
-        resource = yield from self.resource(ref.api_version, ref.kind)
+        doing = f"deleting {ref}"
+        resource = yield from self.resource(ref.api_version, ref.kind, doing)
         try:
-            yield Request("DELETE", resource.path(ref.name, ref.namespace), f"deleting {ref}", body=options)
+            yield Request("DELETE", resource.path(ref.name, ref.namespace), doing, body=options)
         except ApiError as error:
             if error.missing or (uid and error.status == HTTPStatus.CONFLICT):
                 return False
@@ -222,7 +230,8 @@ class Operations:
         self, api_version: str, kind: str, scope: Scope = EVERYTHING, *, resource_version: str, seconds: int
     ) -> Steps[Request]:
         """Return the request whose answer is a stream of events; the connection reads it."""
-        resource = yield from self.resource(api_version, kind)
+        doing = f"watching {kind}s"
+        resource = yield from self.resource(api_version, kind, doing)
         query = {
             "watch": "true",
             "resourceVersion": resource_version,
@@ -231,4 +240,4 @@ class Operations:
             "labelSelector": scope.labels or None,
             "fieldSelector": scope.fields or None,
         }
-        return Request("GET", resource.path(namespace=scope.namespace), f"watching {kind}s", query, timeout=seconds)
+        return Request("GET", resource.path(namespace=scope.namespace), doing, query, timeout=seconds)

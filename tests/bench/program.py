@@ -10,8 +10,8 @@ from pathlib import Path
 import pulumi
 
 from components import KarmadaControlPlane, PushMember
-from flotilla.drift.check import Limits, check_drift
 from flotilla.deploy.declared import declared
+from flotilla.drift.check import Limits, check_drift
 from flotilla.engine.config import Project
 from flotilla.engine.stack import EmbeddedStack
 from flotilla.kube import kubeconfig as kubeconfigs

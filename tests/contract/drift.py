@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
+from flotilla.deploy.declared import declared
 from flotilla.deploy.interface import EngineName, Setting, open_stack
 from flotilla.drift.check import Limits, check_drift
-from flotilla.deploy.declared import declared
 from flotilla.karmada.api import CLUSTER_API, POLICY_API
 from flotilla.karmada.join import access_role, controller_account
 from flotilla.kube.objects import ObjectRef

@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from flotilla.cli.drift import exit_code
-from flotilla.drift.certificates import check_certificates
 from flotilla.deploy.declared import declared
+from flotilla.drift.certificates import check_certificates
 from flotilla.drift.findings import DriftReport, Finding, Layer, Mend, Unknown, changed
 from flotilla.drift.formats import FORMATS
 from flotilla.drift.members import compare_sent

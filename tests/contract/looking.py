@@ -1,0 +1,156 @@
+"""The fleet at a glance: clusters, status, workloads, get, logs, events, graph, report."""
+
+import json
+import time
+
+import pytest
+import yaml
+
+from flotilla.cli.main import main
+from flotilla.kube import kubeconfig as kubeconfigs
+from flotilla.kube.objects import ObjectRef
+from tests.contract.main_job import NGINX, members
+
+NGINX_REF = ObjectRef("apps/v1", "Deployment", "nginx", "default")
+
+
+@pytest.fixture
+def look(fleet, run, capsys):
+    """Nginx on two clusters, member2 another image; a function that runs a verb and returns what it printed."""
+    override = {"clusters": ["member2"], "image": {"tag": "1.28"}}
+    run.write(
+        members("member1", labels={"site": "core"}) + members("member2", labels={"site": "edge"}),
+        [{**NGINX, "overrides": [override]}],
+    )
+    run("up", "--yes")
+    capsys.readouterr()
+
+    def look(*arguments, expect=0):
+        code = main([*arguments, "-C", str(fleet.project), "--engine", "embedded"])
+        captured = capsys.readouterr()
+        assert code == expect, captured.err
+        look.err = captured.err
+        return captured.out
+
+    return look
+
+
+def test_clusters_and_their_filters(look):
+    document = json.loads(look("clusters", "--json"))
+    assert document["version"] == 1
+    one = document["clusters"][0]
+    assert (one["name"], one["mode"], one["ready"], one["nodes_ready"], one["labels"]) == (
+        "member1",
+        "Push",
+        True,
+        3,
+        {"site": "core"},
+    )
+    assert one["since"]
+    assert one["usage"]["pods"]["allocatable"] > 0
+    assert [c["name"] for c in yaml.safe_load(look("clusters", "--yaml"))["clusters"]] == ["member1", "member2"]
+    assert [line.split()[0] for line in look("clusters").splitlines()[2:]] == ["CLUSTER", "member1", "member2"]
+    names = [c["name"] for c in json.loads(look("clusters", "--json", "--cluster-labels", "site=edge"))["clusters"]]
+    assert names == ["member2"]
+    assert json.loads(look("clusters", "--json", "--health", "unhealthy"))["clusters"] == []
+    look("clusters", "--cluster", "nobody", expect=1)
+    assert "no member is called 'nobody'" in look.err
+
+
+def test_status_says_the_summary_first(look):
+    text = look("status")
+    assert text.splitlines()[0] == "2 of 2 members ready; 1 workload, 2 of 2 copies healthy"
+    summary = json.loads(look("status", "--json", "--cluster", "member2"))["summary"]
+    assert summary == {"members": 1, "membersReady": 1, "workloads": 1, "copies": 1, "copiesHealthy": 1}
+
+
+def test_workloads_show_overrides_and_why_a_copy_is_not_healthy(look, fleet):
+    copies = {c["cluster"]: c for c in json.loads(look("workloads", "nginx", "--json"))["workloads"]}
+    assert copies["member1"]["images"] == ["nginx:1.27"]
+    assert copies["member2"]["images"] == ["nginx:1.28"]
+    assert copies["member2"]["overrides"] == ["nginx"]
+    assert all(c["health"] == "Healthy" and c["since"] and not c["why"] for c in copies.values())
+
+    selector = {"spec": {"template": {"spec": {"nodeSelector": {"disk": "nowhere"}}}}}
+    fleet.connection("karmada").patch(NGINX_REF, selector, query={"fieldManager": "by-hand"})
+    deadline = time.monotonic() + 60
+    while True:
+        ailing = json.loads(look("workloads", "--health", "unhealthy", "--json"))["workloads"]
+        why = [text for copy in ailing for text in copy["why"]]
+        if len(ailing) == 2 and any("Unschedulable" in text for text in why):
+            break
+        assert time.monotonic() < deadline, ailing
+        time.sleep(1)
+    first = look("workloads").splitlines()
+    assert first[0] == "0 of 2 copies healthy"
+    assert "Unschedulable" in first[3]
+
+
+def test_any_object_across_members(look):
+    lines = look("get", "deploy", "nginx").splitlines()
+    assert lines[0].split()[:4] == ["CLUSTER", "NAMESPACE", "NAME", "READY"]
+    assert [line.split()[:4] for line in lines[1:]] == [
+        ["member1", "default", "nginx", "2/2"],
+        ["member2", "default", "nginx", "2/2"],
+    ]
+    items = json.loads(look("get", "pods", "-n", "default", "--cluster", "member*", "--json"))["items"]
+    assert sorted(item["cluster"] for item in items) == ["member1"] * 2 + ["member2"] * 2
+    secrets = json.loads(look("get", "secrets", "-n", "karmada-cluster", "--cluster", "member1", "--json"))["items"]
+    values = {value for item in secrets for value in (item["object"].get("data") or {}).values()}
+    assert values == {"[secret]"}
+    look("get", "unicorns", expect=1)
+    assert "serves no unicorns" in look.err
+    assert look("get", "cronjobs.batch") == ""
+    assert "no cronjobs.batch in 2 clusters" in look.err
+
+
+def test_events_and_logs(look):
+    reasons = {event["reason"] for event in json.loads(look("events", "nginx", "--json"))["events"]}
+    assert "ScalingReplicaSet" in reasons
+    lines = look("logs", "nginx", "--tail", "1").splitlines()
+    assert len(lines) == 4
+    assert all(line.startswith(("member1 nginx-", "member2 nginx-")) and line.endswith("| ready") for line in lines)
+    assert len(json.loads(look("logs", "nginx", "--cluster", "member1", "--json"))["logs"]) == 2
+    look("logs", "nobody", expect=1)
+    assert "no pods of nobody in namespace default of 2 clusters" in look.err
+
+
+def test_members_are_seen_while_karmada_is_down(look, fleet):
+    file = fleet.kubeconfigs / "karmada.yaml"
+    held = file.read_text()
+    document = kubeconfigs.load(held)
+    document["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:1"
+    try:
+        file.write_text(yaml.safe_dump(document))
+        look("status", expect=1)
+        assert "no answer from https://127.0.0.1:1 while listing Clusters: connection refused" in look.err
+        assert len(look("get", "deploy", "nginx").splitlines()) == 3
+        assert "asking the members that the stack knows" in look.err
+    finally:
+        file.write_text(held)
+
+
+def test_a_watch_repaints_until_it_is_ended(look, monkeypatch):
+    looks = []
+
+    def sleep(seconds):
+        looks.append(seconds)
+        if len(looks) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("flotilla.cli.views.time.sleep", sleep)
+    documents = list(yaml.safe_load_all(look("status", "--yaml", "--watch", "5")))
+    assert looks == [5.0] * 3
+    assert [len(document["members"]) for document in documents] == [2, 2, 2]
+
+
+def test_pictures_and_reports_of_the_running_fleet(look, fleet, tmp_path):
+    assert "member2" in look("graph")
+    assert look("graph", "--format", "mermaid").count("-->|") == 2
+    assert "digraph" in look("graph", "--format", "dot", "--of", "plan")
+    for about, telling in (("fleet", "Fleet of sandbox"), ("plan", "no changes"), ("drift", "No drift")):
+        look("report", "--of", about, "-o", str(tmp_path / "report.html"))
+        assert telling in (tmp_path / "report.html").read_text()
+    fleet.connection("member1").patch(NGINX_REF, {"spec": {"replicas": 2}, "metadata": {"labels": {"a": "b"}}})
+    look("report", "-o", str(tmp_path / "missing" / "report.html"), expect=1)
+    assert "can't be written" in look.err

@@ -1,0 +1,7 @@
+"""The fleet at a glance on the stand-in."""
+
+import pytest
+
+from tests.contract.looking import *  # noqa: F403 - the cases are the contract's
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
