@@ -54,6 +54,7 @@ lint: $(STAMP) ## style, types, import layers
 
 bench: $(STAMP) ## ratios measured in one run
 	@$(BIN)/python -m tests.bench.members
+	@$(BIN)/python -m tests.bench.glance
 
 kills: $(STAMP) ## a hundred runs killed at random moments, each followed by a clean one
 	@$(BIN)/python -m tests.bench.kills 100

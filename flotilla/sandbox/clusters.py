@@ -59,7 +59,7 @@ class SandboxCluster:
     @property
     def etcd_port(self) -> int:
         """Etcd's client port, on loopback."""
-        document = yaml.safe_load((self.root / "config" / f"{self.name}.yaml").read_text())
+        document = next(yaml.safe_load_all((self.root / "config" / f"{self.name}.yaml").read_text()))
         return int(document["options"]["etcdPort"])
 
     def connection(self) -> Connection:
