@@ -44,16 +44,17 @@ def edited(text: str, edit: Move | Scale) -> str:
     Raises:
         Refused: the file has no such workload, or one that can't be changed so.
     """
-    document, indent, offset = load_yaml_guess_indent(text)
+    _, indent, offset = load_yaml_guess_indent(text)
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 10_000
+    yaml.indent(mapping=2, sequence=indent or 2, offset=offset or 0)
+    document = yaml.load(text)
     workload = _workload(document, edit.workload)
     if isinstance(edit, Scale):
         _scale(workload, edit)
     else:
         _move(workload, edit)
-    yaml = YAML()
-    yaml.preserve_quotes = True
-    yaml.width = 10_000
-    yaml.indent(mapping=2, sequence=indent or 2, offset=offset or 0)
     stream = io.StringIO()
     yaml.dump(document, stream)
     return stream.getvalue()

@@ -8,7 +8,6 @@ from pathlib import Path
 from flotilla.cli.completion import completed, member_names
 from flotilla.cli.stack_options import engine_options, setting_of, stack_options
 from flotilla.deploy.access import access_of
-from flotilla.karmada.client.sources import of_file
 from flotilla.kube.connection import Connection
 from flotilla.observe.access import FleetAccess
 
@@ -43,5 +42,7 @@ def open_access(options: argparse.Namespace) -> FleetAccess:
         FlotillaError: the stack has nothing deployed, or the kubeconfig can't be used.
     """
     if options.kubeconfig or options.context:
+        from flotilla.karmada.client.sources import of_file
+
         return FleetAccess(Connection(of_file(options.kubeconfig, options.context), name=_NAME))
     return access_of(setting_of(options), options.engine)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import quote
 
 CLUSTER_NAMESPACE = "karmada-cluster"
 """The namespace of join credentials, in the control plane and by default in members."""
@@ -59,3 +60,8 @@ def cluster_of(provider: str) -> str:
 def binding_name(kind: str, name: str) -> str:
     """Return the ResourceBinding's name of a template (upstream: names.GenerateBindingName)."""
     return f"{name.replace(':', '.')}-{kind}".lower()
+
+
+def proxy_path(member: str) -> str:
+    """Return where Karmada serves a member's own API (cluster/v1alpha1, the subresource `proxy`)."""
+    return f"/apis/cluster.karmada.io/v1alpha1/clusters/{quote(member)}/proxy"

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 
-from flotilla.karmada.client.typed import proxy_path
+from flotilla.karmada.names import proxy_path
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import Connection
 

@@ -8,7 +8,8 @@ from typing import Any, Generic, Self
 
 from flotilla.karmada import api
 from flotilla.karmada.client import sources
-from flotilla.karmada.client.typed import FIELD_MANAGER, Change, Kind, ModelT, TypedPage, explained, proxy_path
+from flotilla.karmada.client.typed import FIELD_MANAGER, Change, Kind, ModelT, TypedPage, explained
+from flotilla.karmada.names import proxy_path
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object
 from flotilla.kube.operations import Scope

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Generic, Literal, NamedTuple, TypeVar
-from urllib.parse import quote
 
-from flotilla.karmada.api import CLUSTER_API, ApiObject
+from flotilla.karmada.api import ApiObject
 from flotilla.kube.following import Event
 from flotilla.kube.objects import Object, ObjectRef
 from flotilla.kube.operations import Page
@@ -71,8 +70,3 @@ def explained() -> Iterator[None]:
         yield
     except KindNotServed as error:
         raise _not_karmada(error) from None
-
-
-def proxy_path(member: str) -> str:
-    """Return where Karmada serves a member's API (cluster/v1alpha1, the subresource `proxy`)."""
-    return f"/apis/{CLUSTER_API}/clusters/{quote(member)}/proxy"
