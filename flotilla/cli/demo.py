@@ -29,7 +29,9 @@ What now? The fleet runs on, and everything can be done again:
   stacks/Pulumi.sandbox.yaml       edit it, then:
   .venv/bin/flotilla preview       what would change, cluster by cluster (--rendered, --detail, --json)
   .venv/bin/flotilla up            make it so
-  .venv/bin/flotilla status        members and workloads
+  .venv/bin/flotilla status        members and workloads (clusters, workloads, get, events, logs: closer)
+  .venv/bin/flotilla report -o fleet.html    the same as a page; --of plan, --of drift
+  .venv/bin/flotilla mcp           the same verbs as tools for an AI agent
   .venv/bin/flotilla drift         where the fleet left the plan, and who did it (--fix)
   .venv/bin/flotilla policy --all  what the project's policies say of the plan
   .venv/bin/flotilla destroy       everything leaves, in the right order

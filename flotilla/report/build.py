@@ -107,7 +107,7 @@ def drift_report(
         )
         for cluster in clusters
     ]
-    unknown = tuple(Item(u.cluster, State.WAITING, u.reason) for u in report.unknown)
+    unknown = tuple(Item(u.cluster, State.WAITING, u.reason, word="unknown") for u in report.unknown)
     if unknown:
         sections.append(Section("Could not be asked", unknown))
     title = f"Drift of {stack}"

@@ -14,6 +14,7 @@ _GAP = 14
 _MARGIN = 16
 _TITLE_HEIGHT = 34
 _LONGEST = 20
+_LETTER_WIDTH = 8
 _FARTHEST, _NEAREST, _STEP = 0.8, 0.2, 0.2
 _RIGHT = _WIDTH - _MARGIN - _BOX_WIDTH
 
@@ -35,7 +36,8 @@ STYLE = """
 .map .ok .mark,.map .new .mark,.map text.ok,.map text.new{fill:var(--ok)}
 .map .bad .mark,.map .gone .mark,.map text.bad,.map text.gone{fill:var(--bad)}
 .map .waiting .mark,.map .changed .mark,.map text.waiting,.map text.changed{fill:var(--warn)}
-.map text.share{font-size:11px;paint-order:stroke;stroke:var(--paper);stroke-width:4px}
+.map text.share{font-size:11px}
+.map rect.plate{stroke:none}
 """
 
 
@@ -117,7 +119,11 @@ def _draw_share(root: Element, edge: Edge, places: dict[str, _Place], before: in
     x = start.x + _BOX_WIDTH + round(part * (end.x - start.x - _BOX_WIDTH))
     smooth = part * part * (3 - 2 * part)  # how far a curve with level ends has come
     y = start.middle + round(smooth * (end.middle - start.middle))
-    text = _text(root, x, y + 4, f"{SYMBOLS[edge.state]} {edge.label}".strip(), f"share {edge.state}")
+    label = f"{SYMBOLS[edge.state]} {edge.label}".strip()
+    width = _LETTER_WIDTH * len(label)
+    plate = {"x": str(x - width // 2), "y": str(y - 8), "width": str(width), "height": "16"}
+    SubElement(root, "rect", {"class": "plate", **plate})
+    text = _text(root, x, y + 4, label, f"share {edge.state}")
     text.set("text-anchor", "middle")
 
 

@@ -1,6 +1,9 @@
 """The command: what it prints, where, and with which exit code."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +11,7 @@ import yaml
 
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.main import main
+from flotilla.config.load import load_stack_file
 from flotilla.deploy.interface import EngineName, Setting, backend_folder, missing_for_cli, open_stack
 from flotilla.deploy.plan import change_text
 from flotilla.engine.diff import Change, ChangeKind
@@ -140,3 +144,31 @@ def test_another_backend_is_refused_by_name():
 )
 def test_changes_are_said_in_the_objects_own_words(change, text):
     assert change_text(change) == text
+
+
+def complete(line, repository, tmp_path):
+    """What the shell would offer at the end of a line, as argcomplete's protocol asks for it."""
+    out = tmp_path / "completions"
+    environment = {
+        **os.environ,
+        "_ARGCOMPLETE": "1",
+        "_ARGCOMPLETE_IFS": "\n",
+        "_ARGCOMPLETE_STDOUT_FILENAME": str(out),
+        "COMP_LINE": line,
+        "COMP_POINT": str(len(line)),
+    }
+    subprocess.run([sys.executable, "-m", "flotilla.cli.main"], env=environment, cwd=repository, check=True, timeout=60)
+    return sorted(word.strip() for word in out.read_text().splitlines())
+
+
+def test_the_shell_completes_verbs_stacks_members_and_workloads(repository, tmp_path, capsys):
+    assert complete("flotilla wor", repository, tmp_path) == ["workloads"]
+    assert "production" in complete("flotilla status -s pro", repository, tmp_path)
+    names = complete("flotilla status -s dev --cluster ", repository, tmp_path)
+    fleet = load_stack_file(repository / "stacks" / "Pulumi.dev.yaml", files=False)
+    assert names == sorted(member.name for member in fleet.members)
+    assert complete("flotilla logs -s dev n", repository, tmp_path) == ["nginx"]
+    assert complete("flotilla status -s missing --cluster ", repository, tmp_path) == []
+    for shell in ("bash", "zsh", "fish"):
+        assert main(["completion", shell]) == 0
+        assert "flotilla" in capsys.readouterr().out
