@@ -13,7 +13,8 @@ from flotilla.report.svg import svg
 
 def html(report: Report) -> str:
     """Return the page. Its policy (Content-Security-Policy) forbids to load anything."""
-    picture = Markup(svg(report.graph)) if report.graph else ""  # noqa: S704 - made by an XML library
+    drawn = report.graph is not None and (report.graph.members or report.graph.workloads)
+    picture = Markup(svg(report.graph)) if drawn and report.graph else ""  # noqa: S704 - made by an XML library
     return _template().render(report=report, picture=picture)
 
 

@@ -23,6 +23,7 @@ from flotilla.agent.tool import Refused
 from flotilla.deploy.interface import EngineName
 from flotilla.kube.objects import ObjectRef
 from tests.conftest import REPOSITORY
+from tests.contract.fleet import standing
 from tests.contract.main_job import NGINX, members
 
 READING = {
@@ -69,14 +70,22 @@ async def refused(client, tool, **arguments):
     return answer.content[0].text
 
 
-@pytest.fixture
-def web(fleet, run):
-    """Nginx on both clusters, both labelled; taken away afterwards."""
-    shutil.copytree(REPOSITORY / "policies", fleet.project / "policies", ignore=shutil.ignore_patterns("__pycache__"))
-    run.write(members("member1", "member2", labels={"tier": "web"}), [NGINX])
-    run("up", "--yes")
-    yield fleet
+@pytest.fixture(scope="module")
+def kept(fleet):
+    """The fleet, with the project's policies."""
+    with standing(fleet) as one:
+        shutil.copytree(REPOSITORY / "policies", one.project / "policies", ignore=shutil.ignore_patterns("__pycache__"))
+        yield one
     shutil.rmtree(fleet.project / "policies")
+
+
+@pytest.fixture
+def web(kept):
+    """Nginx on both clusters, both labelled."""
+    kept.write(members("member1", "member2", labels={"tier": "web"}), [NGINX])
+    kept.up()
+    (kept.project / ".flotilla" / "audit.jsonl").unlink(missing_ok=True)
+    return kept
 
 
 def test_every_tool_is_called_and_changes_need_the_digest_of_what_was_shown(web):
@@ -222,14 +231,14 @@ def status_of(url, headers):
         return error.code
 
 
-def test_secrets_never_appear(fleet, run):
+def test_secrets_never_appear(kept):
     """Credentials of the members, and a Secret among the workloads: in no answer, no error and no audit line."""
-    (fleet.project / "secret.yaml").write_text(
+    (kept.project / "secret.yaml").write_text(
         "apiVersion: v1\nkind: Secret\nmetadata: {name: door, namespace: default}\nstringData: {key: open-sesame-42}\n"
     )
     door = {"name": "door", "manifests": ["secret.yaml"], "placement": {"clusters": ["member1"]}}
-    run.write(members("member1"), [door])
-    toolbox = Toolbox(Workplace(fleet.project, "sandbox", EngineName.EMBEDDED, allow_changes=True))
+    kept.write(members("member1"), [door])
+    toolbox = Toolbox(Workplace(kept.project, "sandbox", EngineName.EMBEDDED, allow_changes=True))
     told = []
 
     def say(tool, **arguments):
@@ -241,8 +250,8 @@ def test_secrets_never_appear(fleet, run):
 
     first = json.loads(say("preview_change", limit=100))
     say("apply", digest=first["digest"])
-    text = (fleet.project / "secret.yaml").read_text().replace("sesame-42", "sesame-43")
-    (fleet.project / "secret.yaml").write_text(text)
+    text = (kept.project / "secret.yaml").read_text().replace("sesame-42", "sesame-43")
+    (kept.project / "secret.yaml").write_text(text)
     say("preview_change", limit=100)
     for tool in ("list_clusters", "list_workloads", "check_drift", "check_policies", "validate_stack"):
         say(tool)
@@ -250,8 +259,8 @@ def test_secrets_never_appear(fleet, run):
     say("describe_workload", name="door")
     say("scale_workload", workload="door", replicas=2)
     say("preview_change", change={"kind": "scale", "workload": "door", "replicas": 2})
-    everything = "\n".join(told) + (fleet.project / ".flotilla" / "audit.jsonl").read_text()
-    token = fleet.connection("karmada").get(ObjectRef("v1", "Secret", "member1", "karmada-cluster"))["data"]["token"]
+    everything = "\n".join(told) + (kept.project / ".flotilla" / "audit.jsonl").read_text()
+    token = kept.connection("karmada").get(ObjectRef("v1", "Secret", "member1", "karmada-cluster"))["data"]["token"]
     assert token
     for secret in ("sesame-42", "sesame-43", "b3Blbi1zZXNhbWU", token, "PRIVATE KEY"):
         assert secret not in everything, [text[:3000] for text in told if secret in text]
@@ -263,7 +272,7 @@ def guide(first_line):
     return next(block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if block.startswith(first_line))
 
 
-def test_the_guides_agent_keeps_nginx_on_the_right_clusters(web, run, monkeypatch, capsys):
+def test_the_guides_agent_keeps_nginx_on_the_right_clusters(web, monkeypatch, capsys):
     (web.project / "keep.py").write_text(guide('"""Keeps'))
     monkeypatch.chdir(web.project)
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
@@ -277,7 +286,7 @@ def test_the_guides_agent_keeps_nginx_on_the_right_clusters(web, run, monkeypatc
     assert keep() == "nothing to do: nginx runs on member1, member2\n"
     labelled = members("member1", "member3", labels={"tier": "web"}) + members("member2", labels={"tier": "db"})
     web.write(labelled, [NGINX])
-    run("up", "--yes")
+    web.up()
     assert "moved; complete: True as previewed: True" in keep()
     ref = ObjectRef("apps/v1", "Deployment", "nginx", "default")
     assert [web.connection(name).find(ref) is not None for name in ("member1", "member2", "member3")] == [

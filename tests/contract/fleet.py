@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from flotilla.cli.main import main
 from flotilla.errors import SandboxError
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import Connection
@@ -79,3 +80,19 @@ class Fleet:
             "flotilla:workloads": workloads,
         }
         (self.project / "stacks" / "Pulumi.sandbox.yaml").write_text(yaml.safe_dump({"config": config}))
+
+
+@contextmanager
+def standing(fleet):
+    """A fleet whose stack stays from case to case: `up()` makes it what the stack file says; at the end it is gone."""
+    common = ["-C", str(fleet.project), "--engine", "embedded", "--yes"]
+
+    def up():
+        assert main(["up", *common]) == 0
+
+    with pytest.MonkeyPatch.context() as patch:
+        for key in ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
+            patch.delenv(key, raising=False)
+        fleet.up = up
+        yield fleet
+        assert main(["destroy", *common]) == 0

@@ -9,20 +9,29 @@ import yaml
 from flotilla.cli.main import main
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.objects import ObjectRef
+from tests.contract.fleet import standing
+from tests.contract.karmada import eventually
 from tests.contract.main_job import NGINX, members
 
 NGINX_REF = ObjectRef("apps/v1", "Deployment", "nginx", "default")
 
 
-@pytest.fixture
-def look(fleet, run, capsys):
-    """Nginx on two clusters, member2 another image; a function that runs a verb and returns what it printed."""
+@pytest.fixture(scope="module")
+def nginx(fleet):
+    """Nginx on two clusters, member2 another image."""
     override = {"clusters": ["member2"], "image": {"tag": "1.28"}}
-    run.write(
-        members("member1", labels={"site": "core"}) + members("member2", labels={"site": "edge"}),
-        [{**NGINX, "overrides": [override]}],
-    )
-    run("up", "--yes")
+    with standing(fleet) as kept:
+        kept.write(
+            members("member1", labels={"site": "core"}) + members("member2", labels={"site": "edge"}),
+            [{**NGINX, "overrides": [override]}],
+        )
+        kept.up()
+        yield kept
+
+
+@pytest.fixture
+def look(nginx, fleet, capsys):
+    """A function that runs a verb and returns what it printed."""
     capsys.readouterr()
 
     def look(*arguments, expect=0):
@@ -84,6 +93,10 @@ def test_workloads_show_overrides_and_why_a_copy_is_not_healthy(look, fleet):
     first = look("workloads").splitlines()
     assert first[0] == "0 of 2 copies healthy"
     assert "Unschedulable" in first[3]
+    selector["spec"]["template"]["spec"]["nodeSelector"] = None
+    fleet.connection("karmada").patch(NGINX_REF, selector, query={"fieldManager": "by-hand"})
+    eventually(lambda: json.loads(look("status", "--json"))["summary"]["copiesHealthy"] == 2)
+    eventually(lambda: len(json.loads(look("get", "pods", "-n", "default", "--json"))["items"]) == 4)
 
 
 def test_any_object_across_members(look):
