@@ -14,7 +14,7 @@ from pulumi_policy import (
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-from flotilla.config.load import policy_settings  # noqa: E402 - the project's folder has to be on the path first
+from flotilla.config.load import other_members, policy_settings  # noqa: E402 - the project's folder has to be on the path first
 from flotilla.karmada.names import cluster_of  # noqa: E402
 from flotilla.policy.evaluate import Status, check_settings, evaluate  # noqa: E402
 from flotilla.policy.model import UNKNOWN, Resource, Rule, StackView  # noqa: E402
@@ -59,9 +59,10 @@ def _view(args: StackValidationArgs) -> StackView:
                 cluster_of(provider),
             )
         )
-    settings = policy_settings(HERE.parent / "stacks" / f"Pulumi.{stack}.yaml")
+    file = HERE.parent / "stacks" / f"Pulumi.{stack}.yaml"
+    settings = policy_settings(file)
     check_settings(RULES, settings, origin=f"stacks/Pulumi.{stack}.yaml")
-    return StackView(tuple(resources), settings)
+    return StackView(tuple(resources), settings, other_members(file, HERE.parent))
 
 
 def _policy(rule: Rule, level: EnforcementLevel) -> StackValidationPolicy:

@@ -7,7 +7,7 @@ import hmac
 from pydantic import Field
 
 from flotilla.agent.edits import Move, Scale, write
-from flotilla.agent.planning import Planned, planned
+from flotilla.agent.planning import Planned, beside, planned
 from flotilla.agent.tool import Answer, Arguments, Refused, Tool
 from flotilla.agent.workplace import Workplace
 from flotilla.engine.steps import CHANGING
@@ -110,12 +110,16 @@ class Changing:
             return self._do(found, edit)
 
     def _do(self, found: Planned, edit: Move | Scale | None) -> Done:
-        """Write the file first: whatever happens then, it says what the next `up` has to complete."""
+        """Write the file first: whatever happens then, it says what the next `up` has to complete.
+
+        What runs is the very text that was previewed, whoever edits the file meanwhile.
+        """
         file = self._workplace.setting().stack_file
         changed = edit is not None and found.text != file.read_text()
         if changed:
             write(file, found.text)
-        result = self._workplace.open().up()
+        with beside(file, found.text) as shown:
+            result = self._workplace.open(shown).up()
         done = {(str(step.op), step.urn) for step in result.steps if step.op in CHANGING}
         return Done(
             complete=not result.failures,

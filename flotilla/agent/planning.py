@@ -60,7 +60,7 @@ def planned(workplace: Workplace, edit: Move | Scale | None) -> Planned:
     """
     file = workplace.setting().stack_file
     text = file.read_text() if edit is None else edited(file.read_text(), edit)
-    with _beside(file, text) as changed:
+    with beside(file, text) as changed:
         setting = workplace.setting(changed)
         try:
             fleet_of(setting)
@@ -83,7 +83,7 @@ def digest_of(stack: str, text: str, result: Result) -> str:
 
 
 @contextmanager
-def _beside(file: Path, text: str) -> Iterator[Path]:
+def beside(file: Path, text: str) -> Iterator[Path]:
     """Give a file of this text, beside the stack's own (readable by its owner alone), for as long as it is needed."""
     with tempfile.TemporaryDirectory(prefix="flotilla-") as folder:
         changed = Path(folder) / file.name

@@ -8,7 +8,7 @@ from typing import Any
 from flotilla.config.across import check_across, check_duplicates, check_modes, check_reachable
 from flotilla.config.clusters import KindCluster, check_clusters
 from flotilla.config.files import check_files
-from flotilla.config.fleet import ControlPlane, Fleet
+from flotilla.config.fleet import ControlPlane, Fleet, facts
 from flotilla.config.helm import check_version
 from flotilla.config.members import Member
 from flotilla.config.policies import PolicySettings
@@ -16,6 +16,7 @@ from flotilla.config.problems import ConfigError, Problem
 from flotilla.config.stackfile import fleet_sections, parse, parse_list, placeholders
 from flotilla.config.stacks import OtherStacks, check_sources
 from flotilla.config.workloads import Workload
+from flotilla.karmada.placement import ClusterFacts
 from flotilla.karmada.versions import Version
 
 SECTIONS = ("clusters", "controlPlane", "members", "membersFrom", "workloads", "policies")
@@ -104,6 +105,12 @@ def policy_settings(path: Path) -> PolicySettings:
     if settings is None:
         raise ConfigError(problems, origin=str(path))
     return settings
+
+
+def other_members(path: Path, base: Path) -> tuple[ClusterFacts, ...]:
+    """Read only which members of another stack a stack's placements may choose (`membersFrom`)."""
+    stack = fleet_sections(path).get("membersFrom")
+    return tuple(facts(member) for member in OtherStacks(base, []).members(stack))
 
 
 def load_stack_file(path: Path, *, base: Path | None = None, files: bool = True) -> Fleet:

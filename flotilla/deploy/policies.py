@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from flotilla.config.load import policy_settings
+from flotilla.config.load import other_members, policy_settings
 from flotilla.config.policies import PolicySettings
 from flotilla.engine.state import ResourceState
 from flotilla.engine.steps import Op, Result, Step
@@ -13,6 +13,7 @@ from flotilla.engine.urns import provider_of
 from flotilla.engine.values import UNKNOWN as ENGINE_UNKNOWN
 from flotilla.engine.values import UNKNOWN_TEXT, Secret
 from flotilla.karmada.names import cluster_of
+from flotilla.karmada.placement import ClusterFacts
 from flotilla.policy.evaluate import Verdict, check_settings, evaluate
 from flotilla.policy.model import UNKNOWN, Resource, StackView
 from flotilla.policy.pack import load_rules
@@ -30,17 +31,17 @@ def judge(result: Result, project: Path, stack_file: Path) -> list[Verdict]:
     rules = load_rules(project)
     settings = policy_settings(stack_file)
     check_settings(rules, settings, origin=str(stack_file))
-    return evaluate(rules, stack_view(result, settings))
+    return evaluate(rules, stack_view(result, settings, other_members(stack_file, project)))
 
 
-def stack_view(result: Result, settings: PolicySettings) -> StackView:
+def stack_view(result: Result, settings: PolicySettings, others: tuple[ClusterFacts, ...] = ()) -> StackView:
     """Return what a stack will be after a plan, as rules see it."""
     latest: dict[str, Step] = {}
     for step in result.steps:
         if step.op not in _GONE and step.op is not Op.REPLACE:
             latest[step.urn] = step
     states = (step.new or step.old for step in latest.values())
-    return StackView(tuple(_resource(state) for state in states if state is not None), settings)
+    return StackView(tuple(_resource(state) for state in states if state is not None), settings, others)
 
 
 def _resource(state: ResourceState) -> Resource:

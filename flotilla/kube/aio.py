@@ -245,8 +245,7 @@ class _Session:
         return self
 
     async def _make(self, document: Object, name: str, concurrency: int) -> None:
-        given = {key: value for key, value in document["users"][0]["user"].items() if key != "tokenFile"}
-        plain = {**document, "users": [{**document["users"][0], "user": given}]}
+        plain = kubeconfigs.without_token_file(document)
         try:
             client = await new_client_from_config_dict(plain)
         except ConfigException as error:

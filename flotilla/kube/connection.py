@@ -59,8 +59,7 @@ class Connection:
         settings.connection_pool_maxsize = concurrency
         settings.retries = False
         # A token that is kept in a file is read at each request: the package would keep the one of now.
-        given = {key: value for key, value in document["users"][0]["user"].items() if key != "tokenFile"}
-        plain = {**document, "users": [{**document["users"][0], "user": given}]}
+        plain = kubeconfigs.without_token_file(document)
         try:
             client = new_client_from_config_dict(plain, client_configuration=settings, persist_config=False)
         except ConfigException as error:

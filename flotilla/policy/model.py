@@ -81,6 +81,8 @@ class StackView:
 
     resources: tuple[Resource, ...]
     settings: PolicySettings = field(default_factory=PolicySettings)
+    others: tuple[ClusterFacts, ...] = ()
+    """The members of another stack that this one's workloads may be placed on."""
 
     @property
     def production(self) -> bool:
@@ -105,7 +107,7 @@ class StackView:
 
     def clusters(self) -> list[ClusterFacts]:
         """Return the members, as placements see them; raises Undecidable where that isn't known."""
-        found = []
+        found = list(self.others)
         for resource in self.objects("Cluster", api_version=CLUSTER_API):
             shown = {key: resource.at("spec", key) for key in ("provider", "region", "zones")}
             meta = {"name": resource.at("metadata", "name"), "labels": resource.at("metadata", "labels", default={})}

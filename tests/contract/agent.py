@@ -5,7 +5,6 @@ import json
 import os
 import re
 import runpy
-import shutil
 import subprocess
 import sys
 import time
@@ -23,7 +22,7 @@ from flotilla.agent.tool import Refused
 from flotilla.deploy.interface import EngineName
 from flotilla.kube.objects import ObjectRef
 from tests.conftest import REPOSITORY
-from tests.contract.fleet import standing
+from tests.contract.fleet import policies_in, standing
 from tests.contract.main_job import NGINX, members
 
 READING = {
@@ -73,10 +72,8 @@ async def refused(client, tool, **arguments):
 @pytest.fixture(scope="module")
 def kept(fleet):
     """The fleet, with the project's policies."""
-    with standing(fleet) as one:
-        shutil.copytree(REPOSITORY / "policies", one.project / "policies", ignore=shutil.ignore_patterns("__pycache__"))
+    with policies_in(fleet.project), standing(fleet) as one:
         yield one
-    shutil.rmtree(fleet.project / "policies")
 
 
 @pytest.fixture

@@ -83,6 +83,17 @@ class Fleet:
 
 
 @contextmanager
+def policies_in(project: Path):
+    """Give a copy of the project its policies for a while, as every project of a user has them."""
+    folder = project / "policies"
+    shutil.copytree(REPOSITORY / "policies", folder, ignore=shutil.ignore_patterns("__pycache__"))
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder)
+
+
+@contextmanager
 def standing(fleet):
     """A fleet whose stack stays from case to case: `up()` makes it what the stack file says; at the end it is gone."""
     common = ["-C", str(fleet.project), "--engine", "embedded", "--yes"]

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from flotilla.cli.main import main
+from tests.contract.fleet import policies_in
 from tests.contract.main_job import NGINX, deployed, everything
 
 STACKS = ("platform", "members", "workloads")
@@ -31,7 +32,8 @@ def stacks(fleet, run):
     }
     for name, sections in files.items():
         write(fleet, name, sections)
-    yield files
+    with policies_in(fleet.project):
+        yield files
     for name in reversed(STACKS):
         write(fleet, name, files[name])
         assert main(["destroy", "-C", str(fleet.project), "--engine", "embedded", "-s", name, "--yes"]) == 0

@@ -6,15 +6,16 @@ import pytest
 
 from ci.rehearsal import rehearse
 from tests.conftest import REPOSITORY
+from tests.contract.fleet import policies_in
 from tests.contract.main_job import NGINX, members
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
 
 
 def test_a_pull_request_a_merge_and_a_day_with_drift(fleet, run):
-    for folder in ("ci", "policies"):
-        shutil.copytree(REPOSITORY / folder, fleet.project / folder)
+    shutil.copytree(REPOSITORY / "ci", fleet.project / "ci")
     fleet.write(members("member1", "member2"), [NGINX])
-    forge = rehearse(fleet.project, "sandbox")
+    with policies_in(fleet.project):
+        forge = rehearse(fleet.project, "sandbox")
     assert [entry["state"] for entry in forge.issues] == ["closed"]
     assert "requests-and-limits" in forge.comments[0]["body"], "the policies' verdicts are in the comment"

@@ -10,6 +10,7 @@ from flotilla.config.policies import Environment, Exemption, Level, PolicySettin
 from flotilla.config.problems import ConfigError
 from flotilla.errors import FlotillaError
 from flotilla.karmada.chart import COMPONENTS
+from flotilla.karmada.placement import ClusterFacts
 from flotilla.policy.evaluate import Status, check_settings, evaluate
 from flotilla.policy.model import UNKNOWN, Resource, StackView
 from flotilla.policy.pack import load_rules
@@ -195,6 +196,16 @@ def test_pass_fail_and_not_applicable(rule, passes, fails, other):
     assert statuses(rule, passes) == {Status.PASS}
     assert Status.FAIL in statuses(rule, fails)
     assert statuses(rule, other) == set()
+
+
+def test_members_of_another_stack_count():
+    """A stack of workloads alone declares no Cluster: its placements choose members of the stack that it names."""
+    fleet = [resource for resource in SOUND if resource.kind != "Cluster"]
+    others = tuple(ClusterFacts(name) for name in ("member1", "member2"))
+    for rule in ("placement-names-members", "two-of-each"):
+        for given, status in (((), Status.FAIL), (others, Status.PASS)):
+            view = StackView(tuple(fleet), PRODUCTION, given)
+            assert {v.status for v in evaluate([RULES[rule]], view, today=TODAY)} == {status}
 
 
 def test_every_rule_has_its_cases_and_says_why_and_what_to_do():
