@@ -7,7 +7,7 @@ import hmac
 from pydantic import Field
 
 from flotilla.agent.edits import Move, Scale, write
-from flotilla.agent.planning import Planned, beside, planned
+from flotilla.agent.planning import Planned, beside, meaning, planned, proposed
 from flotilla.agent.tool import Answer, Arguments, Refused, Tool
 from flotilla.agent.workplace import Workplace
 from flotilla.engine.steps import CHANGING
@@ -115,10 +115,13 @@ class Changing:
         What runs is the very text that was previewed, whoever edits the file meanwhile.
         """
         file = self._workplace.setting().stack_file
-        changed = edit is not None and found.text != file.read_text()
+        text = proposed(self._workplace, edit)
+        if meaning(text) != meaning(found.text):
+            raise Refused("the stack file was changed just now, so nothing was done", hint="call preview_change again")
+        changed = text != file.read_text()
         if changed:
-            write(file, found.text)
-        with beside(file, found.text) as shown:
+            write(file, text)
+        with beside(file, text) as shown:
             result = self._workplace.open(shown).up()
         done = {(str(step.op), step.urn) for step in result.steps if step.op in CHANGING}
         return Done(

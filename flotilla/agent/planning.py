@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 from flotilla.agent.edits import Move, Scale, edited
 from flotilla.agent.tool import Refused
 from flotilla.agent.workplace import Workplace
@@ -59,7 +61,7 @@ def planned(workplace: Workplace, edit: Move | Scale | None) -> Planned:
         Refused: the changed file is not valid, or the preview fails.
     """
     file = workplace.setting().stack_file
-    text = file.read_text() if edit is None else edited(file.read_text(), edit)
+    text = proposed(workplace, edit)
     with beside(file, text) as changed:
         setting = workplace.setting(changed)
         try:
@@ -77,9 +79,28 @@ def planned(workplace: Workplace, edit: Move | Scale | None) -> Planned:
 def digest_of(stack: str, text: str, result: Result) -> str:
     """Return what stands for a plan: another stack file, another step or another changed value is another digest."""
     steps = sorted((step.to_json() for step in result.steps), key=lambda step: (step["urn"], step["op"]))
-    told = {"stack": stack, "file": hashlib.sha256(text.encode()).hexdigest(), "steps": steps}
+    told = {"stack": stack, "file": hashlib.sha256(meaning(text).encode()).hexdigest(), "steps": steps}
     canonical = json.dumps(told, sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.sha256(canonical.encode()).hexdigest()[:32]
+
+
+def meaning(text: str) -> str:
+    """Return what a stack file says, however it is laid out.
+
+    Pulumi's CLI lays it out anew when it first sees a stack, and adds the salt of its secrets: no change of a plan.
+    """
+    document = yaml.safe_load(text) or {}
+    return json.dumps({key: value for key, value in document.items() if key != "encryptionsalt"}, sort_keys=True)
+
+
+def proposed(workplace: Workplace, edit: Move | Scale | None) -> str:
+    """Return the stack file's text as it is now, with a change in it.
+
+    Raises:
+        Refused: the file has no such workload, or one that can't be changed so.
+    """
+    text = workplace.setting().stack_file.read_text()
+    return text if edit is None else edited(text, edit)
 
 
 @contextmanager

@@ -126,7 +126,7 @@ def test_every_tool_is_called_and_changes_need_the_digest_of_what_was_shown(web)
         assert "not of this plan" in await refused(
             client, "scale_workload", workload="nginx", replicas=4, digest=plan["digest"]
         )
-        stack_file.write_text(before + "# somebody was here\n")
+        stack_file.write_text(before.replace("nginx:1.27", "nginx:1.26"))
         assert "not of this plan" in await refused(
             client, "scale_workload", workload="nginx", replicas=3, digest=plan["digest"]
         )

@@ -147,6 +147,9 @@ def test_a_digest_stands_for_the_stack_the_file_and_every_change():
         digest_of("dev", "a: 1", result(4)),
     }
     assert len(digests) == 4
+    assert digest_of("dev", "a: 1\nencryptionsalt: v1:x\n", result(3)) == digest_of("dev", "a: 1\n", result(3)), (
+        "the salt that the CLI adds at its first look is no change of the plan"
+    )
     swapped = Result(list(reversed(result(3).steps)))
     assert digest_of("dev", "a: 1", swapped) in digests, "the order in which steps are told is no difference"
 
