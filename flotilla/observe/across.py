@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Generic, TypeVar
 
-from flotilla.errors import ClusterError, FlotillaError
+from flotilla.errors import FlotillaError
 from flotilla.kube.connection import Connection
 from flotilla.observe.access import FleetAccess
 from flotilla.observe.members import MemberStatus
@@ -30,8 +30,12 @@ def ask_members(
     access: FleetAccess, names: Iterable[str], question: Callable[[Connection], T], *, seconds: float
 ) -> Answers[T]:
     """Ask every named member; at most `MEMBERS_AT_ONCE` at a time, `seconds` for all together."""
+
+    def ask(name: str) -> T:
+        return question(access.member(name))
+
     pool = ThreadPoolExecutor(max_workers=MEMBERS_AT_ONCE, thread_name_prefix="member")
-    futures = {pool.submit(lambda name=name: question(access.member(name))): name for name in names}  # type: ignore[misc]
+    futures = {pool.submit(ask, name): name for name in names}
     done, late = wait(futures, timeout=seconds)
     pool.shutdown(wait=False, cancel_futures=True)
     found: dict[str, T] = {}
@@ -39,7 +43,7 @@ def ask_members(
     for future in done:
         try:
             found[futures[future]] = future.result()
-        except ClusterError as error:
+        except FlotillaError as error:
             unknown[futures[future]] = error.message
     return Answers(dict(sorted(found.items())), dict(sorted(unknown.items())))
 
