@@ -51,13 +51,13 @@ def run_drift(count: int, folder: Path, karmada: str, member: str) -> dict:
     stack = EmbeddedStack(Project.load(folder), f"n{count}", folder, program=lambda: declare(count, karmada, member))
     found = declared(stack.snapshot())
     requests = []
-    send = Connection.request
+    send = Connection.send
 
     def counted(self, *args, **kwargs):
         requests.append(self.name)
         return send(self, *args, **kwargs)
 
-    Connection.request = counted
+    Connection.send = counted
     started = time.monotonic()
     report = check_drift(found, Limits(second_look=0))
     members = [name for name in requests if name != "karmada"]
