@@ -54,19 +54,28 @@ def _status(options: argparse.Namespace) -> ExitCode:
 
     def look() -> FleetStatus:
         seen = fleet_status(access.control_plane)
-        members = _filtered(options, _selected(options, access, seen.members))
-        names = {member.name for member in _selected(options, access, seen.members)}
-        copies = [copy for copy in seen.workloads if copy.cluster in names and _wanted(options, copy)]
-        return FleetStatus(tuple(members), tuple(copies))
+        members = _selected(options, access, seen.members)
+        names = {member.name for member in members}
+        return FleetStatus(tuple(members), tuple(copy for copy in seen.workloads if copy.cluster in names))
+
+    def wanted(seen: FleetStatus) -> FleetStatus:
+        copies = (copy for copy in seen.workloads if _wanted(options, copy))
+        return FleetStatus(tuple(_filtered(options, list(seen.members))), tuple(copies))
+
+    def document(seen: FleetStatus) -> dict[str, Any]:
+        return {"stack": options.stack, **wanted(seen).to_json(), "summary": seen.summary}
 
     def paint(console: Console, seen: FleetStatus) -> None:
-        paint_status(console, seen, everything=options.all)
+        paint_status(console, seen, wanted(seen), everything=options.all)
 
-    return show(options, look, lambda seen: {"stack": options.stack, **seen.to_json()}, paint)
+    return show(options, look, document, paint)
 
 
-def paint_status(console: Console, seen: FleetStatus, *, everything: bool = False) -> None:
-    """Print the summary, the members and the workloads."""
+def paint_status(
+    console: Console, seen: FleetStatus, shown: FleetStatus | None = None, *, everything: bool = False
+) -> None:
+    """Print the summary of what was seen, then the members and workloads of it that are to be shown: all by default."""
+    shown = shown or seen
     console.print(_summary(seen))
     headings = ("CLUSTER", "MODE", "READY", "SINCE", "VERSION", "NODES")
     console.print()
@@ -75,15 +84,15 @@ def paint_status(console: Console, seen: FleetStatus, *, everything: bool = Fals
         headings,
         [
             (m.name, m.mode, verdict(m.ready, "True", f"False: {m.reason}"), age(m.since), m.version, _nodes(m))
-            for m in seen.members
+            for m in shown.members
         ],
         everything=everything,
     )
-    if seen.workloads:
+    if shown.workloads:
         console.print()
         headings = ("NAMESPACE", "WORKLOAD", "CLUSTER", "READY", "HEALTH", "IMAGE")
         rows = [
-            (c.namespace, c.workload, c.cluster, _replicas(c), _health(c), ", ".join(c.images)) for c in seen.workloads
+            (c.namespace, c.workload, c.cluster, _replicas(c), _health(c), ", ".join(c.images)) for c in shown.workloads
         ]
         print_table(console, headings, rows, everything=everything)
 
@@ -106,17 +115,24 @@ def _clusters(options: argparse.Namespace) -> ExitCode:
     access = open_access(options)
 
     def look() -> list[MemberStatus]:
-        members = members_of(access.control_plane, labels=options.cluster_labels)
-        return _filtered(options, chosen(members, options.cluster))
+        return chosen(members_of(access.control_plane, labels=options.cluster_labels), options.cluster)
+
+    def document(members: list[MemberStatus]) -> dict[str, Any]:
+        return {"clusters": [asdict(member) for member in _filtered(options, members)]}
 
     def paint(console: Console, members: list[MemberStatus]) -> None:
         ready = sum(member.ready for member in members)
         style = "bold green" if ready == len(members) else "bold red"
         console.print(Text(f"{ready} of {len(members)} members ready\n", style=style))
         headings = ("CLUSTER", "MODE", "READY", "SINCE", "VERSION", "NODES", "CPU", "MEMORY", "PODS", "WHERE", "LABELS")
-        print_table(console, (*headings, "TAINTS"), [_cluster_row(m) for m in members], everything=options.all)
+        print_table(
+            console,
+            (*headings, "TAINTS"),
+            [_cluster_row(m) for m in _filtered(options, members)],
+            everything=options.all,
+        )
 
-    return show(options, look, lambda members: {"clusters": [asdict(member) for member in members]}, paint)
+    return show(options, look, document, paint)
 
 
 def _cluster_row(member: MemberStatus) -> tuple[str | Text, ...]:
@@ -156,6 +172,10 @@ class _Copies:
     """Copies, with what their members say of those that aren't healthy."""
 
     copies: list[CopyStatus]
+    """Those that are to be shown."""
+    healthy: int
+    total: int
+    """Of all that were chosen, shown or not."""
     why: dict[CopyStatus, list[str]] = field(default_factory=dict)
 
     def reasons(self, copy: CopyStatus) -> list[str]:
@@ -170,20 +190,17 @@ def _workloads(options: argparse.Namespace) -> ExitCode:
 
     def look() -> _Copies:
         members = {m.name for m in _selected(options, access, members_of(access.control_plane))}
-        copies = [
-            copy
-            for copy in copies_of(access.control_plane)
-            if copy.cluster in members and _wanted(options, copy) and _named(options, copy)
-        ]
-        return _Copies(copies, ask_why(access, copies, seconds=options.timeout))
+        every = [c for c in copies_of(access.control_plane) if c.cluster in members and _named(options, c)]
+        copies = [copy for copy in every if _wanted(options, copy)]
+        healthy = sum(copy.health == "Healthy" for copy in every)
+        return _Copies(copies, healthy, len(every), ask_why(access, copies, seconds=options.timeout))
 
     return show(options, look, _Copies.to_json, lambda console, seen: _paint_copies(console, seen, options.all))
 
 
 def _paint_copies(console: Console, seen: _Copies, everything: bool) -> None:
-    healthy = sum(copy.health == "Healthy" for copy in seen.copies)
-    style = "bold green" if healthy == len(seen.copies) else "bold red"
-    console.print(Text(f"{healthy} of {len(seen.copies)} copies healthy\n", style=style))
+    style = "bold green" if seen.healthy == seen.total else "bold red"
+    console.print(Text(f"{seen.healthy} of {seen.total} copies healthy\n", style=style))
     rows = [_copy_row(copy, seen.reasons(copy)) for copy in seen.copies]
     headings = ("NAMESPACE", "WORKLOAD", "CLUSTER", "READY", "HEALTH", "SINCE", "IMAGE", "OVERRIDES", "WHY")
     print_table(console, headings, rows, everything=everything)

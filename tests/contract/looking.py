@@ -62,6 +62,7 @@ def test_clusters_and_their_filters(look):
     names = [c["name"] for c in json.loads(look("clusters", "--json", "--cluster-labels", "site=edge"))["clusters"]]
     assert names == ["member2"]
     assert json.loads(look("clusters", "--json", "--health", "unhealthy"))["clusters"] == []
+    assert look("clusters", "--health", "unhealthy").splitlines()[0] == "2 of 2 members ready"
     look("clusters", "--cluster", "nobody", expect=1)
     assert "no member is called 'nobody'" in look.err
 
@@ -71,6 +72,9 @@ def test_status_says_the_summary_first(look):
     assert text.splitlines()[0] == "2 of 2 members ready; 1 workload, 2 of 2 copies healthy"
     summary = json.loads(look("status", "--json", "--cluster", "member2"))["summary"]
     assert summary == {"members": 1, "membersReady": 1, "workloads": 1, "copies": 1, "copiesHealthy": 1}
+    ill = json.loads(look("status", "--json", "--health", "unhealthy"))
+    assert (ill["members"], ill["workloads"]) == ([], [])
+    assert ill["summary"]["membersReady"] == 2, "the summary is of all, whatever rows are wanted"
 
 
 def test_workloads_show_overrides_and_why_a_copy_is_not_healthy(look, fleet):
