@@ -6,11 +6,11 @@ import hmac
 
 from pydantic import Field
 
-from flotilla.agent.edits import Move, Scale, write
+from flotilla.agent.edits import Move, MoveFields, Scale, ScaleFields
 from flotilla.agent.planning import Planned, beside, meaning, planned, proposed
 from flotilla.agent.tool import Answer, Arguments, Refused, Tool
 from flotilla.agent.workplace import Workplace
-from flotilla.engine.steps import CHANGING
+from flotilla.files import write_whole
 
 _DIGEST = Field(default="", description="The digest of preview_change for exactly this change.")
 
@@ -21,19 +21,15 @@ class Apply(Arguments):
     digest: str = _DIGEST
 
 
-class MoveWorkload(Arguments):
+class MoveWorkload(MoveFields):
     """Which workload, where to, and which plan."""
 
-    workload: str = Field(description="The workload's name in the stack file.")
-    clusters: list[str] = Field(min_length=1, description="The clusters that shall run it, and no others.")
     digest: str = _DIGEST
 
 
-class ScaleWorkload(Arguments):
+class ScaleWorkload(ScaleFields):
     """Which workload, how many replicas, and which plan."""
 
-    workload: str = Field(description="The workload's name in the stack file.")
-    replicas: int = Field(ge=0, le=10_000, description="Replicas: in each cluster, or divided among them, as declared.")
     digest: str = _DIGEST
 
 
@@ -120,13 +116,12 @@ class Changing:
             raise Refused("the stack file was changed just now, so nothing was done", hint="call preview_change again")
         changed = text != file.read_text()
         if changed:
-            write(file, text)
+            write_whole(file, text, mode=file.stat().st_mode)
         with beside(file, text) as shown:
             result = self._workplace.open(shown).up()
-        done = {(str(step.op), step.urn) for step in result.steps if step.op in CHANGING}
         return Done(
             complete=not result.failures,
-            as_previewed=done == found.operations,
+            as_previewed=result.operations == found.result.operations,
             summary=result.counts(),
             failures=result.failures,
             stack_file=str(file.relative_to(self._workplace.project.resolve())) if changed else "",

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-import tempfile
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -19,20 +16,30 @@ _WORKLOADS = "flotilla:workloads"
 _CONDITIONS = ("labels", "providers", "regions", "zones", "exclude")
 
 
-class Move(Arguments):
-    """Run a workload on other clusters."""
+class MoveFields(Arguments):
+    """Which workload, and where to."""
 
-    kind: Literal["move"] = "move"
     workload: str = Field(description="The workload's name in the stack file.")
     clusters: list[str] = Field(min_length=1, description="The clusters that shall run it, and no others.")
 
 
-class Scale(Arguments):
+class ScaleFields(Arguments):
+    """Which workload, and how many replicas."""
+
+    workload: str = Field(description="The workload's name in the stack file.")
+    replicas: int = Field(ge=0, le=10_000, description="Replicas: in each cluster, or divided among them, as declared.")
+
+
+class Move(MoveFields):
+    """Run a workload on other clusters."""
+
+    kind: Literal["move"] = "move"
+
+
+class Scale(ScaleFields):
     """Give a workload another number of replicas."""
 
     kind: Literal["scale"] = "scale"
-    workload: str = Field(description="The workload's name in the stack file.")
-    replicas: int = Field(ge=0, le=10_000, description="Replicas: in each cluster, or divided among them, as declared.")
 
 
 Edit = Annotated[Move | Scale, Field(discriminator="kind")]
@@ -58,21 +65,6 @@ def edited(text: str, edit: Move | Scale) -> str:
     stream = io.StringIO()
     yaml.dump(document, stream)
     return stream.getvalue()
-
-
-def write(file: Path, text: str) -> None:
-    """Replace a file by its new text, as a whole or not at all."""
-    descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}-")
-    try:
-        with os.fdopen(descriptor, "w") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(name).chmod(file.stat().st_mode)
-        Path(name).replace(file)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _workload(document: Any, name: str) -> Any:

@@ -18,7 +18,7 @@ from flotilla.deploy.access import fleet_of
 from flotilla.deploy.plan import change_text
 from flotilla.drift.check import check_stack
 from flotilla.drift.formats import sentence
-from flotilla.engine.steps import CHANGING, Step
+from flotilla.engine.steps import Step
 from flotilla.errors import FlotillaError
 
 _SHOWN_CHANGES = 20
@@ -237,7 +237,7 @@ class Judging:
 def plan_answer(found: Planned, asked: PagedArguments, *, enabled: bool) -> PlanAnswer:
     """Return a plan as an agent reads it."""
     plan = found.plan
-    resources = [_resource(step) for step in found.result.steps if step.op in CHANGING]
+    resources = [_resource(step) for step in found.result.changes]
     part = page(resources, asked)
     workloads = [
         ClusterEffect(
@@ -263,7 +263,7 @@ def plan_answer(found: Planned, asked: PagedArguments, *, enabled: bool) -> Plan
 
 
 def _next_step(found: Planned, *, enabled: bool) -> str:
-    if not found.operations:
+    if not found.result.changes:
         return "nothing: there are no changes"
     if found.refusals:
         return "change the stack file so that no policy refuses it"

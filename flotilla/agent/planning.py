@@ -19,7 +19,7 @@ from flotilla.config.problems import ConfigError
 from flotilla.deploy.access import fleet_of
 from flotilla.deploy.plan import FleetPlan, fleet_plan
 from flotilla.deploy.policies import judge
-from flotilla.engine.steps import CHANGING, Result
+from flotilla.engine.steps import Result
 from flotilla.policy.evaluate import Status, Verdict
 
 
@@ -41,17 +41,12 @@ class Planned:
     @property
     def refusals(self) -> list[str]:
         """What policies refuse, each with its remedy."""
-        return [_sentence(verdict) for verdict in self.verdicts if verdict.refuses]
+        return [verdict.sentence for verdict in self.verdicts if verdict.refuses]
 
     @property
     def advice(self) -> list[str]:
         """What policies advise against."""
-        return [_sentence(v) for v in self.verdicts if v.status is Status.FAIL and not v.refuses]
-
-    @property
-    def operations(self) -> set[tuple[str, str]]:
-        """What is done to which resource."""
-        return {(str(step.op), step.urn) for step in self.result.steps if step.op in CHANGING}
+        return [v.sentence for v in self.verdicts if v.status is Status.FAIL and not v.refuses]
 
 
 def planned(workplace: Workplace, edit: Move | Scale | None) -> Planned:
@@ -110,7 +105,3 @@ def beside(file: Path, text: str) -> Iterator[Path]:
         changed = Path(folder) / file.name
         changed.write_text(text)
         yield changed
-
-
-def _sentence(verdict: Verdict) -> str:
-    return f"{verdict.rule.name}: {verdict.resource}: {verdict.message}; {verdict.rule.remedy}"

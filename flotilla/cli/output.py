@@ -39,6 +39,16 @@ _SLOW_SECONDS = 1.0
 _PIPE_WIDTH = 10_000
 
 
+def write_document(document: dict[str, Any], *, as_yaml: bool = False) -> None:
+    """Write one document for machines to standard output, with the version of its shape."""
+    versioned = {"version": JSON_VERSION, **document}
+    if as_yaml:
+        plain = json.loads(json.dumps(versioned))  # tuples and enums are no YAML
+        sys.stdout.write("---\n" + yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
+    else:
+        sys.stdout.write(json.dumps(versioned, indent=2, ensure_ascii=False) + "\n")
+
+
 def printer() -> Console:
     """Return what prints to standard output; in a pipe a row of a table is a line, however long."""
     return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
@@ -56,7 +66,7 @@ class Output:
 
     def json(self, document: dict[str, Any]) -> None:
         """Print one document for machines."""
-        sys.stdout.write(json.dumps({"version": JSON_VERSION, **document}, indent=2, ensure_ascii=False) + "\n")
+        write_document(document)
 
     def say(self, line: str) -> None:
         """Print a line of progress."""

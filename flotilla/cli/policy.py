@@ -12,7 +12,7 @@ from rich.text import Text
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import Output, failed
 from flotilla.cli.stack_options import engine_options, setting_of, stack_options
-from flotilla.deploy.interface import load_project, open_stack
+from flotilla.deploy.interface import open_stack
 from flotilla.deploy.policies import judge
 from flotilla.engine.steps import Result
 from flotilla.policy.evaluate import Status, Verdict
@@ -46,7 +46,7 @@ def _policy(options: argparse.Namespace) -> ExitCode:
 def verdicts_of(options: argparse.Namespace, result: Result) -> list[Verdict]:
     """Judge a plan by the project's pack and the stack's settings."""
     setting = setting_of(options)
-    return judge(result, setting.project, load_project(setting).stack_file(options.stack))
+    return judge(result, setting.project, setting.stack_file)
 
 
 def tell(verdicts: list[Verdict]) -> bool:
@@ -54,12 +54,8 @@ def tell(verdicts: list[Verdict]) -> bool:
     for verdict in verdicts:
         if verdict.status is Status.FAIL:
             word = "error" if verdict.refuses else "advice"
-            sys.stderr.write(f"{word}: {_sentence(verdict)}\n")
+            sys.stderr.write(f"{word}: policy {verdict.sentence}\n")
     return any(verdict.refuses for verdict in verdicts)
-
-
-def _sentence(verdict: Verdict) -> str:
-    return f"policy {verdict.rule.name}: {verdict.resource}: {verdict.message}; {verdict.rule.remedy}"
 
 
 def _print(console: Console, verdicts: list[Verdict], *, everything: bool) -> None:

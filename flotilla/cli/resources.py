@@ -15,8 +15,9 @@ from rich.text import Text
 from flotilla.cli.access import access_options, cluster_options, open_access
 from flotilla.cli.completion import completed, workload_names
 from flotilla.cli.exit_codes import ExitCode
+from flotilla.cli.output import write_document
 from flotilla.cli.tables import age, print_table
-from flotilla.cli.views import show, view_options, write_document
+from flotilla.cli.views import show, view_options
 from flotilla.errors import ClusterError, FlotillaError
 from flotilla.kube.objects import Object, ObjectRef
 from flotilla.kube.operations import Scope
@@ -206,7 +207,7 @@ def _print_logs(
         if not options.json:
             sys.stdout.writelines(f"{_prefix(cluster, source)}{line}\n" for line in lines)
     if options.json:
-        write_document({"logs": entries}, as_yaml=False)
+        write_document({"logs": entries})
     return ExitCode.FAILED if failed == len(found) else ExitCode.DONE
 
 

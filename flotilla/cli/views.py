@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import yaml
 from rich.console import Console
 from rich.text import Text
 
 from flotilla.cli.exit_codes import ExitCode
-from flotilla.cli.output import JSON_VERSION, printer
+from flotilla.cli.output import printer, write_document
 from flotilla.errors import ClusterError
 
 T = TypeVar("T")
@@ -88,16 +86,6 @@ def _show_once(
         write_document(document(seen), as_yaml=options.yaml)
     else:
         paint(console, seen)
-
-
-def write_document(document: dict[str, Any], *, as_yaml: bool) -> None:
-    """Write one document for machines to standard output, with the version of its shape."""
-    versioned = {"version": JSON_VERSION, **document}
-    if as_yaml:
-        plain = json.loads(json.dumps(versioned))  # tuples and enums are no YAML
-        sys.stdout.write("---\n" + yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
-    else:
-        sys.stdout.write(json.dumps(versioned, indent=2, ensure_ascii=False) + "\n")
 
 
 def _seconds(text: str) -> float:

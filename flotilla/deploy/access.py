@@ -36,32 +36,30 @@ def access_of(setting: Setting, engine: EngineName) -> FleetAccess:
     """Return the way to a stack's clusters: members by the credentials that its state holds.
 
     Raises:
-        FlotillaError: it has nothing deployed.
+        FlotillaError: the stack neither names a kubeconfig file nor has anything deployed.
     """
-    held = _held(setting, engine)
-    members = {name: held.kubeconfigs[name] for name in held.members if name in held.kubeconfigs}
-    return FleetAccess(_control_plane(setting, engine, held), members)
+
+    def members() -> dict[str, str]:
+        held = _held(setting, engine)
+        return {name: held.kubeconfigs[name] for name in held.members if name in held.kubeconfigs}
+
+    return FleetAccess(control_plane_of(setting, engine), members)
 
 
 def control_plane_of(setting: Setting, engine: EngineName) -> Connection:
-    """Return the connection to a stack's Karmada.
+    """Return the connection to a stack's Karmada: by the file that it names, as it is now, else by its state.
 
     Raises:
         FlotillaError: the stack neither names a kubeconfig file nor has anything deployed.
     """
-    return _control_plane(setting, engine, None)
+    source = fleet_of(setting, files=False).control_plane.kubeconfig
+    if source is not None and source.path is not None:
+        return connect(kubeconfig_text(source, setting.project), name=_NAME)
+    text = _held(setting, engine).kubeconfigs.get(CONTROL_PLANE)
+    if text is None:
+        raise FlotillaError(f"stack {setting.stack} has nothing deployed", hint="run `flotilla up` first")
+    return connect(text, name=_NAME)
 
 
 def _held(setting: Setting, engine: EngineName) -> Declared:
     return declared(open_stack(engine, setting).snapshot())
-
-
-def _control_plane(setting: Setting, engine: EngineName, held: Declared | None) -> Connection:
-    """Take the file that the stack names, as it is now, else what its state has."""
-    source = fleet_of(setting, files=False).control_plane.kubeconfig
-    if source is not None and source.path is not None:
-        return connect(kubeconfig_text(source, setting.project), name=_NAME)
-    text = (held or _held(setting, engine)).kubeconfigs.get(CONTROL_PLANE)
-    if text is None:
-        raise FlotillaError(f"stack {setting.stack} has nothing deployed", hint="run `flotilla up` first")
-    return connect(text, name=_NAME)

@@ -103,6 +103,11 @@ class Result:
         """The steps that change something."""
         return [step for step in self.steps if step.op in CHANGING]
 
+    @property
+    def operations(self) -> set[tuple[str, str]]:
+        """What is done to which resource: operation and URN."""
+        return {(str(step.op), step.urn) for step in self.changes}
+
     def counts(self) -> dict[str, int]:
         """Return how many steps there are of each operation."""
         counted: dict[str, int] = {}

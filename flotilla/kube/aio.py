@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Any, Self, TypeVar
@@ -13,17 +12,16 @@ from kubernetes.aio.config import ConfigException, new_client_from_config_dict
 
 from flotilla.errors import ClusterError
 from flotilla.kube import kubeconfig as kubeconfigs
+from flotilla.kube.endpoint import Endpoint
 from flotilla.kube.following import Event, Followed
 from flotilla.kube.objects import Object, ObjectRef
-from flotilla.kube.operations import Operations, Page, Scope, Steps
+from flotilla.kube.operations import Page, Scope, Steps
 from flotilla.kube.wire import (
     ATTEMPTS,
     CONNECT_SECONDS,
     ApiError,
-    Peer,
     Request,
     Resource,
-    Traffic,
     back_off,
     pause_for,
     token_of,
@@ -33,7 +31,7 @@ T = TypeVar("T")
 _LARGEST_EVENT = 2**23
 
 
-class AsyncConnection:
+class AsyncConnection(Endpoint):
     """A cluster's API server, for the event loop that opened it. Close it, or use it with `async with`."""
 
     def __init__(self, document: Object, *, name: str, concurrency: int = 16, timeout: float = 30.0) -> None:
@@ -45,25 +43,11 @@ class AsyncConnection:
             concurrency: requests in flight at once.
             timeout: seconds that one request may take.
         """
+        super().__init__(name, kubeconfigs.server(document))
         self._document = document
         self._timeout = timeout
         self._concurrency = concurrency
         self._shared = _Session()
-        self.traffic = Traffic()
-        self._base = ""
-        self._meet(name, kubeconfigs.server(document))
-
-    def _meet(self, name: str, server: str) -> None:
-        self.name, self.server = name, server
-        self._peer = Peer(name, server)
-        self._steps = Operations(self._peer)
-
-    def below(self, path: str, *, name: str) -> Self:
-        """Return a connection to the API server that this one serves at a path: a member, through a proxy."""
-        other = copy.copy(self)
-        other._base = self._base + path  # noqa: SLF001 - one of ours
-        other._meet(name, self.server.rstrip("/") + path)  # noqa: SLF001
-        return other
 
     async def __aenter__(self) -> Self:
         return self

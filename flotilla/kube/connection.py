@@ -6,13 +6,12 @@ a bound on concurrent requests, back-off, and one kind of error. `flotilla.kube.
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import threading
 import time
 from collections.abc import Iterator
 from http import HTTPStatus
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 import urllib3
 from kubernetes.client import Configuration
@@ -20,18 +19,17 @@ from kubernetes.config import ConfigException, new_client_from_config_dict
 
 from flotilla.errors import ClusterError
 from flotilla.kube import kubeconfig as kubeconfigs
+from flotilla.kube.endpoint import Endpoint
 from flotilla.kube.following import Event, Followed
 from flotilla.kube.objects import Object, ObjectRef
-from flotilla.kube.operations import Operations, Page, Scope, Steps
+from flotilla.kube.operations import Page, Scope, Steps
 from flotilla.kube.wire import (
     ATTEMPTS,
     CONNECT_SECONDS,
     ApiError,
     KindNotServed,
-    Peer,
     Request,
     Resource,
-    Traffic,
     Unreachable,
     back_off,
     pause_for,
@@ -43,7 +41,7 @@ __all__ = ["ApiError", "Connection", "KindNotServed", "Resource", "Unreachable",
 T = TypeVar("T")
 
 
-class Connection:
+class Connection(Endpoint):
     """A cluster's API server. Safe to use from many threads."""
 
     def __init__(self, document: Object, *, name: str, concurrency: int = 16, timeout: float = 30.0) -> None:
@@ -55,6 +53,7 @@ class Connection:
             concurrency: requests in flight at once, so that small API servers stay alive.
             timeout: seconds that one request may take.
         """
+        super().__init__(name, kubeconfigs.server(document))
         settings = Configuration()
         settings.connection_pool_maxsize = concurrency
         settings.retries = False
@@ -69,24 +68,6 @@ class Connection:
         self._pool = client.rest_client.pool_manager
         self._timeout = timeout
         self._slots = threading.BoundedSemaphore(concurrency)
-        self.traffic = Traffic()
-        self._base = ""
-        self._meet(name, kubeconfigs.server(document))
-
-    def _meet(self, name: str, server: str) -> None:
-        self.name, self.server = name, server
-        self._peer = Peer(name, server)
-        self._steps = Operations(self._peer)
-
-    def below(self, path: str, *, name: str) -> Self:
-        """Return a connection to the API server that this one serves at a path: a member, through a proxy.
-
-        It shares this one's credentials, sockets, bound and count of traffic.
-        """
-        other = copy.copy(self)
-        other._base = self._base + path  # noqa: SLF001 - one of ours
-        other._meet(name, self.server.rstrip("/") + path)  # noqa: SLF001
-        return other
 
     # -- requests ---------------------------------------------------------------------------------
 

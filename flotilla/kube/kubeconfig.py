@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import base64
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from flotilla.errors import FlotillaError
+from flotilla.files import write_whole
 
 # Fields that name a file, and the field that carries the same content inline (clientcmd/api/v1 types).
 _INLINE = {
@@ -124,14 +123,7 @@ def merged(file: Path, document: dict[str, Any]) -> dict[str, Any]:
 def write(file: Path, document: dict[str, Any]) -> None:
     """Write a kubeconfig, mode 0600, as a whole or not at all."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}-")  # mode 0600
-    try:
-        with os.fdopen(descriptor, "w") as stream:
-            stream.write(dump(document))
-        Path(name).replace(file)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    write_whole(file, dump(document), mode=0o600)
 
 
 def dump(document: dict[str, Any]) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
+from functools import cached_property
 
 from flotilla.karmada.names import proxy_path
 from flotilla.kube import kubeconfig as kubeconfigs
@@ -16,16 +17,22 @@ _ANSWER_SECONDS = 10.0
 class FleetAccess:
     """Connections to a fleet, made when they are wanted."""
 
-    def __init__(self, control_plane: Connection, credentials: Mapping[str, str] | None = None) -> None:
-        """Take the control plane's connection, and kubeconfigs of members by name.
+    def __init__(self, control_plane: Connection, credentials: Callable[[], Mapping[str, str]] = dict) -> None:
+        """Take the control plane's connection, and what gives kubeconfigs of members by name.
+
+        That is asked once, when a member is wanted: a stack's state takes a while to read.
 
         A member that has one is reached directly, which works while Karmada is down, too; the others through
         Karmada's cluster proxy.
         """
         self.control_plane = control_plane
-        self._credentials = dict(credentials or {})
+        self._given = credentials
         self._members: dict[str, Connection] = {}
         self._lock = threading.Lock()
+
+    @cached_property
+    def _credentials(self) -> Mapping[str, str]:
+        return self._given()
 
     def member(self, name: str) -> Connection:
         """Return the connection to a member; nothing is sent yet."""

@@ -39,6 +39,11 @@ class Verdict:
         """The plan may not be carried out."""
         return self.status is Status.FAIL and self.level is Level.MANDATORY
 
+    @property
+    def sentence(self) -> str:
+        """The verdict in one line, with its remedy."""
+        return f"{self.rule.name}: {self.resource}: {self.message}; {self.rule.remedy}"
+
     def to_json(self) -> dict[str, Any]:
         """Return the verdict for machines."""
         body = {

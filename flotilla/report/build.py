@@ -11,13 +11,13 @@ from flotilla.deploy.plan import FleetPlan
 from flotilla.drift.findings import DriftReport, Finding
 from flotilla.drift.formats import REMEDIES
 from flotilla.engine.diff import Change
-from flotilla.engine.steps import CHANGING, Op, Result, Step
+from flotilla.engine.steps import Op, Result, Step
 from flotilla.engine.values import mask
 from flotilla.observe.fleet import FleetStatus
 from flotilla.observe.members import MemberStatus
 from flotilla.observe.workloads import CopyStatus
 from flotilla.policy.evaluate import Status, Verdict
-from flotilla.report.graph import State, fleet_graph, plan_graph
+from flotilla.report.graph import HEALTH, PLANNED, State, fleet_graph, plan_graph
 from flotilla.report.model import Fact, Item, Report, Row, Section
 
 _GIB = 2**30
@@ -30,8 +30,6 @@ _STEP_STATES = {
     Op.DELETE: State.GONE,
     Op.DELETE_REPLACED: State.GONE,
 }
-_VERBS = {"joins": State.NEW, "new": State.NEW, "leaves": State.GONE, "gone": State.GONE, "changes": State.CHANGED}
-_HEALTH = {"Healthy": State.OK, "Unhealthy": State.BAD}
 _LONGEST = 2000
 
 
@@ -75,7 +73,7 @@ def plan_report(
         ),
         Section(
             "Resources that change",
-            tuple(_step(step) for step in result.steps if step.op in CHANGING),
+            tuple(_step(step) for step in result.changes),
             before="before",
             after="after",
             empty="no changes",
@@ -159,12 +157,12 @@ def _copy(copy: CopyStatus) -> Item:
     }
     rows = tuple(Row(name, after=value) for name, value in values.items() if value)
     name = f"{copy.namespace + '/' if copy.namespace else ''}{copy.workload} in {copy.cluster}"
-    return Item(name, _HEALTH.get(copy.health, State.WAITING), copy.reason, rows, word=copy.health)
+    return Item(name, HEALTH.get(copy.health, State.WAITING), copy.reason, rows, word=copy.health)
 
 
 def _verb(name: str, verb: str, details: Iterable[str]) -> Item:
     rows = tuple(Row(detail) for detail in details)
-    return Item(name, _VERBS.get(verb, State.OK), rows=rows, word=verb)
+    return Item(name, PLANNED[verb], rows=rows, word=verb)
 
 
 def _workloads(plan: FleetPlan) -> Iterable[Item]:

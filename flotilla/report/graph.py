@@ -34,7 +34,7 @@ SYMBOLS = {
 }
 """So that a state is never told by colour alone."""
 
-_PLANNED = {
+PLANNED = {
     "joins": State.NEW,
     "new": State.NEW,
     "leaves": State.GONE,
@@ -42,7 +42,7 @@ _PLANNED = {
     "changes": State.CHANGED,
     "stays": State.OK,
 }
-_HEALTH = {"Healthy": State.OK, "Unhealthy": State.BAD}
+HEALTH = {"Healthy": State.OK, "Unhealthy": State.BAD}
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def fleet_graph(status: FleetStatus, *, title: str) -> Graph:
         Edge(
             _workload_id(f"{copy.namespace}/{copy.workload}"),
             f"member:{copy.cluster}",
-            _HEALTH.get(copy.health, State.WAITING),
+            HEALTH.get(copy.health, State.WAITING),
             "" if copy.desired is None else f"{copy.ready}/{copy.desired}",
         )
         for copy in status.workloads
@@ -115,7 +115,7 @@ def fleet_graph(status: FleetStatus, *, title: str) -> Graph:
 def plan_graph(plan: FleetPlan, *, title: str) -> Graph:
     """Return what a plan makes of a fleet."""
     members = [
-        Node(f"member:{cluster.name}", cluster.name, _PLANNED[cluster.verb], cluster.verb) for cluster in plan.clusters
+        Node(f"member:{cluster.name}", cluster.name, PLANNED[cluster.verb], cluster.verb) for cluster in plan.clusters
     ]
     known = {node.id for node in members}
     edges = []
@@ -125,8 +125,8 @@ def plan_graph(plan: FleetPlan, *, title: str) -> Graph:
             if target not in known:  # a member of another stack
                 members.append(Node(target, copy.cluster, State.OK, "not of this stack"))
                 known.add(target)
-            edges.append(Edge(_workload_id(workload.name), target, _PLANNED[copy.verb], copy.verb))
-    workloads = [Node(_workload_id(w.name), w.name, _PLANNED[w.verb], w.problem or w.verb) for w in plan.workloads]
+            edges.append(Edge(_workload_id(workload.name), target, PLANNED[copy.verb], copy.verb))
+    workloads = [Node(_workload_id(w.name), w.name, PLANNED[w.verb], w.problem or w.verb) for w in plan.workloads]
     return _gathered(Graph(title, tuple(workloads), tuple(members), tuple(edges)))
 
 
