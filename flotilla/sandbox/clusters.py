@@ -19,7 +19,7 @@ from flotilla.errors import ClusterError, SandboxError
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import Connection
 from flotilla.sandbox.binaries import KUBERNETES, Binaries
-from flotilla.sandbox.processes import wait_until
+from flotilla.sandbox.processes import command_line, start_time, wait_until
 
 LOOPBACK = "127.0.0.1"
 _SERVER_PORTS = range(20000, 32768)
@@ -29,6 +29,7 @@ _KARMADA_CONTROLLERS = (
     "namespace,garbagecollector,serviceaccount-token,ttl-after-finished,csrcleaner,csrsigning,clusterrole-aggregation"
 )
 _START_SECONDS = 120
+_STOP_SECONDS = 30
 
 _LOG = ("this pod is simulated: it runs no program, and every simulated pod has this log", "ready")
 
@@ -87,8 +88,7 @@ class SandboxCluster:
         if self.ready():
             return False
         if self.folder.exists():
-            self._forget_strangers()
-            self._kwokctl("stop", "cluster")
+            self._end("stop")
             self._kwokctl("start", "cluster", f"--wait={_START_SECONDS}s")
         else:
             self._create(workloads=workloads)
@@ -108,20 +108,38 @@ class SandboxCluster:
     def down(self) -> None:
         """End the cluster's processes and remove its files."""
         if self.folder.exists():
-            self._forget_strangers()
-            self._kwokctl("delete", "cluster")
+            self._end("delete")
         shutil.rmtree(self.folder, ignore_errors=True)
         self.kubeconfig.unlink(missing_ok=True)
 
-    def _forget_strangers(self) -> None:
-        """Drop the records of process ids that belong to somebody else since a reboot: kwokctl would end them."""
+    def _end(self, verb: str) -> None:
+        """Let kwokctl stop or delete the cluster, and wait for the end of its processes.
+
+        Kwokctl kills them and goes on: one that is still dying would hold its port and its files.
+        """
+        ours = self._processes()
+        self._kwokctl(verb, "cluster")
+        wait_until(
+            lambda: all(start_time(pid) != started for pid, started in ours.items()),
+            seconds=_STOP_SECONDS,
+            doing=f"waiting for the end of the cluster {self.name}'s processes",
+        )
+
+    def _processes(self) -> dict[int, str]:
+        """Return the cluster's processes, ids with their start times.
+
+        Records of ids that belong to somebody else since a reboot are dropped: kwokctl would end those.
+        """
+        ours = {}
         for record in (self.folder / "pids").glob("*.pid"):
-            try:
-                command = Path(f"/proc/{int(record.read_text())}/cmdline").read_text()
-            except (OSError, ValueError):
-                command = ""
-            if str(self.folder) not in command:
-                record.unlink(missing_ok=True)
+            text = record.read_text()
+            pid = int(text) if text.isdecimal() else 0
+            started = start_time(pid)
+            if started is not None and str(self.folder) in command_line(pid):
+                ours[pid] = started
+            else:
+                record.unlink()
+        return ours
 
     def _create(self, *, workloads: bool) -> None:
         config = self.root / "config" / f"{self.name}.yaml"

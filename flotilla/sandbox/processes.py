@@ -13,7 +13,7 @@ from pathlib import Path
 
 from flotilla.errors import SandboxError
 
-_TERM_SECONDS = 10.0
+_END_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -59,18 +59,16 @@ class Process:
 
     def stop(self) -> None:
         """End the process, by force if it doesn't end by itself."""
-        pid = self.pid()
-        if pid is not None:
+        for request in (signal.SIGTERM, signal.SIGKILL):
+            pid = self.pid()
+            if pid is None:
+                break
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGTERM)
-            deadline = time.monotonic() + _TERM_SECONDS
+                os.kill(pid, request)
+            deadline = time.monotonic() + _END_SECONDS
             while self.pid() is not None and time.monotonic() < deadline:
                 _reap(pid)
                 time.sleep(0.05)
-            if self.pid() is not None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-                _reap(pid)
         self._record.unlink(missing_ok=True)
 
     def last_lines(self, count: int = 5) -> str:
@@ -86,17 +84,25 @@ def start_time(pid: int) -> str | None:
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return _start_time_by_ps(pid)
+        return _ask_ps("lstart", pid) or None
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     return None if fields[0] == "Z" else f"{boot}/{fields[19]}"
 
 
-def _start_time_by_ps(pid: int) -> str | None:
-    """The same where there is no /proc (macOS)."""
+def command_line(pid: int) -> str:
+    """Return a process's program and arguments; empty where there is no such process, or a dead one."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    except OSError:
+        return _ask_ps("command", pid)
+
+
+def _ask_ps(field: str, pid: int) -> str:
+    """Return what ps says of a process, where there is no /proc (macOS)."""
     if Path("/proc/self").exists():
-        return None
-    result = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
-    return result.stdout.strip() or None
+        return ""
+    result = subprocess.run(["ps", "-o", f"{field}=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return result.stdout.strip()
 
 
 def _reap(pid: int) -> None:

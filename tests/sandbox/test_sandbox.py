@@ -51,6 +51,21 @@ def test_a_cluster_is_repaired_after_a_crash_and_gone_after_down(binaries, tmp_p
     assert not cluster.kubeconfig.exists()
 
 
+def test_down_waits_for_a_process_that_kwokctl_has_killed_but_that_is_still_dying(tmp_path):
+    kwokctl = tmp_path / "bin" / "kwokctl"
+    kwokctl.parent.mkdir()
+    kwokctl.symlink_to("/bin/true")
+    cluster = SandboxCluster("karmada", tmp_path, programs.Binaries(kwokctl.parent, "does nothing, for a test"))
+    records = cluster.folder / "pids"
+    records.mkdir(parents=True)
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1)", str(cluster.folder)]) as dying:
+        (records / "etcd.pid").write_text(str(dying.pid))
+        (records / "kube-apiserver.pid").write_text(str(os.getpid()))
+        cluster.down()
+        assert start_time(dying.pid) is None
+    assert not cluster.folder.exists()
+
+
 def test_everything_listens_on_loopback_alone(cluster):
     ours = processes_of(cluster.root)
     sockets = {}
