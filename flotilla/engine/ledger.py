@@ -14,6 +14,10 @@ from flotilla.engine.state import Operation, ResourceState, Snapshot, renamed
 from flotilla.engine.steps import Listener, Phase, Result, Step, StepEvent
 from flotilla.errors import FlotillaError
 
+PARALLEL = 512
+"""Operations at once, by default. Most of them wait until a server is done with something: a member's Cluster until
+Karmada calls it Ready, for one. How many requests a cluster gets at once is its connection's limit, not this one."""
+
 
 class Refused(FlotillaError):
     """A resource was not deployed: it failed, or the deployment is ending. The reason is in the result."""
@@ -24,7 +28,7 @@ class Options:
     """How a deployment runs."""
 
     dry_run: bool = False
-    parallel: int = 64
+    parallel: int = PARALLEL
     targets: tuple[str, ...] = ()
     disabled_defaults: tuple[str, ...] = ()
     """Packages that every resource must name a provider for (`pulumi:disable-default-providers`)."""

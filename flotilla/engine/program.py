@@ -12,15 +12,13 @@ import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from inspect import isawaitable
 from pathlib import Path
 from typing import Any
 
 from flotilla.engine.deployment import Deployment
 from flotilla.engine.monitor import EmbeddedEngine, EmbeddedMonitor
 from flotilla.errors import EngineError, FlotillaError
-
-_THREADS = 128
-"""Registrations that may wait at once; each is a thread that mostly sleeps."""
 
 Program = Path | Callable[[], Any]
 
@@ -43,7 +41,8 @@ def run_program(program: Program, deployment: Deployment, config: dict[str, str]
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        loop.set_default_executor(ThreadPoolExecutor(_THREADS))
+        # Each registration under way is a thread, that mostly sleeps.
+        loop.set_default_executor(ThreadPoolExecutor(deployment.options.parallel))
         # What a failed resource leaves unawaited is told once, by the deployment, and not again by the event loop.
         loop.set_exception_handler(lambda _loop, _context: None)
         configure(
@@ -59,7 +58,7 @@ def run_program(program: Program, deployment: Deployment, config: dict[str, str]
             )
         )
         pulumi.runtime.set_all_config(config, secret_keys)
-        await run_in_stack(lambda: _load(program))
+        await run_in_stack(lambda: _load_and_settle(program))
 
     with _environment(config, secret_keys), _importable(program), warnings.catch_warnings():
         # A program that ends early leaves the SDK's coroutines unawaited; that it failed is told once, below.
@@ -73,6 +72,28 @@ def run_program(program: Program, deployment: Deployment, config: dict[str, str]
             if deployment.result.failures:
                 return  # what follows from a failed resource is not another failure
             raise _program_error(error) from error
+
+
+async def _load_and_settle(program: Program) -> None:
+    """Run the program's code, then wait until what it declared is known, or something failed.
+
+    The SDK waits as well, but starts anew with all that is pending whenever something ends: time by the square of the
+    resources, which fleets of hundreds of members notice.
+    """
+    from pulumi.runtime.settings import SETTINGS
+
+    result = _load(program)
+    if isawaitable(result):
+        await result
+    while not any(map(_failed, outputs := list(SETTINGS.outputs))):
+        pending = [output for output in outputs if not output.done()]
+        if not pending:
+            break
+        await asyncio.wait(pending, return_when=asyncio.FIRST_EXCEPTION)
+
+
+def _failed(output: asyncio.Task[Any]) -> bool:
+    return output.done() and (output.cancelled() or output.exception() is not None)
 
 
 def _load(program: Program) -> Any:

@@ -15,7 +15,7 @@ from flotilla.engine.backend import OpenStack, StackFiles, StateWriter, open_sta
 from flotilla.engine.config import Project, StackConfig
 from flotilla.engine.crypto import PassphraseCrypter, passphrase
 from flotilla.engine.deployment import Deployment
-from flotilla.engine.ledger import Options, Refused
+from flotilla.engine.ledger import PARALLEL, Options, Refused
 from flotilla.engine.program import Program, run_program
 from flotilla.engine.recovery import settle
 from flotilla.engine.refresh import refresh
@@ -43,7 +43,7 @@ class EmbeddedStack:
     """Another program than the project's own (an inline one, for tests and tools)."""
     config_file: Path | None = None
     """Another file than the stack's own, as the CLI's --config-file."""
-    parallel: int = 64
+    parallel: int = PARALLEL
 
     @property
     def files(self) -> StackFiles:

@@ -119,6 +119,10 @@ def sizes(project: Path, kubeconfigs: Path) -> None:
             got = run(verb)
             ratio = got["seconds"] / floor["seconds"]
             print(f"{count:7}  {verb:8} {got['seconds']:8.2f} {got['megabytes']:8.0f}  {ratio:5.1f}x  {got['counts']}")
+            if verb == "up":
+                ours = got["written"]
+                share = f"all written after {ours:.2f} s ({ours / floor['seconds']:.1f}x), the rest Karmada's own"
+                print(f"         {share} (until each member is Ready)")
             for failure in got["failures"]:
                 print(f"         failed: {failure[:200]}")
 

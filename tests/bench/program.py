@@ -37,31 +37,40 @@ def declare(count: int, karmada: str, member: str) -> None:
         )
 
 
+def requests_sent() -> list[tuple[str, str, float]]:
+    """Return the list that every request from now on is noted in: its cluster, its method, when it was sent."""
+    sent: list[tuple[str, str, float]] = []
+    send = Connection.send
+
+    def noted(self, request):
+        sent.append((self.name, request.method, time.monotonic()))
+        return send(self, request)
+
+    Connection.send = noted
+    return sent
+
+
 def run_embedded(verb: str, count: int, folder: Path, karmada: str, member: str) -> dict:
     """Run one verb and return seconds, memory and counts."""
     (folder / "Pulumi.yaml").write_text("name: bench\nruntime: python\n")
     stack = EmbeddedStack(Project.load(folder), f"n{count}", folder, program=lambda: declare(count, karmada, member))
+    sent = requests_sent()
     started = time.monotonic()
     result = getattr(stack, verb)(**({"preview_only": True} if verb == "refresh" else {}))
-    return _measured(started, result.counts(), result.failures)
+    writes = [when - started for _, method, when in sent if method != "GET"]
+    # After the last write nothing is left for us to do: from then on it is the servers that are waited for.
+    return {**_measured(started, result.counts(), result.failures), "written": max(writes, default=None)}
 
 
 def run_drift(count: int, folder: Path, karmada: str, member: str) -> dict:
     """Look for drift once, and count the requests."""
     stack = EmbeddedStack(Project.load(folder), f"n{count}", folder, program=lambda: declare(count, karmada, member))
     found = declared(stack.snapshot())
-    requests = []
-    send = Connection.send
-
-    def counted(self, *args, **kwargs):
-        requests.append(self.name)
-        return send(self, *args, **kwargs)
-
-    Connection.send = counted
+    sent = requests_sent()
     started = time.monotonic()
     report = check_drift(found, Limits(second_look=0))
-    members = [name for name in requests if name != "karmada"]
-    counts = {"objects": report.objects, "requests a member": round(len(members) / count, 1), "in all": len(requests)}
+    members = [name for name, _, _ in sent if name != "karmada"]
+    counts = {"objects": report.objects, "requests a member": round(len(members) / count, 1), "in all": len(sent)}
     # The members share one API server, where Karmada's own role for each overwrites that for the one before.
     ours = [f for f in report.findings if not f.object.endswith(" karmada-impersonator")]
     problems = [f"{f.rule} {f.cluster} {f.object} {f.message}" for f in ours]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from flotilla.errors import FlotillaError
@@ -18,6 +18,7 @@ TIMEOUT = "pulumi.com/timeoutSeconds"
 DEFAULT_SECONDS = 600.0
 _FIRST_POLL = 0.05
 _LONGEST_POLL = 1.0
+"""Of waits that take seconds; hundreds that take minutes would keep a small API server busy at that pace."""
 
 Reason = str
 Check = Callable[[Object], Reason]
@@ -58,15 +59,14 @@ def await_ready(connection: Connection, live: Object, timeout: float | None) -> 
     ref = ref_of(live)
     limit = seconds_for(live, timeout)
     deadline = time.monotonic() + limit
-    pause = _FIRST_POLL
+    pauses = _pauses()
     while True:
         reason = check(live)
         if not reason:
             return live
         if time.monotonic() > deadline:
             raise NotReady(f"{connection.name}: {ref} is not ready after {limit:.0f} s: {reason}", live)
-        time.sleep(pause)
-        pause = min(pause * 1.5, _LONGEST_POLL)
+        time.sleep(next(pauses))
         try:
             live = connection.get(ref)
         except ApiError as error:
@@ -85,7 +85,7 @@ def await_gone(connection: Connection, live: Object, timeout: float | None) -> N
     ref = ref_of(live)
     limit = seconds_for(live, timeout)
     deadline = time.monotonic() + limit
-    pause = _FIRST_POLL
+    pauses = _pauses()
     uid = live["metadata"].get("uid")
     while True:
         found = connection.find(ref)
@@ -94,8 +94,16 @@ def await_gone(connection: Connection, live: Object, timeout: float | None) -> N
         if time.monotonic() > deadline:
             held = ", ".join(found["metadata"].get("finalizers") or []) or "nothing that is written there"
             raise NotReady(f"{connection.name}: {ref} is not gone after {limit:.0f} s; held by {held}", found)
-        time.sleep(pause)
-        pause = min(pause * 1.5, _LONGEST_POLL)
+        time.sleep(next(pauses))
+
+
+def _pauses() -> Iterator[float]:
+    """Yield the pauses between looks, in seconds: growing up to one, and later to a twentieth of the whole wait."""
+    pause, waited = _FIRST_POLL, 0.0
+    while True:
+        yield pause
+        waited += pause
+        pause = min(pause * 1.5, max(_LONGEST_POLL, waited / 20))
 
 
 def check_for(obj: Object) -> Check | None:
