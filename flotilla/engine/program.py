@@ -105,9 +105,11 @@ def _load(program: Program) -> Any:
 
 def _program_error(error: BaseException) -> FlotillaError:
     cause: BaseException | None = error
-    while cause is not None:
+    seen: set[int] = set()  # the SDK makes errors their own cause
+    while cause is not None and id(cause) not in seen:
         if isinstance(cause, FlotillaError):
             return cause
+        seen.add(id(cause))
         cause = cause.__cause__ or cause.__context__
     if isinstance(error, SystemExit):
         return EngineError(f"the program ended itself with {error.code!r}")
