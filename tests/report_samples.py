@@ -4,13 +4,13 @@ import datetime as dt
 
 from flotilla.deploy.plan import fleet_plan
 from flotilla.drift.findings import DriftReport, Finding, Layer, Mend, Unknown
-from flotilla.engine.diff import Change, ChangeKind
 from flotilla.engine.steps import Op, Result, Step
-from flotilla.engine.values import Secret
 from flotilla.observe.fleet import FleetStatus
 from flotilla.observe.members import MemberStatus, Usage
 from flotilla.observe.workloads import CopyStatus
 from flotilla.report.build import drift_report, fleet_report, plan_report
+from flotilla.state.diff import Change, ChangeKind
+from flotilla.state.values import Secret
 
 NOW = dt.datetime(2026, 1, 2, 3, 4, tzinfo=dt.UTC)
 EVIL = '<script>document.title="pwned"</script>"\'&'

@@ -14,7 +14,7 @@ from rich.text import Text
 from flotilla.deploy.interface import EngineName
 from flotilla.deploy.plan import FleetPlan, change_text
 from flotilla.engine.steps import CHANGING, Op, Phase, Result, Step, StepEvent
-from flotilla.engine.values import mask
+from flotilla.state.values import mask
 
 JSON_VERSION = 1
 _SYMBOLS = {

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flotilla.deploy.plan import CLUSTER_TYPE, ROLLOUT_TYPE
-from flotilla.engine.providers.helm import RELEASE
-from flotilla.engine.state import Snapshot
-from flotilla.engine.urns import provider_of
-from flotilla.engine.values import reveal
 from flotilla.karmada.join import controller_account
 from flotilla.karmada.names import CLUSTER_NAMESPACE, cluster_of
 from flotilla.karmada.rollout import RolloutCheck
 from flotilla.kube.objects import Object
+from flotilla.providers.helm import RELEASE
+from flotilla.state.checkpoint import Snapshot
+from flotilla.state.urns import provider_of
+from flotilla.state.values import reveal
 
 CONTROL_PLANE = "karmada"
 _PROVIDER = "pulumi:providers:kubernetes"

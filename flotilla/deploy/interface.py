@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlparse
 
-from flotilla.engine.config import Project
 from flotilla.engine.program import Program
-from flotilla.engine.state import Snapshot
 from flotilla.engine.steps import Listener, Result
 from flotilla.errors import EngineError
+from flotilla.state.checkpoint import Snapshot
+from flotilla.state.config import Project
 
 
 class EngineName(StrEnum):

@@ -11,16 +11,16 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from flotilla.engine.diff import Change, compare
-from flotilla.engine.state import ResourceState
 from flotilla.engine.steps import CHANGING, Op, Result, Step
-from flotilla.engine.urns import provider_of
-from flotilla.engine.values import Secret, mask, reveal
 from flotilla.karmada.names import cluster_of
 from flotilla.karmada.placement import ClusterFacts, matches
 from flotilla.karmada.render import render, replicas_of, shares
 from flotilla.karmada.rollout import facts_of
 from flotilla.kube.objects import Object, ref_of
+from flotilla.state.checkpoint import ResourceState
+from flotilla.state.diff import Change, compare
+from flotilla.state.urns import provider_of
+from flotilla.state.values import Secret, mask, reveal
 
 CLUSTER_TYPE = "kubernetes:cluster.karmada.io/v1alpha1:Cluster"
 ROLLOUT_TYPE = "pulumi-python:dynamic/flotilla:Rollout"

@@ -7,16 +7,16 @@ from typing import Any
 
 from flotilla.config.load import other_members, policy_settings
 from flotilla.config.policies import PolicySettings
-from flotilla.engine.state import ResourceState
 from flotilla.engine.steps import Op, Result, Step
-from flotilla.engine.urns import provider_of
-from flotilla.engine.values import UNKNOWN as ENGINE_UNKNOWN
-from flotilla.engine.values import UNKNOWN_TEXT, Secret
 from flotilla.karmada.names import cluster_of
 from flotilla.karmada.placement import ClusterFacts
 from flotilla.policy.evaluate import Verdict, check_settings, evaluate
 from flotilla.policy.model import UNKNOWN, Resource, StackView
 from flotilla.policy.pack import load_rules
+from flotilla.state.checkpoint import ResourceState
+from flotilla.state.urns import provider_of
+from flotilla.state.values import UNKNOWN as ENGINE_UNKNOWN
+from flotilla.state.values import UNKNOWN_TEXT, Secret
 
 _GONE = (Op.DELETE, Op.DELETE_REPLACED)
 

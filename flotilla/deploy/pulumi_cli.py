@@ -11,13 +11,13 @@ from pulumi import automation
 from pulumi.automation import events
 
 from flotilla.deploy.interface import EngineName, Setting, load_project
-from flotilla.engine.crypto import passphrase
-from flotilla.engine.diff import Change, ChangeKind, parse_path
-from flotilla.engine.state import ResourceState, Snapshot, from_export
 from flotilla.engine.steps import Op, Phase, Result, Step, StepEvent
-from flotilla.engine.urns import PROVIDER_PREFIX
-from flotilla.engine.values import SIGNATURE_KEY, Secret
 from flotilla.errors import EngineError
+from flotilla.state.checkpoint import ResourceState, Snapshot, from_export
+from flotilla.state.crypto import passphrase
+from flotilla.state.diff import Change, ChangeKind, parse_path
+from flotilla.state.urns import PROVIDER_PREFIX
+from flotilla.state.values import SIGNATURE_KEY, Secret
 
 _OPERATIONS = {str(op): op for op in Op}
 _HIDDEN_SUFFIX = "::default"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flotilla.deploy.interface import Setting, backend_folder, load_project
-from flotilla.engine.backend import StackFiles
+from flotilla.state.backend import StackFiles
 
 
 def remove_stack(setting: Setting) -> None:

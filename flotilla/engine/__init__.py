@@ -1,1 +1,1 @@
-"""The embedded engine: runs the same program in one process, on Pulumi's own seam and Pulumi's own state."""
+"""The embedded engine: runs the same program in one process, on the seam that Pulumi's own SDK offers."""

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from flotilla.engine.urns import make_urn, name_of, own_type
+from flotilla.state.urns import make_urn, name_of, own_type
 
 
 @dataclass(frozen=True)

@@ -13,15 +13,15 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from flotilla.engine.aliases import resolve
-from flotilla.engine.diff import Change, ChangeKind, Diff, compare, parse_path, path_matches
 from flotilla.engine.goal import Goal, keep_ignored
 from flotilla.engine.ledger import Ledger, Refused
-from flotilla.engine.providers import InitializationError, Live
-from flotilla.engine.state import Operation, ResourceState, touched
 from flotilla.engine.steps import Op, Step
-from flotilla.engine.urns import DYNAMIC_PREFIX, PROVIDER_PREFIX, make_urn, package_of
-from flotilla.engine.values import UNKNOWN, Properties, Secret, has_unknown, reveal, seal, seal_at
 from flotilla.errors import EngineError
+from flotilla.providers import InitializationError, Live
+from flotilla.state.checkpoint import Operation, ResourceState, touched
+from flotilla.state.diff import Change, ChangeKind, Diff, compare, parse_path, path_matches
+from flotilla.state.urns import DYNAMIC_PREFIX, PROVIDER_PREFIX, make_urn, package_of
+from flotilla.state.values import UNKNOWN, Properties, Secret, has_unknown, reveal, seal, seal_at
 
 
 class Deployment(Ledger):

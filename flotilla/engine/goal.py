@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from flotilla.engine.aliases import Alias, aliases_of
-from flotilla.engine.diff import parse_path
-from flotilla.engine.values import Properties, from_struct
 from flotilla.errors import EngineError
 from flotilla.kube.objects import Path
+from flotilla.state.diff import parse_path
+from flotilla.state.values import Properties, from_struct
 
 
 @dataclass(frozen=True)

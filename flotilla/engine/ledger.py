@@ -8,11 +8,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from flotilla.engine.providers.stacks import ReadStack, no_stacks
 from flotilla.engine.registry import ProviderRegistry
-from flotilla.engine.state import Operation, ResourceState, Snapshot, renamed
 from flotilla.engine.steps import Listener, Phase, Result, Step, StepEvent
 from flotilla.errors import FlotillaError
+from flotilla.providers.stacks import ReadStack, no_stacks
+from flotilla.state.checkpoint import Operation, ResourceState, Snapshot, renamed
 
 PARALLEL = 512
 """Operations at once, by default. Most of them wait until a server is done with something: a member's Cluster until

@@ -15,9 +15,9 @@ from pulumi.runtime.proto import engine_pb2, resource_pb2
 from flotilla.engine.deployment import Deployment
 from flotilla.engine.goal import goal_of
 from flotilla.engine.ledger import Refused
-from flotilla.engine.urns import STACK_TYPE
-from flotilla.engine.values import UNKNOWN, from_struct, reveal, to_struct
 from flotilla.errors import EngineError, FlotillaError
+from flotilla.state.urns import STACK_TYPE
+from flotilla.state.values import UNKNOWN, from_struct, reveal, to_struct
 
 _FEATURES = (
     resource_pb2.RESOURCE_MONITOR_FEATURE_SECRETS,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flotilla.engine.providers.stacks import no_stacks
 from flotilla.engine.registry import ProviderRegistry
-from flotilla.engine.state import Operation, ResourceState, Snapshot, touched
-from flotilla.engine.values import reveal, seal
+from flotilla.providers.stacks import no_stacks
+from flotilla.state.checkpoint import Operation, ResourceState, Snapshot, touched
+from flotilla.state.values import reveal, seal
 
 _INTERRUPTED = "its creation was interrupted"
 

@@ -6,12 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from flotilla.engine.deployment import Deployment
-from flotilla.engine.diff import Change, ChangeKind, compare
 from flotilla.engine.ledger import Refused
-from flotilla.engine.state import ResourceState, touched
 from flotilla.engine.steps import Op, Step
-from flotilla.engine.urns import PROVIDER_PREFIX
-from flotilla.engine.values import reveal, seal, seal_at
+from flotilla.state.checkpoint import ResourceState, touched
+from flotilla.state.diff import Change, ChangeKind, compare
+from flotilla.state.urns import PROVIDER_PREFIX
+from flotilla.state.values import reveal, seal, seal_at
 
 
 def refresh(deployment: Deployment) -> None:

@@ -6,18 +6,18 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from flotilla.engine.providers import Provider, helm
-from flotilla.engine.providers import kubernetes as k8s
-from flotilla.engine.providers.dynamic import DynamicProvider
-from flotilla.engine.providers.helm import HelmProvider
-from flotilla.engine.providers.kubernetes import KubernetesProvider
-from flotilla.engine.providers.stacks import STACK_REFERENCE, ReadStack, StackReferences
-from flotilla.engine.state import ResourceState
-from flotilla.engine.urns import name_of, package_of
-from flotilla.engine.values import UNKNOWN, Properties, reveal
 from flotilla.errors import EngineError
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import Connection, connect
+from flotilla.providers import Provider, helm
+from flotilla.providers import kubernetes as k8s
+from flotilla.providers.dynamic import DynamicProvider
+from flotilla.providers.helm import HelmProvider
+from flotilla.providers.kubernetes import KubernetesProvider
+from flotilla.providers.stacks import STACK_REFERENCE, ReadStack, StackReferences
+from flotilla.state.checkpoint import ResourceState
+from flotilla.state.urns import name_of, package_of
+from flotilla.state.values import UNKNOWN, Properties, reveal
 
 KUBERNETES = "kubernetes"
 DYNAMIC = "pulumi-python"

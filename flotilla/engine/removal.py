@@ -7,8 +7,8 @@ from contextlib import suppress
 
 from flotilla.engine.deployment import Deployment
 from flotilla.engine.ledger import Refused
-from flotilla.engine.state import ResourceState
 from flotilla.engine.steps import Op
+from flotilla.state.checkpoint import ResourceState
 
 
 def delete_unregistered(deployment: Deployment) -> None:

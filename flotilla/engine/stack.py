@@ -11,20 +11,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flotilla.engine.backend import OpenStack, StackFiles, StateWriter, open_stack
-from flotilla.engine.config import Project, StackConfig
-from flotilla.engine.crypto import PassphraseCrypter, passphrase
 from flotilla.engine.deployment import Deployment
 from flotilla.engine.ledger import PARALLEL, Options, Refused
 from flotilla.engine.program import Program, run_program
 from flotilla.engine.recovery import settle
 from flotilla.engine.refresh import refresh
 from flotilla.engine.removal import delete_all, delete_unregistered
-from flotilla.engine.state import Encoder, Snapshot
 from flotilla.engine.steps import Listener, Result
-from flotilla.engine.urns import STACK_TYPE
-from flotilla.engine.values import Properties
 from flotilla.errors import EngineError
+from flotilla.state.backend import OpenStack, StackFiles, StateWriter, open_stack
+from flotilla.state.checkpoint import Encoder, Snapshot
+from flotilla.state.config import Project, StackConfig
+from flotilla.state.crypto import PassphraseCrypter, passphrase
+from flotilla.state.urns import STACK_TYPE
+from flotilla.state.values import Properties
 
 Tell = Callable[[str], None]
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from flotilla.engine.diff import Change
-from flotilla.engine.state import ResourceState
-from flotilla.engine.urns import name_of
-from flotilla.engine.values import mask
+from flotilla.state.checkpoint import ResourceState
+from flotilla.state.diff import Change
+from flotilla.state.urns import name_of
+from flotilla.state.values import mask
 
 
 class Op(StrEnum):

@@ -10,15 +10,15 @@ from typing import Any
 from flotilla.deploy.plan import FleetPlan
 from flotilla.drift.findings import DriftReport, Finding
 from flotilla.drift.formats import REMEDIES
-from flotilla.engine.diff import Change
 from flotilla.engine.steps import Op, Result, Step
-from flotilla.engine.values import mask
 from flotilla.observe.fleet import FleetStatus
 from flotilla.observe.members import MemberStatus
 from flotilla.observe.workloads import CopyStatus
 from flotilla.policy.evaluate import Status, Verdict
 from flotilla.report.graph import HEALTH, PLANNED, State, fleet_graph, plan_graph
 from flotilla.report.model import Fact, Item, Report, Row, Section
+from flotilla.state.diff import Change
+from flotilla.state.values import mask
 
 _GIB = 2**30
 _STEP_STATES = {

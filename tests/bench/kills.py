@@ -18,10 +18,10 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components.kubernetes_object import KubernetesObject
-from flotilla.engine.config import Project
 from flotilla.engine.stack import EmbeddedStack
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import Connection
+from flotilla.state.config import Project
 
 COUNT = 20
 REPOSITORY = Path(__file__).parents[2]

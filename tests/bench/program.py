@@ -12,10 +12,10 @@ import pulumi
 from components import KarmadaControlPlane, PushMember
 from flotilla.deploy.declared import declared
 from flotilla.drift.check import Limits, check_drift
-from flotilla.engine.config import Project
 from flotilla.engine.stack import EmbeddedStack
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import Connection
+from flotilla.state.config import Project
 
 
 def declare(count: int, karmada: str, member: str) -> None:

@@ -10,12 +10,12 @@ import yaml
 
 from flotilla.deploy.interface import EngineName, Setting, open_stack
 from flotilla.deploy.pulumi_cli import PulumiStack
-from flotilla.engine.backend import StackFiles
-from flotilla.engine.backend import open_stack as open_state
 from flotilla.engine.steps import Op
-from flotilla.engine.urns import DYNAMIC_PREFIX, PROVIDER_PREFIX
-from flotilla.engine.values import Secret
 from flotilla.errors import FlotillaError
+from flotilla.state.backend import StackFiles
+from flotilla.state.backend import open_stack as open_state
+from flotilla.state.urns import DYNAMIC_PREFIX, PROVIDER_PREFIX
+from flotilla.state.values import Secret
 
 from .cases import Case
 

@@ -13,13 +13,13 @@ import yaml
 
 from flotilla.drift.findings import Mend
 from flotilla.drift.releases import check_release
-from flotilla.engine.config import Project
-from flotilla.engine.providers.helm import RELEASE, HelmProvider
 from flotilla.engine.stack import EmbeddedStack
-from flotilla.engine.state import ResourceState
 from flotilla.errors import EngineError
 from flotilla.karmada.host import stuck
 from flotilla.kube.objects import ObjectRef
+from flotilla.providers.helm import RELEASE, HelmProvider
+from flotilla.state.checkpoint import ResourceState
+from flotilla.state.config import Project
 
 pytestmark = pytest.mark.sandbox
 

@@ -5,9 +5,9 @@ import pulumi_kubernetes as k8s
 import pytest
 
 from components.kubernetes_object import KubernetesObject
-from flotilla.engine.config import Project
 from flotilla.engine.stack import EmbeddedStack
 from flotilla.kube.objects import ObjectRef
+from flotilla.state.config import Project
 from tests.bench.kills import Subject
 
 pytestmark = pytest.mark.sandbox

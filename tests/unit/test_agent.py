@@ -15,9 +15,9 @@ from flotilla.agent.planning import digest_of
 from flotilla.agent.server import guarded
 from flotilla.agent.tool import PagedArguments, Refused
 from flotilla.cli.main import main
-from flotilla.engine.diff import Change, ChangeKind
 from flotilla.engine.steps import Op, Result, Step
 from flotilla.errors import FlotillaError
+from flotilla.state.diff import Change, ChangeKind
 
 STACK = """\
 # yaml-language-server: $schema=fleet.schema.json

@@ -14,9 +14,9 @@ from flotilla.cli.main import main
 from flotilla.config.load import load_stack_file
 from flotilla.deploy.interface import EngineName, Setting, backend_folder, missing_for_cli, open_stack
 from flotilla.deploy.plan import change_text
-from flotilla.engine.diff import Change, ChangeKind
-from flotilla.engine.values import Secret
 from flotilla.errors import EngineError
+from flotilla.state.diff import Change, ChangeKind
+from flotilla.state.values import Secret
 
 
 @pytest.fixture

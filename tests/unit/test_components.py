@@ -11,8 +11,8 @@ from pulumi.runtime.stack import run_pulumi_func
 
 import components
 from components import join
-from flotilla.engine.values import SIGNATURE_KEY
 from flotilla.karmada import pki
+from flotilla.state.values import SIGNATURE_KEY
 from tests.unit.conftest import KUBECONFIG
 
 

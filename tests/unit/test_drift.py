@@ -17,11 +17,11 @@ from flotilla.drift.certificates import check_certificates
 from flotilla.drift.findings import DriftReport, Finding, Layer, Mend, Unknown, changed
 from flotilla.drift.formats import FORMATS
 from flotilla.drift.members import compare_sent
-from flotilla.engine.state import ResourceState, Snapshot
-from flotilla.engine.values import Secret
 from flotilla.karmada.selection import selects
 from flotilla.kube.objects import differences
 from flotilla.kube.ownership import last_writer
+from flotilla.state.checkpoint import ResourceState, Snapshot
+from flotilla.state.values import Secret
 
 DEPLOYMENT = {
     "apiVersion": "apps/v1",

@@ -9,19 +9,19 @@ import sys
 import pulumi
 import pytest
 
-from flotilla.engine.backend import StackFiles, open_stack
-from flotilla.engine.config import Project
-from flotilla.engine.crypto import PassphraseCrypter, passphrase
-from flotilla.engine.diff import compare, parse_path, path_text
 from flotilla.engine.goal import keep_ignored, seconds
-from flotilla.engine.providers.awaits import check_for
-from flotilla.engine.providers.kubernetes import KubernetesProvider, preview_update
 from flotilla.engine.stack import EmbeddedStack
-from flotilla.engine.state import Encoder, Operation, ResourceState, Snapshot
 from flotilla.engine.steps import Op
-from flotilla.engine.urns import make_urn
-from flotilla.engine.values import UNKNOWN, Secret, from_struct, has_unknown, mask, seal, to_struct
 from flotilla.errors import EngineError
+from flotilla.providers.awaits import check_for
+from flotilla.providers.kubernetes import KubernetesProvider, preview_update
+from flotilla.state.backend import StackFiles, open_stack
+from flotilla.state.checkpoint import Encoder, Operation, ResourceState, Snapshot
+from flotilla.state.config import Project
+from flotilla.state.crypto import PassphraseCrypter, passphrase
+from flotilla.state.diff import compare, parse_path, path_text
+from flotilla.state.urns import make_urn
+from flotilla.state.values import UNKNOWN, Secret, from_struct, has_unknown, mask, seal, to_struct
 from tests.conformance.file_resource import FileResource
 
 # Made by `pulumi stack init` and `pulumi config set --secret` of 3.259.0 under the passphrase "abc".

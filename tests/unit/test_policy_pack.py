@@ -11,9 +11,9 @@ from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
 
 from flotilla.config.policies import Environment, PolicySettings
-from flotilla.engine.values import UNKNOWN_TEXT
 from flotilla.policy.evaluate import Status, evaluate
 from flotilla.policy.model import UNKNOWN, Resource, StackView
+from flotilla.state.values import UNKNOWN_TEXT
 from tests.conftest import REPOSITORY
 from tests.unit.test_policies import FLEET, RULES, cluster, deployment, member, overrides, placement, tag, unknown_at
 

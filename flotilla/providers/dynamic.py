@@ -7,11 +7,11 @@ from typing import Any
 
 import dill
 
-from flotilla.engine.diff import Change, ChangeKind, Diff, compare, parse_path
-from flotilla.engine.providers import Live
-from flotilla.engine.state import ResourceState
-from flotilla.engine.values import UNKNOWN, Properties, has_unknown, reveal
 from flotilla.errors import EngineError, FlotillaError
+from flotilla.providers import Live
+from flotilla.state.checkpoint import ResourceState
+from flotilla.state.diff import Change, ChangeKind, Diff, compare, parse_path
+from flotilla.state.values import UNKNOWN, Properties, has_unknown, reveal
 
 _PROVIDER_KEY = "__provider"
 

@@ -8,9 +8,9 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 
-from flotilla.engine.crypto import PassphraseCrypter
-from flotilla.engine.values import Properties, from_state, to_state
 from flotilla.errors import EngineError
+from flotilla.state.crypto import PassphraseCrypter
+from flotilla.state.values import Properties, from_state, to_state
 
 ENGINE_VERSION = "v3.259.0"
 """The Pulumi version whose checkpoint this is."""

@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
-from flotilla.engine.crypto import PassphraseCrypter
 from flotilla.errors import EngineError
+from flotilla.state.crypto import PassphraseCrypter
 
 DISABLED_DEFAULTS = "pulumi:disable-default-providers"
 

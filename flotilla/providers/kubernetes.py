@@ -7,15 +7,15 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
-from flotilla.engine.diff import Change, Diff, compare, parse_path, path_matches
-from flotilla.engine.providers import InitializationError, Live
-from flotilla.engine.providers.awaits import NotReady, annotation, await_gone, await_ready
-from flotilla.engine.state import ResourceState
-from flotilla.engine.urns import name_of
-from flotilla.engine.values import UNKNOWN, Properties, has_unknown, reveal
 from flotilla.errors import EngineError
 from flotilla.kube.connection import ApiError, Connection
 from flotilla.kube.objects import Object, ObjectRef, differences, ref_of
+from flotilla.providers import InitializationError, Live
+from flotilla.providers.awaits import NotReady, annotation, await_gone, await_ready
+from flotilla.state.checkpoint import ResourceState
+from flotilla.state.diff import Change, Diff, compare, parse_path, path_matches
+from flotilla.state.urns import name_of
+from flotilla.state.values import UNKNOWN, Properties, has_unknown, reveal
 
 FIELD_MANAGER = "__fieldManager"
 INITIAL_API_VERSION = "__initialApiVersion"

@@ -15,13 +15,13 @@ from typing import Any
 
 import yaml
 
-from flotilla.engine.diff import Change, Diff, compare
-from flotilla.engine.providers import Live
-from flotilla.engine.state import ResourceState
-from flotilla.engine.urns import name_of
-from flotilla.engine.values import UNKNOWN, Properties, reveal
 from flotilla.errors import EngineError
 from flotilla.kube.objects import differences
+from flotilla.providers import Live
+from flotilla.state.checkpoint import ResourceState
+from flotilla.state.diff import Change, Diff, compare
+from flotilla.state.urns import name_of
+from flotilla.state.values import UNKNOWN, Properties, reveal
 
 RELEASE = "kubernetes:helm.sh/v3:Release"
 _TOKEN = "__fieldManager"  # noqa: S105 - where the engine keeps the mark of a creation that has begun

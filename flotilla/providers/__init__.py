@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from flotilla.engine.diff import Diff
-from flotilla.engine.state import ResourceState
-from flotilla.engine.values import Properties
+from flotilla.state.checkpoint import ResourceState
+from flotilla.state.diff import Diff
+from flotilla.state.values import Properties
 
 
 @dataclass(frozen=True)

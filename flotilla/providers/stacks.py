@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from flotilla.engine.diff import Diff
-from flotilla.engine.providers import Live
-from flotilla.engine.state import ResourceState
-from flotilla.engine.values import Properties, has_secret
 from flotilla.errors import EngineError
+from flotilla.providers import Live
+from flotilla.state.checkpoint import ResourceState
+from flotilla.state.diff import Diff
+from flotilla.state.values import Properties, has_secret
 
 STACK_REFERENCE = "pulumi:pulumi:StackReference"
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from flotilla.engine.values import UNKNOWN, Secret
 from flotilla.kube.objects import Path, path_text
+from flotilla.state.values import UNKNOWN, Secret
 
 
 class ChangeKind(StrEnum):

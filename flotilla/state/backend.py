@@ -18,9 +18,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from flotilla.engine.crypto import PassphraseCrypter
-from flotilla.engine.state import Encoder, Snapshot, decode, secrets_salt
 from flotilla.errors import EngineError
+from flotilla.state.checkpoint import Encoder, Snapshot, decode, secrets_salt
+from flotilla.state.crypto import PassphraseCrypter
 
 
 @dataclass(frozen=True)
