@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from tests.contract.fleet import policies_in
 from tests.contract.main_job import NGINX, deployed, everything, members
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
@@ -25,7 +26,7 @@ def pulumi(fleet, repository, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", f"{repository / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("PYTHONPATH", str(repository))
 
-    def run(*arguments):
+    def run(*arguments, refused=False):
         done = subprocess.run(
             ["pulumi", *arguments, "--non-interactive"],
             cwd=fleet.project,
@@ -34,7 +35,7 @@ def pulumi(fleet, repository, monkeypatch, tmp_path):
             timeout=300,
             check=False,
         )
-        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+        assert bool(done.returncode) == refused, done.stdout[-3000:] + done.stderr[-3000:]
         return done.stdout
 
     return run
@@ -69,3 +70,15 @@ def test_pulumi_preview_up_refresh_destroy(fleet, pulumi):
     pulumi("preview", "--stack", "sandbox", "--expect-no-changes")
     pulumi("destroy", "--stack", "sandbox", "--yes")
     assert everything(fleet) == before
+
+
+def test_pulumi_asks_the_pack_about_a_preview(fleet, pulumi):
+    pulumi("stack", "init", "sandbox")
+    file = fleet.project / "stacks" / "Pulumi.sandbox.yaml"
+    mandatory = "\n  flotilla:policies: { levels: { images-pinned: mandatory } }\n"
+    with policies_in(fleet.project):
+        for image, refused in (("nginx:1.27", False), ("nginx:latest", True)):
+            fleet.write(members("member1", "member2"), [{**NGINX, "image": image}])
+            file.write_text(file.read_text().rstrip() + mandatory)
+            told = pulumi("preview", "--stack", "sandbox", "--policy-pack", "policies", refused=refused)
+            assert ("images-pinned" in told) == refused

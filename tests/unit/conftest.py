@@ -1,7 +1,13 @@
 """What unit tests share: kubeconfigs and stack sections that are valid, to be broken one by one."""
 
+import shutil
+
+import pulumi
 import pytest
 import yaml
+
+from components import join
+from tests.conftest import REPOSITORY
 
 KUBECONFIG = {
     "apiVersion": "v1",
@@ -28,3 +34,32 @@ def sections():
         "members": [{"name": "member1", "kubeconfig": "kube.yaml"}, {"name": "member2", "kubeconfig": "kube.yaml"}],
         "workloads": [{"name": "nginx", "image": "nginx:1.27", "placement": {"clusters": ["member1", "member2"]}}],
     }
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A home with the kubeconfigs that the examples name."""
+    folder = tmp_path / "home" / ".kube"
+    folder.mkdir(parents=True)
+    contexts = [
+        {"name": name, "context": {"cluster": "one", "user": "admin"}} for name in ("frankfurt", "paris", "edge")
+    ]
+    document = {**KUBECONFIG, "contexts": [*KUBECONFIG["contexts"], *contexts]}
+    for name in ("production-host", "production-members", "host", "east", "west"):
+        (folder / name).write_text(yaml.safe_dump(document))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def examples(home, tmp_path, monkeypatch):
+    """A copy of the project with its example stacks, with no cluster anywhere."""
+    for key in ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
+        monkeypatch.delenv(key, raising=False)
+    monkeypatch.setattr(join, "cluster_identity", lambda _text, name: pulumi.Output.from_input(f"uid-of-{name}"))
+    folder = tmp_path / "examples"
+    folder.mkdir()
+    for name in ("Pulumi.yaml", "__main__.py"):
+        shutil.copy(REPOSITORY / name, folder / name)
+    for name in ("stacks", "policies"):
+        shutil.copytree(REPOSITORY / name, folder / name)
+    return folder

@@ -1,17 +1,11 @@
 """The example stacks: valid, explained, previewed when nothing of them exists yet, and judged by the policies."""
 
 import json
-import shutil
 
-import pulumi
 import pytest
-import yaml
 
-from components import join
 from flotilla.cli.main import main
 from flotilla.config.load import load_stack_file
-from tests.conftest import REPOSITORY
-from tests.unit.conftest import KUBECONFIG
 
 EXAMPLES = ("dev", "lesson", "members", "platform", "production", "workloads")
 ALONE = ("dev", "lesson", "platform", "production")
@@ -19,34 +13,11 @@ ALONE = ("dev", "lesson", "platform", "production")
 
 
 @pytest.fixture
-def home(tmp_path, monkeypatch):
-    """A home with the kubeconfigs that the examples name."""
-    folder = tmp_path / "home" / ".kube"
-    folder.mkdir(parents=True)
-    contexts = [
-        {"name": name, "context": {"cluster": "one", "user": "admin"}} for name in ("frankfurt", "paris", "edge")
-    ]
-    document = {**KUBECONFIG, "contexts": [*KUBECONFIG["contexts"], *contexts]}
-    for name in ("production-host", "production-members", "host", "east", "west"):
-        (folder / name).write_text(yaml.safe_dump(document))
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-
-
-@pytest.fixture
-def run(home, tmp_path, capsys, monkeypatch):
+def run(examples, capsys):
     """Run a verb on a copy of the project, with no cluster anywhere."""
-    for key in ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
-        monkeypatch.delenv(key, raising=False)
-    monkeypatch.setattr(join, "cluster_identity", lambda _text, name: pulumi.Output.from_input(f"uid-of-{name}"))
-    project = tmp_path / "project"
-    project.mkdir()
-    for name in ("Pulumi.yaml", "__main__.py"):
-        shutil.copy(REPOSITORY / name, project / name)
-    for name in ("stacks", "policies"):
-        shutil.copytree(REPOSITORY / name, project / name)
 
     def run(verb, stack, *options, expect=0):
-        code = main([verb, "-C", str(project), "-s", stack, "--json", *options])
+        code = main([verb, "-C", str(examples), "-s", stack, "--json", *options])
         captured = capsys.readouterr()
         assert code == expect, captured.err or captured.out[-2000:]
         return json.loads(captured.out)

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import grpc
 import pytest
@@ -11,9 +12,12 @@ from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
 
 from flotilla.config.policies import Environment, PolicySettings
+from flotilla.deploy.interface import EngineName, Setting, open_stack
+from flotilla.deploy.policies import judge
 from flotilla.policy.evaluate import Status, evaluate
 from flotilla.policy.model import UNKNOWN, Resource, StackView
-from flotilla.state.values import UNKNOWN_TEXT
+from flotilla.state.urns import provider_of
+from flotilla.state.values import UNKNOWN_TEXT, reveal, to_struct
 from tests.conftest import REPOSITORY
 from tests.unit.test_policies import FLEET, RULES, cluster, deployment, member, overrides, placement, tag, unknown_at
 
@@ -29,22 +33,44 @@ NOT_KNOWN = (*FLEET, unknown_at(deployment(), "spec", "template", "spec", "conta
 
 
 class Pack:
-    """A running pack, and the stack file that it reads."""
+    """A running pack, and the project whose stack files it reads."""
 
     def __init__(self, project, stub):
         self.project = project
         self.stub = stub
 
-    def verdicts(self, resources, environment):
-        config = {"flotilla:policies": {"environment": environment}}
+    def configured(self, environment):
+        config = {"flotilla:policies": {"environment": str(environment)}}
         (self.project / "stacks" / "Pulumi.s.yaml").write_text(yaml.safe_dump({"config": config}))
-        request = analyzer_pb2.AnalyzeStackRequest(resources=[_wire(resource) for resource in resources])
+        return self
+
+    def verdicts(self, resources):
+        request = analyzer_pb2.AnalyzeStackRequest(resources=resources)
         diagnostics = self.stub.AnalyzeStack(request, timeout=30).diagnostics
         levels = {analyzer_pb2.MANDATORY: "mandatory", analyzer_pb2.ADVISORY: "advisory"}
         return {
             (d.policyName.removesuffix("-advice"), levels[d.enforcementLevel], _resource_in(d.message))
             for d in diagnostics
         }
+
+
+@contextmanager
+def serving(project):
+    process = subprocess.Popen(
+        [sys.executable, "-u", "policies", "127.0.0.1:1", "policies"], cwd=project, stdout=subprocess.PIPE
+    )
+    try:
+        port = int(process.stdout.readline())
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            yield Pack(project, analyzer_pb2_grpc.AnalyzerStub(channel))
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def failed(verdicts):
+    return {(v.rule.name, str(v.level), v.resource) for v in verdicts if v.status is Status.FAIL}
 
 
 def _resource_in(message):
@@ -78,17 +104,8 @@ def pack(tmp_path_factory):
     project = tmp_path_factory.mktemp("project")
     shutil.copytree(REPOSITORY / "policies", project / "policies")
     (project / "stacks").mkdir()
-    process = subprocess.Popen(
-        [sys.executable, "-u", "policies", "127.0.0.1:1", "policies"], cwd=project, stdout=subprocess.PIPE
-    )
-    try:
-        port = int(process.stdout.readline())
-        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-            yield Pack(project, analyzer_pb2_grpc.AnalyzerStub(channel))
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
+    with serving(project) as made:
+        yield made
 
 
 def test_every_rule_is_a_policy_of_both_levels(pack):
@@ -103,12 +120,8 @@ def test_pulumi_and_the_command_say_the_same(pack, resources, environment):
     parents = {resource.parent for resource in resources if resource.parent}
     whole = (*resources, *(_component(urn) for urn in sorted(parents)))
     view = StackView(whole, PolicySettings(environment=environment))
-    ours = {
-        (verdict.rule.name, str(verdict.level), verdict.resource)
-        for verdict in evaluate(RULES.values(), view)
-        if verdict.status is Status.FAIL
-    }
-    assert pack.verdicts(whole, str(environment)) == ours
+    ours = failed(evaluate(RULES.values(), view))
+    assert pack.configured(environment).verdicts([_wire(resource) for resource in whole]) == ours
     if resources is WRONG:
         assert ours
 
@@ -116,3 +129,47 @@ def test_pulumi_and_the_command_say_the_same(pack, resources, environment):
 def _component(urn):
     kind, _, name = urn.split("::", 2)[2].partition("::")
     return Resource(urn, kind, name)
+
+
+def _spoil(config):
+    """Make a stack's fleet violate what it can: who dials the member unchecked, what runs, and where."""
+    config["flotilla:members"][0] |= {"insecureSkipTlsVerify": True, "protect": False}
+    config["flotilla:workloads"][0] |= {"image": "nginx:latest", "replicas": 1, "resources": None}
+
+
+SPOILT = {
+    "dev": {"images-pinned", "requests-and-limits"},
+    "production": {"images-pinned", "requests-and-limits", "protected", "tls-verified", "two-of-each"},
+}
+
+
+@pytest.mark.parametrize(
+    ("stack", "violated"),
+    [*((name, set()) for name in ("dev", "lesson", "platform", "production")), *SPOILT.items()],
+)
+def test_an_examples_first_plan_is_judged_alike(examples, stack, violated):
+    file = examples / "stacks" / f"Pulumi.{stack}.yaml"
+    if violated:
+        document = yaml.safe_load(file.read_text())
+        _spoil(document["config"])
+        file.write_text(yaml.safe_dump(document))
+    result = open_stack(EngineName.EMBEDDED, Setting(examples, stack)).preview()
+    assert not result.failures
+    ours = failed(judge(result, examples, file))
+    with serving(examples) as pack:
+        theirs = pack.verdicts([_wire_of(step.new) for step in result.steps])
+    assert theirs == ours
+    assert {rule for rule, _, _ in ours} == violated
+
+
+def _wire_of(state):
+    """Return a resource of a plan as Pulumi's engine hands it to a pack: its inputs, without marks of secrets."""
+    return analyzer_pb2.AnalyzerResource(
+        type=state.type,
+        properties=to_struct(reveal(state.inputs)),
+        urn=state.urn,
+        name=state.name,
+        parent=state.parent,
+        provider=analyzer_pb2.AnalyzerProviderResource(name=provider_of(state.provider)),
+        options=analyzer_pb2.AnalyzerResourceOptions(protect=state.protect),
+    )
