@@ -67,8 +67,8 @@ def main() -> int:
     count = parser.parse_args().members
     programs = find_karmada(None)
     if programs is None:
-        print("bench needs Karmada's programs: set KARMADA_BIN")
-        return 1
+        print("\nstatus against karmadactl: left out, for it needs Karmada's programs: set KARMADA_BIN")
+        return 0
     with tempfile.TemporaryDirectory() as name:
         project = Path(name)
         (project / "stacks").mkdir()

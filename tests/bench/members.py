@@ -1,6 +1,7 @@
 """`make bench`: the embedded engine on fleets of growing size, and the main job against the commands typed by hand.
 
-Every figure and every ratio is measured in this one run, on real API servers and real Karmada; nothing is asserted.
+Every figure and every ratio is measured in this one run, on real API servers; nothing is asserted. Where Karmada's
+programs aren't there it is the stand-in that makes members Ready; where Pulumi's are, its CLI runs the same program.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from flotilla.sandbox.fleet import Sandbox
 from flotilla.sandbox.karmada import find_karmada
+from tests.bench.pulumi_cli import PulumiRun, missing
 
 REPOSITORY = Path(__file__).parents[2]
 SIZES = tuple(int(size) for size in os.environ.get("BENCH_SIZES", "2,10,50").split(","))
@@ -25,9 +27,6 @@ VERBS = ("preview", "up", "preview", "refresh", "drift", "destroy")
 def main() -> int:
     """Start a sandbox, measure, take it away."""
     programs = find_karmada(None)
-    if programs is None:
-        print("bench needs Karmada's programs: set KARMADA_BIN")
-        return 1
     os.environ.setdefault("PULUMI_CONFIG_PASSPHRASE", "bench")
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder)
@@ -38,7 +37,8 @@ def main() -> int:
         try:
             started = time.monotonic()
             sandbox.up(lambda _: None, members=2, karmada_bin=programs)
-            print(f"sandbox of 3 control planes and Karmada: {time.monotonic() - started:.1f} s")
+            what = "Karmada" if programs else "the stand-in for Karmada, which is quicker than Karmada"
+            print(f"sandbox of 3 control planes and {what}: {time.monotonic() - started:.1f} s")
             kubeconfigs = project / ".flotilla" / "sandbox" / "kubeconfigs"
             by_hand(project, kubeconfigs, programs)
             sizes(project, kubeconfigs)
@@ -47,7 +47,7 @@ def main() -> int:
     return 0
 
 
-def by_hand(project: Path, kubeconfigs: Path, programs: Path) -> None:
+def by_hand(project: Path, kubeconfigs: Path, programs: Path | None) -> None:
     """Compare `flotilla up` with `karmadactl join` twice and `kubectl apply`."""
     flotilla = [sys.executable, "-m", "flotilla.cli.main"]
     common = ["-C", str(project), "--engine", "embedded", "--yes"]
@@ -56,8 +56,9 @@ def by_hand(project: Path, kubeconfigs: Path, programs: Path) -> None:
     ours = time.monotonic() - started
     subprocess.run([*flotilla, "destroy", *common], check=True, capture_output=True)
     print(f"\ntwo members and nginx, until healthy: flotilla up {ours:.1f} s", end="")
-    karmadactl, kubectl = programs / "karmadactl", shutil.which("kubectl")
-    if not karmadactl.exists() or not kubectl:
+    kubectl = shutil.which("kubectl")
+    karmadactl = programs / "karmadactl" if programs else None
+    if karmadactl is None or not karmadactl.exists() or not kubectl:
         print("; karmadactl or kubectl isn't there to compare with")
         return
     karmada = f"--kubeconfig={kubeconfigs / 'karmada.yaml'}"
@@ -101,12 +102,15 @@ def wait_for_nginx(kubectl: str, kubeconfig: Path) -> None:
 def sizes(project: Path, kubeconfigs: Path) -> None:
     """Measure the verbs on growing fleets; each in a process of its own, for its peak memory."""
     print("\nmembers  verb      seconds  peak MB  against the SDK's mocks")
+    lacking = missing()
+    if lacking:
+        print(f"         without Pulumi's CLI beside it: not on the PATH: {', '.join(lacking)}")
     for count in SIZES:
         folder = project / f"bench-{count}"
         folder.mkdir()
 
         def run(verb: str, count: int = count, folder: Path = folder) -> dict:
-            files = [str(kubeconfigs / "karmada.yaml"), str(kubeconfigs / "member1.yaml")]
+            files = [str(kubeconfigs / name) for name in ("karmada.yaml", "member1.yaml")]
             command = [sys.executable, "-m", "tests.bench.program", verb, str(count), str(folder), *files]
             done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=REPOSITORY, timeout=1200)
             if done.returncode:
@@ -115,8 +119,10 @@ def sizes(project: Path, kubeconfigs: Path) -> None:
 
         floor = run("mocks")
         print(f"{count:7}  mocks    {floor['seconds']:8.2f} {floor['megabytes']:8.0f}")
+        ran = []
         for verb in VERBS:
             got = run(verb)
+            ran.append((verb, got))
             ratio = got["seconds"] / floor["seconds"]
             print(f"{count:7}  {verb:8} {got['seconds']:8.2f} {got['megabytes']:8.0f}  {ratio:5.1f}x  {got['counts']}")
             if verb == "up":
@@ -125,6 +131,21 @@ def sizes(project: Path, kubeconfigs: Path) -> None:
                 print(f"         {share} (until each member is Ready)")
             for failure in got["failures"]:
                 print(f"         failed: {failure[:200]}")
+        if not lacking:
+            beside(PulumiRun(folder / "cli", count, kubeconfigs / "karmada.yaml", kubeconfigs / "member1.yaml"), ran)
+
+
+def beside(cli: PulumiRun, ours: list[tuple[str, dict]]) -> None:
+    """Measure Pulumi's CLI with the same program, on the same servers, after our own run has left them as they were."""
+    for verb, embedded in ours:
+        if verb == "drift":
+            continue  # a verb of ours alone
+        got = cli.run(verb)
+        times, memory = (got[key] / embedded[key] for key in ("seconds", "megabytes"))
+        figures = f"{got['seconds']:8.2f} {got['megabytes']:8.0f}"
+        print(
+            f"    CLI  {verb:8} {figures}  {times:5.1f}x the seconds, {memory:.1f}x the memory of the embedded engine"
+        )
 
 
 NGINX = """
