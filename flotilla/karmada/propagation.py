@@ -156,11 +156,19 @@ def propagation_policy(
     return PropagationPolicy(metadata=ObjectMeta(name=name, namespace=namespace), spec=spec).manifest()
 
 
+CHANGES_NOTHING: Object = {"overriders": {}}
+"""A rule for every cluster, and of no effect in any."""
+
+
 def override_policy(name: str, *, namespace: str | None, templates: list[Object], rules: list[Object]) -> Object:
-    """Return the policy that makes templates differ by cluster; `rules` are RuleWithCluster as plain data."""
+    """Return the policy that makes templates differ by cluster; `rules` are RuleWithCluster as plain data.
+
+    Without rules it has one that changes nothing: Karmada's webhook drops an empty list, so that the field would belong
+    to nobody, and a plan that compares with what the server holds would put it back for ever.
+    """
     spec = OverrideSpec(
         resource_selectors=selectors(templates),
-        override_rules=[RuleWithCluster.model_validate(rule) for rule in rules],
+        override_rules=[RuleWithCluster.model_validate(rule) for rule in rules or [CHANGES_NOTHING]],
     )
     if namespace is None:
         return ClusterOverridePolicy(metadata=ObjectMeta(name=name), spec=spec).manifest()

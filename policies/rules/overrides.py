@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from flotilla.karmada.placement import ClusterFacts, matches
+from flotilla.karmada.propagation import CHANGES_NOTHING
 from flotilla.karmada.render import render
 from flotilla.policy.model import UNKNOWN, Resource, Rule, StackView, Undecidable
 
@@ -12,7 +13,9 @@ from .placement import chosen, means, propagation_policies, selected
 
 def _subjects(view: StackView) -> list[Resource]:
     policies = view.policies("OverridePolicy", "ClusterOverridePolicy")
-    return [policy for policy in policies if policy.at("spec", "overrideRules", default=[])]
+    return [
+        policy for policy in policies if policy.at("spec", "overrideRules", default=[]) not in ([], [CHANGES_NOTHING])
+    ]
 
 
 def _judge(policy: Resource, view: StackView) -> Iterator[str]:

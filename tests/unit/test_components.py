@@ -117,6 +117,12 @@ def test_a_workload_is_policies_templates_and_a_rollout(run, absolute):
     assert registered["nginx-rollout"].inputs["overrideRules"] == [rule]
 
 
+def test_where_nothing_is_overridden_the_rules_are_the_stacks_all_the_same(run, absolute):
+    registered = run(absolute)
+    assert registered["nginx-override"].inputs["spec"]["overrideRules"] == [{"overriders": {}}]
+    assert registered["nginx-rollout"].inputs["overrideRules"] == []
+
+
 def test_no_default_provider_is_used(repository):
     assert 'value: ["kubernetes"]' in (repository / "Pulumi.yaml").read_text()
 

@@ -11,6 +11,7 @@ from flotilla.config.problems import ConfigError
 from flotilla.errors import FlotillaError
 from flotilla.karmada.chart import COMPONENTS
 from flotilla.karmada.placement import ClusterFacts
+from flotilla.karmada.propagation import CHANGES_NOTHING
 from flotilla.policy.evaluate import Status, check_settings, evaluate
 from flotilla.policy.model import UNKNOWN, Resource, StackView
 from flotilla.policy.pack import load_rules
@@ -171,7 +172,7 @@ CASES = [
         "overrides-change-something",
         (*SOUND, overrides(tag("1.28", "member2"))),
         (*SOUND, overrides(tag("1.27", "member2"))),
-        (*SOUND, overrides()),
+        (*SOUND, overrides(CHANGES_NOTHING)),
     ),
     (
         "overrides-change-something",
