@@ -17,11 +17,11 @@ from flotilla.engine.goal import Goal, keep_ignored
 from flotilla.engine.ledger import Ledger, Refused
 from flotilla.engine.steps import Op, Step
 from flotilla.errors import EngineError
-from flotilla.providers import InitializationError, Live
+from flotilla.providers import InitializationError, Live, Provider
 from flotilla.state.checkpoint import Operation, ResourceState, touched
-from flotilla.state.diff import Change, ChangeKind, Diff, compare, parse_path, path_matches
+from flotilla.state.diff import Diff, compare, parse_path, path_matches
 from flotilla.state.urns import DYNAMIC_PREFIX, PROVIDER_PREFIX, make_urn, package_of
-from flotilla.state.values import UNKNOWN, Properties, Secret, has_unknown, reveal, seal, seal_at
+from flotilla.state.values import UNKNOWN, Properties, Secret, has_unknown, reveal, seal, seal_at, seal_outputs
 
 
 class Deployment(Ledger):
@@ -114,7 +114,7 @@ class Deployment(Ledger):
         self, urn: str, goal: Goal, old: ResourceState | None, inputs: Properties, *, id_: str, outputs: Properties
     ) -> ResourceState:
         """Return the state of a resource after a step; secrets marked wherever the inputs or options say so."""
-        sealed = seal(outputs, inputs)
+        sealed = seal_outputs(outputs, inputs)
         for name in (*goal.additional_secret_outputs, *self.registry.secret_outputs(goal.type, outputs)):
             if sealed.get(name) is not None and not isinstance(sealed[name], Secret) and sealed[name] is not UNKNOWN:
                 sealed[name] = Secret(sealed[name])
@@ -164,26 +164,40 @@ class Deployment(Ledger):
         self.registry.refuse_unknown_package(goal.type.removeprefix(PROVIDER_PREFIX), goal.name)
         if goal.version:
             inputs = {"__internal": {}, **inputs, "version": goal.version}
-        changes = tuple(compare(old.inputs, inputs)) if old else ()
+        changed = old is not None and bool(compare(old.inputs, inputs))
         renamed = old is not None and self.registry.is_other_cluster(old.inputs, inputs)
         id_ = old.id if old and not renamed else (UNKNOWN_ID if self.options.dry_run else str(uuid.uuid4()))
         outputs = {key: value for key, value in inputs.items() if key != "__internal"}
         new = self._state(urn, goal, old, inputs, id_=id_, outputs=outputs)
-        op = Op.CREATE if old is None else Op.REPLACE if renamed else Op.UPDATE if changes else Op.SAME
+        op = Op.CREATE if old is None else Op.CREATE_REPLACEMENT if renamed else Op.UPDATE if changed else Op.SAME
         if op is not Op.SAME:
             new = touched(new, created=op is not Op.UPDATE)
-        self.run(Step(op, urn, goal.type, changes=changes, old=old, new=new), None, lambda: self.put(new))
+        if op is Op.CREATE_REPLACEMENT and old is not None:
+            self._replaced_later(Step(Op.REPLACE, urn, goal.type, old=old, new=new), old)
+        # As with the CLI: a provider's step doesn't tell which of its properties differ.
+        self.run(Step(op, urn, goal.type, old=old, new=new), None, lambda: self.put(new))
         return new
 
-    def _custom(self, urn: str, goal: Goal, old: ResourceState | None, inputs: Properties) -> ResourceState:
+    def _replaced_later(self, step: Step, old: ResourceState) -> None:
+        """Tell of a replacement whose old copy stays until the end of the run, for what still depends on it."""
+        with self.lock:
+            self.result.steps.append(step)
+            self.removed.add(id(old))
+            self.leftovers.append(replace(old, delete=True))
+
+    def _checked(self, urn: str, goal: Goal, old: ResourceState | None, inputs: Properties) -> Properties:
         provider = self.registry.provider(goal.provider, goal.type)
-        checked = seal(provider.check(urn, old, reveal(inputs)), inputs)
+        return self.registry.seal_checked(goal.type, provider.check(urn, old, reveal(inputs)), inputs)
+
+    def _custom(self, urn: str, goal: Goal, old: ResourceState | None, inputs: Properties) -> ResourceState:
+        checked = self._checked(urn, goal, old, inputs)
         adopt = self._broken_creation(urn)
         if old is None:
             return self._create(urn, goal, None, checked, adopt)
         diff = self._diff(goal, old, checked)
         if diff.replaces:
-            return self._replace(urn, goal, old, checked, diff)
+            # Another resource, so that a name that its provider gave is given anew.
+            return self._replace(urn, goal, old, self._checked(urn, goal, None, inputs), diff)
         if diff.changes or old.init_errors:
             return self._update(urn, goal, old, checked, diff)
         new = replace(self._state(urn, goal, old, checked, id_=old.id, outputs={}), outputs=old.outputs)
@@ -220,10 +234,8 @@ class Deployment(Ledger):
             )
             for change in diff.changes
         )
-        if moved:
-            changes = (*changes, Change(("provider",), ChangeKind.UPDATE, old.provider, goal.provider, replaces=True))
         before = diff.delete_before_replace if goal.delete_before_replace is None else goal.delete_before_replace
-        return Diff(changes, before)
+        return Diff(changes, before, moved=moved)
 
     def _create(
         self, urn: str, goal: Goal, old: ResourceState | None, inputs: Properties, adopt: str = "", op: Op = Op.CREATE
@@ -238,6 +250,7 @@ class Deployment(Ledger):
 
         def create() -> None:
             if self.options.dry_run:
+                self._rehearse(urn, provider, None, inputs)
                 box.append(planned)
                 self.put(planned)
                 return
@@ -255,6 +268,13 @@ class Deployment(Ledger):
 
         self.run(Step(op, urn, goal.type, goal.provider, old=old, new=planned), Operation(begun, "creating"), create)
         return box[0]
+
+    def _rehearse(self, urn: str, provider: Provider, old: ResourceState | None, inputs: Properties) -> None:
+        """Let the provider say in a preview already what would stop an `up`."""
+        warning = provider.rehearse(old, reveal(inputs)) if old is not None or urn not in self.replaced_early else ""
+        if warning:
+            with self.lock:
+                self.result.messages.append(f"warning: {warning}: `up` would stop there")
 
     def _initialized(
         self, urn: str, goal: Goal, old: ResourceState | None, inputs: Properties, action: Callable[[], Live]
@@ -280,6 +300,7 @@ class Deployment(Ledger):
 
         def update() -> None:
             if self.options.dry_run:
+                self._rehearse(urn, provider, old, inputs)
                 box.append(planned)
                 self.put(planned)
                 return
@@ -300,17 +321,15 @@ class Deployment(Ledger):
     def _replace(self, urn: str, goal: Goal, old: ResourceState, inputs: Properties, diff: Diff) -> ResourceState:
         """Replace a resource: the new one first where both can exist, else the old one's deletion first."""
         self.refuse_protected(old, "replaced")
-        with self.lock:
-            self.result.steps.append(Step(Op.REPLACE, urn, goal.type, goal.provider, diff.changes, old))
+        step = Step(Op.REPLACE, urn, goal.type, goal.provider, diff.changes, old)
         if diff.delete_before_replace:
+            with self.lock:
+                self.result.steps.append(step)
             for dependent in [*self._replaced_with(old), old]:
                 self.delete(dependent, Op.DELETE_REPLACED)
                 self.replaced_early.add(dependent.urn)
             return self._create(urn, goal, old, inputs, op=Op.CREATE_REPLACEMENT)
-        doomed = replace(old, delete=True)
-        with self.lock:
-            self.removed.add(id(old))
-            self.leftovers.append(doomed)
+        self._replaced_later(step, old)
         return self._create(urn, goal, old, inputs, op=Op.CREATE_REPLACEMENT)
 
     def _replaced_with(self, old: ResourceState) -> list[ResourceState]:
@@ -341,7 +360,7 @@ class Deployment(Ledger):
             raise Refused(resource.urn)
 
     def delete(self, resource: ResourceState, op: Op = Op.DELETE) -> None:
-        """Delete a resource and take it out of the state; a retained one is only forgotten."""
+        """Delete a resource and take it out of the state; one that is retained, or was only read, is just forgotten."""
         self.refuse_protected(resource, "deleted")
 
         def act() -> None:
@@ -353,26 +372,28 @@ class Deployment(Ledger):
             self.drop(resource)
 
         detail = "left in place" if resource.retain_on_delete else ""
+        op = Op.DISCARD if resource.external else op
         step = Step(op, resource.urn, resource.type, resource.provider, old=resource, detail=detail)
         self.run(step, Operation(resource, "deleting") if resource.custom else None, act)
 
     def _import(self, urn: str, goal: Goal, old: ResourceState | None, inputs: Properties) -> ResourceState:
-        """Take over a resource that exists; inputs that differ from it are an error, as with the CLI."""
+        """Take over a resource that exists, and change what the program declares otherwise."""
         provider = self.registry.provider(goal.provider, goal.type)
-        checked = provider.check(urn, old, reveal(inputs))
+        checked = self._checked(urn, goal, old, inputs)
         seed = self._state(urn, goal, old, checked, id_=goal.import_id, outputs={})
         live = provider.read(urn, goal.import_id, seed)
         if not live.id:
             raise EngineError(f"{urn}: there is nothing to import with the ID {goal.import_id!r}")
-        changes = compare(live.inputs, checked)
-        if changes:
-            listed = ", ".join(change.text for change in changes)
-            raise EngineError(f"{urn}: the program's inputs differ from what is imported: {listed}")
-        new = touched(self._state(urn, goal, old, checked, id_=live.id, outputs=live.outputs), created=True)
+        found = seal(live.inputs, checked)
+        new = touched(self._state(urn, goal, old, found, id_=live.id, outputs=live.outputs), created=True)
+        diff = self._diff(goal, new, checked)
+        if diff.replaces:
+            listed = ", ".join(change.text for change in diff.changes if change.replaces)
+            raise EngineError(f"{urn}: what is imported can't be changed into what the program declares: {listed}")
         self.run(
             Step(Op.IMPORT, urn, goal.type, goal.provider, new=new), Operation(seed, "importing"), lambda: self.put(new)
         )
-        return new
+        return self._update(urn, goal, new, checked, diff) if diff.changes else new
 
     def read(self, goal: Goal, resource_id: str) -> ResourceState:
         """Read a resource that the program doesn't manage."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from flotilla.engine.registry import ProviderRegistry
+from flotilla.engine.registry import ProviderRegistry, referred
 from flotilla.engine.steps import Listener, Phase, Result, Step, StepEvent
 from flotilla.errors import FlotillaError
 from flotilla.providers.stacks import ReadStack, no_stacks
@@ -63,13 +63,16 @@ class Ledger:
         self.doomed: set[str] = set()
         """URNs that this run deletes: what names one of them in `deleted_with` goes with it."""
         self.pending: dict[str, Operation] = {op.resource.urn: op for op in self.base.pending}
-        self.registry = ProviderRegistry(self.find, self.read_stack)
+        self.registry = ProviderRegistry(self.provider_of, self.read_stack)
 
     # -- state ------------------------------------------------------------------------------------
 
-    def find(self, urn: str) -> ResourceState | None:
-        """Return a resource as it is now: of this run, else of the last."""
-        return self.news.get(urn) or self.olds.get(urn)
+    def provider_of(self, reference: str) -> ResourceState | None:
+        """Return the provider that `urn::id` refers to: of this run, else of the last."""
+        urn = reference.rpartition("::")[0]
+        with self.lock:
+            known = (self.news.get(urn), self.olds.get(urn), *self.leftovers)
+        return referred(reference, [resource for resource in known if resource is not None])
 
     def snapshot(self) -> Snapshot:
         """Return the state at this moment: what this run has done, and what it has not reached."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flotilla.engine.registry import ProviderRegistry
+from flotilla.engine.refresh import as_read
+from flotilla.engine.registry import ProviderRegistry, referred
 from flotilla.providers.stacks import no_stacks
 from flotilla.state.checkpoint import Operation, ResourceState, Snapshot, touched
-from flotilla.state.values import reveal, seal
+from flotilla.state.values import reveal, seal_outputs
 
 _INTERRUPTED = "its creation was interrupted"
 
@@ -25,13 +26,13 @@ def settle(snapshot: Snapshot) -> tuple[Snapshot, list[str]]:
     if not snapshot.pending:
         return snapshot, []
     resources = list(snapshot.resources)
-    by_urn = {r.urn: r for r in resources}
-    registry = ProviderRegistry(by_urn.get, no_stacks)
+    standing = {r.urn for r in resources if not r.delete}
+    registry = ProviderRegistry(lambda reference: referred(reference, resources), no_stacks)
     messages = []
     for operation in snapshot.pending:
         resource = operation.resource
         if operation.type == "creating":
-            made = _recovered(registry, operation) if resource.urn not in by_urn else None
+            made = _recovered(registry, operation) if resource.urn not in standing else None
             if made is not None:
                 resources.append(made)
             messages.append(f"{resource.name}: its creation broke off; {'it is there' if made else 'it is not there'}")
@@ -58,7 +59,7 @@ def _recovered(registry: ProviderRegistry, operation: Operation) -> ResourceStat
     live = provider.recover(resource.urn, reveal(resource.inputs), token)
     if not live.id:
         return None
-    outputs = seal(live.outputs, resource.inputs)
+    outputs = seal_outputs(live.outputs, resource.inputs)
     return touched(replace(resource, id=live.id, outputs=outputs, init_errors=(_INTERRUPTED,)), created=True)
 
 
@@ -66,4 +67,4 @@ def _reread(registry: ProviderRegistry, resource: ResourceState) -> ResourceStat
     live = registry.provider(resource.provider, resource.type).read(resource.urn, resource.id, resource)
     if not live.id:
         return None
-    return replace(resource, inputs=seal(live.inputs, resource.inputs), outputs=seal(live.outputs, resource.outputs))
+    return as_read(resource, live)

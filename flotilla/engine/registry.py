@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from flotilla.errors import EngineError
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import Connection, connect
-from flotilla.providers import Provider, helm
-from flotilla.providers import kubernetes as k8s
+from flotilla.providers import Provider, helm, objects
 from flotilla.providers.dynamic import DynamicProvider
 from flotilla.providers.helm import HelmProvider
 from flotilla.providers.kubernetes import KubernetesProvider
 from flotilla.providers.stacks import STACK_REFERENCE, ReadStack, StackReferences
 from flotilla.state.checkpoint import ResourceState
 from flotilla.state.urns import name_of, package_of
-from flotilla.state.values import UNKNOWN, Properties, reveal
+from flotilla.state.values import UNKNOWN, Properties, reveal, seal
 
 KUBERNETES = "kubernetes"
 DYNAMIC = "pulumi-python"
@@ -25,11 +24,21 @@ PACKAGES = (KUBERNETES, DYNAMIC)
 _REFUSED_TYPES = ("kubernetes:yaml", "kubernetes:kustomize", "kubernetes:helm.sh/v4")
 
 
+def referred(reference: str, resources: Iterable[ResourceState]) -> ResourceState | None:
+    """Return the provider that `urn::id` refers to, of those that there are, the likeliest first.
+
+    One that was replaced is told by its ID: what is deleted in its cluster must not be deleted in the new one's.
+    """
+    urn, _, id_ = reference.rpartition("::")
+    held = [resource for resource in resources if resource.urn == urn]
+    return next((resource for resource in held if resource.id == id_), held[0] if held else None)
+
+
 class ProviderRegistry:
     """Finds, and keeps, the providers that the resources of a stack name."""
 
     def __init__(self, find: Callable[[str], ResourceState | None], read_stack: ReadStack) -> None:
-        """Take how a provider's own resource is found by URN, and how another stack is read."""
+        """Take how a provider's own resource is found by `urn::id`, and how another stack is read."""
         self._find = find
         self._stacks = StackReferences(read_stack)
         self._made: dict[str, Provider] = {}
@@ -71,7 +80,7 @@ class ProviderRegistry:
         if type_ == STACK_REFERENCE:
             return self._stacks
         urn = reference.rpartition("::")[0]
-        resource = self._find(urn)
+        resource = self._find(reference)
         if resource is None:
             raise EngineError(f"{type_} refers to the provider {urn}, which isn't there")
         inputs = reveal(resource.inputs)
@@ -98,19 +107,25 @@ class ProviderRegistry:
 
     def secret_outputs(self, type_: str, outputs: Properties) -> tuple[str, ...]:
         """Return the outputs that are secret by the resource's kind."""
-        return k8s.secret_outputs(outputs) if package_of(type_) == KUBERNETES else ()
+        return objects.secret_outputs(outputs) if package_of(type_) == KUBERNETES else ()
+
+    def seal_checked(self, type_: str, checked: Properties, inputs: Properties) -> Properties:
+        """Mark as secret in a provider's inputs what is secret in the program's, wherever the provider moved it."""
+        like = objects.secret_places(inputs) if package_of(type_) == KUBERNETES else inputs
+        sealed: Properties = seal(checked, like)
+        return sealed
 
     def preview(self, type_: str, inputs: Properties) -> Properties:
         """Return what is known of a resource before it is created."""
         if type_ == helm.RELEASE:
             return helm.preview_outputs(inputs)
-        return k8s.preview_outputs(inputs) if package_of(type_) == KUBERNETES else inputs
+        return objects.preview_outputs(inputs) if package_of(type_) == KUBERNETES else inputs
 
     def preview_update(self, type_: str, outputs: Properties, inputs: Properties) -> Properties:
         """Return what is known of a resource before it is updated: an object keeps what the server gave it."""
         if type_ == helm.RELEASE:
             return helm.preview_outputs(inputs)
-        return k8s.preview_update(outputs, inputs) if package_of(type_) == KUBERNETES else inputs
+        return objects.preview_update(outputs, inputs) if package_of(type_) == KUBERNETES else inputs
 
 
 def _kubernetes(urn: str, inputs: Properties) -> KubernetesProvider:

@@ -24,11 +24,12 @@ class Op(StrEnum):
     CREATE_REPLACEMENT = "create-replacement"
     DELETE_REPLACED = "delete-replaced"
     READ = "read"
+    DISCARD = "discard"
     REFRESH = "refresh"
     IMPORT = "import"
 
 
-CHANGING = frozenset(Op) - {Op.SAME, Op.READ, Op.REFRESH}
+CHANGING = frozenset(Op) - {Op.SAME, Op.READ, Op.DISCARD, Op.REFRESH}
 """Operations that count as changes."""
 
 

@@ -33,6 +33,10 @@ class Provider(Protocol):
         """Compare the state's inputs with new ones."""
         ...
 
+    def rehearse(self, old: ResourceState | None, inputs: Properties) -> str:
+        """Raise what a creation or an update would be refused for, as far as can be told; return a warning, or ''."""
+        ...
+
     def create(self, urn: str, inputs: Properties, *, timeout: float | None, adopt: str) -> Live:
         """Create the resource and wait until it is ready; `adopt` is the token of a creation that broke off."""
         ...

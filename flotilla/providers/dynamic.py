@@ -58,6 +58,10 @@ class DynamicProvider:
             changes.append(Change((), ChangeKind.UPDATE, "as found", "as declared"))
         return Diff(tuple(changes), bool(result.delete_before_replace))
 
+    def rehearse(self, old: ResourceState | None, inputs: Properties) -> str:
+        """Have nobody to ask."""
+        return ""
+
     def create(self, urn: str, inputs: Properties, *, timeout: float | None, adopt: str) -> Live:
         """Let the provider create."""
         result = self._call(urn, "creating", lambda: self._provider(inputs).create(dict(inputs)))

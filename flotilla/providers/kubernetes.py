@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import base64
 import secrets
+import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from flotilla.errors import EngineError
-from flotilla.kube.connection import ApiError, Connection
-from flotilla.kube.objects import Object, ObjectRef, differences, ref_of
+from flotilla.errors import EngineError, FlotillaError
+from flotilla.kube.connection import ApiError, Connection, KindNotServed
+from flotilla.kube.objects import Object, ObjectRef, ref_of
 from flotilla.providers import InitializationError, Live
 from flotilla.providers.awaits import NotReady, annotation, await_gone, await_ready
+from flotilla.providers.objects import FIELD_MANAGER, OWN_KEYS, as_held, declarable, normalized, outputs_of
 from flotilla.state.checkpoint import ResourceState
 from flotilla.state.diff import Change, Diff, compare, parse_path, path_matches
 from flotilla.state.urns import name_of
-from flotilla.state.values import UNKNOWN, Properties, has_unknown, reveal
+from flotilla.state.values import Properties, has_unknown, reveal
 
-FIELD_MANAGER = "__fieldManager"
-INITIAL_API_VERSION = "__initialApiVersion"
-_OWN_KEYS = (FIELD_MANAGER, INITIAL_API_VERSION, "__inputs")
 _PATCH_FORCE = "pulumi.com/patchForce"
 _PROPAGATION = "pulumi.com/deletionPropagationPolicy"
 _AUTONAMED = "pulumi.com/autonamed"
@@ -41,6 +40,7 @@ _DATA = ("data", "binaryData", "stringData")
 _ALWAYS_IMMUTABLE = ("apiVersion", "kind", "metadata.name", "metadata.namespace")
 _UNPROCESSABLE = 422
 _CONFLICT = 409
+_REFUSALS = (400, _CONFLICT, _UNPROCESSABLE)
 
 
 class KubernetesProvider:
@@ -67,12 +67,15 @@ class KubernetesProvider:
         self._force = force
         self._upsert = upsert
         self._mutable = mutable
+        self._asking = threading.Lock()
+        self._reachable: bool | None = None
 
     def check(self, urn: str, old: ResourceState | None, inputs: Properties) -> Properties:
         """Name the object where the program doesn't, as the provider does: the resource's name and a random part."""
         for key in ("apiVersion", "kind"):
             if not isinstance(inputs.get(key), str):
                 raise EngineError(f"{urn}: {key} must be a text")
+        inputs = normalized(inputs)
         metadata = inputs.get("metadata") or {}
         if isinstance(metadata, dict) and not metadata.get("name") and not metadata.get("generateName"):
             held = reveal(old.inputs).get("metadata", {}) if old else {}
@@ -84,7 +87,7 @@ class KubernetesProvider:
 
     def diff(self, old: ResourceState, inputs: Properties) -> Diff:
         """Compare inputs; where they differ, a dry run tells whether the server lets the change be made in place."""
-        changes = compare(reveal(old.inputs), inputs)
+        changes = compare(normalized(reveal(old.inputs)), inputs)
         if not changes:
             return Diff()
         kind = str(inputs.get("kind"))
@@ -104,6 +107,35 @@ class KubernetesProvider:
         except ApiError as error:
             return error.status == _UNPROCESSABLE and "immutable" in error.message
         return False
+
+    def rehearse(self, old: ResourceState | None, inputs: Properties) -> str:
+        """Let the server judge what a preview would apply, where it can be asked and everything is known."""
+        if has_unknown(inputs) or not self._answers():
+            return ""
+        manager = _manager(old) if old else self.creation_token()
+        try:
+            # Fields of an object that is replaced, or waits to be adopted, are no conflict of a creation.
+            live = self._apply(inputs, manager, dry_run=True, force=old is None)
+        except KindNotServed:
+            return ""  # its definition may be made by the very same run
+        except ApiError as error:
+            if error.status not in _REFUSALS or "dry run" in error.message:
+                return ""  # no answer, no right to ask, a namespace that the same run makes: `up` will tell
+            raise
+        if old is not None or self._upsert or all(m == manager for m in _managers(live)):
+            return ""
+        return f"{self._connect().name}: {ref_of(inputs)} is there already, and not of this stack's making"
+
+    def _answers(self) -> bool:
+        """Tell whether the cluster can be asked; found out once."""
+        with self._asking:
+            if self._reachable is None:
+                try:
+                    self._connect().request("GET", "/version", doing="asking for its version")
+                    self._reachable = True
+                except FlotillaError:
+                    self._reachable = False  # a preview does without
+            return self._reachable
 
     def create(self, urn: str, inputs: Properties, *, timeout: float | None, adopt: str) -> Live:
         """Apply the object; one that is there already is refused, unless a broken-off creation of ours left it.
@@ -129,13 +161,13 @@ class KubernetesProvider:
         manager = _manager(old)
         return self._ready(self._apply(inputs, manager), inputs, manager, timeout)
 
-    def _apply(self, inputs: Properties, manager: str, *, dry_run: bool = False) -> Object:
+    def _apply(self, inputs: Properties, manager: str, *, dry_run: bool = False, force: bool = False) -> Object:
         connection = self._connect()
-        force = self._force or annotation(inputs, _PATCH_FORCE) == "true"
+        force = force or self._force or annotation(inputs, _PATCH_FORCE) == "true"
         try:
             return connection.apply(_bare(inputs), field_manager=manager, force=force, dry_run=dry_run)
         except ApiError as error:
-            if error.status == _CONFLICT and not dry_run:
+            if error.status == _CONFLICT:
                 error.hint = (
                     "another manager owns the field: leave it to them (ignore_changes), "
                     f'or take it over with the annotation {_PATCH_FORCE}: "true"'
@@ -146,8 +178,8 @@ class KubernetesProvider:
         try:
             live = await_ready(self._connect(), live, timeout)
         except NotReady as error:
-            raise InitializationError(_outputs(error.live, inputs, manager), error.message) from None
-        return _outputs(live, inputs, manager)
+            raise InitializationError(outputs_of(error.live, inputs, manager), error.message) from None
+        return outputs_of(live, inputs, manager)
 
     def delete(self, old: ResourceState, *, timeout: float | None) -> None:
         """Delete the object, its dependents first, and wait until it is gone."""
@@ -172,52 +204,24 @@ class KubernetesProvider:
     def read(self, urn: str, resource_id: str, old: ResourceState | None) -> Live:
         """Read the object; its inputs are the old ones' fields with the values that the server has now."""
         if old is None:
-            raise EngineError(f"{urn}: an object is read by apiVersion and kind, which the program doesn't give")
+            raise EngineError(f"{urn}: an object is read by its type, which isn't given")
         live = self._connect().find(_ref_of_state(old))
         if live is None:
             return Live("", {})
-        inputs = reveal(old.inputs)
-        found = _outputs(live, inputs, _manager(old))
-        return Live(found.id, found.outputs, _overlay(inputs, live) if old.inputs else inputs)
+        if not old.inputs:  # the program doesn't manage it: what it declares of it is nothing
+            return replace(outputs_of(live, declarable(live), _manager(old)), inputs={})
+        return outputs_of(live, as_held(normalized(reveal(old.inputs)), live), _manager(old))
 
     def recover(self, urn: str, inputs: Properties, token: str) -> Live:
         """Find the object of a broken-off creation: the name alone isn't enough, its field manager must be ours."""
         live = self._connect().find(ref_of(inputs))
         if live is None or not _managed_by(live, token):
             return Live("", {})
-        return _outputs(live, inputs, token)
+        return outputs_of(live, inputs, token)
 
     def creation_token(self) -> str:
         """Return a field manager of its own, by which a broken-off creation is recognised."""
         return f"pulumi-kubernetes-{secrets.token_hex(4)}"
-
-
-def object_id(obj: Object) -> str:
-    """Return the resource ID of an object, as the provider has it: `namespace/name` or `name`."""
-    metadata = obj["metadata"]
-    return f"{metadata['namespace']}/{metadata['name']}" if metadata.get("namespace") else str(metadata["name"])
-
-
-def preview_outputs(inputs: Properties) -> Properties:
-    """Return what is known of an object before it is made."""
-    metadata = (
-        {**(inputs.get("metadata") or {}), "uid": UNKNOWN} if isinstance(inputs.get("metadata"), dict) else UNKNOWN
-    )
-    outputs = {**inputs, "metadata": metadata}
-    if inputs.get("type") == "kubernetes.io/service-account-token":
-        outputs["data"] = UNKNOWN
-    return outputs
-
-
-def preview_update(outputs: Properties, inputs: Properties) -> Properties:
-    """Return what is known of an object before it is changed: what the server gave it, and the new inputs over it."""
-    predicted: Properties = _laid_over(outputs, inputs)
-    return predicted
-
-
-def secret_outputs(outputs: Properties) -> tuple[str, ...]:
-    """Return the properties that are secret by their kind alone."""
-    return ("data", "stringData") if outputs.get("kind") == "Secret" else ()
 
 
 def _marked(change: Change, patterns: list[Any]) -> Change:
@@ -225,50 +229,30 @@ def _marked(change: Change, patterns: list[Any]) -> Change:
     return Change(change.path, change.kind, change.old, change.new, replaces=replaces)
 
 
-def _outputs(live: Object, inputs: Properties, manager: str) -> Live:
-    metadata = {key: value for key, value in live["metadata"].items() if key != "managedFields"}
-    outputs = {**live, "metadata": metadata, INITIAL_API_VERSION: inputs.get("apiVersion"), FIELD_MANAGER: manager}
-    return Live(object_id(live), outputs, inputs)
-
-
 def _bare(inputs: Properties) -> Object:
-    return {key: value for key, value in inputs.items() if key not in _OWN_KEYS and value is not None}
+    return {key: value for key, value in inputs.items() if key not in OWN_KEYS and value is not None}
 
 
 def _manager(old: ResourceState) -> str:
     return str(old.outputs.get(FIELD_MANAGER) or f"pulumi-kubernetes-{secrets.token_hex(4)}")
 
 
+def _managers(obj: Object) -> set[str]:
+    return {str(entry.get("manager")) for entry in obj["metadata"].get("managedFields") or []}
+
+
 def _managed_by(obj: Object, manager: str) -> bool:
-    return any(entry.get("manager") == manager for entry in obj["metadata"].get("managedFields") or [])
+    return manager in _managers(obj)
 
 
 def _ref_of_state(old: ResourceState) -> ObjectRef:
-    source = reveal(old.outputs) if old.outputs.get("apiVersion") else reveal(old.inputs)
+    known = [source for source in (old.outputs, old.inputs) if source.get("apiVersion")]
+    api_version, kind = (reveal(known[0][key]) for key in ("apiVersion", "kind")) if known else _named_by(old.type)
     namespace, _, name = old.id.rpartition("/")
-    return ObjectRef(source["apiVersion"], source["kind"], name, namespace)
+    return ObjectRef(api_version, kind, name, namespace)
 
 
-def _overlay(inputs: Properties, live: Object) -> Properties:
-    """Return the inputs with the server's values: the same where nothing was changed by anybody."""
-    if inputs.get("kind") == "Secret" and "stringData" in inputs:
-        data = live.get("data") or {}
-        text = {key: base64.b64decode(value).decode(errors="replace") for key, value in data.items()}
-        live = {**live, "stringData": {key: text[key] for key in inputs["stringData"] if key in text}}
-    result: Properties = _held(inputs, live)
-    return result
-
-
-def _held(wanted: Any, actual: Any) -> Any:
-    if isinstance(wanted, dict) and isinstance(actual, dict):
-        return {key: _held(value, actual.get(key)) for key, value in wanted.items()}
-    if isinstance(wanted, list) and isinstance(actual, list) and len(wanted) == len(actual):
-        return [_held(one, other) for one, other in zip(wanted, actual, strict=True)]
-    return wanted if not differences(wanted, actual) else actual
-
-
-def _laid_over(old: Any, new: Any) -> Any:
-    """Return `new` laid over `old`, map by map."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        return {**old, **{key: _laid_over(old.get(key), value) for key, value in new.items()}}
-    return new
+def _named_by(type_: str) -> tuple[str, str]:
+    """Read a type token: `kubernetes:core/v1:ConfigMap` is the ConfigMap of v1."""
+    _, group_version, kind = type_.split(":")
+    return group_version.removeprefix("core/"), kind

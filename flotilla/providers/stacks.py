@@ -42,6 +42,10 @@ class StackReferences:
         """Refuse to manage one."""
         raise self._unmanaged(urn)
 
+    def rehearse(self, old: ResourceState | None, inputs: Properties) -> str:
+        """Refuse to manage one."""
+        raise self._unmanaged(old.urn if old else STACK_REFERENCE)
+
     def create(self, urn: str, inputs: Properties, *, timeout: float | None, adopt: str) -> Live:
         """Refuse to manage one."""
         raise self._unmanaged(urn)

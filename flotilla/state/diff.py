@@ -41,11 +41,13 @@ class Diff:
 
     changes: tuple[Change, ...] = ()
     delete_before_replace: bool = False
+    moved: bool = False
+    """It belongs to another provider now, so to another place."""
 
     @property
     def replaces(self) -> bool:
         """Tell whether the resource can't be changed in place."""
-        return any(change.replaces for change in self.changes)
+        return self.moved or any(change.replaces for change in self.changes)
 
 
 def parse_path(text: str) -> Path:

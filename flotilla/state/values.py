@@ -19,6 +19,8 @@ _SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a signature
 _ASSETS = frozenset({"c44067f5952c0a294b673a41bacd8c17", "0def7320c3a5731c473e5ecbe6d01bc7"})
 _OUTPUT_VALUE = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
 UNKNOWN_TEXT = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+INPUTS_KEY = "__inputs"
+"""Where the Kubernetes provider keeps a copy of the inputs among the outputs: it compares with nothing else."""
 
 Properties = dict[str, Any]
 
@@ -187,6 +189,12 @@ def seal(value: Any, like: Any) -> Any:
     if isinstance(value, list) and isinstance(like, list) and len(value) == len(like):
         return [seal(entry, other) for entry, other in zip(value, like, strict=True)]
     return value
+
+
+def seal_outputs(outputs: Properties, inputs: Properties) -> Properties:
+    """Mark as secret in a resource's outputs what is secret in its inputs, in the copy of them among it, too."""
+    sealed: Properties = seal(outputs, {**inputs, INPUTS_KEY: inputs})
+    return sealed
 
 
 def seal_at(value: Any, path: tuple[str | int, ...], like: Properties) -> Any:

@@ -9,6 +9,7 @@ from flotilla.engine.stack import EmbeddedStack
 from flotilla.kube.objects import ObjectRef
 from flotilla.state.config import Project
 from tests.bench.kills import Subject
+from tests.contract.fleet import cluster_in
 
 pytestmark = pytest.mark.sandbox
 
@@ -47,9 +48,8 @@ def run(cluster, tmp_path, monkeypatch):
 
     def run(verb, *manifests, options=None, provider=None, **arguments):
         def program():
-            made = k8s.Provider(
-                "cluster", kubeconfig=cluster.kubeconfig.read_text(), cluster_identifier="member1", **(provider or {})
-            )
+            where = {"kubeconfig": cluster.kubeconfig.read_text(), "cluster_identifier": "member1"}
+            made = k8s.Provider("cluster", **{**where, **(provider or {})})
             for manifest in manifests:
                 opts = pulumi.ResourceOptions(provider=made, **(options or {}))
                 KubernetesObject(manifest["metadata"]["name"], manifest, opts)
@@ -58,6 +58,12 @@ def run(cluster, tmp_path, monkeypatch):
         return getattr(stack, verb)(**arguments)
 
     return run
+
+
+@pytest.fixture(scope="module")
+def fresh_cluster(binaries, tmp_path_factory):
+    with cluster_in(tmp_path_factory.mktemp("other"), "member2", binaries, nodes=0) as one:
+        yield one
 
 
 def ops(result):
@@ -125,6 +131,33 @@ def test_what_is_there_already_is_not_taken_over(run, connection, namespace):
     assert "already exists and is not this stack's" in result.failures[0]
     run("destroy")
     assert connection.find(ObjectRef("apps/v1", "Deployment", "web", namespace)) is not None
+
+
+def test_a_preview_says_what_up_would_stop_at(run, connection, namespace):
+    connection.apply(deployment(namespace), field_manager="kubectl")
+    result = run("preview", deployment(namespace))
+    assert result.failures == []
+    (warning,) = [message for message in result.messages if message.startswith("warning:")]
+    assert f"Deployment {namespace}/web is there already" in warning
+    wrong = deployment(namespace)
+    wrong["metadata"]["name"] = "Not_A_Name"
+    assert "Invalid value" in run("preview", wrong).failures[0]
+    elsewhere = deployment("nowhere-yet")
+    assert run("preview", elsewhere).failures == [], "the same run may make its namespace"
+
+
+def test_what_moves_to_another_cluster_is_deleted_in_the_old_one(run, connection, namespace, fresh_cluster):
+    ref = ObjectRef("v1", "Secret", "s", namespace)
+    assert run("up", secret(namespace, "a")).failures == []
+    other = {"kubeconfig": fresh_cluster.kubeconfig.read_text(), "cluster_identifier": "member2"}
+    there = fresh_cluster.connection()
+    space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+    there.create(space, field_manager="test")
+    assert run("up", secret(namespace, "a"), provider=other).failures == []
+    assert connection.find(ref) is None
+    assert there.find(ref) is not None
+    run("destroy")
+    assert there.find(ref) is None
 
 
 def test_a_conflict_names_the_owner_and_force_takes_over(run, connection, namespace):

@@ -5,23 +5,27 @@ import os
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 
 import pulumi
 import pytest
 
 from flotilla.engine.goal import keep_ignored, seconds
+from flotilla.engine.registry import referred
 from flotilla.engine.stack import EmbeddedStack
 from flotilla.engine.steps import Op
 from flotilla.errors import EngineError
+from flotilla.kube.quantities import canonical
 from flotilla.providers.awaits import check_for
-from flotilla.providers.kubernetes import KubernetesProvider, preview_update
+from flotilla.providers.kubernetes import KubernetesProvider
+from flotilla.providers.objects import normalized, preview_update, secret_places
 from flotilla.state.backend import StackFiles, open_stack
 from flotilla.state.checkpoint import Encoder, Operation, ResourceState, Snapshot
 from flotilla.state.config import Project
 from flotilla.state.crypto import PassphraseCrypter, passphrase
 from flotilla.state.diff import compare, parse_path, path_text
 from flotilla.state.urns import make_urn
-from flotilla.state.values import UNKNOWN, Secret, from_struct, has_unknown, mask, seal, to_struct
+from flotilla.state.values import UNKNOWN, Secret, from_struct, has_unknown, mask, reveal, seal, to_struct
 from tests.conformance.file_resource import FileResource
 
 # Made by `pulumi stack init` and `pulumi config set --secret` of 3.259.0 under the passphrase "abc".
@@ -179,6 +183,48 @@ def test_a_preview_knows_what_the_server_gave():
     new = preview_update(outputs, {**DEPLOYMENT, "spec": {"replicas": 2}})
     assert new["metadata"] == {"name": "a", "uid": "u", "generation": 3}
     assert new["spec"]["replicas"] == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "held"),
+    [
+        ("0.5", "500m"), (0.25, "250m"), ("1000m", "1"), ("1.5", "1500m"), ("1000", "1k"), ("0.0005", "500u"),
+        ("0.5Gi", "512Mi"), ("2048Mi", "2Gi"), ("100Ki", "100Ki"), ("1e3", "1e3"), ("0", "0"), ("many", "many"),
+    ],
+)  # fmt: skip
+def test_quantities_are_kept_as_servers_hold_them(given, held):
+    assert canonical(given) == held
+
+
+def test_inputs_are_kept_as_the_provider_keeps_them():
+    limits = {"spec": {"containers": [{"resources": {"limits": {"cpu": "0.5"}}}]}}
+    kept = normalized({"apiVersion": "v1", "kind": "Pod", **limits})
+    assert kept["spec"]["containers"][0]["resources"]["limits"] == {"cpu": "500m"}
+    custom = {"apiVersion": "example.com/v1", "kind": "Thing", **limits}
+    assert normalized(custom) == custom, "what a custom kind means by it is its own affair"
+    secret = {"apiVersion": "v1", "kind": "Secret", "data": {"a": "YQ=="}, "stringData": {"b": "b"}}
+    assert normalized(secret) == {"apiVersion": "v1", "kind": "Secret", "data": {"a": "YQ==", "b": "Yg=="}}
+    unknown = {**secret, "stringData": {"b": UNKNOWN}}
+    assert normalized(unknown) == unknown
+
+
+@pytest.mark.parametrize(
+    "text", [Secret({"b": "b"}), {"b": Secret("b")}, {"b": Secret(UNKNOWN)}, Secret(UNKNOWN)], ids=str
+)
+def test_a_secrets_text_stays_secret_as_data(text):
+    inputs = {"apiVersion": "v1", "kind": "Secret", "stringData": text}
+    sealed = seal(normalized(reveal(inputs)), secret_places(inputs))
+    held = sealed.get("data", sealed.get("stringData"))
+    assert isinstance(held, Secret) or isinstance(held["b"], Secret)
+
+
+def test_a_replaced_provider_is_told_by_its_id():
+    old, new = resource("cluster"), resource("cluster")
+    old, new = replace(old, id="old"), replace(new, id="new")
+    assert referred(f"{new.urn}::old", [new, old]) is old
+    assert referred(f"{new.urn}::new", [new, old]) is new
+    assert referred(f"{new.urn}::", [new, old]) is new
+    assert referred("urn:other::new", [new, old]) is None
 
 
 @pytest.mark.parametrize(

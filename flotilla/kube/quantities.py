@@ -1,0 +1,68 @@
+"""Kubernetes quantities in the form in which API servers hold them ("0.5" is "500m", "2048Mi" is "2Gi").
+
+The rules are those of k8s.io/apimachinery/pkg/api/resource (Quantity.CanonicalizeBytes).
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import ROUND_UP, Decimal
+from typing import Any
+
+from kubernetes.utils.quantity import parse_quantity
+
+_MAPS = frozenset({"limits", "requests", "hard", "capacity", "overhead"})
+_SCALARS = frozenset({"sizeLimit"})
+_BINARY = ("", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
+_DECIMAL = {-9: "n", -6: "u", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T", 15: "P", 18: "E"}
+_EXPONENT = re.compile(r"[eE][+-]?\d+$")
+_STEP = 1024
+
+
+def canonical(quantity: str | float) -> str:
+    """Return a quantity as an API server holds it; what isn't one comes back as it is."""
+    text = str(quantity)
+    if _EXPONENT.search(text):
+        return text  # "1e3" keeps its form
+    try:
+        value = Decimal(parse_quantity(text))
+    except ValueError:
+        return text
+    if text.endswith("i") and abs(value) >= _STEP:
+        return _binary(int(value.to_integral_value(ROUND_UP)))
+    return _decimal(value.quantize(Decimal("1e-9"), ROUND_UP))
+
+
+def _binary(value: int) -> str:
+    power = 0
+    while value % _STEP == 0 and power < len(_BINARY) - 1:
+        value //= _STEP
+        power += 1
+    return f"{value}{_BINARY[power]}"
+
+
+def _decimal(value: Decimal) -> str:
+    if not value:
+        return "0"
+    sign, digits, exponent = value.normalize().as_tuple()
+    mantissa, power = int("".join(map(str, digits))), int(exponent)
+    while power % 3 or power not in _DECIMAL:
+        mantissa, power = mantissa * 10, power - 1
+    return f"{'-' if sign else ''}{mantissa}{_DECIMAL[power]}"
+
+
+def canonicalized(value: Any) -> Any:
+    """Return the spec of a built-in kind with every quantity in it in its canonical form."""
+    if isinstance(value, list):
+        return [canonicalized(entry) for entry in value]
+    if not isinstance(value, dict):
+        return value
+    return {key: _entry(key, entry) for key, entry in value.items()}
+
+
+def _entry(key: str, value: Any) -> Any:
+    if key in _MAPS and isinstance(value, dict):
+        return {name: canonical(one) if isinstance(one, str | int | float) else one for name, one in value.items()}
+    if key in _SCALARS and isinstance(value, str | int | float):
+        return canonical(value)
+    return canonicalized(value)

@@ -1,0 +1,108 @@
+"""How the state keeps an object: inputs in their canonical form, outputs with what only the server knows.
+
+The forms are those of Pulumi's own provider, which reads the same state.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from flotilla.kube.objects import Object, differences
+from flotilla.kube.quantities import canonicalized
+from flotilla.providers import Live
+from flotilla.state.values import INPUTS_KEY, UNKNOWN, Properties, Secret, has_unknown
+
+FIELD_MANAGER = "__fieldManager"
+INITIAL_API_VERSION = "__initialApiVersion"
+OWN_KEYS = (FIELD_MANAGER, INITIAL_API_VERSION, INPUTS_KEY)
+_BOOKKEEPING = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "uid")
+
+
+def object_id(obj: Object) -> str:
+    """Return the resource ID of an object, as the provider has it: `namespace/name` or `name`."""
+    metadata = obj["metadata"]
+    return f"{metadata['namespace']}/{metadata['name']}" if metadata.get("namespace") else str(metadata["name"])
+
+
+def normalized(inputs: Properties) -> Properties:
+    """Return inputs in the form in which Pulumi's provider keeps them: quantities canonical, a Secret's text as data.
+
+    With something unknown in them they stay as they are, as there.
+    """
+    if has_unknown(inputs) or not _built_in(str(inputs.get("apiVersion"))):
+        return inputs
+    if isinstance(inputs.get("spec"), dict):
+        return {**inputs, "spec": canonicalized(inputs["spec"])}
+    text = inputs.get("stringData")
+    if inputs.get("kind") == "Secret" and text and all(isinstance(value, str) for value in text.values()):
+        encoded = {key: base64.b64encode(value.encode()).decode() for key, value in text.items()}
+        rest = {key: value for key, value in inputs.items() if key != "stringData"}
+        return {**rest, "data": {**(inputs.get("data") or {}), **encoded}}
+    return inputs
+
+
+def secret_places(inputs: Properties) -> Properties:
+    """Return inputs whose marks of secrets stand where `normalized` moves the values to."""
+    text, data = inputs.get("stringData"), inputs.get("data") or {}
+    if inputs.get("kind") != "Secret" or text is None:
+        return inputs
+    if isinstance(text, dict) and isinstance(data, dict):
+        return {**inputs, "data": {**data, **text}}
+    return {**inputs, "data": Secret(None)}
+
+
+def _built_in(api_version: str) -> bool:
+    group = api_version.rpartition("/")[0]
+    return "." not in group or group.endswith(".k8s.io")
+
+
+def secret_outputs(outputs: Properties) -> tuple[str, ...]:
+    """Return the properties that are secret by their kind alone."""
+    return ("data", "stringData") if outputs.get("kind") == "Secret" else ()
+
+
+def preview_outputs(inputs: Properties) -> Properties:
+    """Return what is known of an object before it is made."""
+    metadata = (
+        {**(inputs.get("metadata") or {}), "uid": UNKNOWN} if isinstance(inputs.get("metadata"), dict) else UNKNOWN
+    )
+    outputs = {**inputs, "metadata": metadata}
+    if inputs.get("type") == "kubernetes.io/service-account-token":
+        outputs["data"] = UNKNOWN
+    return outputs
+
+
+def preview_update(outputs: Properties, inputs: Properties) -> Properties:
+    """Return what is known of an object before it is changed: what the server gave it, and the new inputs over it."""
+    predicted: Properties = _laid_over(outputs, inputs)
+    return predicted
+
+
+def _laid_over(old: Any, new: Any) -> Any:
+    """Return `new` laid over `old`, map by map."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        return {**old, **{key: _laid_over(old.get(key), value) for key, value in new.items()}}
+    return new
+
+
+def declarable(live: Object) -> Properties:
+    """Return what a program could have declared of an object: all but its status and the server's bookkeeping."""
+    metadata = {key: value for key, value in live["metadata"].items() if key not in _BOOKKEEPING}
+    return {**{key: value for key, value in live.items() if key != "status"}, "metadata": metadata}
+
+
+def as_held(wanted: Any, actual: Any) -> Any:
+    """Return what is wanted with the values that the server has now: the same where nobody changed anything."""
+    if isinstance(wanted, dict) and isinstance(actual, dict):
+        return {key: as_held(value, actual.get(key)) for key, value in wanted.items()}
+    if isinstance(wanted, list) and isinstance(actual, list) and len(wanted) == len(actual):
+        return [as_held(one, other) for one, other in zip(wanted, actual, strict=True)]
+    return wanted if not differences(wanted, actual) else actual
+
+
+def outputs_of(live: Object, inputs: Properties, manager: str) -> Live:
+    """Return an object as the state keeps it: what the server has, the inputs, and who applies them."""
+    metadata = {key: value for key, value in live["metadata"].items() if key != "managedFields"}
+    kept = {INPUTS_KEY: inputs, INITIAL_API_VERSION: inputs.get("apiVersion"), FIELD_MANAGER: manager}
+    return Live(object_id(live), {**live, "metadata": metadata, **kept}, inputs)
