@@ -1,23 +1,38 @@
-"""Records what Pulumi's CLI does with every case: `python -m tests.conformance.record`, where the CLI is installed."""
+"""Records what Pulumi's CLI does with every case: `python -m tests.conformance.record`, where it is installed."""
 
 import json
-import subprocess
 import tempfile
 from pathlib import Path
 
 from flotilla.deploy.interface import EngineName
-from tests.conformance.cases import CASES
+from flotilla.sandbox.binaries import KUBERNETES, ensure
+from tests.conformance import cases, kubernetes_cases
+from tests.conformance.places import namespace_in
 from tests.conformance.runner import RECORDED, run_case
+from tests.conformance.versions import provider_version, pulumi_version
+from tests.contract.fleet import cluster_in
 
 
 def main() -> None:
-    version = subprocess.run(["pulumi", "version"], capture_output=True, text=True, check=True).stdout.strip()
-    for case in CASES:
+    versions = {"pulumi": pulumi_version()}
+    for case in cases.CASES:
         with tempfile.TemporaryDirectory() as folder:
-            acts = run_case(case, EngineName.PULUMI, Path(folder))
-        document = {"case": case.name, "pulumi": version, "acts": acts}
-        (RECORDED / f"{case.name}.json").write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
-        print(f"recorded {case.name}")
+            keep(case.name, versions, run_case(case, EngineName.PULUMI, Path(folder)))
+    versions |= {"provider": provider_version(), "kubernetes": KUBERNETES}
+    with (
+        tempfile.TemporaryDirectory() as sandbox,
+        cluster_in(Path(sandbox), "conformance", ensure(print), nodes=2) as one,
+    ):
+        for case in kubernetes_cases.CASES:
+            with tempfile.TemporaryDirectory() as folder, namespace_in(one) as place:
+                keep(case.name, versions, run_case(case, EngineName.PULUMI, Path(folder), place))
+
+
+def keep(name: str, versions: dict[str, str], acts: list[dict]) -> None:
+    """Write one recording."""
+    document = {"case": name, **versions, "acts": acts}
+    (RECORDED / f"{name}.json").write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
+    print(f"recorded {name}")
 
 
 if __name__ == "__main__":

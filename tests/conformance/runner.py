@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import sys
 from pathlib import Path
 
@@ -18,15 +17,17 @@ from flotilla.state.urns import DYNAMIC_PREFIX, PROVIDER_PREFIX
 from flotilla.state.values import Secret
 
 from .cases import Case
+from .places import Folder, Namespace
 
 RECORDED = Path(__file__).with_name("recorded")
 _PASSPHRASE = "conformance"
 
 
-def run_case(case: Case, engine: EngineName, folder: Path) -> list[dict]:
-    """Return one entry an act: the steps, whether it failed, the state and the files afterwards."""
-    project, files = folder / "project", folder / "files"
-    for made in (project, files, folder / "state"):
+def run_case(case: Case, engine: EngineName, folder: Path, place: Folder | Namespace | None = None) -> list[dict]:
+    """Return one entry an act: the steps, whether it failed, the state and what is there afterwards."""
+    place = place or Folder(folder / "files")
+    project = folder / "project"
+    for made in (project, folder / "state"):
         made.mkdir()
     (project / "Pulumi.yaml").write_text(yaml.safe_dump({"name": "conformance", "runtime": "python"}))
     os.environ["PULUMI_BACKEND_URL"] = f"file://{folder / 'state'}"
@@ -34,13 +35,32 @@ def run_case(case: Case, engine: EngineName, folder: Path) -> list[dict]:
     # The CLI runs dynamic providers in a process of their own, which must find this package.
     os.environ["PULUMI_PYTHON_CMD"] = sys.executable
     os.environ["PYTHONPATH"] = str(Path(__file__).parents[2])
-    return [_run_act(act, engine, project, files, folder) for act in case.acts]
+    return [_run_act(act, engine, project, place, folder) for act in case.acts]
 
 
-def _run_act(act, engine, project, files, folder) -> dict:
-    act.before(files)
+def recorded(case: Case) -> dict:
+    """Return what was recorded of a case: its acts, and the versions that they came from."""
+    document: dict = json.loads((RECORDED / f"{case.name}.json").read_text())
+    return document
+
+
+def own_environment(monkeypatch) -> None:
+    """Keep a case's environment from the tests after it, and the shell's from the case."""
+    for key in ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_PYTHON_CMD", "PYTHONPATH"):
+        monkeypatch.setenv(key, "")
+
+
+def compare(wanted: list[dict], done: list[dict]) -> None:
+    """Assert that acts did what was recorded, part by part."""
+    for number, (expected, actual) in enumerate(zip(wanted, json.loads(json.dumps(done)), strict=True), 1):
+        for part in expected:
+            assert actual[part] == expected[part], f"act {number} ({expected['act']}): {part} differs"
+
+
+def _run_act(act, engine, project, place, folder) -> dict:
+    act.before(place.handle)
     program = act.program
-    setting = Setting(project, "test", program=(lambda: program(files)) if program else (lambda: None))
+    setting = Setting(project, "test", program=(lambda: program(place.handle)) if program else (lambda: None))
     stack = PulumiStack(setting) if engine is EngineName.PULUMI else open_stack(engine, setting)
     targets = {"targets": act.targets} if act.targets else {}
     try:
@@ -55,9 +75,9 @@ def _run_act(act, engine, project, files, folder) -> dict:
         "failed": failed,
         # A failed run stops at once: how far the others got meanwhile is a matter of timing.
         "steps": sorted(steps, key=json.dumps) if not failed else [],
-        "outputs": outputs if not failed else {},
-        "state": _state(folder, files),
-        "files": {f.name: _scrubbed(json.loads(f.read_text()), files) for f in sorted(files.glob("*.json"))},
+        "outputs": place.scrubbed(outputs) if not failed else {},
+        "state": _state(folder, place, failed=failed),
+        "files": place.contents(),
     }
 
 
@@ -68,20 +88,21 @@ def _step(step) -> dict:
     return {"op": str(step.op), "urn": step.urn, "paths": paths}
 
 
-def _state(folder: Path, files: Path) -> list[dict]:
+def _state(folder: Path, place: Folder | Namespace, *, failed: bool) -> list[dict]:
     opened = open_state(StackFiles(folder / "state", "conformance", "test"), _PASSPHRASE, None)
     return [
         {
             "urn": r.urn,
             "type": r.type,
-            "id": "" if r.type.startswith(PROVIDER_PREFIX) else r.id,
+            "id": "" if r.type.startswith(PROVIDER_PREFIX) else place.scrubbed(r.id),
             "parent": r.parent,
             "protect": r.protect,
             "retain": r.retain_on_delete,
             "dependencies": sorted(r.dependencies),
             "provider": r.provider.rpartition("::")[0],
-            "inputs": _scrubbed(_plain(r.inputs), files),
-            "outputs": _scrubbed(_plain(r.outputs), files),
+            "inputs": place.scrubbed(_plain(r.inputs)),
+            # What a failed operation had seen of an object before it failed is nobody's promise.
+            "outputs": {} if failed and isinstance(place, Namespace) else place.scrubbed(_plain(r.outputs)),
         }
         for r in sorted(opened.snapshot.resources, key=lambda r: r.urn)
     ]
@@ -93,10 +114,6 @@ def _plain(value):
     if isinstance(value, dict):
         return {key: _plain(entry) for key, entry in sorted(value.items()) if key != "__provider"}
     return [_plain(entry) for entry in value] if isinstance(value, list) else value
-
-
-def _scrubbed(value, files: Path):
-    return json.loads(re.sub(re.escape(str(files)), "FILES", json.dumps(value)))
 
 
 def _is_default_provider(urn: str) -> bool:

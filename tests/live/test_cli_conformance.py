@@ -1,35 +1,49 @@
-"""Pulumi's installed CLI still does what the recordings say; a recording of another version is stale."""
-
-import json
-import shutil
-import subprocess
+"""Pulumi's installed programs still do what the recordings say; a recording of other versions is stale."""
 
 import pytest
 
 from flotilla.deploy.interface import EngineName
-from tests.conformance.cases import CASES
-from tests.conformance.runner import RECORDED, run_case
+from flotilla.sandbox.binaries import KUBERNETES
+from tests.conformance import cases, kubernetes_cases
+from tests.conformance.places import namespace_in
+from tests.conformance.runner import compare, own_environment, recorded, run_case
+from tests.conformance.versions import CLI_NEEDS, PROVIDER, missing, provider_version, pulumi_version
+from tests.contract.fleet import cluster_in, programs
 
 pytestmark = pytest.mark.live
+_STALE = "the recording is stale: run `python -m tests.conformance.record`"
 
-NEEDED = ("pulumi", "pulumi-resource-pulumi-python")
+
+def require(*names):
+    lacking = missing(*names)
+    if lacking:
+        pytest.skip(f"not on the PATH: {', '.join(lacking)}")
 
 
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch):
-    missing = [name for name in NEEDED if shutil.which(name) is None]
-    if missing:
-        pytest.skip(f"not on the PATH: {', '.join(missing)}")
-    for key in ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_PYTHON_CMD", "PYTHONPATH"):
-        monkeypatch.setenv(key, "")
+    require(*CLI_NEEDS)
+    own_environment(monkeypatch)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    require(*CLI_NEEDS, PROVIDER)
+    with cluster_in(tmp_path_factory.mktemp("conformance"), "conformance", programs(), nodes=2) as one:
+        yield one
+
+
+@pytest.mark.parametrize("case", cases.CASES, ids=lambda case: case.name)
 def test_the_cli_does_what_was_recorded(case, tmp_path):
-    document = json.loads((RECORDED / f"{case.name}.json").read_text())
-    version = subprocess.run(["pulumi", "version"], capture_output=True, text=True, check=True).stdout.strip()
-    assert document["pulumi"] == version, "the recording is stale: run `python -m tests.conformance.record`"
-    done = json.loads(json.dumps(run_case(case, EngineName.PULUMI, tmp_path)))
-    for number, (expected, actual) in enumerate(zip(document["acts"], done, strict=True), 1):
-        for part in expected:
-            assert actual[part] == expected[part], f"act {number} ({expected['act']}): {part} differs"
+    document = recorded(case)
+    assert document["pulumi"] == pulumi_version(), _STALE
+    compare(document["acts"], run_case(case, EngineName.PULUMI, tmp_path))
+
+
+@pytest.mark.parametrize("case", kubernetes_cases.CASES, ids=lambda case: case.name)
+def test_the_provider_does_what_was_recorded(case, cluster, tmp_path):
+    document = recorded(case)
+    held = (document["pulumi"], document["provider"], document["kubernetes"])
+    assert held == (pulumi_version(), provider_version(), KUBERNETES), _STALE
+    with namespace_in(cluster) as place:
+        compare(document["acts"], run_case(case, EngineName.PULUMI, tmp_path, place))

@@ -1,0 +1,109 @@
+"""Where a case's program puts its resources: a folder of files, or a namespace of a real cluster."""
+
+import base64
+import json
+import re
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from flotilla.kube.connection import Connection
+from flotilla.kube.objects import ObjectRef
+from flotilla.sandbox.clusters import SandboxCluster
+
+_KINDS = (
+    ("v1", "ConfigMap"),
+    ("v1", "Secret"),
+    ("v1", "Service"),
+    ("v1", "ServiceAccount"),
+    ("apps/v1", "Deployment"),
+)
+_OF_EVERY_NAMESPACE = ("kube-root-ca.crt", "default")
+# What a server makes up: no two runs have the same.
+_MADE_UP = ("uid", "resourceVersion", "creationTimestamp", "managedFields", "generation", "selfLink")
+_CREDENTIALS = ("token", "ca.crt")
+_IDENTITY = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+class Folder:
+    """Files that stand for what a cluster would hold."""
+
+    def __init__(self, path: Path) -> None:
+        path.mkdir()
+        self.handle = path
+
+    def contents(self) -> dict[str, Any]:
+        """Everything that is there, by name."""
+        return {f.name: self.scrubbed(json.loads(f.read_text())) for f in sorted(self.handle.glob("*.json"))}
+
+    def scrubbed(self, value: Any) -> Any:
+        """A value without what differs from run to run."""
+        return json.loads(re.sub(re.escape(str(self.handle)), "FILES", json.dumps(value)))
+
+
+class Namespace:
+    """A namespace of a cluster; programs and what happens by hand get the place itself."""
+
+    def __init__(self, connection: Connection, kubeconfig: str, name: str) -> None:
+        self.connection = connection
+        self.kubeconfig = kubeconfig
+        self.name = name
+        self.handle = self
+
+    def ref(self, api_version: str, kind: str, name: str) -> ObjectRef:
+        """One of its objects."""
+        return ObjectRef(api_version, kind, name, self.name)
+
+    def contents(self) -> dict[str, Any]:
+        """Everything that a case can have made, by kind and name, without the server's own bookkeeping."""
+        found = {}
+        for api_version, kind in _KINDS:
+            for obj in self.connection.list(api_version, kind, namespace=self.name):
+                name = obj["metadata"]["name"]
+                if name not in _OF_EVERY_NAMESPACE:
+                    whole = {"apiVersion": api_version, "kind": kind, **obj}
+                    found[f"{kind}/{name}"] = {key: value for key, value in whole.items() if key != "status"}
+        scrubbed: dict[str, Any] = self.scrubbed(found)
+        return dict(sorted(scrubbed.items()))
+
+    def scrubbed(self, value: Any) -> Any:
+        """A value without what differs from run to run."""
+        text = json.dumps(_without_made_up(value))
+        shown = {json.dumps(self.kubeconfig)[1:-1]: "KUBECONFIG", self.name: "NAMESPACE"}
+        shown[base64.b64encode(self.name.encode()).decode()] = "NAMESPACE IN BASE64"
+        for held, name in shown.items():
+            text = text.replace(held, name)
+        text = _IDENTITY.sub("IDENTITY", text)
+        return json.loads(re.sub(r"(?<=-)[0-9a-f]{8}(?=\")", "RANDOM", text))
+
+
+@contextmanager
+def namespace_in(cluster: SandboxCluster) -> Iterator[Namespace]:
+    """A namespace of its own for one case."""
+    name = f"case-{uuid.uuid4().hex[:6]}"
+    connection = cluster.connection()
+    connection.create(
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}, field_manager="conformance"
+    )
+    try:
+        yield Namespace(connection, cluster.kubeconfig.read_text(), name)
+    finally:
+        connection.delete(ObjectRef("v1", "Namespace", name), propagation="Background")
+
+
+def _without_made_up(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_made_up(entry) for entry in value]
+    if not isinstance(value, dict):
+        return value
+    kept = {}
+    for key, entry in value.items():
+        if key == "metadata" and isinstance(entry, dict):
+            entry = {k: v for k, v in entry.items() if k not in _MADE_UP}  # noqa: PLW2901
+        if key == "__fieldManager" or key in _CREDENTIALS:
+            kept[key] = key.strip("_").upper()
+        elif key != "status":
+            kept[key] = _without_made_up(entry)
+    return kept

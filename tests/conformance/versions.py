@@ -1,0 +1,37 @@
+"""Which versions of Pulumi's programs are installed."""
+
+import shutil
+import subprocess
+
+import grpc
+from google.protobuf import empty_pb2
+from pulumi.runtime.proto import provider_pb2_grpc
+
+CLI_NEEDS = ("pulumi", "pulumi-resource-pulumi-python")
+PROVIDER = "pulumi-resource-kubernetes"
+_SECONDS = 30
+
+
+def missing(*names: str) -> list[str]:
+    """Return which of these programs aren't on the PATH."""
+    return [name for name in names if shutil.which(name) is None]
+
+
+def pulumi_version() -> str:
+    """Return the CLI's version, such as v3.259.0."""
+    told = subprocess.run(["pulumi", "version"], capture_output=True, text=True, check=True).stdout.strip()
+    return f"v{told.removeprefix('v')}"
+
+
+def provider_version() -> str:
+    """Return the Kubernetes provider's version, such as v4.32.0: it tells it only to those who start it."""
+    process = subprocess.Popen([PROVIDER, "127.0.0.1:0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        assert process.stdout is not None
+        with grpc.insecure_channel(f"127.0.0.1:{int(process.stdout.readline())}") as channel:
+            grpc.channel_ready_future(channel).result(timeout=_SECONDS)
+            told = provider_pb2_grpc.ResourceProviderStub(channel).GetPluginInfo(empty_pb2.Empty(), timeout=_SECONDS)
+        return f"v{str(told.version).removeprefix('v')}"
+    finally:
+        process.kill()
+        process.wait()

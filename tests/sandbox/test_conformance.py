@@ -1,0 +1,17 @@
+"""The embedded engine does with objects of a real cluster what Pulumi's CLI and its provider were recorded doing."""
+
+import pytest
+
+from flotilla.deploy.interface import EngineName
+from tests.conformance.kubernetes_cases import CASES
+from tests.conformance.places import namespace_in
+from tests.conformance.runner import compare, own_environment, recorded, run_case
+
+pytestmark = pytest.mark.sandbox
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_embedded_engine_does_what_the_provider_does(case, cluster, tmp_path, monkeypatch):
+    own_environment(monkeypatch)
+    with namespace_in(cluster) as place:
+        compare(recorded(case)["acts"], run_case(case, EngineName.EMBEDDED, tmp_path, place))
