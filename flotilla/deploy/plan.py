@@ -89,19 +89,21 @@ class FleetPlan:
 
 def fleet_plan(result: Result) -> FleetPlan:
     """Read a plan from the steps of a preview, or of what was done."""
-    steps = [step for step in result.steps if step.op is not Op.REPLACE]
+    # What is independent runs side by side, in an order that nobody chose: a plan has the same one every time.
+    ordered = sorted(result.steps, key=lambda step: (step.urn, step.op))
+    steps = [step for step in ordered if step.op is not Op.REPLACE]
     before = _facts(steps, "old")
     after = _facts(steps, "new")
-    clusters = tuple(_cluster_plan(step) for step in sorted(steps, key=lambda s: s.name) if step.type == CLUSTER_TYPE)
+    clusters = tuple(_cluster_plan(step) for step in steps if step.type == CLUSTER_TYPE)
     workloads = []
     rendered: dict[str, list[Object]] = {}
-    for step in sorted(steps, key=lambda s: s.name):
+    for step in steps:
         if step.type == ROLLOUT_TYPE:
             plan, objects = _workload_plan(step, before, after)
             workloads.append(plan)
             for cluster, items in objects.items():
                 rendered.setdefault(cluster, []).extend(items)
-    return FleetPlan(clusters, tuple(workloads), _objects(steps), _changed(result.steps), rendered)
+    return FleetPlan(clusters, tuple(workloads), _objects(steps), _changed(ordered), rendered)
 
 
 def _facts(steps: list[Step], side: str) -> list[ClusterFacts]:

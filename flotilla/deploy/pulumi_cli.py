@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,11 @@ from flotilla.engine.steps import Op, Phase, Result, Step, StepEvent
 from flotilla.errors import EngineError
 from flotilla.state.checkpoint import ResourceState, Snapshot, from_export
 from flotilla.state.crypto import passphrase
-from flotilla.state.diff import Change, ChangeKind, parse_path
-from flotilla.state.urns import PROVIDER_PREFIX
+from flotilla.state.diff import Change, ChangeKind, compare, parse_path
+from flotilla.state.urns import DYNAMIC_PREFIX, is_default_provider
 from flotilla.state.values import SIGNATURE_KEY, Secret
 
 _OPERATIONS = {str(op): op for op in Op}
-_HIDDEN_SUFFIX = "::default"
 
 
 class PulumiStack:
@@ -159,7 +159,7 @@ class _Collector:
 
     def _begin(self, metadata: Any) -> None:
         op = _OPERATIONS.get(_text(metadata.op))
-        if op in (None, Op.REFRESH) or _hidden(metadata.urn, metadata.type):
+        if op in (None, Op.REFRESH) or is_default_provider(metadata.urn, metadata.type):
             return  # what a refresh finds is told when it has looked
         step = step_of(metadata, op)
         self._begun[metadata.urn] = step
@@ -169,7 +169,7 @@ class _Collector:
 
     def _outputs(self, metadata: Any) -> None:
         begun = self._begun.get(metadata.urn)
-        if begun is None and not _hidden(metadata.urn, metadata.type):
+        if begun is None and not is_default_provider(metadata.urn, metadata.type):
             op = _OPERATIONS.get(_text(metadata.op))
             if op is not None:
                 step = step_of(metadata, Op.SAME if op is Op.REFRESH else op)
@@ -197,6 +197,16 @@ class _Collector:
 def step_of(metadata: Any, op: Op) -> Step:
     """Return the step that an event's metadata tells of."""
     old, new = _state(metadata.old), _state(metadata.new)
+    changes = _detailed(metadata, old, new)
+    if metadata.type.startswith(DYNAMIC_PREFIX) and op in (Op.UPDATE, Op.REPLACE) and not changes and old and new:
+        # The CLI tells of a dynamic resource only that something differs, and what asks for a replacement.
+        replacing = {parse_path(key)[0] for key in metadata.keys or []}
+        changes = [replace(c, replaces=c.path[0] in replacing) for c in compare(old.inputs, new.inputs)]
+    provider = metadata.provider or ""
+    return Step(op, metadata.urn, metadata.type, provider, tuple(changes), old, new)
+
+
+def _detailed(metadata: Any, old: ResourceState | None, new: ResourceState | None) -> list[Change]:
     changes = []
     for path, difference in sorted((metadata.detailed_diff or {}).items()):
         kind = _text(difference.diff_kind)
@@ -210,8 +220,7 @@ def step_of(metadata: Any, op: Op) -> Step:
                 replaces=kind.endswith("-replace"),
             )
         )
-    provider = metadata.provider or ""
-    return Step(op, metadata.urn, metadata.type, provider, tuple(changes), old, new)
+    return changes
 
 
 def _state(metadata: Any) -> ResourceState | None:
@@ -252,11 +261,6 @@ def _at(value: Any, path: tuple[str | int, ...]) -> Any:
         else:
             return None
     return value
-
-
-def _hidden(urn: str, type_: str) -> bool:
-    """Default providers are the engine's own affair; Pulumi's display hides them, too."""
-    return type_.startswith(PROVIDER_PREFIX) and _HIDDEN_SUFFIX in urn
 
 
 def _text(value: Any) -> str:

@@ -83,8 +83,7 @@ class Deployment(Ledger):
     def _leave(self, urn: str, goal: Goal, old: ResourceState | None) -> ResourceState:
         """Answer for a resource that isn't targeted: as it is; one that doesn't exist is not created."""
         if old is None:
-            with self.lock:
-                self.result.steps.append(Step(Op.SAME, urn, goal.type, goal.provider, detail="not targeted"))
+            self.note(Step(Op.SAME, urn, goal.type, goal.provider, detail="not targeted"))
             return ResourceState(urn=urn, custom=True, type=goal.type, inputs=goal.inputs)
         self._finish_same(Step(Op.SAME, urn, goal.type, old.provider, old=old, new=old), replace(old, urn=urn))
         return old
@@ -181,7 +180,7 @@ class Deployment(Ledger):
     def _replaced_later(self, step: Step, old: ResourceState) -> None:
         """Tell of a replacement whose old copy stays until the end of the run, for what still depends on it."""
         with self.lock:
-            self.result.steps.append(step)
+            self.note(step)
             self.removed.add(id(old))
             self.leftovers.append(replace(old, delete=True))
 
@@ -206,7 +205,7 @@ class Deployment(Ledger):
 
     def _finish_same(self, step: Step, new: ResourceState) -> None:
         with self.lock:
-            self.result.steps.append(step)
+            self.note(step)
             # An unchanged resource needs no write of its own: the next one, or the end, takes it along.
             self.news[step.urn] = new
             self.pending.pop(step.urn, None)
@@ -323,8 +322,7 @@ class Deployment(Ledger):
         self.refuse_protected(old, "replaced")
         step = Step(Op.REPLACE, urn, goal.type, goal.provider, diff.changes, old)
         if diff.delete_before_replace:
-            with self.lock:
-                self.result.steps.append(step)
+            self.note(step)
             for dependent in [*self._replaced_with(old), old]:
                 self.delete(dependent, Op.DELETE_REPLACED)
                 self.replaced_early.add(dependent.urn)

@@ -13,6 +13,7 @@ from flotilla.engine.steps import Listener, Phase, Result, Step, StepEvent
 from flotilla.errors import FlotillaError
 from flotilla.providers.stacks import ReadStack, no_stacks
 from flotilla.state.checkpoint import Operation, ResourceState, Snapshot, renamed
+from flotilla.state.urns import is_default_provider
 
 PARALLEL = 512
 """Operations at once, by default. Most of them wait until a server is done with something: a member's Cluster until
@@ -105,6 +106,14 @@ class Ledger:
         if not self.options.dry_run:
             self.save()
 
+    def note(self, step: Step) -> bool:
+        """Take a step into the result, where it is one that is told of; tell whether it is."""
+        told = not is_default_provider(step.urn, step.type)
+        if told:
+            with self.lock:
+                self.result.steps.append(step)
+        return told
+
     def run(self, step: Step, pending: Operation | None, action: Callable[[], None]) -> None:
         """Carry out a step: say so, note it in the state as begun, do it, say how it went.
 
@@ -112,12 +121,11 @@ class Ledger:
             Refused: it failed; the reason is in the result, and the deployment winds down.
         """
         started = time.monotonic()
-        self.listener(StepEvent(Phase.BEGIN, step))
-        with self.lock:
-            self.result.steps.append(step)
+        tell = self.listener if self.note(step) else lambda _: None
+        tell(StepEvent(Phase.BEGIN, step))
         if self.options.dry_run:
             action()
-            self.listener(StepEvent(Phase.DONE, step))
+            tell(StepEvent(Phase.DONE, step))
             return
         try:
             with self.slots:
@@ -128,13 +136,13 @@ class Ledger:
                     self.save()
                 action()
         except Refused:
-            with self.lock:
+            with self.lock, suppress(ValueError):
                 self.result.steps.remove(step)
             raise
         except Exception as error:
             self.fail(step, error, time.monotonic() - started)
             raise Refused(step.urn) from error
-        self.listener(StepEvent(Phase.DONE, step, time.monotonic() - started))
+        tell(StepEvent(Phase.DONE, step, time.monotonic() - started))
 
     def _refuse_while_ending(self, step: Step) -> None:
         if self.ending.is_set():

@@ -64,7 +64,7 @@ def _record(deployment: Deployment, old: ResourceState, found: ResourceState | N
         gone.add(old.urn)
         with deployment.lock:
             deployment.removed.add(id(old))
-            deployment.result.steps.append(Step(Op.DELETE, old.urn, old.type, old.provider, old=old))
+            deployment.note(Step(Op.DELETE, old.urn, old.type, old.provider, old=old))
         return
     changes = _differences(deployment, old, found) if found is not old else ()
     if changes:
@@ -79,7 +79,7 @@ def _record(deployment: Deployment, old: ResourceState, found: ResourceState | N
         )
     op = Op.UPDATE if changes else Op.SAME
     with deployment.lock:
-        deployment.result.steps.append(Step(op, old.urn, old.type, old.provider, changes, old, found))
+        deployment.note(Step(op, old.urn, old.type, old.provider, changes, old, found))
         if old.delete:
             return
         deployment.news[old.urn] = found

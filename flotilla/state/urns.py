@@ -37,3 +37,8 @@ def provider_of(reference: str) -> str:
 def package_of(type_: str) -> str:
     """Return the package whose provider manages a type."""
     return type_.split(":", 1)[0]
+
+
+def is_default_provider(urn: str, type_: str) -> bool:
+    """Tell a package's default provider, the engine's own affair: Pulumi's display hides it, too."""
+    return type_.startswith(PROVIDER_PREFIX) and name_of(urn).startswith("default")

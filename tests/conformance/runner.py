@@ -66,7 +66,7 @@ def _run_act(act, engine, project, place, folder) -> dict:
     try:
         result = getattr(stack, act.verb)(**targets)
         failed = bool(result.failures)
-        steps = [_step(step) for step in result.steps if not _is_default_provider(step.urn)]
+        steps = [_step(step) for step in result.steps]
         outputs = {key: _plain(value) for key, value in sorted(result.outputs.items())} if act.verb == "up" else {}
     except FlotillaError:
         failed, steps, outputs = True, [], {}
@@ -114,7 +114,3 @@ def _plain(value):
     if isinstance(value, dict):
         return {key: _plain(entry) for key, entry in sorted(value.items()) if key != "__provider"}
     return [_plain(entry) for entry in value] if isinstance(value, list) else value
-
-
-def _is_default_provider(urn: str) -> bool:
-    return PROVIDER_PREFIX in urn and urn.endswith("::default")

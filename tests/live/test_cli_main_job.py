@@ -1,11 +1,13 @@
 """The main job with Pulumi's own commands: what a user of `pulumi` types, on real Karmada."""
 
+import json
 import os
 import shutil
 import subprocess
 
 import pytest
 
+from flotilla.cli.main import main
 from tests.contract.fleet import policies_in
 from tests.contract.main_job import NGINX, deployed, everything, members
 
@@ -19,7 +21,8 @@ def pulumi(fleet, repository, monkeypatch, tmp_path):
     missing = [name for name in NEEDED if shutil.which(name) is None]
     if missing:
         pytest.skip(f"not on the PATH: {', '.join(missing)}")
-    (fleet.project / ".venv").symlink_to(repository / ".venv")
+    environment = fleet.project / ".venv"
+    environment.symlink_to(repository / ".venv")
     (tmp_path / "state").mkdir()
     monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{tmp_path / 'state'}")
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "a passphrase of this test")
@@ -38,7 +41,8 @@ def pulumi(fleet, repository, monkeypatch, tmp_path):
         assert bool(done.returncode) == refused, done.stdout[-3000:] + done.stderr[-3000:]
         return done.stdout
 
-    return run
+    yield run
+    environment.unlink()
 
 
 CHANGED = {
@@ -69,6 +73,49 @@ def test_pulumi_preview_up_refresh_destroy(fleet, pulumi):
     assert container["image"] == "nginx:1.28"
     pulumi("preview", "--stack", "sandbox", "--expect-no-changes")
     pulumi("destroy", "--stack", "sandbox", "--yes")
+    assert everything(fleet) == before
+
+
+@pytest.fixture
+def plan(fleet, capsys):
+    """The plan of a verb by an engine, as machines read it, without the engine's name."""
+
+    def plan(engine, verb, *options, expect=0):
+        arguments = ["-C", str(fleet.project), "-s", "sandbox", "--engine", engine, "--json"]
+        code = main([verb, *arguments, *options])
+        captured = capsys.readouterr()
+        assert code == expect, captured.err or captured.out[-2000:]
+        return captured.out.replace(f'"engine": "{engine}"', '"engine": ""')
+
+    return plan
+
+
+def test_plans_are_the_same_and_either_engine_goes_on_from_the_other(fleet, pulumi, plan, capsys):
+    before = everything(fleet)
+    ours = ["-C", str(fleet.project), "-s", "sandbox", "--engine", "embedded"]
+    fleet.write(members("member1", "member2"), [NGINX])
+    pulumi("stack", "init", "sandbox")
+    assert plan("embedded", "preview") == plan("pulumi", "preview")
+    assert main(["up", *ours, "--yes"]) == 0
+    pulumi("preview", "--stack", "sandbox", "--expect-no-changes")
+    pulumi("refresh", "--stack", "sandbox", "--preview-only", "--expect-no-changes")
+
+    fleet.write(members("member1", "member3"), [CHANGED])
+    capsys.readouterr()
+    assert plan("embedded", "preview") == plan("pulumi", "preview")
+    pulumi("up", "--stack", "sandbox", "--yes")
+    assert main(["preview", *ours, "--expect-no-changes"]) == 0
+    assert main(["refresh", *ours, "--preview-only", "--expect-no-changes"]) == 0
+    assert main(["drift", *ours]) == 0
+    shown = ("stack", "output", "--stack", "sandbox", "--json", "--show-secrets")
+    outputs = json.loads(pulumi(*shown))
+    assert main(["up", *ours, "--yes"]) == 0, "which changes nothing"
+    assert json.loads(pulumi(*shown)) == outputs
+
+    capsys.readouterr()
+    assert plan("embedded", "destroy", "--preview-only") == plan("pulumi", "destroy", "--preview-only")
+    pulumi("preview", "--stack", "sandbox", "--expect-no-changes")
+    assert main(["destroy", *ours, "--yes"]) == 0
     assert everything(fleet) == before
 
 
