@@ -4,17 +4,21 @@ import shutil
 import subprocess
 
 import grpc
+import pytest
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import provider_pb2_grpc
 
 CLI_NEEDS = ("pulumi", "pulumi-resource-pulumi-python")
+LANGUAGE = "pulumi-language-python"
 PROVIDER = "pulumi-resource-kubernetes"
 _SECONDS = 30
 
 
-def missing(*names: str) -> list[str]:
-    """Return which of these programs aren't on the PATH."""
-    return [name for name in names if shutil.which(name) is None]
+def require(*names: str) -> None:
+    """Skip the test where one of these programs isn't on the PATH, by name."""
+    lacking = [name for name in names if shutil.which(name) is None]
+    if lacking:
+        pytest.skip(f"not on the PATH: {', '.join(lacking)}")
 
 
 def pulumi_version() -> str:

@@ -4,21 +4,24 @@ They run hooks and become ready, but there is no Karmada in them: whether it ser
 (`test_node.py`). Here it is the host that counts: it is as it was before.
 """
 
+import os
 import subprocess
+from pathlib import Path
 
 import pytest
 import yaml
 
 from components import installation as surroundings
 from flotilla.cli.main import main
-from flotilla.karmada.host import unsettled
 from flotilla.kube.objects import differences
-from flotilla.sandbox.processes import wait_until
+from tests.conformance.versions import CLI_NEEDS, LANGUAGE, PROVIDER, require
 from tests.contract.fleet import cluster_in, copy_program, programs
 from tests.live.chart import karmada_chart
+from tests.live.simulated.sitecustomize import settled
 from tests.live.test_node import everything, installation
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
+SIMULATED = Path(__file__).with_name("simulated")
 
 
 @pytest.fixture(scope="module")
@@ -28,17 +31,18 @@ def host(tmp_path_factory):
         yield one
 
 
-@pytest.fixture
-def run(host, tmp_path, monkeypatch, capsys):
-    def served(props):
-        wait_until(lambda: not unsettled(host.connection()), seconds=60, doing="waiting for the chart's job")
-        return {**props, "kubeconfig": host.kubeconfig.read_text()}
-
-    monkeypatch.setattr(surroundings, "_ready", served)
+@pytest.fixture(params=["embedded", "pulumi"])
+def run(request, host, repository, tmp_path, monkeypatch, capsys):
+    engine = request.param
+    if engine == "pulumi":
+        require(*CLI_NEEDS, LANGUAGE, PROVIDER)
+    monkeypatch.setattr(surroundings, "_ready", settled)
+    monkeypatch.setenv("PYTHONPATH", f"{SIMULATED}{os.pathsep}{repository}")
     copy_program(tmp_path)
+    (tmp_path / ".venv").symlink_to(repository / ".venv")
 
     def run(verb, *options, expect=0):
-        code = main([verb, "-C", str(tmp_path), "-s", "host", "--engine", "embedded", "--json", *options])
+        code = main([verb, "-C", str(tmp_path), "-s", "host", "--engine", engine, "--json", *options])
         captured = capsys.readouterr()
         assert code == expect, captured.err or captured.out[-2000:]
         return captured.out
@@ -51,7 +55,7 @@ def run(host, tmp_path, monkeypatch, capsys):
 
     run.write = write
     yield run
-    main(["destroy", "-C", str(tmp_path), "-s", "host", "--engine", "embedded", "--yes"])
+    main(["destroy", "-C", str(tmp_path), "-s", "host", "--engine", engine, "--yes"])
 
 
 # 1.18.2 with `auto` is left to the real node.

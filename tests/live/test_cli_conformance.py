@@ -7,17 +7,11 @@ from flotilla.sandbox.binaries import KUBERNETES
 from tests.conformance import cases, kubernetes_cases
 from tests.conformance.places import namespace_in
 from tests.conformance.runner import compare, own_environment, recorded, run_case
-from tests.conformance.versions import CLI_NEEDS, PROVIDER, missing, provider_version, pulumi_version
+from tests.conformance.versions import CLI_NEEDS, PROVIDER, provider_version, pulumi_version, require
 from tests.contract.fleet import cluster_in, programs
 
 pytestmark = pytest.mark.live
 _STALE = "the recording is stale: run `python -m tests.conformance.record`"
-
-
-def require(*names):
-    lacking = missing(*names)
-    if lacking:
-        pytest.skip(f"not on the PATH: {', '.join(lacking)}")
 
 
 @pytest.fixture(autouse=True)

@@ -2,25 +2,21 @@
 
 import json
 import os
-import shutil
 import subprocess
 
 import pytest
 
 from flotilla.cli.main import main
+from tests.conformance.versions import CLI_NEEDS, LANGUAGE, PROVIDER, require
 from tests.contract.fleet import policies_in
 from tests.contract.main_job import NGINX, deployed, everything, members
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
 
-NEEDED = ("pulumi", "pulumi-language-python", "pulumi-resource-pulumi-python", "pulumi-resource-kubernetes")
-
 
 @pytest.fixture
 def pulumi(fleet, repository, monkeypatch, tmp_path):
-    missing = [name for name in NEEDED if shutil.which(name) is None]
-    if missing:
-        pytest.skip(f"not on the PATH: {', '.join(missing)}")
+    require(*CLI_NEEDS, LANGUAGE, PROVIDER)
     environment = fleet.project / ".venv"
     environment.symlink_to(repository / ".venv")
     (tmp_path / "state").mkdir()

@@ -1,6 +1,5 @@
 """A stack goes from the embedded engine to Pulumi's CLI and back, on one state, and nobody plans a change."""
 
-import shutil
 import sys
 from pathlib import Path
 
@@ -12,18 +11,15 @@ from flotilla.deploy.interface import Setting
 from flotilla.deploy.pulumi_cli import PulumiStack
 from flotilla.engine.steps import CHANGING
 from tests.conformance.file_resource import FileResource, Group
+from tests.conformance.versions import CLI_NEEDS, require
 
 pytestmark = pytest.mark.live
-
-NEEDED = ("pulumi", "pulumi-resource-pulumi-python")
 
 
 @pytest.fixture
 def both(tmp_path, monkeypatch):
     """Both engines on one stack: `both(value)` gives (embedded, CLI) for a program with that value."""
-    missing = [name for name in NEEDED if shutil.which(name) is None]
-    if missing:
-        pytest.skip(f"not on the PATH: {', '.join(missing)}")
+    require(*CLI_NEEDS)
     for folder in ("project", "files", "state"):
         (tmp_path / folder).mkdir()
     (tmp_path / "project" / "Pulumi.yaml").write_text("name: handover\nruntime: python\n")
