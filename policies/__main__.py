@@ -7,6 +7,8 @@ from typing import Any
 from pulumi_policy import (
     EnforcementLevel,
     PolicyPack,
+    ResourceValidationArgs,
+    ResourceValidationPolicy,
     StackValidationArgs,
     StackValidationPolicy,
 )
@@ -21,16 +23,19 @@ from flotilla.policy.model import UNKNOWN, Resource, Rule, StackView  # noqa: E4
 from flotilla.policy.pack import load_rules  # noqa: E402
 
 RULES = load_rules(HERE.parent)
+DECLARED: dict[str, dict[str, Any]] = {}
+"""What the program declares of each resource, by URN. The stack's turn shows outputs, and a preview has none of what
+lies in a cluster that isn't there yet: rules would take that for a resource without properties."""
 
 
 def _plain(value: Any) -> Any:
-    """Return a value of the plan as plain data, with a mark in place of what isn't known."""
+    """Return a value of the plan as plain data: whole numbers as such, a mark in place of what isn't known."""
     target = getattr(value, "__getitem__", None)
     if hasattr(value, "keys"):
         return {key: _item(value, key) for key in value}
     if target is not None and not isinstance(value, str):
         return [_item(value, index) for index in range(len(value))]
-    return value
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _item(container: Any, key: Any) -> Any:
@@ -40,6 +45,10 @@ def _item(container: Any, key: Any) -> Any:
         if type(error).__name__ == "UnknownValueError":
             return UNKNOWN
         raise
+
+
+def _take(args: ResourceValidationArgs, _report_violation: Any) -> None:
+    DECLARED[args.urn] = _plain(args.props)
 
 
 def _view(args: StackValidationArgs) -> StackView:
@@ -53,7 +62,7 @@ def _view(args: StackValidationArgs) -> StackView:
                 resource.urn,
                 resource.resource_type,
                 resource.name,
-                _plain(resource.props),
+                DECLARED.get(resource.urn) or _plain(resource.props),
                 bool(resource.opts.protect),
                 resource.parent.urn if resource.parent else "",
                 cluster_of(provider),
@@ -81,6 +90,7 @@ def _policy(rule: Rule, level: EnforcementLevel) -> StackValidationPolicy:
 PolicyPack(
     "flotilla",
     policies=[
-        _policy(rule, level) for rule in RULES for level in (EnforcementLevel.MANDATORY, EnforcementLevel.ADVISORY)
+        ResourceValidationPolicy("declared", "Takes note of what is declared, for the others", _take),
+        *(_policy(rule, level) for rule in RULES for level in (EnforcementLevel.MANDATORY, EnforcementLevel.ADVISORY)),
     ],
 )

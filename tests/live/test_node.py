@@ -21,7 +21,8 @@ from flotilla.kube.connection import ApiError
 from flotilla.kube.objects import ObjectRef
 from flotilla.sandbox.karmada import find_karmada
 from flotilla.sandbox.processes import wait_until
-from tests.contract.fleet import cluster_in, copy_program
+from tests.conformance.versions import CLI_NEEDS, LANGUAGE, PROVIDER, require
+from tests.contract.fleet import REPOSITORY, cluster_in, copy_program
 from tests.contract.fleet import programs as sandbox_programs
 from tests.live.chart import karmada_chart
 from tests.live.node.node import ADDRESS, Node, image_archive, missing
@@ -151,8 +152,9 @@ def everything(connection, *, exports=True):
 
 
 @contextmanager
-def project(folder, node, member, chart):
+def project(folder, node, member, chart, engine):
     copy_program(folder)
+    (folder / ".venv").symlink_to(REPOSITORY / ".venv")
     port = kubeconfigs.server(kubeconfigs.select(kubeconfigs.load(member.kubeconfig.read_text()))).rpartition(":")[2]
     endpoint = f"https://{node.forward(int(port))}"
     members = [
@@ -177,13 +179,13 @@ def project(folder, node, member, chart):
         (folder / "stacks" / "Pulumi.lesson.yaml").write_text(yaml.safe_dump({"config": config}))
 
     def run(verb, *options, expect=0):
-        code = main([verb, "-C", str(folder), "-s", "lesson", "--engine", "embedded", *options])
+        code = main([verb, "-C", str(folder), "-s", "lesson", "--engine", engine, *options])
         assert code == expect
 
     try:
         yield write, run
     finally:
-        main(["destroy", "-C", str(folder), "-s", "lesson", "--engine", "embedded", "--yes"])
+        main(["destroy", "-C", str(folder), "-s", "lesson", "--engine", engine, "--yes"])
 
 
 def running(connection):
@@ -197,10 +199,14 @@ def served_certificate():
 
 
 @pytest.mark.parametrize("mode", ["custom", "auto"])
-def test_the_lesson_for_real(mode, node, member, chart, tmp_path, capsys):
+@pytest.mark.parametrize("engine", ["pulumi", "embedded"])
+def test_the_lesson_for_real(engine, mode, node, member, chart, tmp_path, capsys, monkeypatch):
+    if engine == "pulumi":
+        require(*CLI_NEEDS, LANGUAGE, PROVIDER)
+    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
     host = node.connection()
     before = everything(host)
-    with project(tmp_path, node, member, chart) as (write, run):
+    with project(tmp_path, node, member, chart, engine) as (write, run):
         write(mode)
         run("preview")
         said = capsys.readouterr().out
