@@ -11,7 +11,7 @@ from flotilla.karmada.join import controller_account
 from flotilla.karmada.names import CLUSTER_NAMESPACE, cluster_of
 from flotilla.karmada.rollout import RolloutCheck
 from flotilla.kube.objects import Object
-from flotilla.providers.helm import RELEASE
+from flotilla.providers.releases import RELEASE
 from flotilla.state.checkpoint import Snapshot
 from flotilla.state.urns import provider_of
 from flotilla.state.values import reveal

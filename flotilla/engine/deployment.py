@@ -21,7 +21,7 @@ from flotilla.providers import InitializationError, Live, Provider
 from flotilla.state.checkpoint import Operation, ResourceState, touched
 from flotilla.state.diff import Diff, compare, parse_path, path_matches
 from flotilla.state.urns import DYNAMIC_PREFIX, PROVIDER_PREFIX, make_urn, package_of
-from flotilla.state.values import UNKNOWN, Properties, Secret, has_unknown, reveal, seal, seal_at, seal_outputs
+from flotilla.state.values import UNKNOWN, Properties, has_unknown, reveal, seal, seal_at
 
 
 class Deployment(Ledger):
@@ -113,10 +113,7 @@ class Deployment(Ledger):
         self, urn: str, goal: Goal, old: ResourceState | None, inputs: Properties, *, id_: str, outputs: Properties
     ) -> ResourceState:
         """Return the state of a resource after a step; secrets marked wherever the inputs or options say so."""
-        sealed = seal_outputs(outputs, inputs)
-        for name in (*goal.additional_secret_outputs, *self.registry.secret_outputs(goal.type, outputs)):
-            if sealed.get(name) is not None and not isinstance(sealed[name], Secret) and sealed[name] is not UNKNOWN:
-                sealed[name] = Secret(sealed[name])
+        sealed = self.registry.seal_outputs(goal.type, outputs, inputs, goal.additional_secret_outputs)
         return ResourceState(
             urn=urn,
             custom=goal.custom,

@@ -8,7 +8,7 @@ from flotilla.engine.refresh import as_read
 from flotilla.engine.registry import ProviderRegistry, referred
 from flotilla.providers.stacks import no_stacks
 from flotilla.state.checkpoint import Operation, ResourceState, Snapshot, touched
-from flotilla.state.values import reveal, seal_outputs
+from flotilla.state.values import reveal
 
 _INTERRUPTED = "its creation was interrupted"
 
@@ -59,7 +59,7 @@ def _recovered(registry: ProviderRegistry, operation: Operation) -> ResourceStat
     live = provider.recover(resource.urn, reveal(resource.inputs), token)
     if not live.id:
         return None
-    outputs = seal_outputs(live.outputs, resource.inputs)
+    outputs = registry.seal_outputs(resource.type, live.outputs, resource.inputs)
     return touched(replace(resource, id=live.id, outputs=outputs, init_errors=(_INTERRUPTED,)), created=True)
 
 
@@ -67,4 +67,4 @@ def _reread(registry: ProviderRegistry, resource: ResourceState) -> ResourceStat
     live = registry.provider(resource.provider, resource.type).read(resource.urn, resource.id, resource)
     if not live.id:
         return None
-    return as_read(resource, live)
+    return as_read(registry, resource, live)

@@ -7,12 +7,13 @@ from dataclasses import replace
 
 from flotilla.engine.deployment import Deployment
 from flotilla.engine.ledger import Refused
+from flotilla.engine.registry import ProviderRegistry
 from flotilla.engine.steps import Op, Step
 from flotilla.providers import Live
 from flotilla.state.checkpoint import ResourceState, touched
 from flotilla.state.diff import Change, ChangeKind, compare
 from flotilla.state.urns import PROVIDER_PREFIX
-from flotilla.state.values import reveal, seal, seal_at, seal_outputs
+from flotilla.state.values import reveal, seal, seal_at
 
 
 def refresh(deployment: Deployment) -> None:
@@ -46,16 +47,17 @@ def _read(deployment: Deployment, resource: ResourceState) -> ResourceState | No
     live = provider.read(resource.urn, resource.id, resource)
     if not live.id:
         return None
-    found = as_read(resource, live)
+    found = as_read(deployment.registry, resource, live)
     if not compare(resource.inputs, found.inputs) and not compare(resource.outputs, found.outputs):
         return resource
     return replace(found, init_errors=())
 
 
-def as_read(resource: ResourceState, live: Live) -> ResourceState:
+def as_read(registry: ProviderRegistry, resource: ResourceState, live: Live) -> ResourceState:
     """Return a resource with what was read of it; what was secret stays so."""
     inputs = seal(live.inputs, resource.inputs)
-    return replace(resource, inputs=inputs, outputs=seal_outputs(seal(live.outputs, resource.outputs), inputs))
+    outputs = registry.seal_outputs(resource.type, seal(live.outputs, resource.outputs), inputs)
+    return replace(resource, inputs=inputs, outputs=outputs)
 
 
 def _record(deployment: Deployment, old: ResourceState, found: ResourceState | None, gone: set[str]) -> None:

@@ -9,14 +9,14 @@ from typing import Any
 from flotilla.errors import EngineError
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import Connection, connect
-from flotilla.providers import Provider, helm, objects
+from flotilla.providers import Provider, objects, releases
 from flotilla.providers.dynamic import DynamicProvider
 from flotilla.providers.helm import HelmProvider
 from flotilla.providers.kubernetes import KubernetesProvider
 from flotilla.providers.stacks import STACK_REFERENCE, ReadStack, StackReferences
 from flotilla.state.checkpoint import ResourceState
 from flotilla.state.urns import name_of, package_of
-from flotilla.state.values import UNKNOWN, Properties, reveal, seal
+from flotilla.state.values import INPUTS_KEY, UNKNOWN, Properties, Secret, reveal, seal, seal_outputs
 
 KUBERNETES = "kubernetes"
 DYNAMIC = "pulumi-python"
@@ -84,10 +84,10 @@ class ProviderRegistry:
         if resource is None:
             raise EngineError(f"{type_} refers to the provider {urn}, which isn't there")
         inputs = reveal(resource.inputs)
-        key = f"{urn}\0{type_ == helm.RELEASE}\0{inputs!r}"
+        key = f"{urn}\0{type_ == releases.RELEASE}\0{inputs!r}"
         with self._lock:
             if key not in self._made:
-                make = _helm if type_ == helm.RELEASE else _kubernetes
+                make = _helm if type_ == releases.RELEASE else _kubernetes
                 self._made[key] = make(urn, inputs)
             return self._made[key]
 
@@ -105,9 +105,15 @@ class ProviderRegistry:
         """Tell whether a resource's provider is another one, or the same one for another cluster."""
         return bool(old) and old != new
 
-    def secret_outputs(self, type_: str, outputs: Properties) -> tuple[str, ...]:
-        """Return the outputs that are secret by the resource's kind."""
-        return objects.secret_outputs(outputs) if package_of(type_) == KUBERNETES else ()
+    def seal_outputs(
+        self, type_: str, outputs: Properties, inputs: Properties, additional: tuple[str, ...] = ()
+    ) -> Properties:
+        """Mark as secret in outputs what is so in the inputs, by the resource's kind, or by name."""
+        sealed = seal_outputs(outputs, inputs)
+        for name in (*additional, *_secret_by_kind(type_, outputs)):
+            if sealed.get(name) is not None and not isinstance(sealed[name], Secret) and sealed[name] is not UNKNOWN:
+                sealed[name] = Secret(sealed[name])
+        return sealed
 
     def seal_checked(self, type_: str, checked: Properties, inputs: Properties) -> Properties:
         """Mark as secret in a provider's inputs what is secret in the program's, wherever the provider moved it."""
@@ -117,15 +123,21 @@ class ProviderRegistry:
 
     def preview(self, type_: str, inputs: Properties) -> Properties:
         """Return what is known of a resource before it is created."""
-        if type_ == helm.RELEASE:
-            return helm.preview_outputs(inputs)
+        if type_ == releases.RELEASE:
+            return releases.preview_outputs(inputs)
         return objects.preview_outputs(inputs) if package_of(type_) == KUBERNETES else inputs
 
     def preview_update(self, type_: str, outputs: Properties, inputs: Properties) -> Properties:
         """Return what is known of a resource before it is updated: an object keeps what the server gave it."""
-        if type_ == helm.RELEASE:
-            return helm.preview_outputs(inputs)
+        if type_ == releases.RELEASE:
+            return releases.preview_outputs(inputs)
         return objects.preview_update(outputs, inputs) if package_of(type_) == KUBERNETES else inputs
+
+
+def _secret_by_kind(type_: str, outputs: Properties) -> tuple[str, ...]:
+    if type_ == releases.RELEASE:
+        return (INPUTS_KEY,)  # the provider reads it as nothing else
+    return objects.secret_outputs(outputs) if package_of(type_) == KUBERNETES else ()
 
 
 def _kubernetes(urn: str, inputs: Properties) -> KubernetesProvider:

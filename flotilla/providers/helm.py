@@ -18,40 +18,24 @@ import yaml
 from flotilla.errors import EngineError
 from flotilla.kube.objects import differences
 from flotilla.providers import Live
+from flotilla.providers.releases import (
+    DEFAULT_SECONDS,
+    FLAGS,
+    KNOWN,
+    REPOSITORY,
+    TEXTS,
+    UPGRADE_FLAGS,
+    completed,
+    outputs_of,
+)
 from flotilla.state.checkpoint import ResourceState
 from flotilla.state.diff import Change, Diff, compare
 from flotilla.state.urns import name_of
-from flotilla.state.values import UNKNOWN, Properties, reveal
+from flotilla.state.values import Properties, has_unknown, reveal
 
-RELEASE = "kubernetes:helm.sh/v3:Release"
-_TOKEN = "__fieldManager"  # noqa: S105 - where the engine keeps the mark of a creation that has begun
 _LABEL = "flotilla-creation"
-_DEFAULT_SECONDS = 300
-_FLAGS = {
-    "atomic": "--atomic",
-    "createNamespace": "--create-namespace",
-    "dependencyUpdate": "--dependency-update",
-    "devel": "--devel",
-    "disableOpenapiValidation": "--disable-openapi-validation",
-    "disableWebhooks": "--no-hooks",
-    "renderSubchartNotes": "--render-subchart-notes",
-    "skipCrds": "--skip-crds",
-    "verify": "--verify",
-    "waitForJobs": "--wait-for-jobs",
-}
-_UPGRADE_FLAGS = {
-    "cleanupOnFail": "--cleanup-on-fail",
-    "forceUpdate": "--force",
-    "resetValues": "--reset-values",
-    "reuseValues": "--reuse-values",
-}
-_TEXTS = {"version": "--version", "keyring": "--keyring", "description": "--description"}
-_REPOSITORY = {"repo": "--repo", "caFile": "--ca-file"}
-_KNOWN = frozenset(
-    {*_FLAGS, *_UPGRADE_FLAGS, *_TEXTS, "name", "namespace", "chart", "values", "timeout", "skipAwait"}
-    | {"maxHistory", "repositoryOpts", "compat", "manifest", "resourceNames", "allowNullValues"}
-)
 _REPLACES = ("name", "namespace")
+_OF_CHART = ("version", "keyring")
 
 
 class HelmProvider:
@@ -65,20 +49,37 @@ class HelmProvider:
         """Name the release where the program doesn't, as the provider does; refuse options that aren't known here."""
         if inputs.get("chart") in (None, ""):
             raise EngineError(f"{urn}: chart is required", hint="give a chart's name, path or oci:// reference")
-        unknown = sorted(key for key, value in inputs.items() if key not in _KNOWN and value)
+        unknown = sorted(key for key, value in inputs.items() if key not in KNOWN and value)
         more = inputs.get("repositoryOpts") if isinstance(inputs.get("repositoryOpts"), dict) else {}
-        unknown += sorted(f"repositoryOpts.{key}" for key in more or {} if key not in _REPOSITORY)
+        wanted = (key for key, value in (more or {}).items() if value)
+        unknown += sorted(f"repositoryOpts.{key}" for key in wanted if key not in REPOSITORY)
         if unknown:
             raise EngineError(
                 f"{urn}: the embedded engine doesn't know {', '.join(unknown)} of a Release", hint="use --engine pulumi"
             )
         held = reveal(old.inputs) if old else {}
         name = inputs.get("name") or held.get("name") or f"{name_of(urn)}-{secrets.token_hex(4)}"
-        return {**inputs, "name": name, "namespace": inputs.get("namespace") or "default"}
+        whole = completed({**inputs, "name": name})
+        return whole if has_unknown(inputs) else {**whole, "version": self._version(whole)}
+
+    def _version(self, inputs: Properties) -> str:
+        """Return the version of the chart that is asked for, which may be a range, or none.
+
+        Where the chart can't be had it is as given: a preview does without, and an `up` fails at the chart itself.
+        """
+        program = shutil.which("helm")
+        if program is None:
+            return str(inputs["version"])
+        command = [program, "show", "chart", str(inputs["chart"]), *_chart_arguments(inputs)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        return str(yaml.safe_load(done.stdout)["version"]) if not done.returncode else str(inputs["version"])
 
     def diff(self, old: ResourceState, inputs: Properties) -> Diff:
         """Compare inputs; a release can't be renamed or moved."""
-        changes = compare(reveal(old.inputs), inputs)
+        held = completed(reveal(old.inputs))
+        # States of before say no more of a version than was asked for.
+        known = (reveal(old.outputs).get("status") or {}).get("version", "")
+        changes = compare({**held, "version": held["version"] or known}, inputs)
         marked = [Change(c.path, c.kind, c.old, c.new, replaces=c.path[0] in _REPLACES) for c in changes]
         return Diff(tuple(marked))
 
@@ -90,28 +91,27 @@ class HelmProvider:
         """Install the release; one that is there already is refused by helm itself."""
         with self._session(inputs) as helm:
             helm.run("install", *_arguments(inputs, timeout), "--labels", f"{_LABEL}={adopt}")
-            return helm.live(inputs, adopt)
+            return helm.live(inputs)
 
     def update(self, old: ResourceState, inputs: Properties, *, timeout: float | None) -> Live:
         """Upgrade the release; one that a broken-off run left halfway is brought back to where it began first."""
-        token = str(reveal(old.outputs).get(_TOKEN, ""))
         with self._session(inputs) as helm:
             status = helm.status() or {}
             if str((status.get("info") or {}).get("status", "")).startswith("pending"):
                 if int(status.get("version", 1)) == 1:
                     helm.run("uninstall", str(inputs["name"]), "--wait")
-                    helm.run("install", *_arguments(inputs, timeout), "--labels", f"{_LABEL}={token}")
-                    return helm.live(inputs, token)
+                    helm.run("install", *_arguments(inputs, timeout), "--labels", f"{_LABEL}={self.creation_token()}")
+                    return helm.live(inputs)
                 helm.run("rollback", str(inputs["name"]), "--wait")
             helm.run("upgrade", *_arguments(inputs, timeout, upgrade=True))
-            return helm.live(inputs, token)
+            return helm.live(inputs)
 
     def delete(self, old: ResourceState, *, timeout: float | None) -> None:
         """Uninstall the release and wait until its objects are gone."""
         inputs = reveal(old.inputs)
         with self._session(inputs) as helm:
             if helm.status() is not None:
-                seconds = int(timeout or inputs.get("timeout") or _DEFAULT_SECONDS)
+                seconds = int(timeout or inputs.get("timeout") or DEFAULT_SECONDS)
                 helm.run("uninstall", str(inputs["name"]), "--wait", f"--timeout={seconds}s")
 
     def read(self, urn: str, resource_id: str, old: ResourceState | None) -> Live:
@@ -123,14 +123,14 @@ class HelmProvider:
             found = helm.status()
             if found is None:
                 return Live("", {})
-            return helm.live(inputs, str(reveal(old.outputs).get(_TOKEN, "")), deployed=found)
+            return helm.live(inputs, deployed=found)
 
     def recover(self, urn: str, inputs: Properties, token: str) -> Live:
         """Find the release of a creation that broke off, by the label that it was given."""
         with self._session(inputs) as helm:
             if not helm.bears(f"{_LABEL}={token}"):
                 return Live("", {})
-            return helm.live(inputs, token)
+            return helm.live(inputs)
 
     def creation_token(self) -> str:
         """Return a label's value by which a broken-off creation is recognised."""
@@ -181,27 +181,18 @@ class _Session:
         listed = self.run("list", "--all", f"--selector={label}", f"--filter=^{self._name}$", "--output=json")
         return bool(json.loads(listed))
 
-    def live(self, inputs: Properties, token: str, *, deployed: Properties | None = None) -> Live:
+    def live(self, inputs: Properties, *, deployed: Properties | None = None) -> Live:
         """Return the release as a resource.
 
         Args:
             inputs: what was asked for.
-            token: the mark of its creation.
             deployed: what helm said of it: its values and version go into the inputs, where they differ.
         """
         found = deployed or self.status() or {}
         listed = json.loads(self.run("list", "--all", f"--filter=^{self._name}$", "--output=json"))
         entry = listed[0] if listed else {}
-        chart, _, version = str(entry.get("chart", "")).rpartition("-")
-        status = {
-            "name": self._name,
-            "namespace": self._namespace,
-            "revision": found.get("version"),
-            "status": (found.get("info") or {}).get("status"),
-            "chart": chart,
-            "version": version,
-            "appVersion": entry.get("app_version"),
-        }
+        name, _, version = str(entry.get("chart", "")).rpartition("-")
+        chart = {"name": name, "version": version, "appVersion": entry.get("app_version")}
         seen = inputs
         if deployed:
             values = found.get("config") or {}
@@ -209,12 +200,7 @@ class _Session:
                 seen = {**seen, "values": values}
             if inputs.get("version") and version and inputs["version"] != version:
                 seen = {**seen, "version": version}
-        return Live(f"{self._namespace}/{self._name}", {**seen, "status": status, _TOKEN: token}, seen)
-
-
-def preview_outputs(inputs: Properties) -> Properties:
-    """Return what is known of a release before it is installed."""
-    return {**inputs, "status": UNKNOWN}
+        return Live(f"{self._namespace}/{self._name}", outputs_of(seen, found, chart), seen)
 
 
 def _private(file: Path, text: str) -> Path:
@@ -226,13 +212,19 @@ def _private(file: Path, text: str) -> Path:
 def _arguments(inputs: Properties, timeout: float | None, *, upgrade: bool = False) -> list[str]:
     """Return helm's arguments for an installation or an upgrade; secrets are not among them."""
     given: list[str] = [str(inputs["name"]), str(inputs["chart"])]
-    given += [flag for key, flag in _FLAGS.items() if inputs.get(key)]
-    given += [f"{flag}={inputs[key]}" for key, flag in _TEXTS.items() if inputs.get(key)]
-    repository: dict[str, Any] = inputs.get("repositoryOpts") or {}
-    given += [f"{flag}={repository[key]}" for key, flag in _REPOSITORY.items() if repository.get(key)]
+    given += [flag for key, flag in FLAGS.items() if inputs.get(key)]
+    given += [f"{flag}={inputs[key]}" for key, flag in TEXTS.items() if inputs.get(key) and key not in _OF_CHART]
+    given += _chart_arguments(inputs)
     if upgrade:
-        given += [flag for key, flag in _UPGRADE_FLAGS.items() if inputs.get(key)]
+        given += [flag for key, flag in UPGRADE_FLAGS.items() if inputs.get(key)]
         given += [f"--history-max={int(inputs['maxHistory'])}"] if inputs.get("maxHistory") else []
     if not inputs.get("skipAwait"):
         given.append("--wait")
-    return [*given, f"--timeout={int(timeout or inputs.get('timeout') or _DEFAULT_SECONDS)}s"]
+    return [*given, f"--timeout={int(timeout or inputs.get('timeout') or DEFAULT_SECONDS)}s"]
+
+
+def _chart_arguments(inputs: Properties) -> list[str]:
+    """Return helm's arguments that say which chart is meant, and where it is."""
+    repository: dict[str, Any] = inputs.get("repositoryOpts") or {}
+    given = [f"{TEXTS[key]}={inputs[key]}" for key in _OF_CHART if inputs.get(key)]
+    return [*given, *(f"{flag}={repository[key]}" for key, flag in REPOSITORY.items() if repository.get(key))]

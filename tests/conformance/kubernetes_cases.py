@@ -9,7 +9,7 @@ import pulumi_kubernetes as k8s
 
 from components.kubernetes_object import KubernetesObject
 from tests.conformance.cases import DESTROY, Act, Case
-from tests.conformance.places import Namespace
+from tests.conformance.places import CHART, Namespace
 
 Program = Callable[[Namespace], None]
 _TAKE = {"annotations": {"pulumi.com/patchForce": "true"}}
@@ -108,6 +108,20 @@ def _account_and_token(place: Namespace) -> None:
 def _imported(manifest: dict) -> Program:
     def program(place: Namespace) -> None:
         _objects(manifest, provider=MUTABLE, import_=f"{place.name}/one")(place)
+
+    return program
+
+
+def _release(colour: str) -> Program:
+    def program(place: Namespace) -> None:
+        release = k8s.helm.v3.Release(
+            "paint",
+            k8s.helm.v3.ReleaseArgs(
+                name="paint", namespace=place.name, chart=str(CHART), values={"colour": colour}, atomic=True, timeout=60
+            ),
+            pulumi.ResourceOptions(provider=_provider(place)),
+        )
+        pulumi.export("status", release.status.status)
 
     return program
 
@@ -229,6 +243,10 @@ CASES = (
     Case("kubernetes-provider-renewed", (
         _up(config_map()), _preview(config_map(), provider={"suppress_deprecation_warnings": True}),
         _up(config_map(), provider={"suppress_deprecation_warnings": True}), DESTROY,
+    )),
+    Case("kubernetes-release", (
+        Act("preview", _release("red")), Act("up", _release("red")), Act("preview", _release("red")),
+        Act("refresh", _release("red")), Act("preview", _release("blue")), Act("up", _release("blue")), DESTROY,
     )),
     Case("kubernetes-another-cluster", (
         _up(config_map()), _preview(config_map(), provider={"cluster_identifier": "two"}), DESTROY,

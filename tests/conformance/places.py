@@ -13,6 +13,9 @@ from flotilla.kube.connection import Connection
 from flotilla.kube.objects import ObjectRef
 from flotilla.sandbox.clusters import SandboxCluster
 
+CHART = Path(__file__).with_name("chart")
+"""A small Helm chart."""
+
 _KINDS = (
     ("v1", "ConfigMap"),
     ("v1", "Secret"),
@@ -21,6 +24,7 @@ _KINDS = (
     ("apps/v1", "Deployment"),
 )
 _OF_EVERY_NAMESPACE = ("kube-root-ca.crt", "default")
+_HELMS_OWN = "helm.sh/release.v1"
 # What a server makes up: no two runs have the same.
 _MADE_UP = ("uid", "resourceVersion", "creationTimestamp", "managedFields", "generation", "selfLink")
 _CREDENTIALS = ("token", "ca.crt")
@@ -62,7 +66,7 @@ class Namespace:
         for api_version, kind in _KINDS:
             for obj in self.connection.list(api_version, kind, namespace=self.name):
                 name = obj["metadata"]["name"]
-                if name not in _OF_EVERY_NAMESPACE:
+                if name not in _OF_EVERY_NAMESPACE and obj.get("type") != _HELMS_OWN:
                     whole = {"apiVersion": api_version, "kind": kind, **obj}
                     found[f"{kind}/{name}"] = {key: value for key, value in whole.items() if key != "status"}
         scrubbed: dict[str, Any] = self.scrubbed(found)
@@ -71,7 +75,7 @@ class Namespace:
     def scrubbed(self, value: Any) -> Any:
         """A value without what differs from run to run."""
         text = json.dumps(_without_made_up(value))
-        shown = {json.dumps(self.kubeconfig)[1:-1]: "KUBECONFIG", self.name: "NAMESPACE"}
+        shown = {json.dumps(self.kubeconfig)[1:-1]: "KUBECONFIG", self.name: "NAMESPACE", str(CHART): "CHART"}
         shown[base64.b64encode(self.name.encode()).decode()] = "NAMESPACE IN BASE64"
         for held, name in shown.items():
             text = text.replace(held, name)

@@ -6,12 +6,15 @@ from flotilla.deploy.interface import EngineName
 from tests.conformance.kubernetes_cases import CASES
 from tests.conformance.places import namespace_in
 from tests.conformance.runner import compare, own_environment, recorded, run_case
+from tests.conformance.versions import require
 
 pytestmark = pytest.mark.sandbox
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_embedded_engine_does_what_the_provider_does(case, cluster, tmp_path, monkeypatch):
+    if "release" in case.name:
+        require("helm")
     own_environment(monkeypatch)
     with namespace_in(cluster) as place:
         compare(recorded(case)["acts"], run_case(case, EngineName.EMBEDDED, tmp_path, place))

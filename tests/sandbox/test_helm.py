@@ -17,7 +17,8 @@ from flotilla.engine.stack import EmbeddedStack
 from flotilla.errors import EngineError
 from flotilla.karmada.host import stuck
 from flotilla.kube.objects import ObjectRef
-from flotilla.providers.helm import RELEASE, HelmProvider
+from flotilla.providers.helm import HelmProvider
+from flotilla.providers.releases import RELEASE, resource_names
 from flotilla.state.checkpoint import ResourceState
 from flotilla.state.config import Project
 
@@ -205,3 +206,20 @@ def _state(made, inputs):
 def test_what_is_not_known_is_refused_by_name(inputs, words):
     with pytest.raises(EngineError, match=words):
         HelmProvider(str).check("urn::web", None, inputs)
+
+
+def test_a_releases_objects_are_named_by_kind():
+    manifest = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: b, namespace: there}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: b}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: a}
+"""
+    assert resource_names(manifest) == {"ConfigMap/v1": ["a", "b"], "Deployment.apps/apps/v1": ["there/b"]}
