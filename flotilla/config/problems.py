@@ -84,9 +84,26 @@ def problems_of(error: ValidationError, raw: Any, *, prefix: str = "", model: ty
         elif kind == "missing":
             problem = Problem(path, "is required", remedy="add it")
         else:
-            problem = Problem(path, entry["msg"][:1].lower() + entry["msg"][1:], value=value)
+            problem = _out_of_form(path, kind, entry["msg"], value)
         found.append(problem)
     return found
+
+
+def _out_of_form(path: str, kind: str, message: str, value: str) -> Problem:
+    """Say in our words what pydantic's own types and bounds ask for."""
+    rule = message.replace("Input should be", "must be").replace("String should", "must").replace("List should", "must")
+    remedy = next((told for start, told in _REMEDIES.items() if kind.startswith(start)), "write it so")
+    return Problem(path, rule[:1].lower() + rule[1:], "no plan could be made of it", remedy, value)
+
+
+_REMEDIES = {
+    "greater_than": "raise it",
+    "less_than": "lower it",
+    "too_short": "add what is missing",
+    "too_long": "shorten it",
+    "enum": "write one of these",
+    "literal": "write one of these",
+}
 
 
 def _unknown_key(path: str, key: str, owner: type[BaseModel] | None) -> Problem:

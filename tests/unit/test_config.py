@@ -154,3 +154,22 @@ def test_the_schema_accepts_what_the_models_accept(sections):
     document["config"]["flotilla:members"][0]["lables"] = {}
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(document, stack_file_schema())
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("replicas", -1, "replicas: -1 — must be greater than or equal to 0; no plan could be made of it; raise it"),
+        ("replicas", "many", 'replicas: "many" — must be a valid integer'),
+        (
+            "conflictResolution",
+            "Win",
+            "must be 'Abort' or 'Overwrite'; no plan could be made of it; write one of these",
+        ),
+    ],
+)
+def test_a_value_out_of_form_is_told_with_its_remedy(sections, project, key, value, said):
+    sections["workloads"][0][key] = value
+    with pytest.raises(ConfigError) as caught:
+        parse_fleet(sections, base=project)
+    assert said in str(caught.value)
