@@ -76,10 +76,10 @@ class HelmProvider:
 
     def diff(self, old: ResourceState, inputs: Properties) -> Diff:
         """Compare inputs; a release can't be renamed or moved."""
-        held = completed(reveal(old.inputs))
-        # States of before say no more of a version than was asked for.
-        known = (reveal(old.outputs).get("status") or {}).get("version", "")
-        changes = compare({**held, "version": held["version"] or known}, inputs)
+        held, wanted = completed(reveal(old.inputs)), completed(inputs)
+        # A state of before may not say which version it was; a plan without the chart can't say which it would be.
+        version = held["version"] or (reveal(old.outputs).get("status") or {}).get("version", "")
+        changes = compare({**held, "version": version}, {**wanted, "version": wanted["version"] or version})
         marked = [Change(c.path, c.kind, c.old, c.new, replaces=c.path[0] in _REPLACES) for c in changes]
         return Diff(tuple(marked))
 
@@ -118,7 +118,7 @@ class HelmProvider:
         """Ask helm; inputs hold the values and the chart's version that are deployed now."""
         if old is None:
             raise EngineError(f"{urn}: a release that the state doesn't have can't be read", hint="use --engine pulumi")
-        inputs = reveal(old.inputs)
+        inputs = completed(reveal(old.inputs))
         with self._session(inputs) as helm:
             found = helm.status()
             if found is None:

@@ -87,7 +87,7 @@ class KubernetesProvider:
 
     def diff(self, old: ResourceState, inputs: Properties) -> Diff:
         """Compare inputs; where they differ, a dry run tells whether the server lets the change be made in place."""
-        changes = compare(normalized(reveal(old.inputs)), inputs)
+        changes = compare(normalized(reveal(old.inputs)), normalized(inputs))
         if not changes:
             return Diff()
         kind = str(inputs.get("kind"))
@@ -124,7 +124,7 @@ class KubernetesProvider:
             raise
         if old is not None or self._upsert or all(m == manager for m in _managers(live)):
             return ""
-        return f"{self._connect().name}: {ref_of(inputs)} is there already, and not of this stack's making"
+        return f"{self._connect().name}: {ref_of(inputs)} is there already"
 
     def _answers(self) -> bool:
         """Tell whether the cluster can be asked; found out once."""
