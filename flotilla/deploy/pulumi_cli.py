@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,15 @@ from pulumi.automation import events
 from flotilla.deploy.interface import EngineName, Setting, load_project
 from flotilla.engine.steps import Op, Phase, Result, Step, StepEvent
 from flotilla.errors import EngineError
+from flotilla.providers.dynamic import BY_ITS_JUDGEMENT, differing
 from flotilla.state.checkpoint import ResourceState, Snapshot, from_export
 from flotilla.state.crypto import passphrase
-from flotilla.state.diff import Change, ChangeKind, compare, parse_path
+from flotilla.state.diff import Change, ChangeKind, parse_path
 from flotilla.state.urns import DYNAMIC_PREFIX, is_default_provider
-from flotilla.state.values import SIGNATURE_KEY, Secret
+from flotilla.state.values import SIGNATURE_KEY, UNKNOWN, UNKNOWN_TEXT, Secret
 
 _OPERATIONS = {str(op): op for op in Op}
+_MARKS = {"[secret]": Secret(None), UNKNOWN_TEXT: UNKNOWN}
 
 
 class PulumiStack:
@@ -198,10 +199,8 @@ def step_of(metadata: Any, op: Op) -> Step:
     """Return the step that an event's metadata tells of."""
     old, new = _state(metadata.old), _state(metadata.new)
     changes = _detailed(metadata, old, new)
-    if metadata.type.startswith(DYNAMIC_PREFIX) and op in (Op.UPDATE, Op.REPLACE) and not changes and old and new:
-        # The CLI tells of a dynamic resource only that something differs, and what asks for a replacement.
-        replacing = {parse_path(key)[0] for key in metadata.keys or []}
-        changes = [replace(c, replaces=c.path[0] in replacing) for c in compare(old.inputs, new.inputs)]
+    if metadata.type.startswith(DYNAMIC_PREFIX) and op in (Op.UPDATE, Op.REPLACE) and old and new:
+        changes = differing(old, new.inputs, metadata.keys or []) or [BY_ITS_JUDGEMENT]
     provider = metadata.provider or ""
     return Step(op, metadata.urn, metadata.type, provider, tuple(changes), old, new)
 
@@ -240,14 +239,14 @@ def _state(metadata: Any) -> ResourceState | None:
 
 
 def _unmask(value: Any) -> Any:
-    """Read values of events: secrets come as signed objects or as the text that stands for them."""
+    """Read values of events: secrets come as signed objects or as the text that stands for them, unknowns likewise."""
     if isinstance(value, dict):
         if SIGNATURE_KEY in value:
             return Secret(value.get("plaintext") or value.get("ciphertext") or value.get("value"))
         return {key: _unmask(entry) for key, entry in value.items()}
     if isinstance(value, list):
         return [_unmask(entry) for entry in value]
-    return Secret(None) if value == "[secret]" else value
+    return _MARKS.get(value, value) if isinstance(value, str) else value
 
 
 def _at(value: Any, path: tuple[str | int, ...]) -> Any:

@@ -16,6 +16,25 @@ from flotilla.state.values import UNKNOWN, Properties, has_unknown, reveal
 _PROVIDER_KEY = "__provider"
 
 
+BY_ITS_JUDGEMENT = Change((), ChangeKind.UPDATE, "as found", "as declared")
+"""What a provider calls a change although no property shows any."""
+
+
+def differing(old: ResourceState, inputs: Properties, replaces: list[str]) -> list[Change]:
+    """Return what differs, for a dynamic provider itself only tells that something does, and what asks for another.
+
+    It is told by the inputs, or after a refresh by what was found instead of them.
+    """
+    held, wanted = reveal(old.outputs), reveal(inputs)
+    changed = compare(reveal(old.inputs), wanted) or compare({key: held.get(key) for key in wanted}, wanted)
+    paths = [parse_path(text) for text in replaces]
+    changes = [
+        Change(c.path, c.kind, c.old, c.new, replaces=any(c.path[: len(p)] == p for p in paths)) for c in changed
+    ]
+    shown = {path for path in paths for c in changes if c.path[: len(path)] == path}
+    return changes + [Change(path, ChangeKind.UPDATE, replaces=True) for path in paths if path not in shown]
+
+
 class DynamicProvider:
     """Runs `pulumi.dynamic.ResourceProvider` objects, with what the SDK's own plugin would hand them."""
 
@@ -36,26 +55,15 @@ class DynamicProvider:
 
     def diff(self, old: ResourceState, inputs: Properties) -> Diff:
         """Let the provider compare; unknowns count as changes."""
-        held = reveal(old.outputs)
-        # What differs is told by the inputs, or after a refresh by what was found instead of them.
-        changed = compare(reveal(old.inputs), inputs) or compare({key: held.get(key) for key in inputs}, inputs)
         result = self._call(
             old.urn, "comparing", lambda: self._provider(inputs, old).diff(old.id, reveal(old.outputs), dict(inputs))
         )
         if result.changes is False:
             return Diff()
-        replaces = [parse_path(text) for text in result.replaces or []]
-        changes = [
-            Change(c.path, c.kind, c.old, c.new, replaces=any(c.path[: len(p)] == p for p in replaces)) for c in changed
-        ]
-        for path in replaces:
-            if not any(c.path[: len(path)] == path for c in changes):
-                changes.append(Change(path, ChangeKind.UPDATE, replaces=True))
-        if not changes:
-            if result.changes is None:
-                return Diff()
-            # The provider's own judgement, of something that no property shows.
-            changes.append(Change((), ChangeKind.UPDATE, "as found", "as declared"))
+        changes = differing(old, inputs, result.replaces or [])
+        if result.changes is None and not changes:
+            return Diff()
+        changes = changes or [BY_ITS_JUDGEMENT]
         return Diff(tuple(changes), bool(result.delete_before_replace))
 
     def rehearse(self, old: ResourceState | None, inputs: Properties) -> str:

@@ -48,6 +48,9 @@ def own_environment(monkeypatch) -> None:
     """Keep a case's environment from the tests after it, and the shell's from the case."""
     for key in ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_PYTHON_CMD", "PYTHONPATH"):
         monkeypatch.setenv(key, "")
+    for key in tuple(os.environ):
+        if key.startswith("PULUMI_K8S_"):  # the SDK makes inputs of these
+            monkeypatch.delenv(key)
 
 
 def compare(wanted: list[dict], done: list[dict]) -> None:
