@@ -90,7 +90,7 @@ class FleetPlan:
 def fleet_plan(result: Result) -> FleetPlan:
     """Read a plan from the steps of a preview, or of what was done."""
     # What is independent runs side by side, in an order that nobody chose: a plan has the same one every time.
-    ordered = sorted(result.steps, key=lambda step: (step.urn, step.op))
+    ordered = sorted(result.steps, key=lambda step: (step.name, step.urn, step.op))
     steps = [step for step in ordered if step.op is not Op.REPLACE]
     before = _facts(steps, "old")
     after = _facts(steps, "new")
