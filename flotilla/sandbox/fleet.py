@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -198,11 +199,14 @@ class Sandbox:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         self.root.parent.mkdir(parents=True, exist_ok=True)
-        with (self.root.parent / "sandbox.lock").open("w") as file:
+        folder = os.open(self.root.parent, os.O_RDONLY)  # the folder itself: a file for it would be left behind
+        try:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise SandboxError(
                     "another `flotilla sandbox` command is running here", hint="wait until it is done"
                 ) from None
             yield
+        finally:
+            os.close(folder)

@@ -54,6 +54,8 @@ def fleet_in(project: Path, **arguments):
         yield Fleet(project)
     finally:
         sandbox.down(print)
+    left = {entry.name for entry in (project / ".flotilla").iterdir()}
+    assert left <= {"state"}, "only what stacks keep outlives a sandbox"
 
 
 class Fleet:

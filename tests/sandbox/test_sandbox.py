@@ -94,6 +94,16 @@ def test_a_process_id_that_is_somebody_elses_is_not_ours(tmp_path):
     os.kill(pid, signal.SIGKILL)
 
 
+def test_one_command_at_a_time_and_no_file_for_it(tmp_path):
+    with (
+        Sandbox(tmp_path)._locked(),
+        pytest.raises(SandboxError, match="another `flotilla sandbox` command"),
+        Sandbox(tmp_path)._locked(),
+    ):
+        pass
+    assert list((tmp_path / ".flotilla").iterdir()) == []
+
+
 def test_without_download_and_go_it_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.delenv("FLOTILLA_SANDBOX_BIN", raising=False)
     monkeypatch.setattr(programs, "_downloadable", lambda: False)
