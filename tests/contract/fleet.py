@@ -54,8 +54,7 @@ def fleet_in(project: Path, **arguments):
         yield Fleet(project)
     finally:
         sandbox.down(print)
-    left = {entry.name for entry in (project / ".flotilla").iterdir()}
-    assert left <= {"state"}, "only what stacks keep outlives a sandbox"
+    assert list((project / ".flotilla").glob("sandbox*")) == []
 
 
 class Fleet:
