@@ -41,4 +41,5 @@ def package_of(type_: str) -> str:
 
 def is_default_provider(urn: str, type_: str) -> bool:
     """Tell a package's default provider, the engine's own affair: Pulumi's display hides it, too."""
-    return type_.startswith(PROVIDER_PREFIX) and name_of(urn).startswith("default")
+    name = name_of(urn)  # of one version: default_4_32_0; a member may be called default-east
+    return type_.startswith(PROVIDER_PREFIX) and (name == "default" or name.startswith("default_"))

@@ -24,7 +24,7 @@ from flotilla.state.checkpoint import Encoder, Operation, ResourceState, Snapsho
 from flotilla.state.config import Project
 from flotilla.state.crypto import PassphraseCrypter, passphrase
 from flotilla.state.diff import compare, parse_path, path_text
-from flotilla.state.urns import make_urn
+from flotilla.state.urns import is_default_provider, make_urn
 from flotilla.state.values import UNKNOWN, Secret, from_struct, has_unknown, mask, reveal, seal, to_struct
 from tests.conformance.file_resource import FileResource
 
@@ -216,6 +216,15 @@ def test_a_secrets_text_stays_secret_as_data(text):
     sealed = seal(normalized(reveal(inputs)), secret_places(inputs))
     held = sealed.get("data", sealed.get("stringData"))
     assert isinstance(held, Secret) or isinstance(held["b"], Secret)
+
+
+@pytest.mark.parametrize(
+    ("name", "hidden"),
+    [("default", True), ("default_4_32_0", True), ("default-east-provider", False), ("member1-provider", False)],
+)
+def test_default_providers_alone_are_hidden(name, hidden):
+    kind = "pulumi:providers:kubernetes"
+    assert is_default_provider(make_urn("s", "p", "", kind, name), kind) is hidden
 
 
 def test_a_replaced_provider_is_told_by_its_id():
