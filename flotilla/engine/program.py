@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import json
 import os
 import runpy
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -68,10 +70,13 @@ def run_program(program: Program, deployment: Deployment, config: dict[str, str]
             contextvars.Context().run(lambda: asyncio.run(main()))
         except KeyboardInterrupt:
             raise
-        except BaseException as error:
-            if deployment.result.failures:
-                return  # what follows from a failed resource is not another failure
-            raise _program_error(error) from error
+        except BaseException as error:  # noqa: BLE001 - it is raised again, once what it held is let go
+            failure = _program_error(error)
+        else:
+            return
+        _let_go()
+    if not deployment.result.failures:  # what follows from a failed resource is not another failure
+        raise failure
 
 
 async def _load_and_settle(program: Program) -> None:
@@ -104,16 +109,36 @@ def _load(program: Program) -> Any:
 
 
 def _program_error(error: BaseException) -> FlotillaError:
+    """Return what to tell, with the traceback as text: as objects it would hold on to all that the program made."""
+    failure = next((cause for cause in _causes(error) if isinstance(cause, FlotillaError)), None)
+    if failure is None and isinstance(error, SystemExit):
+        failure = EngineError(f"the program ended itself with {error.code!r}")
+    elif failure is None:
+        told = f"the program failed: {type(error).__name__}: {error}"
+        failure = EngineError(told, hint="--debug shows the traceback")
+    failure.add_note("".join(traceback.format_exception(error)))
+    failure.__traceback__ = failure.__cause__ = failure.__context__ = None
+    return failure
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
     cause: BaseException | None = error
     seen: set[int] = set()  # the SDK makes errors their own cause
     while cause is not None and id(cause) not in seen:
-        if isinstance(cause, FlotillaError):
-            return cause
+        yield cause
         seen.add(id(cause))
         cause = cause.__cause__ or cause.__context__
-    if isinstance(error, SystemExit):
-        return EngineError(f"the program ended itself with {error.code!r}")
-    return EngineError(f"the program failed: {type(error).__name__}: {error}", hint="--debug shows the traceback")
+
+
+def _let_go() -> None:
+    """Free what a failed program leaves unawaited, now: later, Python would warn of it in the middle of something else.
+
+    The SDK holds on to it until the next run, whose settings become the default of all others: empty ones do here.
+    """
+    from pulumi.runtime.settings import Settings
+
+    contextvars.Context().run(Settings, project=None, stack=None)
+    gc.collect()
 
 
 @contextmanager

@@ -46,8 +46,6 @@ def write(fleet, name, sections):
     (fleet.project / "stacks" / f"Pulumi.{name}.yaml").write_text(yaml.safe_dump({"config": config}))
 
 
-# The SDK leaves coroutines unawaited where a program ends early, as the refused preview does.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_platform_members_and_workloads_are_stacks_of_their_own(fleet, run, stacks, tmp_path):
     before = everything(fleet)
     refused = run("preview", "-s", "members", expect=1)

@@ -320,6 +320,15 @@ def test_a_failure_stops_what_follows_and_is_told_once(stack, tmp_path):
     assert not list((tmp_path / "files").iterdir())
 
 
+def test_a_programs_own_error_keeps_its_traceback_as_text(stack):
+    def program():
+        raise LookupError("not in the list")
+
+    with pytest.raises(EngineError, match="the program failed: LookupError: not in the list") as failure:
+        stack(program).preview()
+    assert "in program\n" in failure.value.__notes__[0]
+
+
 def test_unchanged_resources_write_the_state_once(stack, tmp_path):
     def program():
         for index in range(20):

@@ -1,6 +1,8 @@
 """The example stacks: valid, explained, previewed when nothing of them exists yet, and judged by the policies."""
 
+import gc
 import json
+from types import CoroutineType
 
 import pytest
 
@@ -20,7 +22,7 @@ def run(examples, capsys):
         code = main([verb, "-C", str(examples), "-s", stack, "--json", *options])
         captured = capsys.readouterr()
         assert code == expect, captured.err or captured.out[-2000:]
-        return json.loads(captured.out)
+        return json.loads(captured.out) if captured.out.strip() else {"error": captured.err}
 
     return run
 
@@ -43,6 +45,24 @@ def test_a_first_preview_works_when_nothing_exists(run, stack):
     names = {step["name"] for step in plan["steps"]}
     assert "karmada-release" in names
     assert "karmada-ready" in names
+
+
+@pytest.mark.parametrize("stack", ["members", "workloads"])
+@pytest.mark.filterwarnings("always:coroutine:RuntimeWarning")
+def test_a_stack_before_its_platform_is_refused_and_leaves_nothing_behind(run, stack, recwarn):
+    def coroutines():
+        return {id(o) for o in gc.get_objects() if isinstance(o, CoroutineType) and o.__qualname__.startswith("Output")}
+
+    before = coroutines()
+    gc.disable()  # so that the moment of collection is not chance
+    try:
+        refused = run("preview", stack, "--engine", "embedded", expect=1)
+        left = coroutines() - before
+    finally:
+        gc.enable()
+    assert "stack organization/flotilla/platform has nothing deployed" in refused["error"]
+    assert not left
+    assert not [str(w.message) for w in recwarn if "never awaited" in str(w.message)]
 
 
 def test_the_lessons_values_are_explained(run):
