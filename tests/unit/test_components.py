@@ -3,6 +3,7 @@
 import asyncio
 import json
 import runpy
+from concurrent.futures import ThreadPoolExecutor
 
 import pulumi
 import pytest
@@ -44,12 +45,21 @@ def run(monkeypatch, project, repository):
         text = {f"flotilla:{key}": json.dumps(value) for key, value in sections.items()}
         monkeypatch.setenv("PULUMI_CONFIG", json.dumps(text))
         recorder = Recorder()
+        loops = []
+
+        def give_a_loop():
+            loops.append(asyncio.new_event_loop())
+            asyncio.set_event_loop(loops[-1])
 
         async def main():
+            # The SDK's mocks open an event loop in each thread and close none: whichever test came next would be told.
+            asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(initializer=give_a_loop))
             pulumi.runtime.set_mocks(recorder, project="flotilla", stack="test", preview=False)
             await run_pulumi_func(lambda: runpy.run_path(str(repository / "__main__.py")) and None)
 
         asyncio.run(main())
+        for loop in loops:
+            loop.close()
         return recorder.registered
 
     return run
