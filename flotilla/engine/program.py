@@ -39,7 +39,9 @@ def run_program(program: Program, deployment: Deployment, config: dict[str, str]
     """
     import pulumi
     from pulumi.runtime import configure, run_in_stack
-    from pulumi.runtime.settings import Settings
+    from pulumi.runtime.settings import SETTINGS, Settings
+
+    held: list[Any] = []
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
@@ -59,6 +61,7 @@ def run_program(program: Program, deployment: Deployment, config: dict[str, str]
                 dry_run=deployment.options.dry_run,
             )
         )
+        held.extend((SETTINGS.rpc_manager, SETTINGS.outputs))
         pulumi.runtime.set_all_config(config, secret_keys)
         await run_in_stack(lambda: _load_and_settle(program))
 
@@ -74,7 +77,7 @@ def run_program(program: Program, deployment: Deployment, config: dict[str, str]
             failure = _program_error(error)
         else:
             return
-        _let_go()
+        _let_go(held)
     if not deployment.result.failures:  # what follows from a failed resource is not another failure
         raise failure
 
@@ -130,14 +133,13 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         cause = cause.__cause__ or cause.__context__
 
 
-def _let_go() -> None:
+def _let_go(held: list[Any]) -> None:
     """Free what a failed program leaves unawaited, now: later, Python would warn of it in the middle of something else.
 
-    The SDK holds on to it until the next run, whose settings become the default of all others: empty ones do here.
+    The SDK holds on to it by what is `held`, until another run's take the place.
     """
-    from pulumi.runtime.settings import Settings
-
-    contextvars.Context().run(Settings, project=None, stack=None)
+    for one in held:
+        one.clear()
     gc.collect()
 
 
