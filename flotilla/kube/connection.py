@@ -303,13 +303,14 @@ _POOL_LOCK = threading.Lock()
 
 
 def connect(text: str, *, context: str | None = None, name: str = "cluster") -> Connection:
-    """Return the connection to a kubeconfig's cluster; the same content gets the same connection."""
+    """Return the connection to a kubeconfig's cluster; the same content gets the same one, under each one's name."""
     key = hashlib.sha256(f"{context}\0{text}".encode()).hexdigest()
     with _POOL_LOCK:
         if key not in _POOL:
             document = kubeconfigs.select(kubeconfigs.load(text), context)
             _POOL[key] = Connection(document, name=name)
-        return _POOL[key]
+        shared = _POOL[key]
+    return shared if shared.name == name else shared.called(name)
 
 
 def _may_resend(method: str, error: urllib3.exceptions.HTTPError) -> bool:

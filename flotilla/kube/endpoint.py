@@ -32,3 +32,13 @@ class Endpoint:
         other._base = self._base + path  # noqa: SLF001 - one of ours
         other._meet(name, self.server.rstrip("/") + path)  # noqa: SLF001
         return other
+
+    def called(self, name: str) -> Self:
+        """Return this very connection as errors call it: one cluster may be host and member, and they say which.
+
+        It shares all that `below` shares, and what has been discovered.
+        """
+        other = copy.copy(self)
+        other.name, other._peer = name, Peer(name, self.server)  # noqa: SLF001 - one of ours
+        other._steps = self._steps.told_as(other._peer)  # noqa: SLF001
+        return other

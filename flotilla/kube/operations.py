@@ -6,6 +6,7 @@ answer that is an error is thrown into the steps, which may decide that it is no
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Generator
 from http import HTTPStatus
@@ -51,6 +52,12 @@ class Operations:
         self._peer = peer
         self._kinds: dict[str, dict[str, Resource]] = {}
         self._lock = threading.Lock()
+
+    def told_as(self, peer: Peer) -> Operations:
+        """Return the steps on the same server, whose errors call it otherwise; what is discovered is shared."""
+        other = copy.copy(self)
+        other._peer = peer  # noqa: SLF001 - one of ours
+        return other
 
     # -- discovery --------------------------------------------------------------------------------
 

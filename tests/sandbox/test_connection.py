@@ -3,7 +3,7 @@
 import pytest
 
 from flotilla.kube import kubeconfig as kubeconfigs
-from flotilla.kube.connection import ApiError, Connection, KindNotServed, Unreachable
+from flotilla.kube.connection import ApiError, Connection, KindNotServed, Unreachable, connect
 from flotilla.kube.objects import ObjectRef
 
 pytestmark = pytest.mark.sandbox
@@ -77,6 +77,20 @@ def test_errors_say_what_was_done_and_to_whom(cluster):
         other(cluster, user={"token": "wrong"}).get(ref)
     with pytest.raises(Unreachable, match="certificate verify failed"):
         other(cluster, cluster={"certificate-authority-data": wrong_authority()}).get(ref)
+
+
+def test_one_cluster_under_two_names_is_one_connection_and_errors_say_which(cluster):
+    text = cluster.kubeconfig.read_text()
+    host, member = (connect(text, name=name) for name in ("the host cluster", "member1"))
+    assert host.get(ObjectRef("v1", "Namespace", "kube-system"))
+    sent = member.traffic.requests
+    assert sent, "they count together"
+    assert member.get(ObjectRef("v1", "Namespace", "kube-system"))
+    assert member.traffic.requests == sent + 1, "what the one has discovered the other knows"
+    for connection in (member, host):
+        with pytest.raises(ApiError, match=f"^{connection.name}: ") as caught:
+            connection.get(ObjectRef("v1", "Namespace", "nowhere"))
+        assert caught.value.missing
 
 
 def wrong_authority():
