@@ -18,10 +18,10 @@ class Endpoint:
         self._base = ""
         self._meet(name, server)
 
-    def _meet(self, name: str, server: str) -> None:
+    def _meet(self, name: str, server: str, known: Operations | None = None) -> None:
         self.name, self.server = name, server
         self._peer = Peer(name, server)
-        self._steps = Operations(self._peer)
+        self._steps = known.told_as(self._peer) if known else Operations(self._peer)
 
     def below(self, path: str, *, name: str) -> Self:
         """Return a connection to the API server that this one serves at a path: a member, through a proxy.
@@ -39,6 +39,5 @@ class Endpoint:
         It shares all that `below` shares, and what has been discovered.
         """
         other = copy.copy(self)
-        other.name, other._peer = name, Peer(name, self.server)  # noqa: SLF001 - one of ours
-        other._steps = self._steps.told_as(other._peer)  # noqa: SLF001
+        other._meet(name, self.server, self._steps)  # noqa: SLF001 - one of ours
         return other
