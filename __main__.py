@@ -7,6 +7,7 @@ import pulumi
 
 from components import KarmadaControlPlane, KindCluster, PropagatedWorkload, PullMember, PushMember
 from components.credentials import Credentials, server_of
+from components.dependencies import if_made
 from flotilla.config.declare import (
     agent_args,
     fleet_of_environment,
@@ -50,6 +51,7 @@ for member in fleet.members:
         "control_plane": control_plane,
         "kubeconfig": kubeconfig,
         "api_endpoint": member.api_endpoint or server_of(kubeconfig),
+        "others": {name: other.found for name, other in members.items()},
         **member_args(member),
     }
     if member.mode is JoinMode.PULL:
@@ -59,12 +61,17 @@ for member in fleet.members:
         members[member.name] = PushMember(member.name, args, guarded(member))
 
 for workload in fleet.workloads:
-    # A workload waits for the members that its placement chooses, and is gone before any of them leaves.
-    chosen = [members[m.name].joined for m in fleet.chosen(workload.placement) if m.name in members]
+    # A workload waits for the members that its placement chooses, and is gone before any of them leaves. A member that
+    # fails to join doesn't keep it from the others.
+    chosen = {m.name: members[m.name] for m in fleet.chosen(workload.placement) if m.name in members}
     PropagatedWorkload(
         workload.name,
-        {"control_plane": control_plane, **workload_args(workload, BASE)},
-        pulumi.ResourceOptions(depends_on=chosen),
+        {
+            "control_plane": control_plane,
+            "members": {name: member.expected for name, member in chosen.items()},
+            **workload_args(workload, BASE),
+        },
+        pulumi.ResourceOptions(depends_on=[if_made(member.joined) for member in chosen.values()]),
     )
 
 pulumi.export("members", {name: member.cluster_id for name, member in members.items()})

@@ -1,34 +1,118 @@
-"""Who a cluster is: the UID of its kube-system namespace, which stops one cluster from joining twice.
+"""Which cluster is it: the UID of its kube-system namespace, asked by the program and kept in the state.
 
-It is asked for by the program, not declared as a read resource: those show as updates in every refresh of an
-unchanged stack (measured: two reads, two false updates), and a clean stack must report no drift.
+The state's knowledge stands where a cluster does not answer, so that one dead cluster stops nothing that others need.
+Where another cluster answers than the state knows, the identity is replaced, and with it everything in that cluster.
 """
 
 from __future__ import annotations
 
 import asyncio
+from typing import Any, TypedDict
 
 import pulumi
+from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, ReadResult, Resource, ResourceProvider
 
+from flotilla.errors import FlotillaError
+from flotilla.karmada.names import identity_name
 from flotilla.kube.connection import connect
-from flotilla.kube.objects import ObjectRef
+from flotilla.kube.identity import uid_of
 
-_KUBE_SYSTEM = ObjectRef("v1", "Namespace", "kube-system")
-
-
-def read_identity(kubeconfig: str, name: str) -> str:
-    """Ask a cluster for the UID of its kube-system namespace.
-
-    Raises:
-        ClusterError: the cluster could not be asked.
-    """
-    return str(connect(kubeconfig, name=name).get(_KUBE_SYSTEM)["metadata"]["uid"])
+_UID = "uid"
 
 
-def cluster_identity(kubeconfig: pulumi.Output[str], name: str) -> pulumi.Output[str]:
-    """Return the cluster's identity as a plain output; unknown in a preview while the kubeconfig is."""
+class Probe(TypedDict):
+    """What a cluster said when it was asked: its UID, or why it said nothing."""
 
-    async def ask(text: str) -> str:
+    uid: str
+    unanswered: str
+
+
+def read_identity(kubeconfig: str, name: str) -> Probe:
+    """Ask a cluster for the UID of its kube-system namespace, within a few seconds; never raises."""
+    try:
+        return {"uid": uid_of(connect(kubeconfig, name=name)), "unanswered": ""}
+    except FlotillaError as error:
+        return {"uid": "", "unanswered": error.message}
+
+
+def probe(kubeconfig: pulumi.Output[str], name: str) -> pulumi.Output[Probe]:
+    """Return what a cluster says of itself, as a plain output; unknown in a preview while the kubeconfig is."""
+
+    async def ask(text: str) -> Probe:
         return await asyncio.to_thread(read_identity, text, name)
 
-    return pulumi.Output.unsecret(kubeconfig.apply(ask))
+    found: pulumi.Output[Probe] = pulumi.Output.unsecret(kubeconfig.apply(ask))
+    return found
+
+
+class ClusterIdentityProvider(ResourceProvider):
+    """Keeps who a cluster is; nothing is made, and nothing is left to delete."""
+
+    serialize_as_secret_always = False
+
+    def check(self, olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
+        """Take the state's UID where the cluster did not answer; refuse one cluster under two names."""
+        inputs = {**news, _UID: news.get(_UID) or olds.get(_UID) or ""}
+        twin = news.get("sameAs")
+        if not twin:
+            return CheckResult(inputs, [])
+        reason = (
+            f"{news['cluster']} is the same cluster as {twin} (UID {inputs[_UID]}): one cluster can't join twice, for "
+            "Karmada would send it everything twice, and when one leaves it takes the other's access away; keep one of "
+            "the two names"
+        )
+        return CheckResult(inputs, [CheckFailure(_UID, reason)])
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        """Keep the UID.
+
+        Raises:
+            FlotillaError: the cluster did not answer, and the state doesn't know it.
+        """
+        if not props[_UID]:
+            raise FlotillaError(f"nothing can be declared in {props['cluster']}: {props['unanswered']}")
+        return CreateResult(id_=props[_UID], outs=_kept(props))
+
+    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
+        """Replace for another cluster; what was declared in the one before has to go first."""
+        another = bool(news[_UID]) and isinstance(news[_UID], str) and news[_UID] != olds[_UID]
+        return DiffResult(changes=another, replaces=[_UID] if another else [], delete_before_replace=True)
+
+    def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
+        """Return what the state has: the cluster is asked by the program."""
+        return ReadResult(id_, _kept(props))
+
+
+def _kept(props: dict[str, Any]) -> dict[str, Any]:
+    return {key: props[key] for key in ("cluster", _UID)}
+
+
+class ClusterIdentity(Resource, module="flotilla", name="ClusterIdentity"):
+    """A cluster's identity; the provider for its objects depends on it."""
+
+    uid: pulumi.Output[str]
+    """UID of the cluster's kube-system namespace."""
+
+    def __init__(
+        self,
+        cluster: str,
+        found: pulumi.Output[Probe],
+        opts: pulumi.ResourceOptions,
+        *,
+        same_as: pulumi.Input[str] = "",
+    ) -> None:
+        """Declare which cluster is meant by `cluster`.
+
+        Args:
+            cluster: what the stack calls it.
+            found: what it said of itself.
+            opts: resource options.
+            same_as: another name of this stack that leads to the same cluster; empty for none.
+        """
+        props = {
+            "cluster": cluster,
+            _UID: found.apply(lambda said: said["uid"]),
+            "unanswered": found.apply(lambda said: said["unanswered"]),
+            "sameAs": same_as,
+        }
+        super().__init__(ClusterIdentityProvider(), identity_name(cluster), props, opts)

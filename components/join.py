@@ -13,7 +13,7 @@ from typing import Any, NotRequired, TypedDict
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components.cluster_identity import cluster_identity
+from components.cluster_identity import ClusterIdentity, Probe, probe
 from components.karmada_control_plane import KarmadaControlPlane
 from components.kubernetes_object import KubernetesObject
 from components.providers import cluster_provider
@@ -34,8 +34,8 @@ class MemberArgs(TypedDict):
     """Administrator's kubeconfig of the member, as text with certificates inline; treated as a secret."""
     api_endpoint: pulumi.Input[str]
     """The URL that Karmada dials, with its scheme."""
-    cluster_id: NotRequired[pulumi.Input[str]]
-    """UID of the member's kube-system namespace; read from the member where it isn't given."""
+    others: NotRequired[Mapping[str, pulumi.Input[Probe]]]
+    """What other members of the stack said of themselves: none of them may be the same cluster."""
     labels: NotRequired[Mapping[str, str]]
     """Labels of the Cluster."""
     cloud_provider: NotRequired[str]
@@ -69,11 +69,21 @@ class Member(pulumi.ComponentResource):
     cluster_id: pulumi.Output[str]
     """UID of the member's kube-system namespace."""
 
+    found: pulumi.Output[Probe]
+    """What the member said of itself in this run."""
+
     provider: k8s.Provider
     """Provider for objects in the member."""
 
     joined: pulumi.Resource
     """Depend on it to run after the member is Ready, and to be gone before it leaves."""
+
+    @property
+    def expected(self) -> pulumi.Output[dict[str, str]]:
+        """What a workload's rollout knows of this member: `id`, and in `unanswered` why it can't be waited for."""
+        failed = self.joined.urn.apply(lambda _: "").recover(lambda _: "its join failed in this run")
+        known = pulumi.Output.all(self.found, self.cluster_id.recover(lambda _: ""), failed)
+        return known.apply(lambda k: {"id": k[1], "unanswered": k[0]["unanswered"] or k[2]})
 
 
 @dataclass(frozen=True)
@@ -95,10 +105,12 @@ def declare_join(component: Member, name: str, args: MemberArgs, *, mode: str) -
     goes the other way: the Cluster first, waiting until it is gone with its credentials and rights still in place.
     """
     kubeconfig = pulumi.Output.secret(args["kubeconfig"])
-    given_id = args.get("cluster_id")
-    found = cluster_identity(kubeconfig, name) if given_id is None else pulumi.Output.from_input(given_id)
-    component.cluster_id = found
-    component.provider = cluster_provider(name, kubeconfig, component)
+    component.found = probe(kubeconfig, name)
+    twin = pulumi.Output.all(component.found, dict(args.get("others") or {})).apply(_twin)
+    inside = pulumi.ResourceOptions(parent=component)
+    identity = ClusterIdentity(name, component.found, inside, same_as=twin)
+    component.cluster_id = identity.uid
+    component.provider = cluster_provider(name, kubeconfig, identity, component)
     member = Declarations(name, pulumi.ResourceOptions(parent=component, provider=component.provider))
     control_plane = Declarations(
         name, pulumi.ResourceOptions(parent=component, provider=args["control_plane"].provider)
@@ -108,7 +120,7 @@ def declare_join(component: Member, name: str, args: MemberArgs, *, mode: str) -
     manifest = join.cluster(
         name,
         sync_mode=mode,
-        cluster_id=found,
+        cluster_id=identity.uid,
         api_endpoint=args["api_endpoint"],
         labels=dict(args.get("labels") or {}),
         provider=args.get("cloud_provider"),
@@ -119,8 +131,17 @@ def declare_join(component: Member, name: str, args: MemberArgs, *, mode: str) -
         insecure_skip_tls_verify=args.get("insecure_skip_tls_verify", False),
         ready_timeout=args.get("ready_timeout", 180),
     )
-    cluster = control_plane.declare("cluster", manifest, depends_on=[*credentials, *member.declared])
+    # Another cluster under the name of one that is joined: the one before has to leave, so that its copies go, and
+    # Karmada sends everything to the new one.
+    anew = pulumi.ResourceOptions(replace_on_changes=["spec.id"], delete_before_replace=True)
+    cluster = control_plane.declare("cluster", manifest, depends_on=[*credentials, *member.declared], opts=anew)
     return Joined(cluster, member, control_plane)
+
+
+def _twin(known: list[Any]) -> str:
+    """Return the name of another member that leads to the same cluster; empty where there is none."""
+    own, others = known
+    return next((name for name, said in sorted(others.items()) if own["uid"] and said["uid"] == own["uid"]), "")
 
 
 def formerly(opts: pulumi.ResourceOptions | None, type_: str) -> pulumi.ResourceOptions:
@@ -138,11 +159,17 @@ class Declarations:
         self.declared: list[KubernetesObject] = []
 
     def declare(
-        self, suffix: str, manifest: dict[str, Any], *, depends_on: list[Any] | None = None
+        self,
+        suffix: str,
+        manifest: dict[str, Any],
+        *,
+        depends_on: list[Any] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
     ) -> KubernetesObject:
         """Declare one."""
-        opts = pulumi.ResourceOptions.merge(self._opts, pulumi.ResourceOptions(depends_on=depends_on or []))
-        self.declared.append(KubernetesObject(f"{self._prefix}-{suffix}", manifest, opts))
+        after = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=depends_on or []))
+        merged = pulumi.ResourceOptions.merge(self._opts, after)
+        self.declared.append(KubernetesObject(f"{self._prefix}-{suffix}", manifest, merged))
         return self.declared[-1]
 
 

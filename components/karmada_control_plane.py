@@ -10,6 +10,7 @@ from typing import Any, NotRequired, TypedDict
 import pulumi
 import pulumi_kubernetes as k8s
 
+from components.cluster_identity import ClusterIdentity, probe
 from components.control_plane_pki import ControlPlanePki, ControlPlanePkiArgs
 from components.installation import HostState, Ready, UninstallGuard
 from components.kubernetes_object import KubernetesObject
@@ -59,6 +60,9 @@ class KarmadaControlPlane(pulumi.ComponentResource):
     provider: k8s.Provider
     """Provider for objects in the control plane."""
 
+    cluster_id: pulumi.Output[str]
+    """UID of its kube-system namespace."""
+
     def __init__(self, name: str, args: KarmadaControlPlaneArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Declare the control plane."""
         super().__init__("flotilla:index:KarmadaControlPlane", name, None, opts)
@@ -68,15 +72,20 @@ class KarmadaControlPlane(pulumi.ComponentResource):
             raise ValueError("a control plane needs exactly one of kubeconfig and release")
         kubeconfig = self._install(name, release) if release else known
         self.kubeconfig = pulumi.Output.secret(kubeconfig)  # type: ignore[arg-type]
-        self.provider = cluster_provider(name, self.kubeconfig, self)
+        identity = ClusterIdentity(name, probe(self.kubeconfig, name), pulumi.ResourceOptions(parent=self))
+        self.cluster_id = identity.uid
+        self.provider = cluster_provider(name, self.kubeconfig, identity, self)
         self.register_outputs({"kubeconfig": self.kubeconfig})
 
     def _install(self, name: str, args: ReleaseArgs) -> pulumi.Output[str]:
         """Declare the release and what surrounds it; return the administrator's kubeconfig once Karmada is ready."""
         host_kubeconfig = pulumi.Output.secret(args["host_kubeconfig"])
         timeout = args.get("timeout", 900)
-        provider = cluster_provider(f"{name}-host", host_kubeconfig, self)
         inside = pulumi.ResourceOptions(parent=self)
+        host = f"{name}-host"
+        provider = cluster_provider(
+            host, host_kubeconfig, ClusterIdentity(host, probe(host_kubeconfig, host), inside), self
+        )
         on_host = pulumi.ResourceOptions(parent=self, provider=provider)
         first: list[pulumi.Resource] = []
         if args.get("create_namespace", True):

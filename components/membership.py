@@ -22,8 +22,11 @@ class MembershipProvider(ResourceProvider):
         return CreateResult(id_=str(props["member"]), outs=props)
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        """Wait again after another agent."""
-        return DiffResult(changes=any(olds.get(key) != news.get(key) for key in ("agent", "controlPlane")))
+        """Wait again after another agent; another cluster is another membership, and the one before is drained."""
+        another = olds.get("clusterId") not in (None, news.get("clusterId"))
+        changed = any(olds.get(key) != news.get(key) for key in ("agent", "controlPlane", "clusterId"))
+        replaces = ["clusterId"] if another else []
+        return DiffResult(changes=changed, replaces=replaces, delete_before_replace=True)
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Wait again."""
@@ -47,7 +50,8 @@ class Membership(Resource, module="flotilla", name="Membership"):
 
         Args:
             name: the resource's name.
-            props: controlPlane (administrator's kubeconfig), member, agent (a fingerprint of it), timeout (seconds).
+            props: controlPlane (administrator's kubeconfig), member, agent (a fingerprint of it), clusterId (the
+                member's UID), timeout (seconds).
             opts: resource options.
         """
         super().__init__(MembershipProvider(), name, props, opts)

@@ -27,6 +27,8 @@ class PropagatedWorkloadArgs(TypedDict):
     """Objects of any kind, as plain dicts."""
     affinity: dict[str, Any]
     """Karmada's ClusterAffinity; an empty one chooses every cluster."""
+    members: NotRequired[dict[str, pulumi.Input[dict[str, str]]]]
+    """The members that are to run it, by name: `id` is the UID, `unanswered` says why one does not answer, or ''."""
     namespace: NotRequired[str]
     """Namespace, in the control plane and in the members; `default` by default."""
     divided: NotRequired[bool]
@@ -83,6 +85,8 @@ class PropagatedWorkload(pulumi.ComponentResource):
             "templates": _secret_if_needed(manifests),
             "placement": placement,
             "overrideRules": rules,
+            "controlPlane": args["control_plane"].cluster_id,
+            "members": args.get("members") or {},
             "timeout": args.get("timeout", 300),
         }
         Rollout(

@@ -69,6 +69,7 @@ class PullMember(Member):
                 "controlPlane": control_plane,
                 "member": name,
                 "agent": identity.fingerprint,
+                "clusterId": self.cluster_id,
                 "timeout": args.get("ready_timeout", 180),
             },
             pulumi.ResourceOptions(parent=self, depends_on=[running, *rights, joined.cluster]),

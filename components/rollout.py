@@ -39,8 +39,9 @@ class RolloutProvider(ResourceProvider):
 
         A renewed kubeconfig or another timeout changes nothing in the fleet.
         """
-        ignored = {"kubeconfig", "timeout", "__provider"}
+        ignored = {"kubeconfig", "timeout", "members", "__provider"}
         changed = any(olds.get(key) != value for key, value in news.items() if key not in ignored)
+        changed = changed or _who(olds.get("members")) != _who(news.get("members"))
         return DiffResult(changes=changed or not olds.get(_SETTLED, True))
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
@@ -51,6 +52,11 @@ class RolloutProvider(ResourceProvider):
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Look whether the fleet still runs what was declared: a refresh sees what hands have changed anywhere."""
         return ReadResult(id_, {**props, _SETTLED: all(progress.done for progress in _check(props)())})
+
+
+def _who(members: Any) -> Any:
+    """Return which clusters are expected; whether one answers now is no change of what was declared."""
+    return {name: one["id"] for name, one in members.items()} if isinstance(members, dict) else members
 
 
 def wait(props: dict[str, Any]) -> None:

@@ -11,6 +11,8 @@ class FlotillaError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.nothing_done = False
+        """What was asked for was certainly not begun: a request that got no answer may have been carried out."""
 
     def __str__(self) -> str:
         return f"{self.message}\n  hint: {self.hint}" if self.hint else self.message
@@ -18,6 +20,9 @@ class FlotillaError(Exception):
 
 class ClusterError(FlotillaError):
     """A cluster could not be asked, or refused what was asked."""
+
+    whole_cluster = False
+    """Whatever is asked of this cluster comes to the same: asking again for another object is of no use."""
 
 
 class SandboxError(FlotillaError):

@@ -75,9 +75,9 @@ def _preview(options: argparse.Namespace) -> ExitCode:
     output = Output(as_json=options.json, quiet=True)
     stack = _open(options, output)
     result = stack.preview(targets=tuple(options.target), refresh_first=options.refresh)
+    _show(options, output, stack, result, "Plan")
     if failed(result):
         return ExitCode.FAILED
-    _show(options, output, stack, result, "Plan")
     if tell(verdicts_of(options, result)):
         return ExitCode.REFUSED
     return ExitCode.DRIFT if options.expect_no_changes and result.changes else ExitCode.DONE
@@ -89,10 +89,10 @@ def _up(options: argparse.Namespace) -> ExitCode:
     quiet = open_stack(options.engine, setting_of(options))
     targets = tuple(options.target)
     planned = quiet.preview(targets=targets, refresh_first=options.refresh)
-    if failed(planned):
-        return ExitCode.FAILED
     if not options.json:
         _show(options, output, stack, planned, "Plan")
+    if failed(planned):
+        return ExitCode.FAILED
     if tell(verdicts_of(options, planned)):
         sys.stderr.write("error: refused by policy; nothing was changed\n")
         return ExitCode.REFUSED
@@ -114,9 +114,9 @@ def _refresh(options: argparse.Namespace) -> ExitCode:
     output = Output(as_json=options.json, quiet=True)
     stack = _open(options, output)
     result = stack.refresh(preview_only=options.preview_only)
+    _show(options, output, stack, result, "What the clusters hold, against the state")
     if failed(result):
         return ExitCode.FAILED
-    _show(options, output, stack, result, "What the clusters hold, against the state")
     return ExitCode.DRIFT if options.expect_no_changes and result.changes else ExitCode.DONE
 
 

@@ -108,6 +108,8 @@ class Output:
             self._detail(result)
         if rendered:
             self._rendered(plan)
+        for cluster, reason in sorted(result.unknown.items()):
+            self.console.print(Text(f"{cluster}: unknown: {reason}", style="yellow"))
         for message in result.messages:
             self.console.print(Text(message, style="yellow"))
         self.console.print(Text(summary(result), style="bold"))
@@ -185,6 +187,7 @@ def plan_document(
         **plan.to_json(),
         "steps": [step.to_json() for step in steps],
         "failures": result.failures,
+        "unknown": [{"cluster": cluster, "reason": reason} for cluster, reason in sorted(result.unknown.items())],
     }
     if rendered:
         document["rendered"] = plan.rendered

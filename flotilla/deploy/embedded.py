@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from flotilla.deploy.interface import EngineName, Setting, Stack, backend_folder, load_project
+from flotilla.deploy.unanswered import with_unanswered
 from flotilla.engine.stack import EmbeddedStack
+from flotilla.engine.steps import Result
 
 
 class _Embedded(EmbeddedStack):
     engine = EngineName.EMBEDDED
+
+    def preview(self, *, targets: tuple[str, ...] = (), refresh_first: bool = False) -> Result:
+        """Say what `up` would do, and which clusters did not answer."""
+        return with_unanswered(super().preview(targets=targets, refresh_first=refresh_first), changing=False)
+
+    def up(self, *, targets: tuple[str, ...] = (), refresh_first: bool = False) -> Result:
+        """Make it so; a cluster that did not answer is a failure."""
+        return with_unanswered(super().up(targets=targets, refresh_first=refresh_first), changing=True)
 
 
 def embedded_stack(setting: Setting) -> Stack:

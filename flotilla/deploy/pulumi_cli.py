@@ -11,6 +11,7 @@ from pulumi import automation
 from pulumi.automation import events
 
 from flotilla.deploy.interface import EngineName, Setting, load_project
+from flotilla.deploy.unanswered import with_unanswered
 from flotilla.engine.steps import Op, Phase, Result, Step, StepEvent
 from flotilla.errors import EngineError
 from flotilla.providers.dynamic import BY_ITS_JUDGEMENT, differing
@@ -39,7 +40,7 @@ class PulumiStack:
 
     def preview(self, *, targets: tuple[str, ...] = (), refresh_first: bool = False) -> Result:
         """Say what `up` would do."""
-        return self._run(
+        result = self._run(
             "preview",
             lambda stack, on: stack.preview(
                 on_event=on,
@@ -48,10 +49,11 @@ class PulumiStack:
                 config_file=self._config_file,
             ),
         )
+        return with_unanswered(result, changing=False)
 
     def up(self, *, targets: tuple[str, ...] = (), refresh_first: bool = False) -> Result:
         """Make it so."""
-        return self._run(
+        result = self._run(
             "up",
             lambda stack, on: stack.up(
                 on_event=on,
@@ -61,6 +63,7 @@ class PulumiStack:
             ),
             report=True,
         )
+        return with_unanswered(result, changing=True)
 
     def refresh(self, *, preview_only: bool = False) -> Result:
         """Take what the clusters hold into the state, or only say what differs."""

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from flotilla.engine.aliases import resolve
 from flotilla.engine.goal import Goal, keep_ignored
 from flotilla.engine.ledger import Ledger, Refused
 from flotilla.engine.steps import Op, Step
-from flotilla.errors import EngineError
+from flotilla.errors import EngineError, FlotillaError
+from flotilla.kube.identity import AnotherCluster
 from flotilla.providers import InitializationError, Live, Provider
 from flotilla.state.checkpoint import Operation, ResourceState, touched
 from flotilla.state.diff import Diff, compare, parse_path, path_matches
@@ -49,9 +51,22 @@ class Deployment(Ledger):
             return self._leave(urn, goal, old)
         if goal.type.startswith(PROVIDER_PREFIX):
             return self._provider_resource(urn, goal, old, inputs)
-        if goal.import_id and (old is None or old.id != goal.import_id):
-            return self._import(urn, goal, old, inputs)
-        return self._custom(urn, goal, old, inputs)
+        with self._failing_alone(urn, goal, old):
+            if goal.import_id and (old is None or old.id != goal.import_id):
+                return self._import(urn, goal, old, inputs)
+            return self._custom(urn, goal, old, inputs)
+
+    @contextmanager
+    def _failing_alone(self, urn: str, goal: Goal, old: ResourceState | None) -> Iterator[None]:
+        """Make an error before a resource's step, such as one of its comparison, a failure of this resource alone."""
+        try:
+            yield
+        except Refused:
+            raise
+        except FlotillaError as error:
+            op = Op.CREATE if old is None else Op.UPDATE
+            self.fail(Step(op, urn, goal.type, goal.provider, old=old), error)
+            raise Refused(urn) from error
 
     def _aliases(self, urn: str, goal: Goal) -> tuple[str, ...]:
         """Return, and keep for its children, the other URNs of a resource."""
@@ -205,7 +220,8 @@ class Deployment(Ledger):
             self.note(step)
             # An unchanged resource needs no write of its own: the next one, or the end, takes it along.
             self.news[step.urn] = new
-            self.pending.pop(step.urn, None)
+            if step.urn not in self.unsettled:
+                self.pending.pop(step.urn, None)
 
     def _broken_creation(self, urn: str) -> str:
         """Return the token of a creation that broke off, by which what it left is recognised."""
@@ -246,7 +262,7 @@ class Deployment(Ledger):
 
         def create() -> None:
             if self.options.dry_run:
-                self._rehearse(urn, provider, None, inputs)
+                self._rehearse(step, provider, None, inputs)
                 box.append(planned)
                 self.put(planned)
                 return
@@ -262,12 +278,22 @@ class Deployment(Ledger):
             )
             box.append(live)
 
-        self.run(Step(op, urn, goal.type, goal.provider, old=old, new=planned), Operation(begun, "creating"), create)
+        step = Step(op, urn, goal.type, goal.provider, old=old, new=planned)
+        self.run(step, Operation(begun, "creating") if token else None, create)
         return box[0]
 
-    def _rehearse(self, urn: str, provider: Provider, old: ResourceState | None, inputs: Properties) -> None:
-        """Let the provider say in a preview already what would stop an `up`."""
-        warning = provider.rehearse(old, reveal(inputs)) if old is not None or urn not in self.replaced_early else ""
+    def _rehearse(self, step: Step, provider: Provider, old: ResourceState | None, inputs: Properties) -> None:
+        """Let the provider say in a preview already what would stop an `up`.
+
+        A refusal is a failure of the preview, which goes on as if it were none: people want to see all of them.
+        """
+        if old is None and step.urn in self.replaced_early:
+            return  # what is replaced still has the name
+        try:
+            warning = provider.rehearse(old, reveal(inputs))
+        except FlotillaError as error:
+            self.fail(step, error)
+            return
         if warning:
             with self.lock:
                 self.result.messages.append(f"warning: {warning}: `up` would stop there")
@@ -296,7 +322,7 @@ class Deployment(Ledger):
 
         def update() -> None:
             if self.options.dry_run:
-                self._rehearse(urn, provider, old, inputs)
+                self._rehearse(step, provider, old, inputs)
                 box.append(planned)
                 self.put(planned)
                 return
@@ -330,19 +356,34 @@ class Deployment(Ledger):
     def _replaced_with(self, old: ResourceState) -> list[ResourceState]:
         """Return the dependents that can't outlive a resource's deletion, last ones first.
 
-        As Pulumi decides: those whose inputs come from it, and whose provider would replace them if these changed.
+        As Pulumi decides (calculateDependentReplacements in pkg/resource/deploy): those whose provider is replaced, and
+        those whose inputs come from what is replaced and that would be replaced if these changed.
         """
         found: list[ResourceState] = []
         gone = {old.urn}
         for other in self.base.resources:
-            touching = [key for key, urns in other.property_dependencies.items() if gone & set(urns)]
-            if not touching or not other.custom or other.urn in gone or other.type.startswith(PROVIDER_PREFIX):
+            if not other.custom or other.external or other.delete or other.urn in gone or other.urn in self.registered:
                 continue
-            inputs = {**reveal(other.inputs), **dict.fromkeys(touching, UNKNOWN)}
-            if self.registry.provider(other.provider, other.type).diff(other, inputs).replaces:
+            if other.provider.rpartition("::")[0] in gone or self._replaced_by(other, gone):
                 gone.add(other.urn)
                 found.insert(0, other)
         return found
+
+    def _replaced_by(self, other: ResourceState, gone: set[str]) -> bool:
+        """Tell whether a resource would be replaced if all that it takes from others that are gone changed."""
+        touching = [key for key, urns in other.property_dependencies.items() if gone & set(urns)]
+        if not touching:
+            return False
+        inputs = {**other.inputs, **dict.fromkeys(touching, UNKNOWN)}
+        if other.type.startswith(PROVIDER_PREFIX):
+            return self.registry.is_other_cluster(other.inputs, inputs)
+        diff = self.registry.provider(other.provider, other.type).diff(other, reveal(inputs))
+        patterns = [parse_path(path) for path in other.replace_on_changes]
+        return diff.replaces or any(
+            path_matches(pattern, change.path) or path_matches(change.path, pattern)
+            for pattern in patterns
+            for change in diff.changes
+        )
 
     def refuse_protected(self, resource: ResourceState, what: str) -> None:
         """Fail where a resource is protected."""
@@ -362,14 +403,24 @@ class Deployment(Ledger):
             gone_with = resource.deleted_with in self.doomed
             keep = resource.retain_on_delete or resource.external or not resource.custom or gone_with
             if not self.options.dry_run and not keep and not resource.type.startswith(PROVIDER_PREFIX):
-                provider = self.registry.provider(resource.provider, resource.type)
-                provider.delete(resource, timeout=(resource.custom_timeouts or {}).get("delete"))
+                self._delete_live(resource)
             self.drop(resource)
 
         detail = "left in place" if resource.retain_on_delete else ""
         op = Op.DISCARD if resource.external else op
         step = Step(op, resource.urn, resource.type, resource.provider, old=resource, detail=detail)
         self.run(step, Operation(resource, "deleting") if resource.custom else None, act)
+
+    def _delete_live(self, resource: ResourceState) -> None:
+        """Delete what a resource stands for; where another cluster answers in its cluster's place, it is forgotten."""
+        provider = self.registry.provider(resource.provider, resource.type)
+        try:
+            provider.delete(resource, timeout=(resource.custom_timeouts or {}).get("delete"))
+        except AnotherCluster as error:
+            with self.lock:
+                message = f"warning: {error.message}: what the state has of it is forgotten, not deleted"
+                if message not in self.result.messages:
+                    self.result.messages.append(message)
 
     def _import(self, urn: str, goal: Goal, old: ResourceState | None, inputs: Properties) -> ResourceState:
         """Take over a resource that exists, and change what the program declares otherwise."""

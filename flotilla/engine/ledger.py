@@ -1,4 +1,7 @@
-"""The ledger of a run: which resources there are, what has begun, what went wrong; and how a step is carried out."""
+"""The ledger of a run: which resources there are, what has begun, what went wrong; and how a step is carried out.
+
+A step that fails ends only what depends on it. What else was declared is done, and the next run does the rest.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from dataclasses import dataclass, field
 
 from flotilla.engine.registry import ProviderRegistry, referred
 from flotilla.engine.steps import Listener, Phase, Result, Step, StepEvent
+from flotilla.engine.unanswered import Unanswered
 from flotilla.errors import FlotillaError
 from flotilla.providers.stacks import ReadStack, no_stacks
 from flotilla.state.checkpoint import Operation, ResourceState, Snapshot, renamed
@@ -21,7 +25,10 @@ Karmada calls it Ready, for one. How many requests a cluster gets at once is its
 
 
 class Refused(FlotillaError):
-    """A resource was not deployed: it failed, or the deployment is ending. The reason is in the result."""
+    """A resource was not deployed: it failed, its cluster does not answer, or the deployment is ending.
+
+    The reason is in the result.
+    """
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,11 @@ class Ledger:
         self.doomed: set[str] = set()
         """URNs that this run deletes: what names one of them in `deleted_with` goes with it."""
         self.pending: dict[str, Operation] = {op.resource.urn: op for op in self.base.pending}
+        self.unsettled: frozenset[str] = frozenset(self.pending)
+        """URNs whose broken-off operation could not be settled, because their cluster did not answer."""
+        self.failed: set[str] = set()
+        """URNs of what failed or was not begun in this run: what depends on them is left as it is."""
+        self.unanswered = Unanswered()
         self.registry = ProviderRegistry(self.provider_of, self.read_stack)
 
     # -- state ------------------------------------------------------------------------------------
@@ -93,6 +105,7 @@ class Ledger:
         with self.lock:
             self.news[resource.urn] = resource
             self.pending.pop(resource.urn, None)
+            self.unsettled -= {resource.urn}
         if not self.options.dry_run:
             self.save()
 
@@ -118,7 +131,7 @@ class Ledger:
         """Carry out a step: say so, note it in the state as begun, do it, say how it went.
 
         Raises:
-            Refused: it failed; the reason is in the result, and the deployment winds down.
+            Refused: it failed or was not begun; the reason is in the result.
         """
         started = time.monotonic()
         tell = self.listener if self.note(step) else lambda _: None
@@ -129,7 +142,7 @@ class Ledger:
             return
         try:
             with self.slots:
-                self._refuse_while_ending(step)
+                self._refuse_to_begin(step)
                 if pending is not None:
                     with self.lock:
                         self.pending[step.urn] = pending
@@ -137,6 +150,7 @@ class Ledger:
                 action()
         except Refused:
             with self.lock, suppress(ValueError):
+                self.failed.add(step.urn)
                 self.result.steps.remove(step)
             raise
         except Exception as error:
@@ -144,26 +158,34 @@ class Ledger:
             raise Refused(step.urn) from error
         tell(StepEvent(Phase.DONE, step, time.monotonic() - started))
 
-    def _refuse_while_ending(self, step: Step) -> None:
+    def _refuse_to_begin(self, step: Step) -> None:
+        """Begin nothing once the deployment is ending, nor in a cluster that has not answered in this run.
+
+        One request that waits for its whole time limit is enough: a member that hangs costs a run no more than that.
+        """
         if self.ending.is_set():
             raise Refused(f"{step.urn}: not begun, the deployment is ending")
+        if self.unanswered.waits(step.provider, step.urn):
+            raise Refused(f"{step.urn}: not begun, its cluster does not answer")
 
     def fail(self, step: Step, error: Exception, seconds: float = 0.0) -> None:
-        """Record a failure and wind down: what is in flight is finished, nothing new is begun."""
+        """Record a failure. Nothing that depends on the resource is begun; everything else goes on."""
         text = str(error) if isinstance(error, FlotillaError) else f"{type(error).__name__}: {error}"
         with self.lock:
-            self.result.failures.append(f"{step.op} {step.type} {step.name}: {text}")
-            # A creation that failed left nothing that we know of; what did reach the cluster is found by its token.
-            operation = self.pending.get(step.urn)
-            if operation is not None and not (isinstance(error, FlotillaError) and _may_have_reached(error)):
-                del self.pending[step.urn]
-        self.ending.set()
+            self.failed.add(step.urn)
+            reported = not self.unanswered.add(step.provider, step.urn, error)
+            if reported:
+                self.result.failures.append(f"{step.op} {step.type} {step.name}: {text}")
+            if getattr(error, "nothing_done", False) and step.urn not in self.unsettled:
+                self.pending.pop(step.urn, None)
         self.listener(StepEvent(Phase.FAILED, step, seconds, text))
         if not self.options.dry_run:
             with suppress(FlotillaError):
                 self.save()
 
-
-def _may_have_reached(error: FlotillaError) -> bool:
-    """Tell whether a failed request may have been carried out all the same: there was no answer to it."""
-    return getattr(error, "status", None) == 0
+    def close(self) -> None:
+        """Add to the result which clusters did not answer; for a run that changes things, each is a failure."""
+        with self.lock:
+            self.result.unknown |= self.unanswered.reasons()
+            if not self.options.dry_run:
+                self.result.failures += self.unanswered.sentences()

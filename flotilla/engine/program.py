@@ -25,8 +25,8 @@ from flotilla.errors import EngineError, FlotillaError
 Program = Path | Callable[[], Any]
 
 
-def run_program(program: Program, deployment: Deployment, config: dict[str, str], secret_keys: list[str]) -> None:
-    """Run a program to its end.
+def run_program(program: Program, deployment: Deployment, config: dict[str, str], secret_keys: list[str]) -> bool:
+    """Run a program to its end; True where it got there, whatever became of its resources.
 
     Args:
         program: the project's folder with a `__main__.py`, or a function (an inline program).
@@ -40,6 +40,7 @@ def run_program(program: Program, deployment: Deployment, config: dict[str, str]
     import pulumi
     from pulumi.runtime import configure, run_in_stack
     from pulumi.runtime.settings import SETTINGS, Settings
+    from pulumi.runtime.stack import ResourceRegistrationFailed
 
     held: list[Any] = []
 
@@ -74,12 +75,18 @@ def run_program(program: Program, deployment: Deployment, config: dict[str, str]
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - it is raised again, once what it held is let go
+            follows = any(isinstance(cause, ResourceRegistrationFailed) for cause in _causes(error))
             failure = _program_error(error)
         else:
-            return
+            if deployment.failed:
+                _let_go(held)
+            return True
         _let_go(held)
-    if not deployment.result.failures:  # what follows from a failed resource is not another failure
+    if not deployment.result.failures:
         raise failure
+    if not follows:
+        deployment.result.failures.append(str(failure))
+    return False
 
 
 async def _load_and_settle(program: Program) -> None:
@@ -101,7 +108,12 @@ async def _load_and_settle(program: Program) -> None:
 
 
 def _failed(output: asyncio.Task[Any]) -> bool:
-    return output.done() and (output.cancelled() or output.exception() is not None)
+    """Tell whether the program itself failed: what a failed resource leaves without a value is no such failure."""
+    from pulumi.runtime.stack import ResourceRegistrationFailed
+
+    if not output.done():
+        return False
+    return output.cancelled() or not isinstance(output.exception(), ResourceRegistrationFailed | None)
 
 
 def _load(program: Program) -> Any:

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 
 from flotilla.engine.refresh import as_read
 from flotilla.engine.registry import ProviderRegistry, referred
+from flotilla.errors import FlotillaError
 from flotilla.providers.stacks import no_stacks
 from flotilla.state.checkpoint import Operation, ResourceState, Snapshot, touched
 from flotilla.state.values import reveal
 
 _INTERRUPTED = "its creation was interrupted"
+_VERBS = {"creating": "creation", "updating": "update", "deleting": "deletion"}
+_CLUSTERS_AT_ONCE = 32
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What was found of an operation: the resource as it is, or none; or why nobody knows."""
+
+    resource: ResourceState | None = None
+    error: FlotillaError | None = None
 
 
 def settle(snapshot: Snapshot) -> tuple[Snapshot, list[str]]:
@@ -19,35 +31,61 @@ def settle(snapshot: Snapshot) -> tuple[Snapshot, list[str]]:
     - A creation: the object is there and bears the creation's own field manager, so it joins the state and the next
       `up` finishes it; else it is forgotten, and made again.
     - An update or a deletion: the resource is read, and the state says what the cluster has.
-
-    Raises:
-        FlotillaError: a cluster could not be asked: nothing is decided on a guess.
+    - One whose cluster does not answer stays pending: nothing is decided on a guess, and nothing else waits for it.
     """
     if not snapshot.pending:
         return snapshot, []
     resources = list(snapshot.resources)
-    standing = {r.urn for r in resources if not r.delete}
     registry = ProviderRegistry(lambda reference: referred(reference, resources), no_stacks)
-    messages = []
-    for operation in snapshot.pending:
-        resource = operation.resource
+    standing = {r.urn for r in resources if not r.delete}
+    with ThreadPoolExecutor(_CLUSTERS_AT_ONCE) as pool:
+        found = list(pool.map(lambda op: _look(registry, op, resources, standing), snapshot.pending))
+    messages, waiting = [], []
+    for operation, outcome in zip(snapshot.pending, found, strict=True):
+        what = f"{operation.resource.name}: its {_VERBS.get(operation.type, operation.type)} broke off"
+        if outcome is None:
+            continue
+        if outcome.error is not None:
+            waiting.append(operation)
+            messages.append(f"{what}; what became of it is unknown: {outcome.error.message}")
+            continue
+        _take(resources, operation, outcome.resource)
+        gone = "it is not there" if operation.type == "creating" else "it is gone"
+        messages.append(f"{what}; {'it is there' if outcome.resource else gone}")
+    return Snapshot(tuple(resources), tuple(waiting)), messages
+
+
+def _look(
+    registry: ProviderRegistry, operation: Operation, resources: list[ResourceState], standing: set[str]
+) -> _Found | None:
+    """Look at one operation's resource; None where there is nothing to look at."""
+    resource = operation.resource
+    try:
         if operation.type == "creating":
-            made = _recovered(registry, operation) if resource.urn not in standing else None
-            if made is not None:
-                resources.append(made)
-            messages.append(f"{resource.name}: its creation broke off; {'it is there' if made else 'it is not there'}")
-            continue
-        index = next((i for i, r in enumerate(resources) if r.urn == resource.urn and r.id == resource.id), None)
+            return _Found(None if resource.urn in standing else _recovered(registry, operation))
+        index = _index(resources, resource)
         if index is None or not resource.custom:
-            continue
-        found = _reread(registry, resources[index])
-        if found is None:
-            del resources[index]
-        else:
-            resources[index] = found
-        verb = "update" if operation.type == "updating" else "deletion"
-        messages.append(f"{resource.name}: its {verb} broke off; {'it is there' if found else 'it is gone'}")
-    return Snapshot(tuple(resources)), messages
+            return None
+        return _Found(_reread(registry, resources[index]))
+    except FlotillaError as error:
+        return _Found(error=error)
+
+
+def _take(resources: list[ResourceState], operation: Operation, found: ResourceState | None) -> None:
+    """Put what was found into the list of resources, in place of what the state had."""
+    if operation.type == "creating":
+        if found is not None:
+            resources.append(found)
+        return
+    index = _index(resources, operation.resource)
+    if index is not None and found is None:
+        del resources[index]
+    elif index is not None and found is not None:
+        resources[index] = found
+
+
+def _index(resources: list[ResourceState], resource: ResourceState) -> int | None:
+    return next((i for i, r in enumerate(resources) if r.urn == resource.urn and r.id == resource.id), None)
 
 
 def _recovered(registry: ProviderRegistry, operation: Operation) -> ResourceState | None:

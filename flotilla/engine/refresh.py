@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
 from flotilla.engine.deployment import Deployment
@@ -20,7 +20,8 @@ def refresh(deployment: Deployment) -> None:
     """Read everything in the base state, clusters side by side.
 
     A changed resource is an `update` step whose changes lead from the state's inputs to the live values; one that is
-    gone is a `delete` step; every other is `same`. What could not be read fails: it is unknown, never gone.
+    gone is a `delete` step; every other is `same`. What could not be read is unknown, never gone: it stays as the state
+    has it, and the result says which cluster did not answer, or what failed.
     """
     resources = list(deployment.base.resources)
     read = [r for r in resources if r.custom and not r.delete and not r.type.startswith(PROVIDER_PREFIX)]
@@ -31,18 +32,27 @@ def refresh(deployment: Deployment) -> None:
         future = futures.get(id(resource))
         if future is None:
             found: ResourceState | None = resource
-        elif future.exception() is not None:
-            error = future.exception()
-            deployment.fail(Step(Op.REFRESH, resource.urn, resource.type, old=resource), error)  # type: ignore[arg-type]
-            found = resource
         else:
-            found = future.result()
+            found = _outcome(deployment, resource, future)
         _record(deployment, resource, found, gone)
-    if deployment.result.failures:
-        raise Refused("the refresh could not read everything")
+
+
+def _outcome(
+    deployment: Deployment, resource: ResourceState, future: Future[ResourceState | None]
+) -> ResourceState | None:
+    """Return what was read; where nothing could be, the resource as the state has it."""
+    try:
+        return future.result()
+    except Refused:
+        return resource
+    except Exception as error:  # noqa: BLE001 - one resource's trouble stays that resource's
+        deployment.fail(Step(Op.REFRESH, resource.urn, resource.type, resource.provider, old=resource), error)
+        return resource
 
 
 def _read(deployment: Deployment, resource: ResourceState) -> ResourceState | None:
+    if deployment.unanswered.waits(resource.provider, resource.urn):
+        raise Refused(resource.urn)
     provider = deployment.registry.provider(resource.provider, resource.type)
     live = provider.read(resource.urn, resource.id, resource)
     if not live.id:

@@ -6,9 +6,11 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from flotilla.errors import EngineError
+from flotilla.errors import ClusterError, EngineError
+from flotilla.karmada.names import cluster_of
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import Connection, connect
+from flotilla.kube.identity import is_uid, verified
 from flotilla.providers import Provider, objects, releases
 from flotilla.providers.dynamic import DynamicProvider
 from flotilla.providers.helm import HelmProvider
@@ -94,11 +96,13 @@ class ProviderRegistry:
     def is_other_cluster(self, old: Properties, new: Properties) -> bool:
         """Tell whether a provider's change means another cluster, so that all its resources are replaced.
 
-        With the same `clusterIdentifier` it never does, whatever else changes (pulumi-kubernetes#4019).
+        With the same `clusterIdentifier` it never does, whatever else changes (pulumi-kubernetes#4019). One that comes
+        or goes does not either, nor one of a state of before, which was the cluster's name.
         """
         one, other = reveal(old), reveal(new)
-        if one.get("clusterIdentifier") or other.get("clusterIdentifier"):
-            return bool(one.get("clusterIdentifier") != other.get("clusterIdentifier"))
+        before, after = one.get("clusterIdentifier"), other.get("clusterIdentifier")
+        if before and after:
+            return bool(before != after and (is_uid(before) or not is_uid(after)))
         return any(one.get(key) != other.get(key) for key in ("kubeconfig", "context", "cluster"))
 
     def moved(self, old: str, new: str) -> bool:
@@ -142,13 +146,15 @@ def _secret_by_kind(type_: str, outputs: Properties) -> tuple[str, ...]:
 
 def _kubernetes(urn: str, inputs: Properties) -> KubernetesProvider:
     """Make a provider of a `pulumi:providers:kubernetes` resource's inputs."""
+    identifier = str(inputs.get("clusterIdentifier") or "")
 
     def connection() -> Connection:
-        name = inputs.get("clusterIdentifier") or name_of(urn)
-        return connect(_kubeconfig(urn, inputs), context=inputs.get("context"), name=name)
+        name = cluster_of(name_of(urn))
+        found = connect(_kubeconfig(urn, inputs), context=inputs.get("context"), name=name)
+        return verified(found, identifier) if is_uid(identifier) else found
 
     return KubernetesProvider(
-        connection,
+        _once(connection),
         force=_flag(inputs.get("enablePatchForce")),
         upsert=_flag(inputs.get("upsertExistingObjects")),
         mutable=frozenset(
@@ -157,6 +163,25 @@ def _kubernetes(urn: str, inputs: Properties) -> KubernetesProvider:
             if _flag(inputs.get(key))
         ),
     )
+
+
+def _once(connection: Callable[[], Connection]) -> Callable[[], Connection]:
+    """Connect at the first call; later ones get the same connection, or the same error."""
+    lock = threading.Lock()
+    outcome: list[Connection | ClusterError] = []
+
+    def connected() -> Connection:
+        with lock:
+            if not outcome:
+                try:
+                    outcome.append(connection())
+                except ClusterError as error:
+                    outcome.append(error)
+        if isinstance(outcome[0], ClusterError):
+            raise outcome[0]
+        return outcome[0]
+
+    return connected
 
 
 def _helm(urn: str, inputs: Properties) -> HelmProvider:

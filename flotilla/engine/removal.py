@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import suppress
 
 from flotilla.engine.deployment import Deployment
 from flotilla.engine.ledger import Refused
@@ -12,16 +11,51 @@ from flotilla.state.checkpoint import ResourceState
 
 
 def delete_unregistered(deployment: Deployment) -> None:
-    """Delete what is in the base state and was not registered in this run, and what replacements left."""
+    """Delete what is in the base state and was not registered in this run, and what replacements left.
+
+    What may not have been registered only because something that it depends on failed is left as it is: a deletion
+    can't be taken back, and the next run comes to it.
+    """
     matched = {urn for r in deployment.news.values() for urn in (r.urn, *r.aliases)}
+    spared = _spared(deployment)
     doomed = [
         r
         for r in deployment.base.resources
-        if r.urn not in matched and not r.delete and id(r) not in deployment.removed
+        if r.urn not in matched and not r.delete and id(r) not in deployment.removed and r.urn not in spared
     ]
     if deployment.options.targets:
         doomed = [r for r in doomed if not deployment.untargeted(r.urn)]
     delete_all(deployment, doomed, list(deployment.leftovers))
+
+
+def _spared(deployment: Deployment) -> set[str]:
+    """Return the URNs of what a failure may have kept from being registered.
+
+    That is what depended on something that failed, and every other part of a component in which something did: the
+    SDK doesn't register what waits for a failed resource, and doesn't say so.
+    """
+    if not deployment.failed:
+        return set()
+    parents = {r.urn: r.parent for r in (*deployment.base.resources, *deployment.news.values())}
+    broken = {_component(urn, parents) for urn in deployment.failed}
+    spared: set[str] = set()
+    for resource in deployment.base.resources:
+        needs = resource.depends_on()
+        if needs & (spared | deployment.failed) or _component(resource.urn, parents) in broken:
+            spared.add(resource.urn)
+    # What a spared resource needs has to stay, too.
+    for resource in reversed(deployment.base.resources):
+        if resource.urn in spared:
+            spared |= resource.depends_on()
+    return spared
+
+
+def _component(urn: str, parents: dict[str, str]) -> str:
+    """Return the component that stands right below the stack, of which a resource is a part."""
+    above = parents.get(urn, "")
+    while above and parents.get(above):
+        urn, above = above, parents[above]
+    return urn
 
 
 def delete_all(deployment: Deployment, doomed: list[ResourceState], replaced: list[ResourceState]) -> None:
@@ -32,10 +66,13 @@ def delete_all(deployment: Deployment, doomed: list[ResourceState], replaced: li
         doomed: resources that are no longer wanted.
         replaced: old copies of resources that have a replacement.
     """
+    protected = False
     for resource in doomed:
-        with suppress(Refused):
+        try:
             deployment.refuse_protected(resource, "deleted")
-    if deployment.result.failures:
+        except Refused:
+            protected = True
+    if protected:
         return
     deployment.doomed |= {r.urn for r in doomed}
     everything = [*((r, Op.DELETE) for r in doomed), *((r, Op.DELETE_REPLACED) for r in replaced)]

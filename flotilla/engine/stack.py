@@ -57,17 +57,16 @@ class EmbeddedStack:
         if refresh_first:
             snapshot = self._refreshed(snapshot).snapshot()
         deployment = self._deployment(snapshot, config, targets, dry_run=True)
-        self._run_program(deployment, config, opened)
-        if not deployment.result.failures:
+        if self._run_program(deployment, config, opened):
             delete_unregistered(deployment)
+        deployment.close()
         return deployment.result
 
     def up(self, *, targets: tuple[str, ...] = (), refresh_first: bool = False) -> Result:
         """Make it so."""
 
         def action(deployment: Deployment, opened: OpenStack, config: StackConfig) -> None:
-            self._run_program(deployment, config, opened)
-            if not deployment.result.failures and not deployment.ending.is_set():
+            if self._run_program(deployment, config, opened) and not deployment.ending.is_set():
                 delete_unregistered(deployment)
 
         return self._change("update", action, targets, refresh_first=refresh_first)
@@ -95,6 +94,7 @@ class EmbeddedStack:
             opened, config = self._open()
             deployment = self._deployment(self._settled(opened.snapshot), config, targets, dry_run=True)
             action(deployment, opened, config)
+            deployment.close()
             return deployment.result
         return self._change("destroy", action, targets)
 
@@ -129,10 +129,8 @@ class EmbeddedStack:
     def _refreshed(self, snapshot: Snapshot) -> Deployment:
         options = Options(dry_run=True, parallel=self.parallel)
         deployment = Deployment(self.name, self.project.name, snapshot, options, read_stack=self._outputs_of)
-        try:
-            refresh(deployment)
-        except Refused:
-            raise EngineError("\n".join(deployment.result.failures)) from None
+        refresh(deployment)
+        deployment.close()
         return deployment
 
     def _deployment(
@@ -150,13 +148,14 @@ class EmbeddedStack:
             raise EngineError(f"stack {full} has nothing deployed", hint=f"run `up` for stack {stack} first")
         return root.outputs
 
-    def _run_program(self, deployment: Deployment, config: StackConfig, opened: OpenStack) -> None:
+    def _run_program(self, deployment: Deployment, config: StackConfig, opened: OpenStack) -> bool:
+        """Run the program; True where all of it ran, so that what it did not register is what it no longer has."""
         crypter = opened.crypter
         if config.salt not in (None, crypter.state):
             # The CLI gives a stack file a salt of its own when it encrypts the first secret there.
             crypter = PassphraseCrypter(passphrase(self.backend / "passphrase"), config.salt)
         values, secret_keys = config.decrypted(crypter)
-        run_program(self.program or self.project.folder, deployment, values, secret_keys)
+        return run_program(self.program or self.project.folder, deployment, values, secret_keys)
 
     def _change(
         self,
@@ -183,6 +182,7 @@ class EmbeddedStack:
             except Refused:
                 pass  # its reason is among the failures
             finally:
+                deployment.close()
                 writer.close()
                 failed = bool(deployment.result.failures)
                 self.files.add_history(kind, started, "failed" if failed else "succeeded", deployment.result.counts())

@@ -98,6 +98,8 @@ class Result:
     failures: list[str] = field(default_factory=list)
     outputs: dict[str, Any] = field(default_factory=dict)
     messages: list[str] = field(default_factory=list)
+    unknown: dict[str, str] = field(default_factory=dict)
+    """Clusters that did not answer, with the reason: nothing is said about what is in them."""
 
     @property
     def changes(self) -> list[Step]:

@@ -52,6 +52,11 @@ def provider_name(cluster: str) -> str:
     return cluster + _PROVIDER
 
 
+def identity_name(cluster: str) -> str:
+    """Return what a stack calls the resource that says which cluster is meant by a name."""
+    return f"{cluster}-identity"
+
+
 def cluster_of(provider: str) -> str:
     """Return the cluster that a provider is for, by its name; empty for no provider."""
     return provider.removesuffix(_PROVIDER)

@@ -19,6 +19,7 @@ from flotilla.kube.objects import Object
 
 # Statuses that say "later", not "no": throttling, an API server or a webhook that is starting or overloaded.
 _LATER = frozenset({429, 502, 503, 504})
+_UNCERTAIN = frozenset({401, 408, 429})
 _LONGEST_PAUSE = 5.0
 ATTEMPTS = 5
 CONNECT_SECONDS = 5.0
@@ -47,9 +48,20 @@ class ApiError(ClusterError):
         """The object isn't there (which says nothing about its kind: see `KindNotServed`)."""
         return self.status == HTTPStatus.NOT_FOUND
 
+    @property
+    def refused(self) -> bool:
+        """The API server itself has refused the request, so that it surely changed nothing.
+
+        Not so for 401, which a proxy in between may answer, nor for what asks to come again later, nor for 5xx.
+        """
+        certain = HTTPStatus.BAD_REQUEST <= self.status < HTTPStatus.INTERNAL_SERVER_ERROR
+        return certain and bool(self.reason) and self.status not in _UNCERTAIN
+
 
 class Unreachable(ApiError):
     """No answer at all: the cluster's state is unknown, never 'gone'."""
+
+    whole_cluster = True
 
 
 class KindNotServed(ApiError):

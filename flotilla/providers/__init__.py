@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from flotilla.errors import FlotillaError
 from flotilla.state.checkpoint import ResourceState
 from flotilla.state.diff import Diff
 from flotilla.state.values import Properties
@@ -17,6 +20,16 @@ class Live:
     id: str
     outputs: Properties
     inputs: Properties = field(default_factory=dict)
+
+
+@contextmanager
+def nothing_done() -> Iterator[None]:
+    """Mark errors of what only looks: nothing was begun yet."""
+    try:
+        yield
+    except FlotillaError as error:
+        error.nothing_done = True
+        raise
 
 
 class Provider(Protocol):

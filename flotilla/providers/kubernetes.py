@@ -11,7 +11,7 @@ from typing import Any
 from flotilla.errors import EngineError, FlotillaError
 from flotilla.kube.connection import ApiError, Connection, KindNotServed
 from flotilla.kube.objects import Object, ObjectRef, ref_of
-from flotilla.providers import InitializationError, Live
+from flotilla.providers import InitializationError, Live, nothing_done
 from flotilla.providers.awaits import NotReady, annotation, await_gone, await_ready
 from flotilla.providers.objects import FIELD_MANAGER, OWN_KEYS, as_held, declarable, normalized, outputs_of
 from flotilla.state.checkpoint import ResourceState
@@ -142,10 +142,15 @@ class KubernetesProvider:
 
         One that is on its way out is waited for: its name is free as soon as it has gone.
         """
+        manager = adopt or self.creation_token()
+        with nothing_done():
+            self._refuse_existing(inputs, adopt, timeout)
+        return self._ready(self._apply(inputs, manager), inputs, manager, timeout)
+
+    def _refuse_existing(self, inputs: Properties, adopt: str, timeout: float | None) -> None:
         connection = self._connect()
         ref = ref_of(inputs)
         found = connection.find(ref)
-        manager = adopt or self.creation_token()
         if found is not None and found["metadata"].get("deletionTimestamp"):
             await_gone(connection, found, timeout)
             found = None
@@ -154,7 +159,6 @@ class KubernetesProvider:
                 f"{connection.name}: {ref} already exists and is not this stack's",
                 hint="import it (`pulumi import`), remove it, or let the stack use another name",
             )
-        return self._ready(self._apply(inputs, manager), inputs, manager, timeout)
 
     def update(self, old: ResourceState, inputs: Properties, *, timeout: float | None) -> Live:
         """Apply the change; fields that fell out of the inputs are given up, and so removed."""
@@ -162,11 +166,13 @@ class KubernetesProvider:
         return self._ready(self._apply(inputs, manager), inputs, manager, timeout)
 
     def _apply(self, inputs: Properties, manager: str, *, dry_run: bool = False, force: bool = False) -> Object:
-        connection = self._connect()
+        with nothing_done():
+            connection = self._connect()
         force = force or self._force or annotation(inputs, _PATCH_FORCE) == "true"
         try:
             return connection.apply(_bare(inputs), field_manager=manager, force=force, dry_run=dry_run)
         except ApiError as error:
+            error.nothing_done = error.refused
             if error.status == _CONFLICT:
                 error.hint = (
                     "another manager owns the field: leave it to them (ignore_changes), "

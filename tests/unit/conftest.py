@@ -6,7 +6,7 @@ import pulumi
 import pytest
 import yaml
 
-from components import join
+from components import join, karmada_control_plane
 from tests.conftest import REPOSITORY
 
 KUBECONFIG = {
@@ -17,6 +17,16 @@ KUBECONFIG = {
     "contexts": [{"name": "admin", "context": {"cluster": "one", "user": "admin"}}],
     "users": [{"name": "admin", "user": {"token": "hunter2"}}],
 }
+
+
+def answering(monkeypatch) -> None:
+    """Let every cluster say who it is, with no cluster anywhere."""
+    for module in (join, karmada_control_plane):
+        monkeypatch.setattr(module, "probe", lambda _text, name: pulumi.Output.from_input(said_by(name)))
+
+
+def said_by(name):
+    return {"uid": f"uid-of-{name}", "unanswered": ""}
 
 
 @pytest.fixture
@@ -55,7 +65,7 @@ def examples(home, tmp_path, monkeypatch):
     """A copy of the project with its example stacks, with no cluster anywhere."""
     for key in ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
         monkeypatch.delenv(key, raising=False)
-    monkeypatch.setattr(join, "cluster_identity", lambda _text, name: pulumi.Output.from_input(f"uid-of-{name}"))
+    answering(monkeypatch)
     folder = tmp_path / "examples"
     folder.mkdir()
     for name in ("Pulumi.yaml", "__main__.py"):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -68,16 +69,17 @@ def test_a_missing_stack_or_project_is_one_line(stack, project, tmp_path_factory
     assert "there is no Pulumi.yaml" in capsys.readouterr().err
 
 
-def test_an_unreachable_member_is_one_line_and_changes_nothing(stack, project, capsys, monkeypatch):
+def test_clusters_that_do_not_answer_are_named_and_fail_an_up(stack, project, capsys, monkeypatch, repository):
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "unit")
-    (project / "__main__.py").write_text(
-        "from components import cluster_identity\nfrom flotilla.kube.kubeconfig import load\n"
-        "cluster_identity.read_identity(open('kube.yaml').read(), 'member1')\n"
-    )
-    monkeypatch.chdir(project)
-    assert main(["preview", "-C", str(project), "-s", "dev", "--engine", "embedded"]) == ExitCode.FAILED
+    shutil.copy(repository / "__main__.py", project / "__main__.py")
+    verb = ["-C", str(project), "-s", "dev", "--engine", "embedded"]
+    assert main(["preview", *verb, "--json"]) == ExitCode.DONE
+    plan = json.loads(capsys.readouterr().out)
+    assert [one["cluster"] for one in plan["unknown"]] == ["karmada", "member1", "member2"]
+    assert "no answer from https://127.0.0.1:1 while asking which cluster it is" in plan["unknown"][0]["reason"]
+    assert main(["up", *verb, "--yes"]) == ExitCode.FAILED
     said = capsys.readouterr().err
-    assert "member1: no answer from https://127.0.0.1:1 while" in said
+    assert "nothing can be declared in member1: member1: no answer from https://127.0.0.1:1" in said
     assert "Traceback" not in said
 
 

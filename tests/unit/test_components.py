@@ -11,10 +11,9 @@ import yaml
 from pulumi.runtime.stack import run_pulumi_func
 
 import components
-from components import join
 from flotilla.karmada import pki
 from flotilla.state.values import SIGNATURE_KEY
-from tests.unit.conftest import KUBECONFIG
+from tests.unit.conftest import KUBECONFIG, answering
 
 
 class Recorder(pulumi.runtime.Mocks):
@@ -39,7 +38,7 @@ class Recorder(pulumi.runtime.Mocks):
 @pytest.fixture
 def run(monkeypatch, project, repository):
     """Run the whole program on some sections, and return what it registered."""
-    monkeypatch.setattr(join, "cluster_identity", lambda _text, name: pulumi.Output.from_input(f"uid-of-{name}"))
+    answering(monkeypatch)
 
     def run(sections):
         text = {f"flotilla:{key}": json.dumps(value) for key, value in sections.items()}
@@ -111,7 +110,7 @@ def test_every_object_has_its_own_clusters_provider(run, absolute):
 def test_providers_survive_a_renewed_kubeconfig(run, absolute):
     registered = run(absolute)
     for name in ("karmada", "member1", "member2"):
-        assert registered[f"{name}-provider"].inputs["clusterIdentifier"] == name
+        assert registered[f"{name}-provider"].inputs["clusterIdentifier"] == f"uid-of-{name}"
 
 
 def test_a_workload_is_policies_templates_and_a_rollout(run, absolute):

@@ -60,7 +60,7 @@ def test_a_stack_before_its_platform_is_refused_and_leaves_nothing_behind(run, s
         left = coroutines() - before
     finally:
         gc.enable()
-    assert "stack organization/flotilla/platform has nothing deployed" in refused["error"]
+    assert "stack organization/flotilla/platform has nothing deployed" in refused["failures"][0]
     assert not left
     assert not [str(w.message) for w in recwarn if "never awaited" in str(w.message)]
 

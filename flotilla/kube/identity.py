@@ -1,0 +1,56 @@
+"""Which cluster is it: a cluster is known by the UID of its kube-system namespace, whatever its address and name."""
+
+from __future__ import annotations
+
+import re
+
+from flotilla.errors import ClusterError
+from flotilla.kube.connection import Connection
+
+PROBE_SECONDS = 5.0
+"""How long a cluster may take to say who it is."""
+
+_KUBE_SYSTEM = "/api/v1/namespaces/kube-system"
+_UID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+class AnotherCluster(ClusterError):
+    """Another cluster answers than the one that is meant: nothing of the one that is meant can be reached there."""
+
+    whole_cluster = True
+
+
+def is_uid(identifier: object) -> bool:
+    """Tell whether an identifier of a cluster is a UID; other programs use names of their own."""
+    return isinstance(identifier, str) and bool(_UID.fullmatch(identifier))
+
+
+def uid_of(connection: Connection) -> str:
+    """Ask a cluster for the UID of its kube-system namespace.
+
+    Raises:
+        ClusterError: it did not answer, or refused.
+    """
+    answer = connection.request("GET", _KUBE_SYSTEM, doing="asking which cluster it is", timeout=PROBE_SECONDS)
+    uid = ((answer.get("metadata") or {}) if isinstance(answer, dict) else {}).get("uid")
+    if not is_uid(uid):
+        raise ClusterError(f"{connection.name}: {connection.server} does not answer as a Kubernetes API server")
+    return str(uid)
+
+
+def verified(connection: Connection, expected: str) -> Connection:
+    """Return the connection once the cluster has said that it is the expected one.
+
+    Raises:
+        AnotherCluster: it is another one.
+        ClusterError: it did not answer, or refused.
+    """
+    try:
+        found = uid_of(connection)
+    except ClusterError as error:
+        error.whole_cluster = True
+        raise
+    if found != expected:
+        which = f"its UID is {found}, the one that the state knows is {expected}"
+        raise AnotherCluster(f"{connection.name}: another cluster answers at {connection.server}: {which}")
+    return connection

@@ -1,0 +1,210 @@
+"""One resource's failure stays that resource's: what doesn't depend on it is done, and nothing is deleted for it."""
+
+import pulumi
+import pytest
+import yaml
+
+from flotilla.engine.deployment import Deployment
+from flotilla.engine.ledger import Options
+from flotilla.engine.removal import delete_all, delete_unregistered
+from flotilla.engine.stack import EmbeddedStack
+from flotilla.engine.steps import Op, Step
+from flotilla.kube.wire import ApiError, Unreachable
+from flotilla.state.checkpoint import Operation, ResourceState, Snapshot
+from flotilla.state.config import Project
+from tests.conformance.file_resource import FileResource, Group
+
+
+@pytest.fixture
+def stack(tmp_path, monkeypatch):
+    """Make a stack of a function; `files` is where its resources are."""
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "abc")
+    (tmp_path / "Pulumi.yaml").write_text(yaml.safe_dump({"name": "p", "runtime": "python"}))
+    (tmp_path / "files").mkdir()
+
+    def make(program):
+        return EmbeddedStack(Project.load(tmp_path), "test", tmp_path, program=lambda: program(tmp_path / "files"))
+
+    return make
+
+
+def files(tmp_path):
+    return sorted(file.stem for file in (tmp_path / "files").iterdir())
+
+
+def declare(folder, name, value="1", **options):
+    return FileResource(name, {"folder": str(folder), "value": value}, pulumi.ResourceOptions(**options))
+
+
+def test_what_does_not_depend_on_a_failed_resource_is_created_and_what_does_is_not(stack, tmp_path):
+    def program(folder):
+        bad = declare(folder, "bad", "fail")
+        declare(folder, "after", depends_on=[bad])
+        FileResource("fed", {"folder": str(folder), "value": bad.path})
+        declare(folder, "other")
+        pulumi.export("path", bad.path)
+        pulumi.export("fine", "yes")
+
+    result = stack(program).up()
+    assert files(tmp_path) == ["other"]
+    assert len(result.failures) == 1
+    assert "bad can't be written" in result.failures[0]
+
+
+def test_what_the_program_no_longer_has_is_deleted_although_something_else_failed(stack, tmp_path):
+    def first(folder):
+        declare(folder, "one")
+        declare(folder, "old")
+
+    def second(folder):
+        declare(folder, "one", "fail")
+
+    assert not stack(first).up().failures
+    result = stack(second).up()
+    assert len(result.failures) == 1
+    assert files(tmp_path) == ["one"]
+    assert not stack(lambda folder: declare(folder, "one", "2")).up().failures
+
+
+def test_what_was_not_registered_because_of_a_failure_is_not_taken_for_removed(stack, tmp_path):
+    def program(value):
+        def declared(folder):
+            group = Group("group")
+            one = declare(folder, "one", value, parent=group)
+            declare(folder, "two", parent=group, depends_on=[one])
+            three = declare(folder, "three", parent=group)
+            declare(folder, "beside", depends_on=[one])
+            declare(folder, "new", depends_on=[one, three])
+
+        return declared
+
+    assert not stack(program("1")).up().failures
+    assert len(stack(program("fail")).up().failures) == 1
+    assert files(tmp_path) == ["beside", "new", "one", "three", "two"]
+    assert stack(program("2")).up().failures == []
+    assert stack(program("2")).preview().changes == []
+
+
+def test_a_newly_failing_dependency_does_not_delete_what_now_waits_for_it(stack, tmp_path):
+    """The dependency isn't in the state yet: only the component tells that its other part wasn't registered."""
+
+    def first(folder):
+        group = Group("group")
+        declare(folder, "part", parent=group)
+
+    def second(folder):
+        group = Group("group")
+        bad = declare(folder, "bad", "fail", parent=group)
+        declare(folder, "part", parent=group, depends_on=[bad])
+
+    assert not stack(first).up().failures
+    assert stack(second).up().failures
+    assert files(tmp_path) == ["part"]
+
+
+def test_a_failed_program_deletes_nothing(stack, tmp_path):
+    def broken(folder):
+        declare(folder, "bad", "fail")
+        raise ValueError("the program's own mistake")
+
+    assert not stack(lambda folder: declare(folder, "one")).up().failures
+    assert any("own mistake" in failure for failure in stack(broken).up().failures)
+    assert "one" in files(tmp_path)
+
+
+def test_a_destroy_goes_on_past_what_can_not_be_deleted(stack, tmp_path, monkeypatch):
+    def program(folder):
+        one = declare(folder, "one")
+        declare(folder, "two", depends_on=[one])
+        declare(folder, "three")
+
+    assert not stack(program).up().failures
+
+    def refuse(self, id_, props):
+        if id_ == "two":
+            raise ValueError("two stays")
+        (tmp_path / "files" / f"{id_}.json").unlink(missing_ok=True)
+
+    monkeypatch.setattr("tests.conformance.file_resource.FileProvider.delete", refuse)
+    result = stack(program).destroy()
+    assert len(result.failures) == 1
+    assert files(tmp_path) == ["one", "two"]  # two needs one
+    monkeypatch.undo()
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "abc")
+    assert not stack(program).destroy().failures
+    assert files(tmp_path) == []
+
+
+# -- clusters that don't answer, without clusters ---------------------------------------------------
+
+PROVIDER = "urn:pulumi:s::p::pulumi:providers:kubernetes::member1-provider"
+
+
+def resource(name, **more):
+    return ResourceState(urn=f"urn:pulumi:s::p::kubernetes:core/v1:ConfigMap::{name}", custom=True, type="t", **more)
+
+
+def deployment(*resources, pending=(), dry_run=False):
+    return Deployment("s", "p", Snapshot(resources, pending), Options(dry_run=dry_run))
+
+
+def unreachable():
+    return Unreachable("member1: no answer from https://one: timed out", status=0)
+
+
+def test_a_cluster_that_does_not_answer_is_asked_once_and_reported_once():
+    run = deployment()
+    asked = []
+
+    def ask():
+        asked.append(1)
+        raise unreachable()
+
+    for name in ("one", "two", "three"):
+        step = Step(Op.UPDATE, f"urn:pulumi:s::p::t::{name}", "t", f"{PROVIDER}::id")
+        with pytest.raises(Exception, match=name):
+            run.run(step, None, ask)
+    run.close()
+    assert len(asked) == 1
+    assert run.result.unknown == {"member1": "member1: no answer from https://one: timed out"}
+    (line,) = run.result.failures
+    assert "3 of its resources are left as the state has them" in line
+    assert "flotilla abandon member1" in line
+
+
+@pytest.mark.parametrize(
+    ("error", "forgotten"),
+    [
+        (ApiError("invalid", status=422, reason="Invalid"), True),
+        (ApiError("forbidden", status=403, reason="Forbidden"), True),
+        (ApiError("login page", status=403), False),
+        (ApiError("unauthorized", status=401, reason="Unauthorized"), False),
+        (ApiError("internal", status=500, reason="InternalError"), False),
+        (ApiError("unavailable", status=503), False),
+        (unreachable(), False),
+    ],
+)
+def test_a_creation_is_forgotten_only_where_the_api_server_refused_it(error, forgotten):
+    run = deployment()
+    begun = resource("one", outputs={"__fieldManager": "m"}, provider=f"{PROVIDER}::id")
+    error.nothing_done = error.refused
+
+    def create():
+        raise error
+
+    step = Step(Op.CREATE, begun.urn, "t", begun.provider)
+    with pytest.raises(Exception, match="one"):
+        run.run(step, Operation(begun, "creating"), create)
+    assert (run.snapshot().pending == ()) is forgotten
+
+
+def test_nothing_is_deleted_that_a_resource_which_is_left_needs():
+    provider = ResourceState(urn=PROVIDER, custom=True, type="pulumi:providers:kubernetes", id="id")
+    left = resource("left", provider=f"{PROVIDER}::id")
+    run = deployment(provider, left, dry_run=True)
+    run.failed.add(left.urn)
+    delete_unregistered(run)
+    assert run.result.steps == []
+    run = deployment(provider, left, dry_run=True)
+    delete_all(run, [provider, left], [])
+    assert [step.name for step in run.result.steps] == ["left", "member1-provider"]
