@@ -46,6 +46,7 @@ def _report(error: FlotillaError, options: argparse.Namespace, code: ExitCode) -
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser with every verb."""
     from flotilla.cli import (
+        abandon,
         completion,
         doctor,
         drift,
@@ -73,6 +74,7 @@ def build_parser() -> argparse.ArgumentParser:
     report.add_verbs(verbs, common)
     policy.add_verb(verbs, common)
     drift.add_verb(verbs, common)
+    abandon.add_verb(verbs, common)
     explain.add_verb(verbs, common)
     kubeconfig.add_verb(verbs, common)
     doctor.add_verb(verbs, common)

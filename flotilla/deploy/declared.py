@@ -17,6 +17,7 @@ from flotilla.state.urns import provider_of
 from flotilla.state.values import reveal
 
 CONTROL_PLANE = "karmada"
+MEMBER_TYPES = ("flotilla:index:PushMember", "flotilla:index:PullMember")
 _PROVIDER = "pulumi:providers:kubernetes"
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from flotilla.deploy.interface import EngineName, Setting, Stack, backend_folder, load_project
+from flotilla.deploy.interface import EngineName, Setting, backend_folder, load_project
 from flotilla.deploy.unanswered import with_unanswered
 from flotilla.engine.stack import EmbeddedStack
 from flotilla.engine.steps import Result
 
 
-class _Embedded(EmbeddedStack):
+class EmbeddedEngine(EmbeddedStack):
+    """One stack, run in this process."""
+
     engine = EngineName.EMBEDDED
 
     def preview(self, *, targets: tuple[str, ...] = (), refresh_first: bool = False) -> Result:
@@ -20,9 +22,9 @@ class _Embedded(EmbeddedStack):
         return with_unanswered(super().up(targets=targets, refresh_first=refresh_first), changing=True)
 
 
-def embedded_stack(setting: Setting) -> Stack:
+def embedded_stack(setting: Setting) -> EmbeddedEngine:
     """Return a stack on the embedded engine."""
-    return _Embedded(
+    return EmbeddedEngine(
         project=load_project(setting),
         name=setting.stack,
         backend=backend_folder(setting.backend_url()),

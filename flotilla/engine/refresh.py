@@ -10,7 +10,7 @@ from flotilla.engine.ledger import Refused
 from flotilla.engine.registry import ProviderRegistry
 from flotilla.engine.steps import Op, Step
 from flotilla.providers import Live
-from flotilla.state.checkpoint import ResourceState, touched
+from flotilla.state.checkpoint import ResourceState, touched, without_references
 from flotilla.state.diff import Change, ChangeKind, compare
 from flotilla.state.urns import PROVIDER_PREFIX
 from flotilla.state.values import reveal, seal, seal_at
@@ -81,14 +81,7 @@ def _record(deployment: Deployment, old: ResourceState, found: ResourceState | N
     changes = _differences(deployment, old, found) if found is not old else ()
     if changes:
         found = touched(found, created=False)
-    if gone & found.depends_on():
-        found = replace(
-            found,
-            dependencies=tuple(urn for urn in found.dependencies if urn not in gone),
-            property_dependencies={
-                key: [urn for urn in urns if urn not in gone] for key, urns in found.property_dependencies.items()
-            },
-        )
+    found = without_references(found, gone)
     op = Op.UPDATE if changes else Op.SAME
     with deployment.lock:
         deployment.note(Step(op, old.urn, old.type, old.provider, changes, old, found))

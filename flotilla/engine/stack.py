@@ -20,7 +20,7 @@ from flotilla.engine.removal import delete_all, delete_unregistered
 from flotilla.engine.steps import Listener, Result
 from flotilla.errors import EngineError
 from flotilla.state.backend import OpenStack, StackFiles, StateWriter, open_stack
-from flotilla.state.checkpoint import Encoder, Snapshot
+from flotilla.state.checkpoint import Encoder, Snapshot, without
 from flotilla.state.config import Project, StackConfig
 from flotilla.state.crypto import PassphraseCrypter, passphrase
 from flotilla.state.urns import STACK_TYPE
@@ -112,6 +112,20 @@ class EmbeddedStack:
         if count:
             raise EngineError(f"stack {self.name} still has {count} resources", hint="run `flotilla destroy` first")
         self.files.remove()
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Hold the stack against other runs while something is done that is no run of the program."""
+        with self.files.locked(self.tell):
+            self.files.back_up()
+            yield
+
+    def forget(self, urns: set[str]) -> None:
+        """Take resources out of the state, within `changing`; what they stand for is not touched."""
+        opened, _ = self._open()
+        left = without(opened.snapshot, urns)
+        self.files.write(Encoder(opened.crypter, self.files.qualified).encode(left))
+        self.files.add_history("abandon", time.time(), "succeeded", {"delete": len(urns)})
 
     # -- parts ------------------------------------------------------------------------------------
 

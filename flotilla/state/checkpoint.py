@@ -110,6 +110,20 @@ def renamed(resource: ResourceState, moved: dict[str, str]) -> ResourceState:
     )
 
 
+def without_references(resource: ResourceState, gone: set[str]) -> ResourceState:
+    """Return a resource that no longer depends on those that are gone."""
+    if not gone & resource.depends_on():
+        return resource
+    return replace(
+        resource,
+        dependencies=tuple(urn for urn in resource.dependencies if urn not in gone),
+        property_dependencies={
+            key: [urn for urn in urns if urn not in gone] for key, urns in resource.property_dependencies.items()
+        },
+        deleted_with="" if resource.deleted_with in gone else resource.deleted_with,
+    )
+
+
 _JSON_NAMES = {"import_id": "importID"}
 
 
@@ -141,6 +155,12 @@ class Snapshot:
             if missing and not resource.delete:
                 raise EngineError(f"the state is not valid: {resource.urn} refers to {min(missing)} before it")
             seen.add(resource.urn)
+
+
+def without(snapshot: Snapshot, urns: set[str]) -> Snapshot:
+    """Return a state without some resources; the others no longer depend on them."""
+    kept = (without_references(r, urns) for r in snapshot.resources if r.urn not in urns)
+    return Snapshot(tuple(kept), tuple(op for op in snapshot.pending if op.resource.urn not in urns))
 
 
 class Encoder:

@@ -1,0 +1,69 @@
+"""The verb `abandon`: a member that is gone for good is taken out of the control plane and the state."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from rich.text import Text
+
+from flotilla.cli.completion import completed, member_names
+from flotilla.cli.exit_codes import ExitCode
+from flotilla.cli.output import Output
+from flotilla.cli.stack_options import agreed, engine_options, stack_options
+from flotilla.deploy.abandon import Abandonment, abandon, plan_abandonment
+from flotilla.deploy.interface import Setting
+
+_SHOWN = 20
+
+
+def add_verb(verbs: Any, common: argparse.ArgumentParser) -> None:
+    """Add the verb to the command's parser."""
+    parser = verbs.add_parser(
+        "abandon",
+        parents=[common, stack_options(), engine_options()],
+        help="give a member up that is gone for good",
+        description="Take a member that no longer exists out of the control plane and the stack's state. It is refused "
+        "for a member that answers. Example: flotilla abandon member2",
+    )
+    completed(parser.add_argument("member", help="the member's name"), member_names)
+    parser.add_argument("--preview-only", action="store_true", help="change nothing")
+    parser.add_argument("-y", "--yes", action="store_true", help="don't ask")
+    parser.set_defaults(verb=_abandon)
+
+
+def _abandon(options: argparse.Namespace) -> ExitCode:
+    output = Output(as_json=options.json)
+    setting = Setting(options.project.resolve(), options.stack, output.on_step, output.say)
+    plan = plan_abandonment(setting, options.engine, options.member)
+    if not options.json:
+        _print(output, plan)
+    if options.preview_only:
+        if options.json:
+            output.json({"stack": options.stack, "done": False, **plan.to_json()})
+        return ExitCode.DONE
+    if not agreed(options, f"give up {plan.member}"):
+        return ExitCode.USAGE
+    abandon(setting, options.engine, plan)
+    if options.json:
+        output.json({"stack": options.stack, "done": True, **plan.to_json()})
+    else:
+        output.console.print(Text(f"{plan.member} is given up; take it out of the stack file", style="bold"))
+    return ExitCode.DONE
+
+
+def _print(output: Output, plan: Abandonment) -> None:
+    say = output.console.print
+    say(Text(f"{plan.member} is given up: {plan.why}", style="bold"))
+    say("\nremoved from the control plane, without asking the member")
+    for ref in plan.objects:
+        say(Text(f"  - {ref}", style="red"))
+    if plan.works:
+        say(Text(f"  - {len(plan.works)} Works, their finalizers if need be", style="red"))
+    say(f"\nforgotten by the state: {len(plan.urns)} resources")
+    say("\nmay still be in the lost cluster, which nothing manages any more")
+    for ref in plan.running[:_SHOWN]:
+        say(Text(f"  {ref}", style="yellow"))
+    if len(plan.running) > _SHOWN:
+        say(f"  and {len(plan.running) - _SHOWN} more")
+    say("If it comes back, delete these there first: Karmada's account has all rights in it.")
