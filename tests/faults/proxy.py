@@ -223,22 +223,22 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 - the base class calls it so
         """Say nothing: the proxy keeps a log."""
 
-    def do_GET(self) -> None:  # noqa: N802 - the base class calls it so
+    def do_GET(self) -> None:
         proxy = self._proxy
         content = self._content()
-        fault = proxy._schedule.choose(self.command, self.path, self.headers.get("User-Agent", ""))  # noqa: SLF001
-        if proxy._silent:  # noqa: SLF001 - a connection that was open before
-            proxy._hang()  # noqa: SLF001
+        fault = proxy._schedule.choose(self.command, self.path, self.headers.get("User-Agent", ""))
+        if proxy._silent:
+            proxy._hang()
             self.close_connection = True
             return
         action = fault.action if fault else Action.PASS
         if action is Action.DELAY and fault:
-            proxy._stopped.wait(fault.seconds)  # noqa: SLF001
+            proxy._stopped.wait(fault.seconds)
         if action in (Action.HANG, Action.DROP, Action.ANSWER) and fault:
             self._without_the_server(fault, content)
             return
         response = self._forward(content)
-        proxy._note(self, fault, response.status)  # noqa: SLF001
+        proxy._note(self, fault, response.status)
         self._pass_on(response, action)
 
     do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = do_GET  # noqa: N815
@@ -246,12 +246,12 @@ class _Handler(BaseHTTPRequestHandler):
     def _without_the_server(self, fault: Fault, content: bytes | None) -> None:
         if fault.after:
             self._forward(content).read()
-        self._proxy._note(self, fault, fault.status)  # noqa: SLF001
+        self._proxy._note(self, fault, fault.status)
         if fault.action is Action.ANSWER:
             self._answer(fault)
             return
         if fault.action is Action.HANG:
-            self._proxy._hang()  # noqa: SLF001
+            self._proxy._hang()
         self.close_connection = True
 
     def _content(self) -> bytes | None:
@@ -280,10 +280,10 @@ class _Handler(BaseHTTPRequestHandler):
         return line.getresponse()
 
     def _path(self) -> str:
-        return urlsplit(self._proxy._upstream.server).path.rstrip("/") + self.path  # noqa: SLF001
+        return urlsplit(self._proxy._upstream.server).path.rstrip("/") + self.path
 
     def _dial(self, presents: bool) -> http.client.HTTPConnection:
-        upstream = self._proxy._upstream  # noqa: SLF001
+        upstream = self._proxy._upstream
         where = urlsplit(upstream.server)
         host = where.hostname or "127.0.0.1"
         context = upstream.presenting if presents else upstream.trusting
@@ -321,7 +321,7 @@ class _Handler(BaseHTTPRequestHandler):
         if action in (Action.HALF, Action.CUT):
             sent = body[: len(body) // 2]
         if action is Action.GARBLE:
-            sent = self._proxy._garbage(len(body), self.path)  # noqa: SLF001
+            sent = self._proxy._garbage(len(body), self.path)
         self.send_header("Content-Length", str(len(body) if action is Action.CUT else len(sent)))
         self.end_headers()
         self.wfile.write(sent)
@@ -334,7 +334,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
         while part := response.read1(_CHUNK):
             if action is Action.CUT:
-                part = part[: len(part) // 2]  # noqa: PLW2901
+                part = part[: len(part) // 2]
             self.wfile.write(f"{len(part):x}\r\n".encode() + part + b"\r\n" if part else b"")
             if action is Action.CUT:
                 self.close_connection = True

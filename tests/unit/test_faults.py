@@ -123,8 +123,7 @@ def test_the_port_is_closed_or_silent_and_open_again(proxy):
     assert open_line.getresponse().read()
     proxy.close_port()
     with pytest.raises(NOTHING):  # what was open is closed
-        open_line.request("GET", SYSTEM)
-        open_line.getresponse()
+        _again(open_line)
     for _ in range(3):
         with pytest.raises(ConnectionRefusedError), socket.create_connection(("127.0.0.1", proxy.port), timeout=5):
             pass
@@ -135,6 +134,11 @@ def test_the_port_is_closed_or_silent_and_open_again(proxy):
         ask(proxy, seconds=0.3)
     proxy.clear()
     assert ask(proxy)[0] == 200
+
+
+def _again(line):
+    line.request("GET", SYSTEM)
+    line.getresponse()
 
 
 def test_faults_are_chosen_by_method_path_client_and_occurrence(proxy):
