@@ -94,12 +94,13 @@ def fleet_plan(result: Result) -> FleetPlan:
     steps = [step for step in ordered if step.op is not Op.REPLACE]
     before = _facts(steps, "old")
     after = _facts(steps, "new")
-    clusters = tuple(_cluster_plan(step) for step in steps if step.type == CLUSTER_TYPE)
+    anew = _anew(steps)
+    clusters = tuple(_cluster_plan(step, anew) for step in steps if _tells_of_cluster(step, anew))
     workloads = []
     rendered: dict[str, list[Object]] = {}
     for step in steps:
         if step.type == ROLLOUT_TYPE:
-            plan, objects = _workload_plan(step, before, after)
+            plan, objects = _workload_plan(step, [facts for facts in before if facts.name not in anew], after)
             workloads.append(plan)
             for cluster, items in objects.items():
                 rendered.setdefault(cluster, []).extend(items)
@@ -125,10 +126,34 @@ def _side(step: Step, side: str) -> ResourceState | None:
     return step.old if side == "old" else step.new or step.old
 
 
-def _cluster_plan(step: Step) -> ClusterPlan:
+def _anew(steps: list[Step]) -> dict[str, str]:
+    """Return which members are another cluster than before, with the UID of the one before."""
+    return {
+        _member_of(step): str((reveal(step.old.inputs).get("spec") or {}).get("id"))
+        for step in steps
+        if step.type == CLUSTER_TYPE and step.op is Op.DELETE_REPLACED and step.old
+    }
+
+
+def _tells_of_cluster(step: Step, anew: dict[str, str]) -> bool:
+    """Tell whether a step says something of a member; of a replacement only its second half does."""
+    return step.type == CLUSTER_TYPE and not (step.op is Op.DELETE_REPLACED and _member_of(step) in anew)
+
+
+def _member_of(step: Step) -> str:
     state = step.new or step.old
     inputs = reveal(state.inputs) if state else {}
-    name = str((inputs.get("metadata") or {}).get("name") or step.name.removesuffix("-cluster"))
+    return str((inputs.get("metadata") or {}).get("name") or step.name.removesuffix("-cluster"))
+
+
+def _cluster_plan(step: Step, anew: dict[str, str]) -> ClusterPlan:
+    state = step.new or step.old
+    inputs = reveal(state.inputs) if state else {}
+    name = _member_of(step)
+    if name in anew:
+        now = (inputs.get("spec") or {}).get("id")
+        which = f"it is another cluster now (UID {anew[name]} → {now})"
+        return ClusterPlan(name, "changes", (f"{which}: the one before leaves, this one joins",))
     if step.op in (Op.CREATE, Op.CREATE_REPLACEMENT):
         spec = inputs.get("spec") or {}
         return ClusterPlan(

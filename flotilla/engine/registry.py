@@ -93,6 +93,16 @@ class ProviderRegistry:
                 self._made[key] = make(urn, inputs)
             return self._made[key]
 
+    def reach(self, reference: str, type_: str) -> None:
+        """Ask the cluster of a Kubernetes provider whether it answers.
+
+        Raises:
+            ClusterError: it does not, or another one does.
+        """
+        provider = self.provider(reference, type_)
+        if isinstance(provider, KubernetesProvider):
+            provider.reach()
+
     def is_other_cluster(self, old: Properties, new: Properties) -> bool:
         """Tell whether a provider's change means another cluster, so that all its resources are replaced.
 

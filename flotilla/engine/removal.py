@@ -6,8 +6,14 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from flotilla.engine.deployment import Deployment
 from flotilla.engine.ledger import Refused
+from flotilla.engine.registry import KUBERNETES
 from flotilla.engine.steps import Op
+from flotilla.errors import ClusterError, FlotillaError
+from flotilla.kube.identity import AnotherCluster
 from flotilla.state.checkpoint import ResourceState
+from flotilla.state.urns import package_of
+
+_CLUSTERS_AT_ONCE = 32
 
 
 def delete_unregistered(deployment: Deployment) -> None:
@@ -75,6 +81,8 @@ def delete_all(deployment: Deployment, doomed: list[ResourceState], replaced: li
     if protected:
         return
     deployment.doomed |= {r.urn for r in doomed}
+    if deployment.options.dry_run:
+        _look(deployment, [*doomed, *replaced])
     everything = [*((r, Op.DELETE) for r in doomed), *((r, Op.DELETE_REPLACED) for r in replaced)]
     # What still stands between a resource and its deletion: everything that depends on it.
     dependents: dict[int, set[int]] = {id(r): set() for r, _ in everything}
@@ -87,6 +95,25 @@ def delete_all(deployment: Deployment, doomed: list[ResourceState], replaced: li
                 if needed is not resource:
                     dependents[id(needed)].add(id(resource))
     _in_waves(deployment, everything, dependents)
+
+
+def _look(deployment: Deployment, doomed: list[ResourceState]) -> None:
+    """Find out for a preview which clusters do not answer: what is in them can't be deleted."""
+    somewhere = {r.provider: r.type for r in doomed if r.custom and r.provider and package_of(r.type) == KUBERNETES}
+    with ThreadPoolExecutor(max_workers=_CLUSTERS_AT_ONCE) as pool:
+        list(pool.map(lambda one: _look_at(deployment, *one), somewhere.items()))
+
+
+def _look_at(deployment: Deployment, provider: str, type_: str) -> None:
+    try:
+        deployment.registry.reach(provider, type_)
+    except AnotherCluster as error:
+        with deployment.lock:
+            deployment.result.messages.append(f"warning: {error.message}: its resources are forgotten, not deleted")
+    except ClusterError as error:
+        deployment.unanswered.note(provider, error)
+    except FlotillaError:
+        pass  # a kubeconfig that isn't known, or can't be used: the deletion itself will say so
 
 
 def _in_waves(

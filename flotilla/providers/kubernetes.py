@@ -10,6 +10,7 @@ from typing import Any
 
 from flotilla.errors import EngineError, FlotillaError
 from flotilla.kube.connection import ApiError, Connection, KindNotServed
+from flotilla.kube.identity import PROBE_SECONDS
 from flotilla.kube.objects import Object, ObjectRef, ref_of
 from flotilla.providers import InitializationError, Live, nothing_done
 from flotilla.providers.awaits import NotReady, annotation, await_gone, await_ready
@@ -126,12 +127,20 @@ class KubernetesProvider:
             return ""
         return f"{self._connect().name}: {ref_of(inputs)} is there already"
 
+    def reach(self) -> None:
+        """Ask the cluster for its version.
+
+        Raises:
+            ClusterError: it does not answer, or another cluster does.
+        """
+        self._connect().request("GET", "/version", doing="asking for its version", timeout=PROBE_SECONDS)
+
     def _answers(self) -> bool:
         """Tell whether the cluster can be asked; found out once."""
         with self._asking:
             if self._reachable is None:
                 try:
-                    self._connect().request("GET", "/version", doing="asking for its version")
+                    self.reach()
                     self._reachable = True
                 except FlotillaError:
                     self._reachable = False  # a preview does without

@@ -124,6 +124,13 @@ class FaultProxy:
             self._listener.listen(128)
             self._serving.set()
 
+    def lead_to(self, kubeconfig: str) -> None:
+        """Lead to another API server from now on, as an address does behind which a cluster was rebuilt."""
+        folder = self._folder / "next"
+        folder.mkdir(exist_ok=True)
+        self._upstream = upstream_of(yaml.safe_load(kubeconfig), folder)
+        self.close_connections()
+
     def close_connections(self) -> None:
         """Close every open connection, streams included."""
         with self._lock:

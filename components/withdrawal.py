@@ -1,0 +1,69 @@
+"""The end of a workload: its copies are gone before any of its clusters leaves.
+
+A dynamic resource, for a template itself is gone at once: waiting for it, as a foreground deletion does, would wait for
+ever where one of its clusters is dead. Templates depend on it, so that it is deleted after them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
+
+from flotilla.karmada.withdrawal import await_withdrawn
+from flotilla.kube.connection import connect
+from flotilla.kube.objects import Object, ObjectRef, ref_of
+
+
+class WithdrawalProvider(ResourceProvider):
+    """Waits on deletion; makes nothing."""
+
+    serialize_as_secret_always = False
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        """Keep which templates there are."""
+        return CreateResult(id_=str(props["workload"]), outs=props)
+
+    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
+        """Only follow what is declared."""
+        return DiffResult(changes=any(olds.get(key) != value for key, value in news.items() if key != "__provider"))
+
+    def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
+        """Keep which templates there are now."""
+        return UpdateResult(outs=news)
+
+    def delete(self, _id: str, props: dict[str, Any]) -> None:
+        """Wait until the copies are gone."""
+        templates = [ObjectRef(*parts) for parts in props["templates"]]
+        await_withdrawn(connect(props["kubeconfig"], name="Karmada"), templates, float(props["timeout"]))
+
+
+class Withdrawal(Resource, module="flotilla", name="Withdrawal"):
+    """A workload's copies, until they are gone."""
+
+    def __init__(
+        self,
+        workload: str,
+        templates: list[Object],
+        opts: pulumi.ResourceOptions,
+        *,
+        kubeconfig: pulumi.Input[str],
+        timeout: int,
+    ) -> None:
+        """Declare the wait.
+
+        Args:
+            workload: the workload's name.
+            templates: its templates; only their references are kept.
+            opts: resource options.
+            kubeconfig: Karmada's; a secret.
+            timeout: seconds.
+        """
+        props = {
+            "workload": workload,
+            "templates": [list(ref_of(template)) for template in templates],
+            "kubeconfig": kubeconfig,
+            "timeout": timeout,
+        }
+        super().__init__(WithdrawalProvider(), f"{workload}-withdrawal", props, opts)

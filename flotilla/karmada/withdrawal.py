@@ -1,0 +1,64 @@
+"""When a template's copies are gone: Karmada takes them away after the template, cluster by cluster."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from flotilla.errors import FlotillaError
+from flotilla.karmada.api import CLUSTER_API, WORK_API
+from flotilla.karmada.names import EXECUTION_NAMESPACE_PREFIX
+from flotilla.karmada.rollout import BINDING_ID_LABELS, binding_ref
+from flotilla.kube.connection import ApiError, Connection
+from flotilla.kube.objects import Object, ObjectRef, is_true
+
+_POLL_SECONDS = 0.5
+
+
+def await_withdrawn(connection: Connection, templates: Iterable[ObjectRef], seconds: float) -> None:
+    """Wait until every Ready member has let go of the copies of templates that are gone.
+
+    A member that is not Ready keeps its copies until it is back or leaves: nothing else waits for it. A template that
+    is still there, because another workload has it now, is not waited for.
+
+    Raises:
+        FlotillaError: Ready members still have copies after `seconds`; names them.
+    """
+    deadline = time.monotonic() + seconds
+    waiting = list(templates)
+    while True:
+        holding = [(ref, clusters) for ref in waiting if (clusters := _holding(connection, ref))]
+        if not holding:
+            return
+        if time.monotonic() > deadline:
+            listed = "; ".join(f"{ref} in {', '.join(clusters)}" for ref, clusters in holding)
+            raise FlotillaError(
+                f"copies are still there after {seconds:.0f} s: {listed}",
+                hint="finalizers in these members may hold them; run it again once they are gone",
+            )
+        waiting = [ref for ref, _ in holding]
+        time.sleep(_POLL_SECONDS)
+
+
+def _holding(connection: Connection, template: ObjectRef) -> list[str]:
+    """Return the Ready members that still have a Work of a template that is gone."""
+    try:
+        binding = connection.find(binding_ref(template))
+        if binding is None or connection.find(template) is not None:
+            return []
+        ready = {c["metadata"]["name"] for c in connection.list(CLUSTER_API, "Cluster") if is_true(c, "Ready")}
+        return sorted(ready & _clusters_of(connection, binding))
+    except ApiError as error:
+        if error.status in (0, 429, 503):  # the control plane is busy: the next look tells
+            return ["the control plane, which does not answer"]
+        raise
+
+
+def _clusters_of(connection: Connection, binding: Object) -> set[str]:
+    """Return the clusters that have a Work of a binding."""
+    for label in BINDING_ID_LABELS:
+        identity = (binding["metadata"].get("labels") or {}).get(label)
+        if identity:
+            works = connection.list(WORK_API, "Work", labels=f"{label}={identity}")
+            return {w["metadata"]["namespace"].removeprefix(EXECUTION_NAMESPACE_PREFIX) for w in works}
+    return set()

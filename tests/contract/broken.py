@@ -1,0 +1,211 @@
+"""Members that don't answer: their trouble stays theirs, they can leave, and they can be given up.
+
+Requests to member2 go through a proxy that fails them as a test wants, Karmada's or the stack's own alike.
+"""
+
+import base64
+import time
+from contextlib import contextmanager
+
+import pytest
+import yaml
+
+from flotilla.kube.objects import ObjectRef, is_true
+from tests.contract.main_job import NGINX, run  # noqa: F401 - a fixture
+from tests.faults import FaultProxy, answer, drop, half, hang, login_page
+
+EVERYWHERE = {**NGINX, "replicas": 1, "timeout": 60, "placement": {}}
+OURS = "^flotilla"
+
+
+@pytest.fixture
+def proxied(fleet, tmp_path):
+    """member2 behind a proxy, for the stack and for Karmada."""
+    text = (fleet.kubeconfigs / "member2.yaml").read_text()
+    with FaultProxy(text, tmp_path, name="member2") as proxy:
+        (fleet.kubeconfigs / "proxied.yaml").write_text(proxy.kubeconfig)
+        proxy.entry = {
+            "name": "member2",
+            "kubeconfig": str(fleet.kubeconfigs / "proxied.yaml"),
+            "caBundle": ca_of(proxy),
+        }
+        yield proxy
+        proxy.clear()
+
+
+def direct(fleet, proxy):
+    """member2's entry where only the stack goes through the proxy: Karmada reaches the member."""
+    document = yaml.safe_load((fleet.kubeconfigs / "member2.yaml").read_text())
+    entry = {key: value for key, value in proxy.entry.items() if key != "caBundle"}
+    return {**entry, "apiEndpoint": document["clusters"][0]["cluster"]["server"]}
+
+
+def image_in(fleet, cluster):
+    found = fleet.connection(cluster).find(ObjectRef("apps/v1", "Deployment", "nginx", "default"))
+    return found and found["spec"]["template"]["spec"]["containers"][0]["image"]
+
+
+def await_ready(fleet, member, *, wanted, seconds=120):
+    connection = fleet.connection("karmada")
+    deadline = time.monotonic() + seconds
+    while True:
+        cluster = connection.find(ObjectRef("cluster.karmada.io/v1alpha1", "Cluster", member))
+        if cluster is None or is_true(cluster, "Ready") is wanted:
+            return
+        assert time.monotonic() < deadline, f"{member} is not {'Ready' if wanted else 'not Ready'}"
+        time.sleep(0.5)
+
+
+@contextmanager
+def cleared(proxy):
+    """Let a test's clean-up find a member that answers."""
+    try:
+        yield
+    finally:
+        proxy.clear()
+
+
+FAULTS = {
+    "hangs": [hang(agent=OURS)],
+    "drops": [drop(agent=OURS)],
+    "401": [answer(401, b"no", agent=OURS)],
+    "403": [answer(403, b'{"kind": "Status", "reason": "Forbidden", "message": "no"}', agent=OURS)],
+    "503": [answer(503, agent=OURS)],
+    "login": [login_page(agent=OURS)],
+    "half": [half(agent=OURS)],
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_others_are_served_while_one_does_not_answer_and_the_next_run_completes(fleet, run, proxied, fault):  # noqa: F811
+    entries = [{"name": "member1"}, direct(fleet, proxied)]
+    run.write(entries, [EVERYWHERE])
+    run("up", "--yes")
+    run.write(entries, [{**EVERYWHERE, "image": "nginx:1.28"}, {**EVERYWHERE, "name": "second"}])
+    with cleared(proxied):
+        proxied.fail(*FAULTS[fault])
+        began = time.monotonic()
+        plan = run("preview")
+        assert [one["cluster"] for one in plan["unknown"]] == ["member2"]
+        assert {w["name"]: w["verb"] for w in plan["workloads"]} == {"nginx": "changes", "second": "new"}
+        done = run("up", "--yes", expect=1)
+        assert time.monotonic() - began < 60
+        assert any(failure.startswith("member2: ") for failure in done["failures"]), done["failures"]
+        assert image_in(fleet, "member1") == "nginx:1.28"
+    run("up", "--yes")
+    assert image_in(fleet, "member2") == "nginx:1.28"
+    assert run("preview", "--expect-no-changes")["unknown"] == []
+
+
+def test_a_member_that_does_not_answer_leaves_as_far_as_it_can_and_is_given_up(fleet, run, proxied):  # noqa: F811
+    run.write([{"name": "member1"}, proxied.entry], [EVERYWHERE])
+    run("up", "--yes")
+    refused = run("abandon", "member2", "--yes", expect=1)
+    assert "member2 can't be given up: it answers" in str(refused)
+    with cleared(proxied):
+        proxied.close_port()
+        await_ready(fleet, "member2", wanted=False)
+        run.write([{"name": "member1"}], [{**EVERYWHERE, "replicas": 2}])
+        plan = run("preview")
+        assert [one["cluster"] for one in plan["unknown"]] == ["member2"]
+        done = run("up", "--yes", expect=1)
+        assert "7 of its resources are left" in str(done["failures"])
+        assert "flotilla abandon member2" in str(done["failures"])
+        connection = fleet.connection("karmada")
+        assert connection.find(ObjectRef("cluster.karmada.io/v1alpha1", "Cluster", "member2")) is None
+        assert connection.find(ObjectRef("v1", "Secret", "member2", "karmada-cluster")) is None
+        found = fleet.connection("member1").get(ObjectRef("apps/v1", "Deployment", "nginx", "default"))
+        assert found["spec"]["replicas"] == 2
+        seen = run("abandon", "member2", "--preview-only")
+        assert "ServiceAccount karmada-cluster/karmada-member2" in seen["mayStillRun"]
+        assert run("abandon", "member2", "--yes")["done"] is True
+        run("up", "--yes")
+        assert run("drift")["clean"] is True
+        assert "has no member 'member2'" in str(run("abandon", "member2", "--yes", expect=1))
+    remove_leftovers(fleet, "member2")
+
+
+def test_a_member_is_given_up_before_anything_else_was_tried(fleet, run, proxied):  # noqa: F811
+    run.write([{"name": "member1"}, proxied.entry], [EVERYWHERE])
+    run("up", "--yes")
+    with cleared(proxied):
+        proxied.close_port()
+        await_ready(fleet, "member2", wanted=False)
+        run.write([{"name": "member1"}], [EVERYWHERE])
+        planned = run("abandon", "member2", "--yes")
+        assert "Deployment default/nginx" in planned["mayStillRun"]
+        run("up", "--yes")
+        assert run("drift")["clean"] is True
+        run("destroy", "--yes")
+    remove_leftovers(fleet, "member2")
+
+
+def remove_leftovers(fleet, member):
+    """Do in a member what its owner has to do when it comes back after it was given up."""
+    connection = fleet.connection(member)
+    for ref in (
+        ObjectRef("apps/v1", "Deployment", "nginx", "default"),
+        ObjectRef("v1", "Namespace", "karmada-cluster"),
+        ObjectRef("rbac.authorization.k8s.io/v1", "ClusterRole", f"karmada-controller-manager:karmada-{member}"),
+        ObjectRef("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", f"karmada-controller-manager:karmada-{member}"),
+    ):
+        connection.delete(ref)
+    deadline = time.monotonic() + 60
+    while connection.find(ObjectRef("v1", "Namespace", "karmada-cluster")) is not None:
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+
+
+def test_one_cluster_under_two_names_is_refused_and_nothing_is_changed(fleet, run):  # noqa: F811
+    twin = {"name": "twin", "kubeconfig": str(fleet.kubeconfigs / "member1.yaml")}
+    run.write([{"name": "member1"}], [EVERYWHERE])
+    run("up", "--yes")
+    run.write([{"name": "member1"}, {**twin, "apiEndpoint": "https://localhost:1"}], [EVERYWHERE])
+    done = run("up", "--yes", expect=1)
+    assert "twin is the same cluster as member1" in str(done)
+    connection = fleet.connection("karmada")
+    assert connection.find(ObjectRef("cluster.karmada.io/v1alpha1", "Cluster", "twin")) is None
+
+
+def test_another_cluster_under_the_same_name_leaves_and_joins(fleet, run):  # noqa: F811
+    """The old cluster answers still: what the join and Karmada made there goes, and the new one gets everything."""
+    run.write([{"name": "member1"}, {"name": "member2"}], [EVERYWHERE])
+    run("up", "--yes")
+    moved = {"name": "member2", "kubeconfig": str(fleet.kubeconfigs / "member3.yaml")}
+    run.write([{"name": "member1"}, moved], [EVERYWHERE])
+    plan = run("preview")
+    (changed,) = [c for c in plan["clusters"] if c["verb"] != "stays"]
+    assert changed["name"] == "member2"
+    assert "another cluster" in str(changed)
+    run("up", "--yes")
+    assert image_in(fleet, "member3") == "nginx:1.27"
+    assert image_in(fleet, "member2") is None
+    old = fleet.connection("member2")
+    assert old.find(ObjectRef("v1", "ServiceAccount", "karmada-member2", "karmada-cluster")) is None
+    assert run("preview", "--expect-no-changes")["summary"].keys() == {"same"}
+    assert run("drift")["clean"] is True
+
+
+def test_a_rebuilt_member_at_the_same_address_joins_anew_and_the_old_ones_objects_are_forgotten(fleet, run, tmp_path):  # noqa: F811
+    """The proxy stands for the address: first member2 is behind it, then member3."""
+    first = (fleet.kubeconfigs / "member2.yaml").read_text()
+    second = (fleet.kubeconfigs / "member3.yaml").read_text()
+    file = fleet.kubeconfigs / "proxied.yaml"
+    with FaultProxy(first, tmp_path / "one", name="member2") as proxy:
+        file.write_text(proxy.kubeconfig)
+        entry = {"name": "member2", "kubeconfig": str(file), "caBundle": ca_of(proxy)}
+        run.write([{"name": "member1"}, entry], [EVERYWHERE])
+        run("up", "--yes")
+        proxy.lead_to(second)
+        plan = run("preview")
+        assert "another cluster" in str([c for c in plan["clusters"] if c["name"] == "member2"])
+        run("up", "--yes")
+        assert image_in(fleet, "member3") == "nginx:1.27"
+        assert run("preview", "--expect-no-changes")["unknown"] == []
+        run("destroy", "--yes")
+    remove_leftovers(fleet, "member2")
+
+
+def ca_of(proxy):
+    document = yaml.safe_load(proxy.kubeconfig)
+    return base64.b64decode(document["clusters"][0]["cluster"]["certificate-authority-data"]).decode()

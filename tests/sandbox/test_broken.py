@@ -1,0 +1,7 @@
+"""Members that don't answer, on the stand-in."""
+
+import pytest
+
+from tests.contract.broken import *  # noqa: F403 - the cases are the contract's
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
