@@ -1,0 +1,173 @@
+"""Which cluster is it: what the state knows stands, another cluster replaces, nothing is sent to the wrong one."""
+
+import pytest
+
+from components.cluster_identity import ClusterIdentityProvider, read_identity
+from flotilla.deploy.unanswered import IDENTITY_TYPE, with_unanswered
+from flotilla.engine.deployment import Deployment
+from flotilla.engine.ledger import Options
+from flotilla.engine.registry import ProviderRegistry
+from flotilla.engine.steps import Op, Result, Step
+from flotilla.errors import ClusterError, FlotillaError
+from flotilla.karmada.withdrawal import await_withdrawn
+from flotilla.kube.identity import AnotherCluster, is_uid, verified
+from flotilla.kube.objects import ObjectRef
+from flotilla.providers.stacks import no_stacks
+from flotilla.state.checkpoint import ResourceState, Snapshot
+from flotilla.state.values import UNKNOWN, UNKNOWN_TEXT
+
+ONE = "11111111-2222-3333-4444-555555555555"
+TWO = "11111111-2222-3333-4444-666666666666"
+PROVIDER = ClusterIdentityProvider()
+
+
+class Stub:
+    """A cluster that answers every request with one document."""
+
+    name = "member1"
+    server = "https://one"
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def request(self, _method, _path, **_options):
+        return self.answer
+
+
+def named(uid):
+    return Stub({"kind": "Namespace", "metadata": {"uid": uid}})
+
+
+def test_the_states_uid_stands_where_a_cluster_does_not_answer():
+    news = {"cluster": "member1", "uid": "", "unanswered": "no answer", "sameAs": ""}
+    assert PROVIDER.check({"uid": ONE}, news).inputs["uid"] == ONE
+    assert not PROVIDER.diff("", {"uid": ONE}, PROVIDER.check({"uid": ONE}, news).inputs).changes
+
+
+def test_a_cluster_that_nobody_knows_fails_alone():
+    inputs = PROVIDER.check({}, {"cluster": "member1", "uid": "", "unanswered": "no answer", "sameAs": ""}).inputs
+    with pytest.raises(FlotillaError, match="nothing can be declared in member1: no answer"):
+        PROVIDER.create(inputs)
+
+
+def test_another_cluster_is_a_replacement_and_an_unknown_one_is_not():
+    found = PROVIDER.diff("", {"uid": ONE}, {"uid": TWO})
+    assert found.replaces == ["uid"]
+    assert found.delete_before_replace
+    assert not PROVIDER.diff("", {"uid": ONE}, {"uid": UNKNOWN}).changes
+
+
+def test_one_cluster_under_two_names_is_bad_input():
+    (failure,) = PROVIDER.check({}, {"cluster": "b", "uid": ONE, "unanswered": "", "sameAs": "a"}).failures
+    assert "b is the same cluster as a" in failure.reason
+
+
+def test_a_cluster_that_can_not_be_asked_is_a_reason_not_an_error():
+    said = read_identity("not a kubeconfig", "member1")
+    assert said["uid"] == ""
+    assert said["unanswered"]
+
+
+def test_nothing_is_sent_to_another_cluster():
+    assert verified(named(ONE), ONE).server == "https://one"
+    with pytest.raises(AnotherCluster, match="another cluster answers"):
+        verified(named(TWO), ONE)
+    for odd in ("<html>", [], {"metadata": None}, {"metadata": {"uid": 7}}):
+        with pytest.raises(ClusterError) as caught:
+            verified(Stub(odd), ONE)
+        assert caught.value.whole_cluster
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "another"),
+    [
+        (ONE, TWO, True),
+        (ONE, ONE, False),
+        ("member1", ONE, False),  # a state of before
+        ("one", "two", True),
+        (ONE, UNKNOWN, True),
+        ("", ONE, False),
+        (ONE, "", False),
+    ],
+)
+def test_a_provider_means_another_cluster_by_its_uid(old, new, another):
+    registry = ProviderRegistry(lambda _: None, no_stacks)
+    before = {"clusterIdentifier": old, "kubeconfig": "a"}
+    assert registry.is_other_cluster(before, {"clusterIdentifier": new, "kubeconfig": "a"}) is another
+    assert is_uid(ONE)
+    assert not is_uid("member1")
+
+
+def state(type_, name, **more):
+    urn = f"urn:pulumi:s::p::{type_}::{name}"
+    return ResourceState(urn=urn, custom=True, type=type_, id=name, **more)
+
+
+def test_what_goes_with_a_cluster_that_is_another_one_goes_last_ones_first():
+    identity = state(IDENTITY_TYPE, "member1-identity")
+    other = state("pulumi:providers:kubernetes", "karmada-provider", inputs={"clusterIdentifier": TWO})
+    provider = state(
+        "pulumi:providers:kubernetes",
+        "member1-provider",
+        inputs={"clusterIdentifier": ONE, "kubeconfig": "a"},
+        property_dependencies={"clusterIdentifier": [identity.urn]},
+    )
+    account = state("kubernetes:core/v1:ServiceAccount", "account", provider=f"{provider.urn}::member1-provider")
+    fields = {"apiVersion": "cluster.karmada.io/v1alpha1", "kind": "Cluster", "metadata": {"name": "member1"}}
+    cluster = state(
+        "kubernetes:cluster.karmada.io/v1alpha1:Cluster",
+        "member1-cluster",
+        inputs={**fields, "spec": {"id": ONE}},
+        provider=f"{other.urn}::karmada-provider",
+        property_dependencies={"spec": [identity.urn]},
+        replace_on_changes=("spec.id",),
+    )
+    bystander = state("kubernetes:core/v1:Secret", "secret", provider=f"{other.urn}::karmada-provider")
+    run = Deployment("s", "p", Snapshot((identity, other, provider, account, cluster, bystander)), Options())
+    assert [r.name for r in run._replaced_with(identity)] == ["member1-cluster", "account", "member1-provider"]
+
+
+def test_a_run_that_changes_things_has_failed_for_a_cluster_that_did_not_answer():
+    inputs = {"cluster": "member1", "uid": ONE, "unanswered": "member1: no answer"}
+    step = Step(Op.SAME, "urn:pulumi:s::p::t::member1-identity", IDENTITY_TYPE, new=state("t", "one", inputs=inputs))
+    planned = with_unanswered(Result(steps=[step]), changing=False)
+    assert (planned.unknown, planned.failures) == ({"member1": "member1: no answer"}, [])
+    done = with_unanswered(Result(steps=[step]), changing=True)
+    assert len(done.failures) == 1
+    assert with_unanswered(done, changing=True).failures == done.failures
+    assert UNKNOWN_TEXT not in str(done)
+
+
+class ControlPlane:
+    """A control plane whose answers are given: the binding, the template, the Works' clusters, who is Ready."""
+
+    def __init__(self, *, template=False, clusters=(), ready=()):
+        self.template, self.clusters, self.ready = template, list(clusters), ready
+        self.looks = 0
+
+    def find(self, ref):
+        if ref.kind == "ResourceBinding":
+            return {"metadata": {"labels": {"resourcebinding.karmada.io/permanent-id": "x"}}} if self.clusters else None
+        return {"metadata": {}} if self.template else None
+
+    def list(self, _api_version, kind, **_options):
+        if kind == "Cluster":
+            status = {"conditions": [{"type": "Ready", "status": "True"}]}
+            return [{"metadata": {"name": name}, "status": status if name in self.ready else {}} for name in "abc"]
+        self.looks += 1
+        works = [{"metadata": {"namespace": f"karmada-es-{name}"}} for name in self.clusters]
+        if self.looks > 1 and self.clusters:
+            self.clusters.pop(0)
+        return works
+
+
+WEB = ObjectRef("apps/v1", "Deployment", "web", "default")
+
+
+def test_copies_in_ready_members_are_waited_for_and_those_in_dead_ones_are_not():
+    await_withdrawn(ControlPlane(), [WEB], 1)
+    await_withdrawn(ControlPlane(clusters=["a", "c"], ready=["a"]), [WEB], 10)
+    await_withdrawn(ControlPlane(clusters=["c"], ready=["a"]), [WEB], 0)
+    await_withdrawn(ControlPlane(template=True, clusters=["a"], ready=["a"]), [WEB], 0)
+    with pytest.raises(FlotillaError, match="Deployment default/web in a"):
+        await_withdrawn(ControlPlane(clusters=["a"] * 9, ready=["a"]), [WEB], 0)
