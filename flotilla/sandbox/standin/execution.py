@@ -26,8 +26,14 @@ def reconcile_execution(world: World) -> None:
 
 
 def _withdraw(world: World, work: Object, cluster: Object | None) -> None:
-    """Delete what a Work applied. A member that isn't ready while it leaves keeps it, as with Karmada."""
-    if cluster is not None and is_true(cluster, "Ready"):
+    """Delete what a Work applied. In a member that isn't Ready it stays, and so does the Work, until the member leaves.
+
+    As in Karmada's execution controller (handleWorkDelete).
+    """
+    ready = cluster is not None and is_true(cluster, "Ready")
+    if cluster is not None and not ready and not deleting(cluster):
+        return
+    if cluster is not None and ready:
         try:
             member = world.member(cluster)
             for manifest in work["spec"]["workload"]["manifests"]:
