@@ -11,7 +11,7 @@ ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 ZIZMOR := zizmor==1.32.0
 CHECK_JSONSCHEMA := check-jsonschema==0.39.0
 
-.PHONY: help install demo demo-down test unit sandbox-tests live lint bench kills lock schema picture ci-lint ci-rehearsal clean
+.PHONY: help install demo demo-down test unit sandbox-tests live lint bench kills chaos lock schema picture ci-lint ci-rehearsal clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -58,6 +58,9 @@ bench: $(STAMP) ## ratios measured in one run
 
 kills: $(STAMP) ## a hundred runs killed at random moments, each followed by a clean one
 	@$(BIN)/python -m tests.bench.kills 100
+
+chaos: $(STAMP) ## 200 random schedules of faults and kills, each followed by clean runs (CHAOS="20 --first 7")
+	@$(BIN)/python -m tests.chaos.run $(CHAOS)
 
 lock: ## compile requirements.lock for all platforms, without index addresses
 	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url \

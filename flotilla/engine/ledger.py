@@ -173,12 +173,14 @@ class Ledger:
         text = str(error) if isinstance(error, FlotillaError) else f"{type(error).__name__}: {error}"
         with self.lock:
             self.failed.add(step.urn)
-            reported = not self.unanswered.add(step.provider, step.urn, error)
-            if reported:
+            again = self.unanswered.waits(step.provider, step.urn)
+            alone = not self.unanswered.add(step.provider, step.urn, error)
+            if alone:
                 self.result.failures.append(f"{step.op} {step.type} {step.name}: {text}")
             if getattr(error, "nothing_done", False) and step.urn not in self.unsettled:
                 self.pending.pop(step.urn, None)
-        self.listener(StepEvent(Phase.FAILED, step, seconds, text))
+        if alone or not again:  # a cluster's trouble is shown once, not with each of its resources
+            self.listener(StepEvent(Phase.FAILED, step, seconds, text))
         if not self.options.dry_run:
             with suppress(FlotillaError):
                 self.save()

@@ -130,7 +130,7 @@ def _in_waves(
                     resource, op = waiting.pop(key)
                     running[pool.submit(deployment.delete, resource, op)] = key
             if not running:
-                return
+                break
             done, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
                 key = running.pop(future)
@@ -139,3 +139,5 @@ def _in_waves(
                         others.discard(key)
                 elif not isinstance(future.exception(), Refused):
                     raise future.exception()  # type: ignore[misc]
+    for resource, _ in waiting.values():  # what could not be begun counts among what its cluster keeps
+        deployment.unanswered.waits(resource.provider, resource.urn)

@@ -77,7 +77,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_the_others_are_served_while_one_does_not_answer_and_the_next_run_completes(fleet, run, proxied, fault):  # noqa: F811
+def test_the_others_are_served_while_one_does_not_answer_and_the_next_run_completes(fleet, proxied, run, fault):  # noqa: F811
     entries = [{"name": "member1"}, direct(fleet, proxied)]
     run.write(entries, [EVERYWHERE])
     run("up", "--yes")
@@ -97,7 +97,7 @@ def test_the_others_are_served_while_one_does_not_answer_and_the_next_run_comple
     assert run("preview", "--expect-no-changes")["unknown"] == []
 
 
-def test_a_member_that_does_not_answer_leaves_as_far_as_it_can_and_is_given_up(fleet, run, proxied):  # noqa: F811
+def test_a_member_that_does_not_answer_leaves_as_far_as_it_can_and_is_given_up(fleet, proxied, run):  # noqa: F811
     run.write([{"name": "member1"}, proxied.entry], [EVERYWHERE])
     run("up", "--yes")
     refused = run("abandon", "member2", "--yes", expect=1)
@@ -125,7 +125,7 @@ def test_a_member_that_does_not_answer_leaves_as_far_as_it_can_and_is_given_up(f
     remove_leftovers(fleet, "member2")
 
 
-def test_a_member_is_given_up_before_anything_else_was_tried(fleet, run, proxied):  # noqa: F811
+def test_a_member_is_given_up_before_anything_else_was_tried(fleet, proxied, run):  # noqa: F811
     run.write([{"name": "member1"}, proxied.entry], [EVERYWHERE])
     run("up", "--yes")
     with cleared(proxied):

@@ -1,0 +1,26 @@
+"""A few random schedules of faults and kills; `make chaos` runs hundreds."""
+
+import pytest
+
+from tests.chaos.run import chaos_on
+from tests.chaos.schedule import CLUSTERS
+from tests.contract.fleet import cluster_in
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(300)]
+SEEDS = (1, 2, 3, 4, 5, 6)
+
+
+@pytest.fixture(scope="module")
+def chaos(binaries, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("chaos")
+    with (
+        cluster_in(folder, CLUSTERS[0], binaries, nodes=1) as one,
+        cluster_in(folder, CLUSTERS[1], binaries, nodes=1) as two,
+    ):
+        yield chaos_on(folder, [one, two], slow=False)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_after_faults_and_kills_one_clean_run_makes_it_right(chaos, seed, monkeypatch):
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "chaos")
+    chaos.run(seed)
