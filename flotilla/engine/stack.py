@@ -63,6 +63,8 @@ class EmbeddedStack:
             if self._run_program(deployment, config, opened):
                 delete_unregistered(deployment)
             deployment.close()
+            if not opened.exists and self.files.copies():
+                deployment.result.messages.append(f"warning: {self._lost()}")
             return deployment.result
 
     def up(self, *, targets: tuple[str, ...] = (), refresh_first: bool = False) -> Result:
@@ -153,7 +155,15 @@ class EmbeddedStack:
         return open_stack(self.files, secret, config.salt), config
 
     def _nothing(self) -> Result:
-        return Result(messages=[f"stack {self.name} has nothing deployed"])
+        """Say that there is nothing to look at, or to delete; not where the state is lost and its backups are there."""
+        lost = not self.files.exists() and bool(self.files.copies())
+        return Result(messages=[self._lost() if lost else f"stack {self.name} has nothing deployed"])
+
+    def _lost(self) -> str:
+        return (
+            f"stack {self.name} has no state, but backups of one; if it is lost, "
+            f"`flotilla state restore -s {self.name}` restores the newest"
+        )
 
     def _settled(self, snapshot: Snapshot) -> Snapshot:
         settled, messages = settle(snapshot)

@@ -239,6 +239,8 @@ class OpenStack:
     snapshot: Snapshot
     text: str
     """The file's content; empty for a stack that doesn't exist yet."""
+    salted: bool = True
+    """The key's salt is one that the state or the stack file has; else it is a random one of this run."""
 
     @property
     def exists(self) -> bool:
@@ -260,7 +262,8 @@ def open_stack(files: StackFiles, passphrase: str, config_salt: str | None) -> O
     try:
         data = files.read()
         if data is None:
-            return OpenStack(files, PassphraseCrypter(passphrase, config_salt), Snapshot(), "")
+            crypter = PassphraseCrypter(passphrase, config_salt)
+            return OpenStack(files, crypter, Snapshot(), "", config_salt is not None)
         return _opened(files, data, passphrase, config_salt)
     except StateError as error:
         raise unusable(files, error, passphrase) from None
@@ -279,8 +282,9 @@ def open_copy(files: StackFiles, file: Path, passphrase: str) -> OpenStack:
 
 def _opened(files: StackFiles, data: bytes, passphrase: str, config_salt: str | None) -> OpenStack:
     document = parse(data, files.project, files.stack)
-    crypter = PassphraseCrypter(passphrase, secrets_salt(document) or config_salt)
-    return OpenStack(files, crypter, snapshot_of(document, crypter), data.decode())
+    salt = secrets_salt(document) or config_salt
+    crypter = PassphraseCrypter(passphrase, salt)
+    return OpenStack(files, crypter, snapshot_of(document, crypter), data.decode(), salt is not None)
 
 
 def unusable(files: StackFiles, error: StateError, passphrase: str) -> EngineError:
