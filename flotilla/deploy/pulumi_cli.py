@@ -122,19 +122,19 @@ class PulumiStack:
                         work_dir=str(setting.project), env_vars=cli_environment(setting)
                     ),
                 )
-            return automation.create_or_select_stack(
-                stack_name=setting.stack, work_dir=str(setting.project), opts=options
-            )
+            # In a backend of another kind only the CLI can tell: a name without a stack file is selected, never made.
+            known = setting.stack_file.exists() or setting.backend_url().startswith("file://")
+            choose = automation.create_or_select_stack if known else automation.select_stack
+            return choose(stack_name=setting.stack, work_dir=str(setting.project), opts=options)
         except automation.CommandError as error:
             raise EngineError(_last_words(f"pulumi stack select {setting.stack}", error)) from None
 
     def _refuse_unknown(self) -> None:
-        """Refuse a mistyped name, which the CLI would make a stack of; states elsewhere than in folders are its own."""
+        """Refuse a mistyped name, which the CLI would make a stack of."""
         setting, url = self._setting, self._setting.backend_url()
-        if url.startswith("file://") or not setting.stack_file.exists():
+        if url.startswith("file://"):
             project = load_project(setting)
-            folder = backend_folder(url) if url.startswith("file://") else setting.state_folder
-            files = StackFiles(folder, project.name, setting.stack)
+            files = StackFiles(backend_folder(url), project.name, setting.stack)
             refuse_unknown(files, project, new=bool(setting.program or setting.config_file))
 
 

@@ -137,8 +137,10 @@ def restoration(setting: Setting, file: Path | None) -> Restoration:
     """
     files = files_of(setting)
     secret = passphrase(files.root / "passphrase")
-    backup = _chosen(files, file, secret)
     state = _state(files)
+    if state.problem and not os.path.lexists(files.checkpoint):
+        raise EngineError(f"the state of stack {files.stack} {state.problem}", hint="restore it with Pulumi's CLI")
+    backup = _chosen(files, file, secret)
     current: tuple[ResourceState, ...] = ()
     if state.exists and not state.problem:
         try:
