@@ -26,7 +26,12 @@ def files(tmp_path):
 
 
 def put(files, *, name="other.json", **body):
-    known = {"pid": os.getpid(), "hostname": socket.gethostname(), "username": "alice", "timestamp": "2026-01-01T00:00:00Z"}
+    known = {
+        "pid": os.getpid(),
+        "hostname": socket.gethostname(),
+        "username": "alice",
+        "timestamp": "2026-01-01T00:00:00Z",
+    }
     file = files.locks / name
     file.write_text(json.dumps({**known, **body}))
     return file
@@ -95,7 +100,9 @@ def test_a_process_that_has_ended_without_being_waited_for_is_gone(files):
         os.waitpid(pid, 0)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "7", "null", '{"pid": "x"}', '{"pid": null}', '{"pid": true}', "\xff"])
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", "7", "null", '{"pid": "x"}', '{"pid": null}', '{"pid": true}', "\xff"]
+)
 def test_a_lock_file_that_says_nothing_is_refused_in_one_line(files, content):
     file = files.locks / "broken.json"
     file.write_text(content, encoding="latin-1")
