@@ -124,12 +124,12 @@ def test_a_preview_ends_at_once(folder, begin, number):
 
 def test_a_run_under_nohup_survives_its_terminal(folder):
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.sandbox.signalled", "up", str(folder), "waits"],
+        ["nohup", sys.executable, "-m", "tests.sandbox.signalled", "up", str(folder), "waits"],
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         cwd=REPOSITORY,
-        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
     )
     try:
         assert process.stdout.readline() == "begun\n"

@@ -1,4 +1,4 @@
-"""Nothing of a state is executed: providers of dynamic resources are the program's objects, or classes known by name."""
+"""Nothing of a state is executed: dynamic resources have the program's own providers, or classes known by name."""
 
 import ast
 import base64

@@ -2,7 +2,7 @@
 
 import base64
 import multiprocessing
-import os
+from pathlib import Path
 
 import pytest
 
@@ -46,7 +46,7 @@ def test_a_passphrase_file_is_complete_and_private_when_its_name_appears(tmp_pat
     seen = []
 
     def link(source, target):
-        seen.append((os.stat(source).st_mode & 0o777, len(open(source).read()), os.path.exists(target)))
+        seen.append((Path(source).stat().st_mode & 0o777, len(Path(source).read_text()), Path(target).exists()))
 
     monkeypatch.setattr("os.link", link)
     with pytest.raises(EngineError, match="can't be read"):

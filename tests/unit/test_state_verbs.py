@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -93,7 +94,7 @@ def test_restore_shows_what_differs_and_puts_the_newest_good_backup_back(files, 
     assert code == 0
     assert document["restored"]
     assert {urn.rpartition("::")[2] for urn in document["added"]} == {"unit-test", "default", "a", "c"}
-    assert open(document["kept"]).read() == wanted[:-50]
+    assert Path(document["kept"]).read_text() == wanted[:-50]
     assert stack.preview().changes == []
 
 
@@ -162,7 +163,7 @@ def test_a_state_that_became_a_folder_is_restored_and_the_folder_kept(files, up,
     (files.checkpoint / "inside").write_text("x")
     code, document, _ = state("restore", "--yes")
     assert code == 0
-    assert os.listdir(document["kept"]) == ["inside"]
+    assert [file.name for file in Path(document["kept"]).iterdir()] == ["inside"]
     assert files.checkpoint.is_file()
 
 
