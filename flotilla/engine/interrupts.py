@@ -115,7 +115,8 @@ def interruptible(tell: Tell) -> Iterator[Interrupts]:
         try:
             yield interrupts
         finally:
-            waiting.begin()
+            if interrupts.asked:
+                waiting.begin()
 
 
 @contextmanager

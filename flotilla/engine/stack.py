@@ -17,13 +17,14 @@ from flotilla.engine.refresh import refresh
 from flotilla.engine.removal import delete_all, delete_unregistered
 from flotilla.engine.steps import Listener, Result
 from flotilla.errors import EngineError
-from flotilla.state.backend import OpenStack, StackFiles, StateWriter, open_stack
+from flotilla.state.backend import OpenStack, StackFiles, open_stack
 from flotilla.state.checkpoint import Encoder, Snapshot, without
 from flotilla.state.config import Project, StackConfig
 from flotilla.state.crypto import PassphraseCrypter, passphrase
 from flotilla.state.stacks import refuse_unknown
 from flotilla.state.urns import STACK_TYPE
 from flotilla.state.values import Properties
+from flotilla.state.writer import StateWriter
 
 Tell = Callable[[str], None]
 

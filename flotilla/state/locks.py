@@ -14,6 +14,7 @@ import os
 import socket
 import time
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -58,13 +59,21 @@ class Lock:
 
     @classmethod
     def read(cls, file: Path) -> Lock:
-        """Read a lock file; one that can't be read says so."""
+        """Read a lock file; one that can't be read says so.
+
+        Raises:
+            FileNotFoundError: its process has released it.
+        """
+        content = b""
         try:
-            body = json.loads(file.read_bytes())
+            content = file.read_bytes()
+            body = json.loads(content)
+        except FileNotFoundError:
+            raise
         except OSError as error:
             return cls(file, problem=str(error.strerror))
         except (ValueError, RecursionError):
-            return cls(file, problem="it is not JSON" if file.stat().st_size else "it is empty")
+            return cls(file, problem="it is not JSON" if content else "it is empty")
         pid = body.get("pid") if isinstance(body, dict) else None
         if not isinstance(pid, int) or isinstance(pid, bool) or pid <= 0:
             return cls(file, problem="it names no process")
@@ -131,8 +140,12 @@ class Lock:
 
 
 def found_in(folder: Path) -> list[Lock]:
-    """Return the locks in a folder."""
-    return [Lock.read(file) for file in sorted(folder.glob("*.json"))]
+    """Return the locks in a folder, without those that are released meanwhile."""
+    found = []
+    for file in sorted(folder.glob("*.json")):
+        with suppress(FileNotFoundError):
+            found.append(Lock.read(file))
+    return found
 
 
 def write_lock(folder: Path) -> Path:

@@ -126,3 +126,15 @@ def test_a_user_without_a_name_can_lock(files, monkeypatch):
     monkeypatch.setattr("getpass.getuser", nameless)
     with files.locked(print) as own:
         assert json.loads(own.read_text())["username"] == str(os.getuid())
+
+
+def test_a_lock_that_is_released_while_others_are_looked_at_is_no_lock(files, monkeypatch):
+    file = put(files)
+    real = Lock.read
+
+    def read(path):
+        file.unlink(missing_ok=True)
+        return real(path)
+
+    monkeypatch.setattr(Lock, "read", read)
+    assert locks.found_in(files.locks) == []
