@@ -212,6 +212,44 @@ def test_a_damaged_byte_anywhere_gives_one_line_or_a_state(files):
                 parse(damaged, "unit", "test")
 
 
+SIGNED = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270"}
+ODD = (None, True, 0, -1, 1e308, "", "x", [], {}, [None], {"a": None}, f"{URN}q", SIGNED)
+ODD_SECRETS = tuple(
+    {**SIGNED, key: value} for key, value in (("ciphertext", 5), ("ciphertext", "v1:a"), ("plaintext", "{"))
+)
+
+
+def places(value, path=()):
+    entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, entry in entries:
+        yield (*path, key)
+        yield from places(entry, (*path, key))
+
+
+def test_an_odd_value_at_any_place_gives_one_line_or_a_state_that_can_be_written_again(files):
+    whole = json.loads(text_of("a", "b", secret="x"))
+    extra = {"outputs": {"l": [1.5, {"m": "n"}]}, "dependencies": [f"{URN}a"], "customTimeouts": {"create": 5.0}}
+    whole["checkpoint"]["latest"]["resources"][1] |= {**extra, "propertyDependencies": {"l": [f"{URN}a"]}}
+    whole["checkpoint"]["latest"]["pending_operations"] = [{"type": "creating", "resource": entry("c")}]
+    refused = 0
+    for path in places(whole):
+        for odd in (*ODD, *ODD_SECRETS):
+            changed = json.loads(json.dumps(whole))
+            place = changed
+            for step in path[:-1]:
+                place = place[step]
+            place[path[-1]] = odd
+            files.checkpoint.write_text(json.dumps(changed))
+            try:
+                opened = open_stack(files, "unit", None)
+            except EngineError as error:
+                refused += "\n" not in error.message
+            else:
+                Encoder(opened.crypter, files.qualified).encode(opened.snapshot)
+                assert all(resource.depends_on() is not None for resource in opened.snapshot.resources)
+    assert refused > 300
+
+
 def test_an_empty_state_never_replaces_a_backup(files, stack):
     stack.up()
     stack.up()
