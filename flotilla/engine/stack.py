@@ -251,9 +251,13 @@ class EmbeddedStack:
             action()
         except Refused:
             pass  # its reason is among the failures
+        except EngineError as error:
+            if not writer.failed:
+                raise
+            deployment.result.failures.append(error.message)  # the program failed by it
         finally:
             deployment.close()
             try:
                 writer.close()
             except EngineError as error:
-                deployment.result.failures.append(f"{error}\n  the next run looks for what is in no state")
+                deployment.result.failures.append(f"{error.message}; the next run looks for what this one had begun")

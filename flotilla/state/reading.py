@@ -83,7 +83,8 @@ def _document(data: bytes) -> Properties:
     except UnicodeDecodeError as error:
         raise StateError(f"is not UTF-8 (byte {error.start})") from None
     except json.JSONDecodeError as error:
-        what = "ends in the middle" if error.pos >= len(data.rstrip()) - 1 else "is not JSON"
+        broken_off = error.msg.startswith("Unterminated string") or error.pos >= len(data.rstrip()) - 1
+        what = "ends in the middle" if broken_off else "is not JSON"
         raise StateError(f"{what} (line {error.lineno}, column {error.colno}: {error.msg})") from None
     except ValueError as error:
         raise StateError(f"is not JSON ({error})") from None

@@ -44,6 +44,11 @@ class StateWriter:
         self._thread = threading.Thread(target=self._run, name="state-writer", daemon=True)
         self._thread.start()
 
+    @property
+    def failed(self) -> bool:
+        """Whether a write has failed: nothing is written any more, until `close` tries once again."""
+        return self._error is not None
+
     def save(self) -> None:
         """Return once the state as it is now is on disk.
 
