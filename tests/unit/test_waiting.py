@@ -10,12 +10,14 @@ import pytest
 from components import installation, rollout
 from flotilla import waiting
 from flotilla.errors import FlotillaError
-from flotilla.karmada import identity, membership
+from flotilla.karmada import abandon, identity, membership, withdrawal
 from flotilla.kube.objects import ObjectRef
 from flotilla.providers.awaits import NotReady, await_gone, await_ready
 
 POD = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", "namespace": "b", "uid": "1"}, "status": {}}
-PULL = {"spec": {"syncMode": "Pull"}}
+READY = {"type": "Ready", "status": "True"}
+PULL = {"spec": {"syncMode": "Pull"}, "status": {"conditions": [READY]}}
+WORK = {"metadata": {"name": "w", "namespace": "n", "deletionTimestamp": "now"}}
 
 
 class Cluster:
@@ -30,7 +32,12 @@ class Cluster:
         return PULL if ref.kind == "Cluster" else POD
 
     def list(self, *_args, **_more):
-        return [{"metadata": {"name": "w", "deletionTimestamp": "now"}}]
+        return [WORK]
+
+
+class Missing(Cluster):
+    def find(self, _ref):
+        return None
 
 
 def wait_rollout(monkeypatch):
@@ -47,12 +54,20 @@ def wait_control_plane(monkeypatch):
     installation._ready({"timeout": 600, "server": "https://x"})
 
 
+def wait_withdrawal(monkeypatch):
+    monkeypatch.setattr(withdrawal, "_holding", lambda _connection, _template: ["member1"])
+    withdrawal.await_withdrawn(Cluster(), [ObjectRef("v1", "X", "x")], 600)
+
+
 WAITS = {
+    "withdrawal": wait_withdrawal,
+    "notice": lambda _: abandon.await_not_ready(Cluster(), "member1", str),
+    "leave": lambda _: abandon._gone(Cluster(), ObjectRef("v1", "X", "x"), 600),
     "ready": lambda _: await_ready(Cluster(), POD, 600),
     "gone": lambda _: await_gone(Cluster(), POD, 600),
     "rollout": wait_rollout,
     "control plane": wait_control_plane,
-    "member": lambda _: membership.await_member(Cluster(), "member1", 600),
+    "member": lambda _: membership.await_member(Missing(), "member1", 600),
     "drain": lambda _: membership.drain(Cluster(), "member1", 600),
     "certificate": lambda _: identity._await_certificate(Cluster(), ObjectRef("v1", "X", "csr")),
 }
