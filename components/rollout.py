@@ -16,6 +16,7 @@ from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, Resou
 from flotilla.errors import FlotillaError
 from flotilla.karmada.rollout import Progress, RolloutCheck
 from flotilla.kube.connection import connect
+from flotilla.waiting import pause
 
 _POLL_SECONDS = 0.5
 # Karmada needs a moment to carry a change from the template to the members' statuses, which may say "healthy" about
@@ -79,7 +80,8 @@ def wait(props: dict[str, Any]) -> None:
                 f"workload {props['workload']} is not healthy everywhere after {int(props['timeout'])} s: {late}",
                 hint="mend the cause and run `up` again: it goes on from here",
             )
-        time.sleep(_POLL_SECONDS)
+        if pause(_POLL_SECONDS):
+            raise FlotillaError(f"interrupted while waiting for the rollout of workload {props['workload']}")
 
 
 def _check(props: dict[str, Any]) -> Callable[[], list[Progress]]:

@@ -11,6 +11,7 @@ from typing import Any
 from flotilla.errors import FlotillaError
 from flotilla.kube.connection import ApiError, Connection
 from flotilla.kube.objects import Object, condition, ref_of
+from flotilla.waiting import pause
 
 SKIP_AWAIT = "pulumi.com/skipAwait"
 WAIT_FOR = "pulumi.com/waitFor"
@@ -66,7 +67,8 @@ def await_ready(connection: Connection, live: Object, timeout: float | None) -> 
             return live
         if time.monotonic() > deadline:
             raise NotReady(f"{connection.name}: {ref} is not ready after {limit:.0f} s: {reason}", live)
-        time.sleep(next(pauses))
+        if pause(next(pauses)):
+            raise NotReady(f"{connection.name}: interrupted while waiting for {ref}: {reason}", live)
         try:
             live = connection.get(ref)
         except ApiError as error:
@@ -94,7 +96,8 @@ def await_gone(connection: Connection, live: Object, timeout: float | None) -> N
         if time.monotonic() > deadline:
             held = ", ".join(found["metadata"].get("finalizers") or []) or "nothing that is written there"
             raise NotReady(f"{connection.name}: {ref} is not gone after {limit:.0f} s; held by {held}", found)
-        time.sleep(next(pauses))
+        if pause(next(pauses)):
+            raise NotReady(f"{connection.name}: interrupted while waiting for the deletion of {ref}", found)
 
 
 def _pauses() -> Iterator[float]:

@@ -6,6 +6,8 @@ from pathlib import Path
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, ResourceProvider, UpdateResult
 
+from flotilla.providers.dynamic import register
+
 
 class FileProvider(ResourceProvider):
     """Keeps each resource as a JSON file. `fixed` can't be changed in place; `value: "fail"` can't be written."""
@@ -45,6 +47,9 @@ class FileProvider(ResourceProvider):
 
 def _kept(props):
     return {key: value for key, value in props.items() if key != "__provider"}
+
+
+register("dynamic/test:File", FileProvider)
 
 
 class FileResource(Resource, module="test", name="File"):
