@@ -74,6 +74,8 @@ class Unreachable(ApiError):
     `nothing_done` is True where no attempt reached a server.
     """
 
+    whole_cluster = True
+
 
 class NotTheApi(Unreachable):
     """An answer that no API server gives: a login page, a redirect, half a document, another JSON.
@@ -83,8 +85,6 @@ class NotTheApi(Unreachable):
 
     again = False
     """A document that is damaged may be whole when it is asked for again."""
-
-    whole_cluster = True
 
 
 class KindNotServed(ApiError):
