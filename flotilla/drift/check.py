@@ -121,7 +121,8 @@ def _look(declared: Declared, access: dict[str, Access], seconds: float) -> Drif
     outcomes = {name: _Outcome(began + seconds) for name in access}
     # Before the threads: how warnings about certificates are kept quiet is the whole process's setting.
     for name, text in declared.kubeconfigs.items():
-        outcomes[name].look(partial(check_certificates, name, text))
+        if not isinstance(access[name], str):
+            outcomes[name].look(partial(check_certificates, name, text))
     pool = ThreadPoolExecutor(max_workers=_CLUSTERS_AT_ONCE, thread_name_prefix="drift")
     futures = {pool.submit(_cluster, outcomes[name], declared, access, name): name for name in access}
     done, late = wait(futures, timeout=seconds)
