@@ -1,4 +1,4 @@
-"""Drift and the verbs that look while a member is broken for us and Karmada still calls it Ready; drift after a failure.
+"""Drift and looks while a member is broken for us and Karmada still calls it Ready; drift after a failed rollout.
 
 Requests of the stack to member2 go through a proxy that fails them; Karmada reaches it directly.
 """
