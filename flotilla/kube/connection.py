@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import urllib3
 
 from flotilla.kube import kubeconfig as kubeconfigs
-from flotilla.kube.answers import Answer
+from flotilla.kube.answers import Answer, Strange, shortened
 from flotilla.kube.endpoint import Endpoint
 from flotilla.kube.following import Event, Followed
 from flotilla.kube.objects import Object, ObjectRef
@@ -78,7 +78,7 @@ class Connection(Endpoint):
         media: str = "application/json",
         timeout: float | None = None,
     ) -> Any:
-        """Send one request and return the decoded JSON answer, or its text.
+        """Send one request and return the JSON object that it is answered with.
 
         `doing` completes "while ..." in errors, such as "reading Deployment default/nginx".
 
@@ -87,6 +87,18 @@ class Connection(Endpoint):
             ApiError: the API server refused.
         """
         return self.send(Request(method, path, doing, query or {}, body, media, timeout))
+
+    def ready(self, *, doing: str, timeout: float | None = None) -> None:
+        """Ask the API server whether it is ready.
+
+        Raises:
+            NotTheApi: what answers is no API server.
+            ApiError: it isn't ready, or there was no answer.
+        """
+        request = Request("GET", "/readyz", doing, timeout=timeout, accept="text/plain, */*")
+        said = self.send(request)
+        if said.strip() != "ok":
+            raise self._peer.not_the_api(doing, Strange(f"a text that is not 'ok': {shortened(said)!r}"))
 
     def send(self, request: Request) -> Any:
         """Send one request, as `request` does."""

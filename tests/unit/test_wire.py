@@ -344,6 +344,14 @@ def test_a_log_is_text_but_a_redirect_is_none(client, proxy):
         connection.send(request)
 
 
+def test_readiness_is_the_word_ok_and_no_page(proxy):
+    connection = Connection(document_of(proxy.kubeconfig), name="member1")
+    proxy.fail(answer(200, "ok", {"Content-Type": "text/plain"}, times=1), login_page())
+    connection.ready(doing="asking")
+    with pytest.raises(NotTheApi, match="a text that is not 'ok'"):
+        connection.ready(doing="asking")
+
+
 # -- kubeconfigs ------------------------------------------------------------------------------------
 
 USERS = {
