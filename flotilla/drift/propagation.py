@@ -52,6 +52,15 @@ def check_rollout(connection: Connection, name: str, check: RolloutCheck) -> lis
     return found
 
 
+def check_complete(declared: Declared) -> list[Finding]:
+    """Look for what a workload declares and the state doesn't have: a run ended before it was created."""
+    return [
+        _finding("not-propagated", f"workload {name}", f"{what} was declared and never created: run `flotilla up`")
+        for name, missing in declared.missing.items()
+        for what in missing
+    ]
+
+
 def check_policies(connection: Connection, declared: Declared) -> list[Finding]:
     """Look for policies of others that want our templates, and for templates that nobody has claimed."""
     ours = {ref_of(obj) for obj in declared.objects.get(CONTROL_PLANE, [])}

@@ -40,7 +40,7 @@ def unready(connection: Connection) -> list[str]:
     come in a job, and the webhook, which must answer for every policy, comes last.
     """
     try:
-        connection.request("GET", "/readyz", doing="asking Karmada's API server whether it is ready", timeout=5)
+        connection.ready(doing="asking Karmada's API server whether it is ready", timeout=5)
     except ClusterError as error:
         return [error.message]
     missing = []

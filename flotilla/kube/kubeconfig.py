@@ -82,13 +82,6 @@ def server_of(text: str) -> str:
     return server(select(load(text)))
 
 
-def without_token_file(document: dict[str, Any]) -> dict[str, Any]:
-    """Return a kubeconfig of one context whose user names no token file: who reads that anew needs no other reader."""
-    user = document["users"][0]
-    given = {key: value for key, value in user["user"].items() if key != "tokenFile"}
-    return {**document, "users": [{**user, "user": given}]}
-
-
 def renamed(document: dict[str, Any], name: str) -> dict[str, Any]:
     """Return a kubeconfig of one context with its context, cluster and user called `name`."""
     return {

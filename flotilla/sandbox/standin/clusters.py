@@ -46,7 +46,7 @@ def _observe(world: World, cluster: Object) -> Object:
         member = world.member(cluster)
         _expect_agent(cluster, member)
         version = member.request("GET", "/version", doing="asking for the version")
-        member.request("GET", "/readyz", doing="asking for readiness")
+        member.ready(doing="asking for readiness")
         nodes = member.list("v1", "Node")
         pods = member.list("v1", "Pod")
         served = _served(world, member)
