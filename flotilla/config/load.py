@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,13 @@ from flotilla.config.helm import check_version
 from flotilla.config.members import Member
 from flotilla.config.policies import PolicySettings
 from flotilla.config.problems import ConfigError, Problem
-from flotilla.config.stackfile import fleet_sections, parse, parse_list, placeholders
+from flotilla.config.stackfile import TEXTS, fleet_sections, parse, parse_list, placeholders
 from flotilla.config.stacks import OtherStacks, check_sources
 from flotilla.config.workloads import Workload
 from flotilla.karmada.placement import ClusterFacts
 from flotilla.karmada.versions import Version
 
 SECTIONS = ("clusters", "controlPlane", "members", "membersFrom", "workloads", "policies")
-TEXTS = ("membersFrom",)
-"""Sections that are plain texts; all others are objects or arrays."""
 
 
 def parse_fleet(
@@ -48,6 +47,12 @@ def parse_fleet(
         for key in sections
         if key not in SECTIONS
     ]
+    problems += [
+        Problem(key, "must be a text", "no stack could be found by it", "quote it", json.dumps(sections[key])[:60])
+        for key in TEXTS
+        if not isinstance(sections.get(key), str | None)
+    ]
+    sections = {key: value for key, value in sections.items() if key not in TEXTS or isinstance(value, str)}
     control_plane: ControlPlane | None = None
     if sections.get("controlPlane") is None:
         problems.append(

@@ -18,20 +18,19 @@ from yaml import events
 from flotilla.errors import FlotillaError
 from flotilla.kube.scalars import TAGS, Scalar, ScalarError, finite, key, resolve
 
-try:
-    from yaml.cyaml import CParser as _Parser
-except ImportError:  # pragma: no cover - a PyYAML without libyaml reads the same, slowly
-    from yaml import BaseLoader as _Parser
-
+# A PyYAML without libyaml reads the same, slowly.
+_Parser: Any = yaml.CBaseLoader if yaml.__with_libyaml__ else yaml.BaseLoader
 MAX_BYTES = 10 * 1024 * 1024
 """Of one file. An API server takes no object above 3 MB."""
-MAX_NODES = 1_000_000
+MAX_NODES = 500_000
 """Mappings, lists and values of one file, aliases followed."""
 MAX_CHARACTERS = 2 * MAX_BYTES
 """Of all values of one file, aliases followed."""
 MAX_DEPTH = 100
 MAX_DOCUMENTS = 5_000
 _SHOWN = 40
+_LONG_INTEGER = 20
+"""Digits that may not fit into 64 bits: a float, as in Go."""
 
 Path = tuple[str | int, ...]
 
@@ -348,11 +347,14 @@ def from_json(text: str) -> Any:
             raise ValueError("a key stands twice")
         return result
 
-    def number(word: str) -> Any:
+    def number(word: str) -> int | float:
         return finite(float(word))
 
+    def integer(word: str) -> int | float:
+        return int(word) if len(word) < _LONG_INTEGER else number(word)
+
     try:
-        value = json.loads(text, object_pairs_hook=pairs, parse_float=number, parse_constant=number)
+        value = json.loads(text, object_pairs_hook=pairs, parse_int=integer, parse_float=number, parse_constant=number)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     _bounded(value)
@@ -365,7 +367,9 @@ def _bounded(value: Any, depth: int = 0) -> int:
     if isinstance(value, str):
         value.encode()  # half a surrogate pair is no text
         return 1
-    entries: list[Any] = [*value, *value.values()] if isinstance(value, dict) else value if isinstance(value, list) else []
+    entries: list[Any] = (
+        [*value, *value.values()] if isinstance(value, dict) else value if isinstance(value, list) else []
+    )
     nodes = 1 + sum(_bounded(entry, depth + 1) for entry in entries)
     if nodes > MAX_NODES:
         raise ValueError("it holds too many values")
