@@ -9,6 +9,7 @@ from flotilla.config.credentials import Kubeconfig
 from flotilla.config.fleet import ControlPlane
 from flotilla.config.manifests import ManifestError, parse_manifests
 from flotilla.config.members import Member
+from flotilla.config.names import ObjectNames
 from flotilla.config.problems import ConfigError, Problem
 from flotilla.config.workloads import Workload
 from flotilla.kube import kubeconfig as kubeconfigs
@@ -72,7 +73,7 @@ def check_files(
 ) -> list[Problem]:
     """Check that every kubeconfig is there and has its context, and every manifest can be read."""
     problems: list[Problem] = []
-    servers = _Servers()
+    servers, names = _Servers(), ObjectNames()
     if control_plane and control_plane.kubeconfig:
         problems += _check_kubeconfig("controlPlane.kubeconfig", control_plane.kubeconfig, base, servers)
     if control_plane and control_plane.helm:
@@ -81,7 +82,7 @@ def check_files(
     for index, member in members:
         problems += _check_kubeconfig(f"members[{index}].kubeconfig", member.kubeconfig, base, servers)
     for index, workload in workloads:
-        problems += _check_manifests(f"workloads[{index}].manifests", workload, base)
+        problems += _check_manifests(f"workloads[{index}].manifests", workload, base, names)
     return problems
 
 
@@ -145,7 +146,7 @@ def _check_chart(where: str, path: str | None, base: Path) -> list[Problem]:
     ]
 
 
-def _check_manifests(path: str, workload: Workload, base: Path) -> list[Problem]:
+def _check_manifests(path: str, workload: Workload, base: Path, names: ObjectNames) -> list[Problem]:
     problems = []
     seen: dict[tuple[str, str, str], str] = {}
     for index, name in enumerate(workload.manifests):
@@ -162,6 +163,7 @@ def _check_manifests(path: str, workload: Workload, base: Path) -> list[Problem]
             continue
         for item in objects:
             problems += _check_manifest(where, item, name, workload, seen)
+            problems += names.check(where, workload.name, item)
     return problems
 
 

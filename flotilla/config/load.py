@@ -12,6 +12,7 @@ from flotilla.config.files import check_files
 from flotilla.config.fleet import ControlPlane, Fleet, facts
 from flotilla.config.helm import check_version
 from flotilla.config.members import Member
+from flotilla.config.names import check_member_names
 from flotilla.config.policies import PolicySettings
 from flotilla.config.problems import ConfigError, Problem
 from flotilla.config.stackfile import TEXTS, fleet_sections, parse, parse_list, placeholders
@@ -67,6 +68,8 @@ def parse_fleet(
     stacks = OtherStacks(base, problems)
     others = stacks.members(sections.get("membersFrom"))
     problems += check_across(members, workloads, others)
+    named = [(i, name) for i, _, name in members if name]
+    problems += check_member_names(named, {other.name for other in others}, sections.get("membersFrom") or "")
     problems += check_duplicates("clusters", [(i, name) for i, _, name in clusters])
     valid_clusters = [(i, cluster) for i, cluster, _ in clusters if cluster]
     valid_members = [(i, member) for i, member, _ in members if member]

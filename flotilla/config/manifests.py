@@ -1,4 +1,4 @@
-"""Manifests as kubectl reads them: objects with a fixed name, lists unfolded, and texts where Kubernetes wants texts."""
+"""Manifests as kubectl reads them: objects with fixed names, lists unfolded, texts where Kubernetes wants texts."""
 
 from __future__ import annotations
 

@@ -11,6 +11,13 @@ import binascii
 from typing import Any
 from urllib.parse import urlsplit
 
+from flotilla.errors import FlotillaError
+
+
+class CredentialsError(FlotillaError):
+    """A part of a kubeconfig that can't be used."""
+
+
 _SECTIONS = {"clusters": "cluster", "users": "user", "contexts": "context"}
 _CLUSTER_TEXTS = ("server", "tls-server-name", "certificate-authority", "certificate-authority-data", "proxy-url")
 _USER_TEXTS = (
@@ -32,30 +39,30 @@ def check_shape(document: dict[str, Any]) -> None:
     """Check the lists of a kubeconfig and the types in them.
 
     Raises:
-        ValueError: an entry without a name, a name that stands twice, or a value of another type.
+        CredentialsError: an entry without a name, a name that stands twice, or a value of another type.
     """
     _text(document, "current-context", "")
     for section, part in _SECTIONS.items():
         entries = document.get(section)
         if not isinstance(entries, list | None):
-            raise ValueError(f"'{section}' must be a list of entries with name and {part}")
+            raise CredentialsError(f"'{section}' must be a list of entries with name and {part}")
         seen = set()
         for index, entry in enumerate(entries or []):
             where = f"{section}[{index}]"
             if not isinstance(entry, dict):
-                raise ValueError(f"{where} must be a mapping with name and {part}")
+                raise CredentialsError(f"{where} must be a mapping with name and {part}")
             name = _text(entry, "name", where)
             if not name:
-                raise ValueError(f"{where} has no name")
+                raise CredentialsError(f"{where} has no name")
             if name in seen:
-                raise ValueError(
+                raise CredentialsError(
                     f"the name {name!r} stands twice in '{section}': which one is meant is not known; rename one"
                     " (kubectl refuses the file too)"
                 )
             seen.add(name)
             body = entry.get(part)
             if not isinstance(body, dict | None):
-                raise ValueError(f"{where}.{part} must be a mapping")
+                raise CredentialsError(f"{where}.{part} must be a mapping")
             for key in _TEXTS[section]:
                 _text(body or {}, key, f"{where}.{part}")
 
@@ -64,71 +71,76 @@ def check_cluster(cluster: dict[str, Any]) -> None:
     """Check a cluster's entry.
 
     Raises:
-        ValueError: client-go would refuse it, or the connections here can't follow it.
+        CredentialsError: client-go would refuse it, or the connections here can't follow it.
     """
     skip = cluster.get("insecure-skip-tls-verify")
     if not isinstance(skip, bool | None):
-        raise ValueError("insecure-skip-tls-verify must be true or false")
+        raise CredentialsError("insecure-skip-tls-verify must be true or false")
     trusted = cluster.get("certificate-authority-data") or cluster.get("certificate-authority")
     if skip and trusted:
-        raise ValueError(
+        raise CredentialsError(
             "insecure-skip-tls-verify is set beside a certificate authority, which would never be used: drop one"
         )
     _base64(cluster, "certificate-authority-data")
     proxy = cluster.get("proxy-url")
     if proxy and url_problem(proxy):
-        raise ValueError(f"proxy-url {url_problem(proxy)} (socks5 is not supported here)")
+        raise CredentialsError(f"proxy-url {url_problem(proxy)} (socks5 is not supported here)")
 
 
 def check_user(user: dict[str, Any]) -> None:
     """Check a user's entry.
 
     Raises:
-        ValueError: client-go would refuse it, or the connections here can't follow it.
+        CredentialsError: client-go would refuse it, or the connections here can't follow it.
     """
     if user.get("auth-provider"):
-        raise ValueError("its user has an auth-provider, which client-go no longer has: use an exec plugin")
+        raise CredentialsError("its user has an auth-provider, which client-go no longer has: use an exec plugin")
     given = [key for key in _IMPERSONATION if user.get(key)]
     if given:
-        raise ValueError(f"its user impersonates another ({', '.join(given)}), which is not supported here")
+        raise CredentialsError(f"its user impersonates another ({', '.join(given)}), which is not supported here")
     for part in ("client-certificate", "client-key"):
         _base64(user, f"{part}-data")
     if _either(user, "client-certificate") and not _either(user, "client-key"):
-        raise ValueError("its user has a client certificate without a key: add client-key or client-key-data")
+        raise CredentialsError("its user has a client certificate without a key: add client-key or client-key-data")
+    _check_texts(user)
+    if user.get("exec") is not None:
+        _check_exec(user)
+
+
+def _check_texts(user: dict[str, Any]) -> None:
+    """Check the token, the name and the password: that they can be sent, and that there is one of them."""
     token = user.get("token")
     if token and not (token.isascii() and token.isprintable()):
-        raise ValueError("its user's token has a line break or another character that no token has")
+        raise CredentialsError("its user's token has a line break or another character that no token has")
     if token and " " in token:
-        raise ValueError("its user's token has a space")
+        raise CredentialsError("its user's token has a space")
     if user.get("username") and (token or user.get("tokenFile")):
-        raise ValueError("its user has a token and a password: only one way to authenticate is allowed")
+        raise CredentialsError("its user has a token and a password: only one way to authenticate is allowed")
     for key in ("username", "password"):
         try:
             (user.get(key) or "").encode("latin-1")
         except UnicodeEncodeError:
-            raise ValueError(f"its user's {key} has characters that basic authentication can't carry") from None
-    if user.get("exec") is not None:
-        _check_exec(user)
+            raise CredentialsError(f"its user's {key} has characters that basic authentication can't carry") from None
 
 
 def _check_exec(user: dict[str, Any]) -> None:
     plugin = user["exec"]
     if not isinstance(plugin, dict):
-        raise ValueError("its user's exec must be a mapping with apiVersion and command")
+        raise CredentialsError("its user's exec must be a mapping with apiVersion and command")
     if user.get("username"):
-        raise ValueError("its user has an exec plugin and a password: only one way to authenticate is allowed")
+        raise CredentialsError("its user has an exec plugin and a password: only one way to authenticate is allowed")
     if not _text(plugin, "command", "exec"):
-        raise ValueError("its user's exec has no command")
+        raise CredentialsError("its user's exec has no command")
     if _text(plugin, "apiVersion", "exec") not in _EXEC_VERSIONS:
-        raise ValueError(f"its user's exec has no apiVersion of {' or '.join(_EXEC_VERSIONS)}")
+        raise CredentialsError(f"its user's exec has no apiVersion of {' or '.join(_EXEC_VERSIONS)}")
     args, env = plugin.get("args"), plugin.get("env")
     if not isinstance(args, list | None) or not all(isinstance(word, str) for word in args or []):
-        raise ValueError("its user's exec.args must be a list of texts: quote numbers and booleans")
+        raise CredentialsError("its user's exec.args must be a list of texts: quote numbers and booleans")
     if not isinstance(env, list | None) or not all(
         isinstance(one, dict) and isinstance(one.get("name"), str) and isinstance(one.get("value"), str)
         for one in env or []
     ):
-        raise ValueError("its user's exec.env must be a list of entries with name and value, both texts")
+        raise CredentialsError("its user's exec.env must be a list of entries with name and value, both texts")
 
 
 def url_problem(url: str) -> str:
@@ -163,7 +175,7 @@ def _text(holder: dict[str, Any], key: str, where: str) -> str:
     if not isinstance(value, str):
         kinds = {bool: "a boolean", int: "a number", float: "a number", dict: "a mapping", list: "a list"}
         path = f"{where}.{key}" if where else key
-        raise ValueError(f"{path} is {kinds[type(value)]} and must be a text: quote it")
+        raise CredentialsError(f"{path} is {kinds[type(value)]} and must be a text: quote it")
     return value
 
 
@@ -178,4 +190,4 @@ def _base64(holder: dict[str, Any], key: str) -> None:
     try:
         base64.b64decode("".join(value.split()), validate=True)
     except (binascii.Error, ValueError):
-        raise ValueError(f"{key} is not base64") from None
+        raise CredentialsError(f"{key} is not base64") from None

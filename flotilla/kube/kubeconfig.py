@@ -12,7 +12,7 @@ from yaml import safe_dump
 from flotilla.errors import FlotillaError
 from flotilla.files import write_whole
 from flotilla.kube import yaml
-from flotilla.kube.credentials import check_cluster, check_shape, check_user
+from flotilla.kube.credentials import CredentialsError, check_cluster, check_shape, check_user
 from flotilla.kube.reading import UnreadableFile, located, read_bytes, read_text
 
 # Fields that name a file, and the field that carries the same content inline (clientcmd/api/v1 types).
@@ -41,8 +41,8 @@ def load(text: str, *, origin: str = "kubeconfig") -> dict[str, Any]:
         raise KubeconfigError(f"{origin} is not a kubeconfig: it has no list 'clusters'")
     try:
         check_shape(document)
-    except ValueError as error:
-        raise KubeconfigError(f"{origin}: {error}") from None
+    except CredentialsError as error:
+        raise KubeconfigError(f"{origin}: {error.message}") from None
     return document
 
 
@@ -98,8 +98,8 @@ def select(document: dict[str, Any], context: str | None = None, *, base: Path |
     try:
         check_cluster(cluster)
         check_user(user)
-    except ValueError as error:
-        raise KubeconfigError(f"the context {name!r}: {error}") from None
+    except CredentialsError as error:
+        raise KubeconfigError(f"the context {name!r}: {error.message}") from None
     user_name = wanted.get("user") or name
     return {
         "apiVersion": "v1",
