@@ -102,7 +102,6 @@ class _Found:
                 self._text(index, path, obj, (key,))
         if len(self.problems) == before:
             self._metadata(index, path, obj)
-        if len(self.problems) == before:
             for problem in _text_problems(obj):
                 self._wrong(index, (*path, *problem[0]), *problem[1:])
         if len(self.problems) == before:

@@ -15,7 +15,12 @@ from flotilla.errors import FlotillaError
 
 
 class CredentialsError(FlotillaError):
-    """A part of a kubeconfig that can't be used."""
+    """A part of a kubeconfig that can't be used; `path` leads to it."""
+
+    def __init__(self, message: str, path: tuple[str | int, ...] = ()) -> None:
+        """Keep the path: only who has the text knows the line."""
+        super().__init__(message)
+        self.path = path
 
 
 _SECTIONS = {"clusters": "cluster", "users": "user", "contexts": "context"}
@@ -41,30 +46,31 @@ def check_shape(document: dict[str, Any]) -> None:
     Raises:
         CredentialsError: an entry without a name, a name that stands twice, or a value of another type.
     """
-    _text(document, "current-context", "")
+    _text(document, "current-context", ())
     for section, part in _SECTIONS.items():
         entries = document.get(section)
         if not isinstance(entries, list | None):
-            raise CredentialsError(f"'{section}' must be a list of entries with name and {part}")
+            raise CredentialsError(f"'{section}' must be a list of entries with name and {part}", (section,))
         seen = set()
         for index, entry in enumerate(entries or []):
             where = f"{section}[{index}]"
             if not isinstance(entry, dict):
-                raise CredentialsError(f"{where} must be a mapping with name and {part}")
-            name = _text(entry, "name", where)
+                raise CredentialsError(f"{where} must be a mapping with name and {part}", (section, index))
+            name = _text(entry, "name", (section, index))
             if not name:
-                raise CredentialsError(f"{where} has no name")
+                raise CredentialsError(f"{where} has no name", (section, index))
             if name in seen:
                 raise CredentialsError(
                     f"the name {name!r} stands twice in '{section}': which one is meant is not known; rename one"
-                    " (kubectl refuses the file too)"
+                    " (kubectl refuses the file too)",
+                    (section, index, "name"),
                 )
             seen.add(name)
             body = entry.get(part)
             if not isinstance(body, dict | None):
-                raise CredentialsError(f"{where}.{part} must be a mapping")
+                raise CredentialsError(f"{where}.{part} must be a mapping", (section, index, part))
             for key in _TEXTS[section]:
-                _text(body or {}, key, f"{where}.{part}")
+                _text(body or {}, key, (section, index, part))
 
 
 def check_cluster(cluster: dict[str, Any]) -> None:
@@ -129,9 +135,9 @@ def _check_exec(user: dict[str, Any]) -> None:
         raise CredentialsError("its user's exec must be a mapping with apiVersion and command")
     if user.get("username"):
         raise CredentialsError("its user has an exec plugin and a password: only one way to authenticate is allowed")
-    if not _text(plugin, "command", "exec"):
+    if not _text(plugin, "command", ("exec",)):
         raise CredentialsError("its user's exec has no command")
-    if _text(plugin, "apiVersion", "exec") not in _EXEC_VERSIONS:
+    if _text(plugin, "apiVersion", ("exec",)) not in _EXEC_VERSIONS:
         raise CredentialsError(f"its user's exec has no apiVersion of {' or '.join(_EXEC_VERSIONS)}")
     args, env = plugin.get("args"), plugin.get("env")
     if not isinstance(args, list | None) or not all(isinstance(word, str) for word in args or []):
@@ -168,14 +174,15 @@ def same_server(cluster: dict[str, Any]) -> tuple[str, ...]:
     return (address, trusted, cluster.get("tls-server-name") or "", cluster.get("proxy-url") or "")
 
 
-def _text(holder: dict[str, Any], key: str, where: str) -> str:
+def _text(holder: dict[str, Any], key: str, where: tuple[str | int, ...]) -> str:
     value = holder.get(key)
     if value is None:
         return ""
     if not isinstance(value, str):
         kinds = {bool: "a boolean", int: "a number", float: "a number", dict: "a mapping", list: "a list"}
-        path = f"{where}.{key}" if where else key
-        raise CredentialsError(f"{path} is {kinds[type(value)]} and must be a text: quote it")
+        path = (*where, key)
+        called = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
+        raise CredentialsError(f"{called} is {kinds[type(value)]} and must be a text: quote it", path)
     return value
 
 

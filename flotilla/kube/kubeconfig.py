@@ -42,7 +42,9 @@ def load(text: str, *, origin: str = "kubeconfig") -> dict[str, Any]:
     try:
         check_shape(document)
     except CredentialsError as error:
-        raise KubeconfigError(f"{origin}: {error.message}") from None
+        place = yaml.place_of(text, error.path)
+        line = f", line {place.line}" if place else ""
+        raise KubeconfigError(f"{origin}{line}: {error.message}") from None
     return document
 
 

@@ -54,11 +54,12 @@ def read_bytes(file: Path, *, limit: int = MAX_BYTES) -> bytes:
         raise UnreadableFile(f"{file} can't be read: {(error.strerror or str(error)).lower()}") from None
     except ValueError:
         raise UnreadableFile(f"{str(file)!r} can't be read: no file has such a name", missing=True) from None
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        kind = next((word for test, word in _KINDS if test(mode)), "no regular file")
+        raise UnreadableFile(f"{file} can't be read: it is {kind}, and only regular files are")
     with os.fdopen(descriptor, "rb") as stream:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            kind = next((word for test, word in _KINDS if test(found.st_mode)), "no regular file")
-            raise UnreadableFile(f"{file} can't be read: it is {kind}, and only regular files are")
         try:
             content = stream.read(limit + 1)
         except OSError as error:
