@@ -68,7 +68,7 @@ class _Found:
         if document is None:
             return
         if not isinstance(document, dict):
-            self._wrong(index, (), f"a document is {_kind(document)}: an object with apiVersion and kind is wanted")
+            self._wrong(index, (), f"a document is {_kind(document)}", "an object with apiVersion and kind is wanted")
         elif _is_list(document):
             self._list(index, document)
         else:
