@@ -95,7 +95,7 @@ def parse_fleet(
         clusters=tuple(cluster for _, cluster in valid_clusters),
         control_plane=control_plane.model_copy(update={"version": version}),
         members=tuple(member for _, member in valid_members),
-        members_from=sections.get("membersFrom"),
+        members_from=sections.get("membersFrom") or None,
         workloads=tuple(workload for _, workload, _ in workloads if workload),
         policies=policies,
     ).with_others(others)
