@@ -13,8 +13,8 @@ from flotilla.config.names import ObjectNames
 from flotilla.config.problems import ConfigError, Problem
 from flotilla.config.workloads import Workload
 from flotilla.kube import kubeconfig as kubeconfigs
-from flotilla.kube.credentials import same_server, url_problem
 from flotilla.kube.kubeconfig import KubeconfigError
+from flotilla.kube.kubeconfig_rules import same_server, url_problem
 from flotilla.kube.objects import Object
 from flotilla.kube.reading import UnreadableFile, located, read_text
 
@@ -36,12 +36,13 @@ def kubeconfig_text(source: Kubeconfig, base: Path) -> str:
     """
     if source.inline is not None:
         document = kubeconfigs.load(source.inline.get_secret_value(), origin="the inline kubeconfig")
-        return kubeconfigs.dump(kubeconfigs.select(document, source.context))
+        return kubeconfigs.dump(kubeconfigs.checked(kubeconfigs.select(document, source.context)))
     try:
         file = resolve(source.path or "", base)
     except UnreadableFile as error:
         raise KubeconfigError(error.message) from None
-    return kubeconfigs.dump(kubeconfigs.select(kubeconfigs.read(file), source.context, base=file.parent))
+    chosen = kubeconfigs.select(kubeconfigs.read(file), source.context, base=file.parent)
+    return kubeconfigs.dump(kubeconfigs.checked(chosen))
 
 
 def read_manifests(workload: Workload, base: Path) -> list[Object]:

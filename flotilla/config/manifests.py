@@ -224,7 +224,7 @@ def _dotted(path: Path) -> str:
     text = ""
     for step in path:
         text += f"[{step}]" if isinstance(step, int) else f".{step[:_SHOWN]}" if text else step[:_SHOWN]
-    return text
+    return yaml.escaped(text)
 
 
 def _kind(value: Any) -> str:

@@ -12,7 +12,7 @@ from yaml import safe_dump
 from flotilla.errors import FlotillaError
 from flotilla.files import write_whole
 from flotilla.kube import yaml
-from flotilla.kube.credentials import CredentialsError, check_cluster, check_shape, check_user
+from flotilla.kube.kubeconfig_rules import CredentialsError, check_cluster, check_shape, check_user
 from flotilla.kube.reading import UnreadableFile, located, read_bytes, read_text
 
 # Fields that name a file, and the field that carries the same content inline (clientcmd/api/v1 types).
@@ -80,28 +80,20 @@ def select(document: dict[str, Any], context: str | None = None, *, base: Path |
         base: the folder that relative paths of certificates and programs refer to (the kubeconfig's own).
 
     Raises:
-        KubeconfigError: no such context, a part of it that is missing or that client-go refuses, or a certificate
-            file that can't be read.
+        KubeconfigError: no such context, a part of it that is missing, or a certificate file that can't be read.
     """
     name = context or document.get("current-context")
     known = contexts(document)
     if not name:
-        raise KubeconfigError(
-            f"no context is named and the kubeconfig has no current one; it has {', '.join(known) or 'none'}"
-        )
+        raise KubeconfigError(f"no context is named and the kubeconfig has no current one; it has {listed(known)}")
     entry = next((c for c in document.get("contexts") or [] if c["name"] == name), None)
     if entry is None:
-        raise KubeconfigError(f"no context {name!r}; the kubeconfig has {', '.join(known) or 'none'}")
+        raise KubeconfigError(f"no context {name!r}; the kubeconfig has {listed(known)}")
     wanted = entry.get("context") or {}
     if not wanted.get("cluster"):
         raise KubeconfigError(f"the context {name!r} names no cluster")
     cluster = _named(document, "clusters", "cluster", wanted["cluster"])
     user = _named(document, "users", "user", wanted["user"]) if wanted.get("user") else {}  # anonymous
-    try:
-        check_cluster(cluster)
-        check_user(user)
-    except CredentialsError as error:
-        raise KubeconfigError(f"the context {name!r}: {error.message}") from None
     user_name = wanted.get("user") or name
     return {
         "apiVersion": "v1",
@@ -111,6 +103,20 @@ def select(document: dict[str, Any], context: str | None = None, *, base: Path |
         "users": [{"name": user_name, "user": _with_program(_inline(user, base), base)}],
         "contexts": [{"name": name, "context": {"cluster": wanted["cluster"], "user": user_name}}],
     }
+
+
+def checked(document: dict[str, Any]) -> dict[str, Any]:
+    """Return a kubeconfig of one context (see `select`) that client-go and the connections here can use.
+
+    Raises:
+        KubeconfigError: client-go would refuse it, or the connections here can't do what it asks for.
+    """
+    try:
+        check_cluster(document["clusters"][0]["cluster"])
+        check_user(document["users"][0]["user"])
+    except CredentialsError as error:
+        raise KubeconfigError(f"the context {document['current-context']!r}: {error.message}") from None
+    return document
 
 
 def server(document: dict[str, Any]) -> str:
@@ -172,11 +178,16 @@ def dump(document: dict[str, Any]) -> str:
     return safe_dump(document, sort_keys=True)
 
 
+def listed(names: list[str]) -> str:
+    """Return names for a message."""
+    return yaml.escaped(", ".join(names)) or "none"
+
+
 def _named(document: dict[str, Any], section: str, key: str, name: str) -> dict[str, Any]:
     for entry in document.get(section) or []:
         if entry["name"] == name:
             return dict(entry.get(key) or {})
-    known = ", ".join(str(entry["name"]) for entry in document.get(section) or []) or "none"
+    known = listed([str(entry["name"]) for entry in document.get(section) or []])
     raise KubeconfigError(f"the context refers to {key} {name!r}, which the kubeconfig doesn't have; it has {known}")
 
 
@@ -198,9 +209,10 @@ def _inline(section: dict[str, Any], base: Path | None) -> dict[str, Any]:
 def _with_program(user: dict[str, Any], base: Path | None) -> dict[str, Any]:
     """Return a user whose exec plugin can be started from any folder: client-go finds it from the kubeconfig's."""
     plugin = user.get("exec")
-    if not plugin or base is None or os.sep not in plugin["command"]:
+    command = plugin.get("command") if isinstance(plugin, dict) else None
+    if not isinstance(command, str) or base is None or os.sep not in command:
         return user
-    return {**user, "exec": {**plugin, "command": str(base.absolute() / plugin["command"])}}
+    return {**user, "exec": {**dict(plugin or {}), "command": str(base.absolute() / command)}}
 
 
 def _located(key: str, path: str, base: Path | None) -> Path:

@@ -96,6 +96,11 @@ def place_of(text: str, path: Path, *, document: int = 0) -> Place | None:
     return place
 
 
+def escaped(text: str) -> str:
+    """Return a key or name of a file for a message of one line: what isn't printable as Python writes it."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
 @dataclass
 class _Anchored:
     """What an alias stands for, and how much it adds."""

@@ -32,9 +32,10 @@ def fuzz(examples):
 
 WORDS = st.sampled_from(
     [
-        "=", "on", "no", "y", "~", "", "null", "22:30", "2024-05-01", "0o440", "1e8", ".nan", ".inf", "<<", "!!binary x",
-        "!Ref a", "*a", "&a b", "0xFF", "-", "- a", "a: b", "{{ x }}", "|", ">", "'", '"', "\t", "\x00", "\ud800", "é", "🚢",
-        "/dev/zero", "~nobody/x", "a\0b", "https://[::1", "9" * 30, "1_0", "@", "%", "karmada", "../../x", ":", "[secret]",
+        "=", "on", "no", "y", "~", "", "null", "22:30", "2024-05-01", "0o440", "1e8", ".nan", ".inf", "<<",
+        "!!binary x", "!Ref a", "*a", "&a b", "0xFF", "-", "- a", "a: b", "{{ x }}", "|", ">", "'", '"', "\t", "\x00",
+        "\ud800", "é", "🚢", "/dev/zero", "~nobody/x", "a\0b", "https://[::1", "9" * 30, "1_0", "@", "%", "karmada",
+        "../../x", ":", "[secret]", "a\nb", "\x1b[2J",
     ]
 )  # fmt: skip
 SCALARS = st.one_of(
