@@ -12,8 +12,9 @@ from flotilla.config.files import read_manifests, resolve
 from flotilla.config.fleet import ControlPlane, Fleet, affinity_of, facts
 from flotilla.config.helm import CHART_REPOSITORY, CertificateMode
 from flotilla.config.installation import PLACEHOLDER, certificate_names, release_values
-from flotilla.config.load import SECTIONS, TEXTS, parse_fleet
+from flotilla.config.load import parse_fleet
 from flotilla.config.members import Member
+from flotilla.config.stackfile import sections_of
 from flotilla.config.workloads import ReplicaStrategy, Workload
 from flotilla.karmada.propagation import deployment, override_rule, replica_scheduling, template
 from flotilla.karmada.render import render, shares
@@ -30,9 +31,7 @@ def fleet_of_environment(base: Path) -> Fleet:
         ConfigError: with all problems.
     """
     values = json.loads(os.environ.get("PULUMI_CONFIG") or "{}")
-    given = {key: values[f"flotilla:{key}"] for key in SECTIONS if values.get(f"flotilla:{key}") is not None}
-    sections = {key: text if key in TEXTS else json.loads(text) for key, text in given.items()}
-    return parse_fleet(sections, base=base)
+    return parse_fleet(sections_of(values), base=base)
 
 
 def member_args(member: Member) -> dict[str, Any]:

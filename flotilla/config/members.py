@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from flotilla.config.credentials import Kubeconfig
 from flotilla.config.problems import ConfigModel, refuse
-from flotilla.karmada.names import MAX_MEMBER_NAME, is_dns_label, is_label_key, is_label_value
+from flotilla.karmada.names import MAX_MEMBER_NAME, RESERVED_CLUSTERS, is_dns_label, is_label_key, is_label_value
 
 
 def _endpoint(value: str) -> str:
@@ -48,6 +48,12 @@ def _member_name(value: str) -> str:
         raise refuse(
             f"must be a DNS label of at most {MAX_MEMBER_NAME} lower-case letters, digits and '-'",
             consequence="Karmada derives the namespace karmada-es-<name> from it",
+            remedy="rename the member",
+        )
+    if value in RESERVED_CLUSTERS:
+        raise refuse(
+            "is reserved for the control plane and its host",
+            consequence="plans and drift would take the member for Karmada itself",
             remedy="rename the member",
         )
     return value

@@ -67,7 +67,7 @@ def run(monkeypatch, project, repository):
 @pytest.fixture
 def absolute(sections, project):
     for entry in (sections["controlPlane"], *sections["members"]):
-        entry["kubeconfig"] = str(project / "kube.yaml")
+        entry["kubeconfig"] = str(project / entry["kubeconfig"])
     return sections
 
 
