@@ -125,18 +125,19 @@ class KubernetesProvider:
         except KindNotServed:
             return ""  # its definition may be made by the very same run
         except ApiError as error:
-            if old is None and error.status == HTTPStatus.CONFLICT and self._found(inputs):
-                return f"{self._connect().name}: {ref_of(inputs)} is there already"
-            return judged(error)
+            found = self._found(inputs) if old is None and error.status == HTTPStatus.CONFLICT else None
+            if found is None:
+                return judged(error)
+            # `up` waits for one that is on its way out.
+            return "" if _is_leaving(found) else f"{self._connect().name}: {ref_of(inputs)} is there already"
         return ""
 
     def _found(self, inputs: Properties) -> Object | None:
-        """Return the object of that name, unless it is on its way out or can't be read."""
+        """Return the object of that name; None where there is none, or none that can be read."""
         try:
-            found = self._connect().find(ref_of(inputs))
+            return self._connect().find(ref_of(inputs))
         except ApiError:
             return None
-        return None if found is None or _is_leaving(found) else found
 
     def reach(self) -> None:
         """Ask the cluster for its version.
