@@ -27,6 +27,8 @@ from flotilla.karmada.api import (
 Object = dict[str, Any]
 
 SKIP_AWAIT = "pulumi.com/skipAwait"
+HEALTH_IGNORED = "flotilla.dev/health-ignored"
+"""Marks a template whose manifest says `pulumi.com/skipAwait`: a rollout waits until it is applied, and no longer."""
 _CLUSTER_SCOPED = frozenset(
     {
         "APIService",
@@ -91,13 +93,16 @@ def template(manifest: Object, *, namespace: str) -> Object:
     """Return a manifest as a template of the control plane.
 
     Its own controllers never run there, so that a Deployment has no Available condition to wait for: readiness is
-    read from its ResourceBinding instead.
+    read from its ResourceBinding instead. Where the manifest itself says that nothing is to be waited for, the template
+    has a mark of its own, which the rollout reads.
     """
     result = deepcopy(manifest)
     metadata = result["metadata"]
     if not is_cluster_scoped(result):
         metadata["namespace"] = namespace
-    metadata["annotations"] = {**(metadata.get("annotations") or {}), SKIP_AWAIT: "true"}
+    annotations = metadata.get("annotations") or {}
+    ignored = {HEALTH_IGNORED: "true"} if annotations.get(SKIP_AWAIT) == "true" else {}
+    metadata["annotations"] = {**annotations, **ignored, SKIP_AWAIT: "true"}
     return result
 
 

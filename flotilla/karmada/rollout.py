@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from flotilla.karmada.api import BINDING_API, CLUSTER_API, WORK_API, AggregatedStatusItem, ResourceBinding, Work
 from flotilla.karmada.names import binding_name, execution_namespace
 from flotilla.karmada.placement import ClusterFacts
+from flotilla.karmada.propagation import HEALTH_IGNORED
 from flotilla.karmada.render import render
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object, ObjectRef, differences, ref_of
@@ -93,7 +94,10 @@ class RolloutCheck:
             facts = clusters.get(target.name, ClusterFacts(target.name))
             wanted = render(declared, facts, replicas=target.replicas, rules=self.rules)
             late = _not_sent(find_work(connection, binding, target.name), wanted) or _not_healthy(
-                reports.get(target.name), target.replicas, template["metadata"].get("generation")
+                reports.get(target.name),
+                target.replicas,
+                template["metadata"].get("generation"),
+                ignored=_health_ignored(declared),
             )
             report = reports.get(target.name)
             ready = (report.status or {}).get("readyReplicas", 0) if report and target.replicas is not None else None
@@ -170,7 +174,13 @@ def _not_sent(work: Work | None, wanted: Object) -> str:
     return "" if applied.status == "True" else f"not applied: {applied.message or applied.reason}"
 
 
-def _not_healthy(report: AggregatedStatusItem | None, replicas: int | None, generation: int | None) -> str:
+def _health_ignored(template: Object) -> bool:
+    return (template["metadata"].get("annotations") or {}).get(HEALTH_IGNORED) == "true"
+
+
+def _not_healthy(
+    report: AggregatedStatusItem | None, replicas: int | None, generation: int | None, *, ignored: bool
+) -> str:
     if report is None:
         return "applied, not reported yet"
     if not report.applied:
@@ -180,7 +190,7 @@ def _not_healthy(report: AggregatedStatusItem | None, replicas: int | None, gene
     seen = status.get("resourceTemplateGeneration")
     if seen is not None and generation is not None and seen < generation:
         return "applied, but reported of an older version"
-    if report.health == "Healthy":
+    if report.health == "Healthy" or ignored:
         return ""
     ready = f"{status.get('readyReplicas', 0)} of {replicas} replicas ready" if replicas is not None else ""
     return ", ".join(part for part in (str(report.health or "health not known yet").lower(), ready) if part)

@@ -1,6 +1,7 @@
 """A resource that is a file: real enough to be created, changed, replaced, lost and found, by either engine."""
 
 import json
+import time
 from pathlib import Path
 
 import pulumi
@@ -10,7 +11,10 @@ from flotilla.providers.dynamic import register
 
 
 class FileProvider(ResourceProvider):
-    """Keeps each resource as a JSON file. `fixed` can't be changed in place; `value: "fail"` can't be written."""
+    """Keeps each resource as a JSON file. `fixed` can't be changed in place; `value: "fail"` can't be written.
+
+    It then fails after `seconds`, so that what runs beside it is done by then.
+    """
 
     serialize_as_secret_always = False
 
@@ -41,6 +45,7 @@ class FileProvider(ResourceProvider):
 
     def _write(self, path, props):
         if props.get("value") == "fail":
+            time.sleep(float(props.get("seconds", 0)))
             raise ValueError(f"{props['name']} can't be written")
         path.write_text(json.dumps(_kept(props), sort_keys=True))
 
