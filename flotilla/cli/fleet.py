@@ -71,6 +71,13 @@ def _show(options: argparse.Namespace, output: Output, stack: Stack, result: Res
     )
 
 
+def _refused(result: Result) -> bool:
+    """Write why a plan may not be carried out as it stands; True where anything speaks against it."""
+    refusals = fleet_plan(result).refusals
+    sys.stderr.writelines(f"error: {refusal}; nothing was changed\n" for refusal in refusals)
+    return bool(refusals)
+
+
 def _preview(options: argparse.Namespace) -> ExitCode:
     output = Output(as_json=options.json, quiet=True)
     stack = _open(options, output)
@@ -78,7 +85,7 @@ def _preview(options: argparse.Namespace) -> ExitCode:
     _show(options, output, stack, result, "Plan")
     if failed(result):
         return ExitCode.FAILED
-    if tell(verdicts_of(options, result)):
+    if _refused(result) | tell(verdicts_of(options, result)):
         return ExitCode.REFUSED
     return ExitCode.DRIFT if options.expect_no_changes and result.changes else ExitCode.DONE
 
@@ -93,6 +100,8 @@ def _up(options: argparse.Namespace) -> ExitCode:
         _show(options, output, stack, planned, "Plan")
     if failed(planned):
         return ExitCode.FAILED
+    if _refused(planned):
+        return ExitCode.REFUSED
     if tell(verdicts_of(options, planned)):
         sys.stderr.write("error: refused by policy; nothing was changed\n")
         return ExitCode.REFUSED
