@@ -71,8 +71,8 @@ def wait(props: dict[str, Any]) -> None:
     look = _check(props)
     deadline = time.monotonic() + float(props["timeout"])
     agreeing = 0
+    _hand_over(props)
     while True:
-        _hand_over(props)
         progress = look()
         agreeing = agreeing + 1 if all(p.done for p in progress) else 0
         if agreeing >= _LOOKS:
@@ -84,6 +84,8 @@ def wait(props: dict[str, Any]) -> None:
                 hint="mend the cause and run `up` again: it goes on from here",
             )
         time.sleep(_POLL_SECONDS)
+        if not agreeing:
+            _hand_over(props)
 
 
 def _hand_over(props: dict[str, Any]) -> None:

@@ -120,7 +120,8 @@ def _alike(new: Copies, old: Copies) -> bool:
 def _likeness(obj: Object) -> tuple[str, str, tuple[str, ...]]:
     template = (obj.get("spec") or {}).get("template") or {} if isinstance(obj.get("spec"), dict) else {}
     containers = (template.get("spec") or {}).get("containers") or [] if isinstance(template, dict) else []
-    images = tuple(sorted(str(c.get("image")).rpartition(":")[0] or str(c.get("image")) for c in containers))
+    named = [str(c.get("image")) for c in containers if isinstance(c, dict)]
+    images = tuple(sorted(image.rpartition(":")[0] or image for image in named))
     return str(obj["kind"]), str(obj["metadata"].get("namespace")), images
 
 

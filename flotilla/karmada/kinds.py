@@ -161,5 +161,6 @@ def goes_by_itself(template: Object) -> bool:
     A policy that selects such a Namespace sends it by a second Work of the same name, and neither is ever reported.
     With the label `namespace.karmada.io/skip-auto-propagation: "true"` a Namespace goes by policy, as anything else.
     """
-    labels = template["metadata"].get("labels") or {}
-    return kind_of(template) == NAMESPACE and str(labels.get(SKIP_PROPAGATION, "")).lower() != "true"
+    labels = template["metadata"].get("labels")
+    skips = labels.get(SKIP_PROPAGATION) if isinstance(labels, dict) else None
+    return kind_of(template) == NAMESPACE and str(skips).lower() != "true"

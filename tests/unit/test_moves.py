@@ -15,6 +15,7 @@ from flotilla.karmada.handover import hand_over
 from flotilla.karmada.kinds import BUILT_IN, Kinds, defined_kinds, identity, kind_of, other_versions
 from flotilla.karmada.rollout import RolloutCheck
 from flotilla.kube.objects import ref_of
+from flotilla.providers.kubernetes import KubernetesProvider
 from flotilla.state.checkpoint import ResourceState
 from tests.unit.test_components import absolute, run  # noqa: F401 - fixtures
 
@@ -453,3 +454,30 @@ def test_a_template_that_is_the_workloads_own_or_nobodys_is_left_alone():
     assert hand_over(own, [ref_of(CLAIMED)], ("shop",)) == []
     free = {**CLAIMED, "metadata": {**CLAIMED["metadata"], "annotations": {}}}
     assert hand_over(ControlPlane(free, policy("store", name="common")), [ref_of(CLAIMED)], ("store",)) == []
+
+
+# -- another version ------------------------------------------------------------------------------
+
+
+class Accepting:
+    """An API server that takes everything, in a dry run."""
+
+    name = "karmada"
+
+    def apply(self, obj, **_options):
+        return obj
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "replaces"),
+    [
+        ("autoscaling/v1", "autoscaling/v2", False),
+        ("extensions/v1beta1", "networking.k8s.io/v1", True),
+        ("v1", "serving.example.org/v1", True),
+    ],
+)
+def test_another_version_of_a_group_changes_in_place(before, after, replaces):
+    """It is the same object of the API server: replacing it would delete it everywhere."""
+    old = ResourceState(urn="urn", custom=True, type="t", inputs=obj(before, "Thing", "x"))
+    diff = KubernetesProvider(Accepting).diff(old, obj(after, "Thing", "x"))
+    assert [(change.text, change.replaces) for change in diff.changes] == [("apiVersion", replaces)]
