@@ -12,6 +12,7 @@ from flotilla.cli.output import Output, failed, plan_document
 from flotilla.cli.policy import tell, verdicts_of
 from flotilla.cli.stack_options import agreed, engine_options, load_fleet, setting_of, stack_options
 from flotilla.cli.status import paint_status
+from flotilla.config.needs import known_kinds
 from flotilla.deploy.access import control_plane_of
 from flotilla.deploy.interface import Setting, Stack, open_stack
 from flotilla.deploy.plan import fleet_plan
@@ -156,9 +157,12 @@ def _destroy(options: argparse.Namespace) -> ExitCode:
 def _validate(options: argparse.Namespace) -> ExitCode:
     fleet = load_fleet(options)
     output = Output(as_json=options.json)
+    notes = known_kinds(fleet, options.project.resolve(), None).messages
     if options.json:
-        output.json({"stack": options.stack, "valid": True})
+        output.json({"stack": options.stack, "valid": True, **({"notes": list(notes)} if notes else {})})
     else:
+        for note in notes:
+            output.console.print(note, style="yellow", markup=False)
         output.console.print(
             f"stack {options.stack} is valid: {len(fleet.members)} members, {len(fleet.workloads)} workloads"
         )

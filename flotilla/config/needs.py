@@ -66,11 +66,12 @@ def known_kinds(fleet: Fleet, base: Path, kubeconfig: str | None) -> Known:
     if problems:
         raise ConfigError(problems)
     unknown = sorted({kind_of(m) for _, m in listed if kinds.has_namespace(kind_of(m)) is None})
+    asked = "does not serve it" if answer else "has not been asked" if kubeconfig is None else "gave no answer"
     return Known(
         kinds,
         tuple(
-            f"{kind} ({group}) is taken for a namespaced kind: neither the manifests define it nor does Karmada's API "
-            "server serve it (yet); list its CustomResourceDefinition among the manifests"
+            f"{kind} ({group}) is taken for a namespaced kind: the manifests don't define it, and Karmada's API server "
+            f"{asked}; list its CustomResourceDefinition among the manifests if it has no namespace"
             for group, kind in unknown
         ),
     )

@@ -1,10 +1,12 @@
 """What moves, what comes first, and what is known of kinds: rules and plans, without clusters."""
 
+import json
 import time
 
 import pytest
 import yaml
 
+from flotilla.cli.main import main
 from flotilla.config import ConfigError, parse_fleet
 from flotilla.config.declare import rendered
 from flotilla.config.needs import in_order, known_kinds
@@ -116,6 +118,20 @@ def test_a_control_plane_that_does_not_answer_stops_no_program(fleet_of, project
     known = known_kinds(fleet, project, (project / "kube.yaml").read_text())
     assert time.monotonic() - started < 6
     assert "ClusterIssuer (cert-manager.io) is taken for a namespaced kind" in known.messages[0]
+    assert "gave no answer" in known.messages[0]
+
+
+def test_validate_says_which_kinds_it_knows_nothing_of(sections, project, capsys):
+    (project / "issuer.yaml").write_text(yaml.safe_dump(obj("cert-manager.io/v1", "ClusterIssuer", "letsencrypt")))
+    (project / "Pulumi.yaml").write_text("name: p\nruntime: python\nstackConfigDir: stacks\n")
+    (project / "stacks").mkdir()
+    sections["workloads"] = [{"name": "tls", "manifests": ["issuer.yaml"], "placement": {}}]
+    config = {f"flotilla:{key}": value for key, value in sections.items()}
+    (project / "stacks" / "Pulumi.dev.yaml").write_text(yaml.safe_dump({"config": config}))
+    assert main(["validate", "-C", str(project), "-s", "dev", "--json"]) == 0
+    (note,) = json.loads(capsys.readouterr().out)["notes"]
+    assert "ClusterIssuer (cert-manager.io)" in note
+    assert "has not been asked" in note
 
 
 # -- objects across workloads ---------------------------------------------------------------------
