@@ -39,8 +39,8 @@ class Planned:
 
     @property
     def refusals(self) -> list[str]:
-        """What policies refuse, each with its remedy."""
-        return [verdict.sentence for verdict in self.verdicts if verdict.refuses]
+        """What speaks against the plan: the plan itself, and what policies refuse, each with its remedy."""
+        return [*self.plan.refusals, *(verdict.sentence for verdict in self.verdicts if verdict.refuses)]
 
     @property
     def advice(self) -> list[str]:

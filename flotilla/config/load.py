@@ -13,6 +13,7 @@ from flotilla.config.fleet import ControlPlane, Fleet, facts
 from flotilla.config.helm import check_version
 from flotilla.config.members import Member
 from flotilla.config.names import check_member_names
+from flotilla.config.objects import check_objects
 from flotilla.config.policies import PolicySettings
 from flotilla.config.problems import ConfigError, Problem
 from flotilla.config.stackfile import TEXTS, fleet_sections, parse, parse_list, placeholders
@@ -89,6 +90,7 @@ def parse_fleet(
             [(i, workload) for i, workload, _ in workloads if workload],
             base,
         )
+        problems += check_objects([(i, workload) for i, workload, _ in workloads if workload], base)
     if problems or control_plane is None or policies is None:
         raise ConfigError(problems, origin=origin)
     return Fleet(

@@ -107,6 +107,11 @@ class Member(ConfigModel):
     """A cluster that joins the control plane."""
 
     name: Annotated[str, AfterValidator(_member_name)] = Field(description="The Cluster's name in Karmada.")
+    formerly: Annotated[str, AfterValidator(_member_name)] | None = Field(
+        default=None,
+        description="The member's name before. Karmada can't rename a Cluster: it leaves and joins, and its copies are "
+        "deleted and made anew.",
+    )
     mode: JoinMode = Field(
         default=JoinMode.PUSH, description="Push: Karmada dials the member. Pull: an agent in it dials Karmada."
     )
@@ -135,6 +140,14 @@ class Member(ConfigModel):
     )
     protect: bool = Field(default=False, description="Refuse to let it leave until this is false again.")
     ready_timeout: int = Field(default=180, ge=5, description="Seconds to wait until the member is Ready.")
+
+    @model_validator(mode="after")
+    def _another_name(self) -> Self:
+        if self.formerly == self.name:
+            raise refuse(
+                "'formerly' is the member's present name", consequence="it would say nothing", remedy="drop it"
+            )
+        return self
 
     @model_validator(mode="after")
     def _one_trust(self) -> Self:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flotilla.deploy.declared import CONTROL_PLANE, Declared
 from flotilla.drift.findings import Finding, Layer, Mend
 from flotilla.karmada.api import CLUSTER_API, POLICY_API, Cluster
+from flotilla.karmada.kinds import NAMESPACE, kind_of
 from flotilla.karmada.names import CLUSTER_NAMESPACE, EXECUTION_NAMESPACE_PREFIX
 from flotilla.karmada.rollout import RolloutCheck
 from flotilla.karmada.selection import POLICY_ID_LABELS, selects
@@ -86,7 +87,7 @@ def _competes(policy: Object, template: Object) -> Finding:
 def _unclaimed(connection: Connection, templates: list[Object]) -> list[Finding]:
     """Look through the kinds and namespaces that the stack uses."""
     found = []
-    for api_version, kind, namespace in sorted({_where(template) for template in templates}):
+    for api_version, kind, namespace in sorted({_where(t) for t in templates if kind_of(t) != NAMESPACE}):
         if namespace in _SYSTEM_NAMESPACES or namespace.startswith(EXECUTION_NAMESPACE_PREFIX):
             continue
         for obj in connection.list(api_version, kind, namespace=namespace or None):

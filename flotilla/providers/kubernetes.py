@@ -96,7 +96,8 @@ class KubernetesProvider:
         kind = str(inputs.get("kind"))
         fixed = _DATA if kind in ("Secret", "ConfigMap") and kind not in self._mutable else ()
         patterns = [parse_path(p) for p in (*_ALWAYS_IMMUTABLE, *_IMMUTABLE.get(kind, ()), *fixed)]
-        marked = [_marked(change, patterns) for change in changes]
+        marked = [_marked(change, patterns) for change in changes if not _same_group(change)]
+        marked += [change for change in changes if _same_group(change)]
         if not any(c.replaces for c in marked) and not has_unknown(inputs) and self._refused(old, inputs):
             marked = [Change(c.path, c.kind, c.old, c.new, replaces=True) for c in marked]
         # Two objects of one name can't exist side by side, unless the name itself is what changes.
@@ -298,6 +299,13 @@ class KubernetesProvider:
     def creation_token(self) -> str:
         """Return a field manager of its own, by which a broken-off creation is recognised."""
         return f"pulumi-kubernetes-{secrets.token_hex(4)}"
+
+
+def _same_group(change: Change) -> bool:
+    """Tell whether a change is another version of the same group: the API server's object stays the same one."""
+    if change.path != ("apiVersion",) or not (isinstance(change.old, str) and isinstance(change.new, str)):
+        return False
+    return change.old.rpartition("/")[0] == change.new.rpartition("/")[0]
 
 
 def _marked(change: Change, patterns: list[Any]) -> Change:
