@@ -139,6 +139,9 @@ class Output:
                 symbol, style = _SYMBOLS[copy.verb]
                 details = "; ".join(copy.details) or "no change"
                 self.console.print(Text(f"    {symbol} on {copy.cluster}: {details}", style=style))
+            for cluster in workload.unscheduled:
+                text = f"    ! won't be scheduled on {cluster.cluster}: taint {cluster.taint}"
+                self.console.print(Text(text, style="yellow"))
 
     def _objects(self, plan: FleetPlan) -> None:
         if plan.objects:

@@ -267,6 +267,8 @@ class PolicyPlacement(ApiModel):
     """Where templates go."""
 
     cluster_affinity: ClusterAffinity | None = None
+    cluster_affinities: list[dict[str, Any]] | None = None
+    """Groups, in the order in which they are tried."""
     cluster_tolerations: list[dict[str, Any]] | None = None
     spread_constraints: list[dict[str, Any]] | None = None
     replica_scheduling: ReplicaSchedulingStrategy | None = None
@@ -424,6 +426,8 @@ class BindingStatus(ApiModel):
     conditions: list[Condition] = Field(default_factory=list)
     aggregated_status: list[AggregatedStatusItem] = Field(default_factory=list)
     scheduler_observed_generation: Int | None = None
+    scheduler_observed_affinity_name: Annotated[str | None, Field(alias="schedulerObservingAffinityName")] = None
+    """The affinity group that was taken (`clusterAffinities`)."""
 
 
 class ResourceBinding(ApiObject):

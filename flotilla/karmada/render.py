@@ -58,18 +58,46 @@ def replicas_of(template: Object) -> int | None:
 
 
 def shares(template: Object, clusters: list[str], scheduling: Object) -> dict[str, int | None]:
-    """Return each chosen cluster's replicas by a ReplicaSchedulingStrategy; None for kinds without replicas."""
+    """Return each chosen cluster's replicas by a ReplicaSchedulingStrategy; None for kinds without replicas.
+
+    A cluster whose share is zero gets nothing. With zero replicas in all, every cluster gets the template, unless its
+    pods ask for resources or nodes: such a template goes nowhere (pkg/scheduler/core/common.go, AssignReplicas).
+    """
     replicas = replicas_of(template)
-    if replicas is None or scheduling.get("replicaSchedulingType", "Duplicated") == "Duplicated":
+    if replicas == 0:
+        return {} if has_requirements(template) else dict.fromkeys(clusters, 0)
+    if replicas is None or not divides(scheduling):
         return dict.fromkeys(clusters, replicas)
+    return {name: share for name, share in divide(replicas, weights(clusters, scheduling)).items() if share > 0}
+
+
+def divides(scheduling: Object) -> bool:
+    """Tell whether a ReplicaSchedulingStrategy divides replicas; without one they are duplicated."""
+    return bool(scheduling.get("replicaSchedulingType", "Duplicated") == "Divided")
+
+
+def weights(clusters: list[str], scheduling: Object) -> dict[str, int]:
+    """Return the static weight of each cluster; all weigh the same where no weight matches any."""
     listed = (scheduling.get("weightPreference") or {}).get("staticWeightList") or []
-    weights = {
+    found = {
         name: max([int(e["weight"]) for e in listed if matches(ClusterFacts(name), e["targetCluster"])], default=0)
         for name in clusters
     }
-    if not any(weights.values()):
-        weights = dict.fromkeys(clusters, 1)
-    return {name: share for name, share in divide(replicas, weights).items() if share > 0}
+    return found if any(found.values()) else dict.fromkeys(clusters, 1)
+
+
+def has_requirements(template: Object) -> bool:
+    """Tell whether a template's pods ask for resources or for certain nodes (Karmada's replicaRequirements)."""
+    pod = ((template.get("spec") or {}).get("template") or {}).get("spec") or {}
+    containers = [*(pod.get("containers") or []), *(pod.get("initContainers") or [])]
+    asked = [(container.get("resources") or {}).get(key) for container in containers for key in ("requests", "limits")]
+    affinity = (pod.get("affinity") or {}).get("nodeAffinity") or {}
+    nodes = (
+        pod.get("nodeSelector"),
+        pod.get("tolerations"),
+        affinity.get("requiredDuringSchedulingIgnoredDuringExecution"),
+    )
+    return any(asked) or any(nodes) or bool(pod.get("overhead"))
 
 
 def render(template: Object, cluster: ClusterFacts, *, replicas: int | None, rules: list[Object]) -> Object:
