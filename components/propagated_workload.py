@@ -39,6 +39,8 @@ class PropagatedWorkloadArgs(TypedDict):
     """Karmada's ClusterAffinity; an empty one chooses every cluster."""
     members: NotRequired[dict[str, pulumi.Input[dict[str, str]]]]
     """The members that are to run it, by name: `id` is the UID, `unanswered` says why one does not answer, or ''."""
+    tolerations: NotRequired[list[dict[str, Any]]]
+    """Taints of clusters that don't keep it away (core/v1, Toleration)."""
     namespace: NotRequired[str]
     """Namespace, in the control plane and in the members; `default` by default."""
     divided: NotRequired[bool]
@@ -128,6 +130,7 @@ class PropagatedWorkload(pulumi.ComponentResource):
         return {
             "affinity": args["affinity"],
             "scheduling": replica_scheduling(args.get("weights"), divided=args.get("divided", False)),
+            "tolerations": args.get("tolerations"),
         }
 
     def _policies(

@@ -9,7 +9,7 @@ from typing import Any
 
 from flotilla.config.clusters import KindCluster
 from flotilla.config.files import resolve
-from flotilla.config.fleet import ControlPlane, Fleet, affinity_of, facts
+from flotilla.config.fleet import ControlPlane, Fleet, affinity_of, tolerations_of
 from flotilla.config.helm import CHART_REPOSITORY, CertificateMode
 from flotilla.config.installation import PLACEHOLDER, certificate_names, release_values
 from flotilla.config.load import parse_fleet
@@ -108,6 +108,7 @@ def workload_args(workload: Workload, base: Path) -> dict[str, Any]:
     return {
         "manifests": manifests_of(workload, base),
         "affinity": affinity_of(workload.placement),
+        "tolerations": tolerations_of(workload.placement),
         "namespace": workload.namespace,
         "divided": workload.placement.replicas is ReplicaStrategy.DIVIDED,
         "weights": dict(workload.placement.weights),
@@ -145,7 +146,7 @@ def rendered(fleet: Fleet, base: Path) -> dict[str, list[Object]]:
     manifests = {workload.name: manifests_of(workload, base) for workload in fleet.workloads}
     kinds = defined_kinds(manifest for listed in manifests.values() for manifest in listed)
     for workload in fleet.workloads:
-        chosen = fleet.chosen(workload.placement)
+        chosen = fleet.choice(workload.placement).chosen
         scheduling = replica_scheduling(
             dict(workload.placement.weights), divided=workload.placement.replicas is ReplicaStrategy.DIVIDED
         ).model_dump(by_alias=True, exclude_none=True)
@@ -155,6 +156,6 @@ def rendered(fleet: Fleet, base: Path) -> dict[str, list[Object]]:
             for member in chosen:
                 if member.name in replicas:
                     result[member.name].append(
-                        render(declared, facts(member), replicas=replicas[member.name], rules=override_rules(workload))
+                        render(declared, member, replicas=replicas[member.name], rules=override_rules(workload))
                     )
     return result
