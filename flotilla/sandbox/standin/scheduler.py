@@ -24,18 +24,18 @@ def reconcile_schedules(world: World, clusters: list[Object]) -> None:
 
 def _schedule(world: World, binding: Object, clusters: list[Object]) -> None:
     held = binding["spec"].get("clusters") or []
-    targets, problem = targets_of(binding["spec"], clusters, {target["name"] for target in held})
+    targets, problem, group = targets_of(binding["spec"], clusters, {target["name"] for target in held})
     if problem:
         _say(world, binding, scheduled=False, message=problem)
         return
     if targets != held:
         patch = [{"op": "add", "path": "/spec/clusters", "value": targets}]
         binding = {**binding, **world.control_plane.patch(ref_of(binding), patch, kind="json")}
-    _say(world, binding, scheduled=True, message="Binding has been scheduled successfully.")
+    _say(world, binding, scheduled=True, message="Binding has been scheduled successfully.", group=group)
 
 
-def targets_of(spec: Object, clusters: list[Object], before: set[str]) -> tuple[list[Object], str]:
-    """Return the targets of a binding, or why there are none.
+def targets_of(spec: Object, clusters: list[Object], before: set[str]) -> tuple[list[Object], str, str]:
+    """Return the targets of a binding, or why there are none, and the affinity group that was taken.
 
     Args:
         spec: the binding's spec: placement, replicas.
@@ -49,16 +49,15 @@ def targets_of(spec: Object, clusters: list[Object], before: set[str]) -> tuple[
     names = {facts.name for facts in choice.chosen}
     fit = [c for c in ready if _name(c) in names]
     fit, problem = _spread(fit, placement.get("spreadConstraints") or [])
-    if problem:
-        return [], problem
-    if not fit:
-        return [], _nothing_fits(clusters, choice)
+    if problem or not fit:
+        return [], problem or _nothing_fits(clusters, choice), ""
     sorted_names = sorted(_name(c) for c in fit)
     if not spec.get("replicas"):
         # Without replicas it goes everywhere; with none of them and pods that ask for something, nowhere.
-        return ([] if "replicaRequirements" in spec else [{"name": name} for name in sorted_names]), ""
+        everywhere = [] if "replicaRequirements" in spec else [{"name": name} for name in sorted_names]
+        return everywhere, "", choice.group
     given = _replicas(int(spec["replicas"]), fit, sorted_names, placement.get("replicaScheduling") or {})
-    return [{"name": name, "replicas": count} for name, count in sorted(given.items())], ""
+    return [{"name": name, "replicas": count} for name, count in sorted(given.items())], "", choice.group
 
 
 def _replicas(replicas: int, fit: list[Object], names: list[str], scheduling: Object) -> dict[str, int]:
@@ -113,7 +112,7 @@ def _spread(fit: list[Object], constraints: list[Any]) -> tuple[list[Object], st
     return fit, ""
 
 
-def _say(world: World, binding: Object, *, scheduled: bool, message: str) -> None:
+def _say(world: World, binding: Object, *, scheduled: bool, message: str, group: str = "") -> None:
     old = conditions_of(binding)
     reason = "Success" if scheduled else "NoClusterFit"
     said = condition("Scheduled", status=scheduled, reason=reason, message=message, old=old)
@@ -121,4 +120,6 @@ def _say(world: World, binding: Object, *, scheduled: bool, message: str) -> Non
     status = {**(binding.get("status") or {}), "conditions": [said, *others]}
     if scheduled:
         status["schedulerObservedGeneration"] = binding["metadata"]["generation"]
+        if group:
+            status["schedulerObservingAffinityName"] = group
     world.set_status(binding, status)
