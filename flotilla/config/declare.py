@@ -149,7 +149,7 @@ def rendered(fleet: Fleet, base: Path) -> dict[str, list[Object]]:
         chosen = fleet.choice(workload.placement).chosen
         scheduling = replica_scheduling(
             dict(workload.placement.weights), divided=workload.placement.replicas is ReplicaStrategy.DIVIDED
-        ).model_dump(by_alias=True, exclude_none=True)
+        ).wire()
         for manifest in manifests[workload.name]:
             declared = template(manifest, namespace=workload.namespace, kinds=kinds)
             replicas = shares(declared, [member.name for member in chosen], scheduling)

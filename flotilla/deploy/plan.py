@@ -246,9 +246,7 @@ def _workload_plan(moved: Moved, refused: dict[str, Taint]) -> WorkloadPlan:
     verbs = {copy.verb for copy in copies}
     verb = "stays" if verbs <= {"stays"} else verbs.pop() if len(verbs) == 1 else "changes"
     unscheduled = tuple(Unscheduled(cluster, str(taint)) for cluster, taint in sorted(refused.items()))
-    return WorkloadPlan(
-        moved.name, verb, copies, origin=moved.origin, question=moved.question, unscheduled=unscheduled
-    )
+    return WorkloadPlan(moved.name, verb, copies, origin=moved.origin, question=moved.question, unscheduled=unscheduled)
 
 
 def _scheduled(state: ResourceState | None, members: list[ClusterFacts]) -> Scheduled:
