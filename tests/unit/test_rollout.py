@@ -413,6 +413,11 @@ def test_a_look_that_fails_for_the_moment_ends_no_wait(error):
     assert error.message in waited([error], timeout=5)[0]
 
 
+def test_a_process_that_is_asked_to_end_waits_no_longer():
+    _, problem = poll(lambda: seen(a=LATE), 300, clock=Clock(), sleep=lambda _seconds: True)
+    assert problem == "was interrupted while its rollout was waited for"
+
+
 def test_a_refusal_ends_the_wait_at_once():
     with pytest.raises(ApiError):
         waited([ApiError("forbidden", status=403)])
@@ -457,6 +462,7 @@ def looks(monkeypatch):
     """Replace what is asked of Karmada."""
     found = [seen(a=LATE)]
     monkeypatch.setattr(rollout, "_check", lambda _props, _divided: lambda: found[0])
+    monkeypatch.setattr(rollout, "_hand_over", lambda _props: None)
     monkeypatch.setattr(rollout, "_POLL_SECONDS", 0.001)
     monkeypatch.setattr(rollout, "_LONGEST_POLL_SECONDS", 0.001)
     return found
@@ -474,10 +480,12 @@ def test_a_rollout_that_failed_leaves_a_trace_so_that_the_way_back_is_waited_for
 
 def test_the_embedded_engine_keeps_a_rollout_that_failed(looks):
     provider = DynamicProvider()
-    provider._provider = lambda *_: RolloutProvider()
     inputs = {**props(timeout=0), "__provider": "p"}
+    provider.take("p", RolloutProvider())
+    urn = "urn:pulumi:test::flotilla::pulumi-python:dynamic/flotilla:Rollout::web-rollout"
+    provider.check(urn, None, inputs)
     with pytest.raises(InitializationError) as failed:
-        provider.create("urn", inputs, timeout=None, adopt="")
+        provider.create(urn, inputs, timeout=None, adopt="")
     assert (failed.value.live.id, failed.value.live.outputs["settled"]) == ("web", False)
     assert failed.value.live.outputs["__provider"] == "p"
 
