@@ -229,6 +229,14 @@ def test_an_odd_object_ends_nothing_but_its_own_comparison(fleet):
     }
 
 
+def test_works_of_an_odd_form_are_unknown_and_never_clean(fleet):
+    odd = work("member2", config_map())
+    fleet.apis[CONTROL_PLANE].put({**odd, "spec": {"workload": {"manifests": 5}}})
+    assert [one.cluster for one in fleet.drift().unknown] == ["member2"]
+    fleet.apis[CONTROL_PLANE].put({**odd, "spec": "odd"})
+    assert [one.cluster for one in fleet.drift().unknown] == ["member2"]
+
+
 def test_a_kind_that_is_no_longer_served_ends_nothing_but_its_own_comparison(fleet):
     found = fleet.declared()
     found.objects["member2"].insert(0, {"apiVersion": "example.org/v1", "kind": "Thing", "metadata": {"name": "a"}})
