@@ -333,11 +333,15 @@ def account(name, namespace="karmada-cluster"):
 JOINED = (
     binding(access_role("member1"), access_role("member1"), account("karmada-member1")),
     binding(IMPERSONATOR, IMPERSONATOR, account(IMPERSONATOR)),
-    binding(
-        "system:discovery",
-        "system:discovery",
-        {"kind": "Group", "name": "system:authenticated"},
-        labels={"kubernetes.io/bootstrapping": "rbac-defaults"},
+    *(
+        binding(role, role, {"kind": "Group", "name": group}, labels={"kubernetes.io/bootstrapping": "rbac-defaults"})
+        for role, group in (  # all that Kubernetes 1.35 binds to these groups
+            ("system:basic-user", "system:authenticated"),
+            ("system:discovery", "system:authenticated"),
+            ("system:public-info-viewer", "system:authenticated"),
+            ("system:service-account-issuer-discovery", "system:serviceaccounts"),
+            ("system:cluster-trust-bundle-discovery", "system:serviceaccounts"),
+        )
     ),
     binding("others", "cluster-admin", account("karmada-member1", "elsewhere"), account("other")),
     binding("nobody", "cluster-admin", {"kind": "Group", "name": "system:serviceaccounts:elsewhere"}),
