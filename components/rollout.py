@@ -14,7 +14,7 @@ import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, ResourceProvider, UpdateResult
 
 from flotilla.errors import FlotillaError
-from flotilla.karmada.handover import hand_over
+from flotilla.karmada.claims import transfer_claims
 from flotilla.karmada.kinds import goes_by_itself
 from flotilla.karmada.rollout import Progress, RolloutCheck
 from flotilla.kube.connection import connect
@@ -72,7 +72,7 @@ def wait(props: dict[str, Any]) -> None:
     look = _check(props)
     deadline = time.monotonic() + float(props["timeout"])
     agreeing = 0
-    _hand_over(props)
+    _transfer_claims(props)
     while True:
         progress = look()
         agreeing = agreeing + 1 if all(p.done for p in progress) else 0
@@ -87,13 +87,13 @@ def wait(props: dict[str, Any]) -> None:
         if pause(_POLL_SECONDS):
             raise FlotillaError(f"interrupted while waiting for the rollout of workload {props['workload']}")
         if not agreeing:
-            _hand_over(props)
+            _transfer_claims(props)
 
 
-def _hand_over(props: dict[str, Any]) -> None:
+def _transfer_claims(props: dict[str, Any]) -> None:
     name = str(props.get("policy") or props["workload"])
     refs = [ref_of(template) for template in props["templates"] if not goes_by_itself(template)]
-    hand_over(connect(props["kubeconfig"], name="Karmada"), refs, (name, f"{name}-definitions"))
+    transfer_claims(connect(props["kubeconfig"], name="Karmada"), refs, (name, f"{name}.definitions"))
 
 
 def _check(props: dict[str, Any]) -> Callable[[], list[Progress]]:
