@@ -27,6 +27,9 @@ from flotilla.karmada.kinds import (
 )
 from flotilla.karmada.propagation import override_policy, propagation_policy, replica_scheduling, template
 
+# No workload can be called so: a name is a DNS label.
+_DEFINITIONS = ".definitions"
+
 
 class PropagatedWorkloadArgs(TypedDict):
     """What runs, and where."""
@@ -104,7 +107,7 @@ class PropagatedWorkload(pulumi.ComponentResource):
         before: list[pulumi.Resource] = list(made.values())
         policies: list[pulumi.Resource] = []
         if definitions:
-            policies += self._policies("-definitions", None, definitions, definitions, [])
+            policies += self._policies(_DEFINITIONS, None, definitions, definitions, [])
             made |= {id(m): self._template(m, policies) for m in definitions}
         if custom:
             before.append(self._served(custom, [*before, *(made[id(m)] for m in definitions)]))
@@ -143,7 +146,7 @@ class PropagatedWorkload(pulumi.ComponentResource):
     ) -> list[pulumi.Resource]:
         """Declare the policies of some templates: namespaced ones, or cluster-wide ones where `scope` is None."""
         declared: list[pulumi.Resource] = []
-        name = f"{self._policy}{suffix}" if suffix == "-definitions" else self._policy
+        name = f"{self._policy}{suffix}" if suffix == _DEFINITIONS else self._policy
         if sent:
             policy = propagation_policy(
                 name,

@@ -14,7 +14,7 @@ import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, ResourceProvider, UpdateResult
 
 from flotilla.errors import NotDone
-from flotilla.karmada.handover import hand_over
+from flotilla.karmada.claims import transfer_claims
 from flotilla.karmada.kinds import goes_by_itself
 from flotilla.karmada.render import replicas_of
 from flotilla.karmada.rollout import Progress, RolloutCheck, as_expected
@@ -98,15 +98,15 @@ def wait(props: dict[str, Any], id_: str, divided: frozenset[ObjectRef]) -> dict
     look = _check(props, divided)
     done = False
 
-    def look_and_hand_over() -> list[Progress]:
+    def look_and_take_over() -> list[Progress]:
         nonlocal done
         if not done:
-            _hand_over(props)
+            _transfer_claims(props)
         progress = look()
         done = all(one.done_where_answered for one in progress)
         return progress
 
-    progress, problem = poll(look_and_hand_over, float(props["timeout"]))
+    progress, problem = poll(look_and_take_over, float(props["timeout"]))
     outs = _outs(props, progress, settled=not problem)
     if problem:
         hint = "fix the cause and run `up` again: it goes on from here"
@@ -114,10 +114,10 @@ def wait(props: dict[str, Any], id_: str, divided: frozenset[ObjectRef]) -> dict
     return outs
 
 
-def _hand_over(props: dict[str, Any]) -> None:
+def _transfer_claims(props: dict[str, Any]) -> None:
     name = str(props.get("policy") or props["workload"])
     refs = [ref_of(template) for template in props["templates"] if not goes_by_itself(template)]
-    hand_over(connect(props["kubeconfig"], name="Karmada"), refs, (name, f"{name}-definitions"))
+    transfer_claims(connect(props["kubeconfig"], name="Karmada"), refs, (name, f"{name}.definitions"))
 
 
 def poll(

@@ -462,7 +462,7 @@ def looks(monkeypatch):
     """Replace what is asked of Karmada."""
     found = [seen(a=LATE)]
     monkeypatch.setattr(rollout, "_check", lambda _props, _divided: lambda: found[0])
-    monkeypatch.setattr(rollout, "_hand_over", lambda _props: None)
+    monkeypatch.setattr(rollout, "_transfer_claims", lambda _props: None)
     monkeypatch.setattr(rollout, "_POLL_SECONDS", 0.001)
     monkeypatch.setattr(rollout, "_LONGEST_POLL_SECONDS", 0.001)
     return found
