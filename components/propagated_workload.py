@@ -9,6 +9,7 @@ import pulumi
 from components.karmada_control_plane import KarmadaControlPlane
 from components.kubernetes_object import KubernetesObject
 from components.rollout import Rollout
+from components.secret_patches import sealed_patches
 from flotilla.karmada.propagation import (
     is_cluster_scoped,
     override_policy,
@@ -73,6 +74,7 @@ class PropagatedWorkload(pulumi.ComponentResource):
             # Declared even where nothing is overridden: rules that fall away are then an update, made before the
             # rollout is waited for. A deletion would come after it, and the rollout would wait for it in vain.
             override = override_policy(name, namespace=scope, templates=group, rules=rules)
+            override["spec"]["overrideRules"] = sealed_patches(override["spec"]["overrideRules"], manifests)
             policies.append(KubernetesObject(f"{name}{suffix}-override", override, child))
         after_policies = pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=policies))
         self.templates = [
@@ -84,7 +86,7 @@ class PropagatedWorkload(pulumi.ComponentResource):
             "workload": name,
             "templates": _secret_if_needed(manifests),
             "placement": placement,
-            "overrideRules": rules,
+            "overrideRules": sealed_patches(rules, manifests),
             "controlPlane": args["control_plane"].cluster_id,
             "members": args.get("members") or {},
             "timeout": args.get("timeout", 300),

@@ -10,6 +10,7 @@ import yaml
 
 from flotilla.errors import FlotillaError
 from flotilla.files import write_whole
+from flotilla.kube import secrecy
 
 # Fields that name a file, and the field that carries the same content inline (clientcmd/api/v1 types).
 _INLINE = {
@@ -33,6 +34,7 @@ def load(text: str, *, origin: str = "kubeconfig") -> dict[str, Any]:
         raise KubeconfigError(f"{origin} is not YAML{line}") from None
     if not isinstance(document, dict) or not isinstance(document.get("clusters"), list):
         raise KubeconfigError(f"{origin} is not a kubeconfig: it has no list 'clusters'")
+    secrecy.remember_value([document.get("users"), document.get("clusters")])
     return document
 
 
@@ -73,8 +75,8 @@ def select(document: dict[str, Any], context: str | None = None, *, base: Path |
 
 
 def server(document: dict[str, Any]) -> str:
-    """Return the API server's URL of a kubeconfig that has one context (see `select`)."""
-    return str(document["clusters"][0]["cluster"].get("server", ""))
+    """Return the API server's URL of a kubeconfig that has one context (see `select`), without user and password."""
+    return secrecy.without_user_info(str(document["clusters"][0]["cluster"].get("server", "")))
 
 
 def server_of(text: str) -> str:

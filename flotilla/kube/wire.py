@@ -16,6 +16,7 @@ from urllib.parse import quote, urlencode
 
 from flotilla.errors import ClusterError
 from flotilla.kube.objects import Object
+from flotilla.kube.secrecy import redacted, secrets_of_request
 
 # Statuses that say "later", not "no": throttling, an API server or a webhook that is starting or overloaded.
 _LATER = frozenset({429, 502, 503, 504})
@@ -157,13 +158,15 @@ class Peer:
         if not refused:
             return answer
         told = answer if isinstance(answer, dict) else {}
-        said = str(told.get("message") or text.strip()[:300] or fallback)
+        secrets = secrets_of_request(request.path, request.body)  # a server may quote what it refuses
+        said = redacted(str(told.get("message") or text.strip() or fallback), secrets)
+        said = said if told.get("message") else said[:300]
         message = f"{self.name}: {self.server} refused while {request.doing}: {said} (HTTP {status})"
         raise ApiError(
             message,
             status=status,
             reason=str(told.get("reason", "")),
-            details=told.get("details"),
+            details=_redacted_details(told.get("details"), secrets),
             hint=_HINTS.get(status, ""),
         )
 
@@ -194,6 +197,15 @@ class Peer:
 
     def _refuse_watch(self, told: Object, doing: str) -> NoReturn:
         raise ApiError(f"{self.name}: {doing}: {told.get('message')}", status=int(told.get("code", 500)))
+
+
+def _redacted_details(details: Object | None, secrets: set[str]) -> Object | None:
+    """Return what a refusal says for machines, which repeats its message."""
+    causes = details.get("causes") if isinstance(details, dict) else None
+    if not isinstance(details, dict) or not isinstance(causes, list):
+        return details
+    told = [{**one, "message": redacted(str(one.get("message", "")), secrets)} for one in causes if isinstance(one, dict)]
+    return {**details, "causes": told}
 
 
 def group_path(api_version: str) -> str:
@@ -232,7 +244,7 @@ def network_reason(error: BaseException) -> str:
     for mark, told in _REASONS.items():
         if mark in text.lower():
             return told
-    return text[:200]
+    return redacted(text)[:200]
 
 
 _REASONS = {

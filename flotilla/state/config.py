@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from flotilla.errors import EngineError
+from flotilla.kube.secrecy import remember
 from flotilla.state.crypto import PassphraseCrypter
 
 DISABLED_DEFAULTS = "pulumi:disable-default-providers"
@@ -93,7 +94,9 @@ class StackConfig:
 def _decrypt(value: Any, crypter: PassphraseCrypter) -> tuple[Any, bool]:
     if isinstance(value, dict):
         if set(value) == {"secure"}:
-            return crypter.decrypt(value["secure"]), True
+            plain = crypter.decrypt(value["secure"])
+            remember(plain)
+            return plain, True
         pairs = {key: _decrypt(entry, crypter) for key, entry in value.items()}
         return {key: plain for key, (plain, _) in pairs.items()}, any(s for _, s in pairs.values())
     if isinstance(value, list):
