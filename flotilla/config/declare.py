@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +20,21 @@ from flotilla.karmada.render import render, shares
 from flotilla.kube.objects import Object
 
 
-def fleet_of_environment(base: Path) -> Fleet:
+def fleet_of_config(value_of: Callable[[str], str | None], base: Path) -> Fleet:
     """Return the fleet of the stack that a Pulumi engine runs the program for.
 
-    The engine hands the configuration over decrypted, as one JSON value a key (PULUMI_CONFIG). Inline kubeconfigs are
-    secrets in there; the models keep them as such, and components make them Pulumi secrets.
+    Inline kubeconfigs are secrets in the configuration; the models keep them as such, and components make them Pulumi
+    secrets.
+
+    Args:
+        value_of: returns a key's value as text (JSON for objects), decrypted; None where it isn't set.
+        base: the folder that relative paths refer to.
 
     Raises:
         ConfigError: with all problems.
     """
-    values = json.loads(os.environ.get("PULUMI_CONFIG") or "{}")
-    given = {key: values[f"flotilla:{key}"] for key in SECTIONS if values.get(f"flotilla:{key}") is not None}
+    values = {key: value_of(key) for key in SECTIONS}
+    given = {key: value for key, value in values.items() if value is not None}
     sections = {key: text if key in TEXTS else json.loads(text) for key, text in given.items()}
     return parse_fleet(sections, base=base)
 

@@ -114,7 +114,8 @@ def _patch(obj: Object, step: Object) -> None:
     try:
         jsonpatch.apply_patch(obj, [step], in_place=True)
     except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, TypeError) as error:
-        why = "the value there is another" if isinstance(error, jsonpatch.JsonPatchTestFailed) else "no such place in it"
+        tested = isinstance(error, jsonpatch.JsonPatchTestFailed)
+        why = "the value there is another" if tested else "the object has no such place"
         which = f"{obj['kind']} {obj['metadata']['name']}: {step['op']} {step['path']}"
         raise ValueError(f"a patch doesn't fit {which}: {why}") from None
 

@@ -11,11 +11,13 @@ import aiohttp
 from kubernetes.aio.config import ConfigException, new_client_from_config_dict
 
 from flotilla.errors import ClusterError
+from flotilla.kube import children, plugins
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.endpoint import Endpoint
 from flotilla.kube.following import Event, Followed
 from flotilla.kube.objects import Object, ObjectRef
 from flotilla.kube.operations import Page, Scope, Steps
+from flotilla.kube.secrecy import plugin_text
 from flotilla.kube.wire import (
     ATTEMPTS,
     CONNECT_SECONDS,
@@ -23,6 +25,7 @@ from flotilla.kube.wire import (
     Request,
     Resource,
     back_off,
+    no_credentials,
     pause_for,
     token_of,
 )
@@ -229,11 +232,14 @@ class _Session:
         return self
 
     async def _make(self, document: Object, name: str, concurrency: int) -> None:
-        plain = kubeconfigs.without_token_file(document)
+        plain = children.without_secrets(kubeconfigs.without_token_file(document))
         try:
-            client = await new_client_from_config_dict(plain)
+            with plugins.complaints() as complaints:
+                client = await new_client_from_config_dict(plain)
         except ConfigException as error:
-            raise ClusterError(f"{name}: the kubeconfig can't be used: {error}") from None
+            raise ClusterError(f"{name}: the kubeconfig can't be used: {plugin_text(str(error))}") from None
+        if complaints:
+            raise no_credentials(name, complaints)
         self._settings = client.configuration
         self.host = client.configuration.host
         self.proxy = client.configuration.proxy

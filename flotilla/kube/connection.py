@@ -18,11 +18,13 @@ from kubernetes.client import Configuration
 from kubernetes.config import ConfigException, new_client_from_config_dict
 
 from flotilla.errors import ClusterError
+from flotilla.kube import children, plugins
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.endpoint import Endpoint
 from flotilla.kube.following import Event, Followed
 from flotilla.kube.objects import Object, ObjectRef
 from flotilla.kube.operations import Page, Scope, Steps
+from flotilla.kube.secrecy import plugin_text
 from flotilla.kube.wire import (
     ATTEMPTS,
     CONNECT_SECONDS,
@@ -32,6 +34,7 @@ from flotilla.kube.wire import (
     Resource,
     Unreachable,
     back_off,
+    no_credentials,
     pause_for,
     token_of,
 )
@@ -58,12 +61,14 @@ class Connection(Endpoint):
         settings.connection_pool_maxsize = concurrency
         settings.retries = False
         # A token that is kept in a file is read at each request: the package would keep the one of now.
-        plain = kubeconfigs.without_token_file(document)
+        plain = children.without_secrets(kubeconfigs.without_token_file(document))
         try:
-            client = new_client_from_config_dict(plain, client_configuration=settings, persist_config=False)
+            with plugins.complaints() as complaints:
+                client = new_client_from_config_dict(plain, client_configuration=settings, persist_config=False)
         except ConfigException as error:
-            raise ClusterError(f"{name}: the kubeconfig can't be used: {error}") from None
+            raise ClusterError(f"{name}: the kubeconfig can't be used: {plugin_text(str(error))}") from None
         self._document = document
+        self._complaints = complaints
         self._settings = client.configuration
         self._pool = client.rest_client.pool_manager
         self._timeout = timeout
@@ -129,6 +134,8 @@ class Connection(Endpoint):
         return response
 
     def _credentials(self) -> dict[str, str]:
+        if self._complaints:
+            raise no_credentials(self.name, self._complaints)
         token = token_of(self._document)
         if token:
             return {"authorization": f"Bearer {token}"}

@@ -32,6 +32,8 @@ _SOUNDS_SECRET = re.compile(r"passw|passphrase|secret|token|credential|key$", re
 _QUOTED = re.compile(r'Invalid value: (?:"(?:[^"\\]|\\.)*"|\S+)')
 _GOT = re.compile(r"(expected [^,]+, got )&?.*", re.DOTALL)
 _USER_INFO = re.compile(r"(?<=://)[^/\s@\"'?#]*:[^/\s@\"']*@")
+_TOKENLIKE = re.compile(r"[A-Za-z0-9_+=.-]{32,}")
+_LONGEST = 500
 # Shorter ones are words of ordinary texts as well ("admin", "true"); within an object they are masked all the same.
 _REMEMBERED = 8
 _WORD = 6
@@ -58,7 +60,7 @@ def shown(obj: Object, path: tuple[str | int, ...], value: Any) -> Any:
 
 
 def masked(value: Any) -> Any:
-    """Return a copy in which every Secret, at any depth (in a List, in a Work), shows its keys and none of its values."""
+    """Return a copy in which every Secret, at any depth (in a List, in a Work), shows its keys but no values."""
     if isinstance(value, list):
         return [masked(entry) for entry in value]
     if not isinstance(value, dict):
@@ -156,6 +158,11 @@ def redacted(text: str, secrets: Iterable[str] = ()) -> str:
     for value in sorted((form for form in _forms(met) if form in text), key=len, reverse=True):
         text = text.replace(value, HIDDEN)
     return without_user_info(text)
+
+
+def plugin_text(text: str) -> str:
+    """Return what a credential plugin wrote, short and without what looks like a token: it may be one just made."""
+    return _TOKENLIKE.sub(HIDDEN, redacted(text))[:_LONGEST]
 
 
 def without_user_info(text: str) -> str:

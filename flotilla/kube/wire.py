@@ -204,8 +204,16 @@ def _redacted_details(details: Object | None, secrets: set[str]) -> Object | Non
     causes = details.get("causes") if isinstance(details, dict) else None
     if not isinstance(details, dict) or not isinstance(causes, list):
         return details
-    told = [{**one, "message": redacted(str(one.get("message", "")), secrets)} for one in causes if isinstance(one, dict)]
+    told = [
+        {**one, "message": redacted(str(one.get("message", "")), secrets)} for one in causes if isinstance(one, dict)
+    ]
     return {**details, "causes": told}
+
+
+def no_credentials(name: str, complaints: list[str]) -> ClusterError:
+    """Return the error for a cluster whose credential plugin failed; its own text is redacted already."""
+    message = f"{name}: the credential plugin of its kubeconfig failed: {'; '.join(complaints)}"
+    return ClusterError(message, hint="run the plugin's command by itself; what looks like a token isn't repeated here")
 
 
 def group_path(api_version: str) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 import yaml
 
 from flotilla.errors import SandboxError
+from flotilla.kube import children
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object
 from flotilla.sandbox.certificates import serving_certificate
@@ -74,7 +75,12 @@ class KarmadaProcesses(Controllers):
     def version(self) -> str:
         """Return Karmada's version as the program says it, such as 1.18.2."""
         result = subprocess.run(
-            [self.programs / CONTROLLERS, "version"], capture_output=True, text=True, check=False, timeout=30
+            [self.programs / CONTROLLERS, "version"],
+            env=children.environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=30,
         )
         found = re.search(r'GitVersion:"v?([0-9.]+)', result.stdout + result.stderr)
         if not found:
@@ -196,7 +202,12 @@ class KarmadaProcesses(Controllers):
     def _address_flags(self, name: str, metrics: int, health: int) -> list[str]:
         """Return the flags for both addresses: they changed in 1.12, and the program's help says which it has."""
         described = subprocess.run(
-            [self.programs / name, "--help"], capture_output=True, text=True, check=False, timeout=30
+            [self.programs / name, "--help"],
+            env=children.environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=30,
         )
         if "--health-probe-bind-address" in described.stdout + described.stderr:
             return [

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flotilla.errors import SandboxError
+from flotilla.kube import children
 
 _END_SECONDS = 10.0
 
@@ -52,6 +53,7 @@ class Process:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                env=children.environment(),
                 cwd=self.folder,
             )
         record = {"pid": child.pid, "started": start_time(child.pid), "command": command}

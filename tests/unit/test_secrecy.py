@@ -1,0 +1,261 @@
+"""Values of Secrets are in nothing that is printed: by an object's kind where we print, by redaction where others do."""
+
+import base64
+import json
+
+import pytest
+from pulumi.runtime.config import CONFIG
+
+from components.configuration import take_config
+from flotilla.drift.findings import Layer, Mend, changed
+from flotilla.errors import ClusterError
+from flotilla.karmada.api import Work
+from flotilla.karmada.placement import ClusterFacts
+from flotilla.karmada.render import render
+from flotilla.karmada.rollout import _not_sent
+from flotilla.kube import children, secrecy
+from flotilla.kube import kubeconfig as kubeconfigs
+from flotilla.kube.connection import Connection
+from flotilla.kube.objects import Difference
+from flotilla.kube.wire import ApiError, Peer, Request
+from flotilla.observe.resources import hide
+from flotilla.state.values import Secret, seal
+
+VALUE = "MARKER-of-a-secret"
+ENCODED = base64.b64encode(VALUE.encode()).decode()
+SECRET = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "door"}, "data": {"token": ENCODED}}
+
+
+def policy(kind="Secret"):
+    step = {"path": "/data/token", "operator": "replace", "value": ENCODED}
+    return {
+        "apiVersion": "policy.karmada.io/v1alpha1",
+        "kind": "OverridePolicy",
+        "metadata": {"name": "door"},
+        "spec": {
+            "resourceSelectors": [{"apiVersion": "v1", "kind": kind}],
+            "overrideRules": [{"overriders": {"plaintext": [step]}}],
+        },
+    }
+
+
+def test_what_a_rollout_waits_for_shows_the_field_and_not_the_value():
+    sent = {**SECRET, "data": {"token": "b3RoZXI="}}
+    work = Work.read(
+        {"apiVersion": "w", "kind": "Work", "metadata": {"name": "a"}, "spec": {"workload": {"manifests": [sent]}}}
+    )
+    waiting = _not_sent(work, SECRET)
+    assert "data.token" in waiting
+    assert ENCODED not in waiting
+    assert "'door2'" in _not_sent(work, {**sent, "metadata": {"name": "door2"}}), "what is no secret is shown"
+
+
+@pytest.mark.parametrize(
+    ("live", "path", "value"),
+    [
+        (SECRET, ("data", "token"), ENCODED),
+        (SECRET, ("stringData", "token"), VALUE),
+        (SECRET, ("data",), {"token": ENCODED}),
+        (SECRET, (), SECRET),
+        (policy(), ("spec", "overrideRules", 0, "overriders", "plaintext", 0, "value"), ENCODED),
+        (policy(), ("spec", "overrideRules"), policy()["spec"]["overrideRules"]),
+        ({"kind": "Work"}, ("spec", "workload", "manifests"), [SECRET]),
+        ({"kind": "List"}, ("items",), [SECRET]),
+    ],
+)
+def test_a_finding_shows_no_value_of_a_secret(live, path, value):
+    live = {"apiVersion": "v1", "metadata": {"name": "door"}, **live}
+    for wanted, found in ((value, None), (None, value)):
+        finding = changed(Layer.PLAN, "object-changed", "karmada", live, Difference(path, wanted, found), Mend.UP)
+        told = json.dumps(finding.to_json())
+        assert ENCODED not in told
+        assert VALUE not in told
+        assert "[secret]" in told, "it shows that there is one"
+
+
+def test_a_finding_of_another_policy_shows_what_it_sets():
+    path = ("spec", "overrideRules", 0, "overriders", "plaintext", 0, "value")
+    assert secrecy.shown(policy("ConfigMap"), path, "four") == "four"
+
+
+def test_objects_that_carry_secrets_are_shown_without_them():
+    applied = {"kubectl.kubernetes.io/last-applied-configuration": json.dumps(SECRET)}
+    for obj in (
+        {**SECRET, "metadata": {"name": "door", "annotations": applied}},
+        {"kind": "Work", "metadata": {"name": "a"}, "spec": {"workload": {"manifests": [SECRET]}}},
+        {"kind": "List", "items": [{"kind": "List", "items": [SECRET]}]},
+        policy(),
+    ):
+        told = json.dumps(hide(obj))
+        assert ENCODED not in told
+        assert "[secret]" in told
+
+
+@pytest.mark.parametrize("path", ["/data/nothere/deeper", "/data2/x", "/data/token/x"])
+def test_a_patch_that_does_not_fit_names_its_path_and_quotes_nothing(path):
+    step = {"path": path, "operator": "replace", "value": VALUE}
+    with pytest.raises(ValueError, match="a patch doesn't fit Secret door") as refused:
+        render(SECRET, ClusterFacts("a"), replicas=None, rules=[{"overriders": {"plaintext": [step]}}])
+    assert path in str(refused.value)
+    assert ENCODED not in str(refused.value)
+    assert VALUE not in str(refused.value)
+
+
+ECHOES = [
+    'Secret "door" is invalid: data[token]: Invalid value: "{}": must be base64',
+    'failed to create typed patch object (default/door; /v1, Kind=Secret): .data: expected map, got &{{"{}"}}',
+    "admission webhook refused: {}",
+    "cannot restore slice from string: " + "x" * 280 + " {}",
+]
+
+
+@pytest.mark.parametrize("echo", ECHOES)
+@pytest.mark.parametrize("written", [VALUE, ENCODED, json.dumps(f"{VALUE}\n")[1:-1]])
+def test_a_refusal_that_quotes_the_secret_becomes_an_error_that_does_not(echo, written):
+    secrecy._met.clear()  # only what the request itself carries
+    body = {**SECRET, "stringData": {"note": f"{VALUE}\n"}}
+    request = Request("PATCH", "/api/v1/namespaces/default/secrets/door", "applying Secret default/door", body=body)
+    said = echo.format(written)
+    causes = [{"message": said, "field": "data"}]
+    for text in (json.dumps({"message": said, "reason": "Invalid", "details": {"causes": causes}}), said):
+        with pytest.raises(ApiError) as refused:
+            Peer("karmada", "https://a").decode(request, 422, text)
+        told = str(refused.value) + json.dumps(refused.value.details)
+        assert written not in told
+        assert VALUE[:9] not in told
+        assert "applying Secret default/door" in told
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"data": {"token": ENCODED}},
+        {"data": {"token": {"a": 12345678}}, "kind": "Secret"},
+        [{"op": "replace", "path": "/data/token", "value": VALUE}],
+        policy(),
+        {"kind": "List", "items": [SECRET]},
+        {"kind": "Work", "spec": {"workload": {"manifests": [SECRET]}}},
+    ],
+)
+def test_every_request_that_carries_a_secret_is_known_for_one(body):
+    assert secrecy.secrets_of_request("/api/v1/namespaces/default/secrets/door", body) & {VALUE, ENCODED, "12345678"}
+
+
+def test_a_refusal_of_another_kind_says_all_that_the_server_said():
+    request = Request("POST", "/api/v1/namespaces/default/pods", "creating Pod a", body={"kind": "Pod"})
+    with pytest.raises(ApiError, match="Invalid value: 7"):
+        Peer("a", "https://a").decode(request, 422, json.dumps({"message": "spec.x: Invalid value: 7: too many"}))
+
+
+def test_texts_of_others_lose_the_secrets_that_this_process_has_met():
+    secrecy.remember_value("a passphrase of the configuration")
+    kubeconfigs.load("clusters: []\nusers: [{name: a, user: {token: token-of-a-kubeconfig, password: 'pass word/1'}}]")
+    key = "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA\n-----END RSA PRIVATE KEY-----\n"
+    secrecy.remember_value({"certs": {"auto": {"key": key}}})
+    for secret in (
+        "a passphrase of the configuration",
+        base64.b64encode(b"token-of-a-kubeconfig").decode(),
+        "pass%20word%2F1",
+        "MIIEpAIBAAKCAQEA",
+    ):
+        assert secret not in secrecy.redacted(f"helm: can't use {secret}: no")
+
+
+def test_a_server_with_a_password_in_its_url_is_named_without():
+    text = kubeconfigs.dump(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "a",
+            "clusters": [{"name": "a", "cluster": {"server": "https://anna:open-sesame@127.0.0.1:1"}}],
+            "users": [{"name": "a", "user": {}}],
+            "contexts": [{"name": "a", "context": {"cluster": "a", "user": "a"}}],
+        }
+    )
+    assert kubeconfigs.server_of(text) == "https://127.0.0.1:1"
+    connection = Connection(kubeconfigs.load(text), name="a", timeout=1.0)
+    with pytest.raises(ClusterError) as refused:
+        connection.request("GET", "/version", doing="asking")
+    assert "open-sesame" not in str(refused.value)
+
+
+def test_an_output_of_another_shape_than_its_secret_input_is_secret_as_a_whole():
+    """A refresh that finds one rule more must not leave the first one's value in the state in clear."""
+    assert seal(["a", "b"], [Secret("a")]) == Secret(["a", "b"])
+    assert seal("a", {"x": Secret("a")}) == Secret("a")
+    assert seal(["a", "b"], ["a"]) == ["a", "b"]
+
+
+def plugin(folder, body):
+    program = folder / "plugin"
+    program.write_text(f"#!/bin/sh\n{body}\n")
+    program.chmod(0o700)
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "a",
+        "clusters": [{"name": "a", "cluster": {"server": "http://127.0.0.1:1"}}],
+        "users": [
+            {
+                "name": "a",
+                "user": {
+                    "exec": {
+                        "apiVersion": "client.authentication.k8s.io/v1",
+                        "command": str(program),
+                        "interactiveMode": "Never",
+                        "env": [{"name": "GITHUB_TOKEN", "value": "the plugin's own"}],
+                    }
+                },
+            }
+        ],
+        "contexts": [{"name": "a", "context": {"cluster": "a", "user": "a"}}],
+    }
+
+
+CREDENTIAL = {
+    "apiVersion": "client.authentication.k8s.io/v1",
+    "kind": "ExecCredential",
+    "status": {"token": "a"},
+}
+
+
+def test_an_exec_plugin_gets_the_environment_without_what_opens_the_stack(tmp_path, monkeypatch):
+    for key in ("PULUMI_CONFIG", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_ACCESS_TOKEN", "GITLAB_TOKEN", "GITHUB_TOKEN"):
+        monkeypatch.setenv(key, VALUE)
+    monkeypatch.setenv("PLAIN", "as it is")
+    body = f"env > {tmp_path}/seen\necho '{json.dumps(CREDENTIAL)}'"
+    Connection(plugin(tmp_path, body), name="a")
+    seen = (tmp_path / "seen").read_text()
+    assert VALUE not in seen
+    assert "PLAIN=as it is" in seen
+    assert "GITHUB_TOKEN=the plugin's own" in seen, "what the kubeconfig sets for its plugin stays"
+
+
+def test_a_failing_exec_plugin_is_quoted_without_a_token(tmp_path, caplog):
+    token = "eyJhbGciOiJSUzI1NiIsImtpZCI6IjEifQ.eyJzdWIiOiJhIn0.c2ln"
+    connection = Connection(plugin(tmp_path, f"echo 'please log in, {token} is old' >&2\nexit 3"), name="a")
+    with pytest.raises(ClusterError, match="please log in") as refused:
+        connection.request("GET", "/version", doing="asking")
+    assert token not in str(refused.value)
+    assert not caplog.records, "the library's own log of it has the token"
+
+
+def test_programs_that_are_started_do_not_inherit_secrets(monkeypatch):
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE_FILE", VALUE)
+    monkeypatch.setenv("PULUMI_CONFIG_FLOTILLA__TOKEN", VALUE)
+    assert VALUE not in children.environment(KUBECONFIG="a").values()
+    assert children.environment(KUBECONFIG="a")["KUBECONFIG"] == "a"
+
+
+def test_the_program_takes_its_configuration_out_of_the_environment(monkeypatch):
+    monkeypatch.setenv("PULUMI_CONFIG", json.dumps({"flotilla:members": VALUE}))
+    monkeypatch.setenv("PULUMI_CONFIG_SECRET_KEYS", '["flotilla:members"]')
+    before = CONFIG.get()
+    try:
+        value_of = take_config("flotilla")
+        assert value_of("members") == VALUE
+        assert value_of("workloads") is None
+        assert VALUE not in children.os.environ.values()
+        assert "PULUMI_CONFIG_SECRET_KEYS" not in children.os.environ
+    finally:
+        CONFIG.set(before)
