@@ -57,7 +57,13 @@ class FakeForge:
         raise LookupError(f"{method} {path}")
 
     def _add(self, entries: list[dict[str, Any]], body: dict[str, Any]) -> dict[str, Any]:
-        entry = {"id": len(entries) + 1, "number": len(entries) + 1, "changes": 0, **body}
+        entry = {
+            "id": len(entries) + 1,
+            "number": len(entries) + 1,
+            "changes": 0,
+            "user": {"login": "github-actions[bot]"},
+            **body,
+        }
         entries.append(entry)
         return entry
 

@@ -189,6 +189,8 @@ def _copies(state: ResourceState | None, members: list[ClusterFacts]) -> dict[st
         return {}
     hidden = isinstance(state.inputs.get("templates"), Secret)
     inputs = reveal(state.inputs)
+    rules = state.inputs.get("overrideRules") or []  # what they set may be secret, and stays so in what comes of it
+    rules = inputs["overrideRules"] if isinstance(rules, Secret) else rules
     templates = inputs.get("templates") if isinstance(inputs.get("templates"), list) else []
     placement = inputs.get("placement") or {}
     chosen = [facts for facts in members if matches(facts, placement.get("clusterAffinity") or {})]
@@ -197,7 +199,7 @@ def _copies(state: ResourceState | None, members: list[ClusterFacts]) -> dict[st
         given = shares(template, [facts.name for facts in chosen], placement.get("replicaScheduling") or {})
         for facts in chosen:
             if facts.name in given:
-                item = render(template, facts, replicas=given[facts.name], rules=inputs.get("overrideRules") or [])
+                item = render(template, facts, replicas=given[facts.name], rules=rules)
                 copies.setdefault(facts.name, []).append(_hide(item) if hidden else item)
     return copies
 

@@ -56,7 +56,8 @@ def shown(obj: Object, path: tuple[str | int, ...], value: Any) -> Any:
             if step in _WITH_VALUES and "value" in path[index + 1 :]:
                 return HIDDEN
         return _without_values(value)
-    return masked(value)
+    # An override of a Secret is for the workload's other objects as well: a ConfigMap may hold a value that is secret.
+    return redacted(value) if isinstance(value, str) else masked(value)
 
 
 def masked(value: Any) -> Any:

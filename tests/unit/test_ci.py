@@ -33,6 +33,9 @@ class Recorder:
         self.open = list(issues)
         self.done = []
 
+    def is_mine(self, entry):
+        return entry.get("author", "us") == "us"
+
     def comments(self):
         return self.held
 
@@ -104,6 +107,83 @@ def test_a_stack_has_one_issue_while_there_is_drift(outcome, issues, verbs):
     found = Recorder(issues=issues)
     forge.issue(found, "dev", outcome, "the report")
     assert [entry[0] for entry in found.done] == verbs
+
+
+FOREIGN = [
+    {"id": 1, "body": "<!-- flotilla drift dev -->\n\nby somebody", "author": "somebody"},
+    {"id": 2, "body": "<!-- flotilla drift production -->\n\n`x` <!-- flotilla drift dev -->"},
+    {"id": 3, "body": "<!-- flotilla drift dev-eu -->"},
+    {"id": 4, "body": "see <!-- flotilla drift dev -->"},
+]
+
+
+@pytest.mark.parametrize("entry", FOREIGN, ids=["another author", "another stack", "a longer name", "a quotation"])
+def test_a_clean_run_closes_only_the_issue_of_its_stack_that_the_job_itself_wrote(entry):
+    """A field manager called `<!-- flotilla drift dev -->` in production's report closed production's issue."""
+    found = Recorder(issues=[entry])
+    forge.issue(found, "dev", 0, "")
+    assert found.done == []
+    forge.issue(found, "dev", 3, "the report")
+    assert [verb for verb, *_ in found.done] == ["open"]
+
+
+def test_a_comment_that_somebody_else_wrote_is_not_taken_over():
+    found = Recorder([{"id": 1, "body": "<!-- flotilla preview dev -->", "author": "somebody"}])
+    forge.comment(found, "dev", 0, "the plan", "")
+    assert found.done[0][0] == "add"
+
+
+@pytest.mark.parametrize("stack", ["dev --> @team", "a/b", "", "dev\n", "x" * 101])
+def test_a_name_that_could_break_a_mark_is_refused(stack):
+    found = Recorder()
+    for call in (lambda: forge.comment(found, stack, 0, "", ""), lambda: forge.issue(found, stack, 3, "")):
+        with pytest.raises(SystemExit, match="no name of a stack"):
+            call()
+    assert found.done == []
+
+
+def test_the_author_is_the_token_s_own_user(monkeypatch):
+    environment = {"GITHUB_TOKEN": "t", "GITHUB_API_URL": "https://a", "GITHUB_REPOSITORY": "us/fleet"}
+    ours, theirs = {"user": {"login": "github-actions[bot]"}}, {"user": {"login": "github-actions"}}
+    github = forge.GitHub(environment)
+    assert github.is_mine(ours)
+    assert not github.is_mine(theirs)
+    assert forge.GitHub({**environment, "FLOTILLA_FORGE_USER": "github-actions"}).is_mine(theirs)
+    gitlab = forge.GitLab({"CI_API_V4_URL": "https://a", "GITLAB_TOKEN": "t", "CI_PROJECT_ID": "1"})
+    monkeypatch.setattr(gitlab._api, "call", lambda *asked: {"id": 7} if asked == ("GET", "/user") else None)
+    assert gitlab.is_mine({"author": {"id": 7}})
+    assert not gitlab.is_mine({"author": {"id": 8}})
+
+
+def test_what_is_cut_leaves_no_span_and_no_row_open():
+    row = "| " + " | ".join(["`cell`"] * 7) + " |"
+    found = Recorder()
+    forge.issue(found, "dev", 3, "\n".join([row] * 2000))
+    body = found.done[0][2]
+    assert len(body) < 65_536
+    assert {line for line in body.splitlines() if "cell" in line} == {row}
+    assert body.endswith("the job's log has it all")
+
+
+HOSTILE = "x`` @team <!-- flotilla drift production --> | [a](http://b) ![c](http://d) <img src=x>\n\n## new\x1b[31m"
+
+
+def test_a_plan_s_text_is_read_by_nobody():
+    found = Recorder()
+    forge.comment(found, "dev", 0, "```\n</details> @team <!-- flotilla preview production -->\n````", HOSTILE)
+    body = found.done[0][1]
+    assert body.startswith("<!-- flotilla preview dev -->")
+    opened, fences = "", 0
+    for line in body.splitlines():
+        if line.startswith("```") and not opened:
+            opened, fences = line.removesuffix("text"), fences + 1
+        elif opened and line == opened:
+            opened = ""
+        elif not opened:
+            assert "@team" not in line
+            assert "<!-- flotilla preview production" not in line
+    assert fences == 2
+    assert not opened
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Values of Secrets are in nothing that is printed: by an object's kind where we print, by redaction where others do."""
+"""Values of Secrets are in nothing that is printed, by us or in texts of others."""
 
 import base64
 import json
