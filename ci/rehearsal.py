@@ -148,6 +148,7 @@ def rehearse(project: Path, stack: str) -> FakeForge:
         event = Path(folder) / "event.json"
         event.write_text(json.dumps({"pull_request": {"number": 7}}))
         play = Rehearsal(project, stack, forge, url, event)
+        play.step("check")
         play.step("preview")
         _hold(len(forge.comments) == 1 and "joins" in forge.comments[0]["body"], "the plan is a comment")
         play.step("up")

@@ -20,7 +20,7 @@ _COLOURS = {
 def mermaid(graph: Graph) -> str:
     """Return a flowchart in Mermaid's syntax."""
     ids = {node.id: f"n{index}" for index, node in enumerate((*graph.workloads, *graph.members))}
-    lines = ["---", f"title: {json.dumps(graph.title, ensure_ascii=False)}", "---", "flowchart LR"]
+    lines = ["---", f"title: {json.dumps(_escaped(graph.title), ensure_ascii=False)}", "---", "flowchart LR"]
     lines += [f"  {ids[node.id]}[{_mermaid_label(node)}]:::{node.state}" for node in graph.workloads]
     lines += [f"  {ids[node.id]}([{_mermaid_label(node)}]):::{node.state}" for node in graph.members]
     for edge in graph.edges:

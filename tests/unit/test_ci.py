@@ -1,6 +1,7 @@
 """The CI templates: what they promise of secrets, pins and rights, and the program that writes comments and issues."""
 
 import re
+import subprocess
 
 import pytest
 import yaml
@@ -23,6 +24,60 @@ def test_workflows_pin_their_actions_and_take_few_rights(path):
             if "uses" in step:
                 assert re.search(r"@[0-9a-f]{40}$", step["uses"]), step["uses"]
             assert "secrets." not in step.get("run", ""), "secrets go through the environment, never through argv"
+
+
+def on_pull_requests():
+    """Every job that a pull request starts, by its workflow's name."""
+    for path in WORKFLOWS:
+        workflow = yaml.safe_load(path.read_text())
+        if "pull_request" in (workflow.get("on") or workflow[True]):  # YAML 1.1 reads `on` as true
+            yield from ((path.name, job) for job in workflow["jobs"].values())
+
+
+def test_the_default_job_of_a_pull_request_has_no_secret_and_no_right_to_write():
+    """It runs the pull request's own program, Makefile and steps."""
+    jobs = [job for name, job in on_pull_requests() if name == "fleet-check.yml"]
+    assert jobs
+    for job in jobs:
+        assert job["permissions"] == {"contents": "read"}
+        assert "environment" not in job
+        assert "secrets." not in str(job)
+        assert "token" not in str(job).lower()
+
+
+def test_a_job_with_secrets_waits_for_reviewers_and_runs_the_base_branch_s_code():
+    with_secrets = [(name, job) for name, job in on_pull_requests() if "secrets." in str(job)]
+    assert [name for name, _ in with_secrets] == ["fleet-preview.yml"]
+    for _, job in with_secrets:
+        assert str(job["environment"]).endswith("-preview")
+        checkouts = [step["with"] for step in job["steps"] if "checkout" in step.get("uses", "")]
+        assert [(c.get("path", "."), c["ref"].split(".")[-2]) for c in checkouts] == [
+            (".", "base"),
+            (".proposal", "head"),
+        ]
+        assert not [step for step in job["steps"] if ".proposal" in step.get("run", "")], "nothing of it is run"
+    workflows = {path.name: path.read_text() for path in WORKFLOWS}
+    assert "pull_request_target" not in str(workflows)
+    assert all("Trust:" in text for text in workflows.values())
+
+
+def test_gitlab_s_jobs_of_a_merge_request_keep_the_same_boundary():
+    text = (REPOSITORY / "ci" / "gitlab" / "fleet.gitlab-ci.yml").read_text()
+    jobs = yaml.safe_load(text)
+    assert "Trust:" in text
+    assert "environment" not in jobs["check"]
+    assert jobs["preview"]["environment"]["name"] == "$STACK-preview"
+    assert jobs["preview"]["rules"][0]["when"] == "manual"
+    commands = jobs["preview"]["before_script"]
+    assert commands.index("cd ../base") < commands.index("make install"), "the target branch's Makefile"
+
+
+def test_the_check_refuses_to_run_a_pull_request_s_code_beside_secrets():
+    command = ["bash", str(REPOSITORY / "ci" / "steps" / "check.sh")]
+    environment = {"PATH": "/usr/bin:/bin", "STACK": "dev", "PULUMI_CONFIG_PASSPHRASE": "x"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "nothing was run" in done.stderr
 
 
 class Recorder:
