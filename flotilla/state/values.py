@@ -13,7 +13,7 @@ from typing import Any
 from google.protobuf import struct_pb2
 
 from flotilla.errors import EngineError
-from flotilla.kube.secrecy import remember_value
+from flotilla.kube.secrecy import remember_value, without_user_info
 
 SIGNATURE_KEY = "4dabf18193072939515e22adb298388d"
 _SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a signature
@@ -155,9 +155,11 @@ def reveal(value: Any) -> Any:
 
 
 def mask(value: Any) -> Any:
-    """Return a copy for people: secrets and unknowns as Pulumi shows them."""
+    """Return a copy for people: secrets and unknowns as Pulumi shows them, URLs without user name and password."""
     if isinstance(value, Secret):
         return "[secret]"
+    if isinstance(value, str):
+        return without_user_info(value)
     if value is UNKNOWN:
         return "[unknown]"
     if isinstance(value, dict):

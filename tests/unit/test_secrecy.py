@@ -1,14 +1,20 @@
 """Values of Secrets are in nothing that is printed, by us or in texts of others."""
 
 import base64
+import io
 import json
+import os
 
+import pulumi
 import pytest
+import yaml
 from pulumi.runtime.config import CONFIG
 
 from components.configuration import take_config
+from flotilla.cli.main import _report
 from flotilla.drift.findings import Layer, Mend, changed
-from flotilla.errors import ClusterError
+from flotilla.engine.stack import EmbeddedStack
+from flotilla.errors import ClusterError, EngineError
 from flotilla.karmada.api import Work
 from flotilla.karmada.placement import ClusterFacts
 from flotilla.karmada.render import render
@@ -19,7 +25,10 @@ from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Difference
 from flotilla.kube.wire import ApiError, Peer, Request
 from flotilla.observe.resources import hide
-from flotilla.state.values import Secret, seal
+from flotilla.state.config import Project
+from flotilla.state.crypto import PassphraseCrypter
+from flotilla.state.values import Secret, mask, seal
+from tests.conformance.file_resource import FileResource
 
 VALUE = "MARKER-of-a-secret"
 ENCODED = base64.b64encode(VALUE.encode()).decode()
@@ -179,6 +188,11 @@ def test_a_server_with_a_password_in_its_url_is_named_without():
     assert "open-sesame" not in str(refused.value)
 
 
+def test_a_proxy_s_password_is_in_no_plan():
+    assert mask({"proxyURL": "http://anna:open-sesame@proxy:3128/x"}) == {"proxyURL": "http://proxy:3128/x"}
+    assert mask("image registry:5000/a@sha256:00 at https://b/c") == "image registry:5000/a@sha256:00 at https://b/c"
+
+
 def test_an_output_of_another_shape_than_its_secret_input_is_secret_as_a_whole():
     """A refresh that finds one rule more must not leave the first one's value in the state in clear."""
     assert seal(["a", "b"], [Secret("a")]) == Secret(["a", "b"])
@@ -255,7 +269,58 @@ def test_the_program_takes_its_configuration_out_of_the_environment(monkeypatch)
         value_of = take_config("flotilla")
         assert value_of("members") == VALUE
         assert value_of("workloads") is None
-        assert VALUE not in children.os.environ.values()
-        assert "PULUMI_CONFIG_SECRET_KEYS" not in children.os.environ
+        assert VALUE not in os.environ.values()
+        assert "PULUMI_CONFIG_SECRET_KEYS" not in os.environ
     finally:
         CONFIG.set(before)
+
+
+def test_a_failing_program_has_its_configuration_neither_in_the_environment_nor_in_its_error(tmp_path, monkeypatch):
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "unit")
+    crypter = PassphraseCrypter("unit")
+    (tmp_path / "Pulumi.yaml").write_text("name: unit\nruntime: python\n")
+    config = {"unit:key": {"secure": crypter.encrypt(VALUE)}}
+    stack_file = tmp_path / "Pulumi.dev.yaml"
+    stack_file.write_text(yaml.safe_dump({"encryptionsalt": crypter.state, "config": config}))
+    seen = {}
+
+    def program():
+        seen.update(os.environ, value=pulumi.Config("unit").require("key"))
+        raise RuntimeError(f"a library can't use {seen['value']}")
+
+    stack = EmbeddedStack(Project.load(tmp_path), "dev", tmp_path / "state", program=program)
+    with pytest.raises(EngineError, match="a library can't use") as failed:
+        stack.preview()
+    assert seen.pop("value") == VALUE
+    assert VALUE not in str(seen)
+    assert "PULUMI_CONFIG" not in seen
+    assert VALUE not in str(failed.value)
+
+    class Options:
+        debug = True
+
+    stream = io.StringIO()
+    monkeypatch.setattr("sys.stderr", stream)
+    try:
+        raise failed.value
+    except EngineError as error:
+        _report(error, Options, 1)
+    assert "Traceback" in stream.getvalue()
+    assert "RuntimeError" in stream.getvalue()
+    assert VALUE not in stream.getvalue()
+
+
+def test_a_resource_that_fails_with_its_secret_leaves_it_in_no_failure_and_no_state(tmp_path, monkeypatch):
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "unit")
+    (tmp_path / "Pulumi.yaml").write_text("name: unit\nruntime: python\n")
+
+    def program():
+        FileResource("a", {"folder": str(tmp_path / VALUE), "value": "x", "secret": pulumi.Output.secret(VALUE)})
+
+    events = []
+    stack = EmbeddedStack(Project.load(tmp_path), "dev", tmp_path / "state", program=program, listener=events.append)
+    result = stack.up()
+    assert result.failures
+    assert "[secret]" in result.failures[0]
+    assert VALUE not in str(result.failures)
+    assert VALUE not in str([event.error for event in events])
