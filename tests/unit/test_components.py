@@ -213,3 +213,24 @@ def test_every_component_has_its_type_token(run, installed):
     for name in components.__all__:
         if not name.endswith("Args"):
             assert f"flotilla:index:{name}" in tokens
+
+
+def test_what_an_override_sets_in_a_secret_is_a_secret_of_the_state(run, absolute, project):
+    """It stood in clear in the OverridePolicy's inputs, the rollout's, and in every plan."""
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "door"}, "data": {"token": "b25l"}}
+    (project / "door.yaml").write_text(yaml.safe_dump(secret))
+    patches = [
+        {"op": "replace", "path": "/data/token", "value": "dHdv"},
+        {"op": "add", "path": "/metadata/labels", "value": {"a": "b"}},
+    ]
+    overrides = [{"clusters": ["member2"], "patches": patches}]
+    door = {"name": "door", "placement": {"clusters": ["member2"]}, "overrides": overrides}
+    absolute["workloads"] = [{**door, "manifests": [str(project / "door.yaml")]}]
+    registered = run(absolute)
+    for rules in (
+        registered["door-override"].inputs["spec"]["overrideRules"],
+        registered["door-rollout"].inputs["overrideRules"],
+    ):
+        token, label = rules[0]["overriders"]["plaintext"]
+        assert hidden(token["value"]) == "dHdv"
+        assert label["value"] == {"a": "b"}, "what is no secret stays readable"
