@@ -227,10 +227,16 @@ def test_what_an_override_sets_in_a_secret_is_a_secret_of_the_state(run, absolut
     door = {"name": "door", "placement": {"clusters": ["member2"]}, "overrides": overrides}
     absolute["workloads"] = [{**door, "manifests": [str(project / "door.yaml")]}]
     registered = run(absolute)
-    for rules in (
-        registered["door-override"].inputs["spec"]["overrideRules"],
-        registered["door-rollout"].inputs["overrideRules"],
-    ):
-        token, label = rules[0]["overriders"]["plaintext"]
-        assert hidden(token["value"]) == "dHdv"
-        assert label["value"] == {"a": "b"}, "what is no secret stays readable"
+    for name in ("door-override", "door-rollout"):
+        inputs = registered[name].inputs
+        assert "dHdv" in str(inputs)
+        assert "dHdv" not in str(open_part(inputs)), name
+
+
+def open_part(value):
+    """A value without its secrets."""
+    if isinstance(value, list):
+        return [open_part(entry) for entry in value]
+    if not isinstance(value, dict):
+        return value
+    return "[secret]" if SIGNATURE_KEY in value else {key: open_part(entry) for key, entry in value.items()}
