@@ -103,7 +103,8 @@ def _ask_ps(field: str, pid: int) -> str:
     """Return what ps says of a process, where there is no /proc (macOS)."""
     if Path("/proc/self").exists():
         return ""
-    result = subprocess.run(["ps", "-o", f"{field}=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    command = ["ps", "-o", f"{field}=", "-p", str(pid)]
+    result = subprocess.run(command, env=children.environment(), capture_output=True, text=True, check=False)
     return result.stdout.strip()
 
 

@@ -1,5 +1,6 @@
 """Values of Secrets are in nothing that is printed, by us or in texts of others."""
 
+import ast
 import base64
 import io
 import json
@@ -29,6 +30,7 @@ from flotilla.state.config import Project
 from flotilla.state.crypto import PassphraseCrypter
 from flotilla.state.values import Secret, mask, seal
 from tests.conformance.file_resource import FileResource
+from tests.conftest import REPOSITORY
 
 VALUE = "MARKER-of-a-secret"
 ENCODED = base64.b64encode(VALUE.encode()).decode()
@@ -259,6 +261,23 @@ def test_programs_that_are_started_do_not_inherit_secrets(monkeypatch):
     monkeypatch.setenv("PULUMI_CONFIG_FLOTILLA__TOKEN", VALUE)
     assert VALUE not in children.environment(KUBECONFIG="a").values()
     assert children.environment(KUBECONFIG="a")["KUBECONFIG"] == "a"
+
+
+def started_programs():
+    """Every call in the package that starts a program: its place, and whether it says the environment."""
+    for file in sorted((REPOSITORY / "flotilla").rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("subprocess.run", "subprocess.Popen"):
+                yield f"{file.name}:{node.lineno}", "env" in {keyword.arg for keyword in node.keywords}
+
+
+def test_every_program_that_is_started_is_given_its_environment():
+    """The next one, too: without `env` it would inherit the passphrase."""
+    found = dict(started_programs())
+    assert len(found) >= 8
+    assert [place for place, given in found.items() if not given] == []
+    uses = [file for file in (REPOSITORY / "flotilla").rglob("*.py") if "**os.environ" in file.read_text()]
+    assert uses == []
 
 
 def test_the_program_takes_its_configuration_out_of_the_environment(monkeypatch):
