@@ -193,7 +193,7 @@ class KarmadaProcesses(Controllers):
 
     def _written_by(self, name: str, argument: str) -> str:
         """Run one of the programs with an argument that ends it, and return what it writes."""
-        command = [self.programs / name, argument]
+        command = [str(self.programs / name), argument]
         environment = children.environment()
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=30)
         return done.stdout + done.stderr
