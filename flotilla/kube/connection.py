@@ -18,7 +18,7 @@ from kubernetes.client import Configuration
 from kubernetes.config import ConfigException, new_client_from_config_dict
 
 from flotilla.errors import ClusterError
-from flotilla.kube import children, plugins
+from flotilla.kube import children, keys, plugins
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.endpoint import Endpoint
 from flotilla.kube.following import Event, Followed
@@ -61,16 +61,17 @@ class Connection(Endpoint):
         settings.connection_pool_maxsize = concurrency
         settings.retries = False
         # A token that is kept in a file is read at each request: the package would keep the one of now.
-        plain = children.without_secrets(kubeconfigs.without_token_file(document))
+        plain = children.without_secrets(keys.without(kubeconfigs.without_token_file(document)))
         try:
             with plugins.complaints() as complaints:
                 client = new_client_from_config_dict(plain, client_configuration=settings, persist_config=False)
         except ConfigException as error:
             raise ClusterError(f"{name}: the kubeconfig can't be used: {plugin_text(str(error))}") from None
         self._document = document
-        self._complaints = complaints
         self._settings = client.configuration
         self._pool = client.rest_client.pool_manager
+        unreadable = keys.load(self._pool, document)
+        self._complaints = [*complaints, *([unreadable] if unreadable else [])]
         self._timeout = timeout
         self._slots = threading.BoundedSemaphore(concurrency)
 

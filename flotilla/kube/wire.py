@@ -211,9 +211,12 @@ def _redacted_details(details: Object | None, secrets: set[str]) -> Object | Non
 
 
 def no_credentials(name: str, complaints: list[str]) -> ClusterError:
-    """Return the error for a cluster whose credential plugin failed; its own text is redacted already."""
-    message = f"{name}: the credential plugin of its kubeconfig failed: {'; '.join(complaints)}"
-    return ClusterError(message, hint="run the plugin's command by itself; what looks like a token isn't repeated here")
+    """Return the error for a cluster whose credentials can't be used; a plugin's own text is redacted already."""
+    message = f"{name}: the credentials of its kubeconfig can't be used: {'; '.join(complaints)}"
+    hint = (
+        "try the kubeconfig with kubectl, and a plugin's command by itself; what looks like a token isn't repeated here"
+    )
+    return ClusterError(message, hint=hint)
 
 
 def group_path(api_version: str) -> str:

@@ -18,7 +18,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from kubernetes.config import kube_config
 
 from flotilla.agent import Toolbox, Workplace
 from flotilla.cli.main import main
@@ -285,7 +284,6 @@ def assert_nowhere(planted):
     printed = "\n".join(planted.printed)
     assert planted.leaks(printed) == [], [line for line in printed.splitlines() if planted.leaks(line)][:5]
 
-    kube_config._cleanup_temp_files()  # what the `kubernetes` package does when a process ends
     left = [file for file in (planted.folder / "temporary").rglob("*") if file.is_file()]
     left += [file for file in (planted.project / ".flotilla" / "state").rglob("*") if file.is_file()]
     left += [*planted.project.glob("*.html"), *planted.project.glob("*.svg")]

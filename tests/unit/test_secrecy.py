@@ -5,6 +5,7 @@ import base64
 import io
 import json
 import os
+import ssl
 
 import pulumi
 import pytest
@@ -16,6 +17,7 @@ from flotilla.cli.main import _report
 from flotilla.drift.findings import Layer, Mend, changed
 from flotilla.engine.stack import EmbeddedStack
 from flotilla.errors import ClusterError, EngineError
+from flotilla.karmada import pki
 from flotilla.karmada.api import Work
 from flotilla.karmada.placement import ClusterFacts
 from flotilla.karmada.render import render
@@ -226,6 +228,29 @@ def plugin(folder, body):
         ],
         "contexts": [{"name": "a", "context": {"cluster": "a", "user": "a"}}],
     }
+
+
+def test_a_connection_leaves_no_key_in_a_file_not_even_if_the_process_is_killed(tmp_path, monkeypatch):
+    made = pki.issue(["127.0.0.1"], lifetime_days=1, ca_lifetime_days=1)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    document = plugin(tmp_path, "")
+    (tmp_path / "plugin").unlink()
+    document["clusters"][0]["cluster"] = {
+        "server": "https://127.0.0.1:1",
+        "certificate-authority-data": base64.b64encode(made.ca_cert.encode()).decode(),
+    }
+    encoded = {"certificate": made.cert, "key": made.key}
+    user = {f"client-{part}-data": base64.b64encode(text.encode()).decode() for part, text in encoded.items()}
+    document["users"][0]["user"] = user
+    connection = Connection(document, name="a")
+    assert list(tmp_path.iterdir()) == []
+    context = connection._pool.connection_pool_kw["ssl_context"]
+    assert context.get_ca_certs()
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    user["client-key-data"] = base64.b64encode(b"no key").decode()
+    with pytest.raises(ClusterError, match="can't be read"):
+        Connection(document, name="a").request("GET", "/version", doing="asking")
+    assert list(tmp_path.iterdir()) == []
 
 
 CREDENTIAL = {
