@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 
 import pulumi
+from pulumi.runtime.config import CONFIG
 
 
-def take_config(project: str) -> Callable[[str], str | None]:
-    """Return what gives a key's value as text, decrypted.
+def take_config() -> dict[str, str]:
+    """Return the stack's configuration: by `project:key`, as texts, decrypted.
 
     Pulumi's language host puts the decrypted configuration into the program's environment, which every exec plugin
     and every other child process would inherit. It moves into the SDK, where `pulumi.Config` finds it.
@@ -19,4 +19,4 @@ def take_config(project: str) -> Callable[[str], str | None]:
     secret_keys = os.environ.pop("PULUMI_CONFIG_SECRET_KEYS", None)
     if given:
         pulumi.runtime.set_all_config(json.loads(given), json.loads(secret_keys or "[]"))
-    return pulumi.Config(project).get
+    return dict(CONFIG.get())

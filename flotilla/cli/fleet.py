@@ -12,6 +12,7 @@ from flotilla.cli.output import Output, failed, plan_document
 from flotilla.cli.policy import tell, verdicts_of
 from flotilla.cli.stack_options import agreed, engine_options, load_fleet, setting_of, stack_options
 from flotilla.cli.status import paint_status
+from flotilla.config.needs import known_kinds
 from flotilla.deploy.access import control_plane_of
 from flotilla.deploy.interface import Setting, Stack, open_stack
 from flotilla.deploy.plan import fleet_plan
@@ -71,6 +72,13 @@ def _show(options: argparse.Namespace, output: Output, stack: Stack, result: Res
     )
 
 
+def _refused(result: Result) -> bool:
+    """Write why a plan may not be carried out as it stands; True where anything speaks against it."""
+    refusals = fleet_plan(result).refusals
+    sys.stderr.writelines(f"error: {refusal}; nothing was changed\n" for refusal in refusals)
+    return bool(refusals)
+
+
 def _preview(options: argparse.Namespace) -> ExitCode:
     output = Output(as_json=options.json, quiet=True)
     stack = _open(options, output)
@@ -78,7 +86,7 @@ def _preview(options: argparse.Namespace) -> ExitCode:
     _show(options, output, stack, result, "Plan")
     if failed(result):
         return ExitCode.FAILED
-    if tell(verdicts_of(options, result)):
+    if _refused(result) | tell(verdicts_of(options, result)):
         return ExitCode.REFUSED
     return ExitCode.DRIFT if options.expect_no_changes and result.changes else ExitCode.DONE
 
@@ -93,6 +101,8 @@ def _up(options: argparse.Namespace) -> ExitCode:
         _show(options, output, stack, planned, "Plan")
     if failed(planned):
         return ExitCode.FAILED
+    if _refused(planned):
+        return ExitCode.REFUSED
     if tell(verdicts_of(options, planned)):
         sys.stderr.write("error: refused by policy; nothing was changed\n")
         return ExitCode.REFUSED
@@ -147,9 +157,12 @@ def _destroy(options: argparse.Namespace) -> ExitCode:
 def _validate(options: argparse.Namespace) -> ExitCode:
     fleet = load_fleet(options)
     output = Output(as_json=options.json)
+    notes = known_kinds(fleet, options.project.resolve(), None).messages
     if options.json:
-        output.json({"stack": options.stack, "valid": True})
+        output.json({"stack": options.stack, "valid": True, **({"notes": list(notes)} if notes else {})})
     else:
+        for note in notes:
+            output.console.print(note, style="yellow", markup=False)
         output.console.print(
             f"stack {options.stack} is valid: {len(fleet.members)} members, {len(fleet.workloads)} workloads"
         )

@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import yaml
+from yaml import safe_dump
 
 from flotilla.errors import EngineError
-from flotilla.kube import children
+from flotilla.kube import children, yaml
 from flotilla.kube.objects import differences
 from flotilla.kube.secrecy import redacted, remember_value
 from flotilla.providers import Live
@@ -74,7 +74,7 @@ class HelmProvider:
         command = [program, "show", "chart", str(inputs["chart"]), *_chart_arguments(inputs)]
         environment = children.environment()
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        return str(yaml.safe_load(done.stdout)["version"]) if not done.returncode else str(inputs["version"])
+        return str(yaml.load(done.stdout)["version"]) if not done.returncode else str(inputs["version"])
 
     def diff(self, old: ResourceState, inputs: Properties) -> Diff:
         """Compare inputs; a release can't be renamed or moved."""
@@ -156,7 +156,7 @@ class _Session:
         self._namespace = str(inputs["namespace"])
         self._environment = children.environment(KUBECONFIG=str(_private(folder / "kubeconfig", kubeconfig)))
         remember_value(inputs.get("values"))
-        self._values = _private(folder / "values.yaml", yaml.safe_dump(inputs.get("values") or {}))
+        self._values = _private(folder / "values.yaml", safe_dump(inputs.get("values") or {}))
 
     def run(self, verb: str, *arguments: str) -> str:
         """Run helm; its last words become the error."""
