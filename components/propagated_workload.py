@@ -13,6 +13,7 @@ import pulumi
 from components.karmada_control_plane import KarmadaControlPlane
 from components.kubernetes_object import KubernetesObject, type_token
 from components.rollout import Rollout
+from components.secret_patches import sealed_patches
 from components.served_kinds import ServedKinds
 from flotilla.karmada.kinds import (
     BUILT_IN,
@@ -161,6 +162,9 @@ class PropagatedWorkload(pulumi.ComponentResource):
             # rollout is waited for. A deletion would come after it, and the rollout would wait for it in vain.
             rules = self._args.get("override_rules") or []
             override = override_policy(name, namespace=scope, templates=overridden, rules=rules)
+            override["spec"]["overrideRules"] = sealed_patches(
+                override["spec"]["overrideRules"], self._args["manifests"]
+            )
             declared.append(KubernetesObject(f"{self._name}{suffix}-override", override, self._after(before)))
         return declared
 
@@ -195,7 +199,7 @@ class PropagatedWorkload(pulumi.ComponentResource):
             "workload": self._name,
             "templates": _secret_if_needed(manifests),
             "placement": policy["spec"]["placement"],
-            "overrideRules": self._args.get("override_rules") or [],
+            "overrideRules": sealed_patches(self._args.get("override_rules") or [], manifests),
             "controlPlane": self._args["control_plane"].cluster_id,
             "members": self._args.get("members") or {},
             "timeout": self._args.get("timeout", 300),

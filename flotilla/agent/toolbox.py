@@ -17,6 +17,7 @@ from flotilla.agent.looking import Looking
 from flotilla.agent.tool import Refused, Tool
 from flotilla.agent.workplace import Workplace
 from flotilla.errors import FlotillaError
+from flotilla.kube.secrecy import redacted
 
 AUDIT_FILE = Path(".flotilla") / "audit.jsonl"
 """The audit log's place in a project, by default."""
@@ -59,10 +60,11 @@ class Toolbox:
             answer = self._answer(name, arguments)
             outcome, told = "done", ""
         except Refused as error:
-            outcome, told = "refused", error.message
+            outcome, told = "refused", redacted(error.message)
+            error.message = told
             raise
         except FlotillaError as error:
-            told = error.message
+            error.message = told = redacted(error.message)
             raise
         else:
             return answer

@@ -13,6 +13,8 @@ from flotilla import __version__
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.config.problems import ConfigError
 from flotilla.errors import FlotillaError
+from flotilla.kube.secrecy import redacted
+from flotilla.untrusted import printable
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -38,8 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _report(error: FlotillaError, options: argparse.Namespace, code: ExitCode) -> ExitCode:
     if options.debug:
-        traceback.print_exc()
-    sys.stderr.write(f"error: {error}\n")
+        sys.stderr.write(printable(redacted(traceback.format_exc())))
+    sys.stderr.write(printable(redacted(f"error: {error}")) + "\n")
     return code
 
 

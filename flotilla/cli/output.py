@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 import yaml
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.text import Text
 
 from flotilla.deploy.interface import EngineName
 from flotilla.deploy.plan import FleetPlan, change_text
 from flotilla.engine.steps import CHANGING, Op, Phase, Result, Step, StepEvent
 from flotilla.state.values import mask
+from flotilla.untrusted import json_safe, one_line, printable, unsafe
 
 JSON_VERSION = 1
 _SYMBOLS = {
@@ -44,14 +47,29 @@ def write_document(document: dict[str, Any], *, as_yaml: bool = False) -> None:
     versioned = {"version": JSON_VERSION, **document}
     if as_yaml:
         plain = json.loads(json.dumps(versioned))  # tuples and enums are no YAML
-        sys.stdout.write("---\n" + yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
+        readable = not unsafe(json.dumps(plain, ensure_ascii=False))  # else every special character is escaped
+        sys.stdout.write("---\n" + yaml.safe_dump(plain, sort_keys=False, allow_unicode=readable))
     else:
-        sys.stdout.write(json.dumps(versioned, indent=2, ensure_ascii=False) + "\n")
+        sys.stdout.write(json_safe(json.dumps(versioned, indent=2, ensure_ascii=False)) + "\n")
 
 
 def printer() -> Console:
     """Return what prints to standard output; in a pipe a row of a table is a line, however long."""
-    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+    return SafeConsole(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+
+
+def complain(text: str, *, kind: str = "error") -> None:
+    """Write one line about something that went wrong to standard error; what follows its first line is indented."""
+    sys.stderr.write(printable(f"{kind}: {text}".replace("\n", "\n  ")) + "\n")
+
+
+class SafeConsole(Console):
+    """A console whose prints carry no control characters of others, whatever renders them."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Render as rich does; rich's own control codes and line ends stay, and links are made by nobody here."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=printable(segment.text))
 
 
 class Output:
@@ -61,7 +79,7 @@ class Output:
         """Choose the form."""
         self.as_json = as_json
         self.console = printer()
-        self.progress_console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self.progress_console = SafeConsole(stderr=True, highlight=False, soft_wrap=True)
         self._quiet = quiet
 
     def json(self, document: dict[str, Any]) -> None:
@@ -77,7 +95,7 @@ class Output:
         """Print a step's end: what changed, how long it took, why it failed."""
         step = event.step
         if event.phase is Phase.FAILED:
-            self.progress_console.print(Text(f"  failed {step.op} {step.name}: {event.error}", style="red"))
+            self.progress_console.print(Text(f"  failed {step.op} {step.name}: {one_line(event.error)}", style="red"))
         elif event.phase is Phase.DONE and step.op in CHANGING and not self._quiet:
             symbol, style = _OPERATIONS.get(step.op, ("·", ""))
             took = f"  {event.seconds:.1f} s" if event.seconds > _SLOW_SECONDS else ""
@@ -119,7 +137,7 @@ class Output:
             self.console.print("\nclusters")
         for cluster in plan.clusters:
             symbol, style = _SYMBOLS[cluster.verb]
-            details = "; ".join(cluster.details)
+            details = one_line("; ".join(cluster.details))
             self.console.print(
                 Text(f"  {symbol} {cluster.name} {cluster.verb}{': ' + details if details else ''}", style=style)
             )
@@ -134,10 +152,10 @@ class Output:
             if workload.question:
                 self.console.print(Text(f"      {workload.question}", style="yellow"))
             if workload.problem:
-                self.console.print(Text(f"      {workload.problem}", style="red"))
+                self.console.print(Text(f"      {one_line(workload.problem)}", style="red"))
             for copy in workload.copies:
                 symbol, style = _SYMBOLS[copy.verb]
-                details = "; ".join(copy.details) or "no change"
+                details = one_line("; ".join(copy.details)) or "no change"
                 self.console.print(Text(f"    {symbol} on {copy.cluster}: {details}", style=style))
             for cluster in workload.unscheduled:
                 text = f"    ! won't be scheduled on {cluster.cluster}: taint {cluster.taint}"
@@ -150,7 +168,7 @@ class Output:
             counts = ", ".join(f"{number} to {op.replace('-', ' ')}" for op, number in sorted(counter.items()))
             self.console.print(f"    {cluster}: {counts}")
             for line in plan.changed.get(cluster, []):
-                self.console.print(Text(f"      ~ {line}", style="yellow"))
+                self.console.print(Text(f"      ~ {one_line(line)}", style="yellow"))
 
     def _detail(self, result: Result) -> None:
         self.console.print("\nresources")
@@ -159,7 +177,7 @@ class Output:
             self.console.print(Text(f"  {symbol:2} {step.op:7} {step.type}  {step.name}", style=style))
             for change in step.changes:
                 forces = " (forces replacement)" if change.replaces else ""
-                self.console.print(Text(f"       {change.text}: {_pair(step, change)}{forces}", style=style))
+                self.console.print(Text(f"       {change.text}: {one_line(_pair(step, change))}{forces}", style=style))
 
     def _rendered(self, plan: FleetPlan) -> None:
         for cluster, objects in sorted(plan.rendered.items()):
@@ -177,7 +195,7 @@ def _as_written(obj: dict[str, Any]) -> dict[str, Any]:
 def failed(result: Result) -> bool:
     """Write what failed to standard error, a line each; True where anything did."""
     for failure in result.failures:
-        sys.stderr.write(f"error: {failure}\n")
+        complain(failure)
     return bool(result.failures)
 
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
 from flotilla.cli.exit_codes import ExitCode
-from flotilla.cli.output import Output, failed
+from flotilla.cli.output import Output, complain, failed
 from flotilla.cli.stack_options import engine_options, setting_of, stack_options
 from flotilla.deploy.interface import open_stack
 from flotilla.deploy.policies import judge
 from flotilla.engine.steps import Result
 from flotilla.policy.evaluate import Status, Verdict
+from flotilla.untrusted import one_line
 
 _STYLES = {Status.FAIL: "red", Status.EXEMPT: "yellow", Status.UNDECIDED: "yellow", Status.PASS: "green"}
 
@@ -54,7 +54,7 @@ def tell(verdicts: list[Verdict]) -> bool:
     for verdict in verdicts:
         if verdict.status is Status.FAIL:
             word = "error" if verdict.refuses else "advice"
-            sys.stderr.write(f"{word}: policy {verdict.sentence}\n")
+            complain(f"policy {verdict.sentence}", kind=word)
     return any(verdict.refuses for verdict in verdicts)
 
 
@@ -63,7 +63,7 @@ def _print(console: Console, verdicts: list[Verdict], *, everything: bool) -> No
         if verdict.status is Status.PASS and not everything:
             continue
         word = "refused" if verdict.refuses else "advice" if verdict.status is Status.FAIL else str(verdict.status)
-        what = f": {verdict.message}" if verdict.message else ""
+        what = f": {one_line(verdict.message)}" if verdict.message else ""
         line = f"{word:9} {verdict.rule.name:26} {verdict.resource}{what}"
         console.print(Text(line, style=_STYLES[verdict.status]))
         if verdict.status is Status.FAIL:

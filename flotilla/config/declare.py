@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +22,19 @@ from flotilla.karmada.render import render, shares
 from flotilla.kube.objects import Object
 
 
-def fleet_of_environment(base: Path) -> Fleet:
+def fleet_of_config(values: Mapping[str, str], base: Path) -> Fleet:
     """Return the fleet of the stack that a Pulumi engine runs the program for.
 
-    The engine hands the configuration over decrypted, as one JSON value a key (PULUMI_CONFIG). Inline kubeconfigs are
-    secrets in there; the models keep them as such, and components make them Pulumi secrets.
+    Inline kubeconfigs are secrets in the configuration; the models keep them as such, and components make them Pulumi
+    secrets.
+
+    Args:
+        values: by `project:key`, as texts (JSON for objects), decrypted.
+        base: the folder that relative paths refer to.
 
     Raises:
         ConfigError: with all problems.
     """
-    values = json.loads(os.environ.get("PULUMI_CONFIG") or "{}")
     return parse_fleet(sections_of(values), base=base)
 
 

@@ -282,6 +282,8 @@ def _copies(
         return {}, {}
     hidden = isinstance(state.inputs.get("templates"), Secret)
     inputs = reveal(state.inputs)
+    rules = state.inputs.get("overrideRules") or []  # what they set may be secret, and stays so in what comes of it
+    rules = inputs["overrideRules"] if isinstance(rules, Secret) else rules
     templates = inputs.get("templates") if isinstance(inputs.get("templates"), list) else []
     placement = inputs.get("placement") or {}
     copies: dict[str, list[Object]] = {}
@@ -293,7 +295,7 @@ def _copies(
         refused |= choice.refused
         for facts in members:
             if facts.name in given:
-                item = render(template, facts, replicas=given[facts.name], rules=inputs.get("overrideRules") or [])
+                item = render(template, facts, replicas=given[facts.name], rules=rules)
                 copies.setdefault(facts.name, []).append(_hide(item) if hidden else item)
     return copies, refused
 

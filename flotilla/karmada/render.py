@@ -133,10 +133,19 @@ def _apply(obj: Object, overriders: Object) -> None:
         {"op": step["operator"], "path": step["path"]} | ({"value": step["value"]} if "value" in step else {})
         for step in overriders.get("plaintext") or []
     ]
+    for step in patch:
+        _patch(obj, step)
+
+
+def _patch(obj: Object, step: Object) -> None:
+    """Apply one step of a JSON patch. The library's own text quotes the object, which may be a Secret."""
     try:
-        jsonpatch.apply_patch(obj, patch, in_place=True)
-    except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException) as error:
-        raise ValueError(f"a patch doesn't fit {obj['kind']} {obj['metadata']['name']}: {error}") from None
+        jsonpatch.apply_patch(obj, [step], in_place=True)
+    except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, TypeError) as error:
+        tested = isinstance(error, jsonpatch.JsonPatchTestFailed)
+        why = "the value there is another" if tested else "the object has no such place"
+        which = f"{obj['kind']} {obj['metadata']['name']}: {step['op']} {step['path']}"
+        raise ValueError(f"a patch doesn't fit {which}: {why}") from None
 
 
 def _containers(obj: Object) -> list[Object]:

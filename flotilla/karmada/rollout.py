@@ -20,6 +20,7 @@ from flotilla.karmada.propagation import HEALTH_IGNORED
 from flotilla.karmada.render import render, replicas_of
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object, ObjectRef, differences, ref_of
+from flotilla.kube.secrecy import shown
 
 _REFUSED = "not scheduled"
 Members = Mapping[str, Mapping[str, Any]]
@@ -286,7 +287,8 @@ def _not_sent(work: Work | None, wanted: Object) -> str:
     asked = {key: value for key, value in wanted.items() if key not in ("status", "stringData")}
     different = differences(asked, manifests[0])
     if different:
-        return f"its Work doesn't have {different[0].text} = {different[0].wanted!r} yet"
+        value = shown(wanted, different[0].path, different[0].wanted)
+        return f"its Work doesn't have {different[0].text} = {value!r} yet"
     applied = next((c for c in work.status.conditions if c.type == "Applied"), None)
     if applied is None:
         return "sent, not applied yet"
