@@ -15,6 +15,7 @@ from components.kubernetes_object import KubernetesObject, type_token
 from components.rollout import Rollout
 from components.secret_patches import sealed_patches
 from components.served_kinds import ServedKinds
+from components.withdrawal import Withdrawal
 from flotilla.karmada.kinds import (
     BUILT_IN,
     DEFINITION,
@@ -69,7 +70,7 @@ class PropagatedWorkload(pulumi.ComponentResource):
     """Templates with their PropagationPolicy and OverridePolicy, done when every chosen cluster is healthy.
 
     The order: namespaces; definitions with their policy, until every chosen cluster serves their kinds; the other
-    policies; the other templates; the rollout. A destroy goes the other way.
+    policies; the other templates; the rollout. A destroy goes the other way, and ends when no Ready cluster has a copy.
     """
 
     templates: list[KubernetesObject]
@@ -104,6 +105,13 @@ class PropagatedWorkload(pulumi.ComponentResource):
         # goes by one.
         definitions = [m for m in manifests if custom and kind_of(m) == DEFINITION]
         rest = [m for m in manifests if m not in ahead and m not in definitions]
+        self._withdrawal = Withdrawal(
+            name,
+            manifests,
+            pulumi.ResourceOptions(parent=self),
+            kubeconfig=args["control_plane"].kubeconfig,
+            timeout=args.get("timeout", 300),
+        )
         made = {id(m): self._template(m, []) for m in ahead}
         before: list[pulumi.Resource] = list(made.values())
         policies: list[pulumi.Resource] = []
@@ -175,8 +183,10 @@ class PropagatedWorkload(pulumi.ComponentResource):
         types = [type_token({**manifest, "apiVersion": version}) for version in other_versions(manifest["apiVersion"])]
         aliases = [pulumi.Alias(name=old_name)]
         aliases += [pulumi.Alias(name=n, type_=t) for t in types for n in (name, old_name)]
-        opts = pulumi.ResourceOptions.merge(self._after(before), pulumi.ResourceOptions(aliases=aliases))
-        return KubernetesObject(name, manifest, opts)
+        after = self._after([self._withdrawal, *before])
+        return KubernetesObject(
+            name, manifest, pulumi.ResourceOptions.merge(after, pulumi.ResourceOptions(aliases=aliases))
+        )
 
     def _served(self, custom: list[dict[str, Any]], before: list[pulumi.Resource]) -> ServedKinds:
         listed = sorted({(m["apiVersion"], m["kind"]) for m in custom})

@@ -40,6 +40,11 @@ _DEFAULT_TOLERATIONS = [
 ]
 
 SKIP_AWAIT = "pulumi.com/skipAwait"
+_OWN_ANNOTATIONS = {
+    SKIP_AWAIT: "true",
+    # A foreground deletion would wait for the copies in a dead cluster; a resource of its own waits for the others.
+    "pulumi.com/deletionPropagationPolicy": "background",
+}
 HEALTH_IGNORED = "flotilla.dev/health-ignored"
 """Marks a template whose manifest says `pulumi.com/skipAwait`: a rollout waits until it is applied, and no longer."""
 
@@ -99,7 +104,7 @@ def template(manifest: Object, *, namespace: str, kinds: Kinds = BUILT_IN) -> Ob
         metadata["namespace"] = namespace
     annotations = metadata.get("annotations") or {}
     ignored = {HEALTH_IGNORED: "true"} if annotations.get(SKIP_AWAIT) == "true" else {}
-    metadata["annotations"] = {**annotations, **ignored, SKIP_AWAIT: "true"}
+    metadata["annotations"] = {**annotations, **ignored, **_OWN_ANNOTATIONS}
     return result
 
 

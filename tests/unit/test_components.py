@@ -117,7 +117,10 @@ def test_a_workload_is_policies_templates_and_a_rollout(run, absolute):
     absolute["workloads"][0]["overrides"] = [{"clusters": ["member2"], "image": {"tag": "1.28"}}]
     registered = run(absolute)
     template = registered["deployment-default/nginx"].inputs
-    assert template["metadata"]["annotations"] == {"pulumi.com/skipAwait": "true"}
+    assert template["metadata"]["annotations"] == {
+        "pulumi.com/skipAwait": "true",
+        "pulumi.com/deletionPropagationPolicy": "background",
+    }
     policy = registered["nginx-policy"].inputs["spec"]
     assert policy["placement"]["clusterAffinity"] == {"clusterNames": ["member1", "member2"]}
     assert policy["conflictResolution"] == "Abort"
