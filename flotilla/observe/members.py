@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from kubernetes.utils.quantity import parse_quantity
 
+from flotilla.errors import ClusterError
 from flotilla.karmada.api import CLUSTER_API, Cluster, ClusterStatus, ResourceSummary
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object
@@ -101,11 +102,11 @@ def _read(item: Object) -> MemberStatus:
     """Read one member; a Cluster of an odd form is a member that isn't ready, not the end of the list."""
     try:
         return member_status(Cluster.read(item))
+    except ClusterError as error:
+        reason = error.message
     except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError) as error:
         reason = f"its Cluster object has a form that is not expected ({type(error).__name__})"
-        return MemberStatus(
-            item["metadata"]["name"], "", "", ready=False, reason=reason, since="", nodes_ready=0, nodes=0
-        )
+    return MemberStatus(item["metadata"]["name"], "", "", ready=False, reason=reason, since="", nodes_ready=0, nodes=0)
 
 
 def _usage(summary: ResourceSummary | None) -> dict[str, Usage]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from flotilla.errors import ClusterError
 from flotilla.karmada.api import (
     BINDING_API,
     WORK_API,
@@ -23,7 +24,7 @@ from flotilla.kube.objects import Object, ObjectRef
 _APPLIED_OVERRIDES = ("policy.karmada.io/applied-overrides", "policy.karmada.io/applied-cluster-overrides")
 _KINDS = ("ResourceBinding", "ClusterResourceBinding")
 # What reading an object raises whose fields aren't of the types that the API says.
-_ODD = (ValueError, TypeError, KeyError, AttributeError)
+_ODD = (ClusterError, ValueError, TypeError, KeyError, AttributeError)
 _ORDER = ("Unhealthy", "Pending", "Unknown", "Healthy")
 
 
@@ -114,7 +115,8 @@ def _copies_or_doubt(item: Object, works: _Works) -> list[CopyStatus]:
         return _copies(ResourceBinding.read(item), works)
     except _ODD as error:
         meta = item["metadata"]
-        reason = f"its ResourceBinding has a form that is not expected ({type(error).__name__})"
+        why = error.message if isinstance(error, ClusterError) else type(error).__name__
+        reason = f"its ResourceBinding has a form that is not expected: {why}"
         place = str(meta.get("namespace") or "")
         return [CopyStatus(place, f"ResourceBinding {meta['name']}", "", None, None, (), "Unknown", reason)]
 
