@@ -2,16 +2,15 @@
 
 import json
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from flotilla.errors import FlotillaError
+from flotilla.state import reading
 from flotilla.state.checkpoint import Snapshot, secrets_salt
 from flotilla.state.crypto import PassphraseCrypter
 from tests.unit.fuzzing import ANYTHING, damaged, fuzz, mutated
 
-reading = pytest.importorskip("flotilla.state.reading", reason="states are not read strictly here")
 CRYPTER = PassphraseCrypter("unit")
 URN = "urn:pulumi:dev::flotilla::kubernetes:core/v1:ConfigMap::a"
 SIGNATURE = "4dabf18193072939515e22adb298388d"
