@@ -42,6 +42,13 @@ def read_stack_file(path: Path) -> dict[str, Any]:
     return document
 
 
+def manifest_names(path: Path) -> set[str]:
+    """Return the manifest files that a stack file's workloads name, as far as it is well-formed."""
+    workloads = fleet_sections(path).get("workloads")
+    listed = [entry.get("manifests") for entry in workloads if isinstance(entry, dict)] if isinstance(workloads, list) else []
+    return {name for names in listed if isinstance(names, list) for name in names if isinstance(name, str)}
+
+
 class _UniqueKeys(yaml.SafeLoader):
     """YAML as Pulumi reads it: the same key twice in one mapping is an error, not the last one's victory."""
 

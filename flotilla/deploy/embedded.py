@@ -32,4 +32,5 @@ def embedded_stack(setting: Setting) -> EmbeddedEngine:
         listener=setting.listener,
         program=setting.program,
         config_file=setting.config_file,
+        read_only=setting.read_only,
     )

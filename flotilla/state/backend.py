@@ -178,6 +178,8 @@ class OpenStack:
     crypter: PassphraseCrypter
     snapshot: Snapshot
     exists: bool
+    salted: bool = True
+    """The key's salt is one that the state or the stack file has; else it is a random one of this run."""
 
 
 def open_stack(files: StackFiles, passphrase: str, config_salt: str | None) -> OpenStack:
@@ -195,7 +197,7 @@ def open_stack(files: StackFiles, passphrase: str, config_salt: str | None) -> O
     salt = (secrets_salt(text) if text else None) or config_salt
     crypter = PassphraseCrypter(passphrase, salt)
     snapshot = decode(text, crypter) if text else Snapshot()
-    return OpenStack(files, crypter, snapshot, text is not None)
+    return OpenStack(files, crypter, snapshot, text is not None, salt is not None)
 
 
 class StateWriter:
