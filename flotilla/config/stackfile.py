@@ -45,7 +45,11 @@ def read_stack_file(path: Path) -> dict[str, Any]:
 def manifest_names(path: Path) -> set[str]:
     """Return the manifest files that a stack file's workloads name, as far as it is well-formed."""
     workloads = fleet_sections(path).get("workloads")
-    listed = [entry.get("manifests") for entry in workloads if isinstance(entry, dict)] if isinstance(workloads, list) else []
+    listed = (
+        [entry.get("manifests") for entry in workloads if isinstance(entry, dict)]
+        if isinstance(workloads, list)
+        else []
+    )
     return {name for names in listed if isinstance(names, list) for name in names if isinstance(name, str)}
 
 

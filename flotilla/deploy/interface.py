@@ -35,9 +35,7 @@ class Stack(Protocol):
         """Say what `up` would do; the result's `digest` stands for exactly this plan."""
         ...
 
-    def up(
-        self, *, targets: tuple[str, ...] = (), refresh_first: bool = False, plan: Result | None = None
-    ) -> Result:
+    def up(self, *, targets: tuple[str, ...] = (), refresh_first: bool = False, plan: Result | None = None) -> Result:
         """Make it so; with a plan that was shown nothing but that."""
         ...
 

@@ -58,9 +58,7 @@ class PulumiStack:
         )
         return self._with_digest(with_unanswered(result, changing=False))
 
-    def up(
-        self, *, targets: tuple[str, ...] = (), refresh_first: bool = False, plan: Result | None = None
-    ) -> Result:
+    def up(self, *, targets: tuple[str, ...] = (), refresh_first: bool = False, plan: Result | None = None) -> Result:
         """Make it so; with a plan that was shown only if a preview right before still has the same digest."""
         if plan is not None:
             changed = self._changed_since(plan, self.preview(targets=targets, refresh_first=refresh_first))
@@ -176,7 +174,6 @@ class PulumiStack:
         except automation.CommandError as error:
             raise EngineError(_last_words(f"pulumi stack select {setting.stack}", error)) from None
 
-
     def _existing(self) -> automation.Stack:
         """Return the stack without making anything: no state, no passphrase, no salt in the stack file."""
         setting = self._setting
@@ -191,7 +188,9 @@ class PulumiStack:
 
 def _makes_passphrase(setting: Setting) -> bool:
     """Tell whether the stack's passphrase is the one that is made for it: the user has named none."""
-    return not any(os.environ.get(key) is not None for key in ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"))
+    return not any(
+        os.environ.get(key) is not None for key in ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")
+    )
 
 
 def cli_environment(setting: Setting) -> dict[str, str]:

@@ -134,7 +134,9 @@ def _differs(planned: Any, actual: Any, names: dict[str, str], path: Path) -> Pa
         if len(planned) != len(actual):
             return path
         pairs = enumerate(zip(planned, actual, strict=True))
-        return next((f for i, (one, other) in pairs if (f := _differs(one, other, names, (*path, i))) is not None), None)
+        return next(
+            (f for i, (one, other) in pairs if (f := _differs(one, other, names, (*path, i))) is not None), None
+        )
     if isinstance(planned, str) and isinstance(actual, str):
         for one, other in names.items():
             planned = planned.replace(one, other)

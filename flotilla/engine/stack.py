@@ -71,9 +71,7 @@ class EmbeddedStack:
         deployment.close()
         return self._with_digest(deployment.result, opened, config)
 
-    def up(
-        self, *, targets: tuple[str, ...] = (), refresh_first: bool = False, plan: Result | None = None
-    ) -> Result:
+    def up(self, *, targets: tuple[str, ...] = (), refresh_first: bool = False, plan: Result | None = None) -> Result:
         """Make it so; with a plan that was shown nothing else is done: a step that it does not have fails."""
 
         def action(deployment: Deployment, opened: OpenStack, config: StackConfig) -> None:
