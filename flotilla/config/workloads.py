@@ -12,6 +12,11 @@ from flotilla.config.problems import ConfigModel, refuse
 from flotilla.karmada.names import is_dns_label
 
 
+MOST_REPLICAS = 150_000
+"""Pods of the largest cluster that Kubernetes is tested with (kubernetes.io: considerations for large clusters)."""
+MOST_WEIGHT = 2**31 - 1
+
+
 def _object_name(value: str) -> str:
     if not is_dns_label(value):
         raise refuse("must be a DNS label (lower-case letters, digits, '-')", remedy="rename it")
@@ -49,7 +54,7 @@ class Placement(ConfigModel):
     regions: tuple[str, ...] = Field(default=(), description="Regions, any of them.")
     zones: tuple[str, ...] = Field(default=(), description="Zones; any of the Cluster's must be among them.")
     replicas: ReplicaStrategy = Field(default=ReplicaStrategy.DUPLICATED, description="duplicated or divided.")
-    weights: dict[str, Annotated[int, Field(ge=1)]] = Field(
+    weights: dict[str, Annotated[int, Field(ge=1, le=MOST_WEIGHT)]] = Field(
         default_factory=dict, description="Static weight by member, for divided replicas."
     )
 
@@ -148,7 +153,7 @@ class Workload(ConfigModel):
     name: Name = Field(description="The workload's name, and the Deployment's in the short form.")
     namespace: Name = Field(default="default", description="Namespace, in the control plane and the members.")
     image: str | None = Field(default=None, min_length=1, description="Image of the one container.")
-    replicas: int | None = Field(default=None, ge=0, description="Replicas; 1 by default.")
+    replicas: int | None = Field(default=None, ge=0, le=MOST_REPLICAS, description="Replicas; 1 by default.")
     ports: tuple[Annotated[int, Field(ge=1, le=65535)], ...] = Field(default=(), description="Container ports.")
     env: dict[str, str] = Field(default_factory=dict, description="Environment variables; no secrets here.")
     resources: Resources | None = None

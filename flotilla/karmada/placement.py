@@ -77,10 +77,14 @@ def divide(replicas: int, weights: dict[str, int]) -> dict[str, int]:
     Returns:
         Replicas by cluster, for every cluster that has a weight above zero.
     """
-    assigned = {name: 0 for name, weight in sorted(weights.items()) if weight > 0}
-    if not assigned:
+    positive = {name: weight for name, weight in sorted(weights.items()) if weight > 0}
+    if not positive:
         return {}
-    for _ in range(replicas):
+    # All replicas but at most one a cluster are certain from the sums alone: those whose priority is above the bound
+    # W / (2R - n). So a million of them take no longer than ten.
+    total, bound = sum(positive.values()), 2 * replicas - len(positive)
+    assigned = {name: max(0, ((weight * bound - 1) // total + 1) // 2) for name, weight in positive.items()}
+    for _ in range(replicas - sum(assigned.values())):
         chosen = min(assigned, key=lambda name: (-weights[name] / (2 * assigned[name] + 1), assigned[name], name))
         assigned[chosen] += 1
     return assigned

@@ -54,7 +54,11 @@ def replicas_of(template: Object) -> int | None:
     if field is None:
         return None
     value = (template.get("spec") or {}).get(field)
-    return 1 if value is None else int(value)
+    if value is None:
+        return 1
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"{template['kind']} {template['metadata']['name']}: spec.{field} is not a whole number")
+    return value
 
 
 def shares(template: Object, clusters: list[str], scheduling: Object) -> dict[str, int | None]:
@@ -101,14 +105,20 @@ def _apply(obj: Object, overriders: Object) -> None:
     for key, field in (("labelsOverrider", "labels"), ("annotationsOverrider", "annotations")):
         for step in overriders.get(key) or []:
             _override_map(obj, field, step)
-    patch = [
-        {"op": step["operator"], "path": step["path"]} | ({"value": step["value"]} if "value" in step else {})
-        for step in overriders.get("plaintext") or []
-    ]
+    for step in overriders.get("plaintext") or []:
+        _patch(obj, step)
+
+
+def _patch(obj: Object, step: Object) -> None:
+    """Apply one step of a JSON patch. The library's own texts quote the document, which may hold a secret."""
+    patch = {"op": step["operator"], "path": step["path"]} | ({"value": step["value"]} if "value" in step else {})
     try:
-        jsonpatch.apply_patch(obj, patch, in_place=True)
-    except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException) as error:
-        raise ValueError(f"a patch doesn't fit {obj['kind']} {obj['metadata']['name']}: {error}") from None
+        jsonpatch.apply_patch(obj, [patch], in_place=True)
+    except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, TypeError, ValueError, AttributeError):
+        name = (obj.get("metadata") or {}).get("name")
+        raise ValueError(
+            f"a patch doesn't fit {obj['kind']} {name}: there is nothing to {step['operator']} at {step['path']}"
+        ) from None
 
 
 def _containers(obj: Object) -> list[Object]:
