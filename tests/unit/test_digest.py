@@ -99,7 +99,9 @@ def update(inputs, *changes, old=None, op=Op.UPDATE):
 
 
 def test_a_value_that_became_known_is_what_was_shown():
-    shown = Shown(Result([update({"spec": {"host": UNKNOWN, "limits": {"cpu": "1000m"}}}, (("spec", "host"), "a", UNKNOWN))]))
+    shown = Shown(
+        Result([update({"spec": {"host": UNKNOWN, "limits": {"cpu": "1000m"}}}, (("spec", "host"), "a", UNKNOWN))])
+    )
     assert shown.objection(update({"spec": {"host": "b", "limits": {"cpu": "1"}}}, (("spec", "host"), "a", "b"))) == ""
     planned = state(
         "token", "kubernetes:core/v1:Secret", inputs={"kind": "Secret", "stringData": {"a": "x", "b": UNKNOWN}}
