@@ -39,7 +39,7 @@ def plan_digest(result: Result, key: bytes, *, more: dict[str, str] | None = Non
     """
     names = random_names(result.steps)
     steps = sorted(_keyed(_facts(step, names), key) for step in result.steps)
-    return _keyed([steps, more or {}], key)[:_CHARACTERS]
+    return _keyed([steps, sorted(result.unknown), more or {}], key)[:_CHARACTERS]
 
 
 def differences(shown: Result, now: Result, key: bytes) -> list[str]:
