@@ -137,8 +137,8 @@ class Judging:
             Tool(
                 "validate_stack",
                 "Validate a stack file",
-                "Check the stack's file, or a text that you propose for it. All problems come in one go. A proposal can name "
-                "only files under the project's folder, by relative paths; its kubeconfigs are not opened.",
+                "Check the stack's file, or a text that you propose for it. All problems come in one go. A proposal "
+                "can name only files under the project's folder, by relative paths; its kubeconfigs are not opened.",
                 ValidateStack,
                 Validation,
                 self.validate_stack,
@@ -177,10 +177,8 @@ class Judging:
         """Validate the stack's file, or a proposal for it."""
         setting = self._workplace.setting()
         try:
-            if asked.text:
-                fleet = proposed_fleet(asked.text, setting.stack_file, setting.project)
-            else:
-                fleet = fleet_of(setting)
+            text = asked.text
+            fleet = proposed_fleet(text, setting.stack_file, setting.project) if text else fleet_of(setting)
         except ConfigError as error:
             told = [cut(str(problem)) for problem in error.problems[:_SHOWN_PROBLEMS]]
             more = len(error.problems) - len(told)

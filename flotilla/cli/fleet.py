@@ -149,7 +149,7 @@ def _compare_digest(options: argparse.Namespace, planned: Result, document: dict
         "another than when it was previewed; nothing was changed",
         kind=Kind.PLAN_CHANGED,
         code=ExitCode.FAILED,
-        hint="a digest does not say which step differs: compare `flotilla preview --json` with the one that was reviewed",
+        hint="compare the steps of `flotilla preview --json` with those of the plan that was reviewed",
         document=document,
     )
 

@@ -11,7 +11,6 @@ from flotilla.config.members import Labels
 from flotilla.config.problems import ConfigModel, refuse
 from flotilla.karmada.names import is_dns_label
 
-
 MOST_REPLICAS = 150_000
 """Pods of the largest cluster that Kubernetes is tested with (kubernetes.io: considerations for large clusters)."""
 MOST_WEIGHT = 2**31 - 1

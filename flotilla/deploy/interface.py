@@ -66,7 +66,7 @@ class Setting:
     config_file: Path | None = None
     """Another file than the stack's own: what a change of it would do, before it is made."""
     read_only: bool = False
-    """Nothing is written anywhere, not even what a first preview makes: the passphrase, the CLI's entry of the stack."""
+    """Nothing is written anywhere, not even what a first preview makes: the passphrase, the CLI's entry of a stack."""
 
     @property
     def stack_file(self) -> Path:

@@ -177,7 +177,7 @@ class PulumiStack:
     def _existing(self) -> automation.Stack:
         """Return the stack without making anything: no state, no passphrase, no salt in the stack file."""
         setting = self._setting
-        if _makes_passphrase(setting) and not (setting.state_folder / "passphrase").is_file():
+        if _makes_passphrase() and not (setting.state_folder / "passphrase").is_file():
             raise EngineError(f"stack {setting.stack} does not exist yet", hint="a person runs `flotilla up` first")
         options = automation.LocalWorkspaceOptions(env_vars=cli_environment(setting))
         try:
@@ -186,7 +186,7 @@ class PulumiStack:
             raise EngineError(_last_words(f"pulumi stack select {setting.stack}", error)) from None
 
 
-def _makes_passphrase(setting: Setting) -> bool:
+def _makes_passphrase() -> bool:
     """Tell whether the stack's passphrase is the one that is made for it: the user has named none."""
     return not any(
         os.environ.get(key) is not None for key in ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")
@@ -200,7 +200,7 @@ def cli_environment(setting: Setting) -> dict[str, str]:
     environment["PULUMI_BACKEND_URL"] = url
     if url == f"file://{setting.state_folder}":
         setting.state_folder.mkdir(parents=True, exist_ok=True)
-    if _makes_passphrase(setting):
+    if _makes_passphrase():
         file = setting.state_folder / "passphrase"
         passphrase(file)
         environment["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(file)

@@ -57,7 +57,8 @@ def replicas_of(template: Object) -> int | None:
     if value is None:
         return 1
     if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(f"{template['kind']} {template['metadata']['name']}: spec.{field} is not a whole number")
+        name = template["metadata"]["name"]
+        raise ValueError(f"{template['kind']} {name}: spec.{field} is not a whole number")  # noqa: TRY004 - bad input
     return value
 
 

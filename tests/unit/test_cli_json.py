@@ -103,7 +103,7 @@ NOT_A_STACK = {
 
 
 @pytest.mark.parametrize("content", NOT_A_STACK.values(), ids=NOT_A_STACK.keys())
-@pytest.mark.parametrize("verb", ("validate", "preview", "destroy", "status", "drift", "explain"))
+@pytest.mark.parametrize("verb", ["validate", "preview", "destroy", "status", "drift", "explain"])
 def test_whatever_the_stack_file_holds_there_is_one_document_and_no_traceback(stack, run, verb, content):
     stack(content)
     code, document, said = run(verb)
@@ -114,7 +114,7 @@ def test_whatever_the_stack_file_holds_there_is_one_document_and_no_traceback(st
 
 
 @pytest.mark.parametrize("verb", EVERY_VERB, ids=str)
-@pytest.mark.parametrize("missing", ("stack", "project"))
+@pytest.mark.parametrize("missing", ["stack", "project"])
 def test_a_missing_stack_or_project_is_one_document_for_every_verb(stack, project, run, verb, missing, monkeypatch):
     words = verb if isinstance(verb, tuple) else (verb,)
     (project / ("Pulumi.yaml" if missing == "project" else "stacks/Pulumi.dev.yaml")).unlink()
@@ -266,7 +266,7 @@ def test_a_plan_is_applied_by_its_digest_and_by_no_other(stack, project, run):
     shown = document["digest"]
     assert len(shown) == 32
     program(project, "2")
-    code, document, said = run("up", "--plan", shown)
+    code, document, _ = run("up", "--plan", shown)
     error = error_of(code, document)
     assert (code, error["kind"]) == (ExitCode.FAILED, "plan-changed")
     assert "nothing was changed" in error["message"]

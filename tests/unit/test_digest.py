@@ -117,6 +117,9 @@ def test_less_than_what_was_shown_is_done_without_objection():
     assert shown.objection(update({"a": 1}, op=Op.SAME)) == ""
 
 
+OTHER = state(id="default/nginx", outputs={"metadata": {"uid": "2"}})
+
+
 @pytest.mark.parametrize(
     ("step", "told"),
     [
@@ -124,7 +127,7 @@ def test_less_than_what_was_shown_is_done_without_objection():
         (update({"image": "b"}, (("image",), "c", "b")), "image would change from c"),
         (update({"image": "b"}, (("image",), "a", "b"), (("port",), 1, 2)), "port would change from 1"),
         (update({"image": "b", "more": 1}, (("image",), "a", "b")), "more has another value"),
-        (update({"image": "b"}, (("image",), "a", "b"), old=state(id="default/nginx", outputs={"metadata": {"uid": "2"}})),
+        (update({"image": "b"}, (("image",), "a", "b"), old=OTHER),
          "another resource stands in its place"),
         (Step(Op.DELETE, state().urn, DEPLOYMENT, old=state(id="default/nginx")), "does not delete it"),
         (creation(), "does not create it"),
