@@ -106,25 +106,27 @@ class PulumiStack:
     def _with_digest(self, result: Result) -> Result:
         """Give a plan its digest. The CLI's events hide secrets: what they come from is covered by its content."""
         setting = self._setting
-        key = self._digest_key()
-        result.digest = plan_digest(result, key, more=contents_keyed(setting.stack_file, setting.project, key))
+        key, secret = self._digest_key()
+        contents = contents_keyed(setting.stack_file, setting.project, key, manifests=secret)
+        result.digest = plan_digest(result, key, more=contents)
         return result
 
-    def _digest_key(self) -> bytes:
-        """Return the digest's key: of the passphrase, where the stack's secrets are under one."""
+    def _digest_key(self) -> tuple[bytes, bool]:
+        """Return the digest's key, and whether it is a secret: it is where the stack has a passphrase."""
         setting = self._setting
         project = load_project(setting)
         named = os.environ.get("PULUMI_CONFIG_PASSPHRASE_FILE") or setting.state_folder / "passphrase"
         has_passphrase = "PULUMI_CONFIG_PASSPHRASE" in os.environ or Path(named).is_file()
         secret = passphrase(Path(named)) if has_passphrase else ""
         salt = StackConfig.load(project, setting.stack, setting.config_file).salt
-        return derived_key(secret, salt if has_passphrase else None, f"{PURPOSE} {project.name}/{setting.stack}")
+        purpose = f"{PURPOSE} {project.name}/{setting.stack}"
+        return derived_key(secret, salt if has_passphrase else None, purpose), has_passphrase
 
     def _changed_since(self, plan: Result, now: Result) -> Result | None:
         """Return a result that fails where the plan is another one now; nothing was done then."""
         if now.digest == plan.digest:
             return None
-        found = differences(plan, now, self._digest_key()) or ["a file that it is made of has other content"]
+        found = differences(plan, now, self._digest_key()[0]) or ["a file that it is made of has other content"]
         now.steps.clear()
         now.failures.append(
             f"the plan is not the one that was shown any more, so nothing was done: {'; '.join(found)}\n"
@@ -207,16 +209,17 @@ def cli_environment(setting: Setting) -> dict[str, str]:
     return environment
 
 
-def contents_keyed(stack_file: Path, project: Path, key: bytes) -> dict[str, str]:
+def contents_keyed(stack_file: Path, project: Path, key: bytes, *, manifests: bool) -> dict[str, str]:
     """Return a keyed hash of what a plan is made of, by name: the stack file's values and the manifest files.
 
+    Without a secret key `manifests` has to be false: they may hold a Secret, whose value could be found by trying.
     Layout, comments and the salt that the CLI adds by itself are no part of a plan.
     """
     if not stack_file.exists():
         return {}
     document = {k: v for k, v in read_stack_file(stack_file).items() if k != "encryptionsalt"}
     found = {"stack file": json.dumps(document, sort_keys=True, default=str).encode()}
-    for name in sorted(manifest_names(stack_file)):
+    for name in sorted(manifest_names(stack_file)) if manifests else ():
         with suppress(OSError):
             found[name] = resolve(name, project).read_bytes()
     return {name: hmac.digest(key, content, "sha256").hex() for name, content in found.items()}
