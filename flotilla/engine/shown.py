@@ -16,6 +16,7 @@ from flotilla.kube.objects import Path, path_text
 from flotilla.kube.quantities import canonicalized
 from flotilla.state.checkpoint import ResourceState
 from flotilla.state.diff import Change
+from flotilla.state.urns import is_default_provider
 from flotilla.state.values import UNKNOWN, Secret, mask
 
 # The new half of a replacement has the inputs and the old state that an update in place has.
@@ -34,8 +35,8 @@ class Shown:
 
     def objection(self, step: Step) -> str:
         """Return in what a step isn't the one that was shown; empty where it is."""
-        if step.op not in CHANGING:
-            return ""
+        if step.op not in CHANGING or is_default_provider(step.urn, step.type):
+            return ""  # default providers are the engine's own affair: no plan shows them
         shown = self._planned(step)
         if shown is None:
             return f"the plan that was shown does not {str(step.op).replace('-', ' ')} it, so it was not done; {_HINT}"

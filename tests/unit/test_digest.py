@@ -217,6 +217,15 @@ def test_a_deletion_that_was_not_shown_is_refused(engine):
     assert content(folder, "three") == "3"
 
 
+def test_everything_that_was_shown_is_deleted_with_what_no_plan_shows(engine):
+    """The default provider of dynamic resources is in the state, and in no plan."""
+    stack, wanted, _ = engine
+    wanted.update(one="1")
+    stack.up()
+    assert stack.destroy(plan=stack.destroy(preview_only=True)).failures == []
+    assert stack.snapshot().resources == ()
+
+
 def test_a_replacement_that_was_not_shown_leaves_everything_as_it_is(engine):
     stack, wanted, folder = engine
     fixed = ["a"]
