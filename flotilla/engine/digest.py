@@ -16,6 +16,7 @@ from typing import Any
 
 from flotilla.engine.steps import CHANGING, Op, Result, Step
 from flotilla.state.checkpoint import ResourceState
+from flotilla.state.diff import Change
 from flotilla.state.urns import name_of
 from flotilla.state.values import UNKNOWN, Secret
 
@@ -81,7 +82,7 @@ def _facts(step: Step, names: dict[str, str]) -> list[Any]:
         [
             [change.text, str(change.kind), change.replaces, _plain(change.old, names), _plain(change.new, names)]
             for change in step.changes
-            if change.path[:1] != (_PICKLE,)
+            if is_declared(step, change)
         ],
         step.detail,
     ]
@@ -96,8 +97,21 @@ def identity(state: ResourceState) -> list[str]:
 
 def declared_inputs(state: ResourceState) -> dict[str, Any]:
     """Return the inputs that say what is declared: without code, and without notes about this run."""
-    left_out = {_PICKLE} | {key for type_, key in _NOTES.items() if state.type.endswith(f":{type_}")}
-    return {key: value for key, value in state.inputs.items() if key not in left_out}
+    return {key: value for key, value in state.inputs.items() if key not in _left_out(state.type)}
+
+
+def is_declared(step: Step, change: Change) -> bool:
+    """Tell whether a change is one of what is declared."""
+    return not change.path or change.path[0] not in _left_out(step.type)
+
+
+def _left_out(type_: str) -> set[str]:
+    return {_PICKLE, *(key for noting, key in _NOTES.items() if type_.endswith(f":{noting}"))}
+
+
+def unanswered(state: ResourceState) -> bool:
+    """Tell whether a resource notes that its cluster did not answer: which one it is, is not known then."""
+    return any(state.type.endswith(f":{type_}") and bool(state.inputs.get(key)) for type_, key in _NOTES.items())
 
 
 def random_names(steps: Iterable[Step]) -> dict[str, str]:

@@ -10,7 +10,7 @@ import base64
 import threading
 from typing import Any
 
-from flotilla.engine.digest import declared_inputs, identity, made_up_name
+from flotilla.engine.digest import declared_inputs, identity, is_declared, made_up_name, unanswered
 from flotilla.engine.steps import CHANGING, Op, Result, Step
 from flotilla.kube.objects import Path, path_text
 from flotilla.kube.quantities import canonicalized
@@ -21,6 +21,7 @@ from flotilla.state.values import UNKNOWN, Secret, mask
 
 # The new half of a replacement has the inputs and the old state that an update in place has.
 _MILDER = {Op.UPDATE: (Op.CREATE_REPLACEMENT,)}
+_IDENTITY = ("uid",)
 _HINT = "`flotilla preview` shows the plan as it is now"
 
 
@@ -68,7 +69,10 @@ def _old(shown: Step, step: Step) -> str:
 def _inputs(shown: Step, step: Step, names: dict[str, str]) -> str:
     if shown.new is None or step.new is None:
         return ""
-    path = _differs(_stored(shown.new), _stored(step.new), names, ())
+    planned, actual = _stored(shown.new), _stored(step.new)
+    if unanswered(shown.new) or unanswered(step.new):
+        planned = {**planned, **dict.fromkeys(_IDENTITY, UNKNOWN)}  # known now; or it is not, and the step fails
+    path = _differs(planned, actual, names, ())
     return "" if path is None else f"{path_text(path)} has another value"
 
 
@@ -77,8 +81,8 @@ def _changes(shown: Step, step: Step) -> str:
     if not shown.changes:
         return ""  # components and providers do not tell which of their properties differ
     for change in step.changes:
-        if not change.path:
-            continue  # a dynamic provider's own judgement: no property shows it
+        if not change.path or not is_declared(step, change):
+            continue  # a note of this run, or a dynamic provider's own judgement: no property shows it
         if not any(_covers(planned, change) for planned in shown.changes):
             return f"{change.text} would change from {_text(change.old)}"
     return ""
@@ -94,7 +98,7 @@ def _text(value: Any) -> str:
     return "nothing" if value is None else str(mask(value))
 
 
-def _stored(state: ResourceState) -> Any:
+def _stored(state: ResourceState) -> dict[str, Any]:
     """Return inputs in the form that they have once everything in them is known: a preview can't normalize unknowns."""
     inputs = declared_inputs(state)
     if not state.type.startswith("kubernetes:"):

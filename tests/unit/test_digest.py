@@ -111,6 +111,19 @@ def test_a_value_that_became_known_is_what_was_shown():
     assert shown.objection(Step(Op.CREATE, made.urn, made.type, new=made)) == "", "the provider keeps text as data"
 
 
+def test_a_cluster_that_answers_again_is_what_was_shown_and_its_note_is_no_part_of_the_digest():
+    kind = "pulumi-python:dynamic/flotilla:ClusterIdentity"
+
+    def creating(uid, note):
+        new = state("member1-identity", kind, inputs={"cluster": "member1", "uid": uid, "unanswered": note})
+        return Step(Op.CREATE, new.urn, kind, new=new)
+
+    assert Shown(Result([creating("", "no answer after 10 s")])).objection(creating("1", "")) == ""
+    assert Shown(Result([creating("1", "")])).objection(creating("", "no answer")) == "", "its own failure says more"
+    assert "uid has another value" in Shown(Result([creating("1", "")])).objection(creating("2", ""))
+    assert digest(creating("1", "no answer after 10 s")) == digest(creating("1", "no answer after 11 s"))
+
+
 def test_less_than_what_was_shown_is_done_without_objection():
     shown = Shown(Result([update({"a": 1}, (("a",), 0, 1), op=Op.CREATE_REPLACEMENT)]))
     assert shown.objection(update({"a": 1}, (("a",), 0, 1))) == ""
