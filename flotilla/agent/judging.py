@@ -180,10 +180,10 @@ class Judging:
             text = asked.text
             fleet = proposed_fleet(text, setting.stack_file, setting.project) if text else fleet_of(setting)
         except ConfigError as error:
-            told = [cut(str(problem)) for problem in error.problems[:_SHOWN_PROBLEMS]]
-            more = len(error.problems) - len(told)
-            told += [f"and {more} more problems"] if more else []
-            return Validation(valid=False, problems=told, members=[], workloads=[])
+            problems = [cut(str(problem)) for problem in error.problems[:_SHOWN_PROBLEMS]]
+            more = len(error.problems) - len(problems)
+            problems += [f"and {more} more problems"] if more else []
+            return Validation(valid=False, problems=problems, members=[], workloads=[])
         except FlotillaError as error:
             return Validation(valid=False, problems=[cut(str(error))], members=[], workloads=[])
         return Validation(

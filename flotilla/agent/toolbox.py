@@ -146,13 +146,13 @@ def _reported(tool: Tool, asked: Any) -> Answer:
 
 def _problems(error: ValidationError) -> str:
     """Say in our words what is wrong with arguments, without repeating their values."""
-    told = []
+    problems = []
     for entry in error.errors(include_url=False, include_input=False):
         where = ".".join(str(part) for part in entry["loc"]) or "arguments"
         rule = _RULES.get(entry["type"], "is not what the input schema asks for")
-        told.append(f"{where[:_SHOWN]}: {rule.format(**(entry.get('ctx') or {}))}")
-    more = len(told) - _MOST_PROBLEMS
-    return "; ".join(told[:_MOST_PROBLEMS]) + (f"; and {more} more" if more > 0 else "")
+        problems.append(f"{where[:_SHOWN]}: {rule.format(**(entry.get('ctx') or {}))}")
+    more = len(problems) - _MOST_PROBLEMS
+    return "; ".join(problems[:_MOST_PROBLEMS]) + (f"; and {more} more" if more > 0 else "")
 
 
 _RULES = {

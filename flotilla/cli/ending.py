@@ -104,6 +104,6 @@ def ending_of(error: BaseException) -> CommandError:
 def error_document(error: CommandError) -> dict[str, Any]:
     """Return an error for machines, with what else is known of the run."""
     more = {key: value for key, value in error.document.items() if key != "error"}
-    told = {"kind": str(error.kind), "message": error.message, "hint": error.hint, **error.document.get("error", {})}
-    plain: dict[str, Any] = json.loads(json.dumps({**more, "error": told, "exitCode": int(error.code)}, default=str))
+    body = {"kind": str(error.kind), "message": error.message, "hint": error.hint, **error.document.get("error", {})}
+    plain: dict[str, Any] = json.loads(json.dumps({**more, "error": body, "exitCode": int(error.code)}, default=str))
     return plain

@@ -56,8 +56,8 @@ def _corrected(rollout: Step, children: dict[str, list[_Pair]]) -> Step:
 
 def _inputs(inputs: Properties, pairs: list[_Pair], side: int) -> Properties:
     """Return a Rollout's inputs with what one side of its changing objects has."""
-    held = inputs.get("templates")
-    templates = reveal(held)
+    declared = inputs.get("templates")
+    templates = reveal(declared)
     if not isinstance(templates, list):
         return inputs
     result = dict(inputs)
@@ -68,7 +68,7 @@ def _inputs(inputs: Properties, pairs: list[_Pair], side: int) -> Properties:
             templates = _replaced(templates, _key(known), now)
         elif now is not None:
             _take_policy(result, now)
-    return {**result, "templates": Secret(templates) if isinstance(held, Secret) else templates}
+    return {**result, "templates": Secret(templates) if isinstance(declared, Secret) else templates}
 
 
 def _replaced(templates: list[Object], key: tuple[str, ...], now: Object | None) -> list[Object]:

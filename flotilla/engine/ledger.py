@@ -133,7 +133,7 @@ class Ledger:
     def refuse_unshown(self, step: Step) -> None:
         """Fail where a step isn't one of the plan that was shown, before anything of it is done.
 
-        Not to be called with the lock held: a failure waits until the state is written.
+        Not to be called under the lock: a failure waits until the state is written.
         """
         objection = self.shown.objection(step) if self.shown is not None else ""
         if objection:
