@@ -203,7 +203,6 @@ def plan_document(
         "steps": [step.to_json() for step in steps],
         "failures": result.failures,
         "unknown": [{"cluster": cluster, "reason": reason} for cluster, reason in sorted(result.unknown.items())],
-        "messages": result.messages,
     }
     if rendered:
         document["rendered"] = plan.rendered

@@ -84,6 +84,7 @@ def test_problems_of_a_stack_file_are_data(stack, sections, run):
 EVERY_VERB = (
     "preview", "up", "refresh", "destroy", "validate", "status", "clusters", "workloads", "drift", "policy", "doctor",
     "explain", "graph", "report", "events", ("get", "pods"), ("logs", "nginx"), ("kubeconfig", "-o", "-"), "env", "mcp",
+    ("abandon", "member2"),
 )  # fmt: skip
 NOT_A_STACK = {
     "no UTF-8": b"\xff\xfe\x00c",
