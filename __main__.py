@@ -18,6 +18,7 @@ from flotilla.config.declare import (
 )
 from flotilla.config.installation import hazards
 from flotilla.config.members import JoinMode
+from flotilla.config.needs import in_order, known_kinds
 
 BASE = Path(__file__).resolve().parent
 
@@ -25,8 +26,9 @@ fleet = fleet_of_environment(BASE)
 
 
 def guarded(part: Any) -> pulumi.ResourceOptions:
-    """Return the options of what may be protected from deletion."""
-    return pulumi.ResourceOptions(protect=part.protect)
+    """Return the options of what may be protected from deletion, and may have had another name."""
+    former = getattr(part, "formerly", None)
+    return pulumi.ResourceOptions(protect=part.protect, aliases=[pulumi.Alias(name=former)] if former else None)
 
 
 clusters = {cluster.name: KindCluster(cluster.name, kind_args(cluster), guarded(cluster)) for cluster in fleet.clusters}
@@ -60,18 +62,26 @@ for member in fleet.members:
     else:
         members[member.name] = PushMember(member.name, args, guarded(member))
 
-for workload in fleet.workloads:
+given = control_plane_args.get("kubeconfig")
+known = known_kinds(fleet, BASE, given if isinstance(given, str) else None)
+for message in known.messages:
+    pulumi.log.warn(message)
+workloads: dict[str, PropagatedWorkload] = {}
+for workload, needs in in_order(fleet, BASE):
     # A workload waits for the members that its placement chooses, and is gone before any of them leaves. A member that
     # fails to join doesn't keep it from the others.
     chosen = {m.name: members[m.name] for m in fleet.chosen(workload.placement) if m.name in members}
-    PropagatedWorkload(
+    needed = [workloads[need.workload].first[need.what] for need in needs]
+    workloads[workload.name] = PropagatedWorkload(
         workload.name,
         {
             "control_plane": control_plane,
             "members": {name: member.expected for name, member in chosen.items()},
+            "kinds": known.kinds,
+            "custom": [need.kind for need in needs if need.kind],
             **workload_args(workload, BASE),
         },
-        pulumi.ResourceOptions(depends_on=[if_made(member.joined) for member in chosen.values()]),
+        pulumi.ResourceOptions(depends_on=[*(if_made(member.joined) for member in chosen.values()), *needed]),
     )
 
 pulumi.export("members", {name: member.cluster_id for name, member in members.items()})

@@ -18,6 +18,7 @@ from flotilla.karmada.chart import RELEASE, SYSTEM_NAMESPACE
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import connect
 from flotilla.kube.objects import ObjectRef
+from flotilla.waiting import pause
 
 _POLL_SECONDS = 1.0
 _SECRET = ObjectRef("v1", "Secret", f"{RELEASE}-kubeconfig", SYSTEM_NAMESPACE)
@@ -120,7 +121,8 @@ def _ready(props: dict[str, Any]) -> dict[str, Any]:
                 return {**props, "kubeconfig": kubeconfig}
         except FlotillaError as error:
             missing = [error.message]
-        time.sleep(_POLL_SECONDS)
+        if pause(_POLL_SECONDS):
+            raise FlotillaError(f"interrupted while waiting for Karmada at {props['server']}: {'; '.join(missing)}")
     raise FlotillaError(
         f"Karmada at {props['server']} is not ready after {int(props['timeout'])} s: {'; '.join(missing)}",
         hint=f"look at the pods of {SYSTEM_NAMESPACE} in the host cluster, mend the cause and run `up` again",

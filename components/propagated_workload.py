@@ -1,4 +1,8 @@
-"""A workload that Karmada spreads: templates, the policy that places them, and what differs by cluster."""
+"""A workload that Karmada spreads: templates, the policies that place them, and what differs by cluster.
+
+Templates are named after the object, not after the workload: an object that moves to another workload, or whose
+workload gets another name, stays the same resource (docs/decisions/names-of-templates.md).
+"""
 
 from __future__ import annotations
 
@@ -7,15 +11,21 @@ from typing import Any, NotRequired, TypedDict
 import pulumi
 
 from components.karmada_control_plane import KarmadaControlPlane
-from components.kubernetes_object import KubernetesObject
+from components.kubernetes_object import KubernetesObject, type_token
 from components.rollout import Rollout
-from flotilla.karmada.propagation import (
-    is_cluster_scoped,
-    override_policy,
-    propagation_policy,
-    replica_scheduling,
-    template,
+from components.served_kinds import ServedKinds
+from flotilla.karmada.kinds import (
+    BUILT_IN,
+    DEFINITION,
+    NAMESPACE,
+    GroupKind,
+    Kinds,
+    defined_kinds,
+    goes_by_itself,
+    kind_of,
+    other_versions,
 )
+from flotilla.karmada.propagation import override_policy, propagation_policy, replica_scheduling, template
 
 
 class PropagatedWorkloadArgs(TypedDict):
@@ -41,65 +51,166 @@ class PropagatedWorkloadArgs(TypedDict):
     """Abort (the default) or Overwrite, where a member has an object already."""
     timeout: NotRequired[int]
     """Seconds to wait until every chosen cluster is healthy; 300 by default."""
+    kinds: NotRequired[Kinds]
+    """What is known of custom kinds, beside the definitions among the manifests."""
+    custom: NotRequired[list[GroupKind]]
+    """Kinds that other workloads of the stack define: they are waited for where this one has objects of them."""
+    formerly: NotRequired[str]
+    """The workload's name before; its policies keep it, so that nothing changes in Karmada."""
 
 
 class PropagatedWorkload(pulumi.ComponentResource):
-    """Templates with their PropagationPolicy and OverridePolicy, done when every chosen cluster is healthy."""
+    """Templates with their PropagationPolicy and OverridePolicy, done when every chosen cluster is healthy.
+
+    The order: namespaces; definitions with their policy, until every chosen cluster serves their kinds; the other
+    policies; the other templates; the rollout. A destroy goes the other way.
+    """
 
     templates: list[KubernetesObject]
-    """The templates in the control plane."""
+    """The templates in the control plane, in file order."""
+
+    first: dict[str, KubernetesObject]
+    """What other workloads may need: namespaces by `namespace/NAME`, definitions by `kind/GROUP/KIND`."""
 
     def __init__(self, name: str, args: PropagatedWorkloadArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Declare a workload. Policies come before templates, so that Karmada never sees one without the other."""
-        super().__init__("flotilla:index:PropagatedWorkload", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self, provider=args["control_plane"].provider)
-        namespace = args.get("namespace", "default")
-        manifests = [template(manifest, namespace=namespace) for manifest in args["manifests"]]
-        rules = args.get("override_rules") or []
-        policies: list[KubernetesObject] = []
-        placement: dict[str, Any] = {}
-        for scope, group in _by_scope(manifests, namespace):
-            suffix = "" if scope else "-cluster"
+        former = args.get("formerly")
+        aliases = [pulumi.Alias(name=former)] if former else []
+        super().__init__(
+            "flotilla:index:PropagatedWorkload",
+            name,
+            None,
+            pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(aliases=aliases)),
+        )
+        self._name = name
+        self._policy = former or name
+        self._args = args
+        self._child = pulumi.ResourceOptions(parent=self, provider=args["control_plane"].provider)
+        own = defined_kinds(args["manifests"])
+        self._kinds = own.over(args.get("kinds") or BUILT_IN)
+        defined = {*own.namespaced, *args.get("custom", ())}
+        manifests = [
+            template(m, namespace=args.get("namespace", "default"), kinds=self._kinds) for m in args["manifests"]
+        ]
+        custom = [m for m in manifests if kind_of(m) in defined]
+        ahead = [m for m in manifests if kind_of(m) == NAMESPACE]
+        # Definitions have a policy of their own only where something waits for them: else all that is cluster-wide
+        # goes by one.
+        definitions = [m for m in manifests if custom and kind_of(m) == DEFINITION]
+        rest = [m for m in manifests if m not in ahead and m not in definitions]
+        made = {id(m): self._template(m, []) for m in ahead}
+        before: list[pulumi.Resource] = list(made.values())
+        policies: list[pulumi.Resource] = []
+        if definitions:
+            policies += self._policies("-definitions", None, definitions, definitions, [])
+            made |= {id(m): self._template(m, policies) for m in definitions}
+        if custom:
+            before.append(self._served(custom, [*before, *(made[id(m)] for m in definitions)]))
+        for scope, suffix in ((args.get("namespace", "default"), ""), (None, "-cluster")):
+            group = [m for m in rest if self._kinds.cluster_scoped(m) == (scope is None)]
+            overridden = group if scope else [*ahead, *group]
+            sent = group if scope else [*(m for m in ahead if not goes_by_itself(m)), *group]
+            policies += self._policies(suffix, scope, sent, overridden, before)
+        made |= {id(m): self._template(m, [*before, *policies]) for m in rest}
+        self.templates = [made[id(m)] for m in manifests]
+        self.first = {
+            **{f"namespace/{m['metadata']['name']}": made[id(m)] for m in ahead},
+            **{_definition(m): made[id(m)] for m in manifests if kind_of(m) == DEFINITION},
+        }
+        self._rollout(manifests, [*before, *policies, *self.templates])
+        self.register_outputs({})
+
+    def _after(self, resources: list[pulumi.Resource]) -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(depends_on=resources))
+
+    def _placement(self) -> dict[str, Any]:
+        args = self._args
+        return {
+            "affinity": args["affinity"],
+            "scheduling": replica_scheduling(args.get("weights"), divided=args.get("divided", False)),
+        }
+
+    def _policies(
+        self,
+        suffix: str,
+        scope: str | None,
+        sent: list[dict[str, Any]],
+        overridden: list[dict[str, Any]],
+        before: list[pulumi.Resource],
+    ) -> list[pulumi.Resource]:
+        """Declare the policies of some templates: namespaced ones, or cluster-wide ones where `scope` is None."""
+        declared: list[pulumi.Resource] = []
+        name = f"{self._policy}{suffix}" if suffix == "-definitions" else self._policy
+        if sent:
             policy = propagation_policy(
                 name,
                 namespace=scope,
-                templates=group,
-                affinity=args["affinity"],
-                scheduling=replica_scheduling(args.get("weights"), divided=args.get("divided", False)),
-                conflict_resolution=args.get("conflict_resolution", "Abort"),
+                templates=sent,
+                conflict_resolution=self._args.get("conflict_resolution", "Abort"),
+                **self._placement(),
             )
-            placement = policy["spec"]["placement"]
-            policies.append(KubernetesObject(f"{name}{suffix}-policy", policy, child))
+            declared.append(KubernetesObject(f"{self._name}{suffix}-policy", policy, self._after(before)))
+        if overridden:
             # Declared even where nothing is overridden: rules that fall away are then an update, made before the
             # rollout is waited for. A deletion would come after it, and the rollout would wait for it in vain.
-            override = override_policy(name, namespace=scope, templates=group, rules=rules)
-            policies.append(KubernetesObject(f"{name}{suffix}-override", override, child))
-        after_policies = pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=policies))
-        self.templates = [
-            KubernetesObject(f"{name}-{m['kind'].lower()}-{m['metadata']['name']}", m, after_policies)
-            for m in manifests
-        ]
-        rollout = {
-            "kubeconfig": args["control_plane"].kubeconfig,
-            "workload": name,
-            "templates": _secret_if_needed(manifests),
-            "placement": placement,
-            "overrideRules": rules,
-            "controlPlane": args["control_plane"].cluster_id,
-            "members": args.get("members") or {},
-            "timeout": args.get("timeout", 300),
+            rules = self._args.get("override_rules") or []
+            override = override_policy(name, namespace=scope, templates=overridden, rules=rules)
+            declared.append(KubernetesObject(f"{self._name}{suffix}-override", override, self._after(before)))
+        return declared
+
+    def _template(self, manifest: dict[str, Any], before: list[pulumi.Resource]) -> KubernetesObject:
+        """Declare a template; it is recognised by its name of before, and in another version of its group."""
+        name = template_name(manifest)
+        old_name = f"{self._name}-{manifest['kind'].lower()}-{manifest['metadata']['name']}"
+        types = [type_token({**manifest, "apiVersion": version}) for version in other_versions(manifest["apiVersion"])]
+        aliases = [pulumi.Alias(name=old_name)]
+        aliases += [pulumi.Alias(name=n, type_=t) for t in types for n in (name, old_name)]
+        opts = pulumi.ResourceOptions.merge(self._after(before), pulumi.ResourceOptions(aliases=aliases))
+        return KubernetesObject(name, manifest, opts)
+
+    def _served(self, custom: list[dict[str, Any]], before: list[pulumi.Resource]) -> ServedKinds:
+        listed = sorted({(m["apiVersion"], m["kind"]) for m in custom})
+        props = {
+            "kubeconfig": self._args["control_plane"].kubeconfig,
+            "workload": self._name,
+            "kinds": [{"apiVersion": api_version, "kind": kind} for api_version, kind in listed],
+            "affinity": self._args["affinity"],
+            "timeout": self._args.get("timeout", 300),
         }
-        Rollout(
-            f"{name}-rollout", rollout, pulumi.ResourceOptions(parent=self, depends_on=[*policies, *self.templates])
+        opts = pulumi.ResourceOptions(parent=self, depends_on=before)
+        return ServedKinds(f"{self._name}-kinds", props, opts)
+
+    def _rollout(self, manifests: list[dict[str, Any]], before: list[Any]) -> None:
+        policy = propagation_policy(
+            self._name, namespace=None, templates=manifests, conflict_resolution="Abort", **self._placement()
         )
-        self.register_outputs({})
+        rollout = {
+            "kubeconfig": self._args["control_plane"].kubeconfig,
+            "workload": self._name,
+            "templates": _secret_if_needed(manifests),
+            "placement": policy["spec"]["placement"],
+            "overrideRules": self._args.get("override_rules") or [],
+            "controlPlane": self._args["control_plane"].cluster_id,
+            "members": self._args.get("members") or {},
+            "timeout": self._args.get("timeout", 300),
+            **({"policy": self._policy} if self._policy != self._name else {}),
+        }
+        Rollout(f"{self._name}-rollout", rollout, pulumi.ResourceOptions(parent=self, depends_on=before))
 
 
-def _by_scope(manifests: list[dict[str, Any]], namespace: str) -> list[tuple[str | None, list[dict[str, Any]]]]:
-    """Group templates by the kind of policy that may select them: namespaced, and cluster-wide (None)."""
-    namespaced = [m for m in manifests if not is_cluster_scoped(m)]
-    cluster_scoped = [m for m in manifests if is_cluster_scoped(m)]
-    return [(scope, group) for scope, group in ((namespace, namespaced), (None, cluster_scoped)) if group]
+def template_name(manifest: dict[str, Any]) -> str:
+    """Return a template's resource name: `deployment-default/shop`, or `clusterrole-reader` without a namespace.
+
+    The resource type holds the group. No workload's name is in it, so that the resource outlives its workload's name.
+    """
+    metadata = manifest["metadata"]
+    within = f"{metadata['namespace']}/" if metadata.get("namespace") else ""
+    return f"{manifest['kind'].lower()}-{within}{metadata['name']}"
+
+
+def _definition(manifest: dict[str, Any]) -> str:
+    group, kind = next(iter(defined_kinds([manifest]).namespaced), ("", manifest["metadata"]["name"]))
+    return f"kind/{group}/{kind}"
 
 
 def _secret_if_needed(manifests: list[dict[str, Any]]) -> Any:

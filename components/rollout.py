@@ -14,8 +14,12 @@ import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, ResourceProvider, UpdateResult
 
 from flotilla.errors import FlotillaError
+from flotilla.karmada.handover import hand_over
+from flotilla.karmada.kinds import goes_by_itself
 from flotilla.karmada.rollout import Progress, RolloutCheck
 from flotilla.kube.connection import connect
+from flotilla.kube.objects import ref_of
+from flotilla.waiting import pause
 
 _POLL_SECONDS = 0.5
 # Karmada needs a moment to carry a change from the template to the members' statuses, which may say "healthy" about
@@ -68,6 +72,7 @@ def wait(props: dict[str, Any]) -> None:
     look = _check(props)
     deadline = time.monotonic() + float(props["timeout"])
     agreeing = 0
+    _hand_over(props)
     while True:
         progress = look()
         agreeing = agreeing + 1 if all(p.done for p in progress) else 0
@@ -79,7 +84,16 @@ def wait(props: dict[str, Any]) -> None:
                 f"workload {props['workload']} is not healthy everywhere after {int(props['timeout'])} s: {late}",
                 hint="mend the cause and run `up` again: it goes on from here",
             )
-        time.sleep(_POLL_SECONDS)
+        if pause(_POLL_SECONDS):
+            raise FlotillaError(f"interrupted while waiting for the rollout of workload {props['workload']}")
+        if not agreeing:
+            _hand_over(props)
+
+
+def _hand_over(props: dict[str, Any]) -> None:
+    name = str(props.get("policy") or props["workload"])
+    refs = [ref_of(template) for template in props["templates"] if not goes_by_itself(template)]
+    hand_over(connect(props["kubeconfig"], name="Karmada"), refs, (name, f"{name}-definitions"))
 
 
 def _check(props: dict[str, Any]) -> Callable[[], list[Progress]]:
@@ -96,7 +110,8 @@ class Rollout(Resource, module="flotilla", name="Rollout"):
 
         Args:
             name: the resource's name.
-            props: kubeconfig, workload, templates, placement, overrideRules, timeout (seconds).
+            props: kubeconfig, workload, templates, placement, overrideRules, timeout (seconds), and policy where its
+                policies have another name than the workload.
             opts: resource options.
         """
         super().__init__(RolloutProvider(), name, props, opts)

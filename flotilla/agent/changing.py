@@ -102,7 +102,7 @@ class Changing:
                     hint="call preview_change again and look at the new plan",
                 )
             if found.refusals:
-                raise Refused(f"policies refuse this plan, so nothing was changed: {'; '.join(found.refusals)}")
+                raise Refused(f"this plan is refused, so nothing was changed: {'; '.join(found.refusals)}")
             return self._do(found, edit)
 
     def _do(self, found: Planned, edit: Move | Scale | None) -> Done:

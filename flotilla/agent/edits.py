@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 from ruamel.yaml.util import load_yaml_guess_indent
 
 from flotilla.agent.tool import Arguments, Refused
@@ -58,7 +59,10 @@ def edited(text: str, edit: Move | Scale) -> str:
     yaml.preserve_quotes = True
     yaml.width = 10_000
     yaml.indent(mapping=2, sequence=indent or 2, offset=offset or 0)
-    document = yaml.load(text)
+    try:
+        document = yaml.load(text)
+    except YAMLError:
+        raise Refused("the stack file isn't valid YAML", hint="validate_stack says where") from None
     workload = _workload(document, edit.workload)
     if isinstance(edit, Scale):
         _scale(workload, edit)

@@ -9,8 +9,6 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from flotilla.agent.edits import Move, Scale, edited
 from flotilla.agent.tool import Refused
 from flotilla.agent.workplace import Workplace
@@ -19,6 +17,7 @@ from flotilla.deploy.access import fleet_of
 from flotilla.deploy.plan import FleetPlan, fleet_plan
 from flotilla.deploy.policies import judge
 from flotilla.engine.steps import Result
+from flotilla.kube import yaml
 from flotilla.policy.evaluate import Status, Verdict
 
 
@@ -43,8 +42,8 @@ class Planned:
 
     @property
     def refusals(self) -> list[str]:
-        """What policies refuse, each with its remedy."""
-        return [verdict.sentence for verdict in self.verdicts if verdict.refuses]
+        """What speaks against the plan: the plan itself, and what policies refuse, each with its remedy."""
+        return [*self.plan.refusals, *(verdict.sentence for verdict in self.verdicts if verdict.refuses)]
 
     @property
     def advice(self) -> list[str]:
@@ -79,7 +78,7 @@ def meaning(text: str) -> str:
 
     Pulumi's CLI lays it out anew when it first sees a stack, and adds the salt of its secrets: no change of a plan.
     """
-    document = yaml.safe_load(text) or {}
+    document = yaml.load(text) or {}
     return json.dumps({key: value for key, value in document.items() if key != "encryptionsalt"}, sort_keys=True)
 
 

@@ -14,6 +14,7 @@ from flotilla.cli.output import Output, plan_document, plan_failed
 from flotilla.cli.policy import refuse_violations, verdicts_of
 from flotilla.cli.stack_options import confirm, engine_options, load_fleet, setting_of, stack_options
 from flotilla.cli.status import paint_status
+from flotilla.config.needs import known_kinds
 from flotilla.deploy.access import control_plane_of
 from flotilla.deploy.interface import Setting, Stack, open_stack
 from flotilla.deploy.plan import fleet_plan
@@ -98,13 +99,33 @@ def _finish(options: argparse.Namespace, output: Output, stack: Stack, result: R
         output.json(_document(options, stack, result))
 
 
+def _refuse(options: argparse.Namespace, stack: Stack, result: Result) -> None:
+    """End where the plan may not be carried out as it stands, or policies refuse it.
+
+    Raises:
+        CommandError: with every reason; nothing was changed.
+    """
+    document = _document(options, stack, result)
+    refusals = fleet_plan(result).refusals
+    if refusals:
+        raise CommandError(
+            "the plan may not be carried out as it stands; nothing was changed",
+            kind=Kind.REFUSED,
+            code=ExitCode.REFUSED,
+            hint="; ".join(refusals),
+            document=document,
+            lines=tuple(f"error: {refusal}; nothing was changed" for refusal in refusals),
+        )
+    refuse_violations(verdicts_of(options, result), document)
+
+
 def _preview(options: argparse.Namespace) -> ExitCode:
     output = Output(as_json=options.json, quiet=True)
     stack = _open(options, output)
     result = stack.preview(targets=tuple(options.target), refresh_first=options.refresh)
     _show(options, output, stack, result, "Plan")
     if not result.failures:
-        refuse_violations(verdicts_of(options, result), _document(options, stack, result))
+        _refuse(options, stack, result)
     _finish(options, output, stack, result)
     return ExitCode.DRIFT if options.expect_no_changes and result.changes else ExitCode.DONE
 
@@ -119,7 +140,7 @@ def _up(options: argparse.Namespace) -> ExitCode:
     _show(options, output, stack, planned, "Plan")
     if planned.failures:
         raise plan_failed(output, planned, document)
-    refuse_violations(verdicts_of(options, planned), document)
+    _refuse(options, stack, planned)
     if options.plan is not None:
         _compare_digest(options, planned, document)
     elif planned.changes:
@@ -185,9 +206,12 @@ def _destroy(options: argparse.Namespace) -> ExitCode:
 def _validate(options: argparse.Namespace) -> ExitCode:
     fleet = load_fleet(options)
     output = Output(as_json=options.json)
+    notes = known_kinds(fleet, options.project.resolve(), None).messages
     if options.json:
-        output.json({"stack": options.stack, "valid": True})
+        output.json({"stack": options.stack, "valid": True, **({"notes": list(notes)} if notes else {})})
     else:
+        for note in notes:
+            output.console.print(note, style="yellow", markup=False)
         output.console.print(
             f"stack {options.stack} is valid: {len(fleet.members)} members, {len(fleet.workloads)} workloads"
         )

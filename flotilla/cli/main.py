@@ -145,6 +145,7 @@ def build_parser() -> argparse.ArgumentParser:
         report,
         resources,
         sandbox,
+        state,
         status,
     )
 
@@ -157,6 +158,7 @@ def build_parser() -> argparse.ArgumentParser:
     common.add_argument("--debug", action="store_true", help="print tracebacks of errors")
     fleet.add_verbs(verbs, common)
     status.add_verbs(verbs, common)
+    state.add_verbs(verbs, common)
     resources.add_verbs(verbs, common)
     report.add_verbs(verbs, common)
     policy.add_verb(verbs, common)

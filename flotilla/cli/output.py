@@ -150,7 +150,10 @@ class Output:
             self.console.print("\nworkloads")
         for workload in plan.workloads:
             symbol, style = _SYMBOLS[workload.verb]
-            self.console.print(Text(f"  {symbol} {workload.name}", style=style))
+            origin = f": {workload.origin}" if workload.origin else ""
+            self.console.print(Text(f"  {symbol} {workload.name}{origin}", style=style))
+            if workload.question:
+                self.console.print(Text(f"      {workload.question}", style="yellow"))
             if workload.problem:
                 self.console.print(Text(f"      {workload.problem}", style="red"))
             for copy in workload.copies:

@@ -143,20 +143,25 @@ def _paint_rows(options: argparse.Namespace, console: Console, answers: Answers[
 def _events(options: argparse.Namespace) -> ExitCode:
     access = open_access(options)
 
-    def look() -> list[FleetEvent]:
+    def look() -> tuple[list[FleetEvent], dict[str, str]]:
         ask = partial(events, namespace=options.namespace, warnings=options.warnings, about=options.name)
         answers = ask_members(access, _names(options, access), ask, seconds=options.timeout)
         _all_failed(answers)
         _tell_unknown(answers)
         found = sorted((one for told in answers.found.values() for one in told), key=lambda one: one.time)
-        return found[-options.last :] if options.last > 0 else found
+        return found[-options.last :] if options.last > 0 else found, answers.unknown
 
-    def paint(console: Console, found: list[FleetEvent]) -> None:
+    def document(seen: tuple[list[FleetEvent], dict[str, str]]) -> dict[str, Any]:
+        return {"events": [asdict(one) for one in seen[0]], "unknown": seen[1]}
+
+    def paint(console: Console, seen: tuple[list[FleetEvent], dict[str, str]]) -> None:
         headings = ("LAST SEEN", "CLUSTER", "TYPE", "NAMESPACE", "OBJECT", "REASON", "MESSAGE")
-        lines = [(age(e.time), e.cluster, _event_type(e), e.namespace, e.object, e.reason, _counted(e)) for e in found]
+        lines = [
+            (age(e.time), e.cluster, _event_type(e), e.namespace, e.object, e.reason, _counted(e)) for e in seen[0]
+        ]
         print_table(console, headings, lines, everything=True)
 
-    return show(options, look, lambda found: {"events": [asdict(one) for one in found]}, paint)
+    return show(options, look, document, paint)
 
 
 def _event_type(event: FleetEvent) -> Text:
@@ -193,19 +198,29 @@ def _logs(options: argparse.Namespace) -> ExitCode:
         )
     if options.follow:
         return _follow(access, found, wish)
-    return _print_logs(options, access, found, wish)
+    return _print_logs(options, access, found, wish, answers.unknown)
 
 
 def _print_logs(
-    options: argparse.Namespace, access: FleetAccess, found: list[tuple[str, LogSource]], wish: LogWish
+    options: argparse.Namespace,
+    access: FleetAccess,
+    found: list[tuple[str, LogSource]],
+    wish: LogWish,
+    unknown: dict[str, str],
 ) -> ExitCode:
     failed = 0
     entries = []
+    silent = dict(unknown)
     for cluster, source in found:
+        if cluster in silent:  # it has ceased to answer: its other containers would only wait as long again
+            failed += 1
+            continue
         try:
             text = read_log(access.member(cluster), source, wish)
         except ClusterError as error:
             failed += 1
+            if error.whole_cluster:
+                silent[cluster] = error.message
             sys.stderr.write(f"warning: {error.message}\n")
             continue
         lines = text.splitlines()
@@ -213,7 +228,7 @@ def _print_logs(
         if not options.json:
             sys.stdout.writelines(f"{_prefix(cluster, source)}{line}\n" for line in lines)
     if options.json:
-        write_document({"logs": entries})
+        write_document({"logs": entries, "unknown": silent})
     return ExitCode.FAILED if failed == len(found) else ExitCode.DONE
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -18,6 +19,7 @@ from flotilla.cli.tables import age, labels_text, print_table, verdict
 from flotilla.cli.views import show, view_options
 from flotilla.observe.access import FleetAccess
 from flotilla.observe.across import chosen
+from flotilla.observe.answering import unanswered
 from flotilla.observe.fleet import FleetStatus, fleet_status
 from flotilla.observe.members import MemberStatus, members_of
 from flotilla.observe.why import ask_why
@@ -57,11 +59,12 @@ def _status(options: argparse.Namespace) -> ExitCode:
         seen = fleet_status(access.control_plane)
         members = _selected(options, access, seen.members)
         names = {member.name for member in members}
-        return FleetStatus(tuple(members), tuple(copy for copy in seen.workloads if copy.cluster in names))
+        copies = tuple(copy for copy in seen.workloads if copy.cluster in names or not copy.cluster)
+        return FleetStatus(tuple(members), copies, unanswered(access, names))
 
     def wanted(seen: FleetStatus) -> FleetStatus:
         copies = (copy for copy in seen.workloads if _wanted(options, copy))
-        return FleetStatus(tuple(_filtered(options, list(seen.members))), tuple(copies))
+        return FleetStatus(tuple(_filtered(options, list(seen.members))), tuple(copies), seen.unanswered)
 
     def document(seen: FleetStatus) -> dict[str, Any]:
         return {"stack": options.stack, **wanted(seen).to_json(), "summary": seen.summary}
@@ -78,6 +81,8 @@ def paint_status(
     """Print the summary of what was seen, then the members and workloads of it that are to be shown: all by default."""
     shown = shown or seen
     console.print(_summary(seen))
+    for name, reason in seen.unanswered.items():
+        console.print(Text(f"{name} does not answer: {reason}", style="bold red"))
     headings = ("CLUSTER", "MODE", "READY", "SINCE", "VERSION", "NODES")
     console.print()
     print_table(
@@ -100,12 +105,14 @@ def paint_status(
 
 def _summary(seen: FleetStatus) -> Text:
     s = seen.summary
-    well = s["members"] == s["membersReady"] and s["copies"] == s["copiesHealthy"]
+    well = s["members"] == s["membersReady"] and s["copies"] == s["copiesHealthy"] and not seen.unanswered
     text = (
         f"{s['membersReady']} of {s['members']} members ready; "
         f"{s['workloads']} workload{'s' if s['workloads'] != 1 else ''}, "
         f"{s['copiesHealthy']} of {s['copies']} copies healthy"
     )
+    if seen.unanswered:
+        text += f"; {len(seen.unanswered)} of the members {'does' if len(seen.unanswered) == 1 else 'do'} not answer"
     return Text(text, style="bold green" if well else "bold red")
 
 
@@ -115,13 +122,17 @@ def _summary(seen: FleetStatus) -> Text:
 def _clusters(options: argparse.Namespace) -> ExitCode:
     access = open_access(options)
 
-    def look() -> list[MemberStatus]:
-        return chosen(members_of(access.control_plane, labels=options.cluster_labels), options.cluster)
+    def look() -> tuple[list[MemberStatus], dict[str, str]]:
+        members = chosen(members_of(access.control_plane, labels=options.cluster_labels), options.cluster)
+        return members, unanswered(access, [member.name for member in members])
 
-    def document(members: list[MemberStatus]) -> dict[str, Any]:
-        return {"clusters": [asdict(member) for member in _filtered(options, members)]}
+    def document(seen: tuple[list[MemberStatus], dict[str, str]]) -> dict[str, Any]:
+        return {"clusters": [asdict(member) for member in _filtered(options, seen[0])], "unanswered": seen[1]}
 
-    def paint(console: Console, members: list[MemberStatus]) -> None:
+    def paint(console: Console, seen: tuple[list[MemberStatus], dict[str, str]]) -> None:
+        members, silent = seen
+        for name, reason in silent.items():
+            sys.stderr.write(f"warning: {name} does not answer: {reason}\n")
         ready = sum(member.ready for member in members)
         style = "bold green" if ready == len(members) else "bold red"
         console.print(Text(f"{ready} of {len(members)} members ready\n", style=style))

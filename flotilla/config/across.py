@@ -24,6 +24,8 @@ def check_across(
     """
     problems = check_duplicates("members", [(i, name) for i, _, name in members])
     problems += check_duplicates("workloads", [(i, name) for i, _, name in workloads])
+    problems += _check_former_names("members", [(i, m.formerly if m else None, name) for i, m, name in members])
+    problems += _check_former_names("workloads", [(i, w.formerly if w else None, name) for i, w, name in workloads])
     known = {name for _, _, name in members if name} | {member.name for member in others}
     complete = all(member for _, member, _ in members)
     for index, workload, _ in workloads:
@@ -32,6 +34,33 @@ def check_across(
             valid = [*(member for _, member, _ in members if member), *others]
             problems += _check_placement(f"{path}.placement", workload.placement, known, valid if complete else None)
             problems += _check_overrides(path, workload, known, valid if complete else None)
+    return problems
+
+
+def _check_former_names(section: str, entries: list[tuple[int, str | None, str]]) -> list[Problem]:
+    """Check that a former name is nobody's present one, and of one entry only: position, former name, name."""
+    present = {name for _, _, name in entries}
+    problems = []
+    taken: dict[str, str] = {}
+    for index, former, name in entries:
+        if not former:
+            continue
+        first = taken.setdefault(former, name)
+        rule = ""
+        if former in present and former != name:
+            rule = f"is the name of another of the stack's {section}"
+        elif first != name:
+            rule = f"is the former name of {first!r} too"
+        if rule:
+            problems.append(
+                Problem(
+                    f"{section}[{index}].formerly",
+                    rule,
+                    "it would not be clear whose objects are taken over",
+                    "give the name that this one had, or drop it",
+                    f'"{former}"',
+                )
+            )
     return problems
 
 

@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from flotilla.config.clusters import KindCluster
-from flotilla.config.files import read_manifests, resolve
+from flotilla.config.files import resolve
 from flotilla.config.fleet import ControlPlane, Fleet, affinity_of, facts
 from flotilla.config.helm import CHART_REPOSITORY, CertificateMode
 from flotilla.config.installation import PLACEHOLDER, certificate_names, release_values
-from flotilla.config.load import SECTIONS, TEXTS, parse_fleet
+from flotilla.config.load import parse_fleet
 from flotilla.config.members import Member
+from flotilla.config.objects import manifests_of
+from flotilla.config.stackfile import sections_of
 from flotilla.config.workloads import ReplicaStrategy, Workload
-from flotilla.karmada.propagation import deployment, override_rule, replica_scheduling, template
+from flotilla.karmada.kinds import defined_kinds
+from flotilla.karmada.propagation import override_rule, replica_scheduling, template
 from flotilla.karmada.render import render, shares
 from flotilla.kube.objects import Object
 
@@ -30,9 +33,7 @@ def fleet_of_environment(base: Path) -> Fleet:
         ConfigError: with all problems.
     """
     values = json.loads(os.environ.get("PULUMI_CONFIG") or "{}")
-    given = {key: values[f"flotilla:{key}"] for key in SECTIONS if values.get(f"flotilla:{key}") is not None}
-    sections = {key: text if key in TEXTS else json.loads(text) for key, text in given.items()}
-    return parse_fleet(sections, base=base)
+    return parse_fleet(sections_of(values), base=base)
 
 
 def member_args(member: Member) -> dict[str, Any]:
@@ -113,25 +114,8 @@ def workload_args(workload: Workload, base: Path) -> dict[str, Any]:
         "override_rules": override_rules(workload),
         "conflict_resolution": workload.conflict_resolution.value,
         "timeout": workload.timeout,
+        **({"formerly": workload.formerly} if workload.formerly else {}),
     }
-
-
-def manifests_of(workload: Workload, base: Path) -> list[Object]:
-    """Return the objects that a workload declares: its manifests, or its short form's Deployment."""
-    if workload.manifests:
-        return read_manifests(workload, base)
-    return [
-        deployment(
-            workload.name,
-            namespace=workload.namespace,
-            image=workload.image or "",
-            replicas=1 if workload.replicas is None else workload.replicas,
-            ports=list(workload.ports),
-            env=dict(workload.env),
-            resources=workload.resources.model_dump(exclude_defaults=True) if workload.resources else None,
-            labels=dict(workload.labels),
-        )
-    ]
 
 
 def override_rules(workload: Workload) -> list[Object]:
@@ -139,7 +123,7 @@ def override_rules(workload: Workload) -> list[Object]:
     return [
         override_rule(
             list(override.clusters),
-            container=override.container or workload.name,
+            container=override.container or workload.object_name,
             image=override.image.model_dump(exclude_none=True) if override.image else None,
             command=list(override.command),
             args=list(override.args),
@@ -158,13 +142,15 @@ def rendered(fleet: Fleet, base: Path) -> dict[str, list[Object]]:
         ValueError: a patch that doesn't fit its template.
     """
     result: dict[str, list[Object]] = {member.name: [] for member in fleet.placeable}
+    manifests = {workload.name: manifests_of(workload, base) for workload in fleet.workloads}
+    kinds = defined_kinds(manifest for listed in manifests.values() for manifest in listed)
     for workload in fleet.workloads:
         chosen = fleet.chosen(workload.placement)
         scheduling = replica_scheduling(
             dict(workload.placement.weights), divided=workload.placement.replicas is ReplicaStrategy.DIVIDED
         ).model_dump(by_alias=True, exclude_none=True)
-        for manifest in manifests_of(workload, base):
-            declared = template(manifest, namespace=workload.namespace)
+        for manifest in manifests[workload.name]:
+            declared = template(manifest, namespace=workload.namespace, kinds=kinds)
             replicas = shares(declared, [member.name for member in chosen], scheduling)
             for member in chosen:
                 if member.name in replicas:

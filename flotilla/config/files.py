@@ -5,22 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from flotilla.config.credentials import Kubeconfig
 from flotilla.config.fleet import ControlPlane
+from flotilla.config.manifests import ManifestError, parse_manifests
 from flotilla.config.members import Member
+from flotilla.config.names import ObjectNames
 from flotilla.config.problems import ConfigError, Problem
 from flotilla.config.workloads import Workload
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.kubeconfig import KubeconfigError
+from flotilla.kube.kubeconfig_rules import same_server, url_problem
 from flotilla.kube.objects import Object
+from flotilla.kube.reading import UnreadableFile, located, read_text
 
 
 def resolve(path: str, base: Path) -> Path:
-    """Return a path of a stack file as an absolute one."""
-    file = Path(path).expanduser()
-    return file if file.is_absolute() else base / file
+    """Return a path of a stack file as an absolute one.
+
+    Raises:
+        UnreadableFile: it can't be a path.
+    """
+    return located(path, base)
 
 
 def kubeconfig_text(source: Kubeconfig, base: Path) -> str:
@@ -31,14 +36,13 @@ def kubeconfig_text(source: Kubeconfig, base: Path) -> str:
     """
     if source.inline is not None:
         document = kubeconfigs.load(source.inline.get_secret_value(), origin="the inline kubeconfig")
-        return kubeconfigs.dump(kubeconfigs.select(document, source.context))
-    file = resolve(source.path or "", base)
+        return kubeconfigs.dump(kubeconfigs.checked(kubeconfigs.select(document, source.context)))
     try:
-        text = file.read_text()
-    except OSError as error:
-        raise KubeconfigError(f"{file} can't be read: {(error.strerror or str(error)).lower()}") from None
-    document = kubeconfigs.load(text, origin=str(file))
-    return kubeconfigs.dump(kubeconfigs.select(document, source.context, base=file.parent))
+        file = resolve(source.path or "", base)
+    except UnreadableFile as error:
+        raise KubeconfigError(error.message) from None
+    chosen = kubeconfigs.select(kubeconfigs.read(file), source.context, base=file.parent)
+    return kubeconfigs.dump(kubeconfigs.checked(chosen))
 
 
 def read_manifests(workload: Workload, base: Path) -> list[Object]:
@@ -52,31 +56,13 @@ def read_manifests(workload: Workload, base: Path) -> list[Object]:
     for index, name in enumerate(workload.manifests):
         where = f"{workload.name}.manifests[{index}]"
         try:
-            objects += parse_manifests(resolve(name, base).read_text())
-        except (OSError, ValueError) as error:
-            problems.append(Problem(where, str(error)))
+            objects += parse_manifests(read_text(resolve(name, base)))
+        except UnreadableFile as error:
+            problems.append(Problem(where, error.message))
+        except ManifestError as error:
+            problems += [Problem(where, problem) for problem in error.problems]
     if problems:
         raise ConfigError(problems)
-    return objects
-
-
-def parse_manifests(text: str) -> list[Object]:
-    """Return the objects of a YAML text with one or more documents; ValueError says what is wrong."""
-    try:
-        documents = [document for document in yaml.safe_load_all(text) if document is not None]
-    except yaml.YAMLError as error:
-        raise ValueError(f"not valid YAML: {getattr(error, 'problem', error)}") from None
-    objects: list[Object] = []
-    for document in documents:
-        items = document.get("items") if isinstance(document, dict) and document.get("kind") == "List" else [document]
-        for item in items or []:
-            if not isinstance(item, dict) or not item.get("apiVersion") or not item.get("kind"):
-                raise ValueError("a document has no apiVersion and kind")
-            if not (item.get("metadata") or {}).get("name"):
-                raise ValueError(f"a {item['kind']} has no metadata.name")
-            objects.append(item)
-    if not objects:
-        raise ValueError("holds no object")
     return objects
 
 
@@ -88,26 +74,47 @@ def check_files(
 ) -> list[Problem]:
     """Check that every kubeconfig is there and has its context, and every manifest can be read."""
     problems: list[Problem] = []
+    servers, names = _Servers(), ObjectNames()
     if control_plane and control_plane.kubeconfig:
-        problems += _check_kubeconfig("controlPlane.kubeconfig", control_plane.kubeconfig, base)
+        problems += _check_kubeconfig("controlPlane.kubeconfig", control_plane.kubeconfig, base, servers)
     if control_plane and control_plane.helm:
-        problems += _check_kubeconfig("controlPlane.helm.host", control_plane.helm.host, base)
+        problems += _check_kubeconfig("controlPlane.helm.host", control_plane.helm.host, base, None)
         problems += _check_chart("controlPlane.helm.chart.path", control_plane.helm.chart.path, base)
     for index, member in members:
-        problems += _check_kubeconfig(f"members[{index}].kubeconfig", member.kubeconfig, base)
+        problems += _check_kubeconfig(f"members[{index}].kubeconfig", member.kubeconfig, base, servers)
     for index, workload in workloads:
-        problems += _check_manifests(f"workloads[{index}].manifests", workload, base)
+        problems += _check_manifests(f"workloads[{index}].manifests", workload, base, names)
     return problems
 
 
-def _check_kubeconfig(path: str, source: Kubeconfig, base: Path) -> list[Problem]:
-    if source.cluster is not None:
-        return []  # a stack makes it
+class _Servers:
+    """Which entry of the stack leads to which API server: one cluster can't join twice, nor join itself."""
+
+    def __init__(self) -> None:
+        self._paths: dict[tuple[str, ...], str] = {}
+
+    def check(self, path: str, key: tuple[str, ...]) -> list[Problem]:
+        """Note an entry; a problem where another one leads to the same API server."""
+        other = self._paths.setdefault(key, path)
+        if other == path:
+            return []
+        if other.startswith("members"):
+            why = "one cluster can't join twice: taking one of the two out would take the other's access away"
+        else:
+            why = "Karmada itself can't be one of its members"
+        remedy = "give each member its own cluster's kubeconfig or context, or drop one of the two"
+        return [Problem(path, f"leads to the same server as {other.removesuffix('.kubeconfig')}", why, remedy)]
+
+
+def _check_kubeconfig(path: str, source: Kubeconfig, base: Path, servers: _Servers | None) -> list[Problem]:
+    if source.cluster is not None:  # a stack makes it
+        return servers.check(path, ("kind", source.stack or "", source.cluster)) if servers else []
     if source.inline is not None and source.inline.get_secret_value() == "[secret]":
         return []  # encrypted: only the program, which has the key, can look into it
     value: Any = source.path or ""
     try:
         text = kubeconfig_text(source, base)
+        cluster = kubeconfigs.load(text)["clusters"][0]["cluster"]
     except KubeconfigError as error:
         return [
             Problem(
@@ -118,17 +125,21 @@ def _check_kubeconfig(path: str, source: Kubeconfig, base: Path) -> list[Problem
                 f'"{value}"' if value else "",
             )
         ]
-    if not kubeconfigs.server(kubeconfigs.load(text)).startswith(("https://", "http://")):
-        return [Problem(path, "its cluster has no server URL with a scheme", "the cluster could not be reached")]
-    return []
+    wrong = url_problem(cluster.get("server") or "")
+    if wrong:
+        return [Problem(path, f"its cluster's server {wrong}", "the cluster could not be reached", "write https://…")]
+    return servers.check(path, same_server(cluster)) if servers else []
 
 
 def _check_chart(where: str, path: str | None, base: Path) -> list[Problem]:
     if path is None:
         return []
-    place = resolve(path, base)
-    if place.is_file() or (place / "Chart.yaml").is_file():
-        return []
+    try:
+        place = resolve(path, base)
+        if place.is_file() or (place / "Chart.yaml").is_file():
+            return []
+    except (OSError, ValueError, UnreadableFile):  # a name that no file has
+        place = Path(path)
     return [
         Problem(
             where, f"{place} is no chart", "there is nothing to install", "give a chart's folder or .tgz", f'"{path}"'
@@ -136,22 +147,24 @@ def _check_chart(where: str, path: str | None, base: Path) -> list[Problem]:
     ]
 
 
-def _check_manifests(path: str, workload: Workload, base: Path) -> list[Problem]:
+def _check_manifests(path: str, workload: Workload, base: Path, names: ObjectNames) -> list[Problem]:
     problems = []
     seen: dict[tuple[str, str, str], str] = {}
     for index, name in enumerate(workload.manifests):
         where = f"{path}[{index}]"
         try:
-            objects = parse_manifests(resolve(name, base).read_text())
-        except OSError as error:
-            text = f"{resolve(name, base)} can't be read: {(error.strerror or '').lower()}"
-            problems.append(Problem(where, text, "there would be nothing to run", "give an existing file", f'"{name}"'))
+            objects = parse_manifests(read_text(resolve(name, base)))
+        except UnreadableFile as error:
+            remedy = "give an existing file"
+            problems.append(Problem(where, error.message, "there would be nothing to run", remedy, f'"{name}"'))
             continue
-        except ValueError as error:
-            problems.append(Problem(where, str(error), "there would be nothing to run", "mend the file", f'"{name}"'))
+        except ManifestError as error:
+            why = "there would be nothing to run"
+            problems += [Problem(where, one, why, "fix the file", f'"{name}"') for one in error.problems]
             continue
         for item in objects:
             problems += _check_manifest(where, item, name, workload, seen)
+            problems += names.check(where, workload.name, item)
     return problems
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +12,17 @@ from flotilla.config.files import check_files
 from flotilla.config.fleet import ControlPlane, Fleet, facts
 from flotilla.config.helm import check_version
 from flotilla.config.members import Member
+from flotilla.config.names import check_member_names
+from flotilla.config.objects import check_objects
 from flotilla.config.policies import PolicySettings
 from flotilla.config.problems import ConfigError, Problem
-from flotilla.config.stackfile import fleet_sections, parse, parse_list, placeholders
+from flotilla.config.stackfile import TEXTS, fleet_sections, parse, parse_list, placeholders
 from flotilla.config.stacks import OtherStacks, check_sources
 from flotilla.config.workloads import Workload
 from flotilla.karmada.placement import ClusterFacts
 from flotilla.karmada.versions import Version
 
 SECTIONS = ("clusters", "controlPlane", "members", "membersFrom", "workloads", "policies")
-TEXTS = ("membersFrom",)
-"""Sections that are plain texts; all others are objects or arrays."""
 
 
 def parse_fleet(
@@ -48,6 +49,12 @@ def parse_fleet(
         for key in sections
         if key not in SECTIONS
     ]
+    problems += [
+        Problem(key, "must be a text", "no stack could be found by it", "quote it", json.dumps(sections[key])[:60])
+        for key in TEXTS
+        if not isinstance(sections.get(key), str | None)
+    ]
+    sections = {key: value for key, value in sections.items() if key not in TEXTS or isinstance(value, str)}
     control_plane: ControlPlane | None = None
     if sections.get("controlPlane") is None:
         problems.append(
@@ -62,6 +69,8 @@ def parse_fleet(
     stacks = OtherStacks(base, problems)
     others = stacks.members(sections.get("membersFrom"))
     problems += check_across(members, workloads, others)
+    named = [(i, name) for i, _, name in members if name]
+    problems += check_member_names(named, {other.name for other in others}, sections.get("membersFrom") or "")
     problems += check_duplicates("clusters", [(i, name) for i, _, name in clusters])
     valid_clusters = [(i, cluster) for i, cluster, _ in clusters if cluster]
     valid_members = [(i, member) for i, member, _ in members if member]
@@ -81,13 +90,14 @@ def parse_fleet(
             [(i, workload) for i, workload, _ in workloads if workload],
             base,
         )
+        problems += check_objects([(i, workload) for i, workload, _ in workloads if workload], base)
     if problems or control_plane is None or policies is None:
         raise ConfigError(problems, origin=origin)
     return Fleet(
         clusters=tuple(cluster for _, cluster in valid_clusters),
         control_plane=control_plane.model_copy(update={"version": version}),
         members=tuple(member for _, member in valid_members),
-        members_from=sections.get("membersFrom"),
+        members_from=sections.get("membersFrom") or None,
         workloads=tuple(workload for _, workload, _ in workloads if workload),
         policies=policies,
     ).with_others(others)

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from flotilla.config.credentials import Kubeconfig
 from flotilla.config.problems import ConfigModel, refuse
-from flotilla.karmada.names import MAX_MEMBER_NAME, is_dns_label, is_label_key, is_label_value
+from flotilla.karmada.names import MAX_MEMBER_NAME, RESERVED_CLUSTERS, is_dns_label, is_label_key, is_label_value
 
 
 def _endpoint(value: str) -> str:
@@ -48,6 +48,12 @@ def _member_name(value: str) -> str:
         raise refuse(
             f"must be a DNS label of at most {MAX_MEMBER_NAME} lower-case letters, digits and '-'",
             consequence="Karmada derives the namespace karmada-es-<name> from it",
+            remedy="rename the member",
+        )
+    if value in RESERVED_CLUSTERS:
+        raise refuse(
+            "is reserved for the control plane and its host",
+            consequence="plans and drift would take the member for Karmada itself",
             remedy="rename the member",
         )
     return value
@@ -101,6 +107,11 @@ class Member(ConfigModel):
     """A cluster that joins the control plane."""
 
     name: Annotated[str, AfterValidator(_member_name)] = Field(description="The Cluster's name in Karmada.")
+    formerly: Annotated[str, AfterValidator(_member_name)] | None = Field(
+        default=None,
+        description="The member's name before. Karmada can't rename a Cluster: it leaves and joins, and its copies are "
+        "deleted and made anew.",
+    )
     mode: JoinMode = Field(
         default=JoinMode.PUSH, description="Push: Karmada dials the member. Pull: an agent in it dials Karmada."
     )
@@ -129,6 +140,14 @@ class Member(ConfigModel):
     )
     protect: bool = Field(default=False, description="Refuse to let it leave until this is false again.")
     ready_timeout: int = Field(default=180, ge=5, description="Seconds to wait until the member is Ready.")
+
+    @model_validator(mode="after")
+    def _another_name(self) -> Self:
+        if self.formerly == self.name:
+            raise refuse(
+                "'formerly' is the member's present name", consequence="it would say nothing", remedy="drop it"
+            )
+        return self
 
     @model_validator(mode="after")
     def _one_trust(self) -> Self:

@@ -12,6 +12,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from flotilla.errors import FlotillaError
+from flotilla.kube.yaml import escaped
 
 _SHOWN = 60
 
@@ -47,7 +48,7 @@ class Problem:
     def __str__(self) -> str:
         seen = f"{self.value} — " if self.value else ""
         parts = [self.rule, self.consequence, self.remedy]
-        return f"{self.path}: {seen}" + "; ".join(part for part in parts if part)
+        return escaped(f"{self.path}: {seen}" + "; ".join(part for part in parts if part))
 
 
 class ConfigError(FlotillaError):

@@ -3,43 +3,94 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from flotilla.config.problems import Problem, problems_of
 from flotilla.errors import FlotillaError
+from flotilla.kube import yaml
+from flotilla.kube.reading import UnreadableFile, read_text
 
 PROJECT = "flotilla"
+TEXTS = ("membersFrom",)
+"""Sections that are plain texts; all others are objects or arrays."""
 
 M = TypeVar("M", bound=BaseModel)
 
 
 def fleet_sections(path: Path) -> dict[str, Any]:
     """Return the fleet's sections of a stack file, by their names without the project's prefix."""
-    config = read_stack_file(path).get("config") or {}
+    return sections_of(read_stack_file(path).get("config") or {})
+
+
+def sections_of(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fleet's sections of a stack's configuration, given as plain data or as Pulumi's JSON texts.
+
+    A section's text that isn't JSON stays a text: the section's own check says what it should be.
+    """
     prefix = PROJECT + ":"
-    return {key.removeprefix(prefix): value for key, value in config.items() if key.startswith(prefix)}
+    found = {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}
+    return {key: value if key in TEXTS else _from_text(value) for key, value in found.items()}
+
+
+def _from_text(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return yaml.from_json(value)
+    except ValueError:
+        return value
 
 
 def read_stack_file(path: Path) -> dict[str, Any]:
-    """Return a stack file as plain data; a key that stands twice is refused, as Pulumi's CLI does."""
+    """Return a stack file as plain data, read as the Kubernetes ecosystem reads YAML (see `flotilla.kube.yaml`).
+
+    The program's configuration is made of the same data, so that `validate` and `preview` never read differently.
+
+    Raises:
+        FlotillaError: there is no such file, or it isn't a stack file.
+    """
     try:
-        document = yaml.load(path.read_text(), Loader=_UniqueKeys)  # noqa: S506 - a SafeLoader
-    except FileNotFoundError:
+        text = read_text(path)
+        document = yaml.load(text)
+    except UnreadableFile as error:
+        if not error.missing:
+            raise
         known = ", ".join(sorted(f.stem.removeprefix("Pulumi.") for f in path.parent.glob("Pulumi.*.yaml")))
         raise FlotillaError(
             f"there is no stack file {path}", hint=f"stacks that have one: {known or 'none yet'}"
         ) from None
-    except yaml.YAMLError as error:
-        where = getattr(error, "problem_mark", None)
-        line = f", line {where.line + 1}" if where else ""
-        raise FlotillaError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', error)}") from None
+    except yaml.YamlError as error:
+        place = f", line {error.place.line}, column {error.place.column}" if error.place else ""
+        raise FlotillaError(f"{path}{place}: not valid YAML: {error.problem}") from None
+    if document is None:
+        return {}
     if not isinstance(document, dict):
         raise FlotillaError(f"{path}: not a stack file: it must be a mapping with `config`")
+    config = document.get("config")
+    if not isinstance(config, dict | None):
+        raise FlotillaError(
+            f"{path}{_line(text, 'config')}: `config` must be a mapping",
+            hint=f"write each section as a key, such as `{PROJECT}:members:`, without `- ` before it",
+        )
+    bare = next((key for key in config or {} if ":" not in key), None)
+    if bare is not None:
+        raise FlotillaError(
+            f"{path}{_line(text, 'config', bare)}: the key {bare[:40]!r} has no project",
+            hint=f"write `{PROJECT}:{bare[:40]}`",
+        )
+    for key in ("encryptionsalt", "secretsprovider"):
+        if not isinstance(document.get(key), str | None):
+            raise FlotillaError(f"{path}{_line(text, key)}: `{key}` must be a text")
     return document
+
+
+def _line(text: str, *path: str) -> str:
+    place = yaml.place_of(text, path)
+    return f", line {place.line}" if place else ""
 
 
 def manifest_names(path: Path) -> set[str]:
@@ -51,21 +102,6 @@ def manifest_names(path: Path) -> set[str]:
         else []
     )
     return {name for names in listed if isinstance(names, list) for name in names if isinstance(name, str)}
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML as Pulumi reads it: the same key twice in one mapping is an error, not the last one's victory."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=deep)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} stands twice", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep)
 
 
 def placeholders(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from flotilla.config.members import Member
 from flotilla.config.problems import Problem
 from flotilla.config.stackfile import fleet_sections, parse_list, placeholders
 from flotilla.errors import FlotillaError
+
+_STACK = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 
 
 class OtherStacks:
@@ -23,6 +26,10 @@ class OtherStacks:
     def sections(self, stack: str | None, path: str) -> dict[str, Any]:
         """Return the sections of a stack's file; one that isn't there is a problem at `path`."""
         if not stack or self._base is None:
+            return {}
+        if not _STACK.fullmatch(stack):
+            rule = "is no name of a stack: letters, digits, '-', '_' and '.'"
+            self._problems.append(Problem(path, rule, "nothing could be taken from it", "name a stack of this project"))
             return {}
         file = self._base / "stacks" / f"Pulumi.{stack}.yaml"
         try:
@@ -40,12 +47,13 @@ class OtherStacks:
 
     def version(self, stack: str | None) -> str | None:
         """Return which Karmada another stack has."""
-        found = self.sections(stack, "controlPlane.stack").get("controlPlane") or {}
-        return str(found["version"]) if found.get("version") else None
+        found = self.sections(stack, "controlPlane.stack").get("controlPlane")
+        return str(found["version"]) if isinstance(found, dict) and found.get("version") else None
 
     def clusters(self, stack: str, path: str) -> set[str]:
         """Return the names of the clusters that another stack makes."""
-        return {str(entry.get("name")) for entry in self.sections(stack, path).get("clusters") or []}
+        found = self.sections(stack, path).get("clusters")
+        return {str(e.get("name")) for e in (found if isinstance(found, list) else []) if isinstance(e, dict)}
 
 
 def check_sources(

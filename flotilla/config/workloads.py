@@ -151,6 +151,10 @@ class Workload(ConfigModel):
 
     name: Name = Field(description="The workload's name, and the Deployment's in the short form.")
     namespace: Name = Field(default="default", description="Namespace, in the control plane and the members.")
+    formerly: Name | None = Field(
+        default=None,
+        description="The workload's name before: its policies, and the Deployment of the short form, keep it.",
+    )
     image: str | None = Field(default=None, min_length=1, description="Image of the one container.")
     replicas: int | None = Field(default=None, ge=0, le=MOST_REPLICAS, description="Replicas; 1 by default.")
     ports: tuple[Annotated[int, Field(ge=1, le=65535)], ...] = Field(default=(), description="Container ports.")
@@ -164,6 +168,19 @@ class Workload(ConfigModel):
         default=ConflictResolution.ABORT, description="Where a member has the object already: Abort or Overwrite."
     )
     timeout: int = Field(default=300, ge=5, description="Seconds to wait until every chosen cluster is healthy.")
+
+    @property
+    def object_name(self) -> str:
+        """The name of the policies, and of the short form's Deployment and container: it outlives a rename."""
+        return self.formerly or self.name
+
+    @model_validator(mode="after")
+    def _another_name(self) -> Self:
+        if self.formerly == self.name:
+            raise refuse(
+                "'formerly' is the workload's present name", consequence="it would say nothing", remedy="drop it"
+            )
+        return self
 
     @model_validator(mode="after")
     def _one_form(self) -> Self:

@@ -6,7 +6,8 @@ import base64
 from dataclasses import dataclass, field
 from typing import Any
 
-from flotilla.deploy.plan import CLUSTER_TYPE, ROLLOUT_TYPE
+from flotilla.deploy.plan import CLUSTER_TYPE
+from flotilla.deploy.rollouts import rollouts_of
 from flotilla.karmada.join import controller_account
 from flotilla.karmada.names import CLUSTER_NAMESPACE, cluster_of
 from flotilla.karmada.rollout import RolloutCheck
@@ -33,8 +34,15 @@ class Declared:
     """Helm releases by cluster: namespace and name."""
     rollouts: dict[str, RolloutCheck] = field(default_factory=dict)
     """What each workload declares, by its name."""
+    missing: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """What of a workload was declared and never created, by the workload's name."""
     members: tuple[str, ...] = ()
     """The members, by the names of their Clusters."""
+
+    @property
+    def clusters(self) -> tuple[str, ...]:
+        """Every cluster that something is declared for, whether or not there is a kubeconfig of it."""
+        return tuple(sorted({*self.kubeconfigs, *self.objects, *self.releases, *self.members} - {""}))
 
     def account(self, member: str) -> tuple[str, str]:
         """Return the account of Karmada's controllers in a member: namespace and name."""
@@ -46,30 +54,31 @@ class Declared:
 
 
 def declared(snapshot: Snapshot) -> Declared:
-    """Read a stack's state. What is about to be deleted, and what only was read, is not declared."""
+    """Read a stack's state. What is about to be deleted, and what only was read, is not declared.
+
+    An object whose creation had begun is: nobody knows what became of it until somebody looks.
+    """
     kubeconfigs: dict[str, str] = {}
     objects: dict[str, list[Object]] = {}
     releases: dict[str, list[tuple[str, str]]] = {}
-    rollouts: dict[str, RolloutCheck] = {}
     members = []
-    for resource in snapshot.resources:
+    standing = {resource.urn for resource in snapshot.resources}
+    begun = [o.resource for o in snapshot.pending if o.type == "creating" and o.resource.urn not in standing]
+    for resource in (*snapshot.resources, *begun):
         if resource.delete or resource.external:
             continue
         inputs: Any = reveal(resource.inputs)
         cluster = cluster_of(provider_of(resource.provider))
         if resource.type == _PROVIDER:
             kubeconfigs[cluster_of(resource.name)] = str(inputs["kubeconfig"])
-        elif resource.type == ROLLOUT_TYPE:
-            rollouts[str(inputs["workload"])] = RolloutCheck(
-                inputs["templates"], inputs["placement"], inputs["overrideRules"]
-            )
         elif resource.type == RELEASE:
             releases.setdefault(cluster, []).append((str(inputs["namespace"]), str(inputs["name"])))
         elif resource.type.startswith("kubernetes:"):
             objects.setdefault(cluster, []).append(stored(inputs))
             if resource.type == CLUSTER_TYPE:
                 members.append(str(inputs["metadata"]["name"]))
-    return Declared(kubeconfigs, objects, releases, rollouts, tuple(sorted(members)))
+    workloads = rollouts_of(snapshot, begun)
+    return Declared(kubeconfigs, objects, releases, workloads.checks, workloads.missing, tuple(sorted(members)))
 
 
 def stored(manifest: Object) -> Object:

@@ -13,7 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flotilla.deploy.found import as_found
+from flotilla.deploy.moves import Moved, Side, adds_words, in_one_version, with_moves
+from flotilla.deploy.renames import Renamed, refused_renames, renamed_members
 from flotilla.engine.steps import CHANGING, Op, Result, Step
+from flotilla.karmada.kinds import identity
 from flotilla.karmada.names import cluster_of
 from flotilla.karmada.placement import ClusterFacts, matches
 from flotilla.karmada.render import render, replicas_of, shares
@@ -57,6 +60,10 @@ class WorkloadPlan:
     verb: str
     copies: tuple[CopyPlan, ...]
     problem: str = ""
+    origin: str = ""
+    """Where it comes from, where it had another name or takes objects over: `formerly shop`."""
+    question: str = ""
+    """What only the user can answer before this is done."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +78,8 @@ class FleetPlan:
     """Per cluster: objects that change in place or are replaced, and how."""
     rendered: dict[str, list[Object]] = field(default_factory=dict)
     """Per cluster: what it gets, overrides and replicas applied; secrets masked."""
+    refusals: tuple[str, ...] = ()
+    """Why this plan may not be carried out as it stands."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan for machines."""
@@ -80,10 +89,13 @@ class FleetPlan:
                 {
                     "name": w.name,
                     "verb": w.verb,
+                    **({"origin": w.origin} if w.origin else {}),
+                    **({"question": w.question} if w.question else {}),
                     "clusters": [{"name": c.cluster, "verb": c.verb, "details": list(c.details)} for c in w.copies],
                 }
                 for w in self.workloads
             ],
+            **({"refusals": list(self.refusals)} if self.refusals else {}),
             "changed": dict(sorted(self.changed.items())),
             "objects": {name: dict(sorted(counter.items())) for name, counter in sorted(self.objects.items())},
         }
@@ -96,17 +108,15 @@ def fleet_plan(result: Result) -> FleetPlan:
     steps = as_found([step for step in ordered if step.op is not Op.REPLACE], ROLLOUT_TYPE)
     before = _facts(steps, "old")
     after = _facts(steps, "new")
-    anew = _anew(steps)
-    clusters = tuple(_cluster_plan(step, anew) for step in steps if _tells_of_cluster(step, anew))
-    workloads = []
-    rendered: dict[str, list[Object]] = {}
-    for step in steps:
-        if step.type == ROLLOUT_TYPE:
-            plan, objects = _workload_plan(step, [facts for facts in before if facts.name not in anew], after)
-            workloads.append(plan)
-            for cluster, items in objects.items():
-                rendered.setdefault(cluster, []).extend(items)
-    return FleetPlan(clusters, tuple(workloads), _objects(steps), _changed(ordered), rendered)
+    renamed = renamed_members([step for step in steps if step.type == CLUSTER_TYPE])
+    anew = _anew(steps, {one.former for one in renamed})
+    clusters = tuple(_cluster_plan(step, anew, renamed) for step in steps if _tells_of_cluster(step, anew))
+    workloads, rendered = _workloads(
+        [step for step in steps if step.type == ROLLOUT_TYPE],
+        [facts for facts in before if facts.name not in anew],
+        after,
+    )
+    return FleetPlan(clusters, tuple(workloads), _objects(steps), _changed(ordered), rendered, refused_renames(renamed))
 
 
 def _facts(steps: list[Step], side: str) -> list[ClusterFacts]:
@@ -117,7 +127,8 @@ def _facts(steps: list[Step], side: str) -> list[ClusterFacts]:
             state = _side(step, side)
             if state is not None:
                 found.append(facts_of(reveal(state.inputs)))
-    return sorted(found, key=lambda facts: facts.name)
+    # A Cluster that is replaced has two steps.
+    return sorted({facts.name: facts for facts in found}.values(), key=lambda facts: facts.name)
 
 
 def _side(step: Step, side: str) -> ResourceState | None:
@@ -128,12 +139,12 @@ def _side(step: Step, side: str) -> ResourceState | None:
     return step.old if side == "old" else step.new or step.old
 
 
-def _anew(steps: list[Step]) -> dict[str, str]:
-    """Return which members are another cluster than before, with the UID of the one before."""
+def _anew(steps: list[Step], renamed: set[str]) -> dict[str, str]:
+    """Return which members are another cluster than before, with the UID of the one before; not those renamed."""
     return {
         _member_of(step): str((reveal(step.old.inputs).get("spec") or {}).get("id"))
         for step in steps
-        if step.type == CLUSTER_TYPE and step.op is Op.DELETE_REPLACED and step.old
+        if step.type == CLUSTER_TYPE and step.op is Op.DELETE_REPLACED and step.old and _member_of(step) not in renamed
     }
 
 
@@ -148,7 +159,7 @@ def _member_of(step: Step) -> str:
     return str((inputs.get("metadata") or {}).get("name") or step.name.removesuffix("-cluster"))
 
 
-def _cluster_plan(step: Step, anew: dict[str, str]) -> ClusterPlan:
+def _cluster_plan(step: Step, anew: dict[str, str], renamed: list[Renamed]) -> ClusterPlan:
     state = step.new or step.old
     inputs = reveal(state.inputs) if state else {}
     name = _member_of(step)
@@ -158,9 +169,9 @@ def _cluster_plan(step: Step, anew: dict[str, str]) -> ClusterPlan:
         return ClusterPlan(name, "changes", (f"{which}: the one before leaves, this one joins",))
     if step.op in (Op.CREATE, Op.CREATE_REPLACEMENT):
         spec = inputs.get("spec") or {}
-        return ClusterPlan(
-            name, "joins", (f"{str(spec.get('syncMode', '')).lower()} mode, at {spec.get('apiEndpoint')}",)
-        )
+        former = [f"formerly {one.former}: its copies are deleted and made anew" for one in renamed if one.name == name]
+        where = f"{str(spec.get('syncMode', '')).lower()} mode, at {spec.get('apiEndpoint')}"
+        return ClusterPlan(name, "joins", (*former, where))
     if step.op in (Op.DELETE, Op.DELETE_REPLACED):
         return ClusterPlan(name, "leaves", ("its workloads are removed first",))
     if step.op is Op.UPDATE:
@@ -170,19 +181,38 @@ def _cluster_plan(step: Step, anew: dict[str, str]) -> ClusterPlan:
     return ClusterPlan(name, "stays")
 
 
-def _workload_plan(
-    step: Step, before: list[ClusterFacts], after: list[ClusterFacts]
-) -> tuple[WorkloadPlan, dict[str, list[Object]]]:
-    name = step.name.removesuffix("-rollout")
-    try:
-        olds = _copies(_side(step, "old"), before)
-        news = _copies(_side(step, "new"), after)
-    except ValueError as error:
-        return WorkloadPlan(name, "changes", (), str(error)), {}
-    copies = tuple(_copy_plan(cluster, olds.get(cluster), news.get(cluster)) for cluster in sorted({*olds, *news}))
+def _workloads(
+    steps: list[Step], before: list[ClusterFacts], after: list[ClusterFacts]
+) -> tuple[list[WorkloadPlan], dict[str, list[Object]]]:
+    """Return the workloads' plans, and what each cluster gets of all of them."""
+    plans, sides = [], []
+    rendered: dict[str, list[Object]] = {}
+    for step in steps:
+        name = step.name.removesuffix("-rollout")
+        former = reveal(step.old.inputs).get("workload") if step.old and step.op is not Op.CREATE else ""
+        try:
+            olds = _copies(_side(step, "old"), before)
+            news = _copies(_side(step, "new"), after)
+        except ValueError as error:
+            plans.append(WorkloadPlan(name, "changes", (), str(error)))
+            continue
+        sides.append(Side(name, str(former or ""), olds, news, adds_words(_rules(_side(step, "new")))))
+        for cluster, items in news.items():
+            rendered.setdefault(cluster, []).extend(mask(item) for item in items)
+    plans += [_workload_plan(moved) for moved in with_moves(sides) if not moved.absorbed]
+    return sorted(plans, key=lambda plan: plan.name), rendered
+
+
+def _rules(rollout: ResourceState | None) -> list[Object]:
+    return list(reveal(rollout.inputs).get("overrideRules") or []) if rollout else []
+
+
+def _workload_plan(moved: Moved) -> WorkloadPlan:
+    clusters = sorted({*moved.old, *moved.new})
+    copies = tuple(_copy_plan(cluster, moved.old.get(cluster), moved.new.get(cluster)) for cluster in clusters)
     verbs = {copy.verb for copy in copies}
     verb = "stays" if verbs <= {"stays"} else verbs.pop() if len(verbs) == 1 else "changes"
-    return WorkloadPlan(name, verb, copies), {c: [mask(o) for o in objects] for c, objects in news.items()}
+    return WorkloadPlan(moved.name, verb, copies, origin=moved.origin, question=moved.question)
 
 
 def _copies(state: ResourceState | None, members: list[ClusterFacts]) -> dict[str, list[Object]]:
@@ -216,7 +246,9 @@ def _copy_plan(cluster: str, old: list[Object] | None, new: list[Object] | None)
         return CopyPlan(cluster, "new", tuple(_summary(item) for item in new or []))
     if new is None:
         return CopyPlan(cluster, "gone", tuple(str(ref_of(item)) for item in old))
-    olds, news = {ref_of(item): item for item in old}, {ref_of(item): item for item in new}
+    versions = {identity(item): item["apiVersion"] for item in old}
+    olds = {ref_of(item): item for item in in_one_version(old, new)}
+    news = {ref_of(item): item for item in new}
     details = []
     for ref in sorted({*olds, *news}):
         if ref not in olds:
@@ -225,6 +257,9 @@ def _copy_plan(cluster: str, old: list[Object] | None, new: list[Object] | None)
             details.append(f"{ref} is removed")
         else:
             several = f"{ref}: " if len(news) > 1 else ""
+            was = versions[identity(news[ref])]
+            if was != ref.api_version:
+                details.append(f"{several}apiVersion {was} → {ref.api_version}")
             details += [f"{several}{change_text(change)}" for change in compare(olds[ref], news[ref])]
     return CopyPlan(cluster, "changes" if details else "stays", tuple(details))
 

@@ -15,16 +15,18 @@ from pulumi.automation import events
 
 from flotilla.config.files import resolve
 from flotilla.config.stackfile import manifest_names, read_stack_file
-from flotilla.deploy.interface import EngineName, Setting, load_project
+from flotilla.deploy.interface import EngineName, Setting, backend_folder, load_project
 from flotilla.deploy.unanswered import with_unanswered
 from flotilla.engine.digest import PURPOSE, differences, plan_digest
 from flotilla.engine.steps import Op, Phase, Result, Step, StepEvent
 from flotilla.errors import EngineError
 from flotilla.providers.dynamic import BY_ITS_JUDGEMENT, differing
+from flotilla.state.backend import StackFiles
 from flotilla.state.checkpoint import ResourceState, Snapshot, from_export
 from flotilla.state.config import StackConfig
 from flotilla.state.crypto import derived_key, passphrase
 from flotilla.state.diff import Change, ChangeKind, parse_path
+from flotilla.state.stacks import refuse_unknown
 from flotilla.state.urns import DYNAMIC_PREFIX, is_default_provider
 from flotilla.state.values import SIGNATURE_KEY, UNKNOWN, UNKNOWN_TEXT, Secret
 
@@ -157,6 +159,7 @@ class PulumiStack:
     def _stack(self) -> automation.Stack:
         setting = self._setting
         project = load_project(setting)
+        self._refuse_unknown()
         if setting.read_only:
             return self._existing()
         options = automation.LocalWorkspaceOptions(env_vars=cli_environment(setting))
@@ -170,9 +173,10 @@ class PulumiStack:
                         work_dir=str(setting.project), env_vars=cli_environment(setting)
                     ),
                 )
-            return automation.create_or_select_stack(
-                stack_name=setting.stack, work_dir=str(setting.project), opts=options
-            )
+            # In a backend of another kind only the CLI can tell: a name without a stack file is selected, never made.
+            known = setting.stack_file.exists() or setting.backend_url().startswith("file://")
+            choose = automation.create_or_select_stack if known else automation.select_stack
+            return choose(stack_name=setting.stack, work_dir=str(setting.project), opts=options)
         except automation.CommandError as error:
             raise EngineError(_last_words(f"pulumi stack select {setting.stack}", error)) from None
 
@@ -186,6 +190,14 @@ class PulumiStack:
             return automation.select_stack(stack_name=setting.stack, work_dir=str(setting.project), opts=options)
         except automation.CommandError as error:
             raise EngineError(_last_words(f"pulumi stack select {setting.stack}", error)) from None
+
+    def _refuse_unknown(self) -> None:
+        """Refuse a mistyped name, which the CLI would make a stack of."""
+        setting, url = self._setting, self._setting.backend_url()
+        if url.startswith("file://"):
+            project = load_project(setting)
+            files = StackFiles(backend_folder(url), project.name, setting.stack)
+            refuse_unknown(files, project, new=bool(setting.program or setting.config_file))
 
 
 def _makes_passphrase() -> bool:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import warnings
+from typing import Any
 
 from cryptography import x509
 
 from flotilla.drift.findings import Finding, Layer, Mend
+from flotilla.errors import ClusterError
 from flotilla.kube import kubeconfig as kubeconfigs
 
 WARNING_DAYS = 30
@@ -21,6 +23,10 @@ def check_certificates(cluster: str, kubeconfig: str, *, now: dt.datetime | None
         cluster: whose kubeconfig it is.
         kubeconfig: its text, certificates inline.
         now: another time than the present, aware of its zone.
+
+    Raises:
+        ClusterError: one can't be read.
+        KubeconfigError: the kubeconfig can't.
     """
     document = kubeconfigs.select(kubeconfigs.load(kubeconfig))
     parts = (
@@ -31,7 +37,7 @@ def check_certificates(cluster: str, kubeconfig: str, *, now: dt.datetime | None
     for what, encoded in parts:
         if not encoded:
             continue
-        for certificate in _read(base64.b64decode(encoded)):
+        for certificate in _read(what, encoded):
             left = certificate.not_valid_after_utc - (now or dt.datetime.now(dt.UTC))
             if left.days < WARNING_DAYS:
                 when = certificate.not_valid_after_utc.date().isoformat()
@@ -44,8 +50,11 @@ def check_certificates(cluster: str, kubeconfig: str, *, now: dt.datetime | None
     return found
 
 
-def _read(pem: bytes) -> list[x509.Certificate]:
+def _read(what: str, encoded: Any) -> list[x509.Certificate]:
     """Read certificates without remarks on how they were made: local clusters number theirs from 0."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return x509.load_pem_x509_certificates(pem)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return x509.load_pem_x509_certificates(base64.b64decode(encoded))
+    except (ValueError, TypeError):
+        raise ClusterError(f"{what} in the kubeconfig is no certificate") from None

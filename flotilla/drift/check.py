@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from functools import partial
 
 from flotilla.deploy.declared import CONTROL_PLANE, Declared, declared
 from flotilla.deploy.interface import Stack
@@ -13,13 +14,14 @@ from flotilla.drift.certificates import check_certificates
 from flotilla.drift.findings import DriftReport, Finding, Layer, Unknown
 from flotilla.drift.members import check_access, compare_sent, find_unwanted, find_wider_rights, sent_to
 from flotilla.drift.plan import compare_object
-from flotilla.drift.propagation import check_clusters, check_policies, check_rollout
+from flotilla.drift.propagation import check_clusters, check_complete, check_policies, check_rollout
 from flotilla.drift.releases import check_release
 from flotilla.errors import ClusterError, FlotillaError
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import Connection
 
 _CLUSTERS_AT_ONCE = 32
+_REASONS = 5
 _ANSWER_SECONDS = 10.0
 # Controllers need a moment between two objects that belong together: what a second look doesn't find was that.
 _SECOND_LOOK_SECONDS = 3.0
@@ -41,15 +43,12 @@ def check_drift(declared: Declared, limits: Limits | None = None) -> DriftReport
     Raises nothing for clusters that don't answer: they are `unknown` in the report.
     """
     limits = limits or Limits()
-    connections = {
-        name: Connection(kubeconfigs.select(kubeconfigs.load(text)), name=name, timeout=_ANSWER_SECONDS)
-        for name, text in declared.kubeconfigs.items()
-    }
-    first = _look(declared, connections, limits.seconds)
+    access = {name: _access(declared, name) for name in declared.clusters}
+    first = _look(declared, access, limits.seconds)
     if not first.findings or not limits.second_look:
         return first
     time.sleep(limits.second_look)
-    return first.confirmed_by(_look(declared, connections, limits.seconds))
+    return first.confirmed_by(_look(declared, access, limits.seconds))
 
 
 def check_stack(stack: Stack, name: str, seconds: float) -> DriftReport:
@@ -64,73 +63,132 @@ def check_stack(stack: Stack, name: str, seconds: float) -> DriftReport:
     return check_drift(found, Limits(seconds=seconds))
 
 
+Access = Connection | str
+"""A cluster's connection, or why there is none."""
+
+
+def _access(declared: Declared, name: str) -> Access:
+    text = declared.kubeconfigs.get(name)
+    if text is None:
+        return "the state has no kubeconfig of it"
+    try:
+        document = kubeconfigs.select(kubeconfigs.load(text, origin=f"the state's kubeconfig of {name}"))
+        return Connection(document, name=name, timeout=_ANSWER_SECONDS)
+    except FlotillaError as error:
+        return error.message
+    except Exception as error:  # noqa: BLE001 - what is wrong with one kubeconfig is that cluster's trouble
+        return f"its kubeconfig can't be used: {_unexpected(error)}"
+
+
 @dataclass
 class _Outcome:
-    """What one cluster's look came to; `unknown` says why it ended early."""
+    """What one cluster's look came to."""
 
+    end: float
+    """When the look has to be over, on the monotonic clock."""
     findings: list[Finding] = field(default_factory=list)
     objects: int = 0
-    unknown: str = ""
+    unknown: list[str] = field(default_factory=list)
+    """What could not be looked at, and why."""
+
+    def look(self, ask: Callable[[], list[Finding]]) -> None:
+        """Take what one question finds; where it can't be answered, take that, and let the others be asked.
+
+        Raises:
+            ClusterError: no other question would be answered.
+        """
+        if time.monotonic() > self.end:
+            raise ClusterError("its look took too long and is not complete")
+        try:
+            self.findings += ask()
+        except ClusterError as error:
+            if error.whole_cluster:
+                raise
+            self.unknown.append(error.message)
+        except FlotillaError as error:
+            self.unknown.append(error.message)
+        except Exception as error:  # noqa: BLE001 - an object of an odd form ends neither this look nor the others'
+            self.unknown.append(f"an object there can't be read: {_unexpected(error)}")
 
 
-def _look(declared: Declared, connections: dict[str, Connection], seconds: float) -> DriftReport:
+def _unexpected(error: Exception) -> str:
+    """Name an error without its text, which may repeat a value."""
+    return f"a value has a form that is not expected ({type(error).__name__})"
+
+
+def _look(declared: Declared, access: dict[str, Access], seconds: float) -> DriftReport:
     began = time.monotonic()
+    outcomes = {name: _Outcome(began + seconds) for name in access}
     # Before the threads: how warnings about certificates are kept quiet is the whole process's setting.
-    certificates = [f for name, text in declared.kubeconfigs.items() for f in check_certificates(name, text)]
+    for name, text in declared.kubeconfigs.items():
+        if not isinstance(access[name], str):
+            outcomes[name].look(partial(check_certificates, name, text))
     pool = ThreadPoolExecutor(max_workers=_CLUSTERS_AT_ONCE, thread_name_prefix="drift")
-    futures = {pool.submit(_cluster, declared, connections, name): name for name in connections}
+    futures = {pool.submit(_cluster, outcomes[name], declared, access, name): name for name in access}
     done, late = wait(futures, timeout=seconds)
     pool.shutdown(wait=False, cancel_futures=True)
-    outcomes = {futures[future]: future.result() for future in done}
+    found = {futures[future]: outcomes[futures[future]] for future in done}
     unknown = [Unknown(futures[future], f"not done within {seconds:.0f} s") for future in late]
-    unknown += [Unknown(name, outcome.unknown) for name, outcome in outcomes.items() if outcome.unknown]
-    findings = certificates + [finding for outcome in outcomes.values() for finding in outcome.findings]
+    unknown += [Unknown(name, _reasons(outcome)) for name, outcome in found.items() if outcome.unknown]
+    findings = [finding for outcome in found.values() for finding in outcome.findings]
     return DriftReport(
         tuple(sorted(_once(findings), key=lambda f: (list(Layer).index(f.layer), f.cluster, f.object, f.path))),
         tuple(sorted(unknown, key=lambda u: u.cluster)),
-        tuple(sorted(connections)),
-        sum(outcome.objects for outcome in outcomes.values()),
+        tuple(sorted(access)),
+        sum(outcome.objects for outcome in found.values()),
         time.monotonic() - began,
     )
 
 
-def _cluster(declared: Declared, connections: dict[str, Connection], name: str) -> _Outcome:
-    outcome = _Outcome()
+def _reasons(outcome: _Outcome) -> str:
+    once = list(dict.fromkeys(outcome.unknown))
+    more = len(once) - _REASONS
+    return "; ".join([*once[:_REASONS], *([f"and {more} more"] if more > 0 else [])])
+
+
+def _cluster(outcome: _Outcome, declared: Declared, access: dict[str, Access], name: str) -> None:
+    connection = access[name]
+    if isinstance(connection, str):
+        outcome.unknown.append(connection)
+        return
     try:
-        _plan(outcome, declared, connections[name], name)
+        _plan(outcome, declared, connection, name)
         if name == CONTROL_PLANE:
-            _propagation(outcome, declared, connections[name])
+            _propagation(outcome, declared, connection)
         elif name in declared.members:
-            _member(outcome, declared, connections, name)
+            _member(outcome, declared, connection, access.get(CONTROL_PLANE, "the state has no control plane"))
     except ClusterError as error:
-        outcome.unknown = error.message
-    return outcome
+        outcome.unknown.append(error.message)
 
 
 def _plan(outcome: _Outcome, declared: Declared, connection: Connection, name: str) -> None:
     for obj in declared.objects.get(name, []):
-        outcome.findings += compare_object(connection, name, obj)
+        outcome.look(partial(compare_object, connection, name, obj))
         outcome.objects += 1
     for namespace, release in declared.releases.get(name, []):
-        outcome.findings += check_release(connection, name, namespace, release)
+        outcome.look(partial(check_release, connection, name, namespace, release))
 
 
 def _propagation(outcome: _Outcome, declared: Declared, connection: Connection) -> None:
-    outcome.findings += check_clusters(connection, declared)
-    outcome.findings += check_policies(connection, declared)
+    outcome.look(partial(check_clusters, connection, declared))
+    outcome.look(partial(check_policies, connection, declared))
+    outcome.findings += check_complete(declared)
     for name, check in declared.rollouts.items():
-        outcome.findings += check_rollout(connection, name, check)
+        outcome.look(partial(check_rollout, connection, name, check))
 
 
-def _member(outcome: _Outcome, declared: Declared, connections: dict[str, Connection], name: str) -> None:
-    connection, control_plane = connections[name], connections[CONTROL_PLANE]
-    outcome.findings += find_wider_rights(connection, name, declared.account(name))
-    outcome.findings += check_access(control_plane, connection, declared.kubeconfigs[name], name)
+def _member(outcome: _Outcome, declared: Declared, connection: Connection, control_plane: Access) -> None:
+    name = connection.name
+    outcome.look(partial(find_wider_rights, connection, name, declared.account(name)))
+    if isinstance(control_plane, str):
+        outcome.unknown.append(f"what Karmada sends is not known: {control_plane}")
+        return
+    outcome.look(partial(check_access, control_plane, connection, declared.kubeconfigs[name], name))
     sent = sent_to(control_plane, name)
     for obj in sent:
-        outcome.findings += compare_sent(connection, name, obj)
+        outcome.look(partial(compare_sent, connection, name, obj))
         outcome.objects += 1
-    outcome.findings += find_unwanted(connection, name, sent)
+    outcome.look(partial(find_unwanted, connection, name, sent))
 
 
 _FOLLOWS = frozenset({"not-propagated", "not-healthy"})

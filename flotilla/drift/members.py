@@ -31,6 +31,15 @@ _USUAL_KINDS = (
     ("networking.k8s.io/v1", "Ingress"),
 )
 _UNAUTHORIZED = 401
+# What Kubernetes' own bindings give to every account (plugin/pkg/auth/authorizer/rbac/bootstrappolicy).
+_FOR_EVERYBODY = frozenset(
+    {
+        "system:basic-user",
+        "system:discovery",
+        "system:public-info-viewer",
+        "system:service-account-issuer-discovery",
+    }
+)
 
 
 def sent_to(control_plane: Connection, member: str) -> list[Object]:
@@ -92,7 +101,10 @@ def check_access(control_plane: Connection, connection: Connection, kubeconfig: 
     held = control_plane.find(secret)
     if held is None:
         return []  # a declared object that isn't there: layer one says so
-    token = base64.b64decode((held.get("data") or {}).get("token", "")).decode()
+    token = _token(held)
+    if not token:
+        message = "holds no token that could be sent"
+        return [Finding(Layer.MEMBERS, "token-refused", member, str(secret), message)]
     as_karmada = Connection(_with_token(kubeconfig, token), name=connection.name, timeout=10.0)
     everything = {"verb": "*", "group": "*", "resource": "*"}
     review = {
@@ -113,6 +125,15 @@ def check_access(control_plane: Connection, connection: Connection, kubeconfig: 
     return [Finding(Layer.MEMBERS, "rights-narrowed", member, f"ClusterRole {access_role(member)}", message)]
 
 
+def _token(secret: Object) -> str:
+    """Return a Secret's token as Karmada would send it; empty where it holds none that a header may have."""
+    try:
+        token = base64.b64decode(str((secret.get("data") or {}).get("token") or ""), validate=True).decode("ascii")
+    except ValueError:
+        return ""
+    return token.strip() if token.strip().isprintable() else ""
+
+
 def _with_token(kubeconfig: str, token: str) -> Object:
     document = copy.deepcopy(kubeconfigs.select(kubeconfigs.load(kubeconfig)))
     document["users"][0]["user"] = {"token": token}
@@ -120,29 +141,57 @@ def _with_token(kubeconfig: str, token: str) -> Object:
 
 
 def find_wider_rights(connection: Connection, member: str, account: tuple[str, str]) -> list[Finding]:
-    """Look for bindings that give the join's accounts more than the join did.
+    """Look for bindings that give the join's accounts more than the join did, directly or through their groups.
 
-    Karmada itself binds the impersonator to a role of the impersonator's name.
+    Two ClusterRoleBindings are expected: the join's own, and the one by which Karmada binds the impersonator to a role
+    of the impersonator's name. Karmada also makes RoleBindings and ClusterRoleBindings for people who come through its
+    proxy; none of those names the accounts. Kubernetes' own bindings for every account are as every cluster has them.
     """
     namespace, controller = account
-    expected = {controller: access_role(member), IMPERSONATOR: IMPERSONATOR}
+    expected = {
+        ("ClusterRoleBinding", access_role(member), "ClusterRole", access_role(member), controller),
+        ("ClusterRoleBinding", IMPERSONATOR, "ClusterRole", IMPERSONATOR, IMPERSONATOR),
+    }
     found = []
     for kind in ("ClusterRoleBinding", "RoleBinding"):
         for binding in connection.list(_RBAC, kind):
-            name = binding["metadata"]["name"]
-            for subject in binding.get("subjects") or []:
-                who = subject.get("name", "")
-                if subject.get("kind") != "ServiceAccount" or subject.get("namespace") != namespace:
-                    continue
-                if who in expected and name != expected[who]:
+            role = binding.get("roleRef") or {}
+            for who in _meant(binding, namespace, (controller, IMPERSONATOR)):
+                given = (kind, binding["metadata"]["name"], role.get("kind"), role.get("name"), who)
+                if given not in expected and not _everywhere(binding):
                     found.append(_wider(member, kind, binding, who))
     return found
+
+
+def _meant(binding: Object, namespace: str, accounts: tuple[str, ...]) -> list[str]:
+    """Return which of the accounts a binding reaches, and the groups by which it reaches both."""
+    groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated")
+    users = {f"system:serviceaccount:{namespace}:{name}": name for name in accounts}
+    within = binding["metadata"].get("namespace") or ""
+    found = []
+    for subject in binding.get("subjects") or []:
+        kind, name = subject.get("kind"), str(subject.get("name") or "")
+        if kind == "ServiceAccount" and name in accounts and (subject.get("namespace") or within) == namespace:
+            found.append(name)
+        elif kind == "User" and name in users:
+            found.append(users[name])
+        elif kind == "Group" and name in groups:
+            found.append(f"group {name}")
+    return list(dict.fromkeys(found))
+
+
+def _everywhere(binding: Object) -> bool:
+    """Tell whether a binding is one that the API server itself makes in every cluster, with the role of then."""
+    meta, role = binding["metadata"], (binding.get("roleRef") or {}).get("name")
+    bootstrapped = (meta.get("labels") or {}).get("kubernetes.io/bootstrapping") == "rbac-defaults"
+    return bootstrapped and meta["name"] == role and role in _FOR_EVERYBODY
 
 
 def _wider(member: str, kind: str, binding: dict[str, Any], who: str) -> Finding:
     meta = binding["metadata"]
     ref = ObjectRef(_RBAC, kind, meta["name"], meta.get("namespace") or "")
-    message = f"gives {who} the rights of {binding['roleRef']['kind']} {binding['roleRef']['name']}"
+    role = binding.get("roleRef") or {}
+    message = f"gives {who} the rights of {role.get('kind')} {role.get('name')}"
     return Finding(
         Layer.MEMBERS,
         "rights-widened",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flotilla.deploy.declared import CONTROL_PLANE, Declared
 from flotilla.drift.findings import Finding, Layer, Mend
 from flotilla.karmada.api import CLUSTER_API, POLICY_API, Cluster
+from flotilla.karmada.kinds import NAMESPACE, kind_of
 from flotilla.karmada.names import CLUSTER_NAMESPACE, EXECUTION_NAMESPACE_PREFIX
 from flotilla.karmada.rollout import RolloutCheck
 from flotilla.karmada.selection import POLICY_ID_LABELS, selects
@@ -52,6 +53,15 @@ def check_rollout(connection: Connection, name: str, check: RolloutCheck) -> lis
     return found
 
 
+def check_complete(declared: Declared) -> list[Finding]:
+    """Look for what a workload declares and the state doesn't have: a run ended before it was created."""
+    return [
+        _finding("not-propagated", f"workload {name}", f"{what} was declared and never created: run `flotilla up`")
+        for name, missing in declared.missing.items()
+        for what in missing
+    ]
+
+
 def check_policies(connection: Connection, declared: Declared) -> list[Finding]:
     """Look for policies of others that want our templates, and for templates that nobody has claimed."""
     ours = {ref_of(obj) for obj in declared.objects.get(CONTROL_PLANE, [])}
@@ -77,7 +87,7 @@ def _competes(policy: Object, template: Object) -> Finding:
 def _unclaimed(connection: Connection, templates: list[Object]) -> list[Finding]:
     """Look through the kinds and namespaces that the stack uses."""
     found = []
-    for api_version, kind, namespace in sorted({_where(template) for template in templates}):
+    for api_version, kind, namespace in sorted({_where(t) for t in templates if kind_of(t) != NAMESPACE}):
         if namespace in _SYSTEM_NAMESPACES or namespace.startswith(EXECUTION_NAMESPACE_PREFIX):
             continue
         for obj in connection.list(api_version, kind, namespace=namespace or None):

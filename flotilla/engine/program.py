@@ -21,6 +21,7 @@ from typing import Any
 from flotilla.engine.deployment import Deployment
 from flotilla.engine.monitor import EmbeddedEngine, EmbeddedMonitor
 from flotilla.errors import EngineError, FlotillaError
+from flotilla.providers.dynamic import taking
 
 Program = Path | Callable[[], Any]
 
@@ -45,6 +46,10 @@ def run_program(program: Program, deployment: Deployment, config: dict[str, str]
     held: list[Any] = []
 
     async def main() -> None:
+        with taking(deployment.registry.dynamic.take):
+            await deploy()
+
+    async def deploy() -> None:
         loop = asyncio.get_running_loop()
         # Each registration under way is a thread, that mostly sleeps.
         loop.set_default_executor(ThreadPoolExecutor(deployment.options.parallel))
@@ -66,7 +71,7 @@ def run_program(program: Program, deployment: Deployment, config: dict[str, str]
         pulumi.runtime.set_all_config(config, secret_keys)
         await run_in_stack(lambda: _load_and_settle(program))
 
-    with _environment(config, secret_keys), _importable(program), _seldom_collected(), warnings.catch_warnings():
+    with _environment(config, secret_keys), importable(program), _seldom_collected(), warnings.catch_warnings():
         # A program that ends early leaves the SDK's coroutines unawaited; that it failed is told once, below.
         warnings.filterwarnings("ignore", message="coroutine .* was never awaited", category=RuntimeWarning)
         try:
@@ -186,7 +191,7 @@ def _seldom_collected() -> Iterator[None]:
 
 
 @contextmanager
-def _importable(program: Program) -> Iterator[None]:
+def importable(program: Program) -> Iterator[None]:
     """Let the program import what stands beside it."""
     if not isinstance(program, Path):
         yield

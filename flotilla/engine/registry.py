@@ -44,7 +44,7 @@ class ProviderRegistry:
         self._find = find
         self._stacks = StackReferences(read_stack)
         self._made: dict[str, Provider] = {}
-        self._dynamic = DynamicProvider()
+        self.dynamic = DynamicProvider()
         self._lock = threading.Lock()
 
     def refuse_unknown(self, type_: str, name: str) -> None:
@@ -78,7 +78,7 @@ class ProviderRegistry:
         """
         self.refuse_unknown(type_, type_)
         if package_of(type_) == DYNAMIC:
-            return self._dynamic
+            return self.dynamic
         if type_ == STACK_REFERENCE:
             return self._stacks
         urn = reference.rpartition("::")[0]

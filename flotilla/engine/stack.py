@@ -4,36 +4,39 @@ from __future__ import annotations
 
 import os
 import secrets
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from flotilla.engine.deployment import Deployment
 from flotilla.engine.digest import PURPOSE, plan_digest
+from flotilla.engine.interrupts import INTERRUPTED, Interrupts, abortable, interruptible
 from flotilla.engine.ledger import PARALLEL, Options, Refused
-from flotilla.engine.program import Program, run_program
+from flotilla.engine.program import Program, importable, run_program
 from flotilla.engine.recovery import settle
 from flotilla.engine.refresh import refresh
 from flotilla.engine.removal import delete_all, delete_unregistered
 from flotilla.engine.shown import Shown
 from flotilla.engine.steps import Listener, Result
 from flotilla.errors import EngineError
-from flotilla.state.backend import OpenStack, StackFiles, StateWriter, open_stack
+from flotilla.state.backend import OpenStack, StackFiles, open_stack
 from flotilla.state.checkpoint import Encoder, Snapshot, without
 from flotilla.state.config import Project, StackConfig
 from flotilla.state.crypto import PassphraseCrypter, derived_key, passphrase
+from flotilla.state.stacks import refuse_unknown
 from flotilla.state.urns import STACK_TYPE
 from flotilla.state.values import Properties
+from flotilla.state.writer import StateWriter
 
 _PASSPHRASES = ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")
 
 Tell = Callable[[str], None]
+
+_FLUSH_SECONDS = 0.5
+"""For the last write of a run that ends at once."""
 
 
 @dataclass
@@ -61,15 +64,18 @@ class EmbeddedStack:
 
     def preview(self, *, targets: tuple[str, ...] = (), refresh_first: bool = False) -> Result:
         """Say what `up` would do. Nothing is written, and no lock is needed."""
-        opened, config = self._open()
-        snapshot = self._settled(opened.snapshot)
-        if refresh_first:
-            snapshot = self._refreshed(snapshot).snapshot()
-        deployment = self._deployment(snapshot, config, targets, dry_run=True)
-        if self._run_program(deployment, config, opened):
-            delete_unregistered(deployment)
-        deployment.close()
-        return self._with_digest(deployment.result, opened, config)
+        with abortable(), importable(self.program or self.project.folder):
+            opened, config = self._open()
+            snapshot = self._settled(opened.snapshot)
+            if refresh_first:
+                snapshot = self._refreshed(snapshot).snapshot()
+            deployment = self._deployment(snapshot, config, targets, dry_run=True)
+            if self._run_program(deployment, config, opened):
+                delete_unregistered(deployment)
+            deployment.close()
+            if not opened.exists and self.files.copies():
+                deployment.result.messages.append(f"warning: {self._lost()}")
+            return self._with_digest(deployment.result, opened, config)
 
     def up(self, *, targets: tuple[str, ...] = (), refresh_first: bool = False, plan: Result | None = None) -> Result:
         """Make it so; with a plan that was shown nothing else is done: a step that it does not have fails."""
@@ -82,8 +88,12 @@ class EmbeddedStack:
 
     def refresh(self, *, preview_only: bool = False) -> Result:
         """Take what the clusters hold into the state, or only say what differs."""
+        opened, _config = self._open()
+        if not opened.snapshot.resources and not opened.snapshot.pending:
+            return self._nothing()
         if preview_only:
-            return self._refreshed(self._settled(self._open()[0].snapshot)).result
+            with abortable(), importable(self.program or self.project.folder):
+                return self._refreshed(self._settled(opened.snapshot)).result
 
         def action(deployment: Deployment, _opened: OpenStack, _config: StackConfig) -> None:
             refresh(deployment)
@@ -101,16 +111,23 @@ class EmbeddedStack:
                 standing = [r for r in standing if not deployment.untargeted(r.urn)]
             delete_all(deployment, standing, list(deployment.leftovers))
 
+        opened, config = self._open()
+        if not opened.snapshot.resources and not opened.snapshot.pending:
+            return self._nothing()
         if preview_only:
-            opened, config = self._open()
-            deployment = self._deployment(self._settled(opened.snapshot), config, targets, dry_run=True)
-            action(deployment, opened, config)
-            deployment.close()
-            return self._with_digest(deployment.result, opened, config)
+            with abortable(), importable(self.program or self.project.folder):
+                deployment = self._deployment(self._settled(opened.snapshot), config, targets, dry_run=True)
+                action(deployment, opened, config)
+                deployment.close()
+                return self._with_digest(deployment.result, opened, config)
         return self._change("destroy", action, targets, plan=plan)
 
     def snapshot(self) -> Snapshot:
-        """Return the state as it is."""
+        """Return the state as it is.
+
+        Raises:
+            EngineError: there is no such stack.
+        """
         return self._open()[0].snapshot
 
     def remove(self) -> None:
@@ -127,8 +144,9 @@ class EmbeddedStack:
     @contextmanager
     def changing(self) -> Iterator[None]:
         """Hold the stack against other runs while something is done that is no run of the program."""
-        with self.files.locked(self.tell):
-            self.files.back_up()
+        with interruptible(self.tell) as interrupts, self.files.locked(self.tell) as lock:
+            interrupts.at_last(lambda: lock.unlink(missing_ok=True))
+            self.files.back_up(self._open()[0])
             yield
 
     def forget(self, urns: set[str]) -> None:
@@ -140,14 +158,19 @@ class EmbeddedStack:
 
     # -- parts ------------------------------------------------------------------------------------
 
-    def _passphrase(self) -> str:
+    def _passphrase(self, salted: str = "") -> str:
         file = self.backend / "passphrase"
-        made_here = not any(os.environ.get(key) is not None for key in _PASSPHRASES) and not file.exists()
-        return _own_passphrase() if self.read_only and made_here else passphrase(file)
+        named = any(os.environ.get(key) is not None for key in _PASSPHRASES)
+        if self.read_only and not named and not file.exists() and not salted and not self.files.exists():
+            return _own_passphrase()
+        return passphrase(file, salted=salted)
 
     def _open(self) -> tuple[OpenStack, StackConfig]:
+        """Read the stack's state and configuration; one that has neither is not a stack, but a mistyped name."""
+        refuse_unknown(self.files, self.project, new=bool(self.program or self.config_file))
         config = StackConfig.load(self.project, self.name, self.config_file)
-        secret = self._passphrase()
+        salted = str(self.config_file or self.project.stack_file(self.name)) if config.salt else ""
+        secret = self._passphrase(salted)
         return open_stack(self.files, secret, config.salt), config
 
     def _with_digest(self, result: Result, opened: OpenStack, config: StackConfig) -> Result:
@@ -159,6 +182,17 @@ class EmbeddedStack:
         secret = self._passphrase()
         result.digest = plan_digest(result, derived_key(secret, salt, f"{PURPOSE} {self.files.qualified}"))
         return result
+
+    def _nothing(self) -> Result:
+        """Say that there is nothing to look at, or to delete; not where the state is lost and its backups are there."""
+        lost = not self.files.exists() and bool(self.files.copies())
+        return Result(messages=[self._lost() if lost else f"stack {self.name} has nothing deployed"])
+
+    def _lost(self) -> str:
+        return (
+            f"stack {self.name} has no state, but backups of one; if it is lost, "
+            f"`flotilla state restore -s {self.name}` restores the newest"
+        )
 
     def _settled(self, snapshot: Snapshot) -> Snapshot:
         settled, messages = settle(snapshot)
@@ -208,53 +242,58 @@ class EmbeddedStack:
     ) -> Result:
         """Run something that changes the state, under the lock, with history and backup."""
         started = time.time()
-        with self.files.locked(self.tell):
+        folder = importable(self.program or self.project.folder)
+        with interruptible(self.tell) as interrupts, self.files.locked(self.tell) as lock, folder:
+            interrupts.at_last(lambda: lock.unlink(missing_ok=True))
             opened, config = self._open()
-            self.files.back_up()
+            self.files.back_up(opened)
             snapshot = self._settled(opened.snapshot)
             if refresh_first:
                 snapshot = self._refreshed(snapshot).snapshot()
+            interrupts.refuse_if_asked()
             deployment = self._deployment(snapshot, config, targets, dry_run=False)
             deployment.shown = Shown(plan) if plan is not None else None
-            writer = StateWriter(self.files, Encoder(opened.crypter, self.files.qualified), deployment.snapshot)
-            deployment.save = writer.flush
+            encoder = Encoder(opened.crypter, self.files.qualified)
+            writer = StateWriter(self.files, encoder, deployment.snapshot, on_error=deployment.ending.set)
+            # Once before anything is changed: a disk that is full, or a folder that is read-only, is said now.
+            writer.flush()
+            deployment.save = writer.save
+            self._carry_out(lambda: action(deployment, opened, config), deployment, writer, interrupts)
+            failed = bool(deployment.result.failures)
             try:
-                with _interruptible(deployment, self.tell):
-                    action(deployment, opened, config)
-            except Refused:
-                pass  # its reason is among the failures
-            finally:
-                deployment.close()
-                writer.close()
-                failed = bool(deployment.result.failures)
                 self.files.add_history(kind, started, "failed" if failed else "succeeded", deployment.result.counts())
+            except EngineError as error:
+                deployment.result.messages.append(f"warning: this run is not in the stack's history: {error.message}")
         return deployment.result
+
+    def _carry_out(
+        self, action: Callable[[], None], deployment: Deployment, writer: StateWriter, interrupts: Interrupts
+    ) -> None:
+        """Do what changes the stack, and write its state whatever comes of it."""
+
+        def end() -> None:
+            deployment.result.failures.append(INTERRUPTED)
+            deployment.ending.set()
+
+        interrupts.at_last(lambda: writer.flush(_FLUSH_SECONDS))
+        interrupts.at_first(end)
+        try:
+            action()
+        except Refused:
+            pass  # its reason is among the failures
+        except EngineError as error:
+            if not writer.failed:
+                raise
+            deployment.result.failures.append(error.message)  # the program failed by it
+        finally:
+            deployment.close()
+            try:
+                writer.close()
+            except EngineError as error:
+                deployment.result.failures.append(f"{error.message}; the next run looks for what this one had begun")
 
 
 @cache
 def _own_passphrase() -> str:
     """Return a passphrase that nobody knows, the same for as long as this process lives."""
     return secrets.token_urlsafe(24)
-
-
-@contextmanager
-def _interruptible(deployment: Deployment, tell: Tell) -> Iterator[None]:
-    """Let the first Ctrl-C finish what is in flight; a second one ends at once (the state is on disk either way)."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    interrupts: list[int] = []
-
-    def on_interrupt(_number: int, _frame: Any) -> None:
-        interrupts.append(1)
-        if len(interrupts) > 1:
-            raise KeyboardInterrupt
-        deployment.result.failures.append("interrupted; run the same command again to go on from here")
-        deployment.ending.set()
-        tell("interrupted: finishing what is in flight, then writing the state (again to end at once)")
-
-    previous = signal.signal(signal.SIGINT, on_interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, previous)

@@ -11,6 +11,7 @@ from flotilla.karmada.api import CLUSTER_API, WORK_API
 from flotilla.karmada.names import execution_namespace
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object, ObjectRef, is_true, ref_of
+from flotilla.waiting import pause
 
 CLUSTER_FINALIZER = "karmada.io/cluster-controller"
 WORK_FINALIZER = "karmada.io/execution-controller"
@@ -73,7 +74,8 @@ def await_not_ready(connection: Connection, member: str, tell: Callable[[str], N
                 f"{member} does not answer here, but Karmada calls it Ready, so that it reaches it",
                 hint="nothing was changed; take it out of the stack file and run `up` where the member can be reached",
             )
-        time.sleep(_POLL_SECONDS)
+        if pause(_POLL_SECONDS):
+            raise FlotillaError(f"interrupted while waiting until Karmada notices that {member} does not answer")
 
 
 def remove_cluster(connection: Connection, member: str, cluster_id: str) -> None:
@@ -111,7 +113,8 @@ def _gone(connection: Connection, ref: ObjectRef, seconds: float) -> bool:
     while connection.find(ref) is not None:
         if time.monotonic() > deadline:
             return False
-        time.sleep(_POLL_SECONDS)
+        if pause(_POLL_SECONDS):
+            raise FlotillaError(f"interrupted while waiting for the deletion of {ref}; run the same command again")
     return True
 
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import yaml
+from yaml import safe_dump
 
 from flotilla.errors import ClusterError
 from flotilla.karmada.api import POLICY_API
 from flotilla.karmada.chart import RELEASE, SYSTEM_NAMESPACE
+from flotilla.kube import yaml
 from flotilla.kube.connection import Connection
 from flotilla.kube.helm import Release, latest_release
 from flotilla.kube.objects import Object, ObjectRef, condition, is_true
@@ -40,7 +41,7 @@ def unready(connection: Connection) -> list[str]:
     come in a job, and the webhook, which must answer for every policy, comes last.
     """
     try:
-        connection.request("GET", "/readyz", doing="asking Karmada's API server whether it is ready", timeout=5)
+        connection.ready(doing="asking Karmada's API server whether it is ready", timeout=5)
     except ClusterError as error:
         return [error.message]
     missing = []
@@ -127,7 +128,7 @@ def disarm(connection: Connection, name: str = RELEASE, namespace: str = SYSTEM_
     emptied = []
     for volume in sorted(_mounted_at_uninstall(release)):
         ref = ObjectRef("v1", "ConfigMap", volume, namespace)
-        nothing = yaml.safe_dump(
+        nothing = safe_dump(
             {
                 "apiVersion": "v1",
                 "kind": "ConfigMap",
@@ -150,7 +151,7 @@ def _mounted_at_uninstall(release: Release) -> set[str]:
     volumes: list[Object] = []
     for hook in release.hooks:
         if hook.get("kind") == "Job" and _POST_DELETE in (hook.get("events") or []):
-            job = yaml.safe_load(hook["manifest"])
+            job = yaml.load(hook["manifest"])
             volumes += job["spec"]["template"]["spec"].get("volumes") or []
     return {volume["configMap"]["name"] for volume in volumes if volume.get("configMap")}
 

@@ -19,6 +19,7 @@ from cryptography.x509.oid import NameOID
 from flotilla.errors import FlotillaError
 from flotilla.kube.connection import ApiError, Connection
 from flotilla.kube.objects import Object, ObjectRef
+from flotilla.waiting import pause
 
 _API = "certificates.k8s.io/v1"
 _SIGNER = "kubernetes.io/kube-apiserver-client"
@@ -117,4 +118,5 @@ def _await_certificate(connection: Connection, ref: ObjectRef) -> str:
                 f"{connection.name}: nobody signed {ref.name} within {_WAIT_SECONDS:.0f} s",
                 hint="the control plane's kube-controller-manager must run csrsigning, with a CA to sign with",
             )
-        time.sleep(_POLL_SECONDS)
+        if pause(_POLL_SECONDS):
+            raise FlotillaError(f"{connection.name}: interrupted while waiting for {ref.name} to be signed")

@@ -9,6 +9,7 @@ from flotilla.karmada.api import CLUSTER_API, WORK_API
 from flotilla.karmada.names import execution_namespace
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import ObjectRef, condition, is_true
+from flotilla.waiting import pause
 
 _POLL_SECONDS = 0.5
 _SETTLED_LOOKS = 3
@@ -33,7 +34,8 @@ def await_member(connection: Connection, member: str, seconds: float) -> None:
                 f"member {member} is not Ready after {seconds:.0f} s: {why}",
                 hint="look at the logs of Deployment karmada-agent in the member: can its pods reach Karmada?",
             )
-        time.sleep(_POLL_SECONDS)
+        if pause(_POLL_SECONDS):
+            raise FlotillaError(f"interrupted while waiting for member {member} to be Ready")
 
 
 def drain(connection: Connection, member: str, seconds: float) -> None:
@@ -66,4 +68,5 @@ def drain(connection: Connection, member: str, seconds: float) -> None:
                 f"member {member} still has {len(works)} Works after {seconds:.0f} s: {names}",
                 hint="is its agent running? If the member is gone for good, delete the Works' finalizers",
             )
-        time.sleep(_POLL_SECONDS)
+        if pause(_POLL_SECONDS):
+            raise FlotillaError(f"interrupted while waiting for member {member} to finish its {len(works)} Works")

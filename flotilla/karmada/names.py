@@ -11,6 +11,9 @@ CLUSTER_NAMESPACE = "karmada-cluster"
 EXECUTION_NAMESPACE_PREFIX = "karmada-es-"
 MAX_MEMBER_NAME = 63 - len(EXECUTION_NAMESPACE_PREFIX)
 
+RESERVED_CLUSTERS = frozenset({"karmada", "karmada-host"})
+"""What stacks call the control plane and its host cluster: plans, drift and providers go by these names."""
+
 _PROVIDER = "-provider"
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _DNS_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")

@@ -23,33 +23,13 @@ from flotilla.karmada.api import (
     ResourceSelector,
     RuleWithCluster,
 )
+from flotilla.karmada.kinds import BUILT_IN, Kinds
 
 Object = dict[str, Any]
 
 SKIP_AWAIT = "pulumi.com/skipAwait"
-_CLUSTER_SCOPED = frozenset(
-    {
-        "APIService",
-        "ClusterRole",
-        "ClusterRoleBinding",
-        "CustomResourceDefinition",
-        "IngressClass",
-        "MutatingWebhookConfiguration",
-        "Namespace",
-        "PersistentVolume",
-        "PriorityClass",
-        "RuntimeClass",
-        "StorageClass",
-        "ValidatingAdmissionPolicy",
-        "ValidatingAdmissionPolicyBinding",
-        "ValidatingWebhookConfiguration",
-    }
-)
-
-
-def is_cluster_scoped(obj: Object) -> bool:
-    """Tell whether a manifest's kind has no namespace. Custom kinds count as namespaced unless known otherwise."""
-    return obj["kind"] in _CLUSTER_SCOPED
+HEALTH_IGNORED = "flotilla.dev/health-ignored"
+"""Marks a template whose manifest says `pulumi.com/skipAwait`: a rollout waits until it is applied, and no longer."""
 
 
 def deployment(
@@ -87,17 +67,27 @@ def deployment(
     }
 
 
-def template(manifest: Object, *, namespace: str) -> Object:
+def template(manifest: Object, *, namespace: str, kinds: Kinds = BUILT_IN) -> Object:
     """Return a manifest as a template of the control plane.
 
     Its own controllers never run there, so that a Deployment has no Available condition to wait for: readiness is
-    read from its ResourceBinding instead.
+    read from its ResourceBinding instead. Where the manifest itself says that nothing is to be waited for, the template
+    has a mark of its own, which the rollout reads.
+
+    Args:
+        manifest: the object as written.
+        namespace: the workload's; objects of cluster-scoped kinds have none.
+        kinds: what is known of custom kinds.
     """
     result = deepcopy(manifest)
     metadata = result["metadata"]
-    if not is_cluster_scoped(result):
+    if kinds.cluster_scoped(result):
+        metadata.pop("namespace", None)  # the API server drops it without a word
+    else:
         metadata["namespace"] = namespace
-    metadata["annotations"] = {**(metadata.get("annotations") or {}), SKIP_AWAIT: "true"}
+    annotations = metadata.get("annotations") or {}
+    ignored = {HEALTH_IGNORED: "true"} if annotations.get(SKIP_AWAIT) == "true" else {}
+    metadata["annotations"] = {**annotations, **ignored, SKIP_AWAIT: "true"}
     return result
 
 

@@ -10,8 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flotilla.karmada.api import BINDING_API, CLUSTER_API, WORK_API, AggregatedStatusItem, ResourceBinding, Work
+from flotilla.karmada.kinds import goes_by_itself
 from flotilla.karmada.names import binding_name, execution_namespace
-from flotilla.karmada.placement import ClusterFacts
+from flotilla.karmada.placement import ClusterFacts, matches
+from flotilla.karmada.propagation import HEALTH_IGNORED
 from flotilla.karmada.render import render
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object, ObjectRef, differences, ref_of
@@ -82,6 +84,8 @@ class RolloutCheck:
         changed = differences({key: value for key, value in declared.items() if key != "stringData"}, template)
         if changed:
             return Progress(ref, waiting_for=f"is not as declared in the control plane: {changed[0].text} differs")
+        if goes_by_itself(declared):
+            return Progress(ref, tuple(self._judge_namespace(connection, declared, clusters)))
         found = connection.find(binding_ref(ref))
         binding = ResourceBinding.read(found) if found else None
         late = self._not_scheduled(template, binding)
@@ -93,12 +97,27 @@ class RolloutCheck:
             facts = clusters.get(target.name, ClusterFacts(target.name))
             wanted = render(declared, facts, replicas=target.replicas, rules=self.rules)
             late = _not_sent(find_work(connection, binding, target.name), wanted) or _not_healthy(
-                reports.get(target.name), target.replicas, template["metadata"].get("generation")
+                reports.get(target.name),
+                target.replicas,
+                template["metadata"].get("generation"),
+                ignored=_health_ignored(declared),
             )
             report = reports.get(target.name)
             ready = (report.status or {}).get("readyReplicas", 0) if report and target.replicas is not None else None
             progress.append(ClusterProgress(target.name, target.replicas, ready, late))
         return Progress(ref, tuple(progress))
+
+    def _judge_namespace(
+        self, connection: Connection, declared: Object, clusters: dict[str, ClusterFacts]
+    ) -> list[ClusterProgress]:
+        """Judge a Namespace by the Works that Karmada makes of it, without a binding, for every cluster."""
+        progress = []
+        for facts in clusters.values():
+            if matches(facts, self.placement.get("clusterAffinity") or {}):
+                wanted = render(declared, facts, replicas=None, rules=self.rules)
+                late = _not_sent(_work_of(connection, ref_of(declared), facts.name), wanted)
+                progress.append(ClusterProgress(facts.name, None, None, late))
+        return progress
 
     def _not_scheduled(self, template: Object, binding: ResourceBinding | None) -> str:
         """Say what keeps the template from being scheduled as declared; empty where nothing does."""
@@ -153,6 +172,15 @@ def find_work(connection: Connection, binding: ResourceBinding, cluster: str) ->
     return None
 
 
+def _work_of(connection: Connection, ref: ObjectRef, cluster: str) -> Work | None:
+    """Return the Work that carries an object to a cluster, found by what is in it; None where there is none."""
+    for found in connection.list(WORK_API, "Work", namespace=execution_namespace(cluster)):
+        work = Work.read(found)
+        if any(ref_of(manifest) == ref for manifest in work.spec.workload.manifests):
+            return work
+    return None
+
+
 def _not_sent(work: Work | None, wanted: Object) -> str:
     if work is None:
         return "not sent yet (there is no Work)"
@@ -170,7 +198,13 @@ def _not_sent(work: Work | None, wanted: Object) -> str:
     return "" if applied.status == "True" else f"not applied: {applied.message or applied.reason}"
 
 
-def _not_healthy(report: AggregatedStatusItem | None, replicas: int | None, generation: int | None) -> str:
+def _health_ignored(template: Object) -> bool:
+    return (template["metadata"].get("annotations") or {}).get(HEALTH_IGNORED) == "true"
+
+
+def _not_healthy(
+    report: AggregatedStatusItem | None, replicas: int | None, generation: int | None, *, ignored: bool
+) -> str:
     if report is None:
         return "applied, not reported yet"
     if not report.applied:
@@ -180,7 +214,7 @@ def _not_healthy(report: AggregatedStatusItem | None, replicas: int | None, gene
     seen = status.get("resourceTemplateGeneration")
     if seen is not None and generation is not None and seen < generation:
         return "applied, but reported of an older version"
-    if report.health == "Healthy":
+    if report.health == "Healthy" or ignored:
         return ""
     ready = f"{status.get('readyReplicas', 0)} of {replicas} replicas ready" if replicas is not None else ""
     return ", ".join(part for part in (str(report.health or "health not known yet").lower(), ready) if part)

@@ -11,6 +11,7 @@ from flotilla.karmada.names import EXECUTION_NAMESPACE_PREFIX
 from flotilla.karmada.rollout import BINDING_ID_LABELS, binding_ref
 from flotilla.kube.connection import ApiError, Connection
 from flotilla.kube.objects import Object, ObjectRef, is_true
+from flotilla.waiting import pause
 
 _POLL_SECONDS = 0.5
 
@@ -37,7 +38,8 @@ def await_withdrawn(connection: Connection, templates: Iterable[ObjectRef], seco
                 hint="finalizers in these members may hold them; run it again once they are gone",
             )
         waiting = [ref for ref, _ in holding]
-        time.sleep(_POLL_SECONDS)
+        if pause(_POLL_SECONDS):
+            raise FlotillaError("interrupted while waiting for Karmada to take a workload's copies away")
 
 
 def _holding(connection: Connection, template: ObjectRef) -> list[str]:

@@ -3,51 +3,57 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Self, TypeVar
 
 import aiohttp
-from kubernetes.aio.config import ConfigException, new_client_from_config_dict
+from aiohttp.http_exceptions import HttpProcessingError
+from kubernetes.aio.config import new_client_from_config_dict
 
-from flotilla.errors import ClusterError
 from flotilla.kube import kubeconfig as kubeconfigs
+from flotilla.kube.answers import Answer
+from flotilla.kube.credentials import Credentials
 from flotilla.kube.endpoint import Endpoint
 from flotilla.kube.following import Event, Followed
 from flotilla.kube.objects import Object, ObjectRef
 from flotilla.kube.operations import Page, Scope, Steps
+from flotilla.kube.sending import Late, Sending, Trouble, bounded
+from flotilla.kube.transport import MAKING, check_values, unusable
 from flotilla.kube.wire import (
+    ANSWER_SECONDS,
     ATTEMPTS,
     CONNECT_SECONDS,
     ApiError,
+    NotTheApi,
     Request,
     Resource,
     back_off,
-    pause_for,
-    token_of,
 )
 
 T = TypeVar("T")
 _LARGEST_EVENT = 2**23
+# What aiohttp and what is below it raise; ValueError is its own for a line that is too long, or what can't be sent.
+_TROUBLES = (aiohttp.ClientError, HttpProcessingError, TimeoutError, OSError, ValueError, Late)
 
 
 class AsyncConnection(Endpoint):
     """A cluster's API server, for the event loop that opened it. Close it, or use it with `async with`."""
 
-    def __init__(self, document: Object, *, name: str, concurrency: int = 16, timeout: float = 30.0) -> None:
-        """Prepare a connection; nothing is sent yet.
+    def __init__(self, document: Object, *, name: str, concurrency: int = 16, timeout: float = ANSWER_SECONDS) -> None:
+        """Prepare a connection; nothing is sent, read or run yet.
 
         Args:
             document: a kubeconfig narrowed to one context (`flotilla.kube.kubeconfig.select`).
             name: what errors call the cluster.
             concurrency: requests in flight at once.
-            timeout: seconds that one request may take.
+            timeout: seconds that an answer may take; docs/reference/time-bounds.md says how long a request may.
         """
         super().__init__(name, kubeconfigs.server(document))
-        self._document = document
         self._timeout = timeout
-        self._concurrency = concurrency
-        self._shared = _Session()
+        self._shared = _Session(document, name, concurrency)
 
     async def __aenter__(self) -> Self:
         return self
@@ -68,42 +74,72 @@ class AsyncConnection(Endpoint):
             Unreachable: no answer in time.
             ApiError: the API server refused.
         """
-        session = await self._shared.opened(self._document, self.name, self._concurrency)
-        for attempt in range(1, ATTEMPTS + 1):
+        sending = Sending(self._peer, request, self._timeout)
+        while True:
             try:
-                async with self._open(session, request, request.timeout or self._timeout) as response:
-                    content = await response.read()
-            except (aiohttp.ClientError, TimeoutError) as error:
-                if attempt < ATTEMPTS and _may_resend(request.method, error):
-                    await asyncio.sleep(back_off(attempt))
-                    continue
-                raise self._peer.unreachable(request.doing, error) from None
-            self.traffic.count(received_bytes=len(content))
-            pause = pause_for(response.status, response.headers.get("Retry-After"), attempt)
-            if pause is None:
-                break
+                async with self._slot(request, sending):
+                    answer = await self._exchange(request, sending.begin())
+            except _TROUBLES as error:
+                pause = sending.failed(error, _trouble(error))
+            else:
+                pause_or_none = sending.answered(answer, renewable=self._shared.renewable)
+                if pause_or_none is None:
+                    return sending.value
+                pause = pause_or_none
+                if sending.renews_credentials:
+                    sending.renews_credentials = False
+                    await self._shared.renew()
             await asyncio.sleep(pause)
-        return self._peer.decode(request, response.status, content.decode("utf-8", "replace"), str(response.reason))
+
+    @asynccontextmanager
+    async def _slot(self, request: Request, sending: Sending) -> AsyncIterator[None]:
+        try:
+            await asyncio.wait_for(self._shared.slots.acquire(), sending.left)
+        except TimeoutError:
+            raise self._peer.busy(request.doing, sending.seconds) from None
+        try:
+            yield
+        finally:
+            self._shared.slots.release()
+
+    async def _exchange(self, request: Request, seconds: float) -> Answer:
+        session = await self._shared.opened(self.name)
+        async with asyncio.timeout(seconds), self._open(session, request, seconds) as response:
+            return await self._read(response)
+
+    async def _read(self, response: aiohttp.ClientResponse) -> Answer:
+        parts: list[bytes] = []
+        size = 0
+        async for part in response.content.iter_any():
+            parts.append(part)
+            size += len(part)
+            bounded(size)
+        self.traffic.count(received_bytes=size)
+        headers = {key.lower(): value for key, value in response.headers.items()}
+        return Answer(response.status, b"".join(parts), headers, str(response.reason or ""))
 
     def _open(self, session: _Session, request: Request, seconds: float) -> Any:
         self.traffic.count(requests=1)
-        token = token_of(self._document)
         return session.http.request(
             request.method,
             request.url(session.host.rstrip("/") + self._base),
             data=request.content(),
-            headers={**request.headers(), **({"authorization": f"Bearer {token}"} if token else session.credentials)},
-            timeout=aiohttp.ClientTimeout(connect=min(seconds, CONNECT_SECONDS), sock_read=seconds),
+            headers={**request.headers(), **session.credentials},
+            timeout=aiohttp.ClientTimeout(sock_connect=min(seconds, CONNECT_SECONDS), sock_read=seconds, total=None),
             allow_redirects=False,
             proxy=session.proxy,
             server_hostname=session.server_name,
         )
 
-    async def _run(self, steps: Steps[T]) -> T:
-        """Send what the steps ask for, until they are done."""
+    async def _run(self, steps: Steps[T], timeout: float | None = None) -> T:  # noqa: ASYNC109 - it bounds each request
+        """Send what the steps ask for, until they are done; `timeout` seconds for all of them, if it is given."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + (timeout or 0)
         try:
             request = next(steps)
             while True:
+                if timeout:
+                    request = replace(request, timeout=max(end - loop.time(), 0.001))
                 try:
                     answer = await self.request(request)
                 except ApiError as error:
@@ -120,13 +156,13 @@ class AsyncConnection(Endpoint):
         """Find how a kind is reached. Raises KindNotServed."""
         return await self._run(self._steps.resource(api_version, kind))
 
-    async def get(self, ref: ObjectRef) -> Object:
-        """Read one object. Raises ApiError with `missing` where it isn't there."""
-        return await self._run(self._steps.get(ref))
+    async def get(self, ref: ObjectRef, *, timeout: float | None = None) -> Object:  # noqa: ASYNC109 - as the other one
+        """Read one object. Raises ApiError with `missing` where it isn't there. `timeout` bounds all of it."""
+        return await self._run(self._steps.get(ref), timeout)
 
-    async def find(self, ref: ObjectRef) -> Object | None:
-        """Read one object; None where it isn't there."""
-        return await self._run(self._steps.find(ref))
+    async def find(self, ref: ObjectRef, *, timeout: float | None = None) -> Object | None:  # noqa: ASYNC109
+        """Read one object; None where it isn't there. `timeout` bounds all of it."""
+        return await self._run(self._steps.find(ref), timeout)
 
     async def list(
         self,
@@ -174,6 +210,7 @@ class AsyncConnection(Endpoint):
     async def follow(self, api_version: str, kind: str, scope: Scope, *, seconds: int = 300) -> AsyncIterator[Event]:
         """Yield what is there as ADDED, then what happens, without end: a watch that ends or breaks is resumed."""
         followed = Followed()
+        strange = 0
         while True:
             for event in followed.listed(await self._run(self._steps.whole(api_version, kind, scope))):
                 yield event
@@ -183,36 +220,43 @@ class AsyncConnection(Endpoint):
                     steps = self._steps.watch(api_version, kind, scope, resource_version=version, seconds=seconds)
                     async for raw in self._stream(await self._run(steps)):
                         happened = followed.happened(raw)
+                        strange = 0
                         if happened:
                             yield happened
             except ApiError as error:  # broken off, or the version too old: the next list tells what was missed
-                if error.status not in (0, HTTPStatus.GONE):
+                strange += isinstance(error, NotTheApi)
+                if error.status not in (0, HTTPStatus.GONE) or strange >= ATTEMPTS:
                     raise
-                await asyncio.sleep(back_off(1))
+                await asyncio.sleep(back_off(max(strange, 1)))
 
     async def _stream(self, request: Request) -> AsyncIterator[Object]:
-        session = await self._shared.opened(self._document, self.name, self._concurrency)
+        session = await self._shared.opened(self.name)
         try:
             async with self._open(session, request, (request.timeout or 0) + 10.0) as response:
-                if response.status >= HTTPStatus.BAD_REQUEST:
-                    self._peer.decode(request, response.status, await response.text())
+                if response.status >= HTTPStatus.MULTIPLE_CHOICES:
+                    async with asyncio.timeout(self._timeout):
+                        self._peer.decode(request, await self._read(response))
                 async for line in response.content:
                     yield self._peer.read_event(line, request.doing)
-        except (aiohttp.ClientError, TimeoutError) as error:
+        except _TROUBLES as error:
             raise self._peer.broke_off(request.doing, error) from None
 
 
 class _Session:
     """What the event loop holds open; made at the first request, for only there is a loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, document: Object, name: str, concurrency: int) -> None:
+        self._document = document
+        self._credentials = Credentials(document, name)
+        self._concurrency = concurrency
         self._lock = asyncio.Lock()
         self._open: aiohttp.ClientSession | None = None
+        self._settings: Any = None
+        self.slots = asyncio.Semaphore(concurrency)
         self.host = ""
         self.proxy: str | None = None
         self.server_name: str | None = None
         self.credentials: dict[str, str] = {}
-        self._settings: Any = None
 
     @property
     def http(self) -> aiohttp.ClientSession:
@@ -220,28 +264,50 @@ class _Session:
             raise RuntimeError("the connection is not open")
         return self._open
 
-    async def opened(self, document: Object, name: str, concurrency: int) -> Self:
+    @property
+    def renewable(self) -> bool:
+        return self._credentials.runs_a_plugin
+
+    async def renew(self) -> None:
+        async with self._lock:
+            if self._credentials.renewed():
+                await self.close()
+
+    async def opened(self, name: str) -> Self:
         async with self._lock:
             if self._open is None:
-                await self._make(document, name, concurrency)
-            settings = await self._settings.auth_settings()  # runs what renews credentials
-            self.credentials = {s["key"]: s["value"] for s in settings.values() if s["in"] == "header" and s["value"]}
+                await self._make(name)
+            own = await self._off_the_loop(self._credentials.headers)
+            self.credentials = await self._others(name) if own is None else own
         return self
 
-    async def _make(self, document: Object, name: str, concurrency: int) -> None:
-        plain = kubeconfigs.without_token_file(document)
+    async def _make(self, name: str) -> None:
+        plain = await self._off_the_loop(self._credentials.plain)
+        check_values(plain, name)
         try:
-            client = await new_client_from_config_dict(plain)
-        except ConfigException as error:
-            raise ClusterError(f"{name}: the kubeconfig can't be used: {error}") from None
-        self._settings = client.configuration
-        self.host = client.configuration.host
-        self.proxy = client.configuration.proxy
-        self.server_name = client.configuration.tls_server_name
-        self._open = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=concurrency, ssl=client.rest_client.ssl_context),
-            read_bufsize=_LARGEST_EVENT,
-        )
+            with MAKING:
+                client = await new_client_from_config_dict(plain)
+            self._settings = client.configuration
+            self.host = client.configuration.host
+            self.proxy = client.configuration.proxy
+            self.server_name = client.configuration.tls_server_name
+            self._open = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=self._concurrency, ssl=client.rest_client.ssl_context),
+                read_bufsize=_LARGEST_EVENT,
+            )
+        except Exception as error:  # noqa: BLE001 - the package raises of every kind for values that it doesn't expect
+            raise unusable(name, error) from None
+
+    async def _others(self, name: str) -> dict[str, str]:
+        try:
+            settings = await self._settings.auth_settings()  # runs what renews an auth provider's token
+        except Exception as error:  # noqa: BLE001 - whatever a provider of credentials raises is this cluster's error
+            raise unusable(name, error) from None
+        return {s["key"]: s["value"] for s in settings.values() if s["in"] == "header" and s["value"]}
+
+    async def _off_the_loop(self, ask: Callable[[], T]) -> T:
+        """Call what may run a plugin, which takes seconds, without stopping the event loop."""
+        return await asyncio.to_thread(ask) if self._credentials.runs_a_plugin else ask()
 
     async def close(self) -> None:
         if self._open is not None:
@@ -249,10 +315,15 @@ class _Session:
             self._open = None
 
 
-def _may_resend(method: str, error: BaseException) -> bool:
-    """Tell whether sending again can't do a thing twice, as for the blocking connection."""
-    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
-        return False
+def _trouble(error: BaseException) -> Trouble:
+    """Tell what an attempt without an answer says about another one, as for the blocking connection."""
+    if isinstance(
+        error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError | aiohttp.InvalidURL
+    ):
+        return Trouble(unsent=True, passes=False)
     if isinstance(error, aiohttp.ClientConnectorError):
-        return True
-    return method != "POST" and isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError)
+        return Trouble(unsent=True, passes=True)
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return Trouble(unsent=True, passes=False)
+    broken = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, aiohttp.ClientPayloadError)
+    return Trouble(unsent=False, passes=isinstance(error, broken))

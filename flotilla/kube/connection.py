@@ -10,62 +10,58 @@ import hashlib
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from http import HTTPStatus
+from http.client import HTTPException
 from typing import Any, TypeVar
 
 import urllib3
-from kubernetes.client import Configuration
-from kubernetes.config import ConfigException, new_client_from_config_dict
 
-from flotilla.errors import ClusterError
 from flotilla.kube import kubeconfig as kubeconfigs
+from flotilla.kube.answers import Answer, Strange, shortened
 from flotilla.kube.endpoint import Endpoint
 from flotilla.kube.following import Event, Followed
 from flotilla.kube.objects import Object, ObjectRef
 from flotilla.kube.operations import Page, Scope, Steps
+from flotilla.kube.sending import Late, Sending, Trouble, bounded
+from flotilla.kube.transport import Transport
 from flotilla.kube.wire import (
+    ANSWER_SECONDS,
     ATTEMPTS,
     CONNECT_SECONDS,
     ApiError,
     KindNotServed,
+    NotTheApi,
     Request,
     Resource,
     Unreachable,
     back_off,
-    pause_for,
-    token_of,
 )
 
-__all__ = ["ApiError", "Connection", "KindNotServed", "Resource", "Unreachable", "connect"]
+__all__ = ["ApiError", "Connection", "KindNotServed", "NotTheApi", "Resource", "Unreachable", "connect"]
 
 T = TypeVar("T")
+_CHUNK = 2**16
+_LARGEST_LINE = 2**25
+# What urllib3 and what is below it raise; ValueError is http.client's for what can't be sent.
+_TROUBLES = (urllib3.exceptions.HTTPError, HTTPException, OSError, ValueError, Late)
 
 
 class Connection(Endpoint):
     """A cluster's API server. Safe to use from many threads."""
 
-    def __init__(self, document: Object, *, name: str, concurrency: int = 16, timeout: float = 30.0) -> None:
-        """Prepare a connection; nothing is sent yet.
+    def __init__(self, document: Object, *, name: str, concurrency: int = 16, timeout: float = ANSWER_SECONDS) -> None:
+        """Prepare a connection; nothing is sent, read or run yet.
 
         Args:
             document: a kubeconfig narrowed to one context (`flotilla.kube.kubeconfig.select`).
             name: what errors call the cluster.
             concurrency: requests in flight at once, so that small API servers stay alive.
-            timeout: seconds that one request may take.
+            timeout: seconds that an answer may take; docs/reference/time-bounds.md says how long a request may.
         """
         super().__init__(name, kubeconfigs.server(document))
-        settings = Configuration()
-        settings.connection_pool_maxsize = concurrency
-        settings.retries = False
-        # A token that is kept in a file is read at each request: the package would keep the one of now.
-        plain = kubeconfigs.without_token_file(document)
-        try:
-            client = new_client_from_config_dict(plain, client_configuration=settings, persist_config=False)
-        except ConfigException as error:
-            raise ClusterError(f"{name}: the kubeconfig can't be used: {error}") from None
-        self._document = document
-        self._settings = client.configuration
-        self._pool = client.rest_client.pool_manager
+        self._transport = Transport(document, name, concurrency)
         self._timeout = timeout
         self._slots = threading.BoundedSemaphore(concurrency)
 
@@ -82,7 +78,7 @@ class Connection(Endpoint):
         media: str = "application/json",
         timeout: float | None = None,
     ) -> Any:
-        """Send one request and return the decoded JSON answer, or its text.
+        """Send one request and return the JSON object that it is answered with.
 
         `doing` completes "while ..." in errors, such as "reading Deployment default/nginx".
 
@@ -92,57 +88,99 @@ class Connection(Endpoint):
         """
         return self.send(Request(method, path, doing, query or {}, body, media, timeout))
 
+    def ready(self, *, doing: str, timeout: float | None = None) -> None:
+        """Ask the API server whether it is ready.
+
+        Raises:
+            NotTheApi: what answers is no API server.
+            ApiError: it isn't ready, or there was no answer.
+        """
+        request = Request("GET", "/readyz", doing, timeout=timeout, accept="text/plain, */*")
+        said = self.send(request)
+        if said.strip() != "ok":
+            raise self._peer.not_the_api(doing, Strange(f"a text that is not 'ok': {shortened(said)!r}"))
+
     def send(self, request: Request) -> Any:
         """Send one request, as `request` does."""
-        for attempt in range(1, ATTEMPTS + 1):
+        sending = Sending(self._peer, request, self._timeout)
+        while True:
             try:
-                response = self._exchange(request)
-            except urllib3.exceptions.HTTPError as error:
-                if attempt < ATTEMPTS and _may_resend(request.method, error):
-                    time.sleep(back_off(attempt))
-                    continue
-                raise self._peer.unreachable(request.doing, error) from None
-            pause = pause_for(response.status, response.headers.get("Retry-After"), attempt)
-            if pause is None:
-                break
+                with self._slot(request, sending):
+                    answer = self._exchange(request, sending.begin())
+            except _TROUBLES as error:
+                pause = sending.failed(error, _trouble(error))
+            else:
+                pause_or_none = sending.answered(answer, renewable=self._transport.renewable)
+                if pause_or_none is None:
+                    return sending.value
+                pause = pause_or_none
+                if sending.renews_credentials:
+                    sending.renews_credentials = False
+                    self._transport.renew()
             time.sleep(pause)
-        text = response.data.decode("utf-8", "replace")
-        return self._peer.decode(request, response.status, text, str(response.reason))
 
-    def _exchange(self, request: Request) -> urllib3.BaseHTTPResponse:
-        with self._slots:
-            response = self._open(request, request.timeout or self._timeout, preload=True)
+    @contextmanager
+    def _slot(self, request: Request, sending: Sending) -> Iterator[None]:
+        if not self._slots.acquire(timeout=sending.left):
+            raise self._peer.busy(request.doing, sending.seconds)
+        try:
+            yield
+        finally:
+            self._slots.release()
+
+    def _exchange(self, request: Request, seconds: float) -> Answer:
+        end = time.monotonic() + seconds
+        response = self._open(request, seconds)
+        whole = False
+        try:
+            body = self._body(response, end)
+            whole = True
+        finally:
             self.traffic.count(received_bytes=response.tell())
-            return response
+            if not whole:
+                response.close()
+        response.release_conn()
+        headers = {key.lower(): value for key, value in response.headers.items()}
+        return Answer(response.status, body, headers, str(response.reason or ""))
 
-    def _open(self, request: Request, seconds: float, *, preload: bool) -> urllib3.HTTPResponse:
+    def _body(self, response: urllib3.BaseHTTPResponse, end: float) -> bytes:
+        """Read an answer, each piece as it comes: a server that sends a byte now and then is late, too."""
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            part = response.read1(_CHUNK, decode_content=True)
+            if not part:
+                return b"".join(parts)
+            parts.append(part)
+            size += len(part)
+            bounded(size)
+            if time.monotonic() > end:
+                raise Late("timed out in the middle of the answer")
+
+    def _open(self, request: Request, seconds: float) -> urllib3.BaseHTTPResponse:
+        transport = self._transport.opened(self.name)
+        headers = {**request.headers(), **self._transport.headers(self.name)}
         self.traffic.count(requests=1)
-        response: urllib3.HTTPResponse = self._pool.request(
+        response: urllib3.BaseHTTPResponse = transport.pool.request(
             request.method,
-            request.url(self._settings.host.rstrip("/") + self._base),
+            request.url(transport.host + self._base),
             body=request.content(),
-            headers={**request.headers(), **self._credentials()},
+            headers=headers,
             timeout=urllib3.Timeout(connect=min(seconds, CONNECT_SECONDS), read=seconds),
-            preload_content=preload,
+            preload_content=False,
             redirect=False,
+            retries=False,
         )
         return response
 
-    def _credentials(self) -> dict[str, str]:
-        token = token_of(self._document)
-        if token:
-            return {"authorization": f"Bearer {token}"}
-        return {
-            setting["key"]: setting["value"]
-            for setting in self._settings.auth_settings().values()
-            if setting["in"] == "header" and setting["value"]
-        }
-
-    def _run(self, steps: Steps[T]) -> T:
-        """Send what the steps ask for, until they are done."""
+    def _run(self, steps: Steps[T], timeout: float | None = None) -> T:
+        """Send what the steps ask for, until they are done; `timeout` seconds for all of them, if it is given."""
+        end = time.monotonic() + (timeout or 0)
         try:
             request = next(steps)
             while True:
+                if timeout:
+                    request = replace(request, timeout=max(end - time.monotonic(), 0.001))
                 try:
                     answer = self.send(request)
                 except ApiError as error:
@@ -173,13 +211,16 @@ class Connection(Endpoint):
 
     # -- objects ----------------------------------------------------------------------------------
 
-    def get(self, ref: ObjectRef) -> Object:
-        """Read one object. Raises ApiError with `missing` where it isn't there."""
-        return self._run(self._steps.get(ref))
+    def get(self, ref: ObjectRef, *, timeout: float | None = None) -> Object:
+        """Read one object. Raises ApiError with `missing` where it isn't there.
 
-    def find(self, ref: ObjectRef) -> Object | None:
-        """Read one object; None where it isn't there."""
-        return self._run(self._steps.find(ref))
+        `timeout` bounds all of it in seconds: finding the kind, every attempt, and the pauses between them.
+        """
+        return self._run(self._steps.get(ref), timeout)
+
+    def find(self, ref: ObjectRef, *, timeout: float | None = None) -> Object | None:
+        """Read one object; None where it isn't there. `timeout` as for `get`."""
+        return self._run(self._steps.find(ref), timeout)
 
     def list(
         self,
@@ -256,20 +297,23 @@ class Connection(Endpoint):
             ApiError: the API server refused.
         """
         try:
-            response = self._open(request, (request.timeout or 0) + 10.0, preload=False)
-        except urllib3.exceptions.HTTPError as error:
+            response = self._open(request, (request.timeout or 0) + 10.0)
+        except _TROUBLES as error:
             raise self._peer.unreachable(request.doing, error) from None
         try:
-            if response.status >= HTTPStatus.BAD_REQUEST:
-                text = response.read(decode_content=True).decode("utf-8", "replace")
-                self._peer.decode(request, response.status, text)
+            if response.status >= HTTPStatus.MULTIPLE_CHOICES:
+                headers = {key.lower(): value for key, value in response.headers.items()}
+                body = self._body(response, time.monotonic() + self._timeout)
+                self._peer.decode(request, Answer(response.status, body, headers, str(response.reason or "")))
             buffer = b""
-            for chunk in response.stream(65536, decode_content=True):
+            for chunk in response.stream(_CHUNK, decode_content=True):
                 *lines, buffer = (buffer + chunk).split(b"\n")
                 yield from lines
+                if len(buffer) > _LARGEST_LINE:
+                    raise Late(f"a line of more than {_LARGEST_LINE // 2**20} MiB")
             if buffer:
                 yield buffer
-        except urllib3.exceptions.HTTPError as error:
+        except _TROUBLES as error:
             raise self._peer.broke_off(request.doing, error) from None
         finally:
             response.close()
@@ -282,6 +326,7 @@ class Connection(Endpoint):
             ApiError: it refuses.
         """
         followed = Followed()
+        strange = 0
         while True:
             yield from followed.listed(self._run(self._steps.whole(api_version, kind, scope)))
             try:
@@ -290,12 +335,14 @@ class Connection(Endpoint):
                     steps = self._steps.watch(api_version, kind, scope, resource_version=version, seconds=seconds)
                     for raw in self._stream(self._run(steps)):
                         event = followed.happened(raw)
+                        strange = 0
                         if event:
                             yield event
             except ApiError as error:  # broken off, or the version too old: the next list tells what was missed
-                if error.status not in (0, HTTPStatus.GONE):
+                strange += isinstance(error, NotTheApi)
+                if error.status not in (0, HTTPStatus.GONE) or strange >= ATTEMPTS:
                     raise
-                time.sleep(back_off(1))
+                time.sleep(back_off(max(strange, 1)))
 
 
 _POOL: dict[str, Connection] = {}
@@ -313,12 +360,14 @@ def connect(text: str, *, context: str | None = None, name: str = "cluster") -> 
     return shared if shared.name == name else shared.called(name)
 
 
-def _may_resend(method: str, error: urllib3.exceptions.HTTPError) -> bool:
-    """Tell whether sending again can't do a thing twice.
+def _trouble(error: BaseException) -> Trouble:
+    """Tell what an attempt without an answer says about another one.
 
-    A refused connection was never served. One that broke before an answer may have been: every verb of ours is
-    idempotent then, except POST.
+    A refused connection was never served, and a server that is starting accepts it soon. One that broke before an
+    answer may have been served. A server that is late once is late again.
     """
     if isinstance(error, urllib3.exceptions.NewConnectionError):
-        return True
-    return method != "POST" and isinstance(error, urllib3.exceptions.ProtocolError)
+        return Trouble(unsent=True, passes=True)
+    unsent = isinstance(error, urllib3.exceptions.ConnectTimeoutError | urllib3.exceptions.LocationValueError)
+    unsent = unsent or "certificate verify failed" in str(error).lower()
+    return Trouble(unsent, passes=isinstance(error, urllib3.exceptions.ProtocolError))

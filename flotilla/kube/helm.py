@@ -8,8 +8,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
+from flotilla.errors import ClusterError
+from flotilla.kube import yaml
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object
 
@@ -58,7 +58,11 @@ def deployed_manifest(connection: Connection, namespace: str, name: str) -> list
     release = latest_release(connection, namespace, name, status="deployed")
     if release is None:
         return None
-    found = [obj for obj in yaml.safe_load_all(release.manifest) if obj]
+    try:
+        found = [obj for obj in yaml.load_all(release.manifest) if obj]
+    except yaml.YamlError as error:
+        what = f"{connection.name}: the manifest of release {namespace}/{name}"
+        raise ClusterError(f"{what} is not valid YAML: {error.message}") from None
     return [_placed(connection, obj, namespace) for obj in found]
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import base64
+import os
 from pathlib import Path
 from typing import Any
 
-import yaml
+from yaml import safe_dump
 
 from flotilla.errors import FlotillaError
 from flotilla.files import write_whole
+from flotilla.kube import yaml
+from flotilla.kube.kubeconfig_rules import CredentialsError, check_cluster, check_shape, check_user
+from flotilla.kube.reading import UnreadableFile, located, read_bytes, read_text
 
 # Fields that name a file, and the field that carries the same content inline (clientcmd/api/v1 types).
 _INLINE = {
@@ -24,16 +28,42 @@ class KubeconfigError(FlotillaError):
 
 
 def load(text: str, *, origin: str = "kubeconfig") -> dict[str, Any]:
-    """Parse a kubeconfig's text. `origin` names it in errors; its content never appears there."""
+    """Parse a kubeconfig's text, as client-go does. `origin` names it in errors; no value of it appears there.
+
+    Raises:
+        KubeconfigError: it isn't YAML or no kubeconfig, a name stands twice in a list, or a text is something else.
+    """
     try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        where = getattr(error, "problem_mark", None)
-        line = f" at line {where.line + 1}" if where else ""
-        raise KubeconfigError(f"{origin} is not YAML{line}") from None
+        document = yaml.load(text)
+    except yaml.YamlError as error:
+        raise KubeconfigError(f"{origin} is not valid YAML: {error.message}") from None
     if not isinstance(document, dict) or not isinstance(document.get("clusters"), list):
         raise KubeconfigError(f"{origin} is not a kubeconfig: it has no list 'clusters'")
+    try:
+        check_shape(document)
+    except CredentialsError as error:
+        place = yaml.place_of(text, error.path)
+        line = f", line {place.line}" if place else ""
+        raise KubeconfigError(f"{origin}{line}: {error.message}") from None
     return document
+
+
+def read(file: Path) -> dict[str, Any]:
+    """Read a kubeconfig file; certificate paths in it refer to its folder (see `select`).
+
+    Raises:
+        KubeconfigError: it can't be read, or isn't a kubeconfig.
+    """
+    try:
+        text = read_text(file)
+    except UnreadableFile as error:
+        if error.missing and os.pathsep in str(file):
+            raise KubeconfigError(
+                f"{file} is a list of files, as KUBECONFIG may be: name one file"
+                " (`kubectl config view --flatten` makes one of several)"
+            ) from None
+        raise KubeconfigError(error.message) from None
+    return load(text, origin=str(file))
 
 
 def contexts(document: dict[str, Any]) -> list[str]:
@@ -47,29 +77,46 @@ def select(document: dict[str, Any], context: str | None = None, *, base: Path |
     Args:
         document: a parsed kubeconfig.
         context: the context to keep; the file's current one if None.
-        base: the folder that relative certificate paths refer to (the kubeconfig's own).
+        base: the folder that relative paths of certificates and programs refer to (the kubeconfig's own).
 
     Raises:
-        KubeconfigError: no such context, or a certificate file that can't be read.
+        KubeconfigError: no such context, a part of it that is missing, or a certificate file that can't be read.
     """
     name = context or document.get("current-context")
     known = contexts(document)
     if not name:
-        raise KubeconfigError(f"no context is named and the kubeconfig has no current one; it has {known}")
+        raise KubeconfigError(f"no context is named and the kubeconfig has no current one; it has {listed(known)}")
     entry = next((c for c in document.get("contexts") or [] if c["name"] == name), None)
     if entry is None:
-        raise KubeconfigError(f"no context {name!r}; the kubeconfig has {', '.join(known) or 'none'}")
-    wanted = entry["context"]
-    cluster = _named(document, "clusters", "cluster", wanted.get("cluster", ""))
-    user = _named(document, "users", "user", wanted.get("user", "")) if wanted.get("user") else {}
+        raise KubeconfigError(f"no context {name!r}; the kubeconfig has {listed(known)}")
+    wanted = entry.get("context") or {}
+    if not wanted.get("cluster"):
+        raise KubeconfigError(f"the context {name!r} names no cluster")
+    cluster = _named(document, "clusters", "cluster", wanted["cluster"])
+    user = _named(document, "users", "user", wanted["user"]) if wanted.get("user") else {}  # anonymous
+    user_name = wanted.get("user") or name
     return {
         "apiVersion": "v1",
         "kind": "Config",
         "current-context": name,
         "clusters": [{"name": wanted["cluster"], "cluster": _inline(cluster, base)}],
-        "users": [{"name": wanted.get("user", name), "user": _inline(user, base)}],
-        "contexts": [{"name": name, "context": {"cluster": wanted["cluster"], "user": wanted.get("user", name)}}],
+        "users": [{"name": user_name, "user": _with_program(_inline(user, base), base)}],
+        "contexts": [{"name": name, "context": {"cluster": wanted["cluster"], "user": user_name}}],
     }
+
+
+def checked(document: dict[str, Any]) -> dict[str, Any]:
+    """Return a kubeconfig of one context (see `select`) that client-go and the connections here can use.
+
+    Raises:
+        KubeconfigError: client-go would refuse it, or the connections here can't do what it asks for.
+    """
+    try:
+        check_cluster(document["clusters"][0]["cluster"])
+        check_user(document["users"][0]["user"])
+    except CredentialsError as error:
+        raise KubeconfigError(f"the context {document['current-context']!r}: {error.message}") from None
+    return document
 
 
 def server(document: dict[str, Any]) -> str:
@@ -80,13 +127,6 @@ def server(document: dict[str, Any]) -> str:
 def server_of(text: str) -> str:
     """Return the API server's URL of a kubeconfig's current context."""
     return server(select(load(text)))
-
-
-def without_token_file(document: dict[str, Any]) -> dict[str, Any]:
-    """Return a kubeconfig of one context whose user names no token file: who reads that anew needs no other reader."""
-    user = document["users"][0]
-    given = {key: value for key, value in user["user"].items() if key != "tokenFile"}
-    return {**document, "users": [{**user, "user": given}]}
 
 
 def renamed(document: dict[str, Any], name: str) -> dict[str, Any]:
@@ -110,7 +150,7 @@ def merged(file: Path, document: dict[str, Any]) -> dict[str, Any]:
     """
     if not file.exists():
         return document
-    held = load(file.read_text(), origin=str(file))
+    held = read(file)
     result = dict(held)
     for section in ("clusters", "users", "contexts"):
         new = {entry["name"]: entry for entry in document[section]}
@@ -128,32 +168,48 @@ def write(file: Path, document: dict[str, Any]) -> None:
 
 def dump(document: dict[str, Any]) -> str:
     """Return a kubeconfig as text, always the same for the same content."""
-    return yaml.safe_dump(document, sort_keys=True)
+    return safe_dump(document, sort_keys=True)
+
+
+def listed(names: list[str]) -> str:
+    """Return names for a message."""
+    return yaml.escaped(", ".join(names)) or "none"
 
 
 def _named(document: dict[str, Any], section: str, key: str, name: str) -> dict[str, Any]:
     for entry in document.get(section) or []:
         if entry["name"] == name:
             return dict(entry.get(key) or {})
-    raise KubeconfigError(f"the context refers to {key} {name!r}, which the kubeconfig doesn't have")
+    known = listed([str(entry["name"]) for entry in document.get(section) or []])
+    raise KubeconfigError(f"the context refers to {key} {name!r}, which the kubeconfig doesn't have; it has {known}")
 
 
 def _inline(section: dict[str, Any], base: Path | None) -> dict[str, Any]:
     result = dict(section)
     if result.get("tokenFile"):  # stays a file: what is in it is renewed
-        result["tokenFile"] = str(_located(result["tokenFile"], base))
+        result["tokenFile"] = str(_located("tokenFile", result["tokenFile"], base))
     for path_key, data_key in _INLINE.items():
         path = result.pop(path_key, None)
-        if not path or data_key in result:
+        if not path or result.get(data_key):
             continue
-        file = _located(path, base)
         try:
-            result[data_key] = base64.b64encode(file.read_bytes()).decode()
-        except OSError as error:
-            raise KubeconfigError(f"{path_key} {file} can't be read: {error.strerror}") from None
+            result[data_key] = base64.b64encode(read_bytes(_located(path_key, path, base))).decode()
+        except UnreadableFile as error:
+            raise KubeconfigError(f"{path_key} {error.message}") from None
     return result
 
 
-def _located(path: str, base: Path | None) -> Path:
-    file = Path(path).expanduser()
-    return file if file.is_absolute() or base is None else base / file
+def _with_program(user: dict[str, Any], base: Path | None) -> dict[str, Any]:
+    """Return a user whose exec plugin can be started from any folder: client-go finds it from the kubeconfig's."""
+    plugin = user.get("exec")
+    command = plugin.get("command") if isinstance(plugin, dict) else None
+    if not isinstance(command, str) or base is None or os.sep not in command:
+        return user
+    return {**user, "exec": {**dict(plugin or {}), "command": str(base.absolute() / command)}}
+
+
+def _located(key: str, path: str, base: Path | None) -> Path:
+    try:
+        return located(path, base)
+    except UnreadableFile as error:
+        raise KubeconfigError(f"{key} {error.message}") from None

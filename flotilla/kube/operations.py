@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from http import HTTPStatus
 from typing import Any, NamedTuple, TypeVar
 
+from flotilla.kube import answers
+from flotilla.kube.answers import Strange
 from flotilla.kube.objects import Object, ObjectRef
 from flotilla.kube.wire import MEDIA, ApiError, Peer, Request, Resource, group_path
 
@@ -63,16 +65,17 @@ class Operations:
 
     def kinds(self, api_version: str, doing: str = "") -> Steps[dict[str, Resource]]:
         """Return what a group and version serves, by kind, as it is now; subresources are left out."""
-        answer = yield Request("GET", group_path(api_version), doing or f"looking up {api_version}")
+        doing = doing or f"looking up {api_version}"
+        answer = yield Request("GET", group_path(api_version), doing)
         found = {
             entry["kind"]: Resource(
                 api_version,
                 entry["kind"],
                 entry["name"],
-                bool(entry["namespaced"]),
+                bool(entry.get("namespaced")),
                 (entry["name"], entry.get("singularName") or "", *(entry.get("shortNames") or ())),
             )
-            for entry in answer.get("resources", [])
+            for entry in self._checked(answers.entries, answer, "resources", ("kind", "name"), doing=doing)
             if "/" not in entry["name"]
         }
         with self._lock:
@@ -91,7 +94,10 @@ class Operations:
         try:
             kinds = yield from self.kinds(api_version, doing or f"looking up {api_version} {kind}")
         except ApiError as error:
-            if error.status in (404, 503):
+            # An aggregated API that is down answers 503; the core does so while the API server starts.
+            if error.status == HTTPStatus.NOT_FOUND or (
+                error.status == HTTPStatus.SERVICE_UNAVAILABLE and api_version != "v1"
+            ):
                 raise self._peer.not_served(api_version, kind) from None
             raise
         if kind not in kinds:
@@ -100,8 +106,16 @@ class Operations:
 
     def versions(self) -> Steps[list[str]]:
         """Return every group and version that is served, the core first, each group's preferred one."""
-        groups = yield Request("GET", "/apis", "listing API groups")
-        return ["v1", *(group["preferredVersion"]["groupVersion"] for group in groups.get("groups", []))]
+        doing = "listing API groups"
+        answer = yield Request("GET", "/apis", doing)
+        groups = self._checked(answers.entries, answer, "groups", (), doing=doing)
+        preferred = [group.get("preferredVersion") for group in groups]
+        found = [
+            self._checked(answers.an_object, version, doing=doing).get("groupVersion")
+            for version in preferred
+            if version
+        ]
+        return ["v1", *(str(version) for version in found if version)]
 
     def named(self, word: str) -> Steps[Resource]:
         """Find a kind by what kubectl calls it: `deploy`, `deployments`, `Deployment`, `deployments.apps`."""
@@ -126,8 +140,8 @@ class Operations:
         """Read one object."""
         doing = f"reading {ref}"
         resource = yield from self.resource(ref.api_version, ref.kind, doing)
-        answer: Object = yield Request("GET", resource.path(ref.name, ref.namespace), doing)
-        return answer
+        answer = yield Request("GET", resource.path(ref.name, ref.namespace), doing)
+        return self._object(answer, ref.kind, doing, ref.name)
 
     def find(self, ref: ObjectRef) -> Steps[Object | None]:
         """Read one object; None where it isn't there."""
@@ -151,8 +165,9 @@ class Operations:
             "fieldSelector": scope.fields or None,
         }
         answer = yield Request("GET", resource.path(namespace=scope.namespace), doing, query)
+        listed = self._checked(answers.a_list, answer, kind, doing=doing)
         meta = answer.get("metadata") or {}
-        items = [{"apiVersion": api_version, "kind": kind, **item} for item in answer.get("items") or []]
+        items = [{"apiVersion": api_version, "kind": kind, **item} for item in listed]
         return Page(items, meta.get("continue") or "", meta.get("resourceVersion") or "")
 
     def whole(self, api_version: str, kind: str, scope: Scope = EVERYTHING) -> Steps[Page]:
@@ -179,14 +194,14 @@ class Operations:
         meta = obj.get("metadata") or {}
         doing = f"creating {obj['kind']} {meta.get('name') or meta.get('generateName')}"
         resource = yield from self.resource(obj["apiVersion"], obj["kind"], doing)
-        answer: Object = yield Request(
+        answer = yield Request(
             "POST",
             resource.path(namespace=meta.get("namespace")),
             doing,
             {"fieldManager": field_manager, "dryRun": "All" if dry_run else None},
             obj,
         )
-        return answer
+        return self._object(answer, obj["kind"], doing)
 
     def patch(
         self, ref: ObjectRef, body: Any, *, kind: str = "merge", query: dict[str, Any] | None = None
@@ -194,7 +209,7 @@ class Operations:
         """Patch an object; `kind` is merge, json, strategic or apply."""
         doing = f"{'applying' if kind == 'apply' else 'patching'} {ref}"
         resource = yield from self.resource(ref.api_version, ref.kind, doing)
-        answer: Object = yield Request(
+        answer = yield Request(
             "PATCH",
             resource.path(ref.name, ref.namespace),
             doing,
@@ -202,7 +217,7 @@ class Operations:
             body,
             MEDIA[kind],
         )
-        return answer
+        return self._object(answer, ref.kind, doing, ref.name)
 
     def apply(self, obj: Object, *, field_manager: str, force: bool = False, dry_run: bool = False) -> Steps[Object]:
         """Server-side apply: creates the object, or changes the fields that `field_manager` owns."""
@@ -226,11 +241,13 @@ class Operations:
         doing = f"deleting {ref}"
         resource = yield from self.resource(ref.api_version, ref.kind, doing)
         try:
-            yield Request("DELETE", resource.path(ref.name, ref.namespace), doing, body=options)
+            answer = yield Request("DELETE", resource.path(ref.name, ref.namespace), doing, body=options)
         except ApiError as error:
             if error.missing or (uid and error.status == HTTPStatus.CONFLICT):
                 return False
             raise
+        if answer.get("kind") != "Status":  # the object itself, while finalizers or dependents remain
+            self._object(answer, ref.kind, doing, ref.name)
         return True
 
     def watch(
@@ -248,3 +265,16 @@ class Operations:
             "fieldSelector": scope.fields or None,
         }
         return Request("GET", resource.path(namespace=scope.namespace), doing, query, timeout=seconds)
+
+    # -- answers ----------------------------------------------------------------------------------
+
+    def _object(self, answer: Any, kind: str, doing: str, name: str = "") -> Object:
+        found: Object = self._checked(answers.an_object, answer, kind, name, doing=doing)
+        return found
+
+    def _checked(self, check: Callable[..., T], *arguments: Any, doing: str) -> T:
+        """Return what a check makes of an answer; one that isn't the API's is an error of this server."""
+        try:
+            return check(*arguments)
+        except Strange as strange:
+            raise self._peer.not_the_api(doing, strange) from None

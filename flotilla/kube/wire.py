@@ -6,23 +6,33 @@ The blocking and the asyncio connection share all of it: requests as values, err
 from __future__ import annotations
 
 import json
+import math
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import quote, urlencode
 
 from flotilla.errors import ClusterError
+from flotilla.kube import answers
+from flotilla.kube.answers import Answer, Strange, shortened
 from flotilla.kube.objects import Object
 
 # Statuses that say "later", not "no": throttling, an API server or a webhook that is starting or overloaded.
 _LATER = frozenset({429, 502, 503, 504})
 _UNCERTAIN = frozenset({401, 408, 429})
+# For a request that isn't idempotent these say that it wasn't begun; a 502 or 504 doesn't.
+_NOT_BEGUN = frozenset({429, 503})
 _LONGEST_PAUSE = 5.0
 ATTEMPTS = 5
 CONNECT_SECONDS = 5.0
+"""Until a connection is there, TLS included."""
+ANSWER_SECONDS = 30.0
+"""For one attempt."""
+WHOLE_FACTOR = 2.0
+"""A request may take this many times an answer's time, with all attempts, the pauses between them, and the wait for
+one of the connection's slots. One that has a time of its own may take that as a whole."""
 MEDIA = {
     "merge": "application/merge-patch+json",
     "json": "application/json-patch+json",
@@ -59,9 +69,22 @@ class ApiError(ClusterError):
 
 
 class Unreachable(ApiError):
-    """No answer at all: the cluster's state is unknown, never 'gone'."""
+    """No answer at all: the cluster's state is unknown, never 'gone'. It may have done what was asked.
+
+    `nothing_done` is True where no attempt reached a server.
+    """
 
     whole_cluster = True
+
+
+class NotTheApi(Unreachable):
+    """An answer that no API server gives: a login page, a redirect, half a document, another JSON.
+
+    It says nothing about the cluster's objects, whatever its HTTP status; the API server may have done what was asked.
+    """
+
+    again = False
+    """A document that is damaged may be whole when it is asked for again."""
 
 
 class KindNotServed(ApiError):
@@ -143,29 +166,44 @@ class Peer:
     name: str
     server: str
 
-    def decode(self, request: Request, status: int, text: str, fallback: str = "") -> Any:
-        """Return an answer's JSON, or its text where it is none.
+    def decode(self, request: Request, answer: Answer) -> Any:
+        """Return an answer's JSON object, or its text where that was asked for.
 
         Raises:
             ApiError: the server refused.
+            NotTheApi: it is no answer of an API server's.
         """
-        refused = status >= HTTPStatus.BAD_REQUEST  # then it is JSON, whatever was asked for
         try:
-            answer = json.loads(text) if text[:1] in "{[" and (refused or "json" in request.accept) else text
-        except ValueError:
-            answer = text
-        if not refused:
-            return answer
-        told = answer if isinstance(answer, dict) else {}
-        said = str(told.get("message") or text.strip()[:300] or fallback)
-        message = f"{self.name}: {self.server} refused while {request.doing}: {said} (HTTP {status})"
+            answers.refuse_redirect(answer)
+            if answer.refused:
+                self._refuse(request, answer)
+            if "json" in request.accept:
+                return answers.document(answer)
+            return answer.body.decode("utf-8", "replace")
+        except Strange as strange:
+            raise self.not_the_api(request.doing, strange, answer.status) from None
+
+    def _refuse(self, request: Request, answer: Answer) -> NoReturn:
+        what = f"{self.name}: {self.server} refused while {request.doing}"
+        try:
+            told = answers.refusal(answer)
+        except LookupError as error:
+            raise KindNotServed(f"{what}: {error} (HTTP {answer.status})", status=answer.status) from None
+        said = str(told.get("message") or answer.phrase)
         raise ApiError(
-            message,
-            status=status,
-            reason=str(told.get("reason", "")),
-            details=told.get("details"),
-            hint=_HINTS.get(status, ""),
+            f"{what}: {said} (HTTP {answer.status})",
+            status=answer.status,
+            reason=str(told.get("reason") or ""),
+            details=told.get("details") if isinstance(told.get("details"), dict) else None,
+            hint=_HINTS.get(answer.status, ""),
         )
+
+    def not_the_api(self, doing: str, strange: Strange, status: int = HTTPStatus.OK) -> NotTheApi:
+        """Return the error for an answer that isn't the API's."""
+        message = f"{self.name}: {self.server} did not answer as an API server while {doing}: {strange} (HTTP {status})"
+        error = NotTheApi(message, status=0, hint=_STRANGE_HINT)
+        error.again = strange.again
+        return error
 
     def unreachable(self, doing: str, error: BaseException) -> Unreachable:
         """Return the error for a request that got no answer."""
@@ -181,19 +219,32 @@ class Peer:
         """Return the error for a kind that discovery doesn't know."""
         return KindNotServed(f"{self.name}: {self.server} serves no {kind} in {api_version}", status=404)
 
+    def busy(self, doing: str, seconds: float) -> Unreachable:
+        """Return the error for a request that was not sent, since those before it took all the time."""
+        message = f"{self.name}: {self.server} was not asked while {doing}: other requests took all {seconds:.0f} s"
+        error = Unreachable(message, status=0)
+        error.nothing_done = True
+        return error
+
     def read_event(self, line: bytes, doing: str) -> Object:
         """Return one event of a watch.
 
         Raises:
             ApiError: the server ends the watch; status 410 where the version is too old.
+            NotTheApi: the line is no event.
         """
-        event: Object = json.loads(line)
+        try:
+            event: Object = answers.an_event(line)
+        except Strange as strange:
+            raise self.not_the_api(doing, strange) from None
         if event["type"] == "ERROR":
             self._refuse_watch(event["object"], doing)
         return event
 
     def _refuse_watch(self, told: Object, doing: str) -> NoReturn:
-        raise ApiError(f"{self.name}: {doing}: {told.get('message')}", status=int(told.get("code", 500)))
+        code = told.get("code")
+        status = code if isinstance(code, int) else 500
+        raise ApiError(f"{self.name}: {doing}: {told.get('message')}", status=status)
 
 
 def group_path(api_version: str) -> str:
@@ -201,15 +252,20 @@ def group_path(api_version: str) -> str:
     return f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
 
 
-def pause_for(status: int, retry_after: str | None, attempt: int) -> float | None:
-    """Return the seconds to wait before an answer's request is sent again; None: it stands."""
+def pause_for(status: int, retry_after: str | None, attempt: int, method: str = "GET") -> float | None:
+    """Return the seconds to wait before an answer's request is sent again; None: it stands.
+
+    A POST is sent again only where the answer says that it was not begun: 429, or 503 with a Retry-After.
+    """
     if status not in _LATER or attempt >= ATTEMPTS:
+        return None
+    if method == "POST" and (status not in _NOT_BEGUN or (status != HTTPStatus.TOO_MANY_REQUESTS and not retry_after)):
         return None
     try:
         asked = float(retry_after or 0)
-    except ValueError:  # a date
+    except ValueError:  # a date, or nonsense
         asked = 0
-    return min(asked or back_off(attempt), _LONGEST_PAUSE)
+    return min(asked if math.isfinite(asked) and asked > 0 else back_off(attempt), _LONGEST_PAUSE)
 
 
 def back_off(attempt: int) -> float:
@@ -217,22 +273,18 @@ def back_off(attempt: int) -> float:
     return float(0.1 * 2**attempt)
 
 
-def token_of(document: Object) -> str | None:
-    """Return the token of a kubeconfig's user that is kept in a file, as it is now: such files are renewed in place."""
-    file = document["users"][0]["user"].get("tokenFile")
-    return Path(file).read_text().strip() if file else None
-
-
 def network_reason(error: BaseException) -> str:
     """Return the innermost reason of a transport error, without the library's own wording."""
     reason = getattr(error, "reason", None)
     if isinstance(reason, BaseException):
         return network_reason(reason)
-    text = str(error) or type(error).__name__
+    text = shortened(str(error), 200) or type(error).__name__
+    if isinstance(error, ValueError) and "header" in text.lower():
+        return "a header's value can't be sent"  # the text repeats the value
     for mark, told in _REASONS.items():
         if mark in text.lower():
             return told
-    return text[:200]
+    return text
 
 
 _REASONS = {
@@ -247,6 +299,7 @@ _REASONS = {
 _HINTS = {
     401: "the token or client certificate is not, or no longer, one of this server's: get a new kubeconfig",
 }
+_STRANGE_HINT = "is this the API server's address? A login page, a proxy or a load balancer may stand before it"
 _NETWORK_HINTS = {
     "certificate verify failed": "the kubeconfig's certificate-authority-data isn't the one that signed the server's"
     " certificate, or the certificate doesn't name this address",

@@ -45,6 +45,8 @@ def ask_members(
             found[futures[future]] = future.result()
         except FlotillaError as error:
             unknown[futures[future]] = error.message
+        except Exception as error:  # noqa: BLE001 - what is odd in one member ends no look at the others
+            unknown[futures[future]] = f"a value there has a form that is not expected ({type(error).__name__})"
     return Answers(dict(sorted(found.items())), dict(sorted(unknown.items())))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from flotilla.kube.connection import Connection
@@ -17,6 +17,8 @@ class FleetStatus:
 
     members: tuple[MemberStatus, ...]
     workloads: tuple[CopyStatus, ...]
+    unanswered: dict[str, str] = field(default_factory=dict)
+    """Members that were asked from here and did not answer, with the reason; Karmada may not have noticed yet."""
 
     @property
     def summary(self) -> dict[str, int]:
@@ -35,6 +37,7 @@ class FleetStatus:
             "summary": self.summary,
             "members": [asdict(member) for member in self.members],
             "workloads": [asdict(copy) for copy in self.workloads],
+            "unanswered": self.unanswered,
         }
 
 

@@ -9,6 +9,7 @@ from kubernetes.utils.quantity import parse_quantity
 
 from flotilla.karmada.api import CLUSTER_API, Cluster, ClusterStatus, ResourceSummary
 from flotilla.kube.connection import Connection
+from flotilla.kube.objects import Object
 
 _MEASURED = ("cpu", "memory", "pods")
 
@@ -93,7 +94,18 @@ def members_of(connection: Connection, *, labels: str = "") -> list[MemberStatus
         ClusterError: it could not be asked.
     """
     found = connection.list(CLUSTER_API, "Cluster", labels=labels or None)
-    return sorted((member_status(Cluster.read(item)) for item in found), key=lambda member: member.worst_first)
+    return sorted(map(_read, found), key=lambda member: member.worst_first)
+
+
+def _read(item: Object) -> MemberStatus:
+    """Read one member; a Cluster of an odd form is a member that isn't ready, not the end of the list."""
+    try:
+        return member_status(Cluster.read(item))
+    except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError) as error:
+        reason = f"its Cluster object has a form that is not expected ({type(error).__name__})"
+        return MemberStatus(
+            item["metadata"]["name"], "", "", ready=False, reason=reason, since="", nodes_ready=0, nodes=0
+        )
 
 
 def _usage(summary: ResourceSummary | None) -> dict[str, Usage]:

@@ -22,6 +22,8 @@ from flotilla.kube.objects import Object, ObjectRef
 
 _APPLIED_OVERRIDES = ("policy.karmada.io/applied-overrides", "policy.karmada.io/applied-cluster-overrides")
 _KINDS = ("ResourceBinding", "ClusterResourceBinding")
+# What reading an object raises whose fields aren't of the types that the API says.
+_ODD = (ValueError, TypeError, KeyError, AttributeError)
 _ORDER = ("Unhealthy", "Pending", "Unknown", "Healthy")
 
 
@@ -67,11 +69,11 @@ def copies_of(connection: Connection) -> list[CopyStatus]:
     Raises:
         ClusterError: it could not be asked.
     """
-    bindings = [ResourceBinding.read(item) for kind in _KINDS for item in connection.list(BINDING_API, kind)]
+    bindings = [item for kind in _KINDS for item in connection.list(BINDING_API, kind)]
     if not bindings:
         return []
     works = _Works(connection.list(WORK_API, "Work", labels=label) for label in BINDING_ID_LABELS)
-    copies = [copy for binding in bindings for copy in _copies(binding, works)]
+    copies = [copy for binding in bindings for copy in _copies_or_doubt(binding, works)]
     return sorted(copies, key=lambda copy: copy.worst_first)
 
 
@@ -81,7 +83,7 @@ class _Works:
     def __init__(self, lists: Iterable[list[Object]]) -> None:
         self._held: dict[tuple[str, str], Work] = {}
         for items in lists:
-            for work in map(Work.read, items):
+            for work in filter(None, map(_work, items)):
                 for label in BINDING_ID_LABELS:
                     identity = work.metadata.labels.get(label)
                     if identity:
@@ -97,6 +99,24 @@ class _Works:
             ),
             None,
         )
+
+
+def _work(item: Object) -> Work | None:
+    try:
+        return Work.read(item)
+    except _ODD:
+        return None
+
+
+def _copies_or_doubt(item: Object, works: _Works) -> list[CopyStatus]:
+    """Return a binding's copies; one of an odd form is a copy of which nothing is known, not the end of the list."""
+    try:
+        return _copies(ResourceBinding.read(item), works)
+    except _ODD as error:
+        meta = item["metadata"]
+        reason = f"its ResourceBinding has a form that is not expected ({type(error).__name__})"
+        place = str(meta.get("namespace") or "")
+        return [CopyStatus(place, f"ResourceBinding {meta['name']}", "", None, None, (), "Unknown", reason)]
 
 
 def _copies(binding: ResourceBinding, works: _Works) -> list[CopyStatus]:

@@ -6,11 +6,13 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
 from typing import Any
 
 from flotilla.errors import FlotillaError
 from flotilla.kube.connection import ApiError, Connection
-from flotilla.kube.objects import Object, condition, ref_of
+from flotilla.kube.objects import Object, ObjectRef, condition, ref_of
+from flotilla.waiting import pause
 
 SKIP_AWAIT = "pulumi.com/skipAwait"
 WAIT_FOR = "pulumi.com/waitFor"
@@ -19,6 +21,12 @@ DEFAULT_SECONDS = 600.0
 _FIRST_POLL = 0.05
 _LONGEST_POLL = 1.0
 """Of waits that take seconds; hundreds that take minutes would keep a small API server busy at that pace."""
+SILENCE_SECONDS = 60.0
+"""How long a wait goes on without an answer from the API server."""
+FINALIZER_SECONDS = 60.0
+"""How long a deletion waits while only finalizers of unknown controllers stay, and none of them goes."""
+_KNOWN_FINALIZERS = ("foregroundDeletion", "orphan")
+_KNOWN_DOMAINS = ("kubernetes.io", "k8s.io", "karmada.io")
 
 Reason = str
 Check = Callable[[Object], Reason]
@@ -60,41 +68,94 @@ def await_ready(connection: Connection, live: Object, timeout: float | None) -> 
     limit = seconds_for(live, timeout)
     deadline = time.monotonic() + limit
     pauses = _pauses()
+    read = _Reads(connection)
     while True:
         reason = check(live)
         if not reason:
             return live
         if time.monotonic() > deadline:
             raise NotReady(f"{connection.name}: {ref} is not ready after {limit:.0f} s: {reason}", live)
-        time.sleep(next(pauses))
-        try:
-            live = connection.get(ref)
-        except ApiError as error:
-            if error.missing:
-                raise NotReady(f"{connection.name}: {ref} is gone while waiting for it", live) from None
-            if error.status not in (0, 429, 503):
-                raise
+        if pause(next(pauses)):
+            raise NotReady(f"{connection.name}: interrupted while waiting for {ref}: {reason}", live)
+        found = read.find(ref, live)
+        if found is None:
+            raise NotReady(f"{connection.name}: {ref} is gone while waiting for it", live)
+        live = found
 
 
 def await_gone(connection: Connection, live: Object, timeout: float | None) -> None:
     """Wait until an object is gone, or another one has taken its name.
+
+    Where finalizers hold it that no controller of Kubernetes or Karmada serves, and none of them goes for a minute, it
+    is not waited for any longer, unless a timeout says how long.
 
     Raises:
         NotReady: it wasn't in time; names the finalizers that hold it.
     """
     ref = ref_of(live)
     limit = seconds_for(live, timeout)
-    deadline = time.monotonic() + limit
+    begun = time.monotonic()
     pauses = _pauses()
+    read = _Reads(connection)
     uid = live["metadata"].get("uid")
+    patience = FINALIZER_SECONDS if not timeout and not annotation(live, TIMEOUT) else limit
+    finalizers, since = _finalizers(live), begun
     while True:
-        found = connection.find(ref)
+        found = read.find(ref, live)
         if found is None or (uid and found["metadata"]["uid"] != uid):
             return
-        if time.monotonic() > deadline:
-            held = ", ".join(found["metadata"].get("finalizers") or []) or "nothing that is written there"
-            raise NotReady(f"{connection.name}: {ref} is not gone after {limit:.0f} s; held by {held}", found)
-        time.sleep(next(pauses))
+        now = time.monotonic()
+        if _finalizers(found) != finalizers:
+            finalizers, since = _finalizers(found), now
+        stuck = bool(finalizers) and not any(_is_known(name) for name in finalizers) and now - since > patience
+        if stuck or now - begun > limit:
+            held = ", ".join(finalizers) or "nothing that is written there"
+            raise NotReady(f"{connection.name}: {ref} is not gone after {now - begun:.0f} s; held by {held}", found)
+        live = found
+        if pause(next(pauses)):
+            raise NotReady(f"{connection.name}: interrupted while waiting for the deletion of {ref}", found)
+
+
+def _finalizers(obj: Object) -> list[str]:
+    return list(obj["metadata"].get("finalizers") or [])
+
+
+def _is_known(finalizer: str) -> bool:
+    domain = finalizer.partition("/")[0]
+    return finalizer in _KNOWN_FINALIZERS or domain == "kubernetes" or domain.endswith(_KNOWN_DOMAINS)
+
+
+class _Reads:
+    """Reads an object again and again; an API server that doesn't answer is given a minute."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._silent_since: float | None = None
+
+    def find(self, ref: ObjectRef, last: Object) -> Object | None:
+        """Return the object as it is now, or as it was last seen where the API server doesn't say; None: it is gone.
+
+        Raises:
+            ApiError: the API server refuses, or hasn't answered for a minute.
+        """
+        try:
+            found = self._connection.find(ref)
+        except ApiError as error:
+            if not _is_passing(error):
+                raise
+            now = time.monotonic()
+            self._silent_since = self._silent_since or now
+            if now - self._silent_since > SILENCE_SECONDS:
+                raise
+            return last
+        self._silent_since = None
+        return found
+
+
+def _is_passing(error: ApiError) -> bool:
+    """Tell whether an error says "not now" rather than "no"."""
+    unavailable = error.status in (0, HTTPStatus.TOO_MANY_REQUESTS)
+    return unavailable or error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def _pauses() -> Iterator[float]:

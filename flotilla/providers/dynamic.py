@@ -1,23 +1,93 @@
-"""Dynamic resources, in this process: the provider object that the program pickled does the work."""
+"""Dynamic resources, in this process: the provider objects of the program that runs, or of classes known by name.
+
+A state holds each resource's provider as a pickle, which Pulumi's CLI loads. This engine writes it as the program sends
+it, so that the CLI can take the stack over, and never loads one: whoever can write a state could have any code run.
+"""
 
 from __future__ import annotations
 
-import base64
+import importlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
+from importlib.metadata import entry_points
 from typing import Any
-
-import dill
 
 from flotilla.errors import EngineError, FlotillaError
 from flotilla.providers import Live
 from flotilla.state.checkpoint import ResourceState
 from flotilla.state.diff import Change, ChangeKind, Diff, compare, parse_path
-from flotilla.state.values import UNKNOWN, Properties, has_unknown, reveal
+from flotilla.state.urns import DYNAMIC_PREFIX, own_type
+from flotilla.state.values import Properties, has_unknown, reveal
 
-_PROVIDER_KEY = "__provider"
-
+ENTRY_POINTS = "flotilla.dynamic_providers"
+"""The group of entry points that make providers known by name: each is a mapping of type tokens without
+`pulumi-python:` (`dynamic/flotilla:Rollout`) to classes (`package.module:Class`)."""
 
 BY_ITS_JUDGEMENT = Change((), ChangeKind.UPDATE, "as found", "as declared")
 """What a provider calls a change although no property shows any."""
+
+_PROVIDER_KEY = "__provider"
+_registered: dict[str, str | Callable[[], Any]] = {}
+_taking: ContextVar[Callable[[str, Any], None] | None] = ContextVar("taking", default=None)
+
+
+def register(token: str, provider: str | Callable[[], Any]) -> None:
+    """Make a provider known by name in this process, for resources that no running program declares.
+
+    Args:
+        token: the resource's type without `pulumi-python:`, as `dynamic/module:Name`.
+        provider: its class, as `package.module:Class` or itself.
+    """
+    _registered[token] = provider
+    _named.cache_clear()
+
+
+@cache
+def _installed() -> Mapping[str, str]:
+    found: dict[str, str] = {}
+    for point in entry_points(group=ENTRY_POINTS):
+        found |= point.load()
+    return found
+
+
+@cache
+def _named(token: str) -> Any:
+    """Return the provider that is known by a type's name; None where none is."""
+    target = _registered.get(token) or _installed().get(token)
+    if isinstance(target, str):
+        module, _, name = target.partition(":")
+        target = getattr(importlib.import_module(module), name)
+    return target() if target else None
+
+
+@contextmanager
+def taking(take: Callable[[str, Any], None]) -> Iterator[None]:
+    """Give every provider object that a program declares a resource with to `take`, by the text that the SDK sends.
+
+    The SDK has no such seam: its function that makes the text is wrapped, once a process. Programs that run side by
+    side, each in a context of its own, are kept apart.
+    """
+    from pulumi.dynamic import dynamic
+
+    original = dynamic.serialize_provider
+    if not hasattr(original, "taken_by_flotilla"):
+
+        def serialize_provider(provider: Any) -> str:
+            text = str(original(provider))
+            take_one = _taking.get()
+            if take_one is not None:
+                take_one(text, provider)
+            return text
+
+        serialize_provider.taken_by_flotilla = True  # type: ignore[attr-defined]
+        dynamic.serialize_provider = serialize_provider
+    token = _taking.set(take)
+    try:
+        yield
+    finally:
+        _taking.reset(token)
 
 
 def differing(old: ResourceState, inputs: Properties, replaces: list[str]) -> list[Change]:
@@ -36,18 +106,26 @@ def differing(old: ResourceState, inputs: Properties, replaces: list[str]) -> li
 
 
 class DynamicProvider:
-    """Runs `pulumi.dynamic.ResourceProvider` objects, with what the SDK's own plugin would hand them."""
+    """Calls `pulumi.dynamic.ResourceProvider` objects as the SDK's own plugin does."""
 
     def __init__(self) -> None:
-        """Begin with no provider unpickled."""
-        self._loaded: dict[str, Any] = {}
+        """Begin with no program running."""
+        self._by_text: dict[str, Any] = {}
+        self._by_urn: dict[str, Any] = {}
+
+    def take(self, text: str, provider: Any) -> None:
+        """Take a provider object of the program that runs, with the text that the SDK has made of it."""
+        self._by_text[text] = provider
 
     def check(self, urn: str, old: ResourceState | None, inputs: Properties) -> Properties:
         """Let the provider check; its failures are bad input."""
+        provider = self._by_text.get(str(inputs.get(_PROVIDER_KEY)))
+        if provider is not None:
+            self._by_urn[urn] = provider
         if has_unknown(inputs):
             return inputs
         olds = reveal(old.inputs) if old else {}
-        result = self._call(urn, "checking", lambda: self._provider(inputs).check(olds, dict(inputs)))
+        result = self._call(urn, "checking", lambda: self._provider(urn, inputs).check(olds, dict(inputs)))
         if result.failures:
             listed = "; ".join(f"{f.property}: {f.reason}" for f in result.failures)
             raise EngineError(f"{urn}: {listed}")
@@ -56,7 +134,9 @@ class DynamicProvider:
     def diff(self, old: ResourceState, inputs: Properties) -> Diff:
         """Let the provider compare; unknowns count as changes."""
         result = self._call(
-            old.urn, "comparing", lambda: self._provider(inputs, old).diff(old.id, reveal(old.outputs), dict(inputs))
+            old.urn,
+            "comparing",
+            lambda: self._provider(old.urn, inputs).diff(old.id, reveal(old.outputs), dict(inputs)),
         )
         if result.changes is False:
             return Diff()
@@ -72,26 +152,28 @@ class DynamicProvider:
 
     def create(self, urn: str, inputs: Properties, *, timeout: float | None, adopt: str) -> Live:
         """Let the provider create."""
-        result = self._call(urn, "creating", lambda: self._provider(inputs).create(dict(inputs)))
+        result = self._call(urn, "creating", lambda: self._provider(urn, inputs).create(dict(inputs)))
         return Live(str(result.id), {**(result.outs or {}), _PROVIDER_KEY: inputs[_PROVIDER_KEY]})
 
     def update(self, old: ResourceState, inputs: Properties, *, timeout: float | None) -> Live:
         """Let the provider update."""
         result = self._call(
-            old.urn, "updating", lambda: self._provider(inputs).update(old.id, reveal(old.outputs), dict(inputs))
+            old.urn,
+            "updating",
+            lambda: self._provider(old.urn, inputs).update(old.id, reveal(old.outputs), dict(inputs)),
         )
         return Live(old.id, {**(result.outs or {}), _PROVIDER_KEY: inputs[_PROVIDER_KEY]})
 
     def delete(self, old: ResourceState, *, timeout: float | None) -> None:
         """Let the provider delete."""
         props = reveal(old.outputs)
-        self._call(old.urn, "deleting", lambda: self._provider(props).delete(old.id, props))
+        self._call(old.urn, "deleting", lambda: self._provider(old.urn, props).delete(old.id, props))
 
     def read(self, urn: str, resource_id: str, old: ResourceState | None) -> Live:
         """Let the provider read."""
         props = reveal(old.outputs) if old else {}
         inputs = reveal(old.inputs) if old else {}
-        result = self._call(urn, "reading", lambda: self._provider(props).read(resource_id, dict(props)))
+        result = self._call(urn, "reading", lambda: self._provider(urn, props).read(resource_id, dict(props)))
         outs = {**(result.outs or {}), _PROVIDER_KEY: props.get(_PROVIDER_KEY)}
         return Live(str(result.id or ""), outs, getattr(result, "inputs", None) or inputs)
 
@@ -103,13 +185,26 @@ class DynamicProvider:
         """Return none: see `recover`."""
         return ""
 
-    def _provider(self, props: Properties, old: ResourceState | None = None) -> Any:
+    def _provider(self, urn: str, props: Properties) -> Any:
+        """Return the provider of a resource: the running program's own, else the one that is known by its type.
+
+        The text only chooses among objects that the program has made in this run; it is never loaded.
+
+        Raises:
+            EngineError: it is neither.
+        """
         text = props.get(_PROVIDER_KEY)
-        if (text is None or text is UNKNOWN) and old is not None:
-            text = reveal(old.outputs)[_PROVIDER_KEY]
-        if text not in self._loaded:
-            self._loaded[str(text)] = dill.loads(base64.b64decode(str(text)))  # noqa: S301 - the stack's own code
-        return self._loaded[str(text)]
+        found = self._by_text.get(text) if isinstance(text, str) else None
+        found = found or self._by_urn.get(urn)
+        token = own_type(urn).removeprefix(DYNAMIC_PREFIX)
+        found = found or _named(token)
+        if found is None:
+            raise EngineError(
+                f"the provider of {token} isn't known: the program doesn't declare such a resource, and no installed "
+                f"package names its class ({ENTRY_POINTS})",
+                hint="use --engine pulumi, which loads the code that the state holds; nothing of it is run here",
+            )
+        return found
 
     def _call(self, urn: str, doing: str, action: Any) -> Any:
         try:

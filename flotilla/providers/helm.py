@@ -13,9 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import yaml
+from yaml import safe_dump
 
 from flotilla.errors import EngineError
+from flotilla.kube import yaml
 from flotilla.kube.objects import differences
 from flotilla.providers import Live
 from flotilla.providers.releases import (
@@ -72,7 +73,7 @@ class HelmProvider:
             return str(inputs["version"])
         command = [program, "show", "chart", str(inputs["chart"]), *_chart_arguments(inputs)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-        return str(yaml.safe_load(done.stdout)["version"]) if not done.returncode else str(inputs["version"])
+        return str(yaml.load(done.stdout)["version"]) if not done.returncode else str(inputs["version"])
 
     def diff(self, old: ResourceState, inputs: Properties) -> Diff:
         """Compare inputs; a release can't be renamed or moved."""
@@ -153,7 +154,7 @@ class _Session:
         self._name = str(inputs["name"])
         self._namespace = str(inputs["namespace"])
         self._environment = {**os.environ, "KUBECONFIG": str(_private(folder / "kubeconfig", kubeconfig))}
-        self._values = _private(folder / "values.yaml", yaml.safe_dump(inputs.get("values") or {}))
+        self._values = _private(folder / "values.yaml", safe_dump(inputs.get("values") or {}))
 
     def run(self, verb: str, *arguments: str) -> str:
         """Run helm; its last words become the error."""

@@ -6,6 +6,7 @@ import secrets
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Any
 
 from flotilla.errors import EngineError, FlotillaError
@@ -14,13 +15,14 @@ from flotilla.kube.identity import PROBE_SECONDS
 from flotilla.kube.objects import Object, ObjectRef, ref_of
 from flotilla.providers import InitializationError, Live, nothing_done
 from flotilla.providers.awaits import NotReady, annotation, await_gone, await_ready
+from flotilla.providers.judging import PATCH_FORCE, hint_for, judged
 from flotilla.providers.objects import FIELD_MANAGER, OWN_KEYS, as_held, declarable, normalized, outputs_of
+from flotilla.providers.ownership import field_conflicts, gives_way, managers, transferred
 from flotilla.state.checkpoint import ResourceState
 from flotilla.state.diff import Change, Diff, compare, parse_path, path_matches
 from flotilla.state.urns import name_of
 from flotilla.state.values import Properties, has_unknown, reveal
 
-_PATCH_FORCE = "pulumi.com/patchForce"
 _PROPAGATION = "pulumi.com/deletionPropagationPolicy"
 _AUTONAMED = "pulumi.com/autonamed"
 
@@ -39,9 +41,9 @@ _IMMUTABLE = {
 }
 _DATA = ("data", "binaryData", "stringData")
 _ALWAYS_IMMUTABLE = ("apiVersion", "kind", "metadata.name", "metadata.namespace")
-_UNPROCESSABLE = 422
-_CONFLICT = 409
-_REFUSALS = (400, _CONFLICT, _UNPROCESSABLE)
+_ONLY_NEW = "1"
+"""A `resourceVersion` that no object has: an apply with it creates an object, and is refused where there is one."""
+_TRIES = 3
 
 
 class KubernetesProvider:
@@ -94,7 +96,8 @@ class KubernetesProvider:
         kind = str(inputs.get("kind"))
         fixed = _DATA if kind in ("Secret", "ConfigMap") and kind not in self._mutable else ()
         patterns = [parse_path(p) for p in (*_ALWAYS_IMMUTABLE, *_IMMUTABLE.get(kind, ()), *fixed)]
-        marked = [_marked(change, patterns) for change in changes]
+        marked = [_marked(change, patterns) for change in changes if not _same_group(change)]
+        marked += [change for change in changes if _same_group(change)]
         if not any(c.replaces for c in marked) and not has_unknown(inputs) and self._refused(old, inputs):
             marked = [Change(c.path, c.kind, c.old, c.new, replaces=True) for c in marked]
         # Two objects of one name can't exist side by side, unless the name itself is what changes.
@@ -104,28 +107,38 @@ class KubernetesProvider:
 
     def _refused(self, old: ResourceState, inputs: Properties) -> bool:
         try:
-            self._apply(inputs, _manager(old), dry_run=True)
+            # Forced, for whoever owns the fields: a conflict would hide that one of them can't change at all.
+            self._apply(inputs, _manager(old), dry_run=True, force=True)
         except ApiError as error:
-            return error.status == _UNPROCESSABLE and "immutable" in error.message
+            return error.status == HTTPStatus.UNPROCESSABLE_ENTITY and "immutable" in error.message
         return False
 
     def rehearse(self, old: ResourceState | None, inputs: Properties) -> str:
         """Let the server judge what a preview would apply, where it can be asked and everything is known."""
         if has_unknown(inputs) or not self._answers():
             return ""
-        manager = _manager(old) if old else self.creation_token()
         try:
-            # Fields of an object that is replaced, or waits to be adopted, are no conflict of a creation.
-            live = self._apply(inputs, manager, dry_run=True, force=old is None)
+            if old is not None:
+                self._apply_over(inputs, _manager(old), dry_run=True)
+            else:
+                # Fields of an object that is to be adopted are no conflict of a creation.
+                self._apply(inputs, self.creation_token(), dry_run=True, force=True, only_new=not self._upsert)
         except KindNotServed:
             return ""  # its definition may be made by the very same run
         except ApiError as error:
-            if error.status not in _REFUSALS or "dry run" in error.message:
-                return ""  # no answer, no right to ask, a namespace that the same run makes: `up` will tell
-            raise
-        if old is not None or self._upsert or all(m == manager for m in _managers(live)):
-            return ""
-        return f"{self._connect().name}: {ref_of(inputs)} is there already"
+            found = self._found(inputs) if old is None and error.status == HTTPStatus.CONFLICT else None
+            if found is None:
+                return judged(error)
+            # `up` waits for one that is on its way out.
+            return "" if _is_leaving(found) else f"{self._connect().name}: {ref_of(inputs)} is there already"
+        return ""
+
+    def _found(self, inputs: Properties) -> Object | None:
+        """Return the object of that name; None where there is none, or none that can be read."""
+        try:
+            return self._connect().find(ref_of(inputs))
+        except ApiError:
+            return None
 
     def reach(self) -> None:
         """Ask the cluster for its version.
@@ -147,46 +160,93 @@ class KubernetesProvider:
             return self._reachable
 
     def create(self, urn: str, inputs: Properties, *, timeout: float | None, adopt: str) -> Live:
-        """Apply the object; one that is there already is refused, unless a broken-off creation of ours left it.
+        """Create the object; one that is there already is refused, unless this creation made it and broke off.
 
         One that is on its way out is waited for: its name is free as soon as it has gone.
         """
         manager = adopt or self.creation_token()
-        with nothing_done():
-            self._refuse_existing(inputs, adopt, timeout)
-        return self._ready(self._apply(inputs, manager), inputs, manager, timeout)
+        return self._ready(self._created(inputs, manager, timeout), inputs, manager, timeout)
 
-    def _refuse_existing(self, inputs: Properties, adopt: str, timeout: float | None) -> None:
-        connection = self._connect()
-        ref = ref_of(inputs)
-        found = connection.find(ref)
-        if found is not None and found["metadata"].get("deletionTimestamp"):
-            await_gone(connection, found, timeout)
-            found = None
-        if found is not None and not self._upsert and not (adopt and _managed_by(found, adopt)):
-            raise EngineError(
-                f"{connection.name}: {ref} already exists and is not this stack's",
-                hint="import it (`pulumi import`), remove it, or let the stack use another name",
-            )
+    def _created(self, inputs: Properties, manager: str, timeout: float | None) -> Object:
+        if self._upsert:
+            return self._apply(inputs, manager)
+        try:
+            return self._apply(inputs, manager, only_new=True)
+        except ApiError as refusal:
+            found = self._connect().find(ref_of(inputs)) if refusal.status == HTTPStatus.CONFLICT else None
+            if found is None:
+                raise
+        if _is_leaving(found):
+            with nothing_done():
+                await_gone(self._connect(), found, timeout)
+            return self._apply(inputs, manager, only_new=True)
+        if manager in managers(found):  # by the run before, or by a request whose answer got lost
+            return self._apply(inputs, manager)
+        error = EngineError(
+            f"{self._connect().name}: {ref_of(inputs)} already exists and is not this stack's",
+            hint="import it (`pulumi import`), remove it, or let the stack use another name",
+        )
+        error.nothing_done = True
+        raise error
 
     def update(self, old: ResourceState, inputs: Properties, *, timeout: float | None) -> Live:
         """Apply the change; fields that fell out of the inputs are given up, and so removed."""
         manager = _manager(old)
-        return self._ready(self._apply(inputs, manager), inputs, manager, timeout)
+        live = self._apply_over(inputs, manager)
+        for _ in range(_TRIES):
+            moved = transferred(live, manager)
+            if moved is None:
+                break
+            live = self._transfer(live, moved)
+            if transferred(live, manager) is None:
+                live = self._apply(inputs, manager)  # now what was dropped is dropped
+        return self._ready(live, inputs, manager, timeout)
 
-    def _apply(self, inputs: Properties, manager: str, *, dry_run: bool = False, force: bool = False) -> Object:
+    def _transfer(self, live: Object, moved: list[Object]) -> Object:
+        """Write other owners of an object's fields; where it has changed meanwhile, return it as it is now instead."""
+        connection, ref = self._connect(), ref_of(live)
+        version = live["metadata"]["resourceVersion"]
+        patch = [
+            {"op": "replace", "path": "/metadata/managedFields", "value": moved},
+            {"op": "replace", "path": "/metadata/resourceVersion", "value": version},
+        ]
+        try:
+            return connection.patch(ref, patch, kind="json")
+        except ApiError as error:
+            if error.status != HTTPStatus.CONFLICT:
+                raise
+            return connection.get(ref)
+
+    def _apply_over(self, inputs: Properties, manager: str, *, dry_run: bool = False) -> Object:
+        """Apply to an object that exists, taking over fields whose owners give way."""
+        try:
+            return self._apply(inputs, manager, dry_run=dry_run)
+        except ApiError as error:
+            owners = field_conflicts(error)
+            if not owners or not self._give_way(inputs, owners):
+                raise
+        return self._apply(inputs, manager, dry_run=dry_run, force=True)
+
+    def _give_way(self, inputs: Properties, owners: set[str]) -> bool:
+        if all(gives_way(owner) for owner in owners):
+            return True
+        found = self._found(inputs)
+        return found is not None and not managers(found)  # made before the server kept owners
+
+    def _apply(
+        self, inputs: Properties, manager: str, *, dry_run: bool = False, force: bool = False, only_new: bool = False
+    ) -> Object:
         with nothing_done():
             connection = self._connect()
-        force = force or self._force or annotation(inputs, _PATCH_FORCE) == "true"
+        force = force or self._force or annotation(inputs, PATCH_FORCE) == "true"
+        body = _bare(inputs)
+        if only_new:
+            body["metadata"] = {**body["metadata"], "resourceVersion": _ONLY_NEW}
         try:
-            return connection.apply(_bare(inputs), field_manager=manager, force=force, dry_run=dry_run)
+            return connection.apply(body, field_manager=manager, force=force, dry_run=dry_run)
         except ApiError as error:
             error.nothing_done = error.refused
-            if error.status == _CONFLICT:
-                error.hint = (
-                    "another manager owns the field: leave it to them (ignore_changes), "
-                    f'or take it over with the annotation {_PATCH_FORCE}: "true"'
-                )
+            error.hint = hint_for(error, inputs) or error.hint
             raise
 
     def _ready(self, live: Object, inputs: Properties, manager: str, timeout: float | None) -> Live:
@@ -194,6 +254,8 @@ class KubernetesProvider:
             live = await_ready(self._connect(), live, timeout)
         except NotReady as error:
             raise InitializationError(outputs_of(error.live, inputs, manager), error.message) from None
+        except FlotillaError as error:  # the object is there, whatever its later reads are answered with
+            raise InitializationError(outputs_of(live, inputs, manager), error.message) from None
         return outputs_of(live, inputs, manager)
 
     def delete(self, old: ResourceState, *, timeout: float | None) -> None:
@@ -230,13 +292,20 @@ class KubernetesProvider:
     def recover(self, urn: str, inputs: Properties, token: str) -> Live:
         """Find the object of a broken-off creation: the name alone isn't enough, its field manager must be ours."""
         live = self._connect().find(ref_of(inputs))
-        if live is None or not _managed_by(live, token):
+        if live is None or token not in managers(live):
             return Live("", {})
         return outputs_of(live, inputs, token)
 
     def creation_token(self) -> str:
         """Return a field manager of its own, by which a broken-off creation is recognised."""
         return f"pulumi-kubernetes-{secrets.token_hex(4)}"
+
+
+def _same_group(change: Change) -> bool:
+    """Tell whether a change is another version of the same group: the API server's object stays the same one."""
+    if change.path != ("apiVersion",) or not (isinstance(change.old, str) and isinstance(change.new, str)):
+        return False
+    return change.old.rpartition("/")[0] == change.new.rpartition("/")[0]
 
 
 def _marked(change: Change, patterns: list[Any]) -> Change:
@@ -252,12 +321,8 @@ def _manager(old: ResourceState) -> str:
     return str(old.outputs.get(FIELD_MANAGER) or f"pulumi-kubernetes-{secrets.token_hex(4)}")
 
 
-def _managers(obj: Object) -> set[str]:
-    return {str(entry.get("manager")) for entry in obj["metadata"].get("managedFields") or []}
-
-
-def _managed_by(obj: Object, manager: str) -> bool:
-    return manager in _managers(obj)
+def _is_leaving(obj: Object) -> bool:
+    return bool(obj["metadata"].get("deletionTimestamp"))
 
 
 def _ref_of_state(old: ResourceState) -> ObjectRef:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import yaml
-
+from flotilla.errors import EngineError
+from flotilla.kube import yaml
 from flotilla.state.values import INPUTS_KEY, UNKNOWN, Properties
 
 RELEASE = "kubernetes:helm.sh/v3:Release"
@@ -81,7 +81,11 @@ def outputs_of(inputs: Properties, found: Properties, chart: Properties) -> Prop
 def resource_names(manifest: str) -> dict[str, list[str]]:
     """Return the names of a manifest's objects by their kind, as `Deployment.apps/apps/v1`."""
     found: dict[str, set[str]] = {}
-    for obj in yaml.safe_load_all(manifest):
+    try:
+        objects = yaml.load_all(manifest)
+    except yaml.YamlError as error:
+        raise EngineError(f"what helm deployed is not valid YAML: {error.message}") from None
+    for obj in objects:
         if obj:
             group = str(obj["apiVersion"]).rpartition("/")[0]
             kind = f"{obj['kind']}.{group}" if group else obj["kind"]

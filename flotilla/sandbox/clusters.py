@@ -73,7 +73,7 @@ class SandboxCluster:
         if not self.kubeconfig.exists():
             return False
         try:
-            self.connection().request("GET", "/readyz", doing="asking for readiness", timeout=3)
+            self.connection().ready(doing="asking for readiness", timeout=3)
         except ClusterError:
             return False
         return True

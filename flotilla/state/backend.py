@@ -5,22 +5,22 @@ Source: pkg/backend/diy (store.go, lock.go, state.go) of Pulumi 3.259; the CLI r
 
 from __future__ import annotations
 
-import getpass
 import json
 import os
 import shutil
-import socket
-import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from flotilla.errors import EngineError
-from flotilla.state.checkpoint import Encoder, Snapshot, decode, secrets_salt
+from flotilla.files import write_whole
+from flotilla.state.backups import candidates, newest_good, prune
+from flotilla.state.checkpoint import Snapshot, secrets_salt
 from flotilla.state.crypto import PassphraseCrypter
+from flotilla.state.locks import Holder, found_in, refusal, write_lock
+from flotilla.state.reading import StateError, parse, snapshot_of
 
 
 @dataclass(frozen=True)
@@ -50,43 +50,94 @@ class StackFiles:
     def _folder(self, kind: str) -> Path:
         return self.root / ".pulumi" / kind / self.project
 
-    def read(self) -> str | None:
-        """Return the checkpoint's text; None for a stack that doesn't exist yet."""
+    @property
+    def backups(self) -> Path:
+        """The folder of backups: the state before each of the last updates."""
+        return self._folder("backups") / self.stack
+
+    @property
+    def history(self) -> Path:
+        """The folder of the stack's history: what each update did, and the state that it left."""
+        return self._folder("history") / self.stack
+
+    @property
+    def bak(self) -> Path:
+        """The newest backup's copy beside the state, as the CLI keeps one."""
+        return self.checkpoint.with_name(self.checkpoint.name + ".bak")
+
+    def exists(self) -> bool:
+        """Tell whether there is a state, readable or not."""
         try:
-            return self.checkpoint.read_text()
+            return self.read() is not None
+        except StateError:
+            return True
+
+    def read(self) -> bytes | None:
+        """Return the checkpoint's content; None for a stack that doesn't exist yet.
+
+        Raises:
+            StateError: it is there but can't be read, or it is kept in a form that this engine doesn't read.
+        """
+        try:
+            return read_file(self.checkpoint)
         except FileNotFoundError:
+            self._refuse_other_forms()
             return None
 
-    def write(self, text: str) -> None:
-        """Replace the checkpoint, atomically and durably."""
-        self._ensure_meta()
-        self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        partial = self.checkpoint.with_name(f".{self.checkpoint.name}.{os.getpid()}.tmp")
-        with partial.open("w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(self.checkpoint)
-        # The CLI's blob store keeps a checksum beside each file; one of another content must not stay.
-        self.checkpoint.with_name(self.checkpoint.name + ".attrs").unlink(missing_ok=True)
-        folder = os.open(self.checkpoint.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    def _refuse_other_forms(self) -> None:
+        for suffix in (".gz", ".zst"):
+            if self.checkpoint.with_name(self.checkpoint.name + suffix).exists():
+                raise StateError(
+                    f"is compressed ({suffix}), which this engine doesn't read",
+                    hint="use --engine pulumi, or unset PULUMI_DIY_BACKEND_GZIP and let the CLI write it again",
+                )
+        if (old := self.checkpoint.parents[1] / self.checkpoint.name).is_file():
+            raise StateError(
+                f"is still {old}, where the CLI kept states before it knew projects",
+                hint="`pulumi state upgrade` moves it; or use --engine pulumi",
+            )
 
-    def back_up(self) -> None:
-        """Keep the state as it is now, as the CLI does before every update."""
-        if self.checkpoint.exists():
-            folder = self._folder("backups") / self.stack
-            folder.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(self.checkpoint, folder / f"{self.stack}.{time.time_ns()}.json")
-            shutil.copyfile(self.checkpoint, self.checkpoint.with_name(self.checkpoint.name + ".bak"))
+    def write(self, text: str) -> None:
+        """Replace the checkpoint, atomically and durably; a failure leaves the old one and no other file.
+
+        Raises:
+            EngineError: it can't be written: the disk is full, or the folder can't be written to.
+        """
+        with written(self.checkpoint):
+            self._ensure_meta()
+            self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(self.checkpoint, text)
+            # The CLI's blob store keeps a checksum beside each file; one of another content must not stay.
+            self.checkpoint.with_name(self.checkpoint.name + ".attrs").unlink(missing_ok=True)
+            folder = os.open(self.checkpoint.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+
+    def back_up(self, opened: OpenStack) -> None:
+        """Keep the state as it is now, as the CLI does before every update: the newest `backups.KEPT` stay.
+
+        A state without resources is nothing to go back to, and takes no backup's place.
+
+        Raises:
+            EngineError: it can't be written.
+        """
+        if not opened.snapshot.resources:
+            return
+        with written(self.backups):
+            self.backups.mkdir(parents=True, exist_ok=True)
+            write_whole(self.backups / f"{self.stack}.{time.time_ns()}.json", opened.text)
+            write_whole(self.bak, opened.text)
+            self.bak.with_name(self.bak.name + ".attrs").unlink(missing_ok=True)
+            prune(self.backups, self.stack, suffix=".json")
 
     def add_history(self, kind: str, started: float, result: str, changes: dict[str, int]) -> None:
-        """Add an update to the stack's history, with the state that it left."""
-        folder = self._folder("history") / self.stack
-        folder.mkdir(parents=True, exist_ok=True)
+        """Add an update to the stack's history, with the state that it left.
+
+        Raises:
+            EngineError: it can't be written.
+        """
         stem = f"{self.stack}-{time.time_ns()}"
         entry = {
             "kind": kind,
@@ -98,9 +149,16 @@ class StackFiles:
             "result": result,
             "resourceChanges": changes,
         }
-        (folder / f"{stem}.history.json").write_text(json.dumps(entry))
-        if self.checkpoint.exists():
-            shutil.copyfile(self.checkpoint, folder / f"{stem}.checkpoint.json")
+        with written(self.history):
+            self.history.mkdir(parents=True, exist_ok=True)
+            write_whole(self.history / f"{stem}.history.json", json.dumps(entry))
+            if self.checkpoint.exists():
+                write_whole(self.history / f"{stem}.checkpoint.json", self.checkpoint.read_text())
+            prune(self.history, self.stack, suffix=".checkpoint.json")
+
+    def copies(self) -> list[Path]:
+        """Return the copies of the state that there are, good or not, the newest first."""
+        return candidates(self.backups, self.bak, self.history)
 
     def remove(self) -> None:
         """Remove the stack with its history and backups; its resources are not touched."""
@@ -114,60 +172,61 @@ class StackFiles:
         meta = self.root / ".pulumi" / "meta.yaml"
         if not meta.exists():
             meta.parent.mkdir(parents=True, exist_ok=True)
-            meta.write_text("version: 1\n")
+            write_whole(meta, "version: 1\n", mode=0o644)
 
     @contextmanager
-    def locked(self, tell: Callable[[str], None]) -> Iterator[None]:
-        """Hold the stack against other runs, the CLI's too. A dead process's lock is taken over, with a message.
+    def locked(self, tell: Callable[[str], None]) -> Iterator[Path]:
+        """Keep other runs from the stack, the CLI's too, and return the lock's file.
+
+        A dead process's lock is taken over, with a message.
 
         Raises:
-            EngineError: a live process holds it.
+            EngineError: another process has the lock, or a lock's file doesn't say whose it is.
         """
-        self._ensure_meta()
-        self.locks.mkdir(parents=True, exist_ok=True)
-        own = self.locks / f"{uuid.uuid4()}.json"
-        who = {
-            "pid": os.getpid(),
-            "username": getpass.getuser(),
-            "hostname": socket.gethostname(),
-            "timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        }
-        # Ours first, then a look at the others': of two that start at once, at least one sees the other.
-        own.write_text(json.dumps(who))
+        with written(self.locks):
+            self._ensure_meta()
+            # Ours first, then a look at the others': of two that start at once, at least one sees the other.
+            own = write_lock(self.locks)
         try:
-            for other in self.locks.glob("*.json"):
-                if other != own:
-                    self._judge_lock(other, tell)
-            yield
+            for other in found_in(self.locks):
+                if other.file == own:
+                    continue
+                if other.holder is not Holder.GONE:
+                    raise refusal(other, self.stack)
+                tell(f"taking over the lock of {other.text}: that process is gone")
+                other.remove()
+            yield own
         finally:
             own.unlink(missing_ok=True)
 
-    def _judge_lock(self, lock: Path, tell: Callable[[str], None]) -> None:
-        try:
-            holder = json.loads(lock.read_text())
-        except (OSError, ValueError):
-            return
-        pid, host = int(holder.get("pid", 0)), holder.get("hostname", "")
-        if host == socket.gethostname() and not _alive(pid):
-            tell(f"taking over the lock of process {pid}, which is gone (since {holder.get('timestamp')})")
-            lock.unlink(missing_ok=True)
-            lock.with_name(lock.name + ".attrs").unlink(missing_ok=True)
-            return
-        raise EngineError(
-            f"stack {self.stack} is locked by process {pid} of {holder.get('username')} on {host} "
-            f"since {holder.get('timestamp')}",
-            hint=f"wait until it is done; if it can't be running any more, remove {lock}",
-        )
 
-
-def _alive(pid: int) -> bool:
+@contextmanager
+def written(place: Path) -> Iterator[None]:
+    """Turn what the operating system says of a failed write into one line."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+        yield
+    except OSError as error:
+        raise EngineError(
+            f"the state can't be written: {error.strerror or error} ({error.filename or place})",
+            hint="make room on the disk, or make the folder writable, and run the same command again",
+        ) from error
+
+
+def read_file(file: Path) -> bytes:
+    """Return the content of a state or of a copy.
+
+    Raises:
+        FileNotFoundError: it isn't there.
+        StateError: it is no file, or can't be read.
+    """
+    try:
+        if file.exists() and not file.is_file():
+            raise StateError("is a folder, not a file" if file.is_dir() else "is not a regular file")
+        return file.read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise StateError(f"can't be read: {error.strerror}") from None
 
 
 @dataclass(frozen=True)
@@ -177,9 +236,15 @@ class OpenStack:
     files: StackFiles
     crypter: PassphraseCrypter
     snapshot: Snapshot
-    exists: bool
+    text: str
+    """The file's content; empty for a stack that doesn't exist yet."""
     salted: bool = True
     """The key's salt is one that the state or the stack file has; else it is a random one of this run."""
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a state, be it one without resources."""
+        return bool(self.text)
 
 
 def open_stack(files: StackFiles, passphrase: str, config_salt: str | None) -> OpenStack:
@@ -191,68 +256,45 @@ def open_stack(files: StackFiles, passphrase: str, config_salt: str | None) -> O
         config_salt: the stack file's `encryptionsalt`, which a new state takes over.
 
     Raises:
-        EngineError: the passphrase is wrong, or the state is of another kind.
+        EngineError: the passphrase is wrong, or the state can't be used: says why, and which backup is good.
     """
-    text = files.read()
-    salt = (secrets_salt(text) if text else None) or config_salt
+    try:
+        data = files.read()
+        if data is None:
+            crypter = PassphraseCrypter(passphrase, config_salt)
+            return OpenStack(files, crypter, Snapshot(), "", config_salt is not None)
+        return _opened(files, data, passphrase, config_salt)
+    except StateError as error:
+        raise unusable(files, error, passphrase) from None
+
+
+def open_copy(files: StackFiles, file: Path, passphrase: str) -> OpenStack:
+    """Read a copy of a stack's state.
+
+    Raises:
+        StateError: it can't be used.
+        EngineError: the passphrase is wrong.
+        FileNotFoundError: it isn't there.
+    """
+    return _opened(files, read_file(file), passphrase, None)
+
+
+def _opened(files: StackFiles, data: bytes, passphrase: str, config_salt: str | None) -> OpenStack:
+    document = parse(data, files.project, files.stack)
+    salt = secrets_salt(document) or config_salt
     crypter = PassphraseCrypter(passphrase, salt)
-    snapshot = decode(text, crypter) if text else Snapshot()
-    return OpenStack(files, crypter, snapshot, text is not None, salt is not None)
+    return OpenStack(files, crypter, snapshot_of(document, crypter), data.decode(), salt is not None)
 
 
-class StateWriter:
-    """Writes every change of the state, durably, before the change counts as made.
-
-    Changes that come while a write is under way share the next one: with many resources in flight the disk is not
-    what they wait for.
-    """
-
-    def __init__(self, files: StackFiles, encoder: Encoder, current: Callable[[], Snapshot]) -> None:
-        """Start with nothing to write; `current` gives the state at the moment of a write."""
-        self._files = files
-        self._encoder = encoder
-        self._current = current
-        self._condition = threading.Condition()
-        self._wanted = 0
-        self._written = 0
-        self._error: BaseException | None = None
-        self._closing = False
-        self._thread = threading.Thread(target=self._run, name="state-writer", daemon=True)
-        self._thread.start()
-
-    def flush(self) -> None:
-        """Return once the state as it is now is on disk."""
-        with self._condition:
-            self._wanted += 1
-            mine = self._wanted
-            self._condition.notify_all()
-            self._condition.wait_for(lambda: self._written >= mine or self._error is not None)
-            if self._error is not None:
-                raise EngineError(f"the state can't be written: {self._error}")
-
-    def close(self) -> None:
-        """Write what is left and end."""
-        if self._error is None:
-            self.flush()
-        with self._condition:
-            self._closing = True
-            self._condition.notify_all()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while True:
-            with self._condition:
-                self._condition.wait_for(lambda: self._wanted > self._written or self._closing)
-                if self._closing and self._wanted == self._written:
-                    return
-                target = self._wanted
-            try:
-                self._files.write(self._encoder.encode(self._current()))
-            except BaseException as error:  # noqa: BLE001 - handed to whoever waits for the write
-                with self._condition:
-                    self._error = error
-                    self._condition.notify_all()
-                return
-            with self._condition:
-                self._written = target
-                self._condition.notify_all()
+def unusable(files: StackFiles, error: StateError, passphrase: str) -> EngineError:
+    """Return the error for a state that can't be used: the file, what is wrong, the newest good backup, the way out."""
+    wrong = f"the state of stack {files.stack} can't be used: {files.checkpoint} {error.message}"
+    good = newest_good(files.copies(), lambda file: open_copy(files, file, passphrase).snapshot)
+    if good is None:
+        found = f"there is no good backup in {files.backups}"
+        way = "put the file back from a copy of your own"
+    else:
+        found = f"the newest good backup is {good.text}"
+        way = f"`flotilla state restore -s {files.stack}` shows what differs and restores it"
+    hint = f"{error.hint}; otherwise {way}" if error.hint else way
+    return EngineError(f"{wrong}; {found}", hint=f"{hint}; nothing was changed")

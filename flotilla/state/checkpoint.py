@@ -16,7 +16,8 @@ ENGINE_VERSION = "v3.259.0"
 """The Pulumi version whose checkpoint this is."""
 
 _VALUES = ("inputs", "outputs")
-_VERSION = 3
+VERSION = 3
+"""The checkpoint's version."""
 
 
 @dataclass(frozen=True)
@@ -89,10 +90,14 @@ class ResourceState:
             if part.name == "rest" or key not in rest:
                 continue
             value = rest.pop(key)
+            if value is None:
+                continue  # as absent
             if part.name in _VALUES:
                 value = from_state(value, decrypt)
+            if part.name == "property_dependencies":
+                value = {name: list(urns or ()) for name, urns in value.items()}
             known[part.name] = tuple(value) if isinstance(value, list) else value
-        return cls(**known, rest=rest)
+        return cls(**{"custom": False, **known}, rest=rest)
 
 
 def renamed(resource: ResourceState, moved: dict[str, str]) -> ResourceState:
@@ -198,18 +203,12 @@ class Encoder:
         return f'{{"version": 3, "checkpoint": {{"stack": {json.dumps(self._stack)}, "latest": {head}{resources}}}}}}}'
 
 
-def decode(text: str, crypter: PassphraseCrypter) -> Snapshot:
-    """Read a checkpoint file's content.
+def decode(document: Properties, crypter: PassphraseCrypter) -> Snapshot:
+    """Read a checkpoint that has the right shape (`flotilla.state.reading`).
 
     Raises:
-        EngineError: another version, or secrets of another passphrase.
+        EngineError: it has secrets of another passphrase.
     """
-    document = json.loads(text)
-    if document.get("version") != _VERSION:
-        raise EngineError(
-            f"the state has checkpoint version {document.get('version')}, this engine knows version {_VERSION}",
-            hint="use --engine pulumi",
-        )
     latest = document["checkpoint"].get("latest") or {}
     resources = tuple(ResourceState.from_json(body, crypter.decrypt) for body in latest.get("resources") or [])
     pending = tuple(
@@ -228,13 +227,13 @@ def from_export(deployment: Properties) -> Snapshot:
     return Snapshot(tuple(ResourceState.from_json(body, refuse) for body in deployment.get("resources") or []))
 
 
-def secrets_salt(text: str) -> str | None:
+def secrets_salt(document: Properties) -> str | None:
     """Return the salt that a checkpoint's secrets are under; None where it has none yet.
 
     Raises:
         EngineError: another secrets provider than the passphrase one.
     """
-    latest = json.loads(text)["checkpoint"].get("latest") or {}
+    latest = document["checkpoint"].get("latest") or {}
     providers = latest.get("secrets_providers")
     if not providers:
         return None

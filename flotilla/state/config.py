@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from flotilla.config.stackfile import read_stack_file
 from flotilla.errors import EngineError
+from flotilla.kube import yaml
+from flotilla.kube.reading import UnreadableFile, read_text
 from flotilla.state.crypto import PassphraseCrypter
 
 DISABLED_DEFAULTS = "pulumi:disable-default-providers"
@@ -29,13 +30,27 @@ class Project:
         """Read `Pulumi.yaml`.
 
         Raises:
-            EngineError: there is none.
+            EngineError: there is none, or it isn't one.
         """
+        file = folder / "Pulumi.yaml"
         try:
-            settings = yaml.safe_load((folder / "Pulumi.yaml").read_text())
-        except FileNotFoundError:
+            settings = yaml.load(read_text(file))
+        except UnreadableFile as error:
+            if not error.missing:
+                raise
             raise EngineError(f"there is no Pulumi.yaml in {folder}", hint="run it in the project's folder") from None
-        return cls(settings["name"], folder, folder / (settings.get("stackConfigDir") or "."), settings)
+        except yaml.YamlError as error:
+            raise EngineError(f"{file}: not valid YAML: {error.message}") from None
+        if not isinstance(settings, dict):
+            raise EngineError(f"{file}: not a project file: it must be a mapping with `name` and `runtime`")
+        name, config_folder = settings.get("name"), settings.get("stackConfigDir")
+        if not isinstance(name, str) or not name:
+            raise EngineError(f"{file}: `name` must be a text, the project's name", hint="add it, or quote it")
+        if not isinstance(config_folder, str | None):
+            raise EngineError(f"{file}: `stackConfigDir` must be a text, the folder of the stack files")
+        if not isinstance(settings.get("config"), dict | None):
+            raise EngineError(f"{file}: `config` must be a mapping of keys")
+        return cls(name, folder, folder / (config_folder or "."), settings)
 
     def stack_file(self, stack: str) -> Path:
         """Return where a stack's configuration is."""
@@ -53,7 +68,7 @@ class StackConfig:
     def load(cls, project: Project, stack: str, config_file: Path | None = None) -> StackConfig:
         """Read the stack file, or another in its place; a stack without one has the project's defaults only."""
         file = config_file or project.stack_file(stack)
-        document = (yaml.safe_load(file.read_text()) or {}) if file.exists() else {}
+        document = read_stack_file(file) if file.exists() else {}
         provider = document.get("secretsprovider")
         if provider not in (None, "passphrase"):
             raise EngineError(
@@ -75,6 +90,8 @@ class StackConfig:
         texts, secret = {}, []
         for key, value in self.values.items():
             plain, is_secret = _decrypt(value, crypter)
+            if plain is None:
+                continue  # as if it were not there
             if isinstance(plain, bool):
                 texts[key] = "true" if plain else "false"
             else:
@@ -87,12 +104,20 @@ class StackConfig:
     def disabled_defaults(self) -> tuple[str, ...]:
         """The packages whose default providers are disabled."""
         value = self.values.get(DISABLED_DEFAULTS) or []
-        return tuple(json.loads(value) if isinstance(value, str) else value)
+        try:
+            found = yaml.from_json(value) if isinstance(value, str) else value
+        except ValueError:
+            found = None
+        if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
+            raise EngineError(f"{DISABLED_DEFAULTS} must be a list of packages' names, such as [kubernetes]")
+        return tuple(found)
 
 
 def _decrypt(value: Any, crypter: PassphraseCrypter) -> tuple[Any, bool]:
     if isinstance(value, dict):
         if set(value) == {"secure"}:
+            if not isinstance(value["secure"], str):
+                raise EngineError("a value `secure` of the stack's configuration is no text", hint="set it again")
             return crypter.decrypt(value["secure"]), True
         pairs = {key: _decrypt(entry, crypter) for key, entry in value.items()}
         return {key: plain for key, (plain, _) in pairs.items()}, any(s for _, s in pairs.values())

@@ -7,6 +7,8 @@ import hashlib
 import hmac
 import os
 import secrets
+import tempfile
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -22,6 +24,8 @@ _KEY_BYTES = 32
 _SALT_BYTES = 8
 _NONCE_BYTES = 12
 _PROBE = "pulumi"
+_VARIABLE = "PULUMI_CONFIG_PASSPHRASE"
+_FILE_VARIABLE = "PULUMI_CONFIG_PASSPHRASE_FILE"
 
 
 class PassphraseCrypter:
@@ -95,16 +99,74 @@ def derived_key(passphrase: str, state: str | None, purpose: str) -> bytes:
     return hmac.digest(_key(passphrase, salt), purpose.encode(), "sha256")
 
 
-def passphrase(default_file: Path) -> str:
-    """Return the stack's passphrase: from Pulumi's variables, else from a generated file with mode 0600."""
-    if os.environ.get("PULUMI_CONFIG_PASSPHRASE") is not None:
-        return os.environ["PULUMI_CONFIG_PASSPHRASE"]
-    named = os.environ.get("PULUMI_CONFIG_PASSPHRASE_FILE")
-    file = Path(named) if named else default_file
-    if not file.exists():
-        if named:
-            raise EngineError(f"PULUMI_CONFIG_PASSPHRASE_FILE names {file}, which isn't there")
+def passphrase(default_file: Path, *, salted: str = "") -> str:
+    """Return the stack's passphrase: from Pulumi's variables, else from a generated file with mode 0600.
+
+    The file is generated once, by the first run that needs it; of several that start at once all use the same.
+
+    Args:
+        default_file: the generated file, in the backend's folder.
+        salted: what is encrypted under a passphrase already apart from the states beside the file, for the message:
+            a stack file with an `encryptionsalt`. Another passphrase could not open it.
+
+    Raises:
+        EngineError: the passphrase is missing although something is encrypted under it, or can't be read.
+    """
+    if os.environ.get(_VARIABLE) is not None:
+        return os.environ[_VARIABLE]
+    named = os.environ.get(_FILE_VARIABLE)
+    if named:
+        if not Path(named).exists():
+            raise EngineError(f"{_FILE_VARIABLE} names {named}, which isn't there")
+        return _text_of(Path(named))
+    # States are looked for before the file: a passphrase is always there before the first state that it encrypts.
+    needed_by = _state_beside(default_file) or salted
+    if not default_file.exists():
+        if needed_by:
+            raise EngineError(
+                f"the passphrase is missing: {needed_by} is encrypted under it, and {default_file} isn't there",
+                hint=f"put the file back, or set {_VARIABLE} or {_FILE_VARIABLE}; nothing was changed",
+            )
+        _generate(default_file)
+    text = _text_of(default_file)
+    if not text:
+        raise EngineError(
+            f"the passphrase file {default_file} is empty; nothing is encrypted under an empty passphrase",
+            hint=f"put its content back, or set {_VARIABLE}; where no state exists yet, remove the file",
+        )
+    return text
+
+
+def _state_beside(file: Path) -> str:
+    """Return a state in the backend's folder that the file belongs to; empty where there is none."""
+    found = (file.parent / ".pulumi" / "stacks").glob("*/*.json*")
+    return next((str(state) for state in sorted(found)), "")
+
+
+def _generate(file: Path) -> None:
+    """Make the file aside and link it into place: exactly one of several processes does, and none sees half of it."""
+    try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.touch(mode=0o600)
-        file.write_text(secrets.token_urlsafe(24))
-    return file.read_text().rstrip("\r\n")
+        descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}-")  # mode 0600
+        try:
+            with os.fdopen(descriptor, "w") as stream:
+                stream.write(secrets.token_urlsafe(24))
+                stream.flush()
+                os.fsync(stream.fileno())
+            with suppress(FileExistsError):
+                os.link(name, file)
+        finally:
+            Path(name).unlink(missing_ok=True)
+    except OSError as error:
+        raise EngineError(
+            f"the passphrase file {file} can't be made: {error.strerror}",
+            hint=f"make its folder writable, or set {_VARIABLE}; nothing was changed",
+        ) from None
+
+
+def _text_of(file: Path) -> str:
+    try:
+        return file.read_text().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is not text"
+        raise EngineError(f"the passphrase file {file} can't be read: {why}") from None

@@ -26,6 +26,8 @@ class Act:
 class Case:
     name: str
     acts: tuple[Act, ...]
+    ordered: bool = False
+    """Record in which order ConfigMaps come and go, too."""
 
 
 def _options(**options) -> pulumi.ResourceOptions:
@@ -85,6 +87,18 @@ def _many(folder: Path) -> None:
         FileResource(f"many-{index}", {"folder": str(folder), "value": str(index)})
 
 
+def _independent(value="1", bad="1") -> Program:
+    """Four files that depend on nothing, and one that takes its time to fail, with one that depends on it."""
+
+    def program(folder: Path) -> None:
+        for index in range(4):
+            FileResource(f"many-{index}", {"folder": str(folder), "value": value})
+        slow = FileResource("bad", {"folder": str(folder), "value": bad, "seconds": 3})
+        FileResource("after", {"folder": str(folder), "value": value}, _options(depends_on=[slow]))
+
+    return program
+
+
 def _write_by_hand(folder: Path) -> None:
     (folder / "one.json").write_text('{"value": "by hand"}')
 
@@ -134,5 +148,12 @@ CASES = (
         Act("up", _one()), Act("refresh", before=_write_by_hand), Act("preview", _one()), Act("up", _one()), DESTROY,
     )),
     Case("refresh-gone", (Act("up", _one()), Act("refresh", before=_remove_by_hand), Act("up", _one()), DESTROY)),
+    Case("continue-after-failed-creation", (
+        Act("up", _independent(bad="fail")), Act("preview", _independent()), Act("up", _independent()), DESTROY,
+    )),
+    Case("continue-after-failed-update", (
+        Act("up", _independent()), Act("up", _independent("2", bad="fail")), Act("preview", _independent("2", bad="2")),
+        Act("up", _independent("2", bad="2")), DESTROY,
+    )),
     Case("targets", (Act("up", _many, targets=("**many-1", "**many-3")), Act("up", _many), DESTROY)),
 )  # fmt: skip

@@ -1,14 +1,20 @@
 """A resource that is a file: real enough to be created, changed, replaced, lost and found, by either engine."""
 
 import json
+import time
 from pathlib import Path
 
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, ResourceProvider, UpdateResult
 
+from flotilla.providers.dynamic import register
+
 
 class FileProvider(ResourceProvider):
-    """Keeps each resource as a JSON file. `fixed` can't be changed in place; `value: "fail"` can't be written."""
+    """Keeps each resource as a JSON file. `fixed` can't be changed in place; `value: "fail"` can't be written.
+
+    It then fails after `seconds`, so that what runs beside it is done by then.
+    """
 
     serialize_as_secret_always = False
 
@@ -39,12 +45,16 @@ class FileProvider(ResourceProvider):
 
     def _write(self, path, props):
         if props.get("value") == "fail":
+            time.sleep(float(props.get("seconds", 0)))
             raise ValueError(f"{props['name']} can't be written")
         path.write_text(json.dumps(_kept(props), sort_keys=True))
 
 
 def _kept(props):
     return {key: value for key, value in props.items() if key != "__provider"}
+
+
+register("dynamic/test:File", FileProvider)
 
 
 class FileResource(Resource, module="test", name="File"):

@@ -20,7 +20,7 @@ def _provider(place: Namespace, **more: Any) -> k8s.Provider:
     return k8s.Provider("cluster", kubeconfig=place.kubeconfig, **{"cluster_identifier": "one", **more})
 
 
-def _objects(*manifests: dict, provider: dict | None = None, **options: Any) -> Program:
+def objects(*manifests: dict, provider: dict | None = None, **options: Any) -> Program:
     """A program of manifests, each a resource with the object's name, in their order."""
 
     def program(place: Namespace) -> None:
@@ -82,7 +82,7 @@ def _act(verb: str) -> Callable[..., Act]:
     """Return what makes acts of one verb from manifests, and from what happens before."""
 
     def act(*manifests: dict, before: Callable[[Namespace], None] = lambda _: None, **options: Any) -> Act:
-        return Act(verb, _objects(*manifests, **options), before)
+        return Act(verb, objects(*manifests, **options), before)
 
     return act
 
@@ -107,7 +107,7 @@ def _account_and_token(place: Namespace) -> None:
 
 def _imported(manifest: dict) -> Program:
     def program(place: Namespace) -> None:
-        _objects(manifest, provider=MUTABLE, import_=f"{place.name}/one")(place)
+        objects(manifest, provider=MUTABLE, import_=f"{place.name}/one")(place)
 
     return program
 
@@ -136,12 +136,12 @@ def _nothing(_place: Namespace) -> None:
     return
 
 
-def _by_hand(manifest: dict) -> Callable[[Namespace], None]:
+def applied_by(manager: str, manifest: dict) -> Callable[[Namespace], None]:
     """Somebody else applies an object, taking over what is in the way."""
 
     def act(place: Namespace) -> None:
         metadata = {"namespace": place.name, **manifest["metadata"]}
-        place.connection.apply({**manifest, "metadata": metadata}, field_manager="somebody", force=True)
+        place.connection.apply({**manifest, "metadata": metadata}, field_manager=manager, force=True)
 
     return act
 
@@ -208,10 +208,10 @@ CASES = (
         _up(deployment()), _preview(deployment()), DESTROY,
     )),
     Case("kubernetes-there-already", (
-        _up(config_map(), before=_by_hand(config_map("theirs"))), DESTROY,
+        _up(config_map(), before=applied_by("somebody", config_map("theirs"))), DESTROY,
     )),
     Case("kubernetes-conflict", (
-        _up(deployment()), _preview(deployment(3), before=_by_hand(deployment(7))),
+        _up(deployment()), _preview(deployment(3), before=applied_by("somebody", deployment(7))),
         _up(deployment(3)),
         _up(deployment(3, **_TAKE)), DESTROY,
     )),
@@ -228,17 +228,18 @@ CASES = (
         _up(config_map(), protect=True), Act("destroy"), _up(config_map(), protect=False), DESTROY,
     )),
     Case("kubernetes-imported", (
-        Act("preview", _imported(config_map()), before=_by_hand(config_map())), Act("up", _imported(config_map())),
+        Act("preview", _imported(config_map()), before=applied_by("somebody", config_map())),
+        Act("up", _imported(config_map())),
         _up(config_map(), provider=MUTABLE), _up(config_map("2", **_TAKE), provider=MUTABLE),
         DESTROY,
     )),
     Case("kubernetes-import-that-differs", (
-        Act("preview", _imported(config_map("2", **_TAKE)), before=_by_hand(config_map())),
+        Act("preview", _imported(config_map("2", **_TAKE)), before=applied_by("somebody", config_map())),
         Act("up", _imported(config_map("2", **_TAKE))), DESTROY,
     )),
     Case("kubernetes-import-of-nothing", (Act("up", _imported(config_map())), DESTROY)),
     Case("kubernetes-read", (
-        Act("preview", _read, before=_by_hand(config_map())), Act("up", _read), Act("up", _read), DESTROY,
+        Act("preview", _read, before=applied_by("somebody", config_map())), Act("up", _read), Act("up", _read), DESTROY,
     )),
     Case("kubernetes-provider-renewed", (
         _up(config_map()), _preview(config_map(), provider={"suppress_deprecation_warnings": True}),

@@ -11,6 +11,7 @@ from typing import Any
 
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import ObjectRef
+from flotilla.kube.operations import Scope
 from flotilla.sandbox.clusters import SandboxCluster
 
 CHART = Path(__file__).with_name("chart")
@@ -59,6 +60,19 @@ class Namespace:
     def ref(self, api_version: str, kind: str, name: str) -> ObjectRef:
         """One of its objects."""
         return ObjectRef(api_version, kind, name, self.name)
+
+    def version(self) -> str:
+        """Where the history of what happens from now on begins."""
+        (page,) = self.connection.pages("v1", "ConfigMap", Scope(self.name))
+        return page.resource_version
+
+    def history(self, version: str) -> list[str]:
+        """Which ConfigMaps came and went since a version, in their order."""
+        events = self.connection.watch("v1", "ConfigMap", resource_version=version, namespace=self.name, seconds=1)
+        named = [(event["type"], event["object"]["metadata"].get("name")) for event in events]
+        return [
+            f"{kind} {name}" for kind, name in named if kind in ("ADDED", "DELETED") and name not in _OF_EVERY_NAMESPACE
+        ]
 
     def contents(self) -> dict[str, Any]:
         """Everything that a case can have made, by kind and name, without the server's own bookkeeping."""

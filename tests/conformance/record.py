@@ -6,7 +6,7 @@ from pathlib import Path
 
 from flotilla.deploy.interface import EngineName
 from flotilla.sandbox.binaries import KUBERNETES, ensure
-from tests.conformance import cases, kubernetes_cases
+from tests.conformance.all_cases import WITH_A_CLUSTER, WITH_FILES
 from tests.conformance.places import namespace_in
 from tests.conformance.runner import RECORDED, run_case
 from tests.conformance.versions import provider_version, pulumi_version
@@ -15,7 +15,7 @@ from tests.contract.fleet import cluster_in
 
 def main() -> None:
     versions = {"pulumi": pulumi_version()}
-    for case in cases.CASES:
+    for case in WITH_FILES:
         with tempfile.TemporaryDirectory() as folder:
             keep(case.name, versions, run_case(case, EngineName.PULUMI, Path(folder)))
     versions |= {"provider": provider_version(), "kubernetes": KUBERNETES}
@@ -23,7 +23,7 @@ def main() -> None:
         tempfile.TemporaryDirectory() as sandbox,
         cluster_in(Path(sandbox), "conformance", ensure(print), nodes=2) as one,
     ):
-        for case in kubernetes_cases.CASES:
+        for case in WITH_A_CLUSTER:
             with tempfile.TemporaryDirectory() as folder, namespace_in(one) as place:
                 keep(case.name, versions, run_case(case, EngineName.PULUMI, Path(folder), place))
 

@@ -35,7 +35,7 @@ def run_case(case: Case, engine: EngineName, folder: Path, place: Folder | Names
     # The CLI runs dynamic providers in a process of their own, which must find this package.
     os.environ["PULUMI_PYTHON_CMD"] = sys.executable
     os.environ["PYTHONPATH"] = str(Path(__file__).parents[2])
-    return [_run_act(act, engine, project, place, folder) for act in case.acts]
+    return [_run_act(act, engine, project, place, folder, ordered=case.ordered) for act in case.acts]
 
 
 def recorded(case: Case) -> dict:
@@ -60,8 +60,9 @@ def compare(wanted: list[dict], done: list[dict]) -> None:
             assert actual[part] == expected[part], f"act {number} ({expected['act']}): {part} differs"
 
 
-def _run_act(act, engine, project, place, folder) -> dict:
+def _run_act(act, engine, project, place, folder, *, ordered) -> dict:
     act.before(place.handle)
+    begin = place.version() if ordered else ""
     program = act.program
     setting = Setting(project, "test", program=(lambda: program(place.handle)) if program else (lambda: None))
     stack = PulumiStack(setting) if engine is EngineName.PULUMI else open_stack(engine, setting)
@@ -81,6 +82,7 @@ def _run_act(act, engine, project, place, folder) -> dict:
         "outputs": place.scrubbed(outputs) if not failed else {},
         "state": _state(folder, place, failed=failed),
         "files": place.contents(),
+        **({"order": place.history(begin)} if ordered else {}),
     }
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from flotilla.deploy.interface import EngineName
 from flotilla.sandbox.binaries import KUBERNETES
-from tests.conformance import cases, kubernetes_cases
+from tests.conformance.all_cases import WITH_A_CLUSTER, WITH_FILES
 from tests.conformance.places import namespace_in
 from tests.conformance.runner import compare, own_environment, recorded, run_case
 from tests.conformance.versions import CLI_NEEDS, PROVIDER, provider_version, pulumi_version, require
@@ -27,14 +27,14 @@ def cluster(tmp_path_factory):
         yield one
 
 
-@pytest.mark.parametrize("case", cases.CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", WITH_FILES, ids=lambda case: case.name)
 def test_the_cli_does_what_was_recorded(case, tmp_path):
     document = recorded(case)
     assert document["pulumi"] == pulumi_version(), _STALE
     compare(document["acts"], run_case(case, EngineName.PULUMI, tmp_path))
 
 
-@pytest.mark.parametrize("case", kubernetes_cases.CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", WITH_A_CLUSTER, ids=lambda case: case.name)
 def test_the_provider_does_what_was_recorded(case, cluster, tmp_path):
     document = recorded(case)
     held = (document["pulumi"], document["provider"], document["kubernetes"])

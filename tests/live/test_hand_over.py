@@ -66,3 +66,25 @@ def test_from_the_embedded_engine_to_the_cli_and_back(both, tmp_path):
     assert changes(cli.destroy())
     assert embedded.snapshot().resources == ()
     assert not list((tmp_path / "files").iterdir())
+
+
+@pytest.mark.parametrize("engine", ["embedded", "CLI"])
+def test_a_child_stays_the_same_resource_under_another_parent(both, tmp_path, engine):
+    """Templates are children of their workload: a workload that gets another name changes nothing of them."""
+
+    def stack(parent, name, aliases):
+        def program():
+            group = Group(parent)
+            options = pulumi.ResourceOptions(parent=group, aliases=[pulumi.Alias(name=alias) for alias in aliases])
+            FileResource(name, {"folder": str(tmp_path / "files"), "name": "common", "value": "1"}, options)
+
+        setting = Setting(tmp_path / "project", "test", program=program)
+        return embedded_stack(setting) if engine == "embedded" else PulumiStack(setting)
+
+    assert changes(stack("shop", "shop-file", []).up())
+    assert changes(stack("shop", "file", ["shop-file"]).preview()) == []
+    stack("shop", "file", ["shop-file"]).up()
+    renamed = changes(stack("store", "file", ["store-file"]).preview())
+    assert sorted((str(step.op), step.name) for step in renamed) == [("create", "store"), ("delete", "shop")]
+    stack("store", "file", ["store-file"]).up()
+    assert changes(stack("store", "file", ["store-file"]).preview()) == []

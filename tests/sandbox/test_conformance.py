@@ -3,7 +3,7 @@
 import pytest
 
 from flotilla.deploy.interface import EngineName
-from tests.conformance.kubernetes_cases import CASES
+from tests.conformance.all_cases import WITH_A_CLUSTER
 from tests.conformance.places import namespace_in
 from tests.conformance.runner import compare, own_environment, recorded, run_case
 from tests.conformance.versions import require
@@ -11,7 +11,7 @@ from tests.conformance.versions import require
 pytestmark = pytest.mark.sandbox
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", WITH_A_CLUSTER, ids=lambda case: case.name)
 def test_embedded_engine_does_what_the_provider_does(case, cluster, tmp_path, monkeypatch):
     if "release" in case.name:
         require("helm")

@@ -133,6 +133,37 @@ def test_what_is_there_already_is_not_taken_over(run, connection, namespace):
     assert connection.find(ObjectRef("apps/v1", "Deployment", "web", namespace)) is not None
 
 
+def test_an_object_that_no_manager_owns_is_not_taken_over(run, connection, namespace):
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "a", "namespace": namespace}}
+    made = connection.create(account, field_manager="kubectl-create")
+    assert not made["metadata"].get("managedFields"), "an account without fields has no owner"
+    assert "ServiceAccount" in "".join(run("preview", account).messages)
+    assert "already exists and is not this stack's" in run("up", account).failures[0]
+    run("destroy")
+    assert (
+        connection.get(ObjectRef("v1", "ServiceAccount", "a", namespace))["metadata"]["uid"] == made["metadata"]["uid"]
+    )
+
+
+def test_a_wrong_type_stops_the_preview_already(run, namespace):
+    wrong = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": namespace}}
+    result = run("preview", {**wrong, "data": {"window": 1350}})
+    assert ".data.window: expected string" in result.failures[0]
+
+
+def test_a_field_of_an_object_that_the_cli_created_is_removed_when_it_is_dropped(run, connection, namespace):
+    ref = ObjectRef("v1", "ConfigMap", "c", namespace)
+    whole = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": namespace}}
+    mutable = {"enable_config_map_mutable": True, "enable_patch_force": True}
+    run("up", {**whole, "data": {"a": "1", "b": "2"}}, provider=mutable)
+    (owner,) = connection.get(ref)["metadata"]["managedFields"]
+    created = [{**owner, "manager": "pulumi-kubernetes", "operation": "Update"}]
+    connection.patch(ref, [{"op": "replace", "path": "/metadata/managedFields", "value": created}], kind="json")
+    assert run("up", {**whole, "data": {"a": "1"}}, provider=mutable).failures == []
+    assert connection.get(ref)["data"] == {"a": "1"}
+    run("destroy")
+
+
 def test_a_preview_says_what_up_would_stop_at(run, connection, namespace):
     connection.apply(deployment(namespace), field_manager="kubectl")
     result = run("preview", deployment(namespace))

@@ -31,8 +31,10 @@ def said_by(name):
 
 @pytest.fixture
 def project(tmp_path):
-    """A project's folder with one kubeconfig."""
-    (tmp_path / "kube.yaml").write_text(yaml.safe_dump(KUBECONFIG))
+    """A project's folder with a kubeconfig of Karmada and one of each member."""
+    for port, name in enumerate(("kube", "member1", "member2"), start=1):
+        clusters = [{"name": "one", "cluster": {"server": f"https://127.0.0.1:{port}"}}]
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump({**KUBECONFIG, "clusters": clusters}))
     return tmp_path
 
 
@@ -41,7 +43,7 @@ def sections():
     """The smallest fleet: nginx on both clusters."""
     return {
         "controlPlane": {"kubeconfig": "kube.yaml"},
-        "members": [{"name": "member1", "kubeconfig": "kube.yaml"}, {"name": "member2", "kubeconfig": "kube.yaml"}],
+        "members": [{"name": name, "kubeconfig": f"{name}.yaml"} for name in ("member1", "member2")],
         "workloads": [{"name": "nginx", "image": "nginx:1.27", "placement": {"clusters": ["member1", "member2"]}}],
     }
 
@@ -51,12 +53,15 @@ def home(tmp_path, monkeypatch):
     """A home with the kubeconfigs that the examples name."""
     folder = tmp_path / "home" / ".kube"
     folder.mkdir(parents=True)
-    contexts = [
-        {"name": name, "context": {"cluster": "one", "user": "admin"}} for name in ("frankfurt", "paris", "edge")
-    ]
+    names = ("frankfurt", "paris", "edge")
+    contexts = [{"name": name, "context": {"cluster": name, "user": "admin"}} for name in names]
     document = {**KUBECONFIG, "contexts": [*KUBECONFIG["contexts"], *contexts]}
-    for name in ("production-host", "production-members", "host", "east", "west"):
-        (folder / name).write_text(yaml.safe_dump(document))
+    for port, file in enumerate(("production-host", "production-members", "host", "east", "west"), start=1):
+        clusters = [
+            {"name": name, "cluster": {"server": f"https://127.0.0.{number}:{port}"}}
+            for number, name in enumerate(("one", *names), start=1)
+        ]
+        (folder / file).write_text(yaml.safe_dump({**document, "clusters": clusters}))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
 
 

@@ -67,7 +67,7 @@ def run(monkeypatch, project, repository):
 @pytest.fixture
 def absolute(sections, project):
     for entry in (sections["controlPlane"], *sections["members"]):
-        entry["kubeconfig"] = str(project / "kube.yaml")
+        entry["kubeconfig"] = str(project / entry["kubeconfig"])
     return sections
 
 
@@ -102,7 +102,7 @@ def test_every_object_has_its_own_clusters_provider(run, absolute):
     registered = run(absolute)
     for name, args in registered.items():
         if args.typ.startswith("kubernetes:"):
-            control_plane = name.startswith("nginx") or name.endswith(("credentials", "-cluster"))
+            control_plane = name.startswith(("nginx", "deployment")) or name.endswith(("credentials", "-cluster"))
             expected = "karmada-provider" if control_plane else f"{name.split('-')[0]}-provider"
             assert f"::{expected}::" in args.provider, name
 
@@ -116,7 +116,7 @@ def test_providers_survive_a_renewed_kubeconfig(run, absolute):
 def test_a_workload_is_policies_templates_and_a_rollout(run, absolute):
     absolute["workloads"][0]["overrides"] = [{"clusters": ["member2"], "image": {"tag": "1.28"}}]
     registered = run(absolute)
-    template = registered["nginx-deployment-nginx"].inputs
+    template = registered["deployment-default/nginx"].inputs
     assert template["metadata"]["annotations"] == {"pulumi.com/skipAwait": "true"}
     policy = registered["nginx-policy"].inputs["spec"]
     assert policy["placement"]["clusterAffinity"] == {"clusterNames": ["member1", "member2"]}

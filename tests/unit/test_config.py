@@ -103,7 +103,7 @@ def test_secrets_are_in_no_message(sections, project):
 
 
 def test_an_inline_kubeconfig_stays_a_secret(sections, project):
-    put(sections, "members.0.kubeconfig", {"inline": (project / "kube.yaml").read_text()})
+    put(sections, "members.0.kubeconfig", {"inline": (project / "member1.yaml").read_text()})
     member = parse_fleet(sections, base=project).members[0]
     assert isinstance(member.kubeconfig.inline, SecretStr)
     assert "hunter2" not in repr(member)
@@ -116,7 +116,7 @@ def test_manifests_are_checked(sections, project):
         {"name": "a", "manifests": ["bad.yaml", "other.yaml", "gone.yaml"], "placement": {"clusters": ["member1"]}}
     ]
     found = problems(sections, project)
-    assert "no apiVersion and kind" in found["workloads[0].manifests[0]"]
+    assert "a document has no apiVersion, line 1" in found["workloads[0].manifests[0]"]
     assert "names namespace 'elsewhere'" in found["workloads[0].manifests[1]"]
     assert "can't be read" in found["workloads[0].manifests[2]"]
 

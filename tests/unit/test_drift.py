@@ -135,7 +135,7 @@ def kubeconfig(days):
         {
             "current-context": "a",
             "clusters": [{"name": "a", "cluster": {"server": "https://a", "certificate-authority-data": encoded}}],
-            "users": [{"name": "a", "user": {"client-certificate-data": encoded}}],
+            "users": [{"name": "a", "user": {"client-certificate-data": encoded, "client-key-data": encoded}}],
             "contexts": [{"name": "a", "context": {"cluster": "a", "user": "a"}}],
         }
     )

@@ -88,7 +88,7 @@ def test_a_live_lock_holds_and_a_dead_one_is_taken_over(tmp_path):
     lock.write_text(json.dumps({"pid": dead.pid, "hostname": socket.gethostname(), "username": "x", "timestamp": "t"}))
     with files.locked(messages.append):
         assert not lock.exists()
-    assert f"process {dead.pid}, which is gone" in messages[-1]
+    assert f"taking over the lock of process {dead.pid} of x" in messages[-1]
     assert list(files.locks.glob("*.json")) == []
 
 

@@ -19,6 +19,7 @@ from flotilla.karmada.propagation import (
     template,
 )
 from flotilla.karmada.render import Image, render, shares
+from flotilla.karmada.rollout import RolloutCheck
 from flotilla.kube.objects import differences
 
 KINDS = (
@@ -212,6 +213,53 @@ def test_a_patch_that_does_not_fit_is_refused():
     rule = override_rule(["edge"], container="", patches=[{"op": "replace", "path": "/data/a", "value": "b"}])
     with pytest.raises(ValueError, match="doesn't fit ConfigMap a"):
         render(declared, ClusterFacts("edge"), replicas=None, rules=[rule])
+
+
+class _ControlPlane:
+    """Holds a Service of type LoadBalancer that is applied in member1, where nobody gives it an address."""
+
+    def __init__(self, declared):
+        self.declared = declared
+
+    def find(self, ref):
+        if ref.kind == "Service":
+            return {**self.declared, "metadata": {**self.declared["metadata"], "uid": "1"}}
+        return {
+            "apiVersion": "work.karmada.io/v1alpha2",
+            "kind": "ResourceBinding",
+            "metadata": {
+                "name": "web-service",
+                "namespace": "x",
+                "labels": {"resourcebinding.karmada.io/permanent-id": "1"},
+            },
+            "spec": {
+                "resource": {"apiVersion": "v1", "kind": "Service", "name": "web", "namespace": "x", "uid": "1"},
+                "clusters": [{"name": "member1"}],
+            },
+            "status": {
+                "conditions": [{"type": "Scheduled", "status": "True"}],
+                "aggregatedStatus": [{"clusterName": "member1", "applied": True, "health": "Unhealthy"}],
+            },
+        }
+
+    def list(self, _api_version, kind, **_where):
+        if kind == "Cluster":
+            return [{"metadata": {"name": "member1"}}]
+        work = {"workload": {"manifests": [self.declared]}}
+        status = {"conditions": [{"type": "Applied", "status": "True"}]}
+        return [{"apiVersion": "x", "kind": "Work", "metadata": {"name": "w"}, "spec": work, "status": status}]
+
+
+@pytest.mark.parametrize(("asked", "done"), [({}, False), ({"pulumi.com/skipAwait": "true"}, True)])
+def test_a_rollout_does_not_wait_for_the_health_of_what_the_manifest_says_not_to_wait_for(asked, done):
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "annotations": asked}}
+    declared = template({**service, "spec": {"type": "LoadBalancer"}}, namespace="x")
+    assert declared["metadata"]["annotations"]["pulumi.com/skipAwait"] == "true", (
+        "never waited for in the control plane"
+    )
+    check = RolloutCheck([declared], {}, [])
+    (progress,) = check.look(_ControlPlane(declared))
+    assert progress.done is done, str(progress)
 
 
 def test_a_join_is_what_upstream_leaves_behind():

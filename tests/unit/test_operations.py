@@ -7,10 +7,12 @@ import pytest
 
 from flotilla.cli.tables import age
 from flotilla.karmada.client.sources import of_pod
+from flotilla.kube.answers import Answer
+from flotilla.kube.credentials import Credentials
 from flotilla.kube.following import Followed
 from flotilla.kube.objects import ObjectRef
 from flotilla.kube.operations import Operations, Page, Scope
-from flotilla.kube.wire import ATTEMPTS, ApiError, KindNotServed, Peer, Request, pause_for, token_of
+from flotilla.kube.wire import ATTEMPTS, ApiError, KindNotServed, Peer, Request, pause_for
 
 SERVED = {"resources": [{"kind": "Thing", "name": "things", "namespaced": True, "shortNames": ["th"]}]}
 
@@ -112,9 +114,9 @@ def test_what_says_later_is_asked_again_within_bounds():
 def test_a_log_that_looks_like_json_stays_a_text():
     peer = Peer("one", "https://one")
     request = Request("GET", "/log", "reading a log", accept="text/plain")
-    assert peer.decode(request, 200, '{"level":"info"}') == '{"level":"info"}'
+    assert peer.decode(request, Answer(200, b'{"level":"info"}')) == '{"level":"info"}'
     with pytest.raises(ApiError, match=r"while reading a log: gone away \(HTTP 400\)"):
-        peer.decode(request, 400, '{"message":"gone away"}')
+        peer.decode(request, Answer(400, b'{"kind":"Status","message":"gone away"}'))
 
 
 def test_a_pods_token_is_read_anew(tmp_path, monkeypatch):
@@ -129,9 +131,9 @@ def test_a_pods_token_is_read_anew(tmp_path, monkeypatch):
     (tmp_path / "ca.crt").write_text("PEM")
     document = of_pod(tmp_path)
     assert document["clusters"][0]["cluster"]["server"] == "https://[fd00::1]:443"
-    assert token_of(document) == "first"
+    assert Credentials(document, "a").headers() == {"authorization": "Bearer first"}
     (tmp_path / "token").write_text("second\n")
-    assert token_of(document) == "second"
+    assert Credentials(document, "a").headers() == {"authorization": "Bearer second"}
 
 
 def test_ages_are_written_as_kubectl_does():

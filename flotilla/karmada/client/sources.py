@@ -25,11 +25,7 @@ def of_file(path: str | Path | None, context: str | None) -> Object:
     """
     named = str(path) if path else os.environ.get("KUBECONFIG", "").split(os.pathsep)[0] or "~/.kube/config"
     file = Path(named).expanduser()
-    try:
-        text = file.read_text()
-    except OSError as error:
-        raise kubeconfigs.KubeconfigError(f"kubeconfig {file} can't be read: {error.strerror}") from None
-    return kubeconfigs.select(kubeconfigs.load(text, origin=str(file)), context, base=file.parent)
+    return kubeconfigs.checked(kubeconfigs.select(kubeconfigs.read(file), context, base=file.parent))
 
 
 def of_pod(folder: Path = SERVICE_ACCOUNT) -> Object:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from flotilla.errors import FlotillaError
 from flotilla.karmada import agent
 from flotilla.karmada.api import BINDING_API, CLUSTER_API, WORK_API
@@ -12,6 +14,7 @@ from flotilla.sandbox.standin.world import World, condition, conditions_of, dele
 
 FINALIZER = "karmada.io/cluster-controller"
 _NOT_READY = {"key": "cluster.karmada.io/not-ready", "effect": "NoSchedule"}
+_SERVED_SECONDS = 10.0
 _UNITS = {"Ki": 1, "Mi": 1024, "Gi": 1024**2}
 
 
@@ -46,7 +49,7 @@ def _observe(world: World, cluster: Object) -> Object:
         member = world.member(cluster)
         _expect_agent(cluster, member)
         version = member.request("GET", "/version", doing="asking for the version")
-        member.request("GET", "/readyz", doing="asking for readiness")
+        member.ready(doing="asking for readiness")
         nodes = member.list("v1", "Node")
         pods = member.list("v1", "Pod")
         served = _served(world, member)
@@ -87,13 +90,15 @@ def _expect_agent(cluster: Object, member: Connection) -> None:
 
 
 def _served(world: World, member: Connection) -> list[Object]:
-    """Return the kinds that a member serves; asked for in full only when its groups change."""
+    """Return the kinds that a member serves; asked for in full every few seconds, as Karmada does."""
     groups = member.request("GET", "/apis", doing="listing API groups").get("groups") or []
     versions = ("v1", *(group["preferredVersion"]["groupVersion"] for group in groups))
     key = (member.server, *versions)
-    if key not in world.served:
-        world.served[key] = [{"groupVersion": version, "resources": _kinds(member, version)} for version in versions]
-    return world.served[key]
+    looked, _ = world.served.get(key, (-_SERVED_SECONDS, []))
+    if time.monotonic() - looked >= _SERVED_SECONDS:
+        served = [{"groupVersion": version, "resources": _kinds(member, version)} for version in versions]
+        world.served[key] = (time.monotonic(), served)
+    return world.served[key][1]
 
 
 def _kinds(member: Connection, version: str) -> list[Object]:

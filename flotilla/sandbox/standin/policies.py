@@ -61,6 +61,8 @@ def _selected(world: World, policy: Object, selector: Object) -> list[Object]:
         namespace = policy["metadata"]["namespace"]
     ref = ObjectRef(selector["apiVersion"], selector["kind"], selector.get("name") or "", namespace)
     try:
+        if not world.looks_at(ref.api_version, ref.kind):
+            return []
         if ref.name and (namespace or not _is_namespaced(world, ref)):
             found = world.control_plane.find(ref)
             return [found] if found else []

@@ -162,7 +162,9 @@ def _work(
     template: Object,
     applied: list[Any],
 ) -> Object:
-    name = f"{ref.name.replace(':', '.')}-{zlib.crc32(repr(ref).encode()):08x}"
+    # By kind, not by version: as with Karmada, the Work of an object outlives another version of its group.
+    key = repr((ref.kind, ref.name, ref.namespace))
+    name = f"{ref.name.replace(':', '.')}-{zlib.crc32(key.encode()):08x}"
     metadata = manifest["metadata"]
     marks = {
         GENERATION: str(template["metadata"].get("generation") or 0),

@@ -6,16 +6,20 @@ import base64
 import contextlib
 import datetime as dt
 import hashlib
+import time
 import uuid
 from typing import Any
 
 from flotilla.errors import FlotillaError
+from flotilla.karmada.discovery import served_kinds
+from flotilla.karmada.kinds import group_of
 from flotilla.karmada.names import CLUSTER_NAMESPACE
 from flotilla.kube.connection import ApiError, Connection
 from flotilla.kube.objects import Object, ObjectRef, ref_of
 
 MANAGER = "karmada-stand-in"
 MANAGED = "karmada.io/managed"
+_PREFERRED_SECONDS = 30.0
 
 
 class World:
@@ -25,8 +29,19 @@ class World:
         """Begin with no member connected."""
         self.control_plane = control_plane
         self._members: dict[str, tuple[str, Connection]] = {}
-        self.served: dict[tuple[str, ...], list[Object]] = {}
-        """API enablements by server and its groups."""
+        self.served: dict[tuple[str, ...], tuple[float, list[Object]]] = {}
+        """API enablements by server and its groups, with the time of the look."""
+        self._preferred: dict[tuple[str, str], tuple[float, str]] = {}
+
+    def looks_at(self, api_version: str, kind: str) -> bool:
+        """Tell whether a kind is looked at in this version: the one that the API server prefers, and no other."""
+        wanted = (group_of(api_version), kind)
+        looked, preferred = self._preferred.get(wanted, (-_PREFERRED_SECONDS, ""))
+        if time.monotonic() - looked >= _PREFERRED_SECONDS:
+            preferred = served_kinds(self.control_plane, [wanted]).preferred.get(wanted, "")
+            if preferred:
+                self._preferred[wanted] = (time.monotonic(), preferred)
+        return preferred == api_version
 
     def member(self, cluster: Object) -> Connection:
         """Connect to a member by the credentials that its Cluster names, as Karmada does.

@@ -137,7 +137,7 @@ class Node:
             f"--service-account-signing-key-file={at / 'key'}",
             "--service-account-issuer=https://kubernetes.default.svc",
         )
-        self._wait(lambda: self.connection().request("GET", "/readyz", doing="waiting") == "ok", "the API server", 60)
+        self._wait(lambda: self.connection().ready(doing="waiting") is None, "the API server", 60)
         self._start(
             "kube-controller-manager",
             f"--kubeconfig={self.kubeconfig}",

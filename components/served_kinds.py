@@ -1,0 +1,69 @@
+"""The wait between a CustomResourceDefinition and the objects of its kind."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pulumi
+from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
+
+from flotilla.errors import FlotillaError
+from flotilla.karmada.enablements import missing_kinds
+from flotilla.kube.connection import connect
+
+_POLL_SECONDS = 1.0
+
+
+class ServedKindsProvider(ResourceProvider):
+    """Waits on create and update; nothing is left to delete."""
+
+    serialize_as_secret_always = False
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        """Wait until the kinds are served."""
+        wait(props)
+        return CreateResult(id_=str(props["workload"]), outs=props)
+
+    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
+        """Other kinds or other clusters are waited for anew."""
+        return DiffResult(changes=any(olds.get(key) != news.get(key) for key in ("kinds", "affinity")))
+
+    def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
+        """Wait until the kinds are served."""
+        wait(news)
+        return UpdateResult(outs=news)
+
+
+def wait(props: dict[str, Any]) -> None:
+    """Poll until every chosen cluster serves the kinds.
+
+    Raises:
+        FlotillaError: it wasn't in time; names the clusters and kinds.
+    """
+    connection = connect(props["kubeconfig"], name="Karmada")
+    kinds = [(str(entry["apiVersion"]), str(entry["kind"])) for entry in props["kinds"]]
+    deadline = time.monotonic() + float(props["timeout"])
+    while missing := missing_kinds(connection, kinds, props["affinity"]):
+        if time.monotonic() > deadline:
+            raise FlotillaError(
+                f"workload {props['workload']}: its kinds are not served everywhere after {int(props['timeout'])} s: "
+                + "; ".join(missing),
+                hint="send the CustomResourceDefinition to these clusters too, or place the workload on fewer",
+            )
+        time.sleep(_POLL_SECONDS)
+
+
+class ServedKinds(Resource, module="flotilla", name="ServedKinds"):
+    """Kinds that the control plane and every chosen cluster serve; depends on their definitions."""
+
+    def __init__(self, name: str, props: dict[str, Any], opts: pulumi.ResourceOptions | None = None) -> None:
+        """Declare the wait.
+
+        Args:
+            name: the resource's name.
+            props: kubeconfig, workload, kinds (apiVersion and kind of each), affinity (Karmada's ClusterAffinity),
+                timeout (seconds).
+            opts: resource options.
+        """
+        super().__init__(ServedKindsProvider(), name, props, opts)

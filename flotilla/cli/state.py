@@ -1,0 +1,147 @@
+"""The verbs on a stack's state: `state show`, `state restore`, `state unlock`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from flotilla.cli.exit_codes import ExitCode
+from flotilla.cli.output import Output, printer
+from flotilla.cli.stack_options import agreed, stack_options
+from flotilla.deploy.interface import Setting
+from flotilla.deploy.state import Copy, Restoration, facts, locks_of, refuse_live, restoration, restore
+from flotilla.state.backups import time_of
+from flotilla.state.locks import Lock
+from flotilla.state.urns import name_of, own_type
+
+_LISTED = 20
+
+
+def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
+    """Add the verbs to the command's parser."""
+    state = verbs.add_parser("state", help="a stack's state itself: show it, restore a backup, break a lock")
+    kinds = state.add_subparsers(title="verbs", metavar="VERB", required=True)
+    sure = argparse.ArgumentParser(add_help=False)
+    sure.add_argument("-y", "--yes", action="store_true", help="don't ask")
+
+    show = kinds.add_parser("show", parents=[common, stack_options()], help="where state, backups and locks are")
+    show.set_defaults(verb=_show)
+    put_back = kinds.add_parser(
+        "restore", parents=[common, stack_options(), sure], help="put a backup in the state's place"
+    )
+    put_back.add_argument("--backup", type=Path, metavar="FILE", help="which one (default: the newest good one)")
+    put_back.set_defaults(verb=_restore)
+    unlock = kinds.add_parser("unlock", parents=[common, stack_options(), sure], help="break a stack's lock")
+    unlock.add_argument("--force", action="store_true", help="also one of a process that runs on this host")
+    unlock.set_defaults(verb=_unlock)
+
+
+def _setting(options: argparse.Namespace) -> Setting:
+    output = Output(as_json=options.json)
+    return Setting(options.project.resolve(), options.stack, tell=output.say)
+
+
+def _show(options: argparse.Namespace) -> ExitCode:
+    found = facts(_setting(options))
+    if options.json:
+        Output(as_json=True).json({"stack": options.stack, **found.to_json()})
+    else:
+        console = printer()
+        console.print(Text(f"state of stack {options.stack}", style="bold"))
+        _print_copy(console, found.state)
+        console.print("\nbackups, the newest first" if found.copies else "\nno backups")
+        for copy in found.copies:
+            _print_copy(console, copy)
+        console.print("\nlocks" if found.locks else "\nnot locked")
+        _print_locks(console, list(found.locks))
+    return ExitCode.FAILED if found.state.problem else ExitCode.DONE
+
+
+def _restore(options: argparse.Namespace) -> ExitCode:
+    setting = _setting(options)
+    plan = restoration(setting, options.backup)
+    if not options.json:
+        _print_plan(printer(), plan)
+    wanted = not plan.same and agreed(options, "put this backup in the state's place")
+    kept = restore(setting, plan) if wanted else None
+    if options.json:
+        document = {"restored": wanted, "kept": str(kept) if kept else None}
+        Output(as_json=True).json({"stack": options.stack, **plan.to_json(), **document})
+    elif wanted:
+        console = printer()
+        if kept:
+            console.print(Text(f"the file that stood there is kept: {kept}"))
+        console.print(
+            f"restored; `flotilla refresh -s {options.stack} --preview-only` shows what the clusters hold otherwise"
+        )
+    return ExitCode.DONE if wanted or plan.same else ExitCode.USAGE
+
+
+def _unlock(options: argparse.Namespace) -> ExitCode:
+    setting = _setting(options)
+    locks = locks_of(setting)
+    console = printer()
+    if not options.json:
+        console.print(f"stack {options.stack} is {'locked by' if locks else 'not locked'}")
+        _print_locks(console, locks)
+    if not options.force:
+        refuse_live(setting, locks)
+    wanted = bool(locks) and agreed(options, "break what locks the stack")
+    documents = [lock.to_json() for lock in locks]
+    if wanted:
+        for lock in locks:
+            lock.remove()
+    if options.json:
+        Output(as_json=True).json({"stack": options.stack, "locks": documents, "unlocked": wanted})
+    elif wanted:
+        console.print(f"unlocked; the next run of stack {options.stack} looks at what the last one had begun")
+    return ExitCode.DONE if wanted or not locks else ExitCode.USAGE
+
+
+def _print_copy(console: Console, copy: Copy) -> None:
+    if not copy.exists:
+        console.print(Text(f"  {copy.file}: {copy.problem or 'there is none'}", style="yellow"))
+    elif copy.problem:
+        console.print(Text(f"  {copy.file} ({time_of(copy.file)}): can't be used, it {copy.problem}", style="red"))
+    else:
+        pending = f", {copy.pending} operations had begun" if copy.pending else ""
+        console.print(Text(f"  {copy.file} ({time_of(copy.file)}): {copy.resources} resources{pending}"))
+
+
+def _print_locks(console: Console, locks: list[Lock]) -> None:
+    for lock in locks:
+        told = "" if lock.problem else f": {_HOLDERS[lock.holder]}"
+        console.print(Text(f"  {lock.text}{told}"))
+
+
+_HOLDERS = {
+    "live": "it runs on this host",
+    "gone": "it is gone; the next run takes the lock over by itself",
+    "unknown": "whether it still runs can't be seen from here",
+}
+
+
+def _print_plan(console: Console, plan: Restoration) -> None:
+    _print_copy(console, plan.state)
+    console.print(Text(f"would be replaced by the backup {plan.backup.text}"))
+    if plan.same:
+        console.print("they hold the same; nothing is to be restored")
+        return
+    for symbol, style, urns in (("+", "green", plan.added), ("-", "red", plan.removed)):
+        for urn in urns[:_LISTED]:
+            console.print(Text(f"  {symbol} {own_type(urn)}  {name_of(urn)}", style=style))
+        if len(urns) > _LISTED:
+            console.print(Text(f"  {symbol} and {len(urns) - _LISTED} more", style=style))
+    for urn, paths in plan.changed[:_LISTED]:
+        listed = f": {', '.join(paths[:_LISTED])}" if paths else ""
+        console.print(Text(f"  ~ {own_type(urn)}  {name_of(urn)}{listed}", style="yellow"))
+    if len(plan.changed) > _LISTED:
+        console.print(Text(f"  ~ and {len(plan.changed) - _LISTED} more", style="yellow"))
+    console.print(
+        f"in the state: {len(plan.added)} to add, {len(plan.removed)} to remove, {len(plan.changed)} to change; "
+        "nothing in any cluster is touched"
+    )

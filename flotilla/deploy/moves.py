@@ -1,0 +1,164 @@
+"""Workloads that get another name, and objects that move from one to another, as a plan says them.
+
+A template is the same one in every version of its group (`flotilla.karmada.kinds.identity`). Copies are compared with
+what the same object was before, whichever workload it belonged to.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flotilla.karmada.kinds import identity
+from flotilla.kube.objects import Object, ref_of
+
+Copies = dict[str, list[Object]]
+"""What each cluster holds of a workload."""
+Identity = tuple[str, str, str, str]
+
+
+@dataclass(frozen=True)
+class Side:
+    """A workload before and after, as its rollout says it."""
+
+    name: str
+    former: str
+    """Its name before: another one where the rollout was renamed."""
+    old: Copies
+    new: Copies
+    adds_words: bool = False
+    """Its override rules are not the same when they are applied twice."""
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A workload with what came to it and what left it for another one taken into account."""
+
+    name: str
+    old: Copies
+    """What the objects that it has now, and those that are gone, were before."""
+    new: Copies
+    origin: str = ""
+    """Where it, or some of its objects, come from; empty where nothing moved."""
+    question: str = ""
+    """What only the user can answer."""
+    absorbed: bool = False
+    """All of its objects live on in other workloads."""
+
+
+def with_moves(sides: list[Side]) -> list[Moved]:
+    """Pair what workloads were with what they are."""
+    homes = {key: side.name for side in sides for key in _identities(side.new)}
+    origins = {key: side for side in sides for key in _identities(side.old)}
+    return [_moved(side, sides, homes, origins) for side in sides]
+
+
+def _moved(side: Side, sides: list[Side], homes: dict[Identity, str], origins: dict[Identity, Side]) -> Moved:
+    mine, was_mine = _identities(side.new), _identities(side.old)
+    arrived = {key: origins[key] for key in mine if key in origins and origins[key].name != side.name}
+    left = {key for key in was_mine if homes.get(key, side.name) != side.name}
+    old: Copies = _without(side.old, left)
+    for key, origin in arrived.items():
+        for cluster, objects in origin.old.items():
+            old.setdefault(cluster, []).extend(o for o in objects if identity(o) == key)
+    old = {cluster: objects for cluster, objects in old.items() if objects}
+    return Moved(
+        side.name,
+        old,
+        side.new,
+        _origin(side, arrived),
+        _question(side, sides, arrived),
+        absorbed=bool(left) and left == was_mine and not mine,
+    )
+
+
+def _origin(side: Side, arrived: dict[Identity, Side]) -> str:
+    """Say where a workload comes from: another name of it, or single objects of other workloads."""
+    if side.former and side.former != side.name:
+        return f"formerly {side.former}"
+    if not arrived:
+        return ""
+    sources = {origin.name: origin for origin in arrived.values()}
+    if not side.old and len(sources) == 1:
+        (origin,) = sources.values()
+        if not origin.new and set(arrived) == _identities(origin.old):
+            return f"formerly {origin.name}"
+    names = sorted({_text(key) + f" from {origin.name}" for key, origin in arrived.items()})
+    return "takes over " + ", ".join(names)
+
+
+def _question(side: Side, sides: list[Side], arrived: dict[Identity, Side]) -> str:
+    """Ask what only the user can answer.
+
+    Whether a new workload is one that goes, where its objects can't tell: in the short form their names follow the
+    workload's. And where words are added to a command: two override policies would add them twice, until the one of
+    the former name is deleted at the end of `up`.
+    """
+    ending = sorted({origin.name for origin in arrived.values() if not origin.new and origin.name != side.former})
+    if ending and side.adds_words:
+        return (
+            f"its overrides add words to a command, and would add them twice until the policies of {ending[0]} are "
+            f"gone; add `formerly: {ending[0]}`, and the policies keep their name"
+        )
+    if side.old or arrived or not side.new:
+        return ""
+    candidates = [other.name for other in sides if other.old and not other.new and _alike(side.new, other.old)]
+    if not candidates:
+        return ""
+    listed = " or ".join(repr(name) for name in sorted(candidates))
+    return (
+        f"is it {listed} under another name? As it stands, the old pods are deleted and new ones are made; "
+        f"`formerly: {min(candidates)}` keeps them"
+    )
+
+
+def _alike(new: Copies, old: Copies) -> bool:
+    """Tell whether two workloads run the same images in one Deployment of the same namespace."""
+    one, other = _objects(new), _objects(old)
+    return len(one) == len(other) == 1 and _likeness(one[0]) == _likeness(other[0]) and bool(_likeness(one[0])[2])
+
+
+def _likeness(obj: Object) -> tuple[str, str, tuple[str, ...]]:
+    template = (obj.get("spec") or {}).get("template") or {} if isinstance(obj.get("spec"), dict) else {}
+    containers = (template.get("spec") or {}).get("containers") or [] if isinstance(template, dict) else []
+    named = [str(c.get("image")) for c in containers if isinstance(c, dict)]
+    images = tuple(sorted(image.rpartition(":")[0] or image for image in named))
+    return str(obj["kind"]), str(obj["metadata"].get("namespace")), images
+
+
+def _objects(copies: Copies) -> list[Object]:
+    """Return one copy of each object."""
+    return list({identity(obj): obj for objects in copies.values() for obj in objects}.values())
+
+
+def _identities(copies: Copies) -> set[Identity]:
+    return {identity(obj) for objects in copies.values() for obj in objects}
+
+
+def _without(copies: Copies, keys: set[Identity]) -> Copies:
+    return {cluster: [o for o in objects if identity(o) not in keys] for cluster, objects in copies.items()}
+
+
+def _text(key: Identity) -> str:
+    _, kind, namespace, name = key
+    return f"{kind} {namespace}/{name}" if namespace else f"{kind} {name}"
+
+
+def adds_words(rules: list[Object]) -> bool:
+    """Tell whether override rules differ from themselves applied twice: they add words, or elements of a list."""
+    for rule in rules:
+        overriders = rule.get("overriders") or {}
+        if overriders.get("commandOverrider") or overriders.get("argsOverrider"):
+            return True
+        steps = overriders.get("plaintext") or []
+        if any(
+            s.get("operator") == "remove" or str(s.get("path")).rpartition("/")[2].strip("-0123456789") == ""
+            for s in steps
+        ):
+            return True
+    return False
+
+
+def in_one_version(old: list[Object], new: list[Object]) -> list[Object]:
+    """Return old objects under the references that they have now, so that another version is a change of a field."""
+    now = {identity(obj): ref_of(obj).api_version for obj in new}
+    return [{**obj, "apiVersion": now.get(identity(obj), obj["apiVersion"])} for obj in old]

@@ -1,0 +1,53 @@
+"""Which kinds the control plane and the members serve, by Karmada's own word.
+
+Karmada's scheduler leaves a cluster out whose `status.apiEnablements` lack the kind of the object, and doesn't come
+back to the binding when they change. So custom objects are declared once every chosen cluster has their kind.
+"""
+
+from __future__ import annotations
+
+from flotilla.karmada.api import CLUSTER_API
+from flotilla.karmada.placement import matches
+from flotilla.karmada.rollout import facts_of
+from flotilla.kube.connection import Connection, KindNotServed
+from flotilla.kube.objects import Object, is_true
+
+Served = tuple[str, str]
+"""An apiVersion and a kind."""
+
+
+def missing_kinds(connection: Connection, kinds: list[Served], affinity: Object) -> list[str]:
+    """Say where kinds aren't served yet; nothing where all of them are.
+
+    Args:
+        connection: to the control plane.
+        kinds: what is to be served.
+        affinity: Karmada's ClusterAffinity; the clusters that it chooses have to serve them, too.
+
+    Raises:
+        ClusterError: the control plane could not be asked.
+    """
+    missing = []
+    for api_version, kind in kinds:
+        try:
+            connection.resource(api_version, kind)
+        except KindNotServed:
+            missing.append(f"Karmada's API server: no {kind} in {api_version}")
+    for cluster in connection.list(CLUSTER_API, "Cluster"):
+        if not matches(facts_of(cluster), affinity) or not is_true(cluster, "Ready"):
+            continue  # a cluster that is away keeps nobody else waiting: the rollout says that it is
+        enabled = _enabled(cluster)
+        missing += [
+            f"{cluster['metadata']['name']}: no {kind} in {api_version}"
+            for api_version, kind in kinds
+            if (api_version, kind) not in enabled
+        ]
+    return missing
+
+
+def _enabled(cluster: Object) -> set[Served]:
+    return {
+        (str(group.get("groupVersion")), str(resource.get("kind")))
+        for group in (cluster.get("status") or {}).get("apiEnablements") or []
+        for resource in group.get("resources") or []
+    }

@@ -1,0 +1,223 @@
+"""Tells the API's answers from anything else that comes over the wire: pages, redirects, halves, another JSON.
+
+What is read here was written by somebody else: texts are shortened and freed of control characters before they get
+into a message.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from html import unescape
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlsplit
+
+LARGEST_ANSWER = 256 * 2**20
+"""Bytes, decompressed. Lists are read 500 objects a page, and etcd keeps no object above 1.5 MiB."""
+
+# An API server writes these as a Status object only; a proxy or a firewall before it writes its own text.
+_ALWAYS_A_STATUS = frozenset({401, 403, 404, 409, 410, 422})
+# What Go's HTTP server says of a path that nothing serves: a group or version that the API server doesn't know.
+_NO_SUCH_PATH = "404 page not found"
+_SHOWN = 100
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A whole answer: its headers in lower case, its body decompressed."""
+
+    status: int
+    body: bytes
+    headers: dict[str, str] = field(default_factory=dict)
+    phrase: str = ""
+
+    @property
+    def redirect(self) -> bool:
+        """It sends the client elsewhere."""
+        return HTTPStatus.MULTIPLE_CHOICES <= self.status < HTTPStatus.BAD_REQUEST
+
+    @property
+    def refused(self) -> bool:
+        """It is an error's answer."""
+        return self.status >= HTTPStatus.BAD_REQUEST
+
+
+class Strange(Exception):
+    """An answer that no API server gives; the text says what it is."""
+
+    def __init__(self, what: str, *, again: bool = False) -> None:
+        """Take what it is, and whether another attempt may get a whole one."""
+        super().__init__(what)
+        self.again = again
+
+
+def document(answer: Answer) -> dict[str, Any]:
+    """Return the JSON object of an answer that isn't a refusal.
+
+    Raises:
+        Strange: it is none.
+    """
+    text = _text(answer.body)
+    page = page_title(text)
+    if page is not None:
+        raise Strange(page)
+    if not text.strip():
+        raise Strange("nothing", again=True)
+    try:
+        found = json.loads(text)
+    except RecursionError:
+        raise Strange("JSON that is nested too deeply") from None
+    except ValueError as error:
+        if text.lstrip()[:1] in "{[":
+            position = getattr(error, "pos", 0)
+            raise Strange(f"JSON that breaks off or is damaged at character {position}", again=True) from None
+        raise Strange(f"a text that is not JSON: {shortened(text)!r}", again=True) from None
+    return an_object(found)
+
+
+def refusal(answer: Answer) -> dict[str, Any]:
+    """Return an error's Status object; `message` alone for a plain text of the API server's.
+
+    Raises:
+        Strange: somebody else wrote it.
+        LookupError: the API server serves nothing at the path.
+    """
+    try:
+        text = _text(answer.body)
+    except Strange:
+        text = ""
+    page = page_title(text)
+    if page is not None:
+        raise Strange(page)
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    if isinstance(found, dict) and found.get("kind") == "Status":
+        return found
+    if text.strip() == _NO_SUCH_PATH and answer.status == HTTPStatus.NOT_FOUND:
+        raise LookupError(_NO_SUCH_PATH)
+    if not text.strip():
+        raise Strange("nothing but the status")
+    if answer.status in _ALWAYS_A_STATUS or text.lstrip()[:1] in "{[":
+        raise Strange(f"a text that is not the API's: {shortened(text)!r}")
+    return {"message": shortened(text, 300)}
+
+
+def refuse_redirect(answer: Answer) -> None:
+    """Let an answer pass that is no redirect.
+
+    Raises:
+        Strange: it is one; the text says where it leads, without the query, which may identify a session.
+    """
+    if not answer.redirect:
+        return
+    location = answer.headers.get("location", "")
+    try:
+        where = urlsplit(location)
+        plain = f"{where.scheme}://{where.hostname}{where.path}" if where.hostname else where.path
+    except ValueError:
+        plain = ""
+    raise Strange(f"a redirect to {shortened(plain)}" if plain else "a redirect to nowhere")
+
+
+def page_title(text: str) -> str | None:
+    """Return what an HTML page calls itself, as a message says it; None for other texts."""
+    start = text.lstrip("\ufeff \t\r\n")[:200].lower()
+    if not re.match(r"<(!doctype html|html|head|body|!--|script|title|\?xml)", start):
+        return None
+    title = re.search(r"<title[^>]*>(.{1,500}?)</title", text[:20_000], re.IGNORECASE | re.DOTALL)
+    name = shortened(unescape(title[1])) if title else ""
+    return f"an HTML page, {name!r}" if name else "an HTML page"
+
+
+def shortened(text: str, length: int = _SHOWN) -> str:
+    """Return a text on one line, without control characters, cut to a length."""
+    plain = " ".join("".join(c if c.isprintable() else " " for c in text[: length * 4]).split())
+    return plain if len(plain) <= length else plain[: length - 1] + "…"
+
+
+# -- shapes -----------------------------------------------------------------------------------------
+
+
+def an_object(found: Any, kind: str = "", name: str = "") -> dict[str, Any]:
+    """Return an answer that is an object, of a kind and with a name where they are given.
+
+    Raises:
+        Strange: it isn't.
+    """
+    if not isinstance(found, dict):
+        what = "a list" if isinstance(found, list) else "a single value"
+        raise Strange(f"JSON that is {what} where an object was asked for")
+    if kind and found.get("kind") != kind:
+        raise Strange(f"JSON that is no {kind}" + _kind_of(found))
+    if name:
+        meta = found.get("metadata")
+        if not isinstance(meta, dict) or meta.get("name") != name:
+            raise Strange(f"{kind or 'an object'} without the name {name!r} that was asked for")
+    return found
+
+
+def a_list(found: Any, kind: str) -> list[dict[str, Any]]:
+    """Return the items of an answer that is a list of a kind; each has a name.
+
+    Raises:
+        Strange: it isn't one.
+    """
+    listed = an_object(found)
+    items = listed.get("items", ())
+    if not isinstance(items, list | None) or str(listed.get("kind", "List"))[-4:] != "List":
+        raise Strange(f"JSON that is no list of {kind}s" + _kind_of(listed))
+    if not isinstance(listed.get("metadata") or {}, dict):
+        raise Strange(f"a list of {kind}s whose metadata is no object")
+    for item in items or []:
+        meta = item.get("metadata") if isinstance(item, dict) else None
+        if not isinstance(meta, dict) or not isinstance(meta.get("name"), str):
+            raise Strange(f"a list of {kind}s with an entry that has no name")
+    return items or []
+
+
+def entries(found: Any, key: str, wanted: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Return the entries of a discovery document, each with the texts that are wanted.
+
+    Raises:
+        Strange: it is no such document.
+    """
+    listed = an_object(found).get(key, ())
+    if not isinstance(listed, list | None):
+        raise Strange(f"JSON that has no list {key!r}" + _kind_of(found))
+    for entry in listed or []:
+        if not isinstance(entry, dict) or not all(isinstance(entry.get(name), str) for name in wanted):
+            raise Strange(f"a list {key!r} with an entry that has no {' or no '.join(wanted)}")
+    return listed or []
+
+
+def an_event(line: bytes) -> dict[str, Any]:
+    """Return one event of a watch: `type` and `object`, which has metadata, or is a Status where the type is ERROR.
+
+    Raises:
+        Strange: the line is no event.
+    """
+    event = document(Answer(200, line))
+    kind, obj = event.get("type"), event.get("object")
+    if not isinstance(kind, str) or not isinstance(obj, dict):
+        raise Strange("JSON that is no event of a watch" + _kind_of(event))
+    meta = obj.get("metadata")
+    if kind != "ERROR" and not isinstance(meta, dict):
+        raise Strange("an event of a watch whose object has no metadata")
+    if kind not in ("ERROR", "BOOKMARK") and not isinstance((meta or {}).get("name"), str):
+        raise Strange("an event of a watch whose object has no name")
+    return event
+
+
+def _kind_of(found: dict[str, Any]) -> str:
+    return f" (its kind is {shortened(str(found['kind']))!r})" if found.get("kind") else ""
+
+
+def _text(body: bytes) -> str:
+    try:
+        return body.decode("utf-8")
+    except UnicodeDecodeError:
+        raise Strange("bytes that are not UTF-8", again=True) from None

@@ -1,0 +1,158 @@
+"""Credentials that a program gives: a kubeconfig's exec plugin, run with a bound on its time and on what it says.
+
+The protocol is client.authentication.k8s.io (v1 and v1beta1). The `kubernetes` package runs plugins without a bound,
+and goes on without credentials where one fails.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from dataclasses import dataclass
+from typing import IO, Any
+
+from flotilla.kube.answers import shortened
+
+EXEC_SECONDS = 30.0
+"""How long a plugin may take."""
+_LARGEST_OUTPUT = 2**20
+# The stack's own secrets are no plugin's business.
+_KEPT_BACK = ("PULUMI_CONFIG",)
+
+
+class PluginError(Exception):
+    """A plugin that gave no credentials; the text says why, without what it printed to standard output."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a plugin gave."""
+
+    token: str = ""
+    certificate: str = ""
+    """PEM."""
+    key: str = ""
+    """PEM."""
+    expires: float | None = None
+    """Seconds of the epoch; None where it doesn't say."""
+
+    def expired(self) -> bool:
+        """Tell whether it has to be asked again."""
+        return self.expires is not None and self.expires <= time.time() + 10
+
+
+def run_plugin(config: dict[str, Any], cluster: dict[str, Any], *, seconds: float = EXEC_SECONDS) -> Given:
+    """Run a kubeconfig's exec plugin.
+
+    Args:
+        config: the user's `exec` section.
+        cluster: the cluster's section, which the plugin gets where it asks for it (`provideClusterInfo`).
+        seconds: how long it may take; then its whole process group is ended.
+
+    Raises:
+        PluginError: it can't be started, fails, takes too long, or doesn't print an ExecCredential.
+    """
+    command = config.get("command")
+    if not isinstance(command, str) or not command:
+        raise PluginError("its exec section names no command")
+    try:
+        arguments = [command, *(str(part) for part in config.get("args") or [])]
+        environment = _environment(config, cluster)
+        output = _output(arguments, environment, seconds)
+    except OSError as error:
+        hint = f" ({shortened(str(config['installHint']), 200)})" if config.get("installHint") else ""
+        raise PluginError(f"{command} can't be started: {error.strerror or error}{hint}") from None
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise PluginError("its exec section is malformed") from None
+    return _given(command, output, str(config.get("apiVersion") or ""))
+
+
+def _environment(config: dict[str, Any], cluster: dict[str, Any]) -> dict[str, str]:
+    plain = {key: value for key, value in os.environ.items() if not key.startswith(_KEPT_BACK)}
+    wanted = {str(entry["name"]): str(entry.get("value") or "") for entry in config.get("env") or []}
+    spec: dict[str, Any] = {"interactive": False}
+    if config.get("provideClusterInfo"):
+        spec["cluster"] = {key: value for key, value in cluster.items() if key != "extensions"}
+        for extension in cluster.get("extensions") or []:
+            if extension.get("name") == "client.authentication.k8s.io/exec":
+                spec["cluster"]["config"] = extension.get("extension")
+    info = {"apiVersion": config.get("apiVersion"), "kind": "ExecCredential", "spec": spec}
+    return {**plain, **wanted, "KUBERNETES_EXEC_INFO": json.dumps(info)}
+
+
+def _output(arguments: list[str], environment: dict[str, str], seconds: float) -> bytes:
+    process = subprocess.Popen(
+        arguments,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    said: dict[str, bytes] = {}
+    readers = [
+        threading.Thread(target=_read, args=(said, name, stream), daemon=True)
+        for name, stream in (("out", process.stdout), ("err", process.stderr))
+    ]
+    for reader in readers:
+        reader.start()
+    end = time.monotonic() + seconds
+    try:
+        for reader in readers:
+            reader.join(max(0.0, end - time.monotonic()))
+        late = any(reader.is_alive() for reader in readers)
+        if not late:
+            process.wait(max(0.1, end - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        late = True
+    finally:
+        with contextlib.suppress(OSError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    if len(said.get("out", b"")) > _LARGEST_OUTPUT:
+        raise PluginError(f"{arguments[0]} printed more than {_LARGEST_OUTPUT} bytes")
+    if late:
+        raise PluginError(f"{arguments[0]} did not end within {seconds:.0f} s")
+    if process.returncode:
+        lines = said.get("err", b"").decode("utf-8", "replace").strip().splitlines()
+        why = f": {shortened(lines[-1], 200)}" if lines else ""
+        raise PluginError(f"{arguments[0]} failed with exit code {process.returncode}{why}")
+    return said.get("out", b"")
+
+
+def _read(said: dict[str, bytes], name: str, stream: IO[bytes] | None) -> None:
+    if stream is not None:
+        with contextlib.suppress(OSError, ValueError), stream:
+            said[name] = stream.read(_LARGEST_OUTPUT + 1)
+
+
+def _given(command: str, output: bytes, version: str) -> Given:
+    try:
+        found = json.loads(output)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict) or found.get("kind") != "ExecCredential":
+        raise PluginError(f"{command} printed no ExecCredential")
+    if found.get("apiVersion") != version:
+        theirs = shortened(str(found.get("apiVersion")))
+        raise PluginError(f"{command} answered in {theirs}; the kubeconfig asks for {version}")
+    status = found.get("status")
+    status = status if isinstance(status, dict) else {}
+    texts = {key: status.get(key) or "" for key in ("token", "clientCertificateData", "clientKeyData")}
+    token, certificate, key = (value if isinstance(value, str) else "" for value in texts.values())
+    if not token and not (certificate and key):
+        raise PluginError(f"{command} gave neither a token nor a client certificate with its key")
+    return Given(token, certificate, key, _time(status.get("expirationTimestamp")))
+
+
+def _time(text: Any) -> float | None:
+    try:
+        return dt.datetime.fromisoformat(str(text)).timestamp() if text else None
+    except ValueError:
+        return None

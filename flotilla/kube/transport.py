@@ -1,0 +1,153 @@
+"""What a blocking connection and those derived from it share: sockets, TLS settings, and who the user is."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ssl
+import threading
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import urllib3
+from kubernetes.client import Configuration
+from kubernetes.config import ConfigException, new_client_from_config_dict
+
+from flotilla.errors import ClusterError
+from flotilla.kube.answers import shortened
+from flotilla.kube.credentials import Credentials
+from flotilla.kube.objects import Object
+
+# The package keeps certificates in temporary files that all clients share, without a lock of its own.
+MAKING = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A pool of sockets to one server."""
+
+    pool: Any
+    """urllib3.PoolManager, or a ProxyManager."""
+    host: str
+    settings: Configuration
+
+
+class Transport:
+    """Made when it is needed first. Safe to use from many threads."""
+
+    def __init__(self, document: Object, name: str, concurrency: int) -> None:
+        """Take a kubeconfig of one context; nothing of it is read yet."""
+        self._credentials = Credentials(document, name)
+        self._concurrency = concurrency
+        self._lock = threading.Lock()
+        self._opened: Opened | None = None
+
+    def opened(self, name: str) -> Opened:
+        """Return the sockets.
+
+        Raises:
+            ClusterError: the kubeconfig can't be used.
+        """
+        with self._lock:
+            if self._opened is None:
+                self._opened = self._open(name)
+            return self._opened
+
+    def headers(self, name: str) -> dict[str, str]:
+        """Return the headers that identify the user, as they are now.
+
+        Raises:
+            ClusterError: there are none to be had, or they can't be sent.
+        """
+        own = self._credentials.headers()
+        if own is not None:
+            return own
+        settings = self.opened(name).settings
+        try:
+            found = settings.auth_settings().values()  # runs what renews an auth provider's token
+        except Exception as error:  # noqa: BLE001 - whatever a provider of credentials raises is this cluster's error
+            raise unusable(name, error) from None
+        return {entry["key"]: entry["value"] for entry in found if entry["in"] == "header" and entry["value"]}
+
+    @property
+    def renewable(self) -> bool:
+        """A plugin can be asked for other credentials."""
+        return self._credentials.runs_a_plugin
+
+    def renew(self) -> None:
+        """Ask the plugin again before the next request; it may give another certificate."""
+        if self._credentials.renewed():
+            with self._lock:
+                self._opened = None
+
+    def _open(self, name: str) -> Opened:
+        plain = self._credentials.plain()
+        check_values(plain, name)
+        settings = Configuration()
+        settings.connection_pool_maxsize = self._concurrency
+        settings.retries = False
+        try:
+            with MAKING:
+                client = new_client_from_config_dict(plain, client_configuration=settings, persist_config=False)
+            pool, host = client.rest_client.pool_manager, str(client.configuration.host).rstrip("/")
+        except Exception as error:  # noqa: BLE001 - the package raises of every kind for values that it doesn't expect
+            raise unusable(name, error) from None
+        return Opened(pool, host, client.configuration)
+
+
+def check_values(document: Object, name: str) -> None:
+    """Look whether a kubeconfig's addresses and inline certificates can be read: later the error would say less.
+
+    Raises:
+        ClusterError: one can't.
+    """
+    cluster, user = document["clusters"][0]["cluster"] or {}, document["users"][0]["user"] or {}
+    for key, schemes in (("server", ("https", "http")), ("proxy-url", ("https", "http", "socks5", "socks5h"))):
+        if (key == "server" or cluster.get(key)) and not _is_address(cluster.get(key), schemes):
+            raise unusable(name, f"its {key} is no {schemes[0]}:// address")
+    authority = _decoded(cluster, "certificate-authority-data", name)
+    if authority:
+        try:
+            ssl.create_default_context(cadata=authority.decode("ascii"))
+        except (ssl.SSLError, ValueError):
+            raise unusable(name, "its certificate-authority-data is no PEM certificate") from None
+    for part in ("client-certificate-data", "client-key-data"):
+        content = _decoded(user, part, name)
+        if content and b"-----BEGIN" not in content:
+            raise unusable(name, f"its {part} is not PEM")
+
+
+def unusable(name: str, error: BaseException | str) -> ClusterError:
+    """Return the error for a kubeconfig that nothing can be sent with."""
+    text = error if isinstance(error, str) else _reason(error)
+    found = ClusterError(f"{name}: the kubeconfig can't be used: {text}")
+    found.nothing_done = found.whole_cluster = True
+    return found
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, ConfigException | urllib3.exceptions.HTTPError):
+        return shortened(str(error), 200)
+    if isinstance(error, OSError):
+        return shortened(error.strerror or type(error).__name__, 200)
+    return f"a value in it has a form that is not expected ({type(error).__name__})"
+
+
+def _is_address(value: Any, schemes: tuple[str, ...]) -> bool:
+    try:
+        where = urlsplit(value)
+        return value.isprintable() and where.scheme in schemes and bool(where.hostname) and where.port != 0
+    except (ValueError, TypeError, AttributeError):
+        return False
+
+
+def _decoded(section: Object, key: str, name: str) -> bytes:
+    value = section.get(key)
+    if not value:
+        return b""
+    try:
+        plain = value if isinstance(value, bytes) else "".join(str(value).split()).encode("ascii")
+        return base64.b64decode(plain, validate=True)
+    except (binascii.Error, ValueError):
+        raise unusable(name, f"its {key} is not base64") from None

@@ -1,0 +1,85 @@
+"""Who owns an object's fields, read from `metadata.managedFields`, and which of them a stack may take over.
+
+Pulumi's provider creates objects without server-side apply since 4.29: what it created is owned by a manager of its
+own, `pulumi-kubernetes` with the operation Update. Server-side apply counts that as somebody else, so that it refuses
+a change of these fields, and doesn't remove those that the program has dropped. They become the stack's before an
+object is updated (docs/decisions/creation-and-ownership.md).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flotilla.kube.objects import Object
+from flotilla.kube.wire import ApiError
+
+_CREATORS = ("pulumi-kubernetes", "pulumi-resource-kubernetes")
+"""Managers of what Pulumi's provider creates, by the beginnings of their names; their operation is Update."""
+
+_PEOPLE = ("kubectl", "before-first-apply")
+"""Managers whose fields an update takes over where they are in its way, as Pulumi's provider does."""
+
+_CONFLICT = "FieldManagerConflict"
+
+
+def managers(obj: Object) -> set[str]:
+    """Return the names of all managers that own a field."""
+    return {str(entry.get("manager")) for entry in _entries(obj)}
+
+
+def field_conflicts(error: ApiError) -> set[str]:
+    """Return the managers that own fields which an apply would change; empty where that isn't what was refused."""
+    causes = error.details.get("causes") or []
+    texts = [str(cause.get("message")) for cause in causes if cause.get("reason") == _CONFLICT]
+    return {text.partition('"')[2].partition('"')[0] for text in texts}
+
+
+def gives_way(manager: str) -> bool:
+    """Tell whether a manager's fields are taken over where they are in the way of an update."""
+    return manager.startswith((*_CREATORS, *_PEOPLE))
+
+
+def is_created_without_apply(obj: Object) -> bool:
+    """Tell whether fields of an object belong to the manager that created it for Pulumi, without server-side apply."""
+    return any(_is_creation(entry) for entry in _entries(obj))
+
+
+def transferred(obj: Object, manager: str) -> list[Object] | None:
+    """Return `managedFields` in which the fields of the creation belong to `manager`; None where nothing changes."""
+    moved = [entry for entry in _entries(obj) if _is_creation(entry)]
+    if not moved:
+        return None
+    own = [entry for entry in _entries(obj) if _is_own(entry, manager)]
+    fields: Object = {}
+    for entry in (*own, *moved):
+        fields = union(fields, entry.get("fieldsV1") or {}) if fields else dict(entry.get("fieldsV1") or {})
+    kept = [entry for entry in _entries(obj) if entry not in moved and entry not in own]
+    return [{**(own or moved)[0], "manager": manager, "operation": "Apply", "fieldsV1": fields}, *kept]
+
+
+def union(one: Object, other: Object) -> Object:
+    """Return the union of two sets of fields in the form of `fieldsV1`.
+
+    An empty map is a field that is owned itself. In a map that isn't empty, `.` says the same of the field, besides
+    those below it.
+    """
+    if not one and not other:
+        return {}
+    one, other = one or {".": {}}, other or {".": {}}
+    return {
+        key: union(one[key], other[key]) if key in one and key in other else one.get(key, other.get(key))
+        for key in {**one, **other}
+    }
+
+
+def _entries(obj: Object) -> list[Any]:
+    return obj["metadata"].get("managedFields") or []
+
+
+def _is_creation(entry: Object) -> bool:
+    named = str(entry.get("manager")).startswith(_CREATORS)
+    return named and entry.get("operation") == "Update" and not entry.get("subresource")
+
+
+def _is_own(entry: Object, manager: str) -> bool:
+    return entry.get("manager") == manager and entry.get("operation") == "Apply" and not entry.get("subresource")

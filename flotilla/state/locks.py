@@ -1,0 +1,230 @@
+"""Locks of a stack: who has one, whether that process still runs, and taking one over.
+
+The files are those of Pulumi's self-managed backend (pkg/backend/diy/lock.go of 3.259): a JSON file each, which the CLI
+reads and writes as well. Fields that the CLI doesn't know say which process it was, so that a number that was given to
+another program later is not taken for it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import getpass
+import json
+import os
+import socket
+import time
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from flotilla.errors import EngineError
+from flotilla.files import write_whole
+
+_PROC = Path("/proc")
+_STATE_FIELD = 0
+_START_FIELD = 19
+"""Of what follows the command's name in /proc/PID/stat: the state, and the start in clock ticks since the boot."""
+
+
+class Holder(StrEnum):
+    """Whether the process that has a lock still runs."""
+
+    LIVE = "live"
+    GONE = "gone"
+    UNKNOWN = "unknown"
+    """It ran on another host, or in another container of this one, or the lock doesn't say."""
+
+
+@dataclass(frozen=True)
+class Lock:
+    """A lock file, as far as it can be read."""
+
+    file: Path
+    pid: int = 0
+    user: str = ""
+    host: str = ""
+    since: str = ""
+    """RFC 3339."""
+    started: str = ""
+    """When the process started, in clock ticks since the host's boot; empty where the lock doesn't say."""
+    boot: str = ""
+    """The host's boot."""
+    namespace: str = ""
+    """The namespace in which the process has its number."""
+    problem: str = ""
+    """Why the file can't be read; empty where it can."""
+
+    @classmethod
+    def read(cls, file: Path) -> Lock:
+        """Read a lock file; one that can't be read says so.
+
+        Raises:
+            FileNotFoundError: its process has released it.
+        """
+        content = b""
+        try:
+            content = file.read_bytes()
+            body = json.loads(content)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            return cls(file, problem=str(error.strerror))
+        except (ValueError, RecursionError):
+            return cls(file, problem="it is not JSON" if content else "it is empty")
+        pid = body.get("pid") if isinstance(body, dict) else None
+        if not isinstance(pid, int) or isinstance(pid, bool) or pid <= 0:
+            return cls(file, problem="it names no process")
+        process = body.get("process")
+        known: dict[str, Any] = process if isinstance(process, dict) else {}
+        return cls(
+            file,
+            pid,
+            str(body.get("username", "")),
+            str(body.get("hostname", "")),
+            str(body.get("timestamp", "")),
+            str(known.get("started", "")),
+            str(known.get("boot", "")),
+            str(known.get("namespace", "")),
+        )
+
+    @property
+    def holder(self) -> Holder:
+        """Whether its process still runs."""
+        if self.problem or self.host != socket.gethostname():
+            return Holder.UNKNOWN
+        if self.boot and self.boot != _boot():
+            return Holder.GONE
+        if self.namespace and self.namespace != _namespace():
+            return Holder.UNKNOWN
+        if not _alive(self.pid):
+            return Holder.GONE
+        return Holder.GONE if self.started and self.started != _started(self.pid) else Holder.LIVE
+
+    @property
+    def seconds(self) -> float:
+        """How long it has been there, in seconds."""
+        try:
+            since = dt.datetime.fromisoformat(self.since).timestamp()
+        except ValueError:
+            since = self.file.stat().st_mtime if self.file.exists() else time.time()
+        return max(0.0, time.time() - since)
+
+    @property
+    def text(self) -> str:
+        """Who has it, since when and for how long, in words."""
+        if self.problem:
+            return f"a lock file that doesn't say whose it is ({self.file}: {self.problem})"
+        since = f"since {self.since} " if self.since else ""
+        return f"process {self.pid} of {self.user or 'an unknown user'} on {self.host} {since}({age(self.seconds)})"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the lock for machines."""
+        return {
+            "file": str(self.file),
+            "pid": self.pid,
+            "user": self.user,
+            "host": self.host,
+            "since": self.since,
+            "seconds": round(self.seconds, 1),
+            "holder": str(self.holder),
+            "problem": self.problem,
+        }
+
+    def remove(self) -> None:
+        """Remove the file, with the checksum that the CLI's store keeps beside it."""
+        for name in (self.file.name, f"{self.file.name}.attrs"):
+            self.file.with_name(name).unlink(missing_ok=True)
+
+
+def found_in(folder: Path) -> list[Lock]:
+    """Return the locks in a folder, without those that are released meanwhile."""
+    found = []
+    for file in sorted(folder.glob("*.json")):
+        with suppress(FileNotFoundError):
+            found.append(Lock.read(file))
+    return found
+
+
+def write_lock(folder: Path) -> Path:
+    """Write this process's lock into a folder, and return its file.
+
+    Raises:
+        OSError: it can't be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{uuid.uuid4()}.json"
+    body = {
+        "pid": os.getpid(),
+        "username": user_name(),
+        "hostname": socket.gethostname(),
+        "timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "process": {"started": _started(os.getpid()), "boot": _boot(), "namespace": _namespace()},
+    }
+    write_whole(file, json.dumps(body), mode=0o644)
+    return file
+
+
+def refusal(lock: Lock, stack: str) -> EngineError:
+    """Return the error of a run that met a lock."""
+    return EngineError(
+        f"stack {stack} is locked by {lock.text}; nothing was changed",
+        hint="wait until it is done; if it can't be running any more, "
+        f"`flotilla state unlock -s {stack}` breaks the lock",
+    )
+
+
+def age(seconds: float) -> str:
+    """Return a duration in words, in its largest unit."""
+    for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= size:
+            number = int(seconds // size)
+            return f"{number} {unit}{'s' if number > 1 else ''} ago"
+    return f"{int(seconds)} s ago"
+
+
+def user_name() -> str:
+    """Return who runs this process; its number where it has no name, as in many containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return _stat(pid)[_STATE_FIELD : _STATE_FIELD + 1] not in (["Z"], ["X"])  # ended, but nobody has waited for it
+
+
+def _started(pid: int) -> str:
+    fields = _stat(pid)
+    return fields[_START_FIELD] if len(fields) > _START_FIELD else ""
+
+
+def _stat(pid: int) -> list[str]:
+    """Return the fields of /proc/PID/stat after the command's name; none where there is no /proc."""
+    try:
+        return (_PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
+def _boot() -> str:
+    try:
+        return (_PROC / "sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+def _namespace() -> str:
+    try:
+        return str((_PROC / "self/ns/pid").readlink())
+    except OSError:
+        return ""

@@ -1,0 +1,44 @@
+"""Which stacks there are: those that have a state, and those that have only a stack file yet."""
+
+from __future__ import annotations
+
+import re
+
+from flotilla.errors import EngineError
+from flotilla.state.backend import StackFiles
+from flotilla.state.config import Project
+
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
+"""What Pulumi takes as a stack's name; it becomes a part of file names."""
+
+
+def known_stacks(files: StackFiles, project: Project) -> list[str]:
+    """Return the stacks of a project, by their states and by their files."""
+    named = {file.stem.removeprefix("Pulumi.") for file in project.config_folder.glob("Pulumi.*.yaml")}
+    stored = {file.stem for file in files.checkpoint.parent.glob("*.json") if _NAME.fullmatch(file.stem)}
+    return sorted(named | {name for name in stored if not name.startswith(".")})
+
+
+def refuse_unknown(files: StackFiles, project: Project, *, new: bool = False) -> None:
+    """Refuse a stack that has neither a state nor a stack file: its name is mistyped.
+
+    Args:
+        files: where its state would be.
+        project: the project that it would belong to.
+        new: it may be made without a stack file, by a program that is given in its place.
+
+    Raises:
+        EngineError: it isn't there; lists those that are.
+    """
+    if not _NAME.fullmatch(files.stack) or set(files.stack) == {"."}:
+        raise EngineError(
+            f"{files.stack!r} is not a stack's name: letters, digits, '-', '_' and '.', 100 at most",
+            hint="nothing was changed",
+        )
+    if new or files.exists() or project.stack_file(files.stack).exists():
+        return
+    known = ", ".join(known_stacks(files, project)) or "none yet"
+    raise EngineError(
+        f"there is no stack {files.stack}: neither {project.stack_file(files.stack)} nor a state of it exists",
+        hint=f"stacks that exist: {known}; nothing was changed",
+    )

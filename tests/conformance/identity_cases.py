@@ -1,0 +1,90 @@
+"""Programs whose providers are bound to a cluster's identity, which a dynamic resource reads: it becomes another one.
+
+The identity leaves a ConfigMap while it exists, so that the cluster's events show its place in the order.
+"""
+
+import pulumi
+import pulumi_kubernetes as k8s
+from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider
+
+from components.kubernetes_object import KubernetesObject
+from flotilla.kube.connection import connect
+from flotilla.kube.objects import ObjectRef
+from tests.conformance.cases import DESTROY, Act, Case
+from tests.conformance.kubernetes_cases import MUTABLE, Program, config_map
+from tests.conformance.places import Namespace
+
+
+class IdentityProvider(ResourceProvider):
+    """Keeps the ConfigMap `identity`; another `cluster` replaces it, the old one first."""
+
+    serialize_as_secret_always = False
+
+    def create(self, props):
+        mark = config_map(props["cluster"], "identity", namespace=props["namespace"])
+        connect(props["kubeconfig"]).create(mark, field_manager="identity")
+        return CreateResult(id_="identity", outs={**_own(props), "uid": f"uid-of-{props['cluster']}"})
+
+    def diff(self, _id, olds, news):
+        changed = olds.get("cluster") != news.get("cluster")
+        return DiffResult(changes=changed, replaces=["cluster"] if changed else [], delete_before_replace=True)
+
+    def delete(self, _id, props):
+        connect(props["kubeconfig"]).delete(ObjectRef("v1", "ConfigMap", "identity", props["namespace"]))
+
+
+def _own(props):
+    return {key: value for key, value in props.items() if key != "__provider"}
+
+
+class Identity(Resource, module="test", name="Identity"):
+    cluster: pulumi.Output[str]
+    uid: pulumi.Output[str]
+
+    def __init__(self, place: Namespace, cluster: str) -> None:
+        props = {"cluster": cluster, "kubeconfig": place.kubeconfig, "namespace": place.name, "uid": None}
+        super().__init__(IdentityProvider(), "identity", props)
+
+
+def _object(name: str, value: pulumi.Input[str], place: Namespace, **options) -> KubernetesObject:
+    return KubernetesObject(name, config_map(value, name, namespace=place.name), pulumi.ResourceOptions(**options))
+
+
+def _chain(cluster: str, *, known: bool = False) -> Program:
+    """The identity, its provider, and two objects, one after the other."""
+
+    def program(place: Namespace) -> None:
+        identity = Identity(place, cluster)
+        identifier = identity.cluster if known else identity.uid
+        provider = k8s.Provider("cluster", kubeconfig=place.kubeconfig, cluster_identifier=identifier)
+        one = _object("one", "1", place, provider=provider)
+        _object("two", "2", place, provider=provider, depends_on=[one])
+
+    return program
+
+
+def _dependents(cluster: str) -> Program:
+    """Objects of a cluster that stays, in every way in which they can depend on the identity of another."""
+
+    def program(place: Namespace) -> None:
+        identity = Identity(place, cluster)
+        provider = k8s.Provider("other", kubeconfig=place.kubeconfig, cluster_identifier="other", **MUTABLE)
+        follows = _object("follows", identity.uid, place, provider=provider, replace_on_changes=["data.key"])
+        name = follows.metadata.apply(lambda metadata: metadata["name"])
+        _object("deeper", name, place, provider=provider, replace_on_changes=["data.key"])
+        _object("written", identity.uid, place, provider=provider)
+        _object("after", "1", place, provider=provider, depends_on=[identity, follows])
+
+    return program
+
+
+def _becomes(program, **options) -> tuple[Act, ...]:
+    first, second = program("a", **options), program("b", **options)
+    return (Act("up", first), Act("preview", second), Act("up", second), Act("preview", second), DESTROY)
+
+
+CASES = (
+    Case("identity-replaced", _becomes(_chain), ordered=True),
+    Case("identity-replaced-known-before", _becomes(_chain, known=True), ordered=True),
+    Case("identity-replaced-dependents", _becomes(_dependents)),
+)

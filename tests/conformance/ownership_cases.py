@@ -1,0 +1,83 @@
+"""Programs whose objects have other field managers, too: what is taken over, what is refused, what is removed."""
+
+from collections.abc import Callable
+
+from tests.conformance.cases import DESTROY, Act, Case
+from tests.conformance.kubernetes_cases import MUTABLE, applied_by, config_map, deployment, objects
+from tests.conformance.places import Namespace
+
+FORCED = {"enable_patch_force": True}
+UPSERT = {"upsert_existing_objects": True}
+
+
+def _patched_by(manager: str, replicas: int, *, scale: bool = False) -> Callable[[Namespace], None]:
+    """Somebody changes the Deployment's replicas without an apply: as `kubectl edit` and `kubectl scale` do."""
+
+    def act(place: Namespace) -> None:
+        path = f"/apis/apps/v1/namespaces/{place.name}/deployments/web{'/scale' if scale else ''}"
+        place.connection.request(
+            "PATCH",
+            path,
+            doing="changing replicas",
+            query={"fieldManager": manager},
+            body={"spec": {"replicas": replicas}},
+            media="application/merge-patch+json",
+        )
+
+    return act
+
+
+def _without_other() -> dict:
+    return {**config_map(), "data": {"key": "1"}}
+
+
+def _act(verb, *manifests, before=lambda _: None, **options) -> Act:
+    return Act(verb, objects(*manifests, **options), before)
+
+
+def _preview_and_up(*manifests, before=lambda _: None, **options) -> tuple[Act, ...]:
+    return (_act("preview", *manifests, before=before, **options), _act("up", *manifests, **options))
+
+
+CASES = (
+    Case("ownership-applied-by-another-later", (
+        # The second update is the first that meets an object without fields of its creation.
+        _act("up", deployment()), _act("up", deployment(3)),
+        *_preview_and_up(deployment(4), before=applied_by("somebody", deployment(7))), DESTROY,
+    )),
+    Case("ownership-edited", (
+        _act("up", deployment()), *_preview_and_up(deployment(3), before=_patched_by("kubectl-edit", 7)),
+        *_preview_and_up(deployment(4), before=_patched_by("kubectl-edit", 8)), DESTROY,
+    )),
+    Case("ownership-patched-by-another", (
+        _act("up", deployment()), *_preview_and_up(deployment(3), before=_patched_by("controller", 7)),
+        *_preview_and_up(deployment(4), before=_patched_by("controller", 8)), DESTROY,
+    )),
+    Case("ownership-scaled", (
+        _act("up", deployment()), *_preview_and_up(deployment(3), before=_patched_by("kubectl", 7, scale=True)),
+        *_preview_and_up(deployment(4), before=_patched_by("kubectl", 8, scale=True)), DESTROY,
+    )),
+    Case("ownership-forced", (
+        _act("up", deployment(), provider=FORCED),
+        *_preview_and_up(deployment(3), provider=FORCED, before=applied_by("somebody", deployment(7))),
+        *_preview_and_up(deployment(4), provider=FORCED, before=_patched_by("controller", 8)), DESTROY,
+    )),
+    Case("ownership-field-removed", (
+        _act("up", config_map(), provider=MUTABLE), *_preview_and_up(_without_other(), provider=MUTABLE), DESTROY,
+    )),
+    Case("ownership-field-removed-that-another-applies", (
+        _act("up", config_map(), provider=MUTABLE),
+        *_preview_and_up(_without_other(), provider=MUTABLE, before=applied_by("somebody", config_map())), DESTROY,
+    )),
+    Case("ownership-there-already", (
+        *_preview_and_up(config_map(), before=applied_by("somebody", config_map("theirs"))), DESTROY,
+    )),
+    Case("ownership-upsert", (
+        *_preview_and_up(config_map(), provider=UPSERT, before=applied_by("somebody", config_map("theirs"))),
+        *_preview_and_up(config_map(), provider=UPSERT | FORCED), DESTROY,
+    )),
+    Case("ownership-wrong-type", (
+        *_preview_and_up({**config_map(), "data": {"key": 1350}}), _act("up", config_map(), provider=MUTABLE),
+        *_preview_and_up({**config_map(), "data": {"key": 1350}}, provider=MUTABLE), DESTROY,
+    )),
+)  # fmt: skip

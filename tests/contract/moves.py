@@ -1,0 +1,301 @@
+"""What moves stays: renamed workloads, objects that move, versions that change, namespaces and definitions first.
+
+The same cases run on real Karmada (`tests/live`) and on the stand-in (`tests/sandbox`).
+"""
+
+import pytest
+import yaml
+
+from flotilla.kube.connection import KindNotServed
+from flotilla.kube.objects import ObjectRef
+from tests.contract.karmada import eventually
+from tests.contract.main_job import members, run  # noqa: F401 - a fixture of the contract
+
+DEPLOYMENT = ObjectRef("apps/v1", "Deployment", "shop", "default")
+CONFIG = ObjectRef("v1", "ConfigMap", "shop", "default")
+BOTH = ("member1", "member2")
+SHOP = {
+    "apiVersion": "apps/v1",
+    "kind": "Deployment",
+    "metadata": {"name": "shop"},
+    "spec": {
+        "replicas": 2,
+        "selector": {"matchLabels": {"app": "shop"}},
+        "template": {
+            "metadata": {"labels": {"app": "shop"}},
+            "spec": {"containers": [{"name": "shop", "image": "nginx:1.27"}]},
+        },
+    },
+}
+SETTINGS = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "shop"}, "data": {"colour": "red"}}
+
+
+def scaler(version, **spec):
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "shop"}
+    return {
+        "apiVersion": f"autoscaling/{version}",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "shop"},
+        "spec": {"minReplicas": 2, "maxReplicas": 3, "scaleTargetRef": target, **spec},
+    }
+
+
+@pytest.fixture
+def stack(fleet, run):  # noqa: F811
+    """Write files of manifests and the stack that lists them."""
+
+    def write(*workloads):
+        listed = []
+        for name, objects, clusters, more in workloads:
+            file = fleet.project / f"{name}.yaml"
+            file.write_text(yaml.safe_dump_all(objects))
+            entry = {"name": name, "manifests": [str(file)], "placement": {"clusters": list(clusters)}, "timeout": 90}
+            listed.append({**entry, **more})
+        run.write(members(*BOTH), listed)
+
+    return write
+
+
+def workload(name, objects, clusters=BOTH, **more):
+    return name, objects, clusters, more
+
+
+def uids(fleet, *refs):
+    """UIDs of templates and copies, and of the copies' pods: all that a move may not change."""
+    found = {}
+    for cluster in ("karmada", *BOTH):
+        connection = fleet.connection(cluster)
+        for ref in refs:
+            live = connection.find(ref)
+            found[cluster, str(ref)] = live and live["metadata"]["uid"]
+        if cluster != "karmada":
+            pods = connection.list("v1", "Pod", namespace="default")
+            found[cluster, "pods"] = sorted(pod["metadata"]["uid"] for pod in pods)
+    return found
+
+
+def policies(fleet):
+    listed = fleet.connection("karmada").list("policy.karmada.io/v1alpha1", "PropagationPolicy", namespace="default")
+    return sorted(policy["metadata"]["name"] for policy in listed)
+
+
+def settled(run):  # noqa: F811
+    run("preview", "--expect-no-changes")
+    run("preview", "--refresh", "--expect-no-changes")
+
+
+def test_a_renamed_workload_keeps_its_templates_copies_and_pods(fleet, run, stack):  # noqa: F811
+    stack(workload("shop", [SHOP, SETTINGS]))
+    run("up", "--yes")
+    before = uids(fleet, DEPLOYMENT, CONFIG)
+    stack(workload("store", [SHOP, SETTINGS]))
+    plan = run("preview")
+    (store,) = plan["workloads"]
+    assert (store["name"], store["origin"], store["verb"]) == ("store", "formerly shop", "stays")
+    run("up", "--yes")
+    assert uids(fleet, DEPLOYMENT, CONFIG) == before
+    assert policies(fleet) == ["store"]
+    settled(run)
+
+
+def test_a_renamed_workload_takes_another_placement(fleet, run, stack):  # noqa: F811
+    """Until the old policy is gone, at the end, it would claim the templates: the rollout would wait in vain."""
+    stack(workload("shop", [SHOP, SETTINGS], ["member1"]))
+    run("up", "--yes")
+    before = uids(fleet, DEPLOYMENT)
+    stack(workload("store", [SHOP, SETTINGS]))
+    (store,) = run("preview")["workloads"]
+    assert (store["origin"], [c["verb"] for c in store["clusters"]]) == ("formerly shop", ["stays", "new"])
+    run("up", "--yes")
+    after = uids(fleet, DEPLOYMENT)
+    for kept in (("karmada", str(DEPLOYMENT)), ("member1", str(DEPLOYMENT)), ("member1", "pods")):
+        assert after[kept] == before[kept]
+    assert after["member2", str(DEPLOYMENT)]
+    assert policies(fleet) == ["store"]
+    settled(run)
+
+
+def test_a_former_name_that_is_given_changes_nothing_in_karmada(fleet, run, stack):  # noqa: F811
+    """Words that an override adds would be added twice, by the policies of both names."""
+    more = {"overrides": [{"clusters": ["member2"], "args": ["-q"], "container": "shop"}]}
+    stack(workload("shop", [SHOP], **more))
+    run("up", "--yes")
+    before = uids(fleet, DEPLOYMENT)
+    stack(workload("store", [SHOP], **more))
+    assert "formerly: shop" in run("preview")["workloads"][0]["question"]
+    stack(workload("store", [SHOP], formerly="shop", **more))
+    plan = run("preview")
+    assert plan["workloads"][0]["origin"] == "formerly shop"
+    assert plan["objects"] == {}
+    run("up", "--yes")
+    assert uids(fleet, DEPLOYMENT) == before
+    assert policies(fleet) == ["shop"]
+    settled(run)
+
+
+def test_the_short_form_keeps_its_deployment_under_its_former_name(fleet, run):  # noqa: F811
+    shop = {"name": "shop", "image": "nginx:1.27", "replicas": 2, "placement": {"clusters": list(BOTH)}}
+    run.write(members(*BOTH), [shop])
+    run("up", "--yes")
+    before = uids(fleet, DEPLOYMENT)
+    run.write(members(*BOTH), [{**shop, "name": "store"}])
+    store = next(w for w in run("preview")["workloads"] if w["name"] == "store")
+    assert "formerly: shop" in store["question"]
+    run.write(members(*BOTH), [{**shop, "name": "store", "formerly": "shop"}])
+    (store,) = run("preview")["workloads"]
+    assert store["verb"] == "stays"
+    run("up", "--yes")
+    assert uids(fleet, DEPLOYMENT) == before
+    settled(run)
+
+
+def test_an_object_moves_to_another_workload_and_its_placement(fleet, run, stack):  # noqa: F811
+    stack(workload("shop", [SHOP, SETTINGS]))
+    run("up", "--yes")
+    before = uids(fleet, DEPLOYMENT, CONFIG)
+    stack(workload("shop", [SHOP]), workload("settings", [SETTINGS]))
+    plan = {w["name"]: w for w in run("preview")["workloads"]}
+    assert plan["settings"]["origin"] == "takes over ConfigMap default/shop from shop"
+    assert {w["verb"] for w in plan.values()} == {"stays"}
+    run("up", "--yes")
+    assert uids(fleet, DEPLOYMENT, CONFIG) == before
+    settled(run)
+    stack(workload("shop", [SHOP]), workload("settings", [SETTINGS], ["member1"]))
+    run("up", "--yes")
+    after = uids(fleet, DEPLOYMENT, CONFIG)
+    assert after["member1", str(CONFIG)] == before["member1", str(CONFIG)]
+    assert after["member2", str(CONFIG)] is None
+    stack(workload("shop", [SHOP, SETTINGS]))
+    run("up", "--yes")
+    again = uids(fleet, DEPLOYMENT, CONFIG)
+    assert again["member1", str(CONFIG)] == before["member1", str(CONFIG)]
+    assert again["member2", str(CONFIG)]
+
+
+def test_another_version_of_a_group_is_an_update_in_place(fleet, run, stack):  # noqa: F811
+    """A custom kind: Karmada sends Kubernetes' own kinds in one version only."""
+    definition = crd("Gauge", "gauges", ["v1beta1"])
+    gauge = {"apiVersion": "moves.example.org/v1beta1", "kind": "Gauge", "metadata": {"name": "one"}, "spec": {"a": 1}}
+    ref = ObjectRef("moves.example.org/v1", "Gauge", "one", "default")
+    stack(workload("gauges", [definition, gauge]))
+    run("up", "--yes")
+    old = ref._replace(api_version="moves.example.org/v1beta1")
+    before = {name: fleet.connection(name).get(old)["metadata"]["uid"] for name in ("karmada", *BOTH)}
+    newer = crd("Gauge", "gauges", ["v1", "v1beta1"])
+    stack(workload("gauges", [newer, {**gauge, "apiVersion": "moves.example.org/v1"}]))
+    plan = run("preview")
+    assert "apiVersion moves.example.org/v1beta1 → moves.example.org/v1" in str(plan["workloads"])
+    assert "create" not in plan["summary"]
+    assert "delete" not in plan["summary"]
+    run("up", "--yes")
+    assert {name: fleet.connection(name).get(ref)["metadata"]["uid"] for name in ("karmada", *BOTH)} == before
+    settled(run)
+
+
+def crd(kind, plural, versions, *, group="moves.example.org", scope="Namespaced"):
+    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{group}"},
+        "spec": {
+            "group": group,
+            "scope": scope,
+            "names": {"kind": kind, "listKind": f"{kind}List", "plural": plural, "singular": kind.lower()},
+            "versions": [
+                {"name": version, "served": True, "storage": version == versions[-1], "schema": schema}
+                for version in versions
+            ],
+        },
+    }
+
+
+def test_a_namespace_and_what_lives_in_it_are_one_workload(fleet, run, stack):  # noqa: F811
+    """Policies live in the namespace too: it is made first, and is done once every chosen member has it."""
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "moves-ledger"}}
+    stack(workload("ledger", [SETTINGS, namespace], namespace="moves-ledger"))
+    run("up", "--yes")
+    for member in BOTH:
+        assert fleet.connection(member).find(CONFIG._replace(namespace="moves-ledger"))
+    settled(run)
+    run("destroy", "--yes")
+    assert fleet.connection("karmada").find(ObjectRef("v1", "Namespace", "moves-ledger")) is None
+
+
+def test_a_namespace_of_one_workload_is_made_before_the_workload_that_lives_in_it(fleet, run, stack):  # noqa: F811
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "moves-tenant"}}
+    stack(workload("a", [SETTINGS], namespace="moves-tenant"), workload("z", [namespace]))
+    run("up", "--yes")
+    for member in BOTH:
+        assert fleet.connection(member).find(CONFIG._replace(namespace="moves-tenant"))
+    settled(run)
+
+
+def test_a_definition_and_its_objects_are_one_workload(fleet, run, stack):  # noqa: F811
+    """The kind is custom and cluster-scoped, and two of Kubernetes' own stand beside it."""
+    rule = {"apiVersion": "rules.example.org/v1", "kind": "HouseRule", "metadata": {"name": "tags"}, "spec": {"a": 1}}
+    driver = {"apiVersion": "storage.k8s.io/v1", "kind": "CSIDriver", "metadata": {"name": "none.example.org"}}
+    driver["spec"] = {"attachRequired": False}
+    definition = crd("HouseRule", "houserules", ["v1"], group="rules.example.org", scope="Cluster")
+    stack(workload("scopes", [rule, driver, definition]))
+    plan = run("preview")
+    assert "HouseRule tags" in str(plan["workloads"])
+    run("up", "--yes")
+    for member in BOTH:
+        connection = fleet.connection(member)
+        assert connection.find(ObjectRef("rules.example.org/v1", "HouseRule", "tags"))
+        assert connection.find(ObjectRef("storage.k8s.io/v1", "CSIDriver", "none.example.org"))
+    settled(run)
+    run("destroy", "--yes")
+    assert fleet.connection("member1").find(ObjectRef("storage.k8s.io/v1", "CSIDriver", "none.example.org")) is None
+
+
+def test_a_kind_that_only_the_control_plane_knows_has_its_scope(fleet, run, stack):  # noqa: F811
+    """No definition among the manifests: discovery says that the kind has no namespace."""
+    definition = crd("Badge", "badges", ["v1"], group="badges.example.org", scope="Cluster")
+    for name in ("karmada", *BOTH):
+        fleet.connection(name).apply(definition, field_manager="somebody")
+    try:
+        badge = {"apiVersion": "badges.example.org/v1", "kind": "Badge", "metadata": {"name": "gold"}, "spec": {"a": 1}}
+        stack(workload("badges", [badge]))
+        wait_for_kind(fleet, "badges.example.org/v1", "Badge")
+        run("up", "--yes")
+        assert fleet.connection("member1").find(ObjectRef("badges.example.org/v1", "Badge", "gold"))
+        settled(run)
+        run("destroy", "--yes")
+    finally:
+        for name in ("karmada", *BOTH):
+            fleet.connection(name).delete(
+                ObjectRef("apiextensions.k8s.io/v1", "CustomResourceDefinition", "badges.badges.example.org")
+            )
+
+
+def wait_for_kind(fleet, api_version, kind):
+    """Wait until the control plane serves a kind: a definition is taken up a moment after it is made."""
+    connection = fleet.connection("karmada")
+
+    def served():
+        try:
+            return connection.resource(api_version, kind)
+        except KindNotServed:
+            return None
+
+    eventually(served)
+
+
+def test_a_state_with_templates_named_after_their_workload_is_taken_over(fleet, run, stack):  # noqa: F811
+    """States of before name a template `<workload>-<kind>-<name>`: neither a change nor a new object follows."""
+    stack(workload("shop", [SHOP, SETTINGS]))
+    run("up", "--yes")
+    before = uids(fleet, DEPLOYMENT, CONFIG)
+    (state,) = (fleet.project / ".flotilla" / "state").rglob("sandbox.json")
+    text = state.read_text()
+    for name in ("deployment-default/shop", "configmap-default/shop"):
+        assert f"::{name}" in text
+        text = text.replace(f"::{name}", f"::shop-{name.replace('default/', '')}")
+    state.write_text(text)
+    run("preview", "--expect-no-changes")
+    run("up", "--yes")
+    assert "::deployment-default/shop" in state.read_text()
+    assert uids(fleet, DEPLOYMENT, CONFIG) == before
+    settled(run)

@@ -1,0 +1,158 @@
+"""Runs that are asked to end: SIGTERM and SIGHUP as Ctrl-C, a second signal within a second, the state always whole.
+
+Processes without clusters.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.conftest import REPOSITORY
+
+from .signalled import stack
+
+pytestmark = pytest.mark.timeout(120)
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SOON = 3.0
+"""Of which the signal takes a few milliseconds; the machine may be busy."""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "signals")
+    (tmp_path / "Pulumi.yaml").write_text("name: signals\nruntime: python\n")
+    (tmp_path / "files").mkdir()
+    return tmp_path
+
+
+@pytest.fixture
+def begin(folder):
+    """Begin a run and return its process once the slow resource is in flight."""
+    begun = []
+
+    def run(verb, kind):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.sandbox.signalled", verb, str(folder), kind],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd=REPOSITORY,
+        )
+        begun.append(process)
+        assert process.stdout.readline() == "begun\n"
+        return process
+
+    yield run
+    for process in begun:
+        process.kill()
+        process.wait()
+
+
+def ended(process, seconds):
+    """Wait for the end; return how long it took and what was said."""
+    start = time.monotonic()
+    said, _ = process.communicate(timeout=seconds)
+    return time.monotonic() - start, said
+
+
+def names(folder):
+    snapshot = stack(folder, "done").snapshot()
+    return sorted(r.name for r in snapshot.resources if r.type.startswith("pulumi-python:")), snapshot.pending
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+def test_a_signal_ends_waits_writes_the_state_and_releases_the_lock(folder, begin, number):
+    process = begin("up", "waits")
+    process.send_signal(number)
+    _, said = ended(process, SOON)
+    assert process.returncode == 1
+    assert "interrupted; run the same command again to go on from here" in said
+    assert "Traceback" not in said
+    files = stack(folder, "done").files
+    assert list(files.locks.iterdir()) == []
+    assert names(folder)[0] == ["one"]
+    assert stack(folder, "done").up().failures == []
+    assert names(folder) == (["one", "slow"], ())
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+@pytest.mark.parametrize("verb", ["up", "destroy"])
+def test_the_second_signal_ends_within_a_second_whatever_hangs(folder, begin, verb, number):
+    if verb == "destroy":
+        assert stack(folder, "done").up().failures == []
+    process = begin(verb, "hangs")
+    process.send_signal(number)
+    assert "finishing what is in flight" in process.stdout.readline()
+    process.send_signal(number)
+    seconds, said = ended(process, SOON)
+    assert process.returncode == 1
+    assert seconds < 1.5
+    assert "ended at once: the state says what was in flight" in said
+    files = stack(folder, "done").files
+    assert list(files.locks.iterdir()) == []
+    written, pending = names(folder)
+    assert written == (["one"] if verb == "up" else ["one", "slow"])
+    # A dynamic creation leaves nothing that a later run could recognise, so the state does not keep it as begun.
+    begun = [("slow", "deleting")] if verb == "destroy" else []
+    assert [(op.resource.name, op.type) for op in pending] == begun
+    assert stack(folder, "done").up().failures == []
+    assert names(folder) == (["one", "slow"], ())
+
+
+def test_after_sigterm_a_run_that_hangs_ends_by_itself_before_a_ci_system_kills_it(folder, begin):
+    process = begin("up", "hangs")
+    process.send_signal(signal.SIGTERM)
+    seconds, said = ended(process, 10)
+    assert process.returncode == 1
+    assert 7 < seconds < 10
+    assert "ended at once" in said
+    assert list(stack(folder, "done").files.locks.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+def test_a_preview_ends_at_once(folder, begin, number):
+    assert stack(folder, "done").up().failures == []
+    process = begin("preview", "hangs")
+    process.send_signal(number)
+    seconds, said = ended(process, SOON)
+    assert process.returncode == 1
+    assert seconds < 1.5
+    assert said == "interrupted; nothing was changed\n"
+
+
+def test_a_run_under_nohup_survives_its_terminal(folder):
+    process = subprocess.Popen(
+        ["nohup", sys.executable, "-m", "tests.sandbox.signalled", "up", str(folder), "waits"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=REPOSITORY,
+    )
+    try:
+        assert process.stdout.readline() == "begun\n"
+        process.send_signal(signal.SIGHUP)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=1)
+        process.send_signal(signal.SIGTERM)
+        ended(process, SOON)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_killed_runs_lock_is_taken_over_by_the_next(folder, begin):
+    process = begin("up", "hangs")
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    said = []
+    again = stack(folder, "done")
+    again.tell = said.append
+    assert again.up().failures == []
+    assert any(f"taking over the lock of process {process.pid}" in line for line in said)
+    assert names(folder) == (["one", "slow"], ())

@@ -1,0 +1,499 @@
+"""What moves, what comes first, and what is known of kinds: rules and plans, without clusters."""
+
+import json
+import time
+
+import pytest
+import yaml
+
+from flotilla.cli.main import main
+from flotilla.config import ConfigError, parse_fleet
+from flotilla.config.declare import rendered
+from flotilla.config.needs import in_order, known_kinds
+from flotilla.deploy.moves import Side, adds_words, with_moves
+from flotilla.deploy.plan import CLUSTER_TYPE, fleet_plan
+from flotilla.engine.steps import Op, Result, Step
+from flotilla.karmada.handover import hand_over
+from flotilla.karmada.kinds import BUILT_IN, Kinds, defined_kinds, identity, kind_of, other_versions
+from flotilla.karmada.rollout import RolloutCheck
+from flotilla.kube.objects import ref_of
+from flotilla.providers.kubernetes import KubernetesProvider
+from flotilla.state.checkpoint import ResourceState
+from tests.unit.test_components import absolute, run  # noqa: F401 - fixtures
+
+
+def obj(api_version, kind, name, **more):
+    return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name}, **more}
+
+
+CONFIG = obj("v1", "ConfigMap", "common")
+NAMESPACE = obj("v1", "Namespace", "ledger")
+
+
+def crd(group, kind, *, scope="Cluster", versions=("v1",)):
+    return obj(
+        "apiextensions.k8s.io/v1",
+        "CustomResourceDefinition",
+        f"{kind.lower()}s.{group}",
+        spec={
+            "group": group,
+            "scope": scope,
+            "names": {"kind": kind, "plural": f"{kind.lower()}s"},
+            "versions": [{"name": version, "served": True} for version in versions],
+        },
+    )
+
+
+RULES = crd("rules.example.org", "HouseRule")
+RULE = obj("rules.example.org/v1", "HouseRule", "no-latest")
+
+
+@pytest.fixture
+def fleet_of(sections, project):
+    """A fleet of workloads with manifests, each in a file."""
+
+    def fleet_of(**workloads):
+        sections["workloads"] = []
+        for name, (namespace, *objects) in workloads.items():
+            (project / f"{name}.yaml").write_text(yaml.safe_dump_all(objects))
+            sections["workloads"].append(
+                {"name": name, "namespace": namespace, "manifests": [f"{name}.yaml"], "placement": {}}
+            )
+        return parse_fleet(sections, base=project)
+
+    return fleet_of
+
+
+def refused(call):
+    with pytest.raises(ConfigError) as caught:
+        call()
+    return "\n".join(str(problem) for problem in caught.value.problems)
+
+
+# -- kinds ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("api_version", "kind", "cluster_scoped"),
+    [
+        ("storage.k8s.io/v1", "CSIDriver", True),
+        ("flowcontrol.apiserver.k8s.io/v1", "FlowSchema", True),
+        ("admissionregistration.k8s.io/v1beta1", "MutatingAdmissionPolicy", True),
+        ("v1", "Namespace", True),
+        ("v1", "ConfigMap", False),
+        ("auth.example.org/v1", "ClusterRole", False),
+        ("cert-manager.io/v1", "ClusterIssuer", False),
+    ],
+)
+def test_a_kind_is_a_group_and_a_name(api_version, kind, cluster_scoped):
+    """A list by kind alone missed half of Kubernetes' own kinds, and took another group's ClusterRole for RBAC's."""
+    assert BUILT_IN.cluster_scoped(obj(api_version, kind, "x")) is cluster_scoped
+
+
+def test_definitions_tell_scope_and_preferred_version():
+    kinds = defined_kinds([crd("a.example.org", "A", versions=("v1alpha1", "v2", "v1", "v3beta1"))])
+    assert kinds.has_namespace(("a.example.org", "A")) is False
+    assert kinds.preferred_version(("a.example.org", "A")) == "a.example.org/v2"
+    assert kinds.has_namespace(("b.example.org", "A")) is None
+    assert defined_kinds([obj("apiextensions.k8s.io/v1", "CustomResourceDefinition", "x", spec="text")]) == Kinds()
+
+
+def test_an_object_is_the_same_one_in_every_version_of_its_group():
+    one, other = (obj(f"autoscaling/{version}", "HorizontalPodAutoscaler", "x") for version in ("v1", "v2"))
+    assert identity(one) == identity(other)
+    assert "autoscaling/v2" in other_versions("autoscaling/v1")
+    assert other_versions("v1") == []
+
+
+def test_what_renders_offline_knows_the_definitions_of_every_workload(fleet_of, project):
+    fleet = fleet_of(a=("default", RULE), b=("default", RULES))
+    found = [o for o in rendered(fleet, project)["member1"] if kind_of(o) == ("rules.example.org", "HouseRule")]
+    assert "namespace" not in found[0]["metadata"]
+
+
+def test_a_control_plane_that_does_not_answer_stops_no_program(fleet_of, project):
+    """A first preview runs before its control plane is there."""
+    fleet = fleet_of(a=("default", obj("cert-manager.io/v1", "ClusterIssuer", "letsencrypt")))
+    started = time.monotonic()
+    known = known_kinds(fleet, project, (project / "kube.yaml").read_text())
+    assert time.monotonic() - started < 6
+    assert "ClusterIssuer (cert-manager.io) is taken for a namespaced kind" in known.messages[0]
+    assert "gave no answer" in known.messages[0]
+
+
+def test_validate_says_which_kinds_it_knows_nothing_of(sections, project, capsys):
+    (project / "issuer.yaml").write_text(yaml.safe_dump(obj("cert-manager.io/v1", "ClusterIssuer", "letsencrypt")))
+    (project / "Pulumi.yaml").write_text("name: p\nruntime: python\nstackConfigDir: stacks\n")
+    (project / "stacks").mkdir()
+    sections["workloads"] = [{"name": "tls", "manifests": ["issuer.yaml"], "placement": {}}]
+    config = {f"flotilla:{key}": value for key, value in sections.items()}
+    (project / "stacks" / "Pulumi.dev.yaml").write_text(yaml.safe_dump({"config": config}))
+    assert main(["validate", "-C", str(project), "-s", "dev", "--json"]) == 0
+    (note,) = json.loads(capsys.readouterr().out)["notes"]
+    assert "ClusterIssuer (cert-manager.io)" in note
+    assert "has not been asked" in note
+
+
+# -- objects across workloads ---------------------------------------------------------------------
+
+
+def test_two_workloads_that_list_one_object_are_refused_with_both_named(fleet_of):
+    """Taking one of them out deleted the object from under the other."""
+    text = refused(lambda: fleet_of(front=("default", CONFIG), back=("default", CONFIG)))
+    assert "ConfigMap default/common is listed by the workloads 'front' and 'back'" in text
+
+
+def test_another_version_or_namespace_field_does_not_make_it_another_object(fleet_of):
+    scaler = {"kind": "Gauge", "metadata": {"name": "x"}}
+    older, newer = ({"apiVersion": f"g.example.org/{v}", **scaler} for v in ("v1beta1", "v1"))
+    assert "Gauge default/x" in refused(lambda: fleet_of(a=("default", older), b=("default", newer)))
+    role = obj("rbac.authorization.k8s.io/v1", "ClusterRole", "reader")
+    assert "ClusterRole reader" in refused(lambda: fleet_of(a=("one", role), b=("two", role)))
+    fleet_of(a=("one", CONFIG), b=("two", CONFIG))
+
+
+def test_the_short_forms_deployment_counts(sections, project):
+    (project / "web.yaml").write_text(yaml.safe_dump(obj("apps/v1", "Deployment", "nginx", spec={})))
+    sections["workloads"].append({"name": "web", "manifests": ["web.yaml"], "placement": {}})
+    assert "Deployment default/nginx" in refused(lambda: parse_fleet(sections, base=project))
+
+
+@pytest.mark.parametrize(
+    ("manifest", "namespace", "text"),
+    [
+        (obj("policy.karmada.io/v1alpha1", "PropagationPolicy", "web"), "default", "Karmada sends to no member"),
+        (obj("v1", "Namespace", "karmada-cluster"), "default", "Karmada never sends"),
+        (obj("v1", "Namespace", "default"), "default", "Karmada never sends"),
+        (CONFIG, "karmada-cluster", "is in the namespace karmada-cluster"),
+        (CONFIG, "kube-system", "is in the namespace kube-system"),
+        (obj("autoscaling/v1", "HorizontalPodAutoscaler", "x"), "default", "write it in autoscaling/v2"),
+    ],
+)
+def test_what_karmada_never_sends_is_refused(fleet_of, manifest, namespace, text):
+    """`up` waited for it until its timeout: no policy ever claims it."""
+    assert text in refused(lambda: fleet_of(web=(namespace, manifest)))
+
+
+def test_a_version_that_the_definition_does_not_prefer_is_refused(fleet_of):
+    definition = crd("rules.example.org", "HouseRule", versions=("v1", "v2"))
+    assert "write it in rules.example.org/v2" in refused(lambda: fleet_of(a=("default", definition, RULE)))
+
+
+@pytest.mark.parametrize(
+    ("names", "text"),
+    [
+        ([("nginx", "nginx")], "present name"),
+        ([("a", None), ("b", "a")], "is the name of another of the stack's workloads"),
+        ([("a", "x"), ("b", "x")], "is the former name of 'a' too"),
+    ],
+)
+def test_a_former_name_is_one_workloads_only(sections, project, names, text):
+    plain = sections["workloads"][0]
+    sections["workloads"] = [
+        {**plain, "name": name, **({"formerly": former} if former else {})} for name, former in names
+    ]
+    assert text in refused(lambda: parse_fleet(sections, base=project))
+
+
+def test_workloads_that_others_need_come_first(fleet_of, project):
+    fleet = fleet_of(
+        rules=("default", RULE), web=("ledger", CONFIG), spaces=("default", NAMESPACE), kinds=("default", RULES)
+    )
+    order = [(workload.name, [need.what for need in needs]) for workload, needs in in_order(fleet, project)]
+    assert order == [
+        ("spaces", []),
+        ("web", ["namespace/ledger"]),
+        ("kinds", []),
+        ("rules", ["kind/rules.example.org/HouseRule"]),
+    ]
+
+
+def test_workloads_that_need_each_other_are_all_declared(fleet_of, project):
+    fleet = fleet_of(a=("two", obj("v1", "Namespace", "one")), b=("one", obj("v1", "Namespace", "two")))
+    assert [workload.name for workload, _ in in_order(fleet, project)] == ["a", "b"]
+
+
+# -- what is declared -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def declared(run, absolute, project):  # noqa: F811
+    """Run the program on one workload with manifests."""
+
+    def declared(*objects, name="shop", **more):
+        (project / "all.yaml").write_text(yaml.safe_dump_all(objects))
+        entry = {"name": name, "manifests": [str(project / "all.yaml")], "placement": {}, **more}
+        absolute["workloads"] = [entry]
+        return run(absolute)
+
+    return declared
+
+
+def test_no_templates_name_holds_its_workload(declared):
+    """A workload that was renamed could never be deployed: its objects were created anew, beside themselves."""
+    role = obj("rbac.authorization.k8s.io/v1", "ClusterRole", "reader")
+    names = {name for name, args in declared(CONFIG, role, name="shop").items() if args.typ.startswith("kubernetes:")}
+    assert {"configmap-default/common", "clusterrole-reader"} <= names
+    again = declared(CONFIG, role, name="store")
+    assert {"configmap-default/common", "clusterrole-reader"} <= set(again)
+
+
+def test_namespaces_come_before_the_policies_that_live_in_them(declared):
+    order = list(declared(CONFIG, NAMESPACE, namespace="ledger"))
+    assert order.index("namespace-ledger") < order.index("shop-policy") < order.index("configmap-ledger/common")
+
+
+def test_no_policy_claims_a_namespace_that_karmada_sends_by_itself(declared):
+    """Karmada makes two Works of one name then, and the Namespace is never reported as applied."""
+    assert "shop-cluster-policy" not in declared(NAMESPACE)
+    kept = {
+        **NAMESPACE,
+        "metadata": {"name": "ledger", "labels": {"namespace.karmada.io/skip-auto-propagation": "true"}},
+    }
+    selectors = declared(kept)["shop-cluster-policy"].inputs["spec"]["resourceSelectors"]
+    assert [s["kind"] for s in selectors] == ["Namespace"]
+
+
+def test_definitions_come_before_the_objects_of_their_kinds(declared):
+    """Made side by side, the objects were refused: nothing served their kind yet."""
+    found = declared(RULE, CONFIG, RULES)
+    order = list(found)
+    steps = ["shop-definitions-policy", "customresourcedefinition-houserules.rules.example.org", "shop-kinds"]
+    steps += ["shop-cluster-policy", "houserule-no-latest"]
+    assert [order.index(step) for step in steps] == sorted(order.index(step) for step in steps)
+    assert found["shop-kinds"].inputs["kinds"] == [{"apiVersion": "rules.example.org/v1", "kind": "HouseRule"}]
+    assert "namespace" not in found["houserule-no-latest"].inputs["metadata"]
+    assert "shop-kinds" not in declared(RULES)
+
+
+def test_a_former_name_keeps_the_short_forms_deployment(run, absolute):  # noqa: F811
+    absolute["workloads"][0] |= {"name": "store", "formerly": "shop"}
+    found = run(absolute)["deployment-default/shop"].inputs
+    container = found["spec"]["template"]["spec"]["containers"][0]
+    assert (found["metadata"]["name"], container["name"]) == ("shop", "shop")
+
+
+# -- plans ----------------------------------------------------------------------------------------
+
+
+def copies(*objects, clusters=("member1",)):
+    return {cluster: list(objects) for cluster in clusters}
+
+
+def test_a_workload_with_all_objects_of_one_that_goes_is_that_one():
+    shop, store = with_moves([Side("shop", "shop", copies(CONFIG), {}), Side("store", "", {}, copies(CONFIG))])
+    assert shop.absorbed
+    assert (store.origin, store.old, store.question) == ("formerly shop", copies(CONFIG), "")
+
+
+def test_single_objects_that_move_are_named_and_leave_the_other_workload():
+    other = obj("v1", "ConfigMap", "other")
+    a, b = with_moves([Side("a", "a", copies(CONFIG, other), copies(other)), Side("b", "", {}, copies(CONFIG))])
+    assert a.old == copies(other)
+    assert b.origin == "takes over ConfigMap common from a"
+
+
+@pytest.mark.parametrize(
+    ("overriders", "twice"),
+    [
+        ({"argsOverrider": [{"operator": "add", "value": ["-q"]}]}, True),
+        ({"plaintext": [{"path": "/spec/rules/-", "operator": "add", "value": {}}]}, True),
+        ({"plaintext": [{"path": "/spec/replicas", "operator": "replace", "value": 1}]}, False),
+        ({"labelsOverrider": [{"operator": "add", "value": {"a": "b"}}]}, False),
+    ],
+)
+def test_overrides_that_are_another_thing_twice_ask_for_the_former_name(overriders, twice):
+    """Between the new override policy and the end of the old one both are in force: pods would restart."""
+    side = Side("store", "", {}, copies(CONFIG), adds_words([{"overriders": overriders}]))
+    question = with_moves([Side("shop", "shop", copies(CONFIG), {}), side])[1].question
+    assert ("add `formerly: shop`" in question) is twice
+
+
+def test_a_short_form_under_another_name_is_asked_about_and_a_different_image_is_not():
+    def pods(name, image):
+        return obj("apps/v1", "Deployment", name, spec={"template": {"spec": {"containers": [{"image": image}]}}})
+
+    gone = Side("shop", "shop", copies(pods("shop", "nginx:1.27")), {})
+    assert (
+        "`formerly: shop`" in with_moves([gone, Side("store", "", {}, copies(pods("store", "nginx:1.28")))])[1].question
+    )
+    assert with_moves([gone, Side("store", "", {}, copies(pods("store", "redis:7")))])[1].question == ""
+
+
+# -- readiness ------------------------------------------------------------------------------------
+
+
+class Answers:
+    """A control plane with some objects, by kind."""
+
+    def __init__(self, *objects):
+        self.objects = objects
+
+    def find(self, ref):
+        return next((o for o in self.objects if (o["kind"], o["metadata"]["name"]) == (ref.kind, ref.name)), None)
+
+    def list(self, _api_version, kind, *, namespace=None, labels=None):
+        return [
+            o for o in self.objects if o["kind"] == kind and (not namespace or o["metadata"]["namespace"] == namespace)
+        ]
+
+
+def test_a_namespace_is_judged_by_the_works_that_karmada_makes_of_it():
+    """There is no binding that could report it: it was never called done."""
+    work = {
+        "apiVersion": "work.karmada.io/v1alpha1",
+        "kind": "Work",
+        "metadata": {"name": "ledger-1", "namespace": "karmada-es-member1"},
+        "spec": {"workload": {"manifests": [NAMESPACE]}},
+        "status": {"conditions": [{"type": "Applied", "status": "True"}]},
+    }
+    clusters = [obj("cluster.karmada.io/v1alpha1", "Cluster", name) for name in ("member1", "member2")]
+    check = RolloutCheck([NAMESPACE], {"clusterAffinity": {"clusterNames": ["member1"]}}, [])
+    (progress,) = check.look(Answers(NAMESPACE, *clusters, work))
+    assert progress.done
+    everywhere = RolloutCheck([NAMESPACE], {}, [])
+    (progress,) = everywhere.look(Answers(NAMESPACE, *clusters, work))
+    assert [c.waiting_for for c in progress.clusters] == ["", "not sent yet (there is no Work)"]
+
+
+# -- members --------------------------------------------------------------------------------------
+
+
+def cluster_state(name, cluster_id):
+    inputs = {**obj("cluster.karmada.io/v1alpha1", "Cluster", name), "spec": {"id": cluster_id, "syncMode": "Push"}}
+    return ResourceState(
+        urn=f"urn:pulumi:s::p::{CLUSTER_TYPE}::{name}-cluster", custom=True, type=CLUSTER_TYPE, inputs=inputs
+    )
+
+
+def step(op, *, old=None, new=None):
+    state = new or old
+    return Step(op, state.urn, CLUSTER_TYPE, old=old, new=new)
+
+
+def test_a_member_under_another_name_is_recognised_and_refused():
+    """The same cluster leaves and joins: its copies are deleted, which nobody asked for."""
+    result = Result(
+        [
+            step(Op.CREATE, new=cluster_state("edge", "uid-2")),
+            step(Op.DELETE, old=cluster_state("member2", "uid-2")),
+            step(Op.DELETE, old=cluster_state("member3", "uid-3")),
+        ]
+    )
+    plan = fleet_plan(result)
+    (refusal,) = plan.refusals
+    assert "member edge is the cluster that has joined as member2" in refusal
+    assert "add `formerly: member2` to edge" in refusal
+    edge = next(cluster for cluster in plan.clusters if cluster.name == "edge")
+    assert edge.details[0] == "formerly member2: its copies are deleted and made anew"
+
+
+def test_a_member_whose_former_name_is_given_is_one_resource_and_not_refused():
+    old, new = cluster_state("member2", "uid-2"), cluster_state("edge", "uid-2")
+    steps = [step(Op.DELETE_REPLACED, old=old), step(Op.CREATE_REPLACEMENT, old=old, new=new)]
+    plan = fleet_plan(Result(steps))
+    assert plan.refusals == ()
+    assert [(c.name, c.verb) for c in plan.clusters] == [("edge", "joins"), ("member2", "leaves")]
+
+
+def test_other_clusters_that_come_and_go_are_no_rename():
+    steps = [step(Op.CREATE, new=cluster_state("a", "1")), step(Op.DELETE, old=cluster_state("b", "2"))]
+    assert fleet_plan(Result(steps)).refusals == ()
+
+
+def test_a_former_name_of_a_member_is_nobody_elses(sections, project):
+    sections["workloads"] = []
+    sections["members"][0]["formerly"] = "member2"
+    assert "is the name of another of the stack's members" in refused(lambda: parse_fleet(sections, base=project))
+
+
+# -- handing over ---------------------------------------------------------------------------------
+
+ID = "propagationpolicy.karmada.io/permanent-id"
+CLAIM = {"propagationpolicy.karmada.io/name": "shop", "propagationpolicy.karmada.io/namespace": "default"}
+
+
+def policy(named, *, manager="pulumi-kubernetes-1a2b3c4d", **selector):
+    metadata = {"name": named, "namespace": "default", "labels": {ID: f"id-of-{named}"}}
+    return {
+        "apiVersion": "policy.karmada.io/v1alpha1",
+        "kind": "PropagationPolicy",
+        "metadata": {**metadata, "managedFields": [{"manager": manager}]},
+        "spec": {"resourceSelectors": [{"apiVersion": "v1", "kind": "ConfigMap", **selector}]},
+    }
+
+
+class ControlPlane(Answers):
+    """Answers, and takes patches."""
+
+    def __init__(self, *objects):
+        super().__init__(*objects)
+        self.patches = []
+
+    def patch(self, ref, body, *, query):
+        self.patches.append((ref.name, body["metadata"]))
+
+
+CLAIMED = {
+    "apiVersion": "v1",
+    "kind": "ConfigMap",
+    "metadata": {"name": "common", "namespace": "default", "resourceVersion": "7", "annotations": CLAIM},
+}
+
+
+def test_a_template_goes_from_one_workloads_policy_to_anothers():
+    karmada = ControlPlane(CLAIMED, policy("shop", name="common"), policy("store", name="common"))
+    ref = ref_of(CLAIMED)
+    assert hand_over(karmada, [ref], ("store",)) == [ref]
+    ((name, metadata),) = karmada.patches
+    assert (name, metadata["labels"], metadata["annotations"]["propagationpolicy.karmada.io/name"]) == (
+        "common",
+        {ID: "id-of-store"},
+        "store",
+    )
+    assert metadata["resourceVersion"] == "7", "only what was looked at is changed"
+
+
+@pytest.mark.parametrize(
+    "theirs",
+    [policy("shop", manager="kubectl", name="common"), policy("shop"), policy("shop", name="other")],
+    ids=["made by somebody else", "selects by kind", "does not select it"],
+)
+def test_a_policy_of_somebody_else_keeps_what_it_has_claimed(theirs):
+    karmada = ControlPlane(CLAIMED, theirs, policy("store", name="common"))
+    assert hand_over(karmada, [ref_of(CLAIMED)], ("store",)) == []
+    assert karmada.patches == []
+
+
+def test_a_template_that_is_the_workloads_own_or_nobodys_is_left_alone():
+    own = ControlPlane(CLAIMED, policy("shop", name="common"))
+    assert hand_over(own, [ref_of(CLAIMED)], ("shop",)) == []
+    free = {**CLAIMED, "metadata": {**CLAIMED["metadata"], "annotations": {}}}
+    assert hand_over(ControlPlane(free, policy("store", name="common")), [ref_of(CLAIMED)], ("store",)) == []
+
+
+# -- another version ------------------------------------------------------------------------------
+
+
+class Accepting:
+    """An API server that takes everything, in a dry run."""
+
+    name = "karmada"
+
+    def apply(self, obj, **_options):
+        return obj
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "replaces"),
+    [
+        ("autoscaling/v1", "autoscaling/v2", False),
+        ("extensions/v1beta1", "networking.k8s.io/v1", True),
+        ("v1", "serving.example.org/v1", True),
+    ],
+)
+def test_another_version_of_a_group_changes_in_place(before, after, replaces):
+    """It is the same object of the API server: replacing it would delete it everywhere."""
+    old = ResourceState(urn="urn", custom=True, type="t", inputs=obj(before, "Thing", "x"))
+    diff = KubernetesProvider(Accepting).diff(old, obj(after, "Thing", "x"))
+    assert [(change.text, change.replaces) for change in diff.changes] == [("apiVersion", replaces)]

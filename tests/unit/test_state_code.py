@@ -1,0 +1,222 @@
+"""Nothing of a state is executed: dynamic resources have the program's own providers, or classes known by name."""
+
+import ast
+import base64
+import importlib
+import inspect
+import json
+import os
+import pickle
+import pkgutil
+
+import pulumi
+import pytest
+from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider
+
+import components
+from components.dynamic_providers import PROVIDERS
+from flotilla.cli.main import main
+from flotilla.engine.stack import EmbeddedStack
+from flotilla.providers.dynamic import _named
+from flotilla.state import crypto
+from flotilla.state.config import Project
+from tests.conformance.file_resource import FileResource
+
+
+class _Malicious:
+    def __init__(self, marker):
+        self._marker = str(marker)
+
+    def __reduce__(self):
+        return os.mkdir, (self._marker,)
+
+
+class CounterProvider(ResourceProvider):
+    """A program's own, with an argument of its own, that no package makes known."""
+
+    serialize_as_secret_always = False
+
+    def __init__(self, calls):
+        super().__init__()
+        self.start = 5
+        self.live = calls
+
+    def __getstate__(self):
+        return {"start": self.start}
+
+    def create(self, props):
+        self.live.append("create")
+        return CreateResult(id_="counter", outs={**props, "count": self.start})
+
+    def diff(self, _id, olds, news):
+        return DiffResult(changes=olds["name"] != news["name"], replaces=["name"], delete_before_replace=True)
+
+    def delete(self, _id, _props):
+        self.live.append("delete")
+
+
+class Counter(Resource, module="own", name="Counter"):
+    count: pulumi.Output[int]
+
+    def __init__(self, calls, name, value):
+        super().__init__(CounterProvider(calls), name, {"name": value, "count": None})
+
+
+@pytest.fixture
+def stack(tmp_path, monkeypatch):
+    monkeypatch.setattr(crypto, "_ITERATIONS", 1000)
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "unit")
+    monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{tmp_path}")
+    (tmp_path / "Pulumi.yaml").write_text("name: unit\nruntime: python\n")
+    (tmp_path / "files").mkdir()
+
+    def make(program):
+        return EmbeddedStack(Project.load(tmp_path), "test", tmp_path, program=program)
+
+    return make
+
+
+def poison(stack, marker):
+    """Put a pickle that makes a folder in the place of every provider in a state."""
+    text = base64.b64encode(pickle.dumps(_Malicious(marker))).decode()
+    document = json.loads(stack.files.checkpoint.read_text())
+    poisoned = 0
+    for resource in document["checkpoint"]["latest"]["resources"]:
+        for part in ("inputs", "outputs"):
+            if "__provider" in resource.get(part, {}):
+                resource[part]["__provider"] = text
+                poisoned += 1
+    stack.files.checkpoint.write_text(json.dumps(document))
+    assert poisoned
+    return text
+
+
+VERBS = {
+    "preview": lambda stack: stack.preview(),
+    "preview --refresh": lambda stack: stack.preview(refresh_first=True),
+    "up": lambda stack: stack.up(),
+    "up --refresh": lambda stack: stack.up(refresh_first=True),
+    "refresh": lambda stack: stack.refresh(),
+    "refresh --preview-only": lambda stack: stack.refresh(preview_only=True),
+    "destroy": lambda stack: stack.destroy(),
+    "destroy --preview-only": lambda stack: stack.destroy(preview_only=True),
+    "snapshot": lambda stack: stack.snapshot(),
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_pickle_in_a_state_is_never_loaded_by_any_verb(stack, tmp_path, verb):
+    """The state of a resource whose class is known by name: every verb works, with that class."""
+    made = stack(lambda: FileResource("one", {"folder": str(tmp_path / "files"), "value": "1"}))
+    made.up()
+    poison(made, tmp_path / "marker")
+    done = VERBS[verb](made)
+    assert not getattr(done, "failures", [])
+    assert not (tmp_path / "marker").exists()
+
+
+@pytest.mark.parametrize("verb", ["show", "restore"])
+def test_a_pickle_in_a_state_is_not_loaded_by_the_verbs_on_states(stack, tmp_path, verb, capsys):
+    made = stack(lambda: FileResource("one", {"folder": str(tmp_path / "files"), "value": "1"}))
+    made.up()
+    poison(made, tmp_path / "marker")
+    main(["state", verb, "-C", str(tmp_path), "-s", "test"])
+    assert "test.json" in capsys.readouterr().out
+    assert not (tmp_path / "marker").exists()
+
+
+@pytest.mark.parametrize("verb", ["drift", "status", "report"])
+def test_a_pickle_in_a_state_is_not_loaded_by_what_only_looks(stack, tmp_path, verb, capsys):
+    made = stack(lambda: FileResource("one", {"folder": str(tmp_path / "files"), "value": "1"}))
+    made.up()
+    poison(made, tmp_path / "marker")
+    (tmp_path / "Pulumi.test.yaml").write_text("config: {}\n")
+    main([verb, "-C", str(tmp_path), "-s", "test", "--engine", "embedded"])
+    capsys.readouterr()
+    assert not (tmp_path / "marker").exists()
+
+
+def test_the_library_imports_nothing_that_loads_pickles(repository):
+    loaders = {"pickle", "dill", "marshal", "shelve", "cloudpickle", "joblib"}
+    for file in (repository / "flotilla").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not loaders & {name.partition(".")[0] for name in names}, file
+
+
+def test_what_the_sdk_sends_is_kept_in_the_state_for_the_cli(stack):
+    made = stack(lambda: Counter([], "one", "a"))
+    made.up()
+    (resource,) = [r for r in made.snapshot().resources if r.name == "one"]
+    assert resource.inputs["__provider"] == resource.outputs["__provider"]
+    assert base64.b64decode(resource.inputs["__provider"])[:1] == b"\x80"  # a pickle's first byte
+
+
+def test_a_programs_own_provider_is_the_live_object(stack):
+    """Its list is not in the pickle: what is appended there was done by the program's own object."""
+    calls = []
+    made = stack(lambda: pulumi.export("count", Counter(calls, "one", "a").count))
+    assert made.up().outputs == {"count": 5}
+    assert made.up().changes == []
+    assert calls == ["create"]
+
+
+def test_a_program_that_declares_a_resource_anew_replaces_and_deletes_with_its_own_provider(stack):
+    calls = []
+    stack(lambda: Counter(calls, "one", "a")).up()
+    assert stack(lambda: Counter(calls, "one", "b")).up().failures == []
+    assert calls == ["create", "delete", "create"]
+
+
+def test_a_program_deletes_one_of_several_with_the_provider_of_the_others(stack):
+    calls = []
+
+    def both():
+        Counter(calls, "one", "a")
+        Counter(calls, "two", "a")
+
+    stack(both).up()
+    assert stack(lambda: Counter(calls, "one", "a")).up().failures == []
+    assert calls == ["create", "create", "delete"]
+
+
+@pytest.mark.parametrize("verb", ["destroy", "refresh", "up"])
+def test_a_provider_that_nobody_knows_is_refused_by_name_and_the_resource_stays(stack, tmp_path, verb):
+    made = stack(lambda: Counter([], "one", "a"))
+    made.up()
+    poison(made, tmp_path / "marker")
+    result = getattr(stack(lambda: None), verb)()
+    (failure,) = result.failures
+    assert "one" in failure
+    assert "the provider of dynamic/own:Counter isn't known" in failure
+    assert "--engine pulumi" in failure
+    assert [r.name for r in made.snapshot().resources if r.name == "one"] == ["one"]
+    assert not (tmp_path / "marker").exists()
+
+
+def test_programs_side_by_side_keep_their_providers_apart(stack):
+    from flotilla.providers.dynamic import _taking
+
+    stack(lambda: Counter([], "one", "a")).preview()
+    assert _taking.get() is None
+
+
+def dynamic_resources():
+    for module in pkgutil.iter_modules(components.__path__, "components."):
+        for _, kind in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
+            if issubclass(kind, Resource) and kind is not Resource and kind.__module__ == module.name:
+                yield kind
+
+
+@pytest.mark.parametrize("kind", dynamic_resources(), ids=lambda kind: kind.__name__)
+def test_every_dynamic_resource_of_the_project_is_known_by_name(kind):
+    """Else a destroy, which runs no program, could not delete it: add it to components/dynamic_providers.py."""
+    assert kind._resource_type_name in PROVIDERS
+    assert isinstance(_named(kind._resource_type_name), ResourceProvider)
+
+
+def test_the_installed_package_makes_its_providers_known():
+    from flotilla.providers.dynamic import _installed
+
+    assert _installed().items() >= PROVIDERS.items()

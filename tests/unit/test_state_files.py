@@ -1,0 +1,384 @@
+"""State files that are empty, broken or somebody else's are refused with the newest good backup, by every verb."""
+
+import errno
+import json
+import os
+from contextlib import suppress
+
+import pytest
+
+from flotilla.cli.main import main
+from flotilla.engine.stack import EmbeddedStack
+from flotilla.errors import EngineError
+from flotilla.state import backend, crypto
+from flotilla.state.backend import StackFiles, open_stack
+from flotilla.state.backups import KEPT
+from flotilla.state.checkpoint import Encoder, ResourceState, Snapshot
+from flotilla.state.config import Project
+from flotilla.state.crypto import PassphraseCrypter
+from flotilla.state.reading import StateError, parse
+from flotilla.state.values import Secret
+from tests.conformance.file_resource import FileResource
+
+URN = "urn:pulumi:test::unit::t::"
+
+
+def document(*resources, **more):
+    latest = {"resources": list(resources)}
+    return {"version": 3, "checkpoint": {"stack": "organization/unit/test", "latest": latest}, **more}
+
+
+def entry(name="one", **more):
+    return {"urn": f"{URN}{name}", "type": "t", "custom": True, **more}
+
+
+def text_of(*names, secret=""):
+    resources = tuple(
+        ResourceState(urn=f"{URN}{n}", custom=True, type="t", id=n, inputs={"s": Secret(secret)}) for n in names
+    )
+    return Encoder(PassphraseCrypter("unit"), "organization/unit/test").encode(Snapshot(resources))
+
+
+GOOD = json.dumps(document(entry()))
+BROKEN = {
+    "is empty": b"",
+    "is empty ": b" \n",
+    "ends in the middle": GOOD[:-20].encode(),
+    "is not JSON": b"version: 3\n",
+    "is not UTF-8 (byte 1)": b'"\xff\xfe"',
+    "holds a list, not an object": b"[]",
+    "holds a number, not an object": b"7",
+    "holds nothing, not an object": b"null",
+    "NaN is not a number": b'{"version": NaN}',
+    "nested too deeply": b"[" * 200_000,
+    "has checkpoint version None": b"{}",
+    "has checkpoint version 4": json.dumps(document(version=4)).encode(),
+    "has checkpoint version 2": json.dumps(document(version=2)).encode(),
+    "has checkpoint version True": json.dumps(document(version=True)).encode(),
+    "has no checkpoint in it": b'{"version": 3}',
+    "is the state of another stack: 'organization/unit/other'": json.dumps(
+        {"version": 3, "checkpoint": {"stack": "organization/unit/other"}}
+    ).encode(),
+    "is the state of another stack: 'organization/other/test'": json.dumps(
+        {"version": 3, "checkpoint": {"stack": "organization/other/test"}}
+    ).encode(),
+    "resources is an object, not a list": b'{"version": 3, "checkpoint": {"latest": {"resources": {"a": 1}}}}',
+    "resources[0] is a text, not an object": json.dumps(document("x")).encode(),
+    "resources[0].urn is nothing": json.dumps(document({"type": "t"})).encode(),
+    "resources[0].inputs is a list": json.dumps(document(entry(inputs=[]))).encode(),
+    "resources[0].delete is a text": json.dumps(document(entry(delete="no"))).encode(),
+    "resources[0].dependencies[] is a number": json.dumps(document(entry(dependencies=[1]))).encode(),
+    "resources[0] has a URN that isn't one": json.dumps(document({"urn": "x", "type": "t"})).encode(),
+    "holds a resource of another stack": json.dumps(
+        document({"urn": "urn:pulumi:other::unit::t::a", "type": "t"})
+    ).encode(),
+    "holds a resource twice": json.dumps(document(entry(), entry())).encode(),
+    "is out of order": json.dumps(document(entry("a", dependencies=[f"{URN}b"]), entry("b"))).encode(),
+    "has a salt that isn't one": json.dumps(
+        {
+            "version": 3,
+            "checkpoint": {"latest": {"secrets_providers": {"type": "passphrase", "state": {"salt": "v1:x"}}}},
+        }
+    ).encode(),
+    "holds something that can't be read": json.dumps(
+        document(entry(inputs={"s": {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270"}}))
+    ).encode(),
+}
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    monkeypatch.setattr(crypto, "_ITERATIONS", 1000)  # a million rounds protect people, not tests
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "unit")
+    monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{tmp_path}")
+    (tmp_path / "Pulumi.yaml").write_text("name: unit\nruntime: python\n")
+    (tmp_path / "files").mkdir()
+    made = StackFiles(tmp_path, "unit", "test")
+    made.checkpoint.parent.mkdir(parents=True)
+    return made
+
+
+@pytest.fixture
+def stack(files, tmp_path):
+    def program():
+        FileResource("one", {"folder": str(tmp_path / "files"), "value": "1"})
+
+    return EmbeddedStack(Project.load(tmp_path), "test", tmp_path, program=program)
+
+
+def snapshot_of_folder(files):
+    return {f.relative_to(files.root): f.read_bytes() for f in files.root.rglob("*") if f.is_file()}
+
+
+@pytest.mark.parametrize(("said", "content"), BROKEN.items(), ids=list(BROKEN))
+def test_a_state_file_that_is_not_a_whole_state_of_this_stack_is_refused_with_the_newest_good_backup(
+    files, said, content
+):
+    files.backups.mkdir(parents=True)
+    good, broken = files.backups / "test.1.json", files.backups / "test.2.json"
+    good.write_text(GOOD)
+    broken.write_bytes(b"")
+    os.utime(good, (1, 1))
+    files.checkpoint.write_bytes(content)
+    with pytest.raises(EngineError) as refused:
+        open_stack(files, "unit", None)
+    message = refused.value.message
+    assert said.strip() in message
+    assert f"{files.checkpoint} " in message
+    assert f"the newest good backup is {good} (1 resource, of 1970-01-01T00:00:01Z)" in message
+    assert "\n" not in message
+    assert "flotilla state restore -s test" in refused.value.hint
+
+
+@pytest.mark.parametrize("verb", ["preview", "up", "refresh", "destroy", "snapshot", "remove"])
+@pytest.mark.parametrize("content", [b"", GOOD[:40].encode(), b"[]"], ids=["empty", "truncated", "list"])
+def test_no_verb_takes_a_broken_state_for_an_empty_stack_or_changes_anything(files, stack, verb, content):
+    stack.up()
+    files.checkpoint.write_bytes(content)
+    before = snapshot_of_folder(files)
+    with pytest.raises(EngineError, match="can't be used"):
+        getattr(stack, verb)()
+    assert snapshot_of_folder(files) == before
+
+
+def test_a_state_file_that_is_a_folder_or_a_pipe_is_refused(files):
+    files.checkpoint.mkdir()
+    with pytest.raises(EngineError, match=r"test\.json is a folder, not a file; there is no good backup"):
+        open_stack(files, "unit", None)
+    files.checkpoint.rmdir()
+    os.mkfifo(files.checkpoint)
+    with pytest.raises(EngineError, match="is not a regular file"):
+        open_stack(files, "unit", None)
+
+
+def test_a_state_file_that_can_not_be_read_is_refused(files, monkeypatch):
+    files.checkpoint.write_text(GOOD)
+
+    def refuse(_self):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.read_bytes", refuse)
+    with pytest.raises(EngineError, match=r"test\.json can't be read: Permission denied"):
+        open_stack(files, "unit", None)
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".zst"])
+def test_a_compressed_state_of_the_cli_is_not_taken_for_an_empty_stack(files, suffix):
+    files.checkpoint.with_name(f"test.json{suffix}").write_bytes(b"\x1f\x8b")
+    with pytest.raises(EngineError, match="is compressed") as refused:
+        open_stack(files, "unit", None)
+    assert "--engine pulumi" in refused.value.hint
+
+
+def test_a_state_from_before_the_cli_knew_projects_is_not_taken_for_an_empty_stack(files):
+    (files.checkpoint.parents[1] / "test.json").write_text(GOOD)
+    with pytest.raises(EngineError, match="before it knew projects"):
+        open_stack(files, "unit", None)
+
+
+def test_a_backup_under_another_passphrase_is_not_good(files):
+    files.backups.mkdir(parents=True)
+    other = Encoder(PassphraseCrypter("other"), files.qualified)
+    secret = ResourceState(urn=f"{URN}a", custom=True, type="t", inputs={"s": Secret("x")})
+    (files.backups / "test.1.json").write_text(other.encode(Snapshot((secret,))))
+    files.checkpoint.write_bytes(b"")
+    with pytest.raises(EngineError, match="there is no good backup"):
+        open_stack(files, "unit", None)
+
+
+def test_states_of_the_cli_with_nulls_and_plain_names_are_read(files):
+    latest = {"resources": [entry(propertyDependencies={"a": None}, outputs=None, parent="")], "metadata": {}}
+    files.checkpoint.write_text(json.dumps({"version": 3, "checkpoint": {"stack": "test", "latest": latest}}))
+    (one,) = open_stack(files, "unit", None).snapshot.resources
+    assert one.depends_on() == set()
+    files.checkpoint.write_text('{"version": 3, "checkpoint": {"stack": "organization/unit/test"}}')
+    opened = open_stack(files, "unit", None)
+    assert opened.exists
+    assert opened.snapshot == Snapshot()
+
+
+def test_what_a_targeted_deletion_leaves_behind_is_still_read(files):
+    """A dependency that no resource of the state has only orders nothing: it must not lock the stack."""
+    files.checkpoint.write_text(json.dumps(document(entry("a", dependencies=[f"{URN}gone"]))))
+    assert len(open_stack(files, "unit", None).snapshot.resources) == 1
+
+
+def test_a_damaged_byte_anywhere_gives_one_line_or_a_state(files):
+    """Every truncation, and a wrong or missing byte at every place, of a real state: no other error comes of it."""
+    data = text_of("a", "b", secret="x").encode()
+    for index in range(len(data)):
+        for damaged in (data[:index], data[:index] + b"\xff" + data[index + 1 :], data[:index] + data[index + 1 :]):
+            with suppress(StateError):
+                parse(damaged, "unit", "test")
+
+
+SIGNED = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270"}
+ODD = (None, True, 0, -1, 1e308, "", "x", [], {}, [None], {"a": None}, f"{URN}q", SIGNED)
+ODD_SECRETS = tuple(
+    {**SIGNED, key: value} for key, value in (("ciphertext", 5), ("ciphertext", "v1:a"), ("plaintext", "{"))
+)
+
+
+def places(value, path=()):
+    entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, entry in entries:
+        yield (*path, key)
+        yield from places(entry, (*path, key))
+
+
+def test_an_odd_value_at_any_place_gives_one_line_or_a_state_that_can_be_written_again(files):
+    whole = json.loads(text_of("a", "b", secret="x"))
+    extra = {"outputs": {"l": [1.5, {"m": "n"}]}, "dependencies": [f"{URN}a"], "customTimeouts": {"create": 5.0}}
+    whole["checkpoint"]["latest"]["resources"][1] |= {**extra, "propertyDependencies": {"l": [f"{URN}a"]}}
+    whole["checkpoint"]["latest"]["pending_operations"] = [{"type": "creating", "resource": entry("c")}]
+    refused = 0
+    for path in places(whole):
+        for odd in (*ODD, *ODD_SECRETS):
+            changed = json.loads(json.dumps(whole))
+            place = changed
+            for step in path[:-1]:
+                place = place[step]
+            place[path[-1]] = odd
+            files.checkpoint.write_text(json.dumps(changed))
+            try:
+                opened = open_stack(files, "unit", None)
+            except EngineError as error:
+                refused += "\n" not in error.message
+            else:
+                Encoder(opened.crypter, files.qualified).encode(opened.snapshot)
+                assert all(resource.depends_on() is not None for resource in opened.snapshot.resources)
+    assert refused > 300
+
+
+def test_an_empty_state_never_replaces_a_backup(files, stack):
+    stack.up()
+    stack.up()
+    kept = files.bak.read_text()
+    assert len(list(files.backups.iterdir())) == 1
+    stack.destroy()
+    stack.up()  # its state before is without resources
+    assert len(json.loads(files.bak.read_text())["checkpoint"]["latest"]["resources"]) == 3
+    assert files.bak.read_text() != kept  # that of before the destroy
+    assert len(list(files.backups.iterdir())) == 2
+
+
+def test_backups_and_states_in_the_history_are_pruned_and_others_files_stay(files, stack):
+    files.backups.mkdir(parents=True)
+    (files.backups / "mine.json").write_text(GOOD)
+    stack.up()
+    opened = open_stack(files, "unit", None)
+    for _ in range(KEPT + 5):
+        files.back_up(opened)
+        files.add_history("update", 0.0, "succeeded", {})
+    assert len(list(files.backups.glob("test.*.json"))) == KEPT
+    assert (files.backups / "mine.json").exists()
+    assert len(list(files.history.glob("*.checkpoint.json"))) == KEPT
+    assert len(list(files.history.glob("*.history.json"))) == KEPT + 6
+    newest = max(files.backups.glob("test.*.json"), key=lambda file: file.name)
+    assert newest.read_text() == opened.text
+
+
+def full(monkeypatch, *, after=0):
+    """Have the disk be full after some writes of the state."""
+    writes = []
+    real = backend.write_whole
+
+    def write(file, text, **more):
+        if file.name == "test.json":
+            writes.append(file)
+            if len(writes) > after:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(file, text, **more)
+
+    monkeypatch.setattr(backend, "write_whole", write)
+
+
+def test_a_full_disk_is_said_before_anything_is_changed(files, stack, monkeypatch):
+    full(monkeypatch)
+    with pytest.raises(EngineError, match=r"the state can't be written: No space left on device \(.*test\.json\)"):
+        stack.up()
+    assert list((files.root / "files").iterdir()) == []
+    assert not [file for file in files.checkpoint.parent.iterdir() if file.name.startswith(".")]
+    assert list(files.locks.iterdir()) == []
+
+
+def test_a_disk_that_fills_up_meanwhile_ends_the_run_in_one_line_and_the_next_run_goes_on(files, stack, monkeypatch):
+    with monkeypatch.context() as patched:
+        full(patched, after=3)
+        result = stack.up()
+    assert any("No space left on device" in failure for failure in result.failures)
+    assert not [file for file in files.checkpoint.parent.iterdir() if file.name.startswith(".")]
+    assert list(files.locks.iterdir()) == []
+    assert stack.up().failures == []
+    assert stack.preview().changes == []
+
+
+def test_a_half_written_state_leaves_no_temporary_file(files, monkeypatch):
+    files.write(GOOD)
+
+    def fail(_descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("os.fsync", fail)
+    with pytest.raises(EngineError, match="No space left"):
+        files.write("x" * 100)
+    assert files.checkpoint.read_text() == GOOD
+    assert [file.name for file in files.checkpoint.parent.iterdir()] == ["test.json"]
+
+
+def test_a_folder_that_can_not_be_written_is_said_before_anything_is_changed(files, stack):
+    (files.root / ".pulumi" / "locks").write_text("not a folder")
+    with pytest.raises(EngineError, match="the state can't be written"):
+        stack.up()
+    assert list((files.root / "files").iterdir()) == []
+
+
+@pytest.fixture
+def project(files, sections):
+    """A stack that has a file, one that has only a state, and a name that neither has."""
+    (files.root / "Pulumi.new.yaml").write_text("config: {}\n")
+    (files.root / ".pulumi/stacks/unit/old.json").write_text('{"version": 3, "checkpoint": {}}')
+    return files.root
+
+
+VERBS = ("destroy", "refresh", "drift", "status", "preview", "up", "kubeconfig -o -", "report", "state show")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_mistyped_stack_is_an_error_that_lists_those_that_exist(project, verb, capsys):
+    engine = [] if verb == "state show" else ["--engine", "embedded"]
+    code = main([*verb.split(), "-C", str(project), "-s", "typo", *engine])
+    printed = capsys.readouterr()
+    assert code in (1, 2)
+    assert "there is no stack" in printed.err
+    assert "new" in printed.err
+    assert printed.out == ""
+
+
+def test_a_mistyped_stack_lists_stacks_that_have_only_a_state(project):
+    stack = EmbeddedStack(Project.load(project), "typo", project)
+    for verb in (stack.destroy, stack.refresh, stack.preview, stack.up, stack.snapshot):
+        with pytest.raises(EngineError, match="there is no stack typo") as refused:
+            verb()
+        assert "stacks that exist: new, old" in refused.value.hint
+
+
+@pytest.mark.parametrize("name", ["../outside", "a/b", "..", "", "a b", "x" * 101])
+def test_a_name_that_is_no_stacks_leads_out_of_no_folder(project, name):
+    with pytest.raises(EngineError, match="is not a stack's name"):
+        EmbeddedStack(Project.load(project), name, project).destroy()
+
+
+def test_a_stack_with_a_file_and_no_state_is_new_and_has_nothing_to_delete(project):
+    stack = EmbeddedStack(Project.load(project), "new", project)
+    for verb in (stack.destroy, stack.refresh):
+        result = verb()
+        assert result.messages == ["stack new has nothing deployed"]
+        assert result.steps == []
+
+
+def test_a_lost_state_whose_backups_are_there_is_said(files, stack):
+    stack.up()
+    files.checkpoint.unlink()
+    for result in (stack.preview(), stack.destroy(), stack.refresh()):
+        assert "flotilla state restore -s test" in result.messages[-1]

@@ -1,0 +1,102 @@
+"""Waits for clusters end soon once the run is asked to end; none of them sleeps through it."""
+
+import re
+import threading
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from components import installation, rollout
+from flotilla import waiting
+from flotilla.errors import FlotillaError
+from flotilla.karmada import abandon, identity, membership, withdrawal
+from flotilla.kube.objects import ObjectRef
+from flotilla.providers.awaits import NotReady, await_gone, await_ready
+
+POD = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", "namespace": "b", "uid": "1"}, "status": {}}
+READY = {"type": "Ready", "status": "True"}
+PULL = {"spec": {"syncMode": "Pull"}, "status": {"conditions": [READY]}}
+WORK = {"metadata": {"name": "w", "namespace": "n", "deletionTimestamp": "now"}}
+
+
+class Cluster:
+    """Answers every question, and never with what is waited for."""
+
+    name = "member1"
+
+    def get(self, _ref):
+        return POD
+
+    def find(self, ref):
+        return PULL if ref.kind == "Cluster" else POD
+
+    def list(self, *_args, **_more):
+        return [WORK]
+
+
+class Missing(Cluster):
+    def find(self, _ref):
+        return None
+
+
+def wait_rollout(monkeypatch):
+    progress = SimpleNamespace(done=False)
+    monkeypatch.setattr(rollout, "_check", lambda _props: lambda: [progress])
+    rollout.wait({"timeout": 600, "workload": "nginx"})
+
+
+def wait_control_plane(monkeypatch):
+    def unreachable(_props):
+        raise FlotillaError("no answer")
+
+    monkeypatch.setattr(installation, "_kubeconfig", unreachable)
+    installation._ready({"timeout": 600, "server": "https://x"})
+
+
+def wait_withdrawal(monkeypatch):
+    monkeypatch.setattr(withdrawal, "_holding", lambda _connection, _template: ["member1"])
+    withdrawal.await_withdrawn(Cluster(), [ObjectRef("v1", "X", "x")], 600)
+
+
+WAITS = {
+    "withdrawal": wait_withdrawal,
+    "notice": lambda _: abandon.await_not_ready(Cluster(), "member1", str),
+    "leave": lambda _: abandon._gone(Cluster(), ObjectRef("v1", "X", "x"), 600),
+    "ready": lambda _: await_ready(Cluster(), POD, 600),
+    "gone": lambda _: await_gone(Cluster(), POD, 600),
+    "rollout": wait_rollout,
+    "control plane": wait_control_plane,
+    "member": lambda _: membership.await_member(Missing(), "member1", 600),
+    "drain": lambda _: membership.drain(Cluster(), "member1", 600),
+    "certificate": lambda _: identity._await_certificate(Cluster(), ObjectRef("v1", "X", "csr")),
+}
+
+
+@pytest.mark.parametrize("wait", WAITS)
+def test_a_wait_of_ten_minutes_ends_soon_after_the_run_is_asked_to_end(monkeypatch, wait):
+    threading.Timer(0.1, waiting.ask_to_end).start()
+    began = time.monotonic()
+    try:
+        with pytest.raises(FlotillaError, match="interrupted while waiting"):
+            WAITS[wait](monkeypatch)
+    finally:
+        waiting.begin()
+    assert time.monotonic() - began < 2
+
+
+def test_what_was_made_and_is_waited_for_stays_in_the_state():
+    waiting.ask_to_end()
+    try:
+        with pytest.raises(NotReady) as stopped:
+            await_ready(Cluster(), POD, 600)
+    finally:
+        waiting.begin()
+    assert stopped.value.live == POD
+
+
+def test_no_wait_of_the_engine_or_the_components_sleeps(repository):
+    """A new loop that sleeps would keep a run from ending: it pauses by `flotilla.waiting.pause`."""
+    for folder in ("flotilla/providers", "flotilla/karmada", "components"):
+        for file in (repository / folder).rglob("*.py"):
+            assert not re.search(r"\btime\.sleep\(", file.read_text()), file

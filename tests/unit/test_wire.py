@@ -1,0 +1,496 @@
+"""What is no answer of an API server's is an error of that cluster: never a traceback, never taken as data.
+
+One table for the blocking and the asyncio connection, through the fault proxy before a fake API server.
+"""
+
+import asyncio
+import gzip
+import json
+import stat
+import threading
+import time
+
+import pytest
+
+from flotilla.errors import ClusterError
+from flotilla.kube import kubeconfig as kubeconfigs
+from flotilla.kube.aio import AsyncConnection
+from flotilla.kube.connection import ApiError, Connection, KindNotServed, NotTheApi, Unreachable
+from flotilla.kube.exec_plugin import PluginError, run_plugin
+from flotilla.kube.objects import ObjectRef
+from flotilla.kube.operations import EVERYTHING
+from flotilla.kube.wire import ATTEMPTS, Request, pause_for
+from tests.faults import FakeApi, FaultProxy, answer, cut, drop, garble, half, hang, login_page
+
+SETTINGS = ObjectRef("v1", "ConfigMap", "settings", "default")
+OBJECT = "/configmaps/settings"
+COLLECTION = "/configmaps\\?"
+
+
+def config_map(name="settings"):
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "default"}}
+
+
+@pytest.fixture(scope="module")
+def api():
+    with FakeApi(config_map()) as fake:
+        yield fake
+
+
+@pytest.fixture
+def proxy(api, tmp_path):
+    with FaultProxy(api.kubeconfig, tmp_path / "proxy") as one:
+        yield one
+
+
+class Blocking:
+    """The blocking connection."""
+
+    kind = "blocking"
+
+    def __init__(self, document, **options):
+        self._connection = Connection(document, name="member1", **options)
+
+    def __getattr__(self, name):
+        return getattr(self._connection, name)
+
+    def send(self, request):
+        return self._connection.send(request)
+
+    def watched(self, count):
+        events = self._connection.follow("v1", "ConfigMap", EVERYTHING, seconds=5)
+        return [next(events) for _ in range(count)]
+
+
+class Looped:
+    """The asyncio connection, called from outside of its loop."""
+
+    kind = "asyncio"
+
+    def __init__(self, document, **options):
+        self._arguments = (document, options)
+
+    def _run(self, ask):
+        async def whole():
+            document, options = self._arguments
+            async with AsyncConnection(document, name="member1", **options) as connection:
+                return await ask(connection)
+
+        return asyncio.run(whole())
+
+    def __getattr__(self, name):
+        return lambda *args, **options: self._run(lambda connection: getattr(connection, name)(*args, **options))
+
+    def send(self, request):
+        return self._run(lambda connection: connection.request(request))
+
+    def watched(self, count):
+        async def some(connection):
+            found = []
+            async for event in connection.follow("v1", "ConfigMap", EVERYTHING, seconds=5):
+                found.append(event)
+                if len(found) == count:
+                    break
+            return found
+
+        return self._run(some)
+
+
+@pytest.fixture(params=[Blocking, Looped], ids=["blocking", "asyncio"])
+def client(request):
+    return request.param
+
+
+def document_of(text, *, user=None, cluster=None):
+    document = kubeconfigs.select(kubeconfigs.load(text))
+    if user is not None:
+        document["users"][0]["user"] = user
+    document["clusters"][0]["cluster"].update(cluster or {})
+    return document
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch):
+    monkeypatch.setattr("flotilla.kube.sending.back_off", lambda _: 0.01)
+    monkeypatch.setattr("flotilla.kube.wire.back_off", lambda _: 0.01)
+
+
+JSON = {"Content-Type": "application/json"}
+DAMAGED = gzip.compress(b"{}" * 100)[:-12] + b"garbage....."
+STRANGE = {
+    "a login page with 200": (login_page(), "an HTML page, 'Sign in' (HTTP 200)"),
+    "a login page with 401": (login_page(401), "an HTML page, 'Sign in' (HTTP 401)"),
+    "a login page with 404": (login_page(404), "an HTML page, 'Sign in' (HTTP 404)"),
+    "a proxy's 403": (answer(403, "blocked by policy 7", {"Content-Type": "text/plain"}), "blocked by policy 7"),
+    "a balancer's 502": (login_page(502), "an HTML page, 'Sign in' (HTTP 502)"),
+    "a redirect, 302": (login_page(302), "a redirect to https://login.example/oauth2/authorize (HTTP 302)"),
+    "a redirect, 307": (login_page(307), "a redirect to https://login.example/oauth2/authorize (HTTP 307)"),
+    "a redirect, 308": (login_page(308), "a redirect to https://login.example/oauth2/authorize (HTTP 308)"),
+    "a redirect to nowhere": (answer(301, ""), "a redirect to nowhere"),
+    "an empty answer": (answer(200, ""), "nothing (HTTP 200)"),
+    "an empty 404": (answer(404, ""), "nothing but the status (HTTP 404)"),
+    "plain text": (answer(200, "OK\x1b[31m", {"Content-Type": "text/plain"}), "a text that is not JSON: 'OK [31m'"),
+    "a list": (answer(200, "[1, 2]"), "JSON that is a list where an object was asked for"),
+    "a number": (answer(200, "7"), "JSON that is a single value"),
+    "another JSON": (answer(200, '{"status": "up"}'), "JSON that is no "),
+    "another JSON with 404": (answer(404, '{"error": "no route"}'), "a text that is not the API's"),
+    "another kind": (answer(200, '{"kind": "Pod", "metadata": {"name": "settings"}}'), "JSON that is no "),
+    "half a document": (half(), "JSON that breaks off or is damaged at character"),
+    "garbage": (garble(), "bytes that are not UTF-8"),
+    "deeply nested JSON": (answer(200, "[" * 200_000), "JSON that is nested too deeply"),
+}
+
+
+@pytest.mark.parametrize("case", STRANGE)
+def test_an_answer_that_is_not_the_apis_says_what_it_is_and_nothing_about_the_object(client, proxy, case):
+    fault, text = STRANGE[case]
+    proxy.fail(fault)
+    connection = client(document_of(proxy.kubeconfig))
+    began = time.monotonic()
+    for ask, doing in (
+        (lambda: connection.find(SETTINGS), "reading ConfigMap default/settings"),
+        (lambda: connection.list("v1", "ConfigMap"), "listing ConfigMaps"),
+        (lambda: connection.create(config_map("new"), field_manager="x"), "creating ConfigMap new"),
+        (lambda: connection.delete(SETTINGS, uid="other"), "deleting ConfigMap default/settings"),
+    ):
+        with pytest.raises(Unreachable) as caught:
+            ask()
+        message = caught.value.message
+        assert message.startswith(f"member1: {proxy.server} "), message
+        assert doing in message
+        assert "\n" not in message
+        assert "\x1b" not in message
+        assert "state=" not in message
+        assert len(message) < 400
+        assert (caught.value.status, caught.value.missing) == (0, False)
+    assert text in message or case in ("another JSON", "another kind"), message
+    assert time.monotonic() - began < 20
+
+
+@pytest.mark.parametrize("case", STRANGE)
+def test_such_an_answer_for_the_object_alone_is_an_error_too(client, proxy, case):
+    fault, text = STRANGE[case]
+    connection = client(document_of(proxy.kubeconfig))
+    from dataclasses import replace
+
+    proxy.fail(replace(fault, path=OBJECT))
+    for ask in (lambda: connection.find(SETTINGS), lambda: connection.patch(SETTINGS, {"data": {"a": "1"}})):
+        with pytest.raises(NotTheApi) as caught:
+            ask()
+        assert text in caught.value.message
+        assert not caught.value.nothing_done, "a change that was answered so may have been made"
+
+
+NO_NAMES = '{"kind": "ConfigMapList", "metadata": {}, "items": [{"metadata": {}}]}'
+SHAPES = {
+    "items that are no list": (COLLECTION, '{"kind": "ConfigMapList", "metadata": {}, "items": 5}'),
+    "no items": (COLLECTION, '{"kind": "ConfigMapList", "metadata": {}}'),
+    "metadata that is no object": (COLLECTION, '{"kind": "ConfigMapList", "metadata": "x", "items": []}'),
+    "items without a name": (COLLECTION, NO_NAMES),
+    "items that are no objects": (COLLECTION, '{"kind": "ConfigMapList", "metadata": {}, "items": ["a"]}'),
+    "no resources": ("/api/v1$", '{"kind": "APIResourceList"}'),
+    "resources without names": ("/api/v1$", '{"kind": "APIResourceList", "resources": [{"kind": "ConfigMap"}]}'),
+    "an object instead of a list": (COLLECTION, '{"kind": "ConfigMap", "metadata": {"name": "a"}}'),
+}
+
+
+@pytest.mark.parametrize("case", SHAPES)
+def test_a_list_or_discovery_of_another_shape_is_an_error(client, proxy, case):
+    path, body = SHAPES[case]
+    proxy.fail(answer(200, body, JSON, path=path))
+    with pytest.raises(NotTheApi, match="did not answer as an API server while"):
+        client(document_of(proxy.kubeconfig)).list("v1", "ConfigMap")
+
+
+def test_another_objects_answer_is_not_taken_for_the_one_that_was_asked_for(client, proxy):
+    proxy.fail(answer(200, json.dumps(config_map("other")), JSON, path=OBJECT))
+    with pytest.raises(NotTheApi, match="without the name 'settings'"):
+        client(document_of(proxy.kubeconfig)).get(SETTINGS)
+
+
+def test_a_path_that_nothing_serves_is_no_missing_object(client, proxy):
+    connection = client(document_of(proxy.kubeconfig))
+    proxy.fail(answer(404, "404 page not found\n", {"Content-Type": "text/plain"}, path=OBJECT))
+    with pytest.raises(KindNotServed) as caught:
+        connection.find(SETTINGS)
+    assert not caught.value.missing
+
+
+def test_damaged_answers_to_reads_are_asked_for_again_and_changes_are_not(client, proxy):
+    for fault in (half, cut, garble, drop):
+        proxy.clear()
+        proxy.fail(fault(path=OBJECT, times=ATTEMPTS - 1))
+        assert client(document_of(proxy.kubeconfig)).get(SETTINGS)["metadata"]["name"] == "settings", fault
+    for fault in (half, cut, garble):
+        proxy.clear()
+        sent = len(proxy.log)
+        proxy.fail(fault(method="POST"))
+        with pytest.raises(Unreachable) as caught:
+            client(document_of(proxy.kubeconfig)).create(
+                config_map(f"{fault.__name__}-{client.kind}"), field_manager="x"
+            )
+        assert sum(entry.method == "POST" for entry in proxy.log[sent:]) == 1
+        assert not caught.value.nothing_done
+
+
+def test_a_bad_gateway_after_a_creation_is_not_sent_again(client, api, proxy):
+    """The second creation would be answered with 409, and the object taken for somebody else's."""
+    for status in (502, 504):
+        name = f"gateway-{status}-{client.kind}"
+        proxy.fail(answer(status, '{"kind":"Status","message":"later"}', JSON, method="POST", after=True))
+        with pytest.raises(ApiError, match="later") as caught:
+            client(document_of(proxy.kubeconfig)).create(config_map(name), field_manager="x")
+        assert caught.value.status == status
+        assert api.find("v1", "ConfigMap", name, "default")
+        proxy.clear()
+
+
+def test_compressed_answers_that_are_damaged_or_too_large_are_errors(client, proxy, monkeypatch):
+    proxy.fail(answer(200, DAMAGED, {"Content-Encoding": "gzip"}, path=OBJECT))
+    with pytest.raises(Unreachable, match="reading ConfigMap"):
+        client(document_of(proxy.kubeconfig)).get(SETTINGS)
+    proxy.clear()
+    monkeypatch.setattr("flotilla.kube.sending.LARGEST_ANSWER", 2**20)
+    proxy.fail(answer(200, gzip.compress(b" " * 2**24), {"Content-Encoding": "gzip"}, path=OBJECT))
+    with pytest.raises(Unreachable, match="more than 1 MiB"):
+        client(document_of(proxy.kubeconfig)).get(SETTINGS)
+
+
+def test_retry_after_is_kept_to_within_bounds():
+    assert pause_for(429, "0.5", 1, "POST") == 0.5
+    for nonsense in ("nan", "inf", "-3", "soon", "", "\x00"):
+        assert 0 < pause_for(503, nonsense, 1) <= 5, nonsense
+    assert pause_for(503, None, 1, "POST") is None
+    assert pause_for(503, "1", 1, "POST") == 1
+    assert pause_for(502, "1", 1, "POST") is None
+
+
+def test_later_is_asked_again_until_it_is_answered(client, proxy):
+    proxy.fail(answer(429, "Too many requests, please try again later.", {"Retry-After": "0.01"}, path=OBJECT, times=2))
+    assert client(document_of(proxy.kubeconfig)).get(SETTINGS)
+    proxy.fail(answer(503, '{"kind":"Status","message":"starting"}', JSON, path=OBJECT))
+    with pytest.raises(ApiError, match=r"starting \(HTTP 503\)") as caught:
+        client(document_of(proxy.kubeconfig)).get(SETTINGS)
+    assert caught.value.status == 503
+
+
+def test_a_request_that_hangs_is_bounded_as_a_whole(client, proxy):
+    connection = client(document_of(proxy.kubeconfig))
+    for setting in (lambda: proxy.fail(hang()), proxy.silence_port):
+        proxy.clear()
+        setting()
+        began = time.monotonic()
+        with pytest.raises(Unreachable, match=r"no answer from .* while reading ConfigMap default/settings: timed out"):
+            connection.find(SETTINGS, timeout=0.5)
+        assert 0.3 < time.monotonic() - began < 2.5
+    proxy.clear()
+    proxy.fail(answer(503, '{"kind":"Status","message":"starting"}', {"Retry-After": "3"}))
+    began = time.monotonic()
+    with pytest.raises(ApiError, match="starting"):
+        connection.find(SETTINGS, timeout=0.5)
+    assert time.monotonic() - began < 2.5, "pauses count"
+
+
+def test_a_request_that_waits_behind_others_that_hang_is_bounded(proxy):
+    connection = Connection(document_of(proxy.kubeconfig), name="member1", concurrency=1, timeout=5)
+    connection.get(SETTINGS)
+    proxy.fail(hang(nth=1))
+
+    def hangs():
+        with pytest.raises(Unreachable):
+            connection.get(SETTINGS)
+
+    first = threading.Thread(target=hangs, daemon=True)
+    first.start()
+    time.sleep(0.2)
+    with pytest.raises(Unreachable, match="was not asked while reading ConfigMap") as caught:
+        connection.get(SETTINGS, timeout=0.3)
+    assert caught.value.nothing_done
+    proxy.stop()
+    first.join(10)
+
+
+def test_a_cluster_that_was_never_reached_has_done_nothing(client, proxy):
+    proxy.close_port()
+    with pytest.raises(Unreachable, match="connection refused") as caught:
+        client(document_of(proxy.kubeconfig)).create(config_map("never"), field_manager="x")
+    assert caught.value.nothing_done
+    proxy.open_port()
+    proxy.fail(drop(after=True, method="POST"))
+    with pytest.raises(Unreachable) as caught:
+        client(document_of(proxy.kubeconfig)).create(config_map(f"maybe-{client.kind}"), field_manager="x")
+    assert not caught.value.nothing_done
+
+
+def test_lines_of_a_watch_that_are_no_events_are_errors(client, proxy):
+    lines = ("<html>", "not json", "[]", '{"type": "ADDED"}', '{"type": "ADDED", "object": {"kind": "ConfigMap"}}')
+    for line in lines:
+        proxy.clear()
+        proxy.fail(answer(200, line + "\n", JSON, path="watch=true"))
+        with pytest.raises(NotTheApi, match="while watching ConfigMaps"):
+            client(document_of(proxy.kubeconfig)).watched(50)
+    proxy.clear()
+    proxy.fail(login_page(302, path="watch=true"))
+    with pytest.raises(NotTheApi, match="a redirect"):
+        client(document_of(proxy.kubeconfig)).watched(50)
+
+
+def test_a_log_is_text_but_a_redirect_is_none(client, proxy):
+    request = Request("GET", "/api/v1/log", "reading a log", accept="text/plain, */*")
+    proxy.fail(answer(200, b"<html>\xff one\n", {"Content-Type": "text/plain"}, times=1), login_page(302))
+    connection = client(document_of(proxy.kubeconfig))
+    assert connection.send(request) == "<html>\ufffd one\n"
+    with pytest.raises(NotTheApi, match="a redirect"):
+        connection.send(request)
+
+
+def test_readiness_is_the_word_ok_and_no_page(proxy):
+    connection = Connection(document_of(proxy.kubeconfig), name="member1")
+    proxy.fail(answer(200, "ok", {"Content-Type": "text/plain"}, times=1), login_page())
+    connection.ready(doing="asking")
+    with pytest.raises(NotTheApi, match="a text that is not 'ok'"):
+        connection.ready(doing="asking")
+
+
+# -- kubeconfigs ------------------------------------------------------------------------------------
+
+USERS = {
+    "a token with a line break in it": ({"token": "hun\nter2"}, "its token has a line break or another character"),
+    "a token that is no ASCII": ({"token": "hünter2"}, "its token has a line break or another character"),
+    "a token of white space": ({"token": " \n"}, "its token is empty"),
+    "a token file that is gone": (
+        {"tokenFile": "/nowhere/token"},
+        "its tokenFile /nowhere/token can't be read: No such",
+    ),
+    "a client certificate that is no base64": ({"client-certificate-data": "%%%"}, "is not base64"),
+    "a client key that is no PEM": ({"client-key-data": "aHVudGVyMg=="}, "its client-key-data is not PEM"),
+    "a program that isn't there": ({"exec": {"command": "/nowhere/login"}}, "/nowhere/login can't be started: No such"),
+    "an exec section without a command": ({"exec": {}}, "its exec section names no command"),
+}
+
+
+@pytest.mark.parametrize("case", USERS)
+def test_a_user_that_cant_be_used_is_an_error_of_that_cluster_without_the_value(client, proxy, case):
+    user, text = USERS[case]
+    with pytest.raises(ClusterError) as caught:
+        client(document_of(proxy.kubeconfig, user=user)).get(SETTINGS)
+    assert caught.value.message.startswith("member1: the kubeconfig can't be used: ")
+    assert text in caught.value.message
+    assert "nter2" not in str(caught.value)
+    assert "\n" not in caught.value.message
+    assert caught.value.nothing_done
+
+
+CLUSTERS = {
+    "a CA that is no base64": {"certificate-authority-data": "not base64!"},
+    "a CA that is no PEM": {"certificate-authority-data": "aHVudGVyMg=="},
+    "a proxy that is no URL": {"proxy-url": "::nonsense::"},
+    "a proxy of an unknown kind": {"proxy-url": "gopher://127.0.0.1:1"},
+    "a server that is no URL": {"server": "https://[::1"},
+    "a server with a line break": {"server": "https://127.0.0.1\n:1"},
+    "a server that is empty": {"server": ""},
+    "a server with a wrong port": {"server": "https://127.0.0.1:99999"},
+}
+
+
+@pytest.mark.parametrize("case", CLUSTERS)
+def test_a_cluster_that_cant_be_dialled_is_an_error_of_that_cluster(client, proxy, case):
+    with pytest.raises(ClusterError) as caught:
+        client(document_of(proxy.kubeconfig, cluster=CLUSTERS[case])).get(SETTINGS, timeout=3)
+    assert caught.value.message.startswith("member1: ")
+    assert "\n" not in caught.value.message
+
+
+def test_another_authoritys_certificate_is_an_error_with_its_remedy(client, proxy, api, tmp_path):
+    with FaultProxy(api.kubeconfig, tmp_path / "other") as other:
+        authority = document_of(other.kubeconfig)["clusters"][0]["cluster"]["certificate-authority-data"]
+        with pytest.raises(Unreachable, match="certificate verify failed") as caught:
+            client(document_of(proxy.kubeconfig, cluster={"certificate-authority-data": authority})).get(SETTINGS)
+    assert "certificate-authority-data" in caught.value.hint
+    assert caught.value.nothing_done
+
+
+def test_a_tokens_line_break_at_its_end_is_left_out(client, proxy, tmp_path):
+    (tmp_path / "token").write_text("hunter2\r\n")
+    for user in ({"token": "hunter2\n"}, {"tokenFile": str(tmp_path / "token")}):
+        assert client(document_of(proxy.kubeconfig, user=user)).get(SETTINGS)
+    (tmp_path / "token").write_text("\n")
+    with pytest.raises(ClusterError, match="is empty"):
+        client(document_of(proxy.kubeconfig, user={"tokenFile": str(tmp_path / "token")})).get(SETTINGS)
+
+
+# -- exec plugins -------------------------------------------------------------------------------------
+
+
+def program(folder, *lines):
+    file = folder / "login"
+    file.write_text("\n".join(["#!/bin/sh", *lines]) + "\n")
+    file.chmod(file.stat().st_mode | stat.S_IXUSR)
+    return {"command": str(file), "apiVersion": "client.authentication.k8s.io/v1"}
+
+
+def credential(**status):
+    body = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": status}
+    return f"echo '{json.dumps(body)}'"
+
+
+def test_a_plugins_token_is_used_and_asked_for_again_once_it_is_refused(client, proxy, tmp_path):
+    count = tmp_path / "count"
+    exec_ = program(tmp_path, f"echo x >> {count}", credential(token="hunter2"))
+    connection = client(document_of(proxy.kubeconfig, user={"exec": exec_}))
+    assert connection.get(SETTINGS)
+    assert count.read_text() == "x\n"
+    proxy.fail(answer(401, '{"kind":"Status","message":"Unauthorized"}', JSON, path=OBJECT, times=1))
+    assert connection.get(SETTINGS)
+    proxy.fail(answer(401, '{"kind":"Status","message":"Unauthorized"}', JSON, path=OBJECT))
+    with pytest.raises(ApiError, match="Unauthorized"):
+        connection.get(SETTINGS)
+
+
+PLUGINS = {
+    "one that fails": (["echo first >&2", "echo no session >&2", "exit 3"], "failed with exit code 3: no session"),
+    "one that prints nonsense": (["echo hunter2"], "printed no ExecCredential"),
+    "one that prints a list": (["echo []"], "printed no ExecCredential"),
+    "one that prints nothing": ([], "printed no ExecCredential"),
+    "one that gives nothing": ([credential()], "gave neither a token nor a client certificate"),
+    "one that gives a number": ([credential(token=5)], "gave neither a token nor a client certificate"),
+    "one that hangs": (["sleep 60"], "did not end within 0 s"),
+    "one whose child hangs": (["sleep 60 &", credential(token="hunter2")], "did not end within 0 s"),
+    "one that prints without end": (["yes hunter2"], "printed more than"),
+}
+
+
+@pytest.mark.parametrize("case", PLUGINS)
+def test_a_plugin_that_gives_nothing_is_an_error_without_what_it_printed(tmp_path, case):
+    lines, text = PLUGINS[case]
+    seconds = 0.4 if "hangs" in case else 20.0
+    began = time.monotonic()
+    with pytest.raises(PluginError) as caught:
+        run_plugin(program(tmp_path, *lines), {}, seconds=seconds)
+    assert text in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+    assert time.monotonic() - began < 10
+
+
+def test_a_plugin_of_another_version_is_refused(tmp_path):
+    exec_ = {**program(tmp_path, credential(token="a")), "apiVersion": "client.authentication.k8s.io/v1beta1"}
+    with pytest.raises(PluginError, match="the kubeconfig asks for client"):
+        run_plugin(exec_, {})
+
+
+def test_a_plugin_that_fails_isnt_run_for_each_request(proxy, tmp_path):
+    count = tmp_path / "count"
+    exec_ = program(tmp_path, f"echo x >> {count}", "exit 1")
+    connection = Connection(document_of(proxy.kubeconfig, user={"exec": exec_}), name="member1")
+    for _ in range(3):
+        with pytest.raises(ClusterError, match="failed with exit code 1"):
+            connection.get(SETTINGS)
+    assert count.read_text() == "x\n"
+
+
+def test_a_plugin_doesnt_get_the_stacks_secrets(tmp_path, monkeypatch):
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "hunter2")
+    seen = tmp_path / "seen"
+    run_plugin(program(tmp_path, f"env > {seen}", credential(token="a")), {})
+    assert "hunter2" not in seen.read_text()
+    assert "KUBERNETES_EXEC_INFO" in seen.read_text()
