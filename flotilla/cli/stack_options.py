@@ -136,11 +136,5 @@ def confirm(options: argparse.Namespace, what: str, document: dict[str, Any] | N
         raise _not_confirmed("the answer was not yes; nothing was changed", document)
 
 
-def agreed(options: argparse.Namespace, what: str) -> bool:
-    """Ask as `confirm` does, where there is nothing to print beside the error: True, or the run ends."""
-    confirm(options, what)
-    return True
-
-
 def _not_confirmed(text: str, document: dict[str, Any] | None) -> CommandError:
     return CommandError(text, kind=Kind.NOT_CONFIRMED, code=ExitCode.USAGE, document=document)
