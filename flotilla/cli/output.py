@@ -17,7 +17,7 @@ from flotilla.deploy.interface import EngineName
 from flotilla.deploy.plan import FleetPlan, change_text
 from flotilla.engine.steps import CHANGING, Op, Phase, Result, Step, StepEvent
 from flotilla.karmada.names import cluster_of
-from flotilla.state.urns import provider_of
+from flotilla.state.urns import is_default_provider, own_type, provider_of
 from flotilla.state.values import mask
 
 JSON_VERSION = 1
@@ -87,7 +87,9 @@ class Output:
             self.progress_console.print(Text(f"  failed {step.op} {step.name}{reason}", style="red"))
             if event.error:
                 self._told.add(f"{step.op} {step.type} {step.name}: {event.error}")
-            self._failed[cluster_of(provider_of(step.provider)) or "the stack"] += 1
+            provider = step.provider.rpartition("::")[0]
+            own = not provider or is_default_provider(provider, own_type(provider))
+            self._failed["the stack itself" if own else cluster_of(provider_of(step.provider))] += 1
         elif event.phase is Phase.DONE and step.op in CHANGING and not self._quiet:
             symbol, style = _OPERATIONS.get(step.op, ("·", ""))
             took = f"  {event.seconds:.1f} s" if event.seconds > _SLOW_SECONDS else ""

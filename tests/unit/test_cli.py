@@ -79,7 +79,7 @@ def test_clusters_that_do_not_answer_are_named_and_fail_an_up(stack, project, ca
     assert "no answer from https://127.0.0.1:1 while asking which cluster it is" in plan["unknown"][0]["reason"]
     assert main(["up", *verb, "--yes"]) == ExitCode.FAILED
     said = capsys.readouterr().err
-    assert "nothing can be declared in member1: member1: no answer from https://127.0.0.1:1" in said
+    assert "nothing can be declared in member1: member1: no answer from https://127.0.0.1:2" in said
     assert "Traceback" not in said
 
 

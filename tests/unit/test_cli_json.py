@@ -137,7 +137,7 @@ def test_files_that_can_not_be_read_are_one_line(stack, project, run):
     code, document, said = run("preview")
     error = error_of(code, document)
     assert "Pulumi.yaml" in error["message"]
-    assert "is a directory" in said
+    assert "it is a folder" in said
 
 
 @pytest.mark.parametrize(
