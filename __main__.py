@@ -6,11 +6,12 @@ from typing import Any
 import pulumi
 
 from components import KarmadaControlPlane, KindCluster, PropagatedWorkload, PullMember, PushMember
+from components.configuration import take_config
 from components.credentials import Credentials, server_of
 from components.dependencies import if_made
 from flotilla.config.declare import (
     agent_args,
-    fleet_of_environment,
+    fleet_of_config,
     kind_args,
     member_args,
     release_args,
@@ -22,7 +23,7 @@ from flotilla.config.needs import in_order, known_kinds
 
 BASE = Path(__file__).resolve().parent
 
-fleet = fleet_of_environment(BASE)
+fleet = fleet_of_config(take_config(), BASE)
 
 
 def guarded(part: Any) -> pulumi.ResourceOptions:

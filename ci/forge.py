@@ -4,7 +4,11 @@
     forge.py issue   --stack NAME --outcome CODE --report FILE
 
 Where it is, and the token, come from the variables that the CI system sets; nothing secret is an argument. A comment or
-an issue is found again by a mark in its text, so that there is one of it, which is updated.
+an issue is found again by the mark that its text begins with, so that there is one of it, which is updated. Only those
+that the token's own user wrote count: anybody may write the mark of a stack into a comment. On GitHub that user is
+`github-actions[bot]`; with another token, name it in FLOTILLA_FORGE_USER.
+
+What a plan or a report says comes from clusters and from the pull request: it stands in code spans and fenced blocks.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -21,8 +26,12 @@ from urllib.parse import quote
 import urllib3
 
 from flotilla.cli.exit_codes import ExitCode
+from flotilla.untrusted import fenced, one_line, printable
 
 _LONGEST = 60_000
+# Pulumi's own rule for the names of stacks; it also keeps them from ending a mark's comment.
+_STACK = re.compile(r"[A-Za-z0-9_.-]{1,100}")
+_GITHUB_USER = "github-actions[bot]"
 _PER_PAGE = 100
 _HTTP_ERROR = 400
 
@@ -31,6 +40,10 @@ Entry = dict[str, Any]
 
 class Forge(Protocol):
     """What both systems can do. An entry has `id` and `body`."""
+
+    def is_mine(self, entry: Entry) -> bool:
+        """Tell whether the token's own user wrote an entry."""
+        ...
 
     def comments(self) -> list[Entry]:
         """Return the comments of the pull request."""
@@ -79,7 +92,7 @@ class Api:
             timeout=30.0,
         )
         if response.status >= _HTTP_ERROR:
-            said = response.data.decode("utf-8", "replace")[:200]
+            said = one_line(response.data.decode("utf-8", "replace")[:200])
             sys.exit(f"error: {method} {path}: HTTP {response.status}: {said}")
         return json.loads(response.data) if response.data else None
 
@@ -104,6 +117,10 @@ class GitHub(Forge):
         self._api = Api(environment["GITHUB_API_URL"], headers)
         self._repository = f"/repos/{environment['GITHUB_REPOSITORY']}"
         self._event = environment.get("GITHUB_EVENT_PATH", "")
+        self._user = environment.get("FLOTILLA_FORGE_USER") or _GITHUB_USER
+
+    def is_mine(self, entry: Entry) -> bool:
+        return bool((entry.get("user") or {}).get("login") == self._user)
 
     def _pull_request(self) -> int:
         return int(json.loads(Path(self._event).read_text())["pull_request"]["number"])
@@ -139,6 +156,12 @@ class GitLab(Forge):
         self._api = Api(environment["CI_API_V4_URL"], {"PRIVATE-TOKEN": environment["GITLAB_TOKEN"]})
         self._project = f"/projects/{quote(environment['CI_PROJECT_ID'], safe='')}"
         self._notes = f"{self._project}/merge_requests/{environment.get('CI_MERGE_REQUEST_IID', '')}/notes"
+        self._user: Any = None
+
+    def is_mine(self, entry: Entry) -> bool:
+        if self._user is None:
+            self._user = self._api.call("GET", "/user")["id"]
+        return bool((entry.get("author") or {}).get("id") == self._user)
 
     def comments(self) -> list[Entry]:
         return self._api.pages(self._notes)
@@ -167,44 +190,54 @@ class GitLab(Forge):
 
 def comment(forge: Forge, stack: str, outcome: int, plan: str, notes: str) -> None:
     """Write what a preview came to into the one comment of its stack."""
-    mark = f"<!-- flotilla preview {stack} -->"
+    mark = _mark("preview", stack)
     told = {ExitCode.DONE: "can be applied", ExitCode.REFUSED: "**refused by policy**"}.get(
         outcome, f"**failed** (exit {outcome})"
     )
     parts = [mark, f"### Fleet preview: `{stack}` {told}", _block("plan", plan), _block("policies and notes", notes)]
-    _write(forge.comments(), mark, "\n\n".join(part for part in parts if part), forge.add_comment, forge.change_comment)
+    body = "\n\n".join(part for part in parts if part)
+    _write(_mine(forge, forge.comments(), mark), body, forge.add_comment, forge.change_comment)
 
 
 def issue(forge: Forge, stack: str, outcome: int, report: str) -> None:
     """Keep the one issue of a stack: open while there is drift, closed when there is none, left alone otherwise."""
-    mark = f"<!-- flotilla drift {stack} -->"
+    mark = _mark("drift", stack)
     if outcome == ExitCode.DRIFT:
         title = f"Drift in stack {stack}"
         _write(
-            forge.issues(),
-            mark,
-            f"{mark}\n\n{report[:_LONGEST]}",
+            _mine(forge, forge.issues(), mark),
+            f"{mark}\n\n{_cut(report, _LONGEST)}",
             lambda body: forge.open_issue(title, body),
             forge.change_issue,
         )
     elif outcome == ExitCode.DONE:
-        for entry in forge.issues():
-            if mark in (entry.get("body") or ""):
-                forge.close_issue(entry, "The fleet is as declared again.")
+        for entry in _mine(forge, forge.issues(), mark):
+            forge.close_issue(entry, "The fleet is as declared again.")
+
+
+def _mark(kind: str, stack: str) -> str:
+    """Return what a comment or an issue of a stack begins with, and no other's does."""
+    if not _STACK.fullmatch(stack):
+        sys.exit(
+            f"error: {one_line(stack)!r} is no name of a stack (letters, digits, '_', '.', '-'); nothing was written"
+        )
+    return f"<!-- flotilla {kind} {stack} -->"
+
+
+def _mine(forge: Forge, entries: list[Entry], mark: str) -> list[Entry]:
+    return [entry for entry in entries if (entry.get("body") or "").startswith(mark) and forge.is_mine(entry)]
 
 
 def _write(
-    entries: list[Entry],
-    mark: str,
+    mine: list[Entry],
     body: str,
     add: Callable[[str], None],
     change: Callable[[Entry, str], None],
 ) -> None:
-    mine = next((entry for entry in entries if mark in (entry.get("body") or "")), None)
-    if mine is None:
+    if not mine:
         add(body)
-    elif mine["body"] != body:
-        change(mine, body)
+    elif mine[0]["body"] != body:
+        change(mine[0], body)
 
 
 def _block(title: str, text: str) -> str:
@@ -212,12 +245,15 @@ def _block(title: str, text: str) -> str:
     text = text.strip()
     if not text:
         return ""
-    if len(text) > _LONGEST // 2:
-        text = text[: _LONGEST // 2] + "\n... cut here; the job's log has it all"
-    fence = "`" * 3
-    while fence in text:
-        fence += "`"
-    return f"<details open><summary>{title}</summary>\n\n{fence}text\n{text}\n{fence}\n\n</details>"
+    return f"<details open><summary>{title}</summary>\n\n{fenced(_cut(text, _LONGEST // 2))}\n\n</details>"
+
+
+def _cut(text: str, longest: int) -> str:
+    """Cut a text between two of its lines, so that no code span and no row of a table is left open."""
+    if len(text) <= longest:
+        return text
+    whole = text[:longest].rpartition("\n")[0] or text[:longest].replace("`", "'")
+    return whole + "\n\n... cut here; the job's log has it all"
 
 
 def find_forge(environment: dict[str, str]) -> Forge:
@@ -246,9 +282,10 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     forge = find_forge(dict(os.environ))
     if options.what == "comment":
-        comment(forge, options.stack, options.outcome, options.plan.read_text(), options.notes.read_text())
+        plan, notes = (printable(file.read_text(errors="replace")) for file in (options.plan, options.notes))
+        comment(forge, options.stack, options.outcome, plan, notes)
     else:
-        issue(forge, options.stack, options.outcome, options.report.read_text())
+        issue(forge, options.stack, options.outcome, printable(options.report.read_text(errors="replace")))
 
 
 if __name__ == "__main__":

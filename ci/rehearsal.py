@@ -57,7 +57,13 @@ class FakeForge:
         raise LookupError(f"{method} {path}")
 
     def _add(self, entries: list[dict[str, Any]], body: dict[str, Any]) -> dict[str, Any]:
-        entry = {"id": len(entries) + 1, "number": len(entries) + 1, "changes": 0, **body}
+        entry = {
+            "id": len(entries) + 1,
+            "number": len(entries) + 1,
+            "changes": 0,
+            "user": {"login": "github-actions[bot]"},
+            **body,
+        }
         entries.append(entry)
         return entry
 
@@ -142,6 +148,7 @@ def rehearse(project: Path, stack: str) -> FakeForge:
         event = Path(folder) / "event.json"
         event.write_text(json.dumps({"pull_request": {"number": 7}}))
         play = Rehearsal(project, stack, forge, url, event)
+        play.step("check")
         play.step("preview")
         _hold(len(forge.comments) == 1 and "joins" in forge.comments[0]["body"], "the plan is a comment")
         play.step("up")

@@ -14,6 +14,7 @@ PROVIDERS = {
     "dynamic/flotilla:Kind": "components.kind_cluster:KindClusterProvider",
     "dynamic/flotilla:Membership": "components.membership:MembershipProvider",
     "dynamic/flotilla:Rollout": "components.rollout:RolloutProvider",
+    "dynamic/flotilla:ServedKinds": "components.served_kinds:ServedKindsProvider",
     "dynamic/flotilla:UninstallGuard": "components.installation:UninstallGuardProvider",
     "dynamic/flotilla:Withdrawal": "components.withdrawal:WithdrawalProvider",
 }

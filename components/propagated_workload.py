@@ -13,6 +13,7 @@ import pulumi
 from components.karmada_control_plane import KarmadaControlPlane
 from components.kubernetes_object import KubernetesObject, type_token
 from components.rollout import Rollout
+from components.secret_patches import sealed_patches
 from components.served_kinds import ServedKinds
 from flotilla.karmada.kinds import (
     BUILT_IN,
@@ -27,6 +28,9 @@ from flotilla.karmada.kinds import (
 )
 from flotilla.karmada.propagation import override_policy, propagation_policy, replica_scheduling, template
 
+# No workload can be called so: a name is a DNS label.
+_DEFINITIONS = ".definitions"
+
 
 class PropagatedWorkloadArgs(TypedDict):
     """What runs, and where."""
@@ -39,6 +43,8 @@ class PropagatedWorkloadArgs(TypedDict):
     """Karmada's ClusterAffinity; an empty one chooses every cluster."""
     members: NotRequired[dict[str, pulumi.Input[dict[str, str]]]]
     """The members that are to run it, by name: `id` is the UID, `unanswered` says why one does not answer, or ''."""
+    tolerations: NotRequired[list[dict[str, Any]]]
+    """Taints of clusters that don't keep it away (core/v1, Toleration)."""
     namespace: NotRequired[str]
     """Namespace, in the control plane and in the members; `default` by default."""
     divided: NotRequired[bool]
@@ -102,7 +108,7 @@ class PropagatedWorkload(pulumi.ComponentResource):
         before: list[pulumi.Resource] = list(made.values())
         policies: list[pulumi.Resource] = []
         if definitions:
-            policies += self._policies("-definitions", None, definitions, definitions, [])
+            policies += self._policies(_DEFINITIONS, None, definitions, definitions, [])
             made |= {id(m): self._template(m, policies) for m in definitions}
         if custom:
             before.append(self._served(custom, [*before, *(made[id(m)] for m in definitions)]))
@@ -128,6 +134,7 @@ class PropagatedWorkload(pulumi.ComponentResource):
         return {
             "affinity": args["affinity"],
             "scheduling": replica_scheduling(args.get("weights"), divided=args.get("divided", False)),
+            "tolerations": args.get("tolerations"),
         }
 
     def _policies(
@@ -140,7 +147,7 @@ class PropagatedWorkload(pulumi.ComponentResource):
     ) -> list[pulumi.Resource]:
         """Declare the policies of some templates: namespaced ones, or cluster-wide ones where `scope` is None."""
         declared: list[pulumi.Resource] = []
-        name = f"{self._policy}{suffix}" if suffix == "-definitions" else self._policy
+        name = f"{self._policy}{suffix}" if suffix == _DEFINITIONS else self._policy
         if sent:
             policy = propagation_policy(
                 name,
@@ -155,6 +162,9 @@ class PropagatedWorkload(pulumi.ComponentResource):
             # rollout is waited for. A deletion would come after it, and the rollout would wait for it in vain.
             rules = self._args.get("override_rules") or []
             override = override_policy(name, namespace=scope, templates=overridden, rules=rules)
+            override["spec"]["overrideRules"] = sealed_patches(
+                override["spec"]["overrideRules"], self._args["manifests"]
+            )
             declared.append(KubernetesObject(f"{self._name}{suffix}-override", override, self._after(before)))
         return declared
 
@@ -189,7 +199,7 @@ class PropagatedWorkload(pulumi.ComponentResource):
             "workload": self._name,
             "templates": _secret_if_needed(manifests),
             "placement": policy["spec"]["placement"],
-            "overrideRules": self._args.get("override_rules") or [],
+            "overrideRules": sealed_patches(self._args.get("override_rules") or [], manifests),
             "controlPlane": self._args["control_plane"].cluster_id,
             "members": self._args.get("members") or {},
             "timeout": self._args.get("timeout", 300),

@@ -13,30 +13,42 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, ResourceProvider, UpdateResult
 
-from flotilla.errors import FlotillaError
-from flotilla.karmada.handover import hand_over
+from flotilla.errors import NotDone
+from flotilla.karmada.claims import transfer_claims
 from flotilla.karmada.kinds import goes_by_itself
-from flotilla.karmada.rollout import Progress, RolloutCheck
-from flotilla.kube.connection import connect
-from flotilla.kube.objects import ref_of
+from flotilla.karmada.render import replicas_of
+from flotilla.karmada.rollout import Progress, RolloutCheck, as_expected
+from flotilla.kube.connection import ApiError, connect
+from flotilla.kube.objects import ObjectRef, ref_of
 from flotilla.waiting import pause
 
 _POLL_SECONDS = 0.5
+_LONGEST_POLL_SECONDS = 2.0
 # Karmada needs a moment to carry a change from the template to the members' statuses, which may say "healthy" about
 # the version before. Two looks in a row that agree are past that.
 _LOOKS = 2
+# How long clusters that don't answer are waited for once all others are done: a moment's silence is no failure, and a
+# dead cluster doesn't keep a run for the workload's whole timeout.
+_GRACE_SECONDS = 10.0
+_THROTTLED = (408, 429)
+_SERVER_ERRORS = 500
 _SETTLED = "settled"
+_SCHEDULED = "scheduled"
 
 
 class RolloutProvider(ResourceProvider):
-    """Waits on create and update; nothing is left to delete."""
+    """Waits on create and update; nothing is left to delete.
+
+    Its outputs are its inputs, `settled` (whether all was done when it was last looked at) and `scheduled` (where
+    Karmada has put each template: replicas by cluster, by template), from which plans know what runs where.
+    """
 
     serialize_as_secret_always = False
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Wait for the first rollout."""
-        wait(props)
-        return CreateResult(id_=str(props["workload"]), outs={**props, _SETTLED: True})
+        id_ = str(props["workload"])
+        return CreateResult(id_=id_, outs=wait(props, id_, anew(None, props)))
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
         """A new rollout follows a change of what is declared, or a refresh that found it undone.
@@ -48,14 +60,27 @@ class RolloutProvider(ResourceProvider):
         changed = changed or _who(olds.get("members")) != _who(news.get("members"))
         return DiffResult(changes=changed or not olds.get(_SETTLED, True))
 
-    def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
+    def update(self, id_: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Wait for the rollout of a change."""
-        wait(news)
-        return UpdateResult(outs={**news, _SETTLED: True})
+        return UpdateResult(outs=wait(news, id_, anew(olds, news)))
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
-        """Look whether the fleet still runs what was declared: a refresh sees what hands have changed anywhere."""
-        return ReadResult(id_, {**props, _SETTLED: all(progress.done for progress in _check(props)())})
+        """Look whether the fleet still runs what was declared: a refresh sees what people have changed anywhere."""
+        progress = _check({**props, "members": as_expected(props.get("members"))}, frozenset())()
+        return ReadResult(id_, _outs(props, progress, settled=all(one.done for one in progress)))
+
+
+def anew(olds: dict[str, Any] | None, news: dict[str, Any]) -> frozenset[ObjectRef]:
+    """Return the templates whose replicas Karmada divides anew: it does so for other replicas or another placement.
+
+    Args:
+        olds: what was declared before; None for a first rollout.
+        news: what is declared now.
+    """
+    whole = olds is None or not olds.get(_SETTLED, True) or olds.get("placement") != news["placement"]
+    before = {} if whole else {ref_of(t): replicas_of(t) for t in (olds or {}).get("templates") or []}
+    now = {ref_of(template): replicas_of(template) for template in news["templates"]}
+    return frozenset(ref for ref, replicas in now.items() if ref not in before or before[ref] != replicas)
 
 
 def _who(members: Any) -> Any:
@@ -63,42 +88,105 @@ def _who(members: Any) -> Any:
     return {name: one["id"] for name, one in members.items()} if isinstance(members, dict) else members
 
 
-def wait(props: dict[str, Any]) -> None:
-    """Poll until the rollout is done.
+def wait(props: dict[str, Any], id_: str, divided: frozenset[ObjectRef]) -> dict[str, Any]:
+    """Wait until the rollout is done, and return the outputs.
 
     Raises:
-        FlotillaError: it wasn't in time; says for each cluster what is missing.
+        NotDone: it wasn't in time, or clusters don't answer; says for each cluster what is missing.
+        ClusterError: the control plane refused to be asked.
     """
-    look = _check(props)
-    deadline = time.monotonic() + float(props["timeout"])
-    agreeing = 0
-    _hand_over(props)
-    while True:
+    look = _check(props, divided)
+    done = False
+
+    def look_and_take_over() -> list[Progress]:
+        nonlocal done
+        if not done:
+            _transfer_claims(props)
         progress = look()
-        agreeing = agreeing + 1 if all(p.done for p in progress) else 0
-        if agreeing >= _LOOKS:
-            return
-        if time.monotonic() > deadline:
-            late = "; ".join(str(p) for p in progress if not p.done)
-            raise FlotillaError(
-                f"workload {props['workload']} is not healthy everywhere after {int(props['timeout'])} s: {late}",
-                hint="mend the cause and run `up` again: it goes on from here",
-            )
-        if pause(_POLL_SECONDS):
-            raise FlotillaError(f"interrupted while waiting for the rollout of workload {props['workload']}")
-        if not agreeing:
-            _hand_over(props)
+        done = all(one.done_where_answered for one in progress)
+        return progress
+
+    progress, problem = poll(look_and_take_over, float(props["timeout"]))
+    outs = _outs(props, progress, settled=not problem)
+    if problem:
+        hint = "fix the cause and run `up` again: it goes on from here"
+        raise NotDone(f"workload {props['workload']} {problem}", id_=id_, outs=outs, hint=hint)
+    return outs
 
 
-def _hand_over(props: dict[str, Any]) -> None:
+def _transfer_claims(props: dict[str, Any]) -> None:
     name = str(props.get("policy") or props["workload"])
     refs = [ref_of(template) for template in props["templates"] if not goes_by_itself(template)]
-    hand_over(connect(props["kubeconfig"], name="Karmada"), refs, (name, f"{name}-definitions"))
+    transfer_claims(connect(props["kubeconfig"], name="Karmada"), refs, (name, f"{name}.definitions"))
 
 
-def _check(props: dict[str, Any]) -> Callable[[], list[Progress]]:
+def poll(
+    look: Callable[[], list[Progress]],
+    timeout: float,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], bool | None] = pause,
+) -> tuple[list[Progress], str]:
+    """Look until all is done, and return the last look with what is wrong with it ('' for nothing).
+
+    A `sleep` that returns True ends the wait: the process was asked to end.
+
+    Clusters that don't answer don't keep the others waiting, nor the run for the whole timeout. A look that fails for
+    the moment (no answer, throttled, an overloaded server) is made again.
+
+    Raises:
+        ApiError: the control plane refused to be asked.
+    """
+    began = clock()
+    progress: list[Progress] = []
+    agreeing, silent_since, trouble = 0, None, ""
+    while True:
+        try:
+            progress, trouble = look(), ""
+        except ApiError as error:
+            if error.status and error.status not in _THROTTLED and error.status < _SERVER_ERRORS:
+                raise
+            trouble = error.message
+        now = clock()
+        agreeing = agreeing + 1 if not trouble and all(p.done_where_answered for p in progress) else 0
+        if agreeing >= _LOOKS and all(p.done for p in progress):
+            return progress, ""
+        silent_since = (silent_since or now) if agreeing >= _LOOKS else None
+        if silent_since is not None and now - silent_since >= _GRACE_SECONDS:
+            return progress, _unanswered(progress)
+        if now - began > timeout:
+            late = [str(p) for p in progress if not p.done] + ([trouble] if trouble else [])
+            return progress, f"is not healthy everywhere after {int(timeout)} s: {'; '.join(late)}"
+        if sleep(max(_POLL_SECONDS, min(_LONGEST_POLL_SECONDS, (now - began) / 30))):
+            return progress, "was interrupted while its rollout was waited for"
+
+
+def _unanswered(progress: list[Progress]) -> str:
+    silent = {name: reason for one in progress for name, reason in one.unanswered.items()}
+    texts = [f"{name} doesn't answer: {reason}" for name, reason in sorted(silent.items())]
+    done = {cluster.cluster for one in progress for cluster in one.clusters} - set(silent)
+    others = "the others are as declared" if done else "no other cluster was chosen"
+    return f"is not done: {'; '.join(texts)}; {others}"
+
+
+def _outs(props: dict[str, Any], progress: list[Progress], *, settled: bool) -> dict[str, Any]:
+    scheduled = {
+        str(one.template): {name: count or 0 for name, count in one.scheduled.items()}
+        for one in progress
+        if one.scheduled
+    }
+    return {**props, _SETTLED: settled, _SCHEDULED: scheduled}
+
+
+def _check(props: dict[str, Any], divided: frozenset[ObjectRef]) -> Callable[[], list[Progress]]:
     connection = connect(props["kubeconfig"], name="Karmada")
-    check = RolloutCheck(templates=props["templates"], placement=props["placement"], rules=props["overrideRules"])
+    check = RolloutCheck(
+        templates=props["templates"],
+        placement=props["placement"],
+        rules=props["overrideRules"],
+        members=props.get("members"),
+        anew=divided,
+    )
     return lambda: check.look(connection)
 
 
@@ -110,8 +198,9 @@ class Rollout(Resource, module="flotilla", name="Rollout"):
 
         Args:
             name: the resource's name.
-            props: kubeconfig, workload, templates, placement, overrideRules, timeout (seconds), and policy where its
-                policies have another name than the workload.
+            props: kubeconfig, workload, templates, placement, overrideRules, timeout (seconds), policy where its
+                policies have another name than the workload, and members: by name of each cluster that is expected its
+                `id`, and `unanswered`, why it doesn't answer now ('' where it does).
             opts: resource options.
         """
         super().__init__(RolloutProvider(), name, props, opts)

@@ -11,6 +11,7 @@ from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider,
 from flotilla.errors import FlotillaError
 from flotilla.karmada.enablements import missing_kinds
 from flotilla.kube.connection import connect
+from flotilla.waiting import pause
 
 _POLL_SECONDS = 1.0
 
@@ -51,7 +52,8 @@ def wait(props: dict[str, Any]) -> None:
                 + "; ".join(missing),
                 hint="send the CustomResourceDefinition to these clusters too, or place the workload on fewer",
             )
-        time.sleep(_POLL_SECONDS)
+        if pause(_POLL_SECONDS):
+            raise FlotillaError(f"interrupted while waiting for kinds of workload {props['workload']} to be served")
 
 
 class ServedKinds(Resource, module="flotilla", name="ServedKinds"):

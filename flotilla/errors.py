@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class FlotillaError(Exception):
     """An error that the command prints as one line; `hint` says what to do next."""
@@ -27,6 +29,19 @@ class ClusterError(FlotillaError):
 
 class SandboxError(FlotillaError):
     """The local fleet could not be started, stopped or found."""
+
+
+class NotDone(FlotillaError):
+    """What a dynamic resource made or changed exists, but isn't what was asked for in time.
+
+    The embedded engine keeps it in the state, so that whatever comes next, also the way back, is done as a change.
+    """
+
+    def __init__(self, message: str, *, id_: str, outs: dict[str, Any], hint: str = "") -> None:
+        """Keep the resource's ID and outputs, for the state."""
+        super().__init__(message, hint=hint)
+        self.id = id_
+        self.outs = outs
 
 
 class EngineError(FlotillaError):

@@ -2,10 +2,11 @@
 # What the schedule runs: one issue a stack, open while there is drift. Exit: that of `flotilla drift`.
 set -euo pipefail
 : "${STACK:?name the stack in STACK}"
+. "$(dirname "$0")/quietly.sh"
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 code=0
 flotilla drift --stack "$STACK" --format markdown >"$out/report" || code=$?
-cat "$out/report"
+quietly "$out/report"
 python ci/forge.py issue --stack "$STACK" --outcome "$code" --report "$out/report"
 exit "$code"

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from flotilla.kube.secrecy import masked, redacted
+
 _LONGEST = 200
 
 
@@ -34,7 +36,7 @@ class AuditLog:
         entry = {
             "time": dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
             "tool": tool,
-            "arguments": _short(arguments),
+            "arguments": _short(masked(arguments)),
             "outcome": outcome,
             "seconds": round(seconds, 3),
             **{key: value for key, value in more.items() if value},
@@ -56,4 +58,4 @@ def _short(value: Any) -> Any:
         return [_short(entry) for entry in value[:50]]
     if isinstance(value, str) and len(value) > _LONGEST:
         return f"[{len(value)} characters, sha256 {hashlib.sha256(value.encode()).hexdigest()[:16]}]"
-    return value
+    return redacted(value) if isinstance(value, str) else value

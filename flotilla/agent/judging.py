@@ -57,7 +57,7 @@ class ClusterEffect(Answer):
     """What becomes of a workload in a cluster, or of a cluster."""
 
     what: str
-    verb: str = Field(description="joins, leaves, new, gone, changes or stays.")
+    verb: str = Field(description="joins, leaves, new, gone, changes, stays, or unscheduled (kept out by a taint).")
     details: list[str]
 
 
@@ -251,6 +251,11 @@ def plan_answer(found: Planned, asked: PagedArguments, *, enabled: bool) -> Plan
         )
         for w in plan.workloads
         for c in w.copies
+    ]
+    workloads += [
+        ClusterEffect(what=f"{w.name} in {u.cluster}", verb="unscheduled", details=[cut(f"taint {u.taint}")])
+        for w in plan.workloads
+        for u in w.unscheduled
     ]
     clusters = [ClusterEffect(what=c.name, verb=c.verb, details=[cut(d) for d in c.details]) for c in plan.clusters]
     changed = [effect for effect in (*clusters, *workloads) if effect.verb != "stays"]

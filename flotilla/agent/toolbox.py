@@ -21,6 +21,7 @@ from flotilla.agent.looking import Looking
 from flotilla.agent.tool import Answer, Refused, Tool
 from flotilla.agent.workplace import Workplace
 from flotilla.errors import FlotillaError
+from flotilla.kube.secrecy import redacted
 
 MOST_ARGUMENTS = 400_000
 """Characters of a call's arguments as JSON."""
@@ -67,10 +68,11 @@ class Toolbox:
             answer = self._answer(name, arguments)
             outcome, told = "done", ""
         except Refused as error:
-            outcome, told = "refused", error.message
+            outcome, told = "refused", redacted(error.message)
+            error.message = told
             raise
         except FlotillaError as error:
-            told = error.message
+            error.message = told = redacted(error.message)
             raise
         else:
             return answer

@@ -19,6 +19,7 @@ from flotilla.deploy.interface import Stack, open_stack
 from flotilla.drift.check import check_stack
 from flotilla.drift.findings import DriftReport, Finding, Mend
 from flotilla.drift.formats import FORMATS, count_text
+from flotilla.untrusted import one_line
 
 
 def add_verb(verbs: Any, common: argparse.ArgumentParser) -> None:
@@ -118,10 +119,10 @@ def _table(console: Console, report: DriftReport, stack: str) -> None:
         for heading in ("CLUSTER", "OBJECT", "WHAT", "WANTED", "FOUND", "LAST WRITTEN BY", "MENDED BY"):
             table.add_column(heading, overflow="fold")
         for finding in report.findings:
-            table.add_row(*(Text(cell) for cell in _cells(finding)))
+            table.add_row(*(Text(one_line(cell)) for cell in _cells(finding)))
         console.print(table)
     for one in report.unknown:
-        console.print(Text(f"{one.cluster}: unknown, {one.reason}", style="yellow"))
+        console.print(Text(f"{one.cluster}: unknown, {one_line(one.reason)}", style="yellow"))
     mendable = sum(finding.mend is Mend.UP for finding in report.findings)
     told = f"{count_text(len(report.findings))}, {mendable} mended by `flotilla up --refresh`"
     unknown = f"; {len(report.unknown)} clusters unknown" if report.unknown else ""

@@ -14,6 +14,7 @@ from typing import Any
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.config.problems import ConfigError
 from flotilla.errors import FlotillaError
+from flotilla.kube.secrecy import redacted
 
 
 class Kind(StrEnum):
@@ -104,6 +105,11 @@ def ending_of(error: BaseException) -> CommandError:
 def error_document(error: CommandError) -> dict[str, Any]:
     """Return an error for machines, with what else is known of the run."""
     more = {key: value for key, value in error.document.items() if key != "error"}
-    body = {"kind": str(error.kind), "message": error.message, "hint": error.hint, **error.document.get("error", {})}
+    body = {
+        "kind": str(error.kind),
+        "message": redacted(error.message),
+        "hint": redacted(error.hint),
+        **error.document.get("error", {}),
+    }
     plain: dict[str, Any] = json.loads(json.dumps({**more, "error": body, "exitCode": int(error.code)}, default=str))
     return plain

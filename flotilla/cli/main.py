@@ -18,6 +18,8 @@ import argcomplete
 from flotilla import __version__
 from flotilla.cli.ending import CommandError, UsageError, ending_of, error_document
 from flotilla.cli.exit_codes import ExitCode
+from flotilla.kube.secrecy import redacted
+from flotilla.untrusted import printable
 
 _JSON = "--json"
 
@@ -51,7 +53,7 @@ def _report(error: BaseException, options: argparse.Namespace) -> int:
     """Print an error: for people on standard error, for machines as the run's one document."""
     ending = ending_of(error)
     if options.debug and not isinstance(ending, UsageError):
-        traceback.print_exception(error)
+        sys.stderr.write(printable(redacted("".join(traceback.format_exception(error)))))
         _print_notes(error)
     try:
         _tell(ending)
@@ -69,14 +71,14 @@ def _tell(ending: CommandError) -> None:
     if isinstance(ending, UsageError) and ending.usage:
         sys.stderr.write(ending.usage)
     for line in ending.lines or (f"error: {ending}",):
-        sys.stderr.write(f"{line}\n")
+        sys.stderr.write(printable(redacted(line)) + "\n")
 
 
 def _print_notes(error: BaseException) -> None:
     """Print what is known of an error whose traceback was let go."""
     if error.__traceback__ is None:
         for note in getattr(error, "__notes__", ()):
-            sys.stderr.write(note)
+            sys.stderr.write(printable(redacted(note)))
 
 
 def _broken_pipe(error: BrokenPipeError, options: argparse.Namespace) -> int:

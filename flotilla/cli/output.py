@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 import yaml
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.text import Text
 
 from flotilla.cli.ending import CommandError, Kind
@@ -19,6 +21,7 @@ from flotilla.engine.steps import CHANGING, Op, Phase, Result, Step, StepEvent
 from flotilla.karmada.names import cluster_of
 from flotilla.state.urns import is_default_provider, own_type, provider_of
 from flotilla.state.values import mask
+from flotilla.untrusted import json_safe, one_line, printable, unsafe
 
 JSON_VERSION = 1
 _SYMBOLS = {
@@ -48,14 +51,29 @@ def write_document(document: dict[str, Any], *, as_yaml: bool = False) -> None:
     versioned = {"version": JSON_VERSION, **document}
     if as_yaml:
         plain = json.loads(json.dumps(versioned))  # tuples and enums are no YAML
-        sys.stdout.write("---\n" + yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
+        readable = not unsafe(json.dumps(plain, ensure_ascii=False))  # else every special character is escaped
+        sys.stdout.write("---\n" + yaml.safe_dump(plain, sort_keys=False, allow_unicode=readable))
     else:
-        sys.stdout.write(json.dumps(versioned, indent=2, ensure_ascii=False) + "\n")
+        sys.stdout.write(json_safe(json.dumps(versioned, indent=2, ensure_ascii=False)) + "\n")
 
 
 def printer() -> Console:
     """Return what prints to standard output; in a pipe a row of a table is a line, however long."""
-    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+    return SafeConsole(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+
+
+def complain(text: str, *, kind: str = "error") -> None:
+    """Write one line about something that went wrong to standard error; what follows its first line is indented."""
+    sys.stderr.write(printable(f"{kind}: {text}".replace("\n", "\n  ")) + "\n")
+
+
+class SafeConsole(Console):
+    """A console whose prints carry no control characters of others, whatever renders them."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Render as rich does; rich's own control codes and line ends stay, and links are made by nobody here."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=printable(segment.text))
 
 
 class Output:
@@ -65,7 +83,7 @@ class Output:
         """Choose the form."""
         self.as_json = as_json
         self.console = printer()
-        self.progress_console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self.progress_console = SafeConsole(stderr=True, highlight=False, soft_wrap=True)
         self._quiet = quiet
         self._told: set[str] = set()
         self._failed: Counter[str] = Counter()
@@ -83,7 +101,7 @@ class Output:
         """Print a step's end: what changed, how long it took, why it failed."""
         step = event.step
         if event.phase is Phase.FAILED:
-            reason = f": {event.error}" if event.error else ""
+            reason = f": {one_line(event.error)}" if event.error else ""
             self.progress_console.print(Text(f"  failed {step.op} {step.name}{reason}", style="red"))
             if event.error:
                 self._told.add(f"{step.op} {step.type} {step.name}: {event.error}")
@@ -142,7 +160,7 @@ class Output:
             self.console.print("\nclusters")
         for cluster in plan.clusters:
             symbol, style = _SYMBOLS[cluster.verb]
-            details = "; ".join(cluster.details)
+            details = one_line("; ".join(cluster.details))
             self.console.print(
                 Text(f"  {symbol} {cluster.name} {cluster.verb}{': ' + details if details else ''}", style=style)
             )
@@ -157,11 +175,14 @@ class Output:
             if workload.question:
                 self.console.print(Text(f"      {workload.question}", style="yellow"))
             if workload.problem:
-                self.console.print(Text(f"      {workload.problem}", style="red"))
+                self.console.print(Text(f"      {one_line(workload.problem)}", style="red"))
             for copy in workload.copies:
                 symbol, style = _SYMBOLS[copy.verb]
-                details = "; ".join(copy.details) or "no change"
+                details = one_line("; ".join(copy.details)) or "no change"
                 self.console.print(Text(f"    {symbol} on {copy.cluster}: {details}", style=style))
+            for cluster in workload.unscheduled:
+                text = f"    ! won't be scheduled on {cluster.cluster}: taint {cluster.taint}"
+                self.console.print(Text(text, style="yellow"))
 
     def _objects(self, plan: FleetPlan) -> None:
         if plan.objects:
@@ -170,7 +191,7 @@ class Output:
             counts = ", ".join(f"{number} to {op.replace('-', ' ')}" for op, number in sorted(counter.items()))
             self.console.print(f"    {cluster}: {counts}")
             for line in plan.changed.get(cluster, []):
-                self.console.print(Text(f"      ~ {line}", style="yellow"))
+                self.console.print(Text(f"      ~ {one_line(line)}", style="yellow"))
 
     def _detail(self, result: Result) -> None:
         self.console.print("\nresources")
@@ -179,7 +200,7 @@ class Output:
             self.console.print(Text(f"  {symbol:2} {step.op:7} {step.type}  {step.name}", style=style))
             for change in step.changes:
                 forces = " (forces replacement)" if change.replaces else ""
-                self.console.print(Text(f"       {change.text}: {_pair(step, change)}{forces}", style=style))
+                self.console.print(Text(f"       {change.text}: {one_line(_pair(step, change))}{forces}", style=style))
 
     def _rendered(self, plan: FleetPlan) -> None:
         for cluster, objects in sorted(plan.rendered.items()):

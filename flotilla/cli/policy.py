@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import Any
 
 from rich.console import Console
@@ -11,12 +10,13 @@ from rich.text import Text
 
 from flotilla.cli.ending import CommandError, Kind
 from flotilla.cli.exit_codes import ExitCode
-from flotilla.cli.output import Output, plan_failed
+from flotilla.cli.output import Output, complain, plan_failed
 from flotilla.cli.stack_options import engine_options, setting_of, stack_options
 from flotilla.deploy.interface import open_stack
 from flotilla.deploy.policies import judge
 from flotilla.engine.steps import Result
 from flotilla.policy.evaluate import Status, Verdict
+from flotilla.untrusted import one_line
 
 _STYLES = {Status.FAIL: "red", Status.EXEMPT: "yellow", Status.UNDECIDED: "yellow", Status.PASS: "green"}
 
@@ -58,7 +58,7 @@ def refuse_violations(verdicts: list[Verdict], document: dict[str, Any]) -> None
     """
     for verdict in verdicts:
         if verdict.status is Status.FAIL and not verdict.refuses:
-            sys.stderr.write(f"advice: policy {verdict.sentence}\n")
+            complain(f"policy {verdict.sentence}", kind="advice")
     refusing = [verdict.sentence for verdict in verdicts if verdict.refuses]
     if refusing:
         raise CommandError(
@@ -76,7 +76,7 @@ def _print(console: Console, verdicts: list[Verdict], *, everything: bool) -> No
         if verdict.status is Status.PASS and not everything:
             continue
         word = "refused" if verdict.refuses else "advice" if verdict.status is Status.FAIL else str(verdict.status)
-        what = f": {verdict.message}" if verdict.message else ""
+        what = f": {one_line(verdict.message)}" if verdict.message else ""
         line = f"{word:9} {verdict.rule.name:26} {verdict.resource}{what}"
         console.print(Text(line, style=_STYLES[verdict.status]))
         if verdict.status is Status.FAIL:

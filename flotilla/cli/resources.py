@@ -16,7 +16,7 @@ from flotilla.cli.access import access_options, cluster_options, open_access
 from flotilla.cli.completion import completed, workload_names
 from flotilla.cli.ending import UsageError
 from flotilla.cli.exit_codes import ExitCode
-from flotilla.cli.output import write_document
+from flotilla.cli.output import complain, write_document
 from flotilla.cli.stack_options import seconds, whole_number
 from flotilla.cli.tables import age, print_table
 from flotilla.cli.views import show, view_options
@@ -29,6 +29,7 @@ from flotilla.observe.events import FleetEvent, events
 from flotilla.observe.logs import LogSource, LogWish, follow_log, read_log, sources
 from flotilla.observe.members import members_of
 from flotilla.observe.resources import Rows, objects, rows
+from flotilla.untrusted import one_line
 
 _DEFAULT_KIND = "deployment"
 
@@ -73,14 +74,14 @@ def _names(options: argparse.Namespace, access: FleetAccess) -> list[str]:
     except ClusterError as error:
         if not access.known or options.cluster_labels:
             raise
-        sys.stderr.write(f"warning: {error.message}; asking the members that the stack knows\n")
+        complain(f"{error.message}; asking the members that the stack knows", kind="warning")
         return access.matching(options.cluster)
     return [member.name for member in chosen(members, options.cluster)]
 
 
 def _tell_unknown(answers: Answers[Any]) -> None:
     for name, reason in answers.unknown.items():
-        sys.stderr.write(f"warning: {name} is not shown: {reason}\n")
+        complain(f"{name} is not shown: {reason}", kind="warning")
 
 
 def _all_failed(answers: Answers[Any]) -> None:
@@ -130,7 +131,7 @@ def _paint_rows(options: argparse.Namespace, console: Console, answers: Answers[
             held = dict(zip(found.columns, cells, strict=True))
             lines.append((name, *(held.get(heading, "") for heading in headings)))
         if found.cut:
-            sys.stderr.write(f"warning: {name} has more than are shown; narrow with -n, -l or a name\n")
+            complain(f"{name} has more than are shown; narrow with -n, -l or a name", kind="warning")
     if not lines:
         sys.stderr.write(f"no {options.kind} in {len(answers.found)} clusters\n")
         return
@@ -221,12 +222,12 @@ def _print_logs(
             failed += 1
             if error.whole_cluster:
                 silent[cluster] = error.message
-            sys.stderr.write(f"warning: {error.message}\n")
+            complain(error.message, kind="warning")
             continue
         lines = text.splitlines()
         entries.append({"cluster": cluster, "pod": source.pod, "container": source.container, "lines": lines})
         if not options.json:
-            sys.stdout.writelines(f"{_prefix(cluster, source)}{line}\n" for line in lines)
+            sys.stdout.writelines(f"{_prefix(cluster, source)}{one_line(line)}\n" for line in lines)
     if options.json:
         write_document({"logs": entries, "unknown": silent})
     return ExitCode.FAILED if failed == len(found) else ExitCode.DONE
@@ -240,10 +241,10 @@ def _follow(access: FleetAccess, found: list[tuple[str, LogSource]], wish: LogWi
         try:
             for line in follow_log(access.member(cluster), source, wish):
                 with lock:
-                    sys.stdout.write(f"{_prefix(cluster, source)}{line}\n")
+                    sys.stdout.write(f"{_prefix(cluster, source)}{one_line(line)}\n")
                     sys.stdout.flush()
         except ClusterError as error:
-            sys.stderr.write(f"warning: {error.message}\n")
+            complain(error.message, kind="warning")
 
     threads = [threading.Thread(target=pump, args=one, daemon=True) for one in found]
     for thread in threads:

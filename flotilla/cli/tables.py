@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from flotilla.untrusted import one_line
+
 Cell = str | Text
 
 _SHOWN = 30
@@ -27,10 +29,15 @@ def print_table(
     for index in filled:
         table.add_column(headings[index], overflow="fold")
     for row in held if whole else held[:_SHOWN]:
-        table.add_row(*(row[index] for index in filled))
+        table.add_row(*(_cell(row[index]) for index in filled))
     console.print(table)
     if not whole:
         console.print(Text(f"… and {len(held) - _SHOWN} more, in better health; --all shows them", style="dim"))
+
+
+def _cell(cell: Cell) -> Text:
+    """Return a cell as text: no markup is read in it, and it stays one line."""
+    return Text(one_line(str(cell)), style=cell.style if isinstance(cell, Text) else "")
 
 
 def age(time: str, *, now: dt.datetime | None = None) -> str:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from flotilla.cli.exit_codes import ExitCode
-from flotilla.cli.output import printer, write_document
+from flotilla.cli.output import complain, printer, write_document
 from flotilla.cli.stack_options import seconds
 from flotilla.errors import ClusterError
 
@@ -67,7 +67,7 @@ def _repaint(
     try:
         seen = look()
     except ClusterError as error:
-        sys.stderr.write(f"error: {error.message}; looking again in {options.watch:.0f} s\n")
+        complain(f"{error.message}; looking again in {options.watch:.0f} s")
         return
     if console.is_terminal and not (options.json or options.yaml):
         sys.stdout.write(_CLEAR)

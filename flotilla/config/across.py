@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 
 from flotilla.config.clusters import KindCluster, is_loopback
-from flotilla.config.fleet import ControlPlane, affinity_of, facts
+from flotilla.config.fleet import ControlPlane, affinity_of, facts, placement_of
 from flotilla.config.members import JoinMode, Member
 from flotilla.config.problems import Problem
 from flotilla.config.workloads import Placement, Workload
-from flotilla.karmada.placement import matches
+from flotilla.karmada.placement import choose, matches
 
 
 def check_across(
@@ -165,6 +165,7 @@ def _check_placement(path: str, placement: Placement, known: set[str], members: 
             )
         )
         return problems
+    problems += _all_tainted(path, placement, members)
     for name in placement.weights:
         if name not in chosen:
             problems.append(
@@ -188,6 +189,21 @@ def _check_placement(path: str, placement: Placement, known: set[str], members: 
             if name not in placement.weights
         ]
     return problems
+
+
+def _all_tainted(path: str, placement: Placement, members: list[Member]) -> list[Problem]:
+    choice = choose([facts(member) for member in members], placement_of(placement))
+    if choice.chosen:
+        return []
+    taints = ", ".join(f"{name} has {taint}" for name, taint in choice.refused.items())
+    return [
+        Problem(
+            path,
+            f"chooses only members with taints that it doesn't tolerate ({taints})",
+            "Karmada would schedule a new workload nowhere",
+            "add `tolerations` with the taint's key, or choose another member",
+        )
+    ]
 
 
 def _check_overrides(path: str, workload: Workload, known: set[str], members: list[Member] | None) -> list[Problem]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from flotilla.config.clusters import KindCluster
 from flotilla.config.files import resolve
-from flotilla.config.fleet import ControlPlane, Fleet, affinity_of, facts
+from flotilla.config.fleet import ControlPlane, Fleet, affinity_of, tolerations_of
 from flotilla.config.helm import CHART_REPOSITORY, CertificateMode
 from flotilla.config.installation import PLACEHOLDER, certificate_names, release_values
 from flotilla.config.load import parse_fleet
@@ -23,16 +22,19 @@ from flotilla.karmada.render import render, shares
 from flotilla.kube.objects import Object
 
 
-def fleet_of_environment(base: Path) -> Fleet:
+def fleet_of_config(values: Mapping[str, str], base: Path) -> Fleet:
     """Return the fleet of the stack that a Pulumi engine runs the program for.
 
-    The engine hands the configuration over decrypted, as one JSON value a key (PULUMI_CONFIG). Inline kubeconfigs are
-    secrets in there; the models keep them as such, and components make them Pulumi secrets.
+    Inline kubeconfigs are secrets in the configuration; the models keep them as such, and components make them Pulumi
+    secrets.
+
+    Args:
+        values: by `project:key`, as texts (JSON for objects), decrypted.
+        base: the folder that relative paths refer to.
 
     Raises:
         ConfigError: with all problems.
     """
-    values = json.loads(os.environ.get("PULUMI_CONFIG") or "{}")
     return parse_fleet(sections_of(values), base=base)
 
 
@@ -108,6 +110,7 @@ def workload_args(workload: Workload, base: Path) -> dict[str, Any]:
     return {
         "manifests": manifests_of(workload, base),
         "affinity": affinity_of(workload.placement),
+        "tolerations": tolerations_of(workload.placement),
         "namespace": workload.namespace,
         "divided": workload.placement.replicas is ReplicaStrategy.DIVIDED,
         "weights": dict(workload.placement.weights),
@@ -145,16 +148,16 @@ def rendered(fleet: Fleet, base: Path) -> dict[str, list[Object]]:
     manifests = {workload.name: manifests_of(workload, base) for workload in fleet.workloads}
     kinds = defined_kinds(manifest for listed in manifests.values() for manifest in listed)
     for workload in fleet.workloads:
-        chosen = fleet.chosen(workload.placement)
+        chosen = fleet.choice(workload.placement).chosen
         scheduling = replica_scheduling(
             dict(workload.placement.weights), divided=workload.placement.replicas is ReplicaStrategy.DIVIDED
-        ).model_dump(by_alias=True, exclude_none=True)
+        ).wire()
         for manifest in manifests[workload.name]:
             declared = template(manifest, namespace=workload.namespace, kinds=kinds)
             replicas = shares(declared, [member.name for member in chosen], scheduling)
             for member in chosen:
                 if member.name in replicas:
                     result[member.name].append(
-                        render(declared, facts(member), replicas=replicas[member.name], rules=override_rules(workload))
+                        render(declared, member, replicas=replicas[member.name], rules=override_rules(workload))
                     )
     return result

@@ -14,7 +14,7 @@ from flotilla.config.members import Member
 from flotilla.config.policies import PolicySettings
 from flotilla.config.problems import ConfigModel, refuse
 from flotilla.config.workloads import Placement, Workload
-from flotilla.karmada.placement import ClusterFacts, matches
+from flotilla.karmada.placement import Choice, ClusterFacts, Taint, choose, matches
 from flotilla.karmada.versions import SUPPORTED, Version
 
 
@@ -96,10 +96,32 @@ class Fleet(ConfigModel):
                 return member
         raise KeyError(name)
 
+    def choice(self, placement: Placement) -> Choice:
+        """Return the members that Karmada schedules a new workload to, and those that a declared taint keeps out."""
+        return choose([facts(member) for member in self.placeable], placement_of(placement))
+
     def chosen(self, placement: Placement) -> list[Member]:
-        """Return the members that a placement chooses, in file order."""
+        """Return the members that a placement chooses, in file order, whatever their taints."""
         affinity = affinity_of(placement)
         return [member for member in self.placeable if matches(facts(member), affinity)]
+
+
+def placement_of(placement: Placement) -> dict[str, object]:
+    """Return what decides which clusters Karmada chooses for a placement, as its Placement (policy/v1alpha1)."""
+    return {"clusterAffinity": affinity_of(placement), "clusterTolerations": tolerations_of(placement)}
+
+
+def tolerations_of(placement: Placement) -> list[dict[str, object]]:
+    """Return a placement's tolerations (core/v1, Toleration)."""
+    found: list[dict[str, object]] = []
+    for one in placement.tolerations:
+        given = {"key": one.key, "value": one.value, "effect": one.effect.value if one.effect else ""}
+        toleration: dict[str, object] = {"operator": one.operator.value}
+        toleration |= {key: value for key, value in given.items() if value}
+        if one.seconds is not None:
+            toleration["tolerationSeconds"] = one.seconds
+        found.append(toleration)
+    return found
 
 
 def affinity_of(placement: Placement) -> dict[str, object]:
@@ -127,4 +149,7 @@ def affinity_of(placement: Placement) -> dict[str, object]:
 
 def facts(member: Member) -> ClusterFacts:
     """Return what a placement can ask about a member."""
-    return ClusterFacts(member.name, dict(member.labels), member.provider or "", member.region or "", member.zones)
+    taints = tuple(Taint(taint.key, taint.value, taint.effect.value) for taint in member.taints)
+    return ClusterFacts(
+        member.name, dict(member.labels), member.provider or "", member.region or "", member.zones, taints
+    )

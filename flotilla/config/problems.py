@@ -75,9 +75,9 @@ def problems_of(error: ValidationError, raw: Any, *, prefix: str = "", model: ty
     for entry in error.errors(include_url=False, include_context=True, include_input=False):
         location = entry["loc"]
         path = _path(prefix, location)
-        value = "" if location and location[-1] == "inline" else _shown(_at(raw, location))
         context = entry.get("ctx") or {}
         kind = entry["type"]
+        value = "" if _may_hold_secret(location, kind) else _shown(_at(raw, location))
         if kind == "rule":
             problem = Problem(path, context["rule"], context["consequence"], context["remedy"], value)
         elif kind == "extra_forbidden":
@@ -149,6 +149,12 @@ def _at(raw: Any, location: tuple[int | str, ...]) -> Any:
         except (KeyError, IndexError, TypeError):
             return None
     return raw
+
+
+def _may_hold_secret(location: tuple[int | str, ...], kind: str) -> bool:
+    """Tell whether a value may be a secret: a key that is, an unknown one (a misspelled `inline`), a patch's value."""
+    last = str(location[-1]) if location else ""
+    return kind == "extra_forbidden" or last in ("inline", "key") or (last == "value" and "patches" in location)
 
 
 def _shown(value: Any) -> str:

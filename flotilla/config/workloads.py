@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from flotilla.config.members import Labels
+from flotilla.config.members import Labels, TaintEffect
 from flotilla.config.problems import ConfigModel, refuse
 from flotilla.karmada.names import is_dns_label
 
@@ -43,6 +43,41 @@ class ConflictResolution(StrEnum):
     """Take it over."""
 
 
+class TolerationOperator(StrEnum):
+    """How a toleration matches a taint."""
+
+    EXISTS = "Exists"
+    """Whatever the taint's value is."""
+    EQUAL = "Equal"
+    """The values are the same."""
+
+
+class Toleration(ConfigModel):
+    """Lets a workload onto clusters that have a taint."""
+
+    key: str = Field(default="", description="The taint's key; every taint, with `operator: Exists`, where left out.")
+    operator: TolerationOperator = Field(default=TolerationOperator.EQUAL, description="Equal or Exists.")
+    value: str = Field(default="", description="The taint's value, with `operator: Equal`.")
+    effect: TaintEffect | None = Field(default=None, description="NoSchedule or NoExecute; both where left out.")
+    seconds: int | None = Field(
+        default=None, ge=0, description="How long a taint with NoExecute is tolerated; for ever where left out."
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.operator is TolerationOperator.EXISTS and self.value:
+            raise refuse("has 'value' with `operator: Exists`", remedy="drop the value, or use `operator: Equal`")
+        if self.operator is TolerationOperator.EQUAL and not self.key:
+            raise refuse(
+                "has no 'key'",
+                consequence="it could tolerate taints that nobody means",
+                remedy="add the taint's key, or `operator: Exists` to tolerate every taint",
+            )
+        if self.seconds is not None and self.effect is not TaintEffect.NO_EXECUTE:
+            raise refuse("has 'seconds' without `effect: NoExecute`", remedy="add the effect, or drop the seconds")
+        return self
+
+
 class Placement(ConfigModel):
     """Which clusters a workload runs on. All conditions that are given must hold."""
 
@@ -52,6 +87,9 @@ class Placement(ConfigModel):
     providers: tuple[str, ...] = Field(default=(), description="Cloud providers, any of them.")
     regions: tuple[str, ...] = Field(default=(), description="Regions, any of them.")
     zones: tuple[str, ...] = Field(default=(), description="Zones; any of the Cluster's must be among them.")
+    tolerations: tuple[Toleration, ...] = Field(
+        default=(), description="Taints of clusters that don't keep the workload away."
+    )
     replicas: ReplicaStrategy = Field(default=ReplicaStrategy.DUPLICATED, description="duplicated or divided.")
     weights: dict[str, Annotated[int, Field(ge=1, le=MOST_WEIGHT)]] = Field(
         default_factory=dict, description="Static weight by member, for divided replicas."

@@ -29,6 +29,7 @@ from flotilla.deploy.interface import missing_for_cli
 from flotilla.errors import FlotillaError
 from flotilla.karmada import host, pki
 from flotilla.karmada.chart import COMPONENTS
+from flotilla.kube import children
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import Connection
 from flotilla.kube.kind import Kind, KindError
@@ -113,7 +114,9 @@ def _program(name: str, arguments: tuple[str, ...], oldest: tuple[int, int], rem
     if path is None:
         return _wrong(name, "is not on the PATH", remedy)
     try:
-        result = subprocess.run([path, *arguments], capture_output=True, text=True, check=False, timeout=20)
+        result = subprocess.run(
+            [path, *arguments], env=children.environment(), capture_output=True, text=True, check=False, timeout=20
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         return _wrong(name, f"{path} doesn't run: {error}", remedy)
     found = re.search(r"v?(\d+)\.(\d+)(\.\d+)?", result.stdout + result.stderr)

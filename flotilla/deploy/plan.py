@@ -9,17 +9,18 @@ second look at the configuration would guess.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flotilla.deploy.found import as_found
 from flotilla.deploy.moves import Moved, Side, adds_words, in_one_version, with_moves
 from flotilla.deploy.renames import Renamed, refused_renames, renamed_members
 from flotilla.engine.steps import CHANGING, Op, Result, Step
+from flotilla.karmada.expected import unready_reason
 from flotilla.karmada.kinds import identity
 from flotilla.karmada.names import cluster_of
-from flotilla.karmada.placement import ClusterFacts, matches
-from flotilla.karmada.render import render, replicas_of, shares
+from flotilla.karmada.placement import Choice, ClusterFacts, Taint, choose, divisions
+from flotilla.karmada.render import divides, render, replicas_of, shares, weights
 from flotilla.karmada.rollout import facts_of
 from flotilla.kube.objects import Object, ref_of
 from flotilla.state.checkpoint import ResourceState
@@ -30,6 +31,8 @@ from flotilla.state.values import Secret, mask, reveal
 CLUSTER_TYPE = "kubernetes:cluster.karmada.io/v1alpha1:Cluster"
 ROLLOUT_TYPE = "pulumi-python:dynamic/flotilla:Rollout"
 _SHOWN = 60
+Scheduled = dict[str, dict[str, int]]
+"""Replicas by cluster, by template (0 for kinds without replicas)."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,15 @@ class CopyPlan:
 
 
 @dataclass(frozen=True)
+class Unscheduled:
+    """A cluster that the placement chooses, and that Karmada won't schedule the workload to."""
+
+    cluster: str
+    taint: str
+    """The taint that the workload doesn't tolerate, as kubectl writes it: key=value:effect."""
+
+
+@dataclass(frozen=True)
 class WorkloadPlan:
     """What happens to a workload, cluster by cluster."""
 
@@ -64,6 +76,7 @@ class WorkloadPlan:
     """Where it comes from, where it had another name or takes objects over: `formerly shop`."""
     question: str = ""
     """What only the user can answer before this is done."""
+    unscheduled: tuple[Unscheduled, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -92,6 +105,7 @@ class FleetPlan:
                     **({"origin": w.origin} if w.origin else {}),
                     **({"question": w.question} if w.question else {}),
                     "clusters": [{"name": c.cluster, "verb": c.verb, "details": list(c.details)} for c in w.copies],
+                    "unscheduled": [{"name": u.cluster, "taint": u.taint} for u in w.unscheduled],
                 }
                 for w in self.workloads
             ],
@@ -126,9 +140,27 @@ def _facts(steps: list[Step], side: str) -> list[ClusterFacts]:
         if step.type == CLUSTER_TYPE:
             state = _side(step, side)
             if state is not None:
-                found.append(facts_of(reveal(state.inputs)))
+                facts = facts_of(reveal(state.inputs))
+                found.append(replace(facts, taints=facts.taints + _taints_of_others(step.old)))
     # A Cluster that is replaced has two steps.
     return sorted({facts.name: facts for facts in found}.values(), key=lambda facts: facts.name)
+
+
+def _taints_of_others(state: ResourceState | None) -> tuple[Taint, ...]:
+    """Return the taints that a Cluster had beyond the declared ones when it was last read: a cordon, for one.
+
+    Karmada takes its own taints off again once the cluster is Ready.
+    """
+    if state is None:
+        return ()
+    live = reveal(state.outputs)
+    spec = live.get("spec")
+    if not isinstance(spec, dict) or not isinstance(spec.get("taints") or [], list):
+        return ()
+    ready = not unready_reason({"metadata": {}, "status": live.get("status") or {}})
+    declared = facts_of(reveal(state.inputs)).taints
+    found = facts_of({"metadata": {"name": ""}, "spec": {"taints": spec.get("taints")}}).taints
+    return tuple(taint for taint in found if taint not in declared and not (ready and taint.of_condition))
 
 
 def _side(step: Step, side: str) -> ResourceState | None:
@@ -186,20 +218,23 @@ def _workloads(
 ) -> tuple[list[WorkloadPlan], dict[str, list[Object]]]:
     """Return the workloads' plans, and what each cluster gets of all of them."""
     plans, sides = [], []
+    refused: dict[str, dict[str, Taint]] = {}
     rendered: dict[str, list[Object]] = {}
     for step in steps:
         name = step.name.removesuffix("-rollout")
         former = reveal(step.old.inputs).get("workload") if step.old and step.op is not Op.CREATE else ""
         try:
-            olds = _copies(_side(step, "old"), before)
-            news = _copies(_side(step, "new"), after)
+            old = _side(step, "old")
+            scheduled = _scheduled(old, before)
+            olds, _ = _copies(old, before, scheduled, now=False)
+            news, refused[name] = _copies(_side(step, "new"), after, scheduled or _by_template(olds), now=True)
         except ValueError as error:
             plans.append(WorkloadPlan(name, "changes", (), str(error)))
             continue
         sides.append(Side(name, str(former or ""), olds, news, adds_words(_rules(_side(step, "new")))))
         for cluster, items in news.items():
             rendered.setdefault(cluster, []).extend(mask(item) for item in items)
-    plans += [_workload_plan(moved) for moved in with_moves(sides) if not moved.absorbed]
+    plans += [_workload_plan(moved, refused[moved.name]) for moved in with_moves(sides) if not moved.absorbed]
     return sorted(plans, key=lambda plan: plan.name), rendered
 
 
@@ -207,31 +242,85 @@ def _rules(rollout: ResourceState | None) -> list[Object]:
     return list(reveal(rollout.inputs).get("overrideRules") or []) if rollout else []
 
 
-def _workload_plan(moved: Moved) -> WorkloadPlan:
+def _workload_plan(moved: Moved, refused: dict[str, Taint]) -> WorkloadPlan:
     clusters = sorted({*moved.old, *moved.new})
     copies = tuple(_copy_plan(cluster, moved.old.get(cluster), moved.new.get(cluster)) for cluster in clusters)
     verbs = {copy.verb for copy in copies}
     verb = "stays" if verbs <= {"stays"} else verbs.pop() if len(verbs) == 1 else "changes"
-    return WorkloadPlan(moved.name, verb, copies, origin=moved.origin, question=moved.question)
+    unscheduled = tuple(Unscheduled(cluster, str(taint)) for cluster, taint in sorted(refused.items()))
+    return WorkloadPlan(moved.name, verb, copies, origin=moved.origin, question=moved.question, unscheduled=unscheduled)
 
 
-def _copies(state: ResourceState | None, members: list[ClusterFacts]) -> dict[str, list[Object]]:
-    """Return what each chosen cluster holds of a workload, from its Rollout's inputs."""
+def _scheduled(state: ResourceState | None, members: list[ClusterFacts]) -> Scheduled:
+    """Return where Karmada had put each template when its rollout was last looked at."""
+    known = {facts.name for facts in members}
+    found = reveal(state.outputs).get("scheduled") if state else None
+    return {
+        template: {name: int(count) for name, count in shares.items() if name in known}
+        for template, shares in (found if isinstance(found, dict) else {}).items()
+    }
+
+
+def _by_template(copies: dict[str, list[Object]]) -> Scheduled:
+    found: Scheduled = {}
+    for cluster, items in copies.items():
+        for item in items:
+            found.setdefault(str(ref_of(item)), {})[cluster] = replicas_of(item) or 0
+    return found
+
+
+def _copies(
+    state: ResourceState | None, members: list[ClusterFacts], scheduled: Scheduled, *, now: bool
+) -> tuple[dict[str, list[Object]], dict[str, Taint]]:
+    """Return what each cluster holds of a workload, from its Rollout's inputs, and which clusters a taint keeps out.
+
+    Args:
+        state: the Rollout.
+        members: the clusters.
+        scheduled: where Karmada has put the templates, as far as that is known: there a taint evicts nothing.
+        now: the state is what is to come; otherwise it is what was, which `scheduled` is about.
+    """
     if state is None:
-        return {}
+        return {}, {}
     hidden = isinstance(state.inputs.get("templates"), Secret)
     inputs = reveal(state.inputs)
+    rules = state.inputs.get("overrideRules") or []  # what they set may be secret, and stays so in what comes of it
+    rules = inputs["overrideRules"] if isinstance(rules, Secret) else rules
     templates = inputs.get("templates") if isinstance(inputs.get("templates"), list) else []
     placement = inputs.get("placement") or {}
-    chosen = [facts for facts in members if matches(facts, placement.get("clusterAffinity") or {})]
     copies: dict[str, list[Object]] = {}
+    refused: dict[str, Taint] = {}
     for template in templates or []:
-        given = shares(template, [facts.name for facts in chosen], placement.get("replicaScheduling") or {})
-        for facts in chosen:
+        known = scheduled.get(str(ref_of(template)), {})
+        choice = choose(members, placement, before=known)
+        given = _shares(template, choice, placement.get("replicaScheduling") or {}, known, now=now)
+        refused |= choice.refused
+        for facts in members:
             if facts.name in given:
-                item = render(template, facts, replicas=given[facts.name], rules=inputs.get("overrideRules") or [])
+                item = render(template, facts, replicas=given[facts.name], rules=rules)
                 copies.setdefault(facts.name, []).append(_hide(item) if hidden else item)
-    return copies
+    return copies, refused
+
+
+def _shares(
+    template: Object, choice: Choice, scheduling: Object, known: dict[str, int], *, now: bool
+) -> dict[str, int | None]:
+    """Return a template's replicas by cluster: Karmada's own division where it stays, what it will be otherwise."""
+    replicas, chosen = replicas_of(template), [facts.name for facts in choice.chosen]
+    if known and not now:
+        return {name: None if replicas is None else count for name, count in known.items()}
+    kept = divides(scheduling) and set(known) <= set(chosen) and sum(known.values()) == replicas
+    if known and replicas and kept and _as_divided(replicas, chosen, scheduling, known):
+        return dict(known)
+    return shares(template, chosen, scheduling)
+
+
+def _as_divided(replicas: int, chosen: list[str], scheduling: Object, known: dict[str, int]) -> bool:
+    """Tell whether Karmada may have made a division for these clusters: ties are broken by the template's UID."""
+    return any(
+        {name: count for name, count in one.items() if count} == {name: count for name, count in known.items() if count}
+        for one in divisions(replicas, weights(chosen, scheduling))
+    )
 
 
 def _hide(item: Object) -> Object:

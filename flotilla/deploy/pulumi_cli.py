@@ -20,6 +20,7 @@ from flotilla.deploy.unanswered import with_unanswered
 from flotilla.engine.digest import PURPOSE, differences, plan_digest
 from flotilla.engine.steps import Op, Phase, Result, Step, StepEvent
 from flotilla.errors import EngineError
+from flotilla.kube.secrecy import redacted
 from flotilla.providers.dynamic import BY_ITS_JUDGEMENT, differing
 from flotilla.state.backend import StackFiles
 from flotilla.state.checkpoint import ResourceState, Snapshot, from_export
@@ -288,9 +289,9 @@ class _Collector:
             return
         if diagnostic.severity == "error":
             name = diagnostic.urn.rpartition("::")[2] if diagnostic.urn else "pulumi"
-            self.result.failures.append(f"{name}: {_uncoloured(text)}")
+            self.result.failures.append(f"{name}: {redacted(_uncoloured(text))}")
         elif diagnostic.severity == "warning":
-            self.result.messages.append(f"warning: {_uncoloured(text)}")
+            self.result.messages.append(f"warning: {redacted(_uncoloured(text))}")
 
 
 def step_of(metadata: Any, op: Op) -> Step:
@@ -373,4 +374,4 @@ def _uncoloured(text: str) -> str:
 def _last_words(command: str, error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     telling = [line.removeprefix("stderr:").strip() for line in lines if "error" in line.lower()]
-    return f"{command}: {(telling or lines or ['failed'])[-1]}"
+    return redacted(f"{command}: {(telling or lines or ['failed'])[-1]}")

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from flotilla.karmada.rollout import RolloutCheck
+from flotilla.karmada.rollout import RolloutCheck, as_expected
 from flotilla.karmada.selection import selects
 from flotilla.kube.objects import Object, ObjectRef, ref_of
 from flotilla.state.checkpoint import ResourceState, Snapshot
@@ -69,7 +69,8 @@ def rollouts_of(snapshot: Snapshot, begun: Iterable[ResourceState] = ()) -> Roll
 
 
 def _take_rollout(found: dict[str, _Workload], inputs: Any) -> None:
-    check = RolloutCheck(inputs["templates"], inputs["placement"], inputs["overrideRules"])
+    expected = as_expected(inputs.get("members"))
+    check = RolloutCheck(inputs["templates"], inputs["placement"], inputs["overrideRules"], expected)
     found.setdefault(str(inputs["workload"]), _Workload()).rollout = check
 
 
@@ -90,7 +91,7 @@ def _check(one: _Workload) -> RolloutCheck | None:
         return one.rollout
     placement = (one.policies[0].get("spec") or {}).get("placement") or {}
     rules = next(((policy.get("spec") or {}).get("overrideRules") or [] for policy in one.overrides), [])
-    return RolloutCheck(templates, placement, rules)
+    return RolloutCheck(templates, placement, rules, one.rollout.members if one.rollout else None)
 
 
 def _missing(one: _Workload, known: set[ObjectRef]) -> tuple[str, ...]:

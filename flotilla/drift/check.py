@@ -157,8 +157,10 @@ def _cluster(outcome: _Outcome, declared: Declared, access: dict[str, Access], n
             _propagation(outcome, declared, connection)
         elif name in declared.members:
             _member(outcome, declared, connection, access.get(CONTROL_PLANE, "the state has no control plane"))
-    except ClusterError as error:
+    except FlotillaError as error:
         outcome.unknown.append(error.message)
+    except Exception as error:  # noqa: BLE001 - what nobody expects is not known; it must not look clean
+        outcome.unknown.append(_unexpected(error))
 
 
 def _plan(outcome: _Outcome, declared: Declared, connection: Connection, name: str) -> None:

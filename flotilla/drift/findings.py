@@ -8,6 +8,7 @@ from typing import Any
 
 from flotilla.kube.objects import Difference, Object, ref_of
 from flotilla.kube.ownership import last_writer
+from flotilla.kube.secrecy import shown
 
 
 class Layer(StrEnum):
@@ -104,13 +105,9 @@ class DriftReport:
         }
 
 
-_SECRET = "[secret]"  # noqa: S105 - what is shown in a secret's place
-
-
 def changed(layer: Layer, rule: str, cluster: str, live: Object, difference: Difference, mend: Mend) -> Finding:
     """Return the finding of a field that differs, with its last writer; values of Secrets are never shown."""
-    secret = live.get("kind") == "Secret" and difference.path[:1] in (("data",), ("stringData",))
-    wanted, found = (_SECRET, _SECRET) if secret else (difference.wanted, difference.found)
+    wanted, found = (shown(live, difference.path, value) for value in (difference.wanted, difference.found))
     writer = last_writer(live, difference.path)
     return Finding(
         layer,

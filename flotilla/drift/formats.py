@@ -9,6 +9,7 @@ from typing import Any
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from flotilla.drift.findings import DriftReport, Finding, Mend
+from flotilla.untrusted import code_span, json_safe, one_line, sarif_text
 
 _TITLE = "Flotilla drift"
 _SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -42,17 +43,15 @@ def _short(value: Any) -> str:
 
 def github(report: DriftReport, stack: str) -> str:
     """Return workflow commands: an error for each finding, a warning for each cluster that is unknown."""
-    lines = [
-        f"::error title={_escaped(f'{_TITLE}: {f.rule} in {f.cluster}', property_=True)}::{_escaped(sentence(f))}"
-        for f in report.findings
-    ]
-    lines += [
-        f"::warning title={_escaped(f'{_TITLE}: {u.cluster} is unknown', property_=True)}::{_escaped(u.reason)}"
-        for u in report.unknown
-    ]
+    lines = [_command("error", f"{_TITLE}: {f.rule} in {f.cluster}", sentence(f)) for f in report.findings]
+    lines += [_command("warning", f"{_TITLE}: {u.cluster} is unknown", u.reason) for u in report.unknown]
     if report.clean:
-        lines.append(f"::notice title={_TITLE}::{_escaped(_summary(report, stack))}")
+        lines.append(_command("notice", _TITLE, _summary(report, stack)))
     return "\n".join(lines)
+
+
+def _command(name: str, title: str, text: str) -> str:
+    return f"::{name} title={_escaped(one_line(title), property_=True)}::{_escaped(one_line(text))}"
 
 
 def _escaped(text: str, *, property_: bool = False) -> str:
@@ -65,7 +64,7 @@ def gitlab(report: DriftReport, stack: str) -> str:
     """Return a Code Quality report."""
     entries = [
         {
-            "description": sentence(f),
+            "description": one_line(sentence(f)),
             "check_name": f.rule,
             "fingerprint": _fingerprint(stack, *f.key),
             "severity": "major" if f.mend is Mend.HAND else "minor",
@@ -75,7 +74,7 @@ def gitlab(report: DriftReport, stack: str) -> str:
     ]
     entries += [
         {
-            "description": f"{u.cluster} is unknown: {u.reason}",
+            "description": one_line(f"{u.cluster} is unknown: {u.reason}"),
             "check_name": "cluster-unknown",
             "fingerprint": _fingerprint(stack, "cluster-unknown", u.cluster),
             "severity": "info",
@@ -83,7 +82,7 @@ def gitlab(report: DriftReport, stack: str) -> str:
         }
         for u in report.unknown
     ]
-    return json.dumps(entries, indent=2, ensure_ascii=False)
+    return json_safe(json.dumps(entries, indent=2, ensure_ascii=False))
 
 
 def junit(report: DriftReport, stack: str) -> str:
@@ -92,14 +91,14 @@ def junit(report: DriftReport, stack: str) -> str:
     failures = 0
     unknown = {u.cluster: u.reason for u in report.unknown}
     for cluster in report.clusters:
-        case = SubElement(suite, "testcase", classname=stack, name=cluster)
+        case = SubElement(suite, "testcase", classname=stack, name=one_line(cluster))
         found = [f for f in report.findings if f.cluster == cluster]
         if found:
             failures += 1
             failure = SubElement(case, "failure", message=count_text(len(found)))
-            failure.text = "\n".join(f"{f.rule}: {sentence(f)}" for f in found)
+            failure.text = "\n".join(one_line(f"{f.rule}: {sentence(f)}") for f in found)
         if cluster in unknown:
-            SubElement(case, "error", message=unknown[cluster])
+            SubElement(case, "error", message=one_line(unknown[cluster]))
     suite.set("failures", str(failures))
     suite.set("errors", str(len(unknown)))
     indent(suite)
@@ -115,7 +114,7 @@ def sarif(report: DriftReport, stack: str) -> str:
             {
                 "executionSuccessful": not report.unknown,
                 "toolExecutionNotifications": [
-                    {"level": "warning", "message": {"text": f"{u.cluster} is unknown: {u.reason}"}}
+                    {"level": "warning", "message": {"text": sarif_text(f"{u.cluster} is unknown: {u.reason}")}}
                     for u in report.unknown
                 ],
             }
@@ -124,11 +123,11 @@ def sarif(report: DriftReport, stack: str) -> str:
             {
                 "ruleId": f.rule,
                 "level": "error",
-                "message": {"text": sentence(f)},
+                "message": {"text": sarif_text(sentence(f))},
                 "locations": [
                     {
                         "physicalLocation": {"artifactLocation": {"uri": _stack_file(stack)}},
-                        "logicalLocations": [{"fullyQualifiedName": f"{f.cluster}/{f.object}"}],
+                        "logicalLocations": [{"fullyQualifiedName": one_line(f"{f.cluster}/{f.object}")}],
                     }
                 ],
                 "partialFingerprints": {"flotilla/v1": _fingerprint(stack, *f.key)},
@@ -136,30 +135,30 @@ def sarif(report: DriftReport, stack: str) -> str:
             for f in report.findings
         ],
     }
-    return json.dumps({"$schema": _SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=False)
+    log = {"$schema": _SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}
+    return json_safe(json.dumps(log, indent=2, ensure_ascii=False))
 
 
 def markdown(report: DriftReport, stack: str) -> str:
-    """Return a comment or an issue's text."""
-    lines = [f"### {_TITLE}: `{stack}`", "", _summary(report, stack)]
+    """Return a comment or an issue's text. What comes from clusters stands in code spans: nothing in it is read.
+
+    Nobody is mentioned by it, no mark of another issue is in it, no link and no picture.
+    """
+    lines = [f"### {_TITLE}: {code_span(stack)}", "", _summary(report, code_span(stack))]
     if report.findings:
         lines += ["", "| cluster | object | what | wanted | found | last written by | mended by |"]
         lines += ["| --- | --- | --- | --- | --- | --- | --- |"]
         lines += [_row(f) for f in report.findings]
     for one in report.unknown:
-        lines += ["", f"**{one.cluster} is unknown**: {_cell(one.reason)}"]
+        lines += ["", f"{code_span(one.cluster)} **is unknown**: {code_span(one.reason)}"]
     return "\n".join(lines)
 
 
 def _row(f: Finding) -> str:
-    writer = f"{f.manager} {f.time}".strip()
-    values = (f"`{_cell(_short(f.wanted))}`", f"`{_cell(_short(f.found))}`") if f.path else ("", "")
-    cells = (f.cluster, f"{f.object}", f"{f.message} ({f.rule})", *values, writer, REMEDIES[f.mend])
-    return "| " + " | ".join(cell if cell[:1] == "`" else _cell(cell) for cell in cells) + " |"
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+    values = (_short(f.wanted), _short(f.found)) if f.path else ("", "")
+    told = (f.cluster, f.object, f.message, *values, f"{f.manager} {f.time}")
+    cluster, obj, what, wanted, found, writer = (code_span(text) for text in told)
+    return "| " + " | ".join((cluster, obj, f"{what} ({f.rule})", wanted, found, writer, REMEDIES[f.mend])) + " |"
 
 
 def _summary(report: DriftReport, stack: str) -> str:

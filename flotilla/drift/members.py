@@ -35,6 +35,7 @@ _UNAUTHORIZED = 401
 _FOR_EVERYBODY = frozenset(
     {
         "system:basic-user",
+        "system:cluster-trust-bundle-discovery",
         "system:discovery",
         "system:public-info-viewer",
         "system:service-account-issuer-discovery",

@@ -30,7 +30,8 @@ def check_clusters(connection: Connection, declared: Declared) -> list[Finding]:
         since = (ready.last_transition_time or "") if ready else ""
         found.append(_finding("member-not-ready", f"Cluster {member}", f"is not Ready: {reason}", time=since))
     for name, check in declared.rollouts.items():
-        chosen = (check.placement.get("clusterAffinity") or {}).get("clusterNames") or []
+        groups = [check.placement.get("clusterAffinity") or {}, *(check.placement.get("clusterAffinities") or [])]
+        chosen = [name for group in groups for name in group.get("clusterNames") or []]
         found += [
             _finding("cluster-missing", f"workload {name}", f"is placed on {cluster}, which is not a member")
             for cluster in chosen

@@ -19,6 +19,7 @@ from flotilla.engine.ledger import Ledger, Refused
 from flotilla.engine.steps import Op, Step
 from flotilla.errors import EngineError, FlotillaError
 from flotilla.kube.identity import AnotherCluster
+from flotilla.kube.secrecy import redacted
 from flotilla.providers import InitializationError, Live, Provider
 from flotilla.state.checkpoint import Operation, ResourceState, touched
 from flotilla.state.diff import Diff, compare, parse_path, path_matches
@@ -310,6 +311,7 @@ class Deployment(Ledger):
             live, error = caught.live, caught.reason
         new = touched(self._state(urn, goal, old, inputs, id_=live.id, outputs=live.outputs), created=old is None)
         if error is not None:
+            error = redacted(error)  # a text of the cluster, which stands in the state in clear
             self.put(replace(new, init_errors=(error,)))
             raise EngineError(error, hint="it is in the state; the next run goes on with it")
         self.put(new)

@@ -16,6 +16,7 @@ from flotilla.engine.shown import Shown
 from flotilla.engine.steps import Listener, Phase, Result, Step, StepEvent
 from flotilla.engine.unanswered import Unanswered
 from flotilla.errors import EngineError, FlotillaError
+from flotilla.kube.secrecy import redacted
 from flotilla.providers.stacks import ReadStack, no_stacks
 from flotilla.state.checkpoint import Operation, ResourceState, Snapshot, renamed
 from flotilla.state.urns import is_default_provider
@@ -185,6 +186,7 @@ class Ledger:
     def fail(self, step: Step, error: Exception, seconds: float = 0.0) -> None:
         """Record a failure. Nothing that depends on the resource is begun; everything else goes on."""
         text = str(error) if isinstance(error, FlotillaError) else f"{type(error).__name__}: {error}"
+        text = redacted(text)  # it goes into the state's history, logs and reports
         with self.lock:
             self.failed.add(step.urn)
             again = self.unanswered.waits(step.provider, step.urn)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import gc
-import json
 import os
 import runpy
 import sys
@@ -21,6 +20,7 @@ from typing import Any
 from flotilla.engine.deployment import Deployment
 from flotilla.engine.monitor import EmbeddedEngine, EmbeddedMonitor
 from flotilla.errors import EngineError, FlotillaError
+from flotilla.kube.secrecy import redacted
 from flotilla.providers.dynamic import taking
 
 Program = Path | Callable[[], Any]
@@ -71,7 +71,7 @@ def run_program(program: Program, deployment: Deployment, config: dict[str, str]
         pulumi.runtime.set_all_config(config, secret_keys)
         await run_in_stack(lambda: _load_and_settle(program))
 
-    with _environment(config, secret_keys), importable(program), _seldom_collected(), warnings.catch_warnings():
+    with _without_config_in_environment(), importable(program), _seldom_collected(), warnings.catch_warnings():
         # A program that ends early leaves the SDK's coroutines unawaited; that it failed is told once, below.
         warnings.filterwarnings("ignore", message="coroutine .* was never awaited", category=RuntimeWarning)
         try:
@@ -134,7 +134,7 @@ def _program_error(error: BaseException) -> FlotillaError:
     if failure is None and isinstance(error, SystemExit):
         failure = EngineError(f"the program ended itself with {error.code!r}")
     elif failure is None:
-        told = f"the program failed: {type(error).__name__}: {error}"
+        told = redacted(f"the program failed: {type(error).__name__}: {error}")
         failure = EngineError(told, hint="--debug shows the traceback")
     failure.add_note("".join(traceback.format_exception(error)))
     failure.__traceback__ = failure.__cause__ = failure.__context__ = None
@@ -161,19 +161,13 @@ def _let_go(held: list[Any]) -> None:
 
 
 @contextmanager
-def _environment(config: dict[str, str], secret_keys: list[str]) -> Iterator[None]:
-    """Hand the configuration over as the language host does, and take it back: it holds secrets."""
-    added = {"PULUMI_CONFIG": json.dumps(config), "PULUMI_CONFIG_SECRET_KEYS": json.dumps(secret_keys)}
-    saved = {key: os.environ.get(key) for key in added}
-    os.environ.update(added)
+def _without_config_in_environment() -> Iterator[None]:
+    """Keep the configuration in the SDK alone. It holds secrets, and exec plugins and helm inherit the environment."""
+    taken = {key: os.environ.pop(key) for key in ("PULUMI_CONFIG", "PULUMI_CONFIG_SECRET_KEYS") if key in os.environ}
     try:
         yield
     finally:
-        for key, value in saved.items():
-            if value is None:
-                os.environ.pop(key, None)
-            else:
-                os.environ[key] = value
+        os.environ.update(taken)
 
 
 @contextmanager

@@ -1,15 +1,31 @@
-"""Typed models of the Karmada types that Flotilla uses, as published for 1.10 to 1.18.
+"""Typed views of the Karmada types that Flotilla uses, as published for 1.10 to 1.18.
 
-Only fields that Flotilla reads or writes are modelled; the rest passes through unseen. A test checks every field
-against the published OpenAPI and CRDs of both ends of the range. `Since` marks what older versions don't have.
+Only fields that Flotilla reads or writes are modelled. A view keeps every other field, at any depth, and writes it back
+as it was: what newer versions or other people set is never lost. A test checks every modelled field against the
+published OpenAPI and CRDs of both ends of the range.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal, Self
+from functools import cache
+from types import NoneType
+from typing import Annotated, Any, ClassVar, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    SerializerFunctionWrapHandler,
+    Strict,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
+
+from flotilla.errors import ClusterError
 
 CLUSTER_API = "cluster.karmada.io/v1alpha1"
 POLICY_API = "policy.karmada.io/v1alpha1"
@@ -17,11 +33,56 @@ WORK_API = "work.karmada.io/v1alpha1"
 BINDING_API = "work.karmada.io/v1alpha2"
 
 
+# Numbers and booleans are taken as they are: "3", 3.0 or 1 would come back as another value.
+Int = Annotated[int, Strict()]
+Bool = Annotated[bool, Strict()]
+
+
+class Words:
+    """The words that a field has in the published API. Views let others pass: a newer Karmada may have more."""
+
+    def __init__(self, *words: str) -> None:
+        """Take them."""
+        self.words = words
+
+
 class ApiModel(BaseModel):
-    """Part of an object: camelCase on the wire, unknown fields ignored, so that newer servers can be read."""
+    """Part of an object: camelCase on the wire. Unknown fields are kept."""
 
     model_config = ConfigDict(
-        extra="ignore", frozen=True, alias_generator=to_camel, validate_by_name=True, validate_by_alias=True
+        extra="allow", frozen=True, alias_generator=to_camel, validate_by_name=True, validate_by_alias=True
+    )
+
+    _nulls: tuple[str, ...] = PrivateAttr(default=())
+    """Fields that were null on the wire although their type has no null (a Go server's empty list)."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _keep_nulls(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        nulls = tuple(key for key in _never_null(cls) if data.get(key, "") is None) if isinstance(data, dict) else ()
+        if not nulls:
+            return handler(data)
+        model = handler({key: value for key, value in data.items() if key not in nulls})
+        model._nulls = nulls  # noqa: SLF001 - of the model that is being made
+        return model
+
+    @model_serializer(mode="wrap")
+    def _write_nulls(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        body: dict[str, Any] = handler(self)
+        return body | {key: None for key in self._nulls if body.get(key) is None}
+
+    def wire(self) -> dict[str, Any]:
+        """Return it as the API takes it: the fields that are set, known or not."""
+        return self.model_dump(by_alias=True, exclude_unset=True)
+
+
+@cache
+def _never_null(model: type[ApiModel]) -> tuple[str, ...]:
+    """Return the fields, as they are called on the wire, that have a default and no null among their values."""
+    return tuple(
+        str(field.alias or name)
+        for name, field in model.model_fields.items()
+        if not field.is_required() and field.annotation is not Any and NoneType not in get_args(field.annotation)
     )
 
 
@@ -31,7 +92,7 @@ class ObjectMeta(ApiModel):
     name: str
     namespace: str | None = None
     uid: str | None = None
-    generation: int | None = None
+    generation: Int | None = None
     labels: dict[str, str] = Field(default_factory=dict)
     annotations: dict[str, str] = Field(default_factory=dict)
     finalizers: list[str] = Field(default_factory=list)
@@ -47,21 +108,34 @@ class ApiObject(ApiModel):
     metadata: ObjectMeta
 
     def manifest(self) -> dict[str, Any]:
-        """Return the object as the API takes it, without fields that are not set."""
-        body = self.model_dump(by_alias=True, exclude_none=True, exclude_unset=True)
-        return {"apiVersion": self.api_version_of, "kind": self.kind_of, **body}
+        """Return the object as the API takes it: what was read, with what was changed, and no field that isn't set."""
+        return {"apiVersion": self.api_version_of, "kind": self.kind_of, **self.wire()}
 
     @classmethod
     def read(cls, obj: dict[str, Any]) -> Self:
-        """Read an object as the API gives it."""
-        return cls.model_validate(obj)
+        """Read an object as the API gives it.
+
+        Raises:
+            ClusterError: it isn't as Karmada publishes the kind; says which field.
+        """
+        try:
+            return cls.model_validate(obj, by_alias=True, by_name=False)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            metadata = obj.get("metadata") if isinstance(obj, dict) else None
+            name = metadata.get("name", "") if isinstance(metadata, dict) else ""
+            field = ".".join(str(step) for step in first["loc"]) or "the object"
+            raise ClusterError(
+                f"{cls.kind_of} {name}: {field} is not as Karmada's API has it: {first['msg']}",
+                hint="is it an object of another API version, or not Karmada's answer at all?",
+            ) from None
 
 
 class Condition(ApiModel):
     """metav1.Condition."""
 
     type: str
-    status: Literal["True", "False", "Unknown"]
+    status: Annotated[str, Words("True", "False", "Unknown")]
     reason: str = ""
     message: str = ""
     last_transition_time: str | None = None
@@ -88,12 +162,12 @@ class ClusterTaint(ApiModel):
 class ClusterSpec(ApiModel):
     """What Karmada knows of a member. `resourceModels` is defaulted by the server and stays unset."""
 
-    sync_mode: Literal["Push", "Pull"]
+    sync_mode: Annotated[str, Words("Push", "Pull")]
     id: str | None = None
     api_endpoint: str | None = None
     secret_ref: LocalSecretReference | None = None
     impersonator_secret_ref: LocalSecretReference | None = None
-    insecure_skip_tls_verification: Annotated[bool | None, Field(alias="insecureSkipTLSVerification")] = None
+    insecure_skip_tls_verification: Annotated[Bool | None, Field(alias="insecureSkipTLSVerification")] = None
     proxy_url: Annotated[str | None, Field(alias="proxyURL")] = None
     provider: str | None = None
     region: str | None = None
@@ -104,8 +178,8 @@ class ClusterSpec(ApiModel):
 class NodeSummary(ApiModel):
     """Counts of nodes."""
 
-    total_num: int = 0
-    ready_num: int = 0
+    total_num: Int = 0
+    ready_num: Int = 0
 
 
 class ResourceSummary(ApiModel):
@@ -171,7 +245,7 @@ class StaticClusterWeight(ApiModel):
     """A weight for the clusters that an affinity matches."""
 
     target_cluster: ClusterAffinity
-    weight: int
+    weight: Int
 
 
 class ClusterPreferences(ApiModel):
@@ -184,8 +258,8 @@ class ClusterPreferences(ApiModel):
 class ReplicaSchedulingStrategy(ApiModel):
     """How replicas are spread."""
 
-    replica_scheduling_type: Literal["Duplicated", "Divided"]
-    replica_division_preference: Literal["Aggregated", "Weighted"] | None = None
+    replica_scheduling_type: Annotated[str, Words("Duplicated", "Divided")] | None = None
+    replica_division_preference: Annotated[str, Words("Aggregated", "Weighted")] | None = None
     weight_preference: ClusterPreferences | None = None
 
 
@@ -193,6 +267,8 @@ class PolicyPlacement(ApiModel):
     """Where templates go."""
 
     cluster_affinity: ClusterAffinity | None = None
+    cluster_affinities: list[dict[str, Any]] | None = None
+    """Groups, in the order in which they are tried."""
     cluster_tolerations: list[dict[str, Any]] | None = None
     spread_constraints: list[dict[str, Any]] | None = None
     replica_scheduling: ReplicaSchedulingStrategy | None = None
@@ -202,11 +278,11 @@ class PropagationSpec(ApiModel):
     """The rule that sends templates to clusters."""
 
     resource_selectors: list[ResourceSelector]
-    placement: PolicyPlacement
-    priority: int | None = None
-    preemption: Literal["Always", "Never"] | None = None
-    conflict_resolution: Literal["Abort", "Overwrite"] | None = None
-    propagate_deps: bool | None = None
+    placement: PolicyPlacement = PolicyPlacement()
+    priority: Int | None = None
+    preemption: Annotated[str, Words("Always", "Never")] | None = None
+    conflict_resolution: Annotated[str, Words("Abort", "Overwrite")] | None = None
+    propagate_deps: Bool | None = None
     scheduler_name: str | None = None
 
 
@@ -231,8 +307,8 @@ class ClusterPropagationPolicy(ApiObject):
 class ImageOverrider(ApiModel):
     """Replaces a part of images."""
 
-    component: Literal["Registry", "Repository", "Tag"]
-    operator: Literal["add", "remove", "replace"]
+    component: Annotated[str, Words("Registry", "Repository", "Tag")]
+    operator: Annotated[str, Words("add", "remove", "replace")]
     value: str | None = None
 
 
@@ -240,14 +316,14 @@ class CommandArgsOverrider(ApiModel):
     """Adds words to a container's command or arguments, or removes them."""
 
     container_name: str
-    operator: Literal["add", "remove"]
+    operator: Annotated[str, Words("add", "remove")]
     value: list[str] | None = None
 
 
 class LabelAnnotationOverrider(ApiModel):
     """Adds, replaces or removes labels or annotations."""
 
-    operator: Literal["add", "remove", "replace"]
+    operator: Annotated[str, Words("add", "remove", "replace")]
     value: dict[str, str] | None = None
 
 
@@ -255,7 +331,7 @@ class PlaintextOverrider(ApiModel):
     """A JSON patch step."""
 
     path: str
-    operator: Literal["add", "remove", "replace"]
+    operator: Annotated[str, Words("add", "remove", "replace")]
     value: Any = None
 
 
@@ -280,8 +356,9 @@ class RuleWithCluster(ApiModel):
 class OverrideSpec(ApiModel):
     """The rule that makes templates differ by cluster."""
 
-    resource_selectors: list[ResourceSelector]
-    override_rules: list[RuleWithCluster]
+    resource_selectors: list[ResourceSelector] = Field(default_factory=list)
+    """None: every template that the policy reaches."""
+    override_rules: list[RuleWithCluster] = Field(default_factory=list)
 
 
 class OverridePolicy(ApiObject):
@@ -320,16 +397,16 @@ class TargetCluster(ApiModel):
     """A cluster that was chosen, and its share of the replicas (None where the kind has no replicas)."""
 
     name: str
-    replicas: int | None = None
+    replicas: Int | None = None
 
 
 class AggregatedStatusItem(ApiModel):
     """What one cluster reports."""
 
     cluster_name: str
-    applied: bool = False
+    applied: Bool = False
     applied_message: str = ""
-    health: Literal["Healthy", "Unhealthy", "Unknown"] | None = None
+    health: Annotated[str, Words("Healthy", "Unhealthy", "Unknown")] | None = None
     status: dict[str, Any] | None = None
 
 
@@ -338,7 +415,7 @@ class BindingSpec(ApiModel):
 
     resource: ObjectReference
     clusters: list[TargetCluster] = Field(default_factory=list)
-    replicas: int | None = None
+    replicas: Int | None = None
     conflict_resolution: str | None = None
     placement: PolicyPlacement | None = None
 
@@ -348,7 +425,9 @@ class BindingStatus(ApiModel):
 
     conditions: list[Condition] = Field(default_factory=list)
     aggregated_status: list[AggregatedStatusItem] = Field(default_factory=list)
-    scheduler_observed_generation: int | None = None
+    scheduler_observed_generation: Int | None = None
+    scheduler_observed_affinity_name: Annotated[str | None, Field(alias="schedulerObservingAffinityName")] = None
+    """The affinity group that was taken (`clusterAffinities`)."""
 
 
 class ResourceBinding(ApiObject):

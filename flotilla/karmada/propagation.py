@@ -27,6 +27,18 @@ from flotilla.karmada.kinds import BUILT_IN, Kinds
 
 Object = dict[str, Any]
 
+# What the webhook of older versions (1.10, for one) adds to every policy. Written out where there are tolerations: the
+# list has one owner, and a plan that compares it would differ for ever.
+_DEFAULT_TOLERATIONS = [
+    {
+        "key": f"cluster.karmada.io/{condition}",
+        "operator": "Exists",
+        "effect": "NoExecute",
+        "tolerationSeconds": 300,
+    }
+    for condition in ("not-ready", "unreachable")
+]
+
 SKIP_AWAIT = "pulumi.com/skipAwait"
 HEALTH_IGNORED = "flotilla.dev/health-ignored"
 """Marks a template whose manifest says `pulumi.com/skipAwait`: a rollout waits until it is applied, and no longer."""
@@ -128,11 +140,14 @@ def propagation_policy(
     affinity: Object,
     scheduling: ReplicaSchedulingStrategy,
     conflict_resolution: str,
+    tolerations: list[Object] | None = None,
 ) -> Object:
     """Return the policy that sends templates to clusters; a cluster-wide one where `namespace` is None."""
     placement: Object = {"replica_scheduling": scheduling}
     if affinity:
         placement["cluster_affinity"] = ClusterAffinity.model_validate(affinity)
+    if tolerations:
+        placement["cluster_tolerations"] = [*tolerations, *(t for t in _DEFAULT_TOLERATIONS if t not in tolerations)]
     spec = PropagationSpec(
         resource_selectors=selectors(templates),
         placement=PolicyPlacement(**placement),

@@ -63,18 +63,46 @@ def replicas_of(template: Object) -> int | None:
 
 
 def shares(template: Object, clusters: list[str], scheduling: Object) -> dict[str, int | None]:
-    """Return each chosen cluster's replicas by a ReplicaSchedulingStrategy; None for kinds without replicas."""
+    """Return each chosen cluster's replicas by a ReplicaSchedulingStrategy; None for kinds without replicas.
+
+    A cluster whose share is zero gets nothing. With zero replicas in all, every cluster gets the template, unless its
+    pods ask for resources or nodes: such a template goes nowhere (pkg/scheduler/core/common.go, AssignReplicas).
+    """
     replicas = replicas_of(template)
-    if replicas is None or scheduling.get("replicaSchedulingType", "Duplicated") == "Duplicated":
+    if replicas == 0:
+        return {} if has_requirements(template) else dict.fromkeys(clusters, 0)
+    if replicas is None or not divides(scheduling):
         return dict.fromkeys(clusters, replicas)
+    return {name: share for name, share in divide(replicas, weights(clusters, scheduling)).items() if share > 0}
+
+
+def divides(scheduling: Object) -> bool:
+    """Tell whether a ReplicaSchedulingStrategy divides replicas; without one they are duplicated."""
+    return bool(scheduling.get("replicaSchedulingType", "Duplicated") == "Divided")
+
+
+def weights(clusters: list[str], scheduling: Object) -> dict[str, int]:
+    """Return the static weight of each cluster; all weigh the same where no weight matches any."""
     listed = (scheduling.get("weightPreference") or {}).get("staticWeightList") or []
-    weights = {
+    found = {
         name: max([int(e["weight"]) for e in listed if matches(ClusterFacts(name), e["targetCluster"])], default=0)
         for name in clusters
     }
-    if not any(weights.values()):
-        weights = dict.fromkeys(clusters, 1)
-    return {name: share for name, share in divide(replicas, weights).items() if share > 0}
+    return found if any(found.values()) else dict.fromkeys(clusters, 1)
+
+
+def has_requirements(template: Object) -> bool:
+    """Tell whether a template's pods ask for resources or for certain nodes (Karmada's replicaRequirements)."""
+    pod = ((template.get("spec") or {}).get("template") or {}).get("spec") or {}
+    containers = [*(pod.get("containers") or []), *(pod.get("initContainers") or [])]
+    asked = [(container.get("resources") or {}).get(key) for container in containers for key in ("requests", "limits")]
+    affinity = (pod.get("affinity") or {}).get("nodeAffinity") or {}
+    nodes = (
+        pod.get("nodeSelector"),
+        pod.get("tolerations"),
+        affinity.get("requiredDuringSchedulingIgnoredDuringExecution"),
+    )
+    return any(asked) or any(nodes) or bool(pod.get("overhead"))
 
 
 def render(template: Object, cluster: ClusterFacts, *, replicas: int | None, rules: list[Object]) -> Object:
@@ -106,20 +134,29 @@ def _apply(obj: Object, overriders: Object) -> None:
     for key, field in (("labelsOverrider", "labels"), ("annotationsOverrider", "annotations")):
         for step in overriders.get(key) or []:
             _override_map(obj, field, step)
-    for step in overriders.get("plaintext") or []:
+    patch = [
+        {"op": step["operator"], "path": step["path"]} | ({"value": step["value"]} if "value" in step else {})
+        for step in overriders.get("plaintext") or []
+    ]
+    for step in patch:
         _patch(obj, step)
 
 
 def _patch(obj: Object, step: Object) -> None:
-    """Apply one step of a JSON patch. The library's own texts quote the document, which may hold a secret."""
-    patch = {"op": step["operator"], "path": step["path"]} | ({"value": step["value"]} if "value" in step else {})
+    """Apply one step of a JSON patch. The library's own text quotes the object, which may be a Secret."""
     try:
-        jsonpatch.apply_patch(obj, [patch], in_place=True)
-    except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, TypeError, ValueError, AttributeError):
-        name = (obj.get("metadata") or {}).get("name")
-        raise ValueError(
-            f"a patch doesn't fit {obj['kind']} {name}: there is nothing to {step['operator']} at {step['path']}"
-        ) from None
+        jsonpatch.apply_patch(obj, [step], in_place=True)
+    except (
+        jsonpatch.JsonPatchException,
+        jsonpatch.JsonPointerException,
+        TypeError,
+        ValueError,
+        AttributeError,
+    ) as error:
+        tested = isinstance(error, jsonpatch.JsonPatchTestFailed)
+        why = "the value there is another" if tested else "the object has no such place"
+        which = f"{obj['kind']} {obj['metadata']['name']}: {step['op']} {step['path']}"
+        raise ValueError(f"a patch doesn't fit {which}: {why}") from None
 
 
 def _containers(obj: Object) -> list[Object]:

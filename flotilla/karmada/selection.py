@@ -12,14 +12,19 @@ POLICY_ID_LABELS = {
     "ClusterPropagationPolicy": "clusterpropagationpolicy.karmada.io/permanent-id",
 }
 """The label by which a policy of each kind claims a template."""
+_OVERRIDES = ("OverridePolicy", "ClusterOverridePolicy")
 
 
 def selects(policy: Object, template: Object) -> bool:
-    """Tell whether any selector of a policy means a template; a namespaced policy reaches its own namespace alone."""
+    """Tell whether any selector of a policy means a template; a namespaced policy reaches its own namespace alone.
+
+    An override policy without selectors is for every template that it reaches (policy/v1alpha1, OverrideSpec).
+    """
     within = policy["metadata"].get("namespace")
-    return any(
-        _selects(selector, template, within) for selector in (policy.get("spec") or {}).get("resourceSelectors") or []
-    )
+    selectors = (policy.get("spec") or {}).get("resourceSelectors") or []
+    if not selectors and policy.get("kind") in _OVERRIDES:
+        return not within or bool(template["metadata"].get("namespace") == within)
+    return any(_selects(selector, template, within) for selector in selectors)
 
 
 def _selects(selector: dict[str, Any], template: Object, within: str | None) -> bool:

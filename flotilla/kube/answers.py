@@ -106,6 +106,15 @@ def refusal(answer: Answer) -> dict[str, Any]:
     return {"message": shortened(text, 300)}
 
 
+def is_status(answer: Answer) -> bool:
+    """Tell whether an error's answer is a Status object, whose message is kept whole."""
+    try:
+        found = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and found.get("kind") == "Status"
+
+
 def refuse_redirect(answer: Answer) -> None:
     """Let an answer pass that is no redirect.
 

@@ -17,13 +17,13 @@ import time
 from dataclasses import dataclass
 from typing import IO, Any
 
+from flotilla.kube import children
 from flotilla.kube.answers import shortened
+from flotilla.kube.secrecy import plugin_text, remember
 
 EXEC_SECONDS = 30.0
 """How long a plugin may take."""
 _LARGEST_OUTPUT = 2**20
-# The stack's own secrets are no plugin's business.
-_KEPT_BACK = ("PULUMI_CONFIG",)
 
 
 class PluginError(Exception):
@@ -74,7 +74,6 @@ def run_plugin(config: dict[str, Any], cluster: dict[str, Any], *, seconds: floa
 
 
 def _environment(config: dict[str, Any], cluster: dict[str, Any]) -> dict[str, str]:
-    plain = {key: value for key, value in os.environ.items() if not key.startswith(_KEPT_BACK)}
     wanted = {str(entry["name"]): str(entry.get("value") or "") for entry in config.get("env") or []}
     spec: dict[str, Any] = {"interactive": False}
     if config.get("provideClusterInfo"):
@@ -83,7 +82,7 @@ def _environment(config: dict[str, Any], cluster: dict[str, Any]) -> dict[str, s
             if extension.get("name") == "client.authentication.k8s.io/exec":
                 spec["cluster"]["config"] = extension.get("extension")
     info = {"apiVersion": config.get("apiVersion"), "kind": "ExecCredential", "spec": spec}
-    return {**plain, **wanted, "KUBERNETES_EXEC_INFO": json.dumps(info)}
+    return {**children.environment(), **wanted, "KUBERNETES_EXEC_INFO": json.dumps(info)}
 
 
 def _output(arguments: list[str], environment: dict[str, str], seconds: float) -> bytes:
@@ -121,7 +120,7 @@ def _output(arguments: list[str], environment: dict[str, str], seconds: float) -
         raise PluginError(f"{arguments[0]} did not end within {seconds:.0f} s")
     if process.returncode:
         lines = said.get("err", b"").decode("utf-8", "replace").strip().splitlines()
-        why = f": {shortened(lines[-1], 200)}" if lines else ""
+        why = f": {shortened(plugin_text(lines[-1]), 200)}" if lines else ""
         raise PluginError(f"{arguments[0]} failed with exit code {process.returncode}{why}")
     return said.get("out", b"")
 
@@ -148,6 +147,7 @@ def _given(command: str, output: bytes, version: str) -> Given:
     token, certificate, key = (value if isinstance(value, str) else "" for value in texts.values())
     if not token and not (certificate and key):
         raise PluginError(f"{command} gave neither a token nor a client certificate with its key")
+    remember(token, key)
     return Given(token, certificate, key, _time(status.get("expirationTimestamp")))
 
 

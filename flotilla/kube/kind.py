@@ -5,7 +5,6 @@ Source: kind's own commands (https://kind.sigs.k8s.io/docs/user/quick-start); ru
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import tempfile
@@ -16,6 +15,7 @@ from typing import Any
 import yaml
 
 from flotilla.errors import FlotillaError
+from flotilla.kube import children
 
 _SLACK_SECONDS = 600  # for images to be pulled, beside what the nodes are waited for
 _QUICK_SECONDS = 120
@@ -67,7 +67,7 @@ class Kind:
         program = shutil.which("kind")
         if program is None:
             raise KindError("the kind command isn't on the PATH", hint="install kind 0.24 or newer: kind.sigs.k8s.io")
-        environment = {**os.environ, "KIND_EXPERIMENTAL_PROVIDER": self.runtime}
+        environment = children.environment(KIND_EXPERIMENTAL_PROVIDER=self.runtime)
         doing = f"kind {arguments[0]} {arguments[1]}"
         try:
             result = subprocess.run(

@@ -11,7 +11,7 @@ from yaml import safe_dump
 
 from flotilla.errors import FlotillaError
 from flotilla.files import write_whole
-from flotilla.kube import yaml
+from flotilla.kube import secrecy, yaml
 from flotilla.kube.kubeconfig_rules import CredentialsError, check_cluster, check_shape, check_user
 from flotilla.kube.reading import UnreadableFile, located, read_bytes, read_text
 
@@ -45,6 +45,7 @@ def load(text: str, *, origin: str = "kubeconfig") -> dict[str, Any]:
         place = yaml.place_of(text, error.path)
         line = f", line {place.line}" if place else ""
         raise KubeconfigError(f"{origin}{line}: {error.message}") from None
+    secrecy.remember_value([document.get("users"), document.get("clusters")])
     return document
 
 
@@ -120,8 +121,8 @@ def checked(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def server(document: dict[str, Any]) -> str:
-    """Return the API server's URL of a kubeconfig that has one context (see `select`)."""
-    return str(document["clusters"][0]["cluster"].get("server", ""))
+    """Return the API server's URL of a kubeconfig that has one context (see `select`), without user and password."""
+    return secrecy.without_user_info(str(document["clusters"][0]["cluster"].get("server", "")))
 
 
 def server_of(text: str) -> str:

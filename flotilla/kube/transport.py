@@ -15,6 +15,7 @@ from kubernetes.client import Configuration
 from kubernetes.config import ConfigException, new_client_from_config_dict
 
 from flotilla.errors import ClusterError
+from flotilla.kube import keys
 from flotilla.kube.answers import shortened
 from flotilla.kube.credentials import Credentials
 from flotilla.kube.objects import Object
@@ -89,10 +90,15 @@ class Transport:
         settings.retries = False
         try:
             with MAKING:
-                client = new_client_from_config_dict(plain, client_configuration=settings, persist_config=False)
+                client = new_client_from_config_dict(
+                    keys.without(plain), client_configuration=settings, persist_config=False
+                )
             pool, host = client.rest_client.pool_manager, str(client.configuration.host).rstrip("/")
         except Exception as error:  # noqa: BLE001 - the package raises of every kind for values that it doesn't expect
             raise unusable(name, error) from None
+        unreadable = keys.load(pool, plain)
+        if unreadable:
+            raise unusable(name, unreadable)
         return Opened(pool, host, client.configuration)
 
 

@@ -9,7 +9,7 @@ import json
 import math
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any, NoReturn
 from urllib.parse import quote, urlencode
@@ -18,6 +18,7 @@ from flotilla.errors import ClusterError
 from flotilla.kube import answers
 from flotilla.kube.answers import Answer, Strange, shortened
 from flotilla.kube.objects import Object
+from flotilla.kube.secrecy import redacted, secrets_of_request
 
 # Statuses that say "later", not "no": throttling, an API server or a webhook that is starting or overloaded.
 _LATER = frozenset({429, 502, 503, 504})
@@ -181,20 +182,25 @@ class Peer:
                 return answers.document(answer)
             return answer.body.decode("utf-8", "replace")
         except Strange as strange:
+            if secrets_of_request(
+                request.path, request.body
+            ):  # its text is a part of the answer, which may have a part of a secret
+                strange = Strange(str(strange).partition(": ")[0], again=strange.again)
             raise self.not_the_api(request.doing, strange, answer.status) from None
 
     def _refuse(self, request: Request, answer: Answer) -> NoReturn:
+        secrets = secrets_of_request(request.path, request.body)  # a server may quote what it refuses
         what = f"{self.name}: {self.server} refused while {request.doing}"
         try:
-            told = answers.refusal(answer)
+            told = answers.refusal(answer if answers.is_status(answer) else _redacted_answer(answer, secrets))
         except LookupError as error:
             raise KindNotServed(f"{what}: {error} (HTTP {answer.status})", status=answer.status) from None
-        said = str(told.get("message") or answer.phrase)
+        said = redacted(str(told.get("message") or answer.phrase), secrets)
         raise ApiError(
             f"{what}: {said} (HTTP {answer.status})",
             status=answer.status,
             reason=str(told.get("reason") or ""),
-            details=told.get("details") if isinstance(told.get("details"), dict) else None,
+            details=_redacted_details(told.get("details"), secrets),
             hint=_HINTS.get(answer.status, ""),
         )
 
@@ -247,6 +253,24 @@ class Peer:
         raise ApiError(f"{self.name}: {doing}: {told.get('message')}", status=status)
 
 
+def _redacted_answer(answer: Answer, secrets: set[str]) -> Answer:
+    """Return a plain text's answer without secrets, before it is shortened: a part of a secret isn't recognised."""
+    return replace(answer, body=redacted(answer.body.decode("utf-8", "replace"), secrets).encode())
+
+
+def _redacted_details(details: Any, secrets: set[str]) -> Object | None:
+    """Return what a refusal says for machines, which repeats its message."""
+    if not isinstance(details, dict):
+        return None
+    causes = details.get("causes")
+    if not isinstance(causes, list):
+        return details
+    told = [
+        {**one, "message": redacted(str(one.get("message", "")), secrets)} for one in causes if isinstance(one, dict)
+    ]
+    return {**details, "causes": told}
+
+
 def group_path(api_version: str) -> str:
     """Return the path of a group and version."""
     return f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
@@ -284,7 +308,7 @@ def network_reason(error: BaseException) -> str:
     for mark, told in _REASONS.items():
         if mark in text.lower():
             return told
-    return text
+    return redacted(text)
 
 
 _REASONS = {

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object
 from flotilla.kube.operations import Scope
+from flotilla.kube.secrecy import masked
 from flotilla.kube.wire import Request, Resource
 
 _AS_TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 _LIMIT = 500
-HIDDEN = "[secret]"
 
 
 @dataclass(frozen=True)
@@ -67,16 +67,9 @@ def objects(member: Connection, kind: str, scope: Scope, name: str = "") -> list
 
 
 def hide(obj: Object) -> Object:
-    """Return an object as may be shown: without what a Secret holds, and without who manages which field."""
+    """Return an object as may be shown: without what a Secret in it holds, and without who manages which field."""
     meta = {key: value for key, value in (obj.get("metadata") or {}).items() if key != "managedFields"}
-    shown = {**obj, "metadata": meta}
-    if obj.get("kind") == "Secret":
-        for part in ("data", "stringData"):
-            if part in obj:
-                shown[part] = dict.fromkeys(obj[part], HIDDEN)
-        applied = "kubectl.kubernetes.io/last-applied-configuration"
-        if applied in (meta.get("annotations") or {}):
-            meta["annotations"] = {**meta["annotations"], applied: HIDDEN}
+    shown: Object = masked({**obj, "metadata": meta})
     return shown
 
 

@@ -132,7 +132,8 @@ def _copy(
 ) -> CopyStatus:
     manifests = work.spec.workload.manifests if work else []
     ready = int(((report.status if report else None) or {}).get("readyReplicas", 0))
-    health = (report.health or "Unknown") if report and report.applied else "Pending"
+    reported = report.health if report and report.health in _ORDER else "Unknown"
+    health = str(reported) if report and report.applied else "Pending"
     return CopyStatus(
         namespace=binding.spec.resource.namespace or "",
         workload=f"{binding.spec.resource.kind} {binding.spec.resource.name}",

@@ -109,7 +109,7 @@ class StackView:
         """Return the members, as placements see them; raises Undecidable where that isn't known."""
         found = list(self.others)
         for resource in self.objects("Cluster", api_version=CLUSTER_API):
-            shown = {key: resource.at("spec", key) for key in ("provider", "region", "zones")}
+            shown = {key: resource.at("spec", key) for key in ("provider", "region", "zones", "taints")}
             meta = {"name": resource.at("metadata", "name"), "labels": resource.at("metadata", "labels", default={})}
             found.append(facts_of({"metadata": meta, "spec": shown}))
         return found

@@ -14,8 +14,8 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
 
-from flotilla.errors import EngineError, FlotillaError
-from flotilla.providers import Live
+from flotilla.errors import EngineError, FlotillaError, NotDone
+from flotilla.providers import InitializationError, Live
 from flotilla.state.checkpoint import ResourceState
 from flotilla.state.diff import Change, ChangeKind, Diff, compare, parse_path
 from flotilla.state.urns import DYNAMIC_PREFIX, own_type
@@ -105,6 +105,17 @@ def differing(old: ResourceState, inputs: Properties, replaces: list[str]) -> li
     return changes + [Change(path, ChangeKind.UPDATE, replaces=True) for path in paths if path not in shown]
 
 
+@contextmanager
+def _kept(inputs: Properties) -> Iterator[None]:
+    """Have what exists but isn't done kept in the state."""
+    try:
+        yield
+    except NotDone as error:
+        raise InitializationError(
+            Live(error.id, {**error.outs, _PROVIDER_KEY: inputs[_PROVIDER_KEY]}), error.message
+        ) from None
+
+
 class DynamicProvider:
     """Calls `pulumi.dynamic.ResourceProvider` objects as the SDK's own plugin does."""
 
@@ -152,16 +163,18 @@ class DynamicProvider:
 
     def create(self, urn: str, inputs: Properties, *, timeout: float | None, adopt: str) -> Live:
         """Let the provider create."""
-        result = self._call(urn, "creating", lambda: self._provider(urn, inputs).create(dict(inputs)))
+        with _kept(inputs):
+            result = self._call(urn, "creating", lambda: self._provider(urn, inputs).create(dict(inputs)))
         return Live(str(result.id), {**(result.outs or {}), _PROVIDER_KEY: inputs[_PROVIDER_KEY]})
 
     def update(self, old: ResourceState, inputs: Properties, *, timeout: float | None) -> Live:
         """Let the provider update."""
-        result = self._call(
-            old.urn,
-            "updating",
-            lambda: self._provider(old.urn, inputs).update(old.id, reveal(old.outputs), dict(inputs)),
-        )
+        with _kept(inputs):
+            result = self._call(
+                old.urn,
+                "updating",
+                lambda: self._provider(old.urn, inputs).update(old.id, reveal(old.outputs), dict(inputs)),
+            )
         return Live(old.id, {**(result.outs or {}), _PROVIDER_KEY: inputs[_PROVIDER_KEY]})
 
     def delete(self, old: ResourceState, *, timeout: float | None) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import shutil
 import subprocess
@@ -16,8 +15,9 @@ from typing import Any
 from yaml import safe_dump
 
 from flotilla.errors import EngineError
-from flotilla.kube import yaml
+from flotilla.kube import children, yaml
 from flotilla.kube.objects import differences
+from flotilla.kube.secrecy import redacted, remember_value
 from flotilla.providers import Live
 from flotilla.providers.releases import (
     DEFAULT_SECONDS,
@@ -72,7 +72,8 @@ class HelmProvider:
         if program is None:
             return str(inputs["version"])
         command = [program, "show", "chart", str(inputs["chart"]), *_chart_arguments(inputs)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        environment = children.environment()
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         return str(yaml.load(done.stdout)["version"]) if not done.returncode else str(inputs["version"])
 
     def diff(self, old: ResourceState, inputs: Properties) -> Diff:
@@ -153,7 +154,8 @@ class _Session:
         self._program = program
         self._name = str(inputs["name"])
         self._namespace = str(inputs["namespace"])
-        self._environment = {**os.environ, "KUBECONFIG": str(_private(folder / "kubeconfig", kubeconfig))}
+        self._environment = children.environment(KUBECONFIG=str(_private(folder / "kubeconfig", kubeconfig)))
+        remember_value(inputs.get("values"))
         self._values = _private(folder / "values.yaml", safe_dump(inputs.get("values") or {}))
 
     def run(self, verb: str, *arguments: str) -> str:
@@ -164,7 +166,7 @@ class _Session:
         done = subprocess.run(command, env=self._environment, capture_output=True, text=True, check=False)
         if done.returncode:
             said = done.stderr.strip().splitlines()[-1:] or ["it gave no reason"]
-            raise EngineError(f"helm {verb} {self._name}: {said[0].removeprefix('Error: ')}")
+            raise EngineError(f"helm {verb} {self._name}: {redacted(said[0].removeprefix('Error: '))}")
         return done.stdout
 
     def status(self) -> Properties | None:

@@ -171,6 +171,10 @@ def _workloads(plan: FleetPlan) -> Iterable[Item]:
             yield Item(workload.name, State.BAD, workload.problem)
         for copy in workload.copies:
             yield _verb(f"{workload.name} in {copy.cluster}", copy.verb, copy.details)
+        for cluster in workload.unscheduled:
+            yield Item(
+                f"{workload.name} in {cluster.cluster}", State.WAITING, f"won't be scheduled: taint {cluster.taint}"
+            )
 
 
 def _verdict(verdict: Verdict) -> Item:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from flotilla.report.graph import SYMBOLS, Edge, Graph, Node
+from flotilla.untrusted import one_line
 
 _WIDTH = 520  # a phone shows it whole, with letters of 9 pixels
 _BOX_WIDTH = 184
@@ -67,11 +68,11 @@ def svg(graph: Graph) -> str:
             "style": f"max-width:{_WIDTH}px",
         },
     )
-    SubElement(root, "title", {"id": "map-title"}).text = graph.title
-    SubElement(root, "desc", {"id": "map-text"}).text = graph.description
+    SubElement(root, "title", {"id": "map-title"}).text = one_line(graph.title)
+    SubElement(root, "desc", {"id": "map-text"}).text = one_line(graph.description)
     SubElement(root, "style").text = STYLE
     heading = SubElement(root, "text", {"class": "title", "x": str(_MARGIN), "y": str(_MARGIN + 6)})
-    heading.text = graph.title
+    heading.text = one_line(graph.title)
     places = _column(graph.workloads, _MARGIN, rows) | _column(graph.members, _RIGHT, rows)
     for edge in graph.edges:
         _draw_line(root, edge, places)
@@ -90,7 +91,7 @@ def _column(nodes: tuple[Node, ...], x: int, rows: int) -> dict[str, _Place]:
 
 def _draw_box(root: Element, node: Node, place: _Place) -> None:
     group = SubElement(root, "g", {"class": str(node.state)})
-    SubElement(group, "title").text = f"{node.label}: {node.detail or node.state}"
+    SubElement(group, "title").text = one_line(f"{node.label}: {node.detail or node.state}")
     size = {"width": str(_BOX_WIDTH), "height": str(_BOX_HEIGHT), "rx": "7"}
     SubElement(group, "rect", {"x": str(place.x), "y": str(place.y), **size})
     _text(group, place.x + 12, place.y + 20, SYMBOLS[node.state], "mark")
@@ -129,7 +130,7 @@ def _draw_share(root: Element, edge: Edge, places: dict[str, _Place], before: in
 
 def _text(parent: Element, x: int, y: int, content: str, style: str) -> Element:
     element = SubElement(parent, "text", {"x": str(x), "y": str(y), **({"class": style} if style else {})})
-    element.text = content
+    element.text = one_line(content)  # XML knows no control characters
     return element
 
 

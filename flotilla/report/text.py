@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from flotilla.report.graph import SYMBOLS, Edge, Graph, Node, State
+from flotilla.untrusted import one_line
 
 _COLOURS = {
     State.OK: ("#1a7f37", "#dafbe1"),
@@ -19,7 +20,7 @@ _COLOURS = {
 def mermaid(graph: Graph) -> str:
     """Return a flowchart in Mermaid's syntax."""
     ids = {node.id: f"n{index}" for index, node in enumerate((*graph.workloads, *graph.members))}
-    lines = ["---", f"title: {json.dumps(graph.title, ensure_ascii=False)}", "---", "flowchart LR"]
+    lines = ["---", f"title: {json.dumps(_escaped(graph.title), ensure_ascii=False)}", "---", "flowchart LR"]
     lines += [f"  {ids[node.id]}[{_mermaid_label(node)}]:::{node.state}" for node in graph.workloads]
     lines += [f"  {ids[node.id]}([{_mermaid_label(node)}]):::{node.state}" for node in graph.members]
     for edge in graph.edges:
@@ -31,13 +32,19 @@ def mermaid(graph: Graph) -> str:
 
 
 def _mermaid_label(node: Node) -> str:
-    return _mermaid_text(f"{SYMBOLS[node.state]} {node.label}" + (f"<br>{node.detail}" if node.detail else ""))
+    lines = [f"{SYMBOLS[node.state]} {node.label}", *([node.detail] if node.detail else [])]
+    return '"' + "<br>".join(_escaped(line) for line in lines) + '"'
 
 
 def _mermaid_text(text: str) -> str:
-    """Quote a text; what Mermaid would read as markup is written as its character's code."""
-    safe = text.replace("#", "#35;").replace('"', "#quot;").replace("\n", " ")
-    return f'"{safe}"'
+    """Quote a text."""
+    return f'"{_escaped(text)}"'
+
+
+def _escaped(text: str) -> str:
+    """Write what Mermaid would read as markup as its character's code."""
+    codes = {"#": "#35;", '"': "#quot;", "<": "#lt;", ">": "#gt;"}
+    return "".join(codes.get(character, character) for character in one_line(text))
 
 
 def dot(graph: Graph) -> str:

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flotilla.errors import SandboxError
+from flotilla.kube import children
 
 KUBERNETES = "v1.37.2"
 ETCD = "v3.6.16"
@@ -157,7 +158,7 @@ def _build(program: Program, folder: Path) -> None:
     result = subprocess.run(
         ["go", "build", "-trimpath", "-ldflags", f"-s -w {stamps}", "-o", folder / program.name, program.package],
         cwd=_TOOLS / program.module,
-        env={**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly -buildvcs=false"},
+        env=children.environment(CGO_ENABLED="0", GOFLAGS="-mod=readonly -buildvcs=false"),
         capture_output=True,
         text=True,
         check=False,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import os
 import secrets
 import shutil
 import socket
@@ -16,6 +15,7 @@ from typing import Any
 import yaml
 
 from flotilla.errors import ClusterError, SandboxError
+from flotilla.kube import children
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import Connection
 from flotilla.sandbox.binaries import KUBERNETES, Binaries
@@ -234,7 +234,7 @@ class SandboxCluster:
             command.append(f"--kubeconfig={self.kubeconfig}")
         result = subprocess.run(
             command,
-            env={**os.environ, "KWOK_WORKDIR": str(self.root / "kwok"), "KUBECONFIG": str(self.kubeconfig)},
+            env=children.environment(KWOK_WORKDIR=str(self.root / "kwok"), KUBECONFIG=str(self.kubeconfig)),
             capture_output=True,
             text=True,
             check=False,

@@ -16,6 +16,7 @@ from pathlib import Path
 import yaml
 
 from flotilla.errors import SandboxError
+from flotilla.kube import children
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object
 from flotilla.sandbox.certificates import serving_certificate
@@ -73,10 +74,7 @@ class KarmadaProcesses(Controllers):
 
     def version(self) -> str:
         """Return Karmada's version as the program says it, such as 1.18.2."""
-        result = subprocess.run(
-            [self.programs / CONTROLLERS, "version"], capture_output=True, text=True, check=False, timeout=30
-        )
-        found = re.search(r'GitVersion:"v?([0-9.]+)', result.stdout + result.stderr)
+        found = re.search(r'GitVersion:"v?([0-9.]+)', self._written_by(CONTROLLERS, "version"))
         if not found:
             raise SandboxError(f"{self.programs / CONTROLLERS} doesn't say its version")
         return found[1]
@@ -193,12 +191,16 @@ class KarmadaProcesses(Controllers):
             arguments = [f"--{name}={place}" for name, place in places.items()]
             process.start([sys.executable, "-m", "flotilla.sandbox.agents", *arguments])
 
+    def _written_by(self, name: str, argument: str) -> str:
+        """Run one of the programs with an argument that ends it, and return what it writes."""
+        command = [str(self.programs / name), argument]
+        environment = children.environment()
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=30)
+        return done.stdout + done.stderr
+
     def _address_flags(self, name: str, metrics: int, health: int) -> list[str]:
         """Return the flags for both addresses: they changed in 1.12, and the program's help says which it has."""
-        described = subprocess.run(
-            [self.programs / name, "--help"], capture_output=True, text=True, check=False, timeout=30
-        )
-        if "--health-probe-bind-address" in described.stdout + described.stderr:
+        if "--health-probe-bind-address" in self._written_by(name, "--help"):
             return [
                 f"--metrics-bind-address={LOOPBACK}:{metrics}",
                 f"--health-probe-bind-address={LOOPBACK}:{health}",

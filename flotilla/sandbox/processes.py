@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flotilla.errors import SandboxError
+from flotilla.kube import children
 
 _END_SECONDS = 10.0
 
@@ -52,6 +53,7 @@ class Process:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                env=children.environment(),
                 cwd=self.folder,
             )
         record = {"pid": child.pid, "started": start_time(child.pid), "command": command}
@@ -101,7 +103,8 @@ def _ask_ps(field: str, pid: int) -> str:
     """Return what ps says of a process, where there is no /proc (macOS)."""
     if Path("/proc/self").exists():
         return ""
-    result = subprocess.run(["ps", "-o", f"{field}=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    command = ["ps", "-o", f"{field}=", "-p", str(pid)]
+    result = subprocess.run(command, env=children.environment(), capture_output=True, text=True, check=False)
     return result.stdout.strip()
 
 

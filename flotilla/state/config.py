@@ -11,6 +11,7 @@ from flotilla.config.stackfile import read_stack_file
 from flotilla.errors import EngineError
 from flotilla.kube import yaml
 from flotilla.kube.reading import UnreadableFile, read_text
+from flotilla.kube.secrecy import remember
 from flotilla.state.crypto import PassphraseCrypter
 
 DISABLED_DEFAULTS = "pulumi:disable-default-providers"
@@ -118,7 +119,9 @@ def _decrypt(value: Any, crypter: PassphraseCrypter) -> tuple[Any, bool]:
         if set(value) == {"secure"}:
             if not isinstance(value["secure"], str):
                 raise EngineError("a value `secure` of the stack's configuration is no text", hint="set it again")
-            return crypter.decrypt(value["secure"]), True
+            plain = crypter.decrypt(value["secure"])
+            remember(plain)
+            return plain, True
         pairs = {key: _decrypt(entry, crypter) for key, entry in value.items()}
         return {key: plain for key, (plain, _) in pairs.items()}, any(s for _, s in pairs.values())
     if isinstance(value, list):

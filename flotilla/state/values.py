@@ -13,6 +13,7 @@ from typing import Any
 from google.protobuf import struct_pb2
 
 from flotilla.errors import EngineError
+from flotilla.kube.secrecy import remember_value, without_user_info
 
 SIGNATURE_KEY = "4dabf18193072939515e22adb298388d"
 _SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a signature
@@ -72,7 +73,7 @@ def _from_signed(struct: struct_pb2.Struct) -> Any:
     signature = struct.fields[SIGNATURE_KEY].string_value if SIGNATURE_KEY in struct.fields else ""
     if signature == _SECRET:
         inner = _from_value(struct.fields["value"])
-        return inner if inner is UNKNOWN else Secret(inner)
+        return inner if inner is UNKNOWN else _met(inner)
     if signature == _OUTPUT_VALUE:
         return _from_value(struct.fields["value"]) if "value" in struct.fields else UNKNOWN
     if signature in _ASSETS:
@@ -128,12 +129,18 @@ def from_state(value: Any, decrypt: Callable[[str], str]) -> Any:
     if isinstance(value, dict):
         if value.get(SIGNATURE_KEY) == _SECRET:
             if "ciphertext" in value:
-                return Secret(json.loads(decrypt(value["ciphertext"])))
-            return Secret(json.loads(value["plaintext"]))
+                return _met(json.loads(decrypt(value["ciphertext"])))
+            return _met(json.loads(value["plaintext"]))
         return {key: from_state(entry, decrypt) for key, entry in value.items()}
     if isinstance(value, list):
         return [from_state(entry, decrypt) for entry in value]
     return value
+
+
+def _met(value: Any) -> Secret:
+    """Mark a value that comes in as secret, and keep it out of texts of others, which may quote it."""
+    remember_value(reveal(value))
+    return Secret(value)
 
 
 def reveal(value: Any) -> Any:
@@ -148,9 +155,11 @@ def reveal(value: Any) -> Any:
 
 
 def mask(value: Any) -> Any:
-    """Return a copy for people: secrets and unknowns as Pulumi shows them."""
+    """Return a copy for people: secrets and unknowns as Pulumi shows them, URLs without user name and password."""
     if isinstance(value, Secret):
         return "[secret]"
+    if isinstance(value, str):
+        return without_user_info(value)
     if value is UNKNOWN:
         return "[unknown]"
     if isinstance(value, dict):
@@ -188,7 +197,8 @@ def seal(value: Any, like: Any) -> Any:
         return {key: seal(entry, like.get(key)) for key, entry in value.items()}
     if isinstance(value, list) and isinstance(like, list) and len(value) == len(like):
         return [seal(entry, other) for entry, other in zip(value, like, strict=True)]
-    return value
+    # Of another shape, so that no place says which part of it is the secret.
+    return Secret(value) if value is not None and has_secret(like) else value
 
 
 def seal_outputs(outputs: Properties, inputs: Properties) -> Properties:

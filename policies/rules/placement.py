@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from flotilla.karmada.placement import ClusterFacts, matches
+from flotilla.karmada.placement import ClusterFacts, choose
 from flotilla.karmada.selection import selects
 from flotilla.policy.model import Resource, Rule, StackView
 
@@ -16,9 +16,8 @@ def propagation_policies(view: StackView) -> list[Resource]:
 
 
 def chosen(policy: Resource, view: StackView) -> list[ClusterFacts]:
-    """Return the members that a policy chooses."""
-    affinity = policy.at("spec", "placement", "clusterAffinity", default={})
-    return [cluster for cluster in view.clusters() if matches(cluster, affinity)]
+    """Return the members that a policy chooses, without those that a taint keeps out."""
+    return list(choose(view.clusters(), policy.at("spec", "placement", default={})).chosen)
 
 
 def selected(policy: Resource, view: StackView) -> list[Resource]:

@@ -30,7 +30,8 @@ class IdentityProvider(ResourceProvider):
         return DiffResult(changes=changed, replaces=["cluster"] if changed else [], delete_before_replace=True)
 
     def delete(self, _id, props):
-        connect(props["kubeconfig"]).delete(ObjectRef("v1", "ConfigMap", "identity", props["namespace"]))
+        mark = ObjectRef("v1", "ConfigMap", "identity", props["namespace"])
+        connect(props["kubeconfig"]).delete(mark, propagation="Background")  # gone at once: its name is needed next
 
 
 def _own(props):

@@ -8,11 +8,18 @@ import time
 import pytest
 import yaml
 
-from flotilla.kube.objects import ObjectRef
+from flotilla.kube.objects import ref_of
 from tests.contract.main_job import NGINX, run  # noqa: F401 - a fixture
 from tests.faults import FaultProxy, hang, login_page
 
 EVERYWHERE = {**NGINX, "replicas": 1, "timeout": 60}
+WIDER = {
+    "apiVersion": "rbac.authorization.k8s.io/v1",
+    "kind": "ClusterRoleBinding",
+    "metadata": {"name": "for-a-while"},
+    "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"},
+    "subjects": [{"kind": "Group", "name": "system:serviceaccounts:karmada-cluster"}],
+}
 
 
 @pytest.fixture
@@ -42,13 +49,13 @@ def test_drift_and_status_name_a_broken_member_and_show_the_others(fleet, proxy,
         assert list(seen["unanswered"]) == ["member2"]
         assert {member["name"]: member["ready"] for member in seen["members"]} == {"member1": True, "member2": True}
         assert time.monotonic() - began < 60
-        change = {"spec": {"replicas": 3}}
-        fleet.connection("member1").patch(ObjectRef("apps/v1", "Deployment", "nginx", "default"), change)
+        fleet.connection("member1").create(WIDER, field_manager="by-hand")  # which nobody puts right
         found = run("drift", expect=3)
         assert [one["cluster"] for one in found["unknown"]] == ["member2"]
-        assert {one["cluster"] for one in found["findings"]} <= {"member1", "karmada"}
+        assert [(one["rule"], one["cluster"]) for one in found["findings"]] == [("rights-widened", "member1")]
     finally:
         proxy.clear()
+        fleet.connection("member1").delete(ref_of(WIDER))
 
 
 def test_drift_after_an_up_that_failed_because_a_copy_is_not_healthy(fleet, run):  # noqa: F811

@@ -87,6 +87,45 @@ def test_taints_keep_away_and_tolerations_let_in(karmada, namespace):
         karmada.api.patch(MEMBER1, {"spec": {"taints": None}})
 
 
+@pytest.fixture
+def tainted(karmada):
+    """Taint member1, and take the taint off again."""
+
+    def taint(effect):
+        karmada.api.patch(MEMBER1, {"spec": {"taints": [{"key": "site.example/shut", "effect": effect}]}})
+
+    yield taint
+    karmada.api.patch(MEMBER1, {"spec": {"taints": None}})
+
+
+@pytest.mark.parametrize("effect", ["NoSchedule", "NoExecute"])
+def test_a_taint_moves_all_divided_replicas_to_the_other_clusters(karmada, namespace, tainted, effect):
+    """docs: user guide, scheduling, taints and tolerations; both effects keep new workloads away"""
+    tainted(effect)
+    template = karmada.make(web(namespace, replicas=6))
+    karmada.policy("p", namespace, [selector(template)], divided("Weighted"))
+    eventually(lambda: bound(karmada, template) == {"member2": 6})
+
+
+def test_a_taint_without_schedule_leaves_what_is_there(karmada, namespace, tainted):
+    """docs: user guide, scheduling, NoSchedule; a cluster that has the workload isn't asked for its taints again"""
+    template = karmada.make(web(namespace, replicas=2))
+    karmada.policy("p", namespace, [selector(template)], divided("Weighted"))
+    eventually(lambda: bound(karmada, template) == {"member1": 1, "member2": 1})
+    tainted("NoSchedule")
+    karmada.api.patch(ref_of(template), {"spec": {"replicas": 4}})
+    eventually(lambda: bound(karmada, template) == {"member1": 2, "member2": 2})
+
+
+def test_a_taint_by_key_alone_is_tolerated_with_exists(karmada, namespace, tainted):
+    """docs: core/v1, Toleration; an empty effect stands for every effect"""
+    tainted("NoExecute")
+    template = karmada.make(web(namespace))
+    toleration = {"key": "site.example/shut", "operator": "Exists"}
+    karmada.policy("p", namespace, [selector(template)], {**BOTH, "clusterTolerations": [toleration]})
+    eventually(lambda: set(bound(karmada, template)) == set(MEMBERS))
+
+
 def test_a_new_label_of_a_cluster_schedules_again(karmada, namespace):
     """docs: user guide, propagation policy, labelSelector; the scheduler follows changes of Clusters"""
     template = karmada.make(web(namespace))

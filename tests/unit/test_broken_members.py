@@ -229,6 +229,14 @@ def test_an_odd_object_ends_nothing_but_its_own_comparison(fleet):
     }
 
 
+def test_works_of_an_odd_form_are_unknown_and_never_clean(fleet):
+    odd = work("member2", config_map())
+    fleet.apis[CONTROL_PLANE].put({**odd, "spec": {"workload": {"manifests": 5}}})
+    assert [one.cluster for one in fleet.drift().unknown] == ["member2"]
+    fleet.apis[CONTROL_PLANE].put({**odd, "spec": "odd"})
+    assert [one.cluster for one in fleet.drift().unknown] == ["member2"]
+
+
 def test_a_kind_that_is_no_longer_served_ends_nothing_but_its_own_comparison(fleet):
     found = fleet.declared()
     found.objects["member2"].insert(0, {"apiVersion": "example.org/v1", "kind": "Thing", "metadata": {"name": "a"}})
@@ -325,11 +333,15 @@ def account(name, namespace="karmada-cluster"):
 JOINED = (
     binding(access_role("member1"), access_role("member1"), account("karmada-member1")),
     binding(IMPERSONATOR, IMPERSONATOR, account(IMPERSONATOR)),
-    binding(
-        "system:discovery",
-        "system:discovery",
-        {"kind": "Group", "name": "system:authenticated"},
-        labels={"kubernetes.io/bootstrapping": "rbac-defaults"},
+    *(
+        binding(role, role, {"kind": "Group", "name": group}, labels={"kubernetes.io/bootstrapping": "rbac-defaults"})
+        for role, group in (  # all that Kubernetes 1.35 binds to these groups
+            ("system:basic-user", "system:authenticated"),
+            ("system:discovery", "system:authenticated"),
+            ("system:public-info-viewer", "system:authenticated"),
+            ("system:service-account-issuer-discovery", "system:serviceaccounts"),
+            ("system:cluster-trust-bundle-discovery", "system:serviceaccounts"),
+        )
     ),
     binding("others", "cluster-admin", account("karmada-member1", "elsewhere"), account("other")),
     binding("nobody", "cluster-admin", {"kind": "Group", "name": "system:serviceaccounts:elsewhere"}),

@@ -1,6 +1,7 @@
 """The CI templates: what they promise of secrets, pins and rights, and the program that writes comments and issues."""
 
 import re
+import subprocess
 
 import pytest
 import yaml
@@ -25,6 +26,60 @@ def test_workflows_pin_their_actions_and_take_few_rights(path):
             assert "secrets." not in step.get("run", ""), "secrets go through the environment, never through argv"
 
 
+def on_pull_requests():
+    """Every job that a pull request starts, by its workflow's name."""
+    for path in WORKFLOWS:
+        workflow = yaml.safe_load(path.read_text())
+        if "pull_request" in (workflow.get("on") or workflow[True]):  # YAML 1.1 reads `on` as true
+            yield from ((path.name, job) for job in workflow["jobs"].values())
+
+
+def test_the_default_job_of_a_pull_request_has_no_secret_and_no_right_to_write():
+    """It runs the pull request's own program, Makefile and steps."""
+    jobs = [job for name, job in on_pull_requests() if name == "fleet-check.yml"]
+    assert jobs
+    for job in jobs:
+        assert job["permissions"] == {"contents": "read"}
+        assert "environment" not in job
+        assert "secrets." not in str(job)
+        assert "token" not in str(job).lower()
+
+
+def test_a_job_with_secrets_waits_for_reviewers_and_runs_the_base_branch_s_code():
+    with_secrets = [(name, job) for name, job in on_pull_requests() if "secrets." in str(job)]
+    assert [name for name, _ in with_secrets] == ["fleet-preview.yml"]
+    for _, job in with_secrets:
+        assert str(job["environment"]).endswith("-preview")
+        checkouts = [step["with"] for step in job["steps"] if "checkout" in step.get("uses", "")]
+        assert [(c.get("path", "."), c["ref"].split(".")[-2]) for c in checkouts] == [
+            (".", "base"),
+            (".proposal", "head"),
+        ]
+        assert not [step for step in job["steps"] if ".proposal" in step.get("run", "")], "nothing of it is run"
+    workflows = {path.name: path.read_text() for path in WORKFLOWS}
+    assert "pull_request_target" not in str(workflows)
+    assert all("Trust:" in text for text in workflows.values())
+
+
+def test_gitlab_s_jobs_of_a_merge_request_keep_the_same_boundary():
+    text = (REPOSITORY / "ci" / "gitlab" / "fleet.gitlab-ci.yml").read_text()
+    jobs = yaml.safe_load(text)
+    assert "Trust:" in text
+    assert "environment" not in jobs["check"]
+    assert jobs["preview"]["environment"]["name"] == "$STACK-preview"
+    assert jobs["preview"]["rules"][0]["when"] == "manual"
+    commands = jobs["preview"]["before_script"]
+    assert commands.index("cd ../base") < commands.index("make install"), "the target branch's Makefile"
+
+
+def test_the_check_refuses_to_run_a_pull_request_s_code_beside_secrets():
+    command = ["bash", str(REPOSITORY / "ci" / "steps" / "check.sh")]
+    environment = {"PATH": "/usr/bin:/bin", "STACK": "dev", "PULUMI_CONFIG_PASSPHRASE": "x"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "nothing was run" in done.stderr
+
+
 class Recorder:
     """A forge in memory."""
 
@@ -32,6 +87,9 @@ class Recorder:
         self.held = list(comments)
         self.open = list(issues)
         self.done = []
+
+    def is_mine(self, entry):
+        return entry.get("author", "us") == "us"
 
     def comments(self):
         return self.held
@@ -104,6 +162,83 @@ def test_a_stack_has_one_issue_while_there_is_drift(outcome, issues, verbs):
     found = Recorder(issues=issues)
     forge.issue(found, "dev", outcome, "the report")
     assert [entry[0] for entry in found.done] == verbs
+
+
+FOREIGN = [
+    {"id": 1, "body": "<!-- flotilla drift dev -->\n\nby somebody", "author": "somebody"},
+    {"id": 2, "body": "<!-- flotilla drift production -->\n\n`x` <!-- flotilla drift dev -->"},
+    {"id": 3, "body": "<!-- flotilla drift dev-eu -->"},
+    {"id": 4, "body": "see <!-- flotilla drift dev -->"},
+]
+
+
+@pytest.mark.parametrize("entry", FOREIGN, ids=["another author", "another stack", "a longer name", "a quotation"])
+def test_a_clean_run_closes_only_the_issue_of_its_stack_that_the_job_itself_wrote(entry):
+    """A field manager called `<!-- flotilla drift dev -->` in production's report closed production's issue."""
+    found = Recorder(issues=[entry])
+    forge.issue(found, "dev", 0, "")
+    assert found.done == []
+    forge.issue(found, "dev", 3, "the report")
+    assert [verb for verb, *_ in found.done] == ["open"]
+
+
+def test_a_comment_that_somebody_else_wrote_is_not_taken_over():
+    found = Recorder([{"id": 1, "body": "<!-- flotilla preview dev -->", "author": "somebody"}])
+    forge.comment(found, "dev", 0, "the plan", "")
+    assert found.done[0][0] == "add"
+
+
+@pytest.mark.parametrize("stack", ["dev --> @team", "a/b", "", "dev\n", "x" * 101])
+def test_a_name_that_could_break_a_mark_is_refused(stack):
+    found = Recorder()
+    for call in (lambda: forge.comment(found, stack, 0, "", ""), lambda: forge.issue(found, stack, 3, "")):
+        with pytest.raises(SystemExit, match="no name of a stack"):
+            call()
+    assert found.done == []
+
+
+def test_the_author_is_the_token_s_own_user(monkeypatch):
+    environment = {"GITHUB_TOKEN": "t", "GITHUB_API_URL": "https://a", "GITHUB_REPOSITORY": "us/fleet"}
+    ours, theirs = {"user": {"login": "github-actions[bot]"}}, {"user": {"login": "github-actions"}}
+    github = forge.GitHub(environment)
+    assert github.is_mine(ours)
+    assert not github.is_mine(theirs)
+    assert forge.GitHub({**environment, "FLOTILLA_FORGE_USER": "github-actions"}).is_mine(theirs)
+    gitlab = forge.GitLab({"CI_API_V4_URL": "https://a", "GITLAB_TOKEN": "t", "CI_PROJECT_ID": "1"})
+    monkeypatch.setattr(gitlab._api, "call", lambda *asked: {"id": 7} if asked == ("GET", "/user") else None)
+    assert gitlab.is_mine({"author": {"id": 7}})
+    assert not gitlab.is_mine({"author": {"id": 8}})
+
+
+def test_what_is_cut_leaves_no_span_and_no_row_open():
+    row = "| " + " | ".join(["`cell`"] * 7) + " |"
+    found = Recorder()
+    forge.issue(found, "dev", 3, "\n".join([row] * 2000))
+    body = found.done[0][2]
+    assert len(body) < 65_536
+    assert {line for line in body.splitlines() if "cell" in line} == {row}
+    assert body.endswith("the job's log has it all")
+
+
+HOSTILE = "x`` @team <!-- flotilla drift production --> | [a](http://b) ![c](http://d) <img src=x>\n\n## new\x1b[31m"
+
+
+def test_a_plan_s_text_is_read_by_nobody():
+    found = Recorder()
+    forge.comment(found, "dev", 0, "```\n</details> @team <!-- flotilla preview production -->\n````", HOSTILE)
+    body = found.done[0][1]
+    assert body.startswith("<!-- flotilla preview dev -->")
+    opened, fences = "", 0
+    for line in body.splitlines():
+        if line.startswith("```") and not opened:
+            opened, fences = line.removesuffix("text"), fences + 1
+        elif opened and line == opened:
+            opened = ""
+        elif not opened:
+            assert "@team" not in line
+            assert "<!-- flotilla preview production" not in line
+    assert fences == 2
+    assert not opened
 
 
 @pytest.mark.parametrize(

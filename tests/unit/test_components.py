@@ -213,3 +213,30 @@ def test_every_component_has_its_type_token(run, installed):
     for name in components.__all__:
         if not name.endswith("Args"):
             assert f"flotilla:index:{name}" in tokens
+
+
+def test_what_an_override_sets_in_a_secret_is_a_secret_of_the_state(run, absolute, project):
+    """It stood in clear in the OverridePolicy's inputs, the rollout's, and in every plan."""
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "door"}, "data": {"token": "b25l"}}
+    (project / "door.yaml").write_text(yaml.safe_dump(secret))
+    patches = [
+        {"op": "replace", "path": "/data/token", "value": "dHdv"},
+        {"op": "add", "path": "/metadata/labels", "value": {"a": "b"}},
+    ]
+    overrides = [{"clusters": ["member2"], "patches": patches}]
+    door = {"name": "door", "placement": {"clusters": ["member2"]}, "overrides": overrides}
+    absolute["workloads"] = [{**door, "manifests": [str(project / "door.yaml")]}]
+    registered = run(absolute)
+    for name in ("door-override", "door-rollout"):
+        inputs = registered[name].inputs
+        assert "dHdv" in str(inputs)
+        assert "dHdv" not in str(open_part(inputs)), name
+
+
+def open_part(value):
+    """A value without its secrets."""
+    if isinstance(value, list):
+        return [open_part(entry) for entry in value]
+    if not isinstance(value, dict):
+        return value
+    return "[secret]" if SIGNATURE_KEY in value else {key: open_part(entry) for key, entry in value.items()}

@@ -224,7 +224,7 @@ def test_github_commands_stay_on_their_lines():
     error, warning = FORMATS["github"](REPORT, "dev").splitlines()
     assert error.startswith("::error title=Flotilla drift%3A object-changed in karmada::Deployment default/nginx")
     assert "(wanted 2, found 3); last written by kubectl|scale" in error
-    assert warning.endswith("::no answer: 100%25 lost%0Areally")
+    assert warning.endswith("::no answer: 100%25 lost really")
 
 
 def test_gitlab_code_quality_has_stable_fingerprints():
@@ -252,5 +252,5 @@ def test_markdown_keeps_its_table_whole():
     text = FORMATS["markdown"](REPORT, "dev")
     rows = [line for line in text.splitlines() if line.startswith("| ")]
     assert {line.replace("\\|", "").count("|") for line in rows} == {8}
-    assert "**member2 is unknown**: no answer: 100% lost really" in text
+    assert "`member2` **is unknown**: `no answer: 100% lost really`" in text
     assert "No drift: 0 objects in 0 clusters" in FORMATS["markdown"](DriftReport(), "dev")

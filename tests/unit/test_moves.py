@@ -13,7 +13,7 @@ from flotilla.config.needs import in_order, known_kinds
 from flotilla.deploy.moves import Side, adds_words, with_moves
 from flotilla.deploy.plan import CLUSTER_TYPE, fleet_plan
 from flotilla.engine.steps import Op, Result, Step
-from flotilla.karmada.handover import hand_over
+from flotilla.karmada.claims import transfer_claims
 from flotilla.karmada.kinds import BUILT_IN, Kinds, defined_kinds, identity, kind_of, other_versions
 from flotilla.karmada.rollout import RolloutCheck
 from flotilla.kube.objects import ref_of
@@ -258,7 +258,7 @@ def test_definitions_come_before_the_objects_of_their_kinds(declared):
     """Made side by side, the objects were refused: nothing served their kind yet."""
     found = declared(RULE, CONFIG, RULES)
     order = list(found)
-    steps = ["shop-definitions-policy", "customresourcedefinition-houserules.rules.example.org", "shop-kinds"]
+    steps = ["shop.definitions-policy", "customresourcedefinition-houserules.rules.example.org", "shop-kinds"]
     steps += ["shop-cluster-policy", "houserule-no-latest"]
     assert [order.index(step) for step in steps] == sorted(order.index(step) for step in steps)
     assert found["shop-kinds"].inputs["kinds"] == [{"apiVersion": "rules.example.org/v1", "kind": "HouseRule"}]
@@ -407,7 +407,7 @@ def test_a_former_name_of_a_member_is_nobody_elses(sections, project):
     assert "is the name of another of the stack's members" in refused(lambda: parse_fleet(sections, base=project))
 
 
-# -- handing over ---------------------------------------------------------------------------------
+# -- claims ---------------------------------------------------------------------------------------
 
 ID = "propagationpolicy.karmada.io/permanent-id"
 CLAIM = {"propagationpolicy.karmada.io/name": "shop", "propagationpolicy.karmada.io/namespace": "default"}
@@ -444,7 +444,7 @@ CLAIMED = {
 def test_a_template_goes_from_one_workloads_policy_to_anothers():
     karmada = ControlPlane(CLAIMED, policy("shop", name="common"), policy("store", name="common"))
     ref = ref_of(CLAIMED)
-    assert hand_over(karmada, [ref], ("store",)) == [ref]
+    assert transfer_claims(karmada, [ref], ("store",)) == [ref]
     ((name, metadata),) = karmada.patches
     assert (name, metadata["labels"], metadata["annotations"]["propagationpolicy.karmada.io/name"]) == (
         "common",
@@ -461,15 +461,15 @@ def test_a_template_goes_from_one_workloads_policy_to_anothers():
 )
 def test_a_policy_of_somebody_else_keeps_what_it_has_claimed(theirs):
     karmada = ControlPlane(CLAIMED, theirs, policy("store", name="common"))
-    assert hand_over(karmada, [ref_of(CLAIMED)], ("store",)) == []
+    assert transfer_claims(karmada, [ref_of(CLAIMED)], ("store",)) == []
     assert karmada.patches == []
 
 
 def test_a_template_that_is_the_workloads_own_or_nobodys_is_left_alone():
     own = ControlPlane(CLAIMED, policy("shop", name="common"))
-    assert hand_over(own, [ref_of(CLAIMED)], ("shop",)) == []
+    assert transfer_claims(own, [ref_of(CLAIMED)], ("shop",)) == []
     free = {**CLAIMED, "metadata": {**CLAIMED["metadata"], "annotations": {}}}
-    assert hand_over(ControlPlane(free, policy("store", name="common")), [ref_of(CLAIMED)], ("store",)) == []
+    assert transfer_claims(ControlPlane(free, policy("store", name="common")), [ref_of(CLAIMED)], ("store",)) == []
 
 
 # -- another version ------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ import pytest
 from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider
 
 import components
+from components.control_plane_pki import ControlPlanePki
 from components.dynamic_providers import PROVIDERS
 from flotilla.cli.main import main
 from flotilla.engine.stack import EmbeddedStack
@@ -220,3 +221,15 @@ def test_the_installed_package_makes_its_providers_known():
     from flotilla.providers.dynamic import _installed
 
     assert _installed().items() >= PROVIDERS.items()
+
+
+def test_the_projects_own_resource_is_refreshed_and_deleted_by_its_name_alone(stack, tmp_path):
+    """With the class that the installed package names, whatever the state says its code is."""
+    args = {"names": ["x"], "lifetime_days": 9, "ca_lifetime_days": 99, "renew_before_days": 1, "generation": 1}
+    made = stack(lambda: ControlPlanePki("pki", args))
+    assert made.up().failures == []
+    poison(made, tmp_path / "marker")
+    for result in (made.refresh(), made.preview(refresh_first=True), made.destroy()):
+        assert result.failures == []
+    assert made.snapshot().resources == ()
+    assert not (tmp_path / "marker").exists()

@@ -43,6 +43,7 @@ class Missing(Cluster):
 def wait_rollout(monkeypatch):
     progress = SimpleNamespace(done=False)
     monkeypatch.setattr(rollout, "_check", lambda _props: lambda: [progress])
+    monkeypatch.setattr(rollout, "_transfer_claims", lambda _props: None)
     rollout.wait({"timeout": 600, "workload": "nginx"})
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from flotilla.karmada import api
 
@@ -74,12 +75,12 @@ def _schema(annotation: Any) -> Object:
     """Return the structural schema of a type. Objects stay open: newer fields pass through, as in our models."""
     origin = get_origin(annotation)
     if origin is Annotated:
-        return _schema(get_args(annotation)[0])
+        kind, *marks = get_args(annotation)
+        words = [mark.words for mark in marks if isinstance(mark, api.Words)]
+        return {"type": "string", "enum": list(words[0])} if words else _schema(kind)
     if origin in (Union, UnionType):
         kinds = [kind for kind in get_args(annotation) if kind is not NoneType]
         return _schema(kinds[0]) if len(kinds) == 1 else {"x-kubernetes-int-or-string": True}
-    if origin is Literal:
-        return {"type": "string", "enum": list(get_args(annotation))}
     if origin is list:
         return {"type": "array", "items": _schema(get_args(annotation)[0])}
     if origin is dict:
@@ -88,8 +89,13 @@ def _schema(annotation: Any) -> Object:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         fields = {f.alias or name: f for name, f in annotation.model_fields.items()}
         required = [key for key, f in fields.items() if f.is_required() and key != "metadata"]
-        schema = {**_OPEN, "properties": {key: _schema(f.annotation) for key, f in fields.items()}}
+        schema = {**_OPEN, "properties": {key: _schema(_whole(f)) for key, f in fields.items()}}
         return {**schema, "required": required} if required else schema
     return {str: {"type": "string"}, int: {"type": "integer"}, bool: {"type": "boolean"}}.get(
         annotation, {"x-kubernetes-preserve-unknown-fields": True}
     )
+
+
+def _whole(field: FieldInfo) -> Any:
+    """Return a field's type with its marks, which pydantic keeps apart."""
+    return Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation

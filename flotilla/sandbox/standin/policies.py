@@ -8,7 +8,7 @@ from typing import Any
 from flotilla.karmada.api import BINDING_API, POLICY_API
 from flotilla.karmada.names import binding_name
 from flotilla.karmada.placement import labels_match
-from flotilla.karmada.render import replicas_of
+from flotilla.karmada.render import has_requirements, replicas_of
 from flotilla.karmada.rollout import binding_ref
 from flotilla.karmada.selection import POLICY_ID_LABELS
 from flotilla.kube.connection import ApiError
@@ -149,6 +149,8 @@ def _bind(world: World, template: Object, policy: Object) -> None:
     replicas = replicas_of(template)
     if replicas is not None:
         wanted["replicas"] = replicas
+        if has_requirements(template):
+            wanted["replicaRequirements"] = {"resourceRequest": {}}
     found = world.control_plane.find(binding_ref(ref_of(template)))
     if found is None:
         metadata: Object = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flotilla.karmada.api import BINDING_API
-from flotilla.karmada.placement import divide, matches
+from flotilla.karmada.placement import Choice, choose, divide
 from flotilla.karmada.render import shares
 from flotilla.karmada.rollout import facts_of
 from flotilla.kube.objects import Object, is_true, ref_of
@@ -24,18 +24,18 @@ def reconcile_schedules(world: World, clusters: list[Object]) -> None:
 
 def _schedule(world: World, binding: Object, clusters: list[Object]) -> None:
     held = binding["spec"].get("clusters") or []
-    targets, problem = choose(binding["spec"], clusters, {target["name"] for target in held})
+    targets, problem, group = targets_of(binding["spec"], clusters, {target["name"] for target in held})
     if problem:
         _say(world, binding, scheduled=False, message=problem)
         return
     if targets != held:
         patch = [{"op": "add", "path": "/spec/clusters", "value": targets}]
         binding = {**binding, **world.control_plane.patch(ref_of(binding), patch, kind="json")}
-    _say(world, binding, scheduled=True, message="Binding has been scheduled successfully.")
+    _say(world, binding, scheduled=True, message="Binding has been scheduled successfully.", group=group)
 
 
-def choose(spec: Object, clusters: list[Object], before: set[str]) -> tuple[list[Object], str]:
-    """Return the targets of a binding, or why there are none.
+def targets_of(spec: Object, clusters: list[Object], before: set[str]) -> tuple[list[Object], str, str]:
+    """Return the targets of a binding, or why there are none, and the affinity group that was taken.
 
     Args:
         spec: the binding's spec: placement, replicas.
@@ -43,22 +43,21 @@ def choose(spec: Object, clusters: list[Object], before: set[str]) -> tuple[list
         before: where it is now: a cluster that has become unready keeps what it has.
     """
     placement = spec.get("placement") or {}
-    affinity = placement.get("clusterAffinity") or {}
-    tolerations = placement.get("clusterTolerations") or []
-    matching = [c for c in clusters if matches(facts_of(c), affinity)]
-    fit = [
-        c for c in matching if c["metadata"]["name"] in before or (is_true(c, "Ready") and _tolerated(c, tolerations))
-    ]
+    # Clusters that aren't Ready yet have no not-ready taint for a moment; the stand-in never schedules to them.
+    ready = [c for c in clusters if is_true(c, "Ready") or _name(c) in before]
+    choice = choose([facts_of(c) for c in ready], placement, before=before)
+    names = {facts.name for facts in choice.chosen}
+    fit = [c for c in ready if _name(c) in names]
     fit, problem = _spread(fit, placement.get("spreadConstraints") or [])
-    if problem:
-        return [], problem
-    if not fit:
-        return [], f"0/{len(clusters)} clusters are available: no cluster fit."
-    names = sorted(c["metadata"]["name"] for c in fit)
-    if spec.get("replicas") is None:
-        return [{"name": name} for name in names], ""
-    given = _replicas(int(spec["replicas"]), fit, names, placement.get("replicaScheduling") or {})
-    return [{"name": name, "replicas": count} for name, count in sorted(given.items())], ""
+    if problem or not fit:
+        return [], problem or _nothing_fits(clusters, choice), ""
+    sorted_names = sorted(_name(c) for c in fit)
+    if not spec.get("replicas"):
+        # Without replicas it goes everywhere; with none of them and pods that ask for something, nowhere.
+        everywhere = [] if "replicaRequirements" in spec else [{"name": name} for name in sorted_names]
+        return everywhere, "", choice.group
+    given = _replicas(int(spec["replicas"]), fit, sorted_names, placement.get("replicaScheduling") or {})
+    return [{"name": name, "replicas": count} for name, count in sorted(given.items())], "", choice.group
 
 
 def _replicas(replicas: int, fit: list[Object], names: list[str], scheduling: Object) -> dict[str, int]:
@@ -92,23 +91,13 @@ def _name(cluster: Object) -> str:
     return str(cluster["metadata"]["name"])
 
 
-def _tolerated(cluster: Object, tolerations: list[Object]) -> bool:
-    """Tell whether every taint that keeps workloads away is tolerated (corev1.Toleration's rules)."""
-    return all(
-        any(_tolerates(toleration, taint) for toleration in tolerations)
-        for taint in cluster["spec"].get("taints") or []
-        if taint.get("effect") in ("NoSchedule", "NoExecute")
-    )
-
-
-def _tolerates(toleration: Object, taint: Object) -> bool:
-    if toleration.get("effect") and toleration["effect"] != taint.get("effect"):
-        return False
-    if toleration.get("operator") == "Exists":
-        return not toleration.get("key") or toleration["key"] == taint.get("key")
-    return bool(
-        toleration.get("key") == taint.get("key") and (toleration.get("value") or "") == (taint.get("value") or "")
-    )
+def _nothing_fits(clusters: list[Object], choice: Choice) -> str:
+    """Say why no cluster fits, as Karmada does."""
+    reasons = [f"1 cluster(s) had untolerated taint {{{taint}}}" for taint in choice.refused.values()]
+    others = len(clusters) - len(reasons)
+    if others:
+        reasons.insert(0, f"{others} cluster(s) did not match the placement cluster affinity constraint")
+    return f"0/{len(clusters)} clusters are available: {', '.join(reasons) or 'no cluster exists'}."
 
 
 def _spread(fit: list[Object], constraints: list[Any]) -> tuple[list[Object], str]:
@@ -123,7 +112,7 @@ def _spread(fit: list[Object], constraints: list[Any]) -> tuple[list[Object], st
     return fit, ""
 
 
-def _say(world: World, binding: Object, *, scheduled: bool, message: str) -> None:
+def _say(world: World, binding: Object, *, scheduled: bool, message: str, group: str = "") -> None:
     old = conditions_of(binding)
     reason = "Success" if scheduled else "NoClusterFit"
     said = condition("Scheduled", status=scheduled, reason=reason, message=message, old=old)
@@ -131,4 +120,6 @@ def _say(world: World, binding: Object, *, scheduled: bool, message: str) -> Non
     status = {**(binding.get("status") or {}), "conditions": [said, *others]}
     if scheduled:
         status["schedulerObservedGeneration"] = binding["metadata"]["generation"]
+        if group:
+            status["schedulerObservingAffinityName"] = group
     world.set_status(binding, status)

@@ -1,9 +1,9 @@
-"""Handing a template over from the policy of one workload to that of another.
+"""Transfers the claim on a template from the policy of one workload to that of another.
 
 A policy keeps what it has claimed until it is deleted, which is the last step of an `up`: until then the policy of the
-workload that the template belongs to now could not place it otherwise. So the claim is given to it, as Karmada itself
-does when a policy preempts another one (pkg/detector, ClaimPolicyForObject): its label and annotations name the new
-policy, and Karmada brings the binding in line. The binding stays, and with it the copies.
+workload that the template belongs to now could not place it otherwise. So the claim is transferred to it, as Karmada
+itself does when a policy preempts another one (pkg/detector, ClaimPolicyForObject): the template's label and
+annotations name the new policy, and Karmada brings the binding in line. The binding stays, and with it the copies.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from flotilla.karmada.selection import POLICY_ID_LABELS, selects
 from flotilla.kube.connection import ApiError, Connection
 from flotilla.kube.objects import Object, ObjectRef
 
-_MANAGER = "flotilla-handover"
+_MANAGER = "flotilla-claims"
 _STACKS = "pulumi-kubernetes"
 _NAME = {
     "PropagationPolicy": "propagationpolicy.karmada.io/name",
@@ -24,7 +24,7 @@ _NAME = {
 _WITHIN = "propagationpolicy.karmada.io/namespace"
 
 
-def hand_over(connection: Connection, templates: list[ObjectRef], policies: tuple[str, ...]) -> list[ObjectRef]:
+def transfer_claims(connection: Connection, templates: list[ObjectRef], policies: tuple[str, ...]) -> list[ObjectRef]:
     """Give the templates that another stack-made policy has claimed to the one that is declared for them.
 
     Only a policy that a stack has made and that selects the template by its name gives it up: no stack but ours
@@ -37,15 +37,15 @@ def hand_over(connection: Connection, templates: list[ObjectRef], policies: tupl
         policies: names of the workload's policies.
 
     Returns:
-        What was handed over.
+        The templates whose claim was transferred.
 
     Raises:
         ClusterError: the control plane could not be asked.
     """
-    return [ref for ref in templates if _hand_over(connection, ref, policies)]
+    return [ref for ref in templates if _transfer(connection, ref, policies)]
 
 
-def _hand_over(connection: Connection, ref: ObjectRef, policies: tuple[str, ...]) -> bool:
+def _transfer(connection: Connection, ref: ObjectRef, policies: tuple[str, ...]) -> bool:
     template = connection.find(ref)
     if template is None or template["metadata"].get("deletionTimestamp"):
         return False

@@ -1,0 +1,96 @@
+"""Write a stack file that needs no credentials, for a check of policies and a plan against nothing.
+
+    offline.py --stack NAME --as OTHER
+
+The stack's file is copied to that of OTHER: every kubeconfig is one that leads nowhere, every encrypted value a
+placeholder. A stack that takes its control plane or its members from another stack can't be planned without that
+stack's state, only validated: the exit code is 3 then.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from flotilla.files import write_whole
+from flotilla.kube import kubeconfig as kubeconfigs
+from flotilla.state.config import Project
+
+NEEDS_ANOTHER_STACK = 3
+_PLACEHOLDER = "placeholder"
+# `.invalid` is no domain of anybody's (RFC 2606): nothing is asked.
+_SERVER = "https://{}.invalid:6443"
+_HOLDING = ("kubeconfig", "host")
+
+
+def offline(document: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return a stack file's content without credentials.
+
+    Args:
+        document: the content.
+        folder: where kubeconfigs that lead nowhere are written.
+    """
+    return {"config": _without_credentials(dict(document.get("config") or {}), folder, "config")}
+
+
+def builds_on_another(document: dict[str, Any]) -> bool:
+    """Tell whether a stack takes its control plane or its members from another one."""
+    config = document.get("config") or {}
+    control_plane = config.get("flotilla:controlPlane")
+    return bool(config.get("flotilla:membersFrom")) or (isinstance(control_plane, dict) and "stack" in control_plane)
+
+
+def _without_credentials(value: Any, folder: Path, place: str) -> Any:
+    if isinstance(value, list):
+        return [_without_credentials(entry, folder, f"{place}-{number}") for number, entry in enumerate(value)]
+    if not isinstance(value, dict):
+        return value
+    if set(value) == {"secure"}:
+        return _PLACEHOLDER
+    result = {}
+    for key, entry in value.items():
+        made_by_stack = isinstance(entry, dict) and "cluster" in entry and "stack" not in entry
+        if key in _HOLDING and not made_by_stack:
+            result[key] = _nowhere(folder, f"{place}-{key}")
+        else:
+            result[key] = _without_credentials(entry, folder, f"{place}-{str(key).rpartition(':')[2]}")
+    return result
+
+
+def _nowhere(folder: Path, name: str) -> str:
+    name = name.lower()
+    document = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": name,
+        "clusters": [{"name": name, "cluster": {"server": _SERVER.format(name)}}],
+        "users": [{"name": name, "user": {}}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+    }
+    file = folder / f"{name}.yaml"
+    kubeconfigs.write(file, document)
+    return str(file)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the program."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--stack", required=True)
+    parser.add_argument("--as", dest="other", required=True, help="the name of the stack to write")
+    parser.add_argument("--folder", type=Path, required=True, help="where to write kubeconfigs that lead nowhere")
+    options = parser.parse_args(arguments)
+    project = Project.load(Path.cwd())
+    document = yaml.safe_load(project.stack_file(options.stack).read_text()) or {}
+    text = yaml.safe_dump(offline(document, options.folder.resolve()), sort_keys=False, allow_unicode=True)
+    write_whole(project.stack_file(options.other), text, mode=0o644)
+    if builds_on_another(document):
+        print(f"stack {options.stack} builds on another one: its policies are judged by a preview only")
+        sys.exit(NEEDS_ANOTHER_STACK)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+"""Take a pull request's workloads into a checkout of the base branch, as data, so that its plan can be shown.
+
+    proposal.py --from FOLDER --stack NAME
+
+A job that previews against the real fleet holds the stack's passphrase, so it runs nothing of the pull request: no
+program, no Makefile, no step. FOLDER is a checkout of the pull request; this one is the base branch's. What is taken is
+`flotilla:workloads` of the stack file and the manifests that it names. Anything else of the stack file decides who is
+asked with which credentials (a kubeconfig can name a program that is run), so that a change of it is refused here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import stat
+import sys
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import yaml
+
+from flotilla.files import write_whole
+from flotilla.state.config import Project
+from flotilla.untrusted import one_line
+
+_WORKLOADS = "flotilla:workloads"
+_SUFFIXES = (".yaml", ".yml", ".json")
+_LARGEST = 1 << 20
+_MOST_FILES = 500
+# What the base branch's code and the job itself are made of.
+_OURS = frozenset({"stacks", "policies", "ci", "flotilla", "components", "tests", "Pulumi.yaml"})
+
+
+class Refused(Exception):
+    """The pull request has something that isn't taken."""
+
+
+def take(proposal: Path, project: Path, stack: str) -> list[str]:
+    """Take what may be taken; return the paths of the files that were written, relative to the project.
+
+    Raises:
+        Refused: something else changes, or a file isn't a plain one in the project; nothing was written.
+    """
+    stack_file = Project.load(project).stack_file(stack).relative_to(project)
+    document = _read(project / stack_file)
+    proposed = _read(_plain(proposal, stack_file.as_posix()))
+    others = _differing(document, proposed)
+    if others:
+        raise Refused(
+            f"{stack_file} changes {', '.join(others)}, which decides who is asked with which credentials: "
+            "only workloads are previewed from a pull request; review the rest in its diff"
+        )
+    workloads = (proposed.get("config") or {}).get(_WORKLOADS)
+    texts = {path: _manifest(proposal, path) for path in _manifests(workloads)}
+    config = {key: value for key, value in (document.get("config") or {}).items() if key != _WORKLOADS}
+    if workloads is not None:
+        config[_WORKLOADS] = workloads
+    texts[stack_file.as_posix()] = yaml.safe_dump({**document, "config": config}, sort_keys=False, allow_unicode=True)
+    for path, text in texts.items():
+        file = project / path
+        _no_link(project, path)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(file, text, mode=0o644)
+    return sorted(texts)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        document = yaml.safe_load(file.read_text())
+    except (OSError, ValueError, yaml.YAMLError, RecursionError):
+        raise Refused(f"{file.name} can't be read as YAML") from None
+    if not isinstance(document, dict) or not isinstance(document.get("config") or {}, dict):
+        raise Refused(f"{file.name} is no stack file")
+    return document
+
+
+def _differing(base: dict[str, Any], proposed: dict[str, Any]) -> list[str]:
+    """Return the keys that differ, workloads aside."""
+    parts = [({k: v for k, v in one.items() if k != "config"}, one.get("config") or {}) for one in (base, proposed)]
+    found = set()
+    for old, new in zip(parts[0], parts[1], strict=True):
+        found |= {str(key) for key in {*old, *new} if key != _WORKLOADS and old.get(key) != new.get(key)}
+    return sorted(one_line(key) for key in found)
+
+
+def _manifests(workloads: Any) -> list[str]:
+    """Return the paths of all manifests that workloads name; what isn't as it should be, `validate` says."""
+    found: list[str] = []
+    for workload in workloads if isinstance(workloads, list) else []:
+        paths = workload.get("manifests") if isinstance(workload, dict) else None
+        found += [path for path in (paths if isinstance(paths, list) else []) if isinstance(path, str)]
+    unique = sorted(set(found))
+    if len(unique) > _MOST_FILES:
+        raise Refused(f"the workloads name {len(unique)} manifests, more than {_MOST_FILES}")
+    return unique
+
+
+def _manifest(proposal: Path, path: str) -> str:
+    parts = PurePosixPath(path).parts
+    if path.startswith(("/", "~")) or ".." in parts or "\\" in path or not parts or any(p[0] == "." for p in parts):
+        raise Refused(f"manifest {one_line(path)!r} is not a path inside the project")
+    if parts[0] in _OURS or not path.endswith(_SUFFIXES):
+        raise Refused(f"manifest {one_line(path)!r} is not a YAML or JSON file beside the project's own folders")
+    try:
+        return _plain(proposal, path).read_text()
+    except (OSError, ValueError):
+        raise Refused(f"manifest {one_line(path)!r} can't be read as text") from None
+
+
+def _plain(folder: Path, path: str) -> Path:
+    """Return a file that is a regular one, reached by no link, and not too large."""
+    _no_link(folder, path)
+    file = folder / path
+    try:
+        status = file.lstat()
+    except OSError:
+        raise Refused(f"{one_line(path)} isn't there") from None
+    if not stat.S_ISREG(status.st_mode):
+        raise Refused(f"{one_line(path)} is not a regular file")
+    if status.st_size > _LARGEST:
+        raise Refused(f"{one_line(path)} has {status.st_size} bytes, more than {_LARGEST}")
+    return file
+
+
+def _no_link(folder: Path, path: str) -> None:
+    for part in [folder / path, *(folder / path).parents]:
+        if part == folder:
+            return
+        if part.is_symlink():
+            raise Refused(f"{one_line(path)} is reached by a symbolic link")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the program."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--from", dest="proposal", type=Path, required=True, help="a checkout of the pull request")
+    parser.add_argument("--stack", required=True)
+    options = parser.parse_args(arguments)
+    try:
+        for path in take(options.proposal, Path.cwd(), options.stack):
+            print(f"taken: {one_line(path)}")
+    except Refused as refused:
+        sys.stderr.write(f"error: {refused}; nothing was taken\n")
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,300 @@
+"""Marked values are planted wherever a secret can be, everything is run, also where it fails, and nothing holds them.
+
+Searched: all that is printed, the state with its history and backups, the audit log, reports, the folder for temporary
+files, and the environment of a child process. Runs for the embedded engine, and for Pulumi's CLI where it is installed.
+"""
+
+import base64
+import json
+import os
+import secrets
+import shutil
+import signal
+import stat
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+
+from flotilla.agent import Toolbox, Workplace
+from flotilla.cli.main import main
+from flotilla.deploy.interface import EngineName
+from flotilla.errors import FlotillaError
+from flotilla.kube import kubeconfig as kubeconfigs
+from flotilla.sandbox.processes import start_time
+from flotilla.state.crypto import PassphraseCrypter
+from tests.conformance.versions import CLI_NEEDS, LANGUAGE, PROVIDER, require
+from tests.contract.fleet import REPOSITORY, policies_in
+
+FORMATS = ("github", "gitlab", "junit", "markdown", "sarif")
+
+
+def marker(what):
+    return f"MARKER-{what}-{secrets.token_hex(6)}"
+
+
+def encoded(text):
+    return base64.b64encode(text.encode()).decode()
+
+
+class Planted:
+    """A project in which everything secret is a marker, and what came of running it."""
+
+    def __init__(self, fleet, engine, folder, capfd):
+        self.fleet, self.engine, self.folder, self._capfd = fleet, engine, folder, capfd
+        self.project = fleet.project
+        self.markers = set()
+        self.printed = []
+        self.passphrase = self.mark("passphrase")
+        self.token = self.mark("token")
+        self.override = self.mark("override")
+        self.data = self.mark("data")
+        self.text = self.mark("text")
+        self._crypter = PassphraseCrypter(self.passphrase)
+
+    def mark(self, what):
+        made = marker(what)
+        self.markers.add(made)
+        return made
+
+    def write(self, *, data=None, path="/data/token", timeout=120):
+        """Write the stack: a Secret with data and text, an override on it, an inline kubeconfig, an exec plugin."""
+        inline = kubeconfigs.select(kubeconfigs.load((self.fleet.kubeconfigs / "member1.yaml").read_text()))
+        inline["users"][0]["user"]["token"] = self.token  # beside the certificate, which is what lets it in
+        self.markers |= {inline["users"][0]["user"]["client-key-data"]}
+        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "login", "namespace": "default"}}
+        secret |= {"data": data or {"token": encoded(self.data)}, "stringData": {"note": self.text}}
+        # An override's patch is for all objects of the workload: this one gets the secret, too.
+        settings = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings", "namespace": "default"}}
+        (self.project / "login.yaml").write_text(yaml.safe_dump_all([secret, {**settings, "data": {"token": "none"}}]))
+        login = {
+            "name": "login",
+            "manifests": ["login.yaml"],
+            "placement": {"clusters": ["member1", "member2"]},
+            "timeout": timeout,
+            "overrides": [
+                {"clusters": ["member2"], "patches": [{"op": "replace", "path": path, "value": encoded(self.override)}]}
+            ],
+        }
+        members = [
+            {"name": "member1", "kubeconfig": {"inline": {"secure": self._crypter.encrypt(yaml.safe_dump(inline))}}},
+            {"name": "member2", "kubeconfig": str(self._with_plugin())},
+        ]
+        self.fleet.write(members, [login])
+        file = self.project / "stacks" / "Pulumi.sandbox.yaml"
+        document = yaml.safe_load(file.read_text()) | {"encryptionsalt": self._crypter.state}
+        file.write_text(yaml.safe_dump(document))
+
+    def _with_plugin(self):
+        """A kubeconfig whose exec plugin gives the certificate and writes down the environment that it got."""
+        document = kubeconfigs.select(kubeconfigs.load((self.fleet.kubeconfigs / "member2.yaml").read_text()))
+        user = document["users"][0]["user"]
+        certificate, key = (base64.b64decode(user[f"client-{part}-data"]).decode() for part in ("certificate", "key"))
+        version = "client.authentication.k8s.io/v1"
+        status = {"clientCertificateData": certificate, "clientKeyData": key}
+        answer = {"apiVersion": version, "kind": "ExecCredential", "status": status}
+        (self.folder / "answer.json").write_text(json.dumps(answer))
+        program = self.folder / "plugin"
+        program.write_text(f"#!/bin/sh\nenv >> {self.folder}/environment\ncat {self.folder}/answer.json\n")
+        program.chmod(program.stat().st_mode | stat.S_IXUSR)
+        run = {"apiVersion": version, "command": str(program), "interactiveMode": "Never"}
+        document["users"][0]["user"] = {"exec": run}
+        file = self.folder / "member2.yaml"
+        file.write_text(kubeconfigs.dump(document))
+        return file
+
+    def run(self, *arguments, expect=None, engine=True):
+        """Run a verb and keep all that it and its children write."""
+        chosen = ["--engine", self.engine] if engine else []
+        code = main([*arguments, "-C", str(self.project), *chosen])
+        captured = self._capfd.readouterr()
+        self.printed += [captured.out, captured.err]
+        assert expect is None or code == expect, captured.err[-3000:] or captured.out[-3000:]
+        return captured.out + captured.err
+
+    def forms(self):
+        """Each marker as it is, in base64, and what is within a longer base64 text at each of its three places."""
+        return {form for text in self.markers for form in (text, encoded(text), encoded("x" + text)[4:-4])} | {
+            encoded("xx" + text)[4:-4] for text in self.markers
+        }
+
+    def leaks(self, text):
+        return sorted({form for form in self.forms() if form in text})
+
+
+@contextmanager
+def stopped_controllers(project):
+    """Karmada's controllers, or the stand-in, don't run on for a while: everything waits for them."""
+    pids = []
+    for name in ("karmada-controller-manager", "karmada-stand-in"):
+        for file in (project / ".flotilla").rglob(f"{name}.json"):
+            record = json.loads(file.read_text())
+            assert start_time(record["pid"]) == record["started"]
+            pids.append(record["pid"])
+    assert len(pids) == 1
+    os.kill(pids[0], signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pids[0], signal.SIGCONT)
+
+
+@pytest.fixture(params=["embedded", "pulumi"])
+def planted(request, fleet, tmp_path, capfd, monkeypatch):
+    if request.param == "pulumi":
+        require(*CLI_NEEDS, LANGUAGE, PROVIDER)
+        (fleet.project / ".venv").symlink_to(REPOSITORY / ".venv")
+        monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
+        monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    found = Planted(fleet, request.param, tmp_path, capfd)
+    monkeypatch.delenv("PULUMI_BACKEND_URL", raising=False)
+    monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE_FILE", raising=False)
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", found.passphrase)
+    for key in ("PULUMI_ACCESS_TOKEN", "GITHUB_TOKEN", "GITLAB_TOKEN"):
+        if request.param == "embedded" or key != "PULUMI_ACCESS_TOKEN":
+            monkeypatch.setenv(key, found.mark(key.lower()))
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    shutil.rmtree(fleet.project / ".flotilla" / "state", ignore_errors=True)
+    try:
+        yield found
+        found.write()
+        found.run("destroy", "--yes", expect=0)
+    finally:
+        shutil.rmtree(fleet.project / ".flotilla" / "state", ignore_errors=True)
+        (fleet.project / ".venv").unlink(missing_ok=True)
+
+
+def look_everywhere(found):
+    """What shows something of the plan or the fleet, in each of its forms."""
+    for options in ((), ("--rendered",), ("--detail",), ("--json", "--rendered"), ("--detail", "--refresh")):
+        found.run("preview", *options)
+    for name in FORMATS:
+        found.run("drift", "--format", name)
+    found.run("drift")
+    found.run("drift", "--json")
+    found.run("policy", "--all")
+    found.run("validate", engine=False)
+    found.run("report", "--of", "plan", "-o", str(found.project / "plan.html"))
+    found.run("report", "--of", "drift", "-o", str(found.project / "drift.html"))
+    found.run("graph", "--of", "plan", "-o", str(found.project / "plan.svg"))
+
+
+def look_at_objects(found):
+    for verb in ("status", "clusters", "workloads", "events"):
+        found.run(verb)
+        found.run(verb, "--json")
+    found.run("get", "secrets", "-n", "default")
+    for form in ("--json", "--yaml"):
+        told = found.run("get", "secrets", "-n", "default", form)
+        assert "login" in told
+        assert "[secret]" in told
+
+
+def ask_as_agent(found):
+    box = Toolbox(Workplace(found.project, "sandbox", EngineName(found.engine)))
+    file = (found.project / "stacks" / "Pulumi.sandbox.yaml").read_text()
+    for name, arguments in (
+        ("list_clusters", {}),
+        ("list_workloads", {}),
+        ("describe_workload", {"name": "login"}),
+        ("validate_stack", {}),
+        ("validate_stack", {"text": file}),
+        ("validate_stack", {"text": f"config: {{flotilla:members: [{{inlin: {found.token}}}]}}"}),
+        ("preview_change", {}),
+        ("check_drift", {}),
+        ("check_policies", {}),
+    ):
+        try:
+            found.printed.append(json.dumps(box.call(name, arguments)))
+        except FlotillaError as error:
+            found.printed.append(f"{error}")
+
+
+def test_planted_values_are_nowhere(planted):
+    planted.write()
+    planted.run("up", "--yes", "--json", expect=0)
+    look_at_objects(planted)
+
+    # A change says that there is one, and not from what to what.
+    planted.data, planted.override = planted.mark("new-data"), planted.mark("new-override")
+    planted.write()
+    told = planted.run("preview", "--detail", expect=0)
+    if planted.engine == "embedded":  # the CLI's own events show a secret only as a whole
+        assert "data.token: [secret] → [secret]" in told
+        assert "overriders.plaintext[0].value: [secret] → [secret]" in told
+    look_everywhere(planted)
+
+    # Nothing is done with it in time.
+    planted.write(timeout=5)
+    with stopped_controllers(planted.project):
+        told = planted.run("up", "--yes", expect=1)
+        assert "data.token" in told, "the text of a wait names the field"
+        look_everywhere(planted)
+        ask_as_agent(planted)
+    planted.write()
+    planted.run("up", "--yes", expect=0)
+
+    # The API server refuses what isn't base64, or no text at all, and may quote it.
+    for value in (f"*{planted.mark('no-base64')}*", {"a": planted.mark("a-map")}, [planted.mark("a-list")]):
+        planted.write(data={"token": value})
+        planted.run("preview", "--debug")
+        planted.run("up", "--yes", "--debug", expect=None)
+        look_everywhere(planted)
+
+    # A patch that doesn't fit.
+    for path in ("/data/nothere/deeper", "/data2/x"):
+        planted.write(path=path)
+        told = planted.run("preview", "--debug")
+        assert path in told
+        look_everywhere(planted)
+        ask_as_agent(planted)
+
+    # Policies refuse the Secret in the repository, and have seen all of it.
+    planted.write()
+    with policies_in(planted.project):
+        planted.run("preview", expect=4)
+        planted.run("policy", "--all", "--json")
+        ask_as_agent(planted)
+
+    # Karmada isn't there.
+    kubeconfig = planted.fleet.kubeconfigs / "karmada.yaml"
+    kept = kubeconfig.read_text()
+    document = yaml.safe_load(kept)
+    document["clusters"][0]["cluster"]["server"] = f"https://anna:{planted.mark('in-a-url')}@127.0.0.1:1"
+    document["users"][0]["user"]["token"] = planted.mark("karmada-token")
+    try:
+        kubeconfig.write_text(yaml.safe_dump(document))
+        planted.run("preview", "--debug", "--refresh")
+        planted.run("drift", "--debug")
+        planted.run("status", "--debug")
+        planted.run("destroy", "--yes", "--preview-only", "--debug")
+    finally:
+        kubeconfig.write_text(kept)
+
+    assert_nowhere(planted)
+
+
+def assert_nowhere(planted):
+    printed = "\n".join(planted.printed)
+    assert planted.leaks(printed) == [], [line for line in printed.splitlines() if planted.leaks(line)][:5]
+
+    left = [file for file in (planted.folder / "temporary").rglob("*") if file.is_file()]
+    left += [file for file in (planted.project / ".flotilla" / "state").rglob("*") if file.is_file()]
+    left += [*planted.project.glob("*.html"), *planted.project.glob("*.svg")]
+    left += [planted.project / ".flotilla" / "audit.jsonl"]
+    assert any("history" in str(file) for file in left)
+    assert any("backups" in str(file) for file in left)
+    assert any(file.name == "sandbox.json" for file in left)
+    leaking = {str(file): planted.leaks(file.read_bytes().decode("utf-8", "replace")) for file in left}
+    assert {file: forms for file, forms in leaking.items() if forms} == {}
+
+    environment = (planted.folder / "environment").read_text()
+    assert "PATH=" in environment, "the child has run"
+    assert planted.leaks(environment) == []
+    assert "PULUMI_CONFIG=" not in environment

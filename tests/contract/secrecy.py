@@ -1,0 +1,111 @@
+"""Nothing secret in anything that a whole main job prints or leaves on disk, also where it fails."""
+
+import base64
+
+import pytest
+import yaml
+
+from flotilla.cli.main import main
+from tests.contract.fleet import standing
+from tests.contract.main_job import NGINX, members
+
+PASSWORD = "open-sesame-42"
+PUBLIC = {"ca.crt", "caBundle", "namespace"}
+
+
+def secret_manifest(password):
+    return yaml.safe_dump(
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "door", "namespace": "default"},
+            "stringData": {"key": password},
+        }
+    )
+
+
+@pytest.fixture
+def told(fleet, capsys):
+    """Everything that the command has printed; `run` runs a verb."""
+    printed = []
+
+    class Told:
+        text = property(lambda _: "\n".join(printed))
+
+        def run(self, *arguments, expect=(0,)):
+            code = main([*arguments, "-C", str(fleet.project), "--engine", "embedded"])
+            captured = capsys.readouterr()
+            printed.extend((captured.out, captured.err))
+            assert code in expect, captured.err
+
+    return Told()
+
+
+def secrets_of(fleet):
+    """Tokens, keys and passwords of the fleet, in clear and as they are encoded."""
+    found = {PASSWORD, base64.b64encode(PASSWORD.encode()).decode()}
+    for cluster in ("karmada", "member1"):
+        for obj in fleet.connection(cluster).list("v1", "Secret", namespace="karmada-cluster"):
+            for key, value in (obj.get("data") or {}).items():
+                if key not in PUBLIC:
+                    found |= {value, base64.b64decode(value).decode()}
+    keys = (fleet.project / ".flotilla" / "sandbox").rglob("admin.key")
+    found |= {line for key in keys for line in key.read_text().splitlines() if not line.startswith("-----")}
+    assert len(found) > 20
+    return {text for text in found if len(text) > 8}
+
+
+def left_on_disk(fleet):
+    """What the stack leaves beside the sandbox: states, their backups, history, the audit log, reports."""
+    folder = fleet.project / ".flotilla" / "state"
+    files = [file for file in folder.rglob("*") if file.is_file() and file.name != "passphrase"]
+    assert any(file.suffix == ".json" for file in files)
+    return {file: file.read_text() for file in [*files, *fleet.project.glob("*.html"), *fleet.project.glob("*.svg")]}
+
+
+def test_a_main_job_tells_no_secret_and_leaves_none_in_clear(fleet, told):
+    manifest = fleet.project / "door.yaml"
+    manifest.write_text(secret_manifest("something else"))
+    door = {"name": "door", "manifests": ["door.yaml"], "placement": {"clusters": ["member1"]}}
+    with standing(fleet):
+        fleet.write(members("member1"), [NGINX | {"placement": {"clusters": ["member1"]}}, door])
+        told.run("up", "--yes", "--json")
+        manifest.write_text(secret_manifest(PASSWORD))
+        for options in ((), ("--detail", "--rendered"), ("--json", "--rendered"), ("--detail", "--refresh")):
+            told.run("preview", *options)
+        told.run("report", "--of", "plan", "-o", str(fleet.project / "plan.html"))
+        told.run("graph", "--of", "plan", "-o", str(fleet.project / "plan.svg"))
+        told.run("up", "--yes")
+        told.run("drift", "--json")
+        told.run("status", "--json")
+        told.run("workloads", "--json")
+        told.run("get", "secrets", "--json")
+        told.run("get", "secrets")
+        told.run("policy", "--all")
+        told.run("refresh", "--preview-only", "--detail")
+        told.run("report", "--of", "drift", "-o", str(fleet.project / "drift.html"))
+        secrets = secrets_of(fleet)
+        break_karmada(fleet, told)
+        told.run("destroy", "--preview-only", "--detail")
+        on_disk = left_on_disk(fleet)
+    assert PASSWORD not in told.text
+    assert [secret for secret in secrets if secret in told.text] == []
+    assert [(file, s) for file, text in on_disk.items() for s in secrets if s in text] == []
+
+
+def break_karmada(fleet, told):
+    """Errors tell no secret either, with their tracebacks: another token, another server."""
+    file = fleet.kubeconfigs / "karmada.yaml"
+    held = file.read_text()
+    try:
+        document = yaml.safe_load(held)
+        document["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:1"
+        file.write_text(yaml.safe_dump(document))
+        told.run("status", "--debug", expect=(1,))
+        document = yaml.safe_load(held)
+        document["users"][0]["user"] = {"token": PASSWORD}
+        file.write_text(yaml.safe_dump(document))
+        told.run("status", "--debug", expect=(1,))
+        told.run("preview", "--debug", "--refresh", expect=(0, 1))  # as its state holds the old token
+    finally:
+        file.write_text(held)

@@ -1,0 +1,51 @@
+"""The check of a pull request plans against nothing, with no credential of the stack's."""
+
+import pytest
+import yaml
+
+from ci import offline
+from flotilla.config.load import load_stack_file
+from tests.conftest import REPOSITORY
+
+STACKS = sorted((REPOSITORY / "stacks").glob("Pulumi.*.yaml"))
+
+
+def test_no_kubeconfig_and_no_encrypted_value_is_left(tmp_path):
+    document = {
+        "encryptionsalt": "v1:a",
+        "config": {
+            "flotilla:controlPlane": {"kubeconfig": {"inline": {"secure": "v1:b"}}, "version": "1.18.2"},
+            "flotilla:members": [
+                {"name": "a", "kubeconfig": "~/.kube/real", "labels": {"site": "x"}},
+                {"name": "b", "kubeconfig": {"path": "real.yaml", "context": "c"}},
+                {"name": "c", "kubeconfig": {"cluster": "made"}},
+                {"name": "d", "kubeconfig": {"cluster": "made", "stack": "other"}},
+            ],
+            "flotilla:key": {"secure": "v1:c"},
+        },
+    }
+    found = offline.offline(document, tmp_path)
+    text = yaml.safe_dump(found)
+    for gone in ("v1:", "real", "secure", "encryptionsalt", "other"):
+        assert gone not in text
+    assert found["config"]["flotilla:members"][0]["labels"] == {"site": "x"}
+    assert found["config"]["flotilla:members"][2]["kubeconfig"] == {"cluster": "made"}
+    written = sorted(tmp_path.iterdir())
+    assert len(written) == 4
+    assert all(".invalid:6443" in file.read_text() and "token" not in file.read_text() for file in written)
+
+
+@pytest.mark.parametrize("stack", STACKS, ids=lambda path: path.stem)
+def test_every_example_stack_can_be_checked_without_its_kubeconfigs(stack, tmp_path):
+    document = yaml.safe_load(stack.read_text())
+    for other in STACKS:
+        (tmp_path / other.name).write_text(other.read_text())
+    file = tmp_path / stack.name
+    file.write_text(yaml.safe_dump(offline.offline(document, tmp_path)))
+    assert load_stack_file(file, base=REPOSITORY)  # raises where it isn't valid
+
+
+def test_a_stack_that_builds_on_another_is_known():
+    assert offline.builds_on_another({"config": {"flotilla:membersFrom": "members"}})
+    assert offline.builds_on_another({"config": {"flotilla:controlPlane": {"stack": "platform"}}})
+    assert not offline.builds_on_another({"config": {"flotilla:controlPlane": {"kubeconfig": "a"}}})

@@ -1,0 +1,239 @@
+"""What a plan says of clusters that a taint keeps a workload out of, and of what Karmada did before."""
+
+import pytest
+import yaml
+
+from flotilla.config.declare import rendered, workload_args
+from flotilla.config.load import parse_fleet
+from flotilla.config.problems import ConfigError
+from flotilla.deploy.plan import CLUSTER_TYPE, ROLLOUT_TYPE, fleet_plan
+from flotilla.engine.steps import Op, Result, Step
+from flotilla.karmada.placement import ClusterFacts, Taint, choose, divisions, tolerates
+from flotilla.karmada.propagation import propagation_policy, replica_scheduling
+from flotilla.karmada.render import shares
+from flotilla.state.checkpoint import ResourceState
+from tests.unit.test_rollout import CORDON, NOT_READY, TAINT, divided, on, web
+
+URN = "urn:pulumi:test::flotilla::{}::{}"
+
+
+def state(type_, name, inputs, outputs=None):
+    return ResourceState(URN.format(type_, name), True, type_, id=name, inputs=inputs, outputs=outputs or inputs)
+
+
+def cluster_step(name, *, declared=(), live=(), ready=True):
+    metadata = {"name": name}
+    inputs = {"metadata": metadata, "spec": {"syncMode": "Push", "taints": list(declared)}}
+    conditions = [{"type": "Ready", "status": "True" if ready else "False"}]
+    outputs = {
+        "metadata": metadata,
+        "spec": {"taints": [*declared, *live]},
+        "status": {"conditions": conditions},
+    }
+    found = state(CLUSTER_TYPE, f"{name}-cluster", inputs, outputs)
+    return Step(Op.SAME, found.urn, CLUSTER_TYPE, old=found, new=found)
+
+
+def rollout_step(new, old=None, scheduled=None):
+    def made(props, outputs):
+        return state(ROLLOUT_TYPE, "web-rollout", {"workload": "web", "overrideRules": [], **props}, outputs)
+
+    news = made(new, {})
+    if old is None:
+        return Step(Op.CREATE, news.urn, ROLLOUT_TYPE, new=news)
+    outputs = {"scheduled": {"Deployment default/web": scheduled}} if scheduled else {}
+    return Step(Op.UPDATE, news.urn, ROLLOUT_TYPE, old=made(old, outputs), new=news)
+
+
+def declared(replicas, placement):
+    return {"templates": [web(replicas)], "placement": placement}
+
+
+def planned(*steps):
+    (workload,) = fleet_plan(Result(steps=list(steps))).workloads
+    return workload
+
+
+def copies(workload):
+    return {copy.cluster: (copy.verb, copy.details) for copy in workload.copies}
+
+
+BOTH = divided("member1", "member2")
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        cluster_step("member2", declared=[TAINT]),
+        cluster_step("member2", live=[CORDON]),
+        cluster_step("member2", declared=[{**TAINT, "effect": "NoExecute"}]),
+        cluster_step("member2", live=[NOT_READY], ready=False),
+    ],
+    ids=["declared", "cordoned", "no-execute", "not-ready"],
+)
+def test_a_plan_promises_no_replicas_on_a_tainted_member(second):
+    """Six divided replicas over two members, one of them tainted: the plan said three and three."""
+    workload = planned(cluster_step("member1"), second, rollout_step(declared(6, BOTH)))
+    assert copies(workload) == {"member1": ("new", ("Deployment default/web, 6 replicas, nginx:1.27",))}
+    assert [one.cluster for one in workload.unscheduled] == ["member2"]
+
+
+def test_a_plan_names_the_taint_as_data():
+    steps = [cluster_step("member1"), cluster_step("member2", declared=[TAINT]), rollout_step(declared(6, BOTH))]
+    (workload,) = fleet_plan(Result(steps=steps)).to_json()["workloads"]
+    assert workload["unscheduled"] == [{"name": "member2", "taint": "site=edge:NoSchedule"}]
+
+
+def test_karmadas_own_taint_of_a_member_that_is_ready_again_is_past():
+    workload = planned(
+        cluster_step("member1"), cluster_step("member2", live=[NOT_READY]), rollout_step(declared(6, BOTH))
+    )
+    assert (set(copies(workload)), workload.unscheduled) == ({"member1", "member2"}, ())
+
+
+def test_a_member_that_has_the_workload_keeps_it_under_a_taint():
+    tainted = cluster_step("member2", live=[TAINT])
+    step = rollout_step(declared(6, BOTH), declared(4, BOTH), {"member1": 2, "member2": 2})
+    workload = planned(cluster_step("member1"), tainted, step)
+    assert copies(workload)["member2"] == ("changes", ("replicas 2 → 3",))
+    assert workload.unscheduled == ()
+
+
+def test_a_tainted_member_that_never_got_the_workload_does_not_get_it_by_an_update():
+    step = rollout_step(declared(6, BOTH), declared(4, BOTH), {"member1": 4})
+    workload = planned(cluster_step("member1"), cluster_step("member2", live=[CORDON]), step)
+    assert copies(workload) == {"member1": ("changes", ("replicas 4 → 6",))}
+    assert [one.cluster for one in workload.unscheduled] == ["member2"]
+
+
+def test_a_division_that_karmada_made_by_the_templates_uid_stays():
+    image = {**declared(1, BOTH), "templates": [{**web(1), "metadata": {**web(1)["metadata"], "labels": {"new": "x"}}}]}
+    step = rollout_step(image, declared(1, BOTH), {"member2": 1})
+    workload = planned(cluster_step("member1"), cluster_step("member2"), step)
+    assert list(copies(workload)) == ["member2"]
+
+
+def test_after_a_refresh_a_plan_says_what_members_will_feel():
+    """Replicas scaled by other people in the control plane from 7 to 3: going back is a change in the members."""
+    placement = divided("member1", "member2", member1=2, member2=1)
+    step = rollout_step(declared(7, placement), declared(7, placement), {"member1": 2, "member2": 1})
+    workload = planned(cluster_step("member1"), cluster_step("member2"), step)
+    assert copies(workload) == {
+        "member1": ("changes", ("replicas 2 → 5",)),
+        "member2": ("changes", ("replicas 1 → 2",)),
+    }
+
+
+# -- which clusters, and how many -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("toleration", "expected"),
+    [
+        ({"key": "site", "value": "edge"}, True),
+        ({"key": "site", "operator": "Equal", "value": "core"}, False),
+        ({"key": "site", "operator": "Exists"}, True),
+        ({"key": "other", "operator": "Exists"}, False),
+        ({"operator": "Exists"}, True),
+        ({"operator": "Exists", "effect": "NoExecute"}, False),
+        ({"key": "site", "operator": "Exists", "effect": "NoSchedule"}, True),
+        ({"value": "edge"}, True),
+        ({"key": "site", "operator": "Gt", "value": "1"}, False),
+    ],
+)
+def test_tolerations_match_as_in_kubernetes(toleration, expected):
+    assert tolerates(toleration, Taint("site", "edge", "NoSchedule")) is expected
+
+
+def test_a_scheduler_looks_at_two_effects_only():
+    cluster = ClusterFacts("a", taints=(Taint("site", "edge", "PreferNoSchedule"),))
+    assert choose([cluster], {}).chosen == (cluster,)
+
+
+def test_affinity_groups_are_tried_in_order():
+    tainted, free = ClusterFacts("a", taints=(Taint("x"),)), ClusterFacts("b")
+    groups = [{"affinityName": "one", "clusterNames": ["a"]}, {"affinityName": "two", "clusterNames": ["b"]}]
+    choice = choose([tainted, free], {"clusterAffinities": groups})
+    assert (choice.group, choice.chosen) == ("two", (free,))
+    assert choose([tainted, free], {"clusterAffinities": groups}, before={"a"}).group == "one"
+
+
+def test_all_divisions_that_supported_versions_make():
+    assert divisions(7, {"a": 5, "b": 3, "c": 1}) == [{"a": 4, "b": 2, "c": 1}, {"a": 4, "b": 3, "c": 0}]
+    assert divisions(1, {"a": 1, "b": 1}) == [{"a": 1, "b": 0}, {"a": 0, "b": 1}]
+    assert divisions(3, {}) == [{}]
+
+
+def test_zero_replicas_go_everywhere_unless_the_pods_ask_for_something():
+    scheduling = BOTH["replicaScheduling"]
+    assert shares(web(0), ["a", "b"], scheduling) == {"a": 0, "b": 0}
+    assert shares(web(0, {"cpu": "1"}), ["a", "b"], scheduling) == {}
+
+
+# -- the stack file -------------------------------------------------------------------------------------------------
+
+
+def test_a_placement_that_only_tainted_members_match_is_refused_with_the_remedy(sections, project):
+    sections["members"][1]["taints"] = [{"key": "site", "value": "edge", "effect": "NoSchedule"}]
+    sections["workloads"][0]["placement"] = {"clusters": ["member2"]}
+    with pytest.raises(ConfigError, match=r"member2 has site=edge:NoSchedule.*tolerations") as refused:
+        parse_fleet(sections, base=project)
+    assert len(refused.value.problems) == 1
+
+
+def test_tolerations_of_a_stack_reach_the_policy_and_the_plan(sections, project):
+    sections["members"][1]["taints"] = [{"key": "site", "value": "edge", "effect": "NoSchedule"}]
+    fleet = parse_fleet(sections, base=project)
+    assert {name for name, objects in rendered(fleet, project).items() if objects} == {"member1"}
+    sections["workloads"][0]["placement"]["tolerations"] = [{"key": "site", "value": "edge"}]
+    fleet = parse_fleet(sections, base=project)
+    assert {name for name, objects in rendered(fleet, project).items() if objects} == {"member1", "member2"}
+    given = workload_args(fleet.workloads[0], project)["tolerations"]
+    assert given == [{"operator": "Equal", "key": "site", "value": "edge"}]
+
+
+@pytest.mark.parametrize(
+    ("toleration", "rule"),
+    [
+        ({"value": "x"}, "has no 'key'"),
+        ({"key": "a", "operator": "Exists", "value": "x"}, "has 'value' with"),
+        ({"key": "a", "seconds": 5}, "has 'seconds' without"),
+        ({"key": "a", "effect": "PreferNoSchedule"}, "effect"),
+    ],
+)
+def test_a_toleration_that_says_nothing_clear_is_refused(sections, project, toleration, rule):
+    sections["workloads"][0]["placement"]["tolerations"] = [toleration]
+    with pytest.raises(ConfigError, match=rule):
+        parse_fleet(sections, base=project)
+
+
+def test_tolerations_are_written_with_what_the_webhook_adds(published):
+    """The webhook of 1.10 adds two of its own to every list: ours has them, so that a plan sees no difference."""
+    file = published / "recorded" / "duplicated-both" / "propagationpolicies.yaml"
+    (kept,) = [obj for obj in yaml.safe_load_all(file.read_text()) if obj]
+    ours = [{"key": "site", "operator": "Exists"}]
+    policy = propagation_policy(
+        "p",
+        namespace="default",
+        templates=[web()],
+        affinity={},
+        scheduling=replica_scheduling(None, divided=False),
+        conflict_resolution="Abort",
+        tolerations=ours,
+    )
+    written = policy["spec"]["placement"]["clusterTolerations"]
+    added = kept["spec"]["placement"].get("clusterTolerations") or []
+    assert written[:1] == ours
+    assert all(one in written for one in added)
+
+
+def test_without_tolerations_a_policy_has_no_such_field():
+    policy = propagation_policy(
+        "p",
+        namespace="default",
+        templates=[web()],
+        affinity=on("a")["clusterAffinity"],
+        scheduling=replica_scheduling(None, divided=False),
+        conflict_resolution="Abort",
+    )
+    assert "clusterTolerations" not in policy["spec"]["placement"]

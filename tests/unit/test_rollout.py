@@ -1,0 +1,496 @@
+"""A rollout is done only when the fleet is as planned: every judgement on plain data."""
+
+import pytest
+
+from components import rollout
+from components.rollout import RolloutProvider, anew, poll
+from flotilla.errors import NotDone
+from flotilla.karmada.api import Work
+from flotilla.karmada.expected import compare
+from flotilla.karmada.propagation import deployment
+from flotilla.karmada.rollout import ClusterProgress, Progress, RolloutCheck, facts_of, fleet_of
+from flotilla.kube.connection import ApiError, Unreachable
+from flotilla.kube.objects import ObjectRef, ref_of
+from flotilla.providers import InitializationError
+from flotilla.providers.dynamic import DynamicProvider
+
+NAMES = ("member1", "member2", "member3")
+WEB = ObjectRef("apps/v1", "Deployment", "web", "default")
+TAINT = {"key": "site", "value": "edge", "effect": "NoSchedule"}
+CORDON = {"key": "cluster.karmada.io/unschedulable", "effect": "NoSchedule"}
+NOT_READY = {"key": "cluster.karmada.io/not-ready", "effect": "NoSchedule"}
+
+
+def web(replicas=4, requests=None):
+    resources = {"requests": requests} if requests else None
+    return deployment(
+        "web",
+        namespace="default",
+        image="nginx:1.27",
+        replicas=replicas,
+        ports=[],
+        env={},
+        resources=resources,
+        labels={},
+    )
+
+
+def cluster(name, *, taints=(), ready=True, labels=None, deleting=False):
+    status = {"type": "Ready", "status": "True" if ready else "False", "message": "" if ready else "it is gone"}
+    metadata = {"name": name, "labels": labels or {}}
+    if deleting:
+        metadata["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    return {"metadata": metadata, "spec": {"taints": list(taints)}, "status": {"conditions": [status]}}
+
+
+def members(*names, **unanswered):
+    return {name: {"id": f"uid-{name}", "unanswered": unanswered.get(name, "")} for name in names}
+
+
+def on(*names):
+    return {
+        "clusterAffinity": {"clusterNames": list(names)},
+        "replicaScheduling": {"replicaSchedulingType": "Duplicated"},
+    }
+
+
+def divided(*names, **weights):
+    scheduling = {"replicaSchedulingType": "Divided", "replicaDivisionPreference": "Weighted"}
+    if weights:
+        listed = [{"targetCluster": {"clusterNames": [n]}, "weight": w} for n, w in weights.items()]
+        scheduling["weightPreference"] = {"staticWeightList": listed}
+    return {"clusterAffinity": {"clusterNames": list(names)}, "replicaScheduling": scheduling}
+
+
+def two(*, clusters=None, placement=None, targets, anew=True, replicas=4, expected=None, **keys):
+    """Compare a schedule over member1 and member2."""
+    fleet = fleet_of(clusters or [cluster("member1"), cluster("member2")])
+    declared = web(replicas, keys.pop("requests", None))
+    placement = placement or divided("member1", "member2")
+    return compare(declared, targets, placement, expected or members("member1", "member2"), fleet, anew=anew, **keys)
+
+
+# -- the schedule against the plan ----------------------------------------------------------------------------------
+
+
+def test_a_division_as_planned_is_done():
+    assert two(targets={"member1": 2, "member2": 2}).waiting == {}
+
+
+@pytest.mark.parametrize("taint", [TAINT, CORDON, {**TAINT, "effect": "NoExecute"}])
+def test_a_tainted_member_has_no_share(taint):
+    """Six divided replicas over a tainted and an untainted member: six on the other."""
+    clusters = [cluster("member1"), cluster("member2", taints=[taint])]
+    found = two(clusters=clusters, replicas=6, targets={"member1": 6})
+    assert found.waiting == {}
+    assert list(found.refused) == ["member2"]
+    short = two(clusters=clusters, replicas=6, targets={"member1": 3})
+    assert short.waiting == {"member1": "has 3 replicas, planned 6"}
+
+
+def test_a_tolerated_taint_is_no_reason_to_stay_away():
+    clusters = [cluster("member1"), cluster("member2", taints=[TAINT])]
+    placement = {**on("member1", "member2"), "clusterTolerations": [{"key": "site", "operator": "Exists"}]}
+    found = two(clusters=clusters, placement=placement, targets={"member1": 4})
+    assert found.waiting == {"member2": "chosen by the placement, not scheduled there"}
+
+
+def test_a_tainted_member_that_has_the_workload_keeps_its_share():
+    clusters = [cluster("member1"), cluster("member2", taints=[TAINT])]
+    assert two(clusters=clusters, targets={"member1": 2, "member2": 2}).waiting == {}
+    assert "member1" in two(clusters=clusters, targets={"member1": 3, "member2": 1}).waiting
+
+
+def test_another_division_than_planned_is_not_done():
+    found = two(targets={"member1": 4})
+    assert found.waiting["member1"] == "has 4 replicas, planned 2"
+    assert found.waiting["member2"].startswith("chosen by the placement, not scheduled there (planned 2 replicas)")
+
+
+def test_what_was_divided_earlier_only_has_to_add_up():
+    assert two(targets={"member1": 3, "member2": 1}, anew=False).waiting == {}
+    assert two(targets={"member1": 4}, anew=False).waiting == {}
+    assert two(targets={"member1": 2, "member2": 1}, anew=False).waiting == dict.fromkeys(
+        ("member1", "member2"), "3 of 4 replicas are scheduled"
+    )
+
+
+@pytest.mark.parametrize("targets", [{"member1": 1}, {"member2": 1}])
+def test_a_tie_may_go_to_either(targets):
+    assert two(replicas=1, targets=targets).waiting == {}
+
+
+@pytest.mark.parametrize(
+    "targets", [{"member1": 4, "member2": 2, "member3": 1}, {"member1": 4, "member2": 3, "member3": 0}]
+)
+def test_both_methods_of_division_are_right(targets):
+    """7 at 5:3:1 gives 4, 2, 1 since Karmada 1.16, and 4, 3, 0 before."""
+    clusters = [cluster(name) for name in NAMES]
+    placement = divided(*NAMES, member1=5, member2=3, member3=1)
+    kept = {name: count for name, count in targets.items() if count}
+    found = two(clusters=clusters, placement=placement, replicas=7, targets=kept, expected=members(*NAMES))
+    assert found.waiting == {}
+
+
+def test_a_duplicated_copy_that_is_missing_is_named_whenever_it_was_scheduled():
+    found = two(placement=on("member1", "member2"), targets={"member1": 4}, anew=False)
+    assert found.waiting == {"member2": "chosen by the placement, not scheduled there"}
+
+
+def test_a_cluster_that_does_not_match_yet_is_named():
+    placement = {"clusterAffinity": {"labelSelector": {"matchLabels": {"site": "edge"}}}}
+    clusters = [cluster("member1", labels={"site": "edge"}), cluster("member2")]
+    found = two(clusters=clusters, placement=placement, targets={"member1": 4})
+    assert found.waiting == {
+        "member2": "chosen by the placement, not scheduled there: its Cluster doesn't match the placement"
+    }
+
+
+def test_a_member_without_a_cluster_is_named():
+    found = two(clusters=[cluster("member1")], placement=on("member1", "member2"), targets={"member1": 4})
+    assert "there is no Cluster of this name" in found.waiting["member2"]
+
+
+def test_a_member_that_is_not_ready_is_unanswered_and_no_other_taint_excuses_it():
+    dead = cluster("member2", ready=False, taints=[NOT_READY])
+    found = two(clusters=[cluster("member1"), dead], targets={"member1": 4})
+    assert found.unanswered == {"member2": "its Cluster is not Ready: it is gone"}
+    assert (found.waiting, found.refused) == ({}, {})
+
+
+def test_a_spread_constraint_may_leave_clusters_out():
+    placement = {**on("member1", "member2"), "spreadConstraints": [{"spreadByField": "cluster", "maxGroups": 1}]}
+    assert two(placement=placement, targets={"member1": 4}).waiting == {}
+
+
+@pytest.mark.parametrize("targets", [{}, {"member1": None, "member2": None}, {"member1": 0, "member2": 0}])
+@pytest.mark.parametrize("placement", [on("member1", "member2"), divided("member1", "member2")])
+def test_zero_replicas_may_be_nowhere_or_everywhere(targets, placement):
+    assert two(replicas=0, requests={"cpu": "1"}, placement=placement, targets=targets).waiting == {}
+
+
+def test_zero_replicas_in_some_clusters_is_not_everywhere():
+    found = two(replicas=0, placement=on("member1", "member2"), targets={"member1": None})
+    assert "member2" in found.waiting
+
+
+# -- one look --------------------------------------------------------------------------------------------------------
+
+
+def binding(targets, placement, *, replicas=4, healthy=None, scheduled="True", **status):
+    listed = [{"name": n} | ({} if c is None else {"replicas": c}) for n, c in targets.items()]
+    reports = [
+        {"clusterName": name, "applied": True, "health": "Healthy", "status": {"readyReplicas": targets.get(name)}}
+        for name in (targets if healthy is None else healthy)
+    ]
+    condition = {"type": "Scheduled", "status": scheduled, "message": "0/2 clusters are available"}
+    return {
+        "metadata": {"name": "web-deployment", "generation": 1},
+        "spec": {
+            "resource": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": "u"},
+            "clusters": listed,
+            "replicas": replicas,
+            "placement": placement,
+        },
+        "status": {"conditions": [condition], "aggregatedStatus": reports, **status},
+    }
+
+
+def works(declared, targets):
+    found = {}
+    for name, count in targets.items():
+        sent = {**declared, "spec": {**declared["spec"], "replicas": count or 0}}
+        done = {"conditions": [{"type": "Applied", "status": "True"}]}
+        found[name] = Work.read(
+            {"metadata": {"name": "w"}, "spec": {"workload": {"manifests": [sent]}}, "status": done}
+        )
+    return found
+
+
+def judged(targets, placement, clusters, *, expected=None, replicas=4, sent=None, requests=None, **keys):
+    declared = web(replicas, requests)
+    check = RolloutCheck([declared], placement, [], expected, frozenset([WEB]))
+    template = {**declared, "metadata": {**declared["metadata"], "uid": "u", "generation": 1}}
+    bound = binding(targets, keys.pop("bound", placement), replicas=replicas, **keys)
+    return check.judge(declared, template, bound, works(declared, sent or targets), fleet_of(clusters))
+
+
+def test_a_workload_that_runs_on_fewer_clusters_than_planned_is_not_done():
+    clusters = [cluster("member1"), cluster("member2")]
+    progress = judged({"member1": 4}, divided("member1", "member2"), clusters, expected=members("member1", "member2"))
+    assert not progress.done
+    assert "member2: chosen by the placement, not scheduled there" in str(progress)
+    assert judged({"member1": 4}, divided("member1", "member2"), clusters).done, "nobody said what is expected"
+
+
+def test_a_dead_member_that_is_about_to_leave_is_not_waited_for():
+    """Updates come before deletions: the rollout would wait for what the same run removes later."""
+    clusters = [cluster("member1"), cluster("member2", ready=False)]
+    placement = {"clusterAffinity": {}, "replicaScheduling": {"replicaSchedulingType": "Duplicated"}}
+    progress = judged(
+        {"member1": 4, "member2": 4}, placement, clusters, expected=members("member1"), sent={"member1": 4}
+    )
+    assert progress.done
+    assert [one.cluster for one in progress.clusters] == ["member1"]
+
+
+def test_a_member_that_is_not_ready_keeps_no_other_waiting():
+    clusters = [cluster("member1"), cluster("member2", ready=False)]
+    placement = on("member1", "member2")
+    targets = {"member1": 4, "member2": 4}
+    progress = judged(targets, placement, clusters, expected=members("member1", "member2"))
+    assert (progress.done, progress.done_where_answered) == (False, True)
+    assert progress.unanswered == {"member2": "its Cluster is not Ready: it is gone"}
+
+
+def test_a_member_that_does_not_answer_the_stack_counts_by_what_karmada_reports():
+    clusters = [cluster("member1"), cluster("member2")]
+    placement, targets = on("member1", "member2"), {"member1": 4, "member2": 4}
+    expected = members("member1", "member2", member2="401 Unauthorized")
+    assert judged(targets, placement, clusters, expected=expected).done
+    late = judged(targets, placement, clusters, expected=expected, healthy=["member1"])
+    assert late.unanswered == {"member2": "401 Unauthorized"}
+
+
+def test_where_no_member_answers_there_is_nothing_else_to_wait_for():
+    clusters = [cluster(name, ready=False) for name in ("member1", "member2")]
+    expected = members("member1", "member2")
+    progress = judged({}, on("member1", "member2"), clusters, expected=expected, scheduled="False")
+    assert progress.done_where_answered
+    assert set(progress.unanswered) == {"member1", "member2"}
+    one = judged({}, on("member1", "member2"), [cluster("member1"), clusters[1]], expected=expected, scheduled="False")
+    assert one.waiting_for == "not scheduled: 0/2 clusters are available"
+
+
+def test_a_workload_without_replicas_is_done_where_karmada_removes_it():
+    clusters = [cluster("member1"), cluster("member2")]
+    gone = judged({}, on("member1", "member2"), clusters, replicas=0, requests={"cpu": "1"})
+    assert gone.done
+    assert "no cluster: it has no replicas" in str(gone)
+    assert judged({}, on("member1", "member2"), clusters).waiting_for.startswith("scheduled to no cluster")
+
+
+GROUPS = {
+    "clusterAffinities": [
+        {"affinityName": "near", "clusterNames": ["member1"]},
+        {"affinityName": "far", "clusterNames": ["member2", "member3"]},
+    ],
+    "replicaScheduling": {"replicaSchedulingType": "Duplicated"},
+}
+
+
+def test_a_placement_with_affinity_groups_finishes_its_rollout():
+    """Every look said "another placement" while the model dropped clusterAffinities."""
+    clusters = [cluster(name) for name in NAMES]
+    progress = judged({"member1": 4}, GROUPS, clusters, schedulerObservingAffinityName="near")
+    assert progress.done
+    other = {**GROUPS, "clusterAffinities": GROUPS["clusterAffinities"][1:]}
+    assert "another placement" in judged({"member1": 4}, GROUPS, clusters, bound=other).waiting_for
+
+
+def test_the_group_that_karmada_has_taken_is_the_one_that_counts():
+    clusters = [cluster("member1", taints=[TAINT]), cluster("member2"), cluster("member3")]
+    far = {"schedulerObservingAffinityName": "far"}
+    expected = members("member2", "member3")
+    assert judged({"member2": 4, "member3": 4}, GROUPS, clusters, expected=expected, **far).done
+    late = judged({"member2": 4}, GROUPS, clusters, expected=expected, **far)
+    assert "member3: chosen by the placement, not scheduled there" in str(late)
+
+
+def test_any_field_of_a_placement_that_differs_is_another_placement():
+    clusters = [cluster("member1")]
+    placement = {**on("member1"), "workloadAffinity": {"affinity": {"groupByLabelKey": "x"}}}
+    assert judged({"member1": 4}, placement, clusters).done
+    assert "another placement" in judged({"member1": 4}, placement, clusters, bound=on("member1")).waiting_for
+
+
+def test_the_webhooks_own_tolerations_are_no_other_placement():
+    added = {"key": "cluster.karmada.io/not-ready", "operator": "Exists", "effect": "NoExecute"}
+    clusters = [cluster("member1")]
+    bound = {**on("member1"), "clusterTolerations": [added]}
+    assert judged({"member1": 4}, on("member1"), clusters, bound=bound).done
+
+
+def test_a_look_costs_no_more_requests_for_more_clusters():
+    targets = dict.fromkeys((f"m{number}" for number in range(40)), 4)
+    placement = {"clusterAffinity": {}, "replicaScheduling": {"replicaSchedulingType": "Duplicated"}}
+    declared = web()
+    bound = binding(targets, placement)
+    bound["metadata"]["labels"] = {"resourcebinding.karmada.io/permanent-id": "id"}
+    asked = []
+
+    class Server:
+        def list(self, _api_version, kind, **_scope):
+            asked.append(kind)
+            if kind == "Cluster":
+                return [cluster(name) for name in targets]
+            return [
+                {**work.manifest(), "metadata": {"name": "w", "namespace": f"karmada-es-{name}"}}
+                for name, work in works(declared, targets).items()
+            ]
+
+        def find(self, ref):
+            asked.append(ref.kind)
+            template = {**declared, "metadata": {**declared["metadata"], "uid": "u"}}
+            return template if ref.kind == "Deployment" else bound
+
+    (progress,) = RolloutCheck([declared], placement, [], members(*targets)).look(Server())
+    assert progress.done
+    assert sorted(asked) == ["Cluster", "Deployment", "ResourceBinding", "Work"]
+
+
+def test_facts_of_a_cluster_have_its_taints():
+    assert [str(taint) for taint in facts_of(cluster("m", taints=[TAINT, CORDON])).taints] == [
+        "site=edge:NoSchedule",
+        "cluster.karmada.io/unschedulable:NoSchedule",
+    ]
+
+
+# -- the wait --------------------------------------------------------------------------------------------------------
+
+
+class Clock:
+    """A clock that sleeping moves on."""
+
+    def __init__(self):
+        self.now = 100.0
+
+    def __call__(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds
+
+
+def waited(looks, timeout=300):
+    """Poll over looks, the last of which stays; return what came out and the seconds that it took."""
+    clock, rest = Clock(), list(looks)
+
+    def look():
+        found = rest.pop(0) if len(rest) > 1 else rest[0]
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    _, problem = poll(look, timeout, clock=clock, sleep=clock.sleep)
+    return problem, clock.now - 100
+
+
+def seen(**clusters):
+    return [Progress(WEB, tuple(ClusterProgress(name, 1, 1, *reasons) for name, reasons in clusters.items()))]
+
+
+DONE, LATE, SILENT = ("",), ("its Work is empty",), ("", "it is gone")
+
+
+def test_the_first_look_is_at_once_and_two_must_agree():
+    assert waited([seen(a=DONE)]) == ("", 0.5)
+    assert waited([seen(a=DONE), seen(a=LATE), seen(a=DONE)]) == ("", 1.5)
+
+
+def test_a_member_that_does_not_answer_costs_the_others_nothing_and_the_run_a_grace():
+    problem, seconds = waited([seen(a=LATE, b=SILENT)] * 20 + [seen(a=DONE, b=SILENT)])
+    assert problem == "is not done: b doesn't answer: it is gone; the others are as declared"
+    assert 10 + rollout._GRACE_SECONDS <= seconds < 15 + rollout._GRACE_SECONDS
+
+
+def test_a_member_that_comes_back_in_time_is_done():
+    problem, _ = waited([seen(a=DONE, b=SILENT)] * 8 + [seen(a=DONE, b=LATE)] * 8 + [seen(a=DONE, b=DONE)])
+    assert problem == ""
+
+
+def test_a_member_that_answers_and_is_late_is_waited_for_to_the_end():
+    problem, seconds = waited([seen(a=LATE, b=SILENT)], timeout=60)
+    assert problem.startswith("is not healthy everywhere after 60 s: Deployment default/web: a: its Work is empty; b:")
+    assert 60 < seconds < 64
+
+
+@pytest.mark.parametrize(
+    "error", [Unreachable("no answer", status=0), ApiError("later", status=429), ApiError("x", status=503)]
+)
+def test_a_look_that_fails_for_the_moment_ends_no_wait(error):
+    assert waited([error, seen(a=DONE), error, seen(a=DONE)])[0] == ""
+    assert error.message in waited([error], timeout=5)[0]
+
+
+def test_a_process_that_is_asked_to_end_waits_no_longer():
+    _, problem = poll(lambda: seen(a=LATE), 300, clock=Clock(), sleep=lambda _seconds: True)
+    assert problem == "was interrupted while its rollout was waited for"
+
+
+def test_a_refusal_ends_the_wait_at_once():
+    with pytest.raises(ApiError):
+        waited([ApiError("forbidden", status=403)])
+
+
+# -- when it is waited -----------------------------------------------------------------------------------------------
+
+
+def props(**more):
+    declared = {"templates": [web()], "placement": on("member1"), "overrideRules": []}
+    return {"kubeconfig": "k", "workload": "web", "timeout": 30, **declared, **more}
+
+
+def changes(olds, news):
+    return RolloutProvider().diff("web", olds, news).changes
+
+
+def test_another_cluster_under_a_members_name_is_waited_for():
+    olds = props(members=members("member1"), settled=True)
+    assert not changes(olds, props(members=members("member1", member1="401")))
+    assert changes(olds, props(members={"member1": {"id": "another", "unanswered": ""}}))
+    assert changes(olds, props(members=members("member1", "member2")))
+
+
+@pytest.mark.parametrize(
+    ("olds", "divided_anew"),
+    [
+        (None, True),
+        (props(settled=True), False),
+        (props(settled=False), True),
+        (props(settled=True, templates=[web(5)]), True),
+        (props(settled=True, placement=on("member2")), True),
+        (props(settled=True, templates=[]), True),
+    ],
+)
+def test_karmada_divides_anew_for_other_replicas_or_another_placement(olds, divided_anew):
+    assert (WEB in anew(olds, props())) is divided_anew
+
+
+@pytest.fixture
+def looks(monkeypatch):
+    """Replace what is asked of Karmada."""
+    found = [seen(a=LATE)]
+    monkeypatch.setattr(rollout, "_check", lambda _props, _divided: lambda: found[0])
+    monkeypatch.setattr(rollout, "_transfer_claims", lambda _props: None)
+    monkeypatch.setattr(rollout, "_POLL_SECONDS", 0.001)
+    monkeypatch.setattr(rollout, "_LONGEST_POLL_SECONDS", 0.001)
+    return found
+
+
+def test_a_rollout_that_failed_leaves_a_trace_so_that_the_way_back_is_waited_for(looks):
+    """A failed update kept its old inputs: going back to them looked like no change."""
+    provider, good, bad = RolloutProvider(), props(settled=True), props(timeout=0, templates=[web(9)])
+    with pytest.raises(NotDone, match="workload web is not healthy everywhere") as failed:
+        provider.update("web", good, bad)
+    assert failed.value.outs == {**bad, "settled": False, "scheduled": {}}
+    assert changes(failed.value.outs, props())
+    assert changes(failed.value.outs, bad)
+
+
+def test_the_embedded_engine_keeps_a_rollout_that_failed(looks):
+    provider = DynamicProvider()
+    inputs = {**props(timeout=0), "__provider": "p"}
+    provider.take("p", RolloutProvider())
+    urn = "urn:pulumi:test::flotilla::pulumi-python:dynamic/flotilla:Rollout::web-rollout"
+    provider.check(urn, None, inputs)
+    with pytest.raises(InitializationError) as failed:
+        provider.create(urn, inputs, timeout=None, adopt="")
+    assert (failed.value.live.id, failed.value.live.outputs["settled"]) == ("web", False)
+    assert failed.value.live.outputs["__provider"] == "p"
+
+
+def test_what_karmada_did_is_kept_for_the_next_plan(looks):
+    looks[0] = [Progress(WEB, (ClusterProgress("a", 4, 4),), scheduled={"a": 4, "b": None})]
+    outs = RolloutProvider().create(props()).outs
+    assert (outs["settled"], outs["scheduled"]) == (True, {str(ref_of(web())): {"a": 4, "b": 0}})
