@@ -7,7 +7,7 @@ import hmac
 from pydantic import Field
 
 from flotilla.agent.edits import Move, MoveFields, Scale, ScaleFields
-from flotilla.agent.planning import Planned, beside, meaning, planned, proposed
+from flotilla.agent.planning import Planned, meaning, planned, proposed, shown_file
 from flotilla.agent.tool import Answer, Arguments, Refused, Tool
 from flotilla.agent.workplace import Workplace
 from flotilla.files import write_whole
@@ -93,7 +93,7 @@ class Changing:
                 "no digest was given, so nothing was changed",
                 hint="call preview_change with this change, look at its plan, and give its digest",
             )
-        with self._workplace.turn:
+        with self._workplace.taking_turn():
             found = planned(self._workplace, edit)
             if not hmac.compare_digest(found.digest, digest):
                 raise Refused(
@@ -108,7 +108,7 @@ class Changing:
     def _do(self, found: Planned, edit: Move | Scale | None) -> Done:
         """Write the file first: whatever happens then, it says what the next `up` has to complete.
 
-        What runs is the very text that was previewed, whoever edits the file meanwhile.
+        What runs is bound to the plan: a step that it does not have is refused, whoever edits a file meanwhile.
         """
         file = self._workplace.setting().stack_file
         text = proposed(self._workplace, edit)
@@ -117,8 +117,8 @@ class Changing:
         changed = text != file.read_text()
         if changed:
             write_whole(file, text, mode=file.stat().st_mode)
-        with beside(file, text) as shown:
-            result = self._workplace.open(shown).up()
+        with shown_file(file, text, edit) as shown:
+            result = self._workplace.open(shown).up(plan=found.result)
         return Done(
             complete=not result.failures,
             as_previewed=result.operations == found.result.operations,

@@ -21,7 +21,9 @@ class MoveFields(Arguments):
     """Which workload, and where to."""
 
     workload: str = Field(description="The workload's name in the stack file.")
-    clusters: list[str] = Field(min_length=1, description="The clusters that shall run it, and no others.")
+    clusters: list[str] = Field(
+        min_length=1, max_length=1000, description="The clusters that shall run it, and no others."
+    )
 
 
 class ScaleFields(Arguments):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Literal
 
 from pydantic import Field
@@ -11,6 +9,7 @@ from pydantic import Field
 from flotilla.agent.bounds import cut, page
 from flotilla.agent.edits import Edit
 from flotilla.agent.planning import Planned, planned
+from flotilla.agent.proposals import proposed_fleet
 from flotilla.agent.tool import Answer, Arguments, PagedAnswer, PagedArguments, Tool
 from flotilla.agent.workplace import Workplace
 from flotilla.config.problems import ConfigError
@@ -22,6 +21,11 @@ from flotilla.engine.steps import Step
 from flotilla.errors import FlotillaError
 
 _SHOWN_CHANGES = 20
+_SHOWN_PROBLEMS = 40
+_SHOWN_NAMES = 100
+_PLANNING_SECONDS = 300.0
+_DRIFT_SECONDS = 660.0
+"""Two looks of at most 300 s each, and the time between them."""
 
 
 class ValidateStack(Arguments):
@@ -37,8 +41,8 @@ class Validation(Answer):
 
     valid: bool
     problems: list[str] = Field(description="Every problem: key, value, rule, consequence and remedy.")
-    members: list[str] = Field(description="The members that it declares.")
-    workloads: list[str] = Field(description="The workloads that it declares.")
+    members: list[str] = Field(description=f"The members that it declares, at most {_SHOWN_NAMES}.")
+    workloads: list[str] = Field(description=f"The workloads that it declares, at most {_SHOWN_NAMES}.")
 
 
 class PreviewChange(PagedArguments):
@@ -133,7 +137,8 @@ class Judging:
             Tool(
                 "validate_stack",
                 "Validate a stack file",
-                "Check the stack's file, or a text that you propose for it. All problems come in one go.",
+                "Check the stack's file, or a text that you propose for it. All problems come in one go. A proposal "
+                "can name only files under the project's folder, by relative paths; its kubeconfigs are not opened.",
                 ValidateStack,
                 Validation,
                 self.validate_stack,
@@ -146,6 +151,7 @@ class Judging:
                 PreviewChange,
                 PlanAnswer,
                 self.preview_change,
+                seconds=_PLANNING_SECONDS,
             ),
             Tool(
                 "check_drift",
@@ -154,6 +160,7 @@ class Judging:
                 CheckDrift,
                 DriftAnswer,
                 self.check_drift,
+                seconds=_DRIFT_SECONDS,
             ),
             Tool(
                 "check_policies",
@@ -162,34 +169,33 @@ class Judging:
                 PagedArguments,
                 PolicyAnswer,
                 self.check_policies,
+                seconds=_PLANNING_SECONDS,
             ),
         ]
 
     def validate_stack(self, asked: ValidateStack) -> Validation:
         """Validate the stack's file, or a proposal for it."""
+        setting = self._workplace.setting()
         try:
-            if asked.text:
-                with TemporaryDirectory(prefix="flotilla-") as folder:
-                    file = Path(folder) / self._workplace.setting().stack_file.name
-                    file.write_text(asked.text)
-                    fleet = fleet_of(self._workplace.setting(file))
-            else:
-                fleet = fleet_of(self._workplace.setting())
+            text = asked.text
+            fleet = proposed_fleet(text, setting.stack_file, setting.project) if text else fleet_of(setting)
         except ConfigError as error:
-            told = [cut(str(problem)) for problem in error.problems]
-            return Validation(valid=False, problems=told, members=[], workloads=[])
+            problems = [cut(str(problem)) for problem in error.problems[:_SHOWN_PROBLEMS]]
+            more = len(error.problems) - len(problems)
+            problems += [f"and {more} more problems"] if more else []
+            return Validation(valid=False, problems=problems, members=[], workloads=[])
         except FlotillaError as error:
             return Validation(valid=False, problems=[cut(str(error))], members=[], workloads=[])
         return Validation(
             valid=True,
             problems=[],
-            members=[member.name for member in fleet.members],
-            workloads=[workload.name for workload in fleet.workloads],
+            members=[member.name for member in fleet.members[:_SHOWN_NAMES]],
+            workloads=[workload.name for workload in fleet.workloads[:_SHOWN_NAMES]],
         )
 
     def preview_change(self, asked: PreviewChange) -> PlanAnswer:
         """Preview."""
-        with self._workplace.turn:
+        with self._workplace.taking_turn():
             found = planned(self._workplace, asked.change)
         return plan_answer(found, asked, enabled=self._workplace.allow_changes)
 
@@ -211,7 +217,7 @@ class Judging:
 
     def check_policies(self, asked: PagedArguments) -> PolicyAnswer:
         """Judge the stack as it is declared."""
-        with self._workplace.turn:
+        with self._workplace.taking_turn():
             found = planned(self._workplace, None)
         ordered = sorted(found.verdicts, key=lambda v: (v.status != "fail", v.rule.name, v.resource))
         verdicts = [

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +29,11 @@ class Planned:
     verdicts: list[Verdict]
     text: str
     """The stack file, with the change in it."""
-    digest: str
+
+    @property
+    def digest(self) -> str:
+        """What stands for exactly this plan: the engine's digest over all checked inputs of every step."""
+        return self.result.digest
 
     @property
     def plan(self) -> FleetPlan:
@@ -56,7 +59,7 @@ def planned(workplace: Workplace, edit: Move | Scale | None) -> Planned:
     """
     file = workplace.setting().stack_file
     text = proposed(workplace, edit)
-    with beside(file, text) as changed:
+    with shown_file(file, text, edit) as changed:
         setting = workplace.setting(changed)
         try:
             fleet_of(setting)
@@ -67,15 +70,7 @@ def planned(workplace: Workplace, edit: Move | Scale | None) -> Planned:
         if result.failures:
             raise Refused(f"the preview fails: {'; '.join(result.failures)}", hint="nothing was changed")
         verdicts = judge(result, setting.project, changed)
-    return Planned(result, verdicts, text, digest_of(workplace.stack, text, result))
-
-
-def digest_of(stack: str, text: str, result: Result) -> str:
-    """Return what stands for a plan: another stack file, another step or another changed value is another digest."""
-    steps = sorted((step.to_json() for step in result.steps), key=lambda step: (step["urn"], step["op"]))
-    told = {"stack": stack, "file": hashlib.sha256(meaning(text).encode()).hexdigest(), "steps": steps}
-    canonical = json.dumps(told, sort_keys=True, ensure_ascii=False, default=str)
-    return hashlib.sha256(canonical.encode()).hexdigest()[:32]
+    return Planned(result, verdicts, text)
 
 
 def meaning(text: str) -> str:
@@ -93,8 +88,17 @@ def proposed(workplace: Workplace, edit: Move | Scale | None) -> str:
     Raises:
         Refused: the file has no such workload, or one that can't be changed so.
     """
-    text = workplace.setting().stack_file.read_text()
+    file = workplace.setting().stack_file
+    try:
+        text = file.read_text()
+    except (OSError, UnicodeDecodeError):
+        raise Refused(f"the stack file {file.name} can't be read", hint="a person looks at it") from None
     return text if edit is None else edited(text, edit)
+
+
+def shown_file(file: Path, text: str, edit: Move | Scale | None) -> AbstractContextManager[Path]:
+    """Give the file that a plan is made of: the stack's own, or with a change in it one beside it."""
+    return nullcontext(file) if edit is None else beside(file, text)
 
 
 @contextmanager

@@ -27,6 +27,8 @@ _INSTRUCTIONS = """Flotilla manages a fleet of Kubernetes clusters that Karmada 
 Look first (list_clusters, list_workloads, describe_workload, check_drift). To change something, call preview_change,
 read the plan, and give its digest to the changing tool. Lists are paged: give next_cursor as cursor for the rest."""
 
+_MOST_OF_AN_ERROR = 4_000
+
 Scope = dict[str, Any]
 App = Callable[[Scope, Any, Any], Awaitable[None]]
 
@@ -138,6 +140,8 @@ def _described(tool: Tool) -> types.Tool:
 
 
 def _failed(text: str) -> types.CallToolResult:
+    if len(text) > _MOST_OF_AN_ERROR:
+        text = f"{text[:_MOST_OF_AN_ERROR]}… ({len(text)} characters in all)"
     return types.CallToolResult(content=[types.TextContent(type="text", text=text)], is_error=True)
 
 

@@ -56,6 +56,8 @@ class Tool:
     run: Callable[[Any], Answer]
     changes: bool = False
     """It changes the fleet; off unless it is enabled."""
+    seconds: float = 60.0
+    """How long a call that changes nothing may take; one that changes something is never left half-done."""
 
     def schema(self) -> dict[str, Any]:
         """Return the function's description in JSON Schema, as agent frameworks take it."""

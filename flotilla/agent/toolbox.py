@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
+import threading
 import time
+import traceback
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +18,15 @@ from flotilla.agent.bounds import MOST_CHARACTERS
 from flotilla.agent.changing import Changing
 from flotilla.agent.judging import Judging
 from flotilla.agent.looking import Looking
-from flotilla.agent.tool import Refused, Tool
+from flotilla.agent.tool import Answer, Refused, Tool
 from flotilla.agent.workplace import Workplace
 from flotilla.errors import FlotillaError
 from flotilla.kube.secrecy import redacted
 
+MOST_ARGUMENTS = 400_000
+"""Characters of a call's arguments as JSON."""
+_MOST_PROBLEMS = 20
+_SHOWN = 100
 AUDIT_FILE = Path(".flotilla") / "audit.jsonl"
 """The audit log's place in a project, by default."""
 
@@ -77,11 +85,13 @@ class Toolbox:
         tool = self.tools.get(name)
         if tool is None:
             raise Refused(f"there is no tool {name!r}", hint=_missing(name, list(self.tools)))
+        if len(json.dumps(arguments, default=str)) > MOST_ARGUMENTS:
+            raise Refused(f"{name}: the arguments have more than {MOST_ARGUMENTS} characters", hint="ask for less")
         try:
             asked = tool.arguments.model_validate(arguments)
         except ValidationError as error:
             raise Refused(f"{name}: {_problems(error)}", hint="see the tool's input schema") from None
-        answer: dict[str, Any] = tool.run(asked).model_dump(mode="json")
+        answer: dict[str, Any] = _run(tool, asked).model_dump(mode="json")
         size = len(json.dumps(answer, ensure_ascii=False))
         if size > MOST_CHARACTERS:
             raise FlotillaError(
@@ -97,7 +107,73 @@ def _missing(name: str, known: list[str]) -> str:
     return f"there are {', '.join(known)}"
 
 
+def _run(tool: Tool, asked: Any) -> Answer:
+    """Run a tool; one that changes nothing within its time: what is left of it then is of no consequence.
+
+    Raises:
+        FlotillaError: it failed, or took too long.
+    """
+    if tool.changes:
+        return _reported(tool, asked)
+    future: Future[Answer] = Future()
+
+    def work() -> None:
+        try:
+            future.set_result(_reported(tool, asked))
+        except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+            future.set_exception(error)
+
+    threading.Thread(target=work, name=tool.name, daemon=True).start()
+    try:
+        return future.result(timeout=tool.seconds)
+    except TimeoutError:
+        raise FlotillaError(
+            f"{tool.name} took more than {tool.seconds:.0f} s and was given up; nothing was changed",
+            hint="ask for less, or look with flotilla status whether a cluster does not answer",
+        ) from None
+
+
+def _reported(tool: Tool, asked: Any) -> Answer:
+    """Run a tool; what only its own text would say of an unforeseen error goes to the operator, not to the agent."""
+    try:
+        return tool.run(asked)
+    except FlotillaError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a defect of ours: the operator gets the traceback
+        traceback.print_exc(file=sys.stderr)
+        raise FlotillaError(
+            f"{tool.name} failed: unexpected {type(error).__name__}", hint="the server's log has the details"
+        ) from None
+
+
 def _problems(error: ValidationError) -> str:
-    """Say what is wrong with arguments, without repeating their values."""
-    told = [f"{'.'.join(str(part) for part in e['loc']) or 'arguments'}: {e['msg']}" for e in error.errors()]
-    return "; ".join(told)
+    """Say in our words what is wrong with arguments, without repeating their values."""
+    problems = []
+    for entry in error.errors(include_url=False, include_input=False):
+        where = ".".join(str(part) for part in entry["loc"]) or "arguments"
+        rule = _RULES.get(entry["type"], "is not what the input schema asks for")
+        problems.append(f"{where[:_SHOWN]}: {rule.format(**(entry.get('ctx') or {}))}")
+    more = len(problems) - _MOST_PROBLEMS
+    return "; ".join(problems[:_MOST_PROBLEMS]) + (f"; and {more} more" if more > 0 else "")
+
+
+_RULES = {
+    "missing": "is required",
+    "extra_forbidden": "is not an argument of this tool",
+    "greater_than": "must be above {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "string_too_long": "must have at most {max_length} characters",
+    "too_short": "must have at least {min_length} entries",
+    "too_long": "must have at most {max_length} entries",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "string_type": "must be text",
+    "list_type": "must be a list",
+    "literal_error": "must be {expected}",
+    "union_tag_invalid": "must be of kind {expected_tags}",
+    "union_tag_not_found": "needs 'kind': move or scale",
+}

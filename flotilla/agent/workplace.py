@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from flotilla.deploy.access import access_of, control_plane_of
 from flotilla.deploy.interface import EngineName, Setting, Stack, open_stack
+from flotilla.errors import FlotillaError
 from flotilla.kube.connection import Connection
 from flotilla.observe.access import FleetAccess
+
+_TURN_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,22 @@ class Workplace:
 
     def setting(self, config_file: Path | None = None) -> Setting:
         """Return the stack's setting, or the one that a changed stack file would give."""
-        return Setting(self.project.resolve(), self.stack, config_file=config_file)
+        read_only = not self.allow_changes
+        return Setting(self.project.resolve(), self.stack, config_file=config_file, read_only=read_only)
+
+    @contextmanager
+    def taking_turn(self) -> Iterator[None]:
+        """Wait until no other call runs the program.
+
+        Raises:
+            FlotillaError: another one runs for too long.
+        """
+        if not self.turn.acquire(timeout=_TURN_SECONDS):
+            raise FlotillaError("another call still runs the program", hint="wait until it is done")
+        try:
+            yield
+        finally:
+            self.turn.release()
 
     def open(self, config_file: Path | None = None) -> Stack:
         """Open the stack."""

@@ -10,7 +10,7 @@ from rich.text import Text
 from flotilla.cli.completion import completed, member_names
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import Output
-from flotilla.cli.stack_options import agreed, engine_options, stack_options
+from flotilla.cli.stack_options import confirm, engine_options, stack_options
 from flotilla.deploy.abandon import Abandonment, abandon, plan_abandonment
 from flotilla.deploy.interface import Setting
 
@@ -42,8 +42,7 @@ def _abandon(options: argparse.Namespace) -> ExitCode:
         if options.json:
             output.json({"stack": options.stack, "done": False, **plan.to_json()})
         return ExitCode.DONE
-    if not agreed(options, f"give up {plan.member}"):
-        return ExitCode.USAGE
+    confirm(options, f"give up {plan.member}", {"stack": options.stack, "done": False, **plan.to_json()})
     abandon(setting, options.engine, plan)
     if options.json:
         output.json({"stack": options.stack, "done": True, **plan.to_json()})

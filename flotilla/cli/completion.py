@@ -32,7 +32,10 @@ def stack_names(*, parsed_args: argparse.Namespace, **_: Any) -> list[str]:
     """Return the stacks that have a file."""
     from flotilla.deploy.interface import Setting, load_project
 
-    folder = load_project(Setting(parsed_args.project.resolve(), "any")).stack_file("any").parent
+    try:
+        folder = load_project(Setting(parsed_args.project.resolve(), "any")).stack_file("any").parent
+    except FlotillaError:
+        return []  # no project here
     return sorted(file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in folder.glob("Pulumi.*.yaml"))
 
 
@@ -58,5 +61,11 @@ def _fleet(parsed_args: argparse.Namespace) -> Any:
 
 
 def _completion(options: argparse.Namespace) -> ExitCode:
-    sys.stdout.write(shellcode(["flotilla"], shell=options.shell))
+    script = shellcode(["flotilla"], shell=options.shell)
+    if options.json:
+        from flotilla.cli.output import write_document
+
+        write_document({"shell": options.shell, "script": script})
+    else:
+        sys.stdout.write(script)
     return ExitCode.DONE

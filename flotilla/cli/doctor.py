@@ -9,7 +9,7 @@ from rich.text import Text
 
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import Output
-from flotilla.cli.stack_options import load_fleet, stack_options
+from flotilla.cli.stack_options import load_fleet, seconds, stack_options
 from flotilla.deploy.doctor import Finding, Health, examine
 
 _MARKS = {
@@ -26,7 +26,7 @@ def add_verb(verbs: Any, common: argparse.ArgumentParser) -> None:
         parents=[common, stack_options()],
         help="look whether this machine and its clusters have what it takes",
     )
-    doctor.add_argument("--timeout", type=float, default=5.0, metavar="SECONDS", help="for each cluster and registry")
+    doctor.add_argument("--timeout", type=seconds, default=5.0, metavar="SECONDS", help="for each cluster and registry")
     doctor.set_defaults(verb=_doctor)
 
 

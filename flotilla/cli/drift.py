@@ -11,9 +11,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from flotilla.cli.ending import CommandError, Kind, UsageError
 from flotilla.cli.exit_codes import ExitCode
-from flotilla.cli.output import Output, failed
-from flotilla.cli.stack_options import agreed, engine_options, setting_of, stack_options
+from flotilla.cli.output import Output, plan_failed
+from flotilla.cli.stack_options import confirm, engine_options, seconds, setting_of, stack_options
 from flotilla.deploy.interface import Stack, open_stack
 from flotilla.drift.check import check_stack
 from flotilla.drift.findings import DriftReport, Finding, Mend
@@ -29,25 +30,27 @@ def add_verb(verbs: Any, common: argparse.ArgumentParser) -> None:
         help="compare the fleet with what was declared, down to the members' objects",
     )
     drift.add_argument("--format", choices=sorted(FORMATS), help="print for a CI system instead of a table")
-    drift.add_argument("--timeout", type=float, default=120.0, metavar="SECONDS", help="for all clusters together")
-    drift.add_argument("--watch", type=float, metavar="SECONDS", help="look again and again, until Ctrl-C")
+    drift.add_argument("--timeout", type=seconds, default=120.0, metavar="SECONDS", help="for all clusters together")
+    drift.add_argument("--watch", type=seconds, metavar="SECONDS", help="look again and again, until Ctrl-C")
     drift.add_argument("--fix", action="store_true", help="run `up --refresh` for what it can mend")
     drift.add_argument("-y", "--yes", action="store_true", help="don't ask before --fix changes anything")
     drift.set_defaults(verb=_drift)
 
 
 def _drift(options: argparse.Namespace) -> ExitCode:
-    if options.timeout <= 0 or (options.watch is not None and options.watch <= 0):
-        sys.stderr.write("error: --timeout and --watch take seconds above zero; nothing was looked at\n")
-        return ExitCode.USAGE
+    if options.format and options.json:
+        raise UsageError("--format and --json exclude each other", hint="give one of them; --format json is a third")
     while True:
         stack = open_stack(options.engine, setting_of(options))
         report = check_stack(stack, options.stack, options.timeout)
-        _print(options, report)
-        if options.fix and any(finding.mend is Mend.UP for finding in report.findings):
-            report = _fix(options, stack, report)
+        fixing = options.fix and any(finding.mend is Mend.UP for finding in report.findings)
+        if not (fixing and options.json):  # one document: what is left when it was fixed
+            _print(options, report)
+        if fixing:
+            report = _fix_or_go_on(options, stack, report)
         if options.watch is None:
             return exit_code(report)
+        sys.stdout.flush()
         time.sleep(options.watch)
 
 
@@ -58,15 +61,39 @@ def exit_code(report: DriftReport) -> ExitCode:
     return ExitCode.FAILED if report.unknown else ExitCode.DONE
 
 
+def _fix_or_go_on(options: argparse.Namespace, stack: Stack, report: DriftReport) -> DriftReport:
+    """Fix; where it is watched, what goes wrong is said and the next look decides."""
+    try:
+        return _fix(options, stack, report)
+    except CommandError as error:
+        if options.watch is None:
+            raise
+        sys.stderr.write(f"error: {error}\n")
+        if options.json:
+            _print(options, report)
+        return report
+
+
 def _fix(options: argparse.Namespace, stack: Stack, report: DriftReport) -> DriftReport:
+    """Run `up --refresh` and look again.
+
+    Raises:
+        CommandError: not every cluster answered, the answer was no, or the run failed.
+    """
+    document = {"stack": options.stack, **report.to_json()}
     if report.unknown:
         names = ", ".join(one.cluster for one in report.unknown)
-        sys.stderr.write(f"error: --fix needs every cluster to answer, and {names} did not; nothing was changed\n")
-        return report
-    if not agreed(options, "mend this with `up --refresh`"):
-        return report
-    failed(stack.up(refresh_first=True))
+        raise CommandError(
+            f"--fix needs every cluster to answer, and {names} did not; nothing was changed",
+            kind=Kind.FAILED,
+            code=exit_code(report),
+            document=document,
+        )
+    confirm(options, "fix this with `up --refresh`", document)
+    result = stack.up(refresh_first=True)
     after = check_stack(stack, options.stack, options.timeout)
+    if result.failures:
+        raise plan_failed(Output(as_json=options.json), result, {"stack": options.stack, **after.to_json()})
     _print(options, after)
     return after
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import hmac
 import shlex
 import sys
 from typing import Any
 
+from flotilla.cli.ending import CommandError, Kind
 from flotilla.cli.exit_codes import ExitCode
-from flotilla.cli.output import Output, failed, plan_document
-from flotilla.cli.policy import tell, verdicts_of
-from flotilla.cli.stack_options import agreed, engine_options, load_fleet, setting_of, stack_options
+from flotilla.cli.output import Output, plan_document, plan_failed
+from flotilla.cli.policy import refuse_violations, verdicts_of
+from flotilla.cli.stack_options import confirm, engine_options, load_fleet, setting_of, stack_options
 from flotilla.cli.status import paint_status
 from flotilla.config.needs import known_kinds
 from flotilla.deploy.access import control_plane_of
@@ -38,6 +40,9 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     preview.add_argument("--expect-no-changes", action="store_true", help="exit 3 where there would be changes")
     preview.set_defaults(verb=_preview)
     up = verbs.add_parser("up", parents=[common, stack, engine, showing, refreshing, sure], help="make it so")
+    up.add_argument(
+        "--plan", metavar="DIGEST", help="do exactly the plan that `preview` gave this digest, without asking"
+    )
     up.set_defaults(verb=_up)
     refresh = verbs.add_parser("refresh", parents=[common, stack, engine, showing], help="read what the clusters hold")
     refresh.add_argument("--preview-only", action="store_true", help="change nothing")
@@ -60,7 +65,16 @@ def _open(options: argparse.Namespace, output: Output) -> Stack:
     return open_stack(options.engine, setting)
 
 
+def _document(options: argparse.Namespace, stack: Stack, result: Result) -> dict[str, Any]:
+    return plan_document(
+        fleet_plan(result), result, stack=options.stack, engine=stack.engine, rendered=options.rendered
+    )
+
+
 def _show(options: argparse.Namespace, output: Output, stack: Stack, result: Result, title: str) -> None:
+    """Show a plan to people; machines get one document, at the end."""
+    if options.json:
+        return
     output.plan(
         fleet_plan(result),
         result,
@@ -69,14 +83,40 @@ def _show(options: argparse.Namespace, output: Output, stack: Stack, result: Res
         detail=options.detail,
         rendered=options.rendered,
         title=title,
+        digest=True,
     )
 
 
-def _refused(result: Result) -> bool:
-    """Write why a plan may not be carried out as it stands; True where anything speaks against it."""
+def _finish(options: argparse.Namespace, output: Output, stack: Stack, result: Result) -> None:
+    """Print the run's document, where machines want one; what failed ends the run.
+
+    Raises:
+        CommandError: something failed.
+    """
+    if result.failures:
+        raise plan_failed(output, result, _document(options, stack, result))
+    if options.json:
+        output.json(_document(options, stack, result))
+
+
+def _refuse(options: argparse.Namespace, stack: Stack, result: Result) -> None:
+    """End where the plan may not be carried out as it stands, or policies refuse it.
+
+    Raises:
+        CommandError: with every reason; nothing was changed.
+    """
+    document = _document(options, stack, result)
     refusals = fleet_plan(result).refusals
-    sys.stderr.writelines(f"error: {refusal}; nothing was changed\n" for refusal in refusals)
-    return bool(refusals)
+    if refusals:
+        raise CommandError(
+            "the plan may not be carried out as it stands; nothing was changed",
+            kind=Kind.REFUSED,
+            code=ExitCode.REFUSED,
+            hint="; ".join(refusals),
+            document=document,
+            lines=tuple(f"error: {refusal}; nothing was changed" for refusal in refusals),
+        )
+    refuse_violations(verdicts_of(options, result), document)
 
 
 def _preview(options: argparse.Namespace) -> ExitCode:
@@ -84,10 +124,9 @@ def _preview(options: argparse.Namespace) -> ExitCode:
     stack = _open(options, output)
     result = stack.preview(targets=tuple(options.target), refresh_first=options.refresh)
     _show(options, output, stack, result, "Plan")
-    if failed(result):
-        return ExitCode.FAILED
-    if _refused(result) | tell(verdicts_of(options, result)):
-        return ExitCode.REFUSED
+    if not result.failures:
+        _refuse(options, stack, result)
+    _finish(options, output, stack, result)
     return ExitCode.DRIFT if options.expect_no_changes and result.changes else ExitCode.DONE
 
 
@@ -97,27 +136,43 @@ def _up(options: argparse.Namespace) -> ExitCode:
     quiet = open_stack(options.engine, setting_of(options))
     targets = tuple(options.target)
     planned = quiet.preview(targets=targets, refresh_first=options.refresh)
-    if not options.json:
-        _show(options, output, stack, planned, "Plan")
-    if failed(planned):
-        return ExitCode.FAILED
-    if _refused(planned):
-        return ExitCode.REFUSED
-    if tell(verdicts_of(options, planned)):
-        sys.stderr.write("error: refused by policy; nothing was changed\n")
-        return ExitCode.REFUSED
-    if planned.changes and not agreed(options, "apply this plan"):
-        return ExitCode.USAGE
-    result = stack.up(targets=targets, refresh_first=options.refresh)
-    if options.json:
-        output.json(plan_document(fleet_plan(result), result, stack=options.stack, engine=stack.engine))
-    if failed(result):
+    document = _document(options, stack, planned)
+    _show(options, output, stack, planned, "Plan")
+    if planned.failures:
+        raise plan_failed(output, planned, document)
+    _refuse(options, stack, planned)
+    if options.plan is not None:
+        _compare_digest(options, planned, document)
+    elif planned.changes:
+        confirm(options, "apply this plan", document)
+    # What is done is what was shown: the run refuses every step that this plan does not have.
+    result = stack.up(targets=targets, refresh_first=options.refresh, plan=planned)
+    result.digest = planned.digest
+    if result.failures:
         sys.stderr.write("the state is saved: run `flotilla up` again to go on from here\n")
-        return ExitCode.FAILED
+    _finish(options, output, stack, result)
     if not options.json:
         output.console.print()
         paint_status(output.console, fleet_status(control_plane_of(setting_of(options), options.engine)))
     return ExitCode.DONE
+
+
+def _compare_digest(options: argparse.Namespace, planned: Result, document: dict[str, Any]) -> None:
+    """Refuse a plan that is not the one whose digest was given.
+
+    Raises:
+        CommandError: it is another one; nothing was changed.
+    """
+    if hmac.compare_digest(options.plan.strip().lower().encode(), planned.digest.encode()):
+        return
+    raise CommandError(
+        f"the plan has the digest {planned.digest}, not {options.plan.strip()[:64]}: a file, the state or a cluster is "
+        "another than when it was previewed; nothing was changed",
+        kind=Kind.PLAN_CHANGED,
+        code=ExitCode.FAILED,
+        hint="compare the steps of `flotilla preview --json` with those of the plan that was reviewed",
+        document=document,
+    )
 
 
 def _refresh(options: argparse.Namespace) -> ExitCode:
@@ -125,8 +180,7 @@ def _refresh(options: argparse.Namespace) -> ExitCode:
     stack = _open(options, output)
     result = stack.refresh(preview_only=options.preview_only)
     _show(options, output, stack, result, "What the clusters hold, against the state")
-    if failed(result):
-        return ExitCode.FAILED
+    _finish(options, output, stack, result)
     return ExitCode.DRIFT if options.expect_no_changes and result.changes else ExitCode.DONE
 
 
@@ -136,21 +190,16 @@ def _destroy(options: argparse.Namespace) -> ExitCode:
     stack = open_stack(options.engine, setting)
     quiet = open_stack(options.engine, Setting(setting.project, options.stack))
     targets = tuple(options.target)
-    planned = quiet.destroy(targets=targets, preview_only=True)
-    if failed(planned):
-        return ExitCode.FAILED
-    if not options.json or options.preview_only:
-        _show(options, output, stack, planned, "To be deleted")
-    if options.preview_only or not planned.changes:
-        return ExitCode.DONE
-    if not agreed(options, "delete all of this"):
-        return ExitCode.USAGE
-    result = stack.destroy(targets=targets)
-    if options.json:
-        output.json(plan_document(fleet_plan(result), result, stack=options.stack, engine=stack.engine))
-    if failed(result):
-        sys.stderr.write("the state is saved: run `flotilla destroy` again to go on from here\n")
-        return ExitCode.FAILED
+    result = quiet.destroy(targets=targets, preview_only=True)
+    if not result.failures:
+        _show(options, output, stack, result, "To be deleted")
+    if not result.failures and not options.preview_only and result.changes:
+        confirm(options, "delete all of this", _document(options, stack, result))
+        planned, result = result, stack.destroy(targets=targets, plan=result)
+        result.digest = planned.digest
+        if result.failures:
+            sys.stderr.write("the state is saved: run `flotilla destroy` again to go on from here\n")
+    _finish(options, output, stack, result)
     return ExitCode.DONE
 
 

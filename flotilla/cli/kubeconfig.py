@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from flotilla.cli.exit_codes import ExitCode
-from flotilla.cli.output import Output
+from flotilla.cli.output import Output, write_document
 from flotilla.cli.stack_options import engine_options, setting_of, stack_options
 from flotilla.deploy.declared import CONTROL_PLANE, declared
 from flotilla.deploy.interface import open_stack
@@ -49,7 +49,10 @@ def _kubeconfig(options: argparse.Namespace) -> ExitCode:
     name = options.context or f"{options.stack}-{options.cluster}"
     document = kubeconfigs.renamed(kubeconfigs.select(kubeconfigs.load(known[options.cluster])), name)
     if options.output and str(options.output) == "-":
-        sys.stdout.write(kubeconfigs.dump(document))
+        if options.json:
+            write_document({"context": name, "kubeconfig": document})
+        else:
+            sys.stdout.write(kubeconfigs.dump(document))
         return ExitCode.DONE
     file = (options.output or options.merge).expanduser()
     kubeconfigs.write(file, document if options.output else kubeconfigs.merged(file, document))

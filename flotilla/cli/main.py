@@ -1,48 +1,135 @@
-"""The command line: reads arguments, runs one verb, turns what happened into an exit code."""
+"""The command line: reads arguments, runs one verb, turns what happened into an exit code.
+
+With --json every exit prints exactly one document, whatever went wrong; without --debug nothing prints a traceback.
+"""
 
 from __future__ import annotations
 
 import argparse
+import os
+import select
 import sys
 import traceback
 from pathlib import Path
+from typing import NoReturn
 
 import argcomplete
 
 from flotilla import __version__
+from flotilla.cli.ending import CommandError, UsageError, ending_of, error_document
 from flotilla.cli.exit_codes import ExitCode
-from flotilla.config.problems import ConfigError
-from flotilla.errors import FlotillaError
 from flotilla.kube.secrecy import redacted
 from flotilla.untrusted import printable
+
+_JSON = "--json"
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    parser = build_parser()
-    argcomplete.autocomplete(parser)
-    options = parser.parse_args(arguments)
-    if not hasattr(options, "verb"):
-        parser.print_help()
-        return ExitCode.USAGE
+    given = sys.argv[1:] if arguments is None else arguments
+    options = argparse.Namespace(json=any(_means_json(word) for word in given), debug="--debug" in given)
     try:
-        return int(options.verb(options))
-    except ConfigError as error:
-        return _report(error, options, ExitCode.USAGE)
-    except FlotillaError as error:
-        return _report(error, options, ExitCode.FAILED)
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
-        return ExitCode.FAILED
-    except BrokenPipeError:
-        return ExitCode.DONE
-
-
-def _report(error: FlotillaError, options: argparse.Namespace, code: ExitCode) -> ExitCode:
-    if options.debug:
-        sys.stderr.write(printable(redacted(traceback.format_exc())))
-    sys.stderr.write(printable(redacted(f"error: {error}")) + "\n")
+        parser = build_parser()
+        argcomplete.autocomplete(parser)
+        options = parser.parse_args(given, options)
+        if not hasattr(options, "verb"):
+            parser.print_help()
+            return ExitCode.USAGE
+        code = int(options.verb(options))
+        sys.stdout.flush()
+    except BrokenPipeError as error:
+        return _broken_pipe(error, options)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - no input may end in a traceback
+        return _report(error, options)
     return code
+
+
+def _means_json(word: str) -> bool:
+    """Tell whether a word is --json, which argparse takes shortened, too."""
+    return word.startswith("--j") and _JSON.startswith(word)
+
+
+def _report(error: BaseException, options: argparse.Namespace) -> int:
+    """Print an error: for people on standard error, for machines as the run's one document."""
+    ending = ending_of(error)
+    if options.debug and not isinstance(ending, UsageError):
+        sys.stderr.write(printable(redacted("".join(traceback.format_exception(error)))))
+        _print_notes(error)
+    try:
+        _tell(ending)
+        if options.json or getattr(options, "yaml", False):
+            from flotilla.cli.output import write_document
+
+            write_document(error_document(ending), as_yaml=getattr(options, "yaml", False))
+            sys.stdout.flush()
+    except BrokenPipeError:
+        _silence()
+    return int(ending.code)
+
+
+def _tell(ending: CommandError) -> None:
+    if isinstance(ending, UsageError) and ending.usage:
+        sys.stderr.write(ending.usage)
+    for line in ending.lines or (f"error: {ending}",):
+        sys.stderr.write(printable(redacted(line)) + "\n")
+
+
+def _print_notes(error: BaseException) -> None:
+    """Print what is known of an error whose traceback was let go."""
+    if error.__traceback__ is None:
+        for note in getattr(error, "__notes__", ()):
+            sys.stderr.write(printable(redacted(note)))
+
+
+def _broken_pipe(error: BrokenPipeError, options: argparse.Namespace) -> int:
+    """End quietly where nobody reads the output any more; a connection that broke is an error like any other."""
+    if not _nobody_reads():
+        return _report(error, options)
+    _silence()
+    return ExitCode.DONE
+
+
+def _nobody_reads() -> bool:
+    """Tell whether standard output is a pipe whose other end is closed."""
+    try:
+        watched = select.poll()
+        watched.register(sys.stdout.fileno(), 0)
+        return any(events & select.POLLERR for _, events in watched.poll(0))
+    except (OSError, ValueError):
+        return False  # not a real file
+
+
+def _silence() -> None:
+    """Give standard output another end, so that Python's own flush at exit has one to write to."""
+    try:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+    except (OSError, ValueError):
+        return  # not a real file: a test's, or closed
+
+
+class _Parser(argparse.ArgumentParser):
+    """Reports wrong arguments as the command's other errors are reported."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what is wrong, with the usage of the verb."""
+        raise UsageError(message, hint=f"{self.prog} --help", usage=self.format_usage())
+
+
+def _folder(text: str) -> Path:
+    """Read the project's folder.
+
+    Raises:
+        ArgumentTypeError: there is no such folder.
+    """
+    folder = Path(text)
+    try:
+        there = folder.is_dir()
+    except (OSError, ValueError):
+        there = False
+    if not there:
+        raise argparse.ArgumentTypeError(f"there is no folder {text!r}")
+    return folder
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -64,12 +151,12 @@ def build_parser() -> argparse.ArgumentParser:
         status,
     )
 
-    parser = argparse.ArgumentParser(prog="flotilla", description="pulumi up for a fleet of Kubernetes clusters")
+    parser = _Parser(prog="flotilla", description="pulumi up for a fleet of Kubernetes clusters")
     parser.add_argument("--version", action="version", version=f"flotilla {__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB")
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("-C", "--project", type=Path, default=Path(), help="the project's folder (default: here)")
-    common.add_argument("--json", action="store_true", help="print one JSON document")
+    common.add_argument("-C", "--project", type=_folder, default=Path(), help="the project's folder (default: here)")
+    common.add_argument(_JSON, action="store_true", help="print one JSON document")
     common.add_argument("--debug", action="store_true", help="print tracebacks of errors")
     fleet.add_verbs(verbs, common)
     status.add_verbs(verbs, common)

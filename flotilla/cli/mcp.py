@@ -11,7 +11,7 @@ from typing import Any
 
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import Output
-from flotilla.cli.stack_options import engine_options, setting_of, stack_options
+from flotilla.cli.stack_options import engine_options, setting_of, stack_options, whole_number
 from flotilla.errors import FlotillaError
 
 _TOKEN = "FLOTILLA_MCP_TOKEN"  # noqa: S105 - the variable's name
@@ -26,7 +26,12 @@ def add_verb(verbs: Any, common: argparse.ArgumentParser) -> None:
     )
     mcp.add_argument("--http", action="store_true", help="streamable HTTP instead of standard input and output")
     mcp.add_argument("--host", default=_LOOPBACK, help=f"with --http: the address (default {_LOOPBACK})")
-    mcp.add_argument("--port", type=int, default=8931, help="with --http: the port (default 8931; 0 for a free one)")
+    mcp.add_argument(
+        "--port",
+        type=whole_number(0, 65535),
+        default=8931,
+        help="with --http: the port (default 8931; 0 for a free one)",
+    )
     mcp.add_argument(
         "--token-file",
         type=Path,
@@ -68,6 +73,8 @@ def _token(options: argparse.Namespace) -> str:
             token = str(options.token_file.read_text()).strip()
         except OSError as error:
             raise FlotillaError(f"--token-file {options.token_file} can't be read: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise FlotillaError(f"--token-file {options.token_file} can't be read: it is not text") from None
     else:
         token = os.environ.get(_TOKEN, "").strip()
     if token and len(token) < _SHORTEST_TOKEN:

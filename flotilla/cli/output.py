@@ -13,9 +13,13 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
+from flotilla.cli.ending import CommandError, Kind
+from flotilla.cli.exit_codes import ExitCode
 from flotilla.deploy.interface import EngineName
 from flotilla.deploy.plan import FleetPlan, change_text
 from flotilla.engine.steps import CHANGING, Op, Phase, Result, Step, StepEvent
+from flotilla.karmada.names import cluster_of
+from flotilla.state.urns import is_default_provider, own_type, provider_of
 from flotilla.state.values import mask
 from flotilla.untrusted import json_safe, one_line, printable, unsafe
 
@@ -81,6 +85,8 @@ class Output:
         self.console = printer()
         self.progress_console = SafeConsole(stderr=True, highlight=False, soft_wrap=True)
         self._quiet = quiet
+        self._told: set[str] = set()
+        self._failed: Counter[str] = Counter()
 
     def json(self, document: dict[str, Any]) -> None:
         """Print one document for machines."""
@@ -95,11 +101,28 @@ class Output:
         """Print a step's end: what changed, how long it took, why it failed."""
         step = event.step
         if event.phase is Phase.FAILED:
-            self.progress_console.print(Text(f"  failed {step.op} {step.name}: {one_line(event.error)}", style="red"))
+            reason = f": {one_line(event.error)}" if event.error else ""
+            self.progress_console.print(Text(f"  failed {step.op} {step.name}{reason}", style="red"))
+            if event.error:
+                self._told.add(f"{step.op} {step.type} {step.name}: {event.error}")
+            provider = step.provider.rpartition("::")[0]
+            own = not provider or is_default_provider(provider, own_type(provider))
+            self._failed["the stack itself" if own else cluster_of(provider_of(step.provider))] += 1
         elif event.phase is Phase.DONE and step.op in CHANGING and not self._quiet:
             symbol, style = _OPERATIONS.get(step.op, ("·", ""))
             took = f"  {event.seconds:.1f} s" if event.seconds > _SLOW_SECONDS else ""
             self.progress_console.print(Text(f"  {symbol} {step.name}{took}", style=style))
+
+    def failure_lines(self, result: Result) -> tuple[str, ...]:
+        """Return what is to be said of failures at the end: those that nobody has seen yet, then a count by cluster.
+
+        What failed in a run was printed when it failed.
+        """
+        lines = [f"error: {failure}" for failure in result.failures if failure not in self._told]
+        if self._failed:
+            counts = ", ".join(f"{name} {count}" for name, count in sorted(self._failed.items()))
+            lines.append(f"error: {sum(self._failed.values())} failed ({counts}); the reasons are above")
+        return tuple(lines)
 
     # -- plans ------------------------------------------------------------------------------------
 
@@ -113,11 +136,9 @@ class Output:
         detail: bool,
         rendered: bool,
         title: str,
+        digest: bool = False,
     ) -> None:
-        """Print a plan."""
-        if self.as_json:
-            self.json(plan_document(plan, result, stack=stack, engine=engine, rendered=rendered))
-            return
+        """Print a plan for people; `digest`: with the digest that stands for it as the last line."""
         self.console.print(Text(f"{title} for stack {stack} ({engine} engine)", style="bold"))
         self._clusters(plan)
         self._workloads(plan)
@@ -131,6 +152,8 @@ class Output:
         for message in result.messages:
             self.console.print(Text(message, style="yellow"))
         self.console.print(Text(summary(result), style="bold"))
+        if digest and result.digest:
+            self.console.print(f"plan digest {result.digest}")
 
     def _clusters(self, plan: FleetPlan) -> None:
         if plan.clusters:
@@ -192,13 +215,6 @@ def _as_written(obj: dict[str, Any]) -> dict[str, Any]:
     return {key: obj[key] for key in [*first, *(key for key in obj if key not in first)]}
 
 
-def failed(result: Result) -> bool:
-    """Write what failed to standard error, a line each; True where anything did."""
-    for failure in result.failures:
-        complain(failure)
-    return bool(result.failures)
-
-
 def plan_document(
     plan: FleetPlan, result: Result, *, stack: str, engine: EngineName, rendered: bool = False
 ) -> dict[str, Any]:
@@ -207,6 +223,7 @@ def plan_document(
     document = {
         "stack": stack,
         "engine": str(engine),
+        "digest": result.digest,
         "summary": dict(sorted(result.counts().items())),
         **plan.to_json(),
         "steps": [step.to_json() for step in steps],
@@ -216,6 +233,18 @@ def plan_document(
     if rendered:
         document["rendered"] = plan.rendered
     return document
+
+
+def plan_failed(output: Output, result: Result, document: dict[str, Any]) -> CommandError:
+    """Return the end of a run whose plan could not be made."""
+    count = len(result.failures)
+    return CommandError(
+        f"{count} thing{'s' if count != 1 else ''} failed: {result.failures[0]}",
+        kind=Kind.FAILED,
+        code=ExitCode.FAILED,
+        document=document,
+        lines=output.failure_lines(result),
+    )
 
 
 def summary(result: Result) -> str:

@@ -8,8 +8,9 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from flotilla.cli.ending import CommandError, Kind
 from flotilla.cli.exit_codes import ExitCode
-from flotilla.cli.output import Output, complain, failed
+from flotilla.cli.output import Output, complain, plan_failed
 from flotilla.cli.stack_options import engine_options, setting_of, stack_options
 from flotilla.deploy.interface import open_stack
 from flotilla.deploy.policies import judge
@@ -33,8 +34,8 @@ def _policy(options: argparse.Namespace) -> ExitCode:
     output = Output(as_json=options.json, quiet=True)
     stack = open_stack(options.engine, setting_of(options))
     result = stack.preview()
-    if failed(result):
-        return ExitCode.FAILED
+    if result.failures:
+        raise plan_failed(output, result, {"stack": options.stack, "failures": result.failures})
     verdicts = verdicts_of(options, result)
     if options.json:
         output.json({"stack": options.stack, "verdicts": [verdict.to_json() for verdict in verdicts]})
@@ -49,13 +50,25 @@ def verdicts_of(options: argparse.Namespace, result: Result) -> list[Verdict]:
     return judge(result, setting.project, setting.stack_file)
 
 
-def tell(verdicts: list[Verdict]) -> bool:
-    """Write violations to standard error, each in one line; True where the plan may not be carried out."""
+def refuse_violations(verdicts: list[Verdict], document: dict[str, Any]) -> None:
+    """Write advice to standard error, a line each, and end where a mandatory policy is violated.
+
+    Raises:
+        CommandError: the plan may not be carried out.
+    """
     for verdict in verdicts:
-        if verdict.status is Status.FAIL:
-            word = "error" if verdict.refuses else "advice"
-            complain(f"policy {verdict.sentence}", kind=word)
-    return any(verdict.refuses for verdict in verdicts)
+        if verdict.status is Status.FAIL and not verdict.refuses:
+            complain(f"policy {verdict.sentence}", kind="advice")
+    refusing = [verdict.sentence for verdict in verdicts if verdict.refuses]
+    if refusing:
+        raise CommandError(
+            "refused by policy; nothing was changed",
+            kind=Kind.REFUSED,
+            code=ExitCode.REFUSED,
+            hint="; ".join(refusing),
+            document={**document, "verdicts": [v.to_json() for v in verdicts if v.status is not Status.PASS]},
+            lines=(*(f"error: policy {text}" for text in refusing), "error: refused by policy; nothing was changed"),
+        )
 
 
 def _print(console: Console, verdicts: list[Verdict], *, everything: bool) -> None:

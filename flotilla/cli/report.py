@@ -9,9 +9,9 @@ from typing import Any
 
 from flotilla.cli.access import access_options, open_access
 from flotilla.cli.exit_codes import ExitCode
-from flotilla.cli.output import failed
+from flotilla.cli.output import Output, plan_failed, write_document
 from flotilla.cli.policy import verdicts_of
-from flotilla.cli.stack_options import load_fleet, setting_of
+from flotilla.cli.stack_options import load_fleet, seconds, setting_of
 from flotilla.deploy.interface import open_stack
 from flotilla.deploy.plan import fleet_plan
 from flotilla.drift.check import check_stack
@@ -42,41 +42,34 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
         "report", parents=[common, *access_options(), to], help="one HTML file, to keep or attach"
     )
     report.add_argument("--of", choices=("fleet", "plan", "drift"), default="fleet", help="what it is about")
-    report.add_argument("--timeout", type=float, default=120.0, metavar="SECONDS", help="for drift: all clusters")
+    report.add_argument("--timeout", type=seconds, default=120.0, metavar="SECONDS", help="for drift: all clusters")
     report.set_defaults(verb=_report)
 
 
 def _graph(options: argparse.Namespace) -> ExitCode:
     graph = _planned_graph(options) if options.of == "plan" else _fleet_graph(options)
-    if graph is None:
-        return ExitCode.FAILED
-    return _write(options, _FORMATS[options.format](graph))
+    return _write(options, _FORMATS[options.format](graph), options.format)
 
 
 def _fleet_graph(options: argparse.Namespace) -> Graph:
     return fleet_graph(_status(options), title=f"Fleet of {_name(options)}")
 
 
-def _planned_graph(options: argparse.Namespace) -> Graph | None:
-    planned = _plan(options)
-    return plan_graph(fleet_plan(planned[0]), title=f"Plan for {options.stack}") if planned else None
+def _planned_graph(options: argparse.Namespace) -> Graph:
+    return plan_graph(fleet_plan(_plan(options)[0]), title=f"Plan for {options.stack}")
 
 
 def _report(options: argparse.Namespace) -> ExitCode:
     makers = {"fleet": _fleet_page, "plan": _plan_page, "drift": _drift_page}
-    page = makers[options.of](options)
-    return ExitCode.FAILED if page is None else _write(options, html(page))
+    return _write(options, html(makers[options.of](options)), "html")
 
 
 def _fleet_page(options: argparse.Namespace) -> Report:
     return fleet_report(_status(options), stack=_name(options))
 
 
-def _plan_page(options: argparse.Namespace) -> Report | None:
-    planned = _plan(options)
-    if planned is None:
-        return None
-    result, engine = planned
+def _plan_page(options: argparse.Namespace) -> Report:
+    result, engine = _plan(options)
     verdicts = verdicts_of(options, result)
     return plan_report(fleet_plan(result), result, stack=options.stack, engine=engine, verdicts=verdicts)
 
@@ -95,20 +88,30 @@ def _status(options: argparse.Namespace) -> FleetStatus:
     return fleet_status(open_access(options).control_plane)
 
 
-def _plan(options: argparse.Namespace) -> tuple[Result, str] | None:
-    """Preview; None where that failed, which is said."""
+def _plan(options: argparse.Namespace) -> tuple[Result, str]:
+    """Preview.
+
+    Raises:
+        CommandError: it failed.
+    """
     load_fleet(options)
     stack = open_stack(options.engine, setting_of(options))
     result = stack.preview()
-    return None if failed(result) else (result, str(stack.engine))
+    if result.failures:
+        document = {"stack": options.stack, "failures": result.failures}
+        raise plan_failed(Output(as_json=options.json), result, document)
+    return result, str(stack.engine)
 
 
 def _name(options: argparse.Namespace) -> str:
     return str(options.kubeconfig or options.context or options.stack)
 
 
-def _write(options: argparse.Namespace, text: str) -> ExitCode:
-    if options.output is None:
+def _write(options: argparse.Namespace, text: str, form: str) -> ExitCode:
+    """Write a picture or a page; with --json the document holds it, or says where it is."""
+    if options.output is None and options.json:
+        write_document({"of": options.of, "format": form, "text": text})
+    elif options.output is None:
         sys.stdout.write(text)
     else:
         try:
@@ -116,4 +119,6 @@ def _write(options: argparse.Namespace, text: str) -> ExitCode:
         except OSError as error:
             raise FlotillaError(f"{options.output} can't be written: {error.strerror}") from None
         sys.stderr.write(f"wrote {options.output}\n")
+        if options.json:
+            write_document({"of": options.of, "format": form, "file": str(options.output)})
     return ExitCode.DONE

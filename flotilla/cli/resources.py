@@ -14,8 +14,10 @@ from rich.text import Text
 
 from flotilla.cli.access import access_options, cluster_options, open_access
 from flotilla.cli.completion import completed, workload_names
+from flotilla.cli.ending import UsageError
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import complain, write_document
+from flotilla.cli.stack_options import seconds, whole_number
 from flotilla.cli.tables import age, print_table
 from flotilla.cli.views import show, view_options
 from flotilla.errors import ClusterError, FlotillaError
@@ -35,7 +37,7 @@ _DEFAULT_KIND = "deployment"
 def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     """Add the verbs to the command's parser."""
     members = argparse.ArgumentParser(add_help=False)
-    members.add_argument("--timeout", type=float, default=15.0, metavar="SECONDS", help="for all members together")
+    members.add_argument("--timeout", type=seconds, default=15.0, metavar="SECONDS", help="for all members together")
     parents = [common, *access_options(), cluster_options(), members]
 
     get = verbs.add_parser("get", parents=[*parents, view_options()], help="any kind of object, across members")
@@ -49,7 +51,7 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     told.add_argument("name", nargs="?", default="", help="only about objects whose name begins so")
     told.add_argument("-n", "--namespace", default="", help="only this namespace (default: all)")
     told.add_argument("--warnings", action="store_true", help="leave out normal events")
-    told.add_argument("--last", type=int, default=50, metavar="N", help="how many (default 50)")
+    told.add_argument("--last", type=whole_number(0, 1_000_000), default=50, metavar="N", help="how many (default 50)")
     told.set_defaults(verb=_events)
 
     logs = verbs.add_parser("logs", parents=parents, help="a workload's logs, from every member that runs it")
@@ -57,8 +59,10 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     logs.add_argument("-n", "--namespace", default="default", help="its namespace (default: default)")
     logs.add_argument("-c", "--container", default="", help="only this container")
     logs.add_argument("-f", "--follow", action="store_true", help="go on until Ctrl-C")
-    logs.add_argument("--tail", type=int, default=20, metavar="N", help="lines of each container; -1 for all")
-    logs.add_argument("--since", type=int, metavar="SECONDS", help="not older than this")
+    logs.add_argument(
+        "--tail", type=whole_number(-1, 10_000_000), default=20, metavar="N", help="lines of each container; -1 for all"
+    )
+    logs.add_argument("--since", type=whole_number(1, 10_000_000), metavar="SECONDS", help="not older than this")
     logs.add_argument("--previous", action="store_true", help="of the container that ran before")
     logs.set_defaults(verb=_logs)
 
@@ -173,6 +177,8 @@ def _counted(event: FleetEvent) -> str:
 
 
 def _logs(options: argparse.Namespace) -> ExitCode:
+    if options.follow and options.json:
+        raise UsageError("--follow has no end, so that it can't be one document", hint="leave out --follow or --json")
     access = open_access(options)
     wish = LogWish(options.tail, options.container, options.since, options.previous, options.follow)
     kind, _, name = options.workload.rpartition("/")

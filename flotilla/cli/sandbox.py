@@ -8,10 +8,13 @@ from typing import Any
 
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import Output
+from flotilla.cli.stack_options import whole_number
 from flotilla.deploy.interface import Setting
 from flotilla.deploy.state import remove_stack
 from flotilla.sandbox.binaries import ensure
 from flotilla.sandbox.fleet import STACK, Sandbox
+
+_MOST_MEMBERS = 50
 
 
 def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
@@ -19,7 +22,12 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     sandbox = verbs.add_parser("sandbox", help="a local fleet of real API servers, no Docker")
     inner = sandbox.add_subparsers(title="verbs", metavar="VERB", required=True)
     up = inner.add_parser("up", parents=[common], help="start it, or repair it")
-    up.add_argument("--members", type=int, default=2, help="how many members (default 2)")
+    up.add_argument(
+        "--members",
+        type=whole_number(0, _MOST_MEMBERS),
+        default=2,
+        help="how many members (default 2)",
+    )
     up.add_argument("--karmada-bin", type=Path, help="folder of Karmada's programs (KARMADA_BIN)")
     up.add_argument("--stand-in", action="store_true", help="run the stand-in for Karmada even where Karmada is found")
     up.set_defaults(verb=_up)
@@ -67,4 +75,6 @@ def _down(options: argparse.Namespace) -> ExitCode:
     was_there = Sandbox(project).down(output.say)
     remove_stack(Setting(project, STACK))
     output.say("the sandbox is gone" if was_there else "there was no sandbox here")
+    if options.json:
+        output.json({"removed": was_there})
     return ExitCode.DONE

@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
+import re
 import sys
+from collections.abc import Callable
+from typing import Any
 
 from flotilla.cli.completion import completed, stack_names
+from flotilla.cli.ending import CommandError, Kind
+from flotilla.cli.exit_codes import ExitCode
 from flotilla.config.fleet import Fleet
 from flotilla.deploy.access import fleet_of
 from flotilla.deploy.interface import EngineName, Setting
 
+_LONGEST_SECONDS = 10_000_000.0
 DEFAULT_STACK = "sandbox"
+# Pulumi's own rule (pkg/backend: names of stacks), so that a name can't lead out of the folder of stack files.
+_STACK_NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 
 
 def stack_options() -> argparse.ArgumentParser:
     """Return the option that names the stack."""
     parser = argparse.ArgumentParser(add_help=False)
     stack = parser.add_argument(
-        "-s", "--stack", default=os.environ.get("FLOTILLA_STACK", DEFAULT_STACK), help="the stack (FLOTILLA_STACK)"
+        "-s",
+        "--stack",
+        type=_stack_name,
+        default=os.environ.get("FLOTILLA_STACK", DEFAULT_STACK),
+        help="the stack (FLOTILLA_STACK)",
     )
     completed(stack, stack_names)
     return parser
@@ -29,12 +42,64 @@ def engine_options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument(
         "--engine",
-        type=EngineName,
+        type=_engine_name,
         choices=list(EngineName),
-        default=EngineName(os.environ.get("FLOTILLA_ENGINE", "auto")),
+        default=os.environ.get("FLOTILLA_ENGINE") or "auto",
         help="pulumi (the installed CLI), embedded, or auto (default)",
     )
     return parser
+
+
+def _stack_name(text: str) -> str:
+    """Read a stack's name, from --stack or FLOTILLA_STACK.
+
+    Raises:
+        ArgumentTypeError: no stack can be called so.
+    """
+    if not _STACK_NAME.fullmatch(text) or not text.strip("."):
+        raise argparse.ArgumentTypeError(
+            f"{text[:60]!r} is no stack's name (also FLOTILLA_STACK): letters, digits, '_', '.', '-'"
+        )
+    return text
+
+
+def _engine_name(text: str) -> EngineName:
+    """Read an engine, from --engine or FLOTILLA_ENGINE.
+
+    Raises:
+        ArgumentTypeError: there is none of that name.
+    """
+    try:
+        return EngineName(text)
+    except ValueError:
+        known = ", ".join(EngineName)
+        raise argparse.ArgumentTypeError(f"{text[:60]!r} is no engine (also FLOTILLA_ENGINE): use {known}") from None
+
+
+def seconds(text: str) -> float:
+    """Read a number of seconds.
+
+    Raises:
+        ArgumentTypeError: it isn't a number above zero, or none that a clock knows.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value <= _LONGEST_SECONDS:
+        raise argparse.ArgumentTypeError(f"{text[:60]!r}: give seconds above zero")
+    return value
+
+
+def whole_number(least: int, most: int) -> Callable[[str], int]:
+    """Return how a whole number within bounds is read; what is none is an ArgumentTypeError."""
+
+    def read(text: str) -> int:
+        if not re.fullmatch(r"-?\d{1,18}", text) or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"{text[:60]!r}: give a whole number from {least} to {most}")
+        return int(text)
+
+    return read
 
 
 def load_fleet(options: argparse.Namespace, *, files: bool = True) -> Fleet:
@@ -47,11 +112,29 @@ def setting_of(options: argparse.Namespace) -> Setting:
     return Setting(options.project.resolve(), options.stack)
 
 
-def agreed(options: argparse.Namespace, what: str) -> bool:
-    """Ask, where somebody can answer; without a terminal only --yes counts."""
+def confirm(options: argparse.Namespace, what: str, document: dict[str, Any] | None = None) -> None:
+    """Ask, where somebody can answer; without a terminal, and for machines, only --yes counts.
+
+    The question goes to standard error: standard output is for what was asked for.
+
+    Args:
+        options: `yes` and `json`.
+        what: the question, as an infinitive.
+        document: what --json prints where the answer isn't yes, such as the plan.
+
+    Raises:
+        CommandError: nobody can answer, or the answer is no.
+    """
     if options.yes:
-        return True
-    if not sys.stdin.isatty():
-        sys.stderr.write(f"error: to {what} without a terminal, give --yes; nothing was changed\n")
-        return False
-    return input(f"\n{what}? [y/N] ").strip().lower() in ("y", "yes")
+        return
+    if options.json or not sys.stdin.isatty():
+        where = "with --json" if options.json else "without a terminal"
+        raise _not_confirmed(f"to {what} {where}, give --yes; nothing was changed", document)
+    sys.stderr.write(f"\n{what}? [y/N] ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise _not_confirmed("the answer was not yes; nothing was changed", document)
+
+
+def _not_confirmed(text: str, document: dict[str, Any] | None) -> CommandError:
+    return CommandError(text, kind=Kind.NOT_CONFIRMED, code=ExitCode.USAGE, document=document)

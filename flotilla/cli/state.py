@@ -11,7 +11,7 @@ from rich.text import Text
 
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import Output, printer
-from flotilla.cli.stack_options import agreed, stack_options
+from flotilla.cli.stack_options import confirm, stack_options
 from flotilla.deploy.interface import Setting
 from flotilla.deploy.state import Copy, Restoration, facts, locks_of, refuse_live, restoration, restore
 from flotilla.state.backups import time_of
@@ -66,11 +66,13 @@ def _restore(options: argparse.Namespace) -> ExitCode:
     plan = restoration(setting, options.backup)
     if not options.json:
         _print_plan(printer(), plan)
-    wanted = not plan.same and agreed(options, "put this backup in the state's place")
+    wanted = not plan.same
+    document = {"stack": options.stack, **plan.to_json(), "restored": False, "kept": None}
+    if wanted:
+        confirm(options, "put this backup in the state's place", document)
     kept = restore(setting, plan) if wanted else None
     if options.json:
-        document = {"restored": wanted, "kept": str(kept) if kept else None}
-        Output(as_json=True).json({"stack": options.stack, **plan.to_json(), **document})
+        Output(as_json=True).json({**document, "restored": wanted, "kept": str(kept) if kept else None})
     elif wanted:
         console = printer()
         if kept:
@@ -78,7 +80,7 @@ def _restore(options: argparse.Namespace) -> ExitCode:
         console.print(
             f"restored; `flotilla refresh -s {options.stack} --preview-only` shows what the clusters hold otherwise"
         )
-    return ExitCode.DONE if wanted or plan.same else ExitCode.USAGE
+    return ExitCode.DONE
 
 
 def _unlock(options: argparse.Namespace) -> ExitCode:
@@ -90,16 +92,18 @@ def _unlock(options: argparse.Namespace) -> ExitCode:
         _print_locks(console, locks)
     if not options.force:
         refuse_live(setting, locks)
-    wanted = bool(locks) and agreed(options, "break what locks the stack")
-    documents = [lock.to_json() for lock in locks]
+    wanted = bool(locks)
+    document = {"stack": options.stack, "locks": [lock.to_json() for lock in locks], "unlocked": False}
+    if wanted:
+        confirm(options, "break what locks the stack", document)
     if wanted:
         for lock in locks:
             lock.remove()
     if options.json:
-        Output(as_json=True).json({"stack": options.stack, "locks": documents, "unlocked": wanted})
+        Output(as_json=True).json({**document, "unlocked": wanted})
     elif wanted:
         console.print(f"unlocked; the next run of stack {options.stack} looks at what the last one had begun")
-    return ExitCode.DONE if wanted or not locks else ExitCode.USAGE
+    return ExitCode.DONE
 
 
 def _print_copy(console: Console, copy: Copy) -> None:

@@ -14,6 +14,7 @@ from rich.text import Text
 from flotilla.cli.access import access_options, cluster_options, open_access
 from flotilla.cli.completion import completed, workload_names
 from flotilla.cli.exit_codes import ExitCode
+from flotilla.cli.stack_options import seconds
 from flotilla.cli.tables import age, labels_text, print_table, verdict
 from flotilla.cli.views import show, view_options
 from flotilla.observe.access import FleetAccess
@@ -44,7 +45,7 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     )
     completed(workloads.add_argument("name", nargs="*", help="only these workloads"), workload_names)
     workloads.add_argument("-n", "--namespace", default="", help="only this namespace")
-    workloads.add_argument("--timeout", type=float, default=10.0, metavar="SECONDS", help="for asking members why")
+    workloads.add_argument("--timeout", type=seconds, default=10.0, metavar="SECONDS", help="for asking members why")
     workloads.set_defaults(verb=_workloads)
 
 

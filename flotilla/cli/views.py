@@ -13,6 +13,7 @@ from rich.text import Text
 
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import complain, printer, write_document
+from flotilla.cli.stack_options import seconds
 from flotilla.errors import ClusterError
 
 T = TypeVar("T")
@@ -27,7 +28,7 @@ def view_options() -> argparse.ArgumentParser:
     parser.add_argument("--yaml", action="store_true", help="print one YAML document")
     parser.add_argument(
         "--watch",
-        type=_seconds,
+        type=seconds,
         nargs="?",
         const=_INTERVAL,
         metavar="SECONDS",
@@ -86,10 +87,3 @@ def _show_once(
         write_document(document(seen), as_yaml=options.yaml)
     else:
         paint(console, seen)
-
-
-def _seconds(text: str) -> float:
-    value = float(text)
-    if value <= 0:
-        raise argparse.ArgumentTypeError(f"{text}: give seconds above zero")
-    return value

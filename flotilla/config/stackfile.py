@@ -93,6 +93,17 @@ def _line(text: str, *path: str) -> str:
     return f", line {place.line}" if place else ""
 
 
+def manifest_names(path: Path) -> set[str]:
+    """Return the manifest files that a stack file's workloads name, as far as it is well-formed."""
+    workloads = fleet_sections(path).get("workloads")
+    listed = (
+        [entry.get("manifests") for entry in workloads if isinstance(entry, dict)]
+        if isinstance(workloads, list)
+        else []
+    )
+    return {name for names in listed if isinstance(names, list) for name in names if isinstance(name, str)}
+
+
 def placeholders(value: Any) -> Any:
     """Replace Pulumi's `{secure: ciphertext}` by a text, so that an encrypted value counts as given."""
     if isinstance(value, dict):

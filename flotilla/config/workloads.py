@@ -11,6 +11,10 @@ from flotilla.config.members import Labels, TaintEffect
 from flotilla.config.problems import ConfigModel, refuse
 from flotilla.karmada.names import is_dns_label
 
+MOST_REPLICAS = 150_000
+"""Pods of the largest cluster that Kubernetes is tested with (kubernetes.io: considerations for large clusters)."""
+MOST_WEIGHT = 2**31 - 1
+
 
 def _object_name(value: str) -> str:
     if not is_dns_label(value):
@@ -87,7 +91,7 @@ class Placement(ConfigModel):
         default=(), description="Taints of clusters that don't keep the workload away."
     )
     replicas: ReplicaStrategy = Field(default=ReplicaStrategy.DUPLICATED, description="duplicated or divided.")
-    weights: dict[str, Annotated[int, Field(ge=1)]] = Field(
+    weights: dict[str, Annotated[int, Field(ge=1, le=MOST_WEIGHT)]] = Field(
         default_factory=dict, description="Static weight by member, for divided replicas."
     )
 
@@ -190,7 +194,7 @@ class Workload(ConfigModel):
         description="The workload's name before: its policies, and the Deployment of the short form, keep it.",
     )
     image: str | None = Field(default=None, min_length=1, description="Image of the one container.")
-    replicas: int | None = Field(default=None, ge=0, description="Replicas; 1 by default.")
+    replicas: int | None = Field(default=None, ge=0, le=MOST_REPLICAS, description="Replicas; 1 by default.")
     ports: tuple[Annotated[int, Field(ge=1, le=65535)], ...] = Field(default=(), description="Container ports.")
     env: dict[str, str] = Field(default_factory=dict, description="Environment variables; no secrets here.")
     resources: Resources | None = None

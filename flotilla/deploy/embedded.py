@@ -17,9 +17,9 @@ class EmbeddedEngine(EmbeddedStack):
         """Say what `up` would do, and which clusters did not answer."""
         return with_unanswered(super().preview(targets=targets, refresh_first=refresh_first), changing=False)
 
-    def up(self, *, targets: tuple[str, ...] = (), refresh_first: bool = False) -> Result:
+    def up(self, *, targets: tuple[str, ...] = (), refresh_first: bool = False, plan: Result | None = None) -> Result:
         """Make it so; a cluster that did not answer is a failure."""
-        return with_unanswered(super().up(targets=targets, refresh_first=refresh_first), changing=True)
+        return with_unanswered(super().up(targets=targets, refresh_first=refresh_first, plan=plan), changing=True)
 
 
 def embedded_stack(setting: Setting) -> EmbeddedEngine:
@@ -32,4 +32,5 @@ def embedded_stack(setting: Setting) -> EmbeddedEngine:
         listener=setting.listener,
         program=setting.program,
         config_file=setting.config_file,
+        read_only=setting.read_only,
     )

@@ -32,19 +32,21 @@ class Stack(Protocol):
     engine: EngineName
 
     def preview(self, *, targets: tuple[str, ...] = (), refresh_first: bool = False) -> Result:
-        """Say what `up` would do."""
+        """Say what `up` would do; the result's `digest` stands for exactly this plan."""
         ...
 
-    def up(self, *, targets: tuple[str, ...] = (), refresh_first: bool = False) -> Result:
-        """Make it so."""
+    def up(self, *, targets: tuple[str, ...] = (), refresh_first: bool = False, plan: Result | None = None) -> Result:
+        """Make it so; with a plan that was shown nothing but that."""
         ...
 
     def refresh(self, *, preview_only: bool = False) -> Result:
         """Take what the clusters hold into the state, or only say what differs."""
         ...
 
-    def destroy(self, *, targets: tuple[str, ...] = (), preview_only: bool = False) -> Result:
-        """Delete everything, or only say what that is."""
+    def destroy(
+        self, *, targets: tuple[str, ...] = (), preview_only: bool = False, plan: Result | None = None
+    ) -> Result:
+        """Delete everything, or only say what that is; with a plan that was shown nothing but that."""
         ...
 
     def snapshot(self) -> Snapshot:
@@ -63,6 +65,8 @@ class Setting:
     program: Program | None = None
     config_file: Path | None = None
     """Another file than the stack's own: what a change of it would do, before it is made."""
+    read_only: bool = False
+    """Nothing is written anywhere, not even what a first preview makes: the passphrase, the CLI's entry of a stack."""
 
     @property
     def stack_file(self) -> Path:

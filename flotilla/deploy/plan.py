@@ -1,7 +1,8 @@
 """A plan in the fleet's own words: which cluster joins or leaves, what each workload's copy in each cluster becomes.
 
 It is read from the steps alone, of whichever engine: a Rollout step carries the templates, the placement and the
-overrides, old and new; a Cluster step what placements ask about. So the plan shows what will be done, not what a
+overrides, old and new, corrected by the steps of these objects themselves (flotilla.deploy.found); a Cluster step what
+placements ask about. So the plan shows what will be done, not what a
 second look at the configuration would guess.
 """
 
@@ -11,6 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from flotilla.deploy.found import as_found
 from flotilla.deploy.moves import Moved, Side, adds_words, in_one_version, with_moves
 from flotilla.deploy.renames import Renamed, refused_renames, renamed_members
 from flotilla.engine.steps import CHANGING, Op, Result, Step
@@ -117,7 +119,7 @@ def fleet_plan(result: Result) -> FleetPlan:
     """Read a plan from the steps of a preview, or of what was done."""
     # What is independent runs side by side, in an order that nobody chose: a plan has the same one every time.
     ordered = sorted(result.steps, key=lambda step: (step.name, step.urn, step.op))
-    steps = [step for step in ordered if step.op is not Op.REPLACE]
+    steps = as_found([step for step in ordered if step.op is not Op.REPLACE], ROLLOUT_TYPE)
     before = _facts(steps, "old")
     after = _facts(steps, "new")
     renamed = renamed_members([step for step in steps if step.type == CLUSTER_TYPE])

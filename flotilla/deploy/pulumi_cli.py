@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import hmac
+import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from pulumi import automation
 from pulumi.automation import events
 
+from flotilla.config.files import resolve
+from flotilla.config.stackfile import manifest_names, read_stack_file
 from flotilla.deploy.interface import EngineName, Setting, backend_folder, load_project
 from flotilla.deploy.unanswered import with_unanswered
+from flotilla.engine.digest import PURPOSE, differences, plan_digest
 from flotilla.engine.steps import Op, Phase, Result, Step, StepEvent
 from flotilla.errors import EngineError
 from flotilla.kube.secrecy import redacted
 from flotilla.providers.dynamic import BY_ITS_JUDGEMENT, differing
 from flotilla.state.backend import StackFiles
 from flotilla.state.checkpoint import ResourceState, Snapshot, from_export
-from flotilla.state.crypto import passphrase
+from flotilla.state.config import StackConfig
+from flotilla.state.crypto import derived_key, passphrase
 from flotilla.state.diff import Change, ChangeKind, parse_path
 from flotilla.state.stacks import refuse_unknown
 from flotilla.state.urns import DYNAMIC_PREFIX, is_default_provider
@@ -52,10 +59,14 @@ class PulumiStack:
                 config_file=self._config_file,
             ),
         )
-        return with_unanswered(result, changing=False)
+        return self._with_digest(with_unanswered(result, changing=False))
 
-    def up(self, *, targets: tuple[str, ...] = (), refresh_first: bool = False) -> Result:
-        """Make it so."""
+    def up(self, *, targets: tuple[str, ...] = (), refresh_first: bool = False, plan: Result | None = None) -> Result:
+        """Make it so; with a plan that was shown only if a preview right before still has the same digest."""
+        if plan is not None:
+            changed = self._changed_since(plan, self.preview(targets=targets, refresh_first=refresh_first))
+            if changed is not None:
+                return changed
         result = self._run(
             "up",
             lambda stack, on: stack.up(
@@ -74,11 +85,18 @@ class PulumiStack:
             return self._run("refresh", lambda stack, on: stack.preview_refresh(on_event=on))
         return self._run("refresh", lambda stack, on: stack.refresh(on_event=on), report=True)
 
-    def destroy(self, *, targets: tuple[str, ...] = (), preview_only: bool = False) -> Result:
-        """Delete everything, or only say what that is."""
+    def destroy(
+        self, *, targets: tuple[str, ...] = (), preview_only: bool = False, plan: Result | None = None
+    ) -> Result:
+        """Delete everything, or only say what that is; a plan that was shown is compared as by `up`."""
         target = list(targets) or None
         if preview_only:
-            return self._run("destroy", lambda stack, on: stack.preview_destroy(on_event=on, target=target))
+            result = self._run("destroy", lambda stack, on: stack.preview_destroy(on_event=on, target=target))
+            return self._with_digest(result)
+        if plan is not None:
+            changed = self._changed_since(plan, self.destroy(targets=targets, preview_only=True))
+            if changed is not None:
+                return changed
         return self._run("destroy", lambda stack, on: stack.destroy(on_event=on, target=target), report=True)
 
     def snapshot(self) -> Snapshot:
@@ -87,6 +105,37 @@ class PulumiStack:
             return from_export(dict(self._stack().export_stack().deployment or {}))
         except automation.CommandError as error:
             raise EngineError(_last_words("pulumi stack export", error)) from None
+
+    def _with_digest(self, result: Result) -> Result:
+        """Give a plan its digest. The CLI's events hide secrets: what they come from is covered by its content."""
+        setting = self._setting
+        key, secret = self._digest_key()
+        contents = contents_keyed(setting.stack_file, setting.project, key, manifests=secret)
+        result.digest = plan_digest(result, key, more=contents)
+        return result
+
+    def _digest_key(self) -> tuple[bytes, bool]:
+        """Return the digest's key, and whether it is a secret: it is where the stack has a passphrase."""
+        setting = self._setting
+        project = load_project(setting)
+        named = os.environ.get("PULUMI_CONFIG_PASSPHRASE_FILE") or setting.state_folder / "passphrase"
+        has_passphrase = "PULUMI_CONFIG_PASSPHRASE" in os.environ or Path(named).is_file()
+        secret = passphrase(Path(named)) if has_passphrase else ""
+        salt = StackConfig.load(project, setting.stack, setting.config_file).salt
+        purpose = f"{PURPOSE} {project.name}/{setting.stack}"
+        return derived_key(secret, salt if has_passphrase else None, purpose), has_passphrase
+
+    def _changed_since(self, plan: Result, now: Result) -> Result | None:
+        """Return a result that fails where the plan is another one now; nothing was done then."""
+        if now.digest == plan.digest:
+            return None
+        found = differences(plan, now, self._digest_key()[0]) or ["a file that it is made of has other content"]
+        now.steps.clear()
+        now.failures.append(
+            f"the plan is not the one that was shown any more, so nothing was done: {'; '.join(found)}\n"
+            "  hint: `flotilla preview` shows the plan as it is now"
+        )
+        return now
 
     def _run(
         self,
@@ -112,6 +161,8 @@ class PulumiStack:
         setting = self._setting
         project = load_project(setting)
         self._refuse_unknown()
+        if setting.read_only:
+            return self._existing()
         options = automation.LocalWorkspaceOptions(env_vars=cli_environment(setting))
         try:
             if setting.program is not None and not isinstance(setting.program, Path):
@@ -130,6 +181,17 @@ class PulumiStack:
         except automation.CommandError as error:
             raise EngineError(_last_words(f"pulumi stack select {setting.stack}", error)) from None
 
+    def _existing(self) -> automation.Stack:
+        """Return the stack without making anything: no state, no passphrase, no salt in the stack file."""
+        setting = self._setting
+        if _makes_passphrase() and not (setting.state_folder / "passphrase").is_file():
+            raise EngineError(f"stack {setting.stack} does not exist yet", hint="a person runs `flotilla up` first")
+        options = automation.LocalWorkspaceOptions(env_vars=cli_environment(setting))
+        try:
+            return automation.select_stack(stack_name=setting.stack, work_dir=str(setting.project), opts=options)
+        except automation.CommandError as error:
+            raise EngineError(_last_words(f"pulumi stack select {setting.stack}", error)) from None
+
     def _refuse_unknown(self) -> None:
         """Refuse a mistyped name, which the CLI would make a stack of."""
         setting, url = self._setting, self._setting.backend_url()
@@ -139,6 +201,13 @@ class PulumiStack:
             refuse_unknown(files, project, new=bool(setting.program or setting.config_file))
 
 
+def _makes_passphrase() -> bool:
+    """Tell whether the stack's passphrase is the one that is made for it: the user has named none."""
+    return not any(
+        os.environ.get(key) is not None for key in ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")
+    )
+
+
 def cli_environment(setting: Setting) -> dict[str, str]:
     """Return what the CLI needs to find the stack: the backend and the passphrase, made if there is none yet."""
     environment = {"PULUMI_SKIP_UPDATE_CHECK": "true"}
@@ -146,13 +215,27 @@ def cli_environment(setting: Setting) -> dict[str, str]:
     environment["PULUMI_BACKEND_URL"] = url
     if url == f"file://{setting.state_folder}":
         setting.state_folder.mkdir(parents=True, exist_ok=True)
-    if not any(
-        os.environ.get(key) is not None for key in ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")
-    ):
+    if _makes_passphrase():
         file = setting.state_folder / "passphrase"
         passphrase(file)
         environment["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(file)
     return environment
+
+
+def contents_keyed(stack_file: Path, project: Path, key: bytes, *, manifests: bool) -> dict[str, str]:
+    """Return a keyed hash of what a plan is made of, by name: the stack file's values and the manifest files.
+
+    Without a secret key `manifests` has to be false: they may hold a Secret, whose value could be found by trying.
+    Layout, comments and the salt that the CLI adds by itself are no part of a plan.
+    """
+    if not stack_file.exists():
+        return {}
+    document = {k: v for k, v in read_stack_file(stack_file).items() if k != "encryptionsalt"}
+    found = {"stack file": json.dumps(document, sort_keys=True, default=str).encode()}
+    for name in sorted(manifest_names(stack_file)) if manifests else ():
+        with suppress(OSError):
+            found[name] = resolve(name, project).read_bytes()
+    return {name: hmac.digest(key, content, "sha256").hex() for name, content in found.items()}
 
 
 class _Collector:

@@ -192,6 +192,7 @@ class Deployment(Ledger):
 
     def _replaced_later(self, step: Step, old: ResourceState) -> None:
         """Tell of a replacement whose old copy stays until the end of the run, for what still depends on it."""
+        self.refuse_unshown(step)
         with self.lock:
             self.note(step)
             self.removed.add(id(old))

@@ -12,9 +12,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from flotilla.engine.registry import ProviderRegistry, referred
+from flotilla.engine.shown import Shown
 from flotilla.engine.steps import Listener, Phase, Result, Step, StepEvent
 from flotilla.engine.unanswered import Unanswered
-from flotilla.errors import FlotillaError
+from flotilla.errors import EngineError, FlotillaError
 from flotilla.kube.secrecy import redacted
 from flotilla.providers.stacks import ReadStack, no_stacks
 from flotilla.state.checkpoint import Operation, ResourceState, Snapshot, renamed
@@ -55,6 +56,8 @@ class Ledger:
     read_stack: ReadStack = no_stacks
     save: Callable[[], None] = lambda: None
     result: Result = field(default_factory=Result)
+    shown: Shown | None = None
+    """The plan that this run may carry out, and nothing else."""
 
     def __post_init__(self) -> None:
         """Sort the base state into what may be matched and what waits to be deleted."""
@@ -128,12 +131,23 @@ class Ledger:
                 self.result.steps.append(step)
         return told
 
+    def refuse_unshown(self, step: Step) -> None:
+        """Fail where a step isn't one of the plan that was shown, before anything of it is done.
+
+        Not to be called under the lock: a failure waits until the state is written.
+        """
+        objection = self.shown.objection(step) if self.shown is not None else ""
+        if objection:
+            self.fail(step, EngineError(objection))
+            raise Refused(step.urn)
+
     def run(self, step: Step, pending: Operation | None, action: Callable[[], None]) -> None:
         """Carry out a step: say so, note it in the state as begun, do it, say how it went.
 
         Raises:
             Refused: it failed or was not begun; the reason is in the result.
         """
+        self.refuse_unshown(step)
         started = time.monotonic()
         tell = self.listener if self.note(step) else lambda _: None
         tell(StepEvent(Phase.BEGIN, step))

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from flotilla.engine.deployment import Deployment
+from flotilla.engine.digest import PURPOSE, plan_digest
 from flotilla.engine.interrupts import INTERRUPTED, Interrupts, abortable, interruptible
 from flotilla.engine.ledger import PARALLEL, Options, Refused
 from flotilla.engine.program import Program, importable, run_program
 from flotilla.engine.recovery import settle
 from flotilla.engine.refresh import refresh
 from flotilla.engine.removal import delete_all, delete_unregistered
+from flotilla.engine.shown import Shown
 from flotilla.engine.steps import Listener, Result
 from flotilla.errors import EngineError
 from flotilla.state.backend import OpenStack, StackFiles, open_stack
 from flotilla.state.checkpoint import Encoder, Snapshot, without
 from flotilla.state.config import Project, StackConfig
-from flotilla.state.crypto import PassphraseCrypter, passphrase
+from flotilla.state.crypto import PassphraseCrypter, derived_key, passphrase
 from flotilla.state.stacks import refuse_unknown
 from flotilla.state.urns import STACK_TYPE
 from flotilla.state.values import Properties
 from flotilla.state.writer import StateWriter
+
+_PASSPHRASES = ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")
 
 Tell = Callable[[str], None]
 
@@ -47,6 +54,8 @@ class EmbeddedStack:
     config_file: Path | None = None
     """Another file than the stack's own, as the CLI's --config-file."""
     parallel: int = PARALLEL
+    read_only: bool = False
+    """No passphrase is made where there is none: until the first `up` this process takes one of its own."""
 
     @property
     def files(self) -> StackFiles:
@@ -66,16 +75,16 @@ class EmbeddedStack:
             deployment.close()
             if not opened.exists and self.files.copies():
                 deployment.result.messages.append(f"warning: {self._lost()}")
-            return deployment.result
+            return self._with_digest(deployment.result, opened, config)
 
-    def up(self, *, targets: tuple[str, ...] = (), refresh_first: bool = False) -> Result:
-        """Make it so."""
+    def up(self, *, targets: tuple[str, ...] = (), refresh_first: bool = False, plan: Result | None = None) -> Result:
+        """Make it so; with a plan that was shown nothing else is done: a step that it does not have fails."""
 
         def action(deployment: Deployment, opened: OpenStack, config: StackConfig) -> None:
             if self._run_program(deployment, config, opened) and not deployment.ending.is_set():
                 delete_unregistered(deployment)
 
-        return self._change("update", action, targets, refresh_first=refresh_first)
+        return self._change("update", action, targets, refresh_first=refresh_first, plan=plan)
 
     def refresh(self, *, preview_only: bool = False) -> Result:
         """Take what the clusters hold into the state, or only say what differs."""
@@ -91,8 +100,10 @@ class EmbeddedStack:
 
         return self._change("refresh", action, ())
 
-    def destroy(self, *, targets: tuple[str, ...] = (), preview_only: bool = False) -> Result:
-        """Delete everything that the state has, or only say what that is."""
+    def destroy(
+        self, *, targets: tuple[str, ...] = (), preview_only: bool = False, plan: Result | None = None
+    ) -> Result:
+        """Delete everything that the state has, or only say what that is; with a plan that was shown nothing else."""
 
         def action(deployment: Deployment, _opened: OpenStack, _config: StackConfig) -> None:
             standing = [r for r in deployment.base.resources if not r.delete]
@@ -108,8 +119,8 @@ class EmbeddedStack:
                 deployment = self._deployment(self._settled(opened.snapshot), config, targets, dry_run=True)
                 action(deployment, opened, config)
                 deployment.close()
-                return deployment.result
-        return self._change("destroy", action, targets)
+                return self._with_digest(deployment.result, opened, config)
+        return self._change("destroy", action, targets, plan=plan)
 
     def snapshot(self) -> Snapshot:
         """Return the state as it is.
@@ -147,13 +158,30 @@ class EmbeddedStack:
 
     # -- parts ------------------------------------------------------------------------------------
 
+    def _passphrase(self, salted: str = "") -> str:
+        file = self.backend / "passphrase"
+        named = any(os.environ.get(key) is not None for key in _PASSPHRASES)
+        if self.read_only and not named and not file.exists() and not salted and not self.files.exists():
+            return _own_passphrase()
+        return passphrase(file, salted=salted)
+
     def _open(self) -> tuple[OpenStack, StackConfig]:
         """Read the stack's state and configuration; one that has neither is not a stack, but a mistyped name."""
         refuse_unknown(self.files, self.project, new=bool(self.program or self.config_file))
         config = StackConfig.load(self.project, self.name, self.config_file)
         salted = str(self.config_file or self.project.stack_file(self.name)) if config.salt else ""
-        secret = passphrase(self.backend / "passphrase", salted=salted)
+        secret = self._passphrase(salted)
         return open_stack(self.files, secret, config.salt), config
+
+    def _with_digest(self, result: Result, opened: OpenStack, config: StackConfig) -> Result:
+        """Give a plan its digest, keyed by what the stack's secrets are under.
+
+        A stack that has no salt yet gets a random one at its first write: until then the key is of the passphrase.
+        """
+        salt = opened.crypter.state if opened.salted or config.salt else None
+        secret = self._passphrase()
+        result.digest = plan_digest(result, derived_key(secret, salt, f"{PURPOSE} {self.files.qualified}"))
+        return result
 
     def _nothing(self) -> Result:
         """Say that there is nothing to look at, or to delete; not where the state is lost and its backups are there."""
@@ -188,7 +216,7 @@ class EmbeddedStack:
     def _outputs_of(self, full: str) -> Properties:
         """Return the outputs of another stack of the same backend, by `organization/project/stack`."""
         *_, project, stack = f"{self.project.name}/{full}".split("/")
-        opened = open_stack(StackFiles(self.backend, project, stack), passphrase(self.backend / "passphrase"), None)
+        opened = open_stack(StackFiles(self.backend, project, stack), self._passphrase(), None)
         root = next((r for r in opened.snapshot.resources if r.type == STACK_TYPE), None)
         if root is None:
             raise EngineError(f"stack {full} has nothing deployed", hint=f"run `up` for stack {stack} first")
@@ -199,7 +227,7 @@ class EmbeddedStack:
         crypter = opened.crypter
         if config.salt not in (None, crypter.state):
             # The CLI gives a stack file a salt of its own when it encrypts the first secret there.
-            crypter = PassphraseCrypter(passphrase(self.backend / "passphrase"), config.salt)
+            crypter = PassphraseCrypter(self._passphrase(), config.salt)
         values, secret_keys = config.decrypted(crypter)
         return run_program(self.program or self.project.folder, deployment, values, secret_keys)
 
@@ -210,6 +238,7 @@ class EmbeddedStack:
         targets: tuple[str, ...],
         *,
         refresh_first: bool = False,
+        plan: Result | None = None,
     ) -> Result:
         """Run something that changes the state, under the lock, with history and backup."""
         started = time.time()
@@ -223,6 +252,7 @@ class EmbeddedStack:
                 snapshot = self._refreshed(snapshot).snapshot()
             interrupts.refuse_if_asked()
             deployment = self._deployment(snapshot, config, targets, dry_run=False)
+            deployment.shown = Shown(plan) if plan is not None else None
             encoder = Encoder(opened.crypter, self.files.qualified)
             writer = StateWriter(self.files, encoder, deployment.snapshot, on_error=deployment.ending.set)
             # Once before anything is changed: a disk that is full, or a folder that is read-only, is said now.
@@ -261,3 +291,9 @@ class EmbeddedStack:
                 writer.close()
             except EngineError as error:
                 deployment.result.failures.append(f"{error.message}; the next run looks for what this one had begun")
+
+
+@cache
+def _own_passphrase() -> str:
+    """Return a passphrase that nobody knows, the same for as long as this process lives."""
+    return secrets.token_urlsafe(24)

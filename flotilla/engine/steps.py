@@ -100,6 +100,8 @@ class Result:
     messages: list[str] = field(default_factory=list)
     unknown: dict[str, str] = field(default_factory=dict)
     """Clusters that did not answer, with the reason: nothing is said about what is in them."""
+    digest: str = ""
+    """Stands for exactly this plan (flotilla.engine.digest); empty for what was done."""
 
     @property
     def changes(self) -> list[Step]:

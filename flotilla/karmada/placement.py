@@ -175,9 +175,14 @@ def divide(replicas: int, weights: dict[str, int]) -> dict[str, int]:
 
 
 def _webster(replicas: int, order: list[str], weights: dict[str, int]) -> dict[str, int]:
-    assigned = dict.fromkeys(order, 0)
+    if not order:
+        return {}
+    # All replicas but at most one a cluster are certain from the sums alone: those whose priority is above the bound
+    # W / (2R - n). So a million of them take no longer than ten.
+    total, bound = sum(weights[name] for name in order), 2 * replicas - len(order)
+    assigned = {name: max(0, ((weights[name] * bound - 1) // total + 1) // 2) for name in order}
     rank = {name: place for place, name in enumerate(order)}
-    for _ in range(replicas if order else 0):
+    for _ in range(replicas - sum(assigned.values())):
         chosen = min(order, key=lambda name: (-weights[name] / (2 * assigned[name] + 1), assigned[name], rank[name]))
         assigned[chosen] += 1
     return assigned

@@ -54,7 +54,12 @@ def replicas_of(template: Object) -> int | None:
     if field is None:
         return None
     value = (template.get("spec") or {}).get(field)
-    return 1 if value is None else int(value)
+    if value is None:
+        return 1
+    if isinstance(value, bool) or not isinstance(value, int):
+        name = template["metadata"]["name"]
+        raise ValueError(f"{template['kind']} {name}: spec.{field} is not a whole number")  # noqa: TRY004 - bad input
+    return value
 
 
 def shares(template: Object, clusters: list[str], scheduling: Object) -> dict[str, int | None]:
@@ -141,7 +146,13 @@ def _patch(obj: Object, step: Object) -> None:
     """Apply one step of a JSON patch. The library's own text quotes the object, which may be a Secret."""
     try:
         jsonpatch.apply_patch(obj, [step], in_place=True)
-    except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, TypeError) as error:
+    except (
+        jsonpatch.JsonPatchException,
+        jsonpatch.JsonPointerException,
+        TypeError,
+        ValueError,
+        AttributeError,
+    ) as error:
         tested = isinstance(error, jsonpatch.JsonPatchTestFailed)
         why = "the value there is another" if tested else "the object has no such place"
         which = f"{obj['kind']} {obj['metadata']['name']}: {step['op']} {step['path']}"

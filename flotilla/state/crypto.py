@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import hmac
 import os
 import secrets
 import tempfile
@@ -83,6 +85,18 @@ def _key(passphrase: str, salt: bytes) -> bytes:
     """Derive the key, once a process: a million rounds take a third of a second, by design."""
     derivation = PBKDF2HMAC(algorithm=hashes.SHA256(), length=_KEY_BYTES, salt=salt, iterations=_ITERATIONS)
     return derivation.derive(passphrase.encode())
+
+
+def derived_key(passphrase: str, state: str | None, purpose: str) -> bytes:
+    """Return a key for one purpose, 32 bytes: whoever has it knows nothing of the passphrase or of other keys.
+
+    Args:
+        passphrase: the stack's.
+        state: the salt with its probe, as the state has it; without one the purpose is the salt.
+        purpose: what the key is for, and of which stack.
+    """
+    salt = base64.b64decode(state.split(":")[1]) if state else hashlib.sha256(purpose.encode()).digest()[:_SALT_BYTES]
+    return hmac.digest(_key(passphrase, salt), purpose.encode(), "sha256")
 
 
 def passphrase(default_file: Path, *, salted: str = "") -> str:

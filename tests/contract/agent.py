@@ -19,6 +19,7 @@ from mcp.client.streamable_http import streamable_http_client
 from flotilla.agent import Toolbox, Workplace
 from flotilla.agent.bounds import MOST_CHARACTERS
 from flotilla.agent.tool import Refused
+from flotilla.cli.main import main
 from flotilla.deploy.interface import EngineName
 from flotilla.kube.objects import ObjectRef
 from tests.conftest import REPOSITORY
@@ -262,6 +263,89 @@ def test_secrets_never_appear(kept):
     for secret in ("sesame-42", "sesame-43", "b3Blbi1zZXNhbWU", token, "PRIVATE KEY"):
         assert secret not in everything, [text[:3000] for text in told if secret in text]
     assert "manifest files" in told[-1]
+
+
+PLAIN = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: default}
+spec:
+  replicas: 1
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: "nginx:1.27"}]}
+"""
+PRIVILEGED = PLAIN.replace('image: "nginx:1.27"', 'image: "evil:1", securityContext: {privileged: true}')
+WEB = ObjectRef("apps/v1", "Deployment", "web", "default")
+
+
+def test_a_manifest_that_is_swapped_after_its_preview_is_not_applied(kept, monkeypatch):
+    """What is created is part of what was shown, down to the last field of a manifest file."""
+    manifest = kept.project / "web.yaml"
+    manifest.write_text(PLAIN)
+    web = {"name": "web", "manifests": ["web.yaml"], "placement": {"clusters": ["member1"]}}
+    kept.write(members("member1"), [web])
+    toolbox = Toolbox(Workplace(kept.project, "sandbox", EngineName.EMBEDDED, allow_changes=True))
+    shown = toolbox.call("preview_change", {})["digest"]
+    assert toolbox.call("preview_change", {})["digest"] == shown
+    manifest.write_text(PRIVILEGED)
+    assert toolbox.call("preview_change", {})["digest"] != shown
+    with pytest.raises(Refused, match="not of this plan"):
+        toolbox.call("apply", {"digest": shown})
+    assert kept.connection("karmada").find(WEB) is None
+
+    # Swapped while `apply` is under way, after its own look: the run refuses what that look didn't have.
+    manifest.write_text(PLAIN)
+    from flotilla.agent import changing
+
+    plan = changing.planned
+
+    def swapping(*arguments):
+        found = plan(*arguments)
+        manifest.write_text(PRIVILEGED)
+        return found
+
+    monkeypatch.setattr(changing, "planned", swapping)
+    done = toolbox.call("apply", {"digest": shown})
+    assert (done["complete"], done["as_previewed"]) == (False, False)
+    assert any("not what was shown" in failure for failure in done["failures"]), done["failures"]
+    assert kept.connection("karmada").find(WEB) is None
+    monkeypatch.undo()
+
+    manifest.write_text(PLAIN)
+    again = toolbox.call("preview_change", {})
+    assert toolbox.call("apply", {"digest": again["digest"]})["complete"]
+    assert kept.connection("karmada").get(WEB)["spec"]["template"]["spec"]["containers"][0]["image"] == "nginx:1.27"
+
+
+def test_up_does_the_plan_of_its_digest_and_says_what_members_feel_after_a_refresh(web, capsys):
+    """Scaled in the control plane by somebody: what comes back, member by member, and only with the digest of that."""
+    divided = {"clusters": ["member1", "member2"], "replicas": "divided", "weights": {"member1": 2, "member2": 1}}
+    common = ["-C", str(web.project), "--engine", "embedded", "--refresh", "--json"]
+    web.write(members("member1", "member2", labels={"tier": "web"}), [{**NGINX, "replicas": 7, "placement": divided}])
+
+    def preview():
+        capsys.readouterr()
+        assert main(["preview", *common]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    first = preview()["digest"]
+    assert main(["up", *common, "--plan", first]) == 0
+    ref = ObjectRef("apps/v1", "Deployment", "nginx", "default")
+    web.connection("karmada").patch(ref, {"spec": {"replicas": 3}}, query={"fieldManager": "somebody"})
+    plan = preview()
+    (workload,) = plan["workloads"]
+    told = {copy["name"]: (copy["verb"], copy["details"]) for copy in workload["clusters"]}
+    assert told == {"member1": ("changes", ["replicas 2 → 5"]), "member2": ("changes", ["replicas 1 → 2"])}
+    capsys.readouterr()
+    assert main(["up", *common, "--plan", first]) == 1
+    refused = json.loads(capsys.readouterr().out)
+    assert refused["error"]["kind"] == "plan-changed"
+    assert web.connection("karmada").get(ref)["spec"]["replicas"] == 3
+    assert main(["up", *common, "--plan", plan["digest"]]) == 0
+    assert json.loads(capsys.readouterr().out)["failures"] == []
+    assert web.connection("karmada").get(ref)["spec"]["replicas"] == 7
 
 
 def guide(first_line):

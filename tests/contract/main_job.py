@@ -47,13 +47,16 @@ def run(fleet, capsys, monkeypatch):
     for key in ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
         monkeypatch.delenv(key, raising=False)
 
-    def run(verb, *options, expect=0, last=False):
+    def run(verb, *options, expect=0):
         engine = [] if verb == "status" else ["--engine", "embedded"]
         code = main([verb, "-C", str(fleet.project), "--json", *engine, *options])
         captured = capsys.readouterr()
         assert code == expect, captured.err or captured.out[-2000:]
-        printed = captured.out[captured.out.rindex("\n{") + 1 :] if last else captured.out
-        return json.loads(printed) if printed else {"error": captured.err}
+        document = json.loads(captured.out)
+        if "error" in document:
+            assert document["exitCode"] == code
+            document["error"] = document["error"]["message"]
+        return document
 
     run.write = fleet.write
     yield run

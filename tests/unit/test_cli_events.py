@@ -2,8 +2,9 @@
 
 from pulumi.automation.events import StepEventMetadata
 
-from flotilla.deploy.pulumi_cli import step_of
-from flotilla.engine.steps import Op
+from flotilla.deploy.interface import Setting
+from flotilla.deploy.pulumi_cli import PulumiStack, contents_keyed, step_of
+from flotilla.engine.steps import Op, Result
 from flotilla.providers.dynamic import BY_ITS_JUDGEMENT
 from flotilla.state.values import UNKNOWN, UNKNOWN_TEXT, Secret
 
@@ -41,3 +42,49 @@ def test_an_objects_changes_come_with_their_paths():
     detailed = {"spec.replicas": {"diffKind": "update", "inputDiff": True}}
     step = told("update", {"spec": {"replicas": 2}}, {"spec": {"replicas": 3}}, "kubernetes:x", detailedDiff=detailed)
     assert paths(step) == [("spec.replicas", 2, 3, False)]
+
+
+def test_what_the_events_hide_is_covered_by_the_files_content(tmp_path):
+    """The CLI's events show every secret as the same text: a manifest with another one is another plan all the same."""
+    (tmp_path / "secret.yaml").write_text("kind: Secret\nstringData: {key: hunter2}\n")
+    file = tmp_path / "Pulumi.dev.yaml"
+    file.write_text("config:\n  flotilla:workloads: [{name: door, manifests: [secret.yaml]}]\n")
+
+    def contents(*, manifests=True, key=b"k"):
+        return contents_keyed(file, tmp_path, key, manifests=manifests)
+
+    first = contents()
+    assert "hunter2" not in str(first)
+    assert set(first) == {"stack file", "secret.yaml"}
+    file.write_text("encryptionsalt: v1:x\n" + file.read_text() + "# a comment\n")
+    assert contents() == first, "the salt that the CLI adds, and layout, are no part of a plan"
+    (tmp_path / "secret.yaml").write_text("kind: Secret\nstringData: {key: hunter3}\n")
+    assert contents()["secret.yaml"] != first["secret.yaml"]
+    assert contents(key=b"x")["stack file"] != first["stack file"]
+    assert set(contents(manifests=False)) == {"stack file"}, "without a key nothing may be found by trying values out"
+
+
+def test_with_the_cli_a_plan_that_is_another_one_now_is_not_carried_out(tmp_path, monkeypatch):
+    (tmp_path / "Pulumi.yaml").write_text("name: p\nruntime: python\n")
+    stack = PulumiStack(Setting(tmp_path, "s"))
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "unit")
+    seen, done = [told("update", {"a": 1}, {"a": 2})], []
+
+    def run(doing, _action, *, report=False):
+        done.append(doing)
+        return Result(list(seen))
+
+    monkeypatch.setattr(stack, "_run", run)
+    plan = stack.preview()
+    assert stack.preview().digest == plan.digest != ""
+    assert stack.up(plan=plan).failures == []
+    assert done == ["preview", "preview", "preview", "up"]
+    seen[:] = [told("update", {"a": 1}, {"a": 3})]
+    refused = stack.up(plan=plan)
+    assert done[-1] == "preview", "the run was not begun"
+    assert (refused.steps, len(refused.failures)) == ([], 1)
+    assert "update one has other values" in refused.failures[0]
+    going = stack.destroy(preview_only=True)
+    seen.append(told("delete", {"a": 1}, {"a": 1}, "kubernetes:x"))
+    assert "delete one is new" in stack.destroy(plan=going).failures[0]
+    assert done[-1] == "destroy"

@@ -243,7 +243,7 @@ def test_unlock_of_what_is_not_locked_is_done(up, state):
 def test_a_backend_of_another_kind_is_refused_with_the_clis_own_commands(folder, state, monkeypatch, verb):
     monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://bucket")
     code, document, said = state(verb)
-    assert (code, document) == (1, None)
+    assert (code, document["error"]["kind"]) == (1, "failed")
     assert "s3://bucket" in said
     assert "pulumi stack export" in said
 

@@ -1,0 +1,107 @@
+"""A stack file that an agent proposes, checked without touching anything but the files of the project that it names."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from flotilla.agent.reading import Unreadable, check_manifests, check_named, named_files, read_yaml
+from flotilla.config.declare import rendered
+from flotilla.config.files import check_files
+from flotilla.config.fleet import Fleet
+from flotilla.config.load import load_stack_file, parse_fleet
+from flotilla.config.problems import ConfigError, Problem
+from flotilla.config.stackfile import PROJECT, placeholders
+from flotilla.errors import FlotillaError
+
+_ORIGIN = "the proposal"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+
+
+def proposed_fleet(text: str, stack_file: Path, project: Path) -> Fleet:
+    """Return the fleet of a proposed stack file.
+
+    Kubeconfigs are not opened: which contexts and certificates they have is not an agent's to know.
+
+    Args:
+        text: the whole file as YAML.
+        stack_file: the stack's own file; paths that it names may stay.
+        project: the project's folder.
+
+    Raises:
+        ConfigError: with all problems; none says anything of files outside of the project.
+    """
+    sections = _sections(text)
+    fleet = parse_fleet(placeholders(sections), base=project, origin=_ORIGIN, files=False)
+    problems = check_named(fleet, _own(stack_file), project)
+    if not problems:
+        problems = check_manifests(fleet, project)
+    if not problems:
+        problems = check_files(None, [], list(enumerate(fleet.workloads)), project)
+    if not problems:
+        problems = _rendered(fleet, project)
+    if problems:
+        raise ConfigError(problems, origin=_ORIGIN)
+    return fleet
+
+
+def _sections(text: str) -> dict[str, Any]:
+    """Return a proposal's sections by their names.
+
+    Raises:
+        ConfigError: it is no stack file, or one beyond the bounds.
+    """
+    try:
+        documents = read_yaml(text)
+    except Unreadable as error:
+        raise ConfigError([Problem("the text", str(error), "no plan could be made of it")], origin=_ORIGIN) from None
+    document = documents[0] if len(documents) == 1 else None
+    config = document.get("config") if isinstance(document, dict) else None
+    if not isinstance(config, dict):
+        problem = Problem(
+            "config", "must be a mapping", "there is no fleet", f"begin with `config:` and `{PROJECT}:...`"
+        )
+        raise ConfigError([problem], origin=_ORIGIN)
+    prefix = f"{PROJECT}:"
+    sections = {str(key).removeprefix(prefix): value for key, value in config.items() if str(key).startswith(prefix)}
+    problems = [
+        Problem(where, "must be a stack's name: letters, digits, '.', '_', '-'", "no stack could be found by it")
+        for where, name in _stack_names(sections, "")
+        if not _NAME.fullmatch(name)
+    ]
+    if problems:
+        raise ConfigError(problems, origin=_ORIGIN)
+    return sections
+
+
+def _stack_names(value: Any, path: str) -> list[tuple[str, str]]:
+    """Return the names of other stacks: they become parts of paths."""
+    found = []
+    if isinstance(value, dict):
+        for key, entry in value.items():
+            where = f"{path}.{key}".lstrip(".")
+            if key in ("stack", "membersFrom") and isinstance(entry, str):
+                found.append((where, entry))
+            found += _stack_names(entry, where)
+    elif isinstance(value, list):
+        for index, entry in enumerate(value):
+            found += _stack_names(entry, f"{path}[{index}]")
+    return found
+
+
+def _own(stack_file: Path) -> set[tuple[str, str]]:
+    """Return kind and path of every file that the stack's own file names."""
+    try:
+        return {(kind, name) for _, kind, name in named_files(load_stack_file(stack_file, files=False))}
+    except FlotillaError:
+        return set()
+
+
+def _rendered(fleet: Fleet, project: Path) -> list[Problem]:
+    """Look whether the overrides fit what they change."""
+    try:
+        rendered(fleet, project)
+    except ValueError as error:
+        return [Problem("workloads", str(error), "Karmada would refuse it", "correct the override's patch")]
+    return []

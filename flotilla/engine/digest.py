@@ -1,0 +1,151 @@
+"""One digest for a whole plan: whoever was shown it and whoever carries it out can tell whether it is the same.
+
+It covers, of every step: operation, URN, type, the provider's URN, every checked input of the new state, options that
+decide about deletion, the identity of what is there now (ID and UID), and every change with its old value. It is keyed
+(HMAC-SHA256), so that the value of a secret can't be found by trying values out. What differs between two previews of
+the same thing is left out: random names, IDs of providers, the pickled code of dynamic providers.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from flotilla.engine.steps import CHANGING, Op, Result, Step
+from flotilla.state.checkpoint import ResourceState
+from flotilla.state.diff import Change
+from flotilla.state.urns import name_of
+from flotilla.state.values import UNKNOWN, Secret
+
+PURPOSE = "flotilla plan digest"
+"""What the key is derived for."""
+_CHARACTERS = 32
+_NAMED_BY_PROVIDER = (Op.CREATE, Op.CREATE_REPLACEMENT)
+_RANDOM = re.compile(r"-[0-9a-f]{8}$")
+_PICKLE = "__provider"
+# Notes that the program adds about this very run (which cluster did not answer): no part of what is declared.
+_NOTES = {"ClusterIdentity": "unanswered"}
+
+
+def plan_digest(result: Result, key: bytes, *, more: dict[str, str] | None = None) -> str:
+    """Return the digest of a plan: 32 hexadecimal characters, the same in whatever order the steps came.
+
+    Args:
+        result: a preview's.
+        key: the stack's, by `flotilla.state.crypto.derived_key` for `PURPOSE`.
+        more: what the steps don't show and the digest has to cover all the same, by name.
+    """
+    names = random_names(result.steps)
+    steps = sorted(_keyed(_facts(step, names), key) for step in result.steps)
+    return _keyed([steps, sorted(result.unknown), more or {}], key)[:_CHARACTERS]
+
+
+def differences(shown: Result, now: Result, key: bytes) -> list[str]:
+    """Return in which steps two plans differ, a line each: added, no longer there, or another."""
+    olds, news = _by_resource(shown, key), _by_resource(now, key)
+    lines = [f"{op} {name_of(urn)} is new" for op, urn in sorted(set(news) - set(olds)) if _counts(op)]
+    lines += [f"{op} {name_of(urn)} is no longer there" for op, urn in sorted(set(olds) - set(news)) if _counts(op)]
+    lines += [
+        f"{op} {name_of(urn)} has other values"
+        for op, urn in sorted(set(olds) & set(news))
+        if olds[op, urn] != news[op, urn]
+    ]
+    return lines
+
+
+def _by_resource(result: Result, key: bytes) -> dict[tuple[str, str], str]:
+    names = random_names(result.steps)
+    return {(str(step.op), step.urn): _keyed(_facts(step, names), key) for step in result.steps}
+
+
+def _counts(op: str) -> bool:
+    return Op(op) in CHANGING
+
+
+def _keyed(facts: Any, key: bytes) -> str:
+    text = json.dumps(facts, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)
+    return hmac.digest(key, text.encode("utf-8", "surrogatepass"), "sha256").hex()
+
+
+def _facts(step: Step, names: dict[str, str]) -> list[Any]:
+    old, new = step.old, step.new
+    return [
+        str(step.op),
+        step.urn,
+        step.type,
+        step.provider.rpartition("::")[0],
+        None if new is None else [_plain(declared_inputs(new), names), new.protect, new.retain_on_delete],
+        None if old is None else identity(old),
+        [
+            [change.text, str(change.kind), change.replaces, _plain(change.old, names), _plain(change.new, names)]
+            for change in step.changes
+            if is_declared(step, change)
+        ],
+        step.detail,
+    ]
+
+
+def identity(state: ResourceState) -> list[str]:
+    """Return which one a resource is: its ID, and for an object the UID that its API server gave it."""
+    metadata = state.outputs.get("metadata")
+    uid = metadata.get("uid") if isinstance(metadata, dict) else None
+    return [state.id, uid if isinstance(uid, str) else ""]
+
+
+def declared_inputs(state: ResourceState) -> dict[str, Any]:
+    """Return the inputs that say what is declared: without code, and without notes about this run."""
+    return {key: value for key, value in state.inputs.items() if key not in _left_out(state.type)}
+
+
+def is_declared(step: Step, change: Change) -> bool:
+    """Tell whether a change is one of what is declared."""
+    return not change.path or change.path[0] not in _left_out(step.type)
+
+
+def _left_out(type_: str) -> set[str]:
+    return {_PICKLE, *(key for noting, key in _NOTES.items() if type_.endswith(f":{noting}"))}
+
+
+def unanswered(state: ResourceState) -> bool:
+    """Tell whether a resource notes that its cluster did not answer: which one it is, is not known then."""
+    return any(state.type.endswith(f":{type_}") and bool(state.inputs.get(key)) for type_, key in _NOTES.items())
+
+
+def random_names(steps: Iterable[Step]) -> dict[str, str]:
+    """Return what stands for names that providers make up: their random part differs in every preview."""
+    found = {}
+    for step in steps:
+        name = made_up_name(step)
+        if name:
+            found[name] = _RANDOM.sub("-[random]", name)
+    return found
+
+
+def made_up_name(step: Step) -> str:
+    """Return the name that a provider made up for what a step creates; empty where the program gave it one."""
+    if step.op not in _NAMED_BY_PROVIDER or step.new is None:
+        return ""
+    metadata = step.new.inputs.get("metadata")
+    for value in (metadata.get("name") if isinstance(metadata, dict) else None, step.new.inputs.get("name")):
+        if isinstance(value, str) and _RANDOM.search(value) and _RANDOM.sub("", value) == step.name:
+            return value
+    return ""
+
+
+def _plain(value: Any, names: dict[str, str]) -> Any:
+    """Return a value as JSON: unknowns as a mark of their own, secrets by their content, absent entries left out."""
+    if isinstance(value, Secret):
+        return _plain(value.value, names)
+    if value is UNKNOWN:
+        return {"[unknown]": True}
+    if isinstance(value, dict):
+        return {str(key): _plain(entry, names) for key, entry in value.items() if entry is not None}
+    if isinstance(value, list | tuple):
+        return [_plain(entry, names) for entry in value]
+    if isinstance(value, str):
+        for name, stands in names.items():
+            value = value.replace(name, stands)
+    return value

@@ -1,0 +1,250 @@
+"""What a proposal of an agent may name, hold and cost; and what a read-only agent leaves untouched."""
+
+import json
+import os
+import shutil
+import time
+from contextlib import suppress
+
+import pytest
+import yaml
+
+from flotilla.agent import Toolbox, Workplace, reading
+from flotilla.agent.tool import Answer, Arguments, Refused, Tool
+from flotilla.deploy.interface import EngineName
+from flotilla.errors import FlotillaError
+from tests.conftest import REPOSITORY
+
+SECRET = "open-sesame-42"
+DEPLOYMENT = {
+    "apiVersion": "apps/v1",
+    "kind": "Deployment",
+    "metadata": {"name": "web"},
+    "spec": {"replicas": 1, "template": {"spec": {"containers": [{"name": "web", "image": "nginx"}]}}},
+}
+
+
+@pytest.fixture
+def place(project, sections, tmp_path, monkeypatch):
+    """A project with a stack, a file outside of it that nobody may learn of, and a toolbox that only reads."""
+    for key in ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
+        monkeypatch.delenv(key, raising=False)
+    folder = tmp_path / "fleet"
+    folder.mkdir()
+    for name in ("Pulumi.yaml", "__main__.py"):
+        shutil.copy(REPOSITORY / name, folder / name)
+    shutil.copy(project / "kube.yaml", folder / "kube.yaml")
+    (folder / "stacks").mkdir()
+    (folder / "web.yaml").write_text(yaml.safe_dump(DEPLOYMENT))
+    (tmp_path / "secret.yaml").write_text(
+        yaml.safe_dump({**DEPLOYMENT, "spec": {"password": SECRET}, "metadata": {"name": SECRET}})
+    )
+    (folder / "link.yaml").symlink_to(tmp_path / "secret.yaml")
+    (folder / "hidden").symlink_to(tmp_path)
+    (folder / ".flotilla").mkdir()
+    (folder / ".flotilla" / "passphrase").write_text(SECRET)
+    write(folder, sections)
+    return folder
+
+
+def write(folder, sections):
+    (folder / "stacks" / "Pulumi.dev.yaml").write_text(text_of(sections))
+
+
+def text_of(sections):
+    return yaml.safe_dump({"config": {f"flotilla:{key}": value for key, value in sections.items()}})
+
+
+def toolbox(place, *, allow_changes=False):
+    return Toolbox(Workplace(place, "dev", EngineName.EMBEDDED, allow_changes=allow_changes))
+
+
+def validated(place, sections):
+    text = sections if isinstance(sections, str) else text_of(sections)
+    return toolbox(place).call("validate_stack", {"text": text})
+
+
+def with_manifest(sections, *names, **more):
+    workload = {"name": "web", "manifests": list(names), "placement": {"clusters": ["member1"]}, **more}
+    return {**sections, "workloads": [workload]}
+
+
+def test_a_proposal_of_files_in_the_project_is_checked_whole(place, sections):
+    assert validated(place, with_manifest(sections, "web.yaml")) == {
+        "valid": True,
+        "problems": [],
+        "members": ["member1", "member2"],
+        "workloads": ["web"],
+    }
+    patch = {"op": "replace", "path": "/spec/nothing", "value": 1}
+    found = validated(
+        place, with_manifest(sections, "web.yaml", overrides=[{"clusters": ["member1"], "patches": [patch]}])
+    )
+    assert "replace /spec/nothing: the object has no such place" in found["problems"][0]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../secret.yaml", "../no-such-file.yaml", "link.yaml", "hidden/secret.yaml", "hidden/no-such-file",
+        "~/.ssh/id_rsa", "/etc/passwd", "/no/such/file", "/dev/zero", "/proc/self/environ", ".flotilla/passphrase",
+        "stacks/../../secret.yaml",
+        "pipe",
+    ],
+)  # fmt: skip
+def test_a_proposal_can_name_only_files_of_the_project_and_learns_nothing_of_others(place, sections, name):
+    os.mkfifo(place / "pipe")
+    patch = {"op": "remove", "path": "/spec/password/x"}
+    asked = with_manifest(sections, name, overrides=[{"clusters": ["member1"], "patches": [patch]}])
+    found = validated(place, asked)
+    assert not found["valid"]
+    assert len(found["problems"]) == 1
+    assert "is not a file of the project's folder that a proposal may name" in found["problems"][0]
+    said = json.dumps(found)
+    for told in (SECRET, "secret.yaml", "no such file", "No such file", "can't be read", "exist"):
+        assert told not in said, "whether a file is there, and what is in it, is not said"
+
+
+@pytest.mark.parametrize(
+    "name", ["../kube.yaml", "~/.kube/config", "/etc/kubernetes/admin.conf", "link.yaml", "/dev/zero"]
+)
+def test_a_proposal_opens_no_kubeconfig_and_lists_no_contexts(place, sections, name):
+    sections["members"][0]["kubeconfig"] = {"path": name, "context": "nobody"}
+    found = validated(place, sections)
+    assert len(found["problems"]) == 1
+    assert "members[0].kubeconfig: is not a file of the project's folder" in found["problems"][0]
+    sections["members"][0]["kubeconfig"] = {"path": "kube.yaml", "context": "nobody"}
+    assert validated(place, sections)["valid"], "contexts are not looked up for a proposal"
+
+
+def test_files_that_a_person_named_in_the_stack_file_may_stay_what_they_are(place, sections):
+    sections["members"][0]["kubeconfig"] = "../kube.yaml"
+    write(place, sections)
+    assert validated(place, sections)["valid"]
+    found = validated(place, with_manifest(sections, "../kube.yaml"))
+    assert not found["valid"], "a kubeconfig of the stack is not a manifest for an agent"
+
+
+@pytest.mark.parametrize("name", ["../../etc/x", "a/b", ""])
+def test_other_stacks_are_named_not_located(place, sections, name):
+    found = validated(place, {**sections, "membersFrom": name})
+    assert "must be a stack's name" in found["problems"][0]
+
+
+def laughs(levels=30):
+    lines = ["a0: &a0 [x, x]", *(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, levels))]
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (laughs(), "too large"),
+        ("a: &a [*a]", "leads to itself"),
+        ("[" * 5000, "too large"),
+        ("---\n" * 5000, "too large"),
+        ("a: [" + SECRET + "\n", "is not valid YAML"),
+        ("config: 2026-01-01", "put it in quotes"),
+        ("config: [1]", "must be a mapping"),
+        ("config: {}\n---\nconfig: {}", "must be a mapping"),
+        ("\0", "is not valid YAML"),
+    ],
+)
+def test_a_text_beyond_the_bounds_is_refused_at_once(place, text, told):
+    began = time.monotonic()
+    found = validated(place, text)
+    assert told in found["problems"][0]
+    assert SECRET not in found["problems"][0]
+    assert time.monotonic() - began < 10
+
+
+def test_manifests_are_bounded(place, sections, monkeypatch):
+    (place / "laughs.yaml").write_text(laughs())
+    (place / "binary.yaml").write_bytes(b"\xff\xfe\x00")
+    (place / "broken.yaml").write_text(f"a: [{SECRET}\n")
+    for name, told in (("laughs.yaml", "too large"), ("binary.yaml", "not UTF-8"), ("broken.yaml", "not valid YAML")):
+        found = validated(place, with_manifest(sections, name))
+        assert told in found["problems"][0]
+        assert SECRET not in found["problems"][0]
+    monkeypatch.setattr(reading, "MOST_BYTES", 100)
+    assert "more than 100 bytes" in validated(place, with_manifest(sections, "web.yaml"))["problems"][0]
+    monkeypatch.undo()
+    monkeypatch.setattr(reading, "MOST_RENDERED", 100)
+    assert "too many or too large" in validated(place, with_manifest(sections, "web.yaml"))["problems"][0]
+
+
+def test_replicas_beyond_any_cluster_are_refused_and_a_million_in_a_manifest_takes_no_time(place, sections):
+    sections["workloads"][0] |= {"replicas": 10**9}
+    assert "150000" in validated(place, sections)["problems"][0]
+    manifest = {**DEPLOYMENT, "spec": {**DEPLOYMENT["spec"], "replicas": 10**9}}
+    (place / "many.yaml").write_text(yaml.safe_dump(manifest))
+    began = time.monotonic()
+    placement = {"clusters": ["member1", "member2"], "replicas": "divided"}
+    assert validated(place, with_manifest(sections, "many.yaml", placement=placement))["valid"]
+    assert time.monotonic() - began < 10
+
+
+def test_many_problems_are_cut_to_an_answer(place, sections):
+    sections["workloads"] = [{"name": f"w{n}", "placement": {}} for n in range(2000)]
+    found = validated(place, sections)
+    assert found["problems"][-1] == "and 1960 more problems"
+
+
+class Nothing(Arguments):
+    pass
+
+
+def tool(run, **more):
+    return Tool("slow", "", "", Nothing, Answer, run, **more)
+
+
+def test_a_call_that_changes_nothing_ends_in_its_time(place):
+    box = toolbox(place)
+    box.tools["slow"] = tool(lambda _: time.sleep(30), seconds=0.2)
+    began = time.monotonic()
+    with pytest.raises(FlotillaError, match="took more than 0 s"):
+        box.call("slow", {})
+    assert time.monotonic() - began < 10
+
+
+def test_an_unforeseen_error_tells_the_agent_nothing_of_its_text(place, capsys):
+    def run(_):
+        raise ValueError(SECRET)
+
+    box = toolbox(place)
+    box.tools["slow"] = tool(run)
+    with pytest.raises(FlotillaError, match="unexpected ValueError") as caught:
+        box.call("slow", {})
+    assert SECRET not in str(caught.value)
+    assert SECRET in capsys.readouterr().err, "the operator gets the traceback"
+
+
+def test_arguments_are_bounded_and_their_problems_are_in_our_words(place):
+    box = toolbox(place)
+    with pytest.raises(Refused, match="more than 400000 characters"):
+        box.call("list_clusters", {"labels": "x" * 500_000})
+    with pytest.raises(Refused, match="and 80 more") as caught:
+        box.call("list_clusters", {f"k{n}": SECRET for n in range(100)})
+    assert SECRET not in str(caught.value)
+    with pytest.raises(Refused, match="change: needs 'kind': move or scale"):
+        box.call("preview_change", {"change": {}})
+
+
+def files_of(folder):
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def test_what_only_reads_writes_nothing_but_its_audit_log(place, tmp_path):
+    """No passphrase, no state, no backup, whatever is asked; the log of calls is the operator's."""
+    (place / "pipe").unlink(missing_ok=True)
+    before = files_of(place)
+    box = Toolbox(Workplace(place, "dev", EngineName.EMBEDDED), audit=tmp_path / "audit.jsonl")
+    scale = {"kind": "scale", "workload": "nginx", "replicas": 3}
+    for name, arguments in (
+        ("validate_stack", {}), ("validate_stack", {"text": "config: {}"}), ("preview_change", {}),
+        ("preview_change", {"change": scale}), ("check_policies", {}), ("check_drift", {}), ("list_clusters", {}),
+        ("apply", {"digest": "x"}),
+    ):  # fmt: skip
+        with suppress(FlotillaError):
+            box.call(name, arguments)
+    assert files_of(place) == before

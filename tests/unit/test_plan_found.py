@@ -1,0 +1,147 @@
+"""The per-cluster view of a plan says what members feel, also where only the control plane was changed by somebody."""
+
+import pytest
+
+from flotilla.deploy.plan import CLUSTER_TYPE, ROLLOUT_TYPE, fleet_plan
+from flotilla.engine.steps import Op, Result, Step
+from flotilla.state.checkpoint import ResourceState
+from flotilla.state.diff import compare
+from flotilla.state.values import Secret
+
+PARENT = "urn:pulumi:dev::p::flotilla:index:PropagatedWorkload::nginx"
+PLACEMENT = {
+    "clusterAffinity": {"clusterNames": ["member1", "member2"]},
+    "replicaScheduling": {
+        "replicaSchedulingType": "Divided",
+        "weightPreference": {
+            "staticWeightList": [
+                {"targetCluster": {"clusterNames": ["member1"]}, "weight": 2},
+                {"targetCluster": {"clusterNames": ["member2"]}, "weight": 1},
+            ]
+        },
+    },
+}
+
+
+def nginx(replicas, image="nginx:1.27"):
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "nginx", "namespace": "default"},
+        "spec": {"replicas": replicas, "template": {"spec": {"containers": [{"name": "nginx", "image": image}]}}},
+    }
+
+
+def policy(placement):
+    meta = {"name": "nginx", "namespace": "default"}
+    return {
+        "apiVersion": "policy.karmada.io/v1alpha1",
+        "kind": "PropagationPolicy",
+        "metadata": meta,
+        "spec": {"placement": placement},
+    }
+
+
+def override(*rules):
+    meta = {"name": "nginx", "namespace": "default"}
+    return {
+        "apiVersion": "policy.karmada.io/v1alpha1",
+        "kind": "OverridePolicy",
+        "metadata": meta,
+        "spec": {"overrideRules": list(rules) or [{"overriders": {}}]},
+    }
+
+
+def state(type_, name, inputs, parent=PARENT):
+    urn = f"urn:pulumi:dev::p::{type_}::{name}"
+    return ResourceState(urn=urn, custom=True, type=type_, id=name, inputs=inputs, parent=parent)
+
+
+def step(type_, name, old, new, parent=PARENT):
+    olds = state(type_, name, old, parent) if old is not None else None
+    news = state(type_, name, new, parent) if new is not None else None
+    op = Op.CREATE if old is None else Op.DELETE if new is None else Op.SAME if old == new else Op.UPDATE
+    return Step(op, (news or olds).urn, type_, "", tuple(compare(old or {}, new or {})), olds, news)
+
+
+def object_step(old, new):
+    kind = (new or old)["kind"]
+    return step(f"kubernetes:x:{kind}", f"nginx-{kind.lower()}", old, new)
+
+
+def plan(*steps, declared=None, before=None):
+    """A plan of a workload whose Rollout knows only what was declared."""
+    props = {"workload": "nginx", "templates": [nginx(7)], "placement": PLACEMENT, "overrideRules": []}
+    clusters = [
+        step(CLUSTER_TYPE, f"{n}-cluster", inputs := {"kind": "Cluster", "metadata": {"name": n}}, inputs, "")
+        for n in ("member1", "member2", "member3")
+    ]
+    rollout = step(ROLLOUT_TYPE, "nginx-rollout", {**props, **(before or {})}, {**props, **(declared or {})})
+    (workload,) = fleet_plan(Result([*clusters, rollout, *steps])).workloads
+    return workload.verb, {copy.cluster: (copy.verb, copy.details) for copy in workload.copies}
+
+
+def test_replicas_that_were_scaled_in_the_control_plane_are_shown_for_every_member():
+    verb, copies = plan(object_step(nginx(3), nginx(7)))
+    assert verb == "changes"
+    assert copies == {
+        "member1": ("changes", ("replicas 2 → 5",)),
+        "member2": ("changes", ("replicas 1 → 2",)),
+    }
+
+
+def test_an_image_that_was_changed_there_is_shown_too():
+    _, copies = plan(object_step(nginx(7, "nginx:evil"), nginx(7)))
+    assert copies["member1"] == ("changes", ("image nginx:evil → nginx:1.27",))
+
+
+def test_a_placement_that_was_changed_there_says_who_gets_and_who_loses_a_copy():
+    moved = {"clusterAffinity": {"clusterNames": ["member1", "member3"]}}
+    _, copies = plan(object_step(policy(moved), policy(PLACEMENT)))
+    assert {name: verb for name, (verb, _) in copies.items()} == {
+        "member1": "changes",
+        "member2": "new",
+        "member3": "gone",
+    }
+
+
+def test_an_override_that_was_changed_there_is_shown_where_it_applies():
+    rule = {
+        "targetCluster": {"clusterNames": ["member2"]},
+        "overriders": {"imageOverrider": [{"component": "Tag", "operator": "replace", "value": "1.28"}]},
+    }
+    verb, copies = plan(object_step(override(rule), override()))
+    assert verb == "changes"
+    assert copies["member1"][0] == "stays"
+    assert copies["member2"] == ("changes", ("image nginx:1.28 → nginx:1.27",))
+
+
+def test_a_template_that_was_deleted_there_comes_back_in_every_member():
+    _, copies = plan(object_step(None, nginx(7)))
+    assert {verb for verb, _ in copies.values()} == {"new"}
+
+
+def test_what_a_refresh_found_is_shown_as_the_members_have_it_now():
+    """The steps of `refresh` lead the other way: from the state to what is there."""
+    _, copies = plan(object_step(nginx(7), nginx(3)))
+    assert copies["member1"] == ("changes", ("replicas 5 → 2",))
+
+
+def test_without_a_change_there_everything_is_read_as_it_was_declared():
+    assert plan(object_step(nginx(7), nginx(7)))[0] == "stays"
+    verb, copies = plan(object_step(nginx(7), nginx(9)), declared={"templates": [nginx(9)]})
+    assert (verb, copies["member1"]) == ("changes", ("changes", ("replicas 5 → 6",)))
+
+
+@pytest.mark.parametrize("drifted", ["aHVudGVyMg==", "b3RoZXI="])
+def test_a_secret_that_was_changed_there_is_never_shown(drifted):
+    def secret(value):
+        meta = {"name": "door", "namespace": "default"}
+        return {"apiVersion": "v1", "kind": "Secret", "metadata": meta, "data": {"key": value}}
+
+    sealed = {"templates": Secret([secret("aHVudGVyMg==")])}
+    old, new = secret(drifted), secret("aHVudGVyMg==")
+    told = plan(object_step({**old, "data": Secret(old["data"])}, {**new, "data": Secret(new["data"])}),
+                before=sealed, declared=sealed)  # fmt: skip
+    assert "aHVudGVyMg" not in str(told)
+    assert "b3RoZXI" not in str(told)
