@@ -5,7 +5,7 @@ import pytest
 from flotilla.deploy.interface import EngineName
 from tests.conformance.all_cases import WITH_A_CLUSTER
 from tests.conformance.places import namespace_in
-from tests.conformance.runner import compare, own_environment, recorded, run_case
+from tests.conformance.runner import compare_embedded, own_environment, run_case
 from tests.conformance.versions import require
 
 pytestmark = pytest.mark.sandbox
@@ -17,4 +17,4 @@ def test_embedded_engine_does_what_the_provider_does(case, cluster, tmp_path, mo
         require("helm")
     own_environment(monkeypatch)
     with namespace_in(cluster) as place:
-        compare(recorded(case)["acts"], run_case(case, EngineName.EMBEDDED, tmp_path, place))
+        compare_embedded(case, run_case(case, EngineName.EMBEDDED, tmp_path, place))
