@@ -51,11 +51,13 @@ CASES = (
         *_preview_and_up(deployment(4), before=_patched_by("kubectl-edit", 8), embedded_fails=False), DESTROY,
     )),
     Case("ownership-patched-by-another", (
-        _act("up", deployment()), *_preview_and_up(deployment(3), before=_patched_by("controller", 7), embedded_fails=True),
+        _act("up", deployment()),
+        *_preview_and_up(deployment(3), before=_patched_by("controller", 7), embedded_fails=True),
         *_preview_and_up(deployment(4), before=_patched_by("controller", 8)), DESTROY,
     )),
     Case("ownership-scaled", (
-        _act("up", deployment()), *_preview_and_up(deployment(3), before=_patched_by("kubectl", 7, scale=True), embedded_fails=True),
+        _act("up", deployment()),
+        *_preview_and_up(deployment(3), before=_patched_by("kubectl", 7, scale=True), embedded_fails=True),
         *_preview_and_up(deployment(4), before=_patched_by("kubectl", 8, scale=True)), DESTROY,
     )),
     Case("ownership-forced", (

@@ -11,7 +11,16 @@ from tests.conformance.versions import require
 pytestmark = pytest.mark.sandbox
 
 
-@pytest.mark.parametrize("case", WITH_A_CLUSTER, ids=lambda case: case.name)
+_UNLIKE = pytest.mark.xfail(
+    strict=True, reason="what is replaced with a provider or an identity has other steps than Pulumi gives it"
+)
+
+
+def _marked(case):
+    return pytest.param(case, marks=[_UNLIKE] if case.name.startswith("identity-") else [], id=case.name)
+
+
+@pytest.mark.parametrize("case", [_marked(case) for case in WITH_A_CLUSTER])
 def test_embedded_engine_does_what_the_provider_does(case, cluster, tmp_path, monkeypatch):
     if "release" in case.name:
         require("helm")
