@@ -8,6 +8,7 @@ object is updated (docs/decisions/creation-and-ownership.md).
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from flotilla.kube.objects import Object
@@ -20,6 +21,7 @@ _PEOPLE = ("kubectl", "before-first-apply")
 """Managers whose fields an update takes over where they are in its way, as Pulumi's provider does."""
 
 _CONFLICT = "FieldManagerConflict"
+_QUOTED = re.compile(r'"([^"]*)"')
 
 
 def managers(obj: Object) -> set[str]:
@@ -28,20 +30,18 @@ def managers(obj: Object) -> set[str]:
 
 
 def field_conflicts(error: ApiError) -> set[str]:
-    """Return the managers that own fields which an apply would change; empty where that isn't what was refused."""
+    """Return the managers that own fields which an apply would change; empty where that isn't what was refused.
+
+    One that owns them through a subresource, as `kubectl scale` does, is called `kubectl/scale`.
+    """
     causes = error.details.get("causes") or []
     texts = [str(cause.get("message")) for cause in causes if cause.get("reason") == _CONFLICT]
-    return {text.partition('"')[2].partition('"')[0] for text in texts}
+    return {"/".join(_QUOTED.findall(text)) for text in texts}
 
 
 def gives_way(manager: str) -> bool:
     """Tell whether a manager's fields are taken over where they are in the way of an update."""
-    return manager.startswith((*_CREATORS, *_PEOPLE))
-
-
-def is_created_without_apply(obj: Object) -> bool:
-    """Tell whether fields of an object belong to the manager that created it for Pulumi, without server-side apply."""
-    return any(_is_creation(entry) for entry in _entries(obj))
+    return manager.startswith((*_CREATORS, *_PEOPLE)) and "/" not in manager
 
 
 def transferred(obj: Object, manager: str) -> list[Object] | None:

@@ -20,6 +20,9 @@ class Act:
     before: Callable[[Path], None] = lambda _: None
     targets: tuple[str, ...] = ()
     options: dict = field(default_factory=dict)
+    embedded_fails: bool | None = None
+    """Whether the embedded engine fails here, where it doesn't do on purpose what was recorded: its previews fail where
+    its `up` does, while those of Pulumi's provider force, or don't (docs/decisions/declared-wins.md)."""
 
 
 @dataclass(frozen=True)

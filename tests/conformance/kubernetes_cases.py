@@ -81,8 +81,13 @@ NOWHERE = {"nodeSelector": {"nowhere": "true"}}
 def _act(verb: str) -> Callable[..., Act]:
     """Return what makes acts of one verb from manifests, and from what happens before."""
 
-    def act(*manifests: dict, before: Callable[[Namespace], None] = lambda _: None, **options: Any) -> Act:
-        return Act(verb, objects(*manifests, **options), before)
+    def act(
+        *manifests: dict,
+        before: Callable[[Namespace], None] = lambda _: None,
+        embedded_fails: bool | None = None,
+        **options: Any,
+    ) -> Act:
+        return Act(verb, objects(*manifests, **options), before, embedded_fails=embedded_fails)
 
     return act
 
@@ -211,13 +216,13 @@ CASES = (
         _up(config_map(), before=applied_by("somebody", config_map("theirs"))), DESTROY,
     )),
     Case("kubernetes-conflict", (
-        _up(deployment()), _preview(deployment(3), before=applied_by("somebody", deployment(7))),
+        _up(deployment()), _preview(deployment(3), before=applied_by("somebody", deployment(7)), embedded_fails=True),
         _up(deployment(3)),
         _up(deployment(3, **_TAKE)), DESTROY,
     )),
     Case("kubernetes-refresh-changed", (
         _up(deployment()), _refresh(deployment(), before=_scaled),
-        _preview(deployment()), _up(deployment(**_TAKE)), DESTROY,
+        _preview(deployment(), embedded_fails=True), _up(deployment(**_TAKE)), DESTROY,
     )),
     Case("kubernetes-refresh-gone", (
         _up(config_map()), _refresh(config_map(), before=_removed),

@@ -31,12 +31,13 @@ def _without_other() -> dict:
     return {**config_map(), "data": {"key": "1"}}
 
 
-def _act(verb, *manifests, before=lambda _: None, **options) -> Act:
-    return Act(verb, objects(*manifests, **options), before)
+def _act(verb, *manifests, before=lambda _: None, embedded_fails=None, **options) -> Act:
+    return Act(verb, objects(*manifests, **options), before, embedded_fails=embedded_fails)
 
 
-def _preview_and_up(*manifests, before=lambda _: None, **options) -> tuple[Act, ...]:
-    return (_act("preview", *manifests, before=before, **options), _act("up", *manifests, **options))
+def _preview_and_up(*manifests, before=lambda _: None, embedded_fails=None, **options) -> tuple[Act, ...]:
+    preview = _act("preview", *manifests, before=before, embedded_fails=embedded_fails, **options)
+    return (preview, _act("up", *manifests, **options))
 
 
 CASES = (
@@ -47,14 +48,16 @@ CASES = (
     )),
     Case("ownership-edited", (
         _act("up", deployment()), *_preview_and_up(deployment(3), before=_patched_by("kubectl-edit", 7)),
-        *_preview_and_up(deployment(4), before=_patched_by("kubectl-edit", 8)), DESTROY,
+        *_preview_and_up(deployment(4), before=_patched_by("kubectl-edit", 8), embedded_fails=False), DESTROY,
     )),
     Case("ownership-patched-by-another", (
-        _act("up", deployment()), *_preview_and_up(deployment(3), before=_patched_by("controller", 7)),
+        _act("up", deployment()),
+        *_preview_and_up(deployment(3), before=_patched_by("controller", 7), embedded_fails=True),
         *_preview_and_up(deployment(4), before=_patched_by("controller", 8)), DESTROY,
     )),
     Case("ownership-scaled", (
-        _act("up", deployment()), *_preview_and_up(deployment(3), before=_patched_by("kubectl", 7, scale=True)),
+        _act("up", deployment()),
+        *_preview_and_up(deployment(3), before=_patched_by("kubectl", 7, scale=True), embedded_fails=True),
         *_preview_and_up(deployment(4), before=_patched_by("kubectl", 8, scale=True)), DESTROY,
     )),
     Case("ownership-forced", (

@@ -5,16 +5,25 @@ import pytest
 from flotilla.deploy.interface import EngineName
 from tests.conformance.all_cases import WITH_A_CLUSTER
 from tests.conformance.places import namespace_in
-from tests.conformance.runner import compare, own_environment, recorded, run_case
+from tests.conformance.runner import compare_embedded, own_environment, run_case
 from tests.conformance.versions import require
 
 pytestmark = pytest.mark.sandbox
 
 
-@pytest.mark.parametrize("case", WITH_A_CLUSTER, ids=lambda case: case.name)
+_UNLIKE = pytest.mark.xfail(
+    strict=True, reason="what is replaced with a provider or an identity has other steps than Pulumi gives it"
+)
+
+
+def _marked(case):
+    return pytest.param(case, marks=[_UNLIKE] if case.name.startswith("identity-") else [], id=case.name)
+
+
+@pytest.mark.parametrize("case", [_marked(case) for case in WITH_A_CLUSTER])
 def test_embedded_engine_does_what_the_provider_does(case, cluster, tmp_path, monkeypatch):
     if "release" in case.name:
         require("helm")
     own_environment(monkeypatch)
     with namespace_in(cluster) as place:
-        compare(recorded(case)["acts"], run_case(case, EngineName.EMBEDDED, tmp_path, place))
+        compare_embedded(case, run_case(case, EngineName.EMBEDDED, tmp_path, place))

@@ -10,7 +10,7 @@ from flotilla.providers import InitializationError, awaits
 from flotilla.providers.awaits import NotReady, await_gone, await_ready
 from flotilla.providers.judging import hint_for, judged
 from flotilla.providers.kubernetes import KubernetesProvider
-from flotilla.providers.ownership import field_conflicts, is_created_without_apply, transferred, union
+from flotilla.providers.ownership import field_conflicts, transferred, union
 from flotilla.state.checkpoint import ResourceState
 
 OBJECT = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "n"}, "data": {"x": "1"}}
@@ -183,7 +183,6 @@ def test_what_pulumis_provider_created_becomes_the_stacks():
     status = entry("pulumi-kubernetes", "Update", {"f:status": {}}, subresource="status")
     edited = entry("kubectl-edit", "Update", {"f:data": {"f:y": {}}})
     obj = live(managedFields=[created, status, edited])
-    assert is_created_without_apply(obj)
     assert transferred(obj, "pulumi-kubernetes-1") == [
         entry("pulumi-kubernetes-1", "Apply", {"f:data": {"f:x": {}}}),
         status,
@@ -213,13 +212,14 @@ def test_fields_that_kubectl_changed_are_taken_over(dry_run):
     assert [(force, dry) for _, _, force, dry in server.asked] == [(False, dry_run), (True, dry_run)]
 
 
+@pytest.mark.parametrize("owner", ['"hpa"', '"kubectl" with subresource "scale"'])
 @pytest.mark.parametrize("dry_run", [True, False])
-def test_fields_of_a_controller_are_not_taken_over(dry_run):
-    owned = {"causes": [{"reason": "FieldManagerConflict", "message": 'conflict with "hpa" using v1'}]}
+def test_fields_of_a_controller_or_of_a_scaling_are_not_taken_over(dry_run, owner):
+    owned = {"causes": [{"reason": "FieldManagerConflict", "message": f"conflict with {owner} using apps/v1"}]}
     server = Server(refusal(409, details=owned), there=live(managedFields=[entry("hpa", "Apply", {})]))
     with pytest.raises(ApiError):
         server.provider.rehearse(old(), OBJECT) if dry_run else server.provider.update(old(), OBJECT, timeout=None)
-    assert field_conflicts(refusal(409, details=owned)) == {"hpa"}
+    assert field_conflicts(refusal(409, details=owned)) in ({"hpa"}, {"kubectl/scale"})
 
 
 # -- waits ----------------------------------------------------------------------------------------
