@@ -42,6 +42,7 @@ class Deployment(Ledger):
             if urn in self.registered:
                 raise EngineError(f"duplicate resource: {urn}", hint="two resources of a type need two names")
             self.registered.add(urn)
+            self.parents[urn] = goal.parent
         aliases = self._aliases(urn, goal)
         old = self._match(urn, aliases)
         inputs = keep_ignored(goal.inputs, old.inputs, goal.ignore_changes) if old else goal.inputs

@@ -68,6 +68,8 @@ class Ledger:
         self.leftovers = [r for r in self.base.resources if r.delete]
         self.news: dict[str, ResourceState] = {}
         self.registered: set[str] = set()
+        self.parents: dict[str, str] = {}
+        """By URN, the parent of what was registered, whatever became of it."""
         self.aliases: dict[str, tuple[str, ...]] = {}
         """By URN, the other URNs of what was registered."""
         self.removed: set[int] = set()

@@ -43,6 +43,8 @@ def run_program(program: Program, deployment: Deployment, config: dict[str, str]
     from pulumi.runtime.settings import SETTINGS, Settings
     from pulumi.runtime.stack import ResourceRegistrationFailed
 
+    from flotilla.engine.calls import LenientCalls
+
     held: list[Any] = []
 
     async def main() -> None:
@@ -67,6 +69,7 @@ def run_program(program: Program, deployment: Deployment, config: dict[str, str]
                 dry_run=deployment.options.dry_run,
             )
         )
+        SETTINGS.rpc_manager = LenientCalls()
         held.extend((SETTINGS.rpc_manager, SETTINGS.outputs))
         pulumi.runtime.set_all_config(config, secret_keys)
         await run_in_stack(lambda: _load_and_settle(program))
@@ -87,7 +90,7 @@ def run_program(program: Program, deployment: Deployment, config: dict[str, str]
                 _let_go(held)
             return True
         _let_go(held)
-    if not deployment.result.failures:
+    if not deployment.failed and not deployment.result.failures:
         raise failure
     if not follows:
         deployment.result.failures.append(str(failure))

@@ -42,7 +42,7 @@ def _spared(deployment: Deployment) -> set[str]:
     """
     if not deployment.failed:
         return set()
-    parents = {r.urn: r.parent for r in (*deployment.base.resources, *deployment.news.values())}
+    parents = {r.urn: r.parent for r in deployment.base.resources} | deployment.parents
     broken = {_component(urn, parents) for urn in deployment.failed}
     spared: set[str] = set()
     for resource in deployment.base.resources:

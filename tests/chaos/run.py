@@ -96,8 +96,9 @@ class Chaos:
             else:
                 result = carry_out(project, verb)
                 self.counts["failed" if result.failures else "succeeded"] += 1
-        except FlotillaError:
+        except FlotillaError as error:
             self.counts["refused"] += 1
+            print("REFUSED", error.message[:300], *getattr(error, "__notes__", [])[:1], flush=True)
         finally:
             for proxy in self._proxies.values():
                 proxy.clear()
@@ -229,7 +230,7 @@ def main() -> int:
         clusters = [SandboxCluster(name, Path(folder), programs) for name in CLUSTERS]
         try:
             for cluster in clusters:
-                cluster.up(workloads=True)
+                cluster.up(workloads=True, nodes=1)
             chaos = chaos_on(Path(folder), clusters, slow=True)
             for number, seed in enumerate(seeds, 1):
                 try:

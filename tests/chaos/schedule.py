@@ -55,6 +55,9 @@ class Schedule:
         for cluster, objects in before.items():
             kept = [self._altered(one) for one in objects if one["id"] == "namespace" or self.draw.random() > 0.25]
             known = {one["id"] for one in kept}
+            # The token controller deletes the tokens of an account that goes.
+            kept = [one for one in kept if one.get("account", "namespace") in known]
+            known = {one["id"] for one in kept}
             kept = [{**one, "after": [other for other in one["after"] if other in known]} for one in kept]
             number = max(int(one["id"].removeprefix("o")) for one in objects if one["id"] != "namespace") + 1
             after[cluster] = kept + [self._object(number + i, kept) for i in range(self.draw.randint(0, 2))]
@@ -79,6 +82,7 @@ class Schedule:
 
     def _object(self, number: int, others: list[dict[str, Any]]) -> dict[str, Any]:
         kind, name = self.draw.choice(_KINDS), f"o{number}"
+        more: dict[str, str] = {}
         after = ["namespace", *(one["id"] for one in others if self.draw.random() < 0.3)]
         accounts = [one for one in others if one["manifest"]["kind"] == "ServiceAccount"]
         if kind == "Token" and not accounts:
@@ -91,6 +95,7 @@ class Schedule:
                 "kubernetes.io/service-account.name": account["manifest"]["metadata"]["name"]
             }
             after.append(account["id"])
+            more["account"] = account["id"]
         elif kind == "Deployment":
             manifest = self._manifest("apps/v1", "Deployment", name)
             labels = {"app": name}
@@ -109,7 +114,7 @@ class Schedule:
                 manifest["data"] = {"id": name, "value": str(self.draw.randint(0, 9))}
             if kind == "Secret":
                 manifest["stringData"] = {"value": str(self.draw.randint(0, 9))}
-        return {"id": name, "manifest": manifest, "after": sorted(set(after))}
+        return {"id": name, "manifest": manifest, "after": sorted(set(after)), **more}
 
     def _manifest(self, api_version: str, kind: str, name: str, *, namespaced: bool = True) -> dict[str, Any]:
         metadata: dict[str, Any] = {"labels": {LABEL: str(self.seed)}}

@@ -1,5 +1,7 @@
 """One resource's failure stays that resource's: what doesn't depend on it is done, and nothing is deleted for it."""
 
+import asyncio
+
 import pulumi
 import pytest
 import yaml
@@ -49,6 +51,26 @@ def test_what_does_not_depend_on_a_failed_resource_is_created_and_what_does_is_n
     assert files(tmp_path) == ["other"]
     assert len(result.failures) == 1
     assert "bad can't be written" in result.failures[0]
+
+
+def test_what_is_registered_long_after_a_failure_is_created_all_the_same(stack, tmp_path):
+    """What waits for a failed resource must not end the program while others are on their way."""
+
+    def program(folder):
+        bad = declare(folder, "bad", "fail")
+        declare(folder, "after", depends_on=[bad])
+
+        async def late(_value):
+            await asyncio.sleep(1)
+            return "late"
+
+        value = pulumi.Output.from_input(1).apply(late)
+        one = FileResource("one", {"folder": str(folder), "value": value})
+        declare(folder, "two", depends_on=[one])
+
+    result = stack(program).up()
+    assert files(tmp_path) == ["one", "two"]
+    assert len(result.failures) == 1
 
 
 def test_what_the_program_no_longer_has_is_deleted_although_something_else_failed(stack, tmp_path):
