@@ -158,7 +158,7 @@ def poll(
             late = [str(p) for p in progress if not p.done] + ([trouble] if trouble else [])
             return progress, f"is not healthy everywhere after {int(timeout)} s: {'; '.join(late)}"
         if sleep(max(_POLL_SECONDS, min(_LONGEST_POLL_SECONDS, (now - began) / 30))):
-            return progress, "was interrupted while its rollout was waited for"
+            return progress, "was interrupted while waiting for its rollout"
 
 
 def _unanswered(progress: list[Progress]) -> str:

@@ -107,7 +107,11 @@ STACK = {
                     }
                 ],
             },
-            {"name": "files", "manifests": ["objects.yaml"], "placement": {"labels": {"tier": "front"}}},
+            {
+                "name": "files",
+                "manifests": ["objects.yaml"],
+                "placement": {"labels": {"tier": "front"}, "tolerations": [{"key": "a"}]},
+            },
         ],
         "flotilla:policies": {"environment": "production"},
     }

@@ -8,7 +8,7 @@ import yaml
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.main import main
 from flotilla.config import ConfigError, load_stack_file, parse_fleet
-from flotilla.config.declare import fleet_of_environment
+from flotilla.config.declare import fleet_of_config
 from flotilla.config.manifests import ManifestError, parse_manifests
 from flotilla.errors import FlotillaError
 from flotilla.state.config import Project, StackConfig
@@ -202,8 +202,7 @@ def test_validate_and_the_program_read_the_same(folder, sections, monkeypatch, k
 
     validated = outcome(lambda: load_stack_file(file, base=folder))
     texts, _ = StackConfig.load(Project.load(folder), "dev").decrypted(PassphraseCrypter("unit"))
-    monkeypatch.setenv("PULUMI_CONFIG", json.dumps(texts))
-    ran = outcome(lambda: fleet_of_environment(folder))
+    ran = outcome(lambda: fleet_of_config(texts, folder))
     assert isinstance(validated, list) is not valid
     if key != "membersFrom":  # Pulumi gives every plain value as a text: only the file knows what it was
         assert ran == validated

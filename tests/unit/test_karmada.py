@@ -247,7 +247,15 @@ class _ControlPlane:
             return [{"metadata": {"name": "member1"}}]
         work = {"workload": {"manifests": [self.declared]}}
         status = {"conditions": [{"type": "Applied", "status": "True"}]}
-        return [{"apiVersion": "x", "kind": "Work", "metadata": {"name": "w"}, "spec": work, "status": status}]
+        return [
+            {
+                "apiVersion": "x",
+                "kind": "Work",
+                "metadata": {"name": "w", "namespace": "karmada-es-member1"},
+                "spec": work,
+                "status": status,
+            }
+        ]
 
 
 @pytest.mark.parametrize(("asked", "done"), [({}, False), ({"pulumi.com/skipAwait": "true"}, True)])

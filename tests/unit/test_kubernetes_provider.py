@@ -83,8 +83,13 @@ def old(**outputs):
 def clock(monkeypatch):
     """Time passes by sleeping only."""
     now = [0.0]
-    fake = SimpleNamespace(monotonic=lambda: now[0], sleep=lambda seconds: now.__setitem__(0, now[0] + seconds))
-    monkeypatch.setattr(awaits, "time", fake)
+
+    def pause(seconds):
+        now[0] += seconds
+        return False
+
+    monkeypatch.setattr(awaits, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(awaits, "pause", pause)
     return now
 
 

@@ -348,13 +348,14 @@ def test_a_failing_program_has_its_configuration_neither_in_the_environment_nor_
 
     class Options:
         debug = True
+        json = False
 
     stream = io.StringIO()
     monkeypatch.setattr("sys.stderr", stream)
     try:
         raise failed.value
     except EngineError as error:
-        _report(error, Options, 1)
+        _report(error, Options)
     assert "Traceback" in stream.getvalue()
     assert "RuntimeError" in stream.getvalue()
     assert VALUE not in stream.getvalue()

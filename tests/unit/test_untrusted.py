@@ -121,8 +121,9 @@ def test_a_console_prints_no_control_characters_whatever_renders_them():
 def test_errors_are_lines_that_begin_with_what_they_are(capsys):
     class Options:
         debug = True
+        json = False
 
-    _report(FlotillaError(HOSTILE, hint="do this"), Options, 1)
+    _report(FlotillaError(HOSTILE, hint="do this"), Options)
     complain(HOSTILE)
     told = capsys.readouterr().err
     assert not CONTROL.search(told)

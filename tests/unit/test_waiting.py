@@ -41,10 +41,10 @@ class Missing(Cluster):
 
 
 def wait_rollout(monkeypatch):
-    progress = SimpleNamespace(done=False)
-    monkeypatch.setattr(rollout, "_check", lambda _props: lambda: [progress])
+    progress = SimpleNamespace(done=False, done_where_answered=False, scheduled={})
+    monkeypatch.setattr(rollout, "_check", lambda _props, _divided: lambda: [progress])
     monkeypatch.setattr(rollout, "_transfer_claims", lambda _props: None)
-    rollout.wait({"timeout": 600, "workload": "nginx"})
+    rollout.wait({"timeout": 600, "workload": "nginx"}, "nginx", frozenset())
 
 
 def wait_control_plane(monkeypatch):
