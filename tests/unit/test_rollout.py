@@ -415,7 +415,7 @@ def test_a_look_that_fails_for_the_moment_ends_no_wait(error):
 
 def test_a_process_that_is_asked_to_end_waits_no_longer():
     _, problem = poll(lambda: seen(a=LATE), 300, clock=Clock(), sleep=lambda _seconds: True)
-    assert problem == "was interrupted while its rollout was waited for"
+    assert problem == "was interrupted while waiting for its rollout"
 
 
 def test_a_refusal_ends_the_wait_at_once():
