@@ -11,8 +11,10 @@ from typing import Any, TypedDict
 
 import pulumi
 from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, ReadResult, Resource, ResourceProvider
+from pulumi.runtime.rpc import UNKNOWN
 
 from flotilla.errors import FlotillaError
+from flotilla.karmada.joined import clusters_by_id, join_conflict
 from flotilla.karmada.names import identity_name
 from flotilla.kube.connection import connect
 from flotilla.kube.identity import uid_of
@@ -45,6 +47,36 @@ def probe(kubeconfig: pulumi.Output[str], name: str) -> pulumi.Output[Probe]:
     return found
 
 
+def joined_clusters(kubeconfig: pulumi.Output[str]) -> pulumi.Output[dict[str, str] | None]:
+    """Return a control plane's Clusters, name by UID; None where it does not say."""
+
+    async def ask(text: str) -> dict[str, str] | None:
+        return await asyncio.to_thread(lambda: clusters_by_id(connect(text, name="Karmada")))
+
+    found: pulumi.Output[dict[str, str] | None] = pulumi.Output.unsecret(kubeconfig.apply(ask))
+    return found
+
+
+def conflict(
+    name: str,
+    kubeconfig: pulumi.Output[str],
+    found: pulumi.Output[Probe],
+    known: pulumi.Output[dict[str, str] | None],
+    namespace: str,
+) -> pulumi.Output[str]:
+    """Return why a cluster can't join as `name` for the first time; empty where nothing is in the way."""
+
+    async def ask(parts: list[Any]) -> str:
+        text, said, clusters = parts
+        if not said["uid"]:
+            return ""
+        member = connect(text, name=name)
+        return await asyncio.to_thread(join_conflict, name, said["uid"], clusters, member, namespace)
+
+    reason: pulumi.Output[str] = pulumi.Output.unsecret(pulumi.Output.all(kubeconfig, found, known).apply(ask))
+    return reason
+
+
 class ClusterIdentityProvider(ResourceProvider):
     """Keeps who a cluster is; nothing is made, and nothing is left to delete."""
 
@@ -53,7 +85,9 @@ class ClusterIdentityProvider(ResourceProvider):
     def check(self, olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Take the state's UID where the cluster did not answer; refuse one cluster under two names."""
         inputs = {**news, _UID: news.get(_UID) or olds.get(_UID) or ""}
-        twin = news.get("sameAs")
+        twin, joined = _known(news.get("sameAs")), _known(news.get("joined"))
+        if joined and not olds.get(_UID):
+            return CheckResult(inputs, [CheckFailure(_UID, joined)])
         if not twin:
             return CheckResult(inputs, [])
         reason = (
@@ -83,6 +117,11 @@ class ClusterIdentityProvider(ResourceProvider):
         return ReadResult(id_, _kept(props))
 
 
+def _known(value: Any) -> str:
+    """Return a text that is known; a preview by Pulumi's CLI has a text of its own for what isn't."""
+    return value if isinstance(value, str) and value != UNKNOWN else ""
+
+
 def _kept(props: dict[str, Any]) -> dict[str, Any]:
     return {key: props[key] for key in ("cluster", _UID)}
 
@@ -100,6 +139,7 @@ class ClusterIdentity(Resource, module="flotilla", name="ClusterIdentity"):
         opts: pulumi.ResourceOptions,
         *,
         same_as: pulumi.Input[str] = "",
+        joined: pulumi.Input[str] = "",
     ) -> None:
         """Declare which cluster is meant by `cluster`.
 
@@ -108,11 +148,13 @@ class ClusterIdentity(Resource, module="flotilla", name="ClusterIdentity"):
             found: what it said of itself.
             opts: resource options.
             same_as: another name of this stack that leads to the same cluster; empty for none.
+            joined: why it can't join for the first time; empty where nothing is in the way.
         """
         props = {
             "cluster": cluster,
             _UID: found.apply(lambda said: said["uid"]),
             "unanswered": found.apply(lambda said: said["unanswered"]),
             "sameAs": same_as,
+            "joined": joined,
         }
         super().__init__(ClusterIdentityProvider(), identity_name(cluster), props, opts)

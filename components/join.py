@@ -13,7 +13,7 @@ from typing import Any, NotRequired, TypedDict
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components.cluster_identity import ClusterIdentity, Probe, probe
+from components.cluster_identity import ClusterIdentity, Probe, conflict, probe
 from components.karmada_control_plane import KarmadaControlPlane
 from components.kubernetes_object import KubernetesObject
 from components.providers import cluster_provider
@@ -108,7 +108,9 @@ def declare_join(component: Member, name: str, args: MemberArgs, *, mode: str) -
     component.found = probe(kubeconfig, name)
     twin = pulumi.Output.all(component.found, dict(args.get("others") or {})).apply(_twin)
     inside = pulumi.ResourceOptions(parent=component)
-    identity = ClusterIdentity(name, component.found, inside, same_as=twin)
+    namespace = args.get("namespace", CLUSTER_NAMESPACE)
+    joined = conflict(name, kubeconfig, component.found, args["control_plane"].joined, namespace)
+    identity = ClusterIdentity(name, component.found, inside, same_as=twin, joined=joined)
     component.cluster_id = identity.uid
     component.provider = cluster_provider(name, kubeconfig, identity, component)
     member = Declarations(name, pulumi.ResourceOptions(parent=component, provider=component.provider))

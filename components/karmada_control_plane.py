@@ -10,7 +10,7 @@ from typing import Any, NotRequired, TypedDict
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components.cluster_identity import ClusterIdentity, probe
+from components.cluster_identity import ClusterIdentity, joined_clusters, probe
 from components.control_plane_pki import ControlPlanePki, ControlPlanePkiArgs
 from components.installation import HostState, Ready, UninstallGuard
 from components.kubernetes_object import KubernetesObject
@@ -63,6 +63,9 @@ class KarmadaControlPlane(pulumi.ComponentResource):
     cluster_id: pulumi.Output[str]
     """UID of its kube-system namespace."""
 
+    joined: pulumi.Output[dict[str, str] | None]
+    """The names of the Clusters that it has now, by their UID; None where it does not say."""
+
     def __init__(self, name: str, args: KarmadaControlPlaneArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Declare the control plane."""
         super().__init__("flotilla:index:KarmadaControlPlane", name, None, opts)
@@ -74,6 +77,7 @@ class KarmadaControlPlane(pulumi.ComponentResource):
         self.kubeconfig = pulumi.Output.secret(kubeconfig)  # type: ignore[arg-type]
         identity = ClusterIdentity(name, probe(self.kubeconfig, name), pulumi.ResourceOptions(parent=self))
         self.cluster_id = identity.uid
+        self.joined = joined_clusters(self.kubeconfig)
         self.provider = cluster_provider(name, self.kubeconfig, identity, self)
         self.register_outputs({"kubeconfig": self.kubeconfig})
 

@@ -167,6 +167,47 @@ def test_one_cluster_under_two_names_is_refused_and_nothing_is_changed(fleet, ru
     assert connection.find(ObjectRef("cluster.karmada.io/v1alpha1", "Cluster", "twin")) is None
 
 
+def test_a_cluster_that_is_joined_already_is_recognised_before_anything_is_changed(fleet, run):  # noqa: F811
+    """Joined by somebody else to this control plane under another name, and to another control plane."""
+    run.write([{"name": "member1"}], [EVERYWHERE])
+    run("up", "--yes")
+    uid = fleet.connection("member3").get(ObjectRef("v1", "Namespace", "kube-system"))["metadata"]["uid"]
+    karmada, member = fleet.connection("karmada"), fleet.connection("member3")
+    spec = {"syncMode": "Push", "id": uid, "apiEndpoint": "https://127.0.0.1:1"}
+    other = {
+        "apiVersion": "cluster.karmada.io/v1alpha1",
+        "kind": "Cluster",
+        "metadata": {"name": "other"},
+        "spec": spec,
+    }
+    karmada.create(other, field_manager="somebody")
+    run.write([{"name": "member1"}, {"name": "member3"}], [EVERYWHERE])
+    try:
+        assert "member3 is joined to this control plane already, as Cluster other" in str(run("up", "--yes", expect=1))
+    finally:
+        karmada.delete(ObjectRef("cluster.karmada.io/v1alpha1", "Cluster", "other"), propagation="Background")
+    await_gone(karmada, ObjectRef("cluster.karmada.io/v1alpha1", "Cluster", "other"))
+    within = {"namespace": "karmada-cluster"}
+    for obj in (
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "karmada-cluster"}},
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "karmada-impersonator", **within}},
+    ):
+        member.create(obj, field_manager="somebody")
+    try:
+        assert "member3 is joined to another control plane" in str(run("preview", expect=1))
+    finally:
+        member.delete(ObjectRef("v1", "Namespace", "karmada-cluster"))
+        await_gone(member, ObjectRef("v1", "Namespace", "karmada-cluster"))
+    run("up", "--yes")
+
+
+def await_gone(connection, ref):
+    deadline = time.monotonic() + 90
+    while connection.find(ref) is not None:
+        assert time.monotonic() < deadline, f"{ref} stays"
+        time.sleep(0.5)
+
+
 def test_another_cluster_under_the_same_name_leaves_and_joins(fleet, run):  # noqa: F811
     """The old cluster answers still: what the join and Karmada made there goes, and the new one gets everything."""
     run.write([{"name": "member1"}, {"name": "member2"}], [EVERYWHERE])

@@ -9,6 +9,7 @@ from flotilla.engine.ledger import Options
 from flotilla.engine.registry import ProviderRegistry
 from flotilla.engine.steps import Op, Result, Step
 from flotilla.errors import ClusterError, FlotillaError
+from flotilla.karmada.joined import join_conflict
 from flotilla.karmada.withdrawal import await_withdrawn
 from flotilla.kube.identity import AnotherCluster, is_uid, verified
 from flotilla.kube.objects import ObjectRef
@@ -60,6 +61,41 @@ def test_another_cluster_is_a_replacement_and_an_unknown_one_is_not():
 def test_one_cluster_under_two_names_is_bad_input():
     (failure,) = PROVIDER.check({}, {"cluster": "b", "uid": ONE, "unanswered": "", "sameAs": "a"}).failures
     assert "b is the same cluster as a" in failure.reason
+
+
+class Member:
+    """A cluster that has, or has not, the account of a join."""
+
+    name = "b"
+
+    def __init__(self, joined):
+        self.joined = joined
+
+    def find(self, _ref, timeout=None):
+        return {"metadata": {}} if self.joined else None
+
+
+@pytest.mark.parametrize(
+    ("known", "joined", "said"),
+    [
+        ({}, False, ""),
+        ({ONE: "b"}, True, ""),
+        (None, True, ""),
+        ({ONE: "a"}, True, "b is joined to this control plane already, as Cluster a"),
+        ({TWO: "a"}, True, "b is joined to another control plane"),
+    ],
+)
+def test_a_cluster_that_is_joined_already_is_recognised(known, joined, said):
+    reason = join_conflict("b", ONE, known, Member(joined), "karmada-cluster")
+    assert said in reason
+    assert bool(reason) is bool(said)
+
+
+def test_a_conflict_counts_for_a_first_join_only():
+    news = {"cluster": "b", "uid": ONE, "unanswered": "", "sameAs": "", "joined": "b is joined elsewhere"}
+    assert PROVIDER.check({}, news).failures[0].reason == "b is joined elsewhere"
+    assert not PROVIDER.check({"uid": ONE}, news).failures
+    assert not PROVIDER.check({}, {**news, "joined": UNKNOWN_TEXT, "sameAs": UNKNOWN_TEXT}).failures
 
 
 def test_a_cluster_that_can_not_be_asked_is_a_reason_not_an_error():
