@@ -55,6 +55,7 @@ lint: $(STAMP) ## style, types, import layers
 bench: $(STAMP) ## ratios measured in one run
 	@$(BIN)/python -m tests.bench.members
 	@$(BIN)/python -m tests.bench.glance
+	@$(BIN)/python -m tests.bench.hanging
 
 kills: $(STAMP) ## a hundred runs killed at random moments, each followed by a clean one
 	@$(BIN)/python -m tests.bench.kills 100

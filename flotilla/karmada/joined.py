@@ -50,7 +50,7 @@ def join_conflict(name: str, uid: str, known: dict[str, str] | None, member: Con
     if uid in known:
         return (
             f"{name} is joined to this control plane already, as Cluster {known[uid]} (UID {uid}): Karmada would send "
-            f"it everything twice; if it has a new name, add `formerly: {known[uid]}`, else let that Cluster leave first"
+            f"it everything twice; if it has a new name, add `formerly: {known[uid]}`, else that Cluster has to leave"
         )
     if has_join(member, namespace):
         return (
