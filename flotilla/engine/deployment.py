@@ -183,13 +183,35 @@ class Deployment(Ledger):
         outputs = {key: value for key, value in inputs.items() if key != "__internal"}
         new = self._state(urn, goal, old, inputs, id_=id_, outputs=outputs)
         op = Op.CREATE if old is None else Op.CREATE_REPLACEMENT if renamed else Op.UPDATE if changed else Op.SAME
+        if op is Op.CREATE:
+            op = self._made_anew(urn, goal)
         if op is not Op.SAME:
             new = touched(new, created=op is not Op.UPDATE)
         if op is Op.CREATE_REPLACEMENT and old is not None:
-            self._replaced_later(Step(Op.REPLACE, urn, goal.type, old=old, new=new), old)
+            step = Step(Op.REPLACE, urn, goal.type, old=old, new=new)
+            if goal.delete_before_replace:
+                self._delete_first(step, old)
+            else:
+                self._replaced_later(step, old)
         # As with the CLI: a provider's step doesn't tell which of its properties differ.
         self.run(Step(op, urn, goal.type, old=old, new=new), None, lambda: self.put(new))
         return new
+
+    def _made_anew(self, urn: str, goal: Goal) -> Op:
+        """Return the operation of a creation: the second half of a replacement where the old one is deleted already."""
+        gone = self.replaced_early.get(urn)
+        if gone is None:
+            return Op.CREATE
+        self.note(Step(Op.REPLACE, urn, goal.type, goal.provider, old=gone))
+        return Op.CREATE_REPLACEMENT
+
+    def _delete_first(self, step: Step, old: ResourceState) -> None:
+        """Delete what is replaced, with what can't outlive it, before anything of it is made again."""
+        self.refuse_unshown(step)
+        self.note(step)
+        for dependent in [*self._replaced_with(old), old]:
+            self.delete(dependent, Op.DELETE_REPLACED)
+            self.replaced_early[dependent.urn] = dependent
 
     def _replaced_later(self, step: Step, old: ResourceState) -> None:
         """Tell of a replacement whose old copy stays until the end of the run, for what still depends on it."""
@@ -260,8 +282,8 @@ class Deployment(Ledger):
         begun = self._state(urn, goal, None, inputs, id_="", outputs={"__fieldManager": token} if token else {})
         box: list[ResourceState] = []
         planned = self._state(urn, goal, None, inputs, id_="", outputs=self.registry.preview(goal.type, reveal(inputs)))
-        if op is Op.CREATE and urn in self.replaced_early:
-            op = Op.CREATE_REPLACEMENT
+        if op is Op.CREATE:
+            op = self._made_anew(urn, goal)
 
         def create() -> None:
             if self.options.dry_run:
@@ -349,10 +371,7 @@ class Deployment(Ledger):
         self.refuse_protected(old, "replaced")
         step = Step(Op.REPLACE, urn, goal.type, goal.provider, diff.changes, old)
         if diff.delete_before_replace:
-            self.note(step)
-            for dependent in [*self._replaced_with(old), old]:
-                self.delete(dependent, Op.DELETE_REPLACED)
-                self.replaced_early.add(dependent.urn)
+            self._delete_first(step, old)
             return self._create(urn, goal, old, inputs, op=Op.CREATE_REPLACEMENT)
         self._replaced_later(step, old)
         return self._create(urn, goal, old, inputs, op=Op.CREATE_REPLACEMENT)

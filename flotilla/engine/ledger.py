@@ -73,7 +73,8 @@ class Ledger:
         self.aliases: dict[str, tuple[str, ...]] = {}
         """By URN, the other URNs of what was registered."""
         self.removed: set[int] = set()
-        self.replaced_early: set[str] = set()
+        self.replaced_early: dict[str, ResourceState] = {}
+        """By URN, what was deleted before its replacement is made."""
         self.doomed: set[str] = set()
         """URNs that this run deletes: what names one of them in `deleted_with` goes with it."""
         self.pending: dict[str, Operation] = {op.resource.urn: op for op in self.base.pending}

@@ -10,6 +10,7 @@ from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider
 from components.kubernetes_object import KubernetesObject
 from flotilla.kube.connection import connect
 from flotilla.kube.objects import ObjectRef
+from flotilla.providers.dynamic import register
 from tests.conformance.cases import DESTROY, Act, Case
 from tests.conformance.kubernetes_cases import MUTABLE, Program, config_map
 from tests.conformance.places import Namespace
@@ -45,6 +46,9 @@ class Identity(Resource, module="test", name="Identity"):
     def __init__(self, place: Namespace, cluster: str) -> None:
         props = {"cluster": cluster, "kubeconfig": place.kubeconfig, "namespace": place.name, "uid": None}
         super().__init__(IdentityProvider(), "identity", props)
+
+
+register("dynamic/test:Identity", IdentityProvider)  # a destroy runs without the program
 
 
 def _object(name: str, value: pulumi.Input[str], place: Namespace, **options) -> KubernetesObject:
