@@ -9,7 +9,7 @@ from flotilla.errors import FlotillaError
 from flotilla.karmada.api import CLUSTER_API, WORK_API
 from flotilla.karmada.names import EXECUTION_NAMESPACE_PREFIX
 from flotilla.karmada.rollout import BINDING_ID_LABELS, binding_ref
-from flotilla.kube.connection import ApiError, Connection
+from flotilla.kube.connection import ApiError, Connection, KindNotServed
 from flotilla.kube.objects import Object, ObjectRef, is_true
 from flotilla.waiting import pause
 
@@ -46,7 +46,7 @@ def _holding(connection: Connection, template: ObjectRef) -> list[str]:
     """Return the Ready members that still have a Work of a template that is gone."""
     try:
         binding = connection.find(binding_ref(template))
-        if binding is None or connection.find(template) is not None:
+        if binding is None or _is_there(connection, template):
             return []
         ready = {c["metadata"]["name"] for c in connection.list(CLUSTER_API, "Cluster") if is_true(c, "Ready")}
         return sorted(ready & _clusters_of(connection, binding))
@@ -54,6 +54,14 @@ def _holding(connection: Connection, template: ObjectRef) -> list[str]:
         if error.status in (0, 429, 503):  # the control plane is busy: the next look tells
             return ["the control plane, which does not answer"]
         raise
+
+
+def _is_there(connection: Connection, template: ObjectRef) -> bool:
+    """Tell whether a template is there; one whose kind is no longer served has gone with its definition."""
+    try:
+        return connection.find(template) is not None
+    except KindNotServed:
+        return False
 
 
 def _clusters_of(connection: Connection, binding: Object) -> set[str]:

@@ -13,6 +13,7 @@ from flotilla.karmada.joined import join_conflict
 from flotilla.karmada.withdrawal import await_withdrawn
 from flotilla.kube.identity import AnotherCluster, is_uid, verified
 from flotilla.kube.objects import ObjectRef
+from flotilla.kube.wire import KindNotServed
 from flotilla.providers.stacks import no_stacks
 from flotilla.state.checkpoint import ResourceState, Snapshot
 from flotilla.state.values import UNKNOWN, UNKNOWN_TEXT
@@ -184,6 +185,8 @@ class ControlPlane:
     def find(self, ref):
         if ref.kind == "ResourceBinding":
             return {"metadata": {"labels": {"resourcebinding.karmada.io/permanent-id": "x"}}} if self.clusters else None
+        if isinstance(self.template, Exception):
+            raise self.template
         return {"metadata": {}} if self.template else None
 
     def list(self, _api_version, kind, **_options):
@@ -205,5 +208,8 @@ def test_copies_in_ready_members_are_waited_for_and_those_in_dead_ones_are_not()
     await_withdrawn(ControlPlane(clusters=["a", "c"], ready=["a"]), [WEB], 10)
     await_withdrawn(ControlPlane(clusters=["c"], ready=["a"]), [WEB], 0)
     await_withdrawn(ControlPlane(template=True, clusters=["a"], ready=["a"]), [WEB], 0)
+    gone = ControlPlane(clusters=["c"], ready=["a"])
+    gone.template = KindNotServed("karmada: serves no such kind", status=404)
+    await_withdrawn(gone, [WEB], 0)
     with pytest.raises(FlotillaError, match="Deployment default/web in a"):
         await_withdrawn(ControlPlane(clusters=["a"] * 9, ready=["a"]), [WEB], 0)
