@@ -38,6 +38,9 @@ def _object(state: ResourceState | None) -> Object | None:
     inputs = reveal(state.inputs) if state is not None else None
     if not isinstance(inputs, dict) or not inputs.get("kind") or not isinstance(inputs.get("metadata"), dict):
         return None
+    if state is not None and str(inputs.get("apiVersion")).startswith(_POLICIES):
+        # What an override sets may be secret: the marks stay, so that what comes of it is secret, too.
+        return {**inputs, "spec": state.inputs.get("spec")}
     return inputs
 
 
@@ -79,6 +82,7 @@ def _replaced(templates: list[Object], key: tuple[str, ...], now: Object | None)
 
 def _take_policy(inputs: Properties, policy: Object) -> None:
     spec = policy.get("spec")
+    spec = spec.value if isinstance(spec, Secret) else spec
     if not isinstance(spec, dict):
         return
     if str(policy["kind"]).endswith("PropagationPolicy"):

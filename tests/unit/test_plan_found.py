@@ -145,3 +145,18 @@ def test_a_secret_that_was_changed_there_is_never_shown(drifted):
                 before=sealed, declared=sealed)  # fmt: skip
     assert "aHVudGVyMg" not in str(told)
     assert "b3RoZXI" not in str(told)
+
+
+def test_what_an_override_sets_in_secret_stays_secret_in_what_comes_of_it():
+    """The patch is for every object of the workload: the Deployment gets the value, too."""
+
+    def rule(value):
+        step = {"path": "/metadata/labels", "operator": "add", "value": {"key": value}}
+        return {"targetCluster": {"clusterNames": ["member2"]}, "overriders": {"plaintext": [step]}}
+
+    old, new = rule(Secret("hunter2")), rule(Secret("hunter3"))
+    told = plan(
+        object_step(override(old), override(new)), before={"overrideRules": [old]}, declared={"overrideRules": [new]}
+    )
+    assert "hunter" not in str(told)
+    assert told[1]["member2"][0] == "changes"
