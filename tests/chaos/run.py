@@ -96,9 +96,8 @@ class Chaos:
             else:
                 result = carry_out(project, verb)
                 self.counts["failed" if result.failures else "succeeded"] += 1
-        except FlotillaError as error:
+        except FlotillaError:
             self.counts["refused"] += 1
-            print("REFUSED", error.message[:300], *getattr(error, "__notes__", [])[:1], flush=True)
         finally:
             for proxy in self._proxies.values():
                 proxy.clear()
