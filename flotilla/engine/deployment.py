@@ -64,6 +64,8 @@ class Deployment(Ledger):
         try:
             yield
         except Refused:
+            with self.lock:
+                self.failed.add(urn)  # also where what failed is something that had to be deleted before
             raise
         except FlotillaError as error:
             op = Op.CREATE if old is None else Op.UPDATE
@@ -219,7 +221,8 @@ class Deployment(Ledger):
         with self.lock:
             self.note(step)
             self.removed.add(id(old))
-            self.leftovers.append(replace(old, delete=True))
+            self.replaced[id(old)] = copy = replace(old, delete=True)
+            self.leftovers.append(copy)
 
     def _checked(self, urn: str, goal: Goal, old: ResourceState | None, inputs: Properties) -> Properties:
         provider = self.registry.provider(goal.provider, goal.type)

@@ -73,6 +73,8 @@ class Ledger:
         self.aliases: dict[str, tuple[str, ...]] = {}
         """By URN, the other URNs of what was registered."""
         self.removed: set[int] = set()
+        self.replaced: dict[int, ResourceState] = {}
+        """By the identity of a resource of the base that has a replacement: its old copy, which waits for its end."""
         self.replaced_early: dict[str, ResourceState] = {}
         """By URN, what was deleted before its replacement is made."""
         self.doomed: set[str] = set()
@@ -82,6 +84,8 @@ class Ledger:
         """URNs whose broken-off operation could not be settled, because their cluster did not answer."""
         self.failed: set[str] = set()
         """URNs of what failed or was not begun in this run: what depends on them is left as it is."""
+        self.skipped: set[tuple[str, str]] = set()
+        """Type and name of what the program could not register, since it waits for what failed, and of its parents."""
         self.unanswered = Unanswered()
         self.registry = ProviderRegistry(self.provider_of, self.read_stack)
 
@@ -98,7 +102,9 @@ class Ledger:
         """Return the state at this moment: what this run has done, and what it has not reached."""
         with self.lock:
             matched = {alias for r in self.news.values() for alias in (r.urn, *r.aliases)}
-            kept = [r for r in self.base.resources if id(r) not in self.removed and (r.delete or r.urn not in matched)]
+            # An old copy stands where it stood: what this run has not reached may still refer to it.
+            standing_as = [self.replaced.get(id(r), r) for r in self.base.resources]
+            kept = [r for r in standing_as if id(r) not in self.removed and (r.delete or r.urn not in matched)]
             standing = {id(r) for r in kept}
             doomed = [r for r in self.leftovers if id(r) not in self.removed and id(r) not in standing]
             # In order by construction: a resource is registered after what it depends on, and what this run has not

@@ -69,7 +69,7 @@ def run_program(program: Program, deployment: Deployment, config: dict[str, str]
                 dry_run=deployment.options.dry_run,
             )
         )
-        SETTINGS.rpc_manager = LenientCalls()
+        SETTINGS.rpc_manager = LenientCalls(deployment.skipped.update)
         held.extend((SETTINGS.rpc_manager, SETTINGS.outputs))
         pulumi.runtime.set_all_config(config, secret_keys)
         await run_in_stack(lambda: _load_and_settle(program))

@@ -11,7 +11,7 @@ from flotilla.engine.steps import Op
 from flotilla.errors import ClusterError, FlotillaError
 from flotilla.kube.identity import AnotherCluster
 from flotilla.state.checkpoint import ResourceState
-from flotilla.state.urns import package_of
+from flotilla.state.urns import name_of, own_type, package_of
 
 _CLUSTERS_AT_ONCE = 32
 
@@ -20,40 +20,67 @@ def delete_unregistered(deployment: Deployment) -> None:
     """Delete what is in the base state and was not registered in this run, and what replacements left.
 
     What may not have been registered only because something that it depends on failed is left as it is: a deletion
-    can't be taken back, and the next run comes to it.
+    can't be taken back, and the next run comes to it. So is what has no replacement yet, because that one failed.
     """
     matched = {urn for r in deployment.news.values() for urn in (r.urn, *r.aliases)}
-    spared = _spared(deployment)
-    doomed = [
+    failed = _failed(deployment)
+    spared = _spared(deployment, failed)
+    standing = [
         r
         for r in deployment.base.resources
-        if r.urn not in matched and not r.delete and id(r) not in deployment.removed and r.urn not in spared
+        if r.urn not in matched and not r.delete and id(r) not in deployment.removed
     ]
+    doomed = [r for r in standing if r.urn not in spared]
     if deployment.options.targets:
         doomed = [r for r in doomed if not deployment.untargeted(r.urn)]
-    delete_all(deployment, doomed, list(deployment.leftovers))
+    gone = {id(r) for r in doomed}
+    left = [*deployment.news.values(), *(r for r in standing if id(r) not in gone)]
+    delete_all(deployment, doomed, _replaced(deployment, failed, left))
 
 
-def _spared(deployment: Deployment) -> set[str]:
+def _failed(deployment: Deployment) -> set[str]:
+    """Return the URNs of what failed, under their other names as well, and of what was therefore not registered."""
+    failed = set(deployment.failed)
+    failed |= {r.urn for r in deployment.base.resources if (own_type(r.urn), r.name) in deployment.skipped}
+    failed |= {urn for urn in deployment.aliases if (own_type(urn), name_of(urn)) in deployment.skipped}
+    return failed | {other for urn in failed for other in deployment.aliases.get(urn, ())}
+
+
+def _spared(deployment: Deployment, failed: set[str]) -> set[str]:
     """Return the URNs of what a failure may have kept from being registered.
 
-    That is what depended on something that failed, and every other part of a component in which something did: the
-    SDK doesn't register what waits for a failed resource, and doesn't say so.
+    That is what failed, what depended on it, and every other part of a component in which something did.
     """
-    if not deployment.failed:
+    if not failed:
         return set()
     parents = {r.urn: r.parent for r in deployment.base.resources} | deployment.parents
-    broken = {_component(urn, parents) for urn in deployment.failed}
+    broken = {_component(urn, parents) for urn in failed}
+    broken |= {other for urn in broken for other in deployment.aliases.get(urn, ())}
     spared: set[str] = set()
     for resource in deployment.base.resources:
         needs = resource.depends_on()
-        if needs & (spared | deployment.failed) or _component(resource.urn, parents) in broken:
+        lost = resource.urn in failed or bool(needs & (spared | failed))
+        if lost or _component(resource.urn, parents) in broken:
             spared.add(resource.urn)
     # What a spared resource needs has to stay, too.
     for resource in reversed(deployment.base.resources):
         if resource.urn in spared:
             spared |= resource.depends_on()
     return spared
+
+
+def _replaced(deployment: Deployment, failed: set[str], left: list[ResourceState]) -> list[ResourceState]:
+    """Return the old copies that can go: their replacements are there, and nothing that is left refers to them."""
+    going = [r for r in deployment.leftovers if r.urn not in failed]
+    staying = [r for r in deployment.leftovers if r.urn in failed]
+    while True:
+        providers = {r.provider for r in (*left, *staying) if r.provider}
+        needed = {urn for r in staying for urn in r.depends_on()}
+        kept = [r for r in going if r.urn in needed or f"{r.urn}::{r.id}" in providers]
+        if not kept:
+            return going
+        staying += kept
+        going = [r for r in going if r not in kept]
 
 
 def _component(urn: str, parents: dict[str, str]) -> str:

@@ -59,6 +59,7 @@ register("dynamic/test:File", FileProvider)
 
 class FileResource(Resource, module="test", name="File"):
     path: pulumi.Output[str]
+    fixed: pulumi.Output[str]
 
     def __init__(self, name, props, opts=None):
         super().__init__(FileProvider(), name, {"path": None, "name": name, **props}, opts)

@@ -230,3 +230,82 @@ def test_nothing_is_deleted_that_a_resource_which_is_left_needs():
     run = deployment(provider, left, dry_run=True)
     delete_all(run, [provider, left], [])
     assert [step.name for step in run.result.steps] == ["left", "member1-provider"]
+
+
+# -- what a failure must not delete -----------------------------------------------------------------
+
+
+def test_a_renamed_resource_that_fails_is_not_deleted_under_its_name_of_before(stack, tmp_path):
+    def first(folder):
+        declare(folder, "one")
+        declare(folder, "part", parent=Group("group"))
+
+    def second(folder):
+        one = pulumi.ResourceOptions(aliases=[pulumi.Alias(name="one")])
+        FileResource("uno", {"folder": str(folder), "name": "one", "value": "fail"}, one)
+        moved = Group("crowd", pulumi.ResourceOptions(aliases=[pulumi.Alias(name="group")]))
+        declare(folder, "part", "fail", parent=moved)
+
+    assert not stack(first).up().failures
+    assert len(stack(second).up().failures) == 2
+    assert files(tmp_path) == ["one", "part"]
+    assert [r.name for r in stack(second).snapshot().resources if r.type.endswith("File")] == ["one", "part"]
+
+
+def test_what_is_replaced_stays_where_its_replacement_fails(stack, tmp_path):
+    def program(name, value):
+        def declared(folder):
+            one = FileResource("one", {"folder": str(folder), "name": name, "value": value})
+            declare(folder, "after", depends_on=[one])
+
+        return declared
+
+    assert not stack(program("one", "1")).up().failures
+    assert len(stack(program("other", "fail")).up().failures) == 1
+    assert files(tmp_path) == ["after", "one"]
+    assert len(stack(program("other", "fail")).up().failures) == 1
+    assert files(tmp_path) == ["after", "one"]
+    assert stack(program("other", "2")).up().failures == []
+    assert files(tmp_path) == ["after", "other"]
+    assert stack(program("other", "2")).preview().changes == []
+
+
+def test_what_newly_waits_for_a_failed_resource_elsewhere_is_not_taken_for_removed(stack, tmp_path):
+    """Neither the state nor a component connects the two: only the program's own attempt tells of it."""
+
+    def first(folder):
+        declare(folder, "alone")
+        declare(folder, "part", parent=Group("group"))
+        declare(folder, "gone")
+
+    def second(folder):
+        bad = declare(folder, "bad", "fail")
+        declare(folder, "alone", depends_on=[bad])
+        renamed = Group("crowd", pulumi.ResourceOptions(aliases=[pulumi.Alias(name="group")]))
+        declare(folder, "part", parent=renamed, depends_on=[bad])
+
+    assert not stack(first).up().failures
+    assert len(stack(second).up().failures) == 1
+    assert files(tmp_path) == ["alone", "part"]
+
+
+def test_what_waits_for_a_resource_that_could_not_be_replaced_stays(stack, tmp_path, monkeypatch):
+    """What has to be deleted before a replacement isn't: then the resource itself has failed, too."""
+
+    def program(fixed):
+        def declared(folder):
+            one = FileResource("one", {"folder": str(folder), "fixed": fixed, "value": "1"})
+            FileResource("bound", {"folder": str(folder), "fixed": one.fixed, "value": "1"})
+            declare(folder, "after", depends_on=[one])
+
+        return declared
+
+    def refuse(self, id_, props):
+        if id_ == "bound":
+            raise ValueError("bound stays")
+        (tmp_path / "files" / f"{id_}.json").unlink(missing_ok=True)
+
+    assert not stack(program("a")).up().failures
+    monkeypatch.setattr("tests.conformance.file_resource.FileProvider.delete", refuse)
+    assert len(stack(program("b")).up().failures) == 1
+    assert files(tmp_path) == ["after", "bound", "one"]
