@@ -28,6 +28,9 @@ _RANDOM = re.compile(r"-[0-9a-f]{8}$")
 _PICKLE = "__provider"
 # Notes that the program adds about this very run (which cluster did not answer): no part of what is declared.
 _NOTES = {"ClusterIdentity": "unanswered"}
+_WITH_MEMBERS = ":Rollout"
+_NOTE_OF_MEMBER = "unanswered"
+"""The note that a Rollout has for each of its `members`."""
 
 
 def plan_digest(result: Result, key: bytes, *, more: dict[str, str] | None = None) -> str:
@@ -97,12 +100,17 @@ def identity(state: ResourceState) -> list[str]:
 
 def declared_inputs(state: ResourceState) -> dict[str, Any]:
     """Return the inputs that say what is declared: without code, and without notes about this run."""
-    return {key: value for key, value in state.inputs.items() if key not in _left_out(state.type)}
+    inputs = {key: value for key, value in state.inputs.items() if key not in _left_out(state.type)}
+    members = members_of(state)
+    return {**inputs, "members": {name: _without_note(one) for name, one in members.items()}} if members else inputs
 
 
 def is_declared(step: Step, change: Change) -> bool:
     """Tell whether a change is one of what is declared."""
-    return not change.path or change.path[0] not in _left_out(step.type)
+    if not change.path:
+        return True
+    noted = step.type.endswith(_WITH_MEMBERS) and change.path[0] == "members" and change.path[2:] == (_NOTE_OF_MEMBER,)
+    return change.path[0] not in _left_out(step.type) and not noted
 
 
 def _left_out(type_: str) -> set[str]:
@@ -112,6 +120,21 @@ def _left_out(type_: str) -> set[str]:
 def unanswered(state: ResourceState) -> bool:
     """Tell whether a resource notes that its cluster did not answer: which one it is, is not known then."""
     return any(state.type.endswith(f":{type_}") and bool(state.inputs.get(key)) for type_, key in _NOTES.items())
+
+
+def silent_members(state: ResourceState) -> set[str]:
+    """Return the members that a rollout notes as not answering, or as not joined: who they are may not be known."""
+    return {n for n, one in members_of(state).items() if isinstance(one, dict) and bool(one.get(_NOTE_OF_MEMBER))}
+
+
+def members_of(state: ResourceState) -> dict[str, Any]:
+    """Return what a rollout's inputs say of each member; nothing for other resources, and while it isn't known."""
+    members = state.inputs.get("members") if state.type.endswith(_WITH_MEMBERS) else None
+    return members if isinstance(members, dict) else {}
+
+
+def _without_note(member: Any) -> Any:
+    return {k: v for k, v in member.items() if k != _NOTE_OF_MEMBER} if isinstance(member, dict) else member
 
 
 def random_names(steps: Iterable[Step]) -> dict[str, str]:

@@ -10,7 +10,15 @@ import base64
 import threading
 from typing import Any
 
-from flotilla.engine.digest import declared_inputs, identity, is_declared, made_up_name, unanswered
+from flotilla.engine.digest import (
+    declared_inputs,
+    identity,
+    is_declared,
+    made_up_name,
+    members_of,
+    silent_members,
+    unanswered,
+)
 from flotilla.engine.steps import CHANGING, Op, Result, Step
 from flotilla.kube.objects import Path, path_text
 from flotilla.kube.quantities import canonicalized
@@ -72,17 +80,30 @@ def _inputs(shown: Step, step: Step, names: dict[str, str]) -> str:
     planned, actual = _stored(shown.new), _stored(step.new)
     if unanswered(shown.new) or unanswered(step.new):
         planned = {**planned, **dict.fromkeys(_IDENTITY, UNKNOWN)}  # known now; or it is not, and the step fails
+    if silent := _silent(shown, step):  # which cluster it is, is not known in one of the two
+        planned = {**planned, "members": {**planned["members"], **dict.fromkeys(silent, UNKNOWN)}}
     path = _differs(planned, actual, names, ())
     return "" if path is None else f"{path_text(path)} has another value"
+
+
+def _silent(shown: Step, step: Step) -> set[str]:
+    """Return the members that did not answer, or did not join, when it was shown or now."""
+    if shown.new is None or step.new is None:
+        return set()
+    declared = members_of(shown.new).keys() & members_of(step.new).keys()
+    return (silent_members(shown.new) | silent_members(step.new)) & declared
 
 
 def _changes(shown: Step, step: Step) -> str:
     """Look for changes that were not shown: the state is another one than it was then."""
     if not shown.changes:
         return ""  # components and providers do not tell which of their properties differ
+    silent = _silent(shown, step)
     for change in step.changes:
         if not change.path or not is_declared(step, change):
             continue  # a note of this run, or a dynamic provider's own judgement: no property shows it
+        if change.path[:1] == ("members",) and len(change.path) > 1 and change.path[1] in silent:
+            continue
         if not any(_covers(planned, change) for planned in shown.changes):
             return f"{change.text} would change from {_text(change.old)}"
     return ""

@@ -124,6 +124,33 @@ def test_a_cluster_that_answers_again_is_what_was_shown_and_its_note_is_no_part_
     assert digest(creating("1", "no answer after 10 s")) == digest(creating("1", "no answer after 11 s"))
 
 
+def test_a_member_that_fails_to_join_keeps_no_workload_from_the_rollout_that_was_shown():
+    kind = "pulumi-python:dynamic/flotilla:Rollout"
+
+    def rollout(op, note="", id_="1", other="2"):
+        members = {"member1": {"id": id_, "unanswered": note}, "member2": {"id": other, "unanswered": ""}}
+        new = state("nginx-rollout", kind, inputs={"workload": "nginx", "members": members})
+        old = {**members, "member1": {"id": "1", "unanswered": "it was silent then"}}
+        if op is Op.CREATE:
+            return Step(op, new.urn, kind, new=new)
+        changes = [Change(("members", "member1", "unanswered"), ChangeKind.UPDATE, "it was silent then", note)]
+        changes += [Change(("members", "member1", "id"), ChangeKind.UPDATE, "1", id_)] if id_ != "1" else []
+        changes += [Change(("workload",), ChangeKind.UPDATE, "a", "nginx")]
+        return Step(op, new.urn, kind, changes=tuple(changes), old=state(inputs=old), new=new)
+
+    for op in (Op.CREATE, Op.UPDATE):
+        plan = Shown(Result([rollout(op)]))
+        assert plan.objection(rollout(op, "its join failed in this run", "")) == ""
+        assert Shown(Result([rollout(op, "no answer", "")])).objection(rollout(op)) == "", "it answers again"
+        assert "member1" in plan.objection(rollout(op, "", "3"))
+        assert "member2" in plan.objection(rollout(op, "its join failed in this run", "", other="3"))
+        assert digest(rollout(op, "no answer after 10 s")) == digest(rollout(op, "no answer after 11 s"))
+        assert digest(rollout(op)) != digest(rollout(op, other="3"))
+    unknown = rollout(Op.CREATE)
+    unknown.new.inputs["members"] = UNKNOWN
+    assert Shown(Result([unknown])).objection(rollout(Op.CREATE, "its join failed in this run", "")) == ""
+
+
 def test_less_than_what_was_shown_is_done_without_objection():
     shown = Shown(Result([update({"a": 1}, (("a",), 0, 1), op=Op.CREATE_REPLACEMENT)]))
     assert shown.objection(update({"a": 1}, (("a",), 0, 1))) == ""
