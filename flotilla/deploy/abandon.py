@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +37,8 @@ class Abandonment:
     """What Karmada sent to the lost cluster, and what the join made there: it may still be there."""
     urns: tuple[str, ...]
     """The state's entries."""
+    uids: Mapping[ObjectRef, str]
+    """UIDs of `objects`, as far as the state has them: another object of the same name is left alone."""
 
     def to_json(self) -> dict[str, Any]:
         """Return it for machines."""
@@ -63,16 +66,17 @@ def plan_abandonment(setting: Setting, engine: EngineName, member: str) -> Aband
     why = _why_gone(snapshot, member, cluster_id)
     found = leftovers(control_plane_of(setting, engine), member)
     objects = [r for r in resources if r.type.startswith("kubernetes:")]
-    in_control_plane = [_ref(r) for r in objects if cluster_of(provider_of(r.provider)) == CONTROL_PLANE]
+    uids = {_ref(r): _uid(r) for r in objects if cluster_of(provider_of(r.provider)) == CONTROL_PLANE}
     in_member = [_ref(r) for r in objects if cluster_of(provider_of(r.provider)) == member]
     return Abandonment(
         member,
         cluster_id,
         why,
-        tuple(sorted(in_control_plane, key=lambda ref: (ref.kind != "Cluster", ref))),
+        tuple(sorted(uids, key=lambda ref: (ref.kind != "Cluster", ref))),
         found.works,
         tuple(dict.fromkeys((*found.running, *in_member))),
-        tuple(r.urn for r in resources),
+        tuple(dict.fromkeys(r.urn for r in resources)),
+        uids,
     )
 
 
@@ -89,22 +93,26 @@ def abandon(setting: Setting, engine: EngineName, plan: Abandonment) -> None:
         remove_cluster(connection, plan.member, plan.cluster_id)
         for ref in plan.objects:
             if ref.kind != "Cluster":
-                connection.delete(ref, propagation="Background")
+                connection.delete(ref, propagation="Background", uid=plan.uids.get(ref) or None)
         stack.forget(set(plan.urns))
 
 
 def _of_member(snapshot: Snapshot, member: str) -> list[ResourceState]:
-    """Return a member's component with all that belongs to it, in the state's order."""
+    """Return a member's component with all that belongs to it, in the state's order, and what had begun."""
     components = {r.urn for r in snapshot.resources if r.type in MEMBER_TYPES}
     root = next((urn for urn in components if name_of(urn) == member), None)
     if root is None:
         known = ", ".join(sorted(name_of(urn) for urn in components)) or "none"
         raise FlotillaError(f"the stack's state has no member {member!r}", hint=f"it has {known}")
     inside = {root}
-    for resource in snapshot.resources:
+    # What a creation that broke off may have made in the member is lost with it. The control plane is asked for what
+    # it may have there: by the next run.
+    begun = [op.resource for op in snapshot.pending if op.type == "creating"]
+    every = [*snapshot.resources, *(r for r in begun if cluster_of(provider_of(r.provider)) == member)]
+    for resource in every:
         if resource.parent in inside:
             inside.add(resource.urn)
-    return [r for r in snapshot.resources if r.urn in inside]
+    return [r for r in every if r.urn in inside]
 
 
 def _why_gone(snapshot: Snapshot, member: str, cluster_id: str) -> str:
@@ -140,3 +148,8 @@ def _answers(member: str, how: str) -> FlotillaError:
 
 def _ref(resource: ResourceState) -> ObjectRef:
     return ref_of(reveal(resource.inputs))
+
+
+def _uid(resource: ResourceState) -> str:
+    metadata = reveal(resource.outputs).get("metadata")
+    return str(metadata.get("uid") or "") if isinstance(metadata, dict) else ""

@@ -107,6 +107,7 @@ def delete_all(deployment: Deployment, doomed: list[ResourceState], replaced: li
             protected = True
     if protected:
         return
+    doomed = _beside_unsettled(deployment, doomed)
     deployment.doomed |= {r.urn for r in doomed}
     if deployment.options.dry_run:
         _look(deployment, [*doomed, *replaced])
@@ -122,6 +123,30 @@ def delete_all(deployment: Deployment, doomed: list[ResourceState], replaced: li
                 if needed is not resource:
                     dependents[id(needed)].add(id(resource))
     _in_waves(deployment, everything, dependents)
+
+
+def _beside_unsettled(deployment: Deployment, doomed: list[ResourceState]) -> list[ResourceState]:
+    """Return what can go although a creation broke off that isn't settled, since its cluster does not answer.
+
+    What that creation refers to stays: without its provider nobody could look for what it has made.
+    """
+    begun = [op.resource for op in deployment.pending.values() if op.type == "creating"]
+    begun = [resource for resource in begun if resource.urn in deployment.unsettled]
+    kept: set[str] = set()
+    going = {r.urn for r in doomed}
+    for resource in begun:
+        needed = resource.depends_on()
+        for other in reversed(deployment.base.resources):
+            if other.urn in needed:
+                needed |= other.depends_on()
+        if needed & going:
+            text = (
+                f"{resource.name}: its creation broke off, and what became of it is unknown, so that its provider stays"
+            )
+            told = deployment.result.messages if deployment.options.dry_run else deployment.result.failures
+            told.append(text)
+        kept |= needed
+    return [r for r in doomed if r.urn not in kept]
 
 
 def _look(deployment: Deployment, doomed: list[ResourceState]) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from flotilla.errors import FlotillaError
 from flotilla.karmada.api import CLUSTER_API, WORK_API
 from flotilla.karmada.names import execution_namespace
-from flotilla.kube.connection import Connection
+from flotilla.kube.connection import ApiError, Connection
 from flotilla.kube.objects import Object, ObjectRef, is_true, ref_of
 from flotilla.waiting import pause
 
@@ -21,6 +22,7 @@ NOTICE_SECONDS = 240.0
 LEAVE_SECONDS = 60.0
 """How long a member that is not Ready may take to leave (measured: 20 s); finalizers are removed after it."""
 _POLL_SECONDS = 1.0
+_TRIES = 5
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,10 @@ def remove_cluster(connection: Connection, member: str, cluster_id: str) -> None
     """
     ref = ObjectRef(CLUSTER_API, "Cluster", member)
     cluster = connection.find(ref)
-    if cluster is None:
+    if cluster is None:  # its Works go with it; where somebody has taken its finalizer off, they are still there
+        for work in leftovers(connection, member).works:
+            connection.delete(work, propagation="Background")
+            _release(connection, work, WORK_FINALIZER)
         return
     found = (cluster.get("spec") or {}).get("id")
     if found and cluster_id and found != cluster_id:
@@ -120,9 +125,14 @@ def _gone(connection: Connection, ref: ObjectRef, seconds: float) -> bool:
 
 def _release(connection: Connection, ref: ObjectRef, finalizer: str) -> None:
     """Take one of Karmada's finalizers off an object; others are not ours to judge."""
-    found = connection.find(ref)
-    if found is None:
-        return
-    kept = [one for one in found["metadata"].get("finalizers") or [] if one != finalizer]
-    body = {"metadata": {"finalizers": kept, "resourceVersion": found["metadata"]["resourceVersion"]}}
-    connection.patch(ref, body)
+    for _ in range(_TRIES):
+        found = connection.find(ref)
+        if found is None or finalizer not in (held := found["metadata"].get("finalizers") or []):
+            return
+        kept = [one for one in held if one != finalizer]
+        body = {"metadata": {"finalizers": kept, "resourceVersion": found["metadata"]["resourceVersion"]}}
+        try:
+            connection.patch(ref, body)
+        except ApiError as error:
+            if not error.missing and error.status != HTTPStatus.CONFLICT:
+                raise  # else it has gone or changed since: the next look tells

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, replace
 
 from flotilla.errors import EngineError
@@ -163,9 +163,19 @@ class Snapshot:
 
 
 def without(snapshot: Snapshot, urns: set[str]) -> Snapshot:
-    """Return a state without some resources; the others no longer depend on them."""
+    """Return a state without some resources; the others no longer depend on them.
+
+    What had begun by them as providers goes along: without them nobody could settle it.
+    """
     kept = (without_references(r, urns) for r in snapshot.resources if r.urn not in urns)
-    return Snapshot(tuple(kept), tuple(op for op in snapshot.pending if op.resource.urn not in urns))
+    return Snapshot(tuple(kept), tuple(left for op in snapshot.pending for left in _without(op, urns)))
+
+
+def _without(operation: Operation, urns: set[str]) -> Iterator[Operation]:
+    resource = operation.resource
+    if resource.urn not in urns and resource.provider.rpartition("::")[0] not in urns:
+        parent = "" if resource.parent in urns else resource.parent
+        yield replace(operation, resource=replace(without_references(resource, urns), parent=parent))
 
 
 class Encoder:
