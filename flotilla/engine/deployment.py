@@ -89,10 +89,19 @@ class Deployment(Ledger):
         return f"{now}::{id_}"
 
     def _match(self, urn: str, aliases: tuple[str, ...]) -> ResourceState | None:
-        for candidate in (urn, *aliases):
-            found = self.olds.get(candidate)
-            if found is not None and candidate not in self.replaced_early:
-                return found
+        """Return what a resource is in the base state. Nothing there is two resources of this run."""
+        with self.lock:
+            for candidate in (urn, *aliases):
+                found = self.olds.get(candidate)
+                if found is None or candidate in self.replaced_early:
+                    continue
+                if self.claimed.setdefault(id(found), urn) == urn:
+                    return found
+                if candidate == urn:
+                    raise EngineError(
+                        f"{urn} is taken by {self.claimed[id(found)]}, which had this name before",
+                        hint="take its former name off first and run `up`, or use another name",
+                    )
         return None
 
     def untargeted(self, urn: str) -> bool:

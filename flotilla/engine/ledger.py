@@ -72,6 +72,8 @@ class Ledger:
         """By URN, the parent of what was registered, whatever became of it."""
         self.aliases: dict[str, tuple[str, ...]] = {}
         """By URN, the other URNs of what was registered."""
+        self.claimed: dict[int, str] = {}
+        """By the identity of a resource of the base: the URN of what it is in this run, be it by an alias."""
         self.removed: set[int] = set()
         self.replaced: dict[int, ResourceState] = {}
         """By the identity of a resource of the base that has a replacement: its old copy, which waits for its end."""
@@ -101,17 +103,24 @@ class Ledger:
     def snapshot(self) -> Snapshot:
         """Return the state at this moment: what this run has done, and what it has not reached."""
         with self.lock:
-            matched = {alias for r in self.news.values() for alias in (r.urn, *r.aliases)}
             # An old copy stands where it stood: what this run has not reached may still refer to it.
             standing_as = [self.replaced.get(id(r), r) for r in self.base.resources]
-            kept = [r for r in standing_as if id(r) not in self.removed and (r.delete or r.urn not in matched)]
+            kept = [r for r in standing_as if id(r) not in self.removed and (r.delete or not self.goes_on(r))]
             standing = {id(r) for r in kept}
             doomed = [r for r in self.leftovers if id(r) not in self.removed and id(r) not in standing]
             # In order by construction: a resource is registered after what it depends on, and what this run has not
             # reached depends on nothing that it has removed.
-            moved = {other: r.urn for r in self.news.values() for other in r.aliases if other in self.olds}
+            claims = ((r.urn, self.claimed.get(id(r), r.urn)) for r in self.base.resources if not r.delete)
+            moved = {before: urn for before, urn in claims if urn != before and urn in self.news}
             rest = [renamed(r, moved) for r in (*kept, *doomed)] if moved else [*kept, *doomed]
             return Snapshot((*self.news.values(), *rest), tuple(self.pending.values()))
+
+    def goes_on(self, resource: ResourceState) -> bool:
+        """Tell whether a resource of the base is in this run's part of the state, under whatever URN.
+
+        An alias alone says nothing: what has that URN may be another resource, which the program no longer has.
+        """
+        return resource.urn in self.news or self.claimed.get(id(resource), "") in self.news
 
     def put(self, resource: ResourceState) -> None:
         """Take a resource into the state and make it durable."""

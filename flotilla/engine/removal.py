@@ -22,13 +22,12 @@ def delete_unregistered(deployment: Deployment) -> None:
     What may not have been registered only because something that it depends on failed is left as it is: a deletion
     can't be taken back, and the next run comes to it. So is what has no replacement yet, because that one failed.
     """
-    matched = {urn for r in deployment.news.values() for urn in (r.urn, *r.aliases)}
     failed = _failed(deployment)
     spared = _spared(deployment, failed)
     standing = [
         r
         for r in deployment.base.resources
-        if r.urn not in matched and not r.delete and id(r) not in deployment.removed
+        if not r.delete and not deployment.goes_on(r) and id(r) not in deployment.removed
     ]
     doomed = [r for r in standing if r.urn not in spared]
     if deployment.options.targets:

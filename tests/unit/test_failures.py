@@ -309,3 +309,37 @@ def test_what_waits_for_a_resource_that_could_not_be_replaced_stays(stack, tmp_p
     monkeypatch.setattr("tests.conformance.file_resource.FileProvider.delete", refuse)
     assert len(stack(program("b")).up().failures) == 1
     assert files(tmp_path) == ["after", "bound", "one"]
+
+
+# -- names of before --------------------------------------------------------------------------------
+
+
+def test_what_has_the_former_name_of_something_else_is_deleted_and_not_forgotten(stack, tmp_path):
+    """A name may be used again while what had it before still says so."""
+
+    def declared(*names):
+        def program(folder):
+            for name in names:
+                aliases = [pulumi.Alias(name="old")] if name == "new" else []
+                declare(folder, name, aliases=aliases)
+
+        return program
+
+    assert not stack(declared("new")).up().failures
+    assert not stack(declared("old", "new")).up().failures
+    assert files(tmp_path) == ["new", "old"]
+    assert not stack(declared("new")).up().failures
+    assert files(tmp_path) == ["new"]
+
+
+def test_one_entry_of_the_state_is_not_two_resources(stack, tmp_path):
+    def second(folder):
+        renamed = pulumi.ResourceOptions(aliases=[pulumi.Alias(name="one")])
+        uno = FileResource("uno", {"folder": str(folder), "name": "one", "value": "1"}, renamed)
+        declare(folder, "one", "2", depends_on=[uno])
+
+    assert not stack(lambda folder: declare(folder, "one")).up().failures
+    (failure,) = stack(second).up().failures
+    assert "which had this name before" in failure
+    assert files(tmp_path) == ["one"]
+    assert [r.name for r in stack(second).snapshot().resources if r.type.endswith("File")] == ["uno"]
