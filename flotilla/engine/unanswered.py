@@ -8,7 +8,7 @@ from threading import Lock
 from flotilla.errors import ClusterError
 from flotilla.karmada.names import cluster_of
 from flotilla.kube.wire import Unreachable
-from flotilla.state.urns import provider_of
+from flotilla.state.urns import DYNAMIC_PREFIX, PROVIDER_PREFIX, own_type, provider_of
 
 
 @dataclass
@@ -37,7 +37,7 @@ class Unanswered:
 
     def add(self, provider: str, urn: str, error: Exception) -> bool:
         """Take a failed step's error; True where it says that the step's own cluster does not answer."""
-        if not provider or not isinstance(error, ClusterError) or not error.whole_cluster:
+        if not _dials(provider) or not isinstance(error, ClusterError) or not error.whole_cluster:
             return False
         with self._lock:
             self._clusters.setdefault(provider, _Cluster(error)).waiting.add(urn)
@@ -68,3 +68,9 @@ class Unanswered:
         with self._lock:
             named = [(cluster_of(provider_of(key)), cluster) for key, cluster in self._clusters.items()]
         return sorted(named, key=lambda pair: pair[0])
+
+
+def _dials(provider: str) -> bool:
+    """Tell whether a provider stands for one cluster; that of dynamic resources is the same for all of them."""
+    urn = provider.rpartition("::")[0]
+    return bool(urn) and own_type(urn) != f"{PROVIDER_PREFIX}{DYNAMIC_PREFIX.removesuffix(':')}"

@@ -14,7 +14,7 @@ from flotilla.engine.steps import Op, Step
 from flotilla.kube.wire import ApiError, Unreachable
 from flotilla.state.checkpoint import Operation, ResourceState, Snapshot
 from flotilla.state.config import Project
-from tests.conformance.file_resource import FileResource, Group
+from tests.conformance.file_resource import FileProvider, FileResource, Group
 
 
 @pytest.fixture
@@ -343,3 +343,27 @@ def test_one_entry_of_the_state_is_not_two_resources(stack, tmp_path):
     assert "which had this name before" in failure
     assert files(tmp_path) == ["one"]
     assert [r.name for r in stack(second).snapshot().resources if r.type.endswith("File")] == ["uno"]
+
+
+def test_what_a_dynamic_resource_can_not_reach_keeps_no_other_from_being_made(stack, tmp_path, monkeypatch):
+    """All dynamic resources have one provider, whatever cluster each of them dials."""
+    usual = FileProvider.create
+
+    def create(self, props):
+        if props["name"] == "silent":
+            raise unreachable()
+        return usual(self, props)
+
+    monkeypatch.setattr(FileProvider, "create", create)
+
+    def program(folder):
+        declare(folder, "silent")
+        later = pulumi.Output.from_input(0.5).apply(asyncio.sleep).apply(lambda _: "1")
+        FileResource("other", {"folder": str(folder), "value": later})
+
+    result = stack(program).up()
+    assert files(tmp_path) == ["other"]
+    (failure,) = result.failures
+    assert "silent" in failure
+    assert "abandon default" not in failure
+    assert result.unknown == {}
