@@ -64,8 +64,6 @@ class Deployment(Ledger):
         try:
             yield
         except Refused:
-            with self.lock:
-                self.failed.add(urn)  # also where what failed is something that had to be deleted before
             raise
         except FlotillaError as error:
             op = Op.CREATE if old is None else Op.UPDATE
@@ -221,7 +219,12 @@ class Deployment(Ledger):
         self.refuse_unshown(step)
         self.note(step)
         for dependent in [*self._replaced_with(old), old]:
-            self.delete(dependent, Op.DELETE_REPLACED)
+            try:
+                self.delete(dependent, Op.DELETE_REPLACED)
+            except Refused:
+                with self.lock:
+                    self.failed.add(step.urn)  # whatever could not be deleted, this is not replaced
+                raise
             self.replaced_early[dependent.urn] = dependent
 
     def _replaced_later(self, step: Step, old: ResourceState) -> None:
