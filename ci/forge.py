@@ -219,7 +219,7 @@ def _mark(kind: str, stack: str) -> str:
     """Return what a comment or an issue of a stack begins with, and no other's does."""
     if not _STACK.fullmatch(stack):
         sys.exit(
-            f"error: {one_line(stack)!r} is no name of a stack (letters, digits, '_', '.', '-'); nothing was written"
+            f"error: {one_line(stack)!r} is not a stack name (letters, digits, '_', '.', '-'); nothing was written"
         )
     return f"<!-- flotilla {kind} {stack} -->"
 

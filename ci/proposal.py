@@ -69,7 +69,7 @@ def _read(file: Path) -> dict[str, Any]:
     except (OSError, ValueError, yaml.YAMLError, RecursionError):
         raise Refused(f"{file.name} can't be read as YAML") from None
     if not isinstance(document, dict) or not isinstance(document.get("config") or {}, dict):
-        raise Refused(f"{file.name} is no stack file")
+        raise Refused(f"{file.name} is not a stack file")
     return document
 
 

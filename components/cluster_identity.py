@@ -91,7 +91,7 @@ class ClusterIdentityProvider(ResourceProvider):
         if not twin:
             return CheckResult(inputs, [])
         reason = (
-            f"{news['cluster']} is the same cluster as {twin} (UID {inputs[_UID]}): one cluster can't join twice, for "
+            f"{news['cluster']} is the same cluster as {twin} (UID {inputs[_UID]}): one cluster can't join twice: "
             "Karmada would send it everything twice, and when one leaves it takes the other's access away; keep one of "
             "the two names"
         )

@@ -97,8 +97,8 @@ class Changing:
             found = planned(self._workplace, edit)
             if not hmac.compare_digest(found.digest, digest):
                 raise Refused(
-                    f"digest {digest[:40]!r} is not of this plan: the stack file, the fleet's state or the change is "
-                    "another than when it was previewed, so nothing was changed",
+                    f"digest {digest[:40]!r} is not of this plan: the stack file, the fleet's state or the change "
+                    "differs from what was previewed, so nothing was changed",
                     hint="call preview_change again and look at the new plan",
                 )
             if found.refusals:

@@ -22,7 +22,7 @@ class MoveFields(Arguments):
 
     workload: str = Field(description="The workload's name in the stack file.")
     clusters: list[str] = Field(
-        min_length=1, max_length=1000, description="The clusters that shall run it, and no others."
+        min_length=1, max_length=1000, description="The clusters that must run it, and no others."
     )
 
 

@@ -279,7 +279,7 @@ def _next_step(found: Planned, *, enabled: bool) -> str:
     if found.refusals:
         return "change the stack file so that no policy refuses it"
     if not enabled:
-        return "a person runs `flotilla up`: changing tools are off here"
+        return "a person has to run `flotilla up`: changing tools are off here"
     return "the changing tool of the same kind (apply for the file as it is) with this digest"
 
 

@@ -92,7 +92,7 @@ def proposed(workplace: Workplace, edit: Move | Scale | None) -> str:
     try:
         text = file.read_text()
     except (OSError, UnicodeDecodeError):
-        raise Refused(f"the stack file {file.name} can't be read", hint="a person looks at it") from None
+        raise Refused(f"the stack file {file.name} can't be read", hint="a person has to look at it") from None
     return text if edit is None else edited(text, edit)
 
 

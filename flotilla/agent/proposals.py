@@ -50,7 +50,7 @@ def _sections(text: str) -> dict[str, Any]:
     """Return a proposal's sections by their names.
 
     Raises:
-        ConfigError: it is no stack file, or one beyond the bounds.
+        ConfigError: it is not a stack file, or one beyond the bounds.
     """
     try:
         documents = read_yaml(text)

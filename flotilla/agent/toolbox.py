@@ -128,8 +128,8 @@ def _run(tool: Tool, asked: Any) -> Answer:
         return future.result(timeout=tool.seconds)
     except TimeoutError:
         raise FlotillaError(
-            f"{tool.name} took more than {tool.seconds:.0f} s and was given up; nothing was changed",
-            hint="ask for less, or look with flotilla status whether a cluster does not answer",
+            f"{tool.name} took more than {tool.seconds:.0f} s and was stopped; nothing was changed",
+            hint="ask for less, or check with `flotilla status` whether a cluster does not answer",
         ) from None
 
 

@@ -22,7 +22,7 @@ def add_verb(verbs: Any, common: argparse.ArgumentParser) -> None:
     parser = verbs.add_parser(
         "abandon",
         parents=[common, stack_options(), engine_options()],
-        help="give a member up that is gone for good",
+        help="give up a member that no longer exists",
         description="Take a member that no longer exists out of the control plane and the stack's state. It is refused "
         "for a member that answers. Example: flotilla abandon member2",
     )
@@ -58,11 +58,11 @@ def _print(output: Output, plan: Abandonment) -> None:
     for ref in plan.objects:
         say(Text(f"  - {ref}", style="red"))
     if plan.works:
-        say(Text(f"  - {len(plan.works)} Works, their finalizers if need be", style="red"))
+        say(Text(f"  - {len(plan.works)} Works, with their finalizers where Karmada doesn't remove them", style="red"))
     say(f"\nforgotten by the state: {len(plan.urns)} resources")
-    say("\nmay still be in the lost cluster, which nothing manages any more")
+    say("\nmay still exist in the lost cluster; nothing manages these any more")
     for ref in plan.running[:_SHOWN]:
         say(Text(f"  {ref}", style="yellow"))
     if len(plan.running) > _SHOWN:
         say(f"  and {len(plan.running) - _SHOWN} more")
-    say("If it comes back, delete these there first: Karmada's account has all rights in it.")
+    say("If the cluster comes back, delete these objects in it first: Karmada's account still has all rights there.")

@@ -39,7 +39,9 @@ def add_verb(verbs: Any, common: argparse.ArgumentParser) -> None:
 
 def _drift(options: argparse.Namespace) -> ExitCode:
     if options.format and options.json:
-        raise UsageError("--format and --json exclude each other", hint="give one of them; --format json is a third")
+        raise UsageError(
+            "--format and --json exclude each other", hint="use one of them"
+        )
     while True:
         stack = open_stack(options.engine, setting_of(options))
         report = check_stack(stack, options.stack, options.timeout)

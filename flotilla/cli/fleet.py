@@ -166,8 +166,8 @@ def _compare_digest(options: argparse.Namespace, planned: Result, document: dict
     if hmac.compare_digest(options.plan.strip().lower().encode(), planned.digest.encode()):
         return
     raise CommandError(
-        f"the plan has the digest {planned.digest}, not {options.plan.strip()[:64]}: a file, the state or a cluster is "
-        "another than when it was previewed; nothing was changed",
+        f"the plan has the digest {planned.digest}, not {options.plan.strip()[:64]}: a file, the state or a cluster "
+        "has changed since that preview; nothing was changed",
         kind=Kind.PLAN_CHANGED,
         code=ExitCode.FAILED,
         hint="compare the steps of `flotilla preview --json` with those of the plan that was reviewed",

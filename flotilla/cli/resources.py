@@ -131,7 +131,7 @@ def _paint_rows(options: argparse.Namespace, console: Console, answers: Answers[
             held = dict(zip(found.columns, cells, strict=True))
             lines.append((name, *(held.get(heading, "") for heading in headings)))
         if found.cut:
-            complain(f"{name} has more than are shown; narrow with -n, -l or a name", kind="warning")
+            complain(f"{name} has more objects than are shown; narrow the search with -n, -l or a name", kind="warning")
     if not lines:
         sys.stderr.write(f"no {options.kind} in {len(answers.found)} clusters\n")
         return
@@ -178,7 +178,9 @@ def _counted(event: FleetEvent) -> str:
 
 def _logs(options: argparse.Namespace) -> ExitCode:
     if options.follow and options.json:
-        raise UsageError("--follow has no end, so that it can't be one document", hint="leave out --follow or --json")
+        raise UsageError(
+            "--follow never ends, so its output can't be one JSON document", hint="leave out --follow or --json"
+        )
     access = open_access(options)
     wish = LogWish(options.tail, options.container, options.since, options.previous, options.follow)
     kind, _, name = options.workload.rpartition("/")

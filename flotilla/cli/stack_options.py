@@ -58,7 +58,7 @@ def _stack_name(text: str) -> str:
     """
     if not _STACK_NAME.fullmatch(text) or not text.strip("."):
         raise argparse.ArgumentTypeError(
-            f"{text[:60]!r} is no stack's name (also FLOTILLA_STACK): letters, digits, '_', '.', '-'"
+            f"{text[:60]!r} is not a stack name (also FLOTILLA_STACK): letters, digits, '_', '.', '-'"
         )
     return text
 
@@ -73,7 +73,9 @@ def _engine_name(text: str) -> EngineName:
         return EngineName(text)
     except ValueError:
         known = ", ".join(EngineName)
-        raise argparse.ArgumentTypeError(f"{text[:60]!r} is no engine (also FLOTILLA_ENGINE): use {known}") from None
+        raise argparse.ArgumentTypeError(
+            f"{text[:60]!r} is not an engine (also FLOTILLA_ENGINE): use {known}"
+        ) from None
 
 
 def seconds(text: str) -> float:

@@ -76,9 +76,9 @@ def _restore(options: argparse.Namespace) -> ExitCode:
     elif wanted:
         console = printer()
         if kept:
-            console.print(Text(f"the file that stood there is kept: {kept}"))
+            console.print(Text(f"the replaced file is kept: {kept}"))
         console.print(
-            f"restored; `flotilla refresh -s {options.stack} --preview-only` shows what the clusters hold otherwise"
+            f"restored; `flotilla refresh -s {options.stack} --preview-only` shows where the clusters differ from it"
         )
     return ExitCode.DONE
 
@@ -95,7 +95,7 @@ def _unlock(options: argparse.Namespace) -> ExitCode:
     wanted = bool(locks)
     document = {"stack": options.stack, "locks": [lock.to_json() for lock in locks], "unlocked": False}
     if wanted:
-        confirm(options, "break what locks the stack", document)
+        confirm(options, "break the stack's lock", document)
     if wanted:
         for lock in locks:
             lock.remove()
@@ -133,7 +133,7 @@ def _print_plan(console: Console, plan: Restoration) -> None:
     _print_copy(console, plan.state)
     console.print(Text(f"would be replaced by the backup {plan.backup.text}"))
     if plan.same:
-        console.print("they hold the same; nothing is to be restored")
+        console.print("the backup and the state have the same content; there is nothing to restore")
         return
     for symbol, style, urns in (("+", "green", plan.added), ("-", "red", plan.removed)):
         for urn in urns[:_LISTED]:

@@ -188,7 +188,7 @@ def _check_manifest(
         problems.append(
             Problem(
                 where,
-                f"{item['kind']} {meta['name']} stands twice, in {seen[key]} too",
+                f"{item['kind']} {meta['name']} occurs twice, in {seen[key]} too",
                 "one would overwrite the other",
                 "remove one",
             )

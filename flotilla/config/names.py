@@ -18,10 +18,14 @@ def check_member_names(members: list[tuple[int, str]], others: set[str], stack: 
         if name in others:
             rule = f"is a member of stack {stack} too"
             remedy = "rename it, or leave it to that stack"
-            problems.append(Problem(where, rule, "two stacks would fight over one Cluster", remedy, f'"{name}"'))
+            problems.append(
+                Problem(
+                    where, rule, "two stacks would overwrite each other's changes of one Cluster", remedy, f'"{name}"'
+                )
+            )
         owner = next((name.removesuffix(part) for part in _PARTS if name.endswith(part)), None)
         if owner in known:
-            rule = f"is what resources of member {owner!r} are called"
+            rule = f"is the name of resources of member {owner!r}"
             why = "two resources would have one name in the state"
             problems.append(Problem(where, rule, why, "rename one of the two members", f'"{name}"'))
     return problems

@@ -70,8 +70,8 @@ def known_kinds(fleet: Fleet, base: Path, kubeconfig: str | None) -> Known:
     return Known(
         kinds,
         tuple(
-            f"{kind} ({group}) is taken for a namespaced kind: the manifests don't define it, and Karmada's API server "
-            f"{asked}; list its CustomResourceDefinition among the manifests if it has no namespace"
+            f"{kind} ({group}) is treated as a namespaced kind: the manifests don't define it, and Karmada's API "
+            f"server {asked}; list its CustomResourceDefinition among the manifests if it has no namespace"
             for group, kind in unknown
         ),
     )

@@ -28,7 +28,7 @@ class OtherStacks:
         if not stack or self._base is None:
             return {}
         if not _STACK.fullmatch(stack):
-            rule = "is no name of a stack: letters, digits, '-', '_' and '.'"
+            rule = "is not a stack name: letters, digits, '-', '_' and '.'"
             self._problems.append(Problem(path, rule, "nothing could be taken from it", "name a stack of this project"))
             return {}
         file = self._base / "stacks" / f"Pulumi.{stack}.yaml"

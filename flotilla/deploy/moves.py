@@ -90,13 +90,13 @@ def _question(side: Side, sides: list[Side], arrived: dict[Identity, Side]) -> s
     """Ask what only the user can answer.
 
     Whether a new workload is one that goes, where its objects can't tell: in the short form their names follow the
-    workload's. And where words are added to a command: two override policies would add them twice, until the one of
+    workload's. And where arguments are added to a command: two override policies would add them twice, until the one of
     the former name is deleted at the end of `up`.
     """
     ending = sorted({origin.name for origin in arrived.values() if not origin.new and origin.name != side.former})
     if ending and side.adds_words:
         return (
-            f"its overrides add words to a command, and would add them twice until the policies of {ending[0]} are "
+            f"its overrides add arguments to a command, and would add them twice until the policies of {ending[0]} are "
             f"gone; add `formerly: {ending[0]}`, and the policies keep their name"
         )
     if side.old or arrived or not side.new:

@@ -185,7 +185,9 @@ class PulumiStack:
         """Return the stack without making anything: no state, no passphrase, no salt in the stack file."""
         setting = self._setting
         if _makes_passphrase() and not (setting.state_folder / "passphrase").is_file():
-            raise EngineError(f"stack {setting.stack} does not exist yet", hint="a person runs `flotilla up` first")
+            raise EngineError(
+                f"stack {setting.stack} does not exist yet", hint="a person has to run `flotilla up` first"
+            )
         options = automation.LocalWorkspaceOptions(env_vars=cli_environment(setting))
         try:
             return automation.select_stack(stack_name=setting.stack, work_dir=str(setting.project), opts=options)

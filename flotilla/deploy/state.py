@@ -160,7 +160,7 @@ def restoration(setting: Setting, file: Path | None) -> Restoration:
 
 
 def restore(setting: Setting, plan: Restoration) -> Path | None:
-    """Put a copy in the state's place, and return where the file that stood there is kept.
+    """Put a copy in the state's place, and return where the replaced file is kept.
 
     Raises:
         EngineError: another run has the stack, or the files can't be written.

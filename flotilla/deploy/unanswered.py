@@ -23,5 +23,5 @@ def with_unanswered(result: Result, *, changing: bool) -> Result:
             continue
         result.unknown[cluster] = reason
         if changing:
-            result.failures.append(f"{reason}; nothing was to be done there, and nothing is known of what is there")
+            result.failures.append(f"{reason}; nothing had to be changed there, and its objects were not looked at")
     return result

@@ -98,7 +98,7 @@ class _Outcome:
             ClusterError: no other question would be answered.
         """
         if time.monotonic() > self.end:
-            raise ClusterError("its look took too long and is not complete")
+            raise ClusterError("the comparison took too long and is not complete")
         try:
             self.findings += ask()
         except ClusterError as error:

@@ -104,7 +104,7 @@ def check_access(control_plane: Connection, connection: Connection, kubeconfig: 
         return []  # a declared object that isn't there: layer one says so
     token = _token(held)
     if not token:
-        message = "holds no token that could be sent"
+        message = "has no token that can be sent"
         return [Finding(Layer.MEMBERS, "token-refused", member, str(secret), message)]
     as_karmada = Connection(_with_token(kubeconfig, token), name=connection.name, timeout=10.0)
     everything = {"verb": "*", "group": "*", "resource": "*"}

@@ -106,7 +106,7 @@ def interruptible(tell: Tell) -> Iterator[Interrupts]:
             interrupts.last("ended at once: the state says what was in flight; run the same command again to go on")
         soon = number != signal.SIGINT
         interrupts.first()
-        limit = f"at the latest in {_GRACE_SECONDS:.0f} s" if soon else "again to end at once"
+        limit = f"at the latest in {_GRACE_SECONDS:.0f} s" if soon else "a second signal ends it at once"
         with suppress(Exception):  # a terminal that has closed
             tell(f"interrupted: finishing what is in flight, then writing the state ({limit})")
         return soon

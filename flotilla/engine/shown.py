@@ -71,7 +71,7 @@ def _provider(shown: Step, step: Step) -> str:
 def _old(shown: Step, step: Step) -> str:
     one = identity(shown.old) if shown.old else None
     other = identity(step.old) if step.old else None
-    return "" if one == other else "another resource stands in its place"
+    return "" if one == other else "another resource is in its place"
 
 
 def _inputs(shown: Step, step: Step, names: dict[str, str]) -> str:

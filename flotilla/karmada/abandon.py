@@ -109,7 +109,8 @@ def remove_cluster(connection: Connection, member: str, cluster_id: str) -> None
     _release(connection, ref, CLUSTER_FINALIZER)
     if not _gone(connection, ref, LEAVE_SECONDS / 2):
         raise FlotillaError(
-            f"Cluster {member} is still there", hint="run it again; `kubectl get cluster` says what holds it"
+            f"Cluster {member} is still there",
+            hint="run it again; `kubectl get cluster` shows which finalizers are left",
         )
 
 

@@ -56,6 +56,6 @@ def join_conflict(name: str, uid: str, known: dict[str, str] | None, member: Con
         return (
             f"{name} is joined to another control plane: it has ServiceAccount {namespace}/{IMPERSONATOR}, and this "
             "control plane has no Cluster for it; two control planes would undo each other's changes; let it leave "
-            f"there first, or delete namespace {namespace} in it if that is a remnant of a join"
+            f"there first, or delete namespace {namespace} in it if it is left over from an earlier join"
         )
     return ""

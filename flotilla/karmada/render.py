@@ -154,7 +154,7 @@ def _patch(obj: Object, step: Object) -> None:
         AttributeError,
     ) as error:
         tested = isinstance(error, jsonpatch.JsonPatchTestFailed)
-        why = "the value there is another" if tested else "the object has no such place"
+        why = "the field has another value" if tested else "the object has no such field"
         which = f"{obj['kind']} {obj['metadata']['name']}: {step['op']} {step['path']}"
         raise ValueError(f"a patch doesn't fit {which}: {why}") from None
 

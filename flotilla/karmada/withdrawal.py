@@ -35,7 +35,7 @@ def await_withdrawn(connection: Connection, templates: Iterable[ObjectRef], seco
             listed = "; ".join(f"{ref} in {', '.join(clusters)}" for ref, clusters in holding)
             raise FlotillaError(
                 f"copies are still there after {seconds:.0f} s: {listed}",
-                hint="finalizers in these members may hold them; run it again once they are gone",
+                hint="finalizers in these members may keep them; run it again once they are gone",
             )
         waiting = [ref for ref, _ in holding]
         if pause(_POLL_SECONDS):

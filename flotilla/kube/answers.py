@@ -100,7 +100,7 @@ def refusal(answer: Answer) -> dict[str, Any]:
     if text.strip() == _NO_SUCH_PATH and answer.status == HTTPStatus.NOT_FOUND:
         raise LookupError(_NO_SUCH_PATH)
     if not text.strip():
-        raise Strange("nothing but the status")
+        raise Strange("an empty body")
     if answer.status in _ALWAYS_A_STATUS or text.lstrip()[:1] in "{[":
         raise Strange(f"a text that is not the API's: {shortened(text)!r}")
     return {"message": shortened(text, 300)}
@@ -161,7 +161,7 @@ def an_object(found: Any, kind: str = "", name: str = "") -> dict[str, Any]:
         what = "a list" if isinstance(found, list) else "a single value"
         raise Strange(f"JSON that is {what} where an object was asked for")
     if kind and found.get("kind") != kind:
-        raise Strange(f"JSON that is no {kind}" + _kind_of(found))
+        raise Strange(f"JSON that is not of kind {kind}" + _kind_of(found))
     if name:
         meta = found.get("metadata")
         if not isinstance(meta, dict) or meta.get("name") != name:
@@ -178,7 +178,7 @@ def a_list(found: Any, kind: str) -> list[dict[str, Any]]:
     listed = an_object(found)
     items = listed.get("items", ())
     if not isinstance(items, list | None) or str(listed.get("kind", "List"))[-4:] != "List":
-        raise Strange(f"JSON that is no list of {kind}s" + _kind_of(listed))
+        raise Strange(f"JSON that is not a list of {kind}s" + _kind_of(listed))
     if not isinstance(listed.get("metadata") or {}, dict):
         raise Strange(f"a list of {kind}s whose metadata is no object")
     for item in items or []:
@@ -212,7 +212,7 @@ def an_event(line: bytes) -> dict[str, Any]:
     event = document(Answer(200, line))
     kind, obj = event.get("type"), event.get("object")
     if not isinstance(kind, str) or not isinstance(obj, dict):
-        raise Strange("JSON that is no event of a watch" + _kind_of(event))
+        raise Strange("JSON that is not a watch event" + _kind_of(event))
     meta = obj.get("metadata")
     if kind != "ERROR" and not isinstance(meta, dict):
         raise Strange("an event of a watch whose object has no metadata")

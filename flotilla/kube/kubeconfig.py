@@ -31,7 +31,7 @@ def load(text: str, *, origin: str = "kubeconfig") -> dict[str, Any]:
     """Parse a kubeconfig's text, as client-go does. `origin` names it in errors; no value of it appears there.
 
     Raises:
-        KubeconfigError: it isn't YAML or no kubeconfig, a name stands twice in a list, or a text is something else.
+        KubeconfigError: it isn't YAML or no kubeconfig, a name occurs twice in a list, or a text is something else.
     """
     try:
         document = yaml.load(text)

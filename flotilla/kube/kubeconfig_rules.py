@@ -44,7 +44,7 @@ def check_shape(document: dict[str, Any]) -> None:
     """Check the lists of a kubeconfig and the types in them.
 
     Raises:
-        CredentialsError: an entry without a name, a name that stands twice, or a value of another type.
+        CredentialsError: an entry without a name, a name that occurs twice, or a value of another type.
     """
     _text(document, "current-context", ())
     for section, part in _SECTIONS.items():
@@ -61,7 +61,7 @@ def check_shape(document: dict[str, Any]) -> None:
                 raise CredentialsError(f"{where} has no name", (section, index))
             if name in seen:
                 raise CredentialsError(
-                    f"the name {name!r} stands twice in '{section}': which one is meant is not known; rename one"
+                    f"the name {name!r} occurs twice in '{section}': which one is meant is not known; rename one"
                     " (kubectl refuses the file too)",
                     (section, index, "name"),
                 )
@@ -117,7 +117,7 @@ def _check_texts(user: dict[str, Any]) -> None:
     """Check the token, and that there is no password beside it."""
     token = (user.get("token") or "").strip()
     if not (token.isascii() and token.isprintable()):
-        raise CredentialsError("its user's token has a line break or another character that no token has")
+        raise CredentialsError("its user's token has a line break or another character that a token can't have")
     if user.get("username") and (token or user.get("tokenFile")):
         raise CredentialsError("its user has a token and a password: only one way to authenticate is allowed")
 
@@ -145,12 +145,12 @@ def _check_exec(user: dict[str, Any]) -> None:
 def url_problem(url: str) -> str:
     """Say what keeps a text from being the URL of an HTTP server; empty where nothing does."""
     if not url.isprintable() or " " in url:
-        return "has spaces or characters that no URL has"
+        return "has spaces or characters that a URL can't have"
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        return "is no URL: its host or port can't be read"
+        return "is not a URL: its host or port can't be read"
     if parts.scheme not in ("https", "http"):
         return "has no scheme http or https"
     if not parts.hostname or port == 0:

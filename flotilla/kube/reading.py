@@ -57,8 +57,8 @@ def read_bytes(file: Path, *, limit: int = MAX_BYTES) -> bytes:
     mode = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(mode):
         os.close(descriptor)
-        kind = next((word for test, word in _KINDS if test(mode)), "no regular file")
-        raise UnreadableFile(f"{file} can't be read: it is {kind}, and only regular files are")
+        kind = next((word for test, word in _KINDS if test(mode)), "not a regular file")
+        raise UnreadableFile(f"{file} can't be read: it is {kind}, and only regular files are read")
     with os.fdopen(descriptor, "rb") as stream:
         try:
             content = stream.read(limit + 1)

@@ -71,7 +71,7 @@ def resolve(word: str, tag: str | None, *, plain: bool) -> Scalar:
         return _decoded(word)
     if kind == "timestamp":
         if not _DATE.fullmatch(word):
-            raise ScalarError("the tag !!timestamp stands at something that is no time")
+            raise ScalarError("the tag !!timestamp is on a value that is not a time")
         return word
     value = _meaning(word)
     if not _fits(kind, value):
@@ -162,7 +162,7 @@ def _decoded(word: str) -> str:
         raise ScalarError("the value of !!binary is not base64") from None
     except UnicodeDecodeError:
         raise ScalarError(
-            "the value of !!binary is no text once it is decoded: drop the tag where base64 is wanted"
+            "the value of !!binary is not text once it is decoded: drop the tag where base64 is wanted"
         ) from None
 
 

@@ -117,7 +117,7 @@ def check_values(document: Object, name: str) -> None:
         try:
             ssl.create_default_context(cadata=authority.decode("ascii"))
         except (ssl.SSLError, ValueError):
-            raise unusable(name, "its certificate-authority-data is no PEM certificate") from None
+            raise unusable(name, "its certificate-authority-data is not a PEM certificate") from None
     for part in ("client-certificate-data", "client-key-data"):
         content = _decoded(user, part, name)
         if content and b"-----BEGIN" not in content:

@@ -1,7 +1,7 @@
 """YAML as kubectl reads it, for every file of a user: plain data or one error with its line, within fixed bounds.
 
 libyaml cuts the text into events; everything else is done here, so that a value is what sigs.k8s.io/yaml makes of it,
-a key that stands twice is refused, and aliases can't make a small file large. Texts that begin with `{` are read as
+a key that occurs twice is refused, and aliases can't make a small file large. Texts that begin with `{` are read as
 JSON first, as kubectl does.
 """
 
@@ -163,7 +163,7 @@ class _Reading:
         except yaml.reader.ReaderError as error:
             raise YamlError(f"a character that YAML forbids ({error.reason})", self._at(error.position)) from None
         except UnicodeError:
-            raise YamlError("a character that is no Unicode text") from None
+            raise YamlError("a character that is not valid Unicode") from None
         return self._documents
 
     def _events(self) -> Iterator[Any]:
@@ -187,7 +187,7 @@ class _Reading:
         elif kind is events.DocumentStartEvent:
             self._anchors = {}
             if self._single and self._documents:
-                raise YamlError("a second document begins, where one is wanted", _place(event.start_mark))
+                raise YamlError("a second document begins, and only one is allowed here", _place(event.start_mark))
             if len(self._documents) >= MAX_DOCUMENTS:
                 raise YamlError(f"it has more than {MAX_DOCUMENTS} documents", _place(event.start_mark))
 
@@ -232,7 +232,7 @@ class _Reading:
             raise YamlError(str(error), _place(event.start_mark)) from None
         if name in frame.value and name not in frame.merged:
             raise YamlError(
-                f"the key {name[:_SHOWN]!r} stands twice: one value would be lost", _place(event.start_mark)
+                f"the key {name[:_SHOWN]!r} occurs twice: one of the values would be lost", _place(event.start_mark)
             )
         frame.merged.discard(name)
         frame.key = name
@@ -327,7 +327,7 @@ class _Reading:
 
     def _reason(self, error: yaml.MarkedYAMLError, mark: Any) -> str:
         if mark is not None and self._line(mark.line)[mark.column : mark.column + 1] == "\t":
-            return "a tab, where YAML takes spaces only"
+            return "a tab, where YAML allows spaces only"
         return str(error.problem or error.context or "it can't be read")
 
     def _line(self, number: int) -> str:
@@ -349,7 +349,7 @@ def from_json(text: str) -> Any:
     def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
         result = dict(found)
         if len(result) < len(found):
-            raise ValueError("a key stands twice")
+            raise ValueError("a key occurs twice")
         return result
 
     def number(word: str) -> int | float:

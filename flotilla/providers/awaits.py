@@ -109,8 +109,10 @@ def await_gone(connection: Connection, live: Object, timeout: float | None) -> N
             finalizers, since = _finalizers(found), now
         stuck = bool(finalizers) and not any(_is_known(name) for name in finalizers) and now - since > patience
         if stuck or now - begun > limit:
-            held = ", ".join(finalizers) or "nothing that is written there"
-            raise NotReady(f"{connection.name}: {ref} is not gone after {now - begun:.0f} s; held by {held}", found)
+            left = ", ".join(finalizers) or "none"
+            raise NotReady(
+                f"{connection.name}: {ref} is not gone after {now - begun:.0f} s; finalizers left: {left}", found
+            )
         live = found
         if pause(next(pauses)):
             raise NotReady(f"{connection.name}: interrupted while waiting for the deletion of {ref}", found)

@@ -118,7 +118,7 @@ def _decrypt(value: Any, crypter: PassphraseCrypter) -> tuple[Any, bool]:
     if isinstance(value, dict):
         if set(value) == {"secure"}:
             if not isinstance(value["secure"], str):
-                raise EngineError("a value `secure` of the stack's configuration is no text", hint="set it again")
+                raise EngineError("a value `secure` of the stack's configuration is not text", hint="set it again")
             plain = crypter.decrypt(value["secure"])
             remember(plain)
             return plain, True

@@ -63,9 +63,9 @@ def snapshot_of(document: Properties, crypter: PassphraseCrypter) -> Snapshot:
     try:
         snapshot = decode(document, crypter)
     except EngineError as error:
-        raise StateError(f"holds something that can't be read: {error.message}") from None
+        raise StateError(f"has a part that can't be read: {error.message}") from None
     except (TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
-        raise StateError(f"holds something that can't be read: {type(error).__name__}") from None
+        raise StateError(f"has a part that can't be read: {type(error).__name__}") from None
     _check_order(snapshot.resources)
     return snapshot
 
@@ -116,7 +116,7 @@ def _check_secrets(provider: Any) -> None:
         return  # refused as a whole where the salt is looked for, with the way out
     state = _of(dict, provider.get("state"), "secrets_providers.state")
     if not _SALT.fullmatch(_of(str, state.get("salt"), "secrets_providers.state.salt")):
-        raise StateError("has a salt that isn't one (secrets_providers.state.salt): its secrets can't be read")
+        raise StateError("has a salt that is not valid (secrets_providers.state.salt): its secrets can't be read")
 
 
 def _check_resource(body: Any, where: str, project: str, stack: str) -> None:

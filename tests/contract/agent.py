@@ -175,7 +175,7 @@ def test_changes_are_off_unless_they_are_enabled(web):
         assert {tool.name for tool in listed.tools} == READING
         assert "changing tools are off" in await refused(client, "apply", digest="0" * 32)
         plan = await ask(client, "preview_change", change={"kind": "scale", "workload": "nginx", "replicas": 5})
-        assert plan["next_step"].startswith("a person runs")
+        assert plan["next_step"].startswith("a person has to run")
 
     Agent(web.project).play(script)
 

@@ -80,7 +80,7 @@ def test_a_proposal_of_files_in_the_project_is_checked_whole(place, sections):
     found = validated(
         place, with_manifest(sections, "web.yaml", overrides=[{"clusters": ["member1"], "patches": [patch]}])
     )
-    assert "replace /spec/nothing: the object has no such place" in found["problems"][0]
+    assert "replace /spec/nothing: the object has no such field" in found["problems"][0]
 
 
 @pytest.mark.parametrize(

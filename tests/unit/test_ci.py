@@ -192,7 +192,7 @@ def test_a_comment_that_somebody_else_wrote_is_not_taken_over():
 def test_a_name_that_could_break_a_mark_is_refused(stack):
     found = Recorder()
     for call in (lambda: forge.comment(found, stack, 0, "", ""), lambda: forge.issue(found, stack, 3, "")):
-        with pytest.raises(SystemExit, match="no name of a stack"):
+        with pytest.raises(SystemExit, match="not a stack name"):
             call()
     assert found.done == []
 

@@ -146,16 +146,16 @@ def test_files_that_can_not_be_read_are_one_line(stack, project, run):
         (("up", "--frobnicate"), "unrecognized arguments: --frobnicate"),
         (("nonsense",), "invalid choice: 'nonsense'"),
         ((), "unrecognized arguments: --json"),
-        (("preview", "--engine", "bad"), "'bad' is no engine"),
-        (("preview", "-s", "../../etc/passwd"), "is no stack's name"),
-        (("preview", "-s", ""), "is no stack's name"),
+        (("preview", "--engine", "bad"), "'bad' is not an engine"),
+        (("preview", "-s", "../../etc/passwd"), "is not a stack name"),
+        (("preview", "-s", ""), "is not a stack name"),
         (("preview", "-C", "/no/such/folder"), "there is no folder '/no/such/folder'"),
         (("preview", "-C", __file__), "there is no folder"),
         (("drift", "--timeout", "-1"), "seconds above zero"),
         (("drift", "--timeout", "nan"), "seconds above zero"),
         (("status", "--watch", "soon"), "seconds above zero"),
         (("drift", "--format", "sarif"), "exclude each other"),
-        (("logs", "nginx", "-f"), "has no end"),
+        (("logs", "nginx", "-f"), "never ends"),
         (("mcp", "--http", "--port", "99999999"), "a whole number from 0 to 65535"),
         (("sandbox",), "required: VERB"),
         (("sandbox", "up", "--members", "-3"), "a whole number from 0 to 50"),
@@ -175,7 +175,7 @@ def test_wrong_arguments_are_one_document_too(words, told, capsys, monkeypatch):
 
 @pytest.mark.parametrize(
     ("variable", "value", "told"),
-    [("FLOTILLA_ENGINE", "bad", "is no engine"), ("FLOTILLA_STACK", "../x", "is no stack's name")],
+    [("FLOTILLA_ENGINE", "bad", "is not an engine"), ("FLOTILLA_STACK", "../x", "is not a stack name")],
 )
 def test_a_bad_variable_is_one_line_that_names_it(variable, value, told, capsys, monkeypatch):
     monkeypatch.setenv(variable, value)

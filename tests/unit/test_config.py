@@ -124,7 +124,7 @@ def test_manifests_are_checked(sections, project):
 def test_a_key_that_stands_twice_is_refused(tmp_path):
     file = tmp_path / "Pulumi.dev.yaml"
     file.write_text("config:\n  flotilla:members: []\n  flotilla:members: []\n")
-    with pytest.raises(FlotillaError, match="stands twice"):
+    with pytest.raises(FlotillaError, match="occurs twice"):
         load_stack_file(file)
 
 

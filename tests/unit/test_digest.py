@@ -168,7 +168,7 @@ OTHER = state(id="default/nginx", outputs={"metadata": {"uid": "2"}})
         (update({"image": "b"}, (("image",), "a", "b"), (("port",), 1, 2)), "port would change from 1"),
         (update({"image": "b", "more": 1}, (("image",), "a", "b")), "more has another value"),
         (update({"image": "b"}, (("image",), "a", "b"), old=OTHER),
-         "another resource stands in its place"),
+         "another resource is in its place"),
         (Step(Op.DELETE, state().urn, DEPLOYMENT, old=state(id="default/nginx")), "does not delete it"),
         (creation(), "does not create it"),
     ],

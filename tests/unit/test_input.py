@@ -42,7 +42,7 @@ MANIFESTS = [
     (OBJECT.replace("}", ", namespace: 5}"), "metadata.namespace is a number (5), line 3"),
     (POD + "    env:\n    - {name: PORT, value: 80}\n", "spec.containers[0].env[0].value is a number (80), line 9"),
     (POD + "    args: [--port, 80]\n", "spec.containers[0].args[1] is a number (80), line 8"),
-    (OBJECT + "data: {a: 1, a: 2}\n", "not valid YAML: line 4, column 14: the key 'a' stands twice"),
+    (OBJECT + "data: {a: 1, a: 2}\n", "not valid YAML: line 4, column 14: the key 'a' occurs twice"),
     (OBJECT + "---\n" + OBJECT + "data: {a: no}\n", "data.a is a boolean (false), line 8: quote it"),
 ]
 
@@ -218,7 +218,7 @@ def test_a_member_named_like_the_control_plane_is_refused(sections, project, nam
 def test_members_whose_resources_would_have_one_name_are_refused(sections, project):
     sections["members"][1]["name"] = "member1-impersonator"
     sections["workloads"][0]["placement"]["clusters"] = ["member1"]
-    with pytest.raises(ConfigError, match="is what resources of member 'member1' are called"):
+    with pytest.raises(ConfigError, match="is the name of resources of member 'member1'"):
         parse_fleet(sections, base=project)
 
 

@@ -31,9 +31,9 @@ def refusal(content, tmp_path):
 
 ENTRY = {"name": "a", "cluster": {"server": "https://192.0.2.2:6443"}}
 SHAPES = [
-    (document(clusters=[ENTRY, ENTRY]), "the name 'a' stands twice in 'clusters'"),
-    (document(users=[{"name": "u", "user": {"token": "1"}}] * 2), "the name 'u' stands twice in 'users'"),
-    (document(contexts=[{"name": "x", "context": {"cluster": "a"}}] * 2), "the name 'x' stands twice in 'contexts'"),
+    (document(clusters=[ENTRY, ENTRY]), "the name 'a' occurs twice in 'clusters'"),
+    (document(users=[{"name": "u", "user": {"token": "1"}}] * 2), "the name 'u' occurs twice in 'users'"),
+    (document(contexts=[{"name": "x", "context": {"cluster": "a"}}] * 2), "the name 'x' occurs twice in 'contexts'"),
     (document(contexts=[{"context": {"cluster": "a"}}]), "contexts[0] has no name"),
     (document(contexts=[{"name": "x"}]), "the context 'x' names no cluster"),
     (document(contexts=[{"name": "x", "context": "a"}]), "contexts[0].context must be a mapping"),
@@ -143,7 +143,7 @@ def test_the_published_cases_end_in_one_line_each(validate, repository, sections
         taken = file.stem in ("empty-user", "trailing-slash")
         members = [sections["members"][0], {"name": "member2", "kubeconfig": str(file)}]
         said[file.stem] = validate({"members": members}, ExitCode.DONE if taken else ExitCode.USAGE)
-    assert "stands twice in 'clusters'" in said["duplicate-context"]
+    assert "occurs twice in 'clusters'" in said["duplicate-context"]
     assert "contexts[0] has no name" in said["no-name"]
     assert "names no cluster" in said["no-context"]
     assert "line 5" in said["no-current"]  # `name: y` is a boolean, for kubectl too
@@ -174,6 +174,6 @@ def test_a_server_that_is_no_url_is_refused(validate, project, server, sections)
 def test_merging_into_a_file_with_a_name_twice_is_refused(tmp_path):
     file = tmp_path / "config"
     file.write_text(json.dumps(document(clusters=[ENTRY, ENTRY])))
-    with pytest.raises(KubeconfigError, match="stands twice"):
+    with pytest.raises(KubeconfigError, match="occurs twice"):
         kubeconfig.merged(file, kubeconfig.select(document()))
     assert yaml.load(file.read_text())["clusters"] == [ENTRY, ENTRY]

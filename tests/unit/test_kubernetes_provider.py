@@ -232,7 +232,7 @@ def test_fields_of_a_controller_or_of_a_scaling_are_not_taken_over(dry_run, owne
 
 def test_a_deletion_that_an_unknown_finalizer_holds_ends_after_a_minute_with_its_name(clock):
     leaving = live(finalizers=["example.org/hold"], deletionTimestamp="now")
-    with pytest.raises(NotReady, match=r"held by example\.org/hold"):
+    with pytest.raises(NotReady, match=r"finalizers left: example\.org/hold"):
         await_gone(Server(None, there=leaving), leaving, None)
     assert 60 <= clock[0] < 90
 

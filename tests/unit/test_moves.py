@@ -117,7 +117,7 @@ def test_a_control_plane_that_does_not_answer_stops_no_program(fleet_of, project
     started = time.monotonic()
     known = known_kinds(fleet, project, (project / "kube.yaml").read_text())
     assert time.monotonic() - started < 6
-    assert "ClusterIssuer (cert-manager.io) is taken for a namespaced kind" in known.messages[0]
+    assert "ClusterIssuer (cert-manager.io) is treated as a namespaced kind" in known.messages[0]
     assert "gave no answer" in known.messages[0]
 
 

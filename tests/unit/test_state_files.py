@@ -74,13 +74,13 @@ BROKEN = {
     ).encode(),
     "holds a resource twice": json.dumps(document(entry(), entry())).encode(),
     "is out of order": json.dumps(document(entry("a", dependencies=[f"{URN}b"]), entry("b"))).encode(),
-    "has a salt that isn't one": json.dumps(
+    "has a salt that is not valid": json.dumps(
         {
             "version": 3,
             "checkpoint": {"latest": {"secrets_providers": {"type": "passphrase", "state": {"salt": "v1:x"}}}},
         }
     ).encode(),
-    "holds something that can't be read": json.dumps(
+    "has a part that can't be read": json.dumps(
         document(entry(inputs={"s": {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270"}}))
     ).encode(),
 }

@@ -42,8 +42,8 @@ def test_what_go_refuses_is_refused_and_so_is_what_would_lose_a_value(kind):
 
 
 MESSAGES = [
-    ("a: 1\nb: {c: 1, c: 2}", "line 2, column 11: the key 'c' stands twice"),
-    ("a:\n\tb: 1", "line 2, column 1: a tab, where YAML takes spaces only"),
+    ("a: 1\nb: {c: 1, c: 2}", "line 2, column 11: the key 'c' occurs twice"),
+    ("a:\n\tb: 1", "line 2, column 1: a tab, where YAML allows spaces only"),
     ("a: !Ref b", "line 1, column 4: the tag '!Ref' is not known here"),
     ("a: !!int b", "line 1, column 4: the tag '!!int' is not known here, or doesn't fit its value"),
     ("a: .nan", "line 1, column 4: infinity or NaN, which JSON has no number for"),
@@ -53,7 +53,7 @@ MESSAGES = [
     ("a: *b", "line 1, column 4: the alias *b has no anchor before it"),
     ("a: b: c", "line 1, column 5: mapping values are not allowed"),
     ("a: b\n---\nc: d", "line 2, column 1: a second document begins"),
-    ("a: !!binary /w==", "line 1, column 4: the value of !!binary is no text once it is decoded"),
+    ("a: !!binary /w==", "line 1, column 4: the value of !!binary is not text once it is decoded"),
     ("a: \x01", "line 1"),
 ]
 
