@@ -1,6 +1,6 @@
-"""Which cluster is it: the UID of its kube-system namespace, asked by the program and kept in the state.
+"""A cluster's identity: the UID of its kube-system namespace, read by the program and kept in the state.
 
-The state's knowledge stands where a cluster does not answer, so that one dead cluster stops nothing that others need.
+Where a cluster does not answer, the UID in the state is used, so that a dead cluster does not stop the others.
 Where another cluster answers than the state knows, the identity is replaced, and with it everything in that cluster.
 """
 
@@ -23,7 +23,7 @@ _UID = "uid"
 
 
 class Probe(TypedDict):
-    """What a cluster said when it was asked: its UID, or why it said nothing."""
+    """A cluster's answer: its UID, or why it gave none."""
 
     uid: str
     unanswered: str
@@ -48,7 +48,7 @@ def probe(kubeconfig: pulumi.Output[str], name: str) -> pulumi.Output[Probe]:
 
 
 def joined_clusters(kubeconfig: pulumi.Output[str]) -> pulumi.Output[dict[str, str] | None]:
-    """Return a control plane's Clusters, name by UID; None where it does not say."""
+    """Return a control plane's Clusters, name by UID; None where it does not answer."""
 
     async def ask(text: str) -> dict[str, str] | None:
         return await asyncio.to_thread(lambda: clusters_by_id(connect(text, name="Karmada")))
@@ -78,12 +78,12 @@ def conflict(
 
 
 class ClusterIdentityProvider(ResourceProvider):
-    """Keeps who a cluster is; nothing is made, and nothing is left to delete."""
+    """Keeps a cluster's UID in the state; creates nothing, so there is nothing to delete."""
 
     serialize_as_secret_always = False
 
     def check(self, olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
-        """Take the state's UID where the cluster did not answer; refuse one cluster under two names."""
+        """Use the state's UID where the cluster did not answer; refuse one cluster under two names."""
         inputs = {**news, _UID: news.get(_UID) or olds.get(_UID) or ""}
         twin, joined = _known(news.get("sameAs")), _known(news.get("joined"))
         if joined and not olds.get(_UID):
@@ -108,7 +108,7 @@ class ClusterIdentityProvider(ResourceProvider):
         return CreateResult(id_=props[_UID], outs=_kept(props))
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        """Replace for another cluster; what was declared in the one before has to go first."""
+        """Replace for another cluster; what was declared in the former cluster is deleted first."""
         another = bool(news[_UID]) and isinstance(news[_UID], str) and news[_UID] != olds[_UID]
         return DiffResult(changes=another, replaces=[_UID] if another else [], delete_before_replace=True)
 

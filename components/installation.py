@@ -125,7 +125,7 @@ def _ready(props: dict[str, Any]) -> dict[str, Any]:
             raise FlotillaError(f"interrupted while waiting for Karmada at {props['server']}: {'; '.join(missing)}")
     raise FlotillaError(
         f"Karmada at {props['server']} is not ready after {int(props['timeout'])} s: {'; '.join(missing)}",
-        hint=f"look at the pods of {SYSTEM_NAMESPACE} in the host cluster, mend the cause and run `up` again",
+        hint=f"look at the pods of {SYSTEM_NAMESPACE} in the host cluster, fix the cause and run `up` again",
     )
 
 

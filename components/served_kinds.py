@@ -27,7 +27,7 @@ class ServedKindsProvider(ResourceProvider):
         return CreateResult(id_=str(props["workload"]), outs=props)
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        """Other kinds or other clusters are waited for anew."""
+        """Report a change, and so another wait, for other kinds or other clusters."""
         return DiffResult(changes=any(olds.get(key) != news.get(key) for key in ("kinds", "affinity")))
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:

@@ -1,4 +1,4 @@
-"""The end of a workload: its copies are gone before any of its clusters leaves.
+"""The end of a workload: waits until its copies are gone, before any of its clusters leaves.
 
 A dynamic resource, for a template itself is gone at once: waiting for it, as a foreground deletion does, would wait for
 ever where one of its clusters is dead. Templates depend on it, so that it is deleted after them.
@@ -26,7 +26,7 @@ class WithdrawalProvider(ResourceProvider):
         return CreateResult(id_=str(props["workload"]), outs=props)
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        """Only follow what is declared."""
+        """Report a change where other templates are declared."""
         return DiffResult(changes=any(olds.get(key) != value for key, value in news.items() if key != "__provider"))
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
@@ -40,7 +40,7 @@ class WithdrawalProvider(ResourceProvider):
 
 
 class Withdrawal(Resource, module="flotilla", name="Withdrawal"):
-    """A workload's copies, until they are gone."""
+    """A wait, on deletion, until a workload's copies are gone."""
 
     def __init__(
         self,

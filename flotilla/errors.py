@@ -24,7 +24,7 @@ class ClusterError(FlotillaError):
     """A cluster could not be asked, or refused what was asked."""
 
     whole_cluster = False
-    """Whatever is asked of this cluster comes to the same: asking again for another object is of no use."""
+    """Every request to this cluster fails in the same way: there is no use in asking for other objects."""
 
 
 class SandboxError(FlotillaError):

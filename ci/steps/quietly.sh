@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Prints files. What stands in them comes from clusters and pull requests: GitHub's runner would carry out the workflow
-# commands in it, so that it is told to read none meanwhile. The word that ends this can't be guessed.
+# commands in it, so command processing is stopped meanwhile. The token that resumes it can't be guessed.
 quietly() {
   local word
   word=$(python -c 'import secrets; print(secrets.token_hex(16))')

@@ -97,7 +97,7 @@ def proposed(workplace: Workplace, edit: Move | Scale | None) -> str:
 
 
 def shown_file(file: Path, text: str, edit: Move | Scale | None) -> AbstractContextManager[Path]:
-    """Give the file that a plan is made of: the stack's own, or with a change in it one beside it."""
+    """Yield the stack file to plan from: the stack's own, or a changed copy beside it."""
     return nullcontext(file) if edit is None else beside(file, text)
 
 

@@ -16,7 +16,7 @@ class Refused(FlotillaError):
 
 
 class Arguments(BaseModel):
-    """A tool's arguments. Unknown ones are refused: a model that misspells a name must be told."""
+    """A tool's arguments. Unknown ones are refused: a model that misspells a name must get an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -147,7 +147,7 @@ def _reported(tool: Tool, asked: Any) -> Answer:
 
 
 def _problems(error: ValidationError) -> str:
-    """Say in our words what is wrong with arguments, without repeating their values."""
+    """Describe what is wrong with arguments, without repeating their values."""
     problems = []
     for entry in error.errors(include_url=False, include_input=False):
         where = ".".join(str(part) for part in entry["loc"]) or "arguments"

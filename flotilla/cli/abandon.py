@@ -1,4 +1,4 @@
-"""The verb `abandon`: a member that is gone for good is taken out of the control plane and the state."""
+"""The verb `abandon`: removes a member that no longer exists from the control plane and the state."""
 
 from __future__ import annotations
 

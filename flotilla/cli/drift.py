@@ -32,16 +32,14 @@ def add_verb(verbs: Any, common: argparse.ArgumentParser) -> None:
     drift.add_argument("--format", choices=sorted(FORMATS), help="print for a CI system instead of a table")
     drift.add_argument("--timeout", type=seconds, default=120.0, metavar="SECONDS", help="for all clusters together")
     drift.add_argument("--watch", type=seconds, metavar="SECONDS", help="look again and again, until Ctrl-C")
-    drift.add_argument("--fix", action="store_true", help="run `up --refresh` for what it can mend")
+    drift.add_argument("--fix", action="store_true", help="run `up --refresh` for what it can fix")
     drift.add_argument("-y", "--yes", action="store_true", help="don't ask before --fix changes anything")
     drift.set_defaults(verb=_drift)
 
 
 def _drift(options: argparse.Namespace) -> ExitCode:
     if options.format and options.json:
-        raise UsageError(
-            "--format and --json exclude each other", hint="use one of them"
-        )
+        raise UsageError("--format and --json exclude each other", hint="use one of them")
     while True:
         stack = open_stack(options.engine, setting_of(options))
         report = check_stack(stack, options.stack, options.timeout)
@@ -126,7 +124,7 @@ def _table(console: Console, report: DriftReport, stack: str) -> None:
     for one in report.unknown:
         console.print(Text(f"{one.cluster}: unknown, {one_line(one.reason)}", style="yellow"))
     mendable = sum(finding.mend is Mend.UP for finding in report.findings)
-    told = f"{count_text(len(report.findings))}, {mendable} mended by `flotilla up --refresh`"
+    told = f"{count_text(len(report.findings))}, {mendable} fixed by `flotilla up --refresh`"
     unknown = f"; {len(report.unknown)} clusters unknown" if report.unknown else ""
     console.print(Text(f"stack {stack}: {told}{unknown} ({looked})", style="bold"))
 

@@ -1,4 +1,4 @@
-"""How a run of the command ends when it is not simply done: one line for people, one document for machines.
+"""How a run of the command ends when it does not succeed: one line for people, one document for machines.
 
 Every exit with --json prints exactly one document. The shape of those that tell of an error is in
 docs/reference/errors-json.md: `error` has `kind`, `message`, `hint`, and for a stack file `problems`.

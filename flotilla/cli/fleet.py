@@ -100,7 +100,7 @@ def _finish(options: argparse.Namespace, output: Output, stack: Stack, result: R
 
 
 def _refuse(options: argparse.Namespace, stack: Stack, result: Result) -> None:
-    """End where the plan may not be carried out as it stands, or policies refuse it.
+    """Raise where the plan can't be carried out, or policies refuse it.
 
     Raises:
         CommandError: with every reason; nothing was changed.

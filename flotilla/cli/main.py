@@ -75,14 +75,14 @@ def _tell(ending: CommandError) -> None:
 
 
 def _print_notes(error: BaseException) -> None:
-    """Print what is known of an error whose traceback was let go."""
+    """Print what is known of an error whose traceback was not kept."""
     if error.__traceback__ is None:
         for note in getattr(error, "__notes__", ()):
             sys.stderr.write(printable(redacted(note)))
 
 
 def _broken_pipe(error: BrokenPipeError, options: argparse.Namespace) -> int:
-    """End quietly where nobody reads the output any more; a connection that broke is an error like any other."""
+    """End without an error where nothing reads the output any more; a broken connection is reported as usual."""
     if not _nobody_reads():
         return _report(error, options)
     _silence()
@@ -100,7 +100,7 @@ def _nobody_reads() -> bool:
 
 
 def _silence() -> None:
-    """Give standard output another end, so that Python's own flush at exit has one to write to."""
+    """Point standard output to the null device, so that Python's flush at exit does not fail."""
     try:
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, sys.stdout.fileno())

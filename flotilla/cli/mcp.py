@@ -67,7 +67,7 @@ def _mcp(options: argparse.Namespace) -> ExitCode:
 
 
 def _token(options: argparse.Namespace) -> str:
-    """Return the token; one that is made is told on standard error, once."""
+    """Return the token; a generated one is printed on standard error, once."""
     if options.token_file is not None:
         try:
             token = str(options.token_file.read_text()).strip()

@@ -44,7 +44,7 @@ def show(
     document: Callable[[T], dict[str, Any]],
     paint: Callable[[Console, T], None],
 ) -> ExitCode:
-    """Look and show it; with --watch until Ctrl-C, where a look that fails is told and tried again."""
+    """Look and show it; with --watch until Ctrl-C, where a look that fails is reported and tried again."""
     console = printer()
     if options.watch is None:
         _show_once(options, console, look(), document, paint)

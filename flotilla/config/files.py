@@ -88,13 +88,13 @@ def check_files(
 
 
 class _Servers:
-    """Which entry of the stack leads to which API server: one cluster can't join twice, nor join itself."""
+    """Which entry of the stack leads to which API server: a cluster can't join twice, and Karmada can't join itself."""
 
     def __init__(self) -> None:
         self._paths: dict[tuple[str, ...], str] = {}
 
     def check(self, path: str, key: tuple[str, ...]) -> list[Problem]:
-        """Note an entry; a problem where another one leads to the same API server."""
+        """Record an entry; return a problem where another one leads to the same API server."""
         other = self._paths.setdefault(key, path)
         if other == path:
             return []

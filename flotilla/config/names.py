@@ -1,4 +1,4 @@
-"""Names that would meet in the state or in Karmada, though each is valid by itself."""
+"""Names that are valid alone but collide with each other in the state or in Karmada."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from flotilla.config.problems import Problem
 from flotilla.kube.objects import Object
 
 _PARTS = ("-agent", "-impersonator")
-"""How the names of some of a member's resources go on, with words that other members' resources begin with."""
+"""Suffixes of resource names of one member that can equal the name of another member's resource."""
 
 
 def check_member_names(members: list[tuple[int, str]], others: set[str], stack: str) -> list[Problem]:
@@ -39,7 +39,7 @@ class ObjectNames:
         self._owners: dict[tuple[str, str, str], tuple[str, str]] = {}
 
     def check(self, where: str, workload: str, obj: Object) -> list[Problem]:
-        """Note an object of a manifest; a problem where another workload's has the same name in the state."""
+        """Record an object of a manifest; return a problem where another workload's has the same name in the state."""
         kind, name = str(obj["kind"]), str(obj["metadata"]["name"])
         called = f"{workload}-{kind.lower()}-{name}"
         owner = self._owners.setdefault((str(obj["apiVersion"]), kind, called), (workload, name))

@@ -1,4 +1,4 @@
-"""What is wrong with a stack file, said so that its author can mend it: value, rule, consequence, remedy."""
+"""What is wrong with a stack file, reported so that its author can fix it: value, rule, consequence, remedy."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Problem:
     consequence: str = ""
     """What would go wrong otherwise."""
     remedy: str = ""
-    """How to mend it."""
+    """How to fix it."""
     value: str = ""
     """The value seen, as JSON; empty for secrets and for keys that are missing."""
 

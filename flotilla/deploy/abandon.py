@@ -1,4 +1,4 @@
-"""Gives a member up that is gone for good: what that removes, what may still run there, and doing it."""
+"""Gives up a member that no longer exists: what that removes, what may still run there, and the removal itself."""
 
 from __future__ import annotations
 

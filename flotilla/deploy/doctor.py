@@ -168,7 +168,7 @@ def _cluster(name: str, kubeconfig: str, seconds: float) -> Finding:
     try:
         answer = Connection(document, name=name, timeout=seconds).request("GET", "/version", doing="asking for it")
     except FlotillaError as error:
-        return _wrong(name, f"{server}: {error.message}", "start it, or mend its kubeconfig")
+        return _wrong(name, f"{server}: {error.message}", "start it, or correct its kubeconfig")
     return _fine(name, f"{server} answers, Kubernetes {answer.get('gitVersion', 'of no known version')}")
 
 
@@ -337,7 +337,7 @@ def _release(kubeconfig: str, seconds: float) -> Finding:
     try:
         said = host.stuck(Connection(kubeconfigs.load(kubeconfig), name="the host cluster", timeout=seconds))
     except FlotillaError as error:
-        return _wrong("release karmada", error.message, "mend the host cluster first")
+        return _wrong("release karmada", error.message, "repair the host cluster first")
     if said:
         seen, _, remedy = said.partition("; ")
         return _wrong("release karmada", seen, remedy)

@@ -1,4 +1,4 @@
-"""Workloads that get another name, and objects that move from one to another, as a plan says them.
+"""Workloads that get another name, and objects that move between workloads, as a plan shows them.
 
 A template is the same one in every version of its group (`flotilla.karmada.kinds.identity`). Copies are compared with
 what the same object was before, whichever workload it belonged to.
@@ -18,7 +18,7 @@ Identity = tuple[str, str, str, str]
 
 @dataclass(frozen=True)
 class Side:
-    """A workload before and after, as its rollout says it."""
+    """A workload before and after, as its rollout describes it."""
 
     name: str
     former: str
@@ -26,7 +26,7 @@ class Side:
     old: Copies
     new: Copies
     adds_words: bool = False
-    """Its override rules are not the same when they are applied twice."""
+    """Applying its override rules twice gives another result than applying them once."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def _text(key: Identity) -> str:
 
 
 def adds_words(rules: list[Object]) -> bool:
-    """Tell whether override rules differ from themselves applied twice: they add words, or elements of a list."""
+    """Tell whether applying override rules twice gives another result: they add arguments or elements of a list."""
     for rule in rules:
         overriders = rule.get("overriders") or {}
         if overriders.get("commandOverrider") or overriders.get("argsOverrider"):

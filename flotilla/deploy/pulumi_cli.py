@@ -107,7 +107,7 @@ class PulumiStack:
             raise EngineError(_last_words("pulumi stack export", error)) from None
 
     def _with_digest(self, result: Result) -> Result:
-        """Give a plan its digest. The CLI's events hide secrets: what they come from is covered by its content."""
+        """Set a plan's digest. The CLI's events hide secrets, so the content of the files they come from is covered."""
         setting = self._setting
         key, secret = self._digest_key()
         contents = contents_keyed(setting.stack_file, setting.project, key, manifests=secret)

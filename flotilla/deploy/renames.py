@@ -46,7 +46,7 @@ def renamed_members(steps: list[Step]) -> list[Renamed]:
 
 
 def refused_renames(renamed: list[Renamed]) -> tuple[str, ...]:
-    """Say which of them nobody has asked for."""
+    """Return one message for each rename that the stack file does not declare."""
     return tuple(
         f"member {one.name} is the cluster that has joined as {one.former}, and Karmada can't rename a Cluster: it "
         f"would leave and join, and its copies would be deleted and made anew; keep the name {one.former}, or add "

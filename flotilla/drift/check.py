@@ -92,7 +92,7 @@ class _Outcome:
     """What could not be looked at, and why."""
 
     def look(self, ask: Callable[[], list[Finding]]) -> None:
-        """Take what one question finds; where it can't be answered, take that, and let the others be asked.
+        """Record what one check finds; where it fails, record why, so that the other checks still run.
 
         Raises:
             ClusterError: no other question would be answered.

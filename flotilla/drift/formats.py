@@ -16,7 +16,7 @@ _SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 REMEDIES = {
     Mend.UP: "`flotilla up --refresh` puts it back",
     Mend.KARMADA: "Karmada puts it back, and has not yet",
-    Mend.HAND: "`up` can't mend this: somebody has to decide",
+    Mend.HAND: "`up` can't fix this: somebody has to decide",
 }
 """What puts a finding right, in words."""
 
@@ -146,7 +146,7 @@ def markdown(report: DriftReport, stack: str) -> str:
     """
     lines = [f"### {_TITLE}: {code_span(stack)}", "", _summary(report, code_span(stack))]
     if report.findings:
-        lines += ["", "| cluster | object | what | wanted | found | last written by | mended by |"]
+        lines += ["", "| cluster | object | what | wanted | found | last written by | fixed by |"]
         lines += ["| --- | --- | --- | --- | --- | --- | --- |"]
         lines += [_row(f) for f in report.findings]
     for one in report.unknown:

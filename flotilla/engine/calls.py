@@ -19,7 +19,7 @@ _PARTS = 3
 
 
 class LenientCalls(RPCManager):
-    """Lets a registration that waits for a failed resource come to nothing, as the failed one itself does.
+    """Ends a registration that waits for a failed resource without a result, as that of the failed one ends.
 
     The SDK takes it for the program's own error, and ends the program with what others still register.
     """

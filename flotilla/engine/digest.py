@@ -1,4 +1,4 @@
-"""One digest for a whole plan: whoever was shown it and whoever carries it out can tell whether it is the same.
+"""One digest for a whole plan: it tells whether the plan that is carried out is the one that was shown.
 
 It covers, of every step: operation, URN, type, the provider's URN, every checked input of the new state, options that
 decide about deletion, the identity of what is there now (ID and UID), and every change with its old value. It is keyed
@@ -138,7 +138,7 @@ def _without_note(member: Any) -> Any:
 
 
 def random_names(steps: Iterable[Step]) -> dict[str, str]:
-    """Return what stands for names that providers make up: their random part differs in every preview."""
+    """Return a placeholder for names that providers generate: their random part differs in every preview."""
     found = {}
     for step in steps:
         name = made_up_name(step)
@@ -148,7 +148,7 @@ def random_names(steps: Iterable[Step]) -> dict[str, str]:
 
 
 def made_up_name(step: Step) -> str:
-    """Return the name that a provider made up for what a step creates; empty where the program gave it one."""
+    """Return the name that a provider generated for what a step creates; empty where the program gave it one."""
     if step.op not in _NAMED_BY_PROVIDER or step.new is None:
         return ""
     metadata = step.new.inputs.get("metadata")

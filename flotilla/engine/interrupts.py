@@ -35,10 +35,10 @@ _STOP = 0
 
 
 class Interrupts:
-    """What is done at the first signal and at the last one. Actions run on a thread of their own."""
+    """Actions for the first signal and for the last one; they run on a thread of their own."""
 
     def __init__(self) -> None:
-        """Begin with nobody having asked."""
+        """Begin without a signal."""
         self.asked = False
         self._at_first: list[Action] = []
         self._at_last: list[Action] = []
@@ -139,7 +139,7 @@ def abortable() -> Iterator[None]:
 
 @contextmanager
 def _signals(act: Callable[[int], bool], late: Action) -> Iterator[None]:
-    """Give every signal's number to `act`, on a thread; where that says so, call `late` after the time of grace."""
+    """Pass every signal's number to `act`, on a thread; if it returns True, call `late` after the grace period."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -143,7 +143,7 @@ class EmbeddedStack:
 
     @contextmanager
     def changing(self) -> Iterator[None]:
-        """Hold the stack against other runs while something is done that is no run of the program."""
+        """Lock the stack against other runs during an operation that doesn't run the program."""
         with interruptible(self.tell) as interrupts, self.files.locked(self.tell) as lock:
             interrupts.at_last(lambda: lock.unlink(missing_ok=True))
             self.files.back_up(self._open()[0])
@@ -174,7 +174,7 @@ class EmbeddedStack:
         return open_stack(self.files, secret, config.salt), config
 
     def _with_digest(self, result: Result, opened: OpenStack, config: StackConfig) -> Result:
-        """Give a plan its digest, keyed by what the stack's secrets are under.
+        """Set a plan's digest, keyed by the passphrase of the stack's secrets.
 
         A stack that has no salt yet gets a random one at its first write: until then the key is of the passphrase.
         """

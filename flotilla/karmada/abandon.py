@@ -1,4 +1,4 @@
-"""Takes a member that is gone for good out of a control plane, without asking the member for anything."""
+"""Removes a member that no longer exists from a control plane, without a request to the member."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ Bool = Annotated[bool, Strict()]
 
 
 class Words:
-    """The words that a field has in the published API. Views let others pass: a newer Karmada may have more."""
+    """The values that the published API has for a field. Views accept others: a newer Karmada may have more."""
 
     def __init__(self, *words: str) -> None:
         """Take them."""
@@ -72,7 +72,7 @@ class ApiModel(BaseModel):
         return body | {key: None for key in self._nulls if body.get(key) is None}
 
     def wire(self) -> dict[str, Any]:
-        """Return it as the API takes it: the fields that are set, known or not."""
+        """Return it in the API's form: all fields that are set, known or unknown ones."""
         return self.model_dump(by_alias=True, exclude_unset=True)
 
 

@@ -25,7 +25,7 @@ _WITHIN = "propagationpolicy.karmada.io/namespace"
 
 
 def transfer_claims(connection: Connection, templates: list[ObjectRef], policies: tuple[str, ...]) -> list[ObjectRef]:
-    """Give the templates that another stack-made policy has claimed to the one that is declared for them.
+    """Transfer templates that another policy made by a stack has claimed to the policy declared for them.
 
     Only a policy that a stack has made and that selects the template by its name gives it up: no stack but ours
     declares the template, so that this is another workload's, or a workload's former name. Policies of anybody else

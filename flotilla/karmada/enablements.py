@@ -1,4 +1,4 @@
-"""Which kinds the control plane and the members serve, by Karmada's own word.
+"""Which kinds the control plane and the members serve, as Karmada reports it.
 
 Karmada's scheduler leaves a cluster out whose `status.apiEnablements` lack the kind of the object, and doesn't come
 back to the binding when they change. So custom objects are declared once every chosen cluster has their kind.

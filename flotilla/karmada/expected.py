@@ -34,11 +34,11 @@ class Mismatch:
     """Where the schedule isn't as planned."""
 
     waiting: dict[str, str] = field(default_factory=dict)
-    """By cluster that isn't scheduled, or not with its share: why it isn't done."""
+    """The reason, by cluster, for those not scheduled, or not with their share."""
     unanswered: dict[str, str] = field(default_factory=dict)
-    """By cluster that isn't scheduled because it doesn't answer: why."""
+    """The reason, by cluster, for those not scheduled because they don't answer."""
     refused: dict[str, str] = field(default_factory=dict)
-    """By cluster that a taint keeps out: the taint. That is as planned."""
+    """The taint that keeps a workload out, by cluster. This is as planned."""
 
 
 def unready_reason(cluster: Object) -> str:
@@ -143,7 +143,7 @@ def _division(
 
 
 def _share(name: str, targets: Mapping[str, int | None], chosen: list[str], wanted: dict[str, int] | None) -> str:
-    """Say how a cluster's share differs from the planned one; empty where it doesn't, or where that isn't certain."""
+    """Return how a cluster's share differs from the planned one; empty where it doesn't or that isn't certain."""
     if wanted is None or wanted.get(name, 0) == (targets.get(name) or 0):
         return ""
     if name in targets:

@@ -13,7 +13,7 @@ _CLUSTERS = f"/apis/{CLUSTER_API}/clusters"
 
 
 def clusters_by_id(control_plane: Connection) -> dict[str, str] | None:
-    """Return the names of a control plane's Clusters by the UID of each; None where it does not say within seconds."""
+    """Return the names of a control plane's Clusters by the UID of each; None where there is no answer in time."""
     try:
         listed = control_plane.request("GET", _CLUSTERS, doing="listing Clusters", timeout=PROBE_SECONDS)
     except ClusterError:
@@ -27,7 +27,7 @@ def clusters_by_id(control_plane: Connection) -> dict[str, str] | None:
 
 
 def has_join(member: Connection, namespace: str) -> bool:
-    """Tell whether a cluster has the account of a join; False where it does not say within seconds."""
+    """Tell whether a cluster has the account of a join; False where it does not answer within seconds."""
     ref = ObjectRef("v1", "ServiceAccount", IMPERSONATOR, namespace)
     try:
         return member.find(ref, timeout=PROBE_SECONDS) is not None

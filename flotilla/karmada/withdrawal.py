@@ -17,7 +17,7 @@ _POLL_SECONDS = 0.5
 
 
 def await_withdrawn(connection: Connection, templates: Iterable[ObjectRef], seconds: float) -> None:
-    """Wait until every Ready member has let go of the copies of templates that are gone.
+    """Wait until no Ready member has a copy of the deleted templates any more.
 
     A member that is not Ready keeps its copies until it is back or leaves: nothing else waits for it. A template that
     is still there, because another workload has it now, is not waited for.
@@ -43,7 +43,7 @@ def await_withdrawn(connection: Connection, templates: Iterable[ObjectRef], seco
 
 
 def _holding(connection: Connection, template: ObjectRef) -> list[str]:
-    """Return the Ready members that still have a Work of a template that is gone."""
+    """Return the Ready members that still have a Work of a deleted template."""
     try:
         binding = connection.find(binding_ref(template))
         if binding is None or _is_there(connection, template):

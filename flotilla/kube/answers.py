@@ -35,7 +35,7 @@ class Answer:
 
     @property
     def redirect(self) -> bool:
-        """It sends the client elsewhere."""
+        """It is a redirect."""
         return HTTPStatus.MULTIPLE_CHOICES <= self.status < HTTPStatus.BAD_REQUEST
 
     @property
@@ -133,7 +133,7 @@ def refuse_redirect(answer: Answer) -> None:
 
 
 def page_title(text: str) -> str | None:
-    """Return what an HTML page calls itself, as a message says it; None for other texts."""
+    """Return the title of an HTML page, for a message; None for other texts."""
     start = text.lstrip("\ufeff \t\r\n")[:200].lower()
     if not re.match(r"<(!doctype html|html|head|body|!--|script|title|\?xml)", start):
         return None

@@ -1,4 +1,4 @@
-"""Which cluster is it: a cluster is known by the UID of its kube-system namespace, whatever its address and name."""
+"""A cluster's identity: the UID of its kube-system namespace, whatever its address and name."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from flotilla.errors import ClusterError
 from flotilla.kube.connection import Connection
 
 PROBE_SECONDS = 5.0
-"""How long a cluster may take to say who it is."""
+"""How long a cluster may take to answer with its UID."""
 
 _KUBE_SYSTEM = "/api/v1/namespaces/kube-system"
 _UID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class AnotherCluster(ClusterError):
-    """Another cluster answers than the one that is meant: nothing of the one that is meant can be reached there."""
+    """Another cluster than the expected one answers: nothing of the expected cluster can be reached there."""
 
     whole_cluster = True
 

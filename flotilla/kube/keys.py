@@ -64,7 +64,7 @@ def _decoded(data: Any) -> str:
 
 
 def _load_chain(context: ssl.SSLContext, certificate: str, key: str) -> None:
-    """Load a client's certificate: the `ssl` module reads files only, so that there is one for a moment."""
+    """Load a client's certificate. The `ssl` module reads only files, so one exists for the moment of reading."""
     with tempfile.NamedTemporaryFile("w", prefix="flotilla-", suffix=".pem") as file:  # mode 0600
         file.write(f"{certificate.rstrip()}\n{key}")
         file.flush()

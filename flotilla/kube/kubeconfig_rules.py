@@ -18,7 +18,7 @@ class CredentialsError(FlotillaError):
     """A part of a kubeconfig that can't be used; `path` leads to it."""
 
     def __init__(self, message: str, path: tuple[str | int, ...] = ()) -> None:
-        """Keep the path: only who has the text knows the line."""
+        """Keep the path: the line is known only where the text is."""
         super().__init__(message)
         self.path = path
 

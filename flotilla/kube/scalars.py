@@ -48,7 +48,7 @@ _SMALLEST_PLAIN, _LARGEST_PLAIN = -4, 5
 
 
 class ScalarError(ValueError):
-    """A word that its tag, or JSON, has no value for."""
+    """A scalar that its tag, or JSON, has no value for."""
 
 
 def resolve(word: str, tag: str | None, *, plain: bool) -> Scalar:

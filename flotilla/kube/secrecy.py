@@ -61,7 +61,7 @@ def shown(obj: Object, path: tuple[str | int, ...], value: Any) -> Any:
 
 
 def masked(value: Any) -> Any:
-    """Return a copy in which every Secret, at any depth (in a List, in a Work), shows its keys but no values."""
+    """Return a copy in which every Secret, at any depth (in a List, in a Work), has its keys but no values."""
     if isinstance(value, list):
         return [masked(entry) for entry in value]
     if not isinstance(value, dict):
@@ -113,7 +113,7 @@ _met_lock = threading.Lock()
 
 
 def remember(*values: str) -> None:
-    """Take note of secret texts, so that no text of others repeats them; short ones are left out."""
+    """Remember secret texts, so that `redacted` removes them from texts of other programs; short ones are left out."""
     kept = {value for value in values if len(value) >= _REMEMBERED}
     if kept - _met:
         with _met_lock:

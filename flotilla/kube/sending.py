@@ -17,9 +17,9 @@ class Trouble(NamedTuple):
     """What an attempt without an answer says about another one."""
 
     unsent: bool
-    """The server has certainly not got the request."""
+    """The server has certainly not received the request."""
     passes: bool
-    """It may go better a moment later."""
+    """Another attempt may succeed."""
 
 
 class Late(Exception):

@@ -127,7 +127,7 @@ class Rule:
     reason: str
     """What goes wrong without it."""
     remedy: str
-    """How a violation is mended."""
+    """How a violation is fixed."""
     subjects: Subjects
     """The resources that it is about; none: it doesn't apply."""
     judge: Judge

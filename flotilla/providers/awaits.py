@@ -155,7 +155,7 @@ class _Reads:
 
 
 def _is_passing(error: ApiError) -> bool:
-    """Tell whether an error says "not now" rather than "no"."""
+    """Tell whether an error is temporary (another attempt may succeed) rather than a refusal."""
     unavailable = error.status in (0, HTTPStatus.TOO_MANY_REQUESTS)
     return unavailable or error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
 

@@ -107,7 +107,7 @@ def differing(old: ResourceState, inputs: Properties, replaces: list[str]) -> li
 
 @contextmanager
 def _kept(inputs: Properties) -> Iterator[None]:
-    """Have what exists but isn't done kept in the state."""
+    """Keep a resource in the state that exists but isn't complete."""
     try:
         yield
     except NotDone as error:

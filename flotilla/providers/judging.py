@@ -22,7 +22,7 @@ _NO_JUDGEMENT = frozenset(
         HTTPStatus.GATEWAY_TIMEOUT,
     }
 )
-"""Statuses that say nothing of the object itself."""
+"""Statuses that say nothing about the object itself."""
 
 _WRONG_TYPE = "failed to create typed patch object"
 """What a server-side apply of a value with the wrong type is refused with: a fault of the object, with HTTP 500."""

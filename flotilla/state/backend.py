@@ -176,7 +176,7 @@ class StackFiles:
 
     @contextmanager
     def locked(self, tell: Callable[[str], None]) -> Iterator[Path]:
-        """Keep other runs from the stack, the CLI's too, and return the lock's file.
+        """Lock the stack against other runs, the CLI's too, and return the lock's file.
 
         A dead process's lock is taken over, with a message.
 

@@ -25,7 +25,7 @@ class Backup:
 
     @property
     def text(self) -> str:
-        """Which copy it is, in words."""
+        """A description of the copy."""
         count = len(self.snapshot.resources)
         return f"{self.file} ({count} resource{'' if count == 1 else 's'}, of {time_of(self.file)})"
 

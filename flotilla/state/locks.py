@@ -114,7 +114,7 @@ class Lock:
 
     @property
     def text(self) -> str:
-        """Who has it, since when and for how long, in words."""
+        """A description: who has it, since when and for how long."""
         if self.problem:
             return f"a lock file that doesn't say whose it is ({self.file}: {self.problem})"
         since = f"since {self.since} " if self.since else ""
@@ -168,7 +168,7 @@ def write_lock(folder: Path) -> Path:
 
 
 def refusal(lock: Lock, stack: str) -> EngineError:
-    """Return the error of a run that met a lock."""
+    """Return the error of a run that found the stack locked."""
     return EngineError(
         f"stack {stack} is locked by {lock.text}; nothing was changed",
         hint="wait until it is done; if it can't be running any more, "
@@ -177,7 +177,7 @@ def refusal(lock: Lock, stack: str) -> EngineError:
 
 
 def age(seconds: float) -> str:
-    """Return a duration in words, in its largest unit."""
+    """Return a duration as text, in its largest unit."""
     for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
         if seconds >= size:
             number = int(seconds // size)

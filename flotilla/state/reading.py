@@ -157,7 +157,7 @@ def _check_order(resources: tuple[ResourceState, ...]) -> None:
 
 
 def _of(kind: type, value: Any, where: str) -> Any:
-    """Return a value of the kind that stands there in every state."""
+    """Return a value that has the expected type; raise where it doesn't."""
     if not isinstance(value, kind):
         raise StateError(f"is not a state of Pulumi: {where} is {_kind(value)}, not {_NAMES[kind]}")
     return value

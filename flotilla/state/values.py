@@ -138,7 +138,7 @@ def from_state(value: Any, decrypt: Callable[[str], str]) -> Any:
 
 
 def _met(value: Any) -> Secret:
-    """Mark a value that comes in as secret, and keep it out of texts of others, which may quote it."""
+    """Mark an incoming value as secret, and remember it, so that it is removed from texts that may quote it."""
     remember_value(reveal(value))
     return Secret(value)
 

@@ -50,7 +50,7 @@ class StateWriter:
         return self._error is not None
 
     def save(self) -> None:
-        """Return once the state as it is now is on disk.
+        """Wait until the current state is on disk.
 
         Raises:
             EngineError: it can't be written.
@@ -58,7 +58,7 @@ class StateWriter:
         self.flush()
 
     def flush(self, seconds: float | None = None) -> bool:
-        """Return once the state as it is now is on disk: True; False where that takes longer than `seconds`.
+        """Wait until the current state is on disk; return False where that takes longer than `seconds`.
 
         Raises:
             EngineError: it can't be written.

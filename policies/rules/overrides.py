@@ -57,7 +57,7 @@ def _known(value: Any) -> Any:
 OVERRIDES_CHANGE_SOMETHING = Rule(
     "overrides-change-something",
     "An override that does nothing reads like a difference between clusters that isn't there",
-    "remove it, or mend its clusters or values",
+    "remove it, or correct its clusters or values",
     _subjects,
     _judge,
 )

@@ -102,4 +102,4 @@ def test_ports_and_addresses_of_this_machine(look, server):
 def test_a_cluster_that_does_not_answer_is_wrong(look, tmp_path, project):
     sections = {"controlPlane": {"kubeconfig": str(project / "kube.yaml")}}
     found = look(sections)["Karmada"]
-    assert (found.health, found.remedy) == (Health.WRONG, "start it, or mend its kubeconfig")
+    assert (found.health, found.remedy) == (Health.WRONG, "start it, or correct its kubeconfig")
