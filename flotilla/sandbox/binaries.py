@@ -30,6 +30,13 @@ KWOK = "v0.8.0"
 
 _TOOLS = Path(__file__).with_name("tools")
 _KWOK_RELEASE = f"https://github.com/kubernetes-sigs/kwok/releases/download/{KWOK}"
+CHECKSUMS: dict[str, str] = {}
+"""SHA-256 of released files by their name, such as `kwokctl-linux-amd64`, where a published one is known for KWOK.
+
+A file that is listed and differs is not run. One that isn't listed is run, and the sandbox says so. What is built from
+Go modules is verified by `tools/*/go.sum`."""
+BUILD = "FLOTILLA_SANDBOX_BUILD"
+"""Set, the programs are built even where released ones can be downloaded."""
 _PROBE_SECONDS = 5
 _DOWNLOAD_SECONDS = 300
 
@@ -126,8 +133,9 @@ def _make(folder: Path, report: Report) -> None:
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    if _downloadable():
+    if not os.environ.get(BUILD) and _downloadable():
         origin = f"released binaries (kwok {KWOK}, Kubernetes {KUBERNETES})"
+        report(f"kwokctl downloads Kubernetes' and etcd's programs by itself, unverified; {BUILD}=1 builds all of them")
         for name in ("kwokctl", "kwok"):
             _download(f"{_KWOK_RELEASE}/{name}-{_platform()}", partial / name, report)
     elif shutil.which("go"):
@@ -187,7 +195,24 @@ def _download(url: str, target: Path, report: Report) -> None:
             shutil.copyfileobj(response, file)
     except (urllib.error.URLError, OSError) as error:
         raise SandboxError(f"{url} can't be downloaded: {error}", hint="run it again; what is there is kept") from None
+    _verify(url.rpartition("/")[2], target, report)
     target.chmod(target.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+
+
+def _verify(name: str, file: Path, report: Report) -> None:
+    """Refuse a downloaded file that isn't the published one; say where that can't be known."""
+    found = hashlib.sha256(file.read_bytes()).hexdigest()
+    wanted = CHECKSUMS.get(name)
+    if wanted is None:
+        report(
+            f"{name} (SHA-256 {found}) is not verified: no checksum of {KWOK} is pinned; {BUILD}=1 builds it instead"
+        )
+    elif wanted != found:
+        file.unlink()
+        raise SandboxError(
+            f"{name} of {KWOK} has the SHA-256 {found}, the published one is {wanted}; it was deleted, not run",
+            hint=f"somebody in between may have changed it; {BUILD}=1 builds it from Go modules instead",
+        )
 
 
 def _platform() -> str:
