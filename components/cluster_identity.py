@@ -86,16 +86,14 @@ class ClusterIdentityProvider(ResourceProvider):
         """Use the state's UID where the cluster did not answer; refuse one cluster under two names."""
         inputs = {**news, _UID: news.get(_UID) or olds.get(_UID) or ""}
         twin, joined = _known(news.get("sameAs")), _known(news.get("joined"))
-        if joined and not olds.get(_UID):
-            return CheckResult(inputs, [CheckFailure(_UID, joined)])
-        if not twin:
-            return CheckResult(inputs, [])
-        reason = (
-            f"{news['cluster']} is the same cluster as {twin} (UID {inputs[_UID]}): one cluster can't join twice: "
-            "Karmada would send it everything twice, and when one leaves it takes the other's access away; keep one of "
-            "the two names"
-        )
-        return CheckResult(inputs, [CheckFailure(_UID, reason)])
+        reason = "" if olds.get(_UID) else joined
+        if twin:
+            reason = (
+                f"{news['cluster']} is the same cluster as {twin} (UID {inputs[_UID]}): one cluster can't join twice: "
+                "Karmada would send it everything twice, and when one leaves it takes the other's access away; keep "
+                "one of the two names"
+            )
+        return CheckResult(inputs, [CheckFailure(_UID, reason)] if reason else [])
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Keep the UID.

@@ -26,8 +26,8 @@ class WithdrawalProvider(ResourceProvider):
         return CreateResult(id_=str(props["workload"]), outs=props)
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        """Report a change where other templates are declared."""
-        return DiffResult(changes=any(olds.get(key) != value for key, value in news.items() if key != "__provider"))
+        """Report a change of the templates or the credentials; another timeout changes nothing."""
+        return DiffResult(changes=any(olds.get(key) != news.get(key) for key in ("templates", "kubeconfig")))
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Keep which templates there are now."""
