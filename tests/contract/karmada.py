@@ -173,14 +173,15 @@ def test_a_member_that_cannot_be_used_is_not_ready_and_says_why(karmada, wrong):
             found = karmada.cluster("member3").condition("Ready")
             return found if found and found.status != "True" and found.reason else None
 
-        eventually(refused, seconds=60)
+        eventually(refused, seconds=150)
         taints = ObjectRef(CLUSTER_API, "Cluster", "member3")
         eventually(
             lambda: [
                 taint
                 for taint in karmada.api.get(taints)["spec"].get("taints") or []
                 if (taint["key"], taint["effect"]) == ("cluster.karmada.io/not-ready", "NoSchedule")
-            ]
+            ],
+            seconds=60,
         )
     finally:
         karmada.leave("member3")
