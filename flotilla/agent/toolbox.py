@@ -63,22 +63,19 @@ class Toolbox:
             FlotillaError: it failed; the message says what was being done, and to which cluster.
         """
         began = time.monotonic()
-        outcome, told = "failed", "broken off"
+        outcome, reason = "failed", "broken off"
         try:
             answer = self._answer(name, arguments)
-            outcome, told = "done", ""
-        except Refused as error:
-            outcome, told = "refused", redacted(error.message)
-            error.message = told
-            raise
+            outcome, reason = "done", ""
         except FlotillaError as error:
-            error.message = told = redacted(error.message)
+            outcome = "refused" if isinstance(error, Refused) else "failed"
+            error.message = reason = redacted(error.message)
             raise
         else:
             return answer
         finally:
             self.audit.record(
-                name, arguments, outcome=outcome, seconds=time.monotonic() - began, caller=caller, error=told
+                name, arguments, outcome=outcome, seconds=time.monotonic() - began, caller=caller, error=reason
             )
 
     def _answer(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:

@@ -123,10 +123,10 @@ def _table(console: Console, report: DriftReport, stack: str) -> None:
         console.print(table)
     for one in report.unknown:
         console.print(Text(f"{one.cluster}: unknown, {one_line(one.reason)}", style="yellow"))
-    mendable = sum(finding.mend is Mend.UP for finding in report.findings)
-    told = f"{count_text(len(report.findings))}, {mendable} fixed by `flotilla up --refresh`"
+    fixable = sum(finding.mend is Mend.UP for finding in report.findings)
+    headline = f"{count_text(len(report.findings))}, {fixable} fixed by `flotilla up --refresh`"
     unknown = f"; {len(report.unknown)} clusters unknown" if report.unknown else ""
-    console.print(Text(f"stack {stack}: {told}{unknown} ({looked})", style="bold"))
+    console.print(Text(f"stack {stack}: {headline}{unknown} ({looked})", style="bold"))
 
 
 def _cells(f: Finding) -> tuple[str, ...]:

@@ -47,12 +47,14 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     get.add_argument("-l", "--labels", default="", metavar="SELECTOR", help="objects with these labels")
     get.set_defaults(verb=_get)
 
-    told = verbs.add_parser("events", parents=[*parents, view_options()], help="what happened, across members")
-    told.add_argument("name", nargs="?", default="", help="only about objects whose name begins so")
-    told.add_argument("-n", "--namespace", default="", help="only this namespace (default: all)")
-    told.add_argument("--warnings", action="store_true", help="leave out normal events")
-    told.add_argument("--last", type=whole_number(0, 1_000_000), default=50, metavar="N", help="how many (default 50)")
-    told.set_defaults(verb=_events)
+    events_verb = verbs.add_parser("events", parents=[*parents, view_options()], help="what happened, across members")
+    events_verb.add_argument("name", nargs="?", default="", help="only about objects whose name begins so")
+    events_verb.add_argument("-n", "--namespace", default="", help="only this namespace (default: all)")
+    events_verb.add_argument("--warnings", action="store_true", help="leave out normal events")
+    events_verb.add_argument(
+        "--last", type=whole_number(0, 1_000_000), default=50, metavar="N", help="how many (default 50)"
+    )
+    events_verb.set_defaults(verb=_events)
 
     logs = verbs.add_parser("logs", parents=parents, help="a workload's logs, from every member that runs it")
     completed(logs.add_argument("workload", help="nginx, or kind/name: pod/nginx-0"), workload_names)
@@ -149,7 +151,7 @@ def _events(options: argparse.Namespace) -> ExitCode:
         answers = ask_members(access, _names(options, access), ask, seconds=options.timeout)
         _all_failed(answers)
         _tell_unknown(answers)
-        found = sorted((one for told in answers.found.values() for one in told), key=lambda one: one.time)
+        found = sorted((one for seen_there in answers.found.values() for one in seen_there), key=lambda one: one.time)
         return found[-options.last :] if options.last > 0 else found, answers.unknown
 
     def document(seen: tuple[list[FleetEvent], dict[str, str]]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from components import join, karmada_control_plane
+from flotilla.state import crypto
 from tests.conftest import REPOSITORY
 
 KUBECONFIG = {
@@ -80,3 +81,14 @@ def examples(home, tmp_path, monkeypatch):
     for name in ("stacks", "policies"):
         shutil.copytree(REPOSITORY / name, folder / name)
     return folder
+
+
+@pytest.fixture
+def state_folder(tmp_path, monkeypatch):
+    """A project's folder whose states are files beside it, with a passphrase that costs no time."""
+    monkeypatch.setattr(crypto, "_ITERATIONS", 1000)  # a million rounds protect people, not tests
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "unit")
+    monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{tmp_path}")
+    (tmp_path / "Pulumi.yaml").write_text("name: unit\nruntime: python\n")
+    (tmp_path / "files").mkdir()
+    return tmp_path

@@ -19,7 +19,6 @@ from components.dynamic_providers import PROVIDERS
 from flotilla.cli.main import main
 from flotilla.engine.stack import EmbeddedStack
 from flotilla.providers.dynamic import _named
-from flotilla.state import crypto
 from flotilla.state.config import Project
 from tests.conformance.file_resource import FileResource
 
@@ -64,15 +63,9 @@ class Counter(Resource, module="own", name="Counter"):
 
 
 @pytest.fixture
-def stack(tmp_path, monkeypatch):
-    monkeypatch.setattr(crypto, "_ITERATIONS", 1000)
-    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "unit")
-    monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{tmp_path}")
-    (tmp_path / "Pulumi.yaml").write_text("name: unit\nruntime: python\n")
-    (tmp_path / "files").mkdir()
-
+def stack(state_folder):
     def make(program):
-        return EmbeddedStack(Project.load(tmp_path), "test", tmp_path, program=program)
+        return EmbeddedStack(Project.load(state_folder), "test", state_folder, program=program)
 
     return make
 

@@ -10,7 +10,7 @@ import pytest
 from flotilla.cli.main import main
 from flotilla.engine.stack import EmbeddedStack
 from flotilla.errors import EngineError
-from flotilla.state import backend, crypto
+from flotilla.state import backend
 from flotilla.state.backend import StackFiles, open_stack
 from flotilla.state.backups import KEPT
 from flotilla.state.checkpoint import Encoder, ResourceState, Snapshot
@@ -87,13 +87,8 @@ BROKEN = {
 
 
 @pytest.fixture
-def files(tmp_path, monkeypatch):
-    monkeypatch.setattr(crypto, "_ITERATIONS", 1000)  # a million rounds protect people, not tests
-    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "unit")
-    monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{tmp_path}")
-    (tmp_path / "Pulumi.yaml").write_text("name: unit\nruntime: python\n")
-    (tmp_path / "files").mkdir()
-    made = StackFiles(tmp_path, "unit", "test")
+def files(state_folder):
+    made = StackFiles(state_folder, "unit", "test")
     made.checkpoint.parent.mkdir(parents=True)
     return made
 

@@ -11,37 +11,26 @@ import pytest
 
 from flotilla.cli.main import main
 from flotilla.engine.stack import EmbeddedStack
-from flotilla.state import crypto
 from flotilla.state.backend import StackFiles
 from flotilla.state.config import Project
 from tests.conformance.file_resource import FileResource
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(crypto, "_ITERATIONS", 1000)
-    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "unit")
-    monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{tmp_path}")
-    (tmp_path / "Pulumi.yaml").write_text("name: unit\nruntime: python\n")
-    (tmp_path / "files").mkdir()
-    return tmp_path
+def files(state_folder):
+    return StackFiles(state_folder, "unit", "test")
 
 
 @pytest.fixture
-def files(folder):
-    return StackFiles(folder, "unit", "test")
-
-
-@pytest.fixture
-def up(folder):
+def up(state_folder):
     """Run a program of files: names to values."""
 
     def run(**values):
         def program():
             for name, value in values.items():
-                FileResource(name, {"folder": str(folder / "files"), "value": value})
+                FileResource(name, {"folder": str(state_folder / "files"), "value": value})
 
-        stack = EmbeddedStack(Project.load(folder), "test", folder, program=program)
+        stack = EmbeddedStack(Project.load(state_folder), "test", state_folder, program=program)
         assert stack.up().failures == []
         return stack
 
@@ -49,11 +38,11 @@ def up(folder):
 
 
 @pytest.fixture
-def state(folder, capsys):
+def state(state_folder, capsys):
     """Run a verb with --json; return its exit code, its document and what it said."""
 
     def run(verb, *arguments):
-        code = main(["state", verb, "-C", str(folder), "-s", "test", "--json", *arguments])
+        code = main(["state", verb, "-C", str(state_folder), "-s", "test", "--json", *arguments])
         printed = capsys.readouterr()
         return code, json.loads(printed.out) if printed.out else None, printed.err
 
@@ -167,20 +156,23 @@ def test_a_state_that_became_a_folder_is_restored_and_the_folder_kept(files, up,
     assert files.checkpoint.is_file()
 
 
-def test_a_restore_shows_no_secret(files, folder, state, capsys):
+def test_a_restore_shows_no_secret(files, state_folder, state, capsys):
     def run(value):
         import pulumi
 
         def program():
-            FileResource("one", {"folder": str(folder / "files"), "value": pulumi.Output.secret(value)})
+            FileResource("one", {"folder": str(state_folder / "files"), "value": pulumi.Output.secret(value)})
 
-        assert EmbeddedStack(Project.load(folder), "test", folder, program=program).up().failures == []
+        assert EmbeddedStack(Project.load(state_folder), "test", state_folder, program=program).up().failures == []
 
     run("hunter2")
     older = files.bak if files.bak.exists() else files.checkpoint
-    (folder / "older.json").write_text(older.read_text())
+    (state_folder / "older.json").write_text(older.read_text())
     run("hunter3")
-    assert main(["state", "restore", "-C", str(folder), "-s", "test", "--backup", str(folder / "older.json")]) == 2
+    assert (
+        main(["state", "restore", "-C", str(state_folder), "-s", "test", "--backup", str(state_folder / "older.json")])
+        == 2
+    )
     printed = capsys.readouterr()
     assert "~ " in printed.out
     assert "value" in printed.out
@@ -240,7 +232,7 @@ def test_unlock_of_what_is_not_locked_is_done(up, state):
 
 
 @pytest.mark.parametrize("verb", ["show", "restore", "unlock"])
-def test_a_backend_of_another_kind_is_refused_with_the_clis_own_commands(folder, state, monkeypatch, verb):
+def test_a_backend_of_another_kind_is_refused_with_the_clis_own_commands(state_folder, state, monkeypatch, verb):
     monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://bucket")
     code, document, said = state(verb)
     assert (code, document["error"]["kind"]) == (1, "failed")
@@ -248,7 +240,7 @@ def test_a_backend_of_another_kind_is_refused_with_the_clis_own_commands(folder,
     assert "pulumi stack export" in said
 
 
-def test_for_people_show_restore_and_unlock_name_the_files(files, folder, up, capsys):
+def test_for_people_show_restore_and_unlock_name_the_files(files, state_folder, up, capsys):
     up(a="1")
     up(a="2")
     files.checkpoint.write_text("")
@@ -258,5 +250,5 @@ def test_for_people_show_restore_and_unlock_name_the_files(files, folder, up, ca
         ("restore", 2, "would be replaced by the backup"),
         ("unlock", 2, "process 42 of alice on elsewhere"),
     ):
-        assert main(["state", verb, "-C", str(folder), "-s", "test"]) == code
+        assert main(["state", verb, "-C", str(state_folder), "-s", "test"]) == code
         assert said in capsys.readouterr().out
