@@ -106,13 +106,11 @@ class Ledger:
             # An old copy stands where it stood: what this run has not reached may still refer to it.
             standing_as = [self.replaced.get(id(r), r) for r in self.base.resources]
             kept = [r for r in standing_as if id(r) not in self.removed and (r.delete or not self.goes_on(r))]
-            standing = {id(r) for r in kept}
-            doomed = [r for r in self.leftovers if id(r) not in self.removed and id(r) not in standing]
             # In order by construction: a resource is registered after what it depends on, and what this run has not
             # reached depends on nothing that it has removed.
             claims = ((r.urn, self.claimed.get(id(r), r.urn)) for r in self.base.resources if not r.delete)
             moved = {before: urn for before, urn in claims if urn != before and urn in self.news}
-            rest = [renamed(r, moved) for r in (*kept, *doomed)] if moved else [*kept, *doomed]
+            rest = [renamed(r, moved) for r in kept] if moved else kept
             return Snapshot((*self.news.values(), *rest), tuple(self.pending.values()))
 
     def goes_on(self, resource: ResourceState) -> bool:

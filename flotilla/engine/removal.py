@@ -29,9 +29,7 @@ def delete_unregistered(deployment: Deployment) -> None:
         for r in deployment.base.resources
         if not r.delete and not deployment.goes_on(r) and id(r) not in deployment.removed
     ]
-    doomed = [r for r in standing if r.urn not in spared]
-    if deployment.options.targets:
-        doomed = [r for r in doomed if not deployment.untargeted(r.urn)]
+    doomed = [r for r in standing if r.urn not in spared and not deployment.untargeted(r.urn)]
     gone = {id(r) for r in doomed}
     left = [*deployment.news.values(), *(r for r in standing if id(r) not in gone)]
     delete_all(deployment, doomed, _replaced(deployment, failed, left))
@@ -62,10 +60,16 @@ def _spared(deployment: Deployment, failed: set[str]) -> set[str]:
         if lost or _component(resource.urn, parents) in broken:
             spared.add(resource.urn)
     # What a spared resource needs has to stay, too.
+    return _with_needs(deployment, spared)
+
+
+def _with_needs(deployment: Deployment, urns: set[str]) -> set[str]:
+    """Return URNs with those of everything that these need, and what that needs."""
+    found = set(urns)
     for resource in reversed(deployment.base.resources):
-        if resource.urn in spared:
-            spared |= resource.depends_on()
-    return spared
+        if resource.urn in found:
+            found |= resource.depends_on()
+    return found
 
 
 def _replaced(deployment: Deployment, failed: set[str], left: list[ResourceState]) -> list[ResourceState]:
@@ -79,7 +83,8 @@ def _replaced(deployment: Deployment, failed: set[str], left: list[ResourceState
         if not kept:
             return going
         staying += kept
-        going = [r for r in going if r not in kept]
+        keeping = {id(r) for r in kept}
+        going = [r for r in going if id(r) not in keeping]
 
 
 def _component(urn: str, parents: dict[str, str]) -> str:
@@ -134,16 +139,13 @@ def _beside_unsettled(deployment: Deployment, doomed: list[ResourceState]) -> li
     kept: set[str] = set()
     going = {r.urn for r in doomed}
     for resource in begun:
-        needed = resource.depends_on()
-        for other in reversed(deployment.base.resources):
-            if other.urn in needed:
-                needed |= other.depends_on()
+        needed = _with_needs(deployment, resource.depends_on())
         if needed & going:
             text = (
                 f"{resource.name}: its creation broke off, and what became of it is unknown, so that its provider stays"
             )
-            told = deployment.result.messages if deployment.options.dry_run else deployment.result.failures
-            told.append(text)
+            texts = deployment.result.messages if deployment.options.dry_run else deployment.result.failures
+            texts.append(text)
         kept |= needed
     return [r for r in doomed if r.urn not in kept]
 

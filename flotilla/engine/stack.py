@@ -106,9 +106,7 @@ class EmbeddedStack:
         """Delete everything that the state has, or only say what that is; with a plan that was shown nothing else."""
 
         def action(deployment: Deployment, _opened: OpenStack, _config: StackConfig) -> None:
-            standing = [r for r in deployment.base.resources if not r.delete]
-            if targets:
-                standing = [r for r in standing if not deployment.untargeted(r.urn)]
+            standing = [r for r in deployment.base.resources if not r.delete and not deployment.untargeted(r.urn)]
             delete_all(deployment, standing, list(deployment.leftovers))
 
         opened, config = self._open()

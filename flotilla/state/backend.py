@@ -18,6 +18,7 @@ from flotilla.errors import EngineError
 from flotilla.files import write_whole
 from flotilla.state.backups import candidates, newest_good, prune
 from flotilla.state.checkpoint import Snapshot, secrets_salt
+from flotilla.state.checksums import remove_checksum, remove_file
 from flotilla.state.crypto import PassphraseCrypter
 from flotilla.state.locks import Holder, found_in, refusal, write_lock
 from flotilla.state.reading import StateError, parse, snapshot_of
@@ -107,8 +108,7 @@ class StackFiles:
             self._ensure_meta()
             self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
             write_whole(self.checkpoint, text)
-            # The CLI's blob store keeps a checksum beside each file; one of another content must not stay.
-            self.checkpoint.with_name(self.checkpoint.name + ".attrs").unlink(missing_ok=True)
+            remove_checksum(self.checkpoint)
             folder = os.open(self.checkpoint.parent, os.O_RDONLY)
             try:
                 os.fsync(folder)
@@ -129,7 +129,7 @@ class StackFiles:
             self.backups.mkdir(parents=True, exist_ok=True)
             write_whole(self.backups / f"{self.stack}.{time.time_ns()}.json", opened.text)
             write_whole(self.bak, opened.text)
-            self.bak.with_name(self.bak.name + ".attrs").unlink(missing_ok=True)
+            remove_checksum(self.bak)
             prune(self.backups, self.stack, suffix=".json")
 
     def add_history(self, kind: str, started: float, result: str, changes: dict[str, int]) -> None:
@@ -162,11 +162,10 @@ class StackFiles:
 
     def remove(self) -> None:
         """Remove the stack with its history and backups; its resources are not touched."""
-        for name in ("", ".bak"):
-            for suffix in ("", ".attrs"):
-                self.checkpoint.with_name(self.checkpoint.name + name + suffix).unlink(missing_ok=True)
-        for kind in ("history", "backups"):
-            shutil.rmtree(self._folder(kind) / self.stack, ignore_errors=True)
+        for file in (self.checkpoint, self.bak):
+            remove_file(file)
+        for folder in (self.history, self.backups):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _ensure_meta(self) -> None:
         meta = self.root / ".pulumi" / "meta.yaml"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from flotilla.errors import FlotillaError
 from flotilla.state.checkpoint import Snapshot
+from flotilla.state.checksums import remove_file
 
 KEPT = 20
 """Backups of a stack that are kept, and states in its history; older ones are removed."""
@@ -55,8 +56,7 @@ def prune(folder: Path, stack: str, *, suffix: str) -> None:
     ours = re.compile(rf"{re.escape(stack)}[.-](\d+){re.escape(suffix)}")
     numbered = [(int(found[1]), file) for file in folder.iterdir() if (found := ours.fullmatch(file.name))]
     for _, file in sorted(numbered)[:-KEPT]:
-        for name in (file.name, f"{file.name}.attrs"):
-            file.with_name(name).unlink(missing_ok=True)
+        remove_file(file)
 
 
 def time_of(file: Path) -> str:

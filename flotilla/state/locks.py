@@ -22,6 +22,7 @@ from typing import Any
 
 from flotilla.errors import EngineError
 from flotilla.files import write_whole
+from flotilla.state.checksums import remove_file
 
 _PROC = Path("/proc")
 _STATE_FIELD = 0
@@ -135,8 +136,7 @@ class Lock:
 
     def remove(self) -> None:
         """Remove the file, with the checksum that the CLI's store keeps beside it."""
-        for name in (self.file.name, f"{self.file.name}.attrs"):
-            self.file.with_name(name).unlink(missing_ok=True)
+        remove_file(self.file)
 
 
 def found_in(folder: Path) -> list[Lock]:

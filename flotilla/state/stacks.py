@@ -35,7 +35,7 @@ def refuse_unknown(files: StackFiles, project: Project, *, new: bool = False) ->
             f"{files.stack!r} is not a stack's name: letters, digits, '-', '_' and '.', 100 at most",
             hint="nothing was changed",
         )
-    if new or files.exists() or project.stack_file(files.stack).exists():
+    if new or project.stack_file(files.stack).exists() or files.exists():
         return
     known = ", ".join(known_stacks(files, project)) or "none yet"
     raise EngineError(
