@@ -258,14 +258,13 @@ def plan_answer(found: Planned, asked: PagedArguments, *, enabled: bool) -> Plan
         for u in w.unscheduled
     ]
     clusters = [ClusterEffect(what=c.name, verb=c.verb, details=[cut(d) for d in c.details]) for c in plan.clusters]
-    changed = [effect for effect in (*clusters, *workloads) if effect.verb != "stays"]
     return PlanAnswer(
         total=len(resources),
         next_cursor=part.next_cursor,
         digest=found.digest,
         summary=found.result.counts(),
-        clusters=[effect for effect in clusters if effect in changed][:50],
-        workloads=[effect for effect in workloads if effect in changed][:50],
+        clusters=[effect for effect in clusters if effect.verb != "stays"][:50],
+        workloads=[effect for effect in workloads if effect.verb != "stays"][:50],
         resources=resources[part.first : part.end],
         refused_by=[cut(text) for text in found.refusals],
         advice=[cut(text) for text in found.advice[:_SHOWN_CHANGES]],

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from flotilla.agent.edits import Move, Scale, edited
@@ -35,7 +36,7 @@ class Planned:
         """What stands for exactly this plan: the engine's digest over all checked inputs of every step."""
         return self.result.digest
 
-    @property
+    @cached_property
     def plan(self) -> FleetPlan:
         """The plan in the fleet's words."""
         return fleet_plan(self.result)

@@ -99,14 +99,13 @@ def _finish(options: argparse.Namespace, output: Output, stack: Stack, result: R
         output.json(_document(options, stack, result))
 
 
-def _refuse(options: argparse.Namespace, stack: Stack, result: Result) -> None:
+def _refuse(options: argparse.Namespace, result: Result, document: dict[str, Any]) -> None:
     """Raise where the plan can't be carried out, or policies refuse it.
 
     Raises:
         CommandError: with every reason; nothing was changed.
     """
-    document = _document(options, stack, result)
-    refusals = fleet_plan(result).refusals
+    refusals = document.get("refusals", [])
     if refusals:
         raise CommandError(
             "the plan may not be carried out as it stands; nothing was changed",
@@ -125,7 +124,7 @@ def _preview(options: argparse.Namespace) -> ExitCode:
     result = stack.preview(targets=tuple(options.target), refresh_first=options.refresh)
     _show(options, output, stack, result, "Plan")
     if not result.failures:
-        _refuse(options, stack, result)
+        _refuse(options, result, _document(options, stack, result))
     _finish(options, output, stack, result)
     return ExitCode.DRIFT if options.expect_no_changes and result.changes else ExitCode.DONE
 
@@ -140,7 +139,7 @@ def _up(options: argparse.Namespace) -> ExitCode:
     _show(options, output, stack, planned, "Plan")
     if planned.failures:
         raise plan_failed(output, planned, document)
-    _refuse(options, stack, planned)
+    _refuse(options, planned, document)
     if options.plan is not None:
         _compare_digest(options, planned, document)
     elif planned.changes:

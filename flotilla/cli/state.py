@@ -96,7 +96,6 @@ def _unlock(options: argparse.Namespace) -> ExitCode:
     document = {"stack": options.stack, "locks": [lock.to_json() for lock in locks], "unlocked": False}
     if wanted:
         confirm(options, "break the stack's lock", document)
-    if wanted:
         for lock in locks:
             lock.remove()
     if options.json:

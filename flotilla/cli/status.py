@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -14,6 +13,7 @@ from rich.text import Text
 from flotilla.cli.access import access_options, cluster_options, open_access
 from flotilla.cli.completion import completed, workload_names
 from flotilla.cli.exit_codes import ExitCode
+from flotilla.cli.output import complain
 from flotilla.cli.stack_options import seconds
 from flotilla.cli.tables import age, labels_text, print_table, verdict
 from flotilla.cli.views import show, view_options
@@ -132,7 +132,7 @@ def _clusters(options: argparse.Namespace) -> ExitCode:
     def paint(console: Console, seen: tuple[list[MemberStatus], dict[str, str]]) -> None:
         members, silent = seen
         for name, reason in silent.items():
-            sys.stderr.write(f"warning: {name} does not answer: {reason}\n")
+            complain(f"{name} does not answer: {reason}", kind="warning")
         ready = sum(member.ready for member in members)
         style = "bold green" if ready == len(members) else "bold red"
         console.print(Text(f"{ready} of {len(members)} members ready\n", style=style))

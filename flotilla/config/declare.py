@@ -152,12 +152,11 @@ def rendered(fleet: Fleet, base: Path) -> dict[str, list[Object]]:
         scheduling = replica_scheduling(
             dict(workload.placement.weights), divided=workload.placement.replicas is ReplicaStrategy.DIVIDED
         ).wire()
+        rules = override_rules(workload)
         for manifest in manifests[workload.name]:
             declared = template(manifest, namespace=workload.namespace, kinds=kinds)
             replicas = shares(declared, [member.name for member in chosen], scheduling)
             for member in chosen:
                 if member.name in replicas:
-                    result[member.name].append(
-                        render(declared, member, replicas=replicas[member.name], rules=override_rules(workload))
-                    )
+                    result[member.name].append(render(declared, member, replicas=replicas[member.name], rules=rules))
     return result

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from flotilla.config.problems import at
 from flotilla.kube import yaml
 from flotilla.kube.objects import Object
 from flotilla.kube.yaml import Path
@@ -148,7 +149,7 @@ def _text_problems(obj: Object) -> Iterator[tuple[Path, str, str]]:
     """Yield fields of another type than the text that Kubernetes wants there: path, rule and remedy."""
     secret = (obj["apiVersion"], obj["kind"]) == ("v1", "Secret")
     for path in _text_maps(obj):
-        value = _at(obj, path)
+        value = at(obj, path)
         if value is None:
             continue
         if not isinstance(value, dict):
@@ -162,7 +163,7 @@ def _text_problems(obj: Object) -> Iterator[tuple[Path, str, str]]:
             elif entry and (path[-1] == "binaryData" or (secret and path[-1] == "data")) and not _is_base64(entry):
                 yield (*path, key), f"{_dotted((*path, key))} is not base64", _encode(path)
     for path in _text_fields(obj):
-        value = _at(obj, path)
+        value = at(obj, path)
         if not isinstance(value, str | None):
             yield path, f"{_dotted(path)} is {_kind(value)}{_seen(value)}", _remedy(value)
 
@@ -196,28 +197,19 @@ def _text_fields(obj: Object) -> Iterator[Path]:
     if template is None:
         return
     for section in _CONTAINERS:
-        containers = _at(obj, (*template, "spec", section))
+        containers = at(obj, (*template, "spec", section))
         for index, container in enumerate(containers if isinstance(containers, list) else []):
             path: Path = (*template, "spec", section, index)
             yield *path, "name"
             yield *path, "image"
             for words in ("command", "args"):
-                given = _at(container, (words,))
+                given = at(container, (words,))
                 for position in range(len(given) if isinstance(given, list) else 0):
                     yield *path, words, position
-            variables = _at(container, ("env",))
+            variables = at(container, ("env",))
             for position in range(len(variables) if isinstance(variables, list) else 0):
                 yield *path, "env", position, "name"
                 yield *path, "env", position, "value"
-
-
-def _at(value: Any, path: Path) -> Any:
-    for step in path:
-        try:
-            value = value[step]
-        except (KeyError, IndexError, TypeError):
-            return None
-    return value
 
 
 def _dotted(path: Path) -> str:

@@ -77,7 +77,7 @@ def problems_of(error: ValidationError, raw: Any, *, prefix: str = "", model: ty
         path = _path(prefix, location)
         context = entry.get("ctx") or {}
         kind = entry["type"]
-        value = "" if _may_hold_secret(location, kind) else _shown(_at(raw, location))
+        value = "" if _may_hold_secret(location, kind) else _shown(at(raw, location))
         if kind == "rule":
             problem = Problem(path, context["rule"], context["consequence"], context["remedy"], value)
         elif kind == "extra_forbidden":
@@ -142,7 +142,8 @@ def _path(prefix: str, location: tuple[int | str, ...]) -> str:
     return path
 
 
-def _at(raw: Any, location: tuple[int | str, ...]) -> Any:
+def at(raw: Any, location: tuple[int | str, ...]) -> Any:
+    """Return the value that stands at a place of a document; None where there is none."""
     for step in location:
         try:
             raw = raw[step]

@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import replace
 
+from flotilla.deploy.rollouts import ROLLOUT_TYPE
 from flotilla.engine.steps import CHANGING, Op, Step
+from flotilla.karmada.kinds import identity
 from flotilla.kube.objects import Object
 from flotilla.state.checkpoint import ResourceState
 from flotilla.state.values import Properties, Secret, reveal
@@ -21,7 +23,7 @@ _Pair = tuple[Object | None, Object | None]
 """An object before and after; None where it is not there."""
 
 
-def as_found(steps: list[Step], rollout_type: str) -> list[Step]:
+def as_found(steps: list[Step]) -> list[Step]:
     """Return a plan's steps, where each Rollout has the templates, placement and rules that its objects have."""
     children: dict[str, list[_Pair]] = defaultdict(list)
     for step in steps:
@@ -31,7 +33,7 @@ def as_found(steps: list[Step], rollout_type: str) -> list[Step]:
             pair = (None if step.op is Op.CREATE else _object(step.old), new)
             if pair != (None, None):
                 children[state.parent].append(pair)
-    return [_corrected(step, children) if step.type == rollout_type else step for step in steps]
+    return [_corrected(step, children) if step.type == ROLLOUT_TYPE else step for step in steps]
 
 
 def _object(state: ResourceState | None) -> Object | None:
@@ -68,7 +70,7 @@ def _inputs(inputs: Properties, pairs: list[_Pair], side: int) -> Properties:
         known: Object = pair[0] or pair[1] or {}
         now = pair[side]
         if not str(known["apiVersion"]).startswith(_POLICIES):
-            templates = _replaced(templates, _key(known), now)
+            templates = _replaced(templates, identity(known), now)
         elif now is not None:
             _take_policy(result, now)
     return {**result, "templates": Secret(templates) if isinstance(declared, Secret) else templates}
@@ -76,8 +78,8 @@ def _inputs(inputs: Properties, pairs: list[_Pair], side: int) -> Properties:
 
 def _replaced(templates: list[Object], key: tuple[str, ...], now: Object | None) -> list[Object]:
     """Put an object in its template's place; one that is not there is nowhere."""
-    found = [now if now is not None and _key(template) == key else template for template in templates]
-    return found if now is not None else [template for template in found if _key(template) != key]
+    found = [now if now is not None and identity(template) == key else template for template in templates]
+    return found if now is not None else [template for template in found if identity(template) != key]
 
 
 def _take_policy(inputs: Properties, policy: Object) -> None:
@@ -89,10 +91,3 @@ def _take_policy(inputs: Properties, policy: Object) -> None:
         inputs["placement"] = spec.get("placement") or {}
     elif str(policy["kind"]).endswith("OverridePolicy"):
         inputs["overrideRules"] = spec.get("overrideRules") or []
-
-
-def _key(obj: Object) -> tuple[str, ...]:
-    """Return which object it is, whatever the version of its API."""
-    group, _, _ = str(obj["apiVersion"]).rpartition("/")
-    metadata = obj["metadata"]
-    return group, str(obj["kind"]), str(metadata.get("namespace") or ""), str(metadata.get("name"))

@@ -15,6 +15,7 @@ from typing import Any
 from flotilla.deploy.found import as_found
 from flotilla.deploy.moves import Moved, Side, adds_words, in_one_version, with_moves
 from flotilla.deploy.renames import Renamed, refused_renames, renamed_members
+from flotilla.deploy.rollouts import ROLLOUT_TYPE
 from flotilla.engine.steps import CHANGING, Op, Result, Step
 from flotilla.karmada.expected import unready_reason
 from flotilla.karmada.kinds import identity
@@ -29,7 +30,6 @@ from flotilla.state.urns import provider_of
 from flotilla.state.values import Secret, mask, reveal
 
 CLUSTER_TYPE = "kubernetes:cluster.karmada.io/v1alpha1:Cluster"
-ROLLOUT_TYPE = "pulumi-python:dynamic/flotilla:Rollout"
 _SHOWN = 60
 Scheduled = dict[str, dict[str, int]]
 """Replicas by cluster, by template (0 for kinds without replicas)."""
@@ -119,7 +119,7 @@ def fleet_plan(result: Result) -> FleetPlan:
     """Read a plan from the steps of a preview, or of what was done."""
     # What is independent runs side by side, in an order that nobody chose: a plan has the same one every time.
     ordered = sorted(result.steps, key=lambda step: (step.name, step.urn, step.op))
-    steps = as_found([step for step in ordered if step.op is not Op.REPLACE], ROLLOUT_TYPE)
+    steps = as_found([step for step in ordered if step.op is not Op.REPLACE])
     before = _facts(steps, "old")
     after = _facts(steps, "new")
     renamed = renamed_members([step for step in steps if step.type == CLUSTER_TYPE])

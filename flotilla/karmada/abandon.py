@@ -11,7 +11,7 @@ from flotilla.errors import FlotillaError
 from flotilla.karmada.api import CLUSTER_API, WORK_API
 from flotilla.karmada.names import execution_namespace
 from flotilla.kube.connection import ApiError, Connection
-from flotilla.kube.objects import Object, ObjectRef, is_true, ref_of
+from flotilla.kube.objects import ObjectRef, is_true, ref_of
 from flotilla.waiting import pause
 
 CLUSTER_FINALIZER = "karmada.io/cluster-controller"
@@ -29,17 +29,10 @@ _TRIES = 5
 class Leftovers:
     """What a control plane has of a member."""
 
-    cluster: Object | None
-    """Its Cluster; None where there is none any more."""
     works: tuple[ObjectRef, ...]
     """Works, which carry finalizers."""
     running: tuple[ObjectRef, ...]
     """Objects that Karmada sent to the member: they may still run there."""
-
-    @property
-    def ready(self) -> bool:
-        """Karmada calls the member Ready: it reaches it, or has not noticed yet that it doesn't."""
-        return self.cluster is not None and is_true(self.cluster, "Ready")
 
 
 def leftovers(connection: Connection, member: str) -> Leftovers:
@@ -48,7 +41,6 @@ def leftovers(connection: Connection, member: str) -> Leftovers:
     Raises:
         ClusterError: the control plane could not be asked.
     """
-    cluster = connection.find(ObjectRef(CLUSTER_API, "Cluster", member))
     works = connection.list(WORK_API, "Work", namespace=execution_namespace(member))
     sent = [
         ref_of(manifest)
@@ -56,7 +48,7 @@ def leftovers(connection: Connection, member: str) -> Leftovers:
         for manifest in ((work.get("spec") or {}).get("workload") or {}).get("manifests") or []
     ]
     names = tuple(ObjectRef(WORK_API, "Work", w["metadata"]["name"], w["metadata"]["namespace"]) for w in works)
-    return Leftovers(cluster, names, tuple(sorted(set(sent))))
+    return Leftovers(names, tuple(sorted(set(sent))))
 
 
 def await_not_ready(connection: Connection, member: str, tell: Callable[[str], None]) -> None:
@@ -65,9 +57,10 @@ def await_not_ready(connection: Connection, member: str, tell: Callable[[str], N
     Raises:
         FlotillaError: it stays Ready: Karmada reaches it.
     """
+    ref = ObjectRef(CLUSTER_API, "Cluster", member)
     deadline = time.monotonic() + NOTICE_SECONDS
     said = False
-    while leftovers(connection, member).ready:
+    while (cluster := connection.find(ref)) is not None and is_true(cluster, "Ready"):
         if not said:
             tell(f"Karmada still calls {member} Ready: waiting until it notices, up to {NOTICE_SECONDS:.0f} s")
             said = True

@@ -53,7 +53,7 @@ def test_what_had_begun_with_a_member_is_given_up_with_it(monkeypatch):
     monkeypatch.setattr(abandoning, "embedded_stack", lambda _setting: Stack(state()))
     monkeypatch.setattr(abandoning, "_why_gone", lambda *_: "no answer")
     monkeypatch.setattr(abandoning, "control_plane_of", lambda *_: None)
-    monkeypatch.setattr(abandoning, "leftovers", lambda *_: Leftovers(None, (), ()))
+    monkeypatch.setattr(abandoning, "leftovers", lambda *_: Leftovers((), ()))
     plan = plan_abandonment(None, None, "member1")
     assert isinstance(plan, Abandonment)
     assert ObjectRef("v1", "Namespace", "begun") in plan.running

@@ -2,7 +2,8 @@
 
 import pytest
 
-from flotilla.deploy.plan import CLUSTER_TYPE, ROLLOUT_TYPE, fleet_plan
+from flotilla.deploy.plan import CLUSTER_TYPE, fleet_plan
+from flotilla.deploy.rollouts import ROLLOUT_TYPE
 from flotilla.engine.steps import Op, Result, Step
 from flotilla.state.checkpoint import ResourceState
 from flotilla.state.diff import compare

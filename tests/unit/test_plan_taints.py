@@ -6,7 +6,8 @@ import yaml
 from flotilla.config.declare import rendered, workload_args
 from flotilla.config.load import parse_fleet
 from flotilla.config.problems import ConfigError
-from flotilla.deploy.plan import CLUSTER_TYPE, ROLLOUT_TYPE, fleet_plan
+from flotilla.deploy.plan import CLUSTER_TYPE, fleet_plan
+from flotilla.deploy.rollouts import ROLLOUT_TYPE
 from flotilla.engine.steps import Op, Result, Step
 from flotilla.karmada.placement import ClusterFacts, Taint, choose, divisions, tolerates
 from flotilla.karmada.propagation import propagation_policy, replica_scheduling
