@@ -7,6 +7,7 @@ it, so that the CLI can take the stack over, and never loads one: whoever can wr
 from __future__ import annotations
 
 import importlib
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -30,6 +31,7 @@ BY_ITS_JUDGEMENT = Change((), ChangeKind.UPDATE, "as found", "as declared")
 
 _PROVIDER_KEY = "__provider"
 _registered: dict[str, str | Callable[[], Any]] = {}
+_pickling = threading.Lock()
 _taking: ContextVar[Callable[[str, Any], None] | None] = ContextVar("taking", default=None)
 
 
@@ -63,6 +65,21 @@ def _named(token: str) -> Any:
 
 
 @contextmanager
+def _restored(pickler: Any) -> Iterator[None]:
+    """Undo what the SDK's function does to the pickler of the standard library.
+
+    It wraps one of its methods anew at each call and leaves it so: after some 950 dynamic resources, in one program or
+    in a process that runs many, the calls would be nested too deep (RecursionError).
+    """
+    with _pickling:
+        methods = pickler._batch_setitems, pickler.save_dict  # noqa: SLF001
+        try:
+            yield
+        finally:
+            pickler._batch_setitems, pickler.save_dict = methods  # noqa: SLF001
+
+
+@contextmanager
 def taking(take: Callable[[str, Any], None]) -> Iterator[None]:
     """Give every provider object that a program declares a resource with to `take`, by the text that the SDK sends.
 
@@ -73,9 +90,11 @@ def taking(take: Callable[[str, Any], None]) -> Iterator[None]:
 
     original = dynamic.serialize_provider
     if not hasattr(original, "taken_by_flotilla"):
+        pickler = dynamic.pickle._Pickler  # type: ignore[attr-defined]  # noqa: SLF001 - the class that the SDK changes
 
         def serialize_provider(provider: Any) -> str:
-            text = str(original(provider))
+            with _restored(pickler):
+                text = str(original(provider))
             take_one = _taking.get()
             if take_one is not None:
                 take_one(text, provider)

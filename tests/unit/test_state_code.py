@@ -8,10 +8,11 @@ import json
 import os
 import pickle
 import pkgutil
+import sys
 
 import pulumi
 import pytest
-from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider
+from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, dynamic
 
 import components
 from components.control_plane_pki import ControlPlanePki
@@ -154,6 +155,20 @@ def test_a_programs_own_provider_is_the_live_object(stack):
     assert made.up().outputs == {"count": 5}
     assert made.up().changes == []
     assert calls == ["create"]
+
+
+def test_a_program_may_have_more_dynamic_resources_than_calls_can_be_nested(stack):
+    """The SDK wraps a method of the pickler at each of them, and leaves it wrapped."""
+    count = sys.getrecursionlimit() + 100
+    pickler = pickle._Pickler
+    before = pickler._batch_setitems, pickler.save_dict
+
+    def program():
+        for _ in range(count):
+            dynamic.serialize_provider(CounterProvider([]))
+
+    assert stack(program).preview().failures == []
+    assert (pickler._batch_setitems, pickler.save_dict) == before
 
 
 def test_a_program_that_declares_a_resource_anew_replaces_and_deletes_with_its_own_provider(stack):
