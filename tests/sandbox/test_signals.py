@@ -30,6 +30,12 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+def _heed_signals():
+    """Undo what a suite in the background hands down: shells let such processes ignore signals."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+
+
 @pytest.fixture
 def begin(folder):
     """Begin a run and return its process once the slow resource is in flight."""
@@ -42,6 +48,7 @@ def begin(folder):
             stderr=subprocess.STDOUT,
             text=True,
             cwd=REPOSITORY,
+            preexec_fn=_heed_signals,  # noqa: PLW1509 - no other thread of the test takes a lock
         )
         begun.append(process)
         assert process.stdout.readline() == "begun\n"
