@@ -201,6 +201,14 @@ class Connection(Endpoint):
         """
         return self._run(self._steps.resource(api_version, kind))
 
+    def unserved(self, api_version: str, kind: str) -> bool:
+        """Tell whether a kind is certainly served in no version of its group, by discovery that is made anew.
+
+        Raises:
+            ApiError: the API server doesn't say (an aggregated API is down, something else answers in its place).
+        """
+        return self._run(self._steps.unserved(api_version, kind))
+
     def named(self, word: str) -> Resource:
         """Find a kind by what kubectl calls it: `deploy`, `deployments`, `Deployment`, `deployments.apps`.
 

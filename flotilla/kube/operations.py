@@ -117,6 +117,32 @@ class Operations:
         ]
         return ["v1", *(str(version) for version in found if version)]
 
+    def unserved(self, api_version: str, kind: str) -> Steps[bool]:
+        """Tell whether a kind is certainly served in no version of its group: then none of its objects is there.
+
+        An aggregated API that is down answers 503, and a proxy that has lost its way knows no groups either: both are
+        errors here, for they say nothing about the objects.
+        """
+        doing = f"looking up {api_version} {kind}"
+        group = api_version.rpartition("/")[0]
+        answer = yield Request("GET", "/apis", doing)
+        groups = self._checked(answers.entries, answer, "groups", ("name",), doing=doing)
+        versions = {api_version}
+        for entry in groups:
+            if entry["name"] == group:
+                held = self._checked(answers.entries, entry, "versions", ("groupVersion",), doing=doing)
+                versions.update(version["groupVersion"] for version in held)
+        for version in sorted(versions):
+            try:
+                kinds = yield from self.kinds(version, doing)
+            except ApiError as error:
+                if error.status != HTTPStatus.NOT_FOUND:
+                    raise
+                continue
+            if kind in kinds:
+                return False
+        return True
+
     def named(self, word: str) -> Steps[Resource]:
         """Find a kind by what kubectl calls it: `deploy`, `deployments`, `Deployment`, `deployments.apps`."""
         wanted, _, group = word.lower().partition(".")

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Any
 
 from flotilla.errors import FlotillaError
-from flotilla.kube.connection import ApiError, Connection
+from flotilla.kube.connection import ApiError, Connection, KindNotServed
 from flotilla.kube.objects import Object, ObjectRef, condition, ref_of
 from flotilla.waiting import pause
 
@@ -141,7 +141,7 @@ class _Reads:
             ApiError: the API server refuses, or hasn't answered for a minute.
         """
         try:
-            found = self._connection.find(ref)
+            found = find_live(self._connection, ref)
         except ApiError as error:
             if not _is_passing(error):
                 raise
@@ -152,6 +152,20 @@ class _Reads:
             return last
         self._silent_since = None
         return found
+
+
+def find_live(connection: Connection, ref: ObjectRef) -> Object | None:
+    """Return an object as it is now; None where it is gone, by itself or with the definition of its kind.
+
+    Raises:
+        ApiError: the API server refuses, or it is not certain that the kind has gone.
+    """
+    try:
+        return connection.find(ref)
+    except KindNotServed:
+        if connection.unserved(ref.api_version, ref.kind):
+            return None
+        raise
 
 
 def _is_passing(error: ApiError) -> bool:

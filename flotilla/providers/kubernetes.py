@@ -14,7 +14,7 @@ from flotilla.kube.connection import ApiError, Connection, KindNotServed
 from flotilla.kube.identity import PROBE_SECONDS
 from flotilla.kube.objects import Object, ObjectRef, ref_of
 from flotilla.providers import InitializationError, Live, nothing_done
-from flotilla.providers.awaits import NotReady, annotation, await_gone, await_ready
+from flotilla.providers.awaits import NotReady, annotation, await_gone, await_ready, find_live
 from flotilla.providers.judging import PATCH_FORCE, hint_for, judged
 from flotilla.providers.objects import FIELD_MANAGER, OWN_KEYS, as_held, declarable, normalized, outputs_of
 from flotilla.providers.ownership import field_conflicts, gives_way, managers, transferred
@@ -263,7 +263,7 @@ class KubernetesProvider:
         connection = self._connect()
         outputs = reveal(old.outputs)
         ref = _ref_of_state(old)
-        live = connection.find(ref)
+        live = find_live(connection, ref)
         if live is None:
             return
         known = (outputs.get("metadata") or {}).get("uid")
@@ -282,7 +282,7 @@ class KubernetesProvider:
         """Read the object; its inputs are the old ones' fields with the values that the server has now."""
         if old is None:
             raise EngineError(f"{urn}: an object is read by its type, which isn't given")
-        live = self._connect().find(_ref_of_state(old))
+        live = find_live(self._connect(), _ref_of_state(old))
         if live is None:
             return Live("", {})
         if not old.inputs:  # the program doesn't manage it: what it declares of it is nothing

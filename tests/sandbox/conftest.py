@@ -1,6 +1,7 @@
-"""One real cluster for the whole run: an API server, controllers, simulated nodes and pods."""
+"""What tests run on: one real cluster (API server, controllers, simulated nodes and pods), or a fleet of them."""
 
 import uuid
+from contextlib import ExitStack
 
 import pytest
 
@@ -14,12 +15,41 @@ def binaries():
     return programs()
 
 
-# By package, not by session: a worker would keep them while it runs other packages' fleets, and every API server takes
-# six of the kernel's few inotify instances.
+class Servers:
+    """The servers of one worker. What a file asks for takes the place of what the file before it had.
+
+    Every API server takes six of the kernel's few inotify instances (128 on many machines), so that three workers can
+    have a fleet each, and not a cluster beside it.
+    """
+
+    def __init__(self) -> None:
+        self._name = ""
+        self._servers = None
+        self._stack = ExitStack()
+
+    def get(self, name, start):
+        """Return the servers of this name; others are ended before these are started."""
+        if name != self._name:
+            self.end()
+            self._servers = self._stack.enter_context(start())
+            self._name = name
+        return self._servers
+
+    def end(self):
+        self._name = ""
+        self._stack.close()
+
+
 @pytest.fixture(scope="package")
-def cluster(binaries, tmp_path_factory):
-    with cluster_in(tmp_path_factory.mktemp("sandbox"), "member1", binaries, nodes=2) as one:
-        yield one
+def servers():
+    made = Servers()
+    yield made
+    made.end()
+
+
+@pytest.fixture(scope="module")
+def cluster(servers, binaries, tmp_path_factory):
+    return servers.get("cluster", lambda: cluster_in(tmp_path_factory.mktemp("sandbox"), "member1", binaries, nodes=2))
 
 
 @pytest.fixture
@@ -36,8 +66,7 @@ def namespace(connection):
     connection.delete(ObjectRef("v1", "Namespace", name), propagation="Background")
 
 
-@pytest.fixture(scope="package")
-def fleet(binaries, tmp_path_factory):
+@pytest.fixture(scope="module")
+def fleet(servers, binaries, tmp_path_factory):
     """A fleet on the stand-in."""
-    with fleet_in(tmp_path_factory.mktemp("stand-in"), stand_in=True) as made:
-        yield made
+    return servers.get("fleet", lambda: fleet_in(tmp_path_factory.mktemp("stand-in"), stand_in=True))

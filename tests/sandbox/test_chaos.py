@@ -1,5 +1,7 @@
 """A few random schedules of faults and kills; `make chaos` runs hundreds."""
 
+from contextlib import ExitStack
+
 import pytest
 
 from tests.chaos.run import chaos_on
@@ -11,13 +13,12 @@ SEEDS = (1, 2, 3, 4, 5, 6)
 
 
 @pytest.fixture(scope="module")
-def chaos(binaries, tmp_path_factory):
+def chaos(servers, binaries, tmp_path_factory):
     folder = tmp_path_factory.mktemp("chaos")
-    with (
-        cluster_in(folder, CLUSTERS[0], binaries, nodes=1) as one,
-        cluster_in(folder, CLUSTERS[1], binaries, nodes=1) as two,
-    ):
-        yield chaos_on(folder, [one, two], slow=False)
+    with ExitStack() as stack:
+        servers.end()
+        clusters = [stack.enter_context(cluster_in(folder, name, binaries, nodes=1)) for name in CLUSTERS]
+        yield chaos_on(folder, clusters, slow=False)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from flotilla.errors import EngineError
-from flotilla.kube.wire import ApiError, Unreachable
+from flotilla.kube.wire import ApiError, KindNotServed, Unreachable
 from flotilla.providers import InitializationError, awaits
 from flotilla.providers.awaits import NotReady, await_gone, await_ready
 from flotilla.providers.judging import hint_for, judged
@@ -34,6 +34,7 @@ class Server:
     """An API server whose answers are given beforehand; an error is raised, the last answer stays."""
 
     name = "member1"
+    kind_has_gone = False
 
     def __init__(self, *answers, there=None):
         self.answers = list(answers)
@@ -57,6 +58,9 @@ class Server:
         if isinstance(self.there, Exception):
             raise self.there
         return self.there() if callable(self.there) else self.there
+
+    def unserved(self, _api_version, _kind):
+        return self.kind_has_gone
 
     def request(self, *_args, **_more):
         return {}
@@ -91,6 +95,40 @@ def clock(monkeypatch):
     monkeypatch.setattr(awaits, "time", SimpleNamespace(monotonic=lambda: now[0]))
     monkeypatch.setattr(awaits, "pause", pause)
     return now
+
+
+# -- kinds that go ----
+
+
+def test_an_object_whose_definition_was_deleted_is_gone():
+    server = Server(there=KindNotServed("member1 serves no Thing in x/v1", status=404))
+    server.kind_has_gone = True
+    server.provider.delete(old(), timeout=None)
+    assert server.provider.read("urn", "n/a", old()).id == ""
+    assert server.asked == []
+
+
+def test_a_kind_that_is_only_not_answered_for_says_nothing_about_its_objects():
+    server = Server(there=KindNotServed("member1 serves no Thing in x/v1", status=404))
+    for look in (lambda: server.provider.delete(old(), timeout=None), lambda: server.provider.read("u", "n/a", old())):
+        with pytest.raises(KindNotServed):
+            look()
+
+
+def test_a_deletion_that_takes_the_definition_along_is_done(clock):
+    """Foreground: the object is still there at first; then its kind is no longer served."""
+    answers = [live(), KindNotServed("member1 serves no Thing in x/v1", status=404)]
+
+    def there():
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    server = Server(True, there=there)
+    server.delete = lambda *_, **__: True
+    server.kind_has_gone = True
+    server.provider.delete(old(), timeout=None)
 
 
 # -- creations ------------------------------------------------------------------------------------

@@ -65,6 +65,21 @@ def test_not_there_is_none_but_not_served_is_an_error():
             play(operations().find(ref), [answer])
 
 
+def test_a_kind_has_gone_only_where_the_api_server_itself_says_so():
+    """A proxy answers 404 too, an aggregated API that is down answers 503; another version may serve the kind."""
+    group = {"name": "x", "versions": [{"groupVersion": "x/v1"}, {"groupVersion": "x/v2"}]}
+    for answers, gone in (
+        ([{"groups": []}, refusal(404)], True),
+        ([{"groups": [group]}, {"resources": []}, {"resources": []}], True),
+        ([{"groups": [group]}, {"resources": []}, SERVED], False),
+        ([{"groups": [group]}, SERVED], False),
+    ):
+        assert play(operations().unserved("x/v1", "Thing"), answers)[0] is gone
+    for answers in ([refusal(404)], [{"groups": []}, refusal(503)], [{"groups": [{"name": 1}]}]):
+        with pytest.raises(ApiError):
+            play(operations().unserved("x/v1", "Thing"), answers)
+
+
 def test_kinds_are_found_by_what_kubectl_calls_them():
     groups = {"groups": [{"preferredVersion": {"groupVersion": f"{group}/v1"}} for group in ("down", "x")]}
     for word, answers in (

@@ -9,7 +9,7 @@ from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object, ObjectRef, is_true, ref_of
 from flotilla.sandbox.standin.policies import BINDING_ID, CLUSTER_BINDING_ID
 from flotilla.sandbox.standin.works import CONFLICT, GENERATION, WORK_FINALIZER
-from flotilla.sandbox.standin.world import MANAGED, MANAGER, World, condition, conditions_of, deleting, label
+from flotilla.sandbox.standin.world import MANAGED, MANAGER, World, condition, conditions_of, deleting, find, label
 
 _COUNTS = ("replicas", "readyReplicas", "updatedReplicas", "availableReplicas")
 
@@ -39,7 +39,7 @@ def _withdraw(world: World, work: Object, cluster: Object | None) -> None:
             for manifest in work["spec"]["workload"]["manifests"]:
                 if manifest["kind"] == "Namespace" and deleting(cluster):
                     continue  # a namespace outlives the membership of its cluster
-                found = member.find(ref_of(manifest))
+                found = find(member, ref_of(manifest))
                 if found is not None and label(found, MANAGED) == "true":
                     member.delete(ref_of(manifest), propagation="Background")
         except FlotillaError:
@@ -152,7 +152,7 @@ def _report_template(world: World, binding: Object, items: list[Object]) -> None
     ref = ObjectRef(reference["apiVersion"], reference["kind"], reference["name"], reference.get("namespace") or "")
     if ref.kind not in ("Deployment", "StatefulSet"):
         return
-    template = world.control_plane.find(ref)
+    template = find(world.control_plane, ref)
     if template is None:
         return
     totals: Object = {

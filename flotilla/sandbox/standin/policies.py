@@ -13,7 +13,7 @@ from flotilla.karmada.rollout import binding_ref
 from flotilla.karmada.selection import POLICY_ID_LABELS
 from flotilla.kube.connection import ApiError
 from flotilla.kube.objects import Object, ObjectRef, differences, ref_of
-from flotilla.sandbox.standin.world import MANAGER, World, deleting, fresh_id, label
+from flotilla.sandbox.standin.world import MANAGER, World, deleting, find, fresh_id, label
 
 BINDING_FINALIZER = "karmada.io/binding-controller"
 BINDING_ID = "resourcebinding.karmada.io/permanent-id"
@@ -64,7 +64,7 @@ def _selected(world: World, policy: Object, selector: Object) -> list[Object]:
         if not world.looks_at(ref.api_version, ref.kind):
             return []
         if ref.name and (namespace or not _is_namespaced(world, ref)):
-            found = world.control_plane.find(ref)
+            found = find(world.control_plane, ref)
             return [found] if found else []
         items = world.control_plane.list(ref.api_version, ref.kind, namespace=namespace or None)
     except ApiError:

@@ -12,7 +12,7 @@ from flotilla.karmada.render import render
 from flotilla.karmada.rollout import facts_of
 from flotilla.kube.objects import Object, ObjectRef, differences, ref_of
 from flotilla.sandbox.standin.policies import BINDING_FINALIZER, BINDING_ID, CLUSTER_BINDING_ID
-from flotilla.sandbox.standin.world import MANAGED, MANAGER, World, deleting, fresh_id, label
+from flotilla.sandbox.standin.world import MANAGED, MANAGER, World, deleting, find, fresh_id, label
 
 WORK_FINALIZER = "karmada.io/execution-controller"
 WORK_ID = "work.karmada.io/permanent-id"
@@ -117,7 +117,7 @@ def _works_of(
 ) -> list[Object]:
     reference = binding["spec"]["resource"]
     ref = ObjectRef(reference["apiVersion"], reference["kind"], reference["name"], reference.get("namespace") or "")
-    template = world.control_plane.find(ref)
+    template = find(world.control_plane, ref)
     if template is None or deleting(template):
         return []
     chosen = [policy for policy in policies if _selects(policy, template)]

@@ -14,7 +14,7 @@ from flotilla.errors import FlotillaError
 from flotilla.karmada.discovery import served_kinds
 from flotilla.karmada.kinds import group_of
 from flotilla.karmada.names import CLUSTER_NAMESPACE
-from flotilla.kube.connection import ApiError, Connection
+from flotilla.kube.connection import ApiError, Connection, KindNotServed
 from flotilla.kube.objects import Object, ObjectRef, ref_of
 
 MANAGER = "karmada-stand-in"
@@ -110,6 +110,14 @@ class World:
         if finalizer in held:
             with contextlib.suppress(ApiError):
                 self.patch(obj, {"metadata": {"finalizers": [f for f in held if f != finalizer]}})
+
+
+def find(server: Connection, ref: ObjectRef) -> Object | None:
+    """Return an object; None where there is none. One whose definition was deleted is not found, as for Karmada."""
+    try:
+        return server.find(ref)
+    except KindNotServed:
+        return None
 
 
 def deleting(obj: Object) -> bool:
