@@ -77,7 +77,7 @@ ci-rehearsal: $(STAMP) ## the steps of the CI templates, for real, on the sandbo
 	@$(BIN)/python -m ci.rehearsal
 
 schema: $(STAMP) ## generate stacks/fleet.schema.json
-	@$(BIN)/python -m flotilla.config.schema
+	@$(BIN)/python -m flotilla.stack.schema
 
 picture: $(STAMP) ## draw docs/picture/demo.svg from a real run of the demo
 	@$(BIN)/python docs/picture/record.py

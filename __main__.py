@@ -9,7 +9,7 @@ from components import KarmadaControlPlane, KindCluster, PropagatedWorkload, Pul
 from components.configuration import take_config
 from components.credentials import Credentials, server_of
 from components.dependencies import if_made
-from flotilla.config.declare import (
+from flotilla.stack.declare import (
     agent_args,
     fleet_of_config,
     kind_args,
@@ -17,9 +17,9 @@ from flotilla.config.declare import (
     release_args,
     workload_args,
 )
-from flotilla.config.installation import hazards
-from flotilla.config.members import JoinMode
-from flotilla.config.needs import in_order, known_kinds
+from flotilla.stack.installation import hazards
+from flotilla.stack.members import JoinMode
+from flotilla.workloads.needs import in_order, known_kinds
 
 BASE = Path(__file__).resolve().parent
 

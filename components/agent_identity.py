@@ -9,8 +9,9 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
 
-from flotilla.karmada import agent, pki
-from flotilla.karmada.identity import request_identity
+from flotilla.karmada.installing import pki
+from flotilla.karmada.joining import agent
+from flotilla.karmada.joining.identity import request_identity
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import connect
 

@@ -14,7 +14,7 @@ from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, 
 from pulumi.runtime.rpc import UNKNOWN
 
 from flotilla.errors import FlotillaError
-from flotilla.karmada.joined import clusters_by_id, join_conflict
+from flotilla.karmada.joining.joined import clusters_by_id, join_conflict
 from flotilla.karmada.names import identity_name
 from flotilla.kube.connection import connect
 from flotilla.kube.identity import uid_of

@@ -8,8 +8,8 @@ from typing import Any, TypedDict
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
 
-from flotilla.karmada import pki
-from flotilla.karmada.chart_values import Pki
+from flotilla.karmada.installing import pki
+from flotilla.karmada.installing.chart_values import Pki
 
 _PEMS = tuple(pki.Certificates.__dataclass_fields__)
 _FINGERPRINT = "fingerprint"

@@ -8,9 +8,9 @@ from typing import Any
 import pulumi
 
 from components.kind_cluster import KindCluster
-from flotilla.config.credentials import Kubeconfig
-from flotilla.config.files import kubeconfig_text
 from flotilla.kube import kubeconfig as kubeconfigs
+from flotilla.stack.credentials import Kubeconfig
+from flotilla.stack.files import kubeconfig_text
 
 
 class Credentials:

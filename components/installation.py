@@ -13,8 +13,8 @@ import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
 
 from flotilla.errors import FlotillaError
-from flotilla.karmada import host, pki
-from flotilla.karmada.chart import RELEASE, SYSTEM_NAMESPACE
+from flotilla.karmada.installing import host, pki
+from flotilla.karmada.installing.chart import RELEASE, SYSTEM_NAMESPACE
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import connect
 from flotilla.kube.objects import ObjectRef

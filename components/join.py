@@ -18,7 +18,7 @@ from components.karmada_control_plane import KarmadaControlPlane
 from components.kubernetes_object import KubernetesObject
 from components.providers import cluster_provider
 from flotilla.errors import FlotillaError
-from flotilla.karmada import join
+from flotilla.karmada.joining import join
 from flotilla.karmada.names import CLUSTER_NAMESPACE
 
 PUSH = "flotilla:index:PushMember"

@@ -15,8 +15,8 @@ from components.control_plane_pki import ControlPlanePki, ControlPlanePkiArgs
 from components.installation import HostState, Ready, UninstallGuard
 from components.kubernetes_object import KubernetesObject
 from components.providers import cluster_provider
-from flotilla.karmada.chart import RELEASE, SYSTEM_NAMESPACE
-from flotilla.karmada.chart_values import Pki
+from flotilla.karmada.installing.chart import RELEASE, SYSTEM_NAMESPACE
+from flotilla.karmada.installing.chart_values import Pki
 
 
 class ReleaseArgs(TypedDict):

@@ -7,7 +7,7 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
 
-from flotilla.karmada.membership import await_member, drain
+from flotilla.karmada.joining.membership import await_member, drain
 from flotilla.kube.connection import connect
 
 

@@ -10,7 +10,7 @@ from components.agent_identity import AgentIdentity
 from components.join import PULL, PUSH, Joined, Member, MemberArgs, declare_join, formerly
 from components.kubernetes_object import KubernetesObject
 from components.membership import Membership
-from flotilla.karmada import agent, join
+from flotilla.karmada.joining import agent, join
 
 
 class PullMemberArgs(MemberArgs):

@@ -14,10 +14,10 @@ import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, ResourceProvider, UpdateResult
 
 from flotilla.errors import NotDone
-from flotilla.karmada.claims import transfer_claims
 from flotilla.karmada.kinds import goes_by_itself
-from flotilla.karmada.render import replicas_of
-from flotilla.karmada.rollout import Progress, RolloutCheck, as_expected
+from flotilla.karmada.rendering.render import replicas_of
+from flotilla.karmada.status.claims import transfer_claims
+from flotilla.karmada.status.rollout import Progress, RolloutCheck, as_expected
 from flotilla.kube.connection import ApiError, connect
 from flotilla.kube.objects import ObjectRef, ref_of
 from flotilla.waiting import pause

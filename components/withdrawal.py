@@ -11,7 +11,7 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
 
-from flotilla.karmada.withdrawal import await_withdrawn
+from flotilla.karmada.status.withdrawal import await_withdrawn
 from flotilla.kube.connection import connect
 from flotilla.kube.objects import Object, ObjectRef, ref_of
 

@@ -16,11 +16,11 @@ from pulumi_policy import (
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-from flotilla.config.load import other_members, policy_settings  # noqa: E402 - the project's folder has to be on the path first
 from flotilla.karmada.names import cluster_of  # noqa: E402
 from flotilla.policy.evaluate import Status, check_settings, evaluate  # noqa: E402
 from flotilla.policy.model import UNKNOWN, Resource, Rule, StackView  # noqa: E402
 from flotilla.policy.pack import load_rules  # noqa: E402
+from flotilla.stack.load import other_members, policy_settings  # noqa: E402 - the project's folder has to be on the path first
 
 RULES = load_rules(HERE.parent)
 DECLARED: dict[str, dict[str, Any]] = {}

@@ -2,12 +2,12 @@
 
 import datetime as dt
 
-from flotilla.deploy.plan import fleet_plan
 from flotilla.drift.findings import DriftReport, Finding, Layer, Mend, Unknown
-from flotilla.engine.steps import Op, Result, Step
 from flotilla.observe.fleet import FleetStatus
 from flotilla.observe.members import MemberStatus, Usage
 from flotilla.observe.workloads import CopyStatus
+from flotilla.plan.fleet import fleet_plan
+from flotilla.plan.steps import Op, Result, Step
 from flotilla.report.build import drift_report, fleet_report, plan_report
 from flotilla.state.diff import Change, ChangeKind
 from flotilla.state.values import Secret

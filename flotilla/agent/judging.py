@@ -12,13 +12,13 @@ from flotilla.agent.planning import Planned, planned
 from flotilla.agent.proposals import proposed_fleet
 from flotilla.agent.tool import Answer, Arguments, PagedAnswer, PagedArguments, Tool
 from flotilla.agent.workplace import Workplace
-from flotilla.config.problems import ConfigError
 from flotilla.deploy.access import fleet_of
-from flotilla.deploy.plan import change_text
 from flotilla.drift.check import check_stack
 from flotilla.drift.formats import sentence
-from flotilla.engine.steps import Step
 from flotilla.errors import FlotillaError
+from flotilla.plan.fleet import change_text
+from flotilla.plan.steps import Step
+from flotilla.stack.problems import ConfigError
 
 _SHOWN_CHANGES = 20
 _SHOWN_PROBLEMS = 40

@@ -13,13 +13,13 @@ from pathlib import Path
 from flotilla.agent.edits import Move, Scale, edited
 from flotilla.agent.tool import Refused
 from flotilla.agent.workplace import Workplace
-from flotilla.config.problems import ConfigError
 from flotilla.deploy.access import fleet_of
-from flotilla.deploy.plan import FleetPlan, fleet_plan
 from flotilla.deploy.policies import judge
-from flotilla.engine.steps import Result
 from flotilla.kube import yaml
+from flotilla.plan.fleet import FleetPlan, fleet_plan
+from flotilla.plan.steps import Result
 from flotilla.policy.evaluate import Status, Verdict
+from flotilla.stack.problems import ConfigError
 
 
 @dataclass(frozen=True)

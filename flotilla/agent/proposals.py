@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from flotilla.agent.reading import Unreadable, check_manifests, check_named, named_files, read_yaml
-from flotilla.config.declare import rendered
-from flotilla.config.files import check_files
-from flotilla.config.fleet import Fleet
-from flotilla.config.load import load_stack_file, parse_fleet
-from flotilla.config.problems import ConfigError, Problem
-from flotilla.config.stackfile import PROJECT, placeholders
 from flotilla.errors import FlotillaError
+from flotilla.stack.declare import rendered
+from flotilla.stack.files import check_files
+from flotilla.stack.fleet import Fleet
+from flotilla.stack.load import load_stack_file, parse_fleet
+from flotilla.stack.problems import ConfigError, Problem
+from flotilla.stack.stackfile import PROJECT, placeholders
 
 _ORIGIN = "the proposal"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")

@@ -14,8 +14,8 @@ from typing import Any
 
 import yaml
 
-from flotilla.config.fleet import Fleet
-from flotilla.config.problems import Problem
+from flotilla.stack.fleet import Fleet
+from flotilla.stack.problems import Problem
 
 MOST_BYTES = 4 * 2**20
 """Of one manifest file; all of a proposal's together may have four times as much."""

@@ -12,9 +12,9 @@ from enum import StrEnum
 from typing import Any
 
 from flotilla.cli.exit_codes import ExitCode
-from flotilla.config.problems import ConfigError
 from flotilla.errors import FlotillaError
 from flotilla.kube.secrecy import redacted
+from flotilla.stack.problems import ConfigError
 
 
 class Kind(StrEnum):

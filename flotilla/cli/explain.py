@@ -11,7 +11,7 @@ from rich.text import Text
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import Output
 from flotilla.cli.stack_options import load_fleet, stack_options
-from flotilla.config.installation import explained, hazards
+from flotilla.stack.installation import explained, hazards
 
 _LONGEST = 60
 

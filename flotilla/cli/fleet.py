@@ -14,12 +14,12 @@ from flotilla.cli.output import Output, plan_document, plan_failed
 from flotilla.cli.policy import refuse_violations, verdicts_of
 from flotilla.cli.stack_options import confirm, engine_options, load_fleet, setting_of, stack_options
 from flotilla.cli.status import paint_status
-from flotilla.config.needs import known_kinds
 from flotilla.deploy.access import control_plane_of
 from flotilla.deploy.interface import Setting, Stack, open_stack
-from flotilla.deploy.plan import fleet_plan
-from flotilla.engine.steps import Result
 from flotilla.observe.fleet import fleet_status
+from flotilla.plan.fleet import fleet_plan
+from flotilla.plan.steps import Result
+from flotilla.workloads.needs import known_kinds
 
 
 def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:

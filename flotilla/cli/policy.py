@@ -14,7 +14,7 @@ from flotilla.cli.output import Output, complain, plan_failed
 from flotilla.cli.stack_options import engine_options, setting_of, stack_options
 from flotilla.deploy.interface import open_stack
 from flotilla.deploy.policies import judge
-from flotilla.engine.steps import Result
+from flotilla.plan.steps import Result
 from flotilla.policy.evaluate import Status, Verdict
 from flotilla.untrusted import one_line
 

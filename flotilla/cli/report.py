@@ -13,11 +13,11 @@ from flotilla.cli.output import Output, plan_failed, write_document
 from flotilla.cli.policy import verdicts_of
 from flotilla.cli.stack_options import load_fleet, seconds, setting_of
 from flotilla.deploy.interface import open_stack
-from flotilla.deploy.plan import fleet_plan
 from flotilla.drift.check import check_stack
-from flotilla.engine.steps import Result
 from flotilla.errors import ClusterError, FlotillaError
 from flotilla.observe.fleet import FleetStatus, fleet_status
+from flotilla.plan.fleet import fleet_plan
+from flotilla.plan.steps import Result
 from flotilla.report.build import drift_report, fleet_report, plan_report
 from flotilla.report.graph import Graph, fleet_graph, plan_graph
 from flotilla.report.html import html

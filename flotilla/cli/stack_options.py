@@ -13,9 +13,9 @@ from typing import Any
 from flotilla.cli.completion import completed, stack_names
 from flotilla.cli.ending import CommandError, Kind
 from flotilla.cli.exit_codes import ExitCode
-from flotilla.config.fleet import Fleet
 from flotilla.deploy.access import fleet_of
 from flotilla.deploy.interface import EngineName, Setting
+from flotilla.stack.fleet import Fleet
 
 _LONGEST_SECONDS = 10_000_000.0
 DEFAULT_STACK = "sandbox"

@@ -11,7 +11,7 @@ from flotilla.deploy.declared import CONTROL_PLANE, MEMBER_TYPES, declared
 from flotilla.deploy.embedded import embedded_stack
 from flotilla.deploy.interface import EngineName, Setting
 from flotilla.errors import ClusterError, FlotillaError
-from flotilla.karmada.abandon import await_not_ready, leftovers, remove_cluster
+from flotilla.karmada.joining.abandon import await_not_ready, leftovers, remove_cluster
 from flotilla.karmada.names import cluster_of, provider_name
 from flotilla.kube.connection import ApiError, Unreachable, connect
 from flotilla.kube.identity import AnotherCluster, uid_of, verified

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from flotilla.config.declare import rendered
-from flotilla.config.files import kubeconfig_text
-from flotilla.config.fleet import Fleet
-from flotilla.config.load import load_stack_file
 from flotilla.deploy.declared import CONTROL_PLANE, Declared, declared
 from flotilla.deploy.interface import EngineName, Setting, open_stack
 from flotilla.errors import FlotillaError
 from flotilla.kube.connection import Connection, connect
 from flotilla.observe.access import FleetAccess
+from flotilla.stack.declare import rendered
+from flotilla.stack.files import kubeconfig_text
+from flotilla.stack.fleet import Fleet
+from flotilla.stack.load import load_stack_file
 
 _NAME = "Karmada"
 

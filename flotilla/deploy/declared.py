@@ -6,12 +6,12 @@ import base64
 from dataclasses import dataclass, field
 from typing import Any
 
-from flotilla.deploy.plan import CLUSTER_TYPE
-from flotilla.deploy.rollouts import rollouts_of
-from flotilla.karmada.join import controller_account
+from flotilla.karmada.joining.join import controller_account
 from flotilla.karmada.names import CLUSTER_NAMESPACE, cluster_of
-from flotilla.karmada.rollout import RolloutCheck
+from flotilla.karmada.status.rollout import RolloutCheck
 from flotilla.kube.objects import Object
+from flotilla.plan.fleet import CLUSTER_TYPE
+from flotilla.plan.rollouts import rollouts_of
 from flotilla.providers.releases import RELEASE
 from flotilla.state.checkpoint import Snapshot
 from flotilla.state.urns import provider_of

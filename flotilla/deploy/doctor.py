@@ -19,20 +19,20 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
-from flotilla.config.clusters import KindCluster
-from flotilla.config.files import kubeconfig_text, resolve
-from flotilla.config.fleet import Fleet
-from flotilla.config.helm import CHART_REPOSITORY, HelmControlPlane
-from flotilla.config.installation import release_values
-from flotilla.config.members import JoinMode
 from flotilla.deploy.interface import missing_for_cli
 from flotilla.errors import FlotillaError
-from flotilla.karmada import host, pki
-from flotilla.karmada.chart import COMPONENTS
+from flotilla.karmada.installing import host, pki
+from flotilla.karmada.installing.chart import COMPONENTS
 from flotilla.kube import children
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import Connection
 from flotilla.kube.kind import Kind, KindError
+from flotilla.stack.clusters import KindCluster
+from flotilla.stack.files import kubeconfig_text, resolve
+from flotilla.stack.fleet import Fleet
+from flotilla.stack.helm import CHART_REPOSITORY, HelmControlPlane
+from flotilla.stack.installation import release_values
+from flotilla.stack.members import JoinMode
 
 _GIB = 2**30
 _KIND_NODE_GIB = 4

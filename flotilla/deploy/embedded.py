@@ -5,7 +5,7 @@ from __future__ import annotations
 from flotilla.deploy.interface import EngineName, Setting, backend_folder, load_project
 from flotilla.deploy.unanswered import with_unanswered
 from flotilla.engine.stack import EmbeddedStack
-from flotilla.engine.steps import Result
+from flotilla.plan.steps import Result
 
 
 class EmbeddedEngine(EmbeddedStack):

@@ -12,8 +12,8 @@ from typing import Protocol
 from urllib.parse import urlparse
 
 from flotilla.engine.program import Program
-from flotilla.engine.steps import Listener, Result
 from flotilla.errors import EngineError
+from flotilla.plan.steps import Listener, Result
 from flotilla.state.checkpoint import Snapshot
 from flotilla.state.config import Project
 

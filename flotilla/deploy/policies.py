@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from flotilla.config.load import other_members, policy_settings
-from flotilla.config.policies import PolicySettings
-from flotilla.engine.steps import Op, Result, Step
 from flotilla.karmada.names import cluster_of
-from flotilla.karmada.placement import ClusterFacts
+from flotilla.karmada.scheduling.placement import ClusterFacts
+from flotilla.plan.steps import Op, Result, Step
 from flotilla.policy.evaluate import Verdict, check_settings, evaluate
 from flotilla.policy.model import UNKNOWN, Resource, StackView
 from flotilla.policy.pack import load_rules
+from flotilla.stack.load import other_members, policy_settings
+from flotilla.stack.policies import PolicySettings
 from flotilla.state.checkpoint import ResourceState
 from flotilla.state.urns import provider_of
 from flotilla.state.values import UNKNOWN as ENGINE_UNKNOWN

@@ -13,15 +13,15 @@ from typing import Any
 from pulumi import automation
 from pulumi.automation import events
 
-from flotilla.config.files import resolve
-from flotilla.config.stackfile import manifest_names, read_stack_file
 from flotilla.deploy.interface import EngineName, Setting, backend_folder, load_project
 from flotilla.deploy.unanswered import with_unanswered
 from flotilla.engine.digest import PURPOSE, differences, plan_digest
-from flotilla.engine.steps import Op, Phase, Result, Step, StepEvent
 from flotilla.errors import EngineError
 from flotilla.kube.secrecy import redacted
+from flotilla.plan.steps import Op, Phase, Result, Step, StepEvent
 from flotilla.providers.dynamic import BY_ITS_JUDGEMENT, differing
+from flotilla.stack.files import resolve
+from flotilla.stack.stackfile import manifest_names, read_stack_file
 from flotilla.state.backend import StackFiles
 from flotilla.state.checkpoint import ResourceState, Snapshot, from_export
 from flotilla.state.config import StackConfig

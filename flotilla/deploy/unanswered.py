@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flotilla.engine.steps import Result
+from flotilla.plan.steps import Result
 from flotilla.state.values import reveal
 
 IDENTITY_TYPE = "pulumi-python:dynamic/flotilla:ClusterIdentity"

@@ -7,9 +7,9 @@ import copy
 from typing import Any
 
 from flotilla.drift.findings import Finding, Layer, Mend, changed
-from flotilla.karmada.api import WORK_API
-from flotilla.karmada.join import IMPERSONATOR, access_role
+from flotilla.karmada.joining.join import IMPERSONATOR, access_role
 from flotilla.karmada.names import CLUSTER_NAMESPACE, execution_namespace
+from flotilla.karmada.objects import WORK_API
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import ApiError, Connection, KindNotServed
 from flotilla.kube.objects import Object, ObjectRef, condition, differences, ref_of

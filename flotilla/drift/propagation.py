@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from flotilla.deploy.declared import CONTROL_PLANE, Declared
 from flotilla.drift.findings import Finding, Layer, Mend
-from flotilla.karmada.api import CLUSTER_API, POLICY_API, Cluster
 from flotilla.karmada.kinds import NAMESPACE, kind_of
 from flotilla.karmada.names import CLUSTER_NAMESPACE, EXECUTION_NAMESPACE_PREFIX
-from flotilla.karmada.rollout import RolloutCheck
+from flotilla.karmada.objects import CLUSTER_API, POLICY_API, Cluster
 from flotilla.karmada.selection import POLICY_ID_LABELS, selects
+from flotilla.karmada.status.rollout import RolloutCheck
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object, ObjectRef, ref_of
 

@@ -16,10 +16,10 @@ from dataclasses import replace
 from flotilla.engine.aliases import resolve
 from flotilla.engine.goal import Goal, keep_ignored
 from flotilla.engine.ledger import Ledger, Refused
-from flotilla.engine.steps import Op, Step
 from flotilla.errors import EngineError, FlotillaError
 from flotilla.kube.identity import AnotherCluster
 from flotilla.kube.secrecy import redacted
+from flotilla.plan.steps import Op, Step
 from flotilla.providers import InitializationError, Live, Provider
 from flotilla.state.checkpoint import Operation, ResourceState, touched
 from flotilla.state.diff import Diff, compare, parse_path, path_matches

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from flotilla.engine.steps import CHANGING, Op, Result, Step
+from flotilla.plan.steps import CHANGING, Op, Result, Step
 from flotilla.state.checkpoint import ResourceState
 from flotilla.state.diff import Change
 from flotilla.state.urns import name_of

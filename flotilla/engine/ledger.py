@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 
 from flotilla.engine.registry import ProviderRegistry, referred
 from flotilla.engine.shown import Shown
-from flotilla.engine.steps import Listener, Phase, Result, Step, StepEvent
 from flotilla.engine.unanswered import Unanswered
 from flotilla.errors import EngineError, FlotillaError
 from flotilla.kube.secrecy import redacted
+from flotilla.plan.steps import Listener, Phase, Result, Step, StepEvent
 from flotilla.providers.stacks import ReadStack, no_stacks
 from flotilla.state.checkpoint import Operation, ResourceState, Snapshot, renamed
 from flotilla.state.urns import is_default_provider

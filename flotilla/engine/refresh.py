@@ -8,7 +8,7 @@ from dataclasses import replace
 from flotilla.engine.deployment import Deployment
 from flotilla.engine.ledger import Refused
 from flotilla.engine.registry import ProviderRegistry
-from flotilla.engine.steps import Op, Step
+from flotilla.plan.steps import Op, Step
 from flotilla.providers import Live
 from flotilla.state.checkpoint import ResourceState, touched, without_references
 from flotilla.state.diff import Change, ChangeKind, compare

@@ -7,9 +7,9 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from flotilla.engine.deployment import Deployment
 from flotilla.engine.ledger import Refused
 from flotilla.engine.registry import KUBERNETES
-from flotilla.engine.steps import Op
 from flotilla.errors import ClusterError, FlotillaError
 from flotilla.kube.identity import AnotherCluster
+from flotilla.plan.steps import Op
 from flotilla.state.checkpoint import ResourceState
 from flotilla.state.urns import name_of, own_type, package_of
 

@@ -19,9 +19,9 @@ from flotilla.engine.digest import (
     silent_members,
     unanswered,
 )
-from flotilla.engine.steps import CHANGING, Op, Result, Step
 from flotilla.kube.objects import Path, path_text
 from flotilla.kube.quantities import canonicalized
+from flotilla.plan.steps import CHANGING, Op, Result, Step
 from flotilla.state.checkpoint import ResourceState
 from flotilla.state.diff import Change
 from flotilla.state.urns import is_default_provider

@@ -20,8 +20,8 @@ from flotilla.engine.recovery import settle
 from flotilla.engine.refresh import refresh
 from flotilla.engine.removal import delete_all, delete_unregistered
 from flotilla.engine.shown import Shown
-from flotilla.engine.steps import Listener, Result
 from flotilla.errors import EngineError
+from flotilla.plan.steps import Listener, Result
 from flotilla.state.backend import OpenStack, StackFiles, open_stack
 from flotilla.state.checkpoint import Encoder, Snapshot, without
 from flotilla.state.config import Project, StackConfig

@@ -6,9 +6,9 @@ back to the binding when they change. So custom objects are declared once every 
 
 from __future__ import annotations
 
-from flotilla.karmada.api import CLUSTER_API
-from flotilla.karmada.placement import matches
-from flotilla.karmada.rollout import facts_of
+from flotilla.karmada.objects import CLUSTER_API
+from flotilla.karmada.scheduling.placement import matches
+from flotilla.karmada.status.rollout import facts_of
 from flotilla.kube.connection import Connection, KindNotServed
 from flotilla.kube.objects import Object, is_true
 

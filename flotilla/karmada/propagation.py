@@ -9,7 +9,8 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
-from flotilla.karmada.api import (
+from flotilla.karmada.kinds import BUILT_IN, Kinds
+from flotilla.karmada.objects import (
     ClusterAffinity,
     ClusterOverridePolicy,
     ClusterPropagationPolicy,
@@ -23,7 +24,6 @@ from flotilla.karmada.api import (
     ResourceSelector,
     RuleWithCluster,
 )
-from flotilla.karmada.kinds import BUILT_IN, Kinds
 
 Object = dict[str, Any]
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 from kubernetes.utils.quantity import parse_quantity
 
 from flotilla.errors import ClusterError
-from flotilla.karmada.api import CLUSTER_API, Cluster, ClusterStatus, ResourceSummary
+from flotilla.karmada.objects import CLUSTER_API, Cluster, ClusterStatus, ResourceSummary
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object
 

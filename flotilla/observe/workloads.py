@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from flotilla.errors import ClusterError
-from flotilla.karmada.api import (
+from flotilla.karmada.names import execution_namespace
+from flotilla.karmada.objects import (
     BINDING_API,
     WORK_API,
     AggregatedStatusItem,
@@ -16,8 +17,7 @@ from flotilla.karmada.api import (
     TargetCluster,
     Work,
 )
-from flotilla.karmada.names import execution_namespace
-from flotilla.karmada.rollout import BINDING_ID_LABELS
+from flotilla.karmada.status.rollout import BINDING_ID_LABELS
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object, ObjectRef
 

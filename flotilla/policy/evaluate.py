@@ -9,9 +9,9 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Any
 
-from flotilla.config.policies import Exemption, Level, PolicySettings
-from flotilla.config.problems import ConfigError, Problem
 from flotilla.policy.model import Resource, Rule, StackView, Undecidable
+from flotilla.stack.policies import Exemption, Level, PolicySettings
+from flotilla.stack.problems import ConfigError, Problem
 
 
 class Status(StrEnum):

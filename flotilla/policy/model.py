@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from flotilla.config.policies import Environment, PolicySettings
-from flotilla.karmada.api import CLUSTER_API, POLICY_API
-from flotilla.karmada.placement import ClusterFacts
-from flotilla.karmada.rollout import facts_of
+from flotilla.karmada.objects import CLUSTER_API, POLICY_API
+from flotilla.karmada.scheduling.placement import ClusterFacts
+from flotilla.karmada.status.rollout import facts_of
 from flotilla.kube.objects import Object
+from flotilla.stack.policies import Environment, PolicySettings
 
 WORKLOAD_TYPE = "flotilla:index:PropagatedWorkload"
 MEMBER_TYPES = ("flotilla:index:PushMember", "flotilla:index:PullMember")

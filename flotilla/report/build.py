@@ -7,13 +7,13 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from flotilla.deploy.plan import FleetPlan
 from flotilla.drift.findings import DriftReport, Finding
 from flotilla.drift.formats import REMEDIES
-from flotilla.engine.steps import Op, Result, Step
 from flotilla.observe.fleet import FleetStatus
 from flotilla.observe.members import MemberStatus
 from flotilla.observe.workloads import CopyStatus
+from flotilla.plan.fleet import FleetPlan
+from flotilla.plan.steps import Op, Result, Step
 from flotilla.policy.evaluate import Status, Verdict
 from flotilla.report.graph import HEALTH, PLANNED, State, fleet_graph, plan_graph
 from flotilla.report.model import Fact, Item, Report, Row, Section

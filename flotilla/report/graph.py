@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from flotilla.deploy.plan import FleetPlan
 from flotilla.observe.fleet import FleetStatus
+from flotilla.plan.fleet import FleetPlan
 
 MOST_MEMBERS = 24
 """More members than this are drawn together where they are alike: a picture of hundreds of boxes says nothing."""

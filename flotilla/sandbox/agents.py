@@ -21,7 +21,7 @@ from typing import Any
 import yaml
 
 from flotilla.errors import FlotillaError
-from flotilla.karmada.agent import ACCOUNT, DEPLOYMENT, KUBECONFIG_SECRET
+from flotilla.karmada.joining.agent import ACCOUNT, DEPLOYMENT, KUBECONFIG_SECRET
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object, ObjectRef

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from flotilla.errors import ClusterError
-from flotilla.karmada.api import CLUSTER_API
 from flotilla.karmada.names import CLUSTER_NAMESPACE
+from flotilla.karmada.objects import CLUSTER_API
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object, ObjectRef, is_true
 from flotilla.sandbox.processes import wait_until

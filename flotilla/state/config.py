@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flotilla.config.stackfile import read_stack_file
 from flotilla.errors import EngineError
 from flotilla.kube import yaml
 from flotilla.kube.reading import UnreadableFile, read_text
 from flotilla.kube.secrecy import remember
+from flotilla.stack.stackfile import read_stack_file
 from flotilla.state.crypto import PassphraseCrypter
 
 DISABLED_DEFAULTS = "pulumi:disable-default-providers"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from flotilla.karmada.render import Image
+from flotilla.karmada.rendering.render import Image
 from flotilla.policy.model import Resource, Rule, StackView, value_at
 
 from .pods import containers, name_of, with_pods

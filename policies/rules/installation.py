@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from urllib.parse import urlparse
 
-from flotilla.karmada.chart import COMPONENTS, RELEASE
-from flotilla.karmada.pki import is_named
+from flotilla.karmada.installing.chart import COMPONENTS, RELEASE
+from flotilla.karmada.installing.pki import is_named
 from flotilla.policy.model import Resource, Rule, StackView, value_at
 
 from .images import MOVING

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from flotilla.engine.stack import EmbeddedStack
-from flotilla.engine.steps import Op, Result
+from flotilla.plan.steps import Op, Result
 from flotilla.sandbox.fleet import Sandbox
 from flotilla.sandbox.karmada import find_karmada
 from flotilla.state.config import Project

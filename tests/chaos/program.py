@@ -16,7 +16,7 @@ from components.cluster_identity import ClusterIdentity, probe
 from components.kubernetes_object import KubernetesObject
 from components.providers import cluster_provider
 from flotilla.engine.stack import EmbeddedStack
-from flotilla.engine.steps import Result
+from flotilla.plan.steps import Result
 from flotilla.state.config import Project
 
 STACK = "chaos"

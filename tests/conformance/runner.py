@@ -10,8 +10,8 @@ import yaml
 
 from flotilla.deploy.interface import EngineName, Setting, open_stack
 from flotilla.deploy.pulumi_cli import PulumiStack
-from flotilla.engine.steps import Op
 from flotilla.errors import FlotillaError
+from flotilla.plan.steps import Op
 from flotilla.state.backend import StackFiles
 from flotilla.state.backend import open_stack as open_state
 from flotilla.state.urns import DYNAMIC_PREFIX, PROVIDER_PREFIX

@@ -9,8 +9,8 @@ import time
 import pytest
 
 from flotilla.errors import ClusterError
-from flotilla.karmada.api import PropagationPolicy
 from flotilla.karmada.client import AsyncKarmada, Karmada
+from flotilla.karmada.objects import PropagationPolicy
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import Connection
 from flotilla.kube.wire import ApiError, KindNotServed, Unreachable

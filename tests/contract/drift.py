@@ -11,8 +11,8 @@ import pytest
 from flotilla.deploy.declared import declared
 from flotilla.deploy.interface import EngineName, Setting, open_stack
 from flotilla.drift.check import Limits, check_drift
-from flotilla.karmada.api import CLUSTER_API, POLICY_API
-from flotilla.karmada.join import access_role, controller_account
+from flotilla.karmada.joining.join import access_role, controller_account
+from flotilla.karmada.objects import CLUSTER_API, POLICY_API
 from flotilla.kube.objects import ObjectRef
 from tests.contract.karmada import eventually
 from tests.contract.main_job import NGINX, members

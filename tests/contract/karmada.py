@@ -10,11 +10,11 @@ import uuid
 
 import pytest
 
-from flotilla.karmada import join
-from flotilla.karmada.api import CLUSTER_API, POLICY_API, Cluster
+from flotilla.karmada.joining import join
 from flotilla.karmada.names import CLUSTER_NAMESPACE, execution_namespace
+from flotilla.karmada.objects import CLUSTER_API, POLICY_API, Cluster
 from flotilla.karmada.propagation import deployment, override_rule
-from flotilla.karmada.rollout import binding_ref
+from flotilla.karmada.status.rollout import binding_ref
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.objects import ObjectRef, condition, is_true, ref_of
 

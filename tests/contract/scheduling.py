@@ -7,7 +7,7 @@ import uuid
 
 import pytest
 
-from flotilla.karmada.api import CLUSTER_API, POLICY_API
+from flotilla.karmada.objects import CLUSTER_API, POLICY_API
 from flotilla.kube.objects import ObjectRef, ref_of
 from tests.contract.karmada import MEMBERS, bound, eventually, reported, selector, web
 

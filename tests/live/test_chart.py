@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from flotilla.config.installation import certificate_names, release_values
-from flotilla.config.load import load_stack_file
-from flotilla.karmada import chart, pki
-from flotilla.karmada.chart_values import Pki
+from flotilla.karmada.installing import chart, pki
+from flotilla.karmada.installing.chart_values import Pki
 from flotilla.karmada.versions import Version
+from flotilla.stack.installation import certificate_names, release_values
+from flotilla.stack.load import load_stack_file
 from tests.live.chart import karmada_chart
 from tests.unit.test_chart import helm
 

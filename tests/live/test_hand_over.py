@@ -9,7 +9,7 @@ import pytest
 from flotilla.deploy.embedded import embedded_stack
 from flotilla.deploy.interface import Setting
 from flotilla.deploy.pulumi_cli import PulumiStack
-from flotilla.engine.steps import CHANGING
+from flotilla.plan.steps import CHANGING
 from tests.conformance.file_resource import FileResource, Group
 from tests.conformance.versions import CLI_NEEDS, require
 

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 import yaml
 
-from flotilla.config.clusters import KindCluster
+from flotilla.stack.clusters import KindCluster
 
 pytestmark = pytest.mark.live
 

@@ -13,14 +13,14 @@ import pytest
 import yaml
 
 from flotilla.cli.main import main
-from flotilla.config.installation import release_values
-from flotilla.config.load import parse_fleet
-from flotilla.karmada import pki
+from flotilla.karmada.installing import pki
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import ApiError
 from flotilla.kube.objects import ObjectRef
 from flotilla.sandbox.karmada import find_karmada
 from flotilla.sandbox.processes import wait_until
+from flotilla.stack.installation import release_values
+from flotilla.stack.load import parse_fleet
 from tests.conformance.versions import CLI_NEEDS, LANGUAGE, PROVIDER, require
 from tests.contract.fleet import REPOSITORY, cluster_in, copy_program
 from tests.contract.fleet import programs as sandbox_programs

@@ -15,7 +15,7 @@ from flotilla.drift.findings import Mend
 from flotilla.drift.releases import check_release
 from flotilla.engine.stack import EmbeddedStack
 from flotilla.errors import EngineError
-from flotilla.karmada.host import stuck
+from flotilla.karmada.installing.host import stuck
 from flotilla.kube.objects import ObjectRef
 from flotilla.providers.helm import HelmProvider
 from flotilla.providers.releases import RELEASE, resource_names

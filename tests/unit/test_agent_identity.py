@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 
 from components.agent_identity import AgentIdentityProvider
-from flotilla.karmada import pki
+from flotilla.karmada.installing import pki
 
 PLANE = pki.kubeconfig("https://192.0.2.1:5443", ca_cert="CA", cert="C", key="K")
 PROPS = {"controlPlane": PLANE, "member": "m", "server": "", "lifetimeDays": 365, "renewBeforeDays": 60}

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from flotilla.errors import ClusterError
-from flotilla.karmada import api
+from flotilla.karmada import objects as api
 from flotilla.karmada.client.typed import Kind
 from flotilla.kube.operations import Page
 from tests.unit.test_karmada import KINDS, published_schema, resolve

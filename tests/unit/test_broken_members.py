@@ -14,7 +14,7 @@ from flotilla.cli.main import build_parser
 from flotilla.deploy.declared import CONTROL_PLANE, Declared, declared
 from flotilla.drift.check import Limits, check_drift
 from flotilla.drift.members import find_wider_rights
-from flotilla.karmada.join import IMPERSONATOR, access_role
+from flotilla.karmada.joining.join import IMPERSONATOR, access_role
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import Connection
 from flotilla.observe.access import FleetAccess

@@ -3,9 +3,9 @@
 import pytest
 import yaml
 
-from flotilla.config.helm import HelmControlPlane
-from flotilla.config.installation import changed_values, explained, hazards, release_values
-from flotilla.karmada import chart
+from flotilla.karmada.installing import chart
+from flotilla.stack.helm import HelmControlPlane
+from flotilla.stack.installation import changed_values, explained, hazards, release_values
 
 FULL = {
     "host": "kube.yaml",

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from ci import offline
-from flotilla.config.load import load_stack_file
+from flotilla.stack.load import load_stack_file
 from tests.conftest import REPOSITORY
 
 STACKS = sorted((REPOSITORY / "stacks").glob("Pulumi.*.yaml"))

@@ -12,10 +12,10 @@ import yaml
 
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.main import main
-from flotilla.config.load import load_stack_file
 from flotilla.deploy.interface import EngineName, Setting, backend_folder, missing_for_cli, open_stack
-from flotilla.deploy.plan import change_text
 from flotilla.errors import EngineError
+from flotilla.plan.fleet import change_text
+from flotilla.stack.load import load_stack_file
 from flotilla.state.diff import Change, ChangeKind
 from flotilla.state.values import Secret
 

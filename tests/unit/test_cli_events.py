@@ -4,7 +4,7 @@ from pulumi.automation.events import StepEventMetadata
 
 from flotilla.deploy.interface import Setting
 from flotilla.deploy.pulumi_cli import PulumiStack, contents_keyed, step_of
-from flotilla.engine.steps import Op, Result
+from flotilla.plan.steps import Op, Result
 from flotilla.providers.dynamic import BY_ITS_JUDGEMENT
 from flotilla.state.values import UNKNOWN, UNKNOWN_TEXT, Secret
 

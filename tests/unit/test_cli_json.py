@@ -13,8 +13,8 @@ from flotilla.cli.ending import Kind
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.main import build_parser, main
 from flotilla.cli.output import Output
-from flotilla.engine.steps import Op, Phase, Result, Step, StepEvent
 from flotilla.errors import ClusterError
+from flotilla.plan.steps import Op, Phase, Result, Step, StepEvent
 from tests.conftest import REPOSITORY
 
 

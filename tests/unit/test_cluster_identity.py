@@ -7,13 +7,13 @@ from flotilla.deploy.unanswered import IDENTITY_TYPE, with_unanswered
 from flotilla.engine.deployment import Deployment
 from flotilla.engine.ledger import Options
 from flotilla.engine.registry import ProviderRegistry
-from flotilla.engine.steps import Op, Result, Step
 from flotilla.errors import ClusterError, FlotillaError
-from flotilla.karmada.joined import join_conflict
-from flotilla.karmada.withdrawal import await_withdrawn
+from flotilla.karmada.joining.joined import join_conflict
+from flotilla.karmada.status.withdrawal import await_withdrawn
 from flotilla.kube.identity import AnotherCluster, is_uid, verified
 from flotilla.kube.objects import ObjectRef
 from flotilla.kube.wire import KindNotServed
+from flotilla.plan.steps import Op, Result, Step
 from flotilla.providers.stacks import no_stacks
 from flotilla.state.checkpoint import ResourceState, Snapshot
 from flotilla.state.values import UNKNOWN, UNKNOWN_TEXT

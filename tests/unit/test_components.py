@@ -11,7 +11,7 @@ import yaml
 from pulumi.runtime.stack import run_pulumi_func
 
 import components
-from flotilla.karmada import pki
+from flotilla.karmada.installing import pki
 from flotilla.state.values import SIGNATURE_KEY
 from tests.unit.conftest import KUBECONFIG, answering
 

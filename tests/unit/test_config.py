@@ -5,9 +5,9 @@ import json
 import pytest
 from pydantic import SecretStr
 
-from flotilla.config import ConfigError, load_stack_file, parse_fleet
-from flotilla.config.schema import SCHEMA_FILE, schema_text, stack_file_schema
 from flotilla.errors import FlotillaError
+from flotilla.stack import ConfigError, load_stack_file, parse_fleet
+from flotilla.stack.schema import SCHEMA_FILE, schema_text, stack_file_schema
 
 
 def problems(sections, base):

@@ -9,7 +9,7 @@ import pytest
 from flotilla.engine.digest import differences, plan_digest
 from flotilla.engine.shown import Shown
 from flotilla.engine.stack import EmbeddedStack
-from flotilla.engine.steps import Op, Result, Step
+from flotilla.plan.steps import Op, Result, Step
 from flotilla.state.checkpoint import ResourceState
 from flotilla.state.config import Project
 from flotilla.state.crypto import derived_key

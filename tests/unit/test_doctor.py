@@ -7,9 +7,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from flotilla.config.load import parse_fleet
 from flotilla.deploy.doctor import Health, examine
-from flotilla.karmada import pki
+from flotilla.karmada.installing import pki
+from flotilla.stack.load import parse_fleet
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ import pytest
 from flotilla.engine.goal import keep_ignored, seconds
 from flotilla.engine.registry import referred
 from flotilla.engine.stack import EmbeddedStack
-from flotilla.engine.steps import Op
 from flotilla.errors import EngineError
 from flotilla.kube.quantities import canonical
+from flotilla.plan.steps import Op
 from flotilla.providers.awaits import check_for
 from flotilla.providers.kubernetes import KubernetesProvider
 from flotilla.providers.objects import normalized, preview_update, secret_places

@@ -7,7 +7,7 @@ from types import CoroutineType
 import pytest
 
 from flotilla.cli.main import main
-from flotilla.config.load import load_stack_file
+from flotilla.stack.load import load_stack_file
 
 EXAMPLES = ("dev", "lesson", "members", "platform", "production", "workloads")
 ALONE = ("dev", "lesson", "platform", "production")

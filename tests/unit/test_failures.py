@@ -10,8 +10,8 @@ from flotilla.engine.deployment import Deployment
 from flotilla.engine.ledger import Options
 from flotilla.engine.removal import delete_all, delete_unregistered
 from flotilla.engine.stack import EmbeddedStack
-from flotilla.engine.steps import Op, Step
 from flotilla.kube.wire import ApiError, Unreachable
+from flotilla.plan.steps import Op, Step
 from flotilla.state.checkpoint import Operation, ResourceState, Snapshot
 from flotilla.state.config import Project
 from tests.conformance.file_resource import FileProvider, FileResource, Group

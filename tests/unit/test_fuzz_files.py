@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.main import main
-from flotilla.config.manifests import ManifestError, parse_manifests
 from flotilla.errors import FlotillaError
 from flotilla.kube import kubeconfig, yaml
 from flotilla.kube.kubeconfig_rules import same_server, url_problem
+from flotilla.workloads.manifests import ManifestError, parse_manifests
 from tests.unit.conftest import KUBECONFIG
 from tests.unit.fuzzing import ANYTHING, WORDS, damaged, dumped, fuzz, mutated
 

@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from flotilla.karmada.identity import request_identity
+from flotilla.karmada.joining.identity import request_identity
 from flotilla.kube.connection import ApiError
 
 

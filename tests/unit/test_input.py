@@ -7,12 +7,12 @@ import yaml
 
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.main import main
-from flotilla.config import ConfigError, load_stack_file, parse_fleet
-from flotilla.config.declare import fleet_of_config
-from flotilla.config.manifests import ManifestError, parse_manifests
 from flotilla.errors import FlotillaError
+from flotilla.stack import ConfigError, load_stack_file, parse_fleet
+from flotilla.stack.declare import fleet_of_config
 from flotilla.state.config import Project, StackConfig
 from flotilla.state.crypto import PassphraseCrypter
+from flotilla.workloads.manifests import ManifestError, parse_manifests
 
 OBJECT = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
 JOB = "apiVersion: batch/v1\nkind: Job\nmetadata: {generateName: once-}\n"

@@ -7,9 +7,9 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from flotilla.karmada import api, join
+from flotilla.karmada import objects as api
+from flotilla.karmada.joining import join
 from flotilla.karmada.names import binding_name, execution_namespace
-from flotilla.karmada.placement import ClusterFacts, divide, matches
 from flotilla.karmada.propagation import (
     deployment,
     override_policy,
@@ -18,8 +18,9 @@ from flotilla.karmada.propagation import (
     replica_scheduling,
     template,
 )
-from flotilla.karmada.render import Image, render, shares
-from flotilla.karmada.rollout import RolloutCheck
+from flotilla.karmada.rendering.render import Image, render, shares
+from flotilla.karmada.scheduling.placement import ClusterFacts, divide, matches
+from flotilla.karmada.status.rollout import RolloutCheck
 from flotilla.kube.objects import differences
 
 KINDS = (

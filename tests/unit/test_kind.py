@@ -8,10 +8,10 @@ import pytest
 import yaml
 
 from components.kind_cluster import KindClusterProvider
-from flotilla.config.clusters import KindCluster
-from flotilla.config.load import parse_fleet
-from flotilla.config.problems import ConfigError
 from flotilla.kube.kind import Kind, KindError
+from flotilla.stack.clusters import KindCluster
+from flotilla.stack.load import parse_fleet
+from flotilla.stack.problems import ConfigError
 
 # Stands for the command: keeps clusters as files, and every call with what it was given.
 RECORDING = """#!/bin/sh

@@ -7,18 +7,18 @@ import pytest
 import yaml
 
 from flotilla.cli.main import main
-from flotilla.config import ConfigError, parse_fleet
-from flotilla.config.declare import rendered
-from flotilla.config.needs import in_order, known_kinds
-from flotilla.deploy.moves import Side, adds_words, with_moves
-from flotilla.deploy.plan import CLUSTER_TYPE, fleet_plan
-from flotilla.engine.steps import Op, Result, Step
-from flotilla.karmada.claims import transfer_claims
 from flotilla.karmada.kinds import BUILT_IN, Kinds, defined_kinds, identity, kind_of, other_versions
-from flotilla.karmada.rollout import RolloutCheck
+from flotilla.karmada.status.claims import transfer_claims
+from flotilla.karmada.status.rollout import RolloutCheck
 from flotilla.kube.objects import ref_of
+from flotilla.plan.fleet import CLUSTER_TYPE, fleet_plan
+from flotilla.plan.moves import Side, adds_words, with_moves
+from flotilla.plan.steps import Op, Result, Step
 from flotilla.providers.kubernetes import KubernetesProvider
+from flotilla.stack import ConfigError, parse_fleet
+from flotilla.stack.declare import rendered
 from flotilla.state.checkpoint import ResourceState
+from flotilla.workloads.needs import in_order, known_kinds
 from tests.unit.test_components import absolute, run  # noqa: F401 - fixtures
 
 

@@ -8,7 +8,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from cryptography.x509.verification import PolicyBuilder, Store
 
 from components.control_plane_pki import CertificatesProvider
-from flotilla.karmada import pki
+from flotilla.karmada.installing import pki
 
 NAMES = [*pki.service_names(), "203.0.113.7", "karmada.example.org"]
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from flotilla.deploy.plan import CLUSTER_TYPE, fleet_plan
-from flotilla.deploy.rollouts import ROLLOUT_TYPE
-from flotilla.engine.steps import Op, Result, Step
+from flotilla.plan.fleet import CLUSTER_TYPE, fleet_plan
+from flotilla.plan.rollouts import ROLLOUT_TYPE
+from flotilla.plan.steps import Op, Result, Step
 from flotilla.state.checkpoint import ResourceState
 from flotilla.state.diff import compare
 from flotilla.state.values import Secret

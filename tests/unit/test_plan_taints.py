@@ -3,15 +3,15 @@
 import pytest
 import yaml
 
-from flotilla.config.declare import rendered, workload_args
-from flotilla.config.load import parse_fleet
-from flotilla.config.problems import ConfigError
-from flotilla.deploy.plan import CLUSTER_TYPE, fleet_plan
-from flotilla.deploy.rollouts import ROLLOUT_TYPE
-from flotilla.engine.steps import Op, Result, Step
-from flotilla.karmada.placement import ClusterFacts, Taint, choose, divisions, tolerates
 from flotilla.karmada.propagation import propagation_policy, replica_scheduling
-from flotilla.karmada.render import shares
+from flotilla.karmada.rendering.render import shares
+from flotilla.karmada.scheduling.placement import ClusterFacts, Taint, choose, divisions, tolerates
+from flotilla.plan.fleet import CLUSTER_TYPE, fleet_plan
+from flotilla.plan.rollouts import ROLLOUT_TYPE
+from flotilla.plan.steps import Op, Result, Step
+from flotilla.stack.declare import rendered, workload_args
+from flotilla.stack.load import parse_fleet
+from flotilla.stack.problems import ConfigError
 from flotilla.state.checkpoint import ResourceState
 from tests.unit.test_rollout import CORDON, NOT_READY, TAINT, divided, on, web
 

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from flotilla.config.policies import Environment, Exemption, Level, PolicySettings
-from flotilla.config.problems import ConfigError
 from flotilla.errors import FlotillaError
-from flotilla.karmada.chart import COMPONENTS
-from flotilla.karmada.placement import ClusterFacts
+from flotilla.karmada.installing.chart import COMPONENTS
 from flotilla.karmada.propagation import CHANGES_NOTHING
+from flotilla.karmada.scheduling.placement import ClusterFacts
 from flotilla.policy.evaluate import Status, check_settings, evaluate
 from flotilla.policy.model import UNKNOWN, Resource, StackView
 from flotilla.policy.pack import load_rules
+from flotilla.stack.policies import Environment, Exemption, Level, PolicySettings
+from flotilla.stack.problems import ConfigError
 
 RULES = {rule.name: rule for rule in load_rules(Path(__file__).parents[2])}
 TODAY = dt.date(2026, 6, 1)

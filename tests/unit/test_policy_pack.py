@@ -11,11 +11,11 @@ import yaml
 from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
 
-from flotilla.config.policies import Environment, PolicySettings
 from flotilla.deploy.interface import EngineName, Setting, open_stack
 from flotilla.deploy.policies import judge
 from flotilla.policy.evaluate import Status, evaluate
 from flotilla.policy.model import UNKNOWN, Resource, StackView
+from flotilla.stack.policies import Environment, PolicySettings
 from flotilla.state.urns import provider_of
 from flotilla.state.values import UNKNOWN_TEXT, reveal, to_struct
 from tests.conftest import REPOSITORY

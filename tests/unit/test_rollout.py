@@ -5,10 +5,10 @@ import pytest
 from components import rollout
 from components.rollout import RolloutProvider, anew, poll
 from flotilla.errors import NotDone
-from flotilla.karmada.api import Work
-from flotilla.karmada.expected import compare
+from flotilla.karmada.objects import Work
 from flotilla.karmada.propagation import deployment
-from flotilla.karmada.rollout import ClusterProgress, Progress, RolloutCheck, facts_of, fleet_of
+from flotilla.karmada.status.expected import compare
+from flotilla.karmada.status.rollout import ClusterProgress, Progress, RolloutCheck, facts_of, fleet_of
 from flotilla.kube.connection import ApiError, Unreachable
 from flotilla.kube.objects import ObjectRef, ref_of
 from flotilla.providers import InitializationError

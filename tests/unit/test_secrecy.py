@@ -17,11 +17,11 @@ from flotilla.cli.main import _report
 from flotilla.drift.findings import Layer, Mend, changed
 from flotilla.engine.stack import EmbeddedStack
 from flotilla.errors import ClusterError, EngineError
-from flotilla.karmada import pki
-from flotilla.karmada.api import Work
-from flotilla.karmada.placement import ClusterFacts
-from flotilla.karmada.render import render
-from flotilla.karmada.rollout import _not_sent
+from flotilla.karmada.installing import pki
+from flotilla.karmada.objects import Work
+from flotilla.karmada.rendering.render import render
+from flotilla.karmada.scheduling.placement import ClusterFacts
+from flotilla.karmada.status.rollout import _not_sent
 from flotilla.kube import children, secrecy
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.answers import Answer

@@ -8,7 +8,8 @@ import pytest
 from components import installation, rollout
 from flotilla import waiting
 from flotilla.errors import FlotillaError
-from flotilla.karmada import abandon, identity, membership, withdrawal
+from flotilla.karmada.joining import abandon, identity, membership
+from flotilla.karmada.status import withdrawal
 from flotilla.kube.objects import ObjectRef
 from flotilla.providers.awaits import NotReady, await_gone, await_ready
 

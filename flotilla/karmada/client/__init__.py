@@ -7,8 +7,8 @@
         print(cluster.metadata.name, cluster.ready)
 
 `karmada.dynamic` takes any kind as plain dicts; `karmada.clusters` and its siblings give the models of
-`flotilla.karmada.api`; `karmada.member("member1")` is a member's own API, through Karmada's proxy. `AsyncKarmada` is
-the same with `await`. Every error is a `flotilla.errors.ClusterError` that says what was being done, and where.
+`flotilla.karmada.objects`; `karmada.member("member1")` is a member's own API, through Karmada's proxy. `AsyncKarmada`
+is the same with `await`. Every error is a `flotilla.errors.ClusterError` that says what was being done, and where.
 """
 
 from flotilla.karmada.client.asynchronous import AsyncCollection, AsyncKarmada

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Generic, Self
 
-from flotilla.karmada import api
+from flotilla.karmada import objects as api
 from flotilla.karmada.client import sources
 from flotilla.karmada.client.typed import FIELD_MANAGER, Change, Kind, ModelT, TypedPage, explained
 from flotilla.karmada.names import proxy_path

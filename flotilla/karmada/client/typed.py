@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Generic, Literal, NamedTuple, TypeVar
 
-from flotilla.karmada.api import ApiObject
+from flotilla.karmada.objects import ApiObject
 from flotilla.kube.following import Event
 from flotilla.kube.objects import Object, ObjectRef
 from flotilla.kube.operations import Page

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flotilla.karmada.api import CLUSTER_API, POLICY_API
+from flotilla.karmada.objects import CLUSTER_API, POLICY_API
 from flotilla.karmada.selection import POLICY_ID_LABELS
 from flotilla.kube.connection import ApiError, Connection
 from flotilla.kube.objects import Object

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 
 from flotilla.errors import FlotillaError
-from flotilla.karmada import agent
-from flotilla.karmada.api import BINDING_API, CLUSTER_API, WORK_API
+from flotilla.karmada.joining import agent
 from flotilla.karmada.names import execution_namespace
+from flotilla.karmada.objects import BINDING_API, CLUSTER_API, WORK_API
 from flotilla.kube.connection import ApiError, Connection, Unreachable
 from flotilla.kube.objects import Object, ObjectRef, is_true
 from flotilla.sandbox.standin.world import World, condition, conditions_of, deleting

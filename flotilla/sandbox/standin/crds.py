@@ -8,7 +8,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from flotilla.karmada import api
+from flotilla.karmada import objects as api
 
 Object = dict[str, Any]
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from flotilla.errors import FlotillaError
-from flotilla.karmada.api import BINDING_API, CLUSTER_API, WORK_API
 from flotilla.karmada.names import EXECUTION_NAMESPACE_PREFIX
+from flotilla.karmada.objects import BINDING_API, CLUSTER_API, WORK_API
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object, ObjectRef, is_true, ref_of
 from flotilla.sandbox.standin.policies import BINDING_ID, CLUSTER_BINDING_ID

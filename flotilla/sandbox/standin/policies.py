@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from flotilla.karmada.api import BINDING_API, POLICY_API
 from flotilla.karmada.names import binding_name
-from flotilla.karmada.placement import labels_match
-from flotilla.karmada.render import has_requirements, replicas_of
-from flotilla.karmada.rollout import binding_ref
+from flotilla.karmada.objects import BINDING_API, POLICY_API
+from flotilla.karmada.rendering.render import has_requirements, replicas_of
+from flotilla.karmada.scheduling.placement import labels_match
 from flotilla.karmada.selection import POLICY_ID_LABELS
+from flotilla.karmada.status.rollout import binding_ref
 from flotilla.kube.connection import ApiError
 from flotilla.kube.objects import Object, ObjectRef, differences, ref_of
 from flotilla.sandbox.standin.world import MANAGER, World, deleting, find, fresh_id, label

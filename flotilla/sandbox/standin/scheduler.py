@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from flotilla.karmada.api import BINDING_API
-from flotilla.karmada.placement import Choice, choose, divide
-from flotilla.karmada.render import shares
-from flotilla.karmada.rollout import facts_of
+from flotilla.karmada.objects import BINDING_API
+from flotilla.karmada.rendering.render import shares
+from flotilla.karmada.scheduling.placement import Choice, choose, divide
+from flotilla.karmada.status.rollout import facts_of
 from flotilla.kube.objects import Object, is_true, ref_of
 from flotilla.sandbox.standin.world import World, condition, conditions_of, deleting
 

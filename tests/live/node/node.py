@@ -19,7 +19,7 @@ from pathlib import Path
 
 import yaml
 
-from flotilla.karmada import pki
+from flotilla.karmada.installing import pki
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import ObjectRef, is_true

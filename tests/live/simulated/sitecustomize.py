@@ -4,7 +4,7 @@ What there is to wait for is the chart's own job; the host's API server stands f
 """
 
 from components import installation
-from flotilla.karmada.host import unsettled
+from flotilla.karmada.installing.host import unsettled
 from flotilla.kube.connection import connect
 from flotilla.sandbox.processes import wait_until
 

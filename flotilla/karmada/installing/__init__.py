@@ -1,0 +1,1 @@
+"""Karmada itself: the chart, its values, the host cluster, certificates."""

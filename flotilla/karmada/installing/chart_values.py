@@ -1,0 +1,408 @@
+"""Which values of Karmada's chart are changed, why, and what happens without.
+
+Every path and default here is checked by a test against the published values of 1.10.7 and 1.18.2. Plain data: a
+component hands it to a Helm release.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from flotilla.karmada.installing.chart import CA_EXPIRY, CHART_HOSTS, COMPONENTS
+from flotilla.karmada.versions import Version
+
+CERTIFICATE_ANNOTATION = "flotilla.dev/certificates"
+CERTIFICATE_LABEL = "flotilla-certificates"
+_SHOWN_SECRET = "[secret]"  # noqa: S105 - what stands in the place of one
+
+
+# The helpers whose tags float in the chart; these are releases that exist and hold what its jobs call: sh and bash,
+# openssl, cfssl, curl, kubectl.
+_PINNED = {"cfssl": (None, "v1.6.5"), "kubectl": ("bitnamilegacy/kubectl", "1.33.4")}
+
+
+@dataclass(frozen=True)
+class ChartValue:
+    """One value of the chart that is changed."""
+
+    path: str
+    """Where it is, with dots."""
+    value: Any
+    """What it becomes; may be one of Pulumi's outputs."""
+    default: Any
+    """What the chart says; None where that differs from version to version."""
+    reason: str
+    """Why it is changed."""
+    otherwise: str
+    """What happens without the change."""
+    secret: bool = False
+    """It must never be shown."""
+
+    @property
+    def shown(self) -> Any:
+        """The value, as a human may see it."""
+        return _SHOWN_SECRET if self.secret else self.value
+
+
+@dataclass(frozen=True)
+class Pki:
+    """The certificates that the chart takes, PEM; may be Pulumi's outputs."""
+
+    ca_cert: Any
+    ca_key: Any
+    cert: Any
+    key: Any
+    front_proxy_ca_cert: Any
+    front_proxy_cert: Any
+    front_proxy_key: Any
+    fingerprint: Any
+    """Of the certificates: another one rolls the pods."""
+
+
+@dataclass(frozen=True)
+class Changes:
+    """Collects changed values, in the order in which a reader wants them."""
+
+    values: list[ChartValue] = field(default_factory=list)
+
+    def add(self, path: str, value: Any, *, default: Any, reason: str, otherwise: str, secret: bool = False) -> None:
+        """Add one."""
+        self.values.append(ChartValue(path, value, default, reason, otherwise, secret))
+
+
+def images(
+    version: str,
+    *,
+    registry: str | None,
+    repositories: dict[str, str],
+    tags: dict[str, str],
+    pull_secrets: Iterable[str],
+) -> list[ChartValue]:
+    """Return where images come from, and every tag pinned.
+
+    Args:
+        version: Karmada's, such as 1.18.2.
+        registry: a mirror that has all of them.
+        repositories: by component.
+        tags: by component.
+        pull_secrets: names of Secrets in the release's namespace.
+    """
+    changes = Changes()
+    if registry:
+        changes.add(
+            "global.imageRegistry",
+            registry,
+            default="",
+            reason="all images come from this mirror, for the default registries can't be reached or aren't wanted",
+            otherwise="pods stay in ImagePullBackOff where docker.io and registry.k8s.io can't be reached",
+        )
+    if pull_secrets:
+        changes.add(
+            "global.imagePullSecrets",
+            list(pull_secrets),
+            default=[],
+            reason="the registry asks who pulls",
+            otherwise="pulls are refused",
+        )
+    for name, component in COMPONENTS.items():
+        pinned = _PINNED.get(name, (None, None))
+        repository = repositories.get(name)
+        if repository:
+            changes.add(
+                f"{component.path}.image.repository",
+                repository,
+                default=_repository_default(name),
+                reason="the mirror has the image by another name",
+                otherwise=f"{component.repository} is asked for, which the registry doesn't have",
+            )
+        elif pinned[0]:
+            changes.add(
+                f"{component.path}.image.repository",
+                pinned[0],
+                default=_repository_default(name),
+                reason="the repository that the chart names keeps no versions any more, only `latest`",
+                otherwise="the jobs of an installation run whatever `latest` is that day",
+            )
+        tag = tags.get(name) or pinned[1] or (f"v{version}" if component.karmada else None)
+        if tag:
+            changes.add(
+                f"{component.path}.image.tag",
+                tag,
+                default="latest" if component.floats else None,
+                reason="the stack says another tag"
+                if name in tags
+                else "pinned: the chart says `latest` through a YAML anchor, so that its version alone changes no tag",
+                otherwise="pods that restart could run another version than the plan says",
+            )
+    changes.add(
+        "karmadaImageVersion",
+        f"v{version}",
+        default="latest",
+        reason="init containers compare it with what the static-resource job has installed",
+        otherwise="after an upgrade they wait for a version that nobody writes down",
+    )
+    return changes.values
+
+
+def _repository_default(name: str) -> str | None:
+    return None if name == "kubectl" else COMPONENTS[name].repository
+
+
+def endpoint(
+    service_type: str, *, node_port: int | None, host_network: bool, annotations: dict[str, str]
+) -> list[ChartValue]:
+    """Return how Karmada's API server is published."""
+    changes = Changes()
+    if service_type != "ClusterIP":
+        changes.add(
+            "apiServer.serviceType",
+            service_type,
+            default="ClusterIP",
+            reason="clients outside the host cluster must reach Karmada's API server",
+            otherwise="only pods of the host cluster reach it: neither this stack nor an agent in a member could",
+        )
+    if node_port:
+        changes.add(
+            "apiServer.nodePort",
+            node_port,
+            default=0,
+            reason="the port that the kubeconfig names, and that a port mapping or a firewall lets through",
+            otherwise="the host cluster chooses a port that nobody knows beforehand",
+        )
+    if host_network:
+        changes.add(
+            "apiServer.hostNetwork",
+            True,
+            default=False,
+            reason="the API server listens on its node's own address, port 5443",
+            otherwise="only pods of the host cluster reach it",
+        )
+    if annotations:
+        changes.add(
+            "apiServer.serviceAnnotations",
+            dict(annotations),
+            default={},
+            reason="the load balancer is told how to publish the Service",
+            otherwise="it uses its defaults",
+        )
+    return changes.values
+
+
+def own_certificates(pki: Pki, components: Iterable[str]) -> list[ChartValue]:
+    """Return certificates of our own, and what rolls the pods when they change.
+
+    Args:
+        pki: the certificates.
+        components: which components run.
+    """
+    changes = Changes()
+    changes.add(
+        "certs.mode",
+        "custom",
+        default="auto",
+        reason="certificates are made by the stack: every name in them, their lifetime and their renewal are planned",
+        otherwise="a job of the chart makes them once, prints private keys into its log (it runs under set -x), never "
+        "renews them, and its counterpart at uninstall deletes objects of the host cluster (karmada#7618)",
+    )
+    for path, value in (
+        ("caCrt", pki.ca_cert),
+        ("caKey", pki.ca_key),
+        ("crt", pki.cert),
+        ("key", pki.key),
+        ("frontProxyCaCrt", pki.front_proxy_ca_cert),
+        ("frontProxyCrt", pki.front_proxy_cert),
+        ("frontProxyKey", pki.front_proxy_key),
+    ):
+        changes.add(
+            f"certs.custom.{path}",
+            value,
+            default="a placeholder",
+            reason="made by the stack",
+            otherwise="the chart's placeholder is no certificate",
+            secret=path.lower().endswith("key"),
+        )
+    for name in components:
+        labels = name == "etcd"  # the chart gives etcd's pods labels, but no annotations
+        changes.add(
+            "etcd.podLabels" if labels else f"{COMPONENTS[name].path}.podAnnotations",
+            {CERTIFICATE_LABEL if labels else CERTIFICATE_ANNOTATION: pki.fingerprint},
+            default={},
+            reason="a fingerprint: another certificate is another pod, for the chart's own templates don't notice",
+            otherwise="renewed certificates would lie in a Secret while pods serve the old ones until they expire",
+        )
+    return changes.values
+
+
+def chart_certificates(
+    version: Version, names: list[str], *, lifetime_days: int, ca_lifetime_days: int
+) -> list[ChartValue]:
+    """Return what the chart's own job is told, where it makes the certificates (`certs.mode=auto`)."""
+    changes = Changes()
+    changes.add(
+        "certs.auto.hosts",
+        [*CHART_HOSTS, *names],
+        default=list(CHART_HOSTS),
+        reason="TLS clients verify the name that they dial: the published address has to be in the certificate",
+        otherwise="every client outside the host cluster refuses the API server's certificate",
+    )
+    changes.add(
+        "certs.auto.expiry",
+        f"{lifetime_days * 24}h",
+        default="43800h",
+        reason="the lifetime that the stack asks for",
+        otherwise="certificates live five years",
+    )
+    if version >= CA_EXPIRY:
+        changes.add(
+            "certs.auto.rootCAExpiryDays",
+            ca_lifetime_days,
+            default=3650,
+            reason="the CA's lifetime that the stack asks for",
+            otherwise="it lives ten years",
+        )
+    return changes.values
+
+
+def etcd(
+    *,
+    claim: tuple[str, str] | None = None,
+    servers: Iterable[str] = (),
+    prefix: str = "",
+    ca_cert: str = "",
+    cert: str = "",
+    key: Any = None,
+) -> list[ChartValue]:
+    """Return where etcd keeps its data.
+
+    Args:
+        claim: size and storage class of a volume; None for a folder of the node.
+        servers: URLs of an etcd of one's own.
+        prefix: its keys' prefix.
+        ca_cert: the CA that signed its certificate, PEM.
+        cert: the client certificate, PEM.
+        key: the client's key, PEM.
+    """
+    changes = Changes()
+    if claim:
+        lost = "the data lies in a folder of one node: it is lost with the node, and left there by an uninstall"
+        changes.add(
+            "etcd.internal.storageType",
+            "pvc",
+            default="hostPath",
+            reason="Karmada's data outlives its node",
+            otherwise=lost,
+        )
+        changes.add(
+            "etcd.internal.pvc.size", claim[0], default="", reason="the volume's size", otherwise="no volume is made"
+        )
+        if claim[1]:
+            changes.add(
+                "etcd.internal.pvc.storageClass",
+                claim[1],
+                default="",
+                reason="the kind of volume that the stack asks for",
+                otherwise="an empty class asks for a volume that somebody has made by hand",
+            )
+    if servers:
+        external = {
+            "etcd.mode": ("external", "internal", "Karmada's data is in an etcd of one's own"),
+            "etcd.external.servers": (",".join(servers), "", "where that etcd is"),
+            "etcd.external.registryPrefix": (prefix, "/registry/karmada", "where Karmada's keys are in it"),
+            "etcd.external.certs.caCrt": (ca_cert, "a placeholder", "who signed its certificate"),
+            "etcd.external.certs.crt": (cert, "a placeholder", "who Karmada is to it"),
+            "etcd.external.certs.key": (key, "a placeholder", "who Karmada is to it"),
+        }
+        for path, (value, default, reason) in external.items():
+            if value != default:
+                changes.add(
+                    path,
+                    value,
+                    default=default,
+                    reason=reason,
+                    otherwise="the chart installs an etcd of its own, or can't reach yours",
+                    secret=path.endswith("key"),
+                )
+    return changes.values
+
+
+def scale(replicas: dict[str, int], resources: dict[str, Any]) -> list[ChartValue]:
+    """Return how many pods run, and what they ask for, by component."""
+    changes = Changes()
+    for name, count in replicas.items():
+        changes.add(
+            f"{COMPONENTS[name].path}.replicaCount",
+            count,
+            default=COMPONENTS[name].replicas,
+            reason="the stack asks for so many",
+            otherwise="a node that goes takes the only one with it" if count > 1 else "the chart's own number runs",
+        )
+    for name, quantities in resources.items():
+        changes.add(
+            f"{COMPONENTS[name].path}.resources",
+            quantities,
+            default=None,
+            reason="the stack says what its pods need, and may take at most",
+            otherwise="they compete with everything else on their nodes",
+        )
+    return changes.values
+
+
+def options(components: Iterable[str], gates: dict[str, dict[str, bool]]) -> list[ChartValue]:
+    """Return what is installed beside the core, and feature gates by component."""
+    changes = Changes()
+    wanted = list(components)
+    if wanted:
+        changes.add(
+            "components",
+            wanted,
+            default=[],
+            reason="the stack asks for them",
+            otherwise="only the core is installed",
+        )
+    for name, chosen in gates.items():
+        changes.add(
+            f"{COMPONENTS[name].path}.featureGates",
+            dict(chosen),
+            default={"PropagateDeps": False} if name == "controllerManager" else {},
+            reason="the stack decides these gates, whatever a version's defaults are",
+            otherwise="defaults differ from version to version: failover's has changed twice",
+        )
+    return changes.values
+
+
+def merged(values: Iterable[ChartValue], more: dict[str, Any]) -> dict[str, Any]:
+    """Return the chart's values as one document; `more` is merged last and wins."""
+    document: dict[str, Any] = {}
+    for value in values:
+        *folders, last = value.path.split(".")
+        place = document
+        for folder in folders:
+            place = place.setdefault(folder, {})
+        place[last] = value.value
+    return _merge(document, more)
+
+
+def escape_hatch(values: Iterable[ChartValue], more: dict[str, Any], prefix: str = "") -> list[ChartValue]:
+    """Return the leaves of `more` as changed values, each with what it overrides of ours."""
+    ours = {value.path: value for value in values}
+    found = []
+    for key, value in more.items():
+        path = f"{prefix}{key}"
+        if isinstance(value, dict) and value and path not in ours:
+            found += escape_hatch(ours.values(), value, f"{path}.")
+            continue
+        over = ours.get(path)
+        why = f"the stack's `values`; it replaces {over.shown!r}" if over else "the stack's `values`"
+        default = over.default if over else None
+        found.append(ChartValue(path, value, default, why, "the chart's own value, or Flotilla's, holds"))
+    return found
+
+
+def _merge(document: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    result = dict(document)
+    for key, value in more.items():
+        held = result.get(key)
+        result[key] = _merge(held, value) if isinstance(held, dict) and isinstance(value, dict) else value
+    return result

@@ -1,0 +1,61 @@
+"""Whether a cluster is joined already: under another name, or to another control plane."""
+
+from __future__ import annotations
+
+from flotilla.errors import ClusterError
+from flotilla.karmada.joining.join import IMPERSONATOR
+from flotilla.karmada.objects import CLUSTER_API
+from flotilla.kube.connection import Connection
+from flotilla.kube.identity import PROBE_SECONDS
+from flotilla.kube.objects import ObjectRef
+
+_CLUSTERS = f"/apis/{CLUSTER_API}/clusters"
+
+
+def clusters_by_id(control_plane: Connection) -> dict[str, str] | None:
+    """Return the names of a control plane's Clusters by the UID of each; None where there is no answer in time."""
+    try:
+        listed = control_plane.request("GET", _CLUSTERS, doing="listing Clusters", timeout=PROBE_SECONDS)
+    except ClusterError:
+        return None
+    found = {}
+    for cluster in listed.get("items") or []:
+        identifier = (cluster.get("spec") or {}).get("id")
+        if identifier:
+            found[str(identifier)] = str(cluster["metadata"]["name"])
+    return found
+
+
+def has_join(member: Connection, namespace: str) -> bool:
+    """Tell whether a cluster has the account of a join; False where it does not answer within seconds."""
+    ref = ObjectRef("v1", "ServiceAccount", IMPERSONATOR, namespace)
+    try:
+        return member.find(ref, timeout=PROBE_SECONDS) is not None
+    except ClusterError:
+        return False
+
+
+def join_conflict(name: str, uid: str, known: dict[str, str] | None, member: Connection, namespace: str) -> str:
+    """Return why a cluster can't join as `name` for the first time; empty where nothing is in the way.
+
+    Args:
+        name: what the Cluster is to be called.
+        uid: of the cluster; empty where it did not answer.
+        known: see `clusters_by_id`.
+        member: the cluster.
+        namespace: where a join's accounts are.
+    """
+    if not uid or known is None or known.get(uid) == name:
+        return ""
+    if uid in known:
+        return (
+            f"{name} is joined to this control plane already, as Cluster {known[uid]} (UID {uid}): Karmada would send "
+            f"it everything twice; if it has a new name, add `formerly: {known[uid]}`, else that Cluster has to leave"
+        )
+    if has_join(member, namespace):
+        return (
+            f"{name} is joined to another control plane: it has ServiceAccount {namespace}/{IMPERSONATOR}, and this "
+            "control plane has no Cluster for it; two control planes would undo each other's changes; let it leave "
+            f"there first, or delete namespace {namespace} in it if it is left over from an earlier join"
+        )
+    return ""

@@ -1,0 +1,72 @@
+"""A pull-mode member's coming and going, as far as nobody but the stack sees to it."""
+
+from __future__ import annotations
+
+import time
+
+from flotilla.errors import FlotillaError
+from flotilla.karmada.names import execution_namespace
+from flotilla.karmada.objects import CLUSTER_API, WORK_API
+from flotilla.kube.connection import Connection
+from flotilla.kube.objects import ObjectRef, condition, is_true
+from flotilla.waiting import pause
+
+_POLL_SECONDS = 0.5
+_SETTLED_LOOKS = 3
+
+
+def await_member(connection: Connection, member: str, seconds: float) -> None:
+    """Wait until a member is Ready.
+
+    Raises:
+        FlotillaError: it isn't in time; says why.
+    """
+    ref = ObjectRef(CLUSTER_API, "Cluster", member)
+    deadline = time.monotonic() + seconds
+    while True:
+        cluster = connection.find(ref)
+        if cluster and is_true(cluster, "Ready"):
+            return
+        if time.monotonic() > deadline:
+            held = (condition(cluster, "Ready") or {}) if cluster else {}
+            why = held.get("message") or held.get("reason") or "its agent has not reported yet"
+            raise FlotillaError(
+                f"member {member} is not Ready after {seconds:.0f} s: {why}",
+                hint="look at the logs of Deployment karmada-agent in the member: can its pods reach Karmada?",
+            )
+        if pause(_POLL_SECONDS):
+            raise FlotillaError(f"interrupted while waiting for member {member} to be Ready")
+
+
+def drain(connection: Connection, member: str, seconds: float) -> None:
+    """Have the agent take away what it runs for Karmada, while it still may.
+
+    Deleting a Cluster deletes its execution namespace, and with it the agent's own right to finish the Works there;
+    so they go first. A member that has become a push-mode one, or is gone, is left alone: it keeps its workloads.
+
+    Raises:
+        FlotillaError: Works were left in time; names them.
+    """
+    ref = ObjectRef(CLUSTER_API, "Cluster", member)
+    cluster = connection.find(ref)
+    if cluster is None or (cluster.get("spec") or {}).get("syncMode") != "Pull":
+        return
+    namespace = execution_namespace(member)
+    deadline = time.monotonic() + seconds
+    quiet = 0
+    while quiet < _SETTLED_LOOKS:
+        works = connection.list(WORK_API, "Work", namespace=namespace)
+        # Namespaces that Karmada propagates by itself may come again; they have to stay away for a few looks.
+        quiet = 0 if works else quiet + 1
+        for work in works:
+            meta = work["metadata"]
+            if not meta.get("deletionTimestamp"):
+                connection.delete(ObjectRef(WORK_API, "Work", meta["name"], namespace), propagation="Background")
+        if time.monotonic() > deadline:
+            names = ", ".join(sorted(work["metadata"]["name"] for work in works)[:5])
+            raise FlotillaError(
+                f"member {member} still has {len(works)} Works after {seconds:.0f} s: {names}",
+                hint="is its agent running? If the member is gone for good, delete the Works' finalizers",
+            )
+        if pause(_POLL_SECONDS):
+            raise FlotillaError(f"interrupted while waiting for member {member} to finish its {len(works)} Works")

@@ -1,0 +1,130 @@
+"""What every view of an API object has: camelCase on the wire, unknown fields kept, null lists written back as null."""
+
+from __future__ import annotations
+
+from functools import cache
+from types import NoneType
+from typing import Annotated, Any, ClassVar, Self, get_args
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    SerializerFunctionWrapHandler,
+    Strict,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+
+from flotilla.errors import ClusterError
+
+# Numbers and booleans are taken as they are: "3", 3.0 or 1 would come back as another value.
+Int = Annotated[int, Strict()]
+Bool = Annotated[bool, Strict()]
+
+
+class Words:
+    """The values that the published API has for a field. Views accept others: a newer Karmada may have more."""
+
+    def __init__(self, *words: str) -> None:
+        """Take them."""
+        self.words = words
+
+
+class ApiModel(BaseModel):
+    """Part of an object: camelCase on the wire. Unknown fields are kept."""
+
+    model_config = ConfigDict(
+        extra="allow", frozen=True, alias_generator=to_camel, validate_by_name=True, validate_by_alias=True
+    )
+
+    _nulls: tuple[str, ...] = PrivateAttr(default=())
+    """Fields that were null on the wire although their type has no null (a Go server's empty list)."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _keep_nulls(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        nulls = tuple(key for key in _never_null(cls) if data.get(key, "") is None) if isinstance(data, dict) else ()
+        if not nulls:
+            return handler(data)
+        model = handler({key: value for key, value in data.items() if key not in nulls})
+        model._nulls = nulls  # noqa: SLF001 - of the model that is being made
+        return model
+
+    @model_serializer(mode="wrap")
+    def _write_nulls(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        body: dict[str, Any] = handler(self)
+        return body | {key: None for key in self._nulls if body.get(key) is None}
+
+    def wire(self) -> dict[str, Any]:
+        """Return it in the API's form: all fields that are set, known or unknown ones."""
+        return self.model_dump(by_alias=True, exclude_unset=True)
+
+
+@cache
+def _never_null(model: type[ApiModel]) -> tuple[str, ...]:
+    """Return the fields, as they are called on the wire, that have a default and no null among their values."""
+    return tuple(
+        str(field.alias or name)
+        for name, field in model.model_fields.items()
+        if not field.is_required() and field.annotation is not Any and NoneType not in get_args(field.annotation)
+    )
+
+
+class ObjectMeta(ApiModel):
+    """The part of Kubernetes' ObjectMeta that Flotilla uses."""
+
+    name: str
+    namespace: str | None = None
+    uid: str | None = None
+    generation: Int | None = None
+    labels: dict[str, str] = Field(default_factory=dict)
+    annotations: dict[str, str] = Field(default_factory=dict)
+    finalizers: list[str] = Field(default_factory=list)
+    deletion_timestamp: str | None = None
+
+
+class ApiObject(ApiModel):
+    """A whole object of one of Karmada's kinds."""
+
+    api_version_of: ClassVar[str]
+    kind_of: ClassVar[str]
+
+    metadata: ObjectMeta
+
+    def manifest(self) -> dict[str, Any]:
+        """Return the object as the API takes it: what was read, with what was changed, and no field that isn't set."""
+        return {"apiVersion": self.api_version_of, "kind": self.kind_of, **self.wire()}
+
+    @classmethod
+    def read(cls, obj: dict[str, Any]) -> Self:
+        """Read an object as the API gives it.
+
+        Raises:
+            ClusterError: it isn't as Karmada publishes the kind; says which field.
+        """
+        try:
+            return cls.model_validate(obj, by_alias=True, by_name=False)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            metadata = obj.get("metadata") if isinstance(obj, dict) else None
+            name = metadata.get("name", "") if isinstance(metadata, dict) else ""
+            field = ".".join(str(step) for step in first["loc"]) or "the object"
+            raise ClusterError(
+                f"{cls.kind_of} {name}: {field} is not as Karmada's API has it: {first['msg']}",
+                hint="is it an object of another API version, or not Karmada's answer at all?",
+            ) from None
+
+
+class Condition(ApiModel):
+    """metav1.Condition."""
+
+    type: str
+    status: Annotated[str, Words("True", "False", "Unknown")]
+    reason: str = ""
+    message: str = ""
+    last_transition_time: str | None = None

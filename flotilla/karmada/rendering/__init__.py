@@ -1,0 +1,1 @@
+"""What each cluster gets of a template: overrides, its share of replicas, fields that never travel."""

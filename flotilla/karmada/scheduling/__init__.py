@@ -1,0 +1,1 @@
+"""Which clusters a placement chooses, and how replicas divide among them."""

@@ -1,0 +1,153 @@
+"""Whether Karmada has scheduled a template as planned: its binding's clusters against what the placement asks for.
+
+Karmada reports success for any schedule that it has made, also for one that leaves out a cluster. Pure functions over
+what was read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from flotilla.karmada.rendering.render import divides, replicas_of, weights
+from flotilla.karmada.scheduling.placement import ClusterFacts, choose, divisions
+from flotilla.kube.objects import Object, condition
+
+_ABSENT = "chosen by the placement, not scheduled there"
+_UNLIKE = ": its Cluster doesn't match the placement"
+_REMEDY = "Karmada doesn't divide again by itself: change the replicas or the placement, or apply a WorkloadRebalancer"
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """The Clusters of a control plane, as they were read."""
+
+    facts: dict[str, ClusterFacts]
+    """By name, without those that are being deleted."""
+    unready: dict[str, str] = field(default_factory=dict)
+    """Why Karmada can't use a Cluster now, by name. One that is being deleted is among them."""
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """Where the schedule isn't as planned."""
+
+    waiting: dict[str, str] = field(default_factory=dict)
+    """The reason, by cluster, for those not scheduled, or not with their share."""
+    unanswered: dict[str, str] = field(default_factory=dict)
+    """The reason, by cluster, for those not scheduled because they don't answer."""
+    refused: dict[str, str] = field(default_factory=dict)
+    """The taint that keeps a workload out, by cluster. This is as planned."""
+
+
+def unready_reason(cluster: Object) -> str:
+    """Say why Karmada can't use a Cluster now; empty where it can."""
+    if cluster["metadata"].get("deletionTimestamp"):
+        return "its Cluster is being deleted"
+    ready = condition(cluster, "Ready") or {}
+    if ready.get("status") == "True":
+        return ""
+    return f"its Cluster is not Ready: {ready.get('message') or ready.get('reason') or 'it has no status yet'}"
+
+
+def compare(
+    template: Object,
+    targets: Mapping[str, int | None],
+    placement: Object,
+    members: Mapping[str, Mapping[str, Any]],
+    fleet: Fleet,
+    *,
+    group: str = "",
+    anew: bool = False,
+) -> Mismatch:
+    """Compare a schedule with the plan.
+
+    Args:
+        template: as declared.
+        targets: the binding's clusters, with their replicas.
+        placement: as declared.
+        members: the clusters that the stack's placement chooses, with `unanswered`, why one doesn't answer.
+        fleet: the Clusters.
+        group: the affinity group that Karmada has taken, where the placement has groups.
+        anew: Karmada has divided the replicas anew for what is declared now. Otherwise it may rightly have kept a
+            division of earlier, and any that adds up is accepted.
+    """
+    replicas, scheduling = replicas_of(template), placement.get("replicaScheduling") or {}
+    if replicas == 0 and not targets:
+        return Mismatch()  # copies without replicas go everywhere or nowhere, by Karmada's version
+    choice = choose(list(fleet.facts.values()), placement, before=set(targets), group=group)
+    chosen = [facts.name for facts in choice.chosen]
+    shared = replicas is not None and replicas > 0 and divides(scheduling)
+    wanted = _division(replicas or 0, chosen, targets, placement, anew=anew) if shared else None
+    found = Mismatch()
+    for name, member in members.items():
+        silent = fleet.unready.get(name) or str(member.get("unanswered") or "")
+        taint = choice.refused.get(name)
+        if taint and not (silent and taint.of_condition):
+            found.refused[name] = str(taint)
+        elif name not in targets and silent:
+            found.unanswered[name] = silent
+        elif name not in targets and name not in fleet.facts:
+            found.waiting[name] = "is chosen by the placement, and there is no Cluster of this name"
+        else:
+            reason = (
+                _share(name, targets, chosen, wanted) if shared else _copy(name, targets, chosen, replicas, placement)
+            )
+            if reason:
+                found.waiting[name] = reason
+    total = sum(count or 0 for count in targets.values())
+    if shared and total != replicas and not found.unanswered:
+        text = f"{total} of {replicas} replicas are scheduled"
+        found.waiting.update({name: text for name in targets if name not in found.waiting})
+    return found
+
+
+def _copy(
+    name: str, targets: Mapping[str, int | None], chosen: list[str], replicas: int | None, placement: Object
+) -> str:
+    """Say what is wrong where every chosen cluster gets a whole copy; empty where nothing is."""
+    if name in targets:
+        return (
+            f"has {targets[name] or 0} replicas, planned {replicas}" if (targets[name] or 0) != (replicas or 0) else ""
+        )
+    if _capped(placement):
+        return ""
+    return _ABSENT + ("" if name in chosen else _UNLIKE)
+
+
+def _capped(placement: Object) -> bool:
+    """Tell whether fewer clusters than match may be enough."""
+    return bool(placement.get("spreadConstraints"))
+
+
+def _division(
+    replicas: int, chosen: list[str], targets: Mapping[str, int | None], placement: Object, *, anew: bool
+) -> dict[str, int] | None:
+    """Return the planned division where it is certain and isn't the one that was made; None otherwise."""
+    scheduling = placement.get("replicaScheduling") or {}
+    by_room = scheduling.get("replicaDivisionPreference") == "Aggregated" or (
+        scheduling.get("weightPreference") or {}
+    ).get("dynamicWeight")
+    if not anew or by_room or _capped(placement):
+        return None
+    by_weight = weights(chosen, scheduling)
+    possible = divisions(replicas, by_weight)
+
+    def shape(given: Mapping[str, int | None]) -> list[tuple[int, int]]:
+        """Clusters of one weight may change places: ties are broken by the template's UID."""
+        return sorted((weight, given.get(name) or 0) for name, weight in by_weight.items())
+
+    made = {name: count for name, count in targets.items() if name in by_weight}
+    return None if shape(made) in [shape(one) for one in possible] else possible[0]
+
+
+def _share(name: str, targets: Mapping[str, int | None], chosen: list[str], wanted: dict[str, int] | None) -> str:
+    """Return how a cluster's share differs from the planned one; empty where it doesn't or that isn't certain."""
+    if wanted is None or wanted.get(name, 0) == (targets.get(name) or 0):
+        return ""
+    if name in targets:
+        return f"has {targets[name] or 0} replicas, planned {wanted.get(name, 0)}"
+    if name not in chosen:
+        return _ABSENT + _UNLIKE
+    return f"{_ABSENT} (planned {wanted[name]} replicas). {_REMEDY}"

@@ -1,0 +1,1 @@
+"""Steps, changes and the fleet's plan as data."""

@@ -1,0 +1,93 @@
+"""What a workload is before and after a plan, as its own objects have it: after a refresh, what the clusters hold.
+
+A workload's Rollout keeps what was declared at its last `up`. Where somebody changed a template, a policy or an
+override in the control plane since, a refresh brings that into the state of these objects, not into the Rollout's:
+so what members will feel is read from the objects that change.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+
+from flotilla.karmada.kinds import identity
+from flotilla.kube.objects import Object
+from flotilla.plan.rollouts import ROLLOUT_TYPE
+from flotilla.plan.steps import CHANGING, Op, Step
+from flotilla.state.checkpoint import ResourceState
+from flotilla.state.values import Properties, Secret, reveal
+
+_POLICIES = "policy.karmada.io/"
+_OLD_ONLY = (Op.DELETE, Op.DELETE_REPLACED)
+_Pair = tuple[Object | None, Object | None]
+"""An object before and after; None where it is not there."""
+
+
+def as_found(steps: list[Step]) -> list[Step]:
+    """Return a plan's steps, where each Rollout has the templates, placement and rules that its objects have."""
+    children: dict[str, list[_Pair]] = defaultdict(list)
+    for step in steps:
+        state = step.new or step.old
+        if state is not None and state.parent and step.type.startswith("kubernetes:") and step.op in CHANGING:
+            new = None if step.op in _OLD_ONLY else _object(step.new)
+            pair = (None if step.op is Op.CREATE else _object(step.old), new)
+            if pair != (None, None):
+                children[state.parent].append(pair)
+    return [_corrected(step, children) if step.type == ROLLOUT_TYPE else step for step in steps]
+
+
+def _object(state: ResourceState | None) -> Object | None:
+    inputs = reveal(state.inputs) if state is not None else None
+    if not isinstance(inputs, dict) or not inputs.get("kind") or not isinstance(inputs.get("metadata"), dict):
+        return None
+    if state is not None and str(inputs.get("apiVersion")).startswith(_POLICIES):
+        # What an override sets may be secret: the marks stay, so that what comes of it is secret, too.
+        return {**inputs, "spec": state.inputs.get("spec")}
+    return inputs
+
+
+def _corrected(rollout: Step, children: dict[str, list[_Pair]]) -> Step:
+    state = rollout.new or rollout.old
+    pairs = children.get(state.parent, []) if state is not None and state.parent else []
+    if not pairs:
+        return rollout  # everything is as it was declared
+    old, new = rollout.old, rollout.new
+    return replace(
+        rollout,
+        old=replace(old, inputs=_inputs(old.inputs, pairs, 0)) if old else None,
+        new=replace(new, inputs=_inputs(new.inputs, pairs, 1)) if new else None,
+    )
+
+
+def _inputs(inputs: Properties, pairs: list[_Pair], side: int) -> Properties:
+    """Return a Rollout's inputs with what one side of its changing objects has."""
+    declared = inputs.get("templates")
+    templates = reveal(declared)
+    if not isinstance(templates, list):
+        return inputs
+    result = dict(inputs)
+    for pair in pairs:
+        known: Object = pair[0] or pair[1] or {}
+        now = pair[side]
+        if not str(known["apiVersion"]).startswith(_POLICIES):
+            templates = _replaced(templates, identity(known), now)
+        elif now is not None:
+            _take_policy(result, now)
+    return {**result, "templates": Secret(templates) if isinstance(declared, Secret) else templates}
+
+
+def _replaced(templates: list[Object], key: tuple[str, ...], now: Object | None) -> list[Object]:
+    """Put an object in its template's place; one that is not there is nowhere."""
+    found = [now if now is not None and identity(template) == key else template for template in templates]
+    return found if now is not None else [template for template in found if identity(template) != key]
+
+
+def _take_policy(inputs: Properties, policy: Object) -> None:
+    spec = policy.get("spec")
+    spec = spec.value if isinstance(spec, Secret) else spec
+    if not isinstance(spec, dict):
+        return
+    if str(policy["kind"]).endswith("PropagationPolicy"):
+        inputs["placement"] = spec.get("placement") or {}
+    elif str(policy["kind"]).endswith("OverridePolicy"):
+        inputs["overrideRules"] = spec.get("overrideRules") or []

@@ -1,0 +1,107 @@
+"""What each workload is to be by the state: read from its policies and templates, however its rollout ended.
+
+A Rollout resource is written once its wait has ended well. A rollout that failed has none, or that of the time before,
+while the policies and templates of the failed run are in the control plane and in the state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from flotilla.karmada.selection import selects
+from flotilla.karmada.status.rollout import RolloutCheck, as_expected
+from flotilla.kube.objects import Object, ObjectRef, ref_of
+from flotilla.state.checkpoint import ResourceState, Snapshot
+from flotilla.state.urns import name_of, own_type
+from flotilla.state.values import reveal
+
+ROLLOUT_TYPE = "pulumi-python:dynamic/flotilla:Rollout"
+_WORKLOAD_TYPE = "flotilla:index:PropagatedWorkload"
+_POLICIES = ("PropagationPolicy", "ClusterPropagationPolicy")
+_OVERRIDES = ("OverridePolicy", "ClusterOverridePolicy")
+
+
+@dataclass
+class _Workload:
+    policies: list[Object] = field(default_factory=list)
+    overrides: list[Object] = field(default_factory=list)
+    templates: list[Object] = field(default_factory=list)
+    rollout: RolloutCheck | None = None
+
+
+@dataclass(frozen=True)
+class Rollouts:
+    """The workloads of a state."""
+
+    checks: dict[str, RolloutCheck] = field(default_factory=dict)
+    """What each declares, by its name."""
+    missing: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """What of each was declared and never created, by its name."""
+
+
+def rollouts_of(snapshot: Snapshot, begun: Iterable[ResourceState] = ()) -> Rollouts:
+    """Read the workloads off a state.
+
+    Args:
+        snapshot: the state.
+        begun: resources whose creation had begun when it was written.
+    """
+    found: dict[str, _Workload] = {}
+    known: set[ObjectRef] = set()
+    for resource in (*snapshot.resources, *begun):
+        if resource.delete or resource.external:
+            continue
+        if resource.type.startswith("kubernetes:"):
+            known.add(ref_of(reveal(resource.inputs)))
+        if own_type(resource.urn) == _WORKLOAD_TYPE:
+            found.setdefault(name_of(resource.urn), _Workload())
+        elif resource.type == ROLLOUT_TYPE:
+            _take_rollout(found, reveal(resource.inputs))
+        elif (
+            resource.parent and own_type(resource.parent) == _WORKLOAD_TYPE and resource.type.startswith("kubernetes:")
+        ):
+            _take_object(found.setdefault(name_of(resource.parent), _Workload()), reveal(resource.inputs))
+    checks = {name: check for name, one in found.items() if (check := _check(one)) is not None}
+    missing = {name: lost for name, one in found.items() if (lost := _missing(one, known))}
+    return Rollouts(checks, missing)
+
+
+def _take_rollout(found: dict[str, _Workload], inputs: Any) -> None:
+    expected = as_expected(inputs.get("members"))
+    check = RolloutCheck(inputs["templates"], inputs["placement"], inputs["overrideRules"], expected)
+    found.setdefault(str(inputs["workload"]), _Workload()).rollout = check
+
+
+def _take_object(workload: _Workload, inputs: Any) -> None:
+    obj = {key: value for key, value in inputs.items() if value is not None}
+    if obj["kind"] in _POLICIES:
+        workload.policies.append(obj)
+    elif obj["kind"] in _OVERRIDES:
+        workload.overrides.append(obj)
+    else:
+        workload.templates.append(obj)
+
+
+def _check(one: _Workload) -> RolloutCheck | None:
+    """Return what the policies and templates say; what the last rollout waited for where there are none."""
+    templates = [obj for obj in one.templates if any(selects(policy, obj) for policy in one.policies)]
+    if not templates:
+        return one.rollout
+    placement = (one.policies[0].get("spec") or {}).get("placement") or {}
+    rules = next(((policy.get("spec") or {}).get("overrideRules") or [] for policy in one.overrides), [])
+    return RolloutCheck(templates, placement, rules, one.rollout.members if one.rollout else None)
+
+
+def _missing(one: _Workload, known: set[ObjectRef]) -> tuple[str, ...]:
+    """Return what has no resource in the state: the workload's policy, or objects that its policies select by name."""
+    if not one.policies:
+        return () if one.rollout is not None else ("its policy",)
+    selected = [
+        ObjectRef(s["apiVersion"], s["kind"], s["name"], s.get("namespace") or "")
+        for policy in one.policies
+        for s in (policy.get("spec") or {}).get("resourceSelectors") or []
+        if s.get("name")
+    ]
+    return tuple(str(ref) for ref in selected if ref not in known)

@@ -1,0 +1,24 @@
+"""The stack's fleet, typed: the only place where user input is validated."""
+
+from flotilla.stack.credentials import Kubeconfig
+from flotilla.stack.fleet import ControlPlane, Fleet
+from flotilla.stack.load import load_stack_file, parse_fleet
+from flotilla.stack.members import Member, Taint
+from flotilla.stack.problems import ConfigError, Problem
+from flotilla.stack.workloads import Override, Placement, ReplicaStrategy, Workload
+
+__all__ = [
+    "ConfigError",
+    "ControlPlane",
+    "Fleet",
+    "Kubeconfig",
+    "Member",
+    "Override",
+    "Placement",
+    "Problem",
+    "ReplicaStrategy",
+    "Taint",
+    "Workload",
+    "load_stack_file",
+    "parse_fleet",
+]

@@ -1,0 +1,227 @@
+"""The rules that hold across the parts of a fleet: what no part can check by itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from flotilla.karmada.scheduling.placement import choose, matches
+from flotilla.stack.clusters import KindCluster, is_loopback
+from flotilla.stack.fleet import ControlPlane, affinity_of, facts, placement_of
+from flotilla.stack.members import JoinMode, Member
+from flotilla.stack.problems import Problem
+from flotilla.stack.workloads import Placement, Workload
+
+
+def check_across(
+    members: list[tuple[int, Member | None, str]],
+    workloads: list[tuple[int, Workload | None, str]],
+    others: tuple[Member, ...] = (),
+) -> list[Problem]:
+    """Check what no part can check by itself.
+
+    Each entry is a position in the file, the part (None where it is invalid by itself) and its name, so that a
+    member with a mistake of its own is not also reported as unknown. `others` are the members of another stack.
+    """
+    problems = check_duplicates("members", [(i, name) for i, _, name in members])
+    problems += check_duplicates("workloads", [(i, name) for i, _, name in workloads])
+    problems += _check_former_names("members", [(i, m.formerly if m else None, name) for i, m, name in members])
+    problems += _check_former_names("workloads", [(i, w.formerly if w else None, name) for i, w, name in workloads])
+    known = {name for _, _, name in members if name} | {member.name for member in others}
+    complete = all(member for _, member, _ in members)
+    for index, workload, _ in workloads:
+        if workload:
+            path = f"workloads[{index}]"
+            valid = [*(member for _, member, _ in members if member), *others]
+            problems += _check_placement(f"{path}.placement", workload.placement, known, valid if complete else None)
+            problems += _check_overrides(path, workload, known, valid if complete else None)
+    return problems
+
+
+def _check_former_names(section: str, entries: list[tuple[int, str | None, str]]) -> list[Problem]:
+    """Check that a former name is nobody's present one, and of one entry only: position, former name, name."""
+    present = {name for _, _, name in entries}
+    problems = []
+    taken: dict[str, str] = {}
+    for index, former, name in entries:
+        if not former:
+            continue
+        first = taken.setdefault(former, name)
+        rule = ""
+        if former in present and former != name:
+            rule = f"is the name of another of the stack's {section}"
+        elif first != name:
+            rule = f"is the former name of {first!r} too"
+        if rule:
+            problems.append(
+                Problem(
+                    f"{section}[{index}].formerly",
+                    rule,
+                    "it would not be clear whose objects are taken over",
+                    "give the name that this one had, or drop it",
+                    f'"{former}"',
+                )
+            )
+    return problems
+
+
+def check_modes(control_plane: ControlPlane, members: list[tuple[int, Member]], version: str | None) -> list[Problem]:
+    """Check what an agent in a member needs of the control plane."""
+    problems = []
+    for index, member in members:
+        if member.mode is not JoinMode.PULL:
+            continue
+        if version is None:
+            problems.append(
+                Problem(
+                    "controlPlane.version",
+                    f"is needed: {member.name} joins in pull mode",
+                    "the agent's version and arguments follow Karmada's",
+                    "add it, with the patch release: `version: 1.18.2`",
+                )
+            )
+        helm = control_plane.helm
+        if helm and _is_loopback(helm.endpoint.address) and not member.agent.control_plane_endpoint:
+            problems.append(
+                Problem(
+                    f"members[{index}].mode",
+                    f"its agent can't reach Karmada at {helm.endpoint.url}",
+                    "the member would never become Ready",
+                    "publish Karmada at an address that pods reach, or give agent.controlPlaneEndpoint",
+                    '"Pull"',
+                )
+            )
+    return list(dict.fromkeys(problems))
+
+
+def check_reachable(members: list[tuple[int, Member]], clusters: dict[str, KindCluster]) -> list[Problem]:
+    """Check that Karmada's pods reach the kind clusters that it is to dial."""
+    problems = []
+    for index, member in members:
+        cluster = clusters.get(member.kubeconfig.cluster or "")
+        if not cluster or member.mode is not JoinMode.PUSH or member.api_endpoint or not is_loopback(cluster):
+            continue
+        problems.append(
+            Problem(
+                f"members[{index}].kubeconfig.cluster",
+                f"{cluster.name} listens on {cluster.networking.api_server_address}, which pods can't reach",
+                "the member would never become Ready",
+                f"add `apiEndpoint: {cluster.inner_endpoint}` where Karmada runs in a kind cluster too, "
+                "or give networking.apiServerAddress an address of this machine",
+                f'"{cluster.name}"',
+            )
+        )
+    return problems
+
+
+def _is_loopback(host: str) -> bool:
+    return host == "localhost" or host.startswith("127.") or host == "::1"
+
+
+def check_duplicates(section: str, names: list[tuple[int, str]]) -> list[Problem]:
+    """Check that every name of a section stands once."""
+    counts = Counter(name for _, name in names if name)
+    return [
+        Problem(
+            f"{section}[{index}].name",
+            "must be unique",
+            "two objects would fight over one name",
+            "rename one of them",
+            f'"{name}"',
+        )
+        for index, name in names
+        if counts[name] > 1
+    ]
+
+
+def _unknown(path: str, names: tuple[str, ...] | list[str], known: set[str]) -> list[Problem]:
+    return [
+        Problem(
+            f"{path}[{i}]" if not path.endswith("weights") else f"{path}.{name}",
+            "is not a member of this stack",
+            "the workload would wait for a cluster that never comes",
+            f"use one of {', '.join(sorted(known)) or '(there are no members)'}, or add it to members",
+            f'"{name}"',
+        )
+        for i, name in enumerate(names)
+        if name not in known
+    ]
+
+
+def _check_placement(path: str, placement: Placement, known: set[str], members: list[Member] | None) -> list[Problem]:
+    problems = _unknown(f"{path}.clusters", placement.clusters, known)
+    problems += _unknown(f"{path}.exclude", placement.exclude, known)
+    problems += _unknown(f"{path}.weights", list(placement.weights), known)
+    if members is None or problems:
+        return problems
+    affinity = affinity_of(placement)
+    chosen = [member.name for member in members if matches(facts(member), affinity)]
+    if not chosen:
+        problems.append(
+            Problem(
+                path,
+                "chooses no member of this stack",
+                "the workload would run nowhere",
+                "loosen the conditions, or label a member so that it matches",
+            )
+        )
+        return problems
+    problems += _all_tainted(path, placement, members)
+    for name in placement.weights:
+        if name not in chosen:
+            problems.append(
+                Problem(
+                    f"{path}.weights.{name}",
+                    "has a weight but the placement doesn't choose it",
+                    "it would get no replica",
+                    "add it to the placement or drop the weight",
+                    str(placement.weights[name]),
+                )
+            )
+    if placement.weights:
+        problems += [
+            Problem(
+                f"{path}.weights",
+                f"has no weight for {name!r}, which the placement chooses",
+                "Karmada gives a cluster without a weight no replica",
+                f"add `{name}: 1`",
+            )
+            for name in chosen
+            if name not in placement.weights
+        ]
+    return problems
+
+
+def _all_tainted(path: str, placement: Placement, members: list[Member]) -> list[Problem]:
+    choice = choose([facts(member) for member in members], placement_of(placement))
+    if choice.chosen:
+        return []
+    taints = ", ".join(f"{name} has {taint}" for name, taint in choice.refused.items())
+    return [
+        Problem(
+            path,
+            f"chooses only members with taints that it doesn't tolerate ({taints})",
+            "Karmada would schedule a new workload nowhere",
+            "add `tolerations` with the taint's key, or choose another member",
+        )
+    ]
+
+
+def _check_overrides(path: str, workload: Workload, known: set[str], members: list[Member] | None) -> list[Problem]:
+    problems: list[Problem] = []
+    affinity = affinity_of(workload.placement)
+    chosen = {member.name for member in members or [] if matches(facts(member), affinity)}
+    for index, override in enumerate(workload.overrides):
+        where = f"{path}.overrides[{index}].clusters"
+        problems += _unknown(where, override.clusters, known)
+        problems += [
+            Problem(
+                f"{where}[{i}]",
+                "is overridden but the placement doesn't choose it",
+                "the override would do nothing",
+                "add it to the placement or drop it here",
+                f'"{name}"',
+            )
+            for i, name in enumerate(override.clusters)
+            if members is not None and name in known and name not in chosen
+        ]
+    return problems

@@ -1,0 +1,155 @@
+"""A stack's whole fleet."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Field, PrivateAttr, model_validator
+
+from flotilla.karmada.scheduling.placement import Choice, ClusterFacts, Taint, choose, matches
+from flotilla.karmada.versions import SUPPORTED, Version
+from flotilla.stack.clusters import KindCluster
+from flotilla.stack.credentials import Kubeconfig
+from flotilla.stack.helm import HelmControlPlane
+from flotilla.stack.members import Member
+from flotilla.stack.policies import PolicySettings
+from flotilla.stack.problems import ConfigModel, refuse
+from flotilla.stack.workloads import Placement, Workload
+
+
+def _version(value: str) -> str:
+    try:
+        version = Version.parse(value)
+    except ValueError:
+        raise refuse("must be a version such as 1.18 or 1.18.2", remedy="read it with `karmadactl version`") from None
+    if not SUPPORTED.covers(version):
+        raise refuse(
+            f"must be between {SUPPORTED}",
+            consequence="objects of another version's API could be refused or mean something else",
+            remedy="use a Karmada in this range",
+        )
+    return value
+
+
+class ControlPlane(ConfigModel):
+    """Karmada itself: one that exists, one that this stack installs, or the one of another stack."""
+
+    kubeconfig: Kubeconfig | None = Field(
+        default=None, description="Administrator's credentials for the API server of a Karmada that exists."
+    )
+    helm: HelmControlPlane | None = Field(default=None, description="Install Karmada by its Helm chart.")
+    stack: str | None = Field(default=None, description="Use the Karmada of another stack of this project.")
+    protect: bool = Field(default=False, description="Refuse to delete it until this is false again.")
+    version: Annotated[str, AfterValidator(_version)] | None = Field(
+        default=None, description="Karmada's version; which one is installed, with `helm`."
+    )
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if [self.kubeconfig, self.helm, self.stack].count(None) != 2:  # noqa: PLR2004 - one of three is given
+            raise refuse(
+                "needs exactly one of 'kubeconfig', 'helm' and 'stack'",
+                consequence="it would not be clear which Karmada is meant",
+                remedy="keep one of them",
+            )
+        if self.helm and not (self.version and re.fullmatch(r"v?\d+\.\d+\.\d+", self.version)):
+            raise refuse(
+                "'helm' needs 'version' with its patch release",
+                consequence="no image could be pinned",
+                remedy="add `version: 1.18.2`",
+            )
+        return self
+
+    @property
+    def release(self) -> str:
+        """The version that is installed, without a leading v; empty where none is named."""
+        return (self.version or "").removeprefix("v")
+
+
+class Fleet(ConfigModel):
+    """Everything that a stack declares."""
+
+    clusters: tuple[KindCluster, ...] = Field(default=(), description="Clusters that this stack makes with kind.")
+    control_plane: ControlPlane = Field(description="Karmada itself.")
+    members: tuple[Member, ...] = Field(default=(), description="The clusters that join.")
+    members_from: str | None = Field(default=None, description="Another stack of this project, whose members they are.")
+    workloads: tuple[Workload, ...] = Field(default=(), description="What runs, and where.")
+    policies: PolicySettings = Field(default_factory=PolicySettings, description="How the stack wants its policies.")
+
+    _others: tuple[Member, ...] = PrivateAttr(default=())
+
+    def with_others(self, members: tuple[Member, ...]) -> Self:
+        """Return this fleet with the members of the stack that `membersFrom` names, for placements to choose."""
+        self._others = members
+        return self
+
+    @property
+    def placeable(self) -> tuple[Member, ...]:
+        """Every member that a placement may choose."""
+        return self.members + self._others
+
+    def member(self, name: str) -> Member:
+        """Return a member by name; KeyError if there is none."""
+        for member in self.placeable:
+            if member.name == name:
+                return member
+        raise KeyError(name)
+
+    def choice(self, placement: Placement) -> Choice:
+        """Return the members that Karmada schedules a new workload to, and those that a declared taint keeps out."""
+        return choose([facts(member) for member in self.placeable], placement_of(placement))
+
+    def chosen(self, placement: Placement) -> list[Member]:
+        """Return the members that a placement chooses, in file order, whatever their taints."""
+        affinity = affinity_of(placement)
+        return [member for member in self.placeable if matches(facts(member), affinity)]
+
+
+def placement_of(placement: Placement) -> dict[str, object]:
+    """Return what decides which clusters Karmada chooses for a placement, as its Placement (policy/v1alpha1)."""
+    return {"clusterAffinity": affinity_of(placement), "clusterTolerations": tolerations_of(placement)}
+
+
+def tolerations_of(placement: Placement) -> list[dict[str, object]]:
+    """Return a placement's tolerations (core/v1, Toleration)."""
+    found: list[dict[str, object]] = []
+    for one in placement.tolerations:
+        given = {"key": one.key, "value": one.value, "effect": one.effect.value if one.effect else ""}
+        toleration: dict[str, object] = {"operator": one.operator.value}
+        toleration |= {key: value for key, value in given.items() if value}
+        if one.seconds is not None:
+            toleration["tolerationSeconds"] = one.seconds
+        found.append(toleration)
+    return found
+
+
+def affinity_of(placement: Placement) -> dict[str, object]:
+    """Return Karmada's ClusterAffinity (policy/v1alpha1) for a placement."""
+    affinity: dict[str, object] = {}
+    if placement.clusters:
+        affinity["clusterNames"] = list(placement.clusters)
+    if placement.exclude:
+        affinity["exclude"] = list(placement.exclude)
+    if placement.labels:
+        affinity["labelSelector"] = {"matchLabels": dict(placement.labels)}
+    expressions = [
+        {"key": key, "operator": "In", "values": list(values)}
+        for key, values in (
+            ("provider", placement.providers),
+            ("region", placement.regions),
+            ("zone", placement.zones),
+        )
+        if values
+    ]
+    if expressions:
+        affinity["fieldSelector"] = {"matchExpressions": expressions}
+    return affinity
+
+
+def facts(member: Member) -> ClusterFacts:
+    """Return what a placement can ask about a member."""
+    taints = tuple(Taint(taint.key, taint.value, taint.effect.value) for taint in member.taints)
+    return ClusterFacts(
+        member.name, dict(member.labels), member.provider or "", member.region or "", member.zones, taints
+    )

@@ -1,0 +1,270 @@
+"""Karmada by its Helm chart: what people change of it, typed."""
+
+from __future__ import annotations
+
+import ipaddress
+from enum import StrEnum
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+
+from flotilla.karmada.installing import chart
+from flotilla.karmada.names import is_dns_subdomain
+from flotilla.karmada.versions import Version
+from flotilla.stack.credentials import Kubeconfig
+from flotilla.stack.problems import ConfigModel, Problem, refuse
+
+CHART_REPOSITORY = "https://raw.githubusercontent.com/karmada-io/karmada/master/charts"
+_LOWEST_NODE_PORT, _HIGHEST_NODE_PORT = 30000, 32767
+_SECURE_PORT = 5443
+
+
+def _host(value: str) -> str:
+    bare = value.strip("[]")
+    try:
+        return str(ipaddress.ip_address(bare))
+    except ValueError:
+        if not is_dns_subdomain(value):
+            raise refuse(
+                "must be an IP address or a DNS name, without scheme and port",
+                consequence="no certificate could be made for it",
+                remedy="write only the host",
+            ) from None
+    return value
+
+
+def _component(value: str) -> str:
+    if value not in chart.COMPONENTS:
+        raise refuse(f"{value!r} is no component of the chart", remedy=f"use one of {', '.join(chart.COMPONENTS)}")
+    return value
+
+
+def _deployed(value: str) -> str:
+    if value not in chart.COMPONENTS or chart.COMPONENTS[value].replicas is None:
+        known = ", ".join(name for name, c in chart.COMPONENTS.items() if c.replicas is not None)
+        raise refuse(f"{value!r} has no pods of its own", remedy=f"use one of {known}")
+    return value
+
+
+Host = Annotated[str, AfterValidator(_host)]
+Component = Annotated[str, AfterValidator(_component)]
+Deployed = Annotated[str, AfterValidator(_deployed)]
+
+
+class EndpointType(StrEnum):
+    """How clients outside the host cluster reach Karmada's API server."""
+
+    NODE_PORT = "NodePort"
+    LOAD_BALANCER = "LoadBalancer"
+    HOST_NETWORK = "HostNetwork"
+    INGRESS = "Ingress"
+    """By something of one's own that passes TLS through to the Service karmada-apiserver, port 5443."""
+
+
+class Endpoint(ConfigModel):
+    """Where Karmada's API server is published."""
+
+    type: EndpointType = Field(description="NodePort, LoadBalancer, HostNetwork or Ingress.")
+    address: Host = Field(
+        description="The IP address or name that clients and agents dial; it gets into the certificate."
+    )
+    port: int | None = Field(default=None, ge=1, le=65535, description="The port that they dial.")
+    annotations: dict[str, str] = Field(default_factory=dict, description="Of the Service: for load balancers.")
+
+    @model_validator(mode="after")
+    def _port_of_type(self) -> Self:
+        if self.type is EndpointType.NODE_PORT and not (
+            self.port and _LOWEST_NODE_PORT <= self.port <= _HIGHEST_NODE_PORT
+        ):
+            raise refuse(
+                f"a NodePort needs 'port' between {_LOWEST_NODE_PORT} and {_HIGHEST_NODE_PORT}",
+                consequence="the API server would choose one, and no kubeconfig could name it beforehand",
+                remedy="add `port: 31443`",
+            )
+        if self.type is EndpointType.HOST_NETWORK and self.port not in (None, _SECURE_PORT):
+            raise refuse(
+                f"with HostNetwork 'port' is {_SECURE_PORT}, where the chart's API server listens", remedy="drop 'port'"
+            )
+        return self
+
+    @property
+    def url(self) -> str:
+        """What clients dial."""
+        default = 443 if self.type is EndpointType.INGRESS else _SECURE_PORT
+        host = f"[{self.address}]" if ":" in self.address else self.address
+        return f"https://{host}:{self.port or default}"
+
+
+class Chart(ConfigModel):
+    """Where the chart is: a repository (the default), a folder or archive, or an OCI reference."""
+
+    repository: str | None = Field(default=None, description=f"Chart repository; {CHART_REPOSITORY} by default.")
+    path: str | None = Field(default=None, description="Folder or archive, relative to the project's folder.")
+    oci: str | None = Field(default=None, description="OCI reference: oci://registry/path/karmada.")
+    version: str | None = Field(default=None, description="The chart's version; Karmada's by default.")
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if [self.repository, self.path, self.oci].count(None) < 2:  # noqa: PLR2004 - at most one of three
+            raise refuse("needs at most one of 'repository', 'path' and 'oci'", remedy="keep one of them")
+        if self.oci and not self.oci.startswith("oci://"):
+            raise refuse("'oci' must begin with oci://", remedy=f"write oci://{self.oci}")
+        return self
+
+
+class Images(ConfigModel):
+    """Where images come from."""
+
+    registry: str | None = Field(default=None, description="A registry that has all of them: a mirror.")
+    repositories: dict[Component, str] = Field(default_factory=dict, description="Repository by component.")
+    tags: dict[Component, str] = Field(default_factory=dict, description="Tag by component.")
+    pull_secrets: tuple[str, ...] = Field(default=(), description="Secrets in karmada-system.")
+
+    @model_validator(mode="after")
+    def _pinned(self) -> Self:
+        floating = sorted(name for name, tag in self.tags.items() if tag == "latest")
+        if floating:
+            raise refuse(
+                f"the tag of {', '.join(floating)} is 'latest'",
+                consequence="a pod that restarts could run another version than the plan says",
+                remedy="name a version",
+            )
+        return self
+
+
+class CertificateMode(StrEnum):
+    """Who makes the control plane's certificates."""
+
+    CUSTOM = "custom"
+    """Flotilla, before anything is installed."""
+    AUTO = "auto"
+    """The chart's own job, once, before it is installed."""
+
+
+class Certificates(ConfigModel):
+    """The control plane's certificates."""
+
+    mode: CertificateMode = Field(
+        default=CertificateMode.CUSTOM, description="custom: made by the stack. auto: by the chart's job, once."
+    )
+    names: tuple[Host, ...] = Field(default=(), description="More names and addresses that clients dial.")
+    lifetime_days: int = Field(default=365, ge=1, le=3650, description="Of the certificates.")
+    ca_lifetime_days: int = Field(default=3650, ge=2, le=36500, description="Of the CAs.")
+    renew_before_days: int = Field(default=60, ge=0, description="A plan renews what expires within so many days.")
+    generation: int = Field(default=1, ge=1, description="Raise it to replace keys and CAs, not only certificates.")
+
+    @model_validator(mode="after")
+    def _window(self) -> Self:
+        if self.renew_before_days >= self.lifetime_days:
+            raise refuse(
+                "'renewBeforeDays' must be less than 'lifetimeDays'",
+                consequence="every plan would renew the certificates",
+                remedy="shorten the window",
+            )
+        if self.lifetime_days > self.ca_lifetime_days:
+            raise refuse("'lifetimeDays' is longer than 'caLifetimeDays'", remedy="a CA must outlive what it signed")
+        return self
+
+
+class EtcdStorage(StrEnum):
+    """Where etcd keeps Karmada's data."""
+
+    HOST_PATH = "hostPath"
+    """In a folder of the node that it runs on; it outlives an uninstall."""
+    PVC = "pvc"
+
+
+class ExternalEtcd(ConfigModel):
+    """An etcd of one's own."""
+
+    servers: tuple[str, ...] = Field(min_length=1, description="https://host:2379, ...")
+    ca_cert: str = Field(description="Who signed its certificate, PEM.")
+    cert: str = Field(description="Karmada's client certificate, PEM.")
+    key: SecretStr = Field(description="Set it with `pulumi config set --secret --path`.")
+    prefix: str = Field(default="/registry/karmada", description="Where Karmada's keys are in it.")
+
+
+class Etcd(ConfigModel):
+    """Karmada's etcd."""
+
+    storage: EtcdStorage = Field(default=EtcdStorage.HOST_PATH, description="hostPath (one node's folder) or pvc.")
+    size: str | None = Field(default=None, description="Of the volume: 10Gi.")
+    storage_class: str | None = Field(default=None, description="Of the volume; the cluster's default one by default.")
+    external: ExternalEtcd | None = Field(default=None, description="An etcd of one's own instead.")
+
+    @model_validator(mode="after")
+    def _storage(self) -> Self:
+        if self.storage is EtcdStorage.PVC and not self.size:
+            raise refuse("storage 'pvc' needs 'size'", remedy="add `size: 10Gi`")
+        if self.storage is not EtcdStorage.PVC and (self.size or self.storage_class):
+            raise refuse("'size' and 'storageClass' are for storage 'pvc'", remedy="add `storage: pvc`")
+        return self
+
+
+class Quantities(ConfigModel):
+    """What pods ask for, and may take at most."""
+
+    requests: dict[str, str] = Field(default_factory=dict)
+    limits: dict[str, str] = Field(default_factory=dict)
+
+
+class Option(StrEnum):
+    """What the chart installs only if asked to."""
+
+    ESTIMATOR = "schedulerEstimator"
+    DESCHEDULER = "descheduler"
+    SEARCH = "search"
+    METRICS_ADAPTER = "metricsAdapter"
+
+
+class HelmControlPlane(ConfigModel):
+    """Karmada by its Helm chart, as release `karmada` in namespace `karmada-system` of a host cluster."""
+
+    host: Kubeconfig = Field(description="The cluster that Karmada runs in.")
+    chart: Chart = Field(default_factory=Chart, description="Where the chart is.")
+    endpoint: Endpoint = Field(description="Where its API server is published.")
+    images: Images = Field(default_factory=Images, description="Where images come from.")
+    certificates: Certificates = Field(default_factory=Certificates, description="Who makes them, and how long.")
+    etcd: Etcd = Field(default_factory=Etcd, description="Where Karmada's data is.")
+    replicas: dict[Deployed, Annotated[int, Field(ge=1)]] = Field(default_factory=dict, description="By component.")
+    resources: dict[Deployed, Quantities] = Field(default_factory=dict, description="By component.")
+    components: tuple[Option, ...] = Field(default=(), description="What is installed beside the core.")
+    feature_gates: dict[str, dict[str, bool]] = Field(default_factory=dict, description="Gates by component.")
+    values: dict[str, Any] = Field(default_factory=dict, description="Any value of the chart; merged last.")
+    create_namespace: bool = Field(default=True, description="Make karmada-system; false where it is there already.")
+    timeout: int = Field(default=900, ge=60, description="Seconds until all of it runs.")
+
+    @model_validator(mode="after")
+    def _estimators(self) -> Self:
+        clusters = (self.values.get("schedulerEstimator") or {}).get("memberClusters")
+        if Option.ESTIMATOR in self.components and not clusters:
+            raise refuse(
+                "'schedulerEstimator' needs `values.schedulerEstimator.memberClusters`",
+                consequence="the chart would render an estimator without a name and a cluster",
+                remedy="list the members with their kubeconfigs there",
+            )
+        return self
+
+
+def check_version(helm: HelmControlPlane, version: Version) -> list[Problem]:
+    """Check what not every version's chart has."""
+    problems = []
+    for name in helm.feature_gates:
+        first = chart.FEATURE_GATES.get(name)
+        path = f"controlPlane.helm.featureGates.{name}"
+        if first is None:
+            known = ", ".join(chart.FEATURE_GATES)
+            problems.append(
+                Problem(path, "takes no feature gates from the chart", "they would be ignored", f"use {known}")
+            )
+        elif version < first:
+            problems.append(
+                Problem(
+                    path,
+                    f"the chart takes it from {first} on",
+                    "it would be ignored",
+                    f"drop it, or use `values`, or Karmada {first}",
+                    f'"{version}"',
+                )
+            )
+    return problems

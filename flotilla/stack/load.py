@@ -1,0 +1,133 @@
+"""From a stack's configuration to a Fleet, with every problem of it in one go."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from flotilla.karmada.scheduling.placement import ClusterFacts
+from flotilla.karmada.versions import Version
+from flotilla.stack.across import check_across, check_duplicates, check_modes, check_reachable
+from flotilla.stack.clusters import KindCluster, check_clusters
+from flotilla.stack.files import check_files
+from flotilla.stack.fleet import ControlPlane, Fleet, facts
+from flotilla.stack.helm import check_version
+from flotilla.stack.members import Member
+from flotilla.stack.names import check_member_names
+from flotilla.stack.policies import PolicySettings
+from flotilla.stack.problems import ConfigError, Problem
+from flotilla.stack.stackfile import TEXTS, fleet_sections, parse, parse_list, placeholders
+from flotilla.stack.stacks import OtherStacks, check_sources
+from flotilla.stack.workloads import Workload
+from flotilla.workloads.objects import check_objects
+
+SECTIONS = ("clusters", "controlPlane", "members", "membersFrom", "workloads", "policies")
+
+
+def parse_fleet(
+    sections: dict[str, Any],
+    *,
+    base: Path | None = None,
+    origin: str = "the stack's configuration",
+    files: bool = True,
+) -> Fleet:
+    """Validate a stack's sections and return its fleet.
+
+    Args:
+        sections: `controlPlane`, `policies` (objects), `clusters`, `members`, `workloads` (arrays), `membersFrom`
+            (a stack's name), as plain JSON.
+        base: the project's folder, which relative paths refer to; None skips the checks of files and other stacks.
+        origin: what errors call the source.
+        files: kubeconfigs, manifests and charts that are named have to be there.
+
+    Raises:
+        ConfigError: with all problems.
+    """
+    problems: list[Problem] = [
+        Problem(key, "is not a known key", "it would be ignored", f"known keys: {', '.join(SECTIONS)}")
+        for key in sections
+        if key not in SECTIONS
+    ]
+    problems += [
+        Problem(key, "must be a text", "no stack could be found by it", "quote it", json.dumps(sections[key])[:60])
+        for key in TEXTS
+        if not isinstance(sections.get(key), str | None)
+    ]
+    sections = {key: value for key, value in sections.items() if key not in TEXTS or isinstance(value, str)}
+    control_plane: ControlPlane | None = None
+    if sections.get("controlPlane") is None:
+        problems.append(
+            Problem("controlPlane", "is required", "there is no Karmada to join", "add its kubeconfig, helm or stack")
+        )
+    else:
+        control_plane = parse(ControlPlane, sections["controlPlane"], "controlPlane", problems)
+    clusters = parse_list(KindCluster, sections.get("clusters"), "clusters", problems)
+    members = parse_list(Member, sections.get("members"), "members", problems)
+    policies = parse(PolicySettings, sections.get("policies") or {}, "policies", problems)
+    workloads = parse_list(Workload, sections.get("workloads"), "workloads", problems)
+    stacks = OtherStacks(base, problems)
+    others = stacks.members(sections.get("membersFrom"))
+    problems += check_across(members, workloads, others)
+    named = [(i, name) for i, _, name in members if name]
+    problems += check_member_names(named, {other.name for other in others}, sections.get("membersFrom") or "")
+    problems += check_duplicates("clusters", [(i, name) for i, _, name in clusters])
+    valid_clusters = [(i, cluster) for i, cluster, _ in clusters if cluster]
+    valid_members = [(i, member) for i, member, _ in members if member]
+    problems += check_clusters(valid_clusters)
+    known = {cluster.name: cluster for _, cluster in valid_clusters}
+    problems += check_sources(control_plane, valid_members, {name for _, _, name in clusters}, stacks)
+    problems += check_reachable(valid_members, known)
+    if control_plane:
+        version = control_plane.version or stacks.version(control_plane.stack)
+        problems += check_modes(control_plane, valid_members, version)
+        if control_plane.helm and control_plane.version:
+            problems += check_version(control_plane.helm, Version.parse(control_plane.version))
+    if base is not None and files:
+        problems += check_files(
+            control_plane,
+            valid_members,
+            [(i, workload) for i, workload, _ in workloads if workload],
+            base,
+        )
+        problems += check_objects([(i, workload) for i, workload, _ in workloads if workload], base)
+    if problems or control_plane is None or policies is None:
+        raise ConfigError(problems, origin=origin)
+    return Fleet(
+        clusters=tuple(cluster for _, cluster in valid_clusters),
+        control_plane=control_plane.model_copy(update={"version": version}),
+        members=tuple(member for _, member in valid_members),
+        members_from=sections.get("membersFrom") or None,
+        workloads=tuple(workload for _, workload, _ in workloads if workload),
+        policies=policies,
+    ).with_others(others)
+
+
+def policy_settings(path: Path) -> PolicySettings:
+    """Read only how a stack file wants its policies.
+
+    Raises:
+        ConfigError: with all problems of that section.
+        FlotillaError: the file is missing or not YAML.
+    """
+    problems: list[Problem] = []
+    settings = parse(PolicySettings, fleet_sections(path).get("policies") or {}, "policies", problems)
+    if settings is None:
+        raise ConfigError(problems, origin=str(path))
+    return settings
+
+
+def other_members(path: Path, base: Path) -> tuple[ClusterFacts, ...]:
+    """Read only which members of another stack a stack's placements may choose (`membersFrom`)."""
+    stack = fleet_sections(path).get("membersFrom")
+    return tuple(facts(member) for member in OtherStacks(base, []).members(stack))
+
+
+def load_stack_file(path: Path, *, base: Path | None = None, files: bool = True) -> Fleet:
+    """Validate a stack file (`stacks/Pulumi.<stack>.yaml`); encrypted values count as given.
+
+    Raises:
+        ConfigError: with all problems.
+        FlotillaError: the file is missing or not YAML.
+    """
+    return parse_fleet(placeholders(fleet_sections(path)), base=base, origin=str(path), files=files)

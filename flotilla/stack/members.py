@@ -1,0 +1,172 @@
+"""The clusters that join: how they are reached, and what Karmada is told about them."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from flotilla.karmada.names import MAX_MEMBER_NAME, RESERVED_CLUSTERS, is_dns_label, is_label_key, is_label_value
+from flotilla.stack.credentials import Kubeconfig
+from flotilla.stack.problems import ConfigModel, refuse
+
+
+def _endpoint(value: str) -> str:
+    if not re.match(r"^https?://[^/\s]+", value):
+        raise refuse(
+            "must be a URL with a scheme",
+            consequence="Karmada could not dial the cluster",
+            remedy=f"write https://{value}",
+        )
+    return value
+
+
+def _label_value(value: str) -> str:
+    if not is_label_value(value):
+        raise refuse(
+            "must be a valid label value (at most 63 letters, digits, '-', '_' or '.', alphanumeric at both ends)",
+            consequence="Karmada's API refuses the Cluster",
+            remedy="shorten or rename it",
+        )
+    return value
+
+
+def _labels(value: dict[str, str]) -> dict[str, str]:
+    for key, text in value.items():
+        if not is_label_key(key):
+            raise refuse(
+                f"label key {key!r} is not valid", remedy="use [prefix/]name with letters, digits, '-', '_', '.'"
+            )
+        _label_value(text)
+    return value
+
+
+def _member_name(value: str) -> str:
+    if not is_dns_label(value, MAX_MEMBER_NAME):
+        raise refuse(
+            f"must be a DNS label of at most {MAX_MEMBER_NAME} lower-case letters, digits and '-'",
+            consequence="Karmada derives the namespace karmada-es-<name> from it",
+            remedy="rename the member",
+        )
+    if value in RESERVED_CLUSTERS:
+        raise refuse(
+            "is reserved for the control plane and its host",
+            consequence="plans and drift would take the member for Karmada itself",
+            remedy="rename the member",
+        )
+    return value
+
+
+Endpoint = Annotated[str, AfterValidator(_endpoint)]
+LabelValue = Annotated[str, AfterValidator(_label_value)]
+Labels = Annotated[dict[str, str], AfterValidator(_labels)]
+
+
+class JoinMode(StrEnum):
+    """Who applies the workloads in the member."""
+
+    PUSH = "Push"
+    """Karmada's controllers dial the member."""
+    PULL = "Pull"
+    """An agent in the member dials Karmada."""
+
+
+class TaintEffect(StrEnum):
+    """What a cluster taint does to placements that don't tolerate it (Karmada's Cluster API)."""
+
+    NO_SCHEDULE = "NoSchedule"
+    NO_EXECUTE = "NoExecute"
+
+
+class Taint(ConfigModel):
+    """Keeps workloads away from a cluster unless they tolerate it."""
+
+    key: str
+    value: str = ""
+    effect: TaintEffect
+
+
+class Agent(ConfigModel):
+    """The agent of a member in pull mode."""
+
+    image: str | None = Field(default=None, description="Its image; karmada/karmada-agent of Karmada's version.")
+    namespace: str = Field(default="karmada-system", description="Where it runs in the member.")
+    create_namespace: bool = Field(default=True, description="Make it; false where the member has it already.")
+    replicas: int = Field(default=1, ge=1, description="One of them works, the others stand by.")
+    resources: dict[str, dict[str, str]] = Field(default_factory=dict, description="requests and limits.")
+    control_plane_endpoint: Endpoint | None = Field(
+        default=None, description="The URL of Karmada that the agent dials, where it differs from the stack's."
+    )
+    lifetime_days: int = Field(default=365, ge=1, le=3650, description="Of its certificate.")
+    renew_before_days: int = Field(default=60, ge=0, description="A plan renews what expires within so many days.")
+
+
+class Member(ConfigModel):
+    """A cluster that joins the control plane."""
+
+    name: Annotated[str, AfterValidator(_member_name)] = Field(description="The Cluster's name in Karmada.")
+    formerly: Annotated[str, AfterValidator(_member_name)] | None = Field(
+        default=None,
+        description="The member's name before. Karmada can't rename a Cluster: it leaves and joins, and its copies are "
+        "deleted and made anew.",
+    )
+    mode: JoinMode = Field(
+        default=JoinMode.PUSH, description="Push: Karmada dials the member. Pull: an agent in it dials Karmada."
+    )
+    kubeconfig: Kubeconfig = Field(description="Administrator's credentials, used to create the join objects.")
+    api_endpoint: Endpoint | None = Field(
+        default=None,
+        description="The URL that Karmada dials, where it differs from the kubeconfig's server.",
+    )
+    agent: Agent = Field(default_factory=Agent, description="The agent, in pull mode.")
+    labels: Labels = Field(default_factory=dict, description="Labels of the Cluster, for placements to select.")
+    provider: LabelValue | None = Field(default=None, description="Cloud provider, for placements by field.")
+    region: LabelValue | None = Field(default=None, description="Region, for placements by field.")
+    zones: tuple[LabelValue, ...] = Field(default=(), description="Zones, for placements by field.")
+    taints: tuple[Taint, ...] = Field(default=(), description="Cluster taints.")
+    ca_bundle: str | None = Field(
+        default=None,
+        description="PEM certificates that verify apiEndpoint, where the member's own CA doesn't (a load balancer's).",
+    )
+    insecure_skip_tls_verify: bool = Field(
+        default=False, description="Don't verify the member's certificate. Anyone in between could pose as it."
+    )
+    proxy_url: Endpoint | None = Field(default=None, description="Proxy through which Karmada dials the member.")
+    namespace: str = Field(default="karmada-cluster", description="Namespace of the join objects in the member.")
+    create_namespace: bool = Field(
+        default=True, description="Create that namespace; false where the member has it already."
+    )
+    protect: bool = Field(default=False, description="Refuse to let it leave until this is false again.")
+    ready_timeout: int = Field(default=180, ge=5, description="Seconds to wait until the member is Ready.")
+
+    @model_validator(mode="after")
+    def _another_name(self) -> Self:
+        if self.formerly == self.name:
+            raise refuse(
+                "'formerly' is the member's present name", consequence="it would say nothing", remedy="drop it"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _one_trust(self) -> Self:
+        if self.insecure_skip_tls_verify and self.ca_bundle:
+            raise refuse(
+                "has both 'caBundle' and 'insecureSkipTlsVerify'",
+                consequence="the bundle would never be used",
+                remedy="drop insecureSkipTlsVerify",
+            )
+        if self.ca_bundle and "-----BEGIN CERTIFICATE-----" not in self.ca_bundle:
+            raise refuse(
+                "'caBundle' must be PEM text",
+                consequence="Karmada could not verify the member",
+                remedy="paste the certificate with its BEGIN and END lines",
+            )
+        if "agent" in self.model_fields_set and self.mode is not JoinMode.PULL:
+            raise refuse(
+                "has 'agent' while its mode is Push",
+                consequence="there is no agent in push mode",
+                remedy="drop 'agent', or add `mode: Pull`",
+            )
+        return self

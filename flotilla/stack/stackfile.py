@@ -1,0 +1,138 @@
+"""Stack files as plain data, and single sections of them as models."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from flotilla.errors import FlotillaError
+from flotilla.kube import yaml
+from flotilla.kube.reading import UnreadableFile, read_text
+from flotilla.stack.problems import Problem, problems_of
+
+PROJECT = "flotilla"
+TEXTS = ("membersFrom",)
+"""Sections that are plain texts; all others are objects or arrays."""
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def fleet_sections(path: Path) -> dict[str, Any]:
+    """Return the fleet's sections of a stack file, by their names without the project's prefix."""
+    return sections_of(read_stack_file(path).get("config") or {})
+
+
+def sections_of(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fleet's sections of a stack's configuration, given as plain data or as Pulumi's JSON texts.
+
+    A section's text that isn't JSON stays a text: the section's own check says what it should be.
+    """
+    prefix = PROJECT + ":"
+    found = {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}
+    return {key: value if key in TEXTS else _from_text(value) for key, value in found.items()}
+
+
+def _from_text(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return yaml.from_json(value)
+    except ValueError:
+        return value
+
+
+def read_stack_file(path: Path) -> dict[str, Any]:
+    """Return a stack file as plain data, read as the Kubernetes ecosystem reads YAML (see `flotilla.kube.yaml`).
+
+    The program's configuration is made of the same data, so that `validate` and `preview` never read differently.
+
+    Raises:
+        FlotillaError: there is no such file, or it isn't a stack file.
+    """
+    try:
+        text = read_text(path)
+        document = yaml.load(text)
+    except UnreadableFile as error:
+        if not error.missing:
+            raise
+        known = ", ".join(sorted(f.stem.removeprefix("Pulumi.") for f in path.parent.glob("Pulumi.*.yaml")))
+        raise FlotillaError(
+            f"there is no stack file {path}", hint=f"stacks that have one: {known or 'none yet'}"
+        ) from None
+    except yaml.YamlError as error:
+        place = f", line {error.place.line}, column {error.place.column}" if error.place else ""
+        raise FlotillaError(f"{path}{place}: not valid YAML: {error.problem}") from None
+    if document is None:
+        return {}
+    if not isinstance(document, dict):
+        raise FlotillaError(f"{path}: not a stack file: it must be a mapping with `config`")
+    config = document.get("config")
+    if not isinstance(config, dict | None):
+        raise FlotillaError(
+            f"{path}{_line(text, 'config')}: `config` must be a mapping",
+            hint=f"write each section as a key, such as `{PROJECT}:members:`, without `- ` before it",
+        )
+    bare = next((key for key in config or {} if ":" not in key), None)
+    if bare is not None:
+        raise FlotillaError(
+            f"{path}{_line(text, 'config', bare)}: the key {bare[:40]!r} has no project",
+            hint=f"write `{PROJECT}:{bare[:40]}`",
+        )
+    for key in ("encryptionsalt", "secretsprovider"):
+        if not isinstance(document.get(key), str | None):
+            raise FlotillaError(f"{path}{_line(text, key)}: `{key}` must be a text")
+    return document
+
+
+def _line(text: str, *path: str) -> str:
+    place = yaml.place_of(text, path)
+    return f", line {place.line}" if place else ""
+
+
+def manifest_names(path: Path) -> set[str]:
+    """Return the manifest files that a stack file's workloads name, as far as it is well-formed."""
+    workloads = fleet_sections(path).get("workloads")
+    listed = (
+        [entry.get("manifests") for entry in workloads if isinstance(entry, dict)]
+        if isinstance(workloads, list)
+        else []
+    )
+    return {name for names in listed if isinstance(names, list) for name in names if isinstance(name, str)}
+
+
+def placeholders(value: Any) -> Any:
+    """Replace Pulumi's `{secure: ciphertext}` by a text, so that an encrypted value counts as given."""
+    if isinstance(value, dict):
+        if set(value) == {"secure"}:
+            return "[secret]"
+        return {key: placeholders(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [placeholders(entry) for entry in value]
+    return value
+
+
+def parse(model: type[M], raw: Any, path: str, problems: list[Problem]) -> M | None:
+    """Return a section as a model; None, and its problems at `path`, where it isn't valid."""
+    try:
+        return model.model_validate_json(json.dumps(raw))
+    except ValidationError as error:
+        problems += problems_of(error, raw, prefix=path, model=model)
+        return None
+
+
+def parse_list(model: type[M], raw: Any, path: str, problems: list[Problem]) -> list[tuple[int, M | None, str]]:
+    """Return a section's entries: position, model (None where it is invalid) and name."""
+    if raw is None:
+        return []
+    if not isinstance(raw, list):
+        problems.append(Problem(path, "must be a list", remedy="begin each entry with `- name: ...`"))
+        return []
+    parsed = []
+    for index, entry in enumerate(raw):
+        name = entry.get("name") if isinstance(entry, dict) else None
+        parsed.append((index, parse(model, entry, f"{path}[{index}]", problems), str(name or "")))
+    return parsed

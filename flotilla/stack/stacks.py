@@ -1,0 +1,86 @@
+"""Other stacks of the same project: what one stack's file says of them has to hold."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from flotilla.errors import FlotillaError
+from flotilla.stack.fleet import ControlPlane
+from flotilla.stack.members import Member
+from flotilla.stack.problems import Problem
+from flotilla.stack.stackfile import fleet_sections, parse_list, placeholders
+
+_STACK = re.compile(r"[A-Za-z0-9_.-]{1,100}")
+
+
+class OtherStacks:
+    """What a stack's file says of other stacks of the same project: read from their files, for references to hold."""
+
+    def __init__(self, base: Path | None, problems: list[Problem]) -> None:
+        """Take the project's folder (None: nothing is looked up) and where problems go."""
+        self._base = base
+        self._problems = problems
+
+    def sections(self, stack: str | None, path: str) -> dict[str, Any]:
+        """Return the sections of a stack's file; one that isn't there is a problem at `path`."""
+        if not stack or self._base is None:
+            return {}
+        if not _STACK.fullmatch(stack):
+            rule = "is not a stack name: letters, digits, '-', '_' and '.'"
+            self._problems.append(Problem(path, rule, "nothing could be taken from it", "name a stack of this project"))
+            return {}
+        file = self._base / "stacks" / f"Pulumi.{stack}.yaml"
+        try:
+            return fleet_sections(file)
+        except FlotillaError as error:
+            self._problems.append(
+                Problem(path, error.message, "nothing could be taken from it", "name a stack of this project", stack)
+            )
+            return {}
+
+    def members(self, stack: str | None) -> tuple[Member, ...]:
+        """Return the members of another stack, as far as they are valid: their own stack says what isn't."""
+        parsed = parse_list(Member, placeholders(self.sections(stack, "membersFrom").get("members")), "membersFrom", [])
+        return tuple(member for _, member, _ in parsed if member)
+
+    def version(self, stack: str | None) -> str | None:
+        """Return which Karmada another stack has."""
+        found = self.sections(stack, "controlPlane.stack").get("controlPlane")
+        return str(found["version"]) if isinstance(found, dict) and found.get("version") else None
+
+    def clusters(self, stack: str, path: str) -> set[str]:
+        """Return the names of the clusters that another stack makes."""
+        found = self.sections(stack, path).get("clusters")
+        return {str(e.get("name")) for e in (found if isinstance(found, list) else []) if isinstance(e, dict)}
+
+
+def check_sources(
+    control_plane: ControlPlane | None,
+    members: list[tuple[int, Member]],
+    clusters: set[str],
+    stacks: OtherStacks,
+) -> list[Problem]:
+    """Check that every cluster that credentials are taken of is made by this stack, or by the one that is named."""
+    sources = [(f"members[{index}].kubeconfig", member.kubeconfig) for index, member in members]
+    if control_plane and control_plane.helm:
+        sources.append(("controlPlane.helm.host", control_plane.helm.host))
+    if control_plane and control_plane.kubeconfig and control_plane.kubeconfig.cluster:
+        sources.append(("controlPlane.kubeconfig", control_plane.kubeconfig))
+    problems = []
+    for path, source in sources:
+        if source.cluster is None:
+            continue
+        known = stacks.clusters(source.stack, f"{path}.stack") if source.stack else clusters
+        if source.cluster not in known:
+            problems.append(
+                Problem(
+                    f"{path}.cluster",
+                    f"is no cluster of {'stack ' + source.stack if source.stack else 'this stack'}",
+                    "there would be no credentials",
+                    f"use one of {', '.join(sorted(known)) or '(there are none)'}, or add it to `clusters`",
+                    f'"{source.cluster}"',
+                )
+            )
+    return problems

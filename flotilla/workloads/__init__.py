@@ -1,0 +1,1 @@
+"""Where a workload's objects come from, their scope and their order."""

@@ -1,0 +1,116 @@
+"""What workloads need of each other and of the control plane before they can be declared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from flotilla.karmada.discovery import ask
+from flotilla.karmada.kinds import DEFINITION, NAMESPACE, GroupKind, Kinds, defined_kinds, kind_of
+from flotilla.kube.objects import Object
+from flotilla.stack.fleet import Fleet
+from flotilla.stack.problems import ConfigError
+from flotilla.stack.workloads import Workload
+from flotilla.workloads.objects import manifests_of, not_preferred
+
+
+@dataclass(frozen=True)
+class Need:
+    """Something that one workload declares and another one needs first."""
+
+    workload: str
+    """Who declares it."""
+    what: str
+    """`namespace/NAME` or `kind/GROUP/KIND`."""
+
+    @property
+    def kind(self) -> GroupKind | None:
+        """The kind that is needed; None for a namespace."""
+        what, *parts = self.what.split("/")
+        return (parts[0], parts[1]) if what == "kind" else None
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of the kinds that a fleet declares."""
+
+    kinds: Kinds
+    """Their scope and preferred version."""
+    messages: tuple[str, ...] = ()
+    """What the user has to know."""
+
+
+def known_kinds(fleet: Fleet, base: Path, kubeconfig: str | None) -> Known:
+    """Find out what is known of a fleet's kinds: from its definitions, else from the control plane.
+
+    Args:
+        fleet: the stack's.
+        base: the project's folder.
+        kubeconfig: of the control plane, where it is known; asked only about kinds that nothing else tells of.
+
+    Raises:
+        ConfigError: an object is in a version that Karmada doesn't look at.
+    """
+    listed = [(workload.name, m) for workload in fleet.workloads for m in manifests_of(workload, base)]
+    kinds = defined_kinds(manifest for _, manifest in listed)
+    doubtful = {kind_of(m) for _, m in listed if _doubtful(m, kinds)}
+    answer = ask(kubeconfig, doubtful) if kubeconfig and doubtful else None
+    if answer:
+        kinds = kinds.over(answer)
+    problems = []
+    for name, manifest in listed:
+        preferred = kinds.preferred_version(kind_of(manifest))
+        if preferred and preferred != manifest["apiVersion"]:
+            problems.append(not_preferred(f"workload {name}", manifest, preferred))
+    if problems:
+        raise ConfigError(problems)
+    unknown = sorted({kind_of(m) for _, m in listed if kinds.has_namespace(kind_of(m)) is None})
+    asked = "does not serve it" if answer else "has not been asked" if kubeconfig is None else "gave no answer"
+    return Known(
+        kinds,
+        tuple(
+            f"{kind} ({group}) is treated as a namespaced kind: the manifests don't define it, and Karmada's API "
+            f"server {asked}; list its CustomResourceDefinition among the manifests if it has no namespace"
+            for group, kind in unknown
+        ),
+    )
+
+
+def _doubtful(manifest: Object, kinds: Kinds) -> bool:
+    """Tell whether only the control plane can say what is to be known of an object's kind."""
+    kind = kind_of(manifest)
+    known_version = kinds.preferred_version(kind) or manifest["apiVersion"].rpartition("/")[2] == "v1"
+    return kinds.has_namespace(kind) is None or not known_version
+
+
+def in_order(fleet: Fleet, base: Path) -> Iterator[tuple[Workload, list[Need]]]:
+    """Return the workloads, those that others need first, each with what it needs; else in file order."""
+    manifests = {workload.name: manifests_of(workload, base) for workload in fleet.workloads}
+    makers: dict[str, str] = {}
+    for name, listed in manifests.items():
+        for manifest in listed:
+            makers |= dict.fromkeys(_made(manifest), name)
+    waiting = {
+        workload.name: (workload, _needs(workload, manifests[workload.name], makers)) for workload in fleet.workloads
+    }
+    while waiting:
+        ready = [name for name, (_, needs) in waiting.items() if not any(n.workload in waiting for n in needs)]
+        # Two that need each other can't be ordered: the first one does without.
+        name = ready[0] if ready else next(iter(waiting))
+        workload, needs = waiting.pop(name)
+        yield workload, [need for need in needs if need.workload not in waiting]
+
+
+def _made(manifest: Object) -> list[str]:
+    kind = kind_of(manifest)
+    if kind == NAMESPACE:
+        return [f"namespace/{manifest['metadata']['name']}"]
+    if kind == DEFINITION:
+        return [f"kind/{group}/{name}" for group, name in defined_kinds([manifest]).namespaced]
+    return []
+
+
+def _needs(workload: Workload, manifests: list[Object], makers: dict[str, str]) -> list[Need]:
+    wanted = dict.fromkeys([f"namespace/{workload.namespace}", *("/".join(("kind", *kind_of(m))) for m in manifests)])
+    return [Need(makers[what], what) for what in wanted if makers.get(what, workload.name) != workload.name]
