@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -26,11 +25,10 @@ from urllib.parse import quote
 import urllib3
 
 from flotilla.cli.exit_codes import ExitCode
+from flotilla.stack.stackfile import is_stack_name
 from flotilla.untrusted import fenced, one_line, printable
 
 _LONGEST = 60_000
-# Pulumi's own rule for the names of stacks; it also keeps them from ending a mark's comment.
-_STACK = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 _GITHUB_USER = "github-actions[bot]"
 _PER_PAGE = 100
 _HTTP_ERROR = 400
@@ -217,7 +215,7 @@ def issue(forge: Forge, stack: str, outcome: int, report: str) -> None:
 
 def _mark(kind: str, stack: str) -> str:
     """Return what a comment or an issue of a stack begins with, and no other's does."""
-    if not _STACK.fullmatch(stack):
+    if not is_stack_name(stack):  # a name that passes can't end the comment that the mark is in
         sys.exit(
             f"error: {one_line(stack)!r} is not a stack name (letters, digits, '_', '.', '-'); nothing was written"
         )

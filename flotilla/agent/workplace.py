@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from flotilla.deploy.access import access_of, control_plane_of
-from flotilla.deploy.interface import EngineName, Setting, Stack, open_stack
+from flotilla.deploy.engines import open_stack
+from flotilla.deploy.interface import EngineName, Setting, Stack
 from flotilla.errors import FlotillaError
 from flotilla.kube.connection import Connection
 from flotilla.observe.access import FleetAccess

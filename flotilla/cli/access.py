@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 
 from flotilla.cli.completion import completed, member_names
-from flotilla.cli.stack_options import engine_options, setting_of, stack_options
+from flotilla.cli.setting import setting_of
+from flotilla.cli.stack_options import engine_options, stack_options
 from flotilla.deploy.access import access_of
 from flotilla.kube.connection import Connection
 from flotilla.observe.access import FleetAccess

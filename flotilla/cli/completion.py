@@ -52,7 +52,7 @@ def workload_names(*, parsed_args: argparse.Namespace, **_: Any) -> list[str]:
 
 
 def _fleet(parsed_args: argparse.Namespace) -> Any:
-    from flotilla.cli.stack_options import load_fleet
+    from flotilla.cli.setting import load_fleet
 
     try:
         return load_fleet(parsed_args, files=False)

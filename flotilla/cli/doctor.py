@@ -9,7 +9,8 @@ from rich.text import Text
 
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import Output
-from flotilla.cli.stack_options import load_fleet, seconds, stack_options
+from flotilla.cli.setting import load_fleet
+from flotilla.cli.stack_options import seconds, stack_options
 from flotilla.deploy.doctor import Finding, Health, examine
 
 _MARKS = {

@@ -14,8 +14,10 @@ from rich.text import Text
 from flotilla.cli.ending import CommandError, Kind, UsageError
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import Output, plan_failed
-from flotilla.cli.stack_options import confirm, engine_options, seconds, setting_of, stack_options
-from flotilla.deploy.interface import Stack, open_stack
+from flotilla.cli.setting import setting_of
+from flotilla.cli.stack_options import confirm, engine_options, seconds, stack_options
+from flotilla.deploy.engines import open_stack
+from flotilla.deploy.interface import Stack
 from flotilla.drift.check import check_stack
 from flotilla.drift.findings import DriftReport, Finding, Mend
 from flotilla.drift.formats import FORMATS, count_text

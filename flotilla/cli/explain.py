@@ -10,7 +10,8 @@ from rich.text import Text
 
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import Output
-from flotilla.cli.stack_options import load_fleet, stack_options
+from flotilla.cli.setting import load_fleet
+from flotilla.cli.stack_options import stack_options
 from flotilla.stack.installation import explained, hazards
 
 _LONGEST = 60

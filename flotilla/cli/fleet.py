@@ -12,10 +12,12 @@ from flotilla.cli.ending import CommandError, Kind
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import Output, plan_document, plan_failed
 from flotilla.cli.policy import refuse_violations, verdicts_of
-from flotilla.cli.stack_options import confirm, engine_options, load_fleet, setting_of, stack_options
+from flotilla.cli.setting import load_fleet, setting_of
+from flotilla.cli.stack_options import confirm, engine_options, stack_options
 from flotilla.cli.status import paint_status
 from flotilla.deploy.access import control_plane_of
-from flotilla.deploy.interface import Setting, Stack, open_stack
+from flotilla.deploy.engines import open_stack
+from flotilla.deploy.interface import Setting, Stack
 from flotilla.observe.fleet import fleet_status
 from flotilla.plan.fleet import fleet_plan
 from flotilla.plan.steps import Result

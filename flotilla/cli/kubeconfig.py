@@ -9,9 +9,10 @@ from typing import Any
 
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import Output, write_document
-from flotilla.cli.stack_options import engine_options, setting_of, stack_options
+from flotilla.cli.setting import setting_of
+from flotilla.cli.stack_options import engine_options, stack_options
 from flotilla.deploy.declared import CONTROL_PLANE, declared
-from flotilla.deploy.interface import open_stack
+from flotilla.deploy.engines import open_stack
 from flotilla.errors import FlotillaError
 from flotilla.kube import kubeconfig as kubeconfigs
 

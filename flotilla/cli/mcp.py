@@ -11,7 +11,8 @@ from typing import Any
 
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import Output
-from flotilla.cli.stack_options import engine_options, setting_of, stack_options, whole_number
+from flotilla.cli.setting import setting_of
+from flotilla.cli.stack_options import engine_options, stack_options, whole_number
 from flotilla.errors import FlotillaError
 
 _TOKEN = "FLOTILLA_MCP_TOKEN"  # noqa: S105 - the variable's name

@@ -11,8 +11,9 @@ from rich.text import Text
 from flotilla.cli.ending import CommandError, Kind
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import Output, complain, plan_failed
-from flotilla.cli.stack_options import engine_options, setting_of, stack_options
-from flotilla.deploy.interface import open_stack
+from flotilla.cli.setting import setting_of
+from flotilla.cli.stack_options import engine_options, stack_options
+from flotilla.deploy.engines import open_stack
 from flotilla.deploy.policies import judge
 from flotilla.plan.steps import Result
 from flotilla.policy.evaluate import Status, Verdict

@@ -11,8 +11,9 @@ from flotilla.cli.access import access_options, open_access
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import Output, plan_failed, write_document
 from flotilla.cli.policy import verdicts_of
-from flotilla.cli.stack_options import load_fleet, seconds, setting_of
-from flotilla.deploy.interface import open_stack
+from flotilla.cli.setting import load_fleet, setting_of
+from flotilla.cli.stack_options import seconds
+from flotilla.deploy.engines import open_stack
 from flotilla.drift.check import check_stack
 from flotilla.errors import ClusterError, FlotillaError
 from flotilla.observe.fleet import FleetStatus, fleet_status

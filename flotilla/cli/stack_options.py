@@ -13,14 +13,11 @@ from typing import Any
 from flotilla.cli.completion import completed, stack_names
 from flotilla.cli.ending import CommandError, Kind
 from flotilla.cli.exit_codes import ExitCode
-from flotilla.deploy.access import fleet_of
-from flotilla.deploy.interface import EngineName, Setting
-from flotilla.stack.fleet import Fleet
+from flotilla.deploy.interface import EngineName
+from flotilla.stack.stackfile import is_stack_name
 
 _LONGEST_SECONDS = 10_000_000.0
 DEFAULT_STACK = "sandbox"
-# Pulumi's own rule (pkg/backend: names of stacks), so that a name can't lead out of the folder of stack files.
-_STACK_NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 
 
 def stack_options() -> argparse.ArgumentParser:
@@ -56,7 +53,7 @@ def _stack_name(text: str) -> str:
     Raises:
         ArgumentTypeError: no stack can be called so.
     """
-    if not _STACK_NAME.fullmatch(text) or not text.strip("."):
+    if not is_stack_name(text):
         raise argparse.ArgumentTypeError(
             f"{text[:60]!r} is not a stack name (also FLOTILLA_STACK): letters, digits, '_', '.', '-'"
         )
@@ -102,16 +99,6 @@ def whole_number(least: int, most: int) -> Callable[[str], int]:
         return int(text)
 
     return read
-
-
-def load_fleet(options: argparse.Namespace, *, files: bool = True) -> Fleet:
-    """Read the stack's file, with every problem of it in one go; `files`: those that it names have to be there."""
-    return fleet_of(setting_of(options), files=files)
-
-
-def setting_of(options: argparse.Namespace) -> Setting:
-    """Return where the stack is that the options name."""
-    return Setting(options.project.resolve(), options.stack)
 
 
 def confirm(options: argparse.Namespace, what: str, document: dict[str, Any] | None = None) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from flotilla.deploy.declared import CONTROL_PLANE, Declared, declared
-from flotilla.deploy.interface import EngineName, Setting, open_stack
+from flotilla.deploy.engines import open_stack
+from flotilla.deploy.interface import EngineName, Setting
 from flotilla.errors import FlotillaError
 from flotilla.kube.connection import Connection, connect
 from flotilla.observe.access import FleetAccess

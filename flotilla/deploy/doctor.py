@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
-from flotilla.deploy.interface import missing_for_cli
+from flotilla.deploy.engines import missing_for_cli
 from flotilla.errors import FlotillaError
 from flotilla.karmada.installing import host, pki
 from flotilla.karmada.installing.chart import COMPONENTS

@@ -1,9 +1,8 @@
-"""What both engines can do, and how one is chosen."""
+"""What both engines can do, and where a stack is."""
 
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -81,32 +80,6 @@ class Setting:
     def backend_url(self) -> str:
         """Return the backend: the user's, else the default folder."""
         return os.environ.get("PULUMI_BACKEND_URL") or f"file://{self.state_folder}"
-
-
-def open_stack(engine: EngineName, setting: Setting) -> Stack:
-    """Return a stack on the engine that is asked for; `auto` takes Pulumi's CLI where all of it is installed.
-
-    Raises:
-        EngineError: the engine isn't there, or can't use the stack's backend.
-    """
-    from flotilla.deploy.embedded import embedded_stack
-    from flotilla.deploy.pulumi_cli import PulumiStack
-
-    missing = missing_for_cli()
-    if engine is EngineName.PULUMI and missing:
-        raise EngineError(
-            f"--engine pulumi needs {', '.join(missing)} on the PATH", hint="install Pulumi, or use --engine embedded"
-        )
-    if engine is EngineName.PULUMI or (engine is EngineName.AUTO and not missing):
-        return PulumiStack(setting)
-    return embedded_stack(setting)
-
-
-def missing_for_cli() -> list[str]:
-    """Return what of Pulumi isn't installed: its CLI, or the host that runs Python programs."""
-    home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi") / "bin"
-    path = f"{os.environ.get('PATH', '')}{os.pathsep}{home}"
-    return [name for name in ("pulumi", "pulumi-language-python") if shutil.which(name, path=path) is None]
 
 
 def backend_folder(url: str) -> Path:

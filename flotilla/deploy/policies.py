@@ -7,7 +7,7 @@ from typing import Any
 
 from flotilla.karmada.names import cluster_of
 from flotilla.karmada.scheduling.placement import ClusterFacts
-from flotilla.plan.steps import Op, Result, Step
+from flotilla.plan.steps import GOING, Op, Result, Step
 from flotilla.policy.evaluate import Verdict, check_settings, evaluate
 from flotilla.policy.model import UNKNOWN, Resource, StackView
 from flotilla.policy.pack import load_rules
@@ -17,8 +17,6 @@ from flotilla.state.checkpoint import ResourceState
 from flotilla.state.urns import provider_of
 from flotilla.state.values import UNKNOWN as ENGINE_UNKNOWN
 from flotilla.state.values import UNKNOWN_TEXT, Secret
-
-_GONE = (Op.DELETE, Op.DELETE_REPLACED)
 
 
 def judge(result: Result, project: Path, stack_file: Path) -> list[Verdict]:
@@ -38,7 +36,7 @@ def stack_view(result: Result, settings: PolicySettings, others: tuple[ClusterFa
     """Return what a stack will be after a plan, as rules see it."""
     latest: dict[str, Step] = {}
     for step in result.steps:
-        if step.op not in _GONE and step.op is not Op.REPLACE:
+        if step.op not in GOING and step.op is not Op.REPLACE:
             latest[step.urn] = step
     states = (step.new or step.old for step in latest.values())
     return StackView(tuple(_resource(state) for state in states if state is not None), settings, others)

@@ -170,9 +170,7 @@ class PulumiStack:
                     stack_name=setting.stack,
                     project_name=project.name,
                     program=setting.program,
-                    opts=automation.LocalWorkspaceOptions(
-                        work_dir=str(setting.project), env_vars=cli_environment(setting)
-                    ),
+                    opts=automation.LocalWorkspaceOptions(work_dir=str(setting.project), env_vars=options.env_vars),
                 )
             # In a backend of another kind only the CLI can tell: a name without a stack file is selected, never made.
             known = setting.stack_file.exists() or setting.backend_url().startswith("file://")

@@ -58,13 +58,18 @@ class EmbeddedStack:
     """No passphrase is made where there is none: until the first `up` this process takes one of its own."""
 
     @property
+    def _source(self) -> Program:
+        """What is run: the program that was given, or the project's."""
+        return self.program or self.project.folder
+
+    @property
     def files(self) -> StackFiles:
         """The stack's files."""
         return StackFiles(self.backend, self.project.name, self.name)
 
     def preview(self, *, targets: tuple[str, ...] = (), refresh_first: bool = False) -> Result:
         """Say what `up` would do. Nothing is written, and no lock is needed."""
-        with abortable(), importable(self.program or self.project.folder):
+        with abortable(), importable(self._source):
             opened, config = self._open()
             snapshot = self._settled(opened.snapshot)
             if refresh_first:
@@ -92,7 +97,7 @@ class EmbeddedStack:
         if not opened.snapshot.resources and not opened.snapshot.pending:
             return self._nothing()
         if preview_only:
-            with abortable(), importable(self.program or self.project.folder):
+            with abortable(), importable(self._source):
                 return self._refreshed(self._settled(opened.snapshot)).result
 
         def action(deployment: Deployment, _opened: OpenStack, _config: StackConfig) -> None:
@@ -113,7 +118,7 @@ class EmbeddedStack:
         if not opened.snapshot.resources and not opened.snapshot.pending:
             return self._nothing()
         if preview_only:
-            with abortable(), importable(self.program or self.project.folder):
+            with abortable(), importable(self._source):
                 deployment = self._deployment(self._settled(opened.snapshot), config, targets, dry_run=True)
                 action(deployment, opened, config)
                 deployment.close()
@@ -227,7 +232,7 @@ class EmbeddedStack:
             # The CLI gives a stack file a salt of its own when it encrypts the first secret there.
             crypter = PassphraseCrypter(self._passphrase(), config.salt)
         values, secret_keys = config.decrypted(crypter)
-        return run_program(self.program or self.project.folder, deployment, values, secret_keys)
+        return run_program(self._source, deployment, values, secret_keys)
 
     def _change(
         self,
@@ -240,7 +245,7 @@ class EmbeddedStack:
     ) -> Result:
         """Run something that changes the state, under the lock, with history and backup."""
         started = time.time()
-        folder = importable(self.program or self.project.folder)
+        folder = importable(self._source)
         with interruptible(self.tell) as interrupts, self.files.locked(self.tell) as lock, folder:
             interrupts.at_last(lambda: lock.unlink(missing_ok=True))
             opened, config = self._open()

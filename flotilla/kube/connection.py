@@ -140,8 +140,7 @@ class Connection(Endpoint):
             if not whole:
                 response.close()
         response.release_conn()
-        headers = {key.lower(): value for key, value in response.headers.items()}
-        return Answer(response.status, body, headers, str(response.reason or ""))
+        return _answer(response, body)
 
     def _body(self, response: urllib3.BaseHTTPResponse, end: float) -> bytes:
         """Read an answer, each piece as it comes: a server that sends a byte now and then is late, too."""
@@ -310,9 +309,8 @@ class Connection(Endpoint):
             raise self._peer.unreachable(request.doing, error) from None
         try:
             if response.status >= HTTPStatus.MULTIPLE_CHOICES:
-                headers = {key.lower(): value for key, value in response.headers.items()}
                 body = self._body(response, time.monotonic() + self._timeout)
-                self._peer.decode(request, Answer(response.status, body, headers, str(response.reason or "")))
+                self._peer.decode(request, _answer(response, body))
             buffer = b""
             for chunk in response.stream(_CHUNK, decode_content=True):
                 *lines, buffer = (buffer + chunk).split(b"\n")
@@ -366,6 +364,11 @@ def connect(text: str, *, context: str | None = None, name: str = "cluster") -> 
             _POOL[key] = Connection(document, name=name)
         shared = _POOL[key]
     return shared if shared.name == name else shared.called(name)
+
+
+def _answer(response: urllib3.BaseHTTPResponse, body: bytes) -> Answer:
+    headers = {key.lower(): value for key, value in response.headers.items()}
+    return Answer(response.status, body, headers, str(response.reason or ""))
 
 
 def _trouble(error: BaseException) -> Trouble:

@@ -14,6 +14,7 @@ import json
 import re
 import threading
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -178,22 +179,23 @@ def _without(text: str, value: str) -> str:
 
 
 def _forms(values: Iterable[str]) -> Iterator[str]:
-    """Yield how texts may write secrets: as they are, in base64 and out of it, escaped, and line by line."""
+    """Yield how texts may write secrets."""
     for value in values:
-        yield value
-        yield base64.b64encode(value.encode()).decode()
-        plain = _decoded(value)
-        if plain:
-            yield plain
-        for text in {value, plain}:
-            escaped = json.dumps(text)[1:-1]
-            if text and escaped != text:
-                yield escaped
-                yield repr(text)[1:-1]
-            if text and quote(text, safe="") != text:
-                yield quote(text, safe="")
-            if text.startswith("-----BEGIN"):
-                yield from (line for line in text.splitlines() if len(line) > _REMEMBERED and line[0] != "-")
+        yield from _forms_of(value)
+
+
+@lru_cache(maxsize=4096)  # texts are many, secrets are few
+def _forms_of(value: str) -> tuple[str, ...]:
+    """Return a secret as it is, in base64 and out of it, escaped, and line by line."""
+    plain = _decoded(value)
+    forms = [value, base64.b64encode(value.encode()).decode(), plain]
+    for text in {value, plain} - {""}:
+        escaped, quoted = json.dumps(text)[1:-1], quote(text, safe="")
+        forms += [escaped, repr(text)[1:-1]] if escaped != text else []
+        forms += [quoted] if quoted != text else []
+        if text.startswith("-----BEGIN"):
+            forms += [line for line in text.splitlines() if len(line) > _REMEMBERED and line[0] != "-"]
+    return tuple(form for form in forms if form)
 
 
 def _decoded(value: str) -> str:

@@ -23,7 +23,7 @@ from flotilla.plan.found import as_found
 from flotilla.plan.moves import Moved, Side, adds_words, in_one_version, with_moves
 from flotilla.plan.renames import Renamed, refused_renames, renamed_members
 from flotilla.plan.rollouts import ROLLOUT_TYPE
-from flotilla.plan.steps import CHANGING, Op, Result, Step
+from flotilla.plan.steps import CHANGING, GOING, Op, Result, Step
 from flotilla.state.checkpoint import ResourceState
 from flotilla.state.diff import Change, compare
 from flotilla.state.urns import provider_of
@@ -164,7 +164,7 @@ def _taints_of_others(state: ResourceState | None) -> tuple[Taint, ...]:
 
 
 def _side(step: Step, side: str) -> ResourceState | None:
-    if side == "new" and step.op in (Op.DELETE, Op.DELETE_REPLACED):
+    if side == "new" and step.op in GOING:
         return None
     if side == "old" and step.op is Op.CREATE:
         return None
@@ -204,7 +204,7 @@ def _cluster_plan(step: Step, anew: dict[str, str], renamed: list[Renamed]) -> C
         former = [f"formerly {one.former}: its copies are deleted and made anew" for one in renamed if one.name == name]
         where = f"{str(spec.get('syncMode', '')).lower()} mode, at {spec.get('apiEndpoint')}"
         return ClusterPlan(name, "joins", (*former, where))
-    if step.op in (Op.DELETE, Op.DELETE_REPLACED):
+    if step.op in GOING:
         return ClusterPlan(name, "leaves", ("its workloads are removed first",))
     if step.op is Op.UPDATE:
         # What it is waited for follows from its mode, and says nothing of its own.

@@ -13,12 +13,11 @@ from dataclasses import replace
 from flotilla.karmada.kinds import identity
 from flotilla.kube.objects import Object
 from flotilla.plan.rollouts import ROLLOUT_TYPE
-from flotilla.plan.steps import CHANGING, Op, Step
+from flotilla.plan.steps import CHANGING, GOING, Op, Step
 from flotilla.state.checkpoint import ResourceState
 from flotilla.state.values import Properties, Secret, reveal
 
 _POLICIES = "policy.karmada.io/"
-_OLD_ONLY = (Op.DELETE, Op.DELETE_REPLACED)
 _Pair = tuple[Object | None, Object | None]
 """An object before and after; None where it is not there."""
 
@@ -29,7 +28,7 @@ def as_found(steps: list[Step]) -> list[Step]:
     for step in steps:
         state = step.new or step.old
         if state is not None and state.parent and step.type.startswith("kubernetes:") and step.op in CHANGING:
-            new = None if step.op in _OLD_ONLY else _object(step.new)
+            new = None if step.op in GOING else _object(step.new)
             pair = (None if step.op is Op.CREATE else _object(step.old), new)
             if pair != (None, None):
                 children[state.parent].append(pair)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from flotilla.plan.steps import Op, Step
+from flotilla.plan.steps import GOING, Op, Step
 from flotilla.state.checkpoint import ResourceState
 from flotilla.state.values import reveal
 
@@ -31,9 +31,7 @@ def renamed_members(steps: list[Step]) -> list[Renamed]:
     Args:
         steps: of Clusters alone.
     """
-    leaving = {
-        _id(step.old): _name(step.old) for step in steps if step.op in (Op.DELETE, Op.DELETE_REPLACED) and step.old
-    }
+    leaving = {_id(step.old): _name(step.old) for step in steps if step.op in GOING and step.old}
     found = []
     for step in steps:
         if step.op not in (Op.CREATE, Op.CREATE_REPLACEMENT) or step.new is None:

@@ -31,6 +31,8 @@ class Op(StrEnum):
 
 CHANGING = frozenset(Op) - {Op.SAME, Op.READ, Op.DISCARD, Op.REFRESH}
 """Operations that count as changes."""
+GOING = frozenset({Op.DELETE, Op.DELETE_REPLACED})
+"""Operations after which the resource of before is gone, and no new one has come by the same step."""
 
 
 @dataclass(frozen=True)

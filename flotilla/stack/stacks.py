@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +9,7 @@ from flotilla.errors import FlotillaError
 from flotilla.stack.fleet import ControlPlane
 from flotilla.stack.members import Member
 from flotilla.stack.problems import Problem
-from flotilla.stack.stackfile import fleet_sections, parse_list, placeholders
-
-_STACK = re.compile(r"[A-Za-z0-9_.-]{1,100}")
+from flotilla.stack.stackfile import fleet_sections, is_stack_name, parse_list, placeholders
 
 
 class OtherStacks:
@@ -27,7 +24,7 @@ class OtherStacks:
         """Return the sections of a stack's file; one that isn't there is a problem at `path`."""
         if not stack or self._base is None:
             return {}
-        if not _STACK.fullmatch(stack):
+        if not is_stack_name(stack):
             rule = "is not a stack name: letters, digits, '-', '_' and '.'"
             self._problems.append(Problem(path, rule, "nothing could be taken from it", "name a stack of this project"))
             return {}

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import re
-
 from flotilla.errors import EngineError
+from flotilla.stack.stackfile import is_stack_name
 from flotilla.state.backend import StackFiles
 from flotilla.state.config import Project
-
-_NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
-"""What Pulumi takes as a stack's name; it becomes a part of file names."""
 
 
 def known_stacks(files: StackFiles, project: Project) -> list[str]:
     """Return the stacks of a project, by their states and by their files."""
     named = {file.stem.removeprefix("Pulumi.") for file in project.config_folder.glob("Pulumi.*.yaml")}
-    stored = {file.stem for file in files.checkpoint.parent.glob("*.json") if _NAME.fullmatch(file.stem)}
+    stored = {file.stem for file in files.checkpoint.parent.glob("*.json") if is_stack_name(file.stem)}
     return sorted(named | {name for name in stored if not name.startswith(".")})
 
 
@@ -30,7 +26,7 @@ def refuse_unknown(files: StackFiles, project: Project, *, new: bool = False) ->
     Raises:
         EngineError: it isn't there; lists those that are.
     """
-    if not _NAME.fullmatch(files.stack) or set(files.stack) == {"."}:
+    if not is_stack_name(files.stack):
         raise EngineError(
             f"{files.stack!r} is not a stack's name: letters, digits, '-', '_' and '.', 100 at most",
             hint="nothing was changed",

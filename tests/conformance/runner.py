@@ -8,7 +8,8 @@ from pathlib import Path
 
 import yaml
 
-from flotilla.deploy.interface import EngineName, Setting, open_stack
+from flotilla.deploy.engines import open_stack
+from flotilla.deploy.interface import EngineName, Setting
 from flotilla.deploy.pulumi_cli import PulumiStack
 from flotilla.errors import FlotillaError
 from flotilla.plan.steps import Op

@@ -9,7 +9,8 @@ from dataclasses import replace
 import pytest
 
 from flotilla.deploy.declared import declared
-from flotilla.deploy.interface import EngineName, Setting, open_stack
+from flotilla.deploy.engines import open_stack
+from flotilla.deploy.interface import EngineName, Setting
 from flotilla.drift.check import Limits, check_drift
 from flotilla.karmada.joining.join import access_role, controller_account
 from flotilla.karmada.objects import CLUSTER_API, POLICY_API

@@ -12,7 +12,8 @@ import yaml
 
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.main import main
-from flotilla.deploy.interface import EngineName, Setting, backend_folder, missing_for_cli, open_stack
+from flotilla.deploy.engines import missing_for_cli, open_stack
+from flotilla.deploy.interface import EngineName, Setting, backend_folder
 from flotilla.errors import EngineError
 from flotilla.plan.fleet import change_text
 from flotilla.stack.load import load_stack_file

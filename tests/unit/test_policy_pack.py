@@ -11,7 +11,8 @@ import yaml
 from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
 
-from flotilla.deploy.interface import EngineName, Setting, open_stack
+from flotilla.deploy.engines import open_stack
+from flotilla.deploy.interface import EngineName, Setting
 from flotilla.deploy.policies import judge
 from flotilla.policy.evaluate import Status, evaluate
 from flotilla.policy.model import UNKNOWN, Resource, StackView
