@@ -14,6 +14,7 @@ from flotilla.stack.fleet import Fleet
 from flotilla.stack.load import load_stack_file, parse_fleet
 from flotilla.stack.problems import ConfigError, Problem
 from flotilla.stack.stackfile import PROJECT, placeholders
+from flotilla.workloads.objects import check_objects
 
 _ORIGIN = "the proposal"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
@@ -39,6 +40,8 @@ def proposed_fleet(text: str, stack_file: Path, project: Path) -> Fleet:
         problems = check_manifests(fleet, project)
     if not problems:
         problems = check_files(None, [], list(enumerate(fleet.workloads)), project)
+    if not problems:
+        problems = check_objects(list(enumerate(fleet.workloads)), project)
     if not problems:
         problems = _rendered(fleet, project)
     if problems:

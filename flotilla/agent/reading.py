@@ -6,23 +6,17 @@ may keep the server busy for long.
 
 from __future__ import annotations
 
-import json
 import stat
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import yaml
-
+from flotilla.kube import yaml
 from flotilla.stack.fleet import Fleet
 from flotilla.stack.problems import Problem
 
 MOST_BYTES = 4 * 2**20
 """Of one manifest file; all of a proposal's together may have four times as much."""
-MOST_NODES = 200_000
-"""Values in one text, with what aliases repeat counted as often as it stands there."""
-MOST_DEPTH = 100
-MOST_DOCUMENTS = 2_000
 MOST_RENDERED = 64 * 2**20
 """Bytes of manifests times members: what a check renders."""
 MOST_PATCHES = 50_000
@@ -43,55 +37,19 @@ class Unreadable(ValueError):
 
 
 def read_yaml(text: str) -> list[Any]:
-    """Return the documents of a text, within bounds.
+    """Return the documents of a text, read as stack files and manifests are, within the same bounds.
 
     Raises:
-        Unreadable: it is not YAML, or beyond the bounds.
+        Unreadable: it is not YAML as Kubernetes reads it, or beyond the bounds.
     """
     try:
-        _measure(text)
-        documents = list(yaml.safe_load_all(text))
-        json.dumps(documents, allow_nan=False)
-    except Unreadable:
-        raise
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        raise Unreadable(f"{f'line {mark.line + 1}: ' if mark else ''}is not valid YAML") from None
-    except (ValueError, TypeError, RecursionError):
-        raise Unreadable("holds something that JSON has no form for, such as a date: put it in quotes") from None
-    return documents
-
-
-def _measure(text: str) -> None:  # noqa: C901 - one branch to a kind of event
-    """Count what a text is once its aliases are followed, without following them."""
-    total, depth, documents = 0, 0, 0
-    sizes: dict[str, int] = {}
-    opened: list[tuple[str | None, int]] = []
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        if isinstance(event, yaml.DocumentStartEvent):
-            documents += 1
-            sizes = {}
-        elif isinstance(event, yaml.AliasEvent):
-            if event.anchor not in sizes:
-                raise Unreadable("has an alias that leads to itself, or to nothing")
-            total += sizes[event.anchor]
-        elif isinstance(event, yaml.ScalarEvent):
-            total += 1
-            if event.anchor:
-                sizes[event.anchor] = 1
-        elif isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            opened.append((event.anchor, total))
-            total += 1
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-            anchor, before = opened.pop()
-            if anchor:
-                sizes[anchor] = total - before
-        if total > MOST_NODES or depth > MOST_DEPTH or documents > MOST_DOCUMENTS:
-            raise Unreadable(
-                f"is too large: {MOST_NODES} values, {MOST_DEPTH} levels and {MOST_DOCUMENTS} documents are the most"
-            )
+        return yaml.load_all(text)
+    except yaml.YamlError as error:  # its own words may quote the text, which may be a file with a secret in it
+        where = f"line {error.place.line}: " if error.place else ""
+        raise Unreadable(
+            f"{where}is not YAML as Kubernetes reads it, or is too large ({yaml.MAX_NODES} values, {yaml.MAX_DEPTH} "
+            f"levels and {yaml.MAX_DOCUMENTS} documents are the most)"
+        ) from None
 
 
 def named_files(fleet: Fleet) -> Iterator[Named]:
