@@ -6,6 +6,7 @@ from components.kind_cluster import KindCluster, KindClusterArgs
 from components.propagated_workload import PropagatedWorkload, PropagatedWorkloadArgs
 from components.pull_member import PullMember, PullMemberArgs
 from components.push_member import PushMember, PushMemberArgs
+from flotilla.pickler import keep_pickler
 
 __all__ = [
     "ControlPlanePki",
@@ -22,3 +23,5 @@ __all__ = [
     "PushMemberArgs",
     "ReleaseArgs",
 ]
+
+keep_pickler()  # with Pulumi's CLI, the program is all that runs in its process

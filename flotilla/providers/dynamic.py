@@ -7,7 +7,6 @@ it, so that the CLI can take the stack over, and never loads one: whoever can wr
 from __future__ import annotations
 
 import importlib
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -16,6 +15,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from flotilla.errors import EngineError, FlotillaError, NotDone
+from flotilla.pickler import keep_pickler
 from flotilla.providers import InitializationError, Live
 from flotilla.state.checkpoint import ResourceState
 from flotilla.state.diff import Change, ChangeKind, Diff, compare, parse_path
@@ -31,7 +31,6 @@ BY_ITS_JUDGEMENT = Change((), ChangeKind.UPDATE, "as found", "as declared")
 
 _PROVIDER_KEY = "__provider"
 _registered: dict[str, str | Callable[[], Any]] = {}
-_pickling = threading.Lock()
 _taking: ContextVar[Callable[[str, Any], None] | None] = ContextVar("taking", default=None)
 
 
@@ -65,21 +64,6 @@ def _named(token: str) -> Any:
 
 
 @contextmanager
-def _restored(pickler: Any) -> Iterator[None]:
-    """Undo what the SDK's function does to the pickler of the standard library.
-
-    It wraps one of its methods anew at each call and leaves it so: after some 950 dynamic resources, in one program or
-    in a process that runs many, the calls would be nested too deep (RecursionError).
-    """
-    with _pickling:
-        methods = pickler._batch_setitems, pickler.save_dict  # noqa: SLF001
-        try:
-            yield
-        finally:
-            pickler._batch_setitems, pickler.save_dict = methods  # noqa: SLF001
-
-
-@contextmanager
 def taking(take: Callable[[str, Any], None]) -> Iterator[None]:
     """Give every provider object that a program declares a resource with to `take`, by the text that the SDK sends.
 
@@ -88,19 +72,19 @@ def taking(take: Callable[[str, Any], None]) -> Iterator[None]:
     """
     from pulumi.dynamic import dynamic
 
+    keep_pickler()
     original = dynamic.serialize_provider
     if not hasattr(original, "taken_by_flotilla"):
-        pickler = dynamic.pickle._Pickler  # type: ignore[attr-defined]  # noqa: SLF001 - the class that the SDK changes
 
         def serialize_provider(provider: Any) -> str:
-            with _restored(pickler):
-                text = str(original(provider))
+            text = str(original(provider))
             take_one = _taking.get()
             if take_one is not None:
                 take_one(text, provider)
             return text
 
         serialize_provider.taken_by_flotilla = True  # type: ignore[attr-defined]
+        serialize_provider.keeps_the_pickler = True  # type: ignore[attr-defined]
         dynamic.serialize_provider = serialize_provider
     token = _taking.set(take)
     try:

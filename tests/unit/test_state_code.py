@@ -8,7 +8,9 @@ import json
 import os
 import pickle
 import pkgutil
+import subprocess
 import sys
+from pathlib import Path
 
 import pulumi
 import pytest
@@ -22,6 +24,8 @@ from flotilla.engine.stack import EmbeddedStack
 from flotilla.providers.dynamic import _named
 from flotilla.state.config import Project
 from tests.conformance.file_resource import FileResource
+
+REPOSITORY = Path(__file__).parents[2]
 
 
 class _Malicious:
@@ -169,6 +173,19 @@ def test_a_program_may_have_more_dynamic_resources_than_calls_can_be_nested(stac
 
     assert stack(program).preview().failures == []
     assert (pickler._batch_setitems, pickler.save_dict) == before
+
+
+def test_the_components_keep_the_pickler_under_pulumis_cli_too():
+    """There no engine of ours is in the program's process; importing the components is enough."""
+    script = (
+        "import pickle, sys, components\n"
+        "from pulumi.dynamic import dynamic\n"
+        "from components.withdrawal import WithdrawalProvider\n"
+        "before = pickle._Pickler._batch_setitems\n"
+        "for _ in range(sys.getrecursionlimit() + 100): dynamic.serialize_provider(WithdrawalProvider())\n"
+        "assert pickle._Pickler._batch_setitems is before\n"
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, check=True)
 
 
 def test_a_program_that_declares_a_resource_anew_replaces_and_deletes_with_its_own_provider(stack):
