@@ -1,7 +1,7 @@
 """Keeps the standard library's pickler as it is, whatever Pulumi's SDK does to it.
 
-The SDK wraps one of its methods anew at each dynamic resource and leaves it so: after some 950 of them (a fleet of about
-300 members, or a server that runs many programs) the calls are nested too deep, and every program ends with
+The SDK wraps one of its methods anew at each dynamic resource and leaves it so. After some 950 of them (a fleet of
+about 300 members, or a server that runs many programs) the calls are nested too deep: every program then ends with a
 RecursionError.
 """
 
