@@ -1,68 +1,50 @@
-"""Members that don't answer: their trouble stays theirs, they can leave, and they can be given up.
+"""Members that don't answer: their trouble stays theirs, and the next run completes.
 
-Requests to member2 go through a proxy that fails them as a test wants, Karmada's or the stack's own alike.
+The stack's requests to member2 go through a proxy that fails them as a test wants.
 """
 
 import base64
 import time
-from contextlib import contextmanager
 
 import pytest
 import yaml
 
-from flotilla.kube.objects import ObjectRef, is_true
-from tests.contract.main_job import NGINX, run  # noqa: F401 - a fixture
+from flotilla.kube.objects import ObjectRef
+from tests.contract.main_job import NGINX, leave, verbs  # noqa: F401 - a fixture
 from tests.faults import FaultProxy, answer, drop, half, hang, login_page
 
 EVERYWHERE = {**NGINX, "replicas": 1, "timeout": 60, "placement": {}}
 OURS = "^flotilla"
 
 
-@pytest.fixture
-def proxied(fleet, tmp_path):
-    """member2 behind a proxy, for the stack and for Karmada."""
-    text = (fleet.kubeconfigs / "member2.yaml").read_text()
-    with FaultProxy(text, tmp_path, name="member2") as proxy:
-        (fleet.kubeconfigs / "proxied.yaml").write_text(proxy.kubeconfig)
-        proxy.entry = {
-            "name": "member2",
-            "kubeconfig": str(fleet.kubeconfigs / "proxied.yaml"),
-            "caBundle": ca_of(proxy),
-        }
-        yield proxy
-        proxy.clear()
+def behind(fleet, proxy):
+    """Return member2's entry where the stack and Karmada go through a proxy."""
+    file = fleet.kubeconfigs / "proxied.yaml"
+    file.write_text(proxy.kubeconfig)
+    authority = yaml.safe_load(proxy.kubeconfig)["clusters"][0]["cluster"]["certificate-authority-data"]
+    return {"name": "member2", "kubeconfig": str(file), "caBundle": base64.b64decode(authority).decode()}
 
 
 def direct(fleet, proxy):
-    """member2's entry where only the stack goes through the proxy: Karmada reaches the member."""
+    """Return member2's entry where only the stack goes through a proxy: Karmada reaches the member."""
+    entry = {key: value for key, value in behind(fleet, proxy).items() if key != "caBundle"}
     document = yaml.safe_load((fleet.kubeconfigs / "member2.yaml").read_text())
-    entry = {key: value for key, value in proxy.entry.items() if key != "caBundle"}
     return {**entry, "apiEndpoint": document["clusters"][0]["cluster"]["server"]}
+
+
+@pytest.fixture(scope="module")
+def proxied(fleet, tmp_path_factory):
+    """member2 behind a proxy, for the stack alone. It stays joined from case to case."""
+    text = (fleet.kubeconfigs / "member2.yaml").read_text()
+    with FaultProxy(text, tmp_path_factory.mktemp("proxy"), name="member2") as proxy:
+        proxy.entry = direct(fleet, proxy)
+        yield proxy
+        leave(fleet)
 
 
 def image_in(fleet, cluster):
     found = fleet.connection(cluster).find(ObjectRef("apps/v1", "Deployment", "nginx", "default"))
     return found and found["spec"]["template"]["spec"]["containers"][0]["image"]
-
-
-def await_ready(fleet, member, *, wanted, seconds=120):
-    connection = fleet.connection("karmada")
-    deadline = time.monotonic() + seconds
-    while True:
-        cluster = connection.find(ObjectRef("cluster.karmada.io/v1alpha1", "Cluster", member))
-        if cluster is None or is_true(cluster, "Ready") is wanted:
-            return
-        assert time.monotonic() < deadline, f"{member} is not {'Ready' if wanted else 'not Ready'}"
-        time.sleep(0.5)
-
-
-@contextmanager
-def cleared(proxy):
-    """Let a test's clean-up find a member that answers."""
-    try:
-        yield
-    finally:
-        proxy.clear()
 
 
 FAULTS = {
@@ -77,13 +59,13 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_the_others_are_served_while_one_does_not_answer_and_the_next_run_completes(fleet, proxied, run, fault):  # noqa: F811
-    entries = [{"name": "member1"}, direct(fleet, proxied)]
+def test_the_others_are_served_while_one_does_not_answer_and_the_next_run_completes(fleet, proxied, verbs, fault):  # noqa: F811
+    run, entries = verbs, [{"name": "member1"}, proxied.entry]
     run.write(entries, [EVERYWHERE])
     run("up", "--yes")
     run.write(entries, [{**EVERYWHERE, "image": "nginx:1.28"}, {**EVERYWHERE, "name": "second"}])
-    with cleared(proxied):
-        proxied.fail(*FAULTS[fault])
+    proxied.fail(*FAULTS[fault])
+    try:
         began = time.monotonic()
         plan = run("preview")
         assert [one["cluster"] for one in plan["unknown"]] == ["member2"]
@@ -92,165 +74,8 @@ def test_the_others_are_served_while_one_does_not_answer_and_the_next_run_comple
         assert time.monotonic() - began < 60
         assert any(failure.startswith("member2: ") for failure in done["failures"]), done["failures"]
         assert image_in(fleet, "member1") == "nginx:1.28"
+    finally:
+        proxied.clear()
     run("up", "--yes")
     assert image_in(fleet, "member2") == "nginx:1.28"
     assert run("preview", "--expect-no-changes")["unknown"] == []
-
-
-def test_a_member_that_does_not_answer_leaves_as_far_as_it_can_and_is_given_up(fleet, proxied, run):  # noqa: F811
-    run.write([{"name": "member1"}, proxied.entry], [EVERYWHERE])
-    run("up", "--yes")
-    refused = run("abandon", "member2", "--yes", expect=1)
-    assert "member2 can't be given up: it answers" in str(refused)
-    with cleared(proxied):
-        proxied.close_port()
-        await_ready(fleet, "member2", wanted=False)
-        run.write([{"name": "member1"}], [{**EVERYWHERE, "replicas": 2}])
-        plan = run("preview")
-        assert [one["cluster"] for one in plan["unknown"]] == ["member2"]
-        done = run("up", "--yes", expect=1)
-        assert "7 of its resources are left" in str(done["failures"])
-        assert "flotilla abandon member2" in str(done["failures"])
-        connection = fleet.connection("karmada")
-        assert connection.find(ObjectRef("cluster.karmada.io/v1alpha1", "Cluster", "member2")) is None
-        assert connection.find(ObjectRef("v1", "Secret", "member2", "karmada-cluster")) is None
-        found = fleet.connection("member1").get(ObjectRef("apps/v1", "Deployment", "nginx", "default"))
-        assert found["spec"]["replicas"] == 2
-        seen = run("abandon", "member2", "--preview-only")
-        assert "ServiceAccount karmada-cluster/karmada-member2" in seen["mayStillRun"]
-        assert run("abandon", "member2", "--yes")["done"] is True
-        run("up", "--yes")
-        assert run("drift")["clean"] is True
-        assert "has no member 'member2'" in str(run("abandon", "member2", "--yes", expect=1))
-    remove_leftovers(fleet, "member2")
-
-
-def test_a_member_is_given_up_before_anything_else_was_tried(fleet, proxied, run):  # noqa: F811
-    run.write([{"name": "member1"}, proxied.entry], [EVERYWHERE])
-    run("up", "--yes")
-    with cleared(proxied):
-        proxied.close_port()
-        await_ready(fleet, "member2", wanted=False)
-        run.write([{"name": "member1"}], [EVERYWHERE])
-        planned = run("abandon", "member2", "--yes")
-        assert "Deployment default/nginx" in planned["mayStillRun"]
-        run("up", "--yes")
-        assert run("drift")["clean"] is True
-        run("destroy", "--yes")
-    remove_leftovers(fleet, "member2")
-
-
-def remove_leftovers(fleet, member):
-    """Do in a member what its owner has to do when it comes back after it was given up."""
-    connection = fleet.connection(member)
-    for ref in (
-        ObjectRef("apps/v1", "Deployment", "nginx", "default"),
-        ObjectRef("v1", "Namespace", "karmada-cluster"),
-        ObjectRef("rbac.authorization.k8s.io/v1", "ClusterRole", f"karmada-controller-manager:karmada-{member}"),
-        ObjectRef("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", f"karmada-controller-manager:karmada-{member}"),
-    ):
-        connection.delete(ref)
-    deadline = time.monotonic() + 60
-    while connection.find(ObjectRef("v1", "Namespace", "karmada-cluster")) is not None:
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
-
-
-def test_one_cluster_under_two_names_is_refused_and_nothing_is_changed(fleet, run, tmp_path):  # noqa: F811
-    """By the same address `validate` refuses it; by another one only the cluster itself can tell."""
-    run.write([{"name": "member1"}], [EVERYWHERE])
-    run("up", "--yes")
-    connection = fleet.connection("karmada")
-    with FaultProxy((fleet.kubeconfigs / "member1.yaml").read_text(), tmp_path, name="twin") as proxy:
-        file = fleet.kubeconfigs / "twin.yaml"
-        file.write_text(proxy.kubeconfig)
-        run.write([{"name": "member1"}, {"name": "twin", "kubeconfig": str(file)}], [EVERYWHERE])
-        assert "twin is the same cluster as member1" in str(run("up", "--yes", expect=1))
-    assert connection.find(ObjectRef("cluster.karmada.io/v1alpha1", "Cluster", "twin")) is None
-    run.write([{"name": "member1"}], [EVERYWHERE])
-    assert run("preview", "--expect-no-changes")["failures"] == []
-
-
-def test_a_cluster_that_is_joined_already_is_recognised_before_anything_is_changed(fleet, run):  # noqa: F811
-    """Joined by somebody else to this control plane under another name, and to another control plane."""
-    run.write([{"name": "member1"}], [EVERYWHERE])
-    run("up", "--yes")
-    uid = fleet.connection("member3").get(ObjectRef("v1", "Namespace", "kube-system"))["metadata"]["uid"]
-    karmada, member = fleet.connection("karmada"), fleet.connection("member3")
-    spec = {"syncMode": "Push", "id": uid, "apiEndpoint": "https://127.0.0.1:1"}
-    other = {
-        "apiVersion": "cluster.karmada.io/v1alpha1",
-        "kind": "Cluster",
-        "metadata": {"name": "other"},
-        "spec": spec,
-    }
-    karmada.create(other, field_manager="somebody")
-    run.write([{"name": "member1"}, {"name": "member3"}], [EVERYWHERE])
-    try:
-        assert "member3 is joined to this control plane already, as Cluster other" in str(run("up", "--yes", expect=1))
-    finally:
-        karmada.delete(ObjectRef("cluster.karmada.io/v1alpha1", "Cluster", "other"), propagation="Background")
-    await_gone(karmada, ObjectRef("cluster.karmada.io/v1alpha1", "Cluster", "other"))
-    within = {"namespace": "karmada-cluster"}
-    for obj in (
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "karmada-cluster"}},
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "karmada-impersonator", **within}},
-    ):
-        member.create(obj, field_manager="somebody")
-    try:
-        assert "member3 is joined to another control plane" in str(run("preview", expect=1))
-    finally:
-        member.delete(ObjectRef("v1", "Namespace", "karmada-cluster"))
-        await_gone(member, ObjectRef("v1", "Namespace", "karmada-cluster"))
-    run("up", "--yes")
-
-
-def await_gone(connection, ref):
-    deadline = time.monotonic() + 90
-    while connection.find(ref) is not None:
-        assert time.monotonic() < deadline, f"{ref} stays"
-        time.sleep(0.5)
-
-
-def test_another_cluster_under_the_same_name_leaves_and_joins(fleet, run):  # noqa: F811
-    """The old cluster answers still: what the join and Karmada made there goes, and the new one gets everything."""
-    run.write([{"name": "member1"}, {"name": "member2"}], [EVERYWHERE])
-    run("up", "--yes")
-    moved = {"name": "member2", "kubeconfig": str(fleet.kubeconfigs / "member3.yaml")}
-    run.write([{"name": "member1"}, moved], [EVERYWHERE])
-    plan = run("preview")
-    (changed,) = [c for c in plan["clusters"] if c["verb"] != "stays"]
-    assert changed["name"] == "member2"
-    assert "another cluster" in str(changed)
-    run("up", "--yes")
-    assert image_in(fleet, "member3") == "nginx:1.27"
-    assert image_in(fleet, "member2") is None
-    old = fleet.connection("member2")
-    assert old.find(ObjectRef("v1", "ServiceAccount", "karmada-member2", "karmada-cluster")) is None
-    assert run("preview", "--expect-no-changes")["summary"].keys() == {"same"}
-    assert run("drift")["clean"] is True
-
-
-def test_a_rebuilt_member_at_the_same_address_joins_anew_and_the_old_ones_objects_are_forgotten(fleet, run, tmp_path):  # noqa: F811
-    """The proxy stands for the address: first member2 is behind it, then member3."""
-    first = (fleet.kubeconfigs / "member2.yaml").read_text()
-    second = (fleet.kubeconfigs / "member3.yaml").read_text()
-    file = fleet.kubeconfigs / "proxied.yaml"
-    with FaultProxy(first, tmp_path / "one", name="member2") as proxy:
-        file.write_text(proxy.kubeconfig)
-        entry = {"name": "member2", "kubeconfig": str(file), "caBundle": ca_of(proxy)}
-        run.write([{"name": "member1"}, entry], [EVERYWHERE])
-        run("up", "--yes")
-        proxy.lead_to(second)
-        plan = run("preview")
-        assert "another cluster" in str([c for c in plan["clusters"] if c["name"] == "member2"])
-        run("up", "--yes")
-        assert image_in(fleet, "member3") == "nginx:1.27"
-        assert run("preview", "--expect-no-changes")["unknown"] == []
-        run("destroy", "--yes")
-    remove_leftovers(fleet, "member2")
-
-
-def ca_of(proxy):
-    document = yaml.safe_load(proxy.kubeconfig)
-    return base64.b64decode(document["clusters"][0]["cluster"]["certificate-authority-data"]).decode()

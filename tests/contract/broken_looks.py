@@ -6,10 +6,10 @@ Requests of the stack to member2 go through a proxy that fails them; Karmada rea
 import time
 
 import pytest
-import yaml
 
 from flotilla.kube.objects import ref_of
-from tests.contract.main_job import NGINX, run  # noqa: F401 - a fixture
+from tests.contract.broken import direct
+from tests.contract.main_job import NGINX, run, verbs  # noqa: F401 - fixtures
 from tests.faults import FaultProxy, hang, login_page
 
 EVERYWHERE = {**NGINX, "replicas": 1, "timeout": 60}
@@ -27,10 +27,7 @@ def proxy(fleet, tmp_path):
     """member2 behind a proxy, for the stack alone."""
     text = (fleet.kubeconfigs / "member2.yaml").read_text()
     with FaultProxy(text, tmp_path / "proxy", name="member2") as one:
-        file = fleet.kubeconfigs / "proxied.yaml"
-        file.write_text(one.kubeconfig)
-        server = yaml.safe_load(text)["clusters"][0]["cluster"]["server"]
-        one.entry = {"name": "member2", "kubeconfig": str(file), "apiEndpoint": server}
+        one.entry = direct(fleet, one)
         yield one
         one.clear()
 

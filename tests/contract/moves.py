@@ -9,7 +9,7 @@ import yaml
 from flotilla.kube.connection import KindNotServed
 from flotilla.kube.objects import ObjectRef
 from tests.contract.karmada import eventually
-from tests.contract.main_job import members, run  # noqa: F401 - a fixture of the contract
+from tests.contract.main_job import members, staying, verbs  # noqa: F401 - fixtures of the contract
 
 DEPLOYMENT = ObjectRef("apps/v1", "Deployment", "shop", "default")
 CONFIG = ObjectRef("v1", "ConfigMap", "shop", "default")
@@ -41,7 +41,15 @@ def scaler(version, **spec):
 
 
 @pytest.fixture
-def stack(fleet, run):  # noqa: F811
+def run(verbs, staying):  # noqa: F811
+    """Run verbs; at the end no workload is left, and the members stay."""
+    yield verbs
+    verbs.write(members(*BOTH), [])
+    verbs("up", "--yes")
+
+
+@pytest.fixture
+def stack(fleet, run):
     """Write files of manifests and the stack that lists them."""
 
     def write(*workloads):
@@ -79,12 +87,12 @@ def policies(fleet):
     return sorted(policy["metadata"]["name"] for policy in listed)
 
 
-def settled(run):  # noqa: F811
+def settled(run):
     run("preview", "--expect-no-changes")
     run("preview", "--refresh", "--expect-no-changes")
 
 
-def test_a_renamed_workload_keeps_its_templates_copies_and_pods(fleet, run, stack):  # noqa: F811
+def test_a_renamed_workload_keeps_its_templates_copies_and_pods(fleet, run, stack):
     stack(workload("shop", [SHOP, SETTINGS]))
     run("up", "--yes")
     before = uids(fleet, DEPLOYMENT, CONFIG)
@@ -98,7 +106,7 @@ def test_a_renamed_workload_keeps_its_templates_copies_and_pods(fleet, run, stac
     settled(run)
 
 
-def test_a_renamed_workload_takes_another_placement(fleet, run, stack):  # noqa: F811
+def test_a_renamed_workload_takes_another_placement(fleet, run, stack):
     """Until the old policy is gone, at the end, it would claim the templates: the rollout would wait in vain."""
     stack(workload("shop", [SHOP, SETTINGS], ["member1"]))
     run("up", "--yes")
@@ -115,7 +123,7 @@ def test_a_renamed_workload_takes_another_placement(fleet, run, stack):  # noqa:
     settled(run)
 
 
-def test_a_former_name_that_is_given_changes_nothing_in_karmada(fleet, run, stack):  # noqa: F811
+def test_a_former_name_that_is_given_changes_nothing_in_karmada(fleet, run, stack):
     """Words that an override adds would be added twice, by the policies of both names."""
     more = {"overrides": [{"clusters": ["member2"], "args": ["-q"], "container": "shop"}]}
     stack(workload("shop", [SHOP], **more))
@@ -133,7 +141,7 @@ def test_a_former_name_that_is_given_changes_nothing_in_karmada(fleet, run, stac
     settled(run)
 
 
-def test_the_short_form_keeps_its_deployment_under_its_former_name(fleet, run):  # noqa: F811
+def test_the_short_form_keeps_its_deployment_under_its_former_name(fleet, run):
     shop = {"name": "shop", "image": "nginx:1.27", "replicas": 2, "placement": {"clusters": list(BOTH)}}
     run.write(members(*BOTH), [shop])
     run("up", "--yes")
@@ -149,7 +157,7 @@ def test_the_short_form_keeps_its_deployment_under_its_former_name(fleet, run): 
     settled(run)
 
 
-def test_an_object_moves_to_another_workload_and_its_placement(fleet, run, stack):  # noqa: F811
+def test_an_object_moves_to_another_workload_and_its_placement(fleet, run, stack):
     stack(workload("shop", [SHOP, SETTINGS]))
     run("up", "--yes")
     before = uids(fleet, DEPLOYMENT, CONFIG)
@@ -172,7 +180,7 @@ def test_an_object_moves_to_another_workload_and_its_placement(fleet, run, stack
     assert again["member2", str(CONFIG)]
 
 
-def test_another_version_of_a_group_is_an_update_in_place(fleet, run, stack):  # noqa: F811
+def test_another_version_of_a_group_is_an_update_in_place(fleet, run, stack):
     """A custom kind: Karmada sends Kubernetes' own kinds in one version only."""
     definition = crd("Gauge", "gauges", ["v1beta1"])
     gauge = {"apiVersion": "moves.example.org/v1beta1", "kind": "Gauge", "metadata": {"name": "one"}, "spec": {"a": 1}}
@@ -210,7 +218,7 @@ def crd(kind, plural, versions, *, group="moves.example.org", scope="Namespaced"
     }
 
 
-def test_a_namespace_and_what_lives_in_it_are_one_workload(fleet, run, stack):  # noqa: F811
+def test_a_namespace_and_what_lives_in_it_are_one_workload(fleet, run, stack):
     """Policies live in the namespace too: it is made first, and is done once every chosen member has it."""
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "moves-ledger"}}
     stack(workload("ledger", [SETTINGS, namespace], namespace="moves-ledger"))
@@ -222,7 +230,7 @@ def test_a_namespace_and_what_lives_in_it_are_one_workload(fleet, run, stack):  
     assert fleet.connection("karmada").find(ObjectRef("v1", "Namespace", "moves-ledger")) is None
 
 
-def test_a_namespace_of_one_workload_is_made_before_the_workload_that_lives_in_it(fleet, run, stack):  # noqa: F811
+def test_a_namespace_of_one_workload_is_made_before_the_workload_that_lives_in_it(fleet, run, stack):
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "moves-tenant"}}
     stack(workload("a", [SETTINGS], namespace="moves-tenant"), workload("z", [namespace]))
     run("up", "--yes")
@@ -231,7 +239,7 @@ def test_a_namespace_of_one_workload_is_made_before_the_workload_that_lives_in_i
     settled(run)
 
 
-def test_a_definition_and_its_objects_are_one_workload(fleet, run, stack):  # noqa: F811
+def test_a_definition_and_its_objects_are_one_workload(fleet, run, stack):
     """The kind is custom and cluster-scoped, and two of Kubernetes' own stand beside it."""
     rule = {"apiVersion": "rules.example.org/v1", "kind": "HouseRule", "metadata": {"name": "tags"}, "spec": {"a": 1}}
     driver = {"apiVersion": "storage.k8s.io/v1", "kind": "CSIDriver", "metadata": {"name": "none.example.org"}}
@@ -250,7 +258,7 @@ def test_a_definition_and_its_objects_are_one_workload(fleet, run, stack):  # no
     assert fleet.connection("member1").find(ObjectRef("storage.k8s.io/v1", "CSIDriver", "none.example.org")) is None
 
 
-def test_a_kind_that_only_the_control_plane_knows_has_its_scope(fleet, run, stack):  # noqa: F811
+def test_a_kind_that_only_the_control_plane_knows_has_its_scope(fleet, run, stack):
     """No definition among the manifests: discovery says that the kind has no namespace."""
     definition = crd("Badge", "badges", ["v1"], group="badges.example.org", scope="Cluster")
     for name in ("karmada", *BOTH):
@@ -283,7 +291,7 @@ def wait_for_kind(fleet, api_version, kind):
     eventually(served)
 
 
-def test_a_state_with_templates_named_after_their_workload_is_taken_over(fleet, run, stack):  # noqa: F811
+def test_a_state_with_templates_named_after_their_workload_is_taken_over(fleet, run, stack):
     """States of before name a template `<workload>-<kind>-<name>`: neither a change nor a new object follows."""
     stack(workload("shop", [SHOP, SETTINGS]))
     run("up", "--yes")

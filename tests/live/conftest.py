@@ -5,7 +5,7 @@ import pytest
 from flotilla.errors import SandboxError
 from flotilla.sandbox.karmada import find_karmada
 from tests.contract.fleet import fleet_in
-from tests.contract.main_job import run  # noqa: F401 - a fixture of the contract
+from tests.contract.main_job import run, verbs  # noqa: F401 - fixtures of the contract
 
 
 @pytest.fixture(scope="package")

@@ -17,7 +17,7 @@ from flotilla.kube.objects import differences
 from tests.conformance.versions import CLI_NEEDS, LANGUAGE, PROVIDER, require
 from tests.contract.fleet import cluster_in, copy_program, programs
 from tests.live.chart import karmada_chart
-from tests.live.simulated.sitecustomize import settled
+from tests.live.simulated.settling import settled
 from tests.live.test_node import everything, installation
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]

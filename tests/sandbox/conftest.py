@@ -7,7 +7,7 @@ import pytest
 
 from flotilla.kube.objects import ObjectRef
 from tests.contract.fleet import cluster_in, fleet_in, programs
-from tests.contract.main_job import run  # noqa: F401 - a fixture of the contract
+from tests.contract.main_job import run, verbs  # noqa: F401 - fixtures of the contract
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,7 @@
+"""Members that are lost, given up or rebuilt, on the stand-in."""
+
+import pytest
+
+from tests.contract.lost import *  # noqa: F403 - the cases are the contract's
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
