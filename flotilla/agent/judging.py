@@ -57,7 +57,9 @@ class ClusterEffect(Answer):
     """What becomes of a workload in a cluster, or of a cluster."""
 
     what: str
-    verb: str = Field(description="joins, leaves, new, gone, changes, stays, or unscheduled (kept out by a taint).")
+    verb: str = Field(
+        description="joins, leaves, new, gone, changes, stays, unscheduled (kept out), or undecided (Karmada chooses)."
+    )
     details: list[str]
 
 
@@ -253,9 +255,14 @@ def plan_answer(found: Planned, asked: PagedArguments, *, enabled: bool) -> Plan
         for c in w.copies
     ]
     workloads += [
-        ClusterEffect(what=f"{w.name} in {u.cluster}", verb="unscheduled", details=[cut(f"taint {u.taint}")])
+        ClusterEffect(what=f"{w.name} in {u.cluster}", verb="unscheduled", details=[cut(str(u))])
         for w in plan.workloads
         for u in w.unscheduled
+    ]
+    workloads += [
+        ClusterEffect(what=w.name, verb="undecided", details=[cut(text)])
+        for w in plan.workloads
+        for text in (*map(str, w.undecided), *w.notices)
     ]
     clusters = [ClusterEffect(what=c.name, verb=c.verb, details=[cut(d) for d in c.details]) for c in plan.clusters]
     return PlanAnswer(

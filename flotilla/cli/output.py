@@ -181,8 +181,10 @@ class Output:
                 details = one_line("; ".join(copy.details)) or "no change"
                 self.console.print(Text(f"    {symbol} on {copy.cluster}: {details}", style=style))
             for cluster in workload.unscheduled:
-                text = f"    ! won't be scheduled on {cluster.cluster}: taint {cluster.taint}"
+                text = f"    ! won't be scheduled on {cluster.cluster}: {cluster}"
                 self.console.print(Text(text, style="yellow"))
+            for said in (*map(str, workload.undecided), *workload.notices):
+                self.console.print(Text(f"    ! {one_line(said)}", style="yellow"))
 
     def _objects(self, plan: FleetPlan) -> None:
         if plan.objects:

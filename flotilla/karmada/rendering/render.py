@@ -15,12 +15,11 @@ from typing import Any
 
 import jsonpatch
 
-from flotilla.karmada.scheduling.placement import ClusterFacts, divide, matches
+from flotilla.karmada.scheduling import ClusterFacts, matches, replicas_field
 
 Object = dict[str, Any]
 
 _IN_TEMPLATE = frozenset({"ReplicaSet", "Deployment", "DaemonSet", "StatefulSet", "Job"})
-_WITH_REPLICAS = {"Deployment": "replicas", "StatefulSet": "replicas", "ReplicaSet": "replicas", "Job": "parallelism"}
 
 
 @dataclass(frozen=True)
@@ -48,63 +47,6 @@ class Image:
         return f"{name}{mark}{self.tag}" if self.tag else name
 
 
-def replicas_of(template: Object) -> int | None:
-    """Return a template's replicas (1 where it doesn't say); None for kinds without replicas."""
-    field = _WITH_REPLICAS.get(template["kind"])
-    if field is None:
-        return None
-    value = (template.get("spec") or {}).get(field)
-    if value is None:
-        return 1
-    if isinstance(value, bool) or not isinstance(value, int):
-        name = template["metadata"]["name"]
-        raise ValueError(f"{template['kind']} {name}: spec.{field} is not a whole number")  # noqa: TRY004 - bad input
-    return value
-
-
-def shares(template: Object, clusters: list[str], scheduling: Object) -> dict[str, int | None]:
-    """Return each chosen cluster's replicas by a ReplicaSchedulingStrategy; None for kinds without replicas.
-
-    A cluster whose share is zero gets nothing. With zero replicas in all, every cluster gets the template, unless its
-    pods ask for resources or nodes: such a template goes nowhere (pkg/scheduler/core/common.go, AssignReplicas).
-    """
-    replicas = replicas_of(template)
-    if replicas == 0:
-        return {} if has_requirements(template) else dict.fromkeys(clusters, 0)
-    if replicas is None or not divides(scheduling):
-        return dict.fromkeys(clusters, replicas)
-    return {name: share for name, share in divide(replicas, weights(clusters, scheduling)).items() if share > 0}
-
-
-def divides(scheduling: Object) -> bool:
-    """Tell whether a ReplicaSchedulingStrategy divides replicas; without one they are duplicated."""
-    return bool(scheduling.get("replicaSchedulingType", "Duplicated") == "Divided")
-
-
-def weights(clusters: list[str], scheduling: Object) -> dict[str, int]:
-    """Return the static weight of each cluster; all weigh the same where no weight matches any."""
-    listed = (scheduling.get("weightPreference") or {}).get("staticWeightList") or []
-    found = {
-        name: max([int(e["weight"]) for e in listed if matches(ClusterFacts(name), e["targetCluster"])], default=0)
-        for name in clusters
-    }
-    return found if any(found.values()) else dict.fromkeys(clusters, 1)
-
-
-def has_requirements(template: Object) -> bool:
-    """Tell whether a template's pods ask for resources or for certain nodes (Karmada's replicaRequirements)."""
-    pod = ((template.get("spec") or {}).get("template") or {}).get("spec") or {}
-    containers = [*(pod.get("containers") or []), *(pod.get("initContainers") or [])]
-    asked = [(container.get("resources") or {}).get(key) for container in containers for key in ("requests", "limits")]
-    affinity = (pod.get("affinity") or {}).get("nodeAffinity") or {}
-    nodes = (
-        pod.get("nodeSelector"),
-        pod.get("tolerations"),
-        affinity.get("requiredDuringSchedulingIgnoredDuringExecution"),
-    )
-    return any(asked) or any(nodes) or bool(pod.get("overhead"))
-
-
 def render(template: Object, cluster: ClusterFacts, *, replicas: int | None, rules: list[Object]) -> Object:
     """Return what a cluster gets: the template with its replicas and the override rules that target it.
 
@@ -112,7 +54,7 @@ def render(template: Object, cluster: ClusterFacts, *, replicas: int | None, rul
         ValueError: a patch that doesn't fit the template, as Karmada would refuse it.
     """
     result = deepcopy(template)
-    field = _WITH_REPLICAS.get(result["kind"])
+    field = replicas_field(result)
     if field and replicas is not None:
         result.setdefault("spec", {})[field] = replicas
     for rule in rules:

@@ -9,7 +9,7 @@ from typing import Any
 from flotilla.karmada.names import EXECUTION_NAMESPACE_PREFIX, execution_namespace
 from flotilla.karmada.objects import BINDING_API, POLICY_API, WORK_API
 from flotilla.karmada.rendering.render import render
-from flotilla.karmada.status.rollout import facts_of
+from flotilla.karmada.scheduling import facts_of
 from flotilla.kube.objects import Object, ObjectRef, differences, ref_of
 from flotilla.sandbox.standin.policies import BINDING_FINALIZER, BINDING_ID, CLUSTER_BINDING_ID
 from flotilla.sandbox.standin.world import MANAGED, MANAGER, World, deleting, find, fresh_id, label
