@@ -1,6 +1,4 @@
-"""Asks a real Karmada for its decisions on random fleets.
-
-`python -m tests.truth.gather KUBECONFIG VERSION SEED FLEETS CASES OUT.json` gathers on a control plane that runs.
+"""Asks a real Karmada for its decisions on random fleets (tests/live/test_scheduler_truth.py).
 
 The Clusters are in pull mode and have no agent: their status and leases are written here, so that they may have any
 labels, fields, taints, kinds and capacity. An answer is what the ResourceBinding says once it has settled.
@@ -12,17 +10,14 @@ import copy
 import datetime as dt
 import json
 import random
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from flotilla.karmada.objects import BINDING_API, CLUSTER_API, POLICY_API
-from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import ApiError, Connection
 from flotilla.kube.objects import ObjectRef
 from tests.truth import cases
@@ -143,8 +138,8 @@ class Gatherer:
                 for name in self.names:
                     try:
                         self._renew(name)
-                    except ApiError as error:
-                        print(f"renewing {name}: {error}", file=sys.stderr)
+                    except ApiError:
+                        continue  # the next turn comes before the lease runs out
 
         thread = threading.Thread(target=keep, daemon=True)
         thread.start()
@@ -239,8 +234,6 @@ class Gatherer:
             if not waiting:
                 break
             time.sleep(0.5)
-        else:
-            print("not settled:", [n for n in wanted if n not in since], file=sys.stderr)
         return found
 
     def _each(self, do: Callable[[Any], Any], items: list[Any]) -> None:
@@ -317,21 +310,3 @@ def _binding(case: Object) -> str:
 
 def _cluster(name: str) -> ObjectRef:
     return ObjectRef(CLUSTER_API, "Cluster", name)
-
-
-def main(kubeconfig: str, version: str, seed: str, fleets: str, count: str, out: str) -> None:
-    """Gather into a file, which is written anew after every fleet."""
-    document = kubeconfigs.select(kubeconfigs.load(Path(kubeconfig).read_text()))
-    started = time.monotonic()
-
-    def keep(result: Object) -> None:
-        Path(out).write_text(json.dumps(result))
-        done = result["fleets"][-1]
-        steps = [step for case in done["cases"] for step in case["steps"] if step]
-        print(f"{len(result['fleets'])} fleets, {len(steps)} decisions, {time.monotonic() - started:.0f} s", flush=True)
-
-    Gatherer(Connection(document, name="karmada"), int(seed), version).gather(int(fleets), int(count), keep)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -1,4 +1,4 @@
-"""Holds the model's answers against what real schedulers decided."""
+"""Holds the model's answers against what real schedulers decided: `python -m tests.truth.judge FILE...`."""
 
 from __future__ import annotations
 
@@ -131,7 +131,10 @@ def main(*files: str) -> None:
             print(file, "UIDs known:" if known else "UIDs unknown:", summary(found))
             for one in [one for one in found if one.wrong][:8]:
                 print(
-                    f"  {one.case} {one.turn}: {one.wrong}\n    model {_short(one.decision)}\n    truth {_short(one.answer)}"
+                    f"  {one.case} {one.turn}: {one.wrong}",
+                    f"    model {_short(one.decision)}",
+                    f"    truth {_short(one.answer)}",
+                    sep="\n",
                 )
 
 
