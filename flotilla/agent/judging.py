@@ -16,7 +16,7 @@ from flotilla.deploy.access import fleet_of
 from flotilla.drift.check import check_stack
 from flotilla.drift.formats import sentence
 from flotilla.errors import FlotillaError
-from flotilla.plan.fleet import change_text
+from flotilla.plan.changes import change_text
 from flotilla.plan.steps import Step
 from flotilla.stack.problems import ConfigError
 

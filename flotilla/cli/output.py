@@ -17,7 +17,8 @@ from flotilla.cli.ending import CommandError, Kind
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.deploy.interface import EngineName
 from flotilla.karmada.names import cluster_of
-from flotilla.plan.fleet import FleetPlan, change_text
+from flotilla.plan.changes import change_text
+from flotilla.plan.fleet import FleetPlan
 from flotilla.plan.steps import CHANGING, Op, Phase, Result, Step, StepEvent
 from flotilla.state.urns import is_default_provider, own_type, provider_of
 from flotilla.state.values import mask

@@ -12,12 +12,12 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from flotilla.karmada.kinds import identity
 from flotilla.karmada.names import cluster_of
-from flotilla.karmada.scheduling import ClusterFacts, Refusal, Scheduler, Taint, facts_of, replicas_of
+from flotilla.karmada.scheduling import ClusterFacts, Refusal, Scheduler, Taint, facts_of
 from flotilla.karmada.status.expected import unready_reason
 from flotilla.karmada.versions import Version
 from flotilla.kube.objects import Object, ref_of
+from flotilla.plan.changes import CopyPlan, change_text, copy_plan
 from flotilla.plan.copies import (
     Copies,
     Surroundings,
@@ -30,17 +30,15 @@ from flotilla.plan.copies import (
     with_kinds,
 )
 from flotilla.plan.found import as_found
-from flotilla.plan.moves import Moved, Side, adds_words, in_one_version, with_moves
+from flotilla.plan.moves import Moved, Side, adds_words, with_moves
 from flotilla.plan.renames import Renamed, refused_renames, renamed_members
 from flotilla.plan.rollouts import ROLLOUT_TYPE
 from flotilla.plan.steps import CHANGING, GOING, Op, Result, Step
 from flotilla.state.checkpoint import ResourceState
-from flotilla.state.diff import Change, compare
 from flotilla.state.urns import provider_of
 from flotilla.state.values import mask, reveal
 
 CLUSTER_TYPE = "kubernetes:cluster.karmada.io/v1alpha1:Cluster"
-_SHOWN = 60
 
 
 @dataclass(frozen=True)
@@ -50,16 +48,6 @@ class ClusterPlan:
     name: str
     verb: str
     """joins, leaves, changes or stays."""
-    details: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class CopyPlan:
-    """What happens to a workload's objects in one cluster."""
-
-    cluster: str
-    verb: str
-    """new, gone, changes or stays."""
     details: tuple[str, ...] = ()
 
 
@@ -321,7 +309,9 @@ def _rules(rollout: ResourceState | None) -> list[Object]:
 
 def _workload_plan(moved: Moved, coming: Copies) -> WorkloadPlan:
     clusters = sorted({*moved.old, *moved.new})
-    copies = tuple(_copy_plan(cluster, moved.old.get(cluster), moved.new.get(cluster)) for cluster in clusters)
+    copies = tuple(
+        copy_plan(cluster, moved.old.get(cluster), moved.new.get(cluster), coming.undecided) for cluster in clusters
+    )
     verbs = {copy.verb for copy in copies} or ({"new"} if coming.undecided else set())
     verb = "stays" if verbs <= {"stays"} else verbs.pop() if len(verbs) == 1 else "changes"
     return WorkloadPlan(
@@ -334,76 +324,6 @@ def _workload_plan(moved: Moved, coming: Copies) -> WorkloadPlan:
         undecided=tuple(coming.undecided),
         notices=tuple(coming.notices),
     )
-
-
-def _copy_plan(cluster: str, old: list[Object] | None, new: list[Object] | None) -> CopyPlan:
-    if old is None:
-        return CopyPlan(cluster, "new", tuple(_summary(item) for item in new or []))
-    if new is None:
-        return CopyPlan(cluster, "gone", tuple(str(ref_of(item)) for item in old))
-    versions = {identity(item): item["apiVersion"] for item in old}
-    olds = {ref_of(item): item for item in in_one_version(old, new)}
-    news = {ref_of(item): item for item in new}
-    details = []
-    for ref in sorted({*olds, *news}):
-        if ref not in olds:
-            details.append(f"{ref} is added")
-        elif ref not in news:
-            details.append(f"{ref} is removed")
-        else:
-            several = f"{ref}: " if len(news) > 1 else ""
-            was = versions[identity(news[ref])]
-            if was != ref.api_version:
-                details.append(f"{several}apiVersion {was} → {ref.api_version}")
-            details += [f"{several}{change_text(change)}" for change in compare(olds[ref], news[ref])]
-    return CopyPlan(cluster, "changes" if details else "stays", tuple(details))
-
-
-def _summary(item: Object) -> str:
-    replicas = replicas_of(item)
-    images = sorted({str(c.get("image")) for c in _containers(item)})
-    parts = [str(ref_of(item))]
-    if replicas is not None:
-        parts.append(f"{replicas} replica{'s' if replicas != 1 else ''}")
-    return ", ".join(parts + images)
-
-
-def _containers(item: Object) -> list[Object]:
-    spec = item.get("spec") or {}
-    return (
-        list(((spec.get("template") or {}).get("spec") or spec).get("containers") or [])
-        if isinstance(spec, dict)
-        else []
-    )
-
-
-def change_text(change: Change) -> str:
-    """Say a change in one line, in the words of the object: `replicas 2 → 4`, `image nginx:1.27 → nginx:1.28`."""
-    name = _short(change.text)
-    if change.old is None:
-        return f"{name} = {_value(change.new)}"
-    if change.new is None:
-        return f"{name} is removed (was {_value(change.old)})"
-    return f"{name} {_value(change.old)} → {_value(change.new)}"
-
-
-def _short(path: str) -> str:
-    """Shorten the paths that everybody knows."""
-    for long, short in (
-        ("spec.template.spec.containers[0].", ""),
-        ("spec.template.spec.", "pod "),
-        ("metadata.", ""),
-        ("spec.", ""),
-    ):
-        if path.startswith(long):
-            return short + path.removeprefix(long)
-    return path
-
-
-def _value(value: Any) -> str:
-    shown = mask(value)
-    text = shown if isinstance(shown, str) else str(shown)
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
 
 
 def _objects(steps: list[Step]) -> dict[str, Counter[str]]:
