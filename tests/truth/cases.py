@@ -93,16 +93,16 @@ def case(rnd: random.Random, name: str, names: list[str]) -> Object:
     placed = placement(rnd, names)
     then: list[Object] = []
     for _ in range(rnd.choice((0, 0, 1, 1, 2))):
+        # One change at a time: two are two updates of the binding, with a decision between them.
         step: Object = {}
-        if rnd.random() < 0.7 and made["kind"] != "ConfigMap":
+        if rnd.random() < 0.6 and made["kind"] in ("Deployment", "StatefulSet", "Job"):
             step["replicas"] = rnd.choice((0, 1, 2, 3, 4, 6, 8, 11, 15, 24))
-        if rnd.random() < 0.45 or not step:
+        else:
             # Tolerations stay: a toleration that is lost evicts, which is another matter than scheduling.
-            other = placement(rnd, names)
-            other.pop("clusterTolerations", None)
+            step["placement"] = placement(rnd, names)
+            step["placement"].pop("clusterTolerations", None)
             if "clusterTolerations" in placed:
-                other["clusterTolerations"] = placed["clusterTolerations"]
-            step["placement"] = other
+                step["placement"]["clusterTolerations"] = placed["clusterTolerations"]
         then.append(step)
     return {"name": name, "template": made, "placement": placed, "then": then}
 

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from flotilla.karmada.objects import BINDING_API, CLUSTER_API, POLICY_API
@@ -25,7 +25,7 @@ from tests.truth import cases
 Object = dict[str, Any]
 
 _MANAGER = "scheduler-truth"
-_BEAT_SECONDS = 8
+_BEAT_SECONDS = 5
 _SETTLE_SECONDS, _QUIET_SECONDS = 40, 2.0
 _LEASES = "coordination.k8s.io/v1"
 
@@ -59,8 +59,9 @@ class Gatherer:
         states = [self._clusters()]
         self._each(self._start, asked)
         answers = self._settled(asked)
+        still = self._clusters() == states[-1]
         for case in asked:
-            case["steps"] = [self._step(case, answers, 0, None)]
+            case["steps"] = [self._step(case, answers, 0, None)] if still else []
         for turn in range(max(len(case["then"]) for case in asked)):
             if turn == 0 and number % 2:
                 for name, patch in changes.items():
@@ -71,8 +72,10 @@ class Gatherer:
             before = self._bindings()
             self._each(lambda case, turn=turn: self._change(case, turn), affected)
             answers = self._settled(affected)
+            # A Cluster whose lease ran out on a busy machine is tainted: what was decided meanwhile is left out.
+            still = self._clusters() == states[-1]
             for case in affected:
-                if "refused" not in case:
+                if still and "refused" not in case:
                     was = _decision(before.get(_binding(case)))
                     case["steps"].append(self._step(case, answers, len(states) - 1, was))
         self._each(self._end, asked)
@@ -134,12 +137,9 @@ class Gatherer:
         stop = threading.Event()
 
         def keep() -> None:
-            while not stop.wait(_BEAT_SECONDS):
-                for name in self.names:
-                    try:
-                        self._renew(name)
-                    except ApiError:
-                        continue  # the next turn comes before the lease runs out
+            with ThreadPoolExecutor(4) as pool:
+                while not stop.wait(_BEAT_SECONDS):
+                    list(pool.map(self._beat, self.names))
 
         thread = threading.Thread(target=keep, daemon=True)
         thread.start()
@@ -148,6 +148,10 @@ class Gatherer:
         finally:
             stop.set()
             thread.join()
+
+    def _beat(self, name: str) -> None:
+        with suppress(ApiError):  # the next turn comes before the lease runs out
+            self._renew(name)
 
     def _clusters(self) -> list[Object]:
         return [_slim(one) for one in self.api.list(CLUSTER_API, "Cluster")]

@@ -282,6 +282,11 @@ def test_before_1_16_replicas_of_today_break_a_tie():
     assert shares(AB, placement, template(3), scheduler=OLD, shares={"b": 2, "a": 1}) == {"a": 1, "b": 2}
 
 
+def test_before_1_16_replicas_of_today_break_no_tie_where_no_weight_matches():
+    found = answer(AB, {"replicaScheduling": weights(z=1)}, template(3), scheduler=OLD, shares={"b": 2, "a": 2})
+    assert dict(found.candidates) == {"a": (1, 2), "b": (1, 2)}
+
+
 def test_weights_that_match_nothing_make_all_weigh_the_same():
     assert shares(AB, {"replicaScheduling": weights(z=5)}) == {"a": 2, "b": 2}
 

@@ -108,6 +108,9 @@ def _assign(
         return _by_room(taken, count, current, _Rules(scheduler, demand.uid, aggregated))
     weights = static_weights([one.cluster for one in taken], scheduling, scheduler)
     last = {name: share or 0 for name, share in current.shares.items()}
+    if not weights:
+        # No weight is for any of them: all weigh the same, and what they have today breaks no tie.
+        weights, last = {one.name: 1 for one in taken}, {}
     return _of(divide_by_weight(count, weights, scheduler, uid=demand.uid, last=last))
 
 

@@ -25,18 +25,21 @@ class Division:
     """The least and the most that a cluster gets, for those whose share a tie decides."""
 
 
-def static_weights(
-    clusters: Sequence[ClusterFacts], scheduling: Object, scheduler: Scheduler | None = None
-) -> dict[str, int]:
-    """Return the static weight of each cluster that has one; all weigh the same where no weight matches any."""
-    version = (scheduler or Scheduler()).version
-    listed = (scheduling.get("weightPreference") or {}).get("staticWeightList") or []
+def static_weights(clusters: Sequence[ClusterFacts], scheduling: Object, scheduler: Scheduler) -> dict[str, int]:
+    """Return the static weight of each cluster that has one; without a word on weights, all weigh the same."""
+    preference = scheduling.get("weightPreference")
+    if preference is None:
+        return {cluster.name: 1 for cluster in clusters}
     found = {}
     for cluster in clusters:
-        given = [int(e["weight"]) for e in listed if matches(cluster, e.get("targetCluster") or {}, version)]
+        given = [
+            int(one["weight"])
+            for one in preference.get("staticWeightList") or []
+            if matches(cluster, one.get("targetCluster") or {}, scheduler.version)
+        ]
         if max(given, default=0) > 0:
             found[cluster.name] = max(given)
-    return found or {cluster.name: 1 for cluster in clusters}
+    return found
 
 
 def divide_by_weight(
