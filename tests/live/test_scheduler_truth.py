@@ -11,12 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from flotilla.errors import SandboxError
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import Connection
 from flotilla.sandbox.fleet import Sandbox
-from flotilla.sandbox.karmada import find_karmada
-from tests.contract.fleet import copy_program, programs
+from tests.contract.fleet import copy_program, programs, real_karmada
 from tests.truth import records
 from tests.truth.gather import Gatherer
 from tests.truth.judge import summary, verdicts
@@ -27,12 +25,7 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(3600)]
 @pytest.fixture
 def karmada(tmp_path):
     """A real Karmada of its own, whose Clusters the test makes itself: its version, and a connection to it."""
-    try:
-        found = find_karmada(None)
-    except SandboxError as error:
-        pytest.skip(str(error))
-    if found is None:
-        pytest.skip("Karmada's programs are neither in KARMADA_BIN nor on the PATH")
+    found = real_karmada()
     programs()
     copy_program(tmp_path)
     sandbox = Sandbox(tmp_path)

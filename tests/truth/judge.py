@@ -11,9 +11,11 @@ from typing import Any
 
 from flotilla.karmada.scheduling import (
     Certain,
+    ClusterFacts,
     Current,
     Decision,
     Demand,
+    Depends,
     Scheduler,
     decide,
     demand_of,
@@ -45,16 +47,20 @@ class Verdict:
         return isinstance(self.decision, Certain)
 
 
-def verdicts(record: Object, *, with_uid: bool = True) -> Iterator[Verdict]:
+def verdicts(
+    record: Object, *, with_uid: bool = True, with_room: bool = True, with_version: bool = True
+) -> Iterator[Verdict]:
     """Judge every decision of a record.
 
     Args:
         record: as gathered.
         with_uid: the templates' UIDs are known, as those of templates that exist are.
+        with_room: the clusters' free capacity is known, as it isn't to a plan.
+        with_version: Karmada's version is known, as it is where the stack names it.
     """
     scheduler = Scheduler(Version.parse(record["version"]))
     for number, fleet in enumerate(record["fleets"]):
-        states = [[facts_of(one) for one in state] for state in fleet["states"]]
+        states = [[_facts(one, with_room=with_room) for one in state] for state in fleet["states"]]
         for case in fleet["cases"]:
             for turn, step in enumerate(case.get("steps") or []):
                 if not step or not (step.get("answer") or {}).get("scheduled"):
@@ -66,12 +72,17 @@ def verdicts(record: Object, *, with_uid: bool = True) -> Iterator[Verdict]:
                     step["placement"],
                     given,
                     current=current_of(step["before"]),
-                    scheduler=scheduler,
+                    scheduler=scheduler if with_version else None,
                 )
                 wrong = _differs(decision, step, demand)
                 yield Verdict(
                     f"{number}/{case['name']}", decision, step["answer"], wrong, by_room(step["placement"]), turn
                 )
+
+
+def _facts(cluster: Object, *, with_room: bool) -> ClusterFacts:
+    facts = facts_of(cluster)
+    return facts if with_room else replace(facts, capacity=None)
 
 
 def current_of(before: Object | None) -> Current:
@@ -108,10 +119,12 @@ def summary(found: list[Verdict]) -> str:
     total, certain = len(found), [one for one in found if one.certain]
     other = [one for one in found if not one.by_room]
     wrong = Counter(one.wrong for one in found if one.wrong)
+    open_ = Counter(one.decision.why.name for one in found if isinstance(one.decision, Depends))
     share = 100 * sum(one.certain for one in other) / max(len(other), 1)
     return (
         f"{total} decisions, certain {len(certain)} ({100 * len(certain) / max(total, 1):.1f} %; "
-        f"{share:.1f} % of the {len(other)} not by capacity), wrong {sum(wrong.values())} {dict(wrong)}"
+        f"{share:.1f} % of the {len(other)} not by capacity), else by {dict(open_)}, "
+        f"wrong {sum(wrong.values())} {dict(wrong)}"
     )
 
 
@@ -126,9 +139,9 @@ def main(*files: str) -> None:
     """Judge files, and show what is wrong."""
     for file in files:
         record = load(Path(file))
-        for known in (True, False):
-            found = list(verdicts(record, with_uid=known))
-            print(file, "UIDs known:" if known else "UIDs unknown:", summary(found))
+        for unknown in ({}, {"with_uid": False}, {"with_room": False}, {"with_version": False}):
+            found = list(verdicts(record, **unknown))
+            print(file, *unknown, summary(found))
             for one in [one for one in found if one.wrong][:8]:
                 print(
                     f"  {one.case} {one.turn}: {one.wrong}",

@@ -490,6 +490,18 @@ def test_pods_that_ask_for_certain_nodes_ask_for_something():
     assert demand_of(template(), NEW).requests is None
 
 
+@pytest.mark.parametrize("pod", ["text", {"containers": "text"}, {"containers": ["text"]}, {"overhead": "text"}])
+def test_a_template_that_is_no_such_kind_asks_for_nothing(pod):
+    """The API server says what is wrong with it; a plan of it ends in no traceback."""
+    one = {**template(), "spec": {"replicas": 1, "template": {"spec": pod}}}
+    assert demand_of(one, NEW).requests is None
+
+
+def test_a_quantity_that_is_none_is_said_in_one_line():
+    with pytest.raises(ValueError, match="Deployment web: 'lots' is no quantity of cpu"):
+        demand_of(template(cpu="lots"), NEW)
+
+
 def test_a_binding_asks_for_what_its_template_asks():
     resource = {"apiVersion": "apps/v1", "kind": "Deployment", "uid": "u"}
     spec = {"resource": resource, "replicas": 4, "replicaRequirements": {"resourceRequest": {"cpu": "500m"}}}

@@ -20,8 +20,10 @@ def test_the_model_says_what_real_schedulers_decided(record):
     assert len(found) >= _LEAST
 
 
-def test_nothing_that_hangs_on_a_uid_is_certain_without_it(record):
-    found = list(verdicts(record, with_uid=False))
+@pytest.mark.parametrize("unknown", ["with_uid", "with_room", "with_version"])
+def test_nothing_is_certain_that_hangs_on_what_is_not_known(record, unknown):
+    """A template's UID, the clusters' free capacity, Karmada's version: the decision is among the candidates."""
+    found = list(verdicts(record, **{unknown: False}))
     assert [(one.case, one.turn, one.wrong) for one in found if one.wrong] == []
 
 

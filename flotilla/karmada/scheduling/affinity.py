@@ -65,30 +65,18 @@ def _label_matches(labels: dict[str, str], expression: Object) -> bool:
 
 
 def _field_matches(cluster: ClusterFacts, expression: Object, version: Version) -> bool:
-    operator, listed = str(expression["operator"]), set(expression.get("values") or [])
-    if expression["key"] == "zone":
-        return _zones_match(set(cluster.zones), operator, listed, version)
-    value = {"provider": cluster.provider, "region": cluster.region}.get(expression["key"]) or None
-    match operator:
-        case "In":
-            return value in listed
-        case "NotIn":
-            return value not in listed
-        case "Exists":
-            return value is not None
-    return operator == "DoesNotExist" and value is None
-
-
-def _zones_match(zones: set[str], operator: str, listed: set[str], version: Version) -> bool:
+    key, operator, listed = expression["key"], str(expression["operator"]), set(expression.get("values") or [])
+    fields = {"provider": (cluster.provider,), "region": (cluster.region,), "zone": cluster.zones}
+    values = set(fields.get(key, ())) - {""}
     match operator:
         case "In":
             # One zone is enough from 1.18 on; before, every zone of the cluster had to be listed.
-            return bool(zones & listed) if version >= _ZONES_OVERLAP_SINCE else bool(zones) and zones <= listed
+            return bool(values & listed) if version >= _ZONES_OVERLAP_SINCE else bool(values) and values <= listed
         case "NotIn":
-            return not zones & listed
+            return not values & listed
         case "Exists":
-            return bool(zones)
-    return operator == "DoesNotExist" and not zones
+            return bool(values)
+    return operator == "DoesNotExist" and not values
 
 
 def groups_with(placement: Object, names: Collection[str], clusters: Iterable[ClusterFacts]) -> list[str]:

@@ -74,13 +74,13 @@ def demand_of(template: Object, scheduler: Scheduler, *, interpreted: Iterable[G
         ValueError: its replicas are no whole number, or a quantity is none.
     """
     kind = _kind(template)
-    plain = Demand(*kind, uid=str((template.get("metadata") or {}).get("uid") or ""))
+    plain = Demand(*kind, uid=str(_map(template.get("metadata")).get("uid") or ""))
     computed = scheduler.version >= _COMPUTED[kind] if kind in _COMPUTED else False
     if computed or (group_of(kind[0]), kind[1]) in set(interpreted):
         return replace(plain, interpreted=True)
-    spec = template.get("spec") or {}
+    spec = _map(template.get("spec"))
     if kind == _POD:
-        return replace(plain, replicas=1, requests=_requests(spec))
+        return replace(plain, replicas=1, requests=_requests(template, spec))
     replicas = replicas_of(template, scheduler.version)
     if replicas is None:
         return plain
@@ -88,8 +88,8 @@ def demand_of(template: Object, scheduler: Scheduler, *, interpreted: Iterable[G
     completions = spec.get("completions") if kind == ("batch/v1", "Job") else None
     count = min(replicas, completions) if isinstance(completions, int) else replicas
     # A Workflow has its rules for nodes in its own spec.
-    pod = spec if kind[1] == "Workflow" else (spec.get("template") or {}).get("spec") or {}
-    return replace(plain, replicas=count, requests=_requests(pod))
+    pod = spec if kind[1] == "Workflow" else _map(_map(spec.get("template")).get("spec"))
+    return replace(plain, replicas=count, requests=_requests(template, pod))
 
 
 def demand_of_binding(spec: Object) -> Demand:
@@ -128,7 +128,7 @@ def replicas_of(template: Object, version: Version = SUPPORTED.newest) -> int | 
     field = replicas_field(template, version)
     if field is None:
         return None
-    value = (template.get("spec") or {}).get(field)
+    value = _map(template.get("spec")).get(field)
     if value is None:
         return 1
     if isinstance(value, bool) or not isinstance(value, int):
@@ -141,30 +141,41 @@ def _kind(template: Object) -> ServedKind:
     return str(template.get("apiVersion") or ""), str(template["kind"])
 
 
-def _requests(pod: Object) -> Mapping[str, int] | None:
+def _requests(template: Object, pod: Object) -> Mapping[str, int] | None:
+    """Return what a template's pods need; None where that is nothing at all.
+
+    Raises:
+        ValueError: a quantity is none; says in which template.
+    """
+    try:
+        return _needs(pod)
+    except ValueError as error:
+        raise ValueError(f"{template['kind']} {_map(template.get('metadata')).get('name')}: {error}") from None
+
+
+def _needs(pod: Object) -> Mapping[str, int] | None:
     """Return what a pod needs: the sum of its containers, or what an init container needs where that is more."""
     total: dict[str, int] = {}
-    for container in pod.get("containers") or []:
+    for container in _maps(pod.get("containers")):
         _add(total, _asked(container))
-    for container in pod.get("initContainers") or []:
-        for name, amount in _asked(container).items():
-            total[name] = max(total.get(name, 0), amount)
-    _add(total, _amounts(pod.get("overhead") or {}))
-    asked = {name: amount for name, amount in total.items() if amount > 0}
+    for container in _maps(pod.get("initContainers")):
+        for name, count in _asked(container).items():
+            total[name] = max(total.get(name, 0), count)
+    _add(total, _amounts(_map(pod.get("overhead"))))
+    asked = {name: count for name, count in total.items() if count > 0}
     return asked if asked or _claims_nodes(pod) else None
 
 
 def _claims_nodes(pod: Object) -> bool:
-    affinity = (pod.get("affinity") or {}).get("nodeAffinity") or {}
+    affinity = _map(_map(pod.get("affinity")).get("nodeAffinity"))
     hard = affinity.get("requiredDuringSchedulingIgnoredDuringExecution")
-    # An empty selector is one, too: only its absence is none. Tolerations count where there are some.
-    return pod.get("nodeSelector") is not None or hard is not None or bool(pod.get("tolerations"))
+    return bool(pod.get("nodeSelector") or hard or pod.get("tolerations"))
 
 
 def _asked(container: Object) -> dict[str, int]:
     """Return a container's requests; where it has a limit and no request, the limit."""
-    resources = container.get("resources") or {}
-    return _amounts({**(resources.get("limits") or {}), **(resources.get("requests") or {})})
+    resources = _map(container.get("resources"))
+    return _amounts({**_map(resources.get("limits")), **_map(resources.get("requests"))})
 
 
 def _amounts(quantities: Mapping[str, object]) -> dict[str, int]:
@@ -182,8 +193,24 @@ def amount(name: str, quantity: object, *less: object) -> int:
     Raises:
         ValueError: one of them isn't a quantity.
     """
-    value = Decimal(parse_quantity(str(quantity))) - sum(Decimal(parse_quantity(str(one))) for one in less)
+    value = _decimal(name, quantity) - sum(_decimal(name, one) for one in less)
     return int((value * 1000 if name == MILLI_CPU else value).to_integral_value(ROUND_CEILING))
+
+
+def _decimal(name: str, quantity: object) -> Decimal:
+    try:
+        return Decimal(parse_quantity(str(quantity)))
+    except (ValueError, ArithmeticError):
+        raise ValueError(f"{quantity!r} is no quantity of {name}: write such as 500m, 2 or 1Gi") from None
+
+
+def _map(value: object) -> Object:
+    """Return a mapping, or an empty one for anything else: the API server says what is wrong with it."""
+    return value if isinstance(value, dict) else {}
+
+
+def _maps(value: object) -> list[Object]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
 def _add(total: dict[str, int], more: Mapping[str, int]) -> None:
