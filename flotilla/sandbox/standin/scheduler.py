@@ -7,6 +7,7 @@ import json
 from flotilla.karmada.objects import BINDING_API
 from flotilla.karmada.scheduling import (
     Certain,
+    ClusterFacts,
     Current,
     Scheduler,
     Shares,
@@ -38,6 +39,9 @@ def _schedule(world: World, binding: Object, clusters: list[Object]) -> None:
     # Clusters that aren't Ready yet have no not-ready taint for a moment; the stand-in never schedules to them.
     ready = [c for c in clusters if is_true(c, "Ready") or c["metadata"]["name"] in current.shares]
     facts = [facts_of(cluster) for cluster in ready]
+    # Clusters that don't stay are let go once no binding has them any more.
+    staying = {cluster["metadata"]["name"] for cluster in clusters}
+    facts += [ClusterFacts(name, deleting=True) for name in current.shares if name not in staying]
     spec = binding["spec"]
     demand = demand_of_binding(spec)
     decision = decide(facts, spec.get("placement") or {}, demand, current=current, scheduler=_SCHEDULER)
