@@ -98,6 +98,14 @@ def test_a_cluster_that_comes_later_gets_nothing_of_what_is_divided():
     assert scheduled(world)[0] == {"a": 4}
 
 
+def test_a_cluster_that_leaves_is_taken_out_of_its_bindings():
+    """It is let go only then; what it had goes to the others."""
+    world = World(binding(BOTH))
+    reconcile_schedules(world, [cluster("a"), cluster("b")])
+    reconcile_schedules(world, [cluster("a")])
+    assert scheduled(world)[0] == {"a": 4}
+
+
 @pytest.mark.parametrize(
     ("placement", "reason", "left"),
     [
@@ -135,5 +143,6 @@ def test_what_only_chance_decides_is_always_the_same_here():
     dynamic = {**BOTH, "replicaScheduling": {**BOTH["replicaScheduling"], "weightPreference": {"staticWeightList": []}}}
     one, other = World(binding(dynamic, replicas=3)), World(binding(dynamic, replicas=3))
     for world in (one, other):
+        del world.control_plane.bindings["web-deployment"]["spec"]["resource"]["uid"]
         reconcile_schedules(world, [cluster("a"), cluster("b")])
     assert scheduled(one)[0] == scheduled(other)[0]
