@@ -262,7 +262,7 @@ def plan_answer(found: Planned, asked: PagedArguments, *, enabled: bool) -> Plan
     workloads += [
         ClusterEffect(what=w.name, verb="undecided", details=[cut(text)])
         for w in plan.workloads
-        for text in (*map(str, w.undecided), *w.notices)
+        for text in (*map(str, w.undecided), *w.unplaced)
     ]
     clusters = [ClusterEffect(what=c.name, verb=c.verb, details=[cut(d) for d in c.details]) for c in plan.clusters]
     return PlanAnswer(

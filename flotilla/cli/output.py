@@ -184,7 +184,7 @@ class Output:
             for cluster in workload.unscheduled:
                 text = f"    ! won't be scheduled on {cluster.cluster}: {cluster}"
                 self.console.print(Text(text, style="yellow"))
-            for said in (*map(str, workload.undecided), *workload.notices):
+            for said in (*map(str, workload.undecided), *workload.unplaced):
                 self.console.print(Text(f"    ! {one_line(said)}", style="yellow"))
 
     def _objects(self, plan: FleetPlan) -> None:

@@ -65,8 +65,8 @@ class Copies:
     refused: dict[str, Refusal] = field(default_factory=dict)
     """Clusters that the placement chooses and that get no copy, with the reason."""
     undecided: list[Undecided] = field(default_factory=list)
-    notices: list[str] = field(default_factory=list)
-    """What else is to be said before it is done."""
+    unplaced: list[str] = field(default_factory=list)
+    """Why templates go to no cluster."""
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ def _take(
     replicas = replicas_of(template)
     if isinstance(decision, Certain):
         _render(found, asked, template, decision.shares, around)
-        found.notices += _notices(template, decision, known)
+        found.unplaced += _unplaced(template, decision, known)
         return
     undecided = Undecided(str(ref_of(template)), decision.candidates, decision.why.value, replicas)
     found.undecided.append(undecided)
@@ -198,7 +198,7 @@ def _take(
     _render(found, asked, template, shares, around)
 
 
-def _notices(template: Object, decision: Certain, known: Mapping[str, int]) -> list[str]:
+def _unplaced(template: Object, decision: Certain, known: Mapping[str, int]) -> list[str]:
     ref = ref_of(template)
     if decision.problem:
         stays = "it stays as it is" if decision.shares else "it will run nowhere"

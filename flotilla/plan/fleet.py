@@ -89,8 +89,8 @@ class WorkloadPlan:
     unscheduled: tuple[Unscheduled, ...] = ()
     undecided: tuple[Undecided, ...] = ()
     """Where only Karmada knows which clusters get it, or how many replicas."""
-    notices: tuple[str, ...] = ()
-    """What else is to be said before it is done: that it won't be scheduled, and why."""
+    unplaced: tuple[str, ...] = ()
+    """Why templates go to no cluster."""
 
     def undecided_in(self, cluster: str) -> list[Undecided]:
         """Return what is undecided of the copy in a cluster."""
@@ -125,7 +125,7 @@ class FleetPlan:
                     "clusters": [{"name": c.cluster, "verb": c.verb, "details": list(c.details)} for c in w.copies],
                     "unscheduled": [u.to_json() for u in w.unscheduled],
                     **({"undecided": [_undecided(u) for u in w.undecided]} if w.undecided else {}),
-                    **({"notices": list(w.notices)} if w.notices else {}),
+                    **({"unplaced": list(w.unplaced)} if w.unplaced else {}),
                 }
                 for w in self.workloads
             ],
@@ -322,7 +322,7 @@ def _workload_plan(moved: Moved, coming: Copies) -> WorkloadPlan:
         question=moved.question,
         unscheduled=tuple(Unscheduled.by(cluster, refusal) for cluster, refusal in sorted(coming.refused.items())),
         undecided=tuple(coming.undecided),
-        notices=tuple(coming.notices),
+        unplaced=tuple(coming.unplaced),
     )
 
 

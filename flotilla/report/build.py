@@ -173,7 +173,7 @@ def _workloads(plan: FleetPlan) -> Iterable[Item]:
             yield _verb(f"{workload.name} in {copy.cluster}", copy.verb, copy.details)
         for cluster in workload.unscheduled:
             yield Item(f"{workload.name} in {cluster.cluster}", State.WAITING, f"won't be scheduled: {cluster}")
-        for text in (*map(str, workload.undecided), *workload.notices):
+        for text in (*map(str, workload.undecided), *workload.unplaced):
             yield Item(workload.name, State.WAITING, text)
 
 

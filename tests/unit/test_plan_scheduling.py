@@ -126,7 +126,7 @@ def test_zero_replicas_that_go_nowhere_are_said():
     step = rollout_step(zero, {"templates": [web(4, {"cpu": "1"})], "placement": BOTH}, {"member1": 2, "member2": 2})
     workload = planned(*MEMBERS, step)
     assert {verb for verb, _ in copies(workload).values()} == {"gone"}
-    assert "Karmada deletes it in member1, member2" in workload.notices[0]
+    assert "Karmada deletes it in member1, member2" in workload.unplaced[0]
     assert set(copies(planned(*MEMBERS, step, version="1.15"))) == {"member1", "member2"}
 
 
@@ -135,7 +135,7 @@ def test_a_spread_that_cannot_be_met_is_said():
     scheduling = {"replicaSchedulingType": "Duplicated"}
     workload = planned(*MEMBERS, rollout_step(declared(4, {**placement, "replicaScheduling": scheduling})))
     assert copies(workload) == {}
-    assert "won't be scheduled" in workload.notices[0]
+    assert "won't be scheduled" in workload.unplaced[0]
 
 
 def test_a_control_planes_own_interpreter_is_karmadas_choice():
