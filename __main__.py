@@ -15,11 +15,12 @@ from flotilla.stack.declare import (
     kind_args,
     member_args,
     release_args,
-    workload_args,
 )
 from flotilla.stack.installation import hazards
 from flotilla.stack.members import JoinMode
 from flotilla.workloads.needs import in_order, known_kinds
+from flotilla.workloads.notices import notices
+from flotilla.workloads.objects import manifests_of
 
 BASE = Path(__file__).resolve().parent
 
@@ -65,7 +66,7 @@ for member in fleet.members:
 
 given = control_plane_args.get("kubeconfig")
 known = known_kinds(fleet, BASE, given if isinstance(given, str) else None)
-for message in known.messages:
+for message in (*known.messages, *notices(fleet, BASE)):
     pulumi.log.warn(message)
 workloads: dict[str, PropagatedWorkload] = {}
 for workload, needs in in_order(fleet, BASE):
@@ -77,10 +78,12 @@ for workload, needs in in_order(fleet, BASE):
         workload.name,
         {
             "control_plane": control_plane,
+            "workload": workload,
+            "objects": manifests_of(workload, BASE),
+            "version": karmada.release,
             "members": {name: member.expected for name, member in chosen.items()},
             "kinds": known.kinds,
             "custom": [need.kind for need in needs if need.kind],
-            **workload_args(workload, BASE),
         },
         pulumi.ResourceOptions(depends_on=[*(if_made(member.joined) for member in chosen.values()), *needed]),
     )

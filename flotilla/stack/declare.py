@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from flotilla.karmada.kinds import defined_kinds
-from flotilla.karmada.propagation import override_rule, replica_scheduling, template
+from flotilla.karmada.propagation import template
 from flotilla.karmada.rendering.render import render, shares
 from flotilla.kube.objects import Object
 from flotilla.stack.clusters import KindCluster
 from flotilla.stack.files import resolve
-from flotilla.stack.fleet import ControlPlane, Fleet, affinity_of, tolerations_of
+from flotilla.stack.fleet import ControlPlane, Fleet
 from flotilla.stack.helm import CHART_REPOSITORY, CertificateMode
 from flotilla.stack.installation import PLACEHOLDER, certificate_names, release_values
 from flotilla.stack.load import parse_fleet
 from flotilla.stack.members import Member
+from flotilla.stack.specs import override_rules, placement_of
 from flotilla.stack.stackfile import sections_of
-from flotilla.stack.workloads import ReplicaStrategy, Workload
 from flotilla.workloads.objects import manifests_of
 
 
@@ -105,39 +105,6 @@ def release_args(control_plane: ControlPlane, base: Path) -> dict[str, Any]:
     }
 
 
-def workload_args(workload: Workload, base: Path) -> dict[str, Any]:
-    """Return a PropagatedWorkload's arguments, without the control plane."""
-    return {
-        "manifests": manifests_of(workload, base),
-        "affinity": affinity_of(workload.placement),
-        "tolerations": tolerations_of(workload.placement),
-        "namespace": workload.namespace,
-        "divided": workload.placement.replicas is ReplicaStrategy.DIVIDED,
-        "weights": dict(workload.placement.weights),
-        "override_rules": override_rules(workload),
-        "conflict_resolution": workload.conflict_resolution.value,
-        "timeout": workload.timeout,
-        **({"formerly": workload.formerly} if workload.formerly else {}),
-    }
-
-
-def override_rules(workload: Workload) -> list[Object]:
-    """Return a workload's overrides as Karmada's RuleWithCluster objects."""
-    return [
-        override_rule(
-            list(override.clusters),
-            container=override.container or workload.object_name,
-            image=override.image.model_dump(exclude_none=True) if override.image else None,
-            command=list(override.command),
-            args=list(override.args),
-            labels=dict(override.labels),
-            annotations=dict(override.annotations),
-            patches=[patch.model_dump(mode="json") for patch in override.patches],
-        )
-        for override in workload.overrides
-    ]
-
-
 def rendered(fleet: Fleet, base: Path) -> dict[str, list[Object]]:
     """Return, for each member, the objects that it gets: overrides and replicas applied, in file order.
 
@@ -149,9 +116,7 @@ def rendered(fleet: Fleet, base: Path) -> dict[str, list[Object]]:
     kinds = defined_kinds(manifest for listed in manifests.values() for manifest in listed)
     for workload in fleet.workloads:
         chosen = fleet.choice(workload.placement).chosen
-        scheduling = replica_scheduling(
-            dict(workload.placement.weights), divided=workload.placement.replicas is ReplicaStrategy.DIVIDED
-        ).wire()
+        scheduling = placement_of(workload.placement)["replicaScheduling"]
         rules = override_rules(workload)
         for manifest in manifests[workload.name]:
             declared = template(manifest, namespace=workload.namespace, kinds=kinds)
