@@ -39,10 +39,15 @@ OVERRIDES = [
     },
     {"target": {"regions": ["eu", "us"], "zones": ["us-b"]}, "image": {"append": {"repository": "-x"}}},
     {"target": {"labels": {"tier": "back"}}, "labels": {"tier": "back"}},
+    {"target": {"exclude": ["member1"]}, "labels": {"first": "no"}},
     {"target": {}, "annotations": {"everywhere": "yes"}},
 ]
 FIELDS = [
-    {"path": "/metadata/annotations/config", "format": "yaml", "patches": [{"op": "remove", "path": "/debug"}]},
+    {
+        "path": "/metadata/annotations/config",
+        "format": "yaml",
+        "patches": [{"op": "remove", "path": "/debug"}, {"op": "replace", "path": "/level", "value": 2}],
+    },
     {"path": "/metadata/annotations/more", "format": "json", "patches": [{"op": "add", "path": "/a", "value": [1]}]},
 ]
 WORKLOADS = (
@@ -84,7 +89,10 @@ WORKLOADS = (
         "name": "ruled",
         "placement": {
             "replicas": "divided",
-            "weightRules": [{"labels": {"tier": "front"}, "weight": 2}, {"fieldExpressions": [NOT_EU], "weight": 1}],
+            "weightRules": [
+                {"labels": {"tier": "front"}, "weight": 2},
+                {"fieldExpressions": [NOT_EU], "exclude": ["member1"], "weight": 1},
+            ],
         },
     },
     {"name": "roomy", "placement": {"replicas": "divided", "dynamicWeight": "AvailableReplicas"}},
@@ -103,7 +111,14 @@ WORKLOADS = (
                 {
                     "name": "own",
                     "labels": {"tier": "front"},
-                    "overflow": [{"name": "cloud", "labelExpressions": [{"key": "tier", "operator": "Exists"}]}],
+                    "overflow": [
+                        {
+                            "name": "back",
+                            "clusters": ["member2"],
+                            "labelExpressions": [{"key": "tier", "operator": "Exists"}],
+                        },
+                        {"name": "cloud", "exclude": ["member1"]},
+                    ],
                 }
             ],
         },
