@@ -237,7 +237,7 @@ def test_what_an_override_sets_in_a_secret_is_a_secret_of_the_state(run, absolut
         assert "dHdv" not in str(open_part(inputs)), name
 
 
-def test_what_a_change_within_a_secrets_text_sets_is_a_secret():
+def test_what_a_change_within_a_secrets_text_sets_is_a_secret(monkeypatch):
     """`fields` of an override: what they set in a Secret's text is as secret as the text, and only that."""
     rule = {
         "overriders": {
@@ -250,15 +250,13 @@ def test_what_a_change_within_a_secrets_text_sets_is_a_secret():
         }
     }
 
+    monkeypatch.setattr(pulumi.Output, "secret", lambda value: ("sealed", value))
+
     def sealed(kind):
         (found,) = sealed_patches([rule], [{"kind": kind}])
-        steps = [
-            step
-            for one in found["overriders"]["fieldOverrider"]
-            for key in ("json", "yaml")
-            for step in one.get(key, [])
-        ]
-        return [isinstance(step.get("value"), pulumi.Output) for step in steps]
+        fields = found["overriders"]["fieldOverrider"]
+        steps = [step for field in fields for key in ("json", "yaml") for step in field.get(key, [])]
+        return [isinstance(step.get("value"), tuple) for step in steps]
 
     assert sealed("Secret") == [True, False, True, False]
     assert sealed("ConfigMap") == [False] * 4
