@@ -18,8 +18,8 @@ from flotilla.stack.declare import (
 )
 from flotilla.stack.installation import hazards
 from flotilla.stack.members import JoinMode
+from flotilla.stack.notices import notices
 from flotilla.workloads.needs import in_order, known_kinds
-from flotilla.workloads.notices import notices
 from flotilla.workloads.objects import manifests_of
 
 BASE = Path(__file__).resolve().parent
@@ -66,7 +66,7 @@ for member in fleet.members:
 
 given = control_plane_args.get("kubeconfig")
 known = known_kinds(fleet, BASE, given if isinstance(given, str) else None)
-for message in (*known.messages, *notices(fleet, BASE)):
+for message in (*known.messages, *notices(fleet)):
     pulumi.log.warn(message)
 workloads: dict[str, PropagatedWorkload] = {}
 for workload, needs in in_order(fleet, BASE):

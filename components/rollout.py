@@ -186,8 +186,6 @@ def _check(props: dict[str, Any], divided: frozenset[ObjectRef]) -> Callable[[],
         rules=props["overrideRules"],
         members=props.get("members"),
         anew=divided,
-        suspension=props.get("suspension") or {},
-        lazy=bool(props.get("lazy")),
     )
     return lambda: check.look(connection)
 
@@ -202,8 +200,7 @@ class Rollout(Resource, module="flotilla", name="Rollout"):
             name: the resource's name.
             props: kubeconfig, workload, templates, placement, overrideRules, timeout (seconds), policy where its
                 policies have another name than the workload, and members: by name of each cluster that is expected its
-                `id`, and `unanswered`, why it doesn't answer now ('' where it does). Where they are declared,
-                suspension (Karmada's Suspension) and lazy (its ActivationPreference is Lazy).
+                `id`, and `unanswered`, why it doesn't answer now ('' where it does).
             opts: resource options.
         """
         super().__init__(RolloutProvider(), name, props, opts)

@@ -11,10 +11,10 @@ from flotilla.karmada.versions import Version
 from flotilla.stack import failover, overrides, placement
 from flotilla.stack.features import features_of
 from flotilla.stack.load import parse_fleet
+from flotilla.stack.notices import notices
 from flotilla.stack.problems import ConfigError
 from flotilla.stack.specs import override_rule, override_rules, placement_of, propagation_spec
 from flotilla.stack.workloads import Workload
-from flotilla.workloads.notices import notices
 from flotilla.workloads.objects import manifests_of
 from tests.every_key import MEMBERS, NEWEST, WORKLOADS, workloads_for
 from tests.unit.conftest import KUBECONFIG
@@ -677,35 +677,18 @@ def test_gates_of_a_karmada_that_another_stack_installs_are_known(fleet_of, proj
     fleet_of({"preemption": "Always"}, version=None, stack="platform")
 
 
-def test_gates_that_nobody_knows_are_named_before_an_up(fleet_of, project):
+def test_gates_that_nobody_knows_are_named_before_an_up(fleet_of):
     fleet = fleet_of({"preemption": "Always", "schedulePriority": "a"})
-    scheduled, preempting = notices(fleet, project)
+    scheduled, preempting = notices(fleet)
     assert scheduled == (
         "workload web: schedulePriority does nothing unless the feature gate PriorityBasedScheduling of "
         "karmada-controller-manager and karmada-scheduler is on (off by default)"
     )
     assert "preemption does nothing unless the feature gate PropagationPolicyPreemption" in preempting
-    assert notices(fleet_of({}), project) == []
+    assert notices(fleet_of({})) == []
 
 
-def test_a_spread_that_karmadas_scheduler_ignores_is_named(fleet_of, project):
+def test_a_spread_that_karmadas_scheduler_ignores_is_named(fleet_of):
     spread = [{"by": "cluster"}, {"by": "region"}, {"by": "zone"}, {"label": "rack"}]
-    found = notices(fleet_of({"placement": {"spread": spread}}), project)
+    found = notices(fleet_of({"placement": {"spread": spread}}))
     assert ["by zone" in found[0], "by label rack does nothing" in found[1], len(found)] == [True, True, 2]
-
-
-def test_two_owners_of_replicas_are_named(fleet_of, project):
-    """Karmada set the replicas back each time the members' autoscaler had changed them, and nothing said so."""
-    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
-    autoscaler = {
-        "apiVersion": "autoscaling/v2",
-        "kind": "HorizontalPodAutoscaler",
-        "metadata": {"name": "web"},
-        "spec": {"scaleTargetRef": target, "maxReplicas": 5},
-    }
-    (project / "scale.yaml").write_text(json.dumps(autoscaler))
-    scaler = {"name": "scaler", "image": None, "manifests": ["scale.yaml"]}
-    (said,) = notices(fleet_of({}, scaler), project)
-    assert "sets the replicas of Deployment web in the members" in said
-    assert "autoscaled: true" in said
-    assert notices(fleet_of({"autoscaled": True}, scaler), project) == []

@@ -494,35 +494,3 @@ def test_what_karmada_did_is_kept_for_the_next_plan(looks):
     looks[0] = [Progress(WEB, (ClusterProgress("a", 4, 4),), scheduled={"a": 4, "b": None})]
     outs = RolloutProvider().create(props()).outs
     assert (outs["settled"], outs["scheduled"]) == (True, {str(ref_of(web())): {"a": 4, "b": 0}})
-
-
-# -- what a policy suspends, or leaves for later ----------------------------------------------------------------------
-
-
-def judged_with(targets, placement, *, sent, bound=None, **declared_as):
-    """Judge where only `sent` have a Work and a report."""
-    declared = web(4)
-    clusters = [cluster(name) for name in ("member1", "member2")]
-    check = RolloutCheck([declared], placement, [], members("member1", "member2"), frozenset(), **declared_as)
-    template = {**declared, "metadata": {**declared["metadata"], "uid": "u", "generation": 1}}
-    there = binding(targets, bound or placement, healthy=sent)
-    return check.judge(declared, template, there, works(declared, dict.fromkeys(sent, 4)), fleet_of(clusters))
-
-
-def test_a_cluster_to_which_nothing_is_sent_is_not_waited_for():
-    """With `suspend` a rollout waited for its timeout: nothing that it waited for was going to be sent."""
-    placement, targets = on("member1", "member2"), {"member1": 4, "member2": 4}
-    assert not judged_with(targets, placement, sent=["member1"]).done
-    there = {"dispatchingOnClusters": {"clusterNames": ["member2"]}}
-    assert judged_with(targets, placement, sent=["member1"], suspension=there).done
-    assert not judged_with(targets, placement, sent=["member2"], suspension=there).done
-    assert judged_with(targets, placement, sent=[], suspension={"dispatching": True}).done
-
-
-def test_a_lazy_policys_change_is_not_waited_for():
-    """With `activation: Lazy` Karmada acts on another placement with the template's next change, not before."""
-    targets = {"member1": 4}
-    before, now = on("member1"), on("member1", "member2")
-    assert "another placement" in str(judged_with(targets, now, sent=["member1"], bound=before))
-    assert judged_with(targets, now, sent=["member1"], bound=before, lazy=True).done
-    assert not judged_with(targets, now, sent=[], bound=before, lazy=True).done

@@ -92,10 +92,6 @@ class RolloutCheck:
     now. Without any, the schedule is taken as it is."""
     anew: frozenset[ObjectRef] = frozenset()
     """Templates whose replicas Karmada has divided anew for this declaration: their shares are certain."""
-    suspension: Object = field(default_factory=dict)
-    """Karmada's Suspension as declared. A cluster to which nothing is sent is not waited for."""
-    lazy: bool = False
-    """Karmada acts on a change of the policy with the templates' next change: the schedule is taken as it is."""
 
     def look(self, connection: Connection) -> list[Progress]:
         """Ask the control plane once, and judge each template.
@@ -151,14 +147,10 @@ class RolloutCheck:
             facts = fleet.facts.get(name, ClusterFacts(name))
             report = reports.get(name)
             late = (
-                ""
-                if self._is_suspended(name)
-                else (
-                    mismatch.waiting.get(name)
-                    or _not_sent(works.get(name), render(declared, facts, replicas=replicas, rules=self.rules))
-                    or _not_healthy(
-                        report, replicas, template["metadata"].get("generation"), ignored=_health_ignored(declared)
-                    )
+                mismatch.waiting.get(name)
+                or _not_sent(works.get(name), render(declared, facts, replicas=replicas, rules=self.rules))
+                or _not_healthy(
+                    report, replicas, template["metadata"].get("generation"), ignored=_health_ignored(declared)
                 )
             )
             said = str((self.members or {}).get(name, {}).get("unanswered") or "")
@@ -182,10 +174,6 @@ class RolloutCheck:
             progress.append(ClusterProgress(facts.name, None, None, late, unready))
         return progress
 
-    def _is_suspended(self, cluster: str) -> bool:
-        named = (self.suspension.get("dispatchingOnClusters") or {}).get("clusterNames") or []
-        return bool(self.suspension.get("dispatching")) or cluster in named
-
     def _all_silent(self, fleet: Fleet) -> tuple[ClusterProgress, ...]:
         """Return the expected clusters with their reasons, where none of them answers; nothing otherwise."""
         members = self.members or {}
@@ -197,7 +185,7 @@ class RolloutCheck:
     def _mismatch(
         self, declared: Object, targets: dict[str, int | None], binding: ResourceBinding, fleet: Fleet
     ) -> Mismatch:
-        if not self.members or self.lazy:
+        if not self.members:
             return Mismatch()
         return compare(
             declared,
@@ -217,7 +205,7 @@ class RolloutCheck:
         if binding.spec.resource.uid not in (None, template["metadata"].get("uid")):
             return "its ResourceBinding belongs to an earlier object of this name"
         # The raw object, so that no field that was declared is missing in the comparison.
-        if not self.lazy and differences(self.placement, (found.get("spec") or {}).get("placement") or {}):
+        if differences(self.placement, (found.get("spec") or {}).get("placement") or {}):
             return "its ResourceBinding has another placement: another policy claims it, or Karmada is not there yet"
         scheduled = binding.condition("Scheduled")
         if scheduled is None:
