@@ -262,6 +262,16 @@ def test_what_a_change_within_a_secrets_text_sets_is_a_secret(monkeypatch):
     assert sealed("ConfigMap") == [False] * 4
 
 
+def test_a_plan_says_which_gates_have_to_be_on(run, absolute, monkeypatch):
+    said = []
+    monkeypatch.setattr(pulumi.log, "warn", said.append)
+    run(absolute)
+    assert said == []
+    absolute["workloads"][0]["preemption"] = "Always"
+    run(absolute)
+    assert ["feature gate PropagationPolicyPreemption" in line for line in said] == [True]
+
+
 def test_a_rollout_knows_what_is_suspended_and_what_waits_for_a_change(run, absolute):
     plain = {"workload", "kubeconfig", "templates", "placement", "overrideRules", "controlPlane", "members", "timeout"}
     assert set(run(absolute)["nginx-rollout"].inputs) - {"__provider"} == plain, "as states of before have it"

@@ -1,6 +1,7 @@
 """What a workload's keys are for Karmada: the policies that are made of them, and what is refused."""
 
 import json
+import re
 
 import pytest
 from pydantic import BaseModel
@@ -8,6 +9,7 @@ from pydantic import BaseModel
 from components.propagated_workload import PropagatedWorkloadArgs
 from flotilla.karmada.propagation import override_policy, propagation_policy, template
 from flotilla.karmada.versions import Version
+from flotilla.kube import yaml
 from flotilla.stack import failover, overrides, placement
 from flotilla.stack.features import features_of
 from flotilla.stack.load import parse_fleet
@@ -404,6 +406,18 @@ def test_versions_have_more_and_more_of_the_keys():
 
 def test_components_take_the_stacks_model_and_list_none_of_its_fields():
     assert not set(PropagatedWorkloadArgs.__annotations__) & set(Workload.model_fields)
+
+
+def test_the_guides_workloads_are_ones(repository):
+    text = (repository / "docs" / "guides" / "workloads.md").read_text()
+    blocks = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    assert len(blocks) >= 6
+    for block in blocks:
+        document = yaml.load(block if block.startswith("flotilla") else f"x:\n{block}")
+        (found,) = document.values()
+        found = found[0] if isinstance(found, list) else found
+        form = {} if "manifests" in found else {"image": "web:1"}
+        Workload.model_validate({"name": "web", "placement": {}, **form, **found})
 
 
 # -- refusals ----------------------------------------------------------------------------------------------------------
