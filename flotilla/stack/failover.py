@@ -5,15 +5,27 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from flotilla.stack.placement import LabelKey
+from flotilla.karmada.names import is_label_key
 from flotilla.stack.problems import ConfigModel, refuse
 
 _GRACE_SECONDS = 600
 _MOST_SECONDS = 2**31 - 1
 
-State = Annotated[dict[LabelKey, Annotated[str, Field(min_length=1)]], Field(default_factory=dict)]
+
+def _state(value: dict[str, str]) -> dict[str, str]:
+    for label, path in value.items():
+        if not is_label_key(label):
+            raise refuse(
+                f"label key {label!r} is not valid", remedy="use [prefix/]name with letters, digits, '-', '_', '.'"
+            )
+        if not path:
+            raise refuse(f"{label!r} has no JSONPath", remedy="write one, such as '{.readyReplicas}'")
+    return value
+
+
+State = Annotated[dict[str, str], AfterValidator(_state), Field(default_factory=dict)]
 
 
 class PurgeMode(StrEnum):
