@@ -527,11 +527,8 @@ REFUSED = [
         "has 'gracePeriod' with `purgeMode: Never`",
     ),
     ({"failover": {"cluster": {"purgeMode": "Never"}}}, "failover.cluster.purgeMode", "'Directly' or 'Gracefully'"),
-    (
-        {"failover": {"cluster": {"state": {"a b": "{.x}"}}}},
-        "failover.cluster.state.a b.[key]",
-        "must be a label's key",
-    ),
+    ({"failover": {"cluster": {"state": {"a b": "{.x}"}}}}, "failover.cluster.state", "label key 'a b' is not valid"),
+    ({"failover": {"cluster": {"state": {"a": ""}}}}, "failover.cluster.state", "has no JSONPath"),
     ({"failover": {"application": {}}, "dependencies": False}, "", "has `dependencies: false`"),
     ({"suspend": "member1"}, "suspend", "must be `true`, or a list of members"),
     ({"suspend": ["member9"]}, "suspend[0]", "not a member"),
