@@ -10,10 +10,8 @@ from components.configuration import take_config
 from components.credentials import Credentials, server_of
 from components.dependencies import if_made
 from flotilla.stack.declare import (
-    agent_args,
     fleet_of_config,
     kind_args,
-    member_args,
     release_args,
 )
 from flotilla.stack.installation import hazards
@@ -53,13 +51,13 @@ for member in fleet.members:
     kubeconfig = credentials.kubeconfig(member.kubeconfig)
     args = {
         "control_plane": control_plane,
+        "member": member,
         "kubeconfig": kubeconfig,
         "api_endpoint": member.api_endpoint or server_of(kubeconfig),
         "others": {name: other.found for name, other in members.items()},
-        **member_args(member),
     }
     if member.mode is JoinMode.PULL:
-        args |= agent_args(member, karmada.release)
+        args["karmada_version"] = karmada.release
         members[member.name] = PullMember(member.name, args, guarded(member))
     else:
         members[member.name] = PushMember(member.name, args, guarded(member))

@@ -16,7 +16,6 @@ from flotilla.stack.fleet import ControlPlane, Fleet
 from flotilla.stack.helm import CHART_REPOSITORY, CertificateMode
 from flotilla.stack.installation import PLACEHOLDER, certificate_names, release_values
 from flotilla.stack.load import parse_fleet
-from flotilla.stack.members import Member
 from flotilla.stack.specs import override_rules, placement_of
 from flotilla.stack.stackfile import sections_of
 from flotilla.workloads.objects import manifests_of
@@ -36,39 +35,6 @@ def fleet_of_config(values: Mapping[str, str], base: Path) -> Fleet:
         ConfigError: with all problems.
     """
     return parse_fleet(sections_of(values), base=base)
-
-
-def member_args(member: Member) -> dict[str, Any]:
-    """Return a PushMember's arguments, without the control plane, the kubeconfig and the endpoint."""
-    return {
-        "labels": dict(member.labels),
-        "cloud_provider": member.provider or "",
-        "region": member.region or "",
-        "zones": list(member.zones),
-        "taints": [taint.model_dump(mode="json", exclude_defaults=True) for taint in member.taints],
-        "ca_bundle": member.ca_bundle or "",
-        "insecure_skip_tls_verify": member.insecure_skip_tls_verify,
-        "proxy_url": member.proxy_url or "",
-        "namespace": member.namespace,
-        "create_namespace": member.create_namespace,
-        "ready_timeout": member.ready_timeout,
-    }
-
-
-def agent_args(member: Member, version: str) -> dict[str, Any]:
-    """Return what a PullMember's arguments have beside a PushMember's."""
-    agent = member.agent
-    return {
-        "karmada_version": version,
-        "agent_image": agent.image or "",
-        "agent_replicas": agent.replicas,
-        "agent_resources": dict(agent.resources),
-        "agent_namespace": agent.namespace,
-        "create_agent_namespace": agent.create_namespace,
-        "control_plane_endpoint": agent.control_plane_endpoint or "",
-        "certificate_lifetime_days": agent.lifetime_days,
-        "renew_before_days": agent.renew_before_days,
-    }
 
 
 def kind_args(cluster: KindCluster) -> dict[str, Any]:

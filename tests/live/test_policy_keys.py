@@ -66,7 +66,7 @@ def test_what_is_applied_again_changes_nothing(karmada, version, tmp_path):
             try:
                 again = karmada.apply(ours, field_manager=MANAGER, dry_run=True)
                 assert again["spec"] == kept["spec"], raw["name"]
-                assert again["metadata"]["resourceVersion"] == kept["metadata"]["resourceVersion"], raw["name"]
+                assert again["metadata"]["generation"] == kept["metadata"]["generation"], raw["name"]
             finally:
                 karmada.delete(ref, propagation="Background")
                 eventually(lambda ref=ref: karmada.find(ref) is None)

@@ -6,13 +6,14 @@ import re
 import pytest
 from pydantic import BaseModel
 
-from components.propagated_workload import PropagatedWorkloadArgs
+from components import PropagatedWorkloadArgs, PullMemberArgs, PushMemberArgs
 from flotilla.karmada.propagation import override_policy, propagation_policy, template
 from flotilla.karmada.versions import Version
 from flotilla.kube import yaml
 from flotilla.stack import failover, overrides, placement
 from flotilla.stack.features import features_of
 from flotilla.stack.load import parse_fleet
+from flotilla.stack.members import Agent, Member
 from flotilla.stack.notices import notices
 from flotilla.stack.problems import ConfigError
 from flotilla.stack.specs import override_rule, override_rules, placement_of, propagation_spec
@@ -404,8 +405,12 @@ def test_versions_have_more_and_more_of_the_keys():
     assert counts[0] < counts[-1] == len(WORKLOADS)
 
 
-def test_components_take_the_stacks_model_and_list_none_of_its_fields():
+def test_components_take_the_stacks_models_and_list_none_of_their_fields():
     assert not set(PropagatedWorkloadArgs.__annotations__) & set(Workload.model_fields)
+    resolved = {"kubeconfig", "api_endpoint"}  # texts that are read or known only in a run
+    for args in (PushMemberArgs, PullMemberArgs):
+        listed = set(args.__annotations__)
+        assert listed & {*Member.model_fields, *Agent.model_fields} == resolved
 
 
 def test_the_guides_workloads_are_ones(repository):
