@@ -80,11 +80,22 @@ class Fleet(ConfigModel):
     policies: PolicySettings = Field(default_factory=PolicySettings, description="How the stack wants its policies.")
 
     _others: tuple[Member, ...] = PrivateAttr(default=())
+    _gates_known: bool = PrivateAttr(default=False)
 
-    def with_others(self, members: tuple[Member, ...]) -> Self:
-        """Return this fleet with the members of the stack that `membersFrom` names, for placements to choose."""
-        self._others = members
+    def with_others(self, members: tuple[Member, ...], *, gates_known: bool) -> Self:
+        """Return this fleet with what other stacks say.
+
+        Args:
+            members: those of the stack that `membersFrom` names, for placements to choose.
+            gates_known: a stack installs this Karmada, so that its feature gates are known and checked.
+        """
+        self._others, self._gates_known = members, gates_known
         return self
+
+    @property
+    def gates_known(self) -> bool:
+        """Tell whether Karmada's feature gates are known, and so checked."""
+        return self._gates_known
 
     @property
     def placeable(self) -> tuple[Member, ...]:

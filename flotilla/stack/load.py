@@ -99,7 +99,7 @@ def parse_fleet(
         members_from=sections.get("membersFrom") or None,
         workloads=tuple(workload for _, workload in valid_workloads),
         policies=policies,
-    ).with_others(others)
+    ).with_others(others, gates_known=helm is not None)
 
 
 def _parsed(version: str | None) -> Version | None:

@@ -15,8 +15,7 @@ def notices(fleet: Fleet) -> list[str]:
     """Return what the user should know, a line each."""
     found: list[str] = []
     for workload in fleet.workloads:
-        # Where this stack, or another one, installs Karmada, its gates are known and checked.
-        if fleet.control_plane.kubeconfig:
+        if not fleet.gates_known:
             found += doubtful_gates(workload)
         found += _spread(workload)
     return found

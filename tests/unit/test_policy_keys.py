@@ -690,7 +690,10 @@ def test_gates_of_a_karmada_that_another_stack_installs_are_known(fleet_of, proj
         "featureGates": {"controllerManager": {"PropagationPolicyPreemption": True}},
     }
     file.write_text(json.dumps({"config": platform}))
-    fleet_of({"preemption": "Always"}, version=None, stack="platform")
+    assert notices(fleet_of({"preemption": "Always"}, version=None, stack="platform")) == []
+    platform["flotilla:controlPlane"] = {"version": "1.18.2", "kubeconfig": "kube.yaml"}
+    file.write_text(json.dumps({"config": platform}))
+    assert len(notices(fleet_of({"preemption": "Always"}, version=None, stack="platform"))) == 1
 
 
 def test_gates_that_nobody_knows_are_named_before_an_up(fleet_of):
