@@ -17,8 +17,17 @@ def notices(fleet: Fleet) -> list[str]:
     for workload in fleet.workloads:
         if not fleet.gates_known:
             found += doubtful_gates(workload)
-        found += _spread(workload)
+        found += _spread(workload) + _suspended(workload)
     return found
+
+
+def _suspended(workload: Workload) -> list[str]:
+    suspend = workload.suspend
+    where = "any cluster" if suspend and suspend.everywhere else ", ".join(suspend.clusters) if suspend else ""
+    if not where:
+        return []
+    stays = "what is there stays as it is, and no run waits for it"
+    return [f"workload {workload.name}: `suspend` keeps Karmada from sending anything to {where}: {stays}"]
 
 
 def _spread(workload: Workload) -> list[str]:

@@ -707,6 +707,13 @@ def test_gates_that_nobody_knows_are_named_before_an_up(fleet_of):
     assert notices(fleet_of({})) == []
 
 
+@pytest.mark.parametrize(("suspend", "where"), [(True, "any cluster"), (["member1", "member2"], "member1, member2")])
+def test_where_nothing_is_sent_is_named(fleet_of, suspend, where):
+    (said,) = notices(fleet_of({"suspend": suspend}))
+    assert f"from sending anything to {where}: what is there stays as it is" in said
+    assert notices(fleet_of({"suspend": False})) == notices(fleet_of({"suspend": []})) == []
+
+
 def test_a_spread_that_karmadas_scheduler_ignores_is_named(fleet_of):
     spread = [{"by": "cluster"}, {"by": "region"}, {"by": "zone"}, {"label": "rack"}]
     found = notices(fleet_of({"placement": {"spread": spread}}))
