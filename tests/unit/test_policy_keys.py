@@ -12,6 +12,7 @@ from flotilla.karmada.versions import Version
 from flotilla.kube import yaml
 from flotilla.stack import failover, overrides, placement
 from flotilla.stack.members import Agent, Member
+from flotilla.stack.schema import stack_file_schema
 from flotilla.stack.specs import override_rule, override_rules, placement_of, propagation_spec
 from flotilla.stack.workloads import Workload
 from flotilla.workloads.objects import manifests_of
@@ -373,6 +374,18 @@ def test_the_stack_of_every_key_has_every_key(fleet_of):
                 wanted |= {(model, name) for name in own}
     inherited = {(base, name) for model, name in used for base in model.__mro__[:-1]}
     assert wanted - inherited == set()
+
+
+def test_editors_take_every_key(sections):
+    import jsonschema
+
+    schema = stack_file_schema()
+    for workload in (*workloads_for(NEWEST), {"name": "on", "image": "web:1", "placement": {}, "suspend": False}):
+        config = {f"flotilla:{key}": value for key, value in {**sections, "workloads": [workload]}.items()}
+        jsonschema.validate({"config": config}, schema)
+    config["flotilla:workloads"][0]["suspend"] = {"everywhere": True}
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"config": config}, schema)
 
 
 def test_versions_have_more_and_more_of_the_keys():
