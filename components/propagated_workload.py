@@ -29,7 +29,7 @@ from flotilla.karmada.kinds import (
 )
 from flotilla.karmada.propagation import override_policy, propagation_policy, template
 from flotilla.karmada.versions import Version
-from flotilla.stack.specs import affinities_of, override_rules, propagation_spec
+from flotilla.stack.specs import override_rules, propagation_spec, served_affinities
 from flotilla.stack.workloads import Workload
 
 # No workload can be called so: a name is a DNS label.
@@ -164,14 +164,14 @@ class PropagatedWorkload(pulumi.ComponentResource):
 
     def _served(self, custom: list[dict[str, Any]], before: list[pulumi.Resource]) -> ServedKinds:
         listed = sorted({(m["apiVersion"], m["kind"]) for m in custom})
-        affinities = affinities_of(self._workload.placement)
+        affinities = served_affinities(self._workload)
         props = {
             "kubeconfig": self._args["control_plane"].kubeconfig,
             "workload": self._name,
             "kinds": [{"apiVersion": api_version, "kind": kind} for api_version, kind in listed],
             # The affinity alone where there is one, as states of before have it.
-            "affinity": affinities[0],
-            **({"affinities": affinities} if len(affinities) > 1 else {}),
+            "affinity": affinities[0] if affinities else {},
+            **({"affinities": affinities} if len(affinities) != 1 else {}),
             "timeout": self._workload.timeout,
         }
         opts = pulumi.ResourceOptions(parent=self, depends_on=before)

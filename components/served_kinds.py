@@ -44,7 +44,7 @@ def wait(props: dict[str, Any]) -> None:
     """
     connection = connect(props["kubeconfig"], name="Karmada")
     kinds = [(str(entry["apiVersion"]), str(entry["kind"])) for entry in props["kinds"]]
-    affinities = props.get("affinities") or [props["affinity"]]
+    affinities = props["affinities"] if "affinities" in props else [props["affinity"]]
     deadline = time.monotonic() + float(props["timeout"])
     while missing := missing_kinds(connection, kinds, affinities):
         if time.monotonic() > deadline:
@@ -66,7 +66,7 @@ class ServedKinds(Resource, module="flotilla", name="ServedKinds"):
         Args:
             name: the resource's name.
             props: kubeconfig, workload, kinds (apiVersion and kind of each), affinity (Karmada's ClusterAffinity),
-                affinities instead where a placement has several, timeout (seconds).
+                affinities instead where there are several or none, timeout (seconds).
             opts: resource options.
         """
         super().__init__(ServedKindsProvider(), name, props, opts)

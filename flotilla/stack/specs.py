@@ -117,6 +117,17 @@ def affinities_of(placement: Placement) -> list[Object]:
     return [affinity_of(affinity) for affinity in placement.affinities]
 
 
+def served_affinities(workload: Workload) -> list[Object]:
+    """Return what chooses the clusters that have to serve a workload's kinds: those to which anything is sent."""
+    suspend = workload.suspend
+    if suspend and suspend.everywhere:
+        return []
+    found = affinities_of(workload.placement)
+    if not suspend or not suspend.clusters:
+        return found
+    return [{**affinity, "exclude": [*affinity.get("exclude", ()), *suspend.clusters]} for affinity in found]
+
+
 def affinity_of(affinity: Affinity) -> Object:
     """Return Karmada's ClusterAffinity (policy/v1alpha1) for conditions on clusters."""
     result: Object = {}

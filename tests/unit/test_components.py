@@ -304,6 +304,13 @@ def test_kinds_have_to_be_served_in_the_clusters_of_every_group(run, absolute, p
     absolute["workloads"] = [{**workload, "placement": {"groups": groups}}]
     inputs = run(absolute)["shop-kinds"].inputs
     assert inputs["affinities"] == [{"clusterNames": ["member1"]}, {"clusterNames": ["member2"]}]
+    absolute["controlPlane"]["version"] = "1.18.2"
+    absolute["workloads"] = [{**workload, "placement": {}, "suspend": ["member2"]}]
+    inputs = run(absolute)["shop-kinds"].inputs
+    assert inputs["affinity"] == {"exclude": ["member2"]}, "nothing is sent there, a definition neither"
+    absolute["workloads"] = [{**workload, "placement": {}, "suspend": True}]
+    inputs = run(absolute)["shop-kinds"].inputs
+    assert inputs["affinities"] == [], "Karmada's own API server alone is waited for"
 
 
 def open_part(value):
