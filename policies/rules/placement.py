@@ -21,6 +21,19 @@ def chosen(policy: Resource, view: StackView) -> list[ClusterFacts]:
     return list(choose(view.clusters(), policy.at("spec", "placement", default={})).chosen)
 
 
+def possible(policy: Resource, view: StackView) -> list[ClusterFacts]:
+    """Return the members that a policy may choose, by any of its groups, without those that a taint keeps out."""
+    placement = policy.at("spec", "placement", default={})
+    tolerations = {"clusterTolerations": placement.get("clusterTolerations") or []}
+    clusters = view.clusters()
+    found = {
+        cluster.name
+        for affinity in _affinities(placement)
+        for cluster in choose(clusters, {**tolerations, "clusterAffinity": affinity}).chosen
+    }
+    return [cluster for cluster in clusters if cluster.name in found]
+
+
 def selected(policy: Resource, view: StackView) -> list[Resource]:
     """Return the templates that a policy selects."""
     return [template for template in view.templates() if means(policy, template)]
@@ -34,8 +47,10 @@ def means(policy: Resource, template: Resource) -> bool:
 
 def _affinities(placement: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Return whatever chooses clusters in a placement: its affinity, or its groups with their overflow."""
-    yield placement.get("clusterAffinity") or {}
-    for group in placement.get("clusterAffinities") or []:
+    groups = placement.get("clusterAffinities") or []
+    if not groups:
+        yield placement.get("clusterAffinity") or {}
+    for group in groups:
         yield group
         yield from group.get("overflowAffinities") or []
 

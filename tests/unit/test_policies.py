@@ -239,6 +239,15 @@ def test_two_of_each_follows_every_way_of_spreading(keys, said):
     assert said in " ".join(texts)
 
 
+def test_an_override_for_a_later_group_reaches_a_cluster():
+    """It was taken for one that reaches nothing: the workload may go there as well."""
+    groups = [{"affinityName": "a", "clusterNames": ["member1"]}, {"affinityName": "b", "clusterNames": ["member2"]}]
+    policies = (placed(clusterAffinities=groups), overrides(tag("1.28", "member2")))
+    assert statuses("overrides-change-something", (*FLEET, deployment(), *policies)) == {Status.PASS}
+    policies = (placed(clusterAffinities=groups[:1]), overrides(tag("1.28", "member2")))
+    assert statuses("overrides-change-something", (*FLEET, deployment(), *policies)) == {Status.FAIL}
+
+
 def test_members_are_named_in_groups_and_overflow_too():
     overflow = [{"affinityName": "b", "clusterNames": ["member8"]}]
     keys = {"clusterAffinities": [{"affinityName": "a", "clusterNames": ["member9"], "overflowAffinities": overflow}]}
