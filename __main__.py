@@ -10,16 +10,15 @@ from components.configuration import take_config
 from components.credentials import Credentials, server_of
 from components.dependencies import if_made
 from flotilla.stack.declare import (
-    agent_args,
     fleet_of_config,
     kind_args,
-    member_args,
     release_args,
-    workload_args,
 )
 from flotilla.stack.installation import hazards
 from flotilla.stack.members import JoinMode
+from flotilla.stack.notices import notices
 from flotilla.workloads.needs import in_order, known_kinds
+from flotilla.workloads.objects import manifests_of
 
 BASE = Path(__file__).resolve().parent
 
@@ -52,20 +51,20 @@ for member in fleet.members:
     kubeconfig = credentials.kubeconfig(member.kubeconfig)
     args = {
         "control_plane": control_plane,
+        "member": member,
         "kubeconfig": kubeconfig,
         "api_endpoint": member.api_endpoint or server_of(kubeconfig),
         "others": {name: other.found for name, other in members.items()},
-        **member_args(member),
     }
     if member.mode is JoinMode.PULL:
-        args |= agent_args(member, karmada.release)
+        args["karmada_version"] = karmada.release
         members[member.name] = PullMember(member.name, args, guarded(member))
     else:
         members[member.name] = PushMember(member.name, args, guarded(member))
 
 given = control_plane_args.get("kubeconfig")
 known = known_kinds(fleet, BASE, given if isinstance(given, str) else None)
-for message in known.messages:
+for message in (*known.messages, *notices(fleet)):
     pulumi.log.warn(message)
 workloads: dict[str, PropagatedWorkload] = {}
 for workload, needs in in_order(fleet, BASE):
@@ -77,10 +76,12 @@ for workload, needs in in_order(fleet, BASE):
         workload.name,
         {
             "control_plane": control_plane,
+            "workload": workload,
+            "objects": manifests_of(workload, BASE),
+            "version": karmada.release,
             "members": {name: member.expected for name, member in chosen.items()},
             "kinds": known.kinds,
             "custom": [need.kind for need in needs if need.kind],
-            **workload_args(workload, BASE),
         },
         pulumi.ResourceOptions(depends_on=[*(if_made(member.joined) for member in chosen.values()), *needed]),
     )

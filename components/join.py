@@ -19,7 +19,7 @@ from components.kubernetes_object import KubernetesObject
 from components.providers import cluster_provider
 from flotilla.errors import FlotillaError
 from flotilla.karmada.joining import join
-from flotilla.karmada.names import CLUSTER_NAMESPACE
+from flotilla.stack.members import Member as MemberModel
 
 PUSH = "flotilla:index:PushMember"
 PULL = "flotilla:index:PullMember"
@@ -30,34 +30,14 @@ class MemberArgs(TypedDict):
 
     control_plane: KarmadaControlPlane
     """The control plane that it joins."""
+    member: MemberModel
+    """The member as the stack file has it; its kubeconfig there says where the text below comes from."""
     kubeconfig: pulumi.Input[str]
     """Administrator's kubeconfig of the member, as text with certificates inline; treated as a secret."""
     api_endpoint: pulumi.Input[str]
-    """The URL that Karmada dials, with its scheme."""
+    """The URL that Karmada dials, with its scheme: the member's, or the kubeconfig's server."""
     others: NotRequired[Mapping[str, pulumi.Input[Probe]]]
     """What other members of the stack said of themselves: none of them may be the same cluster."""
-    labels: NotRequired[Mapping[str, str]]
-    """Labels of the Cluster."""
-    cloud_provider: NotRequired[str]
-    """Cloud provider."""
-    region: NotRequired[str]
-    """Region."""
-    zones: NotRequired[list[str]]
-    """Zones."""
-    taints: NotRequired[list[dict[str, str]]]
-    """Cluster taints: key, value, effect."""
-    ca_bundle: NotRequired[str]
-    """PEM certificates that verify `api_endpoint`; the member's own CA by default."""
-    insecure_skip_tls_verify: NotRequired[bool]
-    """Don't verify the member's certificate."""
-    proxy_url: NotRequired[str]
-    """Proxy through which Karmada dials the member."""
-    namespace: NotRequired[str]
-    """Namespace of the join objects in the member; `karmada-cluster` by default."""
-    create_namespace: NotRequired[bool]
-    """Create that namespace (the default), or use one that is there and leave it."""
-    ready_timeout: NotRequired[int]
-    """Seconds to wait until the member is Ready; 180 by default."""
 
 
 class Member(pulumi.ComponentResource):
@@ -108,8 +88,8 @@ def declare_join(component: Member, name: str, args: MemberArgs, *, mode: str) -
     component.found = probe(kubeconfig, name)
     twin = pulumi.Output.all(component.found, dict(args.get("others") or {})).apply(_twin)
     inside = pulumi.ResourceOptions(parent=component)
-    namespace = args.get("namespace", CLUSTER_NAMESPACE)
-    joined = conflict(name, kubeconfig, component.found, args["control_plane"].joined, namespace)
+    given = args["member"]
+    joined = conflict(name, kubeconfig, component.found, args["control_plane"].joined, given.namespace)
     identity = ClusterIdentity(name, component.found, inside, same_as=twin, joined=joined)
     component.cluster_id = identity.uid
     component.provider = cluster_provider(name, kubeconfig, identity, component)
@@ -117,21 +97,21 @@ def declare_join(component: Member, name: str, args: MemberArgs, *, mode: str) -
     control_plane = Declarations(
         name, pulumi.ResourceOptions(parent=component, provider=args["control_plane"].provider)
     )
-    tokens = _declare_access(member, name, args)
-    credentials = _declare_credentials(control_plane, name, args, *tokens)
+    tokens = _declare_access(member, name, given)
+    credentials = _declare_credentials(control_plane, name, given, *tokens)
     manifest = join.cluster(
         name,
         sync_mode=mode,
         cluster_id=identity.uid,
         api_endpoint=args["api_endpoint"],
-        labels=dict(args.get("labels") or {}),
-        provider=args.get("cloud_provider"),
-        region=args.get("region"),
-        zones=args.get("zones"),
-        taints=args.get("taints"),
-        proxy_url=args.get("proxy_url"),
-        insecure_skip_tls_verify=args.get("insecure_skip_tls_verify", False),
-        ready_timeout=args.get("ready_timeout", 180),
+        labels=dict(given.labels),
+        provider=given.provider,
+        region=given.region,
+        zones=list(given.zones),
+        taints=[taint.model_dump(mode="json", exclude_defaults=True) for taint in given.taints],
+        proxy_url=given.proxy_url,
+        insecure_skip_tls_verify=given.insecure_skip_tls_verify,
+        ready_timeout=given.ready_timeout,
     )
     # Another cluster under the name of one that is joined: the one before has to leave, so that its copies go, and
     # Karmada sends everything to the new one.
@@ -175,11 +155,11 @@ class Declarations:
         return self.declared[-1]
 
 
-def _declare_access(member: Declarations, name: str, args: MemberArgs) -> tuple[KubernetesObject, KubernetesObject]:
+def _declare_access(member: Declarations, name: str, given: MemberModel) -> tuple[KubernetesObject, KubernetesObject]:
     """Declare accounts, rights and tokens in the member; return the two token Secrets."""
-    within = args.get("namespace", CLUSTER_NAMESPACE)
+    within = given.namespace
     first = []
-    if args.get("create_namespace", True):
+    if given.create_namespace:
         first.append(member.declare("namespace", join.namespace(within)))
     account = join.controller_account(name)
     controller = member.declare("account", join.service_account(account, within=within), depends_on=first)
@@ -200,13 +180,12 @@ def _declare_access(member: Declarations, name: str, args: MemberArgs) -> tuple[
 def _declare_credentials(
     control_plane: Declarations,
     name: str,
-    args: MemberArgs,
+    given: MemberModel,
     token: KubernetesObject,
     impersonator_token: KubernetesObject,
 ) -> list[KubernetesObject]:
     """Declare the control plane's Secrets from the member's tokens, which are secret outputs and stay secret."""
-    ca_bundle = args.get("ca_bundle")
-    encoded = base64.b64encode(ca_bundle.encode()).decode() if ca_bundle else None
+    encoded = base64.b64encode(given.ca_bundle.encode()).decode() if given.ca_bundle else None
 
     def credentials(data: dict[str, str] | None) -> dict[str, str]:
         held = _filled(data, name)

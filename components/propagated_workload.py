@@ -27,7 +27,10 @@ from flotilla.karmada.kinds import (
     kind_of,
     other_versions,
 )
-from flotilla.karmada.propagation import override_policy, propagation_policy, replica_scheduling, template
+from flotilla.karmada.propagation import override_policy, propagation_policy, template
+from flotilla.karmada.versions import Version
+from flotilla.stack.specs import override_rules, propagation_spec, served_affinities
+from flotilla.stack.workloads import Workload
 
 # No workload can be called so: a name is a DNS label.
 _DEFINITIONS = ".definitions"
@@ -38,32 +41,18 @@ class PropagatedWorkloadArgs(TypedDict):
 
     control_plane: KarmadaControlPlane
     """The control plane that spreads it."""
-    manifests: list[dict[str, Any]]
-    """Objects of any kind, as plain dicts."""
-    affinity: dict[str, Any]
-    """Karmada's ClusterAffinity; an empty one chooses every cluster."""
+    workload: Workload
+    """The workload as the stack file has it."""
+    objects: list[dict[str, Any]]
+    """What it declares, as plain dicts of any kind: its manifests as they were read, or its Deployment."""
+    version: NotRequired[str]
+    """Karmada's version, without a leading v; the newest that is supported where it is left out or empty."""
     members: NotRequired[dict[str, pulumi.Input[dict[str, str]]]]
     """The members that are to run it, by name: `id` is the UID, `unanswered` says why one does not answer, or ''."""
-    tolerations: NotRequired[list[dict[str, Any]]]
-    """Taints of clusters that don't keep it away (core/v1, Toleration)."""
-    namespace: NotRequired[str]
-    """Namespace, in the control plane and in the members; `default` by default."""
-    divided: NotRequired[bool]
-    """Divide the replicas over the clusters instead of running all of them in each."""
-    weights: NotRequired[dict[str, int]]
-    """Static weight by cluster, for divided replicas."""
-    override_rules: NotRequired[list[dict[str, Any]]]
-    """Karmada's RuleWithCluster objects: what differs, and where."""
-    conflict_resolution: NotRequired[str]
-    """Abort (the default) or Overwrite, where a member has an object already."""
-    timeout: NotRequired[int]
-    """Seconds to wait until every chosen cluster is healthy; 300 by default."""
     kinds: NotRequired[Kinds]
-    """What is known of custom kinds, beside the definitions among the manifests."""
+    """What is known of custom kinds, beside the definitions among the objects."""
     custom: NotRequired[list[GroupKind]]
     """Kinds that other workloads of the stack define: they are waited for where this one has objects of them."""
-    formerly: NotRequired[str]
-    """The workload's name before; its policies keep it, so that nothing changes in Karmada."""
 
 
 class PropagatedWorkload(pulumi.ComponentResource):
@@ -81,7 +70,8 @@ class PropagatedWorkload(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: PropagatedWorkloadArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Declare a workload. Policies come before templates, so that Karmada never sees one without the other."""
-        former = args.get("formerly")
+        workload = args["workload"]
+        former = workload.formerly
         aliases = [pulumi.Alias(name=former)] if former else []
         super().__init__(
             "flotilla:index:PropagatedWorkload",
@@ -92,13 +82,14 @@ class PropagatedWorkload(pulumi.ComponentResource):
         self._name = name
         self._policy = former or name
         self._args = args
+        self._workload = workload
+        self._spec = propagation_spec(workload, Version.parse(args["version"]) if args.get("version") else None)
+        self._rules = override_rules(workload)
         self._child = pulumi.ResourceOptions(parent=self, provider=args["control_plane"].provider)
-        own = defined_kinds(args["manifests"])
+        own = defined_kinds(args["objects"])
         self._kinds = own.over(args.get("kinds") or BUILT_IN)
         defined = {*own.namespaced, *args.get("custom", ())}
-        manifests = [
-            template(m, namespace=args.get("namespace", "default"), kinds=self._kinds) for m in args["manifests"]
-        ]
+        manifests = [template(m, namespace=workload.namespace, kinds=self._kinds) for m in args["objects"]]
         custom = [m for m in manifests if kind_of(m) in defined]
         ahead = [m for m in manifests if kind_of(m) == NAMESPACE]
         # Definitions have a policy of their own only where something waits for them: else all that is cluster-wide
@@ -110,7 +101,7 @@ class PropagatedWorkload(pulumi.ComponentResource):
             manifests,
             pulumi.ResourceOptions(parent=self),
             kubeconfig=args["control_plane"].kubeconfig,
-            timeout=args.get("timeout", 300),
+            timeout=workload.timeout,
         )
         made = {id(m): self._template(m, []) for m in ahead}
         before: list[pulumi.Resource] = list(made.values())
@@ -120,7 +111,7 @@ class PropagatedWorkload(pulumi.ComponentResource):
             made |= {id(m): self._template(m, policies) for m in definitions}
         if custom:
             before.append(self._served(custom, [*before, *(made[id(m)] for m in definitions)]))
-        for scope, suffix in ((args.get("namespace", "default"), ""), (None, "-cluster")):
+        for scope, suffix in ((workload.namespace, ""), (None, "-cluster")):
             group = [m for m in rest if self._kinds.cluster_scoped(m) == (scope is None)]
             overridden = group if scope else [*ahead, *group]
             sent = group if scope else [*(m for m in ahead if not goes_by_itself(m)), *group]
@@ -137,14 +128,6 @@ class PropagatedWorkload(pulumi.ComponentResource):
     def _after(self, resources: list[pulumi.Resource]) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(depends_on=resources))
 
-    def _placement(self) -> dict[str, Any]:
-        args = self._args
-        return {
-            "affinity": args["affinity"],
-            "scheduling": replica_scheduling(args.get("weights"), divided=args.get("divided", False)),
-            "tolerations": args.get("tolerations"),
-        }
-
     def _policies(
         self,
         suffix: str,
@@ -157,22 +140,13 @@ class PropagatedWorkload(pulumi.ComponentResource):
         declared: list[pulumi.Resource] = []
         name = f"{self._policy}{suffix}" if suffix == _DEFINITIONS else self._policy
         if sent:
-            policy = propagation_policy(
-                name,
-                namespace=scope,
-                templates=sent,
-                conflict_resolution=self._args.get("conflict_resolution", "Abort"),
-                **self._placement(),
-            )
+            policy = propagation_policy(name, namespace=scope, templates=sent, spec=self._spec)
             declared.append(KubernetesObject(f"{self._name}{suffix}-policy", policy, self._after(before)))
         if overridden:
             # Declared even where nothing is overridden: rules that fall away are then an update, made before the
             # rollout is waited for. A deletion would come after it, and the rollout would wait for it in vain.
-            rules = self._args.get("override_rules") or []
-            override = override_policy(name, namespace=scope, templates=overridden, rules=rules)
-            override["spec"]["overrideRules"] = sealed_patches(
-                override["spec"]["overrideRules"], self._args["manifests"]
-            )
+            override = override_policy(name, namespace=scope, templates=overridden, rules=self._rules)
+            override["spec"]["overrideRules"] = sealed_patches(override["spec"]["overrideRules"], self._args["objects"])
             declared.append(KubernetesObject(f"{self._name}{suffix}-override", override, self._after(before)))
         return declared
 
@@ -190,30 +164,34 @@ class PropagatedWorkload(pulumi.ComponentResource):
 
     def _served(self, custom: list[dict[str, Any]], before: list[pulumi.Resource]) -> ServedKinds:
         listed = sorted({(m["apiVersion"], m["kind"]) for m in custom})
+        affinities = served_affinities(self._workload)
         props = {
             "kubeconfig": self._args["control_plane"].kubeconfig,
             "workload": self._name,
             "kinds": [{"apiVersion": api_version, "kind": kind} for api_version, kind in listed],
-            "affinity": self._args["affinity"],
-            "timeout": self._args.get("timeout", 300),
+            # The affinity alone where there is one, as states of before have it.
+            "affinity": affinities[0] if affinities else {},
+            **({"affinities": affinities} if len(affinities) != 1 else {}),
+            "timeout": self._workload.timeout,
         }
         opts = pulumi.ResourceOptions(parent=self, depends_on=before)
         return ServedKinds(f"{self._name}-kinds", props, opts)
 
     def _rollout(self, manifests: list[dict[str, Any]], before: list[Any]) -> None:
-        policy = propagation_policy(
-            self._name, namespace=None, templates=manifests, conflict_resolution="Abort", **self._placement()
-        )
+        policy = propagation_policy(self._name, namespace=None, templates=manifests, spec=self._spec)
+        suspended = policy["spec"].get("suspension")
         rollout = {
             "kubeconfig": self._args["control_plane"].kubeconfig,
             "workload": self._name,
             "templates": _secret_if_needed(manifests),
             "placement": policy["spec"]["placement"],
-            "overrideRules": sealed_patches(self._args.get("override_rules") or [], manifests),
+            "overrideRules": sealed_patches(self._rules, manifests),
             "controlPlane": self._args["control_plane"].cluster_id,
             "members": self._args.get("members") or {},
-            "timeout": self._args.get("timeout", 300),
+            "timeout": self._workload.timeout,
             **({"policy": self._policy} if self._policy != self._name else {}),
+            **({"suspension": suspended} if suspended else {}),
+            **({"lazy": True} if self._workload.activation else {}),
         }
         Rollout(f"{self._name}-rollout", rollout, pulumi.ResourceOptions(parent=self, depends_on=before))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NotRequired
+from typing import Any
 
 import pulumi
 
@@ -14,26 +14,10 @@ from flotilla.karmada.joining import agent, join
 
 
 class PullMemberArgs(MemberArgs):
-    """How the member is reached by the stack, what Karmada is told about it, and its agent."""
+    """How the stack reaches the member, and what its agent follows."""
 
     karmada_version: str
     """Karmada's version, which the agent's follows."""
-    agent_image: NotRequired[str]
-    """Another image than Karmada's own."""
-    agent_replicas: NotRequired[int]
-    """One works, the others stand by; 1 by default."""
-    agent_resources: NotRequired[dict[str, Any]]
-    """Requests and limits."""
-    agent_namespace: NotRequired[str]
-    """Where it runs; karmada-system by default."""
-    create_agent_namespace: NotRequired[bool]
-    """Make that namespace (the default), or use one that is there and leave it."""
-    control_plane_endpoint: NotRequired[str]
-    """The URL of Karmada that the agent dials, where it differs from the stack's."""
-    certificate_lifetime_days: NotRequired[int]
-    """Of the agent's certificate; 365 by default."""
-    renew_before_days: NotRequired[int]
-    """What expires within so many days is renewed by the next `up`; 60 by default."""
 
 
 class PullMember(Member):
@@ -49,15 +33,15 @@ class PullMember(Member):
         """Declare the join of the cluster called `name`."""
         super().__init__(PULL, name, None, formerly(opts, PUSH))
         joined = declare_join(self, name, args, mode="Pull")
-        control_plane = args["control_plane"].kubeconfig
+        control_plane, given = args["control_plane"].kubeconfig, args["member"]
         identity = AgentIdentity(
             f"{name}-agent-identity",
             {
                 "controlPlane": control_plane,
                 "member": name,
-                "server": args.get("control_plane_endpoint", ""),
-                "lifetimeDays": args.get("certificate_lifetime_days", 365),
-                "renewBeforeDays": args.get("renew_before_days", 60),
+                "server": given.agent.control_plane_endpoint or "",
+                "lifetimeDays": given.agent.lifetime_days,
+                "renewBeforeDays": given.agent.renew_before_days,
             },
             pulumi.ResourceOptions(parent=self),
         )
@@ -70,7 +54,7 @@ class PullMember(Member):
                 "member": name,
                 "agent": identity.fingerprint,
                 "clusterId": self.cluster_id,
-                "timeout": args.get("ready_timeout", 180),
+                "timeout": given.ready_timeout,
             },
             pulumi.ResourceOptions(parent=self, depends_on=[running, *rights, joined.cluster]),
         )
@@ -102,9 +86,10 @@ def _declare_agent(
 ) -> KubernetesObject:
     """Declare the agent in the member, which starts once it may do its work; return its Deployment."""
     at = joined.member
-    namespace = args.get("agent_namespace", agent.NAMESPACE)
+    given, settings = args["member"], args["member"].agent
+    namespace = settings.namespace
     first: list[Any] = []
-    if args.get("create_agent_namespace", True):
+    if settings.create_namespace:
         first.append(at.declare("agent-namespace", join.namespace(namespace)))
     account = at.declare("agent-account", agent.service_account(namespace), depends_on=first)
     role = at.declare("agent-role", agent.member_role())
@@ -117,12 +102,12 @@ def _declare_agent(
         endpoint=pulumi.Output.from_input(args["api_endpoint"]).apply(agent.endpoint_argument),
         identity=identity.fingerprint,
         namespace=namespace,
-        image_name=args.get("agent_image"),
-        replicas=args.get("agent_replicas", 1),
-        resources=args.get("agent_resources"),
-        provider=args.get("cloud_provider"),
-        region=args.get("region"),
-        zones=args.get("zones"),
-        proxy_url=args.get("proxy_url"),
+        image_name=settings.image,
+        replicas=settings.replicas,
+        resources=dict(settings.resources),
+        provider=given.provider,
+        region=given.region,
+        zones=list(given.zones),
+        proxy_url=given.proxy_url,
     )
     return at.declare("agent", manifest, depends_on=[binding, secret, *rights, joined.cluster])

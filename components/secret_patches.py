@@ -21,14 +21,24 @@ def sealed_patches(rules: list[dict[str, Any]], manifests: list[dict[str, Any]])
 
 
 def _sealed(rule: dict[str, Any]) -> dict[str, Any]:
-    overriders = rule.get("overriders") or {}
-    steps = overriders.get("plaintext")
-    if not steps:
-        return rule
-    return {**rule, "overriders": {**overriders, "plaintext": [_sealed_step(step) for step in steps]}}
+    overriders = dict(rule.get("overriders") or {})
+    if overriders.get("plaintext"):
+        overriders["plaintext"] = [_sealed_step(step, step["path"]) for step in overriders["plaintext"]]
+    if overriders.get("fieldOverrider"):
+        overriders["fieldOverrider"] = [_sealed_field(field) for field in overriders["fieldOverrider"]]
+    return {**rule, "overriders": overriders}
 
 
-def _sealed_step(step: dict[str, Any]) -> dict[str, Any]:
-    if step.get("value") is None or not carries_secret(step["path"]):
+def _sealed_field(field: dict[str, Any]) -> dict[str, Any]:
+    """Return changes within a text: what they set there is as secret as the text."""
+    steps = {key: field[key] for key in ("json", "yaml") if field.get(key)}
+    return {
+        **field,
+        **{key: [_sealed_step(step, field["fieldPath"]) for step in listed] for key, listed in steps.items()},
+    }
+
+
+def _sealed_step(step: dict[str, Any], path: str) -> dict[str, Any]:
+    if step.get("value") is None or not carries_secret(path):
         return step
     return {**step, "value": pulumi.Output.secret(step["value"])}

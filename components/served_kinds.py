@@ -28,7 +28,7 @@ class ServedKindsProvider(ResourceProvider):
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
         """Report a change, and so another wait, for other kinds or other clusters."""
-        return DiffResult(changes=any(olds.get(key) != news.get(key) for key in ("kinds", "affinity")))
+        return DiffResult(changes=any(olds.get(key) != news.get(key) for key in ("kinds", "affinity", "affinities")))
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Wait until the kinds are served."""
@@ -44,8 +44,9 @@ def wait(props: dict[str, Any]) -> None:
     """
     connection = connect(props["kubeconfig"], name="Karmada")
     kinds = [(str(entry["apiVersion"]), str(entry["kind"])) for entry in props["kinds"]]
+    affinities = props["affinities"] if "affinities" in props else [props["affinity"]]
     deadline = time.monotonic() + float(props["timeout"])
-    while missing := missing_kinds(connection, kinds, props["affinity"]):
+    while missing := missing_kinds(connection, kinds, affinities):
         if time.monotonic() > deadline:
             raise FlotillaError(
                 f"workload {props['workload']}: its kinds are not served everywhere after {int(props['timeout'])} s: "
@@ -65,7 +66,7 @@ class ServedKinds(Resource, module="flotilla", name="ServedKinds"):
         Args:
             name: the resource's name.
             props: kubeconfig, workload, kinds (apiVersion and kind of each), affinity (Karmada's ClusterAffinity),
-                timeout (seconds).
+                affinities instead where there are several or none, timeout (seconds).
             opts: resource options.
         """
         super().__init__(ServedKindsProvider(), name, props, opts)

@@ -111,7 +111,9 @@ def check_manifests(fleet: Fleet, project: Path) -> list[Problem]:
     most = max(1, len(fleet.placeable))
     total = work = 0
     for index, workload in enumerate(fleet.workloads):
-        if most * sum(len(override.patches) for override in workload.overrides) > MOST_PATCHES:
+        patches = [override.patches for override in workload.overrides]
+        patches += [field.patches for override in workload.overrides for field in override.fields]
+        if most * sum(len(listed) for listed in patches) > MOST_PATCHES:
             problems.append(_too_much(f"workloads[{index}].overrides", "patches"))
         for number, name in enumerate(workload.manifests):
             where = f"workloads[{index}].manifests[{number}]"

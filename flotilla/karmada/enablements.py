@@ -15,13 +15,13 @@ Served = tuple[str, str]
 """An apiVersion and a kind."""
 
 
-def missing_kinds(connection: Connection, kinds: list[Served], affinity: Object) -> list[str]:
+def missing_kinds(connection: Connection, kinds: list[Served], affinities: list[Object]) -> list[str]:
     """Say where kinds aren't served yet; nothing where all of them are.
 
     Args:
         connection: to the control plane.
         kinds: what is to be served.
-        affinity: Karmada's ClusterAffinity; the clusters that it chooses have to serve them, too.
+        affinities: Karmada's ClusterAffinity objects; the clusters that any of them chooses have to serve them, too.
 
     Raises:
         ClusterError: the control plane could not be asked.
@@ -33,7 +33,8 @@ def missing_kinds(connection: Connection, kinds: list[Served], affinity: Object)
         except KindNotServed:
             missing.append(f"Karmada's API server: no {kind} in {api_version}")
     for cluster in connection.list(CLUSTER_API, "Cluster"):
-        if not matches(facts_of(cluster), affinity) or not is_true(cluster, "Ready"):
+        facts = facts_of(cluster)
+        if not any(matches(facts, affinity) for affinity in affinities) or not is_true(cluster, "Ready"):
             continue  # a cluster that is away keeps nobody else waiting: the rollout says that it is
         enabled = _enabled(cluster)
         missing += [

@@ -11,22 +11,26 @@ from typing import Any
 
 from flotilla.karmada.kinds import BUILT_IN, Kinds
 from flotilla.karmada.objects import (
-    ClusterAffinity,
     ClusterOverridePolicy,
     ClusterPropagationPolicy,
     ObjectMeta,
     OverridePolicy,
     OverrideSpec,
-    PolicyPlacement,
     PropagationPolicy,
     PropagationSpec,
-    ReplicaSchedulingStrategy,
     ResourceSelector,
     RuleWithCluster,
 )
 
 Object = dict[str, Any]
 
+_DEFAULTS: Object = {
+    "placement": {"replicaScheduling": {"replicaSchedulingType": "Duplicated"}},
+    "priority": 0,
+    "preemption": "Never",
+    "conflictResolution": "Abort",
+    "schedulerName": "default-scheduler",
+}
 # What the webhook of older versions (1.10, for one) adds to every policy. Written out where there are tolerations: the
 # list has one owner, and a plan that compares it would differ for ever.
 _DEFAULT_TOLERATIONS = [
@@ -108,62 +112,34 @@ def template(manifest: Object, *, namespace: str, kinds: Kinds = BUILT_IN) -> Ob
     return result
 
 
-def selectors(templates: list[Object]) -> list[ResourceSelector]:
-    """Return a selector for each template, by kind and name."""
+def selectors(templates: list[Object]) -> list[Object]:
+    """Return a ResourceSelector for each template, by kind and name."""
     return [
-        ResourceSelector.model_validate(
-            {
-                "apiVersion": obj["apiVersion"],
-                "kind": obj["kind"],
-                "name": obj["metadata"]["name"],
-            }
-            | ({"namespace": obj["metadata"]["namespace"]} if obj["metadata"].get("namespace") else {})
-        )
+        {"apiVersion": obj["apiVersion"], "kind": obj["kind"], "name": obj["metadata"]["name"]}
+        | ({"namespace": obj["metadata"]["namespace"]} if obj["metadata"].get("namespace") else {})
         for obj in templates
     ]
 
 
-def replica_scheduling(weights: dict[str, int] | None, *, divided: bool) -> ReplicaSchedulingStrategy:
-    """Return how replicas are spread: duplicated, or divided by static weight (evenly where none is given)."""
-    if not divided:
-        return ReplicaSchedulingStrategy(replica_scheduling_type="Duplicated")
-    strategy: Object = {"replicaSchedulingType": "Divided", "replicaDivisionPreference": "Weighted"}
-    if weights:
-        strategy["weightPreference"] = {
-            "staticWeightList": [
-                {"targetCluster": {"clusterNames": [name]}, "weight": weight} for name, weight in weights.items()
-            ]
-        }
-    return ReplicaSchedulingStrategy.model_validate(strategy)
+def propagation_policy(name: str, *, namespace: str | None, templates: list[Object], spec: Object) -> Object:
+    """Return the policy that sends templates to clusters; a cluster-wide one where `namespace` is None.
 
-
-def propagation_policy(
-    name: str,
-    *,
-    namespace: str | None,
-    templates: list[Object],
-    affinity: Object,
-    scheduling: ReplicaSchedulingStrategy,
-    conflict_resolution: str,
-    tolerations: list[Object] | None = None,
-) -> Object:
-    """Return the policy that sends templates to clusters; a cluster-wide one where `namespace` is None."""
-    placement: Object = {"replica_scheduling": scheduling}
-    if affinity:
-        placement["cluster_affinity"] = ClusterAffinity.model_validate(affinity)
+    Args:
+        name: the policy's name.
+        namespace: the policy's and the templates'.
+        templates: what it sends, each by kind and name.
+        spec: the PropagationSpec (policy/v1alpha1) as the API has it, without selectors. What it doesn't say of
+            placement, priority, preemption, conflict resolution and scheduler is written as the API's default.
+    """
+    whole: Object = {**_DEFAULTS, **spec, "resourceSelectors": selectors(templates)}
+    tolerations = whole["placement"].get("clusterTolerations")
     if tolerations:
-        placement["cluster_tolerations"] = [*tolerations, *(t for t in _DEFAULT_TOLERATIONS if t not in tolerations)]
-    spec = PropagationSpec(
-        resource_selectors=selectors(templates),
-        placement=PolicyPlacement(**placement),
-        priority=0,
-        preemption="Never",
-        conflict_resolution=conflict_resolution,
-        scheduler_name="default-scheduler",
-    )
+        added = [default for default in _DEFAULT_TOLERATIONS if default not in tolerations]
+        whole["placement"] = {**whole["placement"], "clusterTolerations": [*tolerations, *added]}
+    checked = PropagationSpec.model_validate(whole)
     if namespace is None:
-        return ClusterPropagationPolicy(metadata=ObjectMeta(name=name), spec=spec).manifest()
-    return PropagationPolicy(metadata=ObjectMeta(name=name, namespace=namespace), spec=spec).manifest()
+        return ClusterPropagationPolicy(metadata=ObjectMeta(name=name), spec=checked).manifest()
+    return PropagationPolicy(metadata=ObjectMeta(name=name, namespace=namespace), spec=checked).manifest()
 
 
 CHANGES_NOTHING: Object = {"overriders": {}}
@@ -177,53 +153,9 @@ def override_policy(name: str, *, namespace: str | None, templates: list[Object]
     to nobody, and a plan that compares with what the server holds would put it back for ever.
     """
     spec = OverrideSpec(
-        resource_selectors=selectors(templates),
+        resource_selectors=[ResourceSelector.model_validate(selector) for selector in selectors(templates)],
         override_rules=[RuleWithCluster.model_validate(rule) for rule in rules or [CHANGES_NOTHING]],
     )
     if namespace is None:
         return ClusterOverridePolicy(metadata=ObjectMeta(name=name), spec=spec).manifest()
     return OverridePolicy(metadata=ObjectMeta(name=name, namespace=namespace), spec=spec).manifest()
-
-
-def override_rule(
-    clusters: list[str],
-    *,
-    container: str,
-    image: dict[str, str] | None = None,
-    command: list[str] | None = None,
-    args: list[str] | None = None,
-    labels: dict[str, str] | None = None,
-    annotations: dict[str, str] | None = None,
-    patches: list[Object] | None = None,
-) -> Object:
-    """Return one rule of an override policy.
-
-    Args:
-        clusters: the members that it is for.
-        container: the container that command and args are for.
-        image: parts to replace: registry, repository, tag.
-        command: words to add to the container's command.
-        args: words to add to the container's arguments.
-        labels: labels to add or replace.
-        annotations: annotations to add or replace.
-        patches: JSON patch steps: path, op, value.
-    """
-    overriders: Object = {}
-    if image:
-        overriders["imageOverrider"] = [
-            {"component": part.capitalize(), "operator": "replace", "value": value} for part, value in image.items()
-        ]
-    for key, words in (("commandOverrider", command), ("argsOverrider", args)):
-        if words:
-            overriders[key] = [{"containerName": container, "operator": "add", "value": words}]
-    # "add" replaces a value that is there, too (RFC 6902), so that it is right in both cases.
-    for key, values in (("labelsOverrider", labels), ("annotationsOverrider", annotations)):
-        if values:
-            overriders[key] = [{"operator": "add", "value": values}]
-    if patches:
-        overriders["plaintext"] = [
-            {"path": patch["path"], "operator": patch["op"]}
-            | ({"value": patch["value"]} if patch["op"] != "remove" else {})
-            for patch in patches
-        ]
-    return {"targetCluster": {"clusterNames": clusters}, "overriders": overriders}

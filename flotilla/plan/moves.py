@@ -144,18 +144,29 @@ def _text(key: Identity) -> str:
 
 
 def adds_words(rules: list[Object]) -> bool:
-    """Tell whether applying override rules twice gives another result: they add arguments or elements of a list."""
+    """Tell whether applying override rules twice gives another result: they add words or elements of a list."""
     for rule in rules:
         overriders = rule.get("overriders") or {}
         if overriders.get("commandOverrider") or overriders.get("argsOverrider"):
             return True
-        steps = overriders.get("plaintext") or []
-        if any(
-            s.get("operator") == "remove" or str(s.get("path")).rpartition("/")[2].strip("-0123456789") == ""
-            for s in steps
-        ):
+        if any(step.get("operator") == "add" for step in overriders.get("imageOverrider") or []):
+            return True
+        if any(_changes_again(step, "path") for step in overriders.get("plaintext") or []):
+            return True
+        within = [
+            step
+            for field in overriders.get("fieldOverrider") or []
+            for key in ("json", "yaml")
+            for step in field.get(key) or []
+        ]
+        if any(_changes_again(step, "subPath") for step in within):
             return True
     return False
+
+
+def _changes_again(step: Object, path: str) -> bool:
+    """Tell whether a JSON patch step fails or changes more when it is applied twice."""
+    return step.get("operator") == "remove" or str(step.get(path)).rpartition("/")[2].strip("-0123456789") == ""
 
 
 def in_one_version(old: list[Object], new: list[Object]) -> list[Object]:

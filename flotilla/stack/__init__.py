@@ -4,8 +4,10 @@ from flotilla.stack.credentials import Kubeconfig
 from flotilla.stack.fleet import ControlPlane, Fleet
 from flotilla.stack.load import load_stack_file, parse_fleet
 from flotilla.stack.members import Member, Taint
+from flotilla.stack.overrides import Override
+from flotilla.stack.placement import Placement, ReplicaStrategy
 from flotilla.stack.problems import ConfigError, Problem
-from flotilla.stack.workloads import Override, Placement, ReplicaStrategy, Workload
+from flotilla.stack.workloads import Workload
 
 __all__ = [
     "ConfigError",

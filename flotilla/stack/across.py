@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 
-from flotilla.karmada.scheduling import choose, matches
 from flotilla.stack.clusters import KindCluster, is_loopback
-from flotilla.stack.fleet import ControlPlane, affinity_of, facts, placement_of
+from flotilla.stack.fleet import ControlPlane
 from flotilla.stack.members import JoinMode, Member
 from flotilla.stack.problems import Problem
-from flotilla.stack.workloads import Placement, Workload
+from flotilla.stack.reach import check_reach
+from flotilla.stack.workloads import Workload
 
 
 def check_across(
@@ -30,10 +30,8 @@ def check_across(
     complete = all(member for _, member, _ in members)
     for index, workload, _ in workloads:
         if workload:
-            path = f"workloads[{index}]"
             valid = [*(member for _, member, _ in members if member), *others]
-            problems += _check_placement(f"{path}.placement", workload.placement, known, valid if complete else None)
-            problems += _check_overrides(path, workload, known, valid if complete else None)
+            problems += check_reach(f"workloads[{index}]", workload, known, valid if complete else None)
     return problems
 
 
@@ -131,97 +129,3 @@ def check_duplicates(section: str, names: list[tuple[int, str]]) -> list[Problem
         for index, name in names
         if counts[name] > 1
     ]
-
-
-def _unknown(path: str, names: tuple[str, ...] | list[str], known: set[str]) -> list[Problem]:
-    return [
-        Problem(
-            f"{path}[{i}]" if not path.endswith("weights") else f"{path}.{name}",
-            "is not a member of this stack",
-            "the workload would wait for a cluster that never comes",
-            f"use one of {', '.join(sorted(known)) or '(there are no members)'}, or add it to members",
-            f'"{name}"',
-        )
-        for i, name in enumerate(names)
-        if name not in known
-    ]
-
-
-def _check_placement(path: str, placement: Placement, known: set[str], members: list[Member] | None) -> list[Problem]:
-    problems = _unknown(f"{path}.clusters", placement.clusters, known)
-    problems += _unknown(f"{path}.exclude", placement.exclude, known)
-    problems += _unknown(f"{path}.weights", list(placement.weights), known)
-    if members is None or problems:
-        return problems
-    affinity = affinity_of(placement)
-    chosen = [member.name for member in members if matches(facts(member), affinity)]
-    if not chosen:
-        problems.append(
-            Problem(
-                path,
-                "chooses no member of this stack",
-                "the workload would run nowhere",
-                "loosen the conditions, or label a member so that it matches",
-            )
-        )
-        return problems
-    problems += _all_tainted(path, placement, members)
-    for name in placement.weights:
-        if name not in chosen:
-            problems.append(
-                Problem(
-                    f"{path}.weights.{name}",
-                    "has a weight but the placement doesn't choose it",
-                    "it would get no replica",
-                    "add it to the placement or drop the weight",
-                    str(placement.weights[name]),
-                )
-            )
-    if placement.weights:
-        problems += [
-            Problem(
-                f"{path}.weights",
-                f"has no weight for {name!r}, which the placement chooses",
-                "Karmada gives a cluster without a weight no replica",
-                f"add `{name}: 1`",
-            )
-            for name in chosen
-            if name not in placement.weights
-        ]
-    return problems
-
-
-def _all_tainted(path: str, placement: Placement, members: list[Member]) -> list[Problem]:
-    choice = choose([facts(member) for member in members], placement_of(placement))
-    if choice.chosen:
-        return []
-    taints = ", ".join(f"{name} has {taint}" for name, taint in choice.refused.items())
-    return [
-        Problem(
-            path,
-            f"chooses only members with taints that it doesn't tolerate ({taints})",
-            "Karmada would schedule a new workload nowhere",
-            "add `tolerations` with the taint's key, or choose another member",
-        )
-    ]
-
-
-def _check_overrides(path: str, workload: Workload, known: set[str], members: list[Member] | None) -> list[Problem]:
-    problems: list[Problem] = []
-    affinity = affinity_of(workload.placement)
-    chosen = {member.name for member in members or [] if matches(facts(member), affinity)}
-    for index, override in enumerate(workload.overrides):
-        where = f"{path}.overrides[{index}].clusters"
-        problems += _unknown(where, override.clusters, known)
-        problems += [
-            Problem(
-                f"{where}[{i}]",
-                "is overridden but the placement doesn't choose it",
-                "the override would do nothing",
-                "add it to the placement or drop it here",
-                f'"{name}"',
-            )
-            for i, name in enumerate(override.clusters)
-            if members is not None and name in known and name not in chosen
-        ]
-    return problems

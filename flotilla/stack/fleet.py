@@ -13,9 +13,11 @@ from flotilla.stack.clusters import KindCluster
 from flotilla.stack.credentials import Kubeconfig
 from flotilla.stack.helm import HelmControlPlane
 from flotilla.stack.members import Member
+from flotilla.stack.placement import Placement
 from flotilla.stack.policies import PolicySettings
 from flotilla.stack.problems import ConfigModel, refuse
-from flotilla.stack.workloads import Placement, Workload
+from flotilla.stack.specs import affinities_of, placement_of
+from flotilla.stack.workloads import Workload
 
 
 def _version(value: str) -> str:
@@ -78,11 +80,22 @@ class Fleet(ConfigModel):
     policies: PolicySettings = Field(default_factory=PolicySettings, description="How the stack wants its policies.")
 
     _others: tuple[Member, ...] = PrivateAttr(default=())
+    _gates_known: bool = PrivateAttr(default=False)
 
-    def with_others(self, members: tuple[Member, ...]) -> Self:
-        """Return this fleet with the members of the stack that `membersFrom` names, for placements to choose."""
-        self._others = members
+    def with_others(self, members: tuple[Member, ...], *, gates_known: bool) -> Self:
+        """Return this fleet with what other stacks say.
+
+        Args:
+            members: those of the stack that `membersFrom` names, for placements to choose.
+            gates_known: a stack installs this Karmada, so that its feature gates are known and checked.
+        """
+        self._others, self._gates_known = members, gates_known
         return self
+
+    @property
+    def gates_known(self) -> bool:
+        """Tell whether Karmada's feature gates are known, and so checked."""
+        return self._gates_known
 
     @property
     def placeable(self) -> tuple[Member, ...]:
@@ -101,50 +114,13 @@ class Fleet(ConfigModel):
         return choose([facts(member) for member in self.placeable], placement_of(placement))
 
     def chosen(self, placement: Placement) -> list[Member]:
-        """Return the members that a placement chooses, in file order, whatever their taints."""
-        affinity = affinity_of(placement)
-        return [member for member in self.placeable if matches(facts(member), affinity)]
+        """Return the members that any group of a placement matches, in file order, whatever their taints."""
+        return [member for member in self.placeable if may_run_in(facts(member), placement)]
 
 
-def placement_of(placement: Placement) -> dict[str, object]:
-    """Return what decides which clusters Karmada chooses for a placement, as its Placement (policy/v1alpha1)."""
-    return {"clusterAffinity": affinity_of(placement), "clusterTolerations": tolerations_of(placement)}
-
-
-def tolerations_of(placement: Placement) -> list[dict[str, object]]:
-    """Return a placement's tolerations (core/v1, Toleration)."""
-    found: list[dict[str, object]] = []
-    for one in placement.tolerations:
-        given = {"key": one.key, "value": one.value, "effect": one.effect.value if one.effect else ""}
-        toleration: dict[str, object] = {"operator": one.operator.value}
-        toleration |= {key: value for key, value in given.items() if value}
-        if one.seconds is not None:
-            toleration["tolerationSeconds"] = one.seconds
-        found.append(toleration)
-    return found
-
-
-def affinity_of(placement: Placement) -> dict[str, object]:
-    """Return Karmada's ClusterAffinity (policy/v1alpha1) for a placement."""
-    affinity: dict[str, object] = {}
-    if placement.clusters:
-        affinity["clusterNames"] = list(placement.clusters)
-    if placement.exclude:
-        affinity["exclude"] = list(placement.exclude)
-    if placement.labels:
-        affinity["labelSelector"] = {"matchLabels": dict(placement.labels)}
-    expressions = [
-        {"key": key, "operator": "In", "values": list(values)}
-        for key, values in (
-            ("provider", placement.providers),
-            ("region", placement.regions),
-            ("zone", placement.zones),
-        )
-        if values
-    ]
-    if expressions:
-        affinity["fieldSelector"] = {"matchExpressions": expressions}
-    return affinity
+def may_run_in(cluster: ClusterFacts, placement: Placement) -> bool:
+    """Tell whether a placement may choose a cluster, by any of its groups, whatever its taints."""
+    return any(matches(cluster, affinity) for affinity in affinities_of(placement))
 
 
 def facts(member: Member) -> ClusterFacts:

@@ -10,6 +10,7 @@ from flotilla.karmada.scheduling import ClusterFacts
 from flotilla.karmada.versions import Version
 from flotilla.stack.across import check_across, check_duplicates, check_modes, check_reachable
 from flotilla.stack.clusters import KindCluster, check_clusters
+from flotilla.stack.features import check_features, gates_of
 from flotilla.stack.files import check_files
 from flotilla.stack.fleet import ControlPlane, Fleet, facts
 from flotilla.stack.helm import check_version
@@ -73,6 +74,7 @@ def parse_fleet(
     problems += check_member_names(named, {other.name for other in others}, sections.get("membersFrom") or "")
     problems += check_duplicates("clusters", [(i, name) for i, _, name in clusters])
     valid_clusters = [(i, cluster) for i, cluster, _ in clusters if cluster]
+    valid_workloads = [(i, workload) for i, workload, _ in workloads if workload]
     valid_members = [(i, member) for i, member, _ in members if member]
     problems += check_clusters(valid_clusters)
     known = {cluster.name: cluster for _, cluster in valid_clusters}
@@ -81,16 +83,13 @@ def parse_fleet(
     if control_plane:
         version = control_plane.version or stacks.version(control_plane.stack)
         problems += check_modes(control_plane, valid_members, version)
+        helm = control_plane.helm or (stacks.helm(control_plane.stack) if valid_workloads else None)
+        problems += check_features(valid_workloads, _parsed(version), gates_of(helm) if helm else None)
         if control_plane.helm and control_plane.version:
             problems += check_version(control_plane.helm, Version.parse(control_plane.version))
     if base is not None and files:
-        problems += check_files(
-            control_plane,
-            valid_members,
-            [(i, workload) for i, workload, _ in workloads if workload],
-            base,
-        )
-        problems += check_objects([(i, workload) for i, workload, _ in workloads if workload], base)
+        problems += check_files(control_plane, valid_members, valid_workloads, base)
+        problems += check_objects(valid_workloads, base)
     if problems or control_plane is None or policies is None:
         raise ConfigError(problems, origin=origin)
     return Fleet(
@@ -98,9 +97,17 @@ def parse_fleet(
         control_plane=control_plane.model_copy(update={"version": version}),
         members=tuple(member for _, member in valid_members),
         members_from=sections.get("membersFrom") or None,
-        workloads=tuple(workload for _, workload, _ in workloads if workload),
+        workloads=tuple(workload for _, workload in valid_workloads),
         policies=policies,
-    ).with_others(others)
+    ).with_others(others, gates_known=helm is not None)
+
+
+def _parsed(version: str | None) -> Version | None:
+    """Return a version; None where there is none, or where another stack's file has something else in its place."""
+    try:
+        return Version.parse(version or "")
+    except ValueError:
+        return None
 
 
 def policy_settings(path: Path) -> PolicySettings:

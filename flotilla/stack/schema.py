@@ -27,6 +27,9 @@ def stack_file_schema() -> dict[str, Any]:
         field = definitions[owner]["properties"][key]
         reference = field.pop("$ref", None)
         field["anyOf"] = [short, *([{"$ref": reference}] if reference else field["anyOf"])]
+    suspend = definitions["Workload"]["properties"]["suspend"]
+    suspend["anyOf"] = [{"type": "boolean"}, {"type": "array", "items": {"type": "string"}}]
+    del definitions["Suspension"]
     key_of_etcd = definitions["ExternalEtcd"]["properties"]["key"]
     definitions["ExternalEtcd"]["properties"]["key"] = {
         "description": key_of_etcd["description"],

@@ -7,9 +7,10 @@ from typing import Any
 
 from flotilla.errors import FlotillaError
 from flotilla.stack.fleet import ControlPlane
+from flotilla.stack.helm import HelmControlPlane
 from flotilla.stack.members import Member
 from flotilla.stack.problems import Problem
-from flotilla.stack.stackfile import fleet_sections, is_stack_name, parse_list, placeholders
+from flotilla.stack.stackfile import fleet_sections, is_stack_name, parse, parse_list, placeholders
 
 
 class OtherStacks:
@@ -46,6 +47,12 @@ class OtherStacks:
         """Return which Karmada another stack has."""
         found = self.sections(stack, "controlPlane.stack").get("controlPlane")
         return str(found["version"]) if isinstance(found, dict) and found.get("version") else None
+
+    def helm(self, stack: str | None) -> HelmControlPlane | None:
+        """Return how another stack installs Karmada; None where it doesn't, or not validly: its own stack says so."""
+        found = self.sections(stack, "controlPlane.stack").get("controlPlane")
+        helm = found.get("helm") if isinstance(found, dict) else None
+        return parse(HelmControlPlane, placeholders(helm), "controlPlane.helm", []) if helm is not None else None
 
     def clusters(self, stack: str, path: str) -> set[str]:
         """Return the names of the clusters that another stack makes."""

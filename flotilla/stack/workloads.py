@@ -1,19 +1,22 @@
-"""What runs, and where: templates, their placement, and how single clusters differ."""
+"""What runs: templates, with what Karmada does with them."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from flotilla.karmada.names import is_dns_label
-from flotilla.stack.members import Labels, TaintEffect
+from flotilla.karmada.names import is_dns_label, is_dns_subdomain
+from flotilla.stack.failover import Failover
+from flotilla.stack.members import Labels
+from flotilla.stack.overrides import Override
+from flotilla.stack.placement import Placement
 from flotilla.stack.problems import ConfigModel, refuse
 
 MOST_REPLICAS = 150_000
 """Pods of the largest cluster that Kubernetes is tested with (kubernetes.io: considerations for large clusters)."""
-MOST_WEIGHT = 2**31 - 1
+_LEAST_PRIORITY, _MOST_PRIORITY = -(2**31), 2**31 - 1
 
 
 def _object_name(value: str) -> str:
@@ -22,16 +25,13 @@ def _object_name(value: str) -> str:
     return value
 
 
+def _class_name(value: str) -> str:
+    if not is_dns_subdomain(value):
+        raise refuse("must be a PriorityClass's name", remedy="write the name that it has in the control plane")
+    return value
+
+
 Name = Annotated[str, AfterValidator(_object_name)]
-
-
-class ReplicaStrategy(StrEnum):
-    """What `replicas` means over several clusters (Karmada's replicaSchedulingType)."""
-
-    DUPLICATED = "duplicated"
-    """Every chosen cluster runs all replicas."""
-    DIVIDED = "divided"
-    """The chosen clusters share the replicas, by weight."""
 
 
 class ConflictResolution(StrEnum):
@@ -43,138 +43,41 @@ class ConflictResolution(StrEnum):
     """Take it over."""
 
 
-class TolerationOperator(StrEnum):
-    """How a toleration matches a taint."""
+class Preemption(StrEnum):
+    """Whether a policy takes templates from policies of lower priority."""
 
-    EXISTS = "Exists"
-    """Whatever the taint's value is."""
-    EQUAL = "Equal"
-    """The values are the same."""
+    ALWAYS = "Always"
+    NEVER = "Never"
 
 
-class Toleration(ConfigModel):
-    """Lets a workload onto clusters that have a taint."""
+class Activation(StrEnum):
+    """When Karmada acts on a change of a workload's policy."""
 
-    key: str = Field(default="", description="The taint's key; every taint, with `operator: Exists`, where left out.")
-    operator: TolerationOperator = Field(default=TolerationOperator.EQUAL, description="Equal or Exists.")
-    value: str = Field(default="", description="The taint's value, with `operator: Equal`.")
-    effect: TaintEffect | None = Field(default=None, description="NoSchedule or NoExecute; both where left out.")
-    seconds: int | None = Field(
-        default=None, ge=0, description="How long a taint with NoExecute is tolerated; for ever where left out."
-    )
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if self.operator is TolerationOperator.EXISTS and self.value:
-            raise refuse("has 'value' with `operator: Exists`", remedy="drop the value, or use `operator: Equal`")
-        if self.operator is TolerationOperator.EQUAL and not self.key:
-            raise refuse(
-                "has no 'key'",
-                consequence="it could tolerate taints that nobody means",
-                remedy="add the taint's key, or `operator: Exists` to tolerate every taint",
-            )
-        if self.seconds is not None and self.effect is not TaintEffect.NO_EXECUTE:
-            raise refuse("has 'seconds' without `effect: NoExecute`", remedy="add the effect, or drop the seconds")
-        return self
+    LAZY = "Lazy"
+    """With the next change of the workload's objects."""
 
 
-class Placement(ConfigModel):
-    """Which clusters a workload runs on. All conditions that are given must hold."""
+class OnRemoval(StrEnum):
+    """What happens to the copies in the members when a workload is removed from the stack."""
 
-    clusters: tuple[str, ...] = Field(default=(), description="Members by name.")
-    exclude: tuple[str, ...] = Field(default=(), description="Members that are never chosen.")
-    labels: dict[str, str] = Field(default_factory=dict, description="Labels that the Cluster must have.")
-    providers: tuple[str, ...] = Field(default=(), description="Cloud providers, any of them.")
-    regions: tuple[str, ...] = Field(default=(), description="Regions, any of them.")
-    zones: tuple[str, ...] = Field(default=(), description="Zones; any of the Cluster's must be among them.")
-    tolerations: tuple[Toleration, ...] = Field(
-        default=(), description="Taints of clusters that don't keep the workload away."
-    )
-    replicas: ReplicaStrategy = Field(default=ReplicaStrategy.DUPLICATED, description="duplicated or divided.")
-    weights: dict[str, Annotated[int, Field(ge=1, le=MOST_WEIGHT)]] = Field(
-        default_factory=dict, description="Static weight by member, for divided replicas."
-    )
-
-    @model_validator(mode="after")
-    def _weights_need_division(self) -> Self:
-        if self.weights and self.replicas is not ReplicaStrategy.DIVIDED:
-            raise refuse(
-                "has 'weights' while replicas are duplicated",
-                consequence="the weights would do nothing",
-                remedy="add `replicas: divided` or drop the weights",
-            )
-        both = sorted(set(self.clusters) & set(self.exclude))
-        if both:
-            raise refuse(
-                f"{', '.join(both)}: both in 'clusters' and in 'exclude'",
-                consequence="the cluster would never be chosen",
-                remedy="keep it in one of them",
-            )
-        return self
+    DELETE = "delete"
+    KEEP = "keep"
 
 
-class ImageOverride(ConfigModel):
-    """Parts of the image that a cluster replaces."""
+class Suspension(ConfigModel):
+    """Where Karmada sends no changes to: `true` for every cluster, or a list of members."""
 
-    registry: str | None = None
-    repository: str | None = None
-    tag: str | None = None
+    everywhere: bool = False
+    clusters: tuple[str, ...] = ()
 
-    @model_validator(mode="after")
-    def _something(self) -> Self:
-        if self.registry is None and self.repository is None and self.tag is None:
-            raise refuse("changes nothing", remedy="give registry, repository or tag")
-        return self
-
-
-class Operation(StrEnum):
-    """JSON patch operations that Karmada's plaintext overrider knows."""
-
-    ADD = "add"
-    REPLACE = "replace"
-    REMOVE = "remove"
-
-
-class Patch(ConfigModel):
-    """A JSON patch step, for what the typed fields don't cover."""
-
-    op: Operation
-    path: str = Field(description="JSON pointer, such as /spec/template/spec/priorityClassName.")
-    value: Any = None
-
-    @field_validator("path")
+    @model_validator(mode="before")
     @classmethod
-    def _pointer(cls, value: str) -> str:
-        if not value.startswith("/"):
-            raise refuse("must be a JSON pointer", remedy=f"write /{value.replace('.', '/')}")
-        return value
-
-    @model_validator(mode="after")
-    def _value_fits(self) -> Self:
-        if (self.value is None) != (self.op is Operation.REMOVE):
-            raise refuse("'remove' takes no value, 'add' and 'replace' take one", remedy="fix op or value")
-        return self
-
-
-class Override(ConfigModel):
-    """How the workload differs in some clusters."""
-
-    clusters: tuple[str, ...] = Field(min_length=1, description="Members by name.")
-    image: ImageOverride | None = None
-    command: tuple[str, ...] = Field(default=(), description="Words added to the container's command.")
-    args: tuple[str, ...] = Field(default=(), description="Arguments added to the container's.")
-    container: str | None = Field(default=None, description="Container for command and args; the workload's name.")
-    labels: Labels = Field(default_factory=dict, description="Labels added or replaced.")
-    annotations: dict[str, str] = Field(default_factory=dict, description="Annotations added or replaced.")
-    patches: tuple[Patch, ...] = ()
-
-    @model_validator(mode="after")
-    def _something(self) -> Self:
-        if not (self.image or self.command or self.args or self.labels or self.annotations or self.patches):
-            raise refuse(
-                "changes nothing", consequence="it would only look like a difference", remedy="remove it or fill it"
-            )
-        return self
+    def _short_form(cls, value: Any) -> Any:
+        if isinstance(value, bool):
+            return {"everywhere": value}
+        if isinstance(value, list | tuple):
+            return {"clusters": value}
+        raise refuse("must be `true`, or a list of members", remedy="write `suspend: true` or `suspend: [member1]`")
 
 
 class Resources(ConfigModel):
@@ -205,12 +108,61 @@ class Workload(ConfigModel):
     conflict_resolution: ConflictResolution = Field(
         default=ConflictResolution.ABORT, description="Where a member has the object already: Abort or Overwrite."
     )
+    autoscaled: bool = Field(
+        default=False, description="An autoscaler in each member owns the replicas of the Deployments."
+    )
+    dependencies: bool | None = Field(
+        default=None,
+        description="Send the ConfigMaps, Secrets, ... that the objects use; with `failover.application` always.",
+    )
+    priority: int = Field(
+        default=0,
+        ge=_LEAST_PRIORITY,
+        le=_MOST_PRIORITY,
+        description="Of the policy, where other policies select the same objects; the highest one wins.",
+    )
+    preemption: Preemption = Field(
+        default=Preemption.NEVER,
+        description="Always: take objects from policies of lower priority. Feature gate PropagationPolicyPreemption.",
+    )
+    schedule_priority: Annotated[str, AfterValidator(_class_name)] | None = Field(
+        default=None,
+        description="A PriorityClass: what is scheduled first. Karmada 1.13, feature gate PriorityBasedScheduling.",
+    )
+    activation: Activation | None = Field(
+        default=None, description="Lazy: Karmada acts on a change of the policy with the objects' next change."
+    )
+    suspend: Suspension | None = Field(
+        default=None, description="`true`, or a list of members: Karmada sends no changes there. Karmada 1.11."
+    )
+    on_removal: OnRemoval = Field(
+        default=OnRemoval.DELETE,
+        description="Copies in members when the workload leaves: delete or keep. Karmada 1.12 for keep.",
+    )
+    failover: Failover | None = Field(
+        default=None, description="When Karmada moves the workload to other clusters: below."
+    )
     timeout: int = Field(default=300, ge=5, description="Seconds to wait until every chosen cluster is healthy.")
 
     @property
     def object_name(self) -> str:
         """The name of the policies, and of the short form's Deployment and container: it outlives a rename."""
         return self.formerly or self.name
+
+    @property
+    def sends_dependencies(self) -> bool:
+        """Tell whether Karmada sends what the objects use: its webhook wants it where applications fail over."""
+        return self.dependencies or bool(self.failover and self.failover.application)
+
+    @model_validator(mode="after")
+    def _dependencies_move_along(self) -> Self:
+        if self.dependencies is False and self.sends_dependencies:
+            raise refuse(
+                "has `dependencies: false` with 'failover.application'",
+                consequence="Karmada's API refuses the policy",
+                remedy="drop `dependencies: false`",
+            )
+        return self
 
     @model_validator(mode="after")
     def _another_name(self) -> Self:

@@ -20,6 +20,9 @@ _NEVER_SENT = frozenset(
     }
     | {"events.k8s.io"}
 )
+DEPLOYMENT = ("apps", "Deployment")
+"""The only kind whose replicas Karmada leaves to the members (pkg/resourceinterpreter/default/native/retain.go)."""
+RETAINS_REPLICAS = {"resourcetemplate.karmada.io/retain-replicas": "true"}
 _RESERVED = ("karmada-", "kube-")
 
 
@@ -29,20 +32,29 @@ def manifests_of(workload: Workload, base: Path) -> list[Object]:
     Raises:
         ConfigError: a manifest that can't be read.
     """
-    if workload.manifests:
-        return read_manifests(workload, base)
-    return [
-        deployment(
-            workload.object_name,
-            namespace=workload.namespace,
-            image=workload.image or "",
-            replicas=1 if workload.replicas is None else workload.replicas,
-            ports=list(workload.ports),
-            env=dict(workload.env),
-            resources=workload.resources.model_dump(exclude_defaults=True) if workload.resources else None,
-            labels=dict(workload.labels),
-        )
-    ]
+    objects = read_manifests(workload, base) if workload.manifests else [_short_form(workload)]
+    return [_scaled_by_members(obj) for obj in objects] if workload.autoscaled else objects
+
+
+def _short_form(workload: Workload) -> Object:
+    return deployment(
+        workload.object_name,
+        namespace=workload.namespace,
+        image=workload.image or "",
+        replicas=1 if workload.replicas is None else workload.replicas,
+        ports=list(workload.ports),
+        env=dict(workload.env),
+        resources=workload.resources.model_dump(exclude_defaults=True) if workload.resources else None,
+        labels=dict(workload.labels),
+    )
+
+
+def _scaled_by_members(obj: Object) -> Object:
+    """Return a Deployment with the label for which Karmada leaves its replicas to the members; others unchanged."""
+    if kind_of(obj) != DEPLOYMENT:
+        return obj
+    metadata = obj["metadata"]
+    return {**obj, "metadata": {**metadata, "labels": {**(metadata.get("labels") or {}), **RETAINS_REPLICAS}}}
 
 
 def check_objects(workloads: list[tuple[int, Workload]], base: Path) -> list[Problem]:
@@ -60,6 +72,16 @@ def check_objects(workloads: list[tuple[int, Workload]], base: Path) -> list[Pro
     problems: list[Problem] = []
     seen: dict[tuple[str, str, str, str], str] = {}
     for index, workload, manifests in readable:
+        if workload.autoscaled and not any(kind_of(manifest) == DEPLOYMENT for manifest in manifests):
+            problems.append(
+                Problem(
+                    f"workloads[{index}].autoscaled",
+                    "there is no Deployment among the manifests",
+                    "Karmada leaves the replicas of Deployments alone, and sets those of every other kind",
+                    "drop it, or use Karmada's own FederatedHPA for other kinds",
+                    "true",
+                )
+            )
         where = f"workloads[{index}].manifests" if workload.manifests else f"workloads[{index}].name"
         for manifest in manifests:
             problems += _check_sent(where, manifest, workload, kinds)

@@ -8,7 +8,7 @@ from flotilla.karmada.rendering.render import render
 from flotilla.karmada.scheduling import ClusterFacts, matches
 from flotilla.policy.model import UNKNOWN, Resource, Rule, StackView, Undecidable
 
-from .placement import chosen, means, propagation_policies, selected
+from .placement import means, possible, propagation_policies, selected
 
 
 def _subjects(view: StackView) -> list[Resource]:
@@ -20,7 +20,7 @@ def _subjects(view: StackView) -> list[Resource]:
 
 def _judge(policy: Resource, view: StackView) -> Iterator[str]:
     meant = [
-        (template, chosen(other, view))
+        (template, possible(other, view))
         for other in propagation_policies(view)
         for template in selected(other, view)
         if means(policy, template)

@@ -1,6 +1,7 @@
 """Workloads go where they should, and in more than one place."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from flotilla.karmada.scheduling import ClusterFacts, choose
 from flotilla.karmada.selection import selects
@@ -20,6 +21,19 @@ def chosen(policy: Resource, view: StackView) -> list[ClusterFacts]:
     return list(choose(view.clusters(), policy.at("spec", "placement", default={})).chosen)
 
 
+def possible(policy: Resource, view: StackView) -> list[ClusterFacts]:
+    """Return the members that a policy may choose, by any of its groups, without those that a taint keeps out."""
+    placement = policy.at("spec", "placement", default={})
+    tolerations = {"clusterTolerations": placement.get("clusterTolerations") or []}
+    clusters = view.clusters()
+    found = {
+        cluster.name
+        for affinity in _affinities(placement)
+        for cluster in choose(clusters, {**tolerations, "clusterAffinity": affinity}).chosen
+    }
+    return [cluster for cluster in clusters if cluster.name in found]
+
+
 def selected(policy: Resource, view: StackView) -> list[Resource]:
     """Return the templates that a policy selects."""
     return [template for template in view.templates() if means(policy, template)]
@@ -31,17 +45,36 @@ def means(policy: Resource, template: Resource) -> bool:
     return selects(whole, {key: template.at(key) for key in ("apiVersion", "kind", "metadata")})
 
 
+def _affinities(placement: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Return whatever chooses clusters in a placement: its affinity, or its groups with their overflow."""
+    groups = placement.get("clusterAffinities") or []
+    if not groups:
+        yield placement.get("clusterAffinity") or {}
+    for group in groups:
+        yield group
+        yield from group.get("overflowAffinities") or []
+
+
 def _names_members(policy: Resource, view: StackView) -> Iterator[str]:
     known = {cluster.name for cluster in view.clusters()}
-    for name in policy.at("spec", "placement", "clusterAffinity", "clusterNames", default=[]):
+    placement = policy.at("spec", "placement", default={})
+    named = [name for affinity in _affinities(placement) for name in affinity.get("clusterNames") or []]
+    for name in dict.fromkeys(named):
         if name not in known:
             yield f"places on {name}, which is no member of this stack"
 
 
 def _two_of_each(policy: Resource, view: StackView) -> Iterator[str]:
     count = len(chosen(policy, view))
-    if count < _LEAST:
-        yield f"chooses fewer than {_LEAST} clusters ({count})"
+    placement = policy.at("spec", "placement", default={})
+    bounds = {one.get("spreadByField"): one for one in placement.get("spreadConstraints") or []}
+    by_cluster = bounds.get("cluster", {})
+    most = min(count, by_cluster.get("maxGroups") or count)
+    scheduling = placement.get("replicaScheduling") or {}
+    if most < _LEAST:
+        yield f"chooses fewer than {_LEAST} clusters ({most})"
+    elif scheduling.get("replicaDivisionPreference") == "Aggregated" and by_cluster.get("minGroups", 1) < _LEAST:
+        yield "aggregates its replicas: one cluster may get all of them"
     for template in selected(policy, view):
         replicas = template.at("spec", "replicas", default=1)
         if template.kind in ("Deployment", "StatefulSet") and replicas < _LEAST:
@@ -68,7 +101,7 @@ PLACEMENT_NAMES_MEMBERS = Rule(
 TWO_OF_EACH = Rule(
     "two-of-each",
     "One cluster, or one pod, is one upgrade away from an outage",
-    "place it on at least two clusters, with at least two replicas",
+    "place it on at least two clusters (with `spread` where replicas are aggregated), with at least two replicas",
     propagation_policies,
     _two_of_each,
     production_only=True,

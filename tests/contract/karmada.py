@@ -13,10 +13,12 @@ import pytest
 from flotilla.karmada.joining import join
 from flotilla.karmada.names import CLUSTER_NAMESPACE, execution_namespace
 from flotilla.karmada.objects import CLUSTER_API, POLICY_API, Cluster
-from flotilla.karmada.propagation import deployment, override_rule
+from flotilla.karmada.propagation import deployment
 from flotilla.karmada.status.rollout import binding_ref
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.objects import ObjectRef, condition, is_true, ref_of
+from flotilla.stack.overrides import Override
+from flotilla.stack.specs import override_rule
 
 MANAGER = "contract"
 MEMBERS = ("member1", "member2")
@@ -304,16 +306,16 @@ def test_the_higher_priority_wins(karmada, namespace):
 def test_overrides_change_one_cluster(karmada, namespace):
     """recorded: override-member2"""
     template = karmada.make(web(namespace))
-    rule = override_rule(
-        ["member2"],
-        container="web",
-        image={"tag": "1.28"},
-        command=["nginx"],
-        args=["-q"],
-        labels={"site": "edge"},
-        annotations={"by": "override"},
-        patches=[{"path": "/spec/minReadySeconds", "op": "add", "value": 1}],
-    )
+    override = {
+        "clusters": ["member2"],
+        "image": {"tag": "1.28"},
+        "command": ["nginx"],
+        "args": ["-q"],
+        "labels": {"site": "edge"},
+        "annotations": {"by": "override"},
+        "patches": [{"path": "/spec/minReadySeconds", "op": "add", "value": 1}],
+    }
+    rule = override_rule(Override.model_validate(override), container="web")
     karmada.make(
         {
             "apiVersion": POLICY_API,

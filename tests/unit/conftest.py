@@ -1,5 +1,6 @@
 """What unit tests share: kubeconfigs and stack sections that are valid, to be broken one by one."""
 
+import json
 import shutil
 
 import pulumi
@@ -7,8 +8,10 @@ import pytest
 import yaml
 
 from components import join, karmada_control_plane
+from flotilla.stack.load import parse_fleet
 from flotilla.state import crypto
 from tests.conftest import REPOSITORY
+from tests.every_key import MEMBERS, NEWEST
 
 KUBECONFIG = {
     "apiVersion": "v1",
@@ -49,6 +52,25 @@ def sections():
         "members": [{"name": name, "kubeconfig": f"{name}.yaml"} for name in ("member1", "member2")],
         "workloads": [{"name": "nginx", "image": "nginx:1.27", "placement": {"clusters": ["member1", "member2"]}}],
     }
+
+
+@pytest.fixture
+def fleet_of(project):
+    """Parse a stack of workloads on three members with provider, region, zones and labels, and return its fleet."""
+    for number, member in enumerate(MEMBERS, start=11):
+        clusters = [{"name": "one", "cluster": {"server": f"https://127.0.0.1:{number}"}}]
+        (project / f"{member['name']}.yaml").write_text(json.dumps({**KUBECONFIG, "clusters": clusters}))
+
+    def parse(*workloads, version=NEWEST, members=MEMBERS, **control_plane):
+        given = control_plane or {"kubeconfig": "kube.yaml"}
+        sections = {
+            "controlPlane": {**given, **({"version": version} if version else {})},
+            "members": [{"kubeconfig": f"{member['name']}.yaml", **member} for member in members],
+            "workloads": [{"name": "web", "image": "web:1", "placement": {}, **one} for one in workloads],
+        }
+        return parse_fleet(sections, base=project)
+
+    return parse
 
 
 @pytest.fixture

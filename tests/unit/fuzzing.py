@@ -9,6 +9,8 @@ import yaml
 from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
 
+from tests.every_key import WORKLOADS
+
 SEED = int(os.environ.get("FLOTILLA_FUZZ_SEED", "15"))
 _MORE = int(os.environ.get("FLOTILLA_FUZZ_EXAMPLES", "0"))
 
@@ -105,6 +107,18 @@ def mutated(*valid):
         return document
 
     return mutation()
+
+
+def workloads():
+    """Return workloads of a stack file: with every key of placement, policy and overrides, and with changes."""
+    whole = [{"image": "web:1", **workload} for workload in WORKLOADS]
+    return st.sampled_from(whole) | mutated(*whole) | st.tuples(*[st.sampled_from(whole)] * 2).map(_merged)
+
+
+def _merged(two):
+    """Return one workload with the keys of both, also within the placement."""
+    first, second = two
+    return {**first, **second, "placement": {**first["placement"], **second["placement"]}}
 
 
 @st.composite

@@ -11,6 +11,7 @@ import yaml
 from pulumi.runtime.stack import run_pulumi_func
 
 import components
+from components.secret_patches import sealed_patches
 from flotilla.karmada.installing import pki
 from flotilla.state.values import SIGNATURE_KEY
 from tests.unit.conftest import KUBECONFIG, answering
@@ -234,6 +235,82 @@ def test_what_an_override_sets_in_a_secret_is_a_secret_of_the_state(run, absolut
         inputs = registered[name].inputs
         assert "dHdv" in str(inputs)
         assert "dHdv" not in str(open_part(inputs)), name
+
+
+def test_what_a_change_within_a_secrets_text_sets_is_a_secret(monkeypatch):
+    """`fields` of an override: what they set in a Secret's text is as secret as the text, and only that."""
+    rule = {
+        "overriders": {
+            "fieldOverrider": [
+                {"fieldPath": "/stringData/a.yaml", "yaml": [{"subPath": "/b", "operator": "add", "value": "dHdv"}]},
+                {"fieldPath": "/data/a.json", "json": [{"subPath": "/b", "operator": "remove"}]},
+                {"fieldPath": "/data/b.json", "json": [{"subPath": "/b", "operator": "add", "value": "dHdv"}]},
+                {"fieldPath": "/metadata/annotations/a", "json": [{"subPath": "/b", "operator": "add", "value": "c"}]},
+            ]
+        }
+    }
+
+    monkeypatch.setattr(pulumi.Output, "secret", lambda value: ("sealed", value))
+
+    def sealed(kind):
+        (found,) = sealed_patches([rule], [{"kind": kind}])
+        fields = found["overriders"]["fieldOverrider"]
+        steps = [step for field in fields for key in ("json", "yaml") for step in field.get(key, [])]
+        return [isinstance(step.get("value"), tuple) for step in steps]
+
+    assert sealed("Secret") == [True, False, True, False]
+    assert sealed("ConfigMap") == [False] * 4
+
+
+def test_a_plan_says_which_gates_have_to_be_on(run, absolute, monkeypatch):
+    said = []
+    monkeypatch.setattr(pulumi.log, "warn", said.append)
+    run(absolute)
+    assert said == []
+    absolute["workloads"][0]["preemption"] = "Always"
+    run(absolute)
+    assert ["feature gate PropagationPolicyPreemption" in line for line in said] == [True]
+
+
+def test_a_rollout_knows_what_is_suspended_and_what_waits_for_a_change(run, absolute):
+    plain = {"workload", "kubeconfig", "templates", "placement", "overrideRules", "controlPlane", "members", "timeout"}
+    assert set(run(absolute)["nginx-rollout"].inputs) - {"__provider"} == plain, "as states of before have it"
+    absolute["controlPlane"]["version"] = "1.18.2"
+    absolute["workloads"][0] |= {"suspend": ["member2"], "activation": "Lazy"}
+    inputs = run(absolute)["nginx-rollout"].inputs
+    assert inputs["suspension"] == {"dispatchingOnClusters": {"clusterNames": ["member2"]}}
+    assert inputs["lazy"] is True
+
+
+def test_kinds_have_to_be_served_in_the_clusters_of_every_group(run, absolute, project):
+    definition = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "shops.example.org"},
+        "spec": {
+            "group": "example.org",
+            "scope": "Namespaced",
+            "names": {"kind": "Shop", "plural": "shops"},
+            "versions": [{"name": "v1", "served": True, "storage": True, "schema": {}}],
+        },
+    }
+    shop = {"apiVersion": "example.org/v1", "kind": "Shop", "metadata": {"name": "a"}}
+    (project / "shop.yaml").write_text(yaml.safe_dump_all([definition, shop]))
+    groups = [{"name": "own", "clusters": ["member1"]}, {"name": "rest", "clusters": ["member2"]}]
+    workload = {"name": "shop", "manifests": [str(project / "shop.yaml")]}
+    absolute["workloads"] = [{**workload, "placement": {"clusters": ["member1"]}}]
+    inputs = run(absolute)["shop-kinds"].inputs
+    assert (inputs["affinity"], "affinities" in inputs) == ({"clusterNames": ["member1"]}, False)
+    absolute["workloads"] = [{**workload, "placement": {"groups": groups}}]
+    inputs = run(absolute)["shop-kinds"].inputs
+    assert inputs["affinities"] == [{"clusterNames": ["member1"]}, {"clusterNames": ["member2"]}]
+    absolute["controlPlane"]["version"] = "1.18.2"
+    absolute["workloads"] = [{**workload, "placement": {}, "suspend": ["member2"]}]
+    inputs = run(absolute)["shop-kinds"].inputs
+    assert inputs["affinity"] == {"exclude": ["member2"]}, "nothing is sent there, a definition neither"
+    absolute["workloads"] = [{**workload, "placement": {}, "suspend": True}]
+    inputs = run(absolute)["shop-kinds"].inputs
+    assert inputs["affinities"] == [], "Karmada's own API server alone is waited for"
 
 
 def open_part(value):

@@ -9,11 +9,18 @@ from hypothesis import strategies as st
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.main import main
 from flotilla.errors import FlotillaError
+from flotilla.karmada.propagation import override_policy, propagation_policy
+from flotilla.karmada.versions import Version
 from flotilla.kube import kubeconfig, yaml
 from flotilla.kube.kubeconfig_rules import same_server, url_problem
+from flotilla.stack.load import parse_fleet
+from flotilla.stack.problems import ConfigError
+from flotilla.stack.specs import override_rules, propagation_spec
 from flotilla.workloads.manifests import ManifestError, parse_manifests
+from flotilla.workloads.objects import manifests_of
+from tests.every_key import WORKLOADS
 from tests.unit.conftest import KUBECONFIG
-from tests.unit.fuzzing import ANYTHING, WORDS, damaged, dumped, fuzz, mutated
+from tests.unit.fuzzing import ANYTHING, WORDS, damaged, dumped, fuzz, mutated, workloads
 
 DEPLOYMENT = {
     "apiVersion": "apps/v1",
@@ -107,6 +114,7 @@ STACK = {
                     }
                 ],
             },
+            *({"image": "web:1", **one} for one in WORKLOADS if one["name"] in ("packed", "halted-there", "stateful")),
             {
                 "name": "files",
                 "manifests": ["objects.yaml"],
@@ -173,6 +181,33 @@ def test_any_kubeconfig_leads_to_one_cluster_or_is_refused(text):
     assert kubeconfig.select(kubeconfig.load(kubeconfig.dump(chosen))) == chosen
     if not url_problem(cluster.get("server") or ""):
         assert same_server(cluster)
+
+
+@fuzz(examples=300)
+@given(workloads(), st.integers(10, 18))
+def test_any_workload_is_a_policy_or_refused(project, workload, minor):
+    member = {"kubeconfig": "kube.yaml", "provider": "gcp", "region": "us", "zones": ["us-a"]}
+    sections = {
+        "controlPlane": {"kubeconfig": "kube.yaml", "version": f"1.{minor}"},
+        "members": [{"name": f"member{number}", **member} for number in (1, 2, 3)],
+    }
+    try:
+        sections["workloads"] = yaml.load_all(dumped([workload]))[0]
+    except yaml.YamlError:
+        return  # no value of a stack file
+    try:
+        fleet = parse_fleet(sections, base=project, files=False)
+    except ConfigError as error:
+        heading, *lines = error.message.splitlines()
+        assert f"has {len(lines)} problem" in heading
+        return
+    (declared,) = fleet.workloads
+    spec = propagation_spec(declared, Version(1, minor))
+    objects = manifests_of(declared, project) if declared.image else []
+    policy = propagation_policy("p", namespace="default", templates=objects, spec=spec)
+    override = override_policy("p", namespace="default", templates=objects, rules=override_rules(declared))
+    assert json.loads(json.dumps([policy, override], allow_nan=False)) == [policy, override]
+    assert policy["spec"]["placement"]["replicaScheduling"]["replicaSchedulingType"] in ("Duplicated", "Divided")
 
 
 @pytest.fixture

@@ -10,18 +10,14 @@ from pydantic import BaseModel
 from flotilla.karmada import objects as api
 from flotilla.karmada.joining import join
 from flotilla.karmada.names import binding_name, execution_namespace
-from flotilla.karmada.propagation import (
-    deployment,
-    override_policy,
-    override_rule,
-    propagation_policy,
-    replica_scheduling,
-    template,
-)
+from flotilla.karmada.propagation import deployment, override_policy, propagation_policy, template
 from flotilla.karmada.rendering.render import Image, render
 from flotilla.karmada.scheduling import ClusterFacts, Scheduler, decide, demand_of, divide, matches
 from flotilla.karmada.status.rollout import RolloutCheck
 from flotilla.kube.objects import differences
+from flotilla.stack.overrides import Override
+from flotilla.stack.placement import Placement
+from flotilla.stack.specs import override_rule, placement_of
 
 KINDS = (
     api.Cluster,
@@ -196,15 +192,15 @@ def test_overrides_apply_in_karmadas_order():
     declared = deployment(
         "web", namespace="default", image="nginx:1", replicas=2, ports=[80], env={"A": "b"}, resources=None, labels={}
     )
-    rule = override_rule(
-        ["edge"],
-        container="web",
-        image={"registry": "r.example", "tag": "2"},
-        command=["run"],
-        args=["-v"],
-        labels={"site": "edge"},
-        patches=[{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "last:wins"}],
-    )
+    override = {
+        "clusters": ["edge"],
+        "image": {"registry": "r.example", "tag": "2"},
+        "command": ["run"],
+        "args": ["-v"],
+        "labels": {"site": "edge"},
+        "patches": [{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "last:wins"}],
+    }
+    rule = override_rule(Override.model_validate(override), container="web")
     got = render(declared, ClusterFacts("edge"), replicas=3, rules=[rule])
     container = got["spec"]["template"]["spec"]["containers"][0]
     assert (got["spec"]["replicas"], container["image"]) == (3, "last:wins")
@@ -215,7 +211,8 @@ def test_overrides_apply_in_karmadas_order():
 
 def test_a_patch_that_does_not_fit_is_refused():
     declared = template({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}, namespace="x")
-    rule = override_rule(["edge"], container="", patches=[{"op": "replace", "path": "/data/a", "value": "b"}])
+    patches = [{"op": "replace", "path": "/data/a", "value": "b"}]
+    rule = override_rule(Override.model_validate({"clusters": ["edge"], "patches": patches}), container="")
     with pytest.raises(ValueError, match="doesn't fit ConfigMap a"):
         render(declared, ClusterFacts("edge"), replicas=None, rules=[rule])
 
@@ -298,14 +295,9 @@ def test_policies_are_as_karmada_keeps_them(published):
     """What we write is what the webhook leaves: nothing of ours is changed by its defaults."""
     (declared,) = recorded(published, "divided-weighted-2-1-replicas-7", "template-deployment")
     (kept,) = recorded(published, "divided-weighted-2-1-replicas-7", "propagationpolicies")
-    ours = propagation_policy(
-        "nginx",
-        namespace="default",
-        templates=[declared],
-        affinity={"clusterNames": ["member1", "member2"]},
-        scheduling=replica_scheduling({"member1": 2, "member2": 1}, divided=True),
-        conflict_resolution="Abort",
-    )
+    placement = {"clusters": ["member1", "member2"], "replicas": "divided", "weights": {"member1": 2, "member2": 1}}
+    spec = {"placement": placement_of(Placement.model_validate(placement))}
+    ours = propagation_policy("nginx", namespace="default", templates=[declared], spec=spec)
     assert differences(ours["spec"], kept["spec"]) == []
     override = override_policy("o", namespace="default", templates=[declared], rules=[])
     assert override["spec"]["resourceSelectors"] == kept["spec"]["resourceSelectors"]

@@ -3,15 +3,16 @@
 import pytest
 import yaml
 
-from flotilla.karmada.propagation import propagation_policy, replica_scheduling
+from flotilla.karmada.propagation import propagation_policy
 from flotilla.karmada.scheduling import ClusterFacts, Scheduler, Taint, choose, decide, demand_of, tolerates
 from flotilla.karmada.versions import Version
 from flotilla.plan.fleet import CLUSTER_TYPE, fleet_plan
 from flotilla.plan.rollouts import ROLLOUT_TYPE
 from flotilla.plan.steps import Op, Result, Step
-from flotilla.stack.declare import rendered, workload_args
+from flotilla.stack.declare import rendered
 from flotilla.stack.load import parse_fleet
 from flotilla.stack.problems import ConfigError
+from flotilla.stack.specs import placement_of
 from flotilla.state.checkpoint import ResourceState
 from tests.unit.test_rollout import CORDON, NOT_READY, TAINT, divided, on, web
 
@@ -196,7 +197,7 @@ def test_tolerations_of_a_stack_reach_the_policy_and_the_plan(sections, project)
     sections["workloads"][0]["placement"]["tolerations"] = [{"key": "site", "value": "edge"}]
     fleet = parse_fleet(sections, base=project)
     assert {name for name, objects in rendered(fleet, project).items() if objects} == {"member1", "member2"}
-    given = workload_args(fleet.workloads[0], project)["tolerations"]
+    given = placement_of(fleet.workloads[0].placement)["clusterTolerations"]
     assert given == [{"operator": "Equal", "key": "site", "value": "edge"}]
 
 
@@ -221,13 +222,7 @@ def test_tolerations_are_written_with_what_the_webhook_adds(published):
     (kept,) = [obj for obj in yaml.safe_load_all(file.read_text()) if obj]
     ours = [{"key": "site", "operator": "Exists"}]
     policy = propagation_policy(
-        "p",
-        namespace="default",
-        templates=[web()],
-        affinity={},
-        scheduling=replica_scheduling(None, divided=False),
-        conflict_resolution="Abort",
-        tolerations=ours,
+        "p", namespace="default", templates=[web()], spec={"placement": {"clusterTolerations": ours}}
     )
     written = policy["spec"]["placement"]["clusterTolerations"]
     added = kept["spec"]["placement"].get("clusterTolerations") or []
@@ -236,12 +231,5 @@ def test_tolerations_are_written_with_what_the_webhook_adds(published):
 
 
 def test_without_tolerations_a_policy_has_no_such_field():
-    policy = propagation_policy(
-        "p",
-        namespace="default",
-        templates=[web()],
-        affinity=on("a")["clusterAffinity"],
-        scheduling=replica_scheduling(None, divided=False),
-        conflict_resolution="Abort",
-    )
+    policy = propagation_policy("p", namespace="default", templates=[web()], spec={"placement": on("a")})
     assert "clusterTolerations" not in policy["spec"]["placement"]

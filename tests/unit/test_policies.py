@@ -56,10 +56,12 @@ def policy(kind, name, spec):
     return resource(f"kubernetes:policy.karmada.io/v1alpha1:{kind}", name, props)
 
 
+def placed(**keys):
+    return policy("PropagationPolicy", "nginx-policy", {"placement": keys})
+
+
 def placement(*names):
-    return policy(
-        "PropagationPolicy", "nginx-policy", {"placement": {"clusterAffinity": {"clusterNames": list(names)}}}
-    )
+    return placed(clusterAffinity={"clusterNames": list(names)})
 
 
 def overrides(*rules):
@@ -207,6 +209,51 @@ def test_members_of_another_stack_count():
         for given, status in (((), Status.FAIL), (others, Status.PASS)):
             view = StackView(tuple(fleet), PRODUCTION, given)
             assert {v.status for v in evaluate([RULES[rule]], view, today=TODAY)} == {status}
+
+
+BOTH = {"clusterAffinity": {"clusterNames": ["member1", "member2"]}}
+AGGREGATED = {"replicaScheduling": {"replicaSchedulingType": "Divided", "replicaDivisionPreference": "Aggregated"}}
+
+
+def spread(**bounds):
+    return {"spreadConstraints": [{"spreadByField": "cluster", **bounds}]}
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({**BOTH, **spread(minGroups=2)}, ""),
+        ({**BOTH, **spread(minGroups=1, maxGroups=1)}, "chooses fewer than 2 clusters (1)"),
+        ({**BOTH, **AGGREGATED}, "one cluster may get all of them"),
+        ({**BOTH, **AGGREGATED, **spread(minGroups=2)}, ""),
+        ({"clusterAffinities": [{"affinityName": "a", "clusterNames": ["member1"]}]}, "fewer than 2 clusters (1)"),
+        ({"clusterAffinities": [{"affinityName": "a"}]}, ""),
+    ],
+)
+def test_two_of_each_follows_every_way_of_spreading(keys, said):
+    """A placement of two members that Karmada puts on one of them passed."""
+    view = StackView((*FLEET, deployment(), placed(**keys)), PRODUCTION)
+    texts = [verdict.message for verdict in evaluate([RULES["two-of-each"]], view, today=TODAY)]
+    found = [v for v in evaluate([RULES["two-of-each"]], view, today=TODAY) if v.status is Status.FAIL]
+    assert bool(found) == bool(said)
+    assert said in " ".join(texts)
+
+
+def test_an_override_for_a_later_group_reaches_a_cluster():
+    """It was taken for one that reaches nothing: the workload may go there as well."""
+    groups = [{"affinityName": "a", "clusterNames": ["member1"]}, {"affinityName": "b", "clusterNames": ["member2"]}]
+    policies = (placed(clusterAffinities=groups), overrides(tag("1.28", "member2")))
+    assert statuses("overrides-change-something", (*FLEET, deployment(), *policies)) == {Status.PASS}
+    policies = (placed(clusterAffinities=groups[:1]), overrides(tag("1.28", "member2")))
+    assert statuses("overrides-change-something", (*FLEET, deployment(), *policies)) == {Status.FAIL}
+
+
+def test_members_are_named_in_groups_and_overflow_too():
+    overflow = [{"affinityName": "b", "clusterNames": ["member8"]}]
+    keys = {"clusterAffinities": [{"affinityName": "a", "clusterNames": ["member9"], "overflowAffinities": overflow}]}
+    view = StackView((*FLEET, deployment(), placed(**keys)))
+    texts = [v.message for v in evaluate([RULES["placement-names-members"]], view, today=TODAY)]
+    assert ["places on member9" in " ".join(texts), "places on member8" in " ".join(texts)] == [True, True]
 
 
 def test_every_rule_has_its_cases_and_says_why_and_what_to_do():

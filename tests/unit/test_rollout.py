@@ -297,6 +297,16 @@ def test_the_group_that_karmada_has_taken_is_the_one_that_counts():
     assert "member3: chosen by the placement, not scheduled there" in str(late)
 
 
+def test_clusters_of_groups_that_karmada_has_not_taken_are_not_waited_for():
+    """The stack expects members of every group: those of the others were waited for until the timeout."""
+    clusters = [cluster("member1"), cluster("member2", ready=False), cluster("member3")]
+    expected = members("member1", "member2", "member3")
+    near = {"schedulerObservingAffinityName": "near"}
+    assert judged({"member1": 4}, GROUPS, clusters, expected=expected, **near).done
+    found = two(clusters=clusters, placement=GROUPS, targets={"member1": 4}, expected=expected, group="near")
+    assert (found.waiting, found.unanswered) == ({}, {})
+
+
 def test_any_field_of_a_placement_that_differs_is_another_placement():
     clusters = [cluster("member1")]
     placement = {**on("member1"), "workloadAffinity": {"affinity": {"groupByLabelKey": "x"}}}

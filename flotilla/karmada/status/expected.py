@@ -94,6 +94,8 @@ def compare(
     wanted = _division(template, targets, placement, fleet, group) if shared and anew else None
     found = Mismatch()
     for name, member in members.items():
+        if placement.get("clusterAffinities") and name not in {*chosen, *choice.refused, *targets}:
+            continue  # of a group that Karmada has not taken
         silent = fleet.unready.get(name) or str(member.get("unanswered") or "")
         taint = choice.refused.get(name)
         if taint and not (silent and taint.of_condition):

@@ -1,0 +1,108 @@
+"""What Karmada does with a workload whose copies fail, or whose cluster does."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from flotilla.karmada.names import is_label_key
+from flotilla.stack.problems import ConfigModel, refuse
+
+_GRACE_SECONDS = 600
+_MOST_SECONDS = 2**31 - 1
+
+
+def _state(value: dict[str, str]) -> dict[str, str]:
+    for label, path in value.items():
+        if not is_label_key(label):
+            raise refuse(
+                f"label key {label!r} is not valid", remedy="use [prefix/]name with letters, digits, '-', '_', '.'"
+            )
+        if not path:
+            raise refuse(f"{label!r} has no JSONPath", remedy="write one, such as '{.readyReplicas}'")
+    return value
+
+
+State = Annotated[dict[str, str], AfterValidator(_state), Field(default_factory=dict)]
+
+
+class PurgeMode(StrEnum):
+    """What happens to the old copies (Karmada's names since 1.15; earlier versions are sent theirs)."""
+
+    DIRECTLY = "Directly"
+    """They are deleted before the new ones are made (Immediately before 1.15)."""
+    GRACEFULLY = "Gracefully"
+    """They are deleted once the new ones are healthy (Graciously before 1.15)."""
+    NEVER = "Never"
+    """They stay: somebody else deletes them."""
+
+
+class ClusterPurgeMode(StrEnum):
+    """What happens to the copies in a cluster that has failed."""
+
+    DIRECTLY = "Directly"
+    GRACEFULLY = "Gracefully"
+
+
+class ApplicationFailover(ConfigModel):
+    """Moves a workload away from clusters where its copies stay unhealthy."""
+
+    seconds: int = Field(
+        default=300, ge=0, le=_MOST_SECONDS, description="How long copies may be unhealthy before they move."
+    )
+    purge_mode: PurgeMode = Field(default=PurgeMode.GRACEFULLY, description="Directly, Gracefully or Never.")
+    grace_period: int | None = Field(
+        default=None,
+        ge=1,
+        le=_MOST_SECONDS,
+        description=f"Seconds after which old copies go all the same, with Gracefully; {_GRACE_SECONDS} by default.",
+    )
+    state: State = Field(
+        description="What new copies get of the old ones' status: label (as its key), JSONPath in the status. "
+        "Karmada 1.12."
+    )
+
+    @model_validator(mode="after")
+    def _grace_of_grace(self) -> Self:
+        if self.grace_period is not None and self.purge_mode is not PurgeMode.GRACEFULLY:
+            raise refuse(
+                f"has 'gracePeriod' with `purgeMode: {self.purge_mode.value}`",
+                consequence="Karmada's API refuses the policy",
+                remedy="drop it, or use `purgeMode: Gracefully`",
+            )
+        return self
+
+    @property
+    def grace_seconds(self) -> int | None:
+        """How long old copies are waited for; None where nothing is waited for."""
+        return (self.grace_period or _GRACE_SECONDS) if self.purge_mode is PurgeMode.GRACEFULLY else None
+
+
+class ClusterFailover(ConfigModel):
+    """Moves a workload away from clusters that fail."""
+
+    purge_mode: ClusterPurgeMode = Field(default=ClusterPurgeMode.GRACEFULLY, description="Directly or Gracefully.")
+    state: State = Field(
+        description="What new copies get of the old ones' status: label (as its key), JSONPath in the status."
+    )
+
+
+class Failover(ConfigModel):
+    """When Karmada moves a workload to other clusters by itself."""
+
+    application: ApplicationFailover | None = Field(
+        default=None, description="When its copies are unhealthy: below. `{}` takes Karmada's defaults."
+    )
+    cluster: ClusterFailover | None = Field(
+        default=None, description="When a cluster fails: below. Karmada 1.15, feature gate Failover."
+    )
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if self.application is None and self.cluster is None:
+            raise refuse(
+                "has neither 'application' nor 'cluster'", consequence="it would do nothing", remedy="add one: `{}`"
+            )
+        return self

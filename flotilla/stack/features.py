@@ -1,0 +1,187 @@
+"""What of a workload not every Karmada has: since which version, and which feature gate has to be on.
+
+Source: Karmada's published CustomResourceDefinitions from 1.10 to 1.18, and pkg/features/features.go of each version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flotilla.karmada.installing import chart
+from flotilla.karmada.versions import SUPPORTED, Version
+from flotilla.stack.helm import HelmControlPlane
+from flotilla.stack.problems import Problem
+from flotilla.stack.workloads import OnRemoval, Preemption, Workload
+
+CONTROLLERS, SCHEDULER = "controllerManager", "scheduler"
+"""Components as the chart calls them."""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A feature gate of Karmada."""
+
+    name: str
+    components: tuple[str, ...] = (CONTROLLERS,)
+    """Which components ask for it, as the chart calls them."""
+    default: str = "off by default"
+    """Whether it is on where nobody says, in a few words. Karmada's chart has every one of them off."""
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A key of a workload, with what it needs."""
+
+    key: str
+    """The key's place in the workload, such as `failover.cluster`."""
+    since: Version = SUPPORTED.oldest
+    gate: Gate | None = None
+
+
+FAILOVER = Gate("Failover")
+INJECTION = Gate("StatefulFailoverInjection")
+DEPENDENCIES = Gate("PropagateDeps", default="on by default, and turned off by Karmada's Helm chart")
+PREEMPTION = Gate("PropagationPolicyPreemption")
+PRIORITY = Gate("PriorityBasedScheduling", (CONTROLLERS, SCHEDULER))
+AFFINITY = Gate("WorkloadAffinity", (CONTROLLERS, SCHEDULER))
+
+Gates = Mapping[str, Mapping[str, Any]]
+"""Feature gates by component, as the chart's values have them."""
+
+
+def features_of(workload: Workload) -> Iterator[Feature]:
+    """Return what a workload uses that not every Karmada has, or that a feature gate can turn off."""
+    yield from _of_placement(workload)
+    for index, override in enumerate(workload.overrides):
+        if override.fields:
+            yield Feature(f"overrides[{index}].fields", Version(1, 12))
+    suspended = bool(workload.suspend and (workload.suspend.everywhere or workload.suspend.clusters))
+    used = {
+        Feature("suspend", Version(1, 11)): suspended,
+        Feature("onRemoval", Version(1, 12)): workload.on_removal is OnRemoval.KEEP,
+        Feature("schedulePriority", Version(1, 13), PRIORITY): bool(workload.schedule_priority),
+        Feature("preemption", gate=PREEMPTION): workload.preemption is Preemption.ALWAYS,
+        Feature("dependencies", gate=DEPENDENCIES): bool(workload.dependencies),
+    }
+    yield from (feature for feature, is_used in used.items() if is_used)
+    yield from _of_failover(workload)
+
+
+def _of_placement(workload: Workload) -> Iterator[Feature]:
+    placement = workload.placement
+    for index, group in enumerate(placement.groups):
+        if group.overflow:
+            yield Feature(f"placement.groups[{index}].overflow", Version(1, 18))
+    if placement.workload_affinity:
+        yield Feature("placement.workloadAffinity", Version(1, 17), AFFINITY)
+
+
+def _of_failover(workload: Workload) -> Iterator[Feature]:
+    application = workload.failover.application if workload.failover else None
+    cluster = workload.failover.cluster if workload.failover else None
+    if application and not workload.dependencies:
+        yield Feature("failover.application", gate=DEPENDENCIES)
+    if application and application.state:
+        yield Feature("failover.application.state", Version(1, 12), INJECTION)
+    if cluster:
+        yield Feature("failover.cluster", Version(1, 15), FAILOVER)
+    if cluster and cluster.state:
+        yield Feature("failover.cluster.state", Version(1, 15), INJECTION)
+
+
+def check_features(
+    workloads: list[tuple[int, Workload]], version: Version | None, gates: Gates | None
+) -> list[Problem]:
+    """Check that Karmada has what workloads use.
+
+    Args:
+        workloads: by position in the file.
+        version: Karmada's; None where the stack doesn't say.
+        gates: the feature gates that Karmada is installed with; None where they aren't known.
+    """
+    problems = []
+    for index, workload in workloads:
+        for feature in features_of(workload):
+            path = f"workloads[{index}].{feature.key}"
+            if version is None and feature.since > SUPPORTED.oldest:
+                problems.append(_unknown_version(path, feature))
+            elif version is not None and version < feature.since:
+                problems.append(_too_old(path, feature, version))
+            elif version is not None and gates is not None and feature.gate:
+                problems += _closed(path, feature.gate, version, gates)
+        if version is None and workload.failover and workload.failover.application:
+            problems.append(
+                Problem(
+                    f"workloads[{index}].failover.application",
+                    "needs to know Karmada's version, which the stack doesn't say",
+                    "purge modes have other names before 1.15, and Karmada's API would refuse the policy",
+                    "add `version` to controlPlane, such as `version: 1.18.2`",
+                )
+            )
+    return problems
+
+
+def _unknown_version(path: str, feature: Feature) -> Problem:
+    return Problem(
+        path,
+        f"needs Karmada {feature.since} or newer, and the stack doesn't say which one it is",
+        "an older Karmada drops it without a word",
+        "add `version` to controlPlane, such as `version: 1.18.2`",
+    )
+
+
+def _too_old(path: str, feature: Feature, version: Version) -> Problem:
+    return Problem(
+        path,
+        f"needs Karmada {feature.since} or newer, and this is {version}",
+        "it would be dropped without a word",
+        "drop it, or upgrade Karmada",
+    )
+
+
+def _closed(path: str, gate: Gate, version: Version, gates: Gates) -> list[Problem]:
+    """Say where a gate is closed that has to be open: for each component, what to write."""
+    problems = []
+    for component in gate.components:
+        since = chart.FEATURE_GATES[component]
+        if version >= since and gates.get(component, {}).get(gate.name) in (True, "true"):
+            continue
+        remedy = f"add `featureGates: {{{component}: {{{gate.name}: true}}}}` to controlPlane.helm"
+        problems.append(
+            Problem(
+                path,
+                f"needs the feature gate {gate.name} of {component}, which is off",
+                "it would do nothing",
+                remedy if version >= since else f"drop it, or use Karmada {since}, whose chart can turn it on",
+            )
+        )
+    return problems
+
+
+def gates_of(helm: HelmControlPlane) -> Gates:
+    """Return the feature gates that Karmada is installed with; the chart's `values` are merged last."""
+    found: dict[str, dict[str, Any]] = {name: dict(gates) for name, gates in helm.feature_gates.items()}
+    for component in (CONTROLLERS, SCHEDULER):
+        values = helm.values.get(component)
+        gates = values.get("featureGates") if isinstance(values, dict) else None
+        if isinstance(gates, dict):
+            found.setdefault(component, {}).update(gates)
+    return found
+
+
+def doubtful_gates(workload: Workload) -> list[str]:
+    """Say which feature gates a workload needs, for a Karmada whose gates nobody knows: one line for each."""
+    found: dict[Gate, list[str]] = {}
+    for feature in features_of(workload):
+        if feature.gate:
+            found.setdefault(feature.gate, []).append(feature.key)
+    return [
+        f"workload {workload.name}: {', '.join(keys)} does nothing unless the feature gate {gate.name} of "
+        f"{' and '.join(_PROGRAMS[component] for component in gate.components)} is on ({gate.default})"
+        for gate, keys in found.items()
+    ]
+
+
+_PROGRAMS = {CONTROLLERS: "karmada-controller-manager", SCHEDULER: "karmada-scheduler"}

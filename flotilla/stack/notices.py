@@ -1,0 +1,40 @@
+"""What the user should know of the workloads before an `up`, where nothing is wrong for certain."""
+
+from __future__ import annotations
+
+from flotilla.stack.features import doubtful_gates
+from flotilla.stack.fleet import Fleet
+from flotilla.stack.placement import SpreadField
+from flotilla.stack.workloads import Workload
+
+# Karmada's scheduler selects by these (pkg/scheduler/core/spreadconstraint/select_clusters.go, 1.10 to 1.18).
+_SELECTED_BY = (SpreadField.CLUSTER, SpreadField.REGION)
+
+
+def notices(fleet: Fleet) -> list[str]:
+    """Return what the user should know, a line each."""
+    found: list[str] = []
+    for workload in fleet.workloads:
+        if not fleet.gates_known:
+            found += doubtful_gates(workload)
+        found += _spread(workload) + _suspended(workload)
+    return found
+
+
+def _suspended(workload: Workload) -> list[str]:
+    suspend = workload.suspend
+    where = "any cluster" if suspend and suspend.everywhere else ", ".join(suspend.clusters) if suspend else ""
+    if not where:
+        return []
+    stays = "what is there stays as it is, and no run waits for it"
+    return [f"workload {workload.name}: `suspend` keeps Karmada from sending anything to {where}: {stays}"]
+
+
+def _spread(workload: Workload) -> list[str]:
+    return [
+        f"workload {workload.name}: Karmada up to 1.18 chooses by cluster and region alone; `spread` by "
+        f"{one.by.value if one.by else 'label ' + str(one.label)} "
+        + ("only leaves out members without that field" if one.by else "does nothing")
+        for one in workload.placement.spread
+        if one.by not in _SELECTED_BY
+    ]

@@ -1,0 +1,153 @@
+"""How single clusters differ: what changes in a workload's objects there."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from flotilla.stack.members import Labels
+from flotilla.stack.placement import Affinity, LabelKey
+from flotilla.stack.problems import ConfigModel, refuse
+
+
+def _pointer(value: str) -> str:
+    if not value.startswith("/"):
+        raise refuse("must be a JSON pointer", remedy=f"write /{value.replace('.', '/')}")
+    return value
+
+
+Pointer = Annotated[str, AfterValidator(_pointer)]
+
+
+class ImagePart(StrEnum):
+    """The parts of an image that Karmada tells apart."""
+
+    REGISTRY = "registry"
+    REPOSITORY = "repository"
+    TAG = "tag"
+
+
+class ImageParts(ConfigModel):
+    """Text for parts of an image."""
+
+    registry: str | None = None
+    repository: str | None = None
+    tag: str | None = Field(default=None, description="A tag, or a digest with its algorithm.")
+
+    @property
+    def given(self) -> dict[str, str]:
+        """Return the parts that are given, with their texts."""
+        return {part.value: text for part in ImagePart if (text := getattr(self, part.value)) is not None}
+
+
+class ImageOverride(ImageParts):
+    """Parts of the image that a cluster replaces, extends or leaves out."""
+
+    append: ImageParts = Field(default_factory=ImageParts, description="Texts added at the end of parts.")
+    remove: tuple[ImagePart, ...] = Field(default=(), description="Parts that are left out.")
+    path: Pointer | None = Field(
+        default=None,
+        description="JSON pointer of the image, such as /spec/template/spec/initContainers/0/image; "
+        "the containers of Pods, Deployments, StatefulSets, DaemonSets, ReplicaSets and Jobs where left out.",
+    )
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        parts = [*self.given, *self.append.given, *(part.value for part in self.remove)]
+        if not parts:
+            raise refuse("changes nothing", remedy="give registry, repository or tag")
+        twice = next((part for part in parts if parts.count(part) > 1), None)
+        if twice:
+            raise refuse(f"changes '{twice}' twice", remedy="keep one of them")
+        return self
+
+
+class Operation(StrEnum):
+    """JSON patch operations that Karmada knows."""
+
+    ADD = "add"
+    REPLACE = "replace"
+    REMOVE = "remove"
+
+
+class Patch(ConfigModel):
+    """A JSON patch step, for what the typed fields don't cover."""
+
+    op: Operation
+    path: Pointer = Field(description="JSON pointer, such as /spec/template/spec/priorityClassName.")
+    value: Any = None
+
+    @model_validator(mode="after")
+    def _value_fits(self) -> Self:
+        if (self.value is None) != (self.op is Operation.REMOVE):
+            raise refuse("'remove' takes no value, 'add' and 'replace' take one", remedy="fix op or value")
+        return self
+
+
+class Format(StrEnum):
+    """What a text within an object is."""
+
+    JSON = "json"
+    YAML = "yaml"
+
+
+class FieldOverride(ConfigModel):
+    """Changes within a text that is JSON or YAML itself, such as a file in a ConfigMap."""
+
+    path: Pointer = Field(description="JSON pointer of the text, such as /data/config.yaml.")
+    format: Format = Field(description="json or yaml.")
+    patches: tuple[Patch, ...] = Field(min_length=1, description="JSON patch steps; their paths begin in the text.")
+
+
+class Override(ConfigModel):
+    """How the workload differs in some clusters."""
+
+    clusters: tuple[str, ...] = Field(default=(), description="Members by name.")
+    target: Affinity | None = Field(
+        default=None,
+        description="Instead of `clusters`: conditions, as those of a placement; `{}` means every cluster.",
+    )
+    image: ImageOverride | None = None
+    command: tuple[str, ...] = Field(default=(), description="Words added to the container's command.")
+    remove_command: tuple[str, ...] = Field(default=(), description="Words taken out of the container's command.")
+    args: tuple[str, ...] = Field(default=(), description="Arguments added to the container's.")
+    remove_args: tuple[str, ...] = Field(default=(), description="Arguments taken out of the container's.")
+    container: str | None = Field(default=None, description="Container for command and args; the workload's name.")
+    labels: Labels = Field(default_factory=dict, description="Labels added or replaced.")
+    replace_labels: Labels = Field(default_factory=dict, description="Labels replaced where the object has them.")
+    remove_labels: tuple[LabelKey, ...] = Field(default=(), description="Keys of labels that are taken away.")
+    annotations: dict[str, str] = Field(default_factory=dict, description="Annotations added or replaced.")
+    replace_annotations: dict[str, str] = Field(
+        default_factory=dict, description="Annotations replaced where the object has them."
+    )
+    remove_annotations: tuple[LabelKey, ...] = Field(default=(), description="Keys of annotations that are taken away.")
+    fields: tuple[FieldOverride, ...] = Field(
+        default=(), description="Changes within texts that are JSON or YAML: below. Karmada 1.12."
+    )
+    patches: tuple[Patch, ...] = ()
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        target = {"clusters", "target", "container"}
+        if not any(getattr(self, name) for name in type(self).model_fields if name not in target):
+            raise refuse(
+                "changes nothing", consequence="it would only look like a difference", remedy="remove it or fill it"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _one_target(self) -> Self:
+        if bool(self.clusters) == (self.target is not None):
+            raise refuse(
+                "needs exactly one of 'clusters' and 'target'",
+                consequence="it would not be clear which clusters it is for",
+                remedy="name the clusters, or write their conditions into 'target'",
+            )
+        return self
+
+    @property
+    def affinity(self) -> Affinity:
+        """Return which clusters it is for."""
+        return self.target or Affinity(clusters=self.clusters)

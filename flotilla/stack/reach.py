@@ -1,0 +1,231 @@
+"""Which members a workload's placement, overrides and suspension reach: what would do nothing is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from flotilla.karmada.scheduling import choose, matches
+from flotilla.stack.fleet import facts, may_run_in
+from flotilla.stack.members import Member
+from flotilla.stack.placement import Affinity, Placement, Spread, SpreadField
+from flotilla.stack.problems import Problem
+from flotilla.stack.specs import affinity_of, placement_of
+from flotilla.stack.workloads import Workload
+
+
+def check_reach(path: str, workload: Workload, known: set[str], members: list[Member] | None) -> list[Problem]:
+    """Check what a workload says of members.
+
+    Args:
+        path: the workload's place in the stack file.
+        workload: the workload.
+        known: the names of all members, valid or not.
+        members: the members; None where not all of them are valid, so that nothing can be said of what is chosen.
+    """
+    problems = _check_placement(f"{path}.placement", workload.placement, known, members)
+    problems += _check_overrides(path, workload, known, members)
+    if workload.suspend:
+        problems += _check_names(
+            f"{path}.suspend", workload.suspend.clusters, workload.placement, known, members, "is suspended"
+        )
+    return problems
+
+
+def _unknown(path: str, names: Iterable[str], known: set[str]) -> list[Problem]:
+    return [
+        Problem(
+            f"{path}[{i}]" if not path.endswith("weights") else f"{path}.{name}",
+            "is not a member of this stack",
+            "the workload would wait for a cluster that never comes",
+            f"use one of {', '.join(sorted(known)) or '(there are no members)'}, or add it to members",
+            f'"{name}"',
+        )
+        for i, name in enumerate(names)
+        if name not in known
+    ]
+
+
+def _unknown_in(path: str, affinity: Affinity, known: set[str]) -> list[Problem]:
+    problems = _unknown(f"{path}.clusters", affinity.clusters, known)
+    return problems + _unknown(f"{path}.exclude", affinity.exclude, known)
+
+
+def _parts(path: str, placement: Placement) -> Iterator[tuple[str, Affinity]]:
+    """Return everything that chooses clusters, with its place: the placement itself, or its groups."""
+    if not placement.groups:
+        yield path, placement
+    for index, group in enumerate(placement.groups):
+        yield f"{path}.groups[{index}]", group
+        for number, overflow in enumerate(group.overflow):
+            yield f"{path}.groups[{index}].overflow[{number}]", overflow
+
+
+def _check_placement(path: str, placement: Placement, known: set[str], members: list[Member] | None) -> list[Problem]:
+    problems = [problem for where, part in _parts(path, placement) for problem in _unknown_in(where, part, known)]
+    problems += _unknown(f"{path}.weights", placement.weights, known)
+    for index, rule in enumerate(placement.weight_rules):
+        problems += _unknown_in(f"{path}.weightRules[{index}]", rule, known)
+    if members is None or problems:
+        return problems
+    for where, part in _parts(path, placement):
+        if not _matching(part, members):
+            problems.append(
+                Problem(
+                    where,
+                    "chooses no member of this stack",
+                    "the workload would run nowhere" if part is placement else "the group would do nothing",
+                    "loosen the conditions, or label a member so that it matches",
+                )
+            )
+    if problems:
+        return problems
+    chosen = [member for member in members if may_run_in(facts(member), placement)]
+    problems += _all_tainted(path, placement, members)
+    problems += _check_weights(path, placement, chosen)
+    for index, spread in enumerate(placement.spread):
+        problems += _check_spread(f"{path}.spread[{index}]", spread, chosen)
+    return problems
+
+
+def _matching(affinity: Affinity, members: list[Member]) -> list[Member]:
+    wanted = affinity_of(affinity)
+    return [member for member in members if matches(facts(member), wanted)]
+
+
+def _check_weights(path: str, placement: Placement, chosen: list[Member]) -> list[Problem]:
+    names = [member.name for member in chosen]
+    problems = [
+        Problem(
+            f"{path}.weights.{name}",
+            "has a weight but the placement doesn't choose it",
+            "it would get no replica",
+            "add it to the placement or drop the weight",
+            str(weight),
+        )
+        for name, weight in placement.weights.items()
+        if name not in names
+    ]
+    weighed = set(placement.weights)
+    for index, rule in enumerate(placement.weight_rules):
+        matching = {member.name for member in _matching(rule, chosen)}
+        weighed |= matching
+        if not matching:
+            problems.append(
+                Problem(
+                    f"{path}.weightRules[{index}]",
+                    "matches no cluster that the placement chooses",
+                    "the weight would do nothing",
+                    "loosen its conditions, or drop it",
+                )
+            )
+    if placement.weights or placement.weight_rules:
+        problems += [
+            Problem(
+                f"{path}.weights",
+                f"has no weight for {name!r}, which the placement chooses",
+                "Karmada gives a cluster without a weight no replica",
+                f"add `{name}: 1`",
+            )
+            for name in names
+            if name not in weighed
+        ]
+    return problems
+
+
+def _check_spread(path: str, spread: Spread, chosen: list[Member]) -> list[Problem]:
+    if spread.by is None:
+        return []
+    found: set[str] = set()
+    for member in chosen:
+        found |= _values(member, spread.by)
+    if len(found) >= spread.min_groups:
+        return []
+    seen = ", ".join(sorted(found)) or "none"
+    return [
+        Problem(
+            path,
+            f"wants at least {spread.min_groups} by {spread.by.value}, and the members that the placement chooses have "
+            f"{len(found)} ({seen})",
+            "Karmada would schedule the workload nowhere",
+            "lower 'minGroups', or choose more members"
+            + ("" if spread.by is SpreadField.CLUSTER else f", or give them `{_KEYS[spread.by]}`"),
+        )
+    ]
+
+
+_KEYS = {SpreadField.PROVIDER: "provider", SpreadField.REGION: "region", SpreadField.ZONE: "zones"}
+
+
+def _values(member: Member, by: SpreadField) -> set[str]:
+    """Return the groups that a member is in; a member without the field is in none, and Karmada leaves it out."""
+    values = {
+        SpreadField.CLUSTER: (member.name,),
+        SpreadField.PROVIDER: (member.provider or "",),
+        SpreadField.REGION: (member.region or "",),
+        SpreadField.ZONE: member.zones,
+    }
+    return {value for value in values[by] if value}
+
+
+def _all_tainted(path: str, placement: Placement, members: list[Member]) -> list[Problem]:
+    choice = choose([facts(member) for member in members], placement_of(placement))
+    if choice.chosen:
+        return []
+    taints = ", ".join(f"{name} has {taint}" for name, taint in choice.refused.items())
+    return [
+        Problem(
+            path,
+            f"chooses only members with taints that it doesn't tolerate ({taints})",
+            "Karmada would schedule a new workload nowhere",
+            "add `tolerations` with the taint's key, or choose another member",
+        )
+    ]
+
+
+def _check_overrides(path: str, workload: Workload, known: set[str], members: list[Member] | None) -> list[Problem]:
+    problems: list[Problem] = []
+    for index, override in enumerate(workload.overrides):
+        where = f"{path}.overrides[{index}]"
+        if override.target is None:
+            problems += _check_names(
+                f"{where}.clusters", override.clusters, workload.placement, known, members, "is overridden"
+            )
+            continue
+        unknown = _unknown_in(f"{where}.target", override.target, known)
+        problems += unknown
+        if members is None or unknown:
+            continue
+        if not any(may_run_in(facts(member), workload.placement) for member in _matching(override.target, members)):
+            problems.append(
+                Problem(
+                    f"{where}.target",
+                    "matches no member that the placement chooses",
+                    "the override would do nothing",
+                    "loosen its conditions, or remove it",
+                )
+            )
+    return problems
+
+
+def _check_names(
+    path: str,
+    names: tuple[str, ...],
+    placement: Placement,
+    known: set[str],
+    members: list[Member] | None,
+    what: str,
+) -> list[Problem]:
+    """Check names of members, each of which the placement has to choose."""
+    chosen = {member.name for member in members or [] if may_run_in(facts(member), placement)}
+    noun = "the override" if what == "is overridden" else "it"
+    return _unknown(path, names, known) + [
+        Problem(
+            f"{path}[{i}]",
+            f"{what} but the placement doesn't choose it",
+            f"{noun} would do nothing",
+            "add it to the placement or drop it here",
+            f'"{name}"',
+        )
+        for i, name in enumerate(names)
+        if members is not None and name in known and name not in chosen
+    ]

@@ -1,0 +1,78 @@
+"""Policies made of a stack that uses every key, sent to a real Karmada: taken as they are, no field dropped."""
+
+import pytest
+
+from flotilla.karmada.propagation import override_policy, propagation_policy, template
+from flotilla.karmada.versions import Version
+from flotilla.kube.connection import ApiError
+from flotilla.kube.objects import differences, ref_of
+from flotilla.stack.features import features_of
+from flotilla.stack.specs import override_rules, propagation_spec
+from flotilla.stack.workloads import Workload
+from flotilla.workloads.objects import manifests_of
+from tests.contract.karmada import eventually
+from tests.every_key import WORKLOADS, workloads_for
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
+
+
+MANAGER = "keys"
+
+
+@pytest.fixture(scope="module")
+def karmada(fleet):
+    return fleet.connection("karmada")
+
+
+@pytest.fixture(scope="module")
+def version(fleet):
+    return Version.parse(fleet.version)
+
+
+def policies_of(raw, version, project, namespace):
+    declared = Workload.model_validate({"image": "web:1", **raw})
+    templates = [template(obj, namespace=declared.namespace) for obj in manifests_of(declared, project)]
+    spec = propagation_spec(declared, version)
+    return (
+        propagation_policy("keys", namespace=namespace, templates=templates, spec=spec),
+        override_policy("keys", namespace=namespace, templates=templates, rules=override_rules(declared)),
+    )
+
+
+@pytest.mark.parametrize("namespace", ["default", None], ids=["namespaced", "cluster-wide"])
+@pytest.mark.parametrize("raw", WORKLOADS, ids=[workload["name"] for workload in WORKLOADS])
+def test_karmada_keeps_every_field_of_a_key_that_it_has(karmada, version, tmp_path, raw, namespace):
+    has_it = any(one["name"] == raw["name"] for one in workloads_for(str(version)))
+    lost = []
+    for ours in policies_of(raw, version, tmp_path, namespace):
+        try:
+            kept = karmada.create(ours, field_manager=MANAGER, dry_run=True)
+        except ApiError as error:
+            lost.append(error.message)
+        else:
+            lost += [difference.text for difference in differences(ours["spec"], kept["spec"])]
+    newer = {f.key: str(f.since) for f in features_of(Workload.model_validate({"image": "web:1", **raw}))}
+    assert bool(lost) != has_it, f"Karmada {version}, since {newer}: {lost}"
+
+
+def test_what_is_applied_again_changes_nothing(karmada, version, tmp_path):
+    """No default of Karmada's webhook is put back by the next run, and none of ours by Karmada."""
+    wanted = workloads_for(str(version))
+    assert len(wanted) > 10
+    for raw in wanted:
+        for ours in policies_of(raw, version, tmp_path, "default"):
+            kept = karmada.apply(ours, field_manager=MANAGER)
+            ref = ref_of(kept)
+            try:
+                again = karmada.apply(ours, field_manager=MANAGER, dry_run=True)
+                assert again["spec"] == kept["spec"], raw["name"]
+                assert again["metadata"]["generation"] == kept["metadata"]["generation"], raw["name"]
+            finally:
+                karmada.delete(ref, propagation="Background")
+                eventually(lambda ref=ref: karmada.find(ref) is None)
+
+
+def test_templates_of_an_autoscaler_are_taken(karmada, tmp_path):
+    declared = Workload.model_validate({"name": "web", "image": "web:1", "placement": {}, "autoscaled": True})
+    (made,) = manifests_of(declared, tmp_path)
+    assert differences(made, karmada.create(made, field_manager=MANAGER, dry_run=True)) == []
