@@ -271,7 +271,11 @@ class _ControlPlane:
             {
                 "apiVersion": "x",
                 "kind": "Work",
-                "metadata": {"name": "w", "namespace": "karmada-es-member1"},
+                "metadata": {
+                    "name": "w",
+                    "namespace": "karmada-es-member1",
+                    "labels": {"resourcebinding.karmada.io/permanent-id": "1"},
+                },
                 "spec": work,
                 "status": status,
             }
