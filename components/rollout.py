@@ -17,9 +17,9 @@ from flotilla.errors import NotDone
 from flotilla.karmada.kinds import goes_by_itself
 from flotilla.karmada.rendering.render import replicas_of
 from flotilla.karmada.status.claims import transfer_claims
-from flotilla.karmada.status.reading import read_for
 from flotilla.karmada.status.rollout import Progress, RolloutCheck, as_expected
-from flotilla.kube.connection import ApiError, Connection, connect
+from flotilla.karmada.status.sharing import shared_reader
+from flotilla.kube.connection import ApiError
 from flotilla.kube.objects import ObjectRef, ref_of
 from flotilla.waiting import pause
 
@@ -68,7 +68,7 @@ class RolloutProvider(ResourceProvider):
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Look whether the fleet still runs what was declared: a refresh sees what people have changed anywhere."""
         check = _check({**props, "members": as_expected(props.get("members"))}, frozenset())
-        progress = check.look(_connection(props))
+        progress = check.progress(shared_reader(props["kubeconfig"]).read_for(check.templates))
         return ReadResult(id_, _outs(props, progress, settled=all(one.done for one in progress)))
 
 
@@ -107,17 +107,17 @@ def wait(props: dict[str, Any], id_: str, divided: frozenset[ObjectRef]) -> dict
 
 def _looking(props: dict[str, Any], divided: frozenset[ObjectRef]) -> Callable[[], list[Progress]]:
     """Return what looks once, and takes templates over from policies of other workloads as long as not all is done."""
-    check, connection = _check(props, divided), _connection(props)
+    check, reader = _check(props, divided), shared_reader(props["kubeconfig"])
     name = str(props.get("policy") or props["workload"])
     refs = [ref_of(template) for template in props["templates"] if not goes_by_itself(template)]
     done = False
 
     def look() -> list[Progress]:
         nonlocal done
-        snapshot = read_for(connection, check.templates)
+        snapshot = reader.read_for(check.templates)
         if not done:
             live = [template for ref in refs if (template := snapshot.template(ref)) is not None]
-            transfer_claims(connection, live, (name, f"{name}.definitions"))
+            transfer_claims(reader.connection, live, (name, f"{name}.definitions"))
         progress = check.progress(snapshot)
         done = all(one.done_where_answered for one in progress)
         return progress
@@ -181,10 +181,6 @@ def _outs(props: dict[str, Any], progress: list[Progress], *, settled: bool) -> 
         if one.scheduled
     }
     return {**props, _SETTLED: settled, _SCHEDULED: scheduled}
-
-
-def _connection(props: dict[str, Any]) -> Connection:
-    return connect(props["kubeconfig"], name="Karmada")
 
 
 def _check(props: dict[str, Any], divided: frozenset[ObjectRef]) -> RolloutCheck:

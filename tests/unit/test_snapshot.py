@@ -1,6 +1,12 @@
 """Status is read by a few lists and judged as plain data: rollouts, looks, drift and withdrawals go by one snapshot."""
 
+import gc
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
+import yaml
 
 from flotilla.deploy.declared import Declared
 from flotilla.drift.check import Limits, check_drift
@@ -8,15 +14,17 @@ from flotilla.drift.members import sent_to
 from flotilla.drift.propagation import check_clusters, check_rollout
 from flotilla.errors import ClusterError
 from flotilla.karmada.objects import ResourceBinding, Work
-from flotilla.karmada.status import judgements
+from flotilla.karmada.status import judgements, sharing
 from flotilla.karmada.status.reading import read_all, read_fleet, read_for, read_left, read_sent
 from flotilla.karmada.status.rollout import RolloutCheck
+from flotilla.karmada.status.sharing import SharedReader, shared_reader
 from flotilla.karmada.status.snapshot import Snapshot, binding_ref, binding_views
 from flotilla.karmada.status.withdrawal import holders
 from flotilla.kube.connection import ApiError, KindNotServed, Unreachable
 from flotilla.kube.objects import ref_of
 from flotilla.observe.fleet import fleet_status
 from flotilla.observe.workloads import copies_in
+from tests.unit.conftest import KUBECONFIG
 from tests.unit.planes import EVERYWHERE, Plane, binding, cluster, done, live, web, work
 
 SPACE = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}
@@ -108,6 +116,58 @@ def test_a_status_reads_five_lists_and_a_look_at_copies_four():
     plane.asked.clear()
     assert len(copies_in(read_sent(plane))) == 42
     assert plane.requests == 4
+
+
+class Slow(Plane):
+    """Answers once the gate is open."""
+
+    def __init__(self, *objects):
+        super().__init__(*objects)
+        self.gate, self.entered = threading.Event(), threading.Event()
+
+    def list(self, *args, **keys):
+        self.entered.set()
+        assert self.gate.wait(10)
+        return super().list(*args, **keys)
+
+
+def test_rollouts_that_wait_at_once_share_their_reads():
+    """Ten workloads asked ten times as much as one."""
+    declared, objects = done(10, 3)
+    plane = Slow(*objects)
+    reader = SharedReader(plane)
+    with ThreadPoolExecutor(max_workers=10) as pool:
+        looks = [pool.submit(reader.read_for, [declared[0]])]
+        assert plane.entered.wait(10)
+        looks += [pool.submit(reader.read_for, [one]) for one in declared[1:]]
+        end = time.monotonic() + 10
+        while (reader._next is None or len(reader._next.declared) < 9) and time.monotonic() < end:
+            time.sleep(0.01)
+        plane.gate.set()
+        for one, look in zip(declared, looks, strict=True):
+            assert check([one], *named(3)).progress(look.result(10))[0].done
+    assert plane.asked["list", "Cluster"] == 2
+    assert reader.read_for(declared[:1]) is not looks[0].result(), "a later question is answered anew"
+
+
+def test_a_shared_read_that_fails_fails_for_all_and_the_next_is_made():
+    declared, objects = done(1, 1)
+    plane = Plane(*objects)
+    plane.failing = {ref_of(declared[0]): Unreachable("no answer", status=0)}
+    reader = SharedReader(plane)
+    with pytest.raises(Unreachable):
+        reader.read_for(declared)
+    plane.failing = {}
+    assert check(declared, "m0").progress(reader.read_for(declared))[0].done
+
+
+def test_the_reader_of_a_control_plane_lives_as_long_as_it_is_used():
+    text = yaml.safe_dump(KUBECONFIG)
+    reader = shared_reader(text)
+    assert shared_reader(text) is reader
+    del reader
+    gc.collect()
+    assert text not in sharing._readers
 
 
 # -- one snapshot for all --------------------------------------------------------------------------------------------
