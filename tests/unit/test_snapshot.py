@@ -366,6 +366,36 @@ def test_a_workload_is_not_done_while_any_part_of_its_chain_is_missing(missing):
     assert check(declared, *named(2)).look(Plane(*objects))[0].done
 
 
+def moved(**spec):
+    """Return a fleet whose template is scheduled to m0 and m1 while m2 still has a copy."""
+    declared, objects = done(1, 2)
+    bound = binding(declared[0], named(2))
+    kept = [obj for obj in objects if obj["kind"] != "ResourceBinding"]
+    copy = work(declared[0], "m2", identity="id-web-0")
+    return declared, [*kept, {**bound, "spec": {**bound["spec"], **spec}}, copy]
+
+
+@pytest.mark.parametrize(
+    ("spec", "m2", "left"),
+    [
+        ({}, cluster("m2"), ["m2"]),
+        ({}, cluster("m2", ready=False), []),
+        ({"requiredBy": [{"name": "front", "clusters": [{"name": "m2"}]}]}, cluster("m2"), []),
+        ({"gracefulEvictionTasks": [{"fromCluster": "m2", "producer": "p", "reason": "r"}]}, cluster("m2"), []),
+    ],
+    ids=["chosen no more", "not Ready", "needed by another", "being evicted"],
+)
+def test_a_workload_that_still_runs_where_it_was_is_not_done(spec, m2, left):
+    """The rollout of a workload that moves was called done while its copy was where the plan had removed it."""
+    declared, objects = moved(**spec)
+    placement = {"clusterAffinity": {"clusterNames": named(2)}}
+    rollout = RolloutCheck(declared, placement, [], {name: {"id": name, "unanswered": ""} for name in named(2)})
+    objects = [{**o, "spec": {**o["spec"], "placement": placement}} if "Binding" in o["kind"] else o for o in objects]
+    (progress,) = rollout.look(Plane(*objects, m2))
+    assert [one.cluster for one in progress.clusters if not one.done] == left
+    assert all("is not chosen any more" in one.waiting_for for one in progress.clusters if not one.done)
+
+
 def test_the_view_of_a_binding_is_made_once_a_snapshot():
     """It was parsed three times a template and look."""
     declared, objects = done(1, 1)

@@ -17,6 +17,7 @@ from flotilla.kube.secrecy import shown
 REFUSED = "not scheduled"
 """How a text begins where the scheduler has found no cluster."""
 NO_WORK = "not sent yet (there is no Work)"
+LEFT = "is not chosen any more, and its copy is still there"
 
 
 def not_declared(declared: Object, template: Object) -> str:
@@ -53,6 +54,18 @@ def not_scheduled(binding: ResourceBinding) -> str:
     if observed is not None and generation is not None and observed < generation:
         return "the scheduler has not seen its change yet"
     return ""
+
+
+def copies_meant(binding: ResourceBinding) -> set[str]:
+    """Return the clusters that have a copy by Karmada's intent.
+
+    The chosen ones, those of other templates that need this one (`requiredBy`), and those whose copy leaves once its
+    successor is healthy (`gracefulEvictionTasks`).
+    """
+    spec = binding.spec
+    chosen = {target.name for target in spec.clusters}
+    required = {target.name for other in spec.required_by for target in other.clusters or []}
+    return chosen | required | {task.from_cluster for task in spec.graceful_eviction_tasks}
 
 
 def not_sent(work: WorkOrError | None, wanted: Object) -> str:

@@ -170,7 +170,14 @@ class RolloutCheck:
             progress.append(ClusterProgress(name, replicas, ready, late, unready or (said if late else "")))
         absent = [ClusterProgress(n, None, None, r) for n, r in mismatch.waiting.items() if n not in targets]
         silent = [ClusterProgress(n, None, None, unanswered=r) for n, r in mismatch.unanswered.items()]
-        return Progress(ref, (*progress, *absent, *silent), scheduled=targets)
+        left = self._left(works, binding, fleet)
+        return Progress(ref, (*progress, *absent, *silent, *left), scheduled=targets)
+
+    def _left(self, works: Works, binding: ResourceBinding, fleet: Fleet) -> list[ClusterProgress]:
+        """Return the clusters that answer and still have a copy although they aren't chosen any more."""
+        reached = [name for name in fleet.facts if name in works and name not in fleet.unready] if self.members else []
+        staying = judgements.copies_meant(binding)
+        return [ClusterProgress(name, None, None, judgements.LEFT) for name in reached if name not in staying]
 
     def _namespace(self, declared: Object, snapshot: Snapshot) -> list[ClusterProgress]:
         """Judge a Namespace by the Works that Karmada makes of it, without a binding, for every cluster."""
