@@ -190,6 +190,8 @@ def _check(props: dict[str, Any], divided: frozenset[ObjectRef]) -> RolloutCheck
         rules=props["overrideRules"],
         members=props.get("members"),
         anew=divided,
+        suspension=props.get("suspension") or {},
+        lazy=bool(props.get("lazy")),
     )
 
 
@@ -203,7 +205,8 @@ class Rollout(Resource, module="flotilla", name="Rollout"):
             name: the resource's name.
             props: kubeconfig, workload, templates, placement, overrideRules, timeout (seconds), policy where its
                 policies have another name than the workload, and members: by name of each cluster that is expected its
-                `id`, and `unanswered`, why it doesn't answer now ('' where it does).
+                `id`, and `unanswered`, why it doesn't answer now ('' where it does). Where they are declared,
+                suspension (Karmada's Suspension) and lazy (its ActivationPreference is Lazy).
             opts: resource options.
         """
         super().__init__(RolloutProvider(), name, props, opts)

@@ -366,6 +366,32 @@ def test_a_workload_is_not_done_while_any_part_of_its_chain_is_missing(missing):
     assert check(declared, *named(2)).look(Plane(*objects))[0].done
 
 
+@pytest.mark.parametrize(
+    ("suspension", "late"),
+    [
+        ({}, ["m0", "m1"]),
+        ({"dispatchingOnClusters": {"clusterNames": ["m1"]}}, ["m0"]),
+        ({"dispatching": True}, []),
+    ],
+)
+def test_a_cluster_to_which_the_workload_says_that_nothing_is_sent_is_not_waited_for(suspension, late):
+    declared, objects = done(1, 2)
+    kept = [obj for obj in objects if obj["kind"] != "Work"]
+    members = {name: {"id": name, "unanswered": ""} for name in named(2)}
+    (progress,) = RolloutCheck(declared, EVERYWHERE, [], members, suspension=suspension).look(Plane(*kept))
+    assert [one.cluster for one in progress.clusters if not one.done] == late
+
+
+def test_a_lazy_policy_takes_effect_with_the_next_change_and_is_not_waited_for():
+    declared, objects = done(1, 2)
+    placement = {"clusterAffinity": {"clusterNames": ["m1"]}}
+    members = {"m1": {"id": "1", "unanswered": ""}}
+    (progress,) = RolloutCheck(declared, placement, [], members).look(Plane(*objects))
+    assert "another placement" in progress.waiting_for
+    (progress,) = RolloutCheck(declared, placement, [], members, lazy=True).look(Plane(*objects))
+    assert progress.done
+
+
 def moved(**spec):
     """Return a fleet whose template is scheduled to m0 and m1 while m2 still has a copy."""
     declared, objects = done(1, 2)

@@ -93,6 +93,10 @@ class RolloutCheck:
     now. Without any, the schedule is taken as it is."""
     anew: frozenset[ObjectRef] = frozenset()
     """Templates whose replicas Karmada has divided anew for this declaration: their shares are certain."""
+    suspension: Object = field(default_factory=dict)
+    """Karmada's Suspension as declared. A cluster to which nothing is sent is not waited for."""
+    lazy: bool = False
+    """Karmada acts on a change of the policy with the templates' next change: the schedule is taken as it is."""
 
     def look(self, connection: Connection) -> list[Progress]:
         """Ask the control plane once, and judge each template.
@@ -138,7 +142,8 @@ class RolloutCheck:
         late = judgements.not_declared(declared, template) or judgements.not_claimed(template, binding)
         if late or binding is None:
             return Progress(ref, waiting_for=late)
-        late = judgements.another_placement(binding, self.placement) or judgements.not_scheduled(binding)
+        late = "" if self.lazy else judgements.another_placement(binding, self.placement)
+        late = late or judgements.not_scheduled(binding)
         if late:
             nobody = self._all_silent(fleet) if late.startswith(judgements.REFUSED) else ()
             return Progress(ref, nobody, "" if nobody else late)
@@ -156,7 +161,9 @@ class RolloutCheck:
             facts = fleet.facts.get(name, ClusterFacts(name))
             report = reports.get(name)
             late = (
-                mismatch.waiting.get(name)
+                ""
+                if self._is_suspended(name)
+                else mismatch.waiting.get(name)
                 or judgements.arrived(works.get(name), render(declared, facts, replicas=replicas, rules=self.rules))
                 or judgements.not_healthy(
                     report,
@@ -176,8 +183,9 @@ class RolloutCheck:
     def _left(self, works: Works, binding: ResourceBinding, fleet: Fleet) -> list[ClusterProgress]:
         """Return the clusters that answer and still have a copy although they aren't chosen any more."""
         reached = [name for name in fleet.facts if name in works and name not in fleet.unready] if self.members else []
-        staying = judgements.copies_meant(binding)
-        return [ClusterProgress(name, None, None, judgements.LEFT) for name in reached if name not in staying]
+        meant = judgements.copies_meant(binding)
+        left = [name for name in reached if name not in meant and not self._is_suspended(name)]
+        return [ClusterProgress(name, None, None, judgements.LEFT) for name in left]
 
     def _namespace(self, declared: Object, snapshot: Snapshot) -> list[ClusterProgress]:
         """Judge a Namespace by the Works that Karmada makes of it, without a binding, for every cluster."""
@@ -194,6 +202,10 @@ class RolloutCheck:
             progress.append(ClusterProgress(facts.name, None, None, late, unready))
         return progress
 
+    def _is_suspended(self, cluster: str) -> bool:
+        named = (self.suspension.get("dispatchingOnClusters") or {}).get("clusterNames") or []
+        return bool(self.suspension.get("dispatching")) or cluster in named
+
     def _all_silent(self, fleet: Fleet) -> tuple[ClusterProgress, ...]:
         """Return the expected clusters with their reasons, where none of them answers; nothing otherwise."""
         members = self.members or {}
@@ -205,7 +217,7 @@ class RolloutCheck:
     def _mismatch(
         self, declared: Object, targets: dict[str, int | None], binding: ResourceBinding, fleet: Fleet
     ) -> Mismatch:
-        if not self.members:
+        if not self.members or self.lazy:
             return Mismatch()
         return compare(
             declared,
