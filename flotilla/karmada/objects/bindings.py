@@ -41,21 +41,18 @@ class NodeClaim(ApiModel):
     tolerations: list[Toleration] | None = None
 
 
-class ReplicaRequirements(ApiModel):
-    """What a replica asks of a cluster."""
-
-    namespace: str | None = None
-    node_claim: NodeClaim | None = None
-    priority_class_name: str | None = None
-    resource_request: dict[str, str | int] | None = None
-
-
 class ComponentRequirements(ApiModel):
     """What a replica of a component asks of a cluster."""
 
     node_claim: NodeClaim | None = None
     priority_class_name: str | None = None
     resource_request: dict[str, str | int] | None = None
+
+
+class ReplicaRequirements(ComponentRequirements):
+    """What a replica asks of a cluster."""
+
+    namespace: str | None = None
 
 
 class Component(ApiModel):
