@@ -80,7 +80,8 @@ def test_a_long_selector_becomes_several_lists():
 
 def test_namespaces_are_found_by_one_list_for_every_cluster():
     """Each cluster's execution namespace was listed, for every namespace and look."""
-    plane = Plane(SPACE, *(cluster(name) for name in named(9)), *(work(SPACE, name) for name in named(8)))
+    odd = work({"metadata": {"name": "neither kind nor version"}}, "m8")
+    plane = Plane(SPACE, *(cluster(name) for name in named(9)), *(work(SPACE, name) for name in named(8)), odd)
     (progress,) = check([SPACE], *named(9)).look(plane)
     assert [one.cluster for one in progress.clusters if not one.done] == ["m8"]
     assert plane.asked == {("list", "Cluster"): 1, ("find", "Namespace"): 1, ("list", "Work"): 1}

@@ -99,7 +99,8 @@ class Snapshot:
         for item in self.works:
             work = None if _identity(item) else view_or_error(Work, item)
             if isinstance(work, Work):
-                for manifest in work.spec.workload.manifests:
+                whole = (one for one in work.spec.workload.manifests if one.get("apiVersion") and one.get("kind"))
+                for manifest in whole:
                     found.setdefault(ref_of(manifest), {})[_cluster(item)] = work
         return found
 
