@@ -19,7 +19,7 @@ from flotilla.karmada.status import judgements
 from flotilla.karmada.status.expected import Fleet, Mismatch, compare
 from flotilla.karmada.status.fleet import facts_of, fleet_of
 from flotilla.karmada.status.reading import read_for
-from flotilla.karmada.status.snapshot import Snapshot, Works, binding_ref
+from flotilla.karmada.status.snapshot import Snapshot, WorkOrError, Works, binding_ref
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object, ObjectRef, ref_of
 
@@ -164,7 +164,7 @@ class RolloutCheck:
                 ""
                 if self._is_suspended(name)
                 else mismatch.waiting.get(name)
-                or judgements.arrived(works.get(name), render(declared, facts, replicas=replicas, rules=self.rules))
+                or self._not_arrived(works.get(name), declared, facts, replicas)
                 or judgements.not_healthy(
                     report,
                     replicas,
@@ -197,10 +197,15 @@ class RolloutCheck:
             unready = fleet.unready.get(facts.name, "") if members else ""
             if unready and facts.name not in members:
                 continue
-            wanted = render(declared, facts, replicas=None, rules=self.rules)
-            late = judgements.arrived(works.get(facts.name), wanted)
+            late = self._not_arrived(works.get(facts.name), declared, facts, None)
             progress.append(ClusterProgress(facts.name, None, None, late, unready))
         return progress
+
+    def _not_arrived(
+        self, work: WorkOrError | None, declared: Object, facts: ClusterFacts, replicas: int | None
+    ) -> str:
+        """Say what is missing until a cluster has taken what is declared for it; empty where nothing is."""
+        return judgements.arrived(work, render(declared, facts, replicas=replicas, rules=self.rules))
 
     def _is_suspended(self, cluster: str) -> bool:
         named = (self.suspension.get("dispatchingOnClusters") or {}).get("clusterNames") or []
