@@ -25,7 +25,7 @@ from flotilla.kube.objects import ref_of
 from flotilla.observe.fleet import fleet_status
 from flotilla.observe.workloads import copies_in
 from tests.unit.conftest import KUBECONFIG
-from tests.unit.planes import EVERYWHERE, Plane, binding, cluster, done, live, web, work
+from tests.unit.planes import EVERYWHERE, POLICY_ID, Plane, binding, cluster, done, live, web, work
 
 SPACE = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}
 
@@ -68,6 +68,20 @@ def test_a_template_that_no_policy_has_claimed_is_read_singly():
     assert len(snapshot.templates) == 5
     assert plane.asked["find", "Deployment"] == 1
     assert "no policy has claimed it yet" in check([free]).progress(snapshot)[0].waiting_for
+
+
+def test_bindings_that_are_not_there_yet_cost_one_list():
+    """While Karmada works through many templates, each without a binding would cost a request a look."""
+    declared, objects = done(20, 2)
+    late = {ref_of(one) for one in objects if one["kind"] == "ResourceBinding"} - {binding_ref(ref_of(declared[0]))}
+    plane = Plane(*(one for one in objects if ref_of(one) not in late))
+    progress = check(declared, *named(2)).look(plane)
+    assert sum(one.done for one in progress) == 1
+    assert plane.requests == 5
+    renamed = binding(declared[3], named(2))
+    renamed["metadata"]["labels"][POLICY_ID] = "the policy of before"
+    plane.objects[ref_of(renamed)] = renamed
+    assert sum(one.done for one in check(declared, *named(2)).look(plane)) == 2
 
 
 def test_a_long_selector_becomes_several_lists():
@@ -235,6 +249,10 @@ def test_copies_of_a_deleted_template_are_those_in_ready_members():
     plane = Plane()
     assert holders(read_left(plane, [ref]), [ref]) == {ref: []}
     assert plane.requests == 1, "without a binding nothing else is asked for"
+    plane.asked.clear()
+    many = [ref_of(one) for one in done(9, 0)[0]]
+    assert not any(holders(read_left(plane, many), many).values())
+    assert plane.asked == {("list", "ResourceBinding"): 2}
 
 
 def test_works_that_no_binding_has_are_no_copies_of_a_template():

@@ -1,7 +1,8 @@
 """Reads snapshots: a few lists, whatever the numbers of templates and clusters.
 
 A template or binding of which few are wanted is read singly; else the propagated ones of its kind and namespace are
-listed, and only those that the list lacks are read singly. Large answers come in pages, as every list does.
+listed. Templates that the list lacks are read singly: no policy has claimed them. Bindings that it lacks are looked for
+in a list of all of their namespace. Large answers come in pages, as every list does.
 """
 
 from __future__ import annotations
@@ -135,20 +136,32 @@ class _Some:
     unread: dict[ObjectRef, ClusterError] = field(default_factory=dict)
 
 
-def _some(connection: Connection, refs: list[ObjectRef], selectors: Mapping[ObjectRef, str]) -> _Some:
-    """Read objects that may be there; a selector says which labels one has when it is listed."""
+def _some(
+    connection: Connection, refs: list[ObjectRef], selectors: Mapping[ObjectRef, str], *, whole: bool = False
+) -> _Some:
+    """Read objects that may be there.
+
+    Args:
+        connection: the control plane.
+        refs: which.
+        selectors: the labels by which each is listed.
+        whole: what such a list lacks is looked for in the whole list, not singly.
+    """
     some = _Some()
 
     def where(ref: ObjectRef) -> tuple[str, str, str, str]:
-        return ref.api_version, ref.kind, ref.namespace, selectors.get(ref, "")
+        return ref.api_version, ref.kind, ref.namespace, selectors[ref]
 
     for (api_version, kind, namespace, labels), group in groupby(sorted(refs, key=where), where):
         wanted = set(group)
         try:
-            if len(wanted) > _FEW and labels:
-                listed = connection.list(api_version, kind, namespace=namespace or None, labels=labels)
-                some.found.update({ref: item for item in listed if (ref := ref_of(item)) in wanted})
-            for ref in wanted - some.found.keys():
+            missing = wanted
+            for selector in (labels, None) if whole else (labels,):
+                if len(missing) > _FEW:
+                    listed = connection.list(api_version, kind, namespace=namespace or None, labels=selector)
+                    some.found.update({ref: item for item in listed if (ref := ref_of(item)) in wanted})
+                    missing = wanted - some.found.keys() if selector else set()
+            for ref in missing:
                 _one(connection, ref, some)
         except ClusterError as error:
             if error.whole_cluster:
@@ -191,6 +204,7 @@ def _read_bindings(connection: Connection, refs: list[ObjectRef], templates: Map
         connection,
         [binding_ref(ref) for ref in refs],
         {binding_ref(ref): selectors.get(_policy_label(ref), _policy_label(ref)) for ref in refs},
+        whole=True,
     )
 
 
