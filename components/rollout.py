@@ -31,6 +31,9 @@ _LOOKS = 2
 # How long clusters that don't answer are waited for once all others are done: a moment's silence is no failure, and a
 # dead cluster doesn't keep a run for the workload's whole timeout.
 _GRACE_SECONDS = 10.0
+# Looks of a refresh at half a second each, where something isn't done: Karmada's controllers, and those of the members,
+# work on for a moment after a policy has gone or a pod was replaced.
+_SECOND_LOOKS = 6
 _THROTTLED = (408, 429)
 _SERVER_ERRORS = 500
 _SETTLED = "settled"
@@ -68,7 +71,8 @@ class RolloutProvider(ResourceProvider):
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Look whether the fleet still runs what was declared: a refresh sees what people have changed anywhere."""
         check = _check({**props, "members": as_expected(props.get("members"))}, frozenset())
-        progress = check.progress(shared_reader(props["kubeconfig"]).read_for(check.templates))
+        reader = shared_reader(props["kubeconfig"])
+        progress = calm(lambda: check.progress(reader.read_for(check.templates)))
         return ReadResult(id_, _outs(props, progress, settled=all(one.done for one in progress)))
 
 
@@ -164,6 +168,16 @@ def poll(
             return progress, f"is not healthy everywhere after {int(timeout)} s: {'; '.join(late)}"
         if sleep(max(_POLL_SECONDS, min(_LONGEST_POLL_SECONDS, (now - began) / 30))):
             return progress, "was interrupted while waiting for its rollout"
+
+
+def calm(look: Callable[[], list[Progress]], *, sleep: Callable[[float], bool | None] = pause) -> list[Progress]:
+    """Look, and again for some seconds where not all is done: what a controller is about to finish is no drift."""
+    progress = look()
+    for _ in range(_SECOND_LOOKS):
+        if all(one.done for one in progress) or sleep(_POLL_SECONDS):
+            break
+        progress = look()
+    return progress
 
 
 def _unanswered(progress: list[Progress]) -> str:

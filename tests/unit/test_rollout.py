@@ -3,7 +3,7 @@
 import pytest
 
 from components import rollout
-from components.rollout import RolloutProvider, anew, poll
+from components.rollout import RolloutProvider, anew, calm, poll
 from flotilla.errors import NotDone
 from flotilla.karmada.objects import ResourceBinding, Work
 from flotilla.karmada.propagation import deployment
@@ -424,6 +424,15 @@ def test_a_member_that_answers_and_is_late_is_waited_for_to_the_end():
 def test_a_look_that_fails_for_the_moment_ends_no_wait(error):
     assert waited([error, seen(a=DONE), error, seen(a=DONE)])[0] == ""
     assert error.message in waited([error], timeout=5)[0]
+
+
+def test_a_refresh_looks_again_where_something_is_under_way():
+    """A controller that has just begun is no drift; what stays undone for some seconds is."""
+    for looks, done, seconds in (([DONE], True, 0), ([LATE, LATE, DONE], True, 1), ([LATE] * 100, False, 3)):
+        left, clock = list(looks), Clock()
+        progress = calm(lambda left=left: seen(a=left.pop(0)), sleep=clock.sleep)
+        assert (progress[0].done, clock() - 100) == (done, seconds)
+    assert not calm(lambda: seen(a=LATE), sleep=lambda _seconds: True)[0].done, "asked to end"
 
 
 def test_a_process_that_is_asked_to_end_waits_no_longer():
