@@ -14,7 +14,9 @@ from typing import Any
 
 from flotilla.karmada.kinds import identity
 from flotilla.karmada.names import cluster_of
-from flotilla.karmada.rendering.render import divides, render, replicas_of, shares, weights
+from flotilla.karmada.rendering.render import render
+from flotilla.karmada.rendering.replicas import replicas_of
+from flotilla.karmada.rendering.shares import divides, shares, weights
 from flotilla.karmada.scheduling.placement import Choice, ClusterFacts, Taint, choose, divisions
 from flotilla.karmada.status.expected import unready_reason
 from flotilla.karmada.status.rollout import facts_of

@@ -8,7 +8,8 @@ from typing import Any
 
 from flotilla.karmada.kinds import defined_kinds
 from flotilla.karmada.propagation import override_rule, replica_scheduling, template
-from flotilla.karmada.rendering.render import render, shares
+from flotilla.karmada.rendering.render import render
+from flotilla.karmada.rendering.shares import shares
 from flotilla.kube.objects import Object
 from flotilla.stack.clusters import KindCluster
 from flotilla.stack.files import resolve

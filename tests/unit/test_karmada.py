@@ -18,7 +18,9 @@ from flotilla.karmada.propagation import (
     replica_scheduling,
     template,
 )
-from flotilla.karmada.rendering.render import Image, render, shares
+from flotilla.karmada.rendering.images import Image
+from flotilla.karmada.rendering.render import render
+from flotilla.karmada.rendering.shares import shares
 from flotilla.karmada.scheduling.placement import ClusterFacts, divide, matches
 from flotilla.karmada.status.rollout import RolloutCheck
 from flotilla.kube.objects import differences
@@ -184,7 +186,7 @@ def test_affinities_match_as_karmada_does(affinity, expected):
 )
 def test_images_are_split_as_karmada_does(text, parts):
     image = Image.parse(text)
-    assert (image.registry, image.repository, image.tag) == parts
+    assert (image.registry, image.repository, image.version) == parts
     assert str(image) == text
 
 
@@ -212,7 +214,7 @@ def test_overrides_apply_in_karmadas_order():
 def test_a_patch_that_does_not_fit_is_refused():
     declared = template({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}, namespace="x")
     rule = override_rule(["edge"], container="", patches=[{"op": "replace", "path": "/data/a", "value": "b"}])
-    with pytest.raises(ValueError, match="doesn't fit ConfigMap a"):
+    with pytest.raises(ValueError, match="the override fails: ConfigMap a: replace /data/a"):
         render(declared, ClusterFacts("edge"), replicas=None, rules=[rule])
 
 

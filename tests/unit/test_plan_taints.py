@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from flotilla.karmada.propagation import propagation_policy, replica_scheduling
-from flotilla.karmada.rendering.render import shares
+from flotilla.karmada.rendering.shares import shares
 from flotilla.karmada.scheduling.placement import ClusterFacts, Taint, choose, divisions, tolerates
 from flotilla.plan.fleet import CLUSTER_TYPE, fleet_plan
 from flotilla.plan.rollouts import ROLLOUT_TYPE

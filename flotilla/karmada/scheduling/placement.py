@@ -10,6 +10,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from flotilla.karmada.versions import SUPPORTED, Version
+
 _CONDITION_TAINTS = frozenset({"cluster.karmada.io/not-ready", "cluster.karmada.io/unreachable"})
 
 
@@ -115,7 +117,7 @@ def tolerates(toleration: dict[str, Any], taint: Taint) -> bool:
     return False
 
 
-def matches(cluster: ClusterFacts, affinity: dict[str, Any]) -> bool:
+def matches(cluster: ClusterFacts, affinity: dict[str, Any], version: Version = SUPPORTED.newest) -> bool:
     """Tell whether a ClusterAffinity (policy/v1alpha1) chooses the cluster; an empty one chooses every cluster."""
     if cluster.name in affinity.get("exclude", ()):
         return False
@@ -125,7 +127,7 @@ def matches(cluster: ClusterFacts, affinity: dict[str, Any]) -> bool:
     if not labels_match(cluster.labels, affinity.get("labelSelector") or {}):
         return False
     fields = (affinity.get("fieldSelector") or {}).get("matchExpressions") or []
-    return all(_field_matches(cluster, expression) for expression in fields)
+    return all(_field_matches(cluster, expression, version) for expression in fields)
 
 
 def labels_match(labels: dict[str, str], selector: dict[str, Any]) -> bool:
@@ -152,26 +154,30 @@ def _label_matches(labels: dict[str, str], expression: dict[str, Any]) -> bool:
             raise ValueError(f"unknown label selector operator {unknown!r}")
 
 
-def _field_matches(cluster: ClusterFacts, expression: dict[str, Any]) -> bool:
+def _field_matches(cluster: ClusterFacts, expression: dict[str, Any], version: Version) -> bool:
     key, wanted, values = expression["key"], str(expression["operator"]) == "In", set(expression["values"])
     if key == "zone":
-        # A cluster matches In when any of its zones is listed, NotIn when none is (upstream: matchZones).
-        return bool(set(cluster.zones) & values) == wanted
+        # A cluster matches In when any of its zones is listed (before 1.18: all), NotIn when none is.
+        zones = set(cluster.zones)
+        if wanted and version < Version(1, 18):
+            return bool(zones) and zones <= values
+        return bool(zones & values) == wanted
     value = {"provider": cluster.provider, "region": cluster.region}[key]
     return (value in values) == wanted
 
 
-def divide(replicas: int, weights: dict[str, int]) -> dict[str, int]:
+def divide(replicas: int, weights: dict[str, int], *, descending: bool = False) -> dict[str, int]:
     """Divide replicas by static weight, as Karmada's scheduler does (Webster's method).
 
     Each replica goes to the cluster with the highest weight / (2 x assigned + 1); a tie goes to the one with fewer,
     then by name. (Upstream breaks the last tie by name upwards or downwards, chosen by the template's UID, so of two
-    clusters that tie exactly either may get the odd replica: see `divisions`.)
+    clusters that tie exactly either may get the odd replica: see `divisions`; `descending` says downwards.)
 
     Returns:
         Replicas by cluster, for every cluster that has a weight above zero.
     """
-    return _webster(replicas, sorted(name for name, weight in weights.items() if weight > 0), weights)
+    order = sorted((name for name, weight in weights.items() if weight > 0), reverse=descending)
+    return _webster(replicas, order, weights)
 
 
 def _webster(replicas: int, order: list[str], weights: dict[str, int]) -> dict[str, int]:

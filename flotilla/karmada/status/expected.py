@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from flotilla.karmada.rendering.render import divides, replicas_of, weights
+from flotilla.karmada.rendering.replicas import replicas_of
+from flotilla.karmada.rendering.shares import divides, weights
 from flotilla.karmada.scheduling.placement import ClusterFacts, choose, divisions
 from flotilla.kube.objects import Object, condition
 

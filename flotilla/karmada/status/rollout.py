@@ -15,7 +15,8 @@ from flotilla.karmada.kinds import goes_by_itself
 from flotilla.karmada.names import EXECUTION_NAMESPACE_PREFIX, binding_name, execution_namespace
 from flotilla.karmada.objects import BINDING_API, CLUSTER_API, WORK_API, AggregatedStatusItem, ResourceBinding, Work
 from flotilla.karmada.propagation import HEALTH_IGNORED
-from flotilla.karmada.rendering.render import render, replicas_of
+from flotilla.karmada.rendering.render import render
+from flotilla.karmada.rendering.replicas import replicas_of
 from flotilla.karmada.scheduling.placement import ClusterFacts, Taint, choose
 from flotilla.karmada.status.expected import Fleet, Mismatch, compare, unready_reason
 from flotilla.kube.connection import Connection

@@ -7,7 +7,9 @@ from typing import Any
 
 from flotilla.karmada.names import binding_name
 from flotilla.karmada.objects import BINDING_API, POLICY_API
-from flotilla.karmada.rendering.render import has_requirements, replicas_of
+from flotilla.karmada.rendering.marks import BINDING_ID, CLUSTER_BINDING_ID
+from flotilla.karmada.rendering.replicas import replicas_of
+from flotilla.karmada.rendering.shares import has_requirements
 from flotilla.karmada.scheduling.placement import labels_match
 from flotilla.karmada.selection import POLICY_ID_LABELS
 from flotilla.karmada.status.rollout import binding_ref
@@ -16,8 +18,6 @@ from flotilla.kube.objects import Object, ObjectRef, differences, ref_of
 from flotilla.sandbox.standin.world import MANAGER, World, deleting, find, fresh_id, label
 
 BINDING_FINALIZER = "karmada.io/binding-controller"
-BINDING_ID = "resourcebinding.karmada.io/permanent-id"
-CLUSTER_BINDING_ID = "clusterresourcebinding.karmada.io/permanent-id"
 _POLICY_NAME = {
     "PropagationPolicy": "propagationpolicy.karmada.io/name",
     "ClusterPropagationPolicy": "clusterpropagationpolicy.karmada.io/name",

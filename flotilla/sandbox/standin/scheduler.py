@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flotilla.karmada.objects import BINDING_API
-from flotilla.karmada.rendering.render import shares
+from flotilla.karmada.rendering.shares import shares
 from flotilla.karmada.scheduling.placement import Choice, choose, divide
 from flotilla.karmada.status.rollout import facts_of
 from flotilla.kube.objects import Object, is_true, ref_of
