@@ -17,6 +17,7 @@ from flotilla.drift.check import check_stack
 from flotilla.drift.formats import sentence
 from flotilla.errors import FlotillaError
 from flotilla.plan.fleet import change_text
+from flotilla.plan.notices import notice_text
 from flotilla.plan.steps import Step
 from flotilla.stack.problems import ConfigError
 
@@ -57,7 +58,9 @@ class ClusterEffect(Answer):
     """What becomes of a workload in a cluster, or of a cluster."""
 
     what: str
-    verb: str = Field(description="joins, leaves, new, gone, changes, stays, or unscheduled (kept out by a taint).")
+    verb: str = Field(
+        description="joins, leaves, new, gone, changes, stays, unscheduled (kept out by a taint), or notice."
+    )
     details: list[str]
 
 
@@ -256,6 +259,11 @@ def plan_answer(found: Planned, asked: PagedArguments, *, enabled: bool) -> Plan
         ClusterEffect(what=f"{w.name} in {u.cluster}", verb="unscheduled", details=[cut(f"taint {u.taint}")])
         for w in plan.workloads
         for u in w.unscheduled
+    ]
+    workloads += [
+        ClusterEffect(what=w.name, verb="notice", details=[cut(notice_text(n))])
+        for w in plan.workloads
+        for n in w.notices
     ]
     clusters = [ClusterEffect(what=c.name, verb=c.verb, details=[cut(d) for d in c.details]) for c in plan.clusters]
     return PlanAnswer(

@@ -18,6 +18,7 @@ from flotilla.cli.exit_codes import ExitCode
 from flotilla.deploy.interface import EngineName
 from flotilla.karmada.names import cluster_of
 from flotilla.plan.fleet import FleetPlan, change_text
+from flotilla.plan.notices import notice_text
 from flotilla.plan.steps import CHANGING, Op, Phase, Result, Step, StepEvent
 from flotilla.state.urns import is_default_provider, own_type, provider_of
 from flotilla.state.values import mask
@@ -183,6 +184,8 @@ class Output:
             for cluster in workload.unscheduled:
                 text = f"    ! won't be scheduled on {cluster.cluster}: taint {cluster.taint}"
                 self.console.print(Text(text, style="yellow"))
+            for notice in workload.notices:
+                self.console.print(Text(f"    ! {one_line(notice_text(notice))}", style="yellow"))
 
     def _objects(self, plan: FleetPlan) -> None:
         if plan.objects:

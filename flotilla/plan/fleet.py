@@ -14,8 +14,10 @@ from typing import Any
 
 from flotilla.karmada.kinds import identity
 from flotilla.karmada.names import cluster_of
+from flotilla.karmada.rendering.errors import OverrideError
+from flotilla.karmada.rendering.reach import Notice
 from flotilla.karmada.rendering.render import render
-from flotilla.karmada.rendering.replicas import replicas_of
+from flotilla.karmada.rendering.replicas import divided_completions, owns_replicas, replicas_of
 from flotilla.karmada.rendering.shares import divides, shares, weights
 from flotilla.karmada.scheduling.placement import Choice, ClusterFacts, Taint, choose, divisions
 from flotilla.karmada.status.expected import unready_reason
@@ -23,6 +25,8 @@ from flotilla.karmada.status.rollout import facts_of
 from flotilla.kube.objects import Object, ref_of
 from flotilla.plan.found import as_found
 from flotilla.plan.moves import Moved, Side, adds_words, in_one_version, with_moves
+from flotilla.plan.notices import notices_of
+from flotilla.plan.notices import to_json as notice_json
 from flotilla.plan.renames import Renamed, refused_renames, renamed_members
 from flotilla.plan.rollouts import ROLLOUT_TYPE
 from flotilla.plan.steps import CHANGING, GOING, Op, Result, Step
@@ -79,6 +83,8 @@ class WorkloadPlan:
     question: str = ""
     """What only the user can answer before this is done."""
     unscheduled: tuple[Unscheduled, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    """What is to be known of its overrides, replicas and Jobs before it is applied."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +114,7 @@ class FleetPlan:
                     **({"question": w.question} if w.question else {}),
                     "clusters": [{"name": c.cluster, "verb": c.verb, "details": list(c.details)} for c in w.copies],
                     "unscheduled": [{"name": u.cluster, "taint": u.taint} for u in w.unscheduled],
+                    **({"notices": [notice_json(notice) for notice in w.notices]} if w.notices else {}),
                 }
                 for w in self.workloads
             ],
@@ -222,6 +229,8 @@ def _workloads(
     plans, sides = [], []
     refused: dict[str, dict[str, Taint]] = {}
     rendered: dict[str, list[Object]] = {}
+    notices: dict[str, tuple[Notice, ...]] = {}
+    everything = [template for step in steps for template in _templates(_side(step, "new"))]
     for step in steps:
         name = step.name.removesuffix("-rollout")
         former = reveal(step.old.inputs).get("workload") if step.old and step.op is not Op.CREATE else ""
@@ -233,11 +242,22 @@ def _workloads(
         except ValueError as error:
             plans.append(WorkloadPlan(name, "changes", (), str(error)))
             continue
+        after_inputs = reveal(new.inputs) if (new := _side(step, "new")) else {}
+        notices[name] = notices_of(after_inputs, news, after, everything)
         sides.append(Side(name, str(former or ""), olds, news, adds_words(_rules(_side(step, "new")))))
         for cluster, items in news.items():
             rendered.setdefault(cluster, []).extend(mask(item) for item in items)
-    plans += [_workload_plan(moved, refused[moved.name]) for moved in with_moves(sides) if not moved.absorbed]
+    plans += [
+        replace(_workload_plan(moved, refused[moved.name]), notices=notices[moved.name])
+        for moved in with_moves(sides)
+        if not moved.absorbed
+    ]
     return sorted(plans, key=lambda plan: plan.name), rendered
+
+
+def _templates(rollout: ResourceState | None) -> list[Object]:
+    found = reveal(rollout.inputs).get("templates") if rollout else None
+    return found if isinstance(found, list) else []
 
 
 def _rules(rollout: ResourceState | None) -> list[Object]:
@@ -297,11 +317,26 @@ def _copies(
         choice = choose(members, placement, before=known)
         given = _shares(template, choice, placement.get("replicaScheduling") or {}, known, now=now)
         refused |= choice.refused
+        parts = _completions(template, given, placement)
         for facts in members:
-            if facts.name in given:
-                item = render(template, facts, replicas=given[facts.name], rules=rules)
-                copies.setdefault(facts.name, []).append(_hide(item) if hidden else item)
+            if facts.name not in given:
+                continue
+            share = given[facts.name]
+            try:
+                item = render(template, facts, replicas=share, rules=rules, completions=parts.get(facts.name))
+            except OverrideError:
+                if now:
+                    raise
+                continue  # Karmada has sent it nothing
+            copies.setdefault(facts.name, []).append(_hide(item) if hidden else item)
     return copies, refused
+
+
+def _completions(template: Object, given: dict[str, int | None], placement: Object) -> dict[str, int]:
+    """Return a divided Job's completions by cluster; clusters that tie may change places."""
+    divided = divides(placement.get("replicaScheduling") or {})
+    found = divided_completions(template, list(given.items())) if divided else []
+    return found[0] if found else {}
 
 
 def _shares(
@@ -360,7 +395,11 @@ def _summary(item: Object) -> str:
     images = sorted({str(c.get("image")) for c in _containers(item)})
     parts = [str(ref_of(item))]
     if replicas is not None:
-        parts.append(f"{replicas} replica{'s' if replicas != 1 else ''}")
+        text = f"{replicas} replica{'s' if replicas != 1 else ''}"
+        parts.append(f"{text} at first, then the member's own" if owns_replicas(item) else text)
+    completions = (item.get("spec") or {}).get("completions") if item["kind"] == "Job" else None
+    if completions is not None:
+        parts.append(f"{completions} completion{'s' if completions != 1 else ''}")
     return ", ".join(parts + images)
 
 

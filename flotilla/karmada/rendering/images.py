@@ -146,6 +146,8 @@ def _overridden(text: str, step: Object, path: str) -> str:
 
 def _image_at(obj: Object, path: str) -> str:
     """Return the text at a predicate's path, read as Karmada reads it: without escapes, a list's entries are maps."""
+    if not path.startswith("/"):
+        raise OverrideError(f"the image at {path}", "the path doesn't begin with /")
     current: Any = obj
     parts = path.strip("/").split("/")
     while len(parts) > 1 and isinstance(current, dict):

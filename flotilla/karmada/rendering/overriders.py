@@ -13,6 +13,16 @@ from flotilla.karmada.versions import SUPPORTED, Version
 
 Object = dict[str, Any]
 FIELD_OVERRIDER_SINCE = Version(1, 12)
+ORDER = (
+    "imageOverrider",
+    "commandOverrider",
+    "argsOverrider",
+    "labelsOverrider",
+    "annotationsOverrider",
+    "fieldOverrider",
+    "plaintext",
+)
+"""The kinds of overriders in the order in which Karmada applies those of one rule."""
 
 
 def apply_overriders(obj: Object, overriders: Object, version: Version = SUPPORTED.newest) -> Object:

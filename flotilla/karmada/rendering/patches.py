@@ -44,8 +44,9 @@ def _apply(document: Any, operator: str, path: str, value: Any) -> Any:
         if not isinstance(value, dict | list):
             raise _Unfit("the whole object can only be replaced by an object or a list")
         return deepcopy(value)
-    first, *parts = [part.replace("~1", "/").replace("~0", "~") for part in path.split("/")]
-    if not parts or first:
+    # Upstream passes over what stands before the first slash.
+    _, *parts = [part.replace("~1", "/").replace("~0", "~") for part in path.split("/")]
+    if not parts:
         raise _Unfit("the path doesn't begin with /")
     container = document
     for part in parts[:-1]:

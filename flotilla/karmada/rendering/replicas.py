@@ -128,6 +128,17 @@ def divided_completions(
     return [one for place, one in enumerate(found) if one not in found[:place]]
 
 
+def possible_completions(template: Object, targets: Targets, *, uid: str | None = None) -> dict[str, list[int]]:
+    """Return the completions that each cluster may get from any supported Karmada, those of the newest first."""
+    found: dict[str, list[int]] = {}
+    for version in (SUPPORTED.newest, _WEBSTER_SINCE, SUPPORTED.oldest):
+        for division in divided_completions(template, targets, uid=uid, version=version):
+            for name, count in division.items():
+                if count not in found.setdefault(name, []):
+                    found[name].append(count)
+    return found
+
+
 def _largest_first(total: int, weights: list[int]) -> list[int]:
     shares = [weight * total // sum(weights) for weight in weights]
     for place in range(total - sum(shares)):
