@@ -17,7 +17,7 @@ from flotilla.karmada.names import cluster_of
 from flotilla.karmada.rendering.errors import OverrideError
 from flotilla.karmada.rendering.reach import Notice
 from flotilla.karmada.rendering.render import render
-from flotilla.karmada.rendering.replicas import divided_completions, owns_replicas, replicas_of
+from flotilla.karmada.rendering.replicas import owns_replicas, planned_completions, replicas_of
 from flotilla.karmada.rendering.shares import divides, shares, weights
 from flotilla.karmada.scheduling.placement import Choice, ClusterFacts, Taint, choose, divisions
 from flotilla.karmada.status.expected import unready_reason
@@ -317,7 +317,7 @@ def _copies(
         choice = choose(members, placement, before=known)
         given = _shares(template, choice, placement.get("replicaScheduling") or {}, known, now=now)
         refused |= choice.refused
-        parts = _completions(template, given, placement)
+        parts = planned_completions(template, given, divided=divides(placement.get("replicaScheduling") or {}))
         for facts in members:
             if facts.name not in given:
                 continue
@@ -330,13 +330,6 @@ def _copies(
                 continue  # Karmada has sent it nothing
             copies.setdefault(facts.name, []).append(_hide(item) if hidden else item)
     return copies, refused
-
-
-def _completions(template: Object, given: dict[str, int | None], placement: Object) -> dict[str, int]:
-    """Return a divided Job's completions by cluster; clusters that tie may change places."""
-    divided = divides(placement.get("replicaScheduling") or {})
-    found = divided_completions(template, list(given.items())) if divided else []
-    return found[0] if found else {}
 
 
 def _shares(

@@ -9,7 +9,8 @@ from typing import Any
 from flotilla.karmada.kinds import defined_kinds
 from flotilla.karmada.propagation import override_rule, replica_scheduling, template
 from flotilla.karmada.rendering.render import render
-from flotilla.karmada.rendering.shares import shares
+from flotilla.karmada.rendering.replicas import planned_completions
+from flotilla.karmada.rendering.shares import divides, shares
 from flotilla.kube.objects import Object
 from flotilla.stack.clusters import KindCluster
 from flotilla.stack.files import resolve
@@ -157,7 +158,9 @@ def rendered(fleet: Fleet, base: Path) -> dict[str, list[Object]]:
         for manifest in manifests[workload.name]:
             declared = template(manifest, namespace=workload.namespace, kinds=kinds)
             replicas = shares(declared, [member.name for member in chosen], scheduling)
+            parts = planned_completions(declared, replicas, divided=divides(scheduling))
             for member in chosen:
                 if member.name in replicas:
-                    result[member.name].append(render(declared, member, replicas=replicas[member.name], rules=rules))
+                    share, part = replicas[member.name], parts.get(member.name)
+                    result[member.name].append(render(declared, member, replicas=share, rules=rules, completions=part))
     return result

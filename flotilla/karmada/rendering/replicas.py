@@ -128,6 +128,12 @@ def divided_completions(
     return [one for place, one in enumerate(found) if one not in found[:place]]
 
 
+def planned_completions(template: Object, shares: Mapping[str, int | None], *, divided: bool) -> dict[str, int]:
+    """Return a Job's completions by cluster as the newest Karmada divides them; clusters that tie may change places."""
+    found = divided_completions(template, list(shares.items())) if divided else []
+    return found[0] if found else {}
+
+
 def possible_completions(template: Object, targets: Targets, *, uid: str | None = None) -> dict[str, list[int]]:
     """Return the completions that each cluster may get from any supported Karmada, those of the newest first."""
     found: dict[str, list[int]] = {}
