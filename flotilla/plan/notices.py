@@ -60,8 +60,8 @@ _TEXTS: dict[str, str] = {
         "{template} in {clusters}: the image override drops the digest: {detail}; declare a tag or a digest, not both"
     ),
     Upkeep.TWO_OWNERS: (
-        "{template}: Karmada and {detail} both set its replicas, and Karmada sets them back at every sync; let the "
-        'members keep theirs by the label resourcetemplate.karmada.io/retain-replicas: "true"'
+        "{template}: Karmada and {detail} both set its replicas, and Karmada sets them back at every sync; use a "
+        'FederatedHPA, or the label resourcetemplate.karmada.io/retain-replicas: "true" on a Deployment'
     ),
     Upkeep.OWN_REPLICAS: "{template}: members keep their own number of replicas once it runs there (autoscaled)",
     Upkeep.RUNS_EVERYWHERE: "{template}: a CronJob is not divided: it runs in every chosen cluster",

@@ -149,6 +149,7 @@ def retained(template):
         (without_inits(), scaler("apps.kruise.io/v1alpha1"), []),
         (without_inits(), scaler("apps/v1", api="autoscaling.karmada.io/v1alpha1", scaler_kind="FederatedHPA"), []),
         (retained(config()), config(), []),
+        (retained(pods("StatefulSet")), scaler("apps/v1", kind="StatefulSet"), [Upkeep.TWO_OWNERS]),
     ],
 )
 def test_who_owns_the_replicas_is_said(template, other, expected):

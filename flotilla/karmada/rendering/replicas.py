@@ -36,7 +36,7 @@ _SINCE: Mapping[tuple[str, str], Version] = {
 _BY_NAME_SINCE = Version(1, 18)
 _WEBSTER_SINCE = Version(1, 16)
 RETAIN_LABEL = "resourcetemplate.karmada.io/retain-replicas"
-"""With the value "true" in a template, members keep the replicas that they have."""
+"""With the value "true" in a Deployment, members keep the replicas that they have."""
 
 
 def replicas_field(template: Object, version: Version = SUPPORTED.newest) -> str | None:
@@ -75,8 +75,12 @@ def revised(template: Object, replicas: int | None, version: Version = SUPPORTED
 
 
 def owns_replicas(template: Object) -> bool:
-    """Tell whether members keep their own number of replicas: an autoscaler there changes it, and Karmada lets it."""
-    return ((template.get("metadata") or {}).get("labels") or {}).get(RETAIN_LABEL) == "true"
+    """Tell whether members keep their own number of replicas: an autoscaler there changes it, and Karmada lets it.
+
+    The label counts in what Karmada sends, and for Deployments alone (default/native/retain.go).
+    """
+    is_deployment = (template.get("apiVersion"), template.get("kind")) == ("apps/v1", "Deployment")
+    return is_deployment and ((template.get("metadata") or {}).get("labels") or {}).get(RETAIN_LABEL) == "true"
 
 
 def completions_of(template: Object) -> int | None:

@@ -40,7 +40,7 @@ def upkeep(templates: Sequence[Object], *, divided: bool, everything: Sequence[O
     for template in templates:
         name, kind = str(ref_of(template)), kind_of(template)
         scalers = [str(ref_of(one)) for one in [*templates, *everything] if _scales(one, template)]
-        if replicas_field(template) and owns_replicas(template):
+        if owns_replicas(template):
             found.append(Notice(Upkeep.OWN_REPLICAS, name, detail=next(iter(scalers), "")))
         elif scalers:
             found.append(Notice(Upkeep.TWO_OWNERS, name, detail=scalers[0]))
