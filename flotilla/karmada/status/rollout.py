@@ -16,9 +16,8 @@ from flotilla.karmada.names import EXECUTION_NAMESPACE_PREFIX, binding_name, exe
 from flotilla.karmada.objects import BINDING_API, CLUSTER_API, WORK_API, AggregatedStatusItem, ResourceBinding, Work
 from flotilla.karmada.propagation import HEALTH_IGNORED
 from flotilla.karmada.rendering.errors import OverrideError
-from flotilla.karmada.rendering.render import render
-from flotilla.karmada.rendering.replicas import possible_completions, replicas_of
-from flotilla.karmada.rendering.shares import divides
+from flotilla.karmada.rendering.expected import Expectation
+from flotilla.karmada.rendering.replicas import replicas_of
 from flotilla.karmada.scheduling.placement import ClusterFacts, Taint, choose
 from flotilla.karmada.status.expected import Fleet, Mismatch, compare, unready_reason
 from flotilla.kube.connection import Connection
@@ -143,9 +142,9 @@ class RolloutCheck:
             return Progress(ref, waiting_for="; ".join(["scheduled to no cluster", *reasons]))
         reports = {item.cluster_name: item for item in bound.status.aggregated_status}
         progress: list[ClusterProgress] = []
-        divided = divides(self.placement.get("replicaScheduling") or {})
-        uid = template["metadata"].get("uid")
-        completions = possible_completions(declared, list(targets.items()), uid=uid) if divided else {}
+        expectation = Expectation(declared, self.rules, self.placement).scheduled(
+            list(targets.items()), uid=template["metadata"].get("uid"), replicas=binding["spec"].get("replicas")
+        )
         for name, replicas in targets.items():
             unready = fleet.unready.get(name, "") if self.members else ""
             if unready and name not in (self.members or {}):
@@ -154,7 +153,7 @@ class RolloutCheck:
             report = reports.get(name)
             late = (
                 mismatch.waiting.get(name)
-                or self._late_work(works.get(name), declared, facts, replicas, completions.get(name))
+                or _late_work(works.get(name), expectation, facts, replicas)
                 or _not_healthy(
                     report, replicas, template["metadata"].get("generation"), ignored=_health_ignored(declared)
                 )
@@ -175,30 +174,10 @@ class RolloutCheck:
             unready = fleet.unready.get(facts.name, "") if members else ""
             if unready and facts.name not in members:
                 continue
-            late = self._late_work(_work_of(connection, ref_of(declared), facts.name), declared, facts, None, None)
+            work = _work_of(connection, ref_of(declared), facts.name)
+            late = _late_work(work, Expectation(declared, self.rules, self.placement), facts, None)
             progress.append(ClusterProgress(facts.name, None, None, late, unready))
         return progress
-
-    def _late_work(
-        self,
-        work: Work | None,
-        declared: Object,
-        facts: ClusterFacts,
-        replicas: int | None,
-        completions: list[int] | None,
-    ) -> str:
-        """Say what keeps a cluster's Work from being what we would render; empty where nothing does.
-
-        A divided Job's completions may be any that a supported Karmada gives this cluster.
-        """
-        manifests = work.spec.workload.manifests if work else []
-        count = ((manifests[0].get("spec") or {}).get("completions") if manifests else None) if completions else None
-        share = count if completions and count in completions else next(iter(completions or []), None)
-        try:
-            wanted = render(declared, facts, replicas=replicas, rules=self.rules, completions=share)
-        except OverrideError as error:
-            return str(error)
-        return _not_sent(work, wanted)
 
     def _all_silent(self, fleet: Fleet) -> tuple[ClusterProgress, ...]:
         """Return the expected clusters with their reasons, where none of them answers; nothing otherwise."""
@@ -301,6 +280,16 @@ def _work_of(connection: Connection, ref: ObjectRef, cluster: str) -> Work | Non
 def _changed(declared: Object, template: Object) -> str:
     found = differences({key: value for key, value in declared.items() if key != "stringData"}, template)
     return f"is not as declared in the control plane: {found[0].text} differs" if found else ""
+
+
+def _late_work(work: Work | None, expectation: Expectation, facts: ClusterFacts, replicas: int | None) -> str:
+    """Say what keeps a cluster's Work from being as declared; empty where nothing does."""
+    manifests = work.spec.workload.manifests if work else []
+    try:
+        wanted = expectation.of(facts, replicas, manifests[0] if manifests else None)
+    except OverrideError as error:
+        return str(error)
+    return _not_sent(work, wanted)
 
 
 def _not_sent(work: Work | None, wanted: Object) -> str:
