@@ -20,6 +20,7 @@ from flotilla.karmada.rendering.replicas import (
 )
 from flotilla.karmada.rendering.traveling import traveling
 from flotilla.karmada.rendering.works import NotSent, Sent, works_of
+from flotilla.karmada.rendering.yaml_text import yaml_text
 from flotilla.karmada.scheduling.placement import ClusterFacts
 from flotilla.karmada.versions import Version
 
@@ -239,9 +240,26 @@ def test_embedded_yaml_is_written_as_go_writes_it():
     changed = override_field(given, field("/data/a", "yaml", ("add", "/hosts/-", values), ("replace", "/port", 81)))
     assert changed["data"]["a"] == (
         'hosts:\n- a\n- - "yes"\n  - "1.0"\n  - "2024-01-01"\n  - "12:30:00"\n  - \'- a\'\n  - |\n    two\n    lines\n'
-        '  - ""\n  - \'word word word word word word word word word word word word word word word\n'
-        "    word word word word word '\n  - 1e+21\n  - true\n  - null\nport: 81\n"
+        '  - ""\n  - \'word word word word word word word word word word word word word word word word\n'
+        "    word word word word '\n  - 1e+21\n  - true\n  - null\nport: 81\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("a\tb " + "word " * 16 + "end", '"a\\tb ' + "word " * 15 + 'word\n  end"\n'),
+        ({"": 1}, '"": 1\n'),
+        ({"x" * 129: 1}, f"? {'x' * 129}\n: 1\n"),
+        ({"a10": 1, "a9": 2, "b": 3, "b-1": 4, "1": 5, "_": 6}, '_: 6\n"1": 5\na9: 2\na10: 1\nb: 3\nb-1: 4\n'),
+        ("\N{GRINNING FACE} é", '"\\U0001F600 é"\n'),
+        ({"a": "end\n\n"}, "a: |+\n  end\n\n"),
+        ([1.5e-7, 123456789.25, 2**64], "- 1.5e-07\n- 1.2345678925e+08\n- 1.8446744073709552e+19\n"),
+        (["<<", "=", "?", "a #b", "'q"], "- <<\n- =\n- '?'\n- 'a #b'\n- '''q'\n"),
+    ],
+)
+def test_yaml_is_in_the_form_of_karmadas_library(value, expected):
+    assert yaml_text(value) == expected
 
 
 @pytest.mark.parametrize(

@@ -45,12 +45,12 @@ def _apply(document: Any, operator: str, path: str, value: Any) -> Any:
             raise _Unfit("the whole object can only be replaced by an object or a list")
         return deepcopy(value)
     # Upstream passes over what stands before the first slash.
-    _, *parts = [part.replace("~1", "/").replace("~0", "~") for part in path.split("/")]
+    _, *parts = [part.replace("~1", "/").replace("~0", "~") for part in (path or "/").split("/")]
     if not parts:
         raise _Unfit("the path doesn't begin with /")
     container = document
     for part in parts[:-1]:
-        container = _get(container, part)
+        container = _get(container, part) if part else None  # upstream finds nothing under an empty key
         if not isinstance(container, dict | list):
             raise _Unfit(_MISSING)
     change = _change_list if isinstance(container, list) else _change_map
