@@ -372,6 +372,13 @@ def test_replicas_are_where_karmadas_interpreters_look(api, kind, field_name, si
         assert replicas_field(template, Version(1, since.minor - 1)) is None
 
 
+def test_a_jobs_replicas_are_no_more_than_its_completions():
+    """Karmada asks for as many pods as run at once: a duplicated Job with fewer completions gets less parallelism."""
+    assert replicas_of(job(parallelism=4, completions=3)) == 3
+    assert replicas_of(job(parallelism=4)) == 4
+    assert replicas_of(job(completions=3)) == 1
+
+
 def job(**spec):
     return pods("Job", "batch/v1", **spec)
 

@@ -45,6 +45,15 @@ def test_a_divided_job_is_done_with_the_completions_that_karmada_divides(shares)
     assert "spec.completions" in judge(declared, targets, wrong, divided(*MEMBERS))
 
 
+@pytest.mark.parametrize(("parallelism", "done"), [(3, True), (4, True), (2, False)])
+def test_a_duplicated_job_is_done_with_the_parallelism_of_any_karmada(parallelism, done):
+    """With fewer completions than parallelism, Karmada before 1.15 sends the template's parallelism, later its own."""
+    declared = job(parallelism=4, completions=3)
+    sent = {"member1": with_spec(declared, parallelism=parallelism)}
+    told = judge(declared, {"member1": 3}, sent, on("member1"), replicas=3)
+    assert ("healthy in member1" in told) is done
+
+
 def test_a_kind_that_karmada_divides_is_done_with_its_share():
     declared = pods("CloneSet", "apps.kruise.io/v1alpha1", replicas=4)
     sent = {"member1": with_spec(declared, replicas=3), "member2": with_spec(declared, replicas=1)}

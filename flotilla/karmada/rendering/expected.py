@@ -51,6 +51,10 @@ class Expectation:
         Raises:
             OverrideError: Karmada fails on an override, and sends nothing.
         """
+        field = replicas_field(self._declared)
+        whole = (self._declared.get("spec") or {}).get(field) if field else None
+        if field and not self._divided and ((sent or {}).get("spec") or {}).get(field) == whole and whole is not None:
+            replicas = whole  # before 1.15 a copy that isn't divided keeps the template's number
         possible = self._completions.get(cluster.name) or []
         now = ((sent or {}).get("spec") or {}).get("completions") if possible else None
         share = now if now in possible else next(iter(possible), None)

@@ -50,19 +50,22 @@ def replicas_field(template: Object, version: Version = SUPPORTED.newest) -> str
 def replicas_of(template: Object, version: Version = SUPPORTED.newest) -> int | None:
     """Return a template's replicas (1 where it doesn't say); None for kinds without replicas.
 
+    Those of a Job are its parallelism, or its completions where they are fewer.
+
     Raises:
         ValueError: they are no whole number.
     """
     field = replicas_field(template, version)
     if field is None:
         return None
-    value = (template.get("spec") or {}).get(field)
+    value = (template.get("spec") or {}).get(field, 1)
     if value is None:
-        return 1
+        value = 1
     if isinstance(value, bool) or not isinstance(value, int):
         name = template["metadata"]["name"]
         raise ValueError(f"{template['kind']} {name}: spec.{field} is not a whole number")  # noqa: TRY004 - bad input
-    return value
+    completions = completions_of(template) if template["kind"] == "Job" else None
+    return value if completions is None else min(value, completions)
 
 
 def revised(template: Object, replicas: int | None, version: Version = SUPPORTED.newest) -> Object:
