@@ -15,7 +15,7 @@ from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, Resou
 
 from flotilla.errors import NotDone
 from flotilla.karmada.kinds import goes_by_itself
-from flotilla.karmada.rendering.replicas import replicas_of
+from flotilla.karmada.scheduling import replicas_of
 from flotilla.karmada.status.claims import transfer_claims
 from flotilla.karmada.status.rollout import Progress, RolloutCheck, as_expected
 from flotilla.kube.connection import ApiError, connect

@@ -16,7 +16,7 @@ from flotilla.deploy.access import fleet_of
 from flotilla.drift.check import check_stack
 from flotilla.drift.formats import sentence
 from flotilla.errors import FlotillaError
-from flotilla.plan.fleet import change_text
+from flotilla.plan.changes import change_text
 from flotilla.plan.notices import notice_text
 from flotilla.plan.steps import Step
 from flotilla.stack.problems import ConfigError
@@ -59,7 +59,8 @@ class ClusterEffect(Answer):
 
     what: str
     verb: str = Field(
-        description="joins, leaves, new, gone, changes, stays, unscheduled (kept out by a taint), or notice."
+        description="joins, leaves, new, gone, changes, stays, unscheduled (kept out), undecided (Karmada chooses), or "
+        "notice (to be known before it is applied)."
     )
     details: list[str]
 
@@ -256,7 +257,7 @@ def plan_answer(found: Planned, asked: PagedArguments, *, enabled: bool) -> Plan
         for c in w.copies
     ]
     workloads += [
-        ClusterEffect(what=f"{w.name} in {u.cluster}", verb="unscheduled", details=[cut(f"taint {u.taint}")])
+        ClusterEffect(what=f"{w.name} in {u.cluster}", verb="unscheduled", details=[cut(str(u))])
         for w in plan.workloads
         for u in w.unscheduled
     ]
@@ -264,6 +265,11 @@ def plan_answer(found: Planned, asked: PagedArguments, *, enabled: bool) -> Plan
         ClusterEffect(what=w.name, verb="notice", details=[cut(notice_text(n))])
         for w in plan.workloads
         for n in w.notices
+    ]
+    workloads += [
+        ClusterEffect(what=w.name, verb="undecided", details=[cut(text)])
+        for w in plan.workloads
+        for text in (*map(str, w.undecided), *w.unplaced)
     ]
     clusters = [ClusterEffect(what=c.name, verb=c.verb, details=[cut(d) for d in c.details]) for c in plan.clusters]
     return PlanAnswer(

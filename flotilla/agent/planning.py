@@ -30,6 +30,8 @@ class Planned:
     verdicts: list[Verdict]
     text: str
     """The stack file, with the change in it."""
+    version: str | None = None
+    """Karmada's, where the stack file names it."""
 
     @property
     def digest(self) -> str:
@@ -39,7 +41,7 @@ class Planned:
     @cached_property
     def plan(self) -> FleetPlan:
         """The plan in the fleet's words."""
-        return fleet_plan(self.result)
+        return fleet_plan(self.result, version=self.version)
 
     @property
     def refusals(self) -> list[str]:
@@ -63,7 +65,7 @@ def planned(workplace: Workplace, edit: Move | Scale | None) -> Planned:
     with shown_file(file, text, edit) as changed:
         setting = workplace.setting(changed)
         try:
-            fleet_of(setting)
+            fleet = fleet_of(setting)
         except ConfigError as error:
             told = "; ".join(str(problem) for problem in error.problems)
             raise Refused(f"the stack file would not be valid, so nothing was changed: {told}") from None
@@ -71,7 +73,7 @@ def planned(workplace: Workplace, edit: Move | Scale | None) -> Planned:
         if result.failures:
             raise Refused(f"the preview fails: {'; '.join(result.failures)}", hint="nothing was changed")
         verdicts = judge(result, setting.project, changed)
-    return Planned(result, verdicts, text)
+    return Planned(result, verdicts, text, fleet.control_plane.version)
 
 
 def meaning(text: str) -> str:

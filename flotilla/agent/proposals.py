@@ -106,5 +106,7 @@ def _rendered(fleet: Fleet, project: Path) -> list[Problem]:
     try:
         rendered(fleet, project)
     except ValueError as error:
-        return [Problem("workloads", str(error), "Karmada would refuse it", "correct the override's patch")]
+        return [
+            Problem("workloads", str(error), "Karmada would refuse it", "correct the manifest or the override's patch")
+        ]
     return []

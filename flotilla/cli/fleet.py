@@ -12,7 +12,7 @@ from flotilla.cli.ending import CommandError, Kind
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import Output, plan_document, plan_failed
 from flotilla.cli.policy import refuse_violations, verdicts_of
-from flotilla.cli.setting import load_fleet, setting_of
+from flotilla.cli.setting import karmada_version, load_fleet, setting_of
 from flotilla.cli.stack_options import confirm, engine_options, stack_options
 from flotilla.cli.status import paint_status
 from flotilla.deploy.access import control_plane_of
@@ -69,7 +69,11 @@ def _open(options: argparse.Namespace, output: Output) -> Stack:
 
 def _document(options: argparse.Namespace, stack: Stack, result: Result) -> dict[str, Any]:
     return plan_document(
-        fleet_plan(result), result, stack=options.stack, engine=stack.engine, rendered=options.rendered
+        fleet_plan(result, version=karmada_version(options)),
+        result,
+        stack=options.stack,
+        engine=stack.engine,
+        rendered=options.rendered,
     )
 
 
@@ -78,7 +82,7 @@ def _show(options: argparse.Namespace, output: Output, stack: Stack, result: Res
     if options.json:
         return
     output.plan(
-        fleet_plan(result),
+        fleet_plan(result, version=karmada_version(options)),
         result,
         stack=options.stack,
         engine=stack.engine,

@@ -17,7 +17,8 @@ from flotilla.cli.ending import CommandError, Kind
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.deploy.interface import EngineName
 from flotilla.karmada.names import cluster_of
-from flotilla.plan.fleet import FleetPlan, change_text
+from flotilla.plan.changes import change_text
+from flotilla.plan.fleet import FleetPlan
 from flotilla.plan.notices import notice_text
 from flotilla.plan.steps import CHANGING, Op, Phase, Result, Step, StepEvent
 from flotilla.state.urns import is_default_provider, own_type, provider_of
@@ -182,10 +183,12 @@ class Output:
                 details = one_line("; ".join(copy.details)) or "no change"
                 self.console.print(Text(f"    {symbol} on {copy.cluster}: {details}", style=style))
             for cluster in workload.unscheduled:
-                text = f"    ! won't be scheduled on {cluster.cluster}: taint {cluster.taint}"
+                text = f"    ! won't be scheduled on {cluster.cluster}: {cluster}"
                 self.console.print(Text(text, style="yellow"))
             for notice in workload.notices:
                 self.console.print(Text(f"    ! {one_line(notice_text(notice))}", style="yellow"))
+            for said in (*map(str, workload.undecided), *workload.unplaced):
+                self.console.print(Text(f"    ! {one_line(said)}", style="yellow"))
 
     def _objects(self, plan: FleetPlan) -> None:
         if plan.objects:

@@ -11,7 +11,7 @@ from flotilla.cli.access import access_options, open_access
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import Output, plan_failed, write_document
 from flotilla.cli.policy import verdicts_of
-from flotilla.cli.setting import load_fleet, setting_of
+from flotilla.cli.setting import karmada_version, load_fleet, setting_of
 from flotilla.cli.stack_options import seconds
 from flotilla.deploy.engines import open_stack
 from flotilla.drift.check import check_stack
@@ -57,7 +57,9 @@ def _fleet_graph(options: argparse.Namespace) -> Graph:
 
 
 def _planned_graph(options: argparse.Namespace) -> Graph:
-    return plan_graph(fleet_plan(_plan(options)[0]), title=f"Plan for {options.stack}")
+    return plan_graph(
+        fleet_plan(_plan(options)[0], version=karmada_version(options)), title=f"Plan for {options.stack}"
+    )
 
 
 def _report(options: argparse.Namespace) -> ExitCode:
@@ -72,7 +74,8 @@ def _fleet_page(options: argparse.Namespace) -> Report:
 def _plan_page(options: argparse.Namespace) -> Report:
     result, engine = _plan(options)
     verdicts = verdicts_of(options, result)
-    return plan_report(fleet_plan(result), result, stack=options.stack, engine=engine, verdicts=verdicts)
+    plan = fleet_plan(result, version=karmada_version(options))
+    return plan_report(plan, result, stack=options.stack, engine=engine, verdicts=verdicts)
 
 
 def _drift_page(options: argparse.Namespace) -> Report:

@@ -29,7 +29,9 @@ def fleet_of(setting: Setting, *, files: bool = True) -> Fleet:
     try:
         rendered(fleet, setting.project)
     except ValueError as error:
-        raise FlotillaError(f"{setting.stack_file}: {error}", hint="correct the override's patch") from None
+        raise FlotillaError(
+            f"{setting.stack_file}: {error}", hint="correct the manifest or the override's patch"
+        ) from None
     return fleet
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from flotilla.karmada.names import cluster_of
-from flotilla.karmada.scheduling.placement import ClusterFacts
+from flotilla.karmada.scheduling import ClusterFacts
 from flotilla.plan.steps import GOING, Op, Result, Step
 from flotilla.policy.evaluate import Verdict, check_settings, evaluate
 from flotilla.policy.model import UNKNOWN, Resource, StackView

@@ -7,8 +7,7 @@ back to the binding when they change. So custom objects are declared once every 
 from __future__ import annotations
 
 from flotilla.karmada.objects import CLUSTER_API
-from flotilla.karmada.scheduling.placement import matches
-from flotilla.karmada.status.rollout import facts_of
+from flotilla.karmada.scheduling import facts_of, matches
 from flotilla.kube.connection import Connection, KindNotServed
 from flotilla.kube.objects import Object, is_true
 

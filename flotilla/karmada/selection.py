@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flotilla.karmada.scheduling.placement import labels_match
+from flotilla.karmada.scheduling import labels_match
 from flotilla.kube.objects import Object
 
 POLICY_ID_LABELS = {

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from flotilla.karmada.rendering.reach import Notice, Reach, reach
-from flotilla.karmada.rendering.shares import divides
 from flotilla.karmada.rendering.upkeep import Upkeep, upkeep
-from flotilla.karmada.scheduling.placement import ClusterFacts
-from flotilla.kube.objects import Object, ref_of
+from flotilla.karmada.scheduling import ClusterFacts, divides
+from flotilla.kube.objects import Object
 
 
 def notices_of(
-    inputs: Object, copies: Mapping[str, list[Object]], members: Sequence[ClusterFacts], everything: Sequence[Object]
+    inputs: Object, places: Mapping[str, Iterable[str]], members: Sequence[ClusterFacts], everything: Sequence[Object]
 ) -> tuple[Notice, ...]:
     """Return what is to be known of a workload.
 
     Args:
         inputs: its Rollout's inputs, without secrets' marks: templates, overrideRules and placement.
-        copies: what each cluster gets.
+        places: by template, the clusters that get it or may get it.
         members: the clusters.
         everything: the templates of all workloads.
     """
@@ -27,11 +26,8 @@ def notices_of(
     if not isinstance(templates, list):
         return ()
     facts = {one.name: one for one in members}
-    placed: dict[str, list[ClusterFacts]] = {}
-    for cluster, items in copies.items():
-        for item in items:
-            placed.setdefault(str(ref_of(item)), []).append(facts[cluster])
-    divided = divides((inputs.get("placement") or {}).get("replicaScheduling") or {})
+    placed = {template: [facts[name] for name in sorted(set(names))] for template, names in places.items()}
+    divided = divides(inputs.get("placement") or {})
     found = reach(templates, rules if isinstance(rules, list) else [], placed)
     return (*found, *upkeep(templates, divided=divided, everything=everything))
 

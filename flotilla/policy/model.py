@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flotilla.karmada.objects import CLUSTER_API, POLICY_API
-from flotilla.karmada.scheduling.placement import ClusterFacts
-from flotilla.karmada.status.rollout import facts_of
+from flotilla.karmada.scheduling import ClusterFacts, facts_of
 from flotilla.kube.objects import Object
 from flotilla.stack.policies import Environment, PolicySettings
 

@@ -173,9 +173,9 @@ def _workloads(plan: FleetPlan) -> Iterable[Item]:
         for copy in workload.copies:
             yield _verb(f"{workload.name} in {copy.cluster}", copy.verb, copy.details)
         for cluster in workload.unscheduled:
-            yield Item(
-                f"{workload.name} in {cluster.cluster}", State.WAITING, f"won't be scheduled: taint {cluster.taint}"
-            )
+            yield Item(f"{workload.name} in {cluster.cluster}", State.WAITING, f"won't be scheduled: {cluster}")
+        for text in (*map(str, workload.undecided), *workload.unplaced):
+            yield Item(workload.name, State.WAITING, text)
         for notice in workload.notices:
             yield Item(workload.name, State.WAITING, notice_text(notice))
 

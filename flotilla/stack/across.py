@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from flotilla.karmada.scheduling.placement import choose, matches
+from flotilla.karmada.scheduling import choose, matches
 from flotilla.stack.clusters import KindCluster, is_loopback
 from flotilla.stack.fleet import ControlPlane, affinity_of, facts, placement_of
 from flotilla.stack.members import JoinMode, Member

@@ -10,11 +10,12 @@ from flotilla.karmada.kinds import defined_kinds
 from flotilla.karmada.propagation import override_rule, replica_scheduling, template
 from flotilla.karmada.rendering.render import render
 from flotilla.karmada.rendering.replicas import planned_completions
-from flotilla.karmada.rendering.shares import divides, shares
+from flotilla.karmada.scheduling import Scheduler, decide, demand_of, first_of
+from flotilla.karmada.versions import Version
 from flotilla.kube.objects import Object
 from flotilla.stack.clusters import KindCluster
 from flotilla.stack.files import resolve
-from flotilla.stack.fleet import ControlPlane, Fleet, affinity_of, tolerations_of
+from flotilla.stack.fleet import ControlPlane, Fleet, affinity_of, facts, placement_of, tolerations_of
 from flotilla.stack.helm import CHART_REPOSITORY, CertificateMode
 from flotilla.stack.installation import PLACEHOLDER, certificate_names, release_values
 from flotilla.stack.load import parse_fleet
@@ -143,24 +144,31 @@ def override_rules(workload: Workload) -> list[Object]:
 def rendered(fleet: Fleet, base: Path) -> dict[str, list[Object]]:
     """Return, for each member, the objects that it gets: overrides and replicas applied, in file order.
 
+    Where only Karmada knows which members it chooses, one of the choices that are possible stands for it.
+
     Raises:
         ValueError: a patch that doesn't fit its template.
     """
     result: dict[str, list[Object]] = {member.name: [] for member in fleet.placeable}
     manifests = {workload.name: manifests_of(workload, base) for workload in fleet.workloads}
     kinds = defined_kinds(manifest for listed in manifests.values() for manifest in listed)
+    members = [facts(member) for member in fleet.placeable]
+    release = fleet.control_plane.release
+    scheduler = Scheduler(Version.parse(release)) if release else Scheduler()
     for workload in fleet.workloads:
-        chosen = fleet.choice(workload.placement).chosen
-        scheduling = replica_scheduling(
+        placement = placement_of(workload.placement)
+        placement["replicaScheduling"] = replica_scheduling(
             dict(workload.placement.weights), divided=workload.placement.replicas is ReplicaStrategy.DIVIDED
         ).wire()
         rules = override_rules(workload)
         for manifest in manifests[workload.name]:
             declared = template(manifest, namespace=workload.namespace, kinds=kinds)
-            replicas = shares(declared, [member.name for member in chosen], scheduling)
-            parts = planned_completions(declared, replicas, divided=divides(scheduling))
-            for member in chosen:
-                if member.name in replicas:
-                    share, part = replicas[member.name], parts.get(member.name)
+            demand = demand_of(declared, scheduler)
+            shares = first_of(decide(members, placement, demand, scheduler=scheduler))
+            divided = workload.placement.replicas is ReplicaStrategy.DIVIDED
+            parts = planned_completions(declared, shares, divided=divided, version=scheduler.version)
+            for member in members:
+                if member.name in shares:
+                    share, part = shares[member.name], parts.get(member.name)
                     result[member.name].append(render(declared, member, replicas=share, rules=rules, completions=part))
     return result

@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
-from flotilla.karmada.scheduling.placement import Choice, ClusterFacts, Taint, choose, matches
+from flotilla.karmada.scheduling import Choice, ClusterFacts, Taint, choose, matches
 from flotilla.karmada.versions import SUPPORTED, Version
 from flotilla.stack.clusters import KindCluster
 from flotilla.stack.credentials import Kubeconfig

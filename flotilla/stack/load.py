@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from flotilla.karmada.scheduling.placement import ClusterFacts
+from flotilla.karmada.scheduling import ClusterFacts
 from flotilla.karmada.versions import Version
 from flotilla.stack.across import check_across, check_duplicates, check_modes, check_reachable
 from flotilla.stack.clusters import KindCluster, check_clusters

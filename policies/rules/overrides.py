@@ -5,7 +5,7 @@ from typing import Any
 
 from flotilla.karmada.propagation import CHANGES_NOTHING
 from flotilla.karmada.rendering.render import render
-from flotilla.karmada.scheduling.placement import ClusterFacts, matches
+from flotilla.karmada.scheduling import ClusterFacts, matches
 from flotilla.policy.model import UNKNOWN, Resource, Rule, StackView, Undecidable
 
 from .placement import chosen, means, propagation_policies, selected

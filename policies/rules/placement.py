@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from flotilla.karmada.scheduling.placement import ClusterFacts, choose
+from flotilla.karmada.scheduling import ClusterFacts, choose
 from flotilla.karmada.selection import selects
 from flotilla.policy.model import Resource, Rule, StackView
 

@@ -14,6 +14,7 @@ from flotilla.kube.connection import Connection
 from flotilla.sandbox.binaries import ensure
 from flotilla.sandbox.clusters import SandboxCluster
 from flotilla.sandbox.fleet import Sandbox
+from flotilla.sandbox.karmada import find_karmada
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -24,6 +25,17 @@ def programs():
         return ensure(print)
     except SandboxError as error:
         pytest.skip(str(error))
+
+
+def real_karmada() -> Path:
+    """The folder of Karmada's programs; skips where they are neither given nor found."""
+    try:
+        found = find_karmada(None)
+    except SandboxError as error:
+        pytest.skip(str(error))
+    if found is None:
+        pytest.skip("Karmada's programs are neither in KARMADA_BIN nor on the PATH")
+    return found
 
 
 def copy_program(project: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from flotilla.karmada.rendering.marks import marked, without_marks, work_annotations
 from flotilla.karmada.rendering.works import NotSent, Sent, works_of
-from flotilla.karmada.status.rollout import facts_of
+from flotilla.karmada.scheduling import facts_of
 from flotilla.karmada.versions import Version
 
 Object = dict[str, Any]

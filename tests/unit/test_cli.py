@@ -15,7 +15,7 @@ from flotilla.cli.main import main
 from flotilla.deploy.engines import missing_for_cli, open_stack
 from flotilla.deploy.interface import EngineName, Setting, backend_folder
 from flotilla.errors import EngineError
-from flotilla.plan.fleet import change_text
+from flotilla.plan.changes import change_text
 from flotilla.stack.load import load_stack_file
 from flotilla.state.diff import Change, ChangeKind
 from flotilla.state.values import Secret

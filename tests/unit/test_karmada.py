@@ -20,8 +20,7 @@ from flotilla.karmada.propagation import (
 )
 from flotilla.karmada.rendering.images import Image
 from flotilla.karmada.rendering.render import render
-from flotilla.karmada.rendering.shares import shares
-from flotilla.karmada.scheduling.placement import ClusterFacts, divide, matches
+from flotilla.karmada.scheduling import ClusterFacts, Scheduler, decide, demand_of, divide, matches
 from flotilla.karmada.status.rollout import RolloutCheck
 from flotilla.kube.objects import differences
 
@@ -106,8 +105,12 @@ def test_what_we_render_is_what_karmada_sends(published, scenario):
     (policy,) = recorded(published, scenario, "propagationpolicies")
     overrides = recorded(published, scenario, "overridepolicies") if "override" in scenario else []
     rules = [rule for o in overrides for rule in o["spec"]["overrideRules"]]
-    given = shares(declared, ["member1", "member2"], policy["spec"]["placement"].get("replicaScheduling") or {})
     (binding,) = recorded(published, scenario, "resourcebindings")
+    named = {**declared, "metadata": {**declared["metadata"], "uid": binding["spec"]["resource"]["uid"]}}
+    facts = [ClusterFacts("member1"), ClusterFacts("member2")]
+    scheduler = Scheduler()
+    placement = policy["spec"]["placement"]
+    given = decide(facts, placement, demand_of(named, scheduler), scheduler=scheduler).shares
     assert {c["name"]: c["replicas"] for c in binding["spec"]["clusters"]} == given
     for work in recorded(published, scenario, "works"):
         cluster = work["metadata"]["namespace"].removeprefix("karmada-es-")

@@ -4,8 +4,8 @@ import pytest
 import yaml
 
 from flotilla.karmada.propagation import propagation_policy, replica_scheduling
-from flotilla.karmada.rendering.shares import shares
-from flotilla.karmada.scheduling.placement import ClusterFacts, Taint, choose, divisions, tolerates
+from flotilla.karmada.scheduling import ClusterFacts, Scheduler, Taint, choose, decide, demand_of, tolerates
+from flotilla.karmada.versions import Version
 from flotilla.plan.fleet import CLUSTER_TYPE, fleet_plan
 from flotilla.plan.rollouts import ROLLOUT_TYPE
 from flotilla.plan.steps import Op, Result, Step
@@ -159,16 +159,23 @@ def test_affinity_groups_are_tried_in_order():
     assert choose([tainted, free], {"clusterAffinities": groups}, before={"a"}).group == "one"
 
 
-def test_all_divisions_that_supported_versions_make():
-    assert divisions(7, {"a": 5, "b": 3, "c": 1}) == [{"a": 4, "b": 2, "c": 1}, {"a": 4, "b": 3, "c": 0}]
-    assert divisions(1, {"a": 1, "b": 1}) == [{"a": 1, "b": 0}, {"a": 0, "b": 1}]
-    assert divisions(3, {}) == [{}]
+def shares(template, minor=18):
+    scheduler = Scheduler(Version(1, minor))
+    return decide(
+        [ClusterFacts("a"), ClusterFacts("b")], BOTH_AB, demand_of(template, scheduler), scheduler=scheduler
+    ).shares
+
+
+BOTH_AB = divided("a", "b")
 
 
 def test_zero_replicas_go_everywhere_unless_the_pods_ask_for_something():
-    scheduling = BOTH["replicaScheduling"]
-    assert shares(web(0), ["a", "b"], scheduling) == {"a": 0, "b": 0}
-    assert shares(web(0, {"cpu": "1"}), ["a", "b"], scheduling) == {}
+    assert shares(web(0)) == {"a": 0, "b": 0}
+    assert shares(web(0, {"cpu": "1"})) == {}
+
+
+def test_before_1_16_zero_replicas_go_everywhere_whatever_the_pods_ask_for():
+    assert shares(web(0, {"cpu": "1"}), minor=15) == {"a": 0, "b": 0}
 
 
 # -- the stack file -------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import pytest
 from flotilla.errors import FlotillaError
 from flotilla.karmada.installing.chart import COMPONENTS
 from flotilla.karmada.propagation import CHANGES_NOTHING
-from flotilla.karmada.scheduling.placement import ClusterFacts
+from flotilla.karmada.scheduling import ClusterFacts
 from flotilla.policy.evaluate import Status, check_settings, evaluate
 from flotilla.policy.model import UNKNOWN, Resource, StackView
 from flotilla.policy.pack import load_rules

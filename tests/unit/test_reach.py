@@ -8,7 +8,7 @@ from flotilla.cli.output import Output
 from flotilla.deploy.interface import EngineName
 from flotilla.karmada.rendering.reach import Notice, Reach, reach
 from flotilla.karmada.rendering.upkeep import Upkeep, upkeep
-from flotilla.karmada.scheduling.placement import ClusterFacts
+from flotilla.karmada.scheduling import ClusterFacts
 from flotilla.kube.objects import ref_of
 from flotilla.plan.fleet import fleet_plan
 from flotilla.plan.notices import notice_text
@@ -177,7 +177,7 @@ def test_what_happens_to_jobs_is_said(template, divided, expected):
 
 def plan_of(*templates, rules=(), scheduling=None):
     props = {"workload": "web", "templates": list(templates), "overrideRules": list(rules)}
-    inputs = {**props, "placement": {"replicaScheduling": scheduling or {}}}
+    inputs = {**props, "placement": {"replicaScheduling": scheduling} if scheduling else {}}
     made = state(ROLLOUT_TYPE, "web-rollout", inputs, {})
     step = Step(Op.CREATE, made.urn, ROLLOUT_TYPE, new=made)
     return fleet_plan(Result(steps=[cluster_step("member1"), cluster_step("member2"), step]))

@@ -14,14 +14,12 @@ from flotilla.karmada.rendering.render import render
 from flotilla.karmada.rendering.replicas import (
     divided_completions,
     possible_completions,
-    replicas_field,
-    replicas_of,
     revised,
 )
 from flotilla.karmada.rendering.traveling import traveling
 from flotilla.karmada.rendering.works import NotSent, Sent, works_of
 from flotilla.karmada.rendering.yaml_text import yaml_text
-from flotilla.karmada.scheduling.placement import ClusterFacts
+from flotilla.karmada.scheduling import ClusterFacts, Scheduler, demand_of, replicas_field, replicas_of
 from flotilla.karmada.versions import Version
 
 A, B = "sha256:" + "a" * 64, "sha256:" + "b" * 64
@@ -374,9 +372,8 @@ def test_replicas_are_where_karmadas_interpreters_look(api, kind, field_name, si
 
 def test_a_jobs_replicas_are_no_more_than_its_completions():
     """Karmada asks for as many pods as run at once: a duplicated Job with fewer completions gets less parallelism."""
-    assert replicas_of(job(parallelism=4, completions=3)) == 3
-    assert replicas_of(job(parallelism=4)) == 4
-    assert replicas_of(job(completions=3)) == 1
+    asked = [{"parallelism": 4, "completions": 3}, {"parallelism": 4}, {"completions": 3}]
+    assert [demand_of(job(**spec), Scheduler()).replicas for spec in asked] == [3, 4, 1]
 
 
 def job(**spec):

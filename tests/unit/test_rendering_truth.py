@@ -10,9 +10,9 @@ from flotilla.karmada.rendering.errors import OverrideError
 from flotilla.karmada.rendering.marks import without_marks
 from flotilla.karmada.rendering.policies import in_order, rules_of
 from flotilla.karmada.rendering.render import render
-from flotilla.karmada.rendering.shares import divides
+from flotilla.karmada.rendering.replicas import revises
 from flotilla.karmada.rendering.works import NotSent
-from flotilla.karmada.status.rollout import facts_of
+from flotilla.karmada.scheduling import divides, facts_of
 from flotilla.karmada.versions import Version
 from flotilla.kube.objects import differences
 from tests.conftest import REPOSITORY, VERSIONS
@@ -55,10 +55,10 @@ def test_defaults_are_those_of_real_api_servers(recordings, version):
         assert differences(with_defaults(case["declared"]), case["template"]) == []
 
 
-def revises(case, version):
+def revised(case, version):
     """Tell whether a Karmada of this version gives a cluster the binding's replicas."""
-    scheduling = (case["binding"]["spec"].get("placement") or {}).get("replicaScheduling") or {}
-    return Version.parse(version) >= Version(1, 15) or divides(scheduling)
+    divided = divides(case["binding"]["spec"].get("placement") or {})
+    return revises(divided=divided, version=Version.parse(version))
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -82,7 +82,7 @@ def test_a_declared_template_is_rendered_as_karmada_renders_the_stored_one(recor
                 said = render(
                     case["declared"],
                     facts,
-                    replicas=(targets[name] or None) if revises(case, version) else None,
+                    replicas=(targets[name] or None) if revised(case, version) else None,
                     rules=rules,
                     completions=completions,
                     version=Version.parse(version),

@@ -20,7 +20,7 @@ from flotilla.errors import ClusterError, EngineError
 from flotilla.karmada.installing import pki
 from flotilla.karmada.objects import Work
 from flotilla.karmada.rendering.render import render
-from flotilla.karmada.scheduling.placement import ClusterFacts
+from flotilla.karmada.scheduling import ClusterFacts
 from flotilla.karmada.status.rollout import _not_sent
 from flotilla.kube import children, secrecy
 from flotilla.kube import kubeconfig as kubeconfigs

@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from flotilla.karmada.rendering.render import render
-from flotilla.karmada.rendering.replicas import Targets, possible_completions, replicas_field
-from flotilla.karmada.rendering.shares import divides
-from flotilla.karmada.scheduling.placement import ClusterFacts
+from flotilla.karmada.rendering.replicas import Targets, possible_completions
+from flotilla.karmada.scheduling import ClusterFacts, divides, replicas_field
 
 Object = dict[str, Any]
 _POD = ("v1", "Pod")
@@ -25,7 +24,7 @@ class Expectation:
         """Take what is declared: the template, its override rules and its placement."""
         self._declared = declared
         self._rules = rules
-        self._divided = divides(placement.get("replicaScheduling") or {})
+        self._divided = divides(placement)
         self._completions: dict[str, list[int]] = {}
         self._interpreted = False
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from flotilla.karmada.rendering.errors import OverrideError
 from flotilla.karmada.rendering.overriders import apply_overriders
-from flotilla.karmada.scheduling.placement import ClusterFacts, labels_match, matches
+from flotilla.karmada.scheduling import ClusterFacts, labels_match, matches
 from flotilla.karmada.versions import SUPPORTED, Version
 
 Object = dict[str, Any]

@@ -16,7 +16,7 @@ from flotilla.karmada.rendering.images import Image, containers, image_paths
 from flotilla.karmada.rendering.overriders import ORDER, apply_overriders
 from flotilla.karmada.rendering.policies import targets
 from flotilla.karmada.rendering.traveling import traveling
-from flotilla.karmada.scheduling.placement import ClusterFacts
+from flotilla.karmada.scheduling import ClusterFacts
 from flotilla.karmada.versions import SUPPORTED, Version
 from flotilla.kube.objects import ref_of
 
@@ -96,7 +96,7 @@ def reach(
             for template in templates
         }
         steps = list(_steps(number, rule))
-        if steps and not any(meant.values()):
+        if steps and any(placed.values()) and not any(meant.values()):
             named = (rule.get("targetCluster") or {}).get("clusterNames") or []
             found.notices.append(Notice(Reach.NO_CLUSTER, step=f"override {number + 1}", clusters=tuple(named)))
     for template in templates:

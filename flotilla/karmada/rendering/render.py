@@ -15,7 +15,7 @@ from flotilla.karmada.rendering.errors import OverrideError
 from flotilla.karmada.rendering.policies import apply_rules
 from flotilla.karmada.rendering.replicas import revised
 from flotilla.karmada.rendering.traveling import traveling
-from flotilla.karmada.scheduling.placement import ClusterFacts
+from flotilla.karmada.scheduling import ClusterFacts
 from flotilla.karmada.versions import SUPPORTED, Version
 
 Object = dict[str, Any]

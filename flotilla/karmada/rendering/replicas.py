@@ -1,7 +1,4 @@
-"""A template's replicas, and where a cluster's share of them goes (Karmada's built-in resource interpreters).
-
-A kind is told by its apiVersion: OpenKruise's StatefulSet and Volcano's Job are other kinds than Kubernetes' own.
-"""
+"""Where a cluster's share of a template's replicas goes, and its share of a Job's completions."""
 
 from __future__ import annotations
 
@@ -9,63 +6,23 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
-from flotilla.karmada.scheduling.placement import divide
+from flotilla.karmada.scheduling import divide, replicas_field, ties_descend
 from flotilla.karmada.versions import SUPPORTED, Version
 
 Object = dict[str, Any]
 Targets = Sequence[tuple[str, int | None]]
 """A binding's clusters in its order, with their replicas."""
 
-_NATIVE: Mapping[tuple[str, str], str] = {
-    ("apps/v1", "Deployment"): "replicas",
-    ("apps/v1", "StatefulSet"): "replicas",
-    ("apps/v1", "ReplicaSet"): "replicas",
-    ("batch/v1", "Job"): "parallelism",
-}
-_THIRD_PARTY: Mapping[tuple[str, str], str] = {
-    ("apps.kruise.io/v1alpha1", "CloneSet"): "replicas",
-    ("apps.kruise.io/v1beta1", "StatefulSet"): "replicas",
-    ("apps.kruise.io/v1alpha1", "UnitedDeployment"): "replicas",
-    ("apps.kruise.io/v1alpha1", "BroadcastJob"): "parallelism",
-    ("argoproj.io/v1alpha1", "Workflow"): "parallelism",
-}
-_SINCE: Mapping[tuple[str, str], Version] = {
-    ("apps/v1", "ReplicaSet"): Version(1, 16),
-    ("apps.kruise.io/v1alpha1", "UnitedDeployment"): Version(1, 15),
-}
 _BY_NAME_SINCE = Version(1, 18)
 _WEBSTER_SINCE = Version(1, 16)
+_DUPLICATES_REVISED_SINCE = Version(1, 15)
 RETAIN_LABEL = "resourcetemplate.karmada.io/retain-replicas"
 """With the value "true" in a Deployment, members keep the replicas that they have."""
 
 
-def replicas_field(template: Object, version: Version = SUPPORTED.newest) -> str | None:
-    """Return the field of a template's spec that holds its replicas; None for kinds that Karmada doesn't divide."""
-    kind = (str(template.get("apiVersion") or ""), str(template["kind"]))
-    if version < _SINCE.get(kind, SUPPORTED.oldest):
-        return None
-    return _NATIVE.get(kind) or _THIRD_PARTY.get(kind)
-
-
-def replicas_of(template: Object, version: Version = SUPPORTED.newest) -> int | None:
-    """Return a template's replicas (1 where it doesn't say); None for kinds without replicas.
-
-    Those of a Job are its parallelism, or its completions where they are fewer.
-
-    Raises:
-        ValueError: they are no whole number.
-    """
-    field = replicas_field(template, version)
-    if field is None:
-        return None
-    value = (template.get("spec") or {}).get(field, 1)
-    if value is None:
-        value = 1
-    if isinstance(value, bool) or not isinstance(value, int):
-        name = template["metadata"]["name"]
-        raise ValueError(f"{template['kind']} {name}: spec.{field} is not a whole number")  # noqa: TRY004 - bad input
-    completions = completions_of(template) if template["kind"] == "Job" else None
-    return value if completions is None else min(value, completions)
+def revises(*, divided: bool, version: Version) -> bool:
+    """Tell whether Karmada writes the schedule's replicas into copies; otherwise they keep the template's."""
+    return divided or version >= _DUPLICATES_REVISED_SINCE
 
 
 def revised(template: Object, replicas: int | None, version: Version = SUPPORTED.newest) -> Object:
@@ -127,7 +84,7 @@ def divided_completions(
         shares = _largest_first(total, sorted(weights.values(), reverse=True))
         return [dict(zip(names, shares, strict=True))]
     found = []
-    for descending in (False, True) if uid is None else (_ties_downwards(uid),):
+    for descending in (False, True) if uid is None else (ties_descend(uid),):
         by_name = dict.fromkeys(sorted(weights), 0) | divide(total, weights, descending=descending)
         if version < _BY_NAME_SINCE:
             by_name = dict(zip(names, by_name.values(), strict=True))
@@ -135,9 +92,11 @@ def divided_completions(
     return [one for place, one in enumerate(found) if one not in found[:place]]
 
 
-def planned_completions(template: Object, shares: Mapping[str, int | None], *, divided: bool) -> dict[str, int]:
-    """Return a Job's completions by cluster as the newest Karmada divides them; clusters that tie may change places."""
-    found = divided_completions(template, list(shares.items())) if divided else []
+def planned_completions(
+    template: Object, shares: Mapping[str, int | None], *, divided: bool, version: Version = SUPPORTED.newest
+) -> dict[str, int]:
+    """Return a Job's completions by cluster as Karmada divides them; clusters that tie may change places."""
+    found = divided_completions(template, list(shares.items()), version=version) if divided else []
     return found[0] if found else {}
 
 
@@ -157,11 +116,3 @@ def _largest_first(total: int, weights: list[int]) -> list[int]:
     for place in range(total - sum(shares)):
         shares[place] += 1
     return shares
-
-
-def _ties_downwards(uid: str) -> bool:
-    """Tell whether a tie goes to the later name: Karmada takes the last bit of the UID's FNV-1a hash."""
-    value = 2166136261
-    for byte in uid.encode():
-        value = (value ^ byte) * 16777619 & 0xFFFFFFFF
-    return bool(value & 1)

@@ -8,7 +8,8 @@ from typing import Any
 
 from flotilla.karmada.kinds import group_of, kind_of
 from flotilla.karmada.rendering.reach import Notice
-from flotilla.karmada.rendering.replicas import owns_replicas, replicas_field
+from flotilla.karmada.rendering.replicas import owns_replicas
+from flotilla.karmada.scheduling import replicas_field
 from flotilla.kube.objects import ref_of
 
 Object = dict[str, Any]

@@ -8,14 +8,13 @@ from typing import Any
 
 from flotilla.karmada.rendering.errors import OverrideError
 from flotilla.karmada.rendering.policies import Applied, apply_policies
-from flotilla.karmada.rendering.replicas import Targets, divided_completions, revised
+from flotilla.karmada.rendering.replicas import Targets, divided_completions, revised, revises
 from flotilla.karmada.rendering.traveling import traveling
-from flotilla.karmada.scheduling.placement import ClusterFacts
+from flotilla.karmada.scheduling import ClusterFacts
 from flotilla.karmada.versions import SUPPORTED, Version
 
 Object = dict[str, Any]
 _ON_ITS_OWN_SINCE = Version(1, 13)
-_DUPLICATES_REVISED_SINCE = Version(1, 15)
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ def works_of(
         divided: the placement divides replicas.
         version: Karmada's version.
     """
-    revises = divided or version >= _DUPLICATES_REVISED_SINCE
+    writes = revises(divided=divided, version=version)
     # Before 1.18 both places in ensureWork look at the replicas; none means that nothing is divided.
     uid = str(template["metadata"].get("uid") or "")
     divisions = divided_completions(template, targets, uid=uid, version=version) if divided else []
@@ -68,7 +67,7 @@ def works_of(
         if stopped:
             found[name] = NotSent(stopped)
             continue
-        obj = revised(template, replicas if revises else None, version)
+        obj = revised(template, replicas if writes else None, version)
         if name in completions and (obj.get("spec") or {}).get("completions") is not None:
             obj["spec"]["completions"] = completions[name]
         try:

@@ -10,9 +10,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from flotilla.karmada.rendering.replicas import replicas_of
-from flotilla.karmada.rendering.shares import divides, weights
-from flotilla.karmada.scheduling.placement import ClusterFacts, choose, divisions
+from flotilla.karmada.scheduling import (
+    ClusterFacts,
+    Current,
+    Scheduler,
+    Shares,
+    allows,
+    choose,
+    decide,
+    demand_of,
+    divides,
+    first_of,
+    replicas_of,
+)
+from flotilla.karmada.versions import SUPPORTED
 from flotilla.kube.objects import Object, condition
 
 _ABSENT = "chosen by the placement, not scheduled there"
@@ -74,13 +85,13 @@ def compare(
         anew: Karmada has divided the replicas anew for what is declared now. Otherwise it may rightly have kept a
             division of earlier, and any that adds up is accepted.
     """
-    replicas, scheduling = replicas_of(template), placement.get("replicaScheduling") or {}
+    replicas = replicas_of(template)
     if replicas == 0 and not targets:
         return Mismatch()  # copies without replicas go everywhere or nowhere, by Karmada's version
     choice = choose(list(fleet.facts.values()), placement, before=set(targets), group=group)
     chosen = [facts.name for facts in choice.chosen]
-    shared = replicas is not None and replicas > 0 and divides(scheduling)
-    wanted = _division(replicas or 0, chosen, targets, placement, anew=anew) if shared else None
+    shared = replicas is not None and replicas > 0 and divides(placement)
+    wanted = _division(template, targets, placement, fleet, group) if shared and anew else None
     found = Mismatch()
     for name, member in members.items():
         silent = fleet.unready.get(name) or str(member.get("unanswered") or "")
@@ -122,28 +133,27 @@ def _capped(placement: Object) -> bool:
     return bool(placement.get("spreadConstraints"))
 
 
-def _division(
-    replicas: int, chosen: list[str], targets: Mapping[str, int | None], placement: Object, *, anew: bool
-) -> dict[str, int] | None:
-    """Return the planned division where it is certain and isn't the one that was made; None otherwise."""
-    scheduling = placement.get("replicaScheduling") or {}
-    by_room = scheduling.get("replicaDivisionPreference") == "Aggregated" or (
-        scheduling.get("weightPreference") or {}
-    ).get("dynamicWeight")
-    if not anew or by_room or _capped(placement):
+def _division(template: Object, targets: Shares, placement: Object, fleet: Fleet, group: str) -> Shares | None:
+    """Return the planned division where it is certain and isn't the one that was made; None otherwise.
+
+    Any division that a supported version makes is as planned.
+    """
+    if _capped(placement):
         return None
-    by_weight = weights(chosen, scheduling)
-    possible = divisions(replicas, by_weight)
+    found = [
+        decide(
+            list(fleet.facts.values()),
+            placement,
+            demand_of(template, scheduler),
+            current=Current(targets, group),
+            scheduler=scheduler,
+        )
+        for scheduler in (Scheduler(SUPPORTED.newest), Scheduler(SUPPORTED.oldest))
+    ]
+    return None if any(allows(one, targets) for one in found) else first_of(found[0])
 
-    def shape(given: Mapping[str, int | None]) -> list[tuple[int, int]]:
-        """Clusters of one weight may change places: ties are broken by the template's UID."""
-        return sorted((weight, given.get(name) or 0) for name, weight in by_weight.items())
 
-    made = {name: count for name, count in targets.items() if name in by_weight}
-    return None if shape(made) in [shape(one) for one in possible] else possible[0]
-
-
-def _share(name: str, targets: Mapping[str, int | None], chosen: list[str], wanted: dict[str, int] | None) -> str:
+def _share(name: str, targets: Mapping[str, int | None], chosen: list[str], wanted: Shares | None) -> str:
     """Return how a cluster's share differs from the planned one; empty where it doesn't or that isn't certain."""
     if wanted is None or wanted.get(name, 0) == (targets.get(name) or 0):
         return ""

@@ -17,8 +17,7 @@ from flotilla.karmada.objects import BINDING_API, CLUSTER_API, WORK_API, Aggrega
 from flotilla.karmada.propagation import HEALTH_IGNORED
 from flotilla.karmada.rendering.errors import OverrideError
 from flotilla.karmada.rendering.expected import Expectation
-from flotilla.karmada.rendering.replicas import replicas_of
-from flotilla.karmada.scheduling.placement import ClusterFacts, Taint, choose
+from flotilla.karmada.scheduling import ClusterFacts, choose, facts_of, replicas_of
 from flotilla.karmada.status.expected import Fleet, Mismatch, compare, unready_reason
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object, ObjectRef, differences, ref_of
@@ -232,23 +231,6 @@ def binding_ref(template: ObjectRef) -> ObjectRef:
     """Return where the binding of a template is."""
     kind = "ResourceBinding" if template.namespace else "ClusterResourceBinding"
     return ObjectRef(BINDING_API, kind, binding_name(template.kind, template.name), template.namespace)
-
-
-def facts_of(cluster: Object) -> ClusterFacts:
-    """Return what placements ask about a Cluster of the API."""
-    spec = cluster.get("spec") or {}
-    zones = spec.get("zones") or ([spec["zone"]] if spec.get("zone") else [])
-    return ClusterFacts(
-        cluster["metadata"]["name"],
-        cluster["metadata"].get("labels") or {},
-        spec.get("provider") or "",
-        spec.get("region") or "",
-        tuple(zones),
-        tuple(
-            Taint(str(taint.get("key", "")), str(taint.get("value") or ""), str(taint.get("effect", "")))
-            for taint in spec.get("taints") or []
-        ),
-    )
 
 
 def fleet_of(clusters: list[Object]) -> Fleet:

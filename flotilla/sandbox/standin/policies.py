@@ -8,9 +8,7 @@ from typing import Any
 from flotilla.karmada.names import binding_name
 from flotilla.karmada.objects import BINDING_API, POLICY_API
 from flotilla.karmada.rendering.marks import BINDING_ID, CLUSTER_BINDING_ID
-from flotilla.karmada.rendering.replicas import replicas_of
-from flotilla.karmada.rendering.shares import has_requirements
-from flotilla.karmada.scheduling.placement import labels_match
+from flotilla.karmada.scheduling import Scheduler, demand_of, labels_match, requirements_of
 from flotilla.karmada.selection import POLICY_ID_LABELS
 from flotilla.karmada.status.rollout import binding_ref
 from flotilla.kube.connection import ApiError
@@ -146,11 +144,12 @@ def _bind(world: World, template: Object, policy: Object) -> None:
         "conflictResolution": spec.get("conflictResolution", "Abort"),
         "schedulerName": spec.get("schedulerName", "default-scheduler"),
     }
-    replicas = replicas_of(template)
-    if replicas is not None:
-        wanted["replicas"] = replicas
-        if has_requirements(template):
-            wanted["replicaRequirements"] = {"resourceRequest": {}}
+    demand = demand_of(template, Scheduler())
+    if demand.replicas is not None:
+        wanted["replicas"] = demand.replicas
+        requirements = requirements_of(demand)
+        if requirements is not None:
+            wanted["replicaRequirements"] = requirements
     found = world.control_plane.find(binding_ref(ref_of(template)))
     if found is None:
         metadata: Object = {

@@ -20,7 +20,7 @@ from flotilla.karmada.rendering.marks import (
 )
 from flotilla.karmada.rendering.policies import POLICY_KINDS
 from flotilla.karmada.rendering.works import NotSent, Sent, works_of
-from flotilla.karmada.status.rollout import facts_of
+from flotilla.karmada.scheduling import facts_of
 from flotilla.kube.objects import Object, ObjectRef, differences, ref_of
 from flotilla.sandbox.standin.policies import BINDING_FINALIZER
 from flotilla.sandbox.standin.world import MANAGER, World, deleting, find, fresh_id, label

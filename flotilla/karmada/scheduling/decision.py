@@ -1,0 +1,330 @@
+"""Where Karmada schedules a template, and with how many replicas: exactly, or among which clusters and why.
+
+Upstream: pkg/scheduler, scheduler.go and core/generic_scheduler.go, of 1.10 to 1.18.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from flotilla.karmada.scheduling.affinity import groups_of, matches, overflows
+from flotilla.karmada.scheduling.assignment import Assigned, NotEnough, assign, by_room
+from flotilla.karmada.scheduling.capacity import room
+from flotilla.karmada.scheduling.defaults import as_stored
+from flotilla.karmada.scheduling.demand import Demand
+from flotilla.karmada.scheduling.facts import ClusterFacts, Current, Object, Scheduler, Shares
+from flotilla.karmada.scheduling.fitting import Choice, Refusal, fit, is_workload
+from flotilla.karmada.scheduling.spread import Candidate, NotSelectable, TooMany, needs_room, ranked, select
+from flotilla.karmada.scheduling.triggers import schedules_again
+from flotilla.karmada.versions import Version
+
+_NOBODY = Current()
+_EVERY = tuple(Scheduler(Version(1, minor)) for minor in (10, 12, 14, 15, 16, 17, 18))
+
+
+class Why(StrEnum):
+    """Why nobody but Karmada knows what it will choose."""
+
+    TIE = "a tie, which the template's UID or chance breaks"
+    CAPACITY = "free capacity"
+    INTERPRETER = "the interpreter of the kind's replicas"
+    AFFINITY_OF_WORKLOADS = "the affinity among workloads"
+    COMBINATIONS = "more combinations of regions than are tried"
+    VERSION = "Karmada's version"
+    GROUP = "the affinity group that it has taken before"
+
+
+@dataclass(frozen=True)
+class Certain:
+    """What Karmada will do."""
+
+    shares: Shares
+    """Replicas by cluster; None for kinds without. Empty where it goes nowhere."""
+    group: str = ""
+    """The affinity group taken; empty for a single affinity."""
+    refused: Mapping[str, Refusal] = field(default_factory=dict)
+    """Why each other cluster isn't chosen, as far as the affinity, taints, kinds and fields say it."""
+    problem: str = ""
+    """Why it can't be scheduled: nothing fits, or the constraints can't be met. `shares` are then what stays."""
+    cleared: bool = False
+    """No cluster fits, and Karmada takes the template away from where it was."""
+
+
+@dataclass(frozen=True)
+class Depends:
+    """Karmada chooses among clusters, and nobody else can say which."""
+
+    candidates: Mapping[str, tuple[int, int]]
+    """The least and the most replicas, by cluster; 0 and 0 for kinds without. A cluster with 0 may get nothing."""
+    why: Why
+    first: Shares = field(default_factory=dict)
+    """One of the choices that are possible, the same each time: for those who must take one."""
+    group: str = ""
+    refused: Mapping[str, Refusal] = field(default_factory=dict)
+    total: int | None = None
+    """The replicas that are divided in all, where they are; None where the sum isn't known."""
+    may_fail: bool = False
+    """It may also go nowhere, or stay as it is: there may be no room."""
+
+    def allows(self, shares: Shares) -> bool:
+        """Tell whether Karmada may have made this choice."""
+        given = {name: count or 0 for name, count in shares.items()}
+        if not set(given) <= set(self.candidates):
+            return False
+        if not given and self.may_fail:
+            return True
+        within = all(low <= given.get(name, 0) <= high for name, (low, high) in self.candidates.items())
+        return within and self.total in (None, sum(given.values()))
+
+
+Decision = Certain | Depends
+
+
+def decide(
+    clusters: Collection[ClusterFacts],
+    placement: Object,
+    demand: Demand,
+    *,
+    current: Current = _NOBODY,
+    scheduler: Scheduler | None = None,
+) -> Decision:
+    """Return where Karmada schedules a template, and with how many replicas.
+
+    Args:
+        clusters: every Cluster of the control plane, those that are being deleted, too.
+        placement: a Placement (policy/v1alpha1), as declared or as read.
+        demand: what the template asks (`demand_of`).
+        current: how it is scheduled now.
+        scheduler: the control plane's; where it isn't known, only what every supported version does is certain.
+
+    Raises:
+        ValueError: a label selector's operator, or a quantity, is none of Kubernetes'.
+    """
+    if scheduler is None:
+        found = [decide(clusters, placement, demand, current=current, scheduler=one) for one in _EVERY]
+        return agreed(found, Why.VERSION)
+    placement = as_stored(placement, scheduler)
+    if not schedules_again(placement, demand, current, clusters, scheduler):
+        return Certain(current.shares, current.group, problem=current.problem)
+    asked = _Asked(clusters, placement, demand, current, scheduler)
+    if placement.get("clusterAffinities") is None:
+        return asked.single()
+    return asked.groups()
+
+
+def agreed(decisions: Sequence[Decision], why: Why) -> Decision:
+    """Return one answer for several that are possible: `why` is what decides between those that differ."""
+    last = decisions[-1]
+    if all(_same(one, last) for one in decisions):
+        return last
+    open_ = [one for one in decisions if isinstance(one, Depends)]
+    bounds = _bounds(decisions)
+    totals = {_total(one) for one in decisions}
+    return Depends(
+        bounds,
+        open_[0].why if len({one.why for one in open_}) == 1 and len(open_) == len(decisions) else why,
+        first_of(last),
+        last.group,
+        last.refused,
+        totals.pop() if len(totals) == 1 else None,
+        may_fail=any(one.may_fail if isinstance(one, Depends) else bool(one.problem) for one in decisions),
+    )
+
+
+def _same(one: Decision, other: Decision) -> bool:
+    if isinstance(one, Certain) and isinstance(other, Certain):
+        return dict(one.shares) == dict(other.shares) and bool(one.problem) == bool(other.problem)
+    if isinstance(one, Depends) and isinstance(other, Depends):
+        return (dict(one.candidates), one.why, one.may_fail) == (dict(other.candidates), other.why, other.may_fail)
+    return False
+
+
+def _total(decision: Decision) -> int | None:
+    if isinstance(decision, Depends):
+        return decision.total
+    return sum(count or 0 for count in decision.shares.values())
+
+
+def _bounds(decisions: Sequence[Decision]) -> dict[str, tuple[int, int]]:
+    """Return the least and the most that each cluster gets by any of several answers."""
+    given = [
+        dict(one.candidates) if isinstance(one, Depends) else {n: (c or 0, c or 0) for n, c in one.shares.items()}
+        for one in decisions
+    ]
+    names = list(dict.fromkeys(name for one in given for name in one))
+    ranges = {name: [one.get(name, (0, 0)) for one in given] for name in names}
+    return {name: (min(low for low, _ in all_), max(high for _, high in all_)) for name, all_ in ranges.items()}
+
+
+def first_of(decision: Decision) -> Shares:
+    """Return what is certain, else one of the choices that are possible: always the same for the same question."""
+    return decision.shares if isinstance(decision, Certain) else decision.first
+
+
+def allows(decision: Decision, shares: Shares) -> bool:
+    """Tell whether Karmada may have made this choice."""
+    if isinstance(decision, Depends):
+        return decision.allows(shares)
+    return {n: c or 0 for n, c in decision.shares.items()} == {n: c or 0 for n, c in shares.items()}
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """One question, and how each of a placement's affinities answers it."""
+
+    clusters: Collection[ClusterFacts]
+    placement: Object
+    demand: Demand
+    current: Current
+    scheduler: Scheduler
+
+    def single(self) -> Decision:
+        """Answer for a placement with one affinity, or none."""
+        return self._try("", self.placement.get("clusterAffinity") or {})
+
+    def groups(self) -> Decision:
+        """Answer for ordered groups: from the one taken now on, the first that can be met."""
+        listed = groups_of(self.placement)
+        names = [name for name, _ in listed]
+        start = names.index(self.current.group) if self.current.group in names else 0
+        failed: Certain | None = None
+        open_: list[Depends] = []
+        for name, affinity in listed[start:]:
+            found = self._try(name, affinity)
+            if isinstance(found, Depends):
+                open_.append(found)
+                if found.may_fail:
+                    continue
+            elif found.problem:
+                failed = failed or found
+                continue
+            return _joined(open_, found)
+        if open_:
+            return _joined(open_, failed)
+        # The reason is the first group's, and so is whether the clusters of today are cleared.
+        return replace(failed, group=self.current.group) if failed else Certain({})
+
+    def _try(self, group: str, affinity: Object) -> Decision:
+        choice = fit(
+            self.clusters,
+            self.placement,
+            affinity,
+            self.demand,
+            self.scheduler,
+            before=self.current.shares,
+            evicting=self.current.evicting,
+            group=group,
+        )
+        if not choice.chosen:
+            problem = _nothing_fits(self.clusters, choice)
+            return Certain({}, group, choice.refusals, problem, cleared=True)
+        unknown = self._unknown(choice)
+        if unknown is not None:
+            return unknown
+        tiers = overflows(affinity, self.scheduler.version) if group else []
+        candidates = ranked(self._candidate(cluster, affinity, tiers) for cluster in choice.chosen)
+        rooms = {cluster.name: room(cluster, self.demand, self.scheduler) for cluster in choice.chosen}
+        overflowing = bool(tiers) and is_workload(self.demand, self.scheduler)
+        try:
+            if None in rooms.values() and self._asks_for_room(candidates, overflowing=overflowing):
+                return self._by_unknown_room(choice, candidates, overflowing=overflowing)
+            return self._decided(choice, candidates, overflowing=overflowing)
+        except (NotSelectable, NotEnough) as error:
+            return Certain(self.current.shares, group, choice.refusals, str(error))
+        except TooMany:
+            return self._open(choice, Why.COMBINATIONS, {}, may_fail=True)
+
+    def _unknown(self, choice: Choice) -> Depends | None:
+        """Return the answer where not even the replicas, or the clusters that fit, are known."""
+        if self.demand.interpreted:
+            return self._open(choice, Why.INTERPRETER, {one.name: None for one in choice.chosen}, may_fail=True)
+        if self.placement.get("workloadAffinity"):
+            first = {one.name: self.demand.replicas for one in choice.chosen}
+            return self._open(choice, Why.AFFINITY_OF_WORKLOADS, first, may_fail=True)
+        return None
+
+    def _candidate(self, cluster: ClusterFacts, affinity: Object, tiers: Sequence[Object]) -> Candidate:
+        places = [affinity, *tiers]
+        tier = next((n for n, one in enumerate(places) if matches(cluster, one, self.scheduler.version)), 0)
+        return Candidate(
+            cluster,
+            100 if cluster.name in self.current.shares else 0,
+            room(cluster, self.demand, self.scheduler) or 0,
+            self.current.shares.get(cluster.name) or 0,
+            tier,
+        )
+
+    def _asks_for_room(self, candidates: Sequence[Candidate], *, overflowing: bool) -> bool:
+        """Tell whether the room of clusters decides anything."""
+        return overflowing or by_room(self.placement) or needs_room(self.placement, candidates)
+
+    def _decided(self, choice: Choice, candidates: Sequence[Candidate], *, overflowing: bool) -> Decision:
+        taken = select(candidates, self.placement, self.demand.count, self.scheduler)
+        if not taken:
+            raise NotSelectable("no clusters available to schedule")
+        if not is_workload(self.demand, self.scheduler):
+            return Certain({one.name: self.demand.replicas for one in taken}, choice.group, choice.refusals)
+        found = assign(taken, self.placement, self.demand, self.current, self.scheduler, overflowing=overflowing)
+        shares: dict[str, int | None] = dict(found.shares)
+        if self.scheduler.empty_propagation:
+            shares |= {one.name: 0 for one in taken if one.name not in shares}
+        if not found.tied and not found.unordered:
+            return Certain(shares, choice.group, choice.refusals)
+        return self._tied(choice, taken, found, shares)
+
+    def _tied(self, choice: Choice, taken: Sequence[Candidate], found: Assigned, shares: Shares) -> Depends:
+        total = sum(count or 0 for count in shares.values())
+        if found.unordered:
+            bounds = {one.name: (0, self.demand.count) for one in taken}
+        else:
+            bounds = {name: (count or 0, count or 0) for name, count in shares.items()} | dict(found.tied)
+        return Depends(bounds, Why.TIE, shares, choice.group, choice.refusals, total)
+
+    def _by_unknown_room(self, choice: Choice, candidates: Sequence[Candidate], *, overflowing: bool) -> Depends:
+        """Return the answer where the room of some clusters isn't known; as the first choice, each has enough."""
+        enough = [one if one.room else replace(one, room=max(self.demand.count, 1)) for one in candidates]
+        try:
+            first = first_of(self._decided(choice, ranked(enough), overflowing=overflowing))
+        except (NotSelectable, NotEnough):
+            first = {}
+        return self._open(choice, Why.CAPACITY, first, may_fail=True)
+
+    def _open(self, choice: Choice, why: Why, first: Shares, *, may_fail: bool) -> Depends:
+        """Return the answer where any of the clusters that fit may be chosen."""
+        most = 2**31 - 1 if self.demand.interpreted else self.demand.count
+        bounds = {one.name: (0, most) for one in choice.chosen}
+        bounds |= {name: (0, max(most, share or 0)) for name, share in self.current.shares.items() if may_fail}
+        return Depends(bounds, why, first, choice.group, choice.refusals, may_fail=may_fail)
+
+
+def _joined(open_: Sequence[Depends], last: Decision | None) -> Decision:
+    """Return one answer for groups of which the first ones may or may not be met."""
+    found = [*open_, *([last] if last is not None and last not in open_ else [])]
+    if len(found) == 1:
+        return found[0]
+    bounds = {name: (0, most) for name, (_, most) in _bounds(found).items()}
+    end = found[-1]
+    fails = end.may_fail if isinstance(end, Depends) else bool(end.problem)
+    return replace(open_[0], candidates=bounds, total=None, may_fail=fails)
+
+
+def _nothing_fits(clusters: Collection[ClusterFacts], choice: Choice) -> str:
+    """Say why no cluster fits, as Karmada does."""
+    counted: dict[str, int] = {}
+    for refusal in choice.refusals.values():
+        text = _TEXTS[refusal.bar].format(refusal.detail)
+        counted[text] = counted.get(text, 0) + 1
+    reasons = sorted(f"{count} cluster(s) {text}" for text, count in counted.items())
+    return f"0/{len(clusters)} clusters are available: {', '.join(reasons) or 'no cluster exists'}."
+
+
+_TEXTS = {
+    "affinity": "did not match the placement cluster affinity constraint",
+    "taint": "had untolerated taint {{{0}}}",
+    "kind": "did not have the API resource",
+    "field": "did not have {0} property",
+    "eviction": "is in the process of eviction",
+    "deletion": "is being deleted",
+}

@@ -1,0 +1,52 @@
+"""A placement as the control plane holds it: with the defaults of its API and of its webhook written in."""
+
+from __future__ import annotations
+
+from flotilla.karmada.scheduling.facts import Object, Scheduler
+
+_TOLERATED_UNTIL = 15
+_SECONDS = 300
+
+
+def as_stored(placement: Object, scheduler: Scheduler) -> Object:
+    """Return the placement that Karmada makes of a declared one; one that was read comes back as it is."""
+    result = dict(placement)
+    scheduling = placement.get("replicaScheduling")
+    if scheduling is not None:
+        result["replicaScheduling"] = {"replicaSchedulingType": "Divided", **scheduling}
+        if result["replicaScheduling"]["replicaSchedulingType"] == "Divided":
+            result["replicaScheduling"].setdefault("replicaDivisionPreference", "Weighted")
+    if placement.get("spreadConstraints"):
+        result["spreadConstraints"] = [_constraint(one) for one in placement["spreadConstraints"]]
+    if not scheduler.since(_TOLERATED_UNTIL):
+        listed = list(placement.get("clusterTolerations") or [])
+        result["clusterTolerations"] = listed + [one for one in default_tolerations() if not _listed(one, listed)]
+    return result
+
+
+def _constraint(constraint: Object) -> Object:
+    result = dict(constraint)
+    if not result.get("spreadByField") and not result.get("spreadByLabel"):
+        result["spreadByField"] = "cluster"
+    if not result.get("minGroups"):
+        result["minGroups"] = 1
+    return result
+
+
+def default_tolerations() -> list[Object]:
+    """Return what the webhook adds to every placement before 1.15."""
+    return [
+        {
+            "key": f"cluster.karmada.io/{condition}",
+            "operator": "Exists",
+            "effect": "NoExecute",
+            "tolerationSeconds": _SECONDS,
+        }
+        for condition in ("not-ready", "unreachable")
+    ]
+
+
+def _listed(toleration: Object, tolerations: list[Object]) -> bool:
+    """Tell whether a toleration is there already, whatever its seconds."""
+    keys = ("key", "operator", "effect", "value")
+    return any(all(one.get(key) == toleration.get(key) for key in keys) for one in tolerations)

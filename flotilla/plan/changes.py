@@ -1,0 +1,125 @@
+"""What a copy of a workload's objects in one cluster becomes, in the words of the objects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from flotilla.karmada.kinds import identity
+from flotilla.karmada.rendering.replicas import owns_replicas
+from flotilla.karmada.scheduling import replicas_of
+from flotilla.kube.objects import Object, ref_of
+from flotilla.plan.copies import Undecided
+from flotilla.plan.moves import in_one_version
+from flotilla.state.diff import Change, compare
+from flotilla.state.values import mask
+
+_SHOWN = 60
+_REPLICAS = (("spec", "replicas"), ("spec", "parallelism"))
+
+
+@dataclass(frozen=True)
+class CopyPlan:
+    """What happens to a workload's objects in one cluster."""
+
+    cluster: str
+    verb: str
+    """new, gone, changes or stays."""
+    details: tuple[str, ...] = ()
+
+
+def copy_plan(
+    cluster: str, old: list[Object] | None, new: list[Object] | None, undecided: Iterable[Undecided] = ()
+) -> CopyPlan:
+    """Return what becomes of a workload's objects in a cluster.
+
+    Args:
+        cluster: its name.
+        old: the objects before; None where there are none.
+        new: the objects after; None where there are none.
+        undecided: the templates of which only Karmada knows how many replicas this cluster gets.
+    """
+    bounds = {one.template: one.candidates[cluster] for one in undecided if cluster in one.candidates}
+    open_ = {template: given for template, given in bounds.items() if given[0] != given[1]}
+    if old is None:
+        return CopyPlan(cluster, "new", tuple(_summary(item, open_.get(str(ref_of(item)))) for item in new or []))
+    if new is None:
+        return CopyPlan(cluster, "gone", tuple(str(ref_of(item)) for item in old))
+    versions = {identity(item): item["apiVersion"] for item in old}
+    olds = {ref_of(item): item for item in in_one_version(old, new)}
+    news = {ref_of(item): item for item in new}
+    details = []
+    for ref in sorted({*olds, *news}):
+        if ref not in olds:
+            details.append(f"{ref} is added")
+        elif ref not in news:
+            details.append(f"{ref} is removed")
+        else:
+            several = f"{ref}: " if len(news) > 1 else ""
+            was = versions[identity(news[ref])]
+            if was != ref.api_version:
+                details.append(f"{several}apiVersion {was} → {ref.api_version}")
+            changes = compare(olds[ref], news[ref])
+            if str(ref) in open_:
+                changes = [change for change in changes if change.path not in _REPLICAS]
+                details.append(f"{several}{_range(open_[str(ref)])}, as Karmada chooses")
+            details += [f"{several}{change_text(change)}" for change in changes]
+    return CopyPlan(cluster, "changes" if details else "stays", tuple(details))
+
+
+def _range(bounds: tuple[int, int]) -> str:
+    return f"{bounds[0]} to {bounds[1]} replicas"
+
+
+def _summary(item: Object, bounds: tuple[int, int] | None) -> str:
+    replicas = replicas_of(item)
+    images = sorted({str(c.get("image")) for c in _containers(item)})
+    parts = [str(ref_of(item))]
+    if bounds:
+        parts.append(_range(bounds))
+    elif replicas is not None:
+        text = f"{replicas} replica{'s' if replicas != 1 else ''}"
+        parts.append(f"{text} at first, then the member's own" if owns_replicas(item) else text)
+    completions = (item.get("spec") or {}).get("completions") if item["kind"] == "Job" else None
+    if completions is not None:
+        parts.append(f"{completions} completion{'s' if completions != 1 else ''}")
+    return ", ".join(parts + images)
+
+
+def _containers(item: Object) -> list[Object]:
+    spec = item.get("spec") or {}
+    return (
+        list(((spec.get("template") or {}).get("spec") or spec).get("containers") or [])
+        if isinstance(spec, dict)
+        else []
+    )
+
+
+def change_text(change: Change) -> str:
+    """Say a change in one line, in the words of the object: `replicas 2 → 4`, `image nginx:1.27 → nginx:1.28`."""
+    name = _short(change.text)
+    if change.old is None:
+        return f"{name} = {_value(change.new)}"
+    if change.new is None:
+        return f"{name} is removed (was {_value(change.old)})"
+    return f"{name} {_value(change.old)} → {_value(change.new)}"
+
+
+def _short(path: str) -> str:
+    """Shorten the paths that everybody knows."""
+    for long, short in (
+        ("spec.template.spec.containers[0].", ""),
+        ("spec.template.spec.", "pod "),
+        ("metadata.", ""),
+        ("spec.", ""),
+    ):
+        if path.startswith(long):
+            return short + path.removeprefix(long)
+    return path
+
+
+def _value(value: Any) -> str:
+    shown = mask(value)
+    text = shown if isinstance(shown, str) else str(shown)
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"

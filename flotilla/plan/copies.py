@@ -1,0 +1,295 @@
+"""What each cluster gets of a workload by a plan: certain copies, and where only Karmada knows.
+
+The free capacity of clusters changes by the minute, so that a plan takes it for unknown: what is divided by it is
+Karmada's choice, and is said so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from flotilla.karmada.kinds import GroupKind, defined_kinds, goes_by_itself, group_of
+from flotilla.karmada.rendering.errors import OverrideError
+from flotilla.karmada.rendering.render import render
+from flotilla.karmada.rendering.replicas import planned_completions, revises
+from flotilla.karmada.scheduling import (
+    Bar,
+    Certain,
+    Choice,
+    ClusterFacts,
+    Current,
+    Decision,
+    Refusal,
+    Scheduler,
+    Why,
+    agreed,
+    choose,
+    decide,
+    demand_of,
+    divides,
+    first_of,
+    groups_with,
+    replicas_of,
+)
+from flotilla.karmada.versions import SUPPORTED
+from flotilla.kube.objects import Object, ref_of
+from flotilla.state.checkpoint import ResourceState
+from flotilla.state.values import Secret, reveal
+
+Scheduled = dict[str, dict[str, int]]
+"""Replicas by cluster, by template (0 for kinds without replicas)."""
+_SAID = frozenset({Bar.TAINT, Bar.KIND, Bar.FIELD, Bar.EVICTION, Bar.DELETION})
+
+
+@dataclass(frozen=True)
+class Undecided:
+    """Where only Karmada knows in which clusters a template runs, or with how many replicas."""
+
+    template: str
+    candidates: Mapping[str, tuple[int, int]]
+    """The least and the most replicas by cluster; 0 and 0 for kinds without."""
+    why: str
+    """What decides, in a few words: `free capacity`."""
+    replicas: int | None = None
+    """How many replicas there are in all; None for kinds without."""
+
+    def __str__(self) -> str:
+        what = f"{self.template}, {self.replicas} replicas" if self.replicas is not None else self.template
+        return f"{what}: Karmada chooses among {', '.join(self.candidates)}: by {self.why}"
+
+
+@dataclass
+class Copies:
+    """What clusters get of one workload."""
+
+    objects: dict[str, list[Object]] = field(default_factory=dict)
+    """By cluster; where only Karmada knows, of the clusters that get a copy in any case or have one now."""
+    refused: dict[str, Refusal] = field(default_factory=dict)
+    """Clusters that the placement chooses and that get no copy, with the reason."""
+    undecided: list[Undecided] = field(default_factory=list)
+    unplaced: list[str] = field(default_factory=list)
+    """Why templates go to no cluster."""
+
+    def places(self) -> dict[str, list[str]]:
+        """Return by template the clusters that get it or may get it."""
+        found: dict[str, list[str]] = {one.template: list(one.candidates) for one in self.undecided}
+        for cluster, items in self.objects.items():
+            for item in items:
+                found.setdefault(str(ref_of(item)), []).append(cluster)
+        return found
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a plan knows beside the workload itself."""
+
+    members: tuple[ClusterFacts, ...]
+    scheduler: Scheduler | None = None
+    """None where Karmada's version isn't known."""
+    uids: Mapping[str, str] = field(default_factory=dict)
+    """The UIDs of the templates that exist, by their reference: they break ties."""
+    interpreted: frozenset[GroupKind] = frozenset()
+    """Kinds for which the control plane has interpreters of its own."""
+
+    def of(self, members: Iterable[ClusterFacts]) -> Surroundings:
+        """Return the same with other members."""
+        return replace(self, members=tuple(members))
+
+
+def copies_before(state: ResourceState | None, around: Surroundings, scheduled: Scheduled) -> Copies:
+    """Return what each cluster holds of a workload, from its Rollout as it was.
+
+    Args:
+        state: the Rollout.
+        around: what else is known, of the time before.
+        scheduled: where Karmada has put the templates, as far as that is known.
+    """
+    found = Copies()
+    if state is None:
+        return found
+    asked = _Asked.of(state, past=True)
+    for template in asked.templates:
+        known = scheduled.get(str(ref_of(template)), {})
+        if known:
+            shares: Mapping[str, int | None] = known if replicas_of(template) is not None else dict.fromkeys(known)
+        else:
+            shares = first_of(_decision(template, asked.placement, around, Current()))
+        _render(found, asked, template, shares, around)
+    return found
+
+
+def copies_after(
+    state: ResourceState | None, around: Surroundings, scheduled: Scheduled, before: Object | None
+) -> Copies:
+    """Return what each cluster will get of a workload, and which clusters it won't be scheduled to.
+
+    Args:
+        state: the Rollout as it is to be.
+        around: what else is known, of the time after.
+        scheduled: where Karmada has put the templates: there a taint evicts nothing.
+        before: the placement that this schedule is for; None where there is none.
+    """
+    found = Copies()
+    if state is None:
+        return found
+    asked = _Asked.of(state)
+    for template in asked.templates:
+        known = scheduled.get(str(ref_of(template)), {})
+        if goes_by_itself(template):
+            choice = choose(around.members, asked.placement, before={one.name for one in around.members})
+            _render(found, asked, template, {one.name: None for one in choice.chosen}, around)
+            continue
+        shares = known if replicas_of(template) is not None else dict.fromkeys(known)
+        decision = _again(template, asked.placement, around, Current(shares, placement=before))
+        found.refused |= {
+            name: one for name, one in _refused(decision, asked.placement, around).items() if name not in known
+        }
+        _take(found, asked, template, decision, known, around)
+    return found
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What a Rollout declares."""
+
+    templates: list[Object]
+    placement: Object
+    rules: Any
+    hidden: bool
+    past: bool = False
+    """It is what was declared before."""
+
+    @classmethod
+    def of(cls, state: ResourceState, *, past: bool = False) -> _Asked:
+        inputs = reveal(state.inputs)
+        rules = state.inputs.get("overrideRules") or []  # what they set may be secret, and stays so in what comes of it
+        templates = inputs.get("templates")
+        return cls(
+            templates if isinstance(templates, list) else [],
+            inputs.get("placement") or {},
+            inputs["overrideRules"] if isinstance(rules, Secret) else rules,
+            isinstance(state.inputs.get("templates"), Secret),
+            past,
+        )
+
+
+def _decision(template: Object, placement: Object, around: Surroundings, current: Current) -> Decision:
+    uid = around.uids.get(str(ref_of(template)))
+    named = {**template, "metadata": {**template["metadata"], "uid": uid}} if uid else template
+    demand = demand_of(named, around.scheduler or Scheduler(), interpreted=around.interpreted)
+    return decide(around.members, placement, demand, current=current, scheduler=around.scheduler)
+
+
+def _again(template: Object, placement: Object, around: Surroundings, current: Current) -> Decision:
+    """Return what Karmada decides for a template that has a schedule: by whichever group it may have taken."""
+    groups = groups_with(placement, current.shares, around.members) if current.shares else []
+    found = [_decision(template, placement, around, replace(current, group=group)) for group in groups or [""]]
+    return agreed(found, Why.GROUP)
+
+
+def _refused(decision: Decision, placement: Object, around: Surroundings) -> dict[str, Refusal]:
+    """Return why clusters that the placement chooses get nothing."""
+    if decision.refused:
+        return {name: one for name, one in decision.refused.items() if one.bar in _SAID}
+    choice: Choice = choose(around.members, placement)
+    return {name: one for name, one in choice.refusals.items() if one.bar in _SAID}
+
+
+def _take(
+    found: Copies, asked: _Asked, template: Object, decision: Decision, known: Mapping[str, int], around: Surroundings
+) -> None:
+    replicas = replicas_of(template)
+    if isinstance(decision, Certain):
+        _render(found, asked, template, decision.shares, around)
+        found.unplaced += _unplaced(template, decision, known)
+        return
+    undecided = Undecided(str(ref_of(template)), decision.candidates, decision.why.value, replicas)
+    found.undecided.append(undecided)
+    shown = {name for name, (least, _) in decision.candidates.items() if least or name in known}
+    shares = {name: count for name, count in decision.first.items() if name in shown}
+    shares |= {name: known[name] for name in known if name in decision.candidates and name not in shares}
+    _render(found, asked, template, shares, around)
+
+
+def _unplaced(template: Object, decision: Certain, known: Mapping[str, int]) -> list[str]:
+    ref = ref_of(template)
+    if decision.problem:
+        stays = "it stays as it is" if decision.shares else "it will run nowhere"
+        return [f"{ref} won't be scheduled: {decision.problem} ({stays})"]
+    if not decision.shares and replicas_of(template) == 0:
+        gone = f": Karmada deletes it in {', '.join(known)}" if known else ""
+        return [f"{ref} has no replicas, and its pods ask for resources or nodes: it goes to no cluster{gone}"]
+    return []
+
+
+def _render(
+    found: Copies, asked: _Asked, template: Object, shares: Mapping[str, int | None], around: Surroundings
+) -> None:
+    version = around.scheduler.version if around.scheduler else SUPPORTED.newest
+    divided = divides(asked.placement)
+    parts = planned_completions(template, shares, divided=divided, version=version)
+    writes = revises(divided=divided, version=version)
+    for facts in around.members:
+        if facts.name not in shares:
+            continue
+        replicas, part = shares[facts.name] if writes else None, parts.get(facts.name)
+        try:
+            item = render(template, facts, replicas=replicas, rules=asked.rules, completions=part, version=version)
+        except OverrideError:
+            if asked.past:
+                continue  # Karmada has sent it nothing
+            raise
+        found.objects.setdefault(facts.name, []).append(_hide(item) if asked.hidden else item)
+
+
+def _hide(item: Object) -> Object:
+    """Mark what is secret in a template of a workload that holds a Secret."""
+    if item["kind"] != "Secret":
+        return item
+    return {key: Secret(value) if key in ("data", "stringData") else value for key, value in item.items()}
+
+
+def scheduled_of(state: ResourceState | None, members: Iterable[ClusterFacts]) -> Scheduled:
+    """Return where Karmada had put each template when its rollout was last looked at."""
+    known = {facts.name for facts in members}
+    found = reveal(state.outputs).get("scheduled") if state else None
+    return {
+        template: {name: int(count) for name, count in shares.items() if name in known}
+        for template, shares in (found if isinstance(found, dict) else {}).items()
+    }
+
+
+def by_template(copies: dict[str, list[Object]]) -> Scheduled:
+    """Return where copies are, with their replicas."""
+    found: Scheduled = {}
+    for cluster, items in copies.items():
+        for item in items:
+            found.setdefault(str(ref_of(item)), {})[cluster] = replicas_of(item) or 0
+    return found
+
+
+def interpreted_kinds(objects: Iterable[Object]) -> frozenset[GroupKind]:
+    """Return the kinds whose replicas an interpreter among these objects reads (ResourceInterpreterCustomization)."""
+    found = set()
+    for obj in objects:
+        spec = obj.get("spec")
+        if obj.get("kind") != "ResourceInterpreterCustomization" or not isinstance(spec, dict):
+            continue
+        target, rules = spec.get("target") or {}, spec.get("customizations") or {}
+        if rules.get("replicaResource"):
+            found.add((group_of(str(target.get("apiVersion"))), str(target.get("kind"))))
+    return frozenset(found)
+
+
+def with_kinds(members: Iterable[ClusterFacts], templates: Iterable[Object]) -> list[ClusterFacts]:
+    """Return clusters as they are once they serve the kinds that these templates define: a stack waits for that."""
+    listed = list(templates)
+    defined = set(defined_kinds(listed).namespaced)
+    coming = {
+        (str(one["apiVersion"]), str(one["kind"]))
+        for one in listed
+        if (group_of(str(one["apiVersion"])), str(one["kind"])) in defined
+    }
+    return [one if one.served is None else replace(one, served=one.served | coming) for one in members]

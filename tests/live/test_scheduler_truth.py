@@ -1,0 +1,56 @@
+"""The model of Karmada's scheduling against a real scheduler: random fleets, placements, templates and changes.
+
+SCHEDULER_TRUTH="FLEETS CASES SEED OUT.json" asks for more than the two small fleets that a run of all tests takes, for
+a seed of before, and for a file that keeps what was gathered; all but the first are optional. About 45 decisions take
+20 seconds.
+"""
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from flotilla.kube import kubeconfig as kubeconfigs
+from flotilla.kube.connection import Connection
+from flotilla.sandbox.fleet import Sandbox
+from tests.contract.fleet import copy_program, programs, real_karmada
+from tests.truth import records
+from tests.truth.gather import Gatherer
+from tests.truth.judge import summary, verdicts
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(3600)]
+
+
+@pytest.fixture
+def karmada(tmp_path):
+    """A real Karmada of its own, whose Clusters the test makes itself: its version, and a connection to it."""
+    found = real_karmada()
+    programs()
+    copy_program(tmp_path)
+    sandbox = Sandbox(tmp_path)
+    try:
+        sandbox.up(print, members=1, karmada_bin=found)
+        text = (tmp_path / ".flotilla" / "sandbox" / "kubeconfigs" / "karmada.yaml").read_text()
+        title = next(one.detail for one in sandbox.status() if one.kind == "karmada")
+        yield title.split()[1], Connection(kubeconfigs.select(kubeconfigs.load(text)), name="karmada")
+    finally:
+        sandbox.down(print)
+
+
+def test_the_model_says_what_the_real_scheduler_does(karmada, capsys):
+    """Where it is certain the decision is the same, else among its candidates; by the UIDs of the templates or not."""
+    version, api = karmada
+    fleets, cases, seed, out = (*os.environ.get("SCHEDULER_TRUTH", "2 30").split(), "", "", "")[:4]
+    chosen = int(seed) if seed else random.SystemRandom().randrange(10**6)
+    print(f"seed {chosen}")  # noqa: T201 - shown where the test fails
+    record = Gatherer(api, chosen, version).gather(
+        int(fleets), int(cases or 30), lambda found: records.save(found, Path(out)) if out else None
+    )
+    by_uid, without = list(verdicts(record)), list(verdicts(record, with_uid=False))
+    with capsys.disabled():
+        print(  # noqa: T201 - the figures are what this test is for
+            f"\nKarmada {version}, seed {chosen}: {summary(by_uid)}; UIDs unknown: {summary(without)}"
+        )
+    assert len(by_uid) > int(fleets) * int(cases or 30) / 2, "few answers came in time"
+    assert [(one.case, one.turn, one.wrong) for one in (*by_uid, *without) if one.wrong] == []

@@ -1,0 +1,155 @@
+"""Holds the model's answers against what real schedulers decided: `python -m tests.truth.judge FILE...`."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from flotilla.karmada.scheduling import (
+    Certain,
+    ClusterFacts,
+    Current,
+    Decision,
+    Demand,
+    Depends,
+    Scheduler,
+    decide,
+    demand_of,
+    facts_of,
+)
+from flotilla.karmada.scheduling.assignment import by_room
+from flotilla.karmada.versions import Version
+from tests.truth.records import load
+
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One decision of a real scheduler beside the model's answer."""
+
+    case: str
+    decision: Decision
+    answer: Object
+    wrong: str
+    """How they differ; empty where they agree."""
+    by_room: bool
+    """The replicas are divided by free capacity."""
+    turn: int
+
+    @property
+    def certain(self) -> bool:
+        """The model is certain."""
+        return isinstance(self.decision, Certain)
+
+
+def verdicts(
+    record: Object, *, with_uid: bool = True, with_room: bool = True, with_version: bool = True
+) -> Iterator[Verdict]:
+    """Judge every decision of a record.
+
+    Args:
+        record: as gathered.
+        with_uid: the templates' UIDs are known, as those of templates that exist are.
+        with_room: the clusters' free capacity is known, as it isn't to a plan.
+        with_version: Karmada's version is known, as it is where the stack names it.
+    """
+    scheduler = Scheduler(Version.parse(record["version"]))
+    for number, fleet in enumerate(record["fleets"]):
+        states = [[_facts(one, with_room=with_room) for one in state] for state in fleet["states"]]
+        for case in fleet["cases"]:
+            for turn, step in enumerate(case.get("steps") or []):
+                if not step or not (step.get("answer") or {}).get("scheduled"):
+                    continue
+                demand = demand_of(step["template"], scheduler)
+                given = demand if with_uid else replace(demand, uid="")
+                decision = decide(
+                    states[step["state"]],
+                    step["placement"],
+                    given,
+                    current=current_of(step["before"]),
+                    scheduler=scheduler if with_version else None,
+                )
+                wrong = _differs(decision, step, demand)
+                yield Verdict(
+                    f"{number}/{case['name']}", decision, step["answer"], wrong, by_room(step["placement"]), turn
+                )
+
+
+def _facts(cluster: Object, *, with_room: bool) -> ClusterFacts:
+    facts = facts_of(cluster)
+    return facts if with_room else replace(facts, capacity=None)
+
+
+def current_of(before: Object | None) -> Current:
+    """Return how a template was scheduled before a step."""
+    if before is None:
+        return Current()
+    return Current(
+        before["clusters"],
+        before["group"],
+        before["applied"],
+        "" if before["scheduled"] == "True" else str(before["message"]),
+        frozenset(before["evicting"]),
+    )
+
+
+def _differs(decision: Decision, step: Object, demand: Demand) -> str:
+    answer = step["answer"]
+    if (answer["replicas"], answer["requirements"] is not None) != (demand.count, demand.requests is not None):
+        return f"asks for {answer['replicas']} {answer['requirements']}, the model for {demand}"
+    shares = answer["clusters"]
+    if not isinstance(decision, Certain):
+        return "" if decision.allows(shares) else "not among the candidates"
+    if {name: count or 0 for name, count in decision.shares.items()} != {n: c or 0 for n, c in shares.items()}:
+        return "other shares"
+    if bool(decision.problem) == (answer["scheduled"] == "True"):
+        return "other success"
+    if step["placement"].get("clusterAffinities") and decision.group != answer["group"]:
+        return "other group"
+    return ""
+
+
+def summary(found: list[Verdict]) -> str:
+    """Count the answers."""
+    total, certain = len(found), [one for one in found if one.certain]
+    other = [one for one in found if not one.by_room]
+    wrong = Counter(one.wrong for one in found if one.wrong)
+    open_ = Counter(one.decision.why.name for one in found if isinstance(one.decision, Depends))
+    share = 100 * sum(one.certain for one in other) / max(len(other), 1)
+    return (
+        f"{total} decisions, certain {len(certain)} ({100 * len(certain) / max(total, 1):.1f} %; "
+        f"{share:.1f} % of the {len(other)} not by capacity), else by {dict(open_)}, "
+        f"wrong {sum(wrong.values())} {dict(wrong)}"
+    )
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, dict):
+        shown = {key: value[key] for key in ("clusters", "group", "scheduled", "message", "replicas")}
+        return str(shown)
+    return str(replace(value, refused={}))
+
+
+def main(*files: str) -> None:
+    """Judge files, and show what is wrong."""
+    for file in files:
+        record = load(Path(file))
+        for unknown in ({}, {"with_uid": False}, {"with_room": False}, {"with_version": False}):
+            found = list(verdicts(record, **unknown))
+            print(file, *unknown, summary(found))
+            for one in [one for one in found if one.wrong][:8]:
+                print(
+                    f"  {one.case} {one.turn}: {one.wrong}",
+                    f"    model {_short(one.decision)}",
+                    f"    truth {_short(one.answer)}",
+                    sep="\n",
+                )
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

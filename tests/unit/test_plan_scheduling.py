@@ -1,0 +1,190 @@
+"""What a plan says of workloads for which only Karmada knows the clusters, and of those that go nowhere."""
+
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from flotilla.cli.output import Output
+from flotilla.plan.fleet import fleet_plan
+from flotilla.plan.steps import Op, Result, Step
+from tests.unit.test_plan_taints import BOTH, cluster_step, copies, declared, rollout_step, state
+from tests.unit.test_rollout import divided, web
+
+DYNAMIC = {
+    **BOTH,
+    "replicaScheduling": {
+        "replicaSchedulingType": "Divided",
+        "replicaDivisionPreference": "Weighted",
+        "weightPreference": {"dynamicWeight": "AvailableReplicas"},
+    },
+}
+MEMBERS = (cluster_step("member1"), cluster_step("member2"))
+
+
+def planned(*steps, version="1.18.2"):
+    (workload,) = fleet_plan(Result(steps=list(steps)), version=version).workloads
+    return workload
+
+
+def serving(name, *kinds):
+    """A member that serves these kinds only."""
+    step = cluster_step(name)
+    listed = [{"groupVersion": version, "resources": [{"kind": kind}]} for version, kind in kinds]
+    step.old.outputs["status"]["apiEnablements"] = listed
+    return step
+
+
+def template_step(obj, uid):
+    """The step of a template that exists."""
+    live = {**obj, "metadata": {**obj["metadata"], "uid": uid}}
+    found = state("kubernetes:apps/v1:Deployment", "deployment-default/web", obj, live)
+    return Step(Op.SAME, found.urn, found.type, old=found, new=found)
+
+
+def test_what_goes_by_free_capacity_is_karmadas_choice():
+    """The plan promised a division by room that nobody can know."""
+    workload = planned(*MEMBERS, rollout_step(declared(6, DYNAMIC)))
+    assert copies(workload) == {}
+    assert [str(one) for one in workload.undecided] == [
+        "Deployment default/web, 6 replicas: Karmada chooses among member1, member2: by free capacity"
+    ]
+    assert workload.verb == "new"
+
+
+def test_what_is_there_by_free_capacity_stays_while_nothing_changes():
+    step = rollout_step(declared(6, DYNAMIC), declared(6, DYNAMIC), {"member1": 5, "member2": 1})
+    workload = planned(*MEMBERS, step)
+    assert (copies(workload)["member1"][0], workload.undecided) == ("stays", ())
+
+
+def test_more_replicas_by_free_capacity_are_said_with_their_bounds():
+    step = rollout_step(declared(8, DYNAMIC), declared(6, DYNAMIC), {"member1": 5, "member2": 1})
+    workload = planned(*MEMBERS, step)
+    assert copies(workload)["member1"] == ("changes", ("0 to 8 replicas, as Karmada chooses",))
+
+
+def test_a_tie_is_karmadas_choice_until_the_template_has_a_uid():
+    """One replica over two members: the plan named member1, and Karmada took either, by the template's UID."""
+    workload = planned(*MEMBERS, rollout_step(declared(1, BOTH)))
+    assert copies(workload) == {}
+    assert dict(workload.undecided[0].candidates) == {"member1": (0, 1), "member2": (0, 1)}
+    step = rollout_step(declared(1, BOTH), declared(4, BOTH), {"member1": 2, "member2": 2})
+    assert copies(planned(*MEMBERS, template_step(web(1), "1"), step))["member2"][0] == "gone"
+    assert copies(planned(*MEMBERS, template_step(web(1), "2"), step))["member1"][0] == "gone"
+
+
+def test_copies_that_come_in_any_case_are_shown_with_their_bounds():
+    workload = planned(*MEMBERS, rollout_step(declared(3, BOTH)))
+    assert copies(workload) == dict.fromkeys(
+        ("member1", "member2"), ("new", ("Deployment default/web, 1 to 2 replicas, nginx:1.27",))
+    )
+
+
+def test_before_1_16_an_unequal_division_is_another_one():
+    placement = divided("member1", "member2", "member3", member1=5, member2=3, member3=1)
+    asked = (*MEMBERS, cluster_step("member3"), rollout_step(declared(7, placement)))
+    assert set(copies(planned(*asked))) == {"member1", "member2", "member3"}
+    assert set(copies(planned(*asked, version="1.15"))) == {"member1", "member2"}
+    (undecided,) = planned(*asked, version=None).undecided
+    assert undecided.why == "Karmada's version"
+
+
+def test_a_kind_that_a_member_does_not_serve_is_said_before_up():
+    workload = planned(
+        serving("member1", ("v1", "ConfigMap")), cluster_step("member2"), rollout_step(declared(6, BOTH))
+    )
+    assert set(copies(workload)) == {"member2"}
+    assert [(one.cluster, str(one)) for one in workload.unscheduled] == [
+        ("member1", "it doesn't serve Deployment in apps/v1")
+    ]
+
+
+def test_a_kind_that_the_workload_itself_defines_is_waited_for():
+    """A stack declares custom objects once their members serve them."""
+    definition = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "widgets.toys.example.org"},
+        "spec": {
+            "group": "toys.example.org",
+            "scope": "Namespaced",
+            "names": {"kind": "Widget"},
+            "versions": [{"name": "v1", "served": True}],
+        },
+    }
+    widget = {"apiVersion": "toys.example.org/v1", "kind": "Widget", "metadata": {"name": "w", "namespace": "default"}}
+    kinds = [("apiextensions.k8s.io/v1", "CustomResourceDefinition")]
+    step = rollout_step({"templates": [definition, widget], "placement": BOTH})
+    workload = planned(serving("member1", *kinds), cluster_step("member2"), step)
+    assert copies(workload)["member1"][1] == ("CustomResourceDefinition widgets.toys.example.org", "Widget default/w")
+
+
+def test_zero_replicas_that_go_nowhere_are_said():
+    """With requests, Karmada deletes the copies; the plan says so before."""
+    zero = {"templates": [web(0, {"cpu": "1"})], "placement": BOTH}
+    step = rollout_step(zero, {"templates": [web(4, {"cpu": "1"})], "placement": BOTH}, {"member1": 2, "member2": 2})
+    workload = planned(*MEMBERS, step)
+    assert {verb for verb, _ in copies(workload).values()} == {"gone"}
+    assert "Karmada deletes it in member1, member2" in workload.unplaced[0]
+    assert set(copies(planned(*MEMBERS, step, version="1.15"))) == {"member1", "member2"}
+
+
+def test_a_spread_that_cannot_be_met_is_said():
+    placement = {**BOTH, "spreadConstraints": [{"spreadByField": "cluster", "minGroups": 3, "maxGroups": 3}]}
+    scheduling = {"replicaSchedulingType": "Duplicated"}
+    workload = planned(*MEMBERS, rollout_step(declared(4, {**placement, "replicaScheduling": scheduling})))
+    assert copies(workload) == {}
+    assert "won't be scheduled" in workload.unplaced[0]
+
+
+def test_a_control_planes_own_interpreter_is_karmadas_choice():
+    own = {
+        "apiVersion": "config.karmada.io/v1alpha1",
+        "kind": "ResourceInterpreterCustomization",
+        "metadata": {"name": "widgets"},
+        "spec": {
+            "target": {"apiVersion": "toys.example.org/v1", "kind": "Widget"},
+            "customizations": {"replicaResource": {"luaScript": "function GetReplicas(obj) return 1 end"}},
+        },
+    }
+    kept = state("kubernetes:config.karmada.io/v1alpha1:ResourceInterpreterCustomization", "own", own)
+    widget = {"apiVersion": "toys.example.org/v1", "kind": "Widget", "metadata": {"name": "w", "namespace": "default"}}
+    step = rollout_step({"templates": [widget], "placement": BOTH})
+    workload = planned(*MEMBERS, Step(Op.SAME, kept.urn, kept.type, old=kept, new=kept), step)
+    assert [one.why for one in workload.undecided] == ["the interpreter of the kind's replicas"]
+
+
+@pytest.fixture
+def printed():
+    """What the command prints of a plan."""
+
+    def of(*steps):
+        output = Output(as_json=False)
+        text = StringIO()
+        output.console = Console(file=text, width=200)
+        result = Result(steps=list(steps))
+        plan = fleet_plan(result, version="1.18.2")
+        output.plan(plan, result, stack="s", engine="embedded", detail=False, rendered=False, title="plan")
+        return text.getvalue()
+
+    return of
+
+
+def test_people_read_what_karmada_chooses_and_what_goes_nowhere(printed):
+    text = printed(*MEMBERS, rollout_step(declared(6, DYNAMIC)))
+    assert "Karmada chooses among member1, member2: by free capacity" in text
+    lost = printed(serving("member1", ("v1", "Pod")), cluster_step("member2"), rollout_step(declared(6, BOTH)))
+    assert "won't be scheduled on member1: it doesn't serve Deployment in apps/v1" in lost
+
+
+def test_machines_read_the_same():
+    plan = fleet_plan(Result(steps=[*MEMBERS, rollout_step(declared(6, DYNAMIC))]), version="1.18.2").to_json()
+    assert plan["workloads"][0]["undecided"] == [
+        {
+            "template": "Deployment default/web",
+            "why": "free capacity",
+            "replicas": 6,
+            "candidates": [{"name": name, "least": 0, "most": 6} for name in ("member1", "member2")],
+        }
+    ]

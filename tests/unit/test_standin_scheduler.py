@@ -1,0 +1,148 @@
+"""How the stand-in writes what the model of the scheduler decides into bindings."""
+
+import json
+
+import pytest
+
+from flotilla.sandbox.standin.scheduler import APPLIED, reconcile_schedules
+
+BOTH = {
+    "clusterAffinity": {"clusterNames": ["a", "b"]},
+    "replicaScheduling": {"replicaSchedulingType": "Divided", "replicaDivisionPreference": "Weighted"},
+}
+
+
+class ControlPlane:
+    """Bindings, and the patches that they get."""
+
+    def __init__(self, *bindings):
+        self.bindings = {one["metadata"]["name"]: one for one in bindings}
+
+    def list(self, _api_version, kind):
+        return [one for one in self.bindings.values() if one["kind"] == kind]
+
+    def patch(self, ref, steps, *, kind):
+        assert kind == "json"
+        binding = self.bindings[ref.name]
+        for step in steps:
+            *path, last = step["path"].strip("/").split("/")
+            place = binding
+            for key in path:
+                place = place[key]
+            place[last] = step["value"]
+        binding["metadata"]["generation"] += 1
+        return binding
+
+
+class World:
+    def __init__(self, *bindings):
+        self.control_plane = ControlPlane(*bindings)
+        self.written = 0
+
+    def set_status(self, obj, status):
+        held = self.control_plane.bindings[obj["metadata"]["name"]]
+        if held.get("status") != status:
+            self.written += 1
+            held["status"] = status
+
+
+def binding(placement, replicas=4, clusters=(), **status):
+    spec = {
+        "resource": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": "1"},
+        "placement": placement,
+        "replicas": replicas,
+        "clusters": list(clusters),
+    }
+    meta = {"name": "web-deployment", "namespace": "default", "generation": 1}
+    kind = {"apiVersion": "work.karmada.io/v1alpha2", "kind": "ResourceBinding"}
+    return {**kind, "metadata": meta, "spec": spec, "status": status}
+
+
+def cluster(name, *, ready=True, taints=()):
+    served = [{"groupVersion": "apps/v1", "resources": [{"kind": "Deployment"}]}]
+    conditions = [{"type": "Ready", "status": "True" if ready else "False"}]
+    spec, status = {"taints": list(taints)}, {"conditions": conditions, "apiEnablements": served}
+    return {"metadata": {"name": name}, "spec": spec, "status": status}
+
+
+def scheduled(world):
+    obj = world.control_plane.bindings["web-deployment"]
+    (said,) = [one for one in obj["status"]["conditions"] if one["type"] == "Scheduled"]
+    return {one["name"]: one.get("replicas") for one in obj["spec"]["clusters"]}, said
+
+
+def test_a_binding_gets_its_clusters_and_the_placement_that_they_are_for():
+    world = World(binding(BOTH))
+    reconcile_schedules(world, [cluster("a"), cluster("b")])
+    targets, said = scheduled(world)
+    assert (targets, said["status"]) == ({"a": 2, "b": 2}, "True")
+    obj = world.control_plane.bindings["web-deployment"]
+    assert json.loads(obj["metadata"]["annotations"][APPLIED]) == BOTH
+
+
+def test_a_second_pass_writes_nothing():
+    world = World(binding(BOTH))
+    clusters = [cluster("a"), cluster("b")]
+    reconcile_schedules(world, clusters)
+    reconcile_schedules(world, clusters)
+    generation = world.control_plane.bindings["web-deployment"]["metadata"]["generation"]
+    reconcile_schedules(world, clusters)
+    assert world.control_plane.bindings["web-deployment"]["metadata"]["generation"] == generation == 2
+
+
+def test_a_cluster_that_comes_later_gets_nothing_of_what_is_divided():
+    """As with Karmada: it divides again for other replicas or another placement only."""
+    world = World(binding(BOTH))
+    reconcile_schedules(world, [cluster("a")])
+    reconcile_schedules(world, [cluster("a"), cluster("b")])
+    assert scheduled(world)[0] == {"a": 4}
+
+
+def test_a_cluster_that_leaves_is_taken_out_of_its_bindings():
+    """It is let go only then; what it had goes to the others."""
+    world = World(binding(BOTH))
+    reconcile_schedules(world, [cluster("a"), cluster("b")])
+    reconcile_schedules(world, [cluster("a")])
+    assert scheduled(world)[0] == {"a": 4}
+
+
+@pytest.mark.parametrize(
+    ("placement", "reason", "left"),
+    [
+        ({"clusterAffinity": {"clusterNames": ["z"]}}, "NoClusterFit", {}),
+        (
+            {"spreadConstraints": [{"spreadByField": "cluster", "minGroups": 5, "maxGroups": 5}]},
+            "SchedulerError",
+            {"a": 4},
+        ),
+    ],
+)
+def test_what_cannot_be_scheduled_stays_unless_no_cluster_fits(placement, reason, left):
+    world = World(binding(placement, clusters=[{"name": "a", "replicas": 4}]))
+    reconcile_schedules(world, [cluster("a"), cluster("b")])
+    targets, said = scheduled(world)
+    assert (targets, said["status"], said["reason"]) == (left, "False", reason)
+
+
+def test_a_cluster_that_is_not_ready_yet_gets_nothing():
+    world = World(binding(BOTH))
+    reconcile_schedules(world, [cluster("a"), cluster("b", ready=False)])
+    assert scheduled(world)[0] == {"a": 4}
+
+
+def test_the_group_that_is_taken_is_said():
+    groups = [{"affinityName": "one", "clusterNames": ["a"]}, {"affinityName": "two", "clusterNames": ["b"]}]
+    taint = {"key": "x", "effect": "NoSchedule"}
+    world = World(binding({"clusterAffinities": groups}))
+    reconcile_schedules(world, [cluster("a", taints=[taint]), cluster("b")])
+    obj = world.control_plane.bindings["web-deployment"]
+    assert (scheduled(world)[0], obj["status"]["schedulerObservingAffinityName"]) == ({"b": 4}, "two")
+
+
+def test_what_only_chance_decides_is_always_the_same_here():
+    dynamic = {**BOTH, "replicaScheduling": {**BOTH["replicaScheduling"], "weightPreference": {"staticWeightList": []}}}
+    one, other = World(binding(dynamic, replicas=3)), World(binding(dynamic, replicas=3))
+    for world in (one, other):
+        del world.control_plane.bindings["web-deployment"]["spec"]["resource"]["uid"]
+        reconcile_schedules(world, [cluster("a"), cluster("b")])
+    assert scheduled(one)[0] == scheduled(other)[0]
