@@ -61,7 +61,7 @@ def test_what_is_there_by_free_capacity_stays_while_nothing_changes():
 def test_more_replicas_by_free_capacity_are_said_with_their_bounds():
     step = rollout_step(declared(8, DYNAMIC), declared(6, DYNAMIC), {"member1": 5, "member2": 1})
     workload = planned(*MEMBERS, step)
-    assert copies(workload)["member1"] == ("changes", ("0 to 8 replicas, as Karmada chooses",))
+    assert copies(workload)["member1"] == ("changes", ("5 to 7 replicas, as Karmada chooses",))
 
 
 def test_a_tie_is_karmadas_choice_until_the_template_has_a_uid():

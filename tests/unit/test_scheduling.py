@@ -353,6 +353,14 @@ def test_unknown_capacity_is_karmadas_choice(scheduling):
     )
 
 
+def test_without_the_capacity_scaling_up_takes_nothing_away_and_scaling_down_is_certain():
+    placement = {"replicaScheduling": DYNAMIC}
+    found = answer(AB, placement, template(8), shares={"a": 5, "b": 1})
+    assert (found.why, dict(found.candidates)) == (Why.CAPACITY, {"a": (5, 7), "b": (1, 3)})
+    assert shares(AB, placement, template(3), shares={"a": 4, "b": 2}) == {"a": 2, "b": 1}
+    assert shares(AB, placement, template(6), shares={"a": 4, "b": 2}) == {"a": 4, "b": 2}
+
+
 def test_unknown_capacity_matters_to_a_spread_only_where_clusters_are_left_over():
     assert shares(AB, {"spreadConstraints": [spread(1, 2)]}) == {"a": 4, "b": 4}
     assert answer(AB, {"spreadConstraints": [spread(1, 1)]}).why is Why.CAPACITY

@@ -257,8 +257,14 @@ class _Asked:
         )
 
     def _asks_for_room(self, candidates: Sequence[Candidate], *, overflowing: bool) -> bool:
-        """Tell whether the room of clusters decides anything."""
-        return overflowing or by_room(self.placement) or needs_room(self.placement, candidates)
+        """Tell whether the room of clusters decides anything: for what stays or becomes fewer, it doesn't."""
+        if overflowing or needs_room(self.placement, candidates):
+            return True
+        return by_room(self.placement) and (self.current.anew or self._more(candidates) > 0)
+
+    def _more(self, candidates: Sequence[Candidate]) -> int:
+        """Return how many replicas are to be added to those that the clusters have."""
+        return self.demand.count - sum(one.assigned for one in candidates)
 
     def _decided(self, choice: Choice, candidates: Sequence[Candidate], *, overflowing: bool) -> Decision:
         taken = select(candidates, self.placement, self.demand.count, self.scheduler)
@@ -289,7 +295,13 @@ class _Asked:
             first = first_of(self._decided(choice, ranked(enough), overflowing=overflowing))
         except (NotSelectable, NotEnough):
             first = {}
-        return self._open(choice, Why.CAPACITY, first, may_fail=True)
+        found = self._open(choice, Why.CAPACITY, first, may_fail=True)
+        if overflowing or self.current.anew or needs_room(self.placement, candidates):
+            return found
+        # Replicas are added, and none taken away.
+        more = self._more(candidates)
+        kept = {one.name: (one.assigned, one.assigned + more) for one in candidates}
+        return replace(found, candidates={**found.candidates, **kept})
 
     def _open(self, choice: Choice, why: Why, first: Shares, *, may_fail: bool) -> Depends:
         """Return the answer where any of the clusters that fit may be chosen."""
