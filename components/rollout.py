@@ -18,7 +18,8 @@ from flotilla.karmada.kinds import goes_by_itself
 from flotilla.karmada.scheduling import replicas_of
 from flotilla.karmada.status.claims import transfer_claims
 from flotilla.karmada.status.rollout import Progress, RolloutCheck, as_expected
-from flotilla.kube.connection import ApiError, connect
+from flotilla.karmada.status.sharing import shared_reader
+from flotilla.kube.connection import ApiError
 from flotilla.kube.objects import ObjectRef, ref_of
 from flotilla.waiting import pause
 
@@ -66,7 +67,8 @@ class RolloutProvider(ResourceProvider):
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Look whether the fleet still runs what was declared: a refresh sees what people have changed anywhere."""
-        progress = _check({**props, "members": as_expected(props.get("members"))}, frozenset())()
+        check = _check({**props, "members": as_expected(props.get("members"))}, frozenset())
+        progress = check.progress(shared_reader(props["kubeconfig"]).read_for(check.templates))
         return ReadResult(id_, _outs(props, progress, settled=all(one.done for one in progress)))
 
 
@@ -95,18 +97,7 @@ def wait(props: dict[str, Any], id_: str, divided: frozenset[ObjectRef]) -> dict
         NotDone: it wasn't in time, or clusters don't answer; says for each cluster what is missing.
         ClusterError: the control plane refused to be asked.
     """
-    look = _check(props, divided)
-    done = False
-
-    def look_and_take_over() -> list[Progress]:
-        nonlocal done
-        if not done:
-            _transfer_claims(props)
-        progress = look()
-        done = all(one.done_where_answered for one in progress)
-        return progress
-
-    progress, problem = poll(look_and_take_over, float(props["timeout"]))
+    progress, problem = poll(_looking(props, divided), float(props["timeout"]))
     outs = _outs(props, progress, settled=not problem)
     if problem:
         hint = "fix the cause and run `up` again: it goes on from here"
@@ -114,10 +105,24 @@ def wait(props: dict[str, Any], id_: str, divided: frozenset[ObjectRef]) -> dict
     return outs
 
 
-def _transfer_claims(props: dict[str, Any]) -> None:
+def _looking(props: dict[str, Any], divided: frozenset[ObjectRef]) -> Callable[[], list[Progress]]:
+    """Return what looks once, and takes templates over from policies of other workloads as long as not all is done."""
+    check, reader = _check(props, divided), shared_reader(props["kubeconfig"])
     name = str(props.get("policy") or props["workload"])
     refs = [ref_of(template) for template in props["templates"] if not goes_by_itself(template)]
-    transfer_claims(connect(props["kubeconfig"], name="Karmada"), refs, (name, f"{name}.definitions"))
+    done = False
+
+    def look() -> list[Progress]:
+        nonlocal done
+        snapshot = reader.read_for(check.templates)
+        if not done:
+            live = [template for ref in refs if (template := snapshot.template(ref)) is not None]
+            transfer_claims(reader.connection, live, (name, f"{name}.definitions"))
+        progress = check.progress(snapshot)
+        done = all(one.done_where_answered for one in progress)
+        return progress
+
+    return look
 
 
 def poll(
@@ -178,16 +183,16 @@ def _outs(props: dict[str, Any], progress: list[Progress], *, settled: bool) -> 
     return {**props, _SETTLED: settled, _SCHEDULED: scheduled}
 
 
-def _check(props: dict[str, Any], divided: frozenset[ObjectRef]) -> Callable[[], list[Progress]]:
-    connection = connect(props["kubeconfig"], name="Karmada")
-    check = RolloutCheck(
+def _check(props: dict[str, Any], divided: frozenset[ObjectRef]) -> RolloutCheck:
+    return RolloutCheck(
         templates=props["templates"],
         placement=props["placement"],
         rules=props["overrideRules"],
         members=props.get("members"),
         anew=divided,
+        suspension=props.get("suspension") or {},
+        lazy=bool(props.get("lazy")),
     )
-    return lambda: check.look(connection)
 
 
 class Rollout(Resource, module="flotilla", name="Rollout"):
@@ -200,7 +205,8 @@ class Rollout(Resource, module="flotilla", name="Rollout"):
             name: the resource's name.
             props: kubeconfig, workload, templates, placement, overrideRules, timeout (seconds), policy where its
                 policies have another name than the workload, and members: by name of each cluster that is expected its
-                `id`, and `unanswered`, why it doesn't answer now ('' where it does).
+                `id`, and `unanswered`, why it doesn't answer now ('' where it does). Where they are declared,
+                suspension (Karmada's Suspension) and lazy (its ActivationPreference is Lazy).
             opts: resource options.
         """
         super().__init__(RolloutProvider(), name, props, opts)

@@ -10,6 +10,7 @@ from pydantic import Field
 from flotilla.agent.bounds import cut, page
 from flotilla.agent.tool import Answer, Arguments, PagedAnswer, PagedArguments, Refused, Tool
 from flotilla.agent.workplace import Workplace
+from flotilla.observe.fleet import fleet_status
 from flotilla.observe.members import MemberStatus, members_of
 from flotilla.observe.why import ask_why
 from flotilla.observe.workloads import CopyStatus, copies_of
@@ -180,12 +181,12 @@ class Looking:
 
     def describe_cluster(self, asked: OneCluster) -> ClusterDetails:
         """Describe a member."""
-        connection = self._workplace.control_plane()
-        members = {member.name: member for member in members_of(connection)}
+        seen = fleet_status(self._workplace.control_plane())
+        members = {member.name: member for member in seen.members}
         member = members.get(asked.name)
         if member is None:
             raise Refused(f"there is no cluster {asked.name!r}", hint=f"there are {_names(list(members))}")
-        here = [copy for copy in copies_of(connection) if copy.cluster == asked.name]
+        here = [copy for copy in seen.workloads if copy.cluster == asked.name]
         return ClusterDetails(
             **_line(member),
             since=member.since,

@@ -23,7 +23,7 @@ from flotilla.observe.answering import unanswered
 from flotilla.observe.fleet import FleetStatus, fleet_status
 from flotilla.observe.members import MemberStatus, members_of
 from flotilla.observe.why import ask_why
-from flotilla.observe.workloads import CopyStatus, copies_of
+from flotilla.observe.workloads import CopyStatus
 
 _WELL = ("healthy", "unhealthy")
 _STYLES = {"Healthy": "green", "Unhealthy": "red"}
@@ -201,8 +201,9 @@ def _workloads(options: argparse.Namespace) -> ExitCode:
     access = open_access(options)
 
     def look() -> _Copies:
-        members = {m.name for m in _selected(options, access, members_of(access.control_plane))}
-        every = [c for c in copies_of(access.control_plane) if c.cluster in members and _named(options, c)]
+        seen = fleet_status(access.control_plane)
+        members = {m.name for m in _selected(options, access, seen.members)}
+        every = [c for c in seen.workloads if c.cluster in members and _named(options, c)]
         copies = [copy for copy in every if _wanted(options, copy)]
         healthy = sum(copy.health == "Healthy" for copy in every)
         return _Copies(copies, healthy, len(every), ask_why(access, copies, seconds=options.timeout))

@@ -17,8 +17,11 @@ from flotilla.drift.plan import compare_object
 from flotilla.drift.propagation import check_clusters, check_complete, check_policies, check_rollout
 from flotilla.drift.releases import check_release
 from flotilla.errors import ClusterError, FlotillaError
+from flotilla.karmada.status.reading import read_all
+from flotilla.karmada.status.snapshot import Snapshot
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import Connection
+from flotilla.kube.objects import ref_of
 
 _CLUSTERS_AT_ONCE = 32
 _REASONS = 5
@@ -124,7 +127,8 @@ def _look(declared: Declared, access: dict[str, Access], seconds: float) -> Drif
         if not isinstance(access[name], str):
             outcomes[name].look(partial(check_certificates, name, text))
     pool = ThreadPoolExecutor(max_workers=_CLUSTERS_AT_ONCE, thread_name_prefix="drift")
-    futures = {pool.submit(_cluster, outcomes[name], declared, access, name): name for name in access}
+    sight = _Sight(pool, declared, access.get(CONTROL_PLANE, "the state has no control plane"))
+    futures = {pool.submit(_cluster, outcomes[name], declared, access, sight, name): name for name in access}
     done, late = wait(futures, timeout=seconds)
     pool.shutdown(wait=False, cancel_futures=True)
     found = {futures[future]: outcomes[futures[future]] for future in done}
@@ -146,7 +150,26 @@ def _reasons(outcome: _Outcome) -> str:
     return "; ".join([*once[:_REASONS], *([f"and {more} more"] if more > 0 else [])])
 
 
-def _cluster(outcome: _Outcome, declared: Declared, access: dict[str, Access], name: str) -> None:
+class _Sight:
+    """The control plane's snapshot, read once for the propagation layer and every member's."""
+
+    def __init__(self, pool: ThreadPoolExecutor, declared: Declared, control_plane: Access) -> None:
+        """Begin to read; it comes before every other task, so that none that waits for it takes its place."""
+        self.control_plane = control_plane
+        templates = [ref_of(template) for check in declared.rollouts.values() for template in check.templates]
+        if not isinstance(control_plane, str):
+            self._reading = pool.submit(read_all, control_plane, templates)
+
+    def snapshot(self) -> Snapshot:
+        """Wait for it.
+
+        Raises:
+            ClusterError: the control plane could not be asked.
+        """
+        return self._reading.result()
+
+
+def _cluster(outcome: _Outcome, declared: Declared, access: dict[str, Access], sight: _Sight, name: str) -> None:
     connection = access[name]
     if isinstance(connection, str):
         outcome.unknown.append(connection)
@@ -154,9 +177,9 @@ def _cluster(outcome: _Outcome, declared: Declared, access: dict[str, Access], n
     try:
         _plan(outcome, declared, connection, name)
         if name == CONTROL_PLANE:
-            _propagation(outcome, declared, connection)
+            _propagation(outcome, declared, connection, sight)
         elif name in declared.members:
-            _member(outcome, declared, connection, access.get(CONTROL_PLANE, "the state has no control plane"))
+            _member(outcome, declared, connection, sight)
     except FlotillaError as error:
         outcome.unknown.append(error.message)
     except Exception as error:  # noqa: BLE001 - what nobody expects is not known; it must not look clean
@@ -171,22 +194,23 @@ def _plan(outcome: _Outcome, declared: Declared, connection: Connection, name: s
         outcome.look(partial(check_release, connection, name, namespace, release))
 
 
-def _propagation(outcome: _Outcome, declared: Declared, connection: Connection) -> None:
-    outcome.look(partial(check_clusters, connection, declared))
+def _propagation(outcome: _Outcome, declared: Declared, connection: Connection, sight: _Sight) -> None:
     outcome.look(partial(check_policies, connection, declared))
     outcome.findings += check_complete(declared)
+    snapshot = sight.snapshot()
+    outcome.look(partial(check_clusters, snapshot, declared))
     for name, check in declared.rollouts.items():
-        outcome.look(partial(check_rollout, connection, name, check))
+        outcome.look(partial(check_rollout, snapshot, name, check))
 
 
-def _member(outcome: _Outcome, declared: Declared, connection: Connection, control_plane: Access) -> None:
+def _member(outcome: _Outcome, declared: Declared, connection: Connection, sight: _Sight) -> None:
     name = connection.name
     outcome.look(partial(find_wider_rights, connection, name, declared.account(name)))
-    if isinstance(control_plane, str):
-        outcome.unknown.append(f"what Karmada sends is not known: {control_plane}")
+    if isinstance(sight.control_plane, str):
+        outcome.unknown.append(f"what Karmada sends is not known: {sight.control_plane}")
         return
-    outcome.look(partial(check_access, control_plane, connection, declared.kubeconfigs[name], name))
-    sent = sent_to(control_plane, name)
+    outcome.look(partial(check_access, sight.control_plane, connection, declared.kubeconfigs[name], name))
+    sent = sent_to(sight.snapshot(), name)
     for obj in sent:
         outcome.look(partial(compare_sent, connection, name, obj))
         outcome.objects += 1

@@ -8,13 +8,13 @@ from typing import Any
 
 from flotilla.drift.findings import Finding, Layer, Mend, changed
 from flotilla.karmada.joining.join import IMPERSONATOR, access_role
-from flotilla.karmada.names import CLUSTER_NAMESPACE, execution_namespace
-from flotilla.karmada.objects import WORK_API
+from flotilla.karmada.names import CLUSTER_NAMESPACE
 from flotilla.karmada.rendering.marks import MANAGED
 from flotilla.karmada.rendering.replicas import owns_replicas
+from flotilla.karmada.status.snapshot import Snapshot
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import ApiError, Connection, KindNotServed
-from flotilla.kube.objects import Object, ObjectRef, condition, differences, ref_of
+from flotilla.kube.objects import Object, ObjectRef, differences, is_true, ref_of
 
 _RBAC = "rbac.authorization.k8s.io/v1"
 _USUAL_KINDS = (
@@ -43,17 +43,15 @@ _FOR_EVERYBODY = frozenset(
 )
 
 
-def sent_to(control_plane: Connection, member: str) -> list[Object]:
+def sent_to(snapshot: Snapshot, member: str) -> list[Object]:
     """Return what Karmada sends to a member: the manifests of its applied Works that nobody suspended."""
     sent: list[Object] = []
-    for work in control_plane.list(WORK_API, "Work", namespace=execution_namespace(member)):
+    for work in snapshot.works_to(member):
         spec = work.get("spec") or {}
-        applied = condition(work, "Applied")
         if spec.get("suspendDispatching") or work["metadata"].get("deletionTimestamp"):
             continue
-        if applied is None or applied.get("status") != "True":
-            continue  # the propagation layer says so, with the reason
-        sent += (spec.get("workload") or {}).get("manifests") or []
+        if is_true(work, "Applied"):  # else the propagation layer says so, with the reason
+            sent += (spec.get("workload") or {}).get("manifests") or []
     return sent
 
 

@@ -6,9 +6,10 @@ from flotilla.deploy.declared import CONTROL_PLANE, Declared
 from flotilla.drift.findings import Finding, Layer, Mend
 from flotilla.karmada.kinds import NAMESPACE, kind_of
 from flotilla.karmada.names import CLUSTER_NAMESPACE, EXECUTION_NAMESPACE_PREFIX
-from flotilla.karmada.objects import CLUSTER_API, POLICY_API, Cluster
+from flotilla.karmada.objects import POLICY_API, Cluster
 from flotilla.karmada.selection import POLICY_ID_LABELS, selects
 from flotilla.karmada.status.rollout import RolloutCheck
+from flotilla.karmada.status.snapshot import Snapshot
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object, ObjectRef, ref_of
 
@@ -17,16 +18,16 @@ _OVERRIDES = ("OverridePolicy", "ClusterOverridePolicy")
 _SYSTEM_NAMESPACES = ("kube-system", "kube-public", "kube-node-lease", "karmada-system", CLUSTER_NAMESPACE)
 
 
-def check_clusters(connection: Connection, declared: Declared) -> list[Finding]:
+def check_clusters(snapshot: Snapshot, declared: Declared) -> list[Finding]:
     """Look at every member's Ready condition, and at names in placements that no Cluster has."""
-    clusters = {c["metadata"]["name"]: Cluster.read(c) for c in connection.list(CLUSTER_API, "Cluster")}
+    clusters = {cluster["metadata"]["name"]: cluster for cluster in snapshot.clusters}
     found = []
     for member in declared.members:
-        cluster = clusters.get(member)
+        cluster = Cluster.read(clusters[member]) if member in clusters else None
         if cluster is None or cluster.ready:
             continue  # a missing Cluster is a declared object that isn't there
         ready = cluster.condition("Ready")
-        reason = (ready.message or ready.reason) if ready else "no status yet"
+        reason = ready.why if ready else "no status yet"
         since = (ready.last_transition_time or "") if ready else ""
         found.append(_finding("member-not-ready", f"Cluster {member}", f"is not Ready: {reason}", time=since))
     for name, check in declared.rollouts.items():
@@ -40,10 +41,10 @@ def check_clusters(connection: Connection, declared: Declared) -> list[Finding]:
     return found
 
 
-def check_rollout(connection: Connection, name: str, check: RolloutCheck) -> list[Finding]:
+def check_rollout(snapshot: Snapshot, name: str, check: RolloutCheck) -> list[Finding]:
     """Follow one workload's templates to every cluster that was chosen."""
     found = []
-    for progress in check.look(connection):
+    for progress in check.progress(snapshot):
         template = str(progress.template)
         if progress.waiting_for:
             found.append(_finding("not-propagated", template, f"workload {name}: {progress.waiting_for}"))
@@ -70,7 +71,6 @@ def check_policies(connection: Connection, declared: Declared) -> list[Finding]:
     found = []
     for kind in (*_POLICIES, *_OVERRIDES):
         for policy in connection.list(POLICY_API, kind):
-            policy = {"apiVersion": POLICY_API, "kind": kind, **policy}  # noqa: PLW2901 - lists leave both out
             if ref_of(policy) in ours:
                 continue
             found += [_competes(policy, template) for template in templates if selects(policy, template)]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from flotilla.karmada.status.reading import read_fleet
 from flotilla.kube.connection import Connection
-from flotilla.observe.members import MemberStatus, members_of
-from flotilla.observe.workloads import CopyStatus, copies_of
+from flotilla.observe.members import MemberStatus, members_in
+from flotilla.observe.workloads import CopyStatus, copies_in
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,10 @@ class FleetStatus:
 
 
 def fleet_status(connection: Connection) -> FleetStatus:
-    """Ask the control plane for its members and its workloads, side by side.
+    """Read the control plane once, and return its members and its workloads.
 
     Raises:
         ClusterError: it could not be asked.
     """
-    with ThreadPoolExecutor(max_workers=2, thread_name_prefix="status") as pool:
-        members, copies = pool.submit(members_of, connection), pool.submit(copies_of, connection)
-        return FleetStatus(tuple(members.result()), tuple(copies.result()))
+    snapshot = read_fleet(connection)
+    return FleetStatus(tuple(members_in(snapshot)), tuple(copies_in(snapshot)))

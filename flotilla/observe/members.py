@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -9,6 +10,7 @@ from kubernetes.utils.quantity import parse_quantity
 
 from flotilla.errors import ClusterError
 from flotilla.karmada.objects import CLUSTER_API, Cluster, ClusterStatus, ResourceSummary
+from flotilla.karmada.status.snapshot import Snapshot
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object
 
@@ -63,7 +65,7 @@ def member_status(cluster: Cluster) -> MemberStatus:
     """Read a member's status off its Cluster."""
     status = cluster.status or ClusterStatus()
     found = cluster.condition("Ready")
-    reason = "" if cluster.ready else (found.message or found.reason) if found else "no status yet"
+    reason = "" if cluster.ready else found.why if found else "no status yet"
     nodes = status.node_summary
     return MemberStatus(
         name=cluster.metadata.name,
@@ -94,8 +96,16 @@ def members_of(connection: Connection, *, labels: str = "") -> list[MemberStatus
     Raises:
         ClusterError: it could not be asked.
     """
-    found = connection.list(CLUSTER_API, "Cluster", labels=labels or None)
-    return sorted(map(_read, found), key=lambda member: member.worst_first)
+    return _members(connection.list(CLUSTER_API, "Cluster", labels=labels or None))
+
+
+def members_in(snapshot: Snapshot) -> list[MemberStatus]:
+    """Return the members that a snapshot has, those that aren't ready first."""
+    return _members(snapshot.clusters)
+
+
+def _members(clusters: Iterable[Object]) -> list[MemberStatus]:
+    return sorted(map(_read, clusters), key=lambda member: member.worst_first)
 
 
 def _read(item: Object) -> MemberStatus:

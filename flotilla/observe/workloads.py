@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from flotilla.errors import ClusterError
-from flotilla.karmada.names import execution_namespace
-from flotilla.karmada.objects import (
-    BINDING_API,
-    WORK_API,
-    AggregatedStatusItem,
-    ResourceBinding,
-    TargetCluster,
-    Work,
-)
-from flotilla.karmada.status.rollout import BINDING_ID_LABELS
+from flotilla.karmada.objects import AggregatedStatusItem, ResourceBinding, TargetCluster, Work
+from flotilla.karmada.status.reading import read_sent
+from flotilla.karmada.status.snapshot import Snapshot, WorkOrError, Works
 from flotilla.kube.connection import Connection
-from flotilla.kube.objects import Object, ObjectRef
+from flotilla.kube.objects import ObjectRef
 
 _APPLIED_OVERRIDES = ("policy.karmada.io/applied-overrides", "policy.karmada.io/applied-cluster-overrides")
-_KINDS = ("ResourceBinding", "ClusterResourceBinding")
 # What reading an object raises whose fields aren't of the types that the API says.
 _ODD = (ClusterError, ValueError, TypeError, KeyError, AttributeError)
 _ORDER = ("Unhealthy", "Pending", "Unknown", "Healthy")
@@ -65,73 +56,41 @@ class CopyStatus:
 def copies_of(connection: Connection) -> list[CopyStatus]:
     """Ask the control plane for every template that it has bound to members, those that ail first.
 
-    Three lists, whatever the number of members and workloads: two kinds of bindings, and the Works with their labels.
-
     Raises:
         ClusterError: it could not be asked.
     """
-    bindings = [item for kind in _KINDS for item in connection.list(BINDING_API, kind)]
-    if not bindings:
-        return []
-    works = _Works(connection.list(WORK_API, "Work", labels=label) for label in BINDING_ID_LABELS)
-    copies = [copy for binding in bindings for copy in _copies_or_doubt(binding, works)]
+    return copies_in(read_sent(connection))
+
+
+def copies_in(snapshot: Snapshot) -> list[CopyStatus]:
+    """Return a copy for every template and member that a snapshot's bindings have, those that ail first."""
+    copies = [copy for ref, binding in snapshot.bindings.items() for copy in _copies_or_doubt(ref, binding, snapshot)]
     return sorted(copies, key=lambda copy: copy.worst_first)
 
 
-class _Works:
-    """Works by the binding that they carry out and the member that they are for."""
-
-    def __init__(self, lists: Iterable[list[Object]]) -> None:
-        self._held: dict[tuple[str, str], Work] = {}
-        for items in lists:
-            for work in filter(None, map(_work, items)):
-                for label in BINDING_ID_LABELS:
-                    identity = work.metadata.labels.get(label)
-                    if identity:
-                        self._held[identity, work.metadata.namespace or ""] = work
-
-    def of(self, binding: ResourceBinding, cluster: str) -> Work | None:
-        identities = (binding.metadata.labels.get(label) for label in BINDING_ID_LABELS)
-        return next(
-            (
-                self._held[identity, execution_namespace(cluster)]
-                for identity in identities
-                if identity and (identity, execution_namespace(cluster)) in self._held
-            ),
-            None,
-        )
-
-
-def _work(item: Object) -> Work | None:
-    try:
-        return Work.read(item)
-    except _ODD:
-        return None
-
-
-def _copies_or_doubt(item: Object, works: _Works) -> list[CopyStatus]:
+def _copies_or_doubt(ref: ObjectRef, binding: ResourceBinding | ClusterError, snapshot: Snapshot) -> list[CopyStatus]:
     """Return a binding's copies; one of an odd form is a copy of which nothing is known, not the end of the list."""
     try:
-        return _copies(ResourceBinding.read(item), works)
+        if isinstance(binding, ClusterError):
+            raise binding
+        return _copies(binding, snapshot.works_of(binding.metadata.labels))
     except _ODD as error:
-        meta = item["metadata"]
         why = error.message if isinstance(error, ClusterError) else type(error).__name__
         reason = f"its ResourceBinding has a form that is not expected: {why}"
-        place = str(meta.get("namespace") or "")
-        return [CopyStatus(place, f"ResourceBinding {meta['name']}", "", None, None, (), "Unknown", reason)]
+        return [CopyStatus(ref.namespace, f"ResourceBinding {ref.name}", "", None, None, (), "Unknown", reason)]
 
 
-def _copies(binding: ResourceBinding, works: _Works) -> list[CopyStatus]:
+def _copies(binding: ResourceBinding, works: Works) -> list[CopyStatus]:
     reports = {item.cluster_name: item for item in binding.status.aggregated_status}
     return [
-        _copy(binding, target, reports.get(target.name), works.of(binding, target.name))
-        for target in binding.spec.clusters
+        _copy(binding, target, reports.get(target.name), works.get(target.name)) for target in binding.spec.clusters
     ]
 
 
 def _copy(
-    binding: ResourceBinding, target: TargetCluster, report: AggregatedStatusItem | None, work: Work | None
+    binding: ResourceBinding, target: TargetCluster, report: AggregatedStatusItem | None, found: WorkOrError | None
 ) -> CopyStatus:
+    work = found if isinstance(found, Work) else None
     manifests = work.spec.workload.manifests if work else []
     ready = int(((report.status if report else None) or {}).get("readyReplicas", 0))
     reported = report.health if report and report.health in _ORDER else "Unknown"
@@ -144,7 +103,7 @@ def _copy(
         ready=ready if target.replicas is not None else None,
         images=tuple(image for manifest in manifests for image in images_of(manifest)),
         health=health,
-        reason=_reason(health, report, work),
+        reason=found.message if isinstance(found, ClusterError) else _reason(health, report, work),
         overrides=tuple(_overrides(work)) if work else (),
         since=max((c.last_transition_time or "" for c in work.status.conditions), default="") if work else "",
         api_version=binding.spec.resource.api_version,
@@ -158,9 +117,9 @@ def _reason(health: str, report: AggregatedStatusItem | None, work: Work | None)
         return report.applied_message
     if work is None:
         return "not sent yet"
-    applied = next((c for c in work.status.conditions if c.type == "Applied"), None)
-    if applied is not None and applied.status != "True":
-        return applied.message or applied.reason
+    applied = work.condition("Applied")
+    if applied is not None and not applied.true:
+        return applied.why
     return "sent, not reported yet" if report is None else ""
 
 

@@ -175,6 +175,12 @@ def test_a_run_that_changes_things_has_failed_for_a_cluster_that_did_not_answer(
     assert UNKNOWN_TEXT not in str(done)
 
 
+BINDING = {
+    "metadata": {"name": "web-deployment", "labels": {"resourcebinding.karmada.io/permanent-id": "x"}},
+    "spec": {"resource": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}},
+}
+
+
 class ControlPlane:
     """A control plane whose answers are given: the binding, the template, the Works' clusters, who is Ready."""
 
@@ -184,7 +190,7 @@ class ControlPlane:
 
     def find(self, ref):
         if ref.kind == "ResourceBinding":
-            return {"metadata": {"labels": {"resourcebinding.karmada.io/permanent-id": "x"}}} if self.clusters else None
+            return BINDING if self.clusters else None
         if isinstance(self.template, Exception):
             raise self.template
         return {"metadata": {}} if self.template else None
@@ -194,7 +200,11 @@ class ControlPlane:
             status = {"conditions": [{"type": "Ready", "status": "True"}]}
             return [{"metadata": {"name": name}, "status": status if name in self.ready else {}} for name in "abc"]
         self.looks += 1
-        works = [{"metadata": {"namespace": f"karmada-es-{name}"}} for name in self.clusters]
+        identity = BINDING["metadata"]["labels"]
+        works = [
+            {"metadata": {"name": "w", "namespace": f"karmada-es-{name}", "labels": identity}, "spec": {}}
+            for name in self.clusters
+        ]
         if self.looks > 1 and self.clusters:
             self.clusters.pop(0)
         return works

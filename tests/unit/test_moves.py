@@ -443,8 +443,7 @@ CLAIMED = {
 
 def test_a_template_goes_from_one_workloads_policy_to_anothers():
     karmada = ControlPlane(CLAIMED, policy("shop", name="common"), policy("store", name="common"))
-    ref = ref_of(CLAIMED)
-    assert transfer_claims(karmada, [ref], ("store",)) == [ref]
+    assert transfer_claims(karmada, [CLAIMED], ("store",)) == [ref_of(CLAIMED)]
     ((name, metadata),) = karmada.patches
     assert (name, metadata["labels"], metadata["annotations"]["propagationpolicy.karmada.io/name"]) == (
         "common",
@@ -461,15 +460,15 @@ def test_a_template_goes_from_one_workloads_policy_to_anothers():
 )
 def test_a_policy_of_somebody_else_keeps_what_it_has_claimed(theirs):
     karmada = ControlPlane(CLAIMED, theirs, policy("store", name="common"))
-    assert transfer_claims(karmada, [ref_of(CLAIMED)], ("store",)) == []
+    assert transfer_claims(karmada, [CLAIMED], ("store",)) == []
     assert karmada.patches == []
 
 
 def test_a_template_that_is_the_workloads_own_or_nobodys_is_left_alone():
     own = ControlPlane(CLAIMED, policy("shop", name="common"))
-    assert transfer_claims(own, [ref_of(CLAIMED)], ("shop",)) == []
+    assert transfer_claims(own, [CLAIMED], ("shop",)) == []
     free = {**CLAIMED, "metadata": {**CLAIMED["metadata"], "annotations": {}}}
-    assert transfer_claims(ControlPlane(free, policy("store", name="common")), [ref_of(CLAIMED)], ("store",)) == []
+    assert transfer_claims(ControlPlane(free, policy("store", name="common")), [free], ("store",)) == []
 
 
 # -- another version ------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ import pytest
 from components import rollout
 from components.rollout import RolloutProvider, anew, poll
 from flotilla.errors import NotDone
-from flotilla.karmada.objects import Work
+from flotilla.karmada.objects import ResourceBinding, Work
 from flotilla.karmada.propagation import deployment
 from flotilla.karmada.status.expected import compare
 from flotilla.karmada.status.rollout import ClusterProgress, Progress, RolloutCheck, facts_of, fleet_of
@@ -211,7 +211,7 @@ def judged(targets, placement, clusters, *, expected=None, replicas=4, sent=None
     declared = web(replicas, requests)
     check = RolloutCheck([declared], placement, [], expected, frozenset([WEB]))
     template = {**declared, "metadata": {**declared["metadata"], "uid": "u", "generation": 1}}
-    bound = binding(targets, keys.pop("bound", placement), replicas=replicas, **keys)
+    bound = ResourceBinding.read(binding(targets, keys.pop("bound", placement), replicas=replicas, **keys))
     return check.judge(declared, template, bound, works(declared, sent or targets), fleet_of(clusters))
 
 
@@ -325,7 +325,10 @@ def test_a_look_costs_no_more_requests_for_more_clusters():
             if kind == "Cluster":
                 return [cluster(name) for name in targets]
             return [
-                {**work.manifest(), "metadata": {"name": "w", "namespace": f"karmada-es-{name}"}}
+                {
+                    **work.manifest(),
+                    "metadata": {"name": "w", "namespace": f"karmada-es-{name}", "labels": bound["metadata"]["labels"]},
+                }
                 for name, work in works(declared, targets).items()
             ]
 
@@ -461,8 +464,7 @@ def test_karmada_divides_anew_for_other_replicas_or_another_placement(olds, divi
 def looks(monkeypatch):
     """Replace what is asked of Karmada."""
     found = [seen(a=LATE)]
-    monkeypatch.setattr(rollout, "_check", lambda _props, _divided: lambda: found[0])
-    monkeypatch.setattr(rollout, "_transfer_claims", lambda _props: None)
+    monkeypatch.setattr(rollout, "_looking", lambda _props, _divided: lambda: found[0])
     monkeypatch.setattr(rollout, "_POLL_SECONDS", 0.001)
     monkeypatch.setattr(rollout, "_LONGEST_POLL_SECONDS", 0.001)
     return found

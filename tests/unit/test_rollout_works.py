@@ -2,7 +2,7 @@
 
 import pytest
 
-from flotilla.karmada.objects import Work
+from flotilla.karmada.objects import ResourceBinding, Work
 from flotilla.karmada.status.rollout import RolloutCheck, fleet_of
 from tests.unit.test_rendering import job, pods
 from tests.unit.test_rollout import binding, cluster, divided, on
@@ -18,7 +18,7 @@ def judge(declared, targets, sent, placement, *, rules=(), replicas=4):
         name: Work.read({"metadata": {"name": "w"}, "spec": {"workload": {"manifests": [one]}}, "status": done})
         for name, one in sent.items()
     }
-    bound = binding(targets, placement, replicas=replicas)
+    bound = ResourceBinding.read(binding(targets, placement, replicas=replicas))
     return str(check.judge(declared, template, bound, works, fleet_of([cluster(name) for name in MEMBERS])))
 
 

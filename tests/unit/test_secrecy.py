@@ -21,7 +21,7 @@ from flotilla.karmada.installing import pki
 from flotilla.karmada.objects import Work
 from flotilla.karmada.rendering.render import render
 from flotilla.karmada.scheduling import ClusterFacts
-from flotilla.karmada.status.rollout import _not_sent
+from flotilla.karmada.status.judgements import not_sent
 from flotilla.kube import children, secrecy
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.answers import Answer
@@ -59,10 +59,10 @@ def test_what_a_rollout_waits_for_shows_the_field_and_not_the_value():
     work = Work.read(
         {"apiVersion": "w", "kind": "Work", "metadata": {"name": "a"}, "spec": {"workload": {"manifests": [sent]}}}
     )
-    waiting = _not_sent(work, SECRET)
+    waiting = not_sent(work, SECRET)
     assert "data.token" in waiting
     assert ENCODED not in waiting
-    assert "'door2'" in _not_sent(work, {**sent, "metadata": {"name": "door2"}}), "what is no secret is shown"
+    assert "'door2'" in not_sent(work, {**sent, "metadata": {"name": "door2"}}), "what is no secret is shown"
 
 
 @pytest.mark.parametrize(

@@ -41,8 +41,7 @@ class Missing(Cluster):
 
 def wait_rollout(monkeypatch):
     progress = SimpleNamespace(done=False, done_where_answered=False, scheduled={})
-    monkeypatch.setattr(rollout, "_check", lambda _props, _divided: lambda: [progress])
-    monkeypatch.setattr(rollout, "_transfer_claims", lambda _props: None)
+    monkeypatch.setattr(rollout, "_looking", lambda _props, _divided: lambda: [progress])
     rollout.wait({"timeout": 600, "workload": "nginx"}, "nginx", frozenset())
 
 
@@ -55,7 +54,7 @@ def wait_control_plane(monkeypatch):
 
 
 def wait_withdrawal(monkeypatch):
-    monkeypatch.setattr(withdrawal, "_holding", lambda _connection, _template: ["member1"])
+    monkeypatch.setattr(withdrawal, "_holding", lambda _connection, refs: {ref: ["member1"] for ref in refs})
     withdrawal.await_withdrawn(Cluster(), [ObjectRef("v1", "X", "x")], 600)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from flotilla.karmada.objects.views import ApiModel, ApiObject, Bool, Condition, Int, Words
+from flotilla.karmada.objects.views import ApiModel, Bool, Condition, Int, WithConditions, Words
 
 CLUSTER_API = "cluster.karmada.io/v1alpha1"
 
@@ -24,6 +24,22 @@ class ClusterTaint(ApiModel):
     key: str
     value: str | None = None
     effect: str
+    time_added: str | None = None
+
+
+class ResourceModelRange(ApiModel):
+    """From `min` to below `max` of a resource."""
+
+    name: str
+    min: str | int
+    max: str | int
+
+
+class ResourceModel(ApiModel):
+    """A class of nodes, by what they have."""
+
+    grade: Int
+    ranges: list[ResourceModelRange]
 
 
 class ClusterSpec(ApiModel):
@@ -36,10 +52,28 @@ class ClusterSpec(ApiModel):
     impersonator_secret_ref: LocalSecretReference | None = None
     insecure_skip_tls_verification: Annotated[Bool | None, Field(alias="insecureSkipTLSVerification")] = None
     proxy_url: Annotated[str | None, Field(alias="proxyURL")] = None
+    proxy_header: dict[str, str] | None = None
     provider: str | None = None
     region: str | None = None
+    zone: str | None = None
+    """Deprecated by Karmada for `zones`."""
     zones: list[str] | None = None
     taints: list[ClusterTaint] | None = None
+    resource_models: list[ResourceModel] | None = None
+
+
+class ApiResource(ApiModel):
+    """A kind that a member serves."""
+
+    name: str
+    kind: str
+
+
+class ApiEnablement(ApiModel):
+    """The kinds of a group and version that a member serves."""
+
+    group_version: str
+    resources: list[ApiResource] = Field(default_factory=list)
 
 
 class NodeSummary(ApiModel):
@@ -49,12 +83,20 @@ class NodeSummary(ApiModel):
     ready_num: Int = 0
 
 
+class AllocatableModeling(ApiModel):
+    """How many nodes are of a class (`ClusterSpec.resource_models`)."""
+
+    grade: Int
+    count: Int
+
+
 class ResourceSummary(ApiModel):
     """Quantities by resource name."""
 
     allocatable: dict[str, str | int] = Field(default_factory=dict)
     allocating: dict[str, str | int] = Field(default_factory=dict)
     allocated: dict[str, str | int] = Field(default_factory=dict)
+    allocatable_modelings: list[AllocatableModeling] = Field(default_factory=list)
 
 
 class ClusterStatus(ApiModel):
@@ -62,11 +104,13 @@ class ClusterStatus(ApiModel):
 
     kubernetes_version: str = ""
     conditions: list[Condition] = Field(default_factory=list)
+    api_enablements: list[ApiEnablement] = Field(default_factory=list)
     node_summary: NodeSummary | None = None
     resource_summary: ResourceSummary | None = None
+    remedy_actions: list[str] = Field(default_factory=list)
 
 
-class Cluster(ApiObject):
+class Cluster(WithConditions):
     """A member, in the aggregated API of the control plane."""
 
     api_version_of = CLUSTER_API
@@ -75,12 +119,7 @@ class Cluster(ApiObject):
     spec: ClusterSpec
     status: ClusterStatus | None = None
 
-    def condition(self, kind: str) -> Condition | None:
-        """Return a status condition by type."""
-        return next((c for c in (self.status or ClusterStatus()).conditions if c.type == kind), None)
-
     @property
     def ready(self) -> bool:
         """Karmada can reach the member and uses it."""
-        found = self.condition("Ready")
-        return found is not None and found.status == "True"
+        return self.is_true("Ready")

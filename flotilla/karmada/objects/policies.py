@@ -1,12 +1,11 @@
-"""Views of `policy.karmada.io`: where templates go, and how they differ by cluster."""
+"""Views of the propagation policies of `policy.karmada.io`: which templates go where, and what happens on failures."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import Field
-
-from flotilla.karmada.objects.views import ApiModel, ApiObject, Bool, Int, Words
+from flotilla.karmada.objects.placement import PolicyPlacement
+from flotilla.karmada.objects.views import ApiModel, ApiObject, Bool, Int, LabelSelector, Since, Words
 
 POLICY_API = "policy.karmada.io/v1alpha1"
 
@@ -18,49 +17,70 @@ class ResourceSelector(ApiModel):
     kind: str
     namespace: str | None = None
     name: str | None = None
-    label_selector: dict[str, Any] | None = None
+    label_selector: LabelSelector | None = None
 
 
-class ClusterAffinity(ApiModel):
-    """Which clusters a placement chooses."""
+class StatePreservationRule(ApiModel):
+    """A value of a copy's status that its successor gets as a label."""
+
+    alias_label_name: str
+    json_path: str
+
+
+class StatePreservation(ApiModel):
+    """What a copy's successor in another cluster is given of its status."""
+
+    rules: list[StatePreservationRule]
+
+
+class DecisionConditions(ApiModel):
+    """When a copy is taken elsewhere."""
+
+    toleration_seconds: Int | None = None
+
+
+class ApplicationFailoverBehavior(ApiModel):
+    """What happens to a copy that isn't healthy."""
+
+    decision_conditions: DecisionConditions
+    purge_mode: Annotated[str, Words("Directly", "Gracefully", "Never", "Immediately", "Graciously")] | None = None
+    """1.10 to 1.14 have Immediately, Graciously and Never; 1.19 refuses the first two."""
+    grace_period_seconds: Int | None = None
+    state_preservation: Annotated[StatePreservation | None, Since(1, 12)] = None
+
+
+class ClusterFailoverBehavior(ApiModel):
+    """What happens to copies in a cluster that fails."""
+
+    purge_mode: Annotated[str, Words("Directly", "Gracefully")] | None = None
+    state_preservation: StatePreservation | None = None
+
+
+class FailoverBehavior(ApiModel):
+    """What happens to copies that fail."""
+
+    application: ApplicationFailoverBehavior | None = None
+    cluster: Annotated[ClusterFailoverBehavior | None, Since(1, 15)] = None
+
+
+class SuspendClusters(ApiModel):
+    """The clusters to which nothing is sent."""
 
     cluster_names: list[str] | None = None
-    exclude: list[str] | None = None
-    label_selector: dict[str, Any] | None = None
-    field_selector: dict[str, Any] | None = None
 
 
-class StaticClusterWeight(ApiModel):
-    """A weight for the clusters that an affinity matches."""
+class Suspension(ApiModel):
+    """Where nothing is sent: everywhere (`dispatching`), or to some clusters."""
 
-    target_cluster: ClusterAffinity
-    weight: Int
-
-
-class ClusterPreferences(ApiModel):
-    """How replicas are weighted."""
-
-    static_weight_list: list[StaticClusterWeight] | None = None
-    dynamic_weight: str | None = None
+    dispatching: Bool | None = None
+    dispatching_on_clusters: SuspendClusters | None = None
 
 
-class ReplicaSchedulingStrategy(ApiModel):
-    """How replicas are spread."""
+class PolicySchedulePriority(ApiModel):
+    """The class whose value orders the scheduler's queue."""
 
-    replica_scheduling_type: Annotated[str, Words("Duplicated", "Divided")] | None = None
-    replica_division_preference: Annotated[str, Words("Aggregated", "Weighted")] | None = None
-    weight_preference: ClusterPreferences | None = None
-
-
-class PolicyPlacement(ApiModel):
-    """Where templates go."""
-
-    cluster_affinity: ClusterAffinity | None = None
-    cluster_affinities: list[dict[str, Any]] | None = None
-    """Groups, in the order in which they are tried."""
-    cluster_tolerations: list[dict[str, Any]] | None = None
-    spread_constraints: list[dict[str, Any]] | None = None
-    replica_scheduling: ReplicaSchedulingStrategy | None = None
+    priority_class_source: Annotated[str, Words("KubePriorityClass")]
+    priority_class_name: str
 
 
 class PropagationSpec(ApiModel):
@@ -71,7 +91,15 @@ class PropagationSpec(ApiModel):
     priority: Int | None = None
     preemption: Annotated[str, Words("Always", "Never")] | None = None
     conflict_resolution: Annotated[str, Words("Abort", "Overwrite")] | None = None
+    activation_preference: Annotated[str, Words("Lazy")] | None = None
     propagate_deps: Bool | None = None
+    association: Bool | None = None
+    """Deprecated by Karmada for `propagateDeps`."""
+    dependent_overrides: list[str] | None = None
+    failover: FailoverBehavior | None = None
+    suspension: Annotated[Suspension | None, Since(1, 11)] = None
+    preserve_resources_on_deletion: Annotated[Bool | None, Since(1, 12)] = None
+    schedule_priority: Annotated[PolicySchedulePriority | None, Since(1, 13)] = None
     scheduler_name: str | None = None
 
 
@@ -91,78 +119,3 @@ class ClusterPropagationPolicy(ApiObject):
     kind_of = "ClusterPropagationPolicy"
 
     spec: PropagationSpec
-
-
-class ImageOverrider(ApiModel):
-    """Replaces a part of images."""
-
-    component: Annotated[str, Words("Registry", "Repository", "Tag")]
-    operator: Annotated[str, Words("add", "remove", "replace")]
-    value: str | None = None
-
-
-class CommandArgsOverrider(ApiModel):
-    """Adds words to a container's command or arguments, or removes them."""
-
-    container_name: str
-    operator: Annotated[str, Words("add", "remove")]
-    value: list[str] | None = None
-
-
-class LabelAnnotationOverrider(ApiModel):
-    """Adds, replaces or removes labels or annotations."""
-
-    operator: Annotated[str, Words("add", "remove", "replace")]
-    value: dict[str, str] | None = None
-
-
-class PlaintextOverrider(ApiModel):
-    """A JSON patch step."""
-
-    path: str
-    operator: Annotated[str, Words("add", "remove", "replace")]
-    value: Any = None
-
-
-class Overriders(ApiModel):
-    """What changes, applied by Karmada in a fixed order by kind of overrider."""
-
-    image_overrider: list[ImageOverrider] | None = None
-    command_overrider: list[CommandArgsOverrider] | None = None
-    args_overrider: list[CommandArgsOverrider] | None = None
-    labels_overrider: list[LabelAnnotationOverrider] | None = None
-    annotations_overrider: list[LabelAnnotationOverrider] | None = None
-    plaintext: list[PlaintextOverrider] | None = None
-
-
-class RuleWithCluster(ApiModel):
-    """Overriders for some clusters, or for all that get the template."""
-
-    target_cluster: ClusterAffinity | None = None
-    overriders: Overriders
-
-
-class OverrideSpec(ApiModel):
-    """The rule that makes templates differ by cluster."""
-
-    resource_selectors: list[ResourceSelector] = Field(default_factory=list)
-    """None: every template that the policy reaches."""
-    override_rules: list[RuleWithCluster] = Field(default_factory=list)
-
-
-class OverridePolicy(ApiObject):
-    """Makes templates of one namespace differ by cluster."""
-
-    api_version_of = POLICY_API
-    kind_of = "OverridePolicy"
-
-    spec: OverrideSpec
-
-
-class ClusterOverridePolicy(ApiObject):
-    """Makes any template differ by cluster."""
-
-    api_version_of = POLICY_API
-    kind_of = "ClusterOverridePolicy"
-
-    spec: OverrideSpec

@@ -35,6 +35,14 @@ class Words:
         self.words = words
 
 
+class Since:
+    """The first version of Karmada whose API has a field. Without this mark, 1.10 has it already."""
+
+    def __init__(self, major: int, minor: int) -> None:
+        """Take the version."""
+        self.version = (major, minor)
+
+
 class ApiModel(BaseModel):
     """Part of an object: camelCase on the wire. Unknown fields are kept."""
 
@@ -128,3 +136,53 @@ class Condition(ApiModel):
     reason: str = ""
     message: str = ""
     last_transition_time: str | None = None
+    observed_generation: Int | None = None
+
+    @property
+    def true(self) -> bool:
+        """The condition is met."""
+        return self.status == "True"
+
+    @property
+    def why(self) -> str:
+        """What it says of its status: the message, or the reason where there is none."""
+        return self.message or self.reason
+
+
+class WithConditions(ApiObject):
+    """An object whose status has conditions."""
+
+    def condition(self, kind: str) -> Condition | None:
+        """Return the condition of a type; None where the object has none of it, or no status yet."""
+        found: list[Condition] = getattr(getattr(self, "status", None), "conditions", [])
+        return next((condition for condition in found if condition.type == kind), None)
+
+    def is_true(self, kind: str) -> bool:
+        """Tell whether the condition of a type is there and True."""
+        found = self.condition(kind)
+        return found is not None and found.true
+
+
+class LabelSelectorRequirement(ApiModel):
+    """metav1.LabelSelectorRequirement."""
+
+    key: str
+    operator: str
+    values: list[str] | None = None
+
+
+class LabelSelector(ApiModel):
+    """metav1.LabelSelector."""
+
+    match_labels: dict[str, str] | None = None
+    match_expressions: list[LabelSelectorRequirement] | None = None
+
+
+class Toleration(ApiModel):
+    """corev1.Toleration."""
+
+    key: str | None = None
+    operator: str | None = None
+    value: str | None = None
+    effect: str | None = None
+    toleration_seconds: Int | None = None

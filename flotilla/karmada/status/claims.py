@@ -8,12 +8,13 @@ annotations name the new policy, and Karmada brings the binding in line. The bin
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from http import HTTPStatus
 
 from flotilla.karmada.objects import POLICY_API
 from flotilla.karmada.selection import POLICY_ID_LABELS, selects
 from flotilla.kube.connection import ApiError, Connection
-from flotilla.kube.objects import Object, ObjectRef
+from flotilla.kube.objects import Object, ObjectRef, ref_of
 
 _MANAGER = "flotilla-claims"
 _STACKS = "pulumi-kubernetes"
@@ -24,7 +25,7 @@ _NAME = {
 _WITHIN = "propagationpolicy.karmada.io/namespace"
 
 
-def transfer_claims(connection: Connection, templates: list[ObjectRef], policies: tuple[str, ...]) -> list[ObjectRef]:
+def transfer_claims(connection: Connection, templates: Iterable[Object], policies: tuple[str, ...]) -> list[ObjectRef]:
     """Transfer templates that another policy made by a stack has claimed to the policy declared for them.
 
     Only a policy that a stack has made and that selects the template by its name gives it up: no stack but ours
@@ -33,7 +34,7 @@ def transfer_claims(connection: Connection, templates: list[ObjectRef], policies
 
     Args:
         connection: to the control plane.
-        templates: what the workload declares.
+        templates: what the workload declares, as it was read a moment ago.
         policies: names of the workload's policies.
 
     Returns:
@@ -42,12 +43,12 @@ def transfer_claims(connection: Connection, templates: list[ObjectRef], policies
     Raises:
         ClusterError: the control plane could not be asked.
     """
-    return [ref for ref in templates if _transfer(connection, ref, policies)]
+    return [ref_of(template) for template in templates if _transfer(connection, template, policies)]
 
 
-def _transfer(connection: Connection, ref: ObjectRef, policies: tuple[str, ...]) -> bool:
-    template = connection.find(ref)
-    if template is None or template["metadata"].get("deletionTimestamp"):
+def _transfer(connection: Connection, template: Object, policies: tuple[str, ...]) -> bool:
+    ref = ref_of(template)
+    if template["metadata"].get("deletionTimestamp"):
         return False
     kind = "PropagationPolicy" if ref.namespace else "ClusterPropagationPolicy"
     holder = (template["metadata"].get("annotations") or {}).get(_NAME[kind])

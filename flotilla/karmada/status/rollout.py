@@ -12,20 +12,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flotilla.karmada.kinds import goes_by_itself
-from flotilla.karmada.names import EXECUTION_NAMESPACE_PREFIX, binding_name, execution_namespace
-from flotilla.karmada.objects import BINDING_API, CLUSTER_API, WORK_API, AggregatedStatusItem, ResourceBinding, Work
-from flotilla.karmada.propagation import HEALTH_IGNORED
+from flotilla.karmada.objects import ResourceBinding, Work
 from flotilla.karmada.rendering.errors import OverrideError
 from flotilla.karmada.rendering.expected import Expectation
 from flotilla.karmada.scheduling import ClusterFacts, choose, facts_of, replicas_of
-from flotilla.karmada.status.expected import Fleet, Mismatch, compare, unready_reason
+from flotilla.karmada.status import judgements
+from flotilla.karmada.status.expected import Fleet, Mismatch, compare
+from flotilla.karmada.status.fleet import fleet_of
+from flotilla.karmada.status.reading import read_for
+from flotilla.karmada.status.snapshot import Snapshot, WorkOrError, Works, binding_ref
 from flotilla.kube.connection import Connection
-from flotilla.kube.objects import Object, ObjectRef, differences, ref_of
-from flotilla.kube.secrecy import shown
+from flotilla.kube.objects import Object, ObjectRef, ref_of
 
-_REFUSED = "not scheduled"
+__all__ = ["ClusterProgress", "Progress", "RolloutCheck", "as_expected", "binding_ref", "facts_of", "fleet_of"]
+
 Members = Mapping[str, Mapping[str, Any]]
-BINDING_ID_LABELS = ("resourcebinding.karmada.io/permanent-id", "clusterresourcebinding.karmada.io/permanent-id")
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,10 @@ class RolloutCheck:
     now. Without any, the schedule is taken as it is."""
     anew: frozenset[ObjectRef] = frozenset()
     """Templates whose replicas Karmada has divided anew for this declaration: their shares are certain."""
+    suspension: Object = field(default_factory=dict)
+    """Karmada's Suspension as declared. A cluster to which nothing is sent is not waited for."""
+    lazy: bool = False
+    """Karmada acts on a change of the policy with the templates' next change: the schedule is taken as it is."""
 
     def look(self, connection: Connection) -> list[Progress]:
         """Ask the control plane once, and judge each template.
@@ -100,49 +105,58 @@ class RolloutCheck:
         Raises:
             ClusterError: the control plane could not be asked.
         """
-        fleet = fleet_of(connection.list(CLUSTER_API, "Cluster"))
-        return [self._follow(connection, declared, fleet) for declared in self.templates]
+        return self.progress(read_for(connection, self.templates))
 
-    def _follow(self, connection: Connection, declared: Object, fleet: Fleet) -> Progress:
-        """Read a template's chain, no further than it has got: three requests, whatever the number of clusters."""
+    def progress(self, snapshot: Snapshot) -> list[Progress]:
+        """Judge each template by a snapshot.
+
+        Raises:
+            ClusterError: the snapshot doesn't know of one of them, since it could not be read.
+        """
+        return [self._progress(declared, snapshot) for declared in self.templates]
+
+    def _progress(self, declared: Object, snapshot: Snapshot) -> Progress:
         ref = ref_of(declared)
-        template = connection.find(ref)
+        template = snapshot.template(ref)
         if template is None:
             return Progress(ref, waiting_for="is not in the control plane")
         if goes_by_itself(declared):
-            changed = _changed(declared, template)
-            return Progress(ref, () if changed else tuple(self._namespace(connection, declared, fleet)), changed)
-        binding = connection.find(binding_ref(ref))
-        works = find_works(connection, ResourceBinding.read(binding)) if binding else {}
-        return self.judge(declared, template, binding, works, fleet)
+            late = judgements.not_declared(declared, template)
+            return Progress(ref, () if late else tuple(self._namespace(declared, snapshot)), late)
+        binding = snapshot.binding_of(ref)
+        works = snapshot.works_of(binding.metadata.labels) if binding else {}
+        return self.judge(declared, template, binding, works, snapshot.fleet)
 
     def judge(
-        self, declared: Object, template: Object, binding: Object | None, works: Mapping[str, Work], fleet: Fleet
+        self, declared: Object, template: Object, binding: ResourceBinding | None, works: Works, fleet: Fleet
     ) -> Progress:
         """Judge one template by what was read of it.
 
         Args:
             declared: the template as declared.
             template: as it is in the control plane.
-            binding: its ResourceBinding, as it was read; None where there is none.
+            binding: its ResourceBinding; None where there is none.
             works: the Works that carry it, by cluster.
             fleet: the Clusters.
         """
         ref = ref_of(declared)
-        late = _changed(declared, template) or self._not_scheduled(template, binding)
+        late = judgements.not_declared(declared, template) or judgements.not_claimed(template, binding)
         if late or binding is None:
-            nobody = self._all_silent(fleet) if late.startswith(_REFUSED) else ()
+            return Progress(ref, waiting_for=late)
+        late = "" if self.lazy else judgements.another_placement(binding, self.placement)
+        late = late or judgements.not_scheduled(binding)
+        if late:
+            nobody = self._all_silent(fleet) if late.startswith(judgements.REFUSED) else ()
             return Progress(ref, nobody, "" if nobody else late)
-        bound = ResourceBinding.read(binding)
-        targets = {target.name: target.replicas for target in bound.spec.clusters}
-        mismatch = self._mismatch(declared, targets, bound, fleet)
+        targets = {target.name: target.replicas for target in binding.spec.clusters}
+        mismatch = self._mismatch(declared, targets, binding, fleet)
         if not targets and replicas_of(declared) != 0 and not mismatch.unanswered:
             reasons = [f"{name}: {reason}" for name, reason in mismatch.waiting.items()]
             return Progress(ref, waiting_for="; ".join(["scheduled to no cluster", *reasons]))
-        reports = {item.cluster_name: item for item in bound.status.aggregated_status}
+        reports = {item.cluster_name: item for item in binding.status.aggregated_status}
         progress: list[ClusterProgress] = []
         expectation = Expectation(declared, self.rules, self.placement).scheduled(
-            list(targets.items()), uid=template["metadata"].get("uid"), replicas=binding["spec"].get("replicas")
+            list(targets.items()), uid=template["metadata"].get("uid"), replicas=binding.spec.replicas
         )
         for name, replicas in targets.items():
             unready = fleet.unready.get(name, "") if self.members else ""
@@ -151,10 +165,15 @@ class RolloutCheck:
             facts = fleet.facts.get(name, ClusterFacts(name))
             report = reports.get(name)
             late = (
-                mismatch.waiting.get(name)
-                or _late_work(works.get(name), expectation, facts, replicas)
-                or _not_healthy(
-                    report, replicas, template["metadata"].get("generation"), ignored=_health_ignored(declared)
+                ""
+                if self._is_suspended(name)
+                else mismatch.waiting.get(name)
+                or _not_arrived(works.get(name), expectation, facts, replicas)
+                or judgements.not_healthy(
+                    report,
+                    replicas,
+                    template["metadata"].get("generation"),
+                    ignored=judgements.health_ignored(declared),
                 )
             )
             said = str((self.members or {}).get(name, {}).get("unanswered") or "")
@@ -162,21 +181,34 @@ class RolloutCheck:
             progress.append(ClusterProgress(name, replicas, ready, late, unready or (said if late else "")))
         absent = [ClusterProgress(n, None, None, r) for n, r in mismatch.waiting.items() if n not in targets]
         silent = [ClusterProgress(n, None, None, unanswered=r) for n, r in mismatch.unanswered.items()]
-        return Progress(ref, (*progress, *absent, *silent), scheduled=targets)
+        left = self._left(works, binding, fleet)
+        return Progress(ref, (*progress, *absent, *silent, *left), scheduled=targets)
 
-    def _namespace(self, connection: Connection, declared: Object, fleet: Fleet) -> list[ClusterProgress]:
+    def _left(self, works: Works, binding: ResourceBinding, fleet: Fleet) -> list[ClusterProgress]:
+        """Return the clusters that answer and still have a copy although they aren't chosen any more."""
+        reached = [name for name in fleet.facts if name in works and name not in fleet.unready] if self.members else []
+        meant = judgements.copies_meant(binding)
+        left = [name for name in reached if name not in meant and not self._is_suspended(name)]
+        return [ClusterProgress(name, None, None, judgements.LEFT) for name in left]
+
+    def _namespace(self, declared: Object, snapshot: Snapshot) -> list[ClusterProgress]:
         """Judge a Namespace by the Works that Karmada makes of it, without a binding, for every cluster."""
         progress = []
-        members = self.members or {}
+        members, fleet = self.members or {}, snapshot.fleet
+        works = snapshot.works_without_binding(ref_of(declared))
         # Karmada carries Namespaces everywhere, whatever the taints.
         for facts in choose(list(fleet.facts.values()), self.placement, before=set(fleet.facts)).chosen:
             unready = fleet.unready.get(facts.name, "") if members else ""
             if unready and facts.name not in members:
                 continue
-            work = _work_of(connection, ref_of(declared), facts.name)
-            late = _late_work(work, Expectation(declared, self.rules, self.placement), facts, None)
+            expectation = Expectation(declared, self.rules, self.placement)
+            late = _not_arrived(works.get(facts.name), expectation, facts, None)
             progress.append(ClusterProgress(facts.name, None, None, late, unready))
         return progress
+
+    def _is_suspended(self, cluster: str) -> bool:
+        named = (self.suspension.get("dispatchingOnClusters") or {}).get("clusterNames") or []
+        return bool(self.suspension.get("dispatching")) or cluster in named
 
     def _all_silent(self, fleet: Fleet) -> tuple[ClusterProgress, ...]:
         """Return the expected clusters with their reasons, where none of them answers; nothing otherwise."""
@@ -189,7 +221,7 @@ class RolloutCheck:
     def _mismatch(
         self, declared: Object, targets: dict[str, int | None], binding: ResourceBinding, fleet: Fleet
     ) -> Mismatch:
-        if not self.members:
+        if not self.members or self.lazy:
             return Mismatch()
         return compare(
             declared,
@@ -201,114 +233,17 @@ class RolloutCheck:
             anew=ref_of(declared) in self.anew,
         )
 
-    def _not_scheduled(self, template: Object, found: Object | None) -> str:
-        """Say what keeps the template from being scheduled as declared; empty where nothing does."""
-        if found is None:
-            return "no policy has claimed it yet (there is no ResourceBinding)"
-        binding = ResourceBinding.read(found)
-        if binding.spec.resource.uid not in (None, template["metadata"].get("uid")):
-            return "its ResourceBinding belongs to an earlier object of this name"
-        # The raw object, so that no field that was declared is missing in the comparison.
-        if differences(self.placement, (found.get("spec") or {}).get("placement") or {}):
-            return "its ResourceBinding has another placement: another policy claims it, or Karmada is not there yet"
-        scheduled = binding.condition("Scheduled")
-        if scheduled is None:
-            return "the scheduler has not seen it yet"
-        if scheduled.status != "True":
-            return f"{_REFUSED}: {scheduled.message or scheduled.reason}"
-        observed, generation = binding.status.scheduler_observed_generation, binding.metadata.generation
-        if observed is not None and generation is not None and observed < generation:
-            return "the scheduler has not seen its change yet"
-        return ""
-
 
 def as_expected(members: Members | None) -> Members | None:
     """Return expected clusters as a state keeps them, without what was said then of whether they answer."""
     return {name: {**one, "unanswered": ""} for name, one in members.items()} if members is not None else None
 
 
-def binding_ref(template: ObjectRef) -> ObjectRef:
-    """Return where the binding of a template is."""
-    kind = "ResourceBinding" if template.namespace else "ClusterResourceBinding"
-    return ObjectRef(BINDING_API, kind, binding_name(template.kind, template.name), template.namespace)
-
-
-def fleet_of(clusters: list[Object]) -> Fleet:
-    """Return the Clusters of a control plane, as schedules are judged by them."""
-    unready = {cluster["metadata"]["name"]: unready_reason(cluster) for cluster in clusters}
-    staying = [facts_of(cluster) for cluster in clusters if not cluster["metadata"].get("deletionTimestamp")]
-    return Fleet({facts.name: facts for facts in staying}, {name: reason for name, reason in unready.items() if reason})
-
-
-def find_works(connection: Connection, binding: ResourceBinding) -> dict[str, Work]:
-    """Return the Works that carry a binding's object, by cluster."""
-    for label in BINDING_ID_LABELS:
-        identity = binding.metadata.labels.get(label)
-        if identity:
-            works = [Work.read(item) for item in connection.list(WORK_API, "Work", labels=f"{label}={identity}")]
-            return {(w.metadata.namespace or "").removeprefix(EXECUTION_NAMESPACE_PREFIX): w for w in works}
-    return {}
-
-
-def _work_of(connection: Connection, ref: ObjectRef, cluster: str) -> Work | None:
-    """Return the Work that carries an object to a cluster, found by what is in it; None where there is none."""
-    for found in connection.list(WORK_API, "Work", namespace=execution_namespace(cluster)):
-        work = Work.read(found)
-        if any(ref_of(manifest) == ref for manifest in work.spec.workload.manifests):
-            return work
-    return None
-
-
-def _changed(declared: Object, template: Object) -> str:
-    found = differences({key: value for key, value in declared.items() if key != "stringData"}, template)
-    return f"is not as declared in the control plane: {found[0].text} differs" if found else ""
-
-
-def _late_work(work: Work | None, expectation: Expectation, facts: ClusterFacts, replicas: int | None) -> str:
-    """Say what keeps a cluster's Work from being as declared; empty where nothing does."""
-    manifests = work.spec.workload.manifests if work else []
+def _not_arrived(work: WorkOrError | None, expectation: Expectation, facts: ClusterFacts, replicas: int | None) -> str:
+    """Say what is missing until a cluster has taken what is declared for it; empty where nothing is."""
+    manifests = work.spec.workload.manifests if isinstance(work, Work) else []
     try:
         wanted = expectation.of(facts, replicas, manifests[0] if manifests else None)
     except OverrideError as error:
         return str(error)
-    return _not_sent(work, wanted)
-
-
-def _not_sent(work: Work | None, wanted: Object) -> str:
-    if work is None:
-        return "not sent yet (there is no Work)"
-    manifests = work.spec.workload.manifests
-    if not manifests:
-        return "its Work is empty"
-    # A status never travels, and the server has turned stringData into data.
-    asked = {key: value for key, value in wanted.items() if key not in ("status", "stringData")}
-    different = differences(asked, manifests[0])
-    if different:
-        value = shown(wanted, different[0].path, different[0].wanted)
-        return f"its Work doesn't have {different[0].text} = {value!r} yet"
-    applied = next((c for c in work.status.conditions if c.type == "Applied"), None)
-    if applied is None:
-        return "sent, not applied yet"
-    return "" if applied.status == "True" else f"not applied: {applied.message or applied.reason}"
-
-
-def _health_ignored(template: Object) -> bool:
-    return (template["metadata"].get("annotations") or {}).get(HEALTH_IGNORED) == "true"
-
-
-def _not_healthy(
-    report: AggregatedStatusItem | None, replicas: int | None, generation: int | None, *, ignored: bool
-) -> str:
-    if report is None:
-        return "applied, not reported yet"
-    if not report.applied:
-        return f"not applied: {report.applied_message or 'no reason given'}"
-    status = report.status or {}
-    # Karmada hands a template's generation down to the member and back (not in 1.10).
-    seen = status.get("resourceTemplateGeneration")
-    if seen is not None and generation is not None and seen < generation:
-        return "applied, but reported of an older version"
-    if report.health == "Healthy" or ignored:
-        return ""
-    ready = f"{status.get('readyReplicas', 0)} of {replicas} replicas ready" if replicas is not None else ""
-    return ", ".join(part for part in (str(report.health or "health not known yet").lower(), ready) if part)
+    return judgements.arrived(work, wanted)

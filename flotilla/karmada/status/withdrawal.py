@@ -6,14 +6,15 @@ import time
 from collections.abc import Iterable
 
 from flotilla.errors import FlotillaError
-from flotilla.karmada.names import EXECUTION_NAMESPACE_PREFIX
-from flotilla.karmada.objects import CLUSTER_API, WORK_API
-from flotilla.karmada.status.rollout import BINDING_ID_LABELS, binding_ref
+from flotilla.karmada.status.reading import read_left
+from flotilla.karmada.status.snapshot import Snapshot
 from flotilla.kube.connection import ApiError, Connection, KindNotServed
-from flotilla.kube.objects import Object, ObjectRef, is_true
+from flotilla.kube.objects import ObjectRef, is_true
 from flotilla.waiting import pause
 
 _POLL_SECONDS = 0.5
+_BUSY = (0, 429, 503)
+"""The control plane is busy, or did not answer."""
 
 
 def await_withdrawn(connection: Connection, templates: Iterable[ObjectRef], seconds: float) -> None:
@@ -28,47 +29,49 @@ def await_withdrawn(connection: Connection, templates: Iterable[ObjectRef], seco
     deadline = time.monotonic() + seconds
     waiting = list(templates)
     while True:
-        holding = [(ref, clusters) for ref in waiting if (clusters := _holding(connection, ref))]
+        holding = _holding(connection, waiting)
         if not holding:
             return
         if time.monotonic() > deadline:
-            listed = "; ".join(f"{ref} in {', '.join(clusters)}" for ref, clusters in holding)
+            listed = "; ".join(f"{ref} in {', '.join(clusters)}" for ref, clusters in holding.items())
             raise FlotillaError(
                 f"copies are still there after {seconds:.0f} s: {listed}",
                 hint="finalizers in these members may keep them; run it again once they are gone",
             )
-        waiting = [ref for ref, _ in holding]
+        waiting = list(holding)
         if pause(_POLL_SECONDS):
             raise FlotillaError("interrupted while waiting for Karmada to take a workload's copies away")
 
 
-def _holding(connection: Connection, template: ObjectRef) -> list[str]:
-    """Return the Ready members that still have a Work of a deleted template."""
+def _holding(connection: Connection, templates: list[ObjectRef]) -> dict[ObjectRef, list[str]]:
+    """Return the Ready members that still have a Work of a deleted template, by template; none that has no more."""
     try:
-        binding = connection.find(binding_ref(template))
-        if binding is None or _is_there(connection, template):
-            return []
-        ready = {c["metadata"]["name"] for c in connection.list(CLUSTER_API, "Cluster") if is_true(c, "Ready")}
-        return sorted(ready & _clusters_of(connection, binding))
+        found = holders(read_left(connection, templates), templates)
     except ApiError as error:
-        if error.status in (0, 429, 503):  # the control plane is busy: the next look tells
-            return ["the control plane, which does not answer"]
+        if error.status in _BUSY:  # the next look tells
+            return {ref: ["the control plane, which does not answer"] for ref in templates}
         raise
+    return {ref: clusters for ref, clusters in found.items() if clusters}
 
 
-def _is_there(connection: Connection, template: ObjectRef) -> bool:
+def holders(snapshot: Snapshot, templates: Iterable[ObjectRef]) -> dict[ObjectRef, list[str]]:
+    """Return the Ready members that have a Work of a template, by template; none for a template that is there.
+
+    Raises:
+        ClusterError: the snapshot doesn't know of one of them, since it could not be read.
+    """
+    ready = {cluster["metadata"]["name"] for cluster in snapshot.clusters if is_true(cluster, "Ready")}
+    found = {}
+    for ref in templates:
+        binding = snapshot.binding_of(ref)
+        gone = binding is not None and not _is_there(snapshot, ref)
+        found[ref] = sorted(ready & snapshot.works_of(binding.metadata.labels).keys()) if binding and gone else []
+    return found
+
+
+def _is_there(snapshot: Snapshot, template: ObjectRef) -> bool:
     """Tell whether a template is there; one whose kind is no longer served has gone with its definition."""
     try:
-        return connection.find(template) is not None
+        return snapshot.template(template) is not None
     except KindNotServed:
         return False
-
-
-def _clusters_of(connection: Connection, binding: Object) -> set[str]:
-    """Return the clusters that have a Work of a binding."""
-    for label in BINDING_ID_LABELS:
-        identity = (binding["metadata"].get("labels") or {}).get(label)
-        if identity:
-            works = connection.list(WORK_API, "Work", labels=f"{label}={identity}")
-            return {w["metadata"]["namespace"].removeprefix(EXECUTION_NAMESPACE_PREFIX) for w in works}
-    return set()

@@ -1,0 +1,99 @@
+"""Views of a placement: which clusters get a template, and how its replicas are spread over them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from flotilla.karmada.objects.views import ApiModel, Int, LabelSelector, Since, Toleration, Words
+
+
+class FieldSelectorRequirement(ApiModel):
+    """A rule for a Cluster's provider, region or zone."""
+
+    key: str
+    operator: str
+    values: list[str] | None = None
+
+
+class FieldSelector(ApiModel):
+    """Rules for a Cluster's provider, region and zones."""
+
+    match_expressions: list[FieldSelectorRequirement] | None = None
+
+
+class ClusterAffinity(ApiModel):
+    """Which clusters a placement chooses."""
+
+    cluster_names: list[str] | None = None
+    exclude: list[str] | None = None
+    label_selector: LabelSelector | None = None
+    field_selector: FieldSelector | None = None
+
+
+class OverflowAffinity(ClusterAffinity):
+    """Clusters that join an affinity group once its own are full."""
+
+    affinity_name: str
+
+
+class ClusterAffinityTerm(ClusterAffinity):
+    """An affinity group."""
+
+    affinity_name: str
+    overflow_affinities: Annotated[list[OverflowAffinity] | None, Since(1, 18)] = None
+
+
+class SpreadConstraint(ApiModel):
+    """Over how many groups of clusters a template spreads; `maxGroups` 0 is no limit."""
+
+    spread_by_field: Annotated[str, Words("cluster", "region", "zone", "provider")] | None = None
+    spread_by_label: str | None = None
+    max_groups: Int | None = None
+    min_groups: Int | None = None
+
+
+class StaticClusterWeight(ApiModel):
+    """A weight for the clusters that an affinity matches."""
+
+    target_cluster: ClusterAffinity
+    weight: Int
+
+
+class ClusterPreferences(ApiModel):
+    """How replicas are weighted."""
+
+    static_weight_list: list[StaticClusterWeight] | None = None
+    dynamic_weight: Annotated[str, Words("AvailableReplicas")] | None = None
+
+
+class ReplicaSchedulingStrategy(ApiModel):
+    """How replicas are spread."""
+
+    replica_scheduling_type: Annotated[str, Words("Duplicated", "Divided")] | None = None
+    replica_division_preference: Annotated[str, Words("Aggregated", "Weighted")] | None = None
+    weight_preference: ClusterPreferences | None = None
+
+
+class WorkloadAffinityTerm(ApiModel):
+    """The label whose value names a template's group."""
+
+    group_by_label_key: str
+
+
+class WorkloadAffinity(ApiModel):
+    """Templates of a group go to the same clusters, or to different ones."""
+
+    affinity: WorkloadAffinityTerm | None = None
+    anti_affinity: WorkloadAffinityTerm | None = None
+
+
+class PolicyPlacement(ApiModel):
+    """Where templates go."""
+
+    cluster_affinity: ClusterAffinity | None = None
+    cluster_affinities: list[ClusterAffinityTerm] | None = None
+    """Groups, in the order in which they are tried."""
+    cluster_tolerations: list[Toleration] | None = None
+    spread_constraints: list[SpreadConstraint] | None = None
+    replica_scheduling: ReplicaSchedulingStrategy | None = None
+    workload_affinity: Annotated[WorkloadAffinity | None, Since(1, 17)] = None

@@ -1,0 +1,140 @@
+"""How far one template has got: each function says what is missing for one stage, or '' where nothing is.
+
+The stages, each of which can still be about an earlier version of the one before: declared (the control plane has the
+template as declared), claimed (a policy has taken it), scheduled, sent (a Work holds what was declared for the
+cluster), applied, healthy. Pure functions over what was read.
+"""
+
+from __future__ import annotations
+
+from flotilla.errors import ClusterError
+from flotilla.karmada.objects import AggregatedStatusItem, ResourceBinding, Work
+from flotilla.karmada.propagation import HEALTH_IGNORED
+from flotilla.karmada.status.snapshot import WorkOrError
+from flotilla.kube.objects import Object, differences
+from flotilla.kube.secrecy import shown
+
+REFUSED = "not scheduled"
+"""How a text begins where the scheduler has found no cluster."""
+NO_WORK = "not sent yet (there is no Work)"
+LEFT = "is not chosen any more, and its copy is still there"
+
+
+def not_declared(declared: Object, template: Object) -> str:
+    """Compare a template with its declaration: fields that were declared, and no others."""
+    found = differences({key: value for key, value in declared.items() if key != "stringData"}, template)
+    return f"is not as declared in the control plane: {found[0].text} differs" if found else ""
+
+
+def not_claimed(template: Object, binding: ResourceBinding | None) -> str:
+    """Say whether a policy has taken the very object that is there now."""
+    if binding is None:
+        return "no policy has claimed it yet (there is no ResourceBinding)"
+    if binding.spec.resource.uid not in (None, template["metadata"].get("uid")):
+        return "its ResourceBinding belongs to an earlier object of this name"
+    return ""
+
+
+def another_placement(binding: ResourceBinding, placement: Object) -> str:
+    """Compare a binding's placement with the declared one, for every field that is declared."""
+    bound = binding.spec.placement.wire() if binding.spec.placement else {}
+    if differences(placement, bound):
+        return "its ResourceBinding has another placement: another policy claims it, or Karmada is not there yet"
+    return ""
+
+
+def not_scheduled(binding: ResourceBinding) -> str:
+    """Say whether the scheduler has decided about the binding as it is now."""
+    scheduled = binding.condition("Scheduled")
+    if scheduled is None:
+        return "the scheduler has not seen it yet"
+    if not scheduled.true:
+        return f"{REFUSED}: {scheduled.why}"
+    observed, generation = binding.status.scheduler_observed_generation, binding.metadata.generation
+    if observed is not None and generation is not None and observed < generation:
+        return "the scheduler has not seen its change yet"
+    return ""
+
+
+def copies_meant(binding: ResourceBinding) -> set[str]:
+    """Return the clusters that have a copy by Karmada's intent.
+
+    The chosen ones, those of other templates that need this one (`requiredBy`), and those whose copy leaves once its
+    successor is healthy (`gracefulEvictionTasks`).
+    """
+    spec = binding.spec
+    chosen = {target.name for target in spec.clusters}
+    required = {target.name for other in spec.required_by for target in other.clusters or []}
+    return chosen | required | {task.from_cluster for task in spec.graceful_eviction_tasks}
+
+
+def not_sent(work: WorkOrError | None, wanted: Object) -> str:
+    """Compare a Work with what its cluster is to get.
+
+    Args:
+        work: the Work; None where there is none.
+        wanted: the object as it is to arrive.
+    """
+    if work is None:
+        return NO_WORK
+    if isinstance(work, ClusterError):
+        return f"its Work can't be read: {work.message}"
+    if work.metadata.deletion_timestamp:
+        return "its Work is being deleted"
+    manifests = work.spec.workload.manifests
+    if not manifests:
+        return "its Work is empty"
+    # A status never travels, and the server has turned stringData into data.
+    asked = {key: value for key, value in wanted.items() if key not in ("status", "stringData")}
+    different = differences(asked, manifests[0])
+    if different:
+        value = shown(wanted, different[0].path, different[0].wanted)
+        return f"its Work doesn't have {different[0].text} = {value!r} yet"
+    if work.spec.suspend_dispatching:
+        return "its Work is suspended: Karmada doesn't send it"
+    return ""
+
+
+def not_applied(work: Work) -> str:
+    """Say whether a member has taken what was sent."""
+    applied = work.condition("Applied")
+    if applied is None:
+        return "sent, not applied yet"
+    return "" if applied.true else f"not applied: {applied.why}"
+
+
+def not_healthy(
+    report: AggregatedStatusItem | None, replicas: int | None, generation: int | None, *, ignored: bool
+) -> str:
+    """Say whether what a member reports of its copy is about this version, and well.
+
+    Args:
+        report: the cluster's entry in the binding's status; None where there is none.
+        replicas: the cluster's share; None for kinds without replicas.
+        generation: the template's.
+        ignored: being applied is enough.
+    """
+    if report is None:
+        return "applied, not reported yet"
+    if not report.applied:
+        return f"not applied: {report.applied_message or 'no reason given'}"
+    status = report.status or {}
+    # Karmada passes a template's generation on to the member and back (not in 1.10).
+    seen = status.get("resourceTemplateGeneration")
+    if seen is not None and generation is not None and seen < generation:
+        return "applied, but reported of an older version"
+    if report.health == "Healthy" or ignored:
+        return ""
+    ready = f"{status.get('readyReplicas', 0)} of {replicas} replicas ready" if replicas is not None else ""
+    return ", ".join(part for part in (str(report.health or "health not known yet").lower(), ready) if part)
+
+
+def health_ignored(template: Object) -> bool:
+    """Tell whether a template says that nobody waits for its health."""
+    return (template["metadata"].get("annotations") or {}).get(HEALTH_IGNORED) == "true"
+
+
+def arrived(work: WorkOrError | None, wanted: Object) -> str:
+    """Say what is missing until a cluster has taken what it is to get: sent, and applied."""
+    late = not_sent(work, wanted)
+    return late or (not_applied(work) if isinstance(work, Work) else "")

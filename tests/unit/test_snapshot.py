@@ -1,0 +1,450 @@
+"""Status is read by a few lists and judged as plain data: rollouts, looks, drift and withdrawals go by one snapshot."""
+
+import gc
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import yaml
+
+from flotilla.deploy.declared import Declared
+from flotilla.drift.check import Limits, check_drift
+from flotilla.drift.members import sent_to
+from flotilla.drift.propagation import check_clusters, check_rollout
+from flotilla.errors import ClusterError
+from flotilla.karmada.objects import ResourceBinding, Work
+from flotilla.karmada.status import judgements, sharing
+from flotilla.karmada.status.reading import read_all, read_fleet, read_for, read_left, read_sent
+from flotilla.karmada.status.rollout import RolloutCheck
+from flotilla.karmada.status.sharing import SharedReader, shared_reader
+from flotilla.karmada.status.snapshot import Snapshot, binding_ref, binding_views
+from flotilla.karmada.status.withdrawal import holders
+from flotilla.kube.connection import ApiError, KindNotServed, Unreachable
+from flotilla.kube.objects import ref_of
+from flotilla.observe.fleet import fleet_status
+from flotilla.observe.workloads import copies_in
+from tests.unit.conftest import KUBECONFIG
+from tests.unit.planes import EVERYWHERE, POLICY_ID, Plane, binding, cluster, done, live, web, work
+
+SPACE = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}
+
+
+def check(declared, *members):
+    return RolloutCheck(declared, EVERYWHERE, [], {name: {"id": name, "unanswered": ""} for name in members})
+
+
+def named(members):
+    return [f"m{number}" for number in range(members)]
+
+
+# -- reading ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("templates", "members"), [(1, 1), (3, 2), (20, 50)])
+def test_requests_of_a_look_do_not_grow_with_templates_or_clusters(templates, members):
+    """Each template cost three requests a look, and a fourth for its claim."""
+    declared, objects = done(templates, members)
+    plane = Plane(*objects)
+    progress = check(declared, *named(members)).look(plane)
+    assert all(one.done and len(one.clusters) == members for one in progress)
+    assert plane.requests == 4
+
+
+def test_several_kinds_and_namespaces_cost_a_list_each():
+    declared, objects = done(8, 2)
+    moved = [{**one, "metadata": {**one["metadata"], "namespace": "other"}} for one in declared[4:]]
+    plane = Plane(*objects, *(live(one) for one in moved))
+    snapshot = read_for(plane, [*declared[:4], *moved])
+    assert len(snapshot.templates) == 8
+    assert plane.asked["list", "Deployment"] == 2
+    assert plane.asked["find", "Deployment"] == 0
+
+
+def test_a_template_that_no_policy_has_claimed_is_read_singly():
+    declared, objects = done(4, 1)
+    free = web("free")
+    snapshot = read_for(plane := Plane(*objects, live(free, claimed=False)), [*declared, free])
+    assert len(snapshot.templates) == 5
+    assert plane.asked["find", "Deployment"] == 1
+    assert "no policy has claimed it yet" in check([free]).progress(snapshot)[0].waiting_for
+
+
+def test_bindings_that_are_not_there_yet_cost_one_list():
+    """While Karmada works through many templates, each without a binding would cost a request a look."""
+    declared, objects = done(20, 2)
+    late = {ref_of(one) for one in objects if one["kind"] == "ResourceBinding"} - {binding_ref(ref_of(declared[0]))}
+    plane = Plane(*(one for one in objects if ref_of(one) not in late))
+    progress = check(declared, *named(2)).look(plane)
+    assert sum(one.done for one in progress) == 1
+    assert plane.requests == 5
+    renamed = binding(declared[3], named(2))
+    renamed["metadata"]["labels"][POLICY_ID] = "the policy of before"
+    plane.objects[ref_of(renamed)] = renamed
+    assert sum(one.done for one in check(declared, *named(2)).look(plane)) == 2
+
+
+def test_a_long_selector_becomes_several_lists():
+    """A URL with hundreds of values is refused by proxies and servers."""
+    declared, objects = done(120, 1)
+    plane = Plane(*objects)
+    assert all(one.done for one in check(declared, "m0").look(plane))
+    assert plane.asked["list", "Work"] == 3
+
+
+def test_namespaces_are_found_by_one_list_for_every_cluster():
+    """Each cluster's execution namespace was listed, for every namespace and look."""
+    odd = work({"metadata": {"name": "neither kind nor version"}}, "m8")
+    plane = Plane(SPACE, *(cluster(name) for name in named(9)), *(work(SPACE, name) for name in named(8)), odd)
+    (progress,) = check([SPACE], *named(9)).look(plane)
+    assert [one.cluster for one in progress.clusters if not one.done] == ["m8"]
+    assert plane.asked == {("list", "Cluster"): 1, ("find", "Namespace"): 1, ("list", "Work"): 1}
+
+
+def test_one_object_that_cannot_be_read_hides_no_other():
+    declared, objects = done(2, 1)
+    plane = Plane(*objects)
+    plane.failing = {ref_of(declared[0]): ApiError("forbidden", status=403)}
+    snapshot = read_for(plane, declared)
+    assert check(declared[1:], "m0").progress(snapshot)[0].done
+    with pytest.raises(ApiError, match="forbidden"):
+        check(declared, "m0").progress(snapshot)
+
+
+def test_a_control_plane_that_does_not_answer_is_asked_no_further():
+    declared, objects = done(2, 1)
+    plane = Plane(*objects)
+    silent = Unreachable("no answer", status=0)
+    plane.failing = {ref_of(one): silent for one in declared}
+    assert silent.whole_cluster
+    with pytest.raises(Unreachable):
+        read_for(plane, declared)
+    assert plane.asked["find", "Deployment"] == 1
+
+
+def test_a_status_reads_five_lists_and_a_look_at_copies_four():
+    _, objects = done(6, 7)
+    plane = Plane(*objects, work(SPACE, "m0"))
+    seen = fleet_status(plane)
+    assert (len(seen.members), len(seen.workloads), seen.summary["copiesHealthy"]) == (7, 42, 42)
+    assert plane.requests == 5
+    plane.asked.clear()
+    assert len(copies_in(read_sent(plane))) == 42
+    assert plane.requests == 4
+
+
+class Slow(Plane):
+    """Answers once the gate is open."""
+
+    def __init__(self, *objects):
+        super().__init__(*objects)
+        self.gate, self.entered = threading.Event(), threading.Event()
+
+    def list(self, *args, **keys):
+        self.entered.set()
+        assert self.gate.wait(10)
+        return super().list(*args, **keys)
+
+
+def test_rollouts_that_wait_at_once_share_their_reads():
+    """Ten workloads asked ten times as much as one."""
+    declared, objects = done(10, 3)
+    plane = Slow(*objects)
+    reader = SharedReader(plane)
+    with ThreadPoolExecutor(max_workers=10) as pool:
+        looks = [pool.submit(reader.read_for, [declared[0]])]
+        assert plane.entered.wait(10)
+        looks += [pool.submit(reader.read_for, [one]) for one in declared[1:]]
+        end = time.monotonic() + 10
+        while (reader._next is None or len(reader._next.declared) < 9) and time.monotonic() < end:
+            time.sleep(0.01)
+        plane.gate.set()
+        for one, look in zip(declared, looks, strict=True):
+            assert check([one], *named(3)).progress(look.result(10))[0].done
+    assert plane.asked["list", "Cluster"] == 2
+    assert reader.read_for(declared[:1]) is not looks[0].result(), "a later question is answered anew"
+
+
+def test_a_shared_read_that_fails_fails_for_all_and_the_next_is_made():
+    declared, objects = done(1, 1)
+    plane = Plane(*objects)
+    plane.failing = {ref_of(declared[0]): Unreachable("no answer", status=0)}
+    reader = SharedReader(plane)
+    with pytest.raises(Unreachable):
+        reader.read_for(declared)
+    plane.failing = {}
+    assert check(declared, "m0").progress(reader.read_for(declared))[0].done
+
+
+def test_the_reader_of_a_control_plane_lives_as_long_as_it_is_used():
+    text = yaml.safe_dump(KUBECONFIG)
+    reader = shared_reader(text)
+    assert shared_reader(text) is reader
+    del reader
+    gc.collect()
+    assert text not in sharing._readers
+
+
+# -- one snapshot for all --------------------------------------------------------------------------------------------
+
+
+def test_rollout_status_and_drift_say_the_same_of_the_same_snapshot():
+    declared, objects = done(1, 3)
+    refused = work(declared[0], "m1", identity="id-web-0", applied="False", message="quota exceeded")
+    bound = binding(declared[0], named(3), healthy=["m0", "m2"])
+    plane = Plane(*objects, refused, bound)
+    snapshot = read_all(plane, [ref_of(one) for one in declared])
+    (progress,) = check(declared, *named(3)).progress(snapshot)
+    assert [one.waiting_for for one in progress.clusters] == ["", "not applied: quota exceeded", ""]
+    (finding,) = check_rollout(snapshot, "web", check(declared, *named(3)))
+    assert (finding.cluster, finding.message) == ("m1", "workload web: not applied: quota exceeded")
+    (worst, *_) = copies_in(snapshot)
+    assert (worst.cluster, worst.health, worst.reason) == ("m1", "Pending", "quota exceeded")
+    assert [len(sent_to(snapshot, name)) for name in named(3)] == [1, 0, 1]
+
+
+def test_a_look_for_drift_reads_the_control_plane_once_for_all_members(monkeypatch):
+    """Each member's look listed its Works, and each template its binding."""
+    declared, objects = done(4, 6)
+    plane = Plane(*objects)
+    found = Declared(
+        kubeconfigs=dict.fromkeys(["karmada", *named(6)], "k"),
+        rollouts={"web": check(declared, *named(6))},
+        members=tuple(named(6)),
+    )
+    member = Plane(*declared)
+    monkeypatch.setattr("flotilla.drift.check._access", lambda _, name: plane if name == "karmada" else member)
+    for name in ("check_certificates", "find_wider_rights", "check_access", "find_unwanted", "check_policies"):
+        monkeypatch.setattr(f"flotilla.drift.check.{name}", lambda *_: [])
+    report = check_drift(found, Limits(second_look=0))
+    assert (report.findings, report.unknown) == ((), ())
+    assert plane.asked == {
+        ("list", "Cluster"): 1,
+        ("list", "Deployment"): 1,
+        ("list", "ResourceBinding"): 1,
+        ("list", "ClusterResourceBinding"): 1,
+        ("list", "Work"): 1,
+    }
+
+
+def test_members_that_are_not_ready_are_findings():
+    snapshot = Snapshot((cluster("m0"), cluster("m1", ready=False)))
+    declared = Declared(rollouts={"web": RolloutCheck([], {"clusterAffinity": {"clusterNames": ["m9"]}}, [])})
+    found = check_clusters(snapshot, Declared(members=("m0", "m1", "m2"), rollouts=declared.rollouts))
+    assert [(one.rule, one.object) for one in found] == [
+        ("member-not-ready", "Cluster m1"),
+        ("cluster-missing", "workload web"),
+    ]
+
+
+def test_copies_of_a_deleted_template_are_those_in_ready_members():
+    declared, objects = done(1, 2)
+    gone = [obj for obj in objects if obj["kind"] != "Deployment"]
+    ref = ref_of(declared[0])
+    assert holders(read_left(Plane(*gone, cluster("m1", ready=False)), [ref]), [ref]) == {ref: ["m0"]}
+    assert holders(read_left(Plane(*objects), [ref]), [ref]) == {ref: []}, "another workload has it now"
+    plane = Plane(*gone)
+    plane.failing = {ref: KindNotServed("no such kind", status=404)}
+    assert holders(read_left(plane, [ref]), [ref]) == {ref: ["m0", "m1"]}
+    plane = Plane()
+    assert holders(read_left(plane, [ref]), [ref]) == {ref: []}
+    assert plane.requests == 1, "without a binding nothing else is asked for"
+    plane.asked.clear()
+    many = [ref_of(one) for one in done(9, 0)[0]]
+    assert not any(holders(read_left(plane, many), many).values())
+    assert plane.asked == {("list", "ResourceBinding"): 2}
+
+
+def test_works_that_no_binding_has_are_no_copies_of_a_template():
+    declared, objects = done(1, 1)
+    snapshot = read_fleet(Plane(*objects, work(declared[0], "m7")))
+    assert [copy.cluster for copy in copies_in(snapshot)] == ["m0"]
+
+
+# -- odd objects -----------------------------------------------------------------------------------------------------
+
+
+def test_a_binding_and_a_work_of_an_odd_form_are_named_and_hide_nothing():
+    declared, objects = done(2, 2)
+    odd_binding = {**binding(declared[0], ["m0"]), "spec": {"clusters": "many"}}
+    odd_work = {**work(declared[1], "m1", identity="id-web-1"), "spec": {"workload": 3}}
+    snapshot = read_for(Plane(*objects, odd_binding, odd_work), declared)
+    with pytest.raises(ClusterError, match=r"ResourceBinding web-0-deployment: spec\.resource is not as"):
+        check(declared[:1]).progress(snapshot)
+    (progress,) = check(declared[1:], *named(2)).progress(snapshot)
+    assert [bool(one.waiting_for) for one in progress.clusters] == [False, True]
+    assert "its Work can't be read: Work web-1-1: spec.workload" in progress.clusters[1].waiting_for
+    copies = {(copy.workload, copy.cluster): copy.reason for copy in copies_in(snapshot)}
+    assert "form that is not expected" in copies["ResourceBinding web-0-deployment", ""]
+    assert ("Deployment web-1", "m1") in copies
+
+
+# -- the stages ------------------------------------------------------------------------------------------------------
+
+
+NEWER = {"name": "b", "generation": 3}
+SEEN = {"conditions": [{"type": "Scheduled", "status": "True"}], "schedulerObservedGeneration": 2}
+
+
+def bound(**changes):
+    obj = binding(web(), ["m0"])
+    return ResourceBinding.read({**obj, **changes})
+
+
+@pytest.mark.parametrize(
+    ("judged", "text"),
+    [
+        (judgements.not_declared(web(), live(web())), ""),
+        (judgements.not_declared(web(replicas=3), live(web())), "is not as declared in the control plane: spec.repl"),
+        (judgements.not_claimed(live(web()), bound()), ""),
+        (judgements.not_claimed(live(web()), None), "no policy has claimed it yet"),
+        (
+            judgements.not_claimed({"metadata": {"uid": "another"}}, bound()),
+            "its ResourceBinding belongs to an",
+        ),
+        (judgements.another_placement(bound(), EVERYWHERE), ""),
+        (judgements.another_placement(bound(), {"clusterAffinity": {"exclude": ["m0"]}}), "its ResourceBinding has an"),
+        (judgements.not_scheduled(bound()), ""),
+        (judgements.not_scheduled(bound(status={})), "the scheduler has not seen it yet"),
+        (
+            judgements.not_scheduled(
+                bound(status={"conditions": [{"type": "Scheduled", "status": "False", "reason": "NoClusterFit"}]})
+            ),
+            "not scheduled: NoClusterFit",
+        ),
+        (judgements.not_scheduled(bound(metadata=NEWER, status=SEEN)), "the scheduler has not seen its change yet"),
+        (judgements.not_scheduled(bound(metadata={**NEWER, "generation": 2}, status=SEEN)), ""),
+    ],
+)
+def test_a_template_is_declared_claimed_and_scheduled(judged, text):
+    assert judged.startswith(text)
+    assert bool(judged) is bool(text)
+
+
+def sent(**keys):
+    return Work.read(work(web(), "m0", identity="id", **keys))
+
+
+def deleted():
+    obj = work(web(), "m0", identity="id")
+    return Work.read({**obj, "metadata": {**obj["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"}})
+
+
+@pytest.mark.parametrize(
+    ("work_found", "wanted", "text"),
+    [
+        (sent(), web(), ""),
+        (None, web(), "not sent yet (there is no Work)"),
+        (ClusterError("it is odd"), web(), "its Work can't be read: it is odd"),
+        (sent(workload={"manifests": []}), web(), "its Work is empty"),
+        (sent(), web(replicas=7), "its Work doesn't have spec.replicas = 7 yet"),
+        (sent(applied=""), web(), "sent, not applied yet"),
+        (sent(applied="False", message="no quota"), web(), "not applied: no quota"),
+        (sent(suspendDispatching=True), web(), "its Work is suspended: Karmada doesn't send it"),
+        (deleted(), web(), "its Work is being deleted"),
+    ],
+)
+def test_a_copy_is_sent_and_applied(work_found, wanted, text):
+    """A Work that somebody has suspended keeps the Applied condition of the version before: it was called done."""
+    assert judgements.arrived(work_found, wanted) == text
+
+
+def report(**keys):
+    obj = binding(web(), ["m0"])
+    obj["status"]["aggregatedStatus"][0] |= keys
+    return ResourceBinding.read(obj).status.aggregated_status[0]
+
+
+@pytest.mark.parametrize(
+    ("item", "ignored", "text"),
+    [
+        (report(), False, ""),
+        (None, False, "applied, not reported yet"),
+        (report(applied=False, appliedMessage="denied"), False, "not applied: denied"),
+        (report(applied=False), False, "not applied: no reason given"),
+        (report(status={"resourceTemplateGeneration": 1}), False, "applied, but reported of an older version"),
+        (report(status={"resourceTemplateGeneration": 2}), False, ""),
+        (report(health="Unhealthy", status={"readyReplicas": 1}), False, "unhealthy, 1 of 2 replicas ready"),
+        (report(health="Unhealthy"), True, ""),
+        (report(health=None, status=None), False, "health not known yet, 0 of 2 replicas ready"),
+    ],
+)
+def test_a_copy_is_healthy(item, ignored, text):
+    assert judgements.not_healthy(item, 2, 2, ignored=ignored) == text
+
+
+@pytest.mark.parametrize("missing", ["template", "binding", "work", "report"])
+def test_a_workload_is_not_done_while_any_part_of_its_chain_is_missing(missing):
+    declared, objects = done(1, 2)
+    kinds = {"template": "Deployment", "binding": "ResourceBinding", "work": "Work"}
+    kept = [obj for obj in objects if obj["kind"] != kinds.get(missing)]
+    if missing == "report":
+        kept.append(binding(declared[0], named(2), healthy=["m1"]))
+    (progress,) = check(declared, *named(2)).look(Plane(*kept))
+    assert not progress.done
+    assert check(declared, *named(2)).look(Plane(*objects))[0].done
+
+
+@pytest.mark.parametrize(
+    ("suspension", "late"),
+    [
+        ({}, ["m0", "m1"]),
+        ({"dispatchingOnClusters": {"clusterNames": ["m1"]}}, ["m0"]),
+        ({"dispatching": True}, []),
+    ],
+)
+def test_a_cluster_to_which_the_workload_says_that_nothing_is_sent_is_not_waited_for(suspension, late):
+    declared, objects = done(1, 2)
+    kept = [obj for obj in objects if obj["kind"] != "Work"]
+    members = {name: {"id": name, "unanswered": ""} for name in named(2)}
+    (progress,) = RolloutCheck(declared, EVERYWHERE, [], members, suspension=suspension).look(Plane(*kept))
+    assert [one.cluster for one in progress.clusters if not one.done] == late
+
+
+def test_a_lazy_policy_takes_effect_with_the_next_change_and_is_not_waited_for():
+    declared, objects = done(1, 2)
+    placement = {"clusterAffinity": {"clusterNames": ["m1"]}}
+    members = {"m1": {"id": "1", "unanswered": ""}}
+    (progress,) = RolloutCheck(declared, placement, [], members).look(Plane(*objects))
+    assert "another placement" in progress.waiting_for
+    (progress,) = RolloutCheck(declared, placement, [], members, lazy=True).look(Plane(*objects))
+    assert progress.done
+
+
+def moved(**spec):
+    """Return a fleet whose template is scheduled to m0 and m1 while m2 still has a copy."""
+    declared, objects = done(1, 2)
+    bound = binding(declared[0], named(2))
+    kept = [obj for obj in objects if obj["kind"] != "ResourceBinding"]
+    copy = work(declared[0], "m2", identity="id-web-0")
+    return declared, [*kept, {**bound, "spec": {**bound["spec"], **spec}}, copy]
+
+
+@pytest.mark.parametrize(
+    ("spec", "m2", "left"),
+    [
+        ({}, cluster("m2"), ["m2"]),
+        ({}, cluster("m2", ready=False), []),
+        ({"requiredBy": [{"name": "front", "clusters": [{"name": "m2"}]}]}, cluster("m2"), []),
+        ({"gracefulEvictionTasks": [{"fromCluster": "m2", "producer": "p", "reason": "r"}]}, cluster("m2"), []),
+    ],
+    ids=["chosen no more", "not Ready", "needed by another", "being evicted"],
+)
+def test_a_workload_that_still_runs_where_it_was_is_not_done(spec, m2, left):
+    """The rollout of a workload that moves was called done while its copy was where the plan had removed it."""
+    declared, objects = moved(**spec)
+    placement = {"clusterAffinity": {"clusterNames": named(2)}}
+    rollout = RolloutCheck(declared, placement, [], {name: {"id": name, "unanswered": ""} for name in named(2)})
+    objects = [{**o, "spec": {**o["spec"], "placement": placement}} if "Binding" in o["kind"] else o for o in objects]
+    (progress,) = rollout.look(Plane(*objects, m2))
+    assert [one.cluster for one in progress.clusters if not one.done] == left
+    assert all("is not chosen any more" in one.waiting_for for one in progress.clusters if not one.done)
+
+
+def test_the_view_of_a_binding_is_made_once_a_snapshot():
+    """It was parsed three times a template and look."""
+    declared, objects = done(1, 1)
+    snapshot = read_for(Plane(*objects), declared)
+    ref = ref_of(declared[0])
+    assert snapshot.binding_of(ref) is snapshot.binding_of(ref)
+    assert binding_views({binding_ref(ref): objects[2]})[binding_ref(ref)] == snapshot.binding_of(ref)
