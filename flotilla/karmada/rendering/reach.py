@@ -96,7 +96,7 @@ def reach(
             for template in templates
         }
         steps = list(_steps(number, rule))
-        if steps and not any(meant.values()):
+        if steps and any(placed.values()) and not any(meant.values()):
             named = (rule.get("targetCluster") or {}).get("clusterNames") or []
             found.notices.append(Notice(Reach.NO_CLUSTER, step=f"override {number + 1}", clusters=tuple(named)))
     for template in templates:
