@@ -8,9 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flotilla.errors import SandboxError
-from flotilla.sandbox.karmada import find_karmada
-from tests.contract.fleet import programs
+from tests.contract.fleet import programs, real_karmada
 from tests.rendering.compare import disagreements, judged
 from tests.rendering.gather import gather, karmada_in
 
@@ -23,13 +21,7 @@ ENOUGH = 0.9
 @pytest.fixture
 def control_plane(tmp_path):
     """Karmada's API and its programs, without members."""
-    try:
-        found = find_karmada(None)
-    except SandboxError as error:
-        pytest.skip(str(error))
-    if found is None:
-        pytest.skip("Karmada's programs are neither in KARMADA_BIN nor on the PATH")
-    with karmada_in(tmp_path / "karmada", found, programs()) as made:
+    with karmada_in(tmp_path / "karmada", real_karmada(), programs()) as made:
         yield made
     shutil.rmtree(tmp_path, ignore_errors=True)
 
