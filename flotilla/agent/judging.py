@@ -17,6 +17,7 @@ from flotilla.drift.check import check_stack
 from flotilla.drift.formats import sentence
 from flotilla.errors import FlotillaError
 from flotilla.plan.changes import change_text
+from flotilla.plan.notices import notice_text
 from flotilla.plan.steps import Step
 from flotilla.stack.problems import ConfigError
 
@@ -58,7 +59,8 @@ class ClusterEffect(Answer):
 
     what: str
     verb: str = Field(
-        description="joins, leaves, new, gone, changes, stays, unscheduled (kept out), or undecided (Karmada chooses)."
+        description="joins, leaves, new, gone, changes, stays, unscheduled (kept out), undecided (Karmada chooses), or "
+        "notice (to be known before it is applied)."
     )
     details: list[str]
 
@@ -258,6 +260,11 @@ def plan_answer(found: Planned, asked: PagedArguments, *, enabled: bool) -> Plan
         ClusterEffect(what=f"{w.name} in {u.cluster}", verb="unscheduled", details=[cut(str(u))])
         for w in plan.workloads
         for u in w.unscheduled
+    ]
+    workloads += [
+        ClusterEffect(what=w.name, verb="notice", details=[cut(notice_text(n))])
+        for w in plan.workloads
+        for n in w.notices
     ]
     workloads += [
         ClusterEffect(what=w.name, verb="undecided", details=[cut(text)])

@@ -19,6 +19,7 @@ from flotilla.deploy.interface import EngineName
 from flotilla.karmada.names import cluster_of
 from flotilla.plan.changes import change_text
 from flotilla.plan.fleet import FleetPlan
+from flotilla.plan.notices import notice_text
 from flotilla.plan.steps import CHANGING, Op, Phase, Result, Step, StepEvent
 from flotilla.state.urns import is_default_provider, own_type, provider_of
 from flotilla.state.values import mask
@@ -184,6 +185,8 @@ class Output:
             for cluster in workload.unscheduled:
                 text = f"    ! won't be scheduled on {cluster.cluster}: {cluster}"
                 self.console.print(Text(text, style="yellow"))
+            for notice in workload.notices:
+                self.console.print(Text(f"    ! {one_line(notice_text(notice))}", style="yellow"))
             for said in (*map(str, workload.undecided), *workload.unplaced):
                 self.console.print(Text(f"    ! {one_line(said)}", style="yellow"))
 

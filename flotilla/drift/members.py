@@ -9,13 +9,13 @@ from typing import Any
 from flotilla.drift.findings import Finding, Layer, Mend, changed
 from flotilla.karmada.joining.join import IMPERSONATOR, access_role
 from flotilla.karmada.names import CLUSTER_NAMESPACE
+from flotilla.karmada.rendering.marks import MANAGED
+from flotilla.karmada.rendering.replicas import owns_replicas
 from flotilla.karmada.status.snapshot import Snapshot
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import ApiError, Connection, KindNotServed
 from flotilla.kube.objects import Object, ObjectRef, differences, is_true, ref_of
 
-_MANAGED = "karmada.io/managed=true"
-_RETAIN_REPLICAS = "resourcetemplate.karmada.io/retain-replicas"
 _RBAC = "rbac.authorization.k8s.io/v1"
 _USUAL_KINDS = (
     ("v1", "Namespace"),
@@ -63,14 +63,14 @@ def compare_sent(connection: Connection, member: str, wanted: Object) -> list[Fi
         return [Finding(Layer.MEMBERS, "copy-missing", member, str(ref_of(wanted)), message, mend=Mend.KARMADA)]
     return [
         changed(Layer.MEMBERS, "copy-changed", member, live, difference, Mend.KARMADA)
-        for difference in differences(_asked(wanted, live), live)
+        for difference in differences(_asked(wanted), live)
     ]
 
 
-def _asked(wanted: Object, live: Object) -> Object:
+def _asked(wanted: Object) -> Object:
     """Return what Karmada keeps in place; replicas are the member's own where the template says so."""
     asked = {key: value for key, value in wanted.items() if key != "status"}
-    if ((live.get("metadata") or {}).get("labels") or {}).get(_RETAIN_REPLICAS) == "true":
+    if owns_replicas(wanted):
         asked = {**asked, "spec": {key: value for key, value in asked["spec"].items() if key != "replicas"}}
     return asked
 
@@ -82,7 +82,7 @@ def find_unwanted(connection: Connection, member: str, sent: list[Object]) -> li
     found = []
     for api_version, kind in sorted(kinds):
         try:
-            marked = connection.list(api_version, kind, labels=_MANAGED)
+            marked = connection.list(api_version, kind, labels=f"{MANAGED}=true")
         except KindNotServed:
             continue
         for obj in marked:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flotilla.karmada.kinds import identity
+from flotilla.karmada.rendering.replicas import owns_replicas
 from flotilla.karmada.scheduling import replicas_of
 from flotilla.kube.objects import Object, ref_of
 from flotilla.plan.copies import Undecided
@@ -78,7 +79,11 @@ def _summary(item: Object, bounds: tuple[int, int] | None) -> str:
     if bounds:
         parts.append(_range(bounds))
     elif replicas is not None:
-        parts.append(f"{replicas} replica{'s' if replicas != 1 else ''}")
+        text = f"{replicas} replica{'s' if replicas != 1 else ''}"
+        parts.append(f"{text} at first, then the member's own" if owns_replicas(item) else text)
+    completions = (item.get("spec") or {}).get("completions") if item["kind"] == "Job" else None
+    if completions is not None:
+        parts.append(f"{completions} completion{'s' if completions != 1 else ''}")
     return ", ".join(parts + images)
 
 

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flotilla.karmada.kinds import GroupKind, defined_kinds, goes_by_itself, group_of
+from flotilla.karmada.rendering.errors import OverrideError
 from flotilla.karmada.rendering.render import render
+from flotilla.karmada.rendering.replicas import planned_completions, revises
 from flotilla.karmada.scheduling import (
     Bar,
     Certain,
@@ -26,10 +28,12 @@ from flotilla.karmada.scheduling import (
     choose,
     decide,
     demand_of,
+    divides,
     first_of,
     groups_with,
     replicas_of,
 )
+from flotilla.karmada.versions import SUPPORTED
 from flotilla.kube.objects import Object, ref_of
 from flotilla.state.checkpoint import ResourceState
 from flotilla.state.values import Secret, reveal
@@ -68,6 +72,14 @@ class Copies:
     unplaced: list[str] = field(default_factory=list)
     """Why templates go to no cluster."""
 
+    def places(self) -> dict[str, list[str]]:
+        """Return by template the clusters that get it or may get it."""
+        found: dict[str, list[str]] = {one.template: list(one.candidates) for one in self.undecided}
+        for cluster, items in self.objects.items():
+            for item in items:
+                found.setdefault(str(ref_of(item)), []).append(cluster)
+        return found
+
 
 @dataclass(frozen=True)
 class Surroundings:
@@ -97,7 +109,7 @@ def copies_before(state: ResourceState | None, around: Surroundings, scheduled: 
     found = Copies()
     if state is None:
         return found
-    asked = _Asked.of(state)
+    asked = _Asked.of(state, past=True)
     for template in asked.templates:
         known = scheduled.get(str(ref_of(template)), {})
         if known:
@@ -146,9 +158,11 @@ class _Asked:
     placement: Object
     rules: Any
     hidden: bool
+    past: bool = False
+    """It is what was declared before."""
 
     @classmethod
-    def of(cls, state: ResourceState) -> _Asked:
+    def of(cls, state: ResourceState, *, past: bool = False) -> _Asked:
         inputs = reveal(state.inputs)
         rules = state.inputs.get("overrideRules") or []  # what they set may be secret, and stays so in what comes of it
         templates = inputs.get("templates")
@@ -157,6 +171,7 @@ class _Asked:
             inputs.get("placement") or {},
             inputs["overrideRules"] if isinstance(rules, Secret) else rules,
             isinstance(state.inputs.get("templates"), Secret),
+            past,
         )
 
 
@@ -212,10 +227,21 @@ def _unplaced(template: Object, decision: Certain, known: Mapping[str, int]) -> 
 def _render(
     found: Copies, asked: _Asked, template: Object, shares: Mapping[str, int | None], around: Surroundings
 ) -> None:
+    version = around.scheduler.version if around.scheduler else SUPPORTED.newest
+    divided = divides(asked.placement)
+    parts = planned_completions(template, shares, divided=divided, version=version)
+    writes = revises(divided=divided, version=version)
     for facts in around.members:
-        if facts.name in shares:
-            item = render(template, facts, replicas=shares[facts.name], rules=asked.rules)
-            found.objects.setdefault(facts.name, []).append(_hide(item) if asked.hidden else item)
+        if facts.name not in shares:
+            continue
+        replicas, part = shares[facts.name] if writes else None, parts.get(facts.name)
+        try:
+            item = render(template, facts, replicas=replicas, rules=asked.rules, completions=part, version=version)
+        except OverrideError:
+            if asked.past:
+                continue  # Karmada has sent it nothing
+            raise
+        found.objects.setdefault(facts.name, []).append(_hide(item) if asked.hidden else item)
 
 
 def _hide(item: Object) -> Object:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flotilla.karmada.names import cluster_of
+from flotilla.karmada.rendering.reach import Notice
 from flotilla.karmada.scheduling import ClusterFacts, Refusal, Scheduler, Taint, facts_of
 from flotilla.karmada.status.expected import unready_reason
 from flotilla.karmada.versions import Version
@@ -31,6 +32,8 @@ from flotilla.plan.copies import (
 )
 from flotilla.plan.found import as_found
 from flotilla.plan.moves import Moved, Side, adds_words, with_moves
+from flotilla.plan.notices import notices_of
+from flotilla.plan.notices import to_json as notice_json
 from flotilla.plan.renames import Renamed, refused_renames, renamed_members
 from flotilla.plan.rollouts import ROLLOUT_TYPE
 from flotilla.plan.steps import CHANGING, GOING, Op, Result, Step
@@ -91,6 +94,8 @@ class WorkloadPlan:
     """Where only Karmada knows which clusters get it, or how many replicas."""
     unplaced: tuple[str, ...] = ()
     """Why templates go to no cluster."""
+    notices: tuple[Notice, ...] = ()
+    """What is to be known of its overrides, replicas and Jobs before it is applied."""
 
     def undecided_in(self, cluster: str) -> list[Undecided]:
         """Return what is undecided of the copy in a cluster."""
@@ -126,6 +131,7 @@ class FleetPlan:
                     "unscheduled": [u.to_json() for u in w.unscheduled],
                     **({"undecided": [_undecided(u) for u in w.undecided]} if w.undecided else {}),
                     **({"unplaced": list(w.unplaced)} if w.unplaced else {}),
+                    **({"notices": [notice_json(notice) for notice in w.notices]} if w.notices else {}),
                 }
                 for w in self.workloads
             ],
@@ -283,6 +289,8 @@ def _workloads(
     plans, sides = [], []
     coming: dict[str, Copies] = {}
     rendered: dict[str, list[Object]] = {}
+    notices: dict[str, tuple[Notice, ...]] = {}
+    everything = [template for step in steps for template in _inputs(_side(step, "new")).get("templates") or []]
     for step in steps:
         name = step.name.removesuffix("-rollout")
         former = reveal(step.old.inputs).get("workload") if step.old and step.op is not Op.CREATE else ""
@@ -296,11 +304,22 @@ def _workloads(
             plans.append(WorkloadPlan(name, "changes", (), str(error)))
             continue
         coming[name] = found
+        notices[name] = notices_of(_inputs(_side(step, "new")), found.places(), around.members, everything)
         sides.append(Side(name, str(former or ""), olds, found.objects, adds_words(_rules(_side(step, "new")))))
         for cluster, items in found.objects.items():
             rendered.setdefault(cluster, []).extend(mask(item) for item in items)
-    plans += [_workload_plan(moved, coming[moved.name]) for moved in with_moves(sides) if not moved.absorbed]
+    plans += [
+        replace(_workload_plan(moved, coming[moved.name]), notices=notices[moved.name])
+        for moved in with_moves(sides)
+        if not moved.absorbed
+    ]
     return sorted(plans, key=lambda plan: plan.name), rendered
+
+
+def _inputs(rollout: ResourceState | None) -> Object:
+    """Return a Rollout's inputs; templates that aren't known yet are left out."""
+    found = reveal(rollout.inputs) if rollout else {}
+    return found if isinstance(found.get("templates"), list) else {}
 
 
 def _rules(rollout: ResourceState | None) -> list[Object]:

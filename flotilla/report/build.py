@@ -13,6 +13,7 @@ from flotilla.observe.fleet import FleetStatus
 from flotilla.observe.members import MemberStatus
 from flotilla.observe.workloads import CopyStatus
 from flotilla.plan.fleet import FleetPlan
+from flotilla.plan.notices import notice_text
 from flotilla.plan.steps import Op, Result, Step
 from flotilla.policy.evaluate import Status, Verdict
 from flotilla.report.graph import HEALTH, PLANNED, State, fleet_graph, plan_graph
@@ -175,6 +176,8 @@ def _workloads(plan: FleetPlan) -> Iterable[Item]:
             yield Item(f"{workload.name} in {cluster.cluster}", State.WAITING, f"won't be scheduled: {cluster}")
         for text in (*map(str, workload.undecided), *workload.unplaced):
             yield Item(workload.name, State.WAITING, text)
+        for notice in workload.notices:
+            yield Item(workload.name, State.WAITING, notice_text(notice))
 
 
 def _verdict(verdict: Verdict) -> Item:

@@ -120,12 +120,15 @@ def plan_graph(plan: FleetPlan, *, title: str) -> Graph:
     known = {node.id for node in members}
     edges = []
     for workload in plan.workloads:
-        for copy in workload.copies:
-            target = f"member:{copy.cluster}"
+        drawn = {copy.cluster: (PLANNED[copy.verb], copy.verb) for copy in workload.copies}
+        for cluster in (name for one in workload.undecided for name in one.candidates):
+            drawn.setdefault(cluster, (State.WAITING, "Karmada chooses"))
+        for cluster, (state, text) in drawn.items():
+            target = f"member:{cluster}"
             if target not in known:  # a member of another stack
-                members.append(Node(target, copy.cluster, State.OK, "not of this stack"))
+                members.append(Node(target, cluster, State.OK, "not of this stack"))
                 known.add(target)
-            edges.append(Edge(_workload_id(workload.name), target, PLANNED[copy.verb], copy.verb))
+            edges.append(Edge(_workload_id(workload.name), target, state, text))
     workloads = [Node(_workload_id(w.name), w.name, PLANNED[w.verb], w.problem or w.verb) for w in plan.workloads]
     return _gathered(Graph(title, tuple(workloads), tuple(members), tuple(edges)))
 

@@ -9,7 +9,8 @@ from typing import Any
 from flotilla.karmada.kinds import defined_kinds
 from flotilla.karmada.propagation import template
 from flotilla.karmada.rendering.render import render
-from flotilla.karmada.scheduling import Scheduler, decide, demand_of, first_of
+from flotilla.karmada.rendering.replicas import planned_completions
+from flotilla.karmada.scheduling import Scheduler, decide, demand_of, divides, first_of
 from flotilla.karmada.versions import Version
 from flotilla.kube.objects import Object
 from flotilla.stack.clusters import KindCluster
@@ -94,7 +95,10 @@ def rendered(fleet: Fleet, base: Path) -> dict[str, list[Object]]:
             declared = template(manifest, namespace=workload.namespace, kinds=kinds)
             demand = demand_of(declared, scheduler)
             shares = first_of(decide(members, placement, demand, scheduler=scheduler))
+            divided = divides(placement)
+            parts = planned_completions(declared, shares, divided=divided, version=scheduler.version)
             for member in members:
                 if member.name in shares:
-                    result[member.name].append(render(declared, member, replicas=shares[member.name], rules=rules))
+                    share, part = shares[member.name], parts.get(member.name)
+                    result[member.name].append(render(declared, member, replicas=share, rules=rules, completions=part))
     return result

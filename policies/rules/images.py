@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from flotilla.karmada.rendering.render import Image
+from flotilla.karmada.rendering.images import Image
 from flotilla.policy.model import Resource, Rule, StackView, value_at
 
 from .pods import containers, name_of, with_pods
@@ -20,8 +20,16 @@ def _judge(resource: Resource, _view: StackView) -> Iterator[str]:
         return
     for container in containers(resource):
         image = str(value_at(container, "image", default=""))
-        if Image.parse(image).tag in MOVING:
+        if _version(image) in MOVING:
             yield f"container {name_of(container)} runs {image or 'no image'}, which has no fixed version"
+
+
+def _version(image: str) -> str:
+    """Return an image's digest or tag; of a text that is no image reference, the text."""
+    try:
+        return Image.parse(image).version
+    except ValueError:
+        return image
 
 
 def _judge_override(policy: Resource) -> Iterator[str]:

@@ -60,7 +60,7 @@ def test_a_patch_that_does_not_fit_is_refused_before_anything_runs(stack, projec
     sections["workloads"][0]["overrides"] = [{"clusters": ["member1"], "patches": [patch]}]
     stack(sections)
     assert main(["preview", "-C", str(project), "-s", "dev"]) == ExitCode.FAILED
-    assert "a patch doesn't fit Deployment nginx" in capsys.readouterr().err
+    assert "the override fails: Deployment nginx" in capsys.readouterr().err
 
 
 def test_a_missing_stack_or_project_is_one_line(stack, project, tmp_path_factory, capsys):

@@ -187,9 +187,23 @@ def test_a_copy_is_compared_for_what_was_sent():
     assert (finding.rule, finding.path, finding.mend) == ("copy-changed", "spec.replicas", Mend.KARMADA)
     (missing,) = compare_sent(Holding(None), "member1", sent)
     assert missing.rule == "copy-missing"
+
+
+def test_a_members_own_replicas_are_no_drift_where_karmada_lets_it_keep_them():
+    """The label counts in what was sent, and for Deployments alone: elsewhere Karmada sets the replicas back."""
     labels = {"resourcetemplate.karmada.io/retain-replicas": "true"}
-    retained = {**DEPLOYMENT, "metadata": {**DEPLOYMENT["metadata"], "labels": labels}}
-    assert compare_sent(Holding(retained), "member1", sent) == []
+    metadata = {**DEPLOYMENT["metadata"], "labels": {**DEPLOYMENT["metadata"]["labels"], **labels}}
+    live = {**DEPLOYMENT, "metadata": metadata}
+    asked = {**live, "spec": {**DEPLOYMENT["spec"], "replicas": DEPLOYMENT["spec"]["replicas"] + 1}}
+    assert compare_sent(Holding(live), "member1", asked) == []
+    unlabelled = {**asked, "metadata": DEPLOYMENT["metadata"]}
+    assert [one.path for one in compare_sent(Holding(live), "member1", unlabelled)] == ["spec.replicas"]
+    other = {**asked, "kind": "StatefulSet"}
+    assert [one.path for one in compare_sent(Holding({**live, "kind": "StatefulSet"}), "member1", other)] == [
+        "spec.replicas"
+    ]
+    plain = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
+    assert compare_sent(Holding(plain), "member1", plain) == []
 
 
 FOUND = Finding(

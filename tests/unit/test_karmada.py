@@ -11,7 +11,8 @@ from flotilla.karmada import objects as api
 from flotilla.karmada.joining import join
 from flotilla.karmada.names import binding_name, execution_namespace
 from flotilla.karmada.propagation import deployment, override_policy, propagation_policy, template
-from flotilla.karmada.rendering.render import Image, render
+from flotilla.karmada.rendering.images import Image
+from flotilla.karmada.rendering.render import render
 from flotilla.karmada.scheduling import ClusterFacts, Scheduler, decide, demand_of, divide, matches
 from flotilla.karmada.status.rollout import RolloutCheck
 from flotilla.kube.objects import differences
@@ -203,7 +204,7 @@ def test_affinities_match_as_karmada_does(affinity, expected):
 )
 def test_images_are_split_as_karmada_does(text, parts):
     image = Image.parse(text)
-    assert (image.registry, image.repository, image.tag) == parts
+    assert (image.registry, image.repository, image.version) == parts
     assert str(image) == text
 
 
@@ -232,7 +233,7 @@ def test_a_patch_that_does_not_fit_is_refused():
     declared = template({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}, namespace="x")
     patches = [{"op": "replace", "path": "/data/a", "value": "b"}]
     rule = override_rule(Override.model_validate({"clusters": ["edge"], "patches": patches}), container="")
-    with pytest.raises(ValueError, match="doesn't fit ConfigMap a"):
+    with pytest.raises(ValueError, match="the override fails: ConfigMap a: replace /data/a"):
         render(declared, ClusterFacts("edge"), replicas=None, rules=[rule])
 
 

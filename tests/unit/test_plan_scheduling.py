@@ -8,6 +8,8 @@ from rich.console import Console
 from flotilla.cli.output import Output
 from flotilla.plan.fleet import fleet_plan
 from flotilla.plan.steps import Op, Result, Step
+from flotilla.report.graph import plan_graph
+from flotilla.report.model import State
 from tests.unit.test_plan_taints import BOTH, cluster_step, copies, declared, rollout_step, state
 from tests.unit.test_rollout import divided, web
 
@@ -176,6 +178,14 @@ def test_people_read_what_karmada_chooses_and_what_goes_nowhere(printed):
     assert "Karmada chooses among member1, member2: by free capacity" in text
     lost = printed(serving("member1", ("v1", "Pod")), cluster_step("member2"), rollout_step(declared(6, BOTH)))
     assert "won't be scheduled on member1: it doesn't serve Deployment in apps/v1" in lost
+
+
+def test_a_picture_shows_the_clusters_that_karmada_chooses_among():
+    plan = fleet_plan(Result(steps=[*MEMBERS, rollout_step(declared(6, DYNAMIC))]), version="1.18.2")
+    edges = plan_graph(plan, title="plan").edges
+    assert {(one.member, one.state) for one in edges} == {
+        (f"member:{name}", State.WAITING) for name in ("member1", "member2")
+    }
 
 
 def test_machines_read_the_same():

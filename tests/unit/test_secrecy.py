@@ -109,7 +109,7 @@ def test_objects_that_carry_secrets_are_shown_without_them():
 @pytest.mark.parametrize("path", ["/data/nothere/deeper", "/data2/x", "/data/token/x"])
 def test_a_patch_that_does_not_fit_names_its_path_and_quotes_nothing(path):
     step = {"path": path, "operator": "replace", "value": VALUE}
-    with pytest.raises(ValueError, match="a patch doesn't fit Secret door") as refused:
+    with pytest.raises(ValueError, match="the override fails: Secret door") as refused:
         render(SECRET, ClusterFacts("a"), replicas=None, rules=[{"overriders": {"plaintext": [step]}}])
     assert path in str(refused.value)
     assert ENCODED not in str(refused.value)

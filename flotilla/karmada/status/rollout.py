@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flotilla.karmada.kinds import goes_by_itself
-from flotilla.karmada.objects import ResourceBinding
-from flotilla.karmada.rendering.render import render
+from flotilla.karmada.objects import ResourceBinding, Work
+from flotilla.karmada.rendering.errors import OverrideError
+from flotilla.karmada.rendering.expected import Expectation
 from flotilla.karmada.scheduling import ClusterFacts, choose, facts_of, replicas_of
 from flotilla.karmada.status import judgements
 from flotilla.karmada.status.expected import Fleet, Mismatch, compare
@@ -154,6 +155,9 @@ class RolloutCheck:
             return Progress(ref, waiting_for="; ".join(["scheduled to no cluster", *reasons]))
         reports = {item.cluster_name: item for item in binding.status.aggregated_status}
         progress: list[ClusterProgress] = []
+        expectation = Expectation(declared, self.rules, self.placement).scheduled(
+            list(targets.items()), uid=template["metadata"].get("uid"), replicas=binding.spec.replicas
+        )
         for name, replicas in targets.items():
             unready = fleet.unready.get(name, "") if self.members else ""
             if unready and name not in (self.members or {}):
@@ -164,7 +168,7 @@ class RolloutCheck:
                 ""
                 if self._is_suspended(name)
                 else mismatch.waiting.get(name)
-                or self._not_arrived(works.get(name), declared, facts, replicas)
+                or _not_arrived(works.get(name), expectation, facts, replicas)
                 or judgements.not_healthy(
                     report,
                     replicas,
@@ -197,15 +201,10 @@ class RolloutCheck:
             unready = fleet.unready.get(facts.name, "") if members else ""
             if unready and facts.name not in members:
                 continue
-            late = self._not_arrived(works.get(facts.name), declared, facts, None)
+            expectation = Expectation(declared, self.rules, self.placement)
+            late = _not_arrived(works.get(facts.name), expectation, facts, None)
             progress.append(ClusterProgress(facts.name, None, None, late, unready))
         return progress
-
-    def _not_arrived(
-        self, work: WorkOrError | None, declared: Object, facts: ClusterFacts, replicas: int | None
-    ) -> str:
-        """Say what is missing until a cluster has taken what is declared for it; empty where nothing is."""
-        return judgements.arrived(work, render(declared, facts, replicas=replicas, rules=self.rules))
 
     def _is_suspended(self, cluster: str) -> bool:
         named = (self.suspension.get("dispatchingOnClusters") or {}).get("clusterNames") or []
@@ -238,3 +237,13 @@ class RolloutCheck:
 def as_expected(members: Members | None) -> Members | None:
     """Return expected clusters as a state keeps them, without what was said then of whether they answer."""
     return {name: {**one, "unanswered": ""} for name, one in members.items()} if members is not None else None
+
+
+def _not_arrived(work: WorkOrError | None, expectation: Expectation, facts: ClusterFacts, replicas: int | None) -> str:
+    """Say what is missing until a cluster has taken what is declared for it; empty where nothing is."""
+    manifests = work.spec.workload.manifests if isinstance(work, Work) else []
+    try:
+        wanted = expectation.of(facts, replicas, manifests[0] if manifests else None)
+    except OverrideError as error:
+        return str(error)
+    return judgements.arrived(work, wanted)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from flotilla.errors import FlotillaError
 from flotilla.karmada.names import EXECUTION_NAMESPACE_PREFIX
 from flotilla.karmada.objects import BINDING_API, CLUSTER_API, WORK_API
+from flotilla.karmada.rendering.marks import BINDING_ID, CLUSTER_BINDING_ID, CONFLICT, GENERATION, MANAGED
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object, ObjectRef, is_true, ref_of
-from flotilla.sandbox.standin.policies import BINDING_ID, CLUSTER_BINDING_ID
-from flotilla.sandbox.standin.works import CONFLICT, GENERATION, WORK_FINALIZER
-from flotilla.sandbox.standin.world import MANAGED, MANAGER, World, condition, conditions_of, deleting, find, label
+from flotilla.sandbox.standin.works import WORK_FINALIZER
+from flotilla.sandbox.standin.world import MANAGER, World, condition, conditions_of, deleting, find, label
 
 _COUNTS = ("replicas", "readyReplicas", "updatedReplicas", "availableReplicas")
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from flotilla.karmada.names import binding_name
 from flotilla.karmada.objects import BINDING_API, POLICY_API
+from flotilla.karmada.rendering.marks import BINDING_ID, CLUSTER_BINDING_ID
 from flotilla.karmada.scheduling import Scheduler, demand_of, labels_match, requirements_of
 from flotilla.karmada.selection import POLICY_ID_LABELS
 from flotilla.karmada.status.rollout import binding_ref
@@ -15,8 +16,6 @@ from flotilla.kube.objects import Object, ObjectRef, differences, ref_of
 from flotilla.sandbox.standin.world import MANAGER, World, deleting, find, fresh_id, label
 
 BINDING_FINALIZER = "karmada.io/binding-controller"
-BINDING_ID = "resourcebinding.karmada.io/permanent-id"
-CLUSTER_BINDING_ID = "clusterresourcebinding.karmada.io/permanent-id"
 _POLICY_NAME = {
     "PropagationPolicy": "propagationpolicy.karmada.io/name",
     "ClusterPropagationPolicy": "clusterpropagationpolicy.karmada.io/name",

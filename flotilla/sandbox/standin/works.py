@@ -1,68 +1,97 @@
-"""Works: one per binding and cluster, made from the template with that cluster's overrides; gone when unwanted."""
+"""Works: one per binding and cluster, made from the template with that cluster's overrides; gone when unwanted.
+
+What is in them is said by `flotilla.karmada.rendering`; here they are only written.
+"""
 
 from __future__ import annotations
 
-import json
 import zlib
-from typing import Any
+from dataclasses import dataclass
 
 from flotilla.karmada.names import EXECUTION_NAMESPACE_PREFIX, execution_namespace
 from flotilla.karmada.objects import BINDING_API, POLICY_API, WORK_API
-from flotilla.karmada.rendering.render import render
+from flotilla.karmada.rendering.marks import (
+    BINDING_ID,
+    CLUSTER_BINDING_ID,
+    WORK_ID,
+    binding_labels,
+    marked,
+    work_annotations,
+)
+from flotilla.karmada.rendering.policies import POLICY_KINDS
+from flotilla.karmada.rendering.works import NotSent, Sent, works_of
 from flotilla.karmada.scheduling import facts_of
 from flotilla.kube.objects import Object, ObjectRef, differences, ref_of
-from flotilla.sandbox.standin.policies import BINDING_FINALIZER, BINDING_ID, CLUSTER_BINDING_ID
-from flotilla.sandbox.standin.world import MANAGED, MANAGER, World, deleting, find, fresh_id, label
+from flotilla.sandbox.standin.policies import BINDING_FINALIZER
+from flotilla.sandbox.standin.world import MANAGER, World, deleting, find, fresh_id, label
 
 WORK_FINALIZER = "karmada.io/execution-controller"
-WORK_ID = "work.karmada.io/permanent-id"
-CONFLICT = "work.karmada.io/conflict-resolution"
-GENERATION = "resourcetemplate.karmada.io/generation"
-_APPLIED_OVERRIDES = "policy.karmada.io/applied-overrides"
 _SKIPPED_NAMESPACES = ("kube-", "karmada-")
 _SKIP_LABEL = "namespace.karmada.io/skip-auto-propagation"
-# Parts of an object that belong to the server it is on.
-_SERVER_METADATA = frozenset(
-    {
-        "uid",
-        "resourceVersion",
-        "generation",
-        "creationTimestamp",
-        "managedFields",
-        "selfLink",
-        "ownerReferences",
-        "finalizers",
-    }
-)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What a cluster is to get of a template."""
+
+    cluster: str
+    ref: ObjectRef
+    sent: Sent | NotSent
+    binding: Object | None
+    """None for a Namespace, which goes everywhere without one."""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """The namespace and the name of the Work.
+
+        By kind, not by version: as with Karmada, the Work of an object outlives another version of its group.
+        """
+        key = repr((self.ref.kind, self.ref.name, self.ref.namespace))
+        return execution_namespace(self.cluster), f"{self.ref.name.replace(':', '.')}-{zlib.crc32(key.encode()):08x}"
+
+    def work(self, sent: Sent, identity: str) -> Object:
+        """Return the Work, for its permanent ID."""
+        namespace, name = self.key
+        labels = binding_labels(self.binding) if self.binding is not None else {}
+        manifest = marked(
+            sent.manifest, sent.overridden, binding=self.binding, work=name, work_id=identity, cluster=self.cluster
+        )
+        return {
+            "apiVersion": WORK_API,
+            "kind": "Work",
+            "metadata": {
+                "name": name,
+                "namespace": namespace,
+                "labels": {**labels, WORK_ID: identity},
+                "annotations": work_annotations(sent.overridden, self.binding, sent.applied),
+                "finalizers": [WORK_FINALIZER],
+            },
+            "spec": {"workload": {"manifests": [manifest]}},
+        }
 
 
 def reconcile_works(world: World, clusters: list[Object]) -> None:
     """Make the Works that bindings and namespaces ask for, and delete the others."""
-    wanted: dict[tuple[str, str], Object] = {}
-    by_name = {c["metadata"]["name"]: c for c in clusters}
-    rules = _override_policies(world)
-    bound: set[str] = set()
-    for kind, key in (("ResourceBinding", BINDING_ID), ("ClusterResourceBinding", CLUSTER_BINDING_ID)):
+    policies = [one for kind in POLICY_KINDS for one in world.control_plane.list(POLICY_API, kind) if not deleting(one)]
+    wanted = {one.key: one for one in _namespace_works(world, clusters, policies)}
+    for kind in ("ResourceBinding", "ClusterResourceBinding"):
         for binding in world.control_plane.list(BINDING_API, kind):
-            if deleting(binding):
-                continue
-            bound.add(label(binding, key))
-            for work in _works_of(world, binding, key, by_name, rules):
-                wanted[work["metadata"]["namespace"], work["metadata"]["name"]] = work
-    for work in _namespace_works(world, clusters):
-        wanted[work["metadata"]["namespace"], work["metadata"]["name"]] = work
+            if not deleting(binding):
+                wanted |= {one.key: one for one in _works_of(world, binding, clusters, policies)}
     standing = {c["metadata"]["name"] for c in clusters}
     for work in world.control_plane.list(WORK_API, "Work"):
-        key_of = (work["metadata"]["namespace"], work["metadata"]["name"])
-        cluster = key_of[0].removeprefix(EXECUTION_NAMESPACE_PREFIX)
-        target = wanted.pop(key_of, None)
+        key = (work["metadata"]["namespace"], work["metadata"]["name"])
+        cluster = key[0].removeprefix(EXECUTION_NAMESPACE_PREFIX)
+        target = wanted.pop(key, None)
         if target is not None:
-            _update(world, work, target)
+            # An override that fails leaves the Work as it is.
+            if isinstance(target.sent, Sent):
+                _update(world, work, target.work(target.sent, label(work, WORK_ID)))
         elif not deleting(work) and cluster in standing:
             world.control_plane.delete(ref_of(work), propagation="Background")
-    for work in wanted.values():
-        work["metadata"]["labels"][WORK_ID] = fresh_id()
-        world.control_plane.create(work, field_manager=MANAGER)
+    for one in wanted.values():
+        if isinstance(one.sent, Sent):
+            world.control_plane.create(one.work(one.sent, fresh_id()), field_manager=MANAGER)
     _release_bindings(world)
     _release_cluster_targets(world, standing)
 
@@ -87,115 +116,18 @@ def _release_cluster_targets(world: World, standing: set[str]) -> None:
                 world.control_plane.patch(ref_of(binding), patch, kind="json")
 
 
-def _override_policies(world: World) -> list[Object]:
-    """Return override policies in the order in which Karmada applies them: cluster-wide ones first, then by name."""
-    found: list[Object] = []
-    for kind in ("ClusterOverridePolicy", "OverridePolicy"):
-        items = world.control_plane.list(POLICY_API, kind)
-        found += sorted((item for item in items if not deleting(item)), key=lambda i: i["metadata"]["name"])
-    return found
-
-
-def _selects(policy: Object, template: Object) -> bool:
-    meta = template["metadata"]
-    if policy["kind"] == "OverridePolicy" and policy["metadata"]["namespace"] != meta.get("namespace"):
-        return False
-    for selector in policy["spec"].get("resourceSelectors") or [{}]:
-        labels = (selector.get("labelSelector") or {}).get("matchLabels") or {}
-        if (
-            selector.get("apiVersion", template["apiVersion"]) == template["apiVersion"]
-            and selector.get("kind", template["kind"]) == template["kind"]
-            and selector.get("name", meta["name"]) in ("", meta["name"])
-            and all(label(template, key) == value for key, value in labels.items())
-        ):
-            return True
-    return False
-
-
-def _works_of(
-    world: World, binding: Object, key: str, clusters: dict[str, Object], policies: list[Object]
-) -> list[Object]:
-    reference = binding["spec"]["resource"]
+def _works_of(world: World, binding: Object, clusters: list[Object], policies: list[Object]) -> list[_Wanted]:
+    reference, spec = binding["spec"]["resource"], binding["spec"]
     ref = ObjectRef(reference["apiVersion"], reference["kind"], reference["name"], reference.get("namespace") or "")
     template = find(world.control_plane, ref)
     if template is None or deleting(template):
         return []
-    chosen = [policy for policy in policies if _selects(policy, template)]
-    rules = [rule for policy in chosen for rule in policy["spec"].get("overrideRules") or []]
-    works = []
-    for target in binding["spec"].get("clusters") or []:
-        cluster = clusters.get(target["name"])
-        if cluster is None:
-            continue
-        plain = _traveller(template)
-        manifest = render(plain, facts_of(cluster), replicas=target.get("replicas"), rules=rules)
-        resolution = str(binding["spec"].get("conflictResolution", "Abort")).lower()
-        identity = {key: label(binding, key)}
-        applied = [
-            {"policyName": policy["metadata"]["name"], "overriders": rule["overriders"]}
-            for policy in chosen
-            for rule in policy["spec"].get("overrideRules") or []
-            if render(plain, facts_of(cluster), replicas=None, rules=[rule]) != plain
-        ]
-        works.append(_work(target["name"], ref, manifest, identity, resolution, template, applied))
-    return works
-
-
-def _traveller(template: Object) -> Object:
-    """Return what of a template travels: not its status, and not what its server wrote."""
-    metadata = {key: value for key, value in template["metadata"].items() if key not in _SERVER_METADATA}
-    kept = {key: value for key, value in template.items() if key not in ("status", "metadata")}
-    if template["kind"] == "Service":
-        spec = {k: v for k, v in kept["spec"].items() if k not in ("clusterIP", "clusterIPs", "healthCheckNodePort")}
-        kept["spec"] = spec
-    if template["kind"] == "ServiceAccount":
-        kept.pop("secrets", None)
-    return {**kept, "metadata": metadata}
-
-
-def _work(
-    cluster: str,
-    ref: ObjectRef,
-    manifest: Object,
-    identity: dict[str, str],
-    resolution: str,
-    template: Object,
-    applied: list[Any],
-) -> Object:
-    # By kind, not by version: as with Karmada, the Work of an object outlives another version of its group.
-    key = repr((ref.kind, ref.name, ref.namespace))
-    name = f"{ref.name.replace(':', '.')}-{zlib.crc32(key.encode()):08x}"
-    metadata = manifest["metadata"]
-    marks = {
-        GENERATION: str(template["metadata"].get("generation") or 0),
-        "resourcetemplate.karmada.io/uid": template["metadata"]["uid"],
-        "work.karmada.io/name": name,
-        "work.karmada.io/namespace": execution_namespace(cluster),
-        CONFLICT: resolution,
-    }
-    sent = {
-        **manifest,
-        "metadata": {
-            **metadata,
-            "labels": {**(metadata.get("labels") or {}), MANAGED: "true", **identity},
-            "annotations": {**(metadata.get("annotations") or {}), **marks},
-        },
-    }
-    annotations = {CONFLICT: resolution}
-    if applied:
-        annotations[_APPLIED_OVERRIDES] = json.dumps(applied)
-    return {
-        "apiVersion": WORK_API,
-        "kind": "Work",
-        "metadata": {
-            "name": name,
-            "namespace": execution_namespace(cluster),
-            "labels": dict(identity),
-            "annotations": annotations,
-            "finalizers": [WORK_FINALIZER],
-        },
-        "spec": {"workload": {"manifests": [sent]}},
-    }
+    facts = {cluster["metadata"]["name"]: facts_of(cluster) for cluster in clusters}
+    targets = [(t["name"], t.get("replicas")) for t in spec.get("clusters") or [] if t["name"] in facts]
+    scheduling = (spec.get("placement") or {}).get("replicaScheduling") or {}
+    divided = scheduling.get("replicaSchedulingType") == "Divided"
+    found = works_of(template, targets, facts, policies, divided=divided)
+    return [_Wanted(name, ref, sent, binding) for name, sent in found.items()]
 
 
 def _update(world: World, held: Object, wanted: Object) -> None:
@@ -208,8 +140,10 @@ def _update(world: World, held: Object, wanted: Object) -> None:
     world.control_plane.patch(ref_of(held), patch, kind="json")
 
 
-def _namespace_works(world: World, clusters: list[Object]) -> list[Object]:
+def _namespace_works(world: World, clusters: list[Object], policies: list[Object]) -> list[_Wanted]:
     """Return the Works that carry the control plane's namespaces to every member, as Karmada sends them."""
+    facts = {cluster["metadata"]["name"]: facts_of(cluster) for cluster in clusters}
+    everywhere = [(name, None) for name in facts]
     works = []
     for namespace in world.control_plane.list("v1", "Namespace"):
         name = namespace["metadata"]["name"]
@@ -217,7 +151,7 @@ def _namespace_works(world: World, clusters: list[Object]) -> list[Object]:
             continue
         if label(namespace, _SKIP_LABEL) == "true":
             continue
-        ref = ObjectRef("v1", "Namespace", name)
-        manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": _traveller(namespace)["metadata"]}
-        works += [_work(c["metadata"]["name"], ref, manifest, {}, "abort", namespace, []) for c in clusters]
+        template = {**namespace, "apiVersion": "v1", "kind": "Namespace"}
+        found = works_of(template, everywhere, facts, policies, divided=False)
+        works += [_Wanted(cluster, ObjectRef("v1", "Namespace", name), sent, None) for cluster, sent in found.items()]
     return works

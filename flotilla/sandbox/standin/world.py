@@ -18,7 +18,6 @@ from flotilla.kube.connection import ApiError, Connection, KindNotServed
 from flotilla.kube.objects import Object, ObjectRef, ref_of
 
 MANAGER = "karmada-stand-in"
-MANAGED = "karmada.io/managed"
 _PREFERRED_SECONDS = 30.0
 
 

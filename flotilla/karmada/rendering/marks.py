@@ -1,0 +1,137 @@
+"""Labels and annotations that Karmada adds to what it sends, and writes on the Works that carry it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from copy import deepcopy
+from typing import Any
+
+from flotilla.karmada.names import execution_namespace
+from flotilla.karmada.rendering.policies import Applied
+from flotilla.karmada.versions import SUPPORTED, Version
+
+Object = dict[str, Any]
+
+BINDING_ID = "resourcebinding.karmada.io/permanent-id"
+CLUSTER_BINDING_ID = "clusterresourcebinding.karmada.io/permanent-id"
+WORK_ID = "work.karmada.io/permanent-id"
+MANAGED = "karmada.io/managed"
+CONFLICT = "work.karmada.io/conflict-resolution"
+GENERATION = "resourcetemplate.karmada.io/generation"
+_UID = "resourcetemplate.karmada.io/uid"
+_WORK_NAME, _WORK_NAMESPACE = "work.karmada.io/name", "work.karmada.io/namespace"
+_BINDING_NAME, _BINDING_NAMESPACE = "resourcebinding.karmada.io/name", "resourcebinding.karmada.io/namespace"
+_CLUSTER_BINDING_NAME = "clusterresourcebinding.karmada.io/name"
+_MANAGED_LABELS = "resourcetemplate.karmada.io/managed-labels"
+_MANAGED_ANNOTATIONS = "resourcetemplate.karmada.io/managed-annotations"
+_APPLIED = {
+    "ClusterOverridePolicy": "policy.karmada.io/applied-cluster-overrides",
+    "OverridePolicy": "policy.karmada.io/applied-overrides",
+}
+_GENERATION_SINCE = Version(1, 11)
+
+LABELS = frozenset({BINDING_ID, CLUSTER_BINDING_ID, WORK_ID, MANAGED})
+"""Labels that Karmada adds."""
+ANNOTATIONS = frozenset(
+    {
+        CONFLICT,
+        GENERATION,
+        _UID,
+        _WORK_NAME,
+        _WORK_NAMESPACE,
+        _BINDING_NAME,
+        _BINDING_NAMESPACE,
+        _CLUSTER_BINDING_NAME,
+        _MANAGED_LABELS,
+        _MANAGED_ANNOTATIONS,
+    }
+)
+"""Annotations that Karmada adds."""
+
+
+def without_marks(obj: Object) -> Object:
+    """Return an object without what Karmada has added to it; an empty map goes with it."""
+    result = deepcopy(obj)
+    for field, keys in (("labels", LABELS), ("annotations", ANNOTATIONS)):
+        kept = {key: value for key, value in (result["metadata"].pop(field, None) or {}).items() if key not in keys}
+        if kept:
+            result["metadata"][field] = kept
+    return result
+
+
+def marked(
+    manifest: Object,
+    overridden: Object,
+    *,
+    binding: Object | None,
+    work: str,
+    work_id: str,
+    cluster: str,
+    version: Version = SUPPORTED.newest,
+) -> Object:
+    """Return what a Work holds: the manifest with Karmada's labels and annotations.
+
+    Args:
+        manifest: what travels.
+        overridden: the same before it was pruned: its UID and generation are noted.
+        binding: the ResourceBinding or ClusterResourceBinding; None for a Namespace that goes without one.
+        work: the Work's name.
+        work_id: the Work's permanent ID.
+        cluster: the member's name.
+        version: Karmada's version.
+    """
+    result = deepcopy(manifest)
+    metadata = result["metadata"]
+    own = overridden["metadata"]
+    labels = {**(metadata.get("labels") or {}), MANAGED: "true", WORK_ID: work_id}
+    annotations = {**(metadata.get("annotations") or {})}
+    if binding is not None:
+        labels |= binding_labels(binding)
+        annotations |= {**_binding_annotations(binding), CONFLICT: conflict_resolution(overridden, binding)}
+        if version >= _GENERATION_SINCE and int(own.get("generation") or 0) > 0:
+            annotations[GENERATION] = str(own["generation"])
+    annotations |= {
+        _UID: str(own.get("uid") or ""),
+        _WORK_NAME: work,
+        _WORK_NAMESPACE: execution_namespace(cluster),
+    }
+    annotations[_MANAGED_ANNOTATIONS] = ",".join(sorted({*annotations, _MANAGED_ANNOTATIONS, _MANAGED_LABELS}))
+    annotations[_MANAGED_LABELS] = ",".join(sorted(labels))
+    metadata |= {"labels": labels, "annotations": annotations}
+    return result
+
+
+def binding_labels(binding: Object) -> dict[str, str]:
+    """Return the label by which a binding's Works and objects name it."""
+    key = BINDING_ID if binding["kind"] == "ResourceBinding" else CLUSTER_BINDING_ID
+    return {key: str((binding["metadata"].get("labels") or {}).get(key) or "")}
+
+
+def _binding_annotations(binding: Object) -> dict[str, str]:
+    meta = binding["metadata"]
+    if binding["kind"] == "ResourceBinding":
+        return {_BINDING_NAMESPACE: meta["namespace"], _BINDING_NAME: meta["name"]}
+    return {_CLUSTER_BINDING_NAME: meta["name"]}
+
+
+def conflict_resolution(overridden: Object, binding: Object) -> str:
+    """Return what a member's own object of this name means: the template's annotation counts before the policy."""
+    own = (overridden["metadata"].get("annotations") or {}).get(CONFLICT)
+    if own in ("abort", "overwrite"):
+        return str(own)
+    return "overwrite" if (binding.get("spec") or {}).get("conflictResolution") == "Overwrite" else "abort"
+
+
+def work_annotations(overridden: Object, binding: Object | None, applied: Iterable[Applied]) -> dict[str, str]:
+    """Return the annotations of a Work: its binding, its conflict resolution, and which overrides were applied."""
+    found: dict[str, str] = {}
+    if binding is not None:
+        found = {**_binding_annotations(binding), CONFLICT: conflict_resolution(overridden, binding)}
+    listed = list(applied)
+    for kind, key in _APPLIED.items():
+        items = sorted((one for one in listed if one.kind == kind), key=lambda one: one.policy)
+        if items:
+            shadows = [{"policyName": one.policy, "overriders": one.overriders} for one in items]
+            found[key] = json.dumps(shadows, separators=(",", ":"))
+    return found

@@ -1,0 +1,120 @@
+"""Which override policies reach a template in a cluster, and in which order (pkg/util/overridemanager)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+from flotilla.karmada.rendering.errors import OverrideError
+from flotilla.karmada.rendering.overriders import apply_overriders
+from flotilla.karmada.scheduling import ClusterFacts, labels_match, matches
+from flotilla.karmada.versions import SUPPORTED, Version
+
+Object = dict[str, Any]
+
+
+POLICY_KINDS = ("ClusterOverridePolicy", "OverridePolicy")
+"""In the order in which they are applied."""
+
+
+class Exactness(IntEnum):
+    """How exactly a policy means a template: the more exact, the later it is applied, and so it wins."""
+
+    NOT = 0
+    KIND = 1
+    """By its kind, or by no selector at all."""
+    LABELS = 2
+    NAME = 3
+
+
+class Applied(NamedTuple):
+    """One rule of a policy that was applied."""
+
+    kind: str
+    """One of `POLICY_KINDS`."""
+    policy: str
+    overriders: Object
+
+
+def exactness(policy: Object, template: Object) -> Exactness:
+    """Return how exactly an override policy means a template; a namespaced one reaches its own namespace alone."""
+    within = policy["metadata"].get("namespace") if policy["kind"] == "OverridePolicy" else None
+    if within and template["metadata"].get("namespace") != within:
+        return Exactness.NOT
+    selectors = (policy.get("spec") or {}).get("resourceSelectors") or []
+    if not selectors:
+        return Exactness.KIND
+    return max(_exactness(selector, template) for selector in selectors)
+
+
+def _exactness(selector: Object, template: Object) -> Exactness:
+    meta = template["metadata"]
+    if (selector.get("apiVersion"), selector.get("kind")) != (template["apiVersion"], template["kind"]):
+        return Exactness.NOT
+    if selector.get("namespace") and selector["namespace"] != meta.get("namespace"):
+        return Exactness.NOT
+    if selector.get("name"):
+        return Exactness.NAME if selector["name"] == meta["name"] else Exactness.NOT
+    if selector.get("labelSelector") is None:
+        return Exactness.KIND
+    return Exactness.LABELS if labels_match(meta.get("labels") or {}, selector["labelSelector"]) else Exactness.NOT
+
+
+def in_order(policies: Iterable[Object], template: Object) -> list[Object]:
+    """Return the policies of one kind that mean a template, the one that wins last."""
+    ranked = [(exactness(policy, template), policy["metadata"]["name"], policy) for policy in policies]
+    return [policy for rank, _, policy in sorted(ranked, key=lambda one: one[:2]) if rank]
+
+
+def rules_of(policy: Object) -> list[Object]:
+    """Return a policy's rules (RuleWithCluster); the form of before 1.1, without overrideRules, is one rule."""
+    spec = policy.get("spec") or {}
+    rules = spec.get("overrideRules")
+    if rules:
+        return list(rules)
+    return [{key: spec[key] for key in ("targetCluster", "overriders") if key in spec}]
+
+
+def targets(rule: Object, cluster: ClusterFacts, version: Version = SUPPORTED.newest) -> bool:
+    """Tell whether a rule is for a cluster; one without targetCluster is for every cluster."""
+    return matches(cluster, rule.get("targetCluster") or {}, version)
+
+
+def apply_rules(
+    obj: Object, cluster: ClusterFacts, rules: Iterable[Object], version: Version = SUPPORTED.newest
+) -> Object:
+    """Return an object with the rules that are for a cluster applied in their order.
+
+    Raises:
+        OverrideError: one that Karmada fails on.
+    """
+    for rule in rules:
+        if targets(rule, cluster, version):
+            obj = apply_overriders(obj, rule.get("overriders") or {}, version)
+    return obj
+
+
+def apply_policies(
+    obj: Object, cluster: ClusterFacts, policies: list[Object], version: Version = SUPPORTED.newest
+) -> tuple[Object, list[Applied]]:
+    """Return an object with every policy applied that reaches it: cluster-wide ones first, then those of its namespace.
+
+    Those of the namespace select by what the cluster-wide ones have made of it.
+
+    Raises:
+        OverrideError: a policy that Karmada fails on; its text begins with the policy's name.
+    """
+    applied: list[Applied] = []
+    for kind in POLICY_KINDS:
+        for policy in in_order([one for one in policies if one["kind"] == kind], obj):
+            for rule in rules_of(policy):
+                if not targets(rule, cluster, version):
+                    continue
+                overriders = rule.get("overriders") or {}
+                try:
+                    obj = apply_overriders(obj, overriders, version)
+                except OverrideError as error:
+                    raise OverrideError(f"{kind} {policy['metadata']['name']}: {error.what}", error.why) from None
+                applied.append(Applied(kind, policy["metadata"]["name"], overriders))
+    return obj, applied

@@ -1,0 +1,238 @@
+"""What overrides reach: those that fail, those that change nothing in this workload, and what they pass over.
+
+Karmada applies an override without a word wherever it can, also where it has no effect at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from flotilla.karmada.rendering.defaults import with_defaults
+from flotilla.karmada.rendering.errors import OverrideError
+from flotilla.karmada.rendering.images import Image, containers, image_paths
+from flotilla.karmada.rendering.overriders import ORDER, apply_overriders
+from flotilla.karmada.rendering.policies import targets
+from flotilla.karmada.rendering.traveling import traveling
+from flotilla.karmada.scheduling import ClusterFacts
+from flotilla.karmada.versions import SUPPORTED, Version
+from flotilla.kube.objects import ref_of
+
+Object = dict[str, Any]
+Placed = Mapping[str, Sequence[ClusterFacts]]
+"""By template (as `ObjectRef` writes it): the clusters that get it."""
+
+
+class Reach(StrEnum):
+    """What is to be said of an override."""
+
+    FAILS = "fails"
+    """Karmada fails on it, and sends nothing."""
+    NO_CLUSTER = "no-cluster"
+    """Its rule is for no cluster that gets the workload."""
+    NOTHING = "reaches-nothing"
+    """It has no effect on any template of the workload."""
+    PASSES_OVER = "passes-over-images"
+    """It changes images, and passes over others of the same template."""
+    DROPS_DIGEST = "drops-digest"
+    """It changes an image with a tag and a digest: Karmada writes it back without the digest."""
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One thing to know of a workload before it is applied."""
+
+    what: str
+    """A `Reach`, or an `Upkeep` (flotilla.karmada.rendering.upkeep)."""
+    template: str = ""
+    """The template, as `ObjectRef` writes it; empty where it is about all of them."""
+    clusters: tuple[str, ...] = ()
+    step: str = ""
+    """The override's step, such as `replace /spec/replicas`."""
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One step of a rule."""
+
+    rule: int
+    key: str
+    """The kind of overrider, such as imageOverrider."""
+    body: Object
+
+    def __str__(self) -> str:
+        match self.key:
+            case "plaintext":
+                return f"{self.body['operator']} {self.body['path']}"
+            case "fieldOverrider":
+                return f"the patch of the text at {self.body['fieldPath']}"
+            case "imageOverrider":
+                return f"image: {self.body['operator']} the {str(self.body['component']).lower()}"
+            case "commandOverrider" | "argsOverrider":
+                words = self.key.removesuffix("Overrider")
+                return f"{words} of container {self.body['containerName']}: {self.body['operator']}"
+        names = ", ".join(self.body.get("value") or {})
+        return f"{self.key.removesuffix('Overrider')}: {self.body['operator']} {names}"
+
+
+def reach(
+    templates: Sequence[Object], rules: Sequence[Object], placed: Placed, version: Version = SUPPORTED.newest
+) -> list[Notice]:
+    """Return what is to be said of a workload's override rules.
+
+    Args:
+        templates: as declared.
+        rules: RuleWithCluster objects in the order in which they are applied.
+        placed: where each template goes.
+        version: Karmada's version.
+    """
+    found = _Found(version)
+    for number, rule in enumerate(rules):
+        meant = {
+            str(ref_of(template)): [c for c in placed.get(str(ref_of(template)), ()) if targets(rule, c, version)]
+            for template in templates
+        }
+        steps = list(_steps(number, rule))
+        if steps and any(placed.values()) and not any(meant.values()):
+            named = (rule.get("targetCluster") or {}).get("clusterNames") or []
+            found.notices.append(Notice(Reach.NO_CLUSTER, step=f"override {number + 1}", clusters=tuple(named)))
+    for template in templates:
+        for cluster in placed.get(str(ref_of(template)), ()):
+            found.follow(template, cluster, rules)
+    return found.all()
+
+
+def _steps(number: int, rule: Object) -> Iterator[_Step]:
+    overriders = rule.get("overriders") or {}
+    for key in ORDER:
+        yield from (_Step(number, key, body) for body in overriders.get(key) or [])
+
+
+class _Found:
+    """What the templates say of the steps, one after the other."""
+
+    def __init__(self, version: Version) -> None:
+        self.notices: list[Notice] = []
+        self._version = version
+        self._effective: set[int] = set()
+        self._idle: dict[int, tuple[_Step, str]] = {}
+        self._gathered: dict[tuple[str, str, str, str], list[str]] = {}
+
+    def follow(self, template: Object, cluster: ClusterFacts, rules: Sequence[Object]) -> None:
+        """Apply the steps that are for a cluster one by one, as Karmada does, and note what each of them does."""
+        obj = with_defaults(template)
+        for field in ("labels", "annotations"):
+            obj["metadata"][field] = obj["metadata"].get(field) or {}
+        for number, rule in enumerate(rules):
+            if not targets(rule, cluster, self._version):
+                continue
+            for step in _steps(number, rule):
+                try:
+                    after = apply_overriders(obj, {step.key: [step.body]}, self._version)
+                except OverrideError as error:
+                    self._note(Reach.FAILS, template, cluster, error.what, error.why)
+                    return
+                self._judge(template, cluster, step, (obj, after))
+                obj = after
+
+    def _judge(self, template: Object, cluster: ClusterFacts, step: _Step, change: tuple[Object, Object]) -> None:
+        before, after = change
+        why = _idle(before, after, step)
+        if why:
+            self._idle.setdefault(id(step.body), (step, why))
+        else:
+            self._effective.add(id(step.body))
+        if step.key == "imageOverrider":
+            missed = [] if step.body.get("predicate") else _missed_images(before)
+            if missed and image_paths(before):
+                self._note(Reach.PASSES_OVER, template, cluster, "", ", ".join(missed))
+            for old, new in _dropped_digests(before, after):
+                self._note(Reach.DROPS_DIGEST, template, cluster, "", f"{old} → {new}")
+
+    def _note(self, what: Reach, template: Object, cluster: ClusterFacts, step: str, detail: str) -> None:
+        names = self._gathered.setdefault((what, str(ref_of(template)), step, detail), [])
+        if cluster.name not in names:
+            names.append(cluster.name)
+
+    def all(self) -> list[Notice]:
+        """Return everything that was noted."""
+        idle = [
+            Notice(Reach.NOTHING, step=str(step), detail=why)
+            for key, (step, why) in self._idle.items()
+            if key not in self._effective
+        ]
+        gathered = [
+            Notice(what, template, tuple(names), step, detail)
+            for (what, template, step, detail), names in self._gathered.items()
+        ]
+        return list(dict.fromkeys([*self.notices, *idle, *gathered]))
+
+
+def _idle(before: Object, after: Object, step: _Step) -> str:
+    """Say why a step can have no effect on an object; empty where it has one, or where all is like that already."""
+    if before == after:
+        return _unreached(before, step)
+    if traveling(before) == traveling(after):
+        return "the field never travels to a member"
+    return ""
+
+
+def _unreached(obj: Object, step: _Step) -> str:
+    body, metadata = step.body, obj["metadata"]
+    match step.key:
+        case "imageOverrider" if not body.get("predicate") and not image_paths(obj):
+            kind = obj["kind"]
+            return f"Karmada's image override passes over {kind}s" if _missed_images(obj) else f"a {kind} has no image"
+        case "imageOverrider" if body["component"] == "Tag" and body["operator"] != "remove" and body.get("value"):
+            return _unreached_tag(obj, body)
+        case "commandOverrider" | "argsOverrider":
+            named = [one.get("name") for one in containers(obj)]
+            return "" if body["containerName"] in named else f"there is no container {body['containerName']}"
+        case "labelsOverrider" | "annotationsOverrider" if body["operator"] != "add":
+            field = step.key.removesuffix("Overrider")
+            there = [key for key in body.get("value") or {} if key in (metadata.get(field) or {})]
+            return "" if there else "the template has none of them"
+    return ""
+
+
+def _unreached_tag(obj: Object, body: Object) -> str:
+    """Say that a value is no tag; Karmada then leaves the image as it is."""
+    for container in containers(obj):
+        try:
+            image = Image.parse(str(container.get("image") or ""))
+        except ValueError:
+            continue
+        if str(image.overridden("Tag", "replace", str(body["value"]))) == str(image) and body["value"] not in (
+            image.tag,
+            image.digest,
+        ):
+            return "the value is neither a tag nor a digest: Karmada leaves the image as it is"
+    return ""
+
+
+def _missed_images(obj: Object) -> list[str]:
+    """Return the paths of images that an imageOverrider without a predicate passes over."""
+    known = set(image_paths(obj))
+    return [path for path in _images(obj.get("spec"), "/spec") if path not in known]
+
+
+def _images(value: Any, path: str) -> Iterator[str]:
+    for key, entry in value.items() if isinstance(value, dict) else ():
+        if key in ("containers", "initContainers") and isinstance(entry, list):
+            for place, container in enumerate(entry):
+                if isinstance(container, dict) and isinstance(container.get("image"), str):
+                    yield f"{path}/{key}/{place}/image"
+        yield from _images(entry, f"{path}/{key}")
+
+
+def _dropped_digests(before: Object, after: Object) -> Iterator[tuple[str, str]]:
+    for old, new in zip(containers(before), containers(after), strict=False):
+        try:
+            image = Image.parse(str(old.get("image") or ""))
+        except ValueError:
+            continue
+        if image.tag and image.digest and old.get("image") != new.get("image"):
+            yield str(old["image"]), str(new.get("image"))

@@ -1,0 +1,101 @@
+"""Fields that never travel: what an API server writes, and what is a cluster's own (Karmada's prune package).
+
+Karmada prunes after the overrides, so that no override can bring such a field back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from copy import deepcopy
+from typing import Any
+
+from flotilla.karmada.versions import SUPPORTED, Version
+
+Object = dict[str, Any]
+
+_METADATA = (
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "generation",
+    "managedFields",
+    "resourceVersion",
+    "selfLink",
+    "uid",
+    "ownerReferences",
+    "finalizers",
+)
+_JOB_LABELS = (
+    "controller-uid",
+    "job-name",
+    "batch.kubernetes.io/controller-uid",
+    "batch.kubernetes.io/job-name",
+)
+_JOB_SELECTORS = ("controller-uid", "batch.kubernetes.io/controller-uid")
+_DEPLOYMENT_ANNOTATIONS = ("deployment.kubernetes.io/revision", "deployment.kubernetes.io/revision-history")
+_TOKEN_TYPE = "kubernetes.io/service-account-token"  # noqa: S105 - a type's name
+_TWICE_SINCE = Version(1, 13)
+"""From here on the controller prunes, and the webhook once more."""
+
+
+def traveling(obj: Object, version: Version = SUPPORTED.newest) -> Object:
+    """Return what of an object travels to members. Karmada goes by the kind alone, whatever its group."""
+    result = {key: value for key, value in deepcopy(obj).items() if key != "status"}
+    metadata = result["metadata"]
+    for key in _METADATA:
+        metadata.pop(key, None)
+    match result["kind"]:
+        case "Deployment":
+            _drop(metadata, "annotations", _DEPLOYMENT_ANNOTATIONS)
+        case "Job":
+            _prune_job(result)
+        case "Secret" if result.get("type") == _TOKEN_TYPE:
+            _drop(metadata, "annotations", ("kubernetes.io/service-account.uid",))
+            result["data"] = None
+        case "ServiceAccount":
+            for _ in range(2 if version >= _TWICE_SINCE else 1):
+                _prune_tokens(result)
+        case "Service":
+            _prune_service(result)
+        case "PersistentVolumeClaim":
+            _drop(metadata, "annotations", ("volume.kubernetes.io/selected-node",))
+    return result
+
+
+def _drop(parent: Any, field: str, keys: Iterable[str]) -> None:
+    found = parent.get(field) if isinstance(parent, dict) else None
+    if isinstance(found, dict):
+        for key in keys:
+            found.pop(key, None)
+
+
+def _prune_job(job: Object) -> None:
+    """Drop what the Job's own API server chose, and its TTL: a member would delete a Job that Karmada makes again."""
+    spec = job.get("spec")
+    if not isinstance(spec, dict):
+        return
+    spec.pop("ttlSecondsAfterFinished", None)
+    if spec.get("manualSelector") is not True:
+        _drop(spec.get("selector"), "matchLabels", _JOB_SELECTORS)
+        template = spec.get("template")
+        _drop(template.get("metadata") if isinstance(template, dict) else None, "labels", _JOB_LABELS)
+
+
+def _prune_service(service: Object) -> None:
+    spec = service.get("spec")
+    if isinstance(spec, dict) and isinstance(spec.get("clusterIP"), str) and spec["clusterIP"] != "None":
+        spec.pop("clusterIP")
+        spec.pop("clusterIPs", None)
+
+
+def _prune_tokens(account: Object) -> None:
+    """Drop a ServiceAccount's token Secrets; of two that follow each other upstream's loop passes over the second."""
+    secrets = account.get("secrets")
+    if not isinstance(secrets, list):
+        return
+    prefix = f"{account['metadata']['name']}-token-"
+    place = 0
+    while place < len(secrets):
+        if str((secrets[place] or {}).get("name") or "").startswith(prefix):
+            del secrets[place]
+        place += 1

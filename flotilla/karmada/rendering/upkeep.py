@@ -1,0 +1,65 @@
+"""What others do to a workload's copies: autoscalers in the members, and controllers that delete or repeat Jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any
+
+from flotilla.karmada.kinds import group_of, kind_of
+from flotilla.karmada.rendering.reach import Notice
+from flotilla.karmada.rendering.replicas import owns_replicas
+from flotilla.karmada.scheduling import replicas_field
+from flotilla.kube.objects import ref_of
+
+Object = dict[str, Any]
+_AUTOSCALERS = frozenset({("autoscaling", "HorizontalPodAutoscaler"), ("keda.sh", "ScaledObject")})
+
+
+class Upkeep(StrEnum):
+    """What is to be said of a template that others change."""
+
+    TWO_OWNERS = "two-owners"
+    """An autoscaler in the members and Karmada both set its replicas."""
+    OWN_REPLICAS = "own-replicas"
+    """Members keep their own number of replicas."""
+    RUNS_EVERYWHERE = "runs-everywhere"
+    """A CronJob isn't divided: it runs in every cluster."""
+    DELETED_WHEN_DONE = "deleted-when-done"
+    """A Job's time to live: the control plane deletes it, and with it every copy."""
+
+
+def upkeep(templates: Sequence[Object], *, divided: bool, everything: Sequence[Object] = ()) -> list[Notice]:
+    """Return what is to be said of a workload's templates.
+
+    Args:
+        templates: as declared.
+        divided: the placement divides replicas.
+        everything: the templates of all workloads, among which an autoscaler of these may be.
+    """
+    found = []
+    for template in templates:
+        name, kind = str(ref_of(template)), kind_of(template)
+        scalers = [str(ref_of(one)) for one in [*templates, *everything] if _scales(one, template)]
+        if owns_replicas(template):
+            found.append(Notice(Upkeep.OWN_REPLICAS, name, detail=next(iter(scalers), "")))
+        elif scalers:
+            found.append(Notice(Upkeep.TWO_OWNERS, name, detail=scalers[0]))
+        if kind == ("batch", "CronJob") and divided:
+            found.append(Notice(Upkeep.RUNS_EVERYWHERE, name))
+        seconds = (template.get("spec") or {}).get("ttlSecondsAfterFinished")
+        if kind == ("batch", "Job") and seconds is not None:
+            found.append(Notice(Upkeep.DELETED_WHEN_DONE, name, detail=str(seconds)))
+    return found
+
+
+def _scales(scaler: Object, template: Object) -> bool:
+    """Tell whether an object is an autoscaler whose target is the template."""
+    if kind_of(scaler) not in _AUTOSCALERS or replicas_field(template) is None:
+        return False
+    target = (scaler.get("spec") or {}).get("scaleTargetRef") or {}
+    group, kind = kind_of(template)
+    # A ScaledObject may leave both out: it means a Deployment then.
+    meant = (group_of(str(target.get("apiVersion") or "apps/v1")), str(target.get("kind") or "Deployment"))
+    same_namespace = scaler["metadata"].get("namespace") == template["metadata"].get("namespace")
+    return meant == (group, kind) and target.get("name") == template["metadata"]["name"] and same_namespace

@@ -1,0 +1,80 @@
+"""What a plan says of a workload's overrides, replicas and Jobs, before anything is applied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from flotilla.karmada.rendering.reach import Notice, Reach, reach
+from flotilla.karmada.rendering.upkeep import Upkeep, upkeep
+from flotilla.karmada.scheduling import ClusterFacts, divides
+from flotilla.kube.objects import Object
+
+
+def notices_of(
+    inputs: Object, places: Mapping[str, Iterable[str]], members: Sequence[ClusterFacts], everything: Sequence[Object]
+) -> tuple[Notice, ...]:
+    """Return what is to be known of a workload.
+
+    Args:
+        inputs: its Rollout's inputs, without secrets' marks: templates, overrideRules and placement.
+        places: by template, the clusters that get it or may get it.
+        members: the clusters.
+        everything: the templates of all workloads.
+    """
+    templates, rules = inputs.get("templates"), inputs.get("overrideRules")
+    if not isinstance(templates, list):
+        return ()
+    facts = {one.name: one for one in members}
+    placed = {template: [facts[name] for name in sorted(set(names))] for template, names in places.items()}
+    divided = divides(inputs.get("placement") or {})
+    found = reach(templates, rules if isinstance(rules, list) else [], placed)
+    return (*found, *upkeep(templates, divided=divided, everything=everything))
+
+
+def notice_text(notice: Notice) -> str:
+    """Say a notice in one line."""
+    return _TEXTS[notice.what].format(
+        template=notice.template,
+        clusters=", ".join(notice.clusters),
+        step=notice.step,
+        detail=notice.detail,
+    )
+
+
+_TEXTS: dict[str, str] = {
+    Reach.FAILS: (
+        "the override fails on {template} in {clusters}: {step}: {detail}. Karmada sends nothing there: fix it"
+    ),
+    Reach.NO_CLUSTER: "{step} is for no cluster that gets the workload ({clusters})",
+    Reach.NOTHING: "an override reaches nothing ({step}): {detail}",
+    Reach.PASSES_OVER: (
+        "{template}: the image override passes over {detail}: only containers of pods are changed; name other images "
+        "by their path"
+    ),
+    Reach.DROPS_DIGEST: (
+        "{template} in {clusters}: the image override drops the digest: {detail}; declare a tag or a digest, not both"
+    ),
+    Upkeep.TWO_OWNERS: (
+        "{template}: Karmada and {detail} both set its replicas, and Karmada sets them back at every sync; use a "
+        'FederatedHPA, or the label resourcetemplate.karmada.io/retain-replicas: "true" on a Deployment'
+    ),
+    Upkeep.OWN_REPLICAS: "{template}: members keep their own number of replicas once it runs there (autoscaled)",
+    Upkeep.RUNS_EVERYWHERE: "{template}: a CronJob is not divided: it runs in every chosen cluster",
+    Upkeep.DELETED_WHEN_DONE: (
+        "{template}: the control plane deletes it in all clusters {detail} s after all copies have finished, and the "
+        "next `up` runs it again; members don't get spec.ttlSecondsAfterFinished"
+    ),
+}
+
+
+def to_json(notice: Notice) -> dict[str, Any]:
+    """Return a notice for machines."""
+    return {
+        "what": str(notice.what),
+        **({"template": notice.template} if notice.template else {}),
+        **({"clusters": list(notice.clusters)} if notice.clusters else {}),
+        **({"step": notice.step} if notice.step else {}),
+        **({"detail": notice.detail} if notice.detail else {}),
+        "text": notice_text(notice),
+    }

@@ -1,0 +1,525 @@
+"""Rendering, rule by rule: what each cluster gets of a template, and what Karmada fails on."""
+
+import copy
+
+import pytest
+
+from flotilla.karmada.rendering.embedded import override_field
+from flotilla.karmada.rendering.errors import OverrideError
+from flotilla.karmada.rendering.images import Image, override_image
+from flotilla.karmada.rendering.overriders import apply_overriders
+from flotilla.karmada.rendering.patches import apply_patch
+from flotilla.karmada.rendering.policies import apply_policies
+from flotilla.karmada.rendering.render import render
+from flotilla.karmada.rendering.replicas import (
+    divided_completions,
+    possible_completions,
+    revised,
+)
+from flotilla.karmada.rendering.traveling import traveling
+from flotilla.karmada.rendering.works import NotSent, Sent, works_of
+from flotilla.karmada.rendering.yaml_text import yaml_text
+from flotilla.karmada.scheduling import ClusterFacts, Scheduler, demand_of, replicas_field, replicas_of
+from flotilla.karmada.versions import Version
+
+A, B = "sha256:" + "a" * 64, "sha256:" + "b" * 64
+OLD, NEW = Version(1, 10), Version(1, 18)
+EDGE = ClusterFacts("edge", {"site": "edge"}, "own", "eu", ("eu-a", "eu-b"))
+
+
+def pods(kind="Deployment", api="apps/v1", **spec):
+    container = {"name": "app", "image": "registry.example/team/app:v1", "command": ["run", "-v"]}
+    template = {"spec": {"containers": [container], "initContainers": [{"name": "init", "image": "init:v1"}]}}
+    return {
+        "apiVersion": api,
+        "kind": kind,
+        "metadata": {"name": "web", "namespace": "shop", "labels": {"app": "web"}},
+        "spec": {"template": template, **spec},
+    }
+
+
+def config(**data):
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "web", "namespace": "shop"}, "data": data}
+
+
+def image_step(component, value="", operator="replace", path=None):
+    step = {"component": component, "operator": operator, "value": value}
+    return {**step, "predicate": {"path": path}} if path else step
+
+
+# -- images ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("image", "step", "expected"),
+    [
+        (f"registry.example/team/app:v1@{A}", ("Registry", "mirror.example"), "mirror.example/team/app:v1"),
+        (f"registry.example/team/app:v1@{A}", ("Repository", "other/app"), "registry.example/other/app:v1"),
+        (f"registry.example/team/app:v1@{A}", ("Tag", "v2"), "registry.example/team/app:v2"),
+        (f"registry.example/team/app@{A}", ("Registry", "mirror.example"), f"mirror.example/team/app@{A}"),
+        ("app:v1", ("Tag", f"v2@{B}"), "app:v1"),
+        ("ubuntu/app:v1", ("Registry", "mirror.example"), "mirror.example/ubuntu/app:v1"),
+        ("localhost/app", ("Registry", "mirror.example"), "mirror.example/app"),
+        (f"registry.example/team/app@{A}", ("Tag", "v2"), "registry.example/team/app:v2"),
+        ("registry.example/team/app:v1", ("Tag", B), f"registry.example/team/app@{B}"),
+        ("registry.example:5000/team/app:v1", ("Registry", "mirror.example"), "mirror.example/team/app:v1"),
+        ("app", ("Registry", "mirror.example"), "mirror.example/app"),
+        ("app:v1", ("Registry", "mirror.example/proxy"), "mirror.example/proxy/app:v1"),
+        ("app:v1", ("Tag", "-debug", "add"), "app:v1-debug"),
+        ("app:v1", ("Tag", "", "remove"), "app"),
+        ("registry.example/app:v1", ("Registry", "", "remove"), "app:v1"),
+        ("registry.example/app:v1", ("Registry", ".eu", "add"), "registry.example.eu/app:v1"),
+    ],
+)
+def test_an_image_override_writes_what_karmada_writes(image, step, expected):
+    """A digest beside a tag is dropped, and a value that is neither a tag nor a digest changes nothing."""
+    template = pods()
+    template["spec"]["template"]["spec"]["containers"][0]["image"] = image
+    changed = override_image(template, image_step(*step))
+    assert changed["spec"]["template"]["spec"]["containers"][0]["image"] == expected
+
+
+@pytest.mark.parametrize(
+    "image", ["", "Upper/App:v1", "app:", f"app@{A[:-1]}", "a b", "app@md5:" + "0" * 32, "x" * 256]
+)
+def test_what_is_no_image_reference_fails_as_in_karmada(image):
+    with pytest.raises(ValueError, match=r"image reference|digest|too long"):
+        Image.parse(image)
+    template = pods()
+    template["spec"]["template"]["spec"]["containers"][0]["image"] = image
+    with pytest.raises(OverrideError, match="containers/0/image"):
+        override_image(template, image_step("Tag", "v2"))
+
+
+@pytest.mark.parametrize("kind", ["CronJob", "CloneSet", "Widget", "ConfigMap"])
+def test_an_image_override_passes_over_other_kinds(kind):
+    assert override_image(pods(kind), image_step("Tag", "v2")) == pods(kind)
+
+
+def test_an_image_override_passes_over_init_containers_unless_their_path_is_named():
+    inits = "/spec/template/spec/initContainers/0/image"
+    assert override_image(pods(), image_step("Tag", "v2"))["spec"]["template"]["spec"]["initContainers"][0][
+        "image"
+    ] == ("init:v1")
+    named = override_image(pods(), image_step("Tag", "v2", path=inits))["spec"]["template"]["spec"]
+    assert (named["initContainers"][0]["image"], named["containers"][0]["image"]) == (
+        "init:v2",
+        "registry.example/team/app:v1",
+    )
+
+
+@pytest.mark.parametrize(
+    "path", ["/spec/none/0/image", "/spec/template/spec/containers/7/image", "/spec/template", "x/y"]
+)
+def test_a_predicate_that_leads_to_no_image_fails(path):
+    with pytest.raises(OverrideError, match=r"the override fails: the image at .*Karmada sends nothing then"):
+        override_image(pods(), image_step("Tag", "v2", path=path))
+
+
+# -- command, args, labels, annotations -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("key", "step", "expected"),
+    [
+        ("command", ("app", "add", ["-x"]), {"command": ["run", "-v", "-x"]}),
+        ("command", ("app", "remove", ["-v", "-y"]), {"command": ["run"]}),
+        ("args", ("app", "add", ["-x"]), {"args": ["-x"]}),
+        ("args", ("app", "remove", ["-x"]), {"args": []}),
+        ("command", ("other", "add", ["-x"]), {"command": ["run", "-v"]}),
+        ("command", ("init", "add", ["-x"]), {"command": ["run", "-v"]}),
+    ],
+)
+def test_words_are_added_to_and_removed_from_containers(key, step, expected):
+    """Neither a container that isn't there nor an init container is an error: nothing is changed."""
+    name, operator, value = step
+    step = {"containerName": name, "operator": operator, "value": value}
+    spec = apply_overriders(pods(), {f"{key}Overrider": [step]})["spec"]["template"]["spec"]
+    assert (
+        spec["containers"][0]
+        == {"name": "app", "image": "registry.example/team/app:v1", "command": ["run", "-v"]} | expected
+    )
+    assert spec["initContainers"] == pods()["spec"]["template"]["spec"]["initContainers"]
+
+
+@pytest.mark.parametrize(
+    ("operator", "value", "expected"),
+    [
+        ("add", {"a/b": "1", "app": "other"}, {"app": "other", "a/b": "1"}),
+        ("replace", {"app": "other", "none": "1"}, {"app": "other"}),
+        ("remove", {"app": "", "none": ""}, {}),
+    ],
+)
+def test_labels_are_replaced_and_removed_only_where_they_are(operator, value, expected):
+    step = {"operator": operator, "value": value}
+    assert apply_overriders(pods(), {"labelsOverrider": [step]})["metadata"]["labels"] == expected
+
+
+def test_annotations_are_added_where_there_were_none():
+    step = {"operator": "add", "value": {"a": "1"}}
+    assert apply_overriders(pods(), {"annotationsOverrider": [step]})["metadata"]["annotations"] == {"a": "1"}
+    assert (
+        "annotations"
+        not in apply_overriders(pods(), {"annotationsOverrider": [{"operator": "remove", "value": {"a": ""}}]})[
+            "metadata"
+        ]
+    )
+
+
+# -- patches --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("step", "expected"),
+    [
+        (("add", "/list/-", 3), {"list": [1, 2, 3]}),
+        (("add", "/list/-1", 3), {"list": [1, 2, 3]}),
+        (("add", "/list/01", 3), {"list": [1, 3, 2]}),
+        (("replace", "/list/-2", 3), {"list": [3, 2]}),
+        (("remove", "/list/0", None), {"list": [2]}),
+        (("add", "/a~1b~0c", 1), {"list": [1, 2], "a/b~c": 1}),
+        (("add", "/list", None), {"list": None}),
+    ],
+)
+def test_patches_are_applied_as_karmadas_library_does(step, expected):
+    """It takes places that count from the end, and leading zeros, which RFC 6902 doesn't know."""
+    document = {"list": [1, 2]}
+    assert apply_patch(document, [step]) == expected
+    assert document == {"list": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        ("replace", "/none", 1),
+        ("remove", "/none", None),
+        ("add", "/none/below", 1),
+        ("add", "/text/below", 1),
+        ("add", "/null/below", 1),
+        ("add", "/list/3", 1),
+        ("replace", "/list/2", 1),
+        ("remove", "/list/-3", None),
+        ("replace", "/list/-", 1),
+        ("add", "/list/x", 1),
+        ("add", "none", 1),
+        ("add", "", "text"),
+    ],
+)
+def test_patches_that_do_not_fit_fail_and_quote_no_value(step):
+    document = {"list": [1, 2], "text": "password", "null": None}
+    with pytest.raises(OverrideError) as refused:
+        apply_patch(document, [("add", "/new", 1), step])
+    assert "password" not in str(refused.value)
+    assert document == {"list": [1, 2], "text": "password", "null": None}
+
+
+def test_a_patch_may_not_take_an_objects_kind_away():
+    with pytest.raises(OverrideError, match="no kind"):
+        apply_overriders(config(), {"plaintext": [{"operator": "remove", "path": "/kind"}]})
+
+
+# -- fields inside texts --------------------------------------------------------------------------
+
+
+def field(path, kind, *steps):
+    patch = [{"operator": operator, "subPath": sub, "value": value} for operator, sub, value in steps]
+    return {"fieldPath": path, kind: patch}
+
+
+def test_embedded_json_keeps_its_order_and_its_numbers():
+    given = config(a='{"z": 1.0, "a": {"x": "<b>"}}')
+    changed = override_field(given, field("/data/a", "json", ("add", "/new", {"b": 2.0, "a": "é & ü"})))
+    assert changed["data"]["a"] == '{"z":1.0,"a":{"x":"\\u003cb\\u003e"},"new":{"a":"é \\u0026 ü","b":2}}'
+
+
+def test_embedded_yaml_is_written_as_go_writes_it():
+    given = config(a="# gone\nport: 0x50\nhosts: [a]\n")
+    values = ["yes", "1.0", "2024-01-01", "12:30:00", "- a", "two\nlines\n", "", "word " * 20, 1e21, True, None]
+    changed = override_field(given, field("/data/a", "yaml", ("add", "/hosts/-", values), ("replace", "/port", 81)))
+    assert changed["data"]["a"] == (
+        'hosts:\n- a\n- - "yes"\n  - "1.0"\n  - "2024-01-01"\n  - "12:30:00"\n  - \'- a\'\n  - |\n    two\n    lines\n'
+        '  - ""\n  - \'word word word word word word word word word word word word word word word word\n'
+        "    word word word word '\n  - 1e+21\n  - true\n  - null\nport: 81\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("a\tb " + "word " * 16 + "end", '"a\\tb ' + "word " * 15 + 'word\n  end"\n'),
+        ({"": 1}, '"": 1\n'),
+        ({"x" * 129: 1}, f"? {'x' * 129}\n: 1\n"),
+        ({"a10": 1, "a9": 2, "b": 3, "b-1": 4, "1": 5, "_": 6}, '_: 6\n"1": 5\na9: 2\na10: 1\nb: 3\nb-1: 4\n'),
+        ("\N{GRINNING FACE} é", '"\\U0001F600 é"\n'),
+        ({"a": "end\n\n"}, "a: |+\n  end\n\n"),
+        ([1.5e-7, 123456789.25, 2**64], "- 1.5e-07\n- 1.2345678925e+08\n- 1.8446744073709552e+19\n"),
+        (["<<", "=", "?", "a #b", "'q"], "- <<\n- =\n- '?'\n- 'a #b'\n- '''q'\n"),
+    ],
+)
+def test_yaml_is_in_the_form_of_karmadas_library(value, expected):
+    assert yaml_text(value) == expected
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        field("/data/none", "json", ("add", "/a", 1)),
+        field("/metadata", "json", ("add", "/a", 1)),
+        field("/data/text", "json", ("add", "/a", 1)),
+        field("/data/text", "yaml", ("add", "/a", 1)),
+        field("/data/yaml", "yaml", ("replace", "/none", 1)),
+        field("/data/broken", "yaml", ("add", "/a", 1)),
+        field("/data/broken", "json", ("add", "/a", 1)),
+    ],
+)
+def test_fields_that_can_not_be_patched_fail(step):
+    with pytest.raises(OverrideError):
+        override_field(config(text="word", yaml="a: 1", broken="a: ["), step)
+
+
+def test_a_karmada_without_field_overriders_passes_over_them():
+    step = field("/data/a", "json", ("add", "/b", 1))
+    assert apply_overriders(config(a="{}"), {"fieldOverrider": [step]}, OLD) == config(a="{}")
+    assert apply_overriders(config(a="{}"), {"fieldOverrider": [step]}, NEW) == config(a='{"b":1}')
+
+
+# -- policies -------------------------------------------------------------------------------------
+
+
+def policy(called, value, /, *, kind="OverridePolicy", target=None, **selector):
+    rule = {"overriders": {"annotationsOverrider": [{"operator": "add", "value": {"by": value}}]}}
+    meant = [{"apiVersion": "apps/v1", "kind": "Deployment", **selector}] if selector != {"all": True} else []
+    metadata = {"name": called, **({"namespace": "shop"} if kind == "OverridePolicy" else {})}
+    rules = [{**rule, "targetCluster": target}] if target is not None else [rule]
+    return {"kind": kind, "metadata": metadata, "spec": {"resourceSelectors": meant, "overrideRules": rules}}
+
+
+@pytest.mark.parametrize(
+    ("policies", "winner"),
+    [
+        ([policy("a", "a"), policy("b", "b")], "b"),
+        ([policy("b", "b"), policy("a", "a")], "b"),
+        ([policy("a", "name", name="web"), policy("b", "kind")], "name"),
+        (
+            [policy("a", "name", name="web"), policy("b", "labels", labelSelector={"matchLabels": {"app": "web"}})],
+            "name",
+        ),
+        ([policy("a", "labels", labelSelector={}), policy("b", "kind")], "labels"),
+        ([policy("z", "wide", kind="ClusterOverridePolicy", name="web"), policy("a", "narrow")], "narrow"),
+        ([policy("a", "all", all=True), policy("b", "kind")], "kind"),
+        ([policy("a", "a"), policy("b", "b", name="other")], "a"),
+        ([policy("a", "a"), policy("b", "b", target={"clusterNames": ["other"]})], "a"),
+        ([policy("a", "a"), policy("b", "b", target={"exclude": ["edge"]})], "a"),
+        ([policy("a", "a"), policy("b", "b", target={"labelSelector": {"matchLabels": {"site": "edge"}}})], "b"),
+    ],
+)
+def test_the_policy_that_wins_is_karmadas(policies, winner):
+    """By kind of policy, then by how exactly it means the template, then by name; the last one wins."""
+    changed, _ = apply_policies(pods(), EDGE, policies)
+    assert changed["metadata"]["annotations"]["by"] == winner
+
+
+@pytest.mark.parametrize(("version", "winner"), [(OLD, "a"), (NEW, "b")])
+def test_a_zone_is_enough_from_1_18_on(version, winner):
+    zones = {"fieldSelector": {"matchExpressions": [{"key": "zone", "operator": "In", "values": ["eu-a"]}]}}
+    changed, _ = apply_policies(pods(), EDGE, [policy("a", "a"), policy("b", "b", target=zones)], version)
+    assert changed["metadata"]["annotations"]["by"] == winner
+
+
+def test_policies_of_the_namespace_select_by_what_cluster_wide_ones_have_made():
+    wide = policy("a", "a", kind="ClusterOverridePolicy")
+    wide["spec"]["overrideRules"][0]["overriders"] = {"labelsOverrider": [{"operator": "add", "value": {"new": "yes"}}]}
+    narrow = policy("b", "b", labelSelector={"matchLabels": {"new": "yes"}})
+    changed, applied = apply_policies(pods(), EDGE, [narrow, wide])
+    assert changed["metadata"]["annotations"]["by"] == "b"
+    assert [one.policy for one in applied] == ["a", "b"]
+
+
+def test_the_form_of_before_overrideRules_is_one_rule():  # noqa: N802 - the field's name
+    old = policy("a", "a")
+    old["spec"] |= old["spec"].pop("overrideRules")[0]
+    assert apply_policies(pods(), EDGE, [old])[0]["metadata"]["annotations"] == {"by": "a"}
+
+
+# -- replicas and completions ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("api", "kind", "field_name", "since"),
+    [
+        ("apps/v1", "Deployment", "replicas", OLD),
+        ("apps/v1", "ReplicaSet", "replicas", Version(1, 16)),
+        ("batch/v1", "Job", "parallelism", OLD),
+        ("apps.kruise.io/v1alpha1", "CloneSet", "replicas", OLD),
+        ("apps.kruise.io/v1beta1", "StatefulSet", "replicas", OLD),
+        ("apps.kruise.io/v1alpha1", "UnitedDeployment", "replicas", Version(1, 15)),
+        ("apps.kruise.io/v1alpha1", "BroadcastJob", "parallelism", OLD),
+        ("argoproj.io/v1alpha1", "Workflow", "parallelism", OLD),
+        ("batch.volcano.sh/v1alpha1", "Job", None, OLD),
+        ("apps/v1", "DaemonSet", None, OLD),
+        ("v1", "Pod", None, OLD),
+    ],
+)
+def test_replicas_are_where_karmadas_interpreters_look(api, kind, field_name, since):
+    """A kind is a group, a version and a name: another group's Job has no parallelism that Karmada divides."""
+    template = pods(kind, api, replicas=4, parallelism=4)
+    assert replicas_field(template, since) == field_name
+    assert replicas_of(template) == (4 if field_name else None)
+    assert revised(template, 3)["spec"].get(field_name or "none") == (3 if field_name else None)
+    if since > OLD:
+        assert replicas_field(template, Version(1, since.minor - 1)) is None
+
+
+def test_a_jobs_replicas_are_no_more_than_its_completions():
+    """Karmada asks for as many pods as run at once: a duplicated Job with fewer completions gets less parallelism."""
+    asked = [{"parallelism": 4, "completions": 3}, {"parallelism": 4}, {"completions": 3}]
+    assert [demand_of(job(**spec), Scheduler()).replicas for spec in asked] == [3, 4, 1]
+
+
+def job(**spec):
+    return pods("Job", "batch/v1", **spec)
+
+
+@pytest.mark.parametrize(
+    ("spec", "targets", "version", "expected"),
+    [
+        ({"completions": 12, "parallelism": 4}, [("a", 3), ("b", 1)], NEW, [{"a": 9, "b": 3}]),
+        ({"completions": 12, "parallelism": 4}, [("a", 3), ("b", 1)], OLD, [{"a": 9, "b": 3}]),
+        ({"completions": 12, "parallelism": 4}, [("a", 1), ("b", 3)], OLD, [{"a": 9, "b": 3}]),
+        ({"completions": 12, "parallelism": 4}, [("b", 3), ("a", 1)], Version(1, 17), [{"a": 9, "b": 3}]),
+        ({"completions": 3, "parallelism": 2}, [("a", 1), ("b", 1)], NEW, [{"a": 2, "b": 1}, {"a": 1, "b": 2}]),
+        ({"parallelism": 4}, [("a", 3), ("b", 1)], NEW, []),
+        ({}, [("a", 1)], NEW, [{"a": 1}]),
+        ({"completions": 2, "parallelism": 3}, [("a", 1), ("b", 1), ("c", 1)], OLD, [{"a": 1, "b": 1, "c": 0}]),
+    ],
+)
+def test_a_divided_jobs_completions_are_divided_by_parallelism(spec, targets, version, expected):
+    """Before 1.18 Karmada gives the parts out by place, so that one cluster may get another's."""
+    assert divided_completions(job(**spec), targets, version=version) == expected
+
+
+@pytest.mark.parametrize(("uid", "first"), [("a", {"a": 2, "b": 1}), ("b", {"a": 1, "b": 2})])
+def test_a_tie_goes_by_the_templates_uid(uid, first):
+    template = job(completions=3, parallelism=2)
+    either = divided_completions(template, [("a", 1), ("b", 1)])
+    assert divided_completions(template, [("a", 1), ("b", 1)], uid=uid) == [first]
+    assert first in either
+    assert possible_completions(template, [("a", 1), ("b", 1)])["a"] == [2, 1]
+
+
+# -- what never travels ---------------------------------------------------------------------------
+
+
+def test_what_an_api_server_writes_never_travels():
+    written = dict.fromkeys(("uid", "generation", "resourceVersion", "creationTimestamp", "finalizers"), "x")
+    template = {**pods(), "status": {"replicas": 1}}
+    template["metadata"] = {
+        **template["metadata"],
+        **written,
+        "annotations": {"deployment.kubernetes.io/revision": "2"},
+    }
+    assert traveling(template) == {**pods(), "metadata": {**pods()["metadata"], "annotations": {}}}
+
+
+def test_a_jobs_ttl_and_generated_labels_never_travel():
+    template = job(ttlSecondsAfterFinished=60, selector={"matchLabels": {"controller-uid": "1"}})
+    template["spec"]["template"]["metadata"] = {"labels": {"job-name": "web", "app": "web"}}
+    sent = traveling(template)["spec"]
+    assert "ttlSecondsAfterFinished" not in sent
+    assert (sent["selector"], sent["template"]["metadata"]) == ({"matchLabels": {}}, {"labels": {"app": "web"}})
+    template["spec"]["manualSelector"] = True
+    assert traveling(template)["spec"]["selector"] == {"matchLabels": {"controller-uid": "1"}}
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ({"clusterIP": "10.0.0.1", "clusterIPs": ["10.0.0.1"], "healthCheckNodePort": 1}, {"healthCheckNodePort": 1}),
+        ({"clusterIP": "None", "clusterIPs": ["None"]}, {"clusterIP": "None", "clusterIPs": ["None"]}),
+    ],
+)
+def test_a_services_address_never_travels_unless_it_has_none(spec, expected):
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}, "spec": spec}
+    assert traveling(service)["spec"] == expected
+
+
+@pytest.mark.parametrize(("version", "kept"), [(OLD, ["web-token-b", "own"]), (NEW, ["own"])])
+def test_token_secrets_never_travel_and_upstreams_loop_passes_over_every_second(version, kept):
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "web"}}
+    account["secrets"] = [{"name": name} for name in ("web-token-a", "web-token-b", "web-token-c", "own")]
+    assert [one["name"] for one in traveling(account, version)["secrets"]] == kept
+
+
+def test_secrets_and_claims_lose_what_a_cluster_wrote():
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "s"},
+        "type": "kubernetes.io/service-account-token",
+        "data": {"token": "x"},
+    }
+    assert traveling(secret)["data"] is None
+    noted = {"volume.kubernetes.io/selected-node": "n", "own": "1"}
+    claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "c", "annotations": noted}}
+    assert traveling(claim)["metadata"]["annotations"] == {"own": "1"}
+
+
+def test_no_override_brings_back_what_never_travels():
+    rule = {"overriders": {"plaintext": [{"operator": "add", "path": "/spec/ttlSecondsAfterFinished", "value": 5}]}}
+    assert "ttlSecondsAfterFinished" not in render(job(), EDGE, replicas=1, rules=[rule])["spec"]
+
+
+# -- declared templates ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        (
+            "/spec/strategy/rollingUpdate/maxSurge",
+            1,
+            {"rollingUpdate": {"maxUnavailable": "25%", "maxSurge": 1}, "type": "RollingUpdate"},
+        ),
+        ("/spec/template/spec/dnsPolicy", "Default", "Default"),
+        ("/spec/template/spec/containers/0/imagePullPolicy", "Always", "Always"),
+    ],
+)
+def test_an_override_of_a_field_that_the_api_server_fills_in_is_no_failure(path, value, expected):
+    """A plan knows the template as declared; Karmada patches it with the API server's defaults."""
+    rule = {"overriders": {"plaintext": [{"operator": "replace", "path": path, "value": value}]}}
+    sent = render(pods(), EDGE, replicas=2, rules=[rule])
+    found = sent
+    for part in path.split("/")[1:]:
+        if part == "rollingUpdate":
+            break
+        found = found[int(part)] if part.isdecimal() else found[part]
+    assert found == expected
+    assert "progressDeadlineSeconds" not in sent["spec"]  # no default beside it
+
+
+def test_annotations_may_be_patched_that_only_the_control_plane_has():
+    """Karmada notes in every template's annotations who has claimed it, so that the map is always there."""
+    rule = {"overriders": {"plaintext": [{"operator": "add", "path": "/metadata/annotations/a", "value": "1"}]}}
+    assert render(config(), EDGE, replicas=None, rules=[rule])["metadata"]["annotations"] == {"a": "1"}
+    assert render(config(), EDGE, replicas=None, rules=[]) == config()
+
+
+# -- all clusters of a binding --------------------------------------------------------------------
+
+FAILING = policy("a", "a", target={"clusterNames": ["b"]})
+FAILING["spec"]["overrideRules"][0]["overriders"] = {"plaintext": [{"operator": "remove", "path": "/spec/none"}]}
+
+
+@pytest.mark.parametrize(("version", "sent"), [(OLD, ["a"]), (Version(1, 13), ["a", "c"]), (NEW, ["a", "c"])])
+def test_an_override_that_fails_in_one_cluster_stops_the_others_before_1_13(version, sent):
+    found = works_of(pods(), [("a", 1), ("b", 1), ("c", 1)], {}, [FAILING], divided=True, version=version)
+    assert [name for name, one in found.items() if isinstance(one, Sent)] == sent
+    assert isinstance(found["b"], NotSent)
+    assert "OverridePolicy a: remove /spec/none" in found["b"].reason
+
+
+def test_a_template_is_never_changed():
+    template = job(completions=4, parallelism=2, ttlSecondsAfterFinished=1)
+    before = copy.deepcopy(template)
+    works_of(template, [("a", 1), ("b", 1)], {}, [policy("a", "a", all=True)], divided=True)
+    assert template == before
