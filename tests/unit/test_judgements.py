@@ -1,0 +1,176 @@
+"""Each stage of a rollout, judged on plain data: what is missing until it is reached."""
+
+import pytest
+
+from flotilla.errors import ClusterError
+from flotilla.karmada.objects import ResourceBinding, Work
+from flotilla.karmada.status import judgements
+from flotilla.karmada.status.rollout import RolloutCheck
+from tests.unit.planes import EVERYWHERE, Plane, binding, cluster, done, live, web, work
+
+
+def check(declared, *members):
+    return RolloutCheck(declared, EVERYWHERE, [], {name: {"id": name, "unanswered": ""} for name in members})
+
+
+def named(members):
+    return [f"m{number}" for number in range(members)]
+
+
+NEWER = {"name": "b", "generation": 3}
+SEEN = {"conditions": [{"type": "Scheduled", "status": "True"}], "schedulerObservedGeneration": 2}
+
+
+def bound(**changes):
+    obj = binding(web(), ["m0"])
+    return ResourceBinding.read({**obj, **changes})
+
+
+@pytest.mark.parametrize(
+    ("judged", "text"),
+    [
+        (judgements.not_declared(web(), live(web())), ""),
+        (judgements.not_declared(web(replicas=3), live(web())), "is not as declared in the control plane: spec.repl"),
+        (judgements.not_claimed(live(web()), bound()), ""),
+        (judgements.not_claimed(live(web()), None), "no policy has claimed it yet"),
+        (
+            judgements.not_claimed({"metadata": {"uid": "another"}}, bound()),
+            "its ResourceBinding belongs to an",
+        ),
+        (judgements.another_placement(bound(), EVERYWHERE), ""),
+        (judgements.another_placement(bound(), {"clusterAffinity": {"exclude": ["m0"]}}), "its ResourceBinding has an"),
+        (judgements.not_scheduled(bound()), ""),
+        (judgements.not_scheduled(bound(status={})), "the scheduler has not seen it yet"),
+        (
+            judgements.not_scheduled(
+                bound(status={"conditions": [{"type": "Scheduled", "status": "False", "reason": "NoClusterFit"}]})
+            ),
+            "not scheduled: NoClusterFit",
+        ),
+        (judgements.not_scheduled(bound(metadata=NEWER, status=SEEN)), "the scheduler has not seen its change yet"),
+        (judgements.not_scheduled(bound(metadata={**NEWER, "generation": 2}, status=SEEN)), ""),
+    ],
+)
+def test_a_template_is_declared_claimed_and_scheduled(judged, text):
+    assert judged.startswith(text)
+    assert bool(judged) is bool(text)
+
+
+def sent(**keys):
+    return Work.read(work(web(), "m0", identity="id", **keys))
+
+
+def deleted():
+    obj = work(web(), "m0", identity="id")
+    return Work.read({**obj, "metadata": {**obj["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"}})
+
+
+@pytest.mark.parametrize(
+    ("work_found", "wanted", "text"),
+    [
+        (sent(), web(), ""),
+        (None, web(), "not sent yet (there is no Work)"),
+        (ClusterError("it is odd"), web(), "its Work can't be read: it is odd"),
+        (sent(workload={"manifests": []}), web(), "its Work is empty"),
+        (sent(), web(replicas=7), "its Work doesn't have spec.replicas = 7 yet"),
+        (sent(applied=""), web(), "sent, not applied yet"),
+        (sent(applied="False", message="no quota"), web(), "not applied: no quota"),
+        (sent(suspendDispatching=True), web(), "its Work is suspended: Karmada doesn't send it"),
+        (deleted(), web(), "its Work is being deleted"),
+    ],
+)
+def test_a_copy_is_sent_and_applied(work_found, wanted, text):
+    """A Work that somebody has suspended keeps the Applied condition of the version before: it was called done."""
+    assert judgements.arrived(work_found, wanted) == text
+
+
+def report(**keys):
+    obj = binding(web(), ["m0"])
+    obj["status"]["aggregatedStatus"][0] |= keys
+    return ResourceBinding.read(obj).status.aggregated_status[0]
+
+
+@pytest.mark.parametrize(
+    ("item", "ignored", "text"),
+    [
+        (report(), False, ""),
+        (None, False, "applied, not reported yet"),
+        (report(applied=False, appliedMessage="denied"), False, "not applied: denied"),
+        (report(applied=False), False, "not applied: no reason given"),
+        (report(status={"resourceTemplateGeneration": 1}), False, "applied, but reported of an older version"),
+        (report(status={"resourceTemplateGeneration": 2}), False, ""),
+        (report(health="Unhealthy", status={"readyReplicas": 1}), False, "unhealthy, 1 of 2 replicas ready"),
+        (report(health="Unhealthy"), True, ""),
+        (report(health=None, status=None), False, "health not known yet, 0 of 2 replicas ready"),
+    ],
+)
+def test_a_copy_is_healthy(item, ignored, text):
+    assert judgements.not_healthy(item, 2, 2, ignored=ignored) == text
+
+
+@pytest.mark.parametrize("missing", ["template", "binding", "work", "report"])
+def test_a_workload_is_not_done_while_any_part_of_its_chain_is_missing(missing):
+    declared, objects = done(1, 2)
+    kinds = {"template": "Deployment", "binding": "ResourceBinding", "work": "Work"}
+    kept = [obj for obj in objects if obj["kind"] != kinds.get(missing)]
+    if missing == "report":
+        kept.append(binding(declared[0], named(2), healthy=["m1"]))
+    (progress,) = check(declared, *named(2)).look(Plane(*kept))
+    assert not progress.done
+    assert check(declared, *named(2)).look(Plane(*objects))[0].done
+
+
+@pytest.mark.parametrize(
+    ("suspension", "late"),
+    [
+        ({}, ["m0", "m1"]),
+        ({"dispatchingOnClusters": {"clusterNames": ["m1"]}}, ["m0"]),
+        ({"dispatching": True}, []),
+    ],
+)
+def test_a_cluster_to_which_the_workload_says_that_nothing_is_sent_is_not_waited_for(suspension, late):
+    declared, objects = done(1, 2)
+    kept = [obj for obj in objects if obj["kind"] != "Work"]
+    members = {name: {"id": name, "unanswered": ""} for name in named(2)}
+    (progress,) = RolloutCheck(declared, EVERYWHERE, [], members, suspension=suspension).look(Plane(*kept))
+    assert [one.cluster for one in progress.clusters if not one.done] == late
+
+
+def test_a_lazy_policy_takes_effect_with_the_next_change_and_is_not_waited_for():
+    declared, objects = done(1, 2)
+    placement = {"clusterAffinity": {"clusterNames": ["m1"]}}
+    members = {"m1": {"id": "1", "unanswered": ""}}
+    (progress,) = RolloutCheck(declared, placement, [], members).look(Plane(*objects))
+    assert "another placement" in progress.waiting_for
+    (progress,) = RolloutCheck(declared, placement, [], members, lazy=True).look(Plane(*objects))
+    assert progress.done
+
+
+def moved(**spec):
+    """Return a fleet whose template is scheduled to m0 and m1 while m2 still has a copy."""
+    declared, objects = done(1, 2)
+    bound = binding(declared[0], named(2))
+    kept = [obj for obj in objects if obj["kind"] != "ResourceBinding"]
+    copy = work(declared[0], "m2", identity="id-web-0")
+    return declared, [*kept, {**bound, "spec": {**bound["spec"], **spec}}, copy]
+
+
+@pytest.mark.parametrize(
+    ("spec", "m2", "left"),
+    [
+        ({}, cluster("m2"), ["m2"]),
+        ({}, cluster("m2", ready=False), []),
+        ({"requiredBy": [{"name": "front", "clusters": [{"name": "m2"}]}]}, cluster("m2"), []),
+        ({"gracefulEvictionTasks": [{"fromCluster": "m2", "producer": "p", "reason": "r"}]}, cluster("m2"), []),
+    ],
+    ids=["chosen no more", "not Ready", "needed by another", "being evicted"],
+)
+def test_a_workload_that_still_runs_where_it_was_is_not_done(spec, m2, left):
+    """The rollout of a workload that moves was called done while its copy was where the plan had removed it."""
+    declared, objects = moved(**spec)
+    placement = {"clusterAffinity": {"clusterNames": named(2)}}
+    rollout = RolloutCheck(declared, placement, [], {name: {"id": name, "unanswered": ""} for name in named(2)})
+    objects = [{**o, "spec": {**o["spec"], "placement": placement}} if "Binding" in o["kind"] else o for o in objects]
+    (progress,) = rollout.look(Plane(*objects, m2))
+    assert [one.cluster for one in progress.clusters if not one.done] == left
+    assert all("is not chosen any more" in one.waiting_for for one in progress.clusters if not one.done)
