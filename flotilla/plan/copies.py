@@ -165,11 +165,12 @@ class _Asked:
     def of(cls, state: ResourceState, *, past: bool = False) -> _Asked:
         inputs = reveal(state.inputs)
         rules = state.inputs.get("overrideRules") or []  # what they set may be secret, and stays so in what comes of it
+        rules = inputs["overrideRules"] if isinstance(rules, Secret) else rules
         templates = inputs.get("templates")
         return cls(
             templates if isinstance(templates, list) else [],
             inputs.get("placement") or {},
-            inputs["overrideRules"] if isinstance(rules, Secret) else rules,
+            rules if isinstance(rules, list) else [],  # Pulumi's CLI shows a secret value as a text
             isinstance(state.inputs.get("templates"), Secret),
             past,
         )

@@ -305,7 +305,7 @@ def _workloads(
             continue
         coming[name] = found
         notices[name] = notices_of(_inputs(_side(step, "new")), found.places(), around.members, everything)
-        sides.append(Side(name, str(former or ""), olds, found.objects, adds_words(_rules(_side(step, "new")))))
+        sides.append(Side(name, str(former or ""), olds, found.objects, _adds_words(_side(step, "new"))))
         for cluster, items in found.objects.items():
             rendered.setdefault(cluster, []).extend(mask(item) for item in items)
     plans += [
@@ -322,8 +322,10 @@ def _inputs(rollout: ResourceState | None) -> Object:
     return found if isinstance(found.get("templates"), list) else {}
 
 
-def _rules(rollout: ResourceState | None) -> list[Object]:
-    return list(reveal(rollout.inputs).get("overrideRules") or []) if rollout else []
+def _adds_words(rollout: ResourceState | None) -> bool:
+    """Tell whether overrides of two names would add something twice; those that Pulumi's CLI hides may."""
+    rules = reveal(rollout.inputs).get("overrideRules") if rollout else None
+    return adds_words(rules) if isinstance(rules, list) else bool(rules)
 
 
 def _workload_plan(moved: Moved, coming: Copies) -> WorkloadPlan:

@@ -10,6 +10,7 @@ from flotilla.plan.fleet import fleet_plan
 from flotilla.plan.steps import Op, Result, Step
 from flotilla.report.graph import plan_graph
 from flotilla.report.model import State
+from flotilla.state.values import Secret
 from tests.unit.test_plan_taints import BOTH, cluster_step, copies, declared, rollout_step, state
 from tests.unit.test_rollout import divided, web
 
@@ -198,3 +199,11 @@ def test_machines_read_the_same():
             "candidates": [{"name": name, "least": 0, "most": 6} for name in ("member1", "member2")],
         }
     ]
+
+
+@pytest.mark.parametrize("hidden", ["[secret]", Secret("[secret]")])
+def test_rules_that_the_cli_hides_end_no_plan(hidden):
+    """Pulumi's CLI shows a secret value as a whole: a text stands where the list of rules is."""
+    new = {**declared(2, BOTH), "overrideRules": hidden}
+    assert planned(*MEMBERS, rollout_step(new)).name == "web"
+    assert planned(*MEMBERS, rollout_step(new, {**declared(1, BOTH), "overrideRules": hidden})).name == "web"
