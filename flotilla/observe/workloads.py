@@ -117,6 +117,8 @@ def _reason(health: str, report: AggregatedStatusItem | None, work: Work | None)
         return report.applied_message
     if work is None:
         return "not sent yet"
+    if work.spec.suspend_dispatching:
+        return "suspended: Karmada sends nothing there"
     applied = work.condition("Applied")
     if applied is not None and not applied.true:
         return applied.why

@@ -8,11 +8,16 @@ from typing import Any
 from flotilla.karmada.rendering.reach import Notice, Reach, reach
 from flotilla.karmada.rendering.upkeep import Upkeep, upkeep
 from flotilla.karmada.scheduling import ClusterFacts, divides
+from flotilla.karmada.versions import SUPPORTED, Version
 from flotilla.kube.objects import Object
 
 
 def notices_of(
-    inputs: Object, places: Mapping[str, Iterable[str]], members: Sequence[ClusterFacts], everything: Sequence[Object]
+    inputs: Object,
+    places: Mapping[str, Iterable[str]],
+    members: Sequence[ClusterFacts],
+    everything: Sequence[Object],
+    version: Version = SUPPORTED.newest,
 ) -> tuple[Notice, ...]:
     """Return what is to be known of a workload.
 
@@ -21,6 +26,7 @@ def notices_of(
         places: by template, the clusters that get it or may get it.
         members: the clusters.
         everything: the templates of all workloads.
+        version: Karmada's.
     """
     templates, rules = inputs.get("templates"), inputs.get("overrideRules")
     if not isinstance(templates, list):
@@ -28,7 +34,7 @@ def notices_of(
     facts = {one.name: one for one in members}
     placed = {template: [facts[name] for name in sorted(set(names))] for template, names in places.items()}
     divided = divides(inputs.get("placement") or {})
-    found = reach(templates, rules if isinstance(rules, list) else [], placed)
+    found = reach(templates, rules if isinstance(rules, list) else [], placed, version)
     return (*found, *upkeep(templates, divided=divided, everything=everything))
 
 
@@ -37,6 +43,7 @@ def notice_text(notice: Notice) -> str:
     return _TEXTS[notice.what].format(
         template=notice.template,
         clusters=", ".join(notice.clusters),
+        named=f" ({', '.join(notice.clusters)})" if notice.clusters else "",
         step=notice.step,
         detail=notice.detail,
     )
@@ -46,7 +53,7 @@ _TEXTS: dict[str, str] = {
     Reach.FAILS: (
         "the override fails on {template} in {clusters}: {step}: {detail}. Karmada sends nothing there: fix it"
     ),
-    Reach.NO_CLUSTER: "{step} is for no cluster that gets the workload ({clusters})",
+    Reach.NO_CLUSTER: "{step} is for no cluster that gets the workload{named}",
     Reach.NOTHING: "an override reaches nothing ({step}): {detail}",
     Reach.PASSES_OVER: (
         "{template}: the image override passes over {detail}: only containers of pods are changed; name other images "

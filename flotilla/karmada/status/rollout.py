@@ -99,6 +99,24 @@ class RolloutCheck:
     lazy: bool = False
     """Karmada acts on a change of the policy with the templates' next change: the schedule is taken as it is."""
 
+    @classmethod
+    def of(cls, inputs: Mapping[str, Any], anew: frozenset[ObjectRef] = frozenset()) -> RolloutCheck:
+        """Return the check that a Rollout's inputs ask for.
+
+        Args:
+            inputs: templates, placement, overrideRules, and where they are declared members, suspension and lazy.
+            anew: the templates that Karmada has divided anew.
+        """
+        return cls(
+            templates=inputs["templates"],
+            placement=inputs["placement"],
+            rules=inputs["overrideRules"],
+            members=inputs.get("members"),
+            anew=anew,
+            suspension=inputs.get("suspension") or {},
+            lazy=bool(inputs.get("lazy")),
+        )
+
     def look(self, connection: Connection) -> list[Progress]:
         """Ask the control plane once, and judge each template.
 
@@ -207,8 +225,7 @@ class RolloutCheck:
         return progress
 
     def _is_suspended(self, cluster: str) -> bool:
-        named = (self.suspension.get("dispatchingOnClusters") or {}).get("clusterNames") or []
-        return bool(self.suspension.get("dispatching")) or cluster in named
+        return judgements.suspends(self.suspension, cluster)
 
     def _all_silent(self, fleet: Fleet) -> tuple[ClusterProgress, ...]:
         """Return the expected clusters with their reasons, where none of them answers; nothing otherwise."""
