@@ -8,7 +8,7 @@ from typing import Any
 
 from flotilla.karmada.kinds import identity
 from flotilla.karmada.rendering.replicas import owns_replicas
-from flotilla.karmada.scheduling import replicas_of
+from flotilla.karmada.scheduling import replicas_field, replicas_of
 from flotilla.kube.objects import Object, ref_of
 from flotilla.plan.copies import Undecided
 from flotilla.plan.moves import in_one_version
@@ -16,7 +16,6 @@ from flotilla.state.diff import Change, compare
 from flotilla.state.values import mask
 
 _SHOWN = 60
-_REPLICAS = (("spec", "replicas"), ("spec", "parallelism"))
 _KEPT = "stays there, without Karmada's marks (onRemoval: keep)"
 _UNSENT = "suspended: Karmada sends nothing there"
 
@@ -75,7 +74,7 @@ def copy_plan(
                 details.append(f"{several}apiVersion {was} → {ref.api_version}")
             changes = compare(olds[ref], news[ref])
             if str(ref) in open_:
-                changes = [change for change in changes if change.path not in _REPLICAS]
+                changes = [change for change in changes if change.path != ("spec", replicas_field(news[ref]))]
                 details.append(f"{several}{_range(open_[str(ref)])}, as Karmada chooses")
             details += [f"{several}{change_text(change)}" for change in changes]
     return CopyPlan(cluster, "changes", (*details, *unsent)) if details else CopyPlan(cluster, "stays")

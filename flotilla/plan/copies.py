@@ -57,6 +57,8 @@ class Undecided:
 
     def __str__(self) -> str:
         what = f"{self.template}, {self.replicas} replicas" if self.replicas is not None else self.template
+        if len(self.candidates) == 1:
+            return f"{what}: what Karmada gives {next(iter(self.candidates))} depends on {self.why}"
         return f"{what}: Karmada chooses among {', '.join(self.candidates)}: by {self.why}"
 
 

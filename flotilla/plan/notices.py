@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from flotilla.karmada.rendering.reach import Notice, Reach, reach
+from flotilla.karmada.rendering.replicas import RETAIN_LABEL
 from flotilla.karmada.rendering.upkeep import Upkeep, upkeep
 from flotilla.karmada.scheduling import ClusterFacts, divides
 from flotilla.karmada.versions import SUPPORTED, Version
@@ -64,7 +65,7 @@ _TEXTS: dict[str, str] = {
     ),
     Upkeep.TWO_OWNERS: (
         "{template}: Karmada and {detail} both set its replicas, and Karmada sets them back at every sync; use a "
-        'FederatedHPA, or the label resourcetemplate.karmada.io/retain-replicas: "true" on a Deployment'
+        f'FederatedHPA, or the label {RETAIN_LABEL}: "true" on a Deployment'
     ),
     Upkeep.OWN_REPLICAS: "{template}: members keep their own number of replicas once it runs there (autoscaled)",
     Upkeep.RUNS_EVERYWHERE: "{template}: a CronJob is not divided: it runs in every chosen cluster",

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
+from flotilla.karmada.kinds import SKIP_PROPAGATION
 from flotilla.karmada.scheduling import ClusterFacts, choose, every_affinity
 from flotilla.karmada.selection import selects
 from flotilla.policy.model import Resource, Rule, StackView
 
 _LEAST = 2
-_STAYS = "namespace.karmada.io/skip-auto-propagation"
 
 
 def propagation_policies(view: StackView) -> list[Resource]:
@@ -75,7 +75,7 @@ def _namespaces(view: StackView) -> list[Resource]:
 
 
 def _stays(namespace: Resource, _view: StackView) -> Iterator[str]:
-    if namespace.at("metadata", "labels", default={}).get(_STAYS) != "true":
+    if namespace.at("metadata", "labels", default={}).get(SKIP_PROPAGATION) != "true":
         yield "Karmada carries a Namespace to every member, whatever a placement says"
 
 
@@ -98,7 +98,7 @@ TWO_OF_EACH = Rule(
 NAMESPACES_STAY = Rule(
     "namespaces-stay",
     "A Namespace that comes up everywhere takes its name in clusters that have nothing to do with it",
-    f"label it {_STAYS}=true and place it with a policy, or exempt it",
+    f"label it {SKIP_PROPAGATION}=true and place it with a policy, or exempt it",
     _namespaces,
     _stays,
 )
