@@ -8,6 +8,7 @@ from flotilla.drift.members import carried_to, find_unwanted, sent_to
 from flotilla.drift.propagation import check_rollout
 from flotilla.karmada.propagation import propagation_policy
 from flotilla.karmada.status.reading import read_all, read_left
+from flotilla.karmada.status.rollout import RolloutCheck
 from flotilla.karmada.status.withdrawal import holders
 from flotilla.kube.objects import ref_of
 from flotilla.observe.workloads import copies_in
@@ -17,7 +18,8 @@ from flotilla.plan.steps import Op, Result, Step
 from flotilla.state.checkpoint import ResourceState, Snapshot
 from tests.unit.planes import EVERYWHERE, Plane, binding, cluster, done, live, web, work
 from tests.unit.test_plan_taints import cluster_step, copies, rollout_step
-from tests.unit.test_rollout import changes, on, props
+from tests.unit.test_rendering import job
+from tests.unit.test_rollout import changes, divided, on, props
 
 EVERY = {"dispatching": True}
 ONE = {"dispatchingOnClusters": {"clusterNames": ["m1"]}}
@@ -36,6 +38,23 @@ def test_a_workload_that_is_suspended_no_longer_is_waited_for(key):
     assert changes(props(**settled), props(**key))
     assert not changes(props(**key, **settled), props(**key))
     assert not changes(props(**settled), props()), "a state of before has none of these keys"
+
+
+def test_a_lazy_workload_is_judged_by_the_policy_that_karmada_still_goes_by():
+    """After a change of the policy alone, an `up` waited to its timeout for what Karmada does with the next change."""
+    template = job(parallelism=2, completions=4)
+    identity = f"id-{ref_of(template).name}"
+    bound = binding(template, ["m0", "m1"])
+    bound["spec"]["clusters"] = [{"name": name, "replicas": 2} for name in ("m0", "m1")]
+    sent = [work(template, name, identity=identity) for name in ("m0", "m1")]
+    plane = Plane(cluster("m0"), cluster("m1"), live(template), bound, *sent)
+    unsent = Plane(*plane.objects.values(), work(template, "m1", identity=identity, suspendDispatching=True))
+    check = RolloutCheck([template], divided("m0", "m1"), [], MEMBERS, lazy=True)
+    for seen in (plane, unsent):
+        snapshot = read_all(seen, [ref_of(template)])
+        (progress,) = check.progress(snapshot)
+        assert progress.done, str(progress)
+        assert not replace(check, lazy=False).progress(snapshot)[0].done
 
 
 # -- drift -----------------------------------------------------------------------------------------------------------

@@ -173,7 +173,9 @@ class RolloutCheck:
             return Progress(ref, waiting_for="; ".join(["scheduled to no cluster", *reasons]))
         reports = {item.cluster_name: item for item in binding.status.aggregated_status}
         progress: list[ClusterProgress] = []
-        expectation = Expectation(declared, self.rules, self.placement).scheduled(
+        bound = binding.spec.placement if self.lazy else None
+        placement = bound.wire() if bound else self.placement
+        expectation = Expectation(declared, self.rules, placement).scheduled(
             list(targets.items()), uid=template["metadata"].get("uid"), replicas=binding.spec.replicas
         )
         for name, replicas in targets.items():
@@ -184,7 +186,7 @@ class RolloutCheck:
             report = reports.get(name)
             late = (
                 ""
-                if self._is_suspended(name)
+                if self._is_suspended(name, works.get(name))
                 else mismatch.waiting.get(name)
                 or _not_arrived(works.get(name), expectation, facts, replicas)
                 or judgements.not_healthy(
@@ -224,7 +226,10 @@ class RolloutCheck:
             progress.append(ClusterProgress(facts.name, None, None, late, unready))
         return progress
 
-    def _is_suspended(self, cluster: str) -> bool:
+    def _is_suspended(self, cluster: str, work: WorkOrError | None = None) -> bool:
+        """Tell whether nothing is sent to a cluster: as declared, or where Karmada acts lazily, as it still is."""
+        if self.lazy and isinstance(work, Work) and work.spec.suspend_dispatching:
+            return True
         return judgements.suspends(self.suspension, cluster)
 
     def _all_silent(self, fleet: Fleet) -> tuple[ClusterProgress, ...]:
