@@ -57,10 +57,11 @@ class RolloutProvider(ResourceProvider):
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
         """A new rollout follows a change of what is declared, or a refresh that found it undone.
 
-        A renewed kubeconfig or another timeout changes nothing in the fleet.
+        A renewed kubeconfig or another timeout changes nothing in the fleet. What is declared no more is a change as
+        well: a workload that is suspended no longer is waited for.
         """
-        ignored = {"kubeconfig", "timeout", "members", "__provider"}
-        changed = any(olds.get(key) != value for key, value in news.items() if key not in ignored)
+        ignored = {"kubeconfig", "timeout", "members", "__provider", _SETTLED, _SCHEDULED}
+        changed = any(olds.get(key) != news.get(key) for key in {*olds, *news} - ignored)
         changed = changed or _who(olds.get("members")) != _who(news.get("members"))
         return DiffResult(changes=changed or not olds.get(_SETTLED, True))
 
@@ -70,7 +71,7 @@ class RolloutProvider(ResourceProvider):
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Look whether the fleet still runs what was declared: a refresh sees what people have changed anywhere."""
-        check = _check({**props, "members": as_expected(props.get("members"))}, frozenset())
+        check = RolloutCheck.of({**props, "members": as_expected(props.get("members"))})
         reader = shared_reader(props["kubeconfig"])
         progress = calm(lambda: check.progress(reader.read_for(check.templates)))
         return ReadResult(id_, _outs(props, progress, settled=all(one.done for one in progress)))
@@ -111,7 +112,7 @@ def wait(props: dict[str, Any], id_: str, divided: frozenset[ObjectRef]) -> dict
 
 def _looking(props: dict[str, Any], divided: frozenset[ObjectRef]) -> Callable[[], list[Progress]]:
     """Return what looks once, and takes templates over from policies of other workloads as long as not all is done."""
-    check, reader = _check(props, divided), shared_reader(props["kubeconfig"])
+    check, reader = RolloutCheck.of(props, divided), shared_reader(props["kubeconfig"])
     name = str(props.get("policy") or props["workload"])
     refs = [ref_of(template) for template in props["templates"] if not goes_by_itself(template)]
     done = False
@@ -195,18 +196,6 @@ def _outs(props: dict[str, Any], progress: list[Progress], *, settled: bool) -> 
         if one.scheduled
     }
     return {**props, _SETTLED: settled, _SCHEDULED: scheduled}
-
-
-def _check(props: dict[str, Any], divided: frozenset[ObjectRef]) -> RolloutCheck:
-    return RolloutCheck(
-        templates=props["templates"],
-        placement=props["placement"],
-        rules=props["overrideRules"],
-        members=props.get("members"),
-        anew=divided,
-        suspension=props.get("suspension") or {},
-        lazy=bool(props.get("lazy")),
-    )
 
 
 class Rollout(Resource, module="flotilla", name="Rollout"):

@@ -12,7 +12,7 @@ from flotilla.deploy.declared import CONTROL_PLANE, Declared, declared
 from flotilla.deploy.interface import Stack
 from flotilla.drift.certificates import check_certificates
 from flotilla.drift.findings import DriftReport, Finding, Layer, Unknown
-from flotilla.drift.members import check_access, compare_sent, find_unwanted, find_wider_rights, sent_to
+from flotilla.drift.members import carried_to, check_access, compare_sent, find_unwanted, find_wider_rights, sent_to
 from flotilla.drift.plan import compare_object
 from flotilla.drift.propagation import check_clusters, check_complete, check_policies, check_rollout
 from flotilla.drift.releases import check_release
@@ -210,11 +210,11 @@ def _member(outcome: _Outcome, declared: Declared, connection: Connection, sight
         outcome.unknown.append(f"what Karmada sends is not known: {sight.control_plane}")
         return
     outcome.look(partial(check_access, sight.control_plane, connection, declared.kubeconfigs[name], name))
-    sent = sent_to(sight.snapshot(), name)
-    for obj in sent:
+    snapshot = sight.snapshot()
+    for obj in sent_to(snapshot, name):
         outcome.look(partial(compare_sent, connection, name, obj))
         outcome.objects += 1
-    outcome.look(partial(find_unwanted, connection, name, sent))
+    outcome.look(partial(find_unwanted, connection, name, carried_to(snapshot, name)))
 
 
 _FOLLOWS = frozenset({"not-propagated", "not-healthy"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import copy
+from collections.abc import Iterable
 from typing import Any
 
 from flotilla.drift.findings import Finding, Layer, Mend, changed
@@ -45,14 +46,25 @@ _FOR_EVERYBODY = frozenset(
 
 def sent_to(snapshot: Snapshot, member: str) -> list[Object]:
     """Return what Karmada sends to a member: the manifests of its applied Works that nobody suspended."""
-    sent: list[Object] = []
-    for work in snapshot.works_to(member):
-        spec = work.get("spec") or {}
-        if spec.get("suspendDispatching") or work["metadata"].get("deletionTimestamp"):
-            continue
-        if is_true(work, "Applied"):  # else the propagation layer says so, with the reason
-            sent += (spec.get("workload") or {}).get("manifests") or []
-    return sent
+    # Of those that are not applied the propagation layer says so, with the reason.
+    works = [work for work in _works_to(snapshot, member) if is_true(work, "Applied")]
+    return _manifests(work for work in works if not (work.get("spec") or {}).get("suspendDispatching"))
+
+
+def carried_to(snapshot: Snapshot, member: str) -> list[Object]:
+    """Return what a member has for a reason: the manifests of all its Works, also of those not sent or not applied.
+
+    A suspended workload's copies stay as they are, and so do those of a Work whose change the member refuses.
+    """
+    return _manifests(_works_to(snapshot, member))
+
+
+def _works_to(snapshot: Snapshot, member: str) -> list[Object]:
+    return [work for work in snapshot.works_to(member) if not work["metadata"].get("deletionTimestamp")]
+
+
+def _manifests(works: Iterable[Object]) -> list[Object]:
+    return [one for work in works for one in ((work.get("spec") or {}).get("workload") or {}).get("manifests") or []]
 
 
 def compare_sent(connection: Connection, member: str, wanted: Object) -> list[Finding]:
@@ -75,9 +87,9 @@ def _asked(wanted: Object) -> Object:
     return asked
 
 
-def find_unwanted(connection: Connection, member: str, sent: list[Object]) -> list[Finding]:
-    """Look for objects with Karmada's mark that nothing sends any more."""
-    wanted = {ref_of(obj) for obj in sent}
+def find_unwanted(connection: Connection, member: str, carried: list[Object]) -> list[Finding]:
+    """Look for objects with Karmada's mark that no Work carries (`carried_to`) any more."""
+    wanted = {ref_of(obj) for obj in carried}
     kinds = {(ref.api_version, ref.kind) for ref in wanted} | set(_USUAL_KINDS)
     found = []
     for api_version, kind in sorted(kinds):

@@ -7,6 +7,7 @@ from flotilla.drift.findings import Finding, Layer, Mend
 from flotilla.karmada.kinds import NAMESPACE, kind_of
 from flotilla.karmada.names import CLUSTER_NAMESPACE, EXECUTION_NAMESPACE_PREFIX
 from flotilla.karmada.objects import POLICY_API, Cluster
+from flotilla.karmada.scheduling import every_affinity
 from flotilla.karmada.selection import POLICY_ID_LABELS, selects
 from flotilla.karmada.status.rollout import RolloutCheck
 from flotilla.karmada.status.snapshot import Snapshot
@@ -31,11 +32,10 @@ def check_clusters(snapshot: Snapshot, declared: Declared) -> list[Finding]:
         since = (ready.last_transition_time or "") if ready else ""
         found.append(_finding("member-not-ready", f"Cluster {member}", f"is not Ready: {reason}", time=since))
     for name, check in declared.rollouts.items():
-        groups = [check.placement.get("clusterAffinity") or {}, *(check.placement.get("clusterAffinities") or [])]
-        chosen = [name for group in groups for name in group.get("clusterNames") or []]
+        named = [name for affinity in every_affinity(check.placement) for name in affinity.get("clusterNames") or []]
         found += [
             _finding("cluster-missing", f"workload {name}", f"is placed on {cluster}, which is not a member")
-            for cluster in chosen
+            for cluster in dict.fromkeys(named)
             if cluster not in clusters
         ]
     return found

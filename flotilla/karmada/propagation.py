@@ -21,6 +21,7 @@ from flotilla.karmada.objects import (
     ResourceSelector,
     RuleWithCluster,
 )
+from flotilla.karmada.scheduling.defaults import with_default_tolerations
 
 Object = dict[str, Any]
 
@@ -31,18 +32,6 @@ _DEFAULTS: Object = {
     "conflictResolution": "Abort",
     "schedulerName": "default-scheduler",
 }
-# What the webhook of older versions (1.10, for one) adds to every policy. Written out where there are tolerations: the
-# list has one owner, and a plan that compares it would differ for ever.
-_DEFAULT_TOLERATIONS = [
-    {
-        "key": f"cluster.karmada.io/{condition}",
-        "operator": "Exists",
-        "effect": "NoExecute",
-        "tolerationSeconds": 300,
-    }
-    for condition in ("not-ready", "unreachable")
-]
-
 SKIP_AWAIT = "pulumi.com/skipAwait"
 _OWN_ANNOTATIONS = {
     SKIP_AWAIT: "true",
@@ -134,8 +123,9 @@ def propagation_policy(name: str, *, namespace: str | None, templates: list[Obje
     whole: Object = {**_DEFAULTS, **spec, "resourceSelectors": selectors(templates)}
     tolerations = whole["placement"].get("clusterTolerations")
     if tolerations:
-        added = [default for default in _DEFAULT_TOLERATIONS if default not in tolerations]
-        whole["placement"] = {**whole["placement"], "clusterTolerations": [*tolerations, *added]}
+        # The webhook of older versions (1.10, for one) adds them to every policy. Written out where there are
+        # tolerations: the list has one owner, and a plan that compares it would differ for ever.
+        whole["placement"] = {**whole["placement"], "clusterTolerations": with_default_tolerations(tolerations)}
     checked = PropagationSpec.model_validate(whole)
     if namespace is None:
         return ClusterPropagationPolicy(metadata=ObjectMeta(name=name), spec=checked).manifest()

@@ -8,12 +8,12 @@ from typing import Any
 
 from flotilla.errors import ClusterError
 from flotilla.karmada.objects import AggregatedStatusItem, ResourceBinding, TargetCluster, Work
+from flotilla.karmada.rendering.marks import APPLIED_OVERRIDES
 from flotilla.karmada.status.reading import read_sent
 from flotilla.karmada.status.snapshot import Snapshot, WorkOrError, Works
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import ObjectRef
 
-_APPLIED_OVERRIDES = ("policy.karmada.io/applied-overrides", "policy.karmada.io/applied-cluster-overrides")
 # What reading an object raises whose fields aren't of the types that the API says.
 _ODD = (ClusterError, ValueError, TypeError, KeyError, AttributeError)
 _ORDER = ("Unhealthy", "Pending", "Unknown", "Healthy")
@@ -117,6 +117,8 @@ def _reason(health: str, report: AggregatedStatusItem | None, work: Work | None)
         return report.applied_message
     if work is None:
         return "not sent yet"
+    if work.spec.suspend_dispatching:
+        return "suspended: Karmada sends nothing there"
     applied = work.condition("Applied")
     if applied is not None and not applied.true:
         return applied.why
@@ -126,9 +128,9 @@ def _reason(health: str, report: AggregatedStatusItem | None, work: Work | None)
 def _overrides(work: Work) -> list[str]:
     """Return the names of the override policies that a Work says were applied."""
     names = []
-    for annotation in _APPLIED_OVERRIDES:
+    for kind in ("OverridePolicy", "ClusterOverridePolicy"):
         try:
-            applied: Any = json.loads(work.metadata.annotations.get(annotation) or "[]")
+            applied: Any = json.loads(work.metadata.annotations.get(APPLIED_OVERRIDES[kind]) or "[]")
         except ValueError:
             continue
         names += [str(one.get("policyName", "")) for one in applied]

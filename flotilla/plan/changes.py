@@ -8,7 +8,7 @@ from typing import Any
 
 from flotilla.karmada.kinds import identity
 from flotilla.karmada.rendering.replicas import owns_replicas
-from flotilla.karmada.scheduling import replicas_of
+from flotilla.karmada.scheduling import replicas_field, replicas_of
 from flotilla.kube.objects import Object, ref_of
 from flotilla.plan.copies import Undecided
 from flotilla.plan.moves import in_one_version
@@ -16,7 +16,8 @@ from flotilla.state.diff import Change, compare
 from flotilla.state.values import mask
 
 _SHOWN = 60
-_REPLICAS = (("spec", "replicas"), ("spec", "parallelism"))
+_KEPT = "stays there, without Karmada's marks (onRemoval: keep)"
+_UNSENT = "suspended: Karmada sends nothing there"
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,13 @@ class CopyPlan:
 
 
 def copy_plan(
-    cluster: str, old: list[Object] | None, new: list[Object] | None, undecided: Iterable[Undecided] = ()
+    cluster: str,
+    old: list[Object] | None,
+    new: list[Object] | None,
+    undecided: Iterable[Undecided] = (),
+    *,
+    keeps: bool = False,
+    suspended: bool = False,
 ) -> CopyPlan:
     """Return what becomes of a workload's objects in a cluster.
 
@@ -39,13 +46,18 @@ def copy_plan(
         old: the objects before; None where there are none.
         new: the objects after; None where there are none.
         undecided: the templates of which only Karmada knows how many replicas this cluster gets.
+        keeps: what Karmada doesn't send any more stays in the cluster (preserveResourcesOnDeletion).
+        suspended: nothing is sent there.
     """
+    kept = f" {_KEPT}" if keeps else ""
+    unsent = (_UNSENT,) if suspended else ()
     bounds = {one.template: one.candidates[cluster] for one in undecided if cluster in one.candidates}
     open_ = {template: given for template, given in bounds.items() if given[0] != given[1]}
     if old is None:
-        return CopyPlan(cluster, "new", tuple(_summary(item, open_.get(str(ref_of(item)))) for item in new or []))
+        come = (_summary(item, open_.get(str(ref_of(item)))) for item in new or [])
+        return CopyPlan(cluster, "new", (*come, *unsent))
     if new is None:
-        return CopyPlan(cluster, "gone", tuple(str(ref_of(item)) for item in old))
+        return CopyPlan(cluster, "gone", tuple(f"{ref_of(item)}{kept}" for item in old))
     versions = {identity(item): item["apiVersion"] for item in old}
     olds = {ref_of(item): item for item in in_one_version(old, new)}
     news = {ref_of(item): item for item in new}
@@ -54,7 +66,7 @@ def copy_plan(
         if ref not in olds:
             details.append(f"{ref} is added")
         elif ref not in news:
-            details.append(f"{ref} is removed")
+            details.append(f"{ref}{kept}" if keeps else f"{ref} is removed")
         else:
             several = f"{ref}: " if len(news) > 1 else ""
             was = versions[identity(news[ref])]
@@ -62,10 +74,10 @@ def copy_plan(
                 details.append(f"{several}apiVersion {was} → {ref.api_version}")
             changes = compare(olds[ref], news[ref])
             if str(ref) in open_:
-                changes = [change for change in changes if change.path not in _REPLICAS]
+                changes = [change for change in changes if change.path != ("spec", replicas_field(news[ref]))]
                 details.append(f"{several}{_range(open_[str(ref)])}, as Karmada chooses")
             details += [f"{several}{change_text(change)}" for change in changes]
-    return CopyPlan(cluster, "changes" if details else "stays", tuple(details))
+    return CopyPlan(cluster, "changes", (*details, *unsent)) if details else CopyPlan(cluster, "stays")
 
 
 def _range(bounds: tuple[int, int]) -> str:

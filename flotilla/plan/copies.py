@@ -33,7 +33,7 @@ from flotilla.karmada.scheduling import (
     groups_with,
     replicas_of,
 )
-from flotilla.karmada.versions import SUPPORTED
+from flotilla.karmada.versions import SUPPORTED, Version
 from flotilla.kube.objects import Object, ref_of
 from flotilla.state.checkpoint import ResourceState
 from flotilla.state.values import Secret, reveal
@@ -57,6 +57,8 @@ class Undecided:
 
     def __str__(self) -> str:
         what = f"{self.template}, {self.replicas} replicas" if self.replicas is not None else self.template
+        if len(self.candidates) == 1:
+            return f"{what}: what Karmada gives {next(iter(self.candidates))} depends on {self.why}"
         return f"{what}: Karmada chooses among {', '.join(self.candidates)}: by {self.why}"
 
 
@@ -92,6 +94,11 @@ class Surroundings:
     """The UIDs of the templates that exist, by their reference: they break ties."""
     interpreted: frozenset[GroupKind] = frozenset()
     """Kinds for which the control plane has interpreters of its own."""
+
+    @property
+    def version(self) -> Version:
+        """Karmada's version; the newest where it isn't known."""
+        return self.scheduler.version if self.scheduler else SUPPORTED.newest
 
     def of(self, members: Iterable[ClusterFacts]) -> Surroundings:
         """Return the same with other members."""
@@ -138,7 +145,8 @@ def copies_after(
     for template in asked.templates:
         known = scheduled.get(str(ref_of(template)), {})
         if goes_by_itself(template):
-            choice = choose(around.members, asked.placement, before={one.name for one in around.members})
+            every = {one.name for one in around.members}
+            choice = choose(around.members, asked.placement, before=every, scheduler=around.scheduler)
             _render(found, asked, template, {one.name: None for one in choice.chosen}, around)
             continue
         shares = known if replicas_of(template) is not None else dict.fromkeys(known)
@@ -194,7 +202,7 @@ def _refused(decision: Decision, placement: Object, around: Surroundings) -> dic
     """Return why clusters that the placement chooses get nothing."""
     if decision.refused:
         return {name: one for name, one in decision.refused.items() if one.bar in _SAID}
-    choice: Choice = choose(around.members, placement)
+    choice: Choice = choose(around.members, placement, scheduler=around.scheduler)
     return {name: one for name, one in choice.refusals.items() if one.bar in _SAID}
 
 
@@ -228,7 +236,7 @@ def _unplaced(template: Object, decision: Certain, known: Mapping[str, int]) -> 
 def _render(
     found: Copies, asked: _Asked, template: Object, shares: Mapping[str, int | None], around: Surroundings
 ) -> None:
-    version = around.scheduler.version if around.scheduler else SUPPORTED.newest
+    version = around.version
     divided = divides(asked.placement)
     parts = planned_completions(template, shares, divided=divided, version=version)
     writes = revises(divided=divided, version=version)

@@ -16,6 +16,7 @@ from flotilla.karmada.names import cluster_of
 from flotilla.karmada.rendering.reach import Notice
 from flotilla.karmada.scheduling import ClusterFacts, Refusal, Scheduler, Taint, facts_of
 from flotilla.karmada.status.expected import unready_reason
+from flotilla.karmada.status.judgements import suspends
 from flotilla.karmada.versions import Version
 from flotilla.kube.objects import Object, ref_of
 from flotilla.plan.changes import CopyPlan, change_text, copy_plan
@@ -30,7 +31,7 @@ from flotilla.plan.copies import (
     scheduled_of,
     with_kinds,
 )
-from flotilla.plan.found import as_found
+from flotilla.plan.found import as_found, keeping
 from flotilla.plan.moves import Moved, Side, adds_words, with_moves
 from flotilla.plan.notices import notices_of
 from flotilla.plan.notices import to_json as notice_json
@@ -168,7 +169,8 @@ def fleet_plan(result: Result, *, version: str | None = None) -> FleetPlan:
         _uids(steps),
         interpreted_kinds(reveal(state.inputs) for step in steps if (state := step.new or step.old)),
     )
-    workloads, rendered = _workloads(rollouts, [facts for facts in before if facts.name not in anew], around)
+    kept = keeping(steps)
+    workloads, rendered = _workloads(rollouts, [facts for facts in before if facts.name not in anew], around, kept)
     return FleetPlan(clusters, tuple(workloads), _objects(steps), _changed(ordered), rendered, refused_renames(renamed))
 
 
@@ -283,13 +285,14 @@ def _cluster_plan(step: Step, anew: dict[str, str], renamed: list[Renamed]) -> C
 
 
 def _workloads(
-    steps: list[Step], before: list[ClusterFacts], around: Surroundings
+    steps: list[Step], before: list[ClusterFacts], around: Surroundings, kept: frozenset[str]
 ) -> tuple[list[WorkloadPlan], dict[str, list[Object]]]:
     """Return the workloads' plans, and what each cluster gets of all of them."""
     plans, sides = [], []
     coming: dict[str, Copies] = {}
     rendered: dict[str, list[Object]] = {}
     notices: dict[str, tuple[Notice, ...]] = {}
+    sending: dict[str, _Sending] = {}
     everything = [template for step in steps for template in _inputs(_side(step, "new")).get("templates") or []]
     for step in steps:
         name = step.name.removesuffix("-rollout")
@@ -304,12 +307,15 @@ def _workloads(
             plans.append(WorkloadPlan(name, "changes", (), str(error)))
             continue
         coming[name] = found
-        notices[name] = notices_of(_inputs(_side(step, "new")), found.places(), around.members, everything)
+        asked = _inputs(_side(step, "new"))
+        keeps = step.old is not None and step.old.parent in kept
+        sending[name] = _Sending(asked.get("suspension") or {}, keeps=keeps)
+        notices[name] = notices_of(asked, found.places(), around.members, everything, around.version)
         sides.append(Side(name, str(former or ""), olds, found.objects, _adds_words(_side(step, "new"))))
         for cluster, items in found.objects.items():
             rendered.setdefault(cluster, []).extend(mask(item) for item in items)
     plans += [
-        replace(_workload_plan(moved, coming[moved.name]), notices=notices[moved.name])
+        replace(_workload_plan(moved, coming[moved.name], sending[moved.name]), notices=notices[moved.name])
         for moved in with_moves(sides)
         if not moved.absorbed
     ]
@@ -328,10 +334,25 @@ def _adds_words(rollout: ResourceState | None) -> bool:
     return adds_words(rules) if isinstance(rules, list) else bool(rules)
 
 
-def _workload_plan(moved: Moved, coming: Copies) -> WorkloadPlan:
-    clusters = sorted({*moved.old, *moved.new})
+@dataclass(frozen=True)
+class _Sending:
+    """What a workload's policy says of sending and removing copies."""
+
+    suspension: Object
+    keeps: bool
+
+
+def _workload_plan(moved: Moved, coming: Copies, sending: _Sending) -> WorkloadPlan:
     copies = tuple(
-        copy_plan(cluster, moved.old.get(cluster), moved.new.get(cluster), coming.undecided) for cluster in clusters
+        copy_plan(
+            cluster,
+            moved.old.get(cluster),
+            moved.new.get(cluster),
+            coming.undecided,
+            keeps=sending.keeps,
+            suspended=suspends(sending.suspension, cluster),
+        )
+        for cluster in sorted({*moved.old, *moved.new})
     )
     verbs = {copy.verb for copy in copies} or ({"new"} if coming.undecided else set())
     verb = "stays" if verbs <= {"stays"} else verbs.pop() if len(verbs) == 1 else "changes"

@@ -35,6 +35,16 @@ def as_found(steps: list[Step]) -> list[Step]:
     return [_corrected(step, children) if step.type == ROLLOUT_TYPE else step for step in steps]
 
 
+def keeping(steps: list[Step]) -> frozenset[str]:
+    """Return the URNs of the workloads whose copies stay in members once they are not sent any more.
+
+    What counts is the policy as it is before the plan: the Works that go have its preserveResourcesOnDeletion.
+    """
+    policies = [step.old for step in steps if step.old and step.type.endswith("PropagationPolicy")]
+    specs = [(state.parent, reveal(state.inputs).get("spec") or {}) for state in policies]
+    return frozenset(parent for parent, spec in specs if parent and spec.get("preserveResourcesOnDeletion"))
+
+
 def _object(state: ResourceState | None) -> Object | None:
     inputs = reveal(state.inputs) if state is not None else None
     if not isinstance(inputs, dict) or not inputs.get("kind") or not isinstance(inputs.get("metadata"), dict):
@@ -88,5 +98,6 @@ def _take_policy(inputs: Properties, policy: Object) -> None:
         return
     if str(policy["kind"]).endswith("PropagationPolicy"):
         inputs["placement"] = spec.get("placement") or {}
+        inputs["suspension"] = spec.get("suspension") or {}
     elif str(policy["kind"]).endswith("OverridePolicy"):
         inputs["overrideRules"] = spec.get("overrideRules") or []

@@ -6,13 +6,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from flotilla.karmada.rendering.reach import Notice, Reach, reach
+from flotilla.karmada.rendering.replicas import RETAIN_LABEL
 from flotilla.karmada.rendering.upkeep import Upkeep, upkeep
 from flotilla.karmada.scheduling import ClusterFacts, divides
+from flotilla.karmada.versions import SUPPORTED, Version
 from flotilla.kube.objects import Object
 
 
 def notices_of(
-    inputs: Object, places: Mapping[str, Iterable[str]], members: Sequence[ClusterFacts], everything: Sequence[Object]
+    inputs: Object,
+    places: Mapping[str, Iterable[str]],
+    members: Sequence[ClusterFacts],
+    everything: Sequence[Object],
+    version: Version = SUPPORTED.newest,
 ) -> tuple[Notice, ...]:
     """Return what is to be known of a workload.
 
@@ -21,6 +27,7 @@ def notices_of(
         places: by template, the clusters that get it or may get it.
         members: the clusters.
         everything: the templates of all workloads.
+        version: Karmada's.
     """
     templates, rules = inputs.get("templates"), inputs.get("overrideRules")
     if not isinstance(templates, list):
@@ -28,7 +35,7 @@ def notices_of(
     facts = {one.name: one for one in members}
     placed = {template: [facts[name] for name in sorted(set(names))] for template, names in places.items()}
     divided = divides(inputs.get("placement") or {})
-    found = reach(templates, rules if isinstance(rules, list) else [], placed)
+    found = reach(templates, rules if isinstance(rules, list) else [], placed, version)
     return (*found, *upkeep(templates, divided=divided, everything=everything))
 
 
@@ -37,6 +44,7 @@ def notice_text(notice: Notice) -> str:
     return _TEXTS[notice.what].format(
         template=notice.template,
         clusters=", ".join(notice.clusters),
+        named=f" ({', '.join(notice.clusters)})" if notice.clusters else "",
         step=notice.step,
         detail=notice.detail,
     )
@@ -46,7 +54,7 @@ _TEXTS: dict[str, str] = {
     Reach.FAILS: (
         "the override fails on {template} in {clusters}: {step}: {detail}. Karmada sends nothing there: fix it"
     ),
-    Reach.NO_CLUSTER: "{step} is for no cluster that gets the workload ({clusters})",
+    Reach.NO_CLUSTER: "{step} is for no cluster that gets the workload{named}",
     Reach.NOTHING: "an override reaches nothing ({step}): {detail}",
     Reach.PASSES_OVER: (
         "{template}: the image override passes over {detail}: only containers of pods are changed; name other images "
@@ -57,7 +65,7 @@ _TEXTS: dict[str, str] = {
     ),
     Upkeep.TWO_OWNERS: (
         "{template}: Karmada and {detail} both set its replicas, and Karmada sets them back at every sync; use a "
-        'FederatedHPA, or the label resourcetemplate.karmada.io/retain-replicas: "true" on a Deployment'
+        f'FederatedHPA, or the label {RETAIN_LABEL}: "true" on a Deployment'
     ),
     Upkeep.OWN_REPLICAS: "{template}: members keep their own number of replicas once it runs there (autoscaled)",
     Upkeep.RUNS_EVERYWHERE: "{template}: a CronJob is not divided: it runs in every chosen cluster",

@@ -69,8 +69,7 @@ def rollouts_of(snapshot: Snapshot, begun: Iterable[ResourceState] = ()) -> Roll
 
 
 def _take_rollout(found: dict[str, _Workload], inputs: Any) -> None:
-    expected = as_expected(inputs.get("members"))
-    check = RolloutCheck(inputs["templates"], inputs["placement"], inputs["overrideRules"], expected)
+    check = RolloutCheck.of({**inputs, "members": as_expected(inputs.get("members"))})
     found.setdefault(str(inputs["workload"]), _Workload()).rollout = check
 
 
@@ -89,9 +88,16 @@ def _check(one: _Workload) -> RolloutCheck | None:
     templates = [obj for obj in one.templates if any(selects(policy, obj) for policy in one.policies)]
     if not templates:
         return one.rollout
-    placement = (one.policies[0].get("spec") or {}).get("placement") or {}
+    spec = one.policies[0].get("spec") or {}
     rules = next(((policy.get("spec") or {}).get("overrideRules") or [] for policy in one.overrides), [])
-    return RolloutCheck(templates, placement, rules, one.rollout.members if one.rollout else None)
+    return RolloutCheck(
+        templates,
+        spec.get("placement") or {},
+        rules,
+        one.rollout.members if one.rollout else None,
+        suspension=spec.get("suspension") or {},
+        lazy=bool(spec.get("activationPreference")),
+    )
 
 
 def _missing(one: _Workload, known: set[ObjectRef]) -> tuple[str, ...]:

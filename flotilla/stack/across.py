@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from flotilla.karmada.versions import Version
 from flotilla.stack.clusters import KindCluster, is_loopback
 from flotilla.stack.fleet import ControlPlane
 from flotilla.stack.members import JoinMode, Member
@@ -16,11 +17,13 @@ def check_across(
     members: list[tuple[int, Member | None, str]],
     workloads: list[tuple[int, Workload | None, str]],
     others: tuple[Member, ...] = (),
+    version: Version | None = None,
 ) -> list[Problem]:
     """Check what no part can check by itself.
 
     Each entry is a position in the file, the part (None where it is invalid by itself) and its name, so that a
-    member with a mistake of its own is not also reported as unknown. `others` are the members of another stack.
+    member with a mistake of its own is not also reported as unknown. `others` are the members of another stack,
+    `version` is Karmada's where it is known.
     """
     problems = check_duplicates("members", [(i, name) for i, _, name in members])
     problems += check_duplicates("workloads", [(i, name) for i, _, name in workloads])
@@ -31,7 +34,7 @@ def check_across(
     for index, workload, _ in workloads:
         if workload:
             valid = [*(member for _, member, _ in members if member), *others]
-            problems += check_reach(f"workloads[{index}]", workload, known, valid if complete else None)
+            problems += check_reach(f"workloads[{index}]", workload, known, valid if complete else None, version)
     return problems
 
 

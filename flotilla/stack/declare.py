@@ -11,7 +11,6 @@ from flotilla.karmada.propagation import template
 from flotilla.karmada.rendering.render import render
 from flotilla.karmada.rendering.replicas import planned_completions
 from flotilla.karmada.scheduling import Scheduler, decide, demand_of, divides, first_of
-from flotilla.karmada.versions import Version
 from flotilla.kube.objects import Object
 from flotilla.stack.clusters import KindCluster
 from flotilla.stack.files import resolve
@@ -86,8 +85,7 @@ def rendered(fleet: Fleet, base: Path) -> dict[str, list[Object]]:
     manifests = {workload.name: manifests_of(workload, base) for workload in fleet.workloads}
     kinds = defined_kinds(manifest for listed in manifests.values() for manifest in listed)
     members = [facts(member) for member in fleet.placeable]
-    release = fleet.control_plane.release
-    scheduler = Scheduler(Version.parse(release)) if release else Scheduler()
+    scheduler = Scheduler(fleet.karmada) if fleet.karmada else Scheduler()
     for workload in fleet.workloads:
         placement = placement_of(workload.placement)
         rules = override_rules(workload)
@@ -100,5 +98,8 @@ def rendered(fleet: Fleet, base: Path) -> dict[str, list[Object]]:
             for member in members:
                 if member.name in shares:
                     share, part = shares[member.name], parts.get(member.name)
-                    result[member.name].append(render(declared, member, replicas=share, rules=rules, completions=part))
+                    item = render(
+                        declared, member, replicas=share, rules=rules, completions=part, version=scheduler.version
+                    )
+                    result[member.name].append(item)
     return result

@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
-from flotilla.karmada.scheduling import Choice, ClusterFacts, Taint, choose, matches
+from flotilla.karmada.scheduling import ClusterFacts, Taint, matches
 from flotilla.karmada.versions import SUPPORTED, Version
 from flotilla.stack.clusters import KindCluster
 from flotilla.stack.credentials import Kubeconfig
@@ -16,7 +16,7 @@ from flotilla.stack.members import Member
 from flotilla.stack.placement import Placement
 from flotilla.stack.policies import PolicySettings
 from flotilla.stack.problems import ConfigModel, refuse
-from flotilla.stack.specs import affinities_of, placement_of
+from flotilla.stack.specs import affinities_of
 from flotilla.stack.workloads import Workload
 
 
@@ -102,6 +102,12 @@ class Fleet(ConfigModel):
         """Every member that a placement may choose."""
         return self.members + self._others
 
+    @property
+    def karmada(self) -> Version | None:
+        """Karmada's version; None where none is named."""
+        release = self.control_plane.release
+        return Version.parse(release) if release else None
+
     def member(self, name: str) -> Member:
         """Return a member by name; KeyError if there is none."""
         for member in self.placeable:
@@ -109,18 +115,20 @@ class Fleet(ConfigModel):
                 return member
         raise KeyError(name)
 
-    def choice(self, placement: Placement) -> Choice:
-        """Return the members that Karmada schedules a new workload to, and those that a declared taint keeps out."""
-        return choose([facts(member) for member in self.placeable], placement_of(placement))
-
     def chosen(self, placement: Placement) -> list[Member]:
         """Return the members that any group of a placement matches, in file order, whatever their taints."""
-        return [member for member in self.placeable if may_run_in(facts(member), placement)]
+        return [member for member in self.placeable if may_run_in(facts(member), placement, self.karmada)]
 
 
-def may_run_in(cluster: ClusterFacts, placement: Placement) -> bool:
-    """Tell whether a placement may choose a cluster, by any of its groups, whatever its taints."""
-    return any(matches(cluster, affinity) for affinity in affinities_of(placement))
+def may_run_in(cluster: ClusterFacts, placement: Placement, version: Version | None = None) -> bool:
+    """Tell whether a placement may choose a cluster, by any of its groups, whatever its taints.
+
+    Args:
+        cluster: the cluster.
+        placement: the placement.
+        version: Karmada's, which decides what `zones` choose; None where it isn't known, which stands for the newest.
+    """
+    return any(matches(cluster, affinity, version or SUPPORTED.newest) for affinity in affinities_of(placement))
 
 
 def facts(member: Member) -> ClusterFacts:

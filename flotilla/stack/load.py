@@ -69,7 +69,9 @@ def parse_fleet(
     workloads = parse_list(Workload, sections.get("workloads"), "workloads", problems)
     stacks = OtherStacks(base, problems)
     others = stacks.members(sections.get("membersFrom"))
-    problems += check_across(members, workloads, others)
+    version = (control_plane.version or stacks.version(control_plane.stack)) if control_plane else None
+    karmada = Version.parse(version) if version else None
+    problems += check_across(members, workloads, others, karmada)
     named = [(i, name) for i, _, name in members if name]
     problems += check_member_names(named, {other.name for other in others}, sections.get("membersFrom") or "")
     problems += check_duplicates("clusters", [(i, name) for i, _, name in clusters])
@@ -81,10 +83,9 @@ def parse_fleet(
     problems += check_sources(control_plane, valid_members, {name for _, _, name in clusters}, stacks)
     problems += check_reachable(valid_members, known)
     if control_plane:
-        version = control_plane.version or stacks.version(control_plane.stack)
         problems += check_modes(control_plane, valid_members, version)
         helm = control_plane.helm or (stacks.helm(control_plane.stack) if valid_workloads else None)
-        problems += check_features(valid_workloads, _parsed(version), gates_of(helm) if helm else None)
+        problems += check_features(valid_workloads, karmada, gates_of(helm) if helm else None)
         if control_plane.helm and control_plane.version:
             problems += check_version(control_plane.helm, Version.parse(control_plane.version))
     if base is not None and files:
@@ -100,14 +101,6 @@ def parse_fleet(
         workloads=tuple(workload for _, workload in valid_workloads),
         policies=policies,
     ).with_others(others, gates_known=helm is not None)
-
-
-def _parsed(version: str | None) -> Version | None:
-    """Return a version; None where there is none, or where another stack's file has something else in its place."""
-    try:
-        return Version.parse(version or "")
-    except ValueError:
-        return None
 
 
 def policy_settings(path: Path) -> PolicySettings:

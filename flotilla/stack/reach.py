@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
-from flotilla.karmada.scheduling import choose, matches
+from flotilla.karmada.scheduling import Scheduler, choose, matches
+from flotilla.karmada.versions import SUPPORTED, Version
 from flotilla.stack.fleet import facts, may_run_in
 from flotilla.stack.members import Member
 from flotilla.stack.placement import Affinity, Placement, Spread, SpreadField
@@ -13,7 +15,27 @@ from flotilla.stack.specs import affinity_of, placement_of
 from flotilla.stack.workloads import Workload
 
 
-def check_reach(path: str, workload: Workload, known: set[str], members: list[Member] | None) -> list[Problem]:
+@dataclass(frozen=True)
+class _Members:
+    """Members as placements of one version of Karmada see them."""
+
+    members: tuple[Member, ...]
+    version: Version
+
+    def of(self, placement: Placement) -> _Members:
+        """Return those that a placement may choose, by any of its groups."""
+        chosen = (member for member in self.members if may_run_in(facts(member), placement, self.version))
+        return replace(self, members=tuple(chosen))
+
+    def matching(self, affinity: Affinity) -> list[Member]:
+        """Return those that fit some conditions."""
+        wanted = affinity_of(affinity)
+        return [member for member in self.members if matches(facts(member), wanted, self.version)]
+
+
+def check_reach(
+    path: str, workload: Workload, known: set[str], members: list[Member] | None, version: Version | None = None
+) -> list[Problem]:
     """Check what a workload says of members.
 
     Args:
@@ -21,12 +43,14 @@ def check_reach(path: str, workload: Workload, known: set[str], members: list[Me
         workload: the workload.
         known: the names of all members, valid or not.
         members: the members; None where not all of them are valid, so that nothing can be said of what is chosen.
+        version: Karmada's, which decides what `zones` choose; None where it isn't known, which stands for the newest.
     """
-    problems = _check_placement(f"{path}.placement", workload.placement, known, members)
-    problems += _check_overrides(path, workload, known, members)
+    fleet = None if members is None else _Members(tuple(members), version or SUPPORTED.newest)
+    problems = _check_placement(f"{path}.placement", workload.placement, known, fleet)
+    problems += _check_overrides(path, workload, known, fleet)
     if workload.suspend:
         problems += _check_names(
-            f"{path}.suspend", workload.suspend.clusters, workload.placement, known, members, "is suspended"
+            f"{path}.suspend", workload.suspend.clusters, workload.placement, known, fleet, "is suspended"
         )
     return problems
 
@@ -60,15 +84,15 @@ def _parts(path: str, placement: Placement) -> Iterator[tuple[str, Affinity]]:
             yield f"{path}.groups[{index}].overflow[{number}]", overflow
 
 
-def _check_placement(path: str, placement: Placement, known: set[str], members: list[Member] | None) -> list[Problem]:
+def _check_placement(path: str, placement: Placement, known: set[str], fleet: _Members | None) -> list[Problem]:
     problems = [problem for where, part in _parts(path, placement) for problem in _unknown_in(where, part, known)]
     problems += _unknown(f"{path}.weights", placement.weights, known)
     for index, rule in enumerate(placement.weight_rules):
         problems += _unknown_in(f"{path}.weightRules[{index}]", rule, known)
-    if members is None or problems:
+    if fleet is None or problems:
         return problems
     for where, part in _parts(path, placement):
-        if not _matching(part, members):
+        if not fleet.matching(part):
             problems.append(
                 Problem(
                     where,
@@ -79,21 +103,16 @@ def _check_placement(path: str, placement: Placement, known: set[str], members: 
             )
     if problems:
         return problems
-    chosen = [member for member in members if may_run_in(facts(member), placement)]
-    problems += _all_tainted(path, placement, members)
+    chosen = fleet.of(placement)
+    problems += _all_tainted(path, placement, fleet)
     problems += _check_weights(path, placement, chosen)
     for index, spread in enumerate(placement.spread):
-        problems += _check_spread(f"{path}.spread[{index}]", spread, chosen)
+        problems += _check_spread(f"{path}.spread[{index}]", spread, chosen.members)
     return problems
 
 
-def _matching(affinity: Affinity, members: list[Member]) -> list[Member]:
-    wanted = affinity_of(affinity)
-    return [member for member in members if matches(facts(member), wanted)]
-
-
-def _check_weights(path: str, placement: Placement, chosen: list[Member]) -> list[Problem]:
-    names = [member.name for member in chosen]
+def _check_weights(path: str, placement: Placement, chosen: _Members) -> list[Problem]:
+    names = [member.name for member in chosen.members]
     problems = [
         Problem(
             f"{path}.weights.{name}",
@@ -107,7 +126,7 @@ def _check_weights(path: str, placement: Placement, chosen: list[Member]) -> lis
     ]
     weighed = set(placement.weights)
     for index, rule in enumerate(placement.weight_rules):
-        matching = {member.name for member in _matching(rule, chosen)}
+        matching = {member.name for member in chosen.matching(rule)}
         weighed |= matching
         if not matching:
             problems.append(
@@ -132,7 +151,7 @@ def _check_weights(path: str, placement: Placement, chosen: list[Member]) -> lis
     return problems
 
 
-def _check_spread(path: str, spread: Spread, chosen: list[Member]) -> list[Problem]:
+def _check_spread(path: str, spread: Spread, chosen: tuple[Member, ...]) -> list[Problem]:
     if spread.by is None:
         return []
     found: set[str] = set()
@@ -167,8 +186,9 @@ def _values(member: Member, by: SpreadField) -> set[str]:
     return {value for value in values[by] if value}
 
 
-def _all_tainted(path: str, placement: Placement, members: list[Member]) -> list[Problem]:
-    choice = choose([facts(member) for member in members], placement_of(placement))
+def _all_tainted(path: str, placement: Placement, fleet: _Members) -> list[Problem]:
+    clusters = [facts(member) for member in fleet.members]
+    choice = choose(clusters, placement_of(placement), scheduler=Scheduler(fleet.version))
     if choice.chosen:
         return []
     taints = ", ".join(f"{name} has {taint}" for name, taint in choice.refused.items())
@@ -182,20 +202,20 @@ def _all_tainted(path: str, placement: Placement, members: list[Member]) -> list
     ]
 
 
-def _check_overrides(path: str, workload: Workload, known: set[str], members: list[Member] | None) -> list[Problem]:
+def _check_overrides(path: str, workload: Workload, known: set[str], fleet: _Members | None) -> list[Problem]:
     problems: list[Problem] = []
     for index, override in enumerate(workload.overrides):
         where = f"{path}.overrides[{index}]"
         if override.target is None:
             problems += _check_names(
-                f"{where}.clusters", override.clusters, workload.placement, known, members, "is overridden"
+                f"{where}.clusters", override.clusters, workload.placement, known, fleet, "is overridden"
             )
             continue
         unknown = _unknown_in(f"{where}.target", override.target, known)
         problems += unknown
-        if members is None or unknown:
+        if fleet is None or unknown:
             continue
-        if not any(may_run_in(facts(member), workload.placement) for member in _matching(override.target, members)):
+        if not fleet.of(workload.placement).matching(override.target):
             problems.append(
                 Problem(
                     f"{where}.target",
@@ -212,11 +232,11 @@ def _check_names(
     names: tuple[str, ...],
     placement: Placement,
     known: set[str],
-    members: list[Member] | None,
+    fleet: _Members | None,
     what: str,
 ) -> list[Problem]:
     """Check names of members, each of which the placement has to choose."""
-    chosen = {member.name for member in members or [] if may_run_in(facts(member), placement)}
+    chosen = {member.name for member in fleet.of(placement).members} if fleet else set()
     noun = "the override" if what == "is overridden" else "it"
     return _unknown(path, names, known) + [
         Problem(
@@ -227,5 +247,5 @@ def _check_names(
             f'"{name}"',
         )
         for i, name in enumerate(names)
-        if members is not None and name in known and name not in chosen
+        if fleet is not None and name in known and name not in chosen
     ]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from flotilla.errors import FlotillaError
+from flotilla.karmada.versions import SUPPORTED, Version
 from flotilla.stack.fleet import ControlPlane
 from flotilla.stack.helm import HelmControlPlane
 from flotilla.stack.members import Member
@@ -44,9 +45,13 @@ class OtherStacks:
         return tuple(member for _, member, _ in parsed if member)
 
     def version(self, stack: str | None) -> str | None:
-        """Return which Karmada another stack has."""
+        """Return which Karmada another stack has; None where it names none, or none that is valid."""
         found = self.sections(stack, "controlPlane.stack").get("controlPlane")
-        return str(found["version"]) if isinstance(found, dict) and found.get("version") else None
+        given = str(found.get("version") or "") if isinstance(found, dict) else ""
+        try:
+            return given if SUPPORTED.covers(Version.parse(given)) else None
+        except ValueError:
+            return None  # its own stack says so
 
     def helm(self, stack: str | None) -> HelmControlPlane | None:
         """Return how another stack installs Karmada; None where it doesn't, or not validly: its own stack says so."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from flotilla.karmada.kinds import NAMESPACE, Kinds, defined_kinds, identity, kind_of
 from flotilla.karmada.names import CLUSTER_NAMESPACE
 from flotilla.karmada.propagation import deployment
+from flotilla.karmada.rendering.replicas import RETAIN_LABEL
 from flotilla.kube.objects import Object
 from flotilla.stack.files import read_manifests
 from flotilla.stack.problems import ConfigError, Problem
@@ -22,7 +23,7 @@ _NEVER_SENT = frozenset(
 )
 DEPLOYMENT = ("apps", "Deployment")
 """The only kind whose replicas Karmada leaves to the members (pkg/resourceinterpreter/default/native/retain.go)."""
-RETAINS_REPLICAS = {"resourcetemplate.karmada.io/retain-replicas": "true"}
+_RETAINS_REPLICAS = {RETAIN_LABEL: "true"}
 _RESERVED = ("karmada-", "kube-")
 
 
@@ -54,7 +55,7 @@ def _scaled_by_members(obj: Object) -> Object:
     if kind_of(obj) != DEPLOYMENT:
         return obj
     metadata = obj["metadata"]
-    return {**obj, "metadata": {**metadata, "labels": {**(metadata.get("labels") or {}), **RETAINS_REPLICAS}}}
+    return {**obj, "metadata": {**metadata, "labels": {**(metadata.get("labels") or {}), **_RETAINS_REPLICAS}}}
 
 
 def check_objects(workloads: list[tuple[int, Workload]], base: Path) -> list[Problem]:

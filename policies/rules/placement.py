@@ -1,14 +1,13 @@
 """Workloads go where they should, and in more than one place."""
 
 from collections.abc import Iterator
-from typing import Any
 
-from flotilla.karmada.scheduling import ClusterFacts, choose
+from flotilla.karmada.kinds import SKIP_PROPAGATION
+from flotilla.karmada.scheduling import ClusterFacts, choose, every_affinity
 from flotilla.karmada.selection import selects
 from flotilla.policy.model import Resource, Rule, StackView
 
 _LEAST = 2
-_STAYS = "namespace.karmada.io/skip-auto-propagation"
 
 
 def propagation_policies(view: StackView) -> list[Resource]:
@@ -28,7 +27,7 @@ def possible(policy: Resource, view: StackView) -> list[ClusterFacts]:
     clusters = view.clusters()
     found = {
         cluster.name
-        for affinity in _affinities(placement)
+        for affinity in every_affinity(placement)
         for cluster in choose(clusters, {**tolerations, "clusterAffinity": affinity}).chosen
     }
     return [cluster for cluster in clusters if cluster.name in found]
@@ -45,20 +44,10 @@ def means(policy: Resource, template: Resource) -> bool:
     return selects(whole, {key: template.at(key) for key in ("apiVersion", "kind", "metadata")})
 
 
-def _affinities(placement: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Return whatever chooses clusters in a placement: its affinity, or its groups with their overflow."""
-    groups = placement.get("clusterAffinities") or []
-    if not groups:
-        yield placement.get("clusterAffinity") or {}
-    for group in groups:
-        yield group
-        yield from group.get("overflowAffinities") or []
-
-
 def _names_members(policy: Resource, view: StackView) -> Iterator[str]:
     known = {cluster.name for cluster in view.clusters()}
     placement = policy.at("spec", "placement", default={})
-    named = [name for affinity in _affinities(placement) for name in affinity.get("clusterNames") or []]
+    named = [name for affinity in every_affinity(placement) for name in affinity.get("clusterNames") or []]
     for name in dict.fromkeys(named):
         if name not in known:
             yield f"places on {name}, which is no member of this stack"
@@ -86,7 +75,7 @@ def _namespaces(view: StackView) -> list[Resource]:
 
 
 def _stays(namespace: Resource, _view: StackView) -> Iterator[str]:
-    if namespace.at("metadata", "labels", default={}).get(_STAYS) != "true":
+    if namespace.at("metadata", "labels", default={}).get(SKIP_PROPAGATION) != "true":
         yield "Karmada carries a Namespace to every member, whatever a placement says"
 
 
@@ -109,7 +98,7 @@ TWO_OF_EACH = Rule(
 NAMESPACES_STAY = Rule(
     "namespaces-stay",
     "A Namespace that comes up everywhere takes its name in clusters that have nothing to do with it",
-    f"label it {_STAYS}=true and place it with a policy, or exempt it",
+    f"label it {SKIP_PROPAGATION}=true and place it with a policy, or exempt it",
     _namespaces,
     _stays,
 )

@@ -11,7 +11,10 @@ import yaml
 from pulumi.runtime.stack import run_pulumi_func
 
 import components
+from components.rollout import RolloutProvider
 from components.secret_patches import sealed_patches
+from components.served_kinds import ServedKindsProvider
+from components.withdrawal import WithdrawalProvider
 from flotilla.karmada.installing import pki
 from flotilla.state.values import SIGNATURE_KEY
 from tests.unit.conftest import KUBECONFIG, answering
@@ -280,6 +283,43 @@ def test_a_rollout_knows_what_is_suspended_and_what_waits_for_a_change(run, abso
     inputs = run(absolute)["nginx-rollout"].inputs
     assert inputs["suspension"] == {"dispatchingOnClusters": {"clusterNames": ["member2"]}}
     assert inputs["lazy"] is True
+
+
+def without_kubeconfigs(value):
+    """Inputs as the recording has them."""
+    if isinstance(value, dict):
+        texts = {
+            key for key in ("kubeconfig", "controlPlane") if key == "kubeconfig" or not isinstance(value.get(key), dict)
+        }
+        return {
+            key: "KUBECONFIG" if key in texts else without_kubeconfigs(one)
+            for key, one in value.items()
+            if key != "__provider"
+        }
+    return [without_kubeconfigs(one) for one in value] if isinstance(value, list) else value
+
+
+def test_a_stack_of_before_tolerations_groups_and_suspension_has_no_changes(run, project, repository):
+    """Every resource has the inputs that it had before workloads could say more: a state of then plans nothing.
+
+    The recording is what the program of then registered for the same stack, with secrets open.
+    """
+    before = json.loads((repository / "tests/unit/data/inputs_of_before.json").read_text())
+    (project / "shop.yaml").write_text(yaml.safe_dump_all(before["manifests"]))
+    registered = run(json.loads(json.dumps(before["sections"]).replace("PROJECT", str(project))))
+    now = {f"{args.typ}::{name}": without_kubeconfigs(args.inputs) for name, args in registered.items() if args.inputs}
+    assert sorted(now) == sorted(before["resources"])
+    for key, inputs in before["resources"].items():
+        assert now[key] == inputs, key
+    for provider, suffix, outputs in (
+        (RolloutProvider(), ":Rollout", {"settled": True, "scheduled": {"Deployment default/plain": {"member1": 1}}}),
+        (ServedKindsProvider(), ":ServedKinds", {}),
+        (WithdrawalProvider(), ":Withdrawal", {}),
+    ):
+        found = [key for key in now if key.partition("::")[0].endswith(suffix)]
+        assert found, suffix
+        for key in found:
+            assert not provider.diff("id", {**before["resources"][key], **outputs}, now[key]).changes, key
 
 
 def test_kinds_have_to_be_served_in_the_clusters_of_every_group(run, absolute, project):

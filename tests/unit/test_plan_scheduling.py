@@ -55,6 +55,16 @@ def test_what_goes_by_free_capacity_is_karmadas_choice():
     assert workload.verb == "new"
 
 
+def test_a_choice_of_one_is_said_as_what_it_depends_on():
+    """It said that Karmada chooses among a single cluster."""
+    aggregated = {"replicaSchedulingType": "Divided", "replicaDivisionPreference": "Aggregated"}
+    placement = {"clusterAffinity": {"clusterNames": ["member1"]}, "replicaScheduling": aggregated}
+    workload = planned(*MEMBERS, rollout_step(declared(6, placement)))
+    assert [str(one) for one in workload.undecided] == [
+        "Deployment default/web, 6 replicas: what Karmada gives member1 depends on free capacity"
+    ]
+
+
 def test_what_is_there_by_free_capacity_stays_while_nothing_changes():
     step = rollout_step(declared(6, DYNAMIC), declared(6, DYNAMIC), {"member1": 5, "member2": 1})
     workload = planned(*MEMBERS, step)

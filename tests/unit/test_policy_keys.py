@@ -412,3 +412,13 @@ def test_the_guides_workloads_are_ones(repository):
         found = found[0] if isinstance(found, list) else found
         form = {} if "manifests" in found else {"image": "web:1"}
         Workload.model_validate({"name": "web", "placement": {}, **form, **found})
+
+
+def test_a_toleration_with_seconds_of_its_own_is_not_cut_short():
+    """Karmada's default of 300 seconds was written beside it, and the shorter of two counts."""
+    key = "cluster.karmada.io/not-ready"
+    own = {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 900}
+    policy = propagation_policy("web", namespace="a", templates=[], spec={"placement": {"clusterTolerations": [own]}})
+    listed = policy["spec"]["placement"]["clusterTolerations"]
+    assert [one["tolerationSeconds"] for one in listed if one["key"] == key] == [900]
+    assert [one["tolerationSeconds"] for one in listed if one["key"] != key] == [300]

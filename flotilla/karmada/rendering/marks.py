@@ -25,10 +25,11 @@ _BINDING_NAME, _BINDING_NAMESPACE = "resourcebinding.karmada.io/name", "resource
 _CLUSTER_BINDING_NAME = "clusterresourcebinding.karmada.io/name"
 _MANAGED_LABELS = "resourcetemplate.karmada.io/managed-labels"
 _MANAGED_ANNOTATIONS = "resourcetemplate.karmada.io/managed-annotations"
-_APPLIED = {
+APPLIED_OVERRIDES = {
     "ClusterOverridePolicy": "policy.karmada.io/applied-cluster-overrides",
     "OverridePolicy": "policy.karmada.io/applied-overrides",
 }
+"""The annotation of a Work that lists the overrides applied to it, by the policies' kind."""
 _GENERATION_SINCE = Version(1, 11)
 
 LABELS = frozenset({BINDING_ID, CLUSTER_BINDING_ID, WORK_ID, MANAGED})
@@ -129,7 +130,7 @@ def work_annotations(overridden: Object, binding: Object | None, applied: Iterab
     if binding is not None:
         found = {**_binding_annotations(binding), CONFLICT: conflict_resolution(overridden, binding)}
     listed = list(applied)
-    for kind, key in _APPLIED.items():
+    for kind, key in APPLIED_OVERRIDES.items():
         items = sorted((one for one in listed if one.kind == kind), key=lambda one: one.policy)
         if items:
             shadows = [{"policyName": one.policy, "overriders": one.overriders} for one in items]

@@ -4,7 +4,7 @@
 stand-in. Its answer is `Certain` or `Depends`, and never a guess. No I/O.
 """
 
-from flotilla.karmada.scheduling.affinity import groups_with, labels_match, matches
+from flotilla.karmada.scheduling.affinity import every_affinity, groups_with, labels_match, matches
 from flotilla.karmada.scheduling.assignment import by_room, divides
 from flotilla.karmada.scheduling.decision import (
     Certain,
@@ -61,6 +61,7 @@ __all__ = [
     "demand_of_binding",
     "divide",
     "divides",
+    "every_affinity",
     "facts_of",
     "first_of",
     "groups_with",

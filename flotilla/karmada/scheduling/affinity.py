@@ -40,6 +40,11 @@ def overflows(affinity: Object, version: Version = SUPPORTED.newest) -> list[Obj
     return list(affinity.get("overflowAffinities") or []) if version >= Version(1, 18) else []
 
 
+def every_affinity(placement: Object) -> list[Object]:
+    """Return everything that may choose clusters: a placement's affinity, or its groups, each with its overflow."""
+    return [one for _, affinity in groups_of(placement) for one in (affinity, *overflows(affinity))]
+
+
 def labels_match(labels: dict[str, str], selector: Object) -> bool:
     """Tell whether a LabelSelector (meta/v1) chooses something with these labels; an empty one chooses everything."""
     wanted = selector.get("matchLabels") or {}

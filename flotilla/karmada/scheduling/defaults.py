@@ -19,8 +19,7 @@ def as_stored(placement: Object, scheduler: Scheduler) -> Object:
     if placement.get("spreadConstraints"):
         result["spreadConstraints"] = [_constraint(one) for one in placement["spreadConstraints"]]
     if not scheduler.since(_TOLERATED_UNTIL):
-        listed = list(placement.get("clusterTolerations") or [])
-        result["clusterTolerations"] = listed + [one for one in default_tolerations() if not _listed(one, listed)]
+        result["clusterTolerations"] = with_default_tolerations(placement.get("clusterTolerations") or [])
     return result
 
 
@@ -33,9 +32,12 @@ def _constraint(constraint: Object) -> Object:
     return result
 
 
-def default_tolerations() -> list[Object]:
-    """Return what the webhook adds to every placement before 1.15."""
-    return [
+def with_default_tolerations(tolerations: list[Object]) -> list[Object]:
+    """Return tolerations with those that the webhook adds to every placement before 1.15.
+
+    One that is there already, with other seconds, stands for the default.
+    """
+    defaults: list[Object] = [
         {
             "key": f"cluster.karmada.io/{condition}",
             "operator": "Exists",
@@ -44,6 +46,7 @@ def default_tolerations() -> list[Object]:
         }
         for condition in ("not-ready", "unreachable")
     ]
+    return [*tolerations, *(one for one in defaults if not _listed(one, tolerations))]
 
 
 def _listed(toleration: Object, tolerations: list[Object]) -> bool:

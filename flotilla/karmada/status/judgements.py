@@ -56,6 +56,12 @@ def not_scheduled(binding: ResourceBinding) -> str:
     return ""
 
 
+def suspends(suspension: Object, cluster: str) -> bool:
+    """Tell whether Karmada sends a cluster nothing, by a policy's Suspension (policy/v1alpha1)."""
+    named = (suspension.get("dispatchingOnClusters") or {}).get("clusterNames") or []
+    return bool(suspension.get("dispatching")) or cluster in named
+
+
 def copies_meant(binding: ResourceBinding) -> set[str]:
     """Return the clusters that have a copy by Karmada's intent.
 

@@ -99,6 +99,24 @@ class RolloutCheck:
     lazy: bool = False
     """Karmada acts on a change of the policy with the templates' next change: the schedule is taken as it is."""
 
+    @classmethod
+    def of(cls, inputs: Mapping[str, Any], anew: frozenset[ObjectRef] = frozenset()) -> RolloutCheck:
+        """Return the check that a Rollout's inputs ask for.
+
+        Args:
+            inputs: templates, placement, overrideRules, and where they are declared members, suspension and lazy.
+            anew: the templates that Karmada has divided anew.
+        """
+        return cls(
+            templates=inputs["templates"],
+            placement=inputs["placement"],
+            rules=inputs["overrideRules"],
+            members=inputs.get("members"),
+            anew=anew,
+            suspension=inputs.get("suspension") or {},
+            lazy=bool(inputs.get("lazy")),
+        )
+
     def look(self, connection: Connection) -> list[Progress]:
         """Ask the control plane once, and judge each template.
 
@@ -155,7 +173,9 @@ class RolloutCheck:
             return Progress(ref, waiting_for="; ".join(["scheduled to no cluster", *reasons]))
         reports = {item.cluster_name: item for item in binding.status.aggregated_status}
         progress: list[ClusterProgress] = []
-        expectation = Expectation(declared, self.rules, self.placement).scheduled(
+        bound = binding.spec.placement if self.lazy else None
+        placement = bound.wire() if bound else self.placement
+        expectation = Expectation(declared, self.rules, placement).scheduled(
             list(targets.items()), uid=template["metadata"].get("uid"), replicas=binding.spec.replicas
         )
         for name, replicas in targets.items():
@@ -166,7 +186,7 @@ class RolloutCheck:
             report = reports.get(name)
             late = (
                 ""
-                if self._is_suspended(name)
+                if self._is_suspended(name, works.get(name))
                 else mismatch.waiting.get(name)
                 or _not_arrived(works.get(name), expectation, facts, replicas)
                 or judgements.not_healthy(
@@ -206,9 +226,11 @@ class RolloutCheck:
             progress.append(ClusterProgress(facts.name, None, None, late, unready))
         return progress
 
-    def _is_suspended(self, cluster: str) -> bool:
-        named = (self.suspension.get("dispatchingOnClusters") or {}).get("clusterNames") or []
-        return bool(self.suspension.get("dispatching")) or cluster in named
+    def _is_suspended(self, cluster: str, work: WorkOrError | None = None) -> bool:
+        """Tell whether nothing is sent to a cluster: as declared, or where Karmada acts lazily, as it still is."""
+        if self.lazy and isinstance(work, Work) and work.spec.suspend_dispatching:
+            return True
+        return judgements.suspends(self.suspension, cluster)
 
     def _all_silent(self, fleet: Fleet) -> tuple[ClusterProgress, ...]:
         """Return the expected clusters with their reasons, where none of them answers; nothing otherwise."""

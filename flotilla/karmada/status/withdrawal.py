@@ -6,8 +6,9 @@ import time
 from collections.abc import Iterable
 
 from flotilla.errors import FlotillaError
+from flotilla.karmada.objects import Work
 from flotilla.karmada.status.reading import read_left
-from flotilla.karmada.status.snapshot import Snapshot
+from flotilla.karmada.status.snapshot import Snapshot, WorkOrError
 from flotilla.kube.connection import ApiError, Connection, KindNotServed
 from flotilla.kube.objects import ObjectRef, is_true
 from flotilla.waiting import pause
@@ -65,8 +66,21 @@ def holders(snapshot: Snapshot, templates: Iterable[ObjectRef]) -> dict[ObjectRe
     for ref in templates:
         binding = snapshot.binding_of(ref)
         gone = binding is not None and not _is_there(snapshot, ref)
-        found[ref] = sorted(ready & snapshot.works_of(binding.metadata.labels).keys()) if binding and gone else []
+        works = snapshot.works_of(binding.metadata.labels) if binding and gone else {}
+        found[ref] = sorted(name for name, work in works.items() if name in ready and not _kept_nowhere(work))
     return found
+
+
+def _kept_nowhere(work: WorkOrError) -> bool:
+    """Tell whether a Work whose copy stays (preserveResourcesOnDeletion) has none: it was never applied.
+
+    Karmada doesn't finish its deletion: it looks for the copy, to take its own marks off (pkg/controllers/execution,
+    handleWorkDelete).
+    """
+    if not isinstance(work, Work) or not work.spec.preserve_resources_on_deletion:
+        return False
+    applied = work.condition("Applied")
+    return applied is None or not applied.true
 
 
 def _is_there(snapshot: Snapshot, template: ObjectRef) -> bool:

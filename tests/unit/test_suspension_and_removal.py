@@ -1,0 +1,193 @@
+"""Workloads that are suspended, lazy or kept on removal, as rollouts, drift, status, plans and `destroy` treat them."""
+
+from dataclasses import replace
+
+import pytest
+
+from flotilla.drift.members import carried_to, find_unwanted, sent_to
+from flotilla.drift.propagation import check_rollout
+from flotilla.karmada.propagation import propagation_policy
+from flotilla.karmada.status.reading import read_all, read_left
+from flotilla.karmada.status.rollout import RolloutCheck
+from flotilla.karmada.status.withdrawal import holders
+from flotilla.kube.objects import ref_of
+from flotilla.observe.workloads import copies_in
+from flotilla.plan.fleet import fleet_plan
+from flotilla.plan.rollouts import rollouts_of
+from flotilla.plan.steps import Op, Result, Step
+from flotilla.state.checkpoint import ResourceState, Snapshot
+from tests.unit.planes import EVERYWHERE, Plane, binding, cluster, done, live, web, work
+from tests.unit.test_plan_taints import cluster_step, copies, rollout_step
+from tests.unit.test_rendering import job
+from tests.unit.test_rollout import changes, divided, on, props
+
+EVERY = {"dispatching": True}
+ONE = {"dispatchingOnClusters": {"clusterNames": ["m1"]}}
+PARENT = "urn:pulumi:s::p::flotilla:index:PropagatedWorkload::web"
+MEMBERS = {name: {"id": name, "unanswered": ""} for name in ("m0", "m1")}
+
+
+# -- rollout ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("key", [{"suspension": EVERY}, {"lazy": True}, {"policy": "former"}])
+def test_a_workload_that_is_suspended_no_longer_is_waited_for(key):
+    """A key that falls away was no change: `up` called a resumed workload done that ran nowhere."""
+    settled = {"settled": True, "scheduled": {"Deployment default/web": {"member1": 4}}}
+    assert changes(props(**key, **settled), props())
+    assert changes(props(**settled), props(**key))
+    assert not changes(props(**key, **settled), props(**key))
+    assert not changes(props(**settled), props()), "a state of before has none of these keys"
+
+
+def test_a_lazy_workload_is_judged_by_the_policy_that_karmada_still_goes_by():
+    """After a change of the policy alone, an `up` waited to its timeout for what Karmada does with the next change."""
+    template = job(parallelism=2, completions=4)
+    identity = f"id-{ref_of(template).name}"
+    bound = binding(template, ["m0", "m1"])
+    bound["spec"]["clusters"] = [{"name": name, "replicas": 2} for name in ("m0", "m1")]
+    sent = [work(template, name, identity=identity) for name in ("m0", "m1")]
+    plane = Plane(cluster("m0"), cluster("m1"), live(template), bound, *sent)
+    unsent = Plane(*plane.objects.values(), work(template, "m1", identity=identity, suspendDispatching=True))
+    check = RolloutCheck([template], divided("m0", "m1"), [], MEMBERS, lazy=True)
+    for seen in (plane, unsent):
+        snapshot = read_all(seen, [ref_of(template)])
+        (progress,) = check.progress(snapshot)
+        assert progress.done, str(progress)
+        assert not replace(check, lazy=False).progress(snapshot)[0].done
+
+
+# -- drift -----------------------------------------------------------------------------------------------------------
+
+
+def resource(kind, name, inputs, parent=PARENT):
+    own = f"flotilla:index:PropagatedWorkload${kind}" if parent else kind
+    return ResourceState(f"urn:pulumi:s::p::{own}::{name}", custom=True, type=kind, inputs=inputs, parent=parent)
+
+
+def state_of(template, *, rollout=False, **spec):
+    """The state of a workload of one template, with its rollout or without."""
+    policy = propagation_policy(
+        "web", namespace="default", templates=[template], spec={"placement": EVERYWHERE, **spec}
+    )
+    suspended = {"suspension": spec["suspension"]} if "suspension" in spec else {}
+    lazy = {"lazy": True} if "activationPreference" in spec else {}
+    asked = {"workload": "web", "templates": [template], "placement": EVERYWHERE, "overrideRules": []}
+    found = [resource("flotilla:index:PropagatedWorkload", "web", {}, "")]
+    if rollout:
+        inputs = {**asked, "members": MEMBERS, **suspended, **lazy}
+        return Snapshot((*found, resource("pulumi-python:dynamic/flotilla:Rollout", "web-rollout", inputs)))
+    found.append(resource("kubernetes:policy.karmada.io/v1alpha1:PropagationPolicy", "web-policy", policy))
+    return Snapshot((*found, resource("kubernetes:apps/v1:Deployment", "deployment-default/web", template)))
+
+
+@pytest.mark.parametrize("rollout", [False, True], ids=["by its policies", "by its rollout"])
+@pytest.mark.parametrize("suspension", [EVERY, {"dispatchingOnClusters": {"clusterNames": ["m0", "m1"]}}])
+def test_drift_does_not_wait_for_a_suspended_workload(suspension, rollout):
+    """Whatever is read off the state forgot the suspension: every look found what was never sent `not-healthy`."""
+    template = web()
+    check = rollouts_of(state_of(template, rollout=rollout, suspension=suspension)).checks["web"]
+    unsent = [work(template, name, identity="id-web", applied="", suspendDispatching=True) for name in ("m0", "m1")]
+    bound = binding(template, ["m0", "m1"], healthy=[])
+    snapshot = read_all(Plane(cluster("m0"), cluster("m1"), live(template), bound, *unsent), [ref_of(template)])
+    assert check_rollout(snapshot, "web", check) == []
+    assert check_rollout(snapshot, "web", replace(check, suspension={})) != []
+
+
+@pytest.mark.parametrize("rollout", [False, True])
+def test_drift_takes_the_schedule_of_a_lazy_workload_as_it_is(rollout):
+    check = rollouts_of(state_of(web(), rollout=rollout, activationPreference="Lazy")).checks["web"]
+    assert check.lazy
+
+
+def test_copies_of_suspended_and_of_refused_works_are_wanted():
+    """What a suspended Work had sent before, or one whose change a member refuses, was called `copy-unwanted`."""
+    mark = {"karmada.io/managed": "true"}
+    names = ("sent", "suspended", "refused", "gone", "nobodys")
+    held = {name: web(name) | {"metadata": {"name": name, "namespace": "default", "labels": mark}} for name in names}
+    going = work(held["gone"], "m0")
+    going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    works = [
+        work(held["sent"], "m0"),
+        work(held["suspended"], "m0", suspendDispatching=True),
+        work(held["refused"], "m0", applied="False"),
+        going,
+    ]
+    snapshot = read_all(Plane(*works), [])
+    assert [obj["metadata"]["name"] for obj in sent_to(snapshot, "m0")] == ["sent"]
+    found = find_unwanted(Plane(*held.values()), "m0", carried_to(snapshot, "m0"))
+    assert sorted(finding.object for finding in found) == ["Deployment default/gone", "Deployment default/nobodys"]
+
+
+# -- status ----------------------------------------------------------------------------------------------------------
+
+
+def test_status_says_that_a_copy_is_suspended():
+    """It said `sent, not reported yet` of what is never sent."""
+    template = web()
+    unsent = work(template, "m0", identity="id-web", applied="", suspendDispatching=True)
+    plane = Plane(cluster("m0"), live(template), binding(template, ["m0"], healthy=[]), unsent)
+    (copy,) = copies_in(read_all(plane, []))
+    assert (copy.health, copy.reason) == ("Pending", "suspended: Karmada sends nothing there")
+
+
+# -- removal ---------------------------------------------------------------------------------------------------------
+
+
+def test_destroy_does_not_wait_for_a_kept_workload_that_was_never_sent():
+    """Karmada never ends the deletion of such a Work: it looks for a copy to take its marks off."""
+    declared, objects = done(1, 0)
+    ref, identity = ref_of(declared[0]), "id-web-0"
+    bound = binding(declared[0], ["m0", "m1", "m2"])
+    works = [
+        work(declared[0], "m0", identity=identity, applied="", preserveResourcesOnDeletion=True),
+        work(declared[0], "m1", identity=identity, preserveResourcesOnDeletion=True),
+        work(declared[0], "m2", identity=identity, applied=""),
+    ]
+    gone = [obj for obj in objects if obj["kind"] not in ("Deployment", "ResourceBinding")]
+    plane = Plane(*gone, *(cluster(name) for name in ("m0", "m1", "m2")), bound, *works)
+    assert holders(read_left(plane, [ref]), [ref]) == {ref: ["m1", "m2"]}, "marks are still taken off in m1"
+
+
+def of_workload(step):
+    """Return a step of the workload's own resource."""
+    return replace(
+        step, **{side: replace(state, parent=PARENT) for side in ("old", "new") if (state := getattr(step, side))}
+    )
+
+
+def policy_step(op, **spec):
+    policy = propagation_policy("web", namespace="default", templates=[web()], spec=spec)
+    found = resource("kubernetes:policy.karmada.io/v1alpha1:PropagationPolicy", "web-policy", policy)
+    return Step(op, found.urn, found.type, old=found, new=None if op is Op.DELETE else found)
+
+
+def planned(*steps):
+    members = (cluster_step("member1"), cluster_step("member2"))
+    (workload,) = fleet_plan(Result(steps=[*members, *steps]), version="1.18.2").workloads
+    return copies(workload)
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_a_plan_says_that_copies_stay_in_members(keeps):
+    """`onRemoval: keep`: the plan showed the copies as gone."""
+    both = {"templates": [web()], "placement": on("member1", "member2")}
+    kept = {"preserveResourcesOnDeletion": True} if keeps else {}
+    expected = "Deployment default/web"
+    expected += " stays there, without Karmada's marks (onRemoval: keep)" if keeps else ""
+    step = of_workload(rollout_step(both, both))
+    removed = replace(step, op=Op.DELETE, new=None)
+    found = planned(policy_step(Op.DELETE, placement=both["placement"], **kept), removed)
+    assert found == dict.fromkeys(("member1", "member2"), ("gone", (expected,)))
+    fewer = of_workload(rollout_step({**both, "placement": on("member1")}, both))
+    found = planned(policy_step(Op.SAME, placement=both["placement"], **kept), fewer)
+    assert found["member2"] == ("gone", (expected,))
+
+
+def test_a_plan_says_what_is_not_sent():
+    suspension = {"dispatchingOnClusters": {"clusterNames": ["member2"]}}
+    asked = {"templates": [web()], "placement": on("member1", "member2")}
+    found = planned(rollout_step({**asked, "suspension": suspension}))
+    assert [details[1:] for _, details in found.values()] == [(), ("suspended: Karmada sends nothing there",)]
+    same = rollout_step({**asked, "suspension": suspension}, asked)
+    assert planned(same) == dict.fromkeys(("member1", "member2"), ("stays", ()))
