@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +30,11 @@ class CopyPlan:
 
 
 def copy_plan(
-    cluster: str, old: list[Object] | None, new: list[Object] | None, undecided: Iterable[Undecided] = ()
+    cluster: str,
+    old: list[Object] | None,
+    new: list[Object] | None,
+    undecided: Iterable[Undecided] = (),
+    replaced: Collection[str] = (),
 ) -> CopyPlan:
     """Return what becomes of a workload's objects in a cluster.
 
@@ -39,6 +43,7 @@ def copy_plan(
         old: the objects before; None where there are none.
         new: the objects after; None where there are none.
         undecided: the templates of which only Karmada knows how many replicas this cluster gets.
+        replaced: the templates that are deleted and made anew.
     """
     bounds = {one.template: one.candidates[cluster] for one in undecided if cluster in one.candidates}
     open_ = {template: given for template, given in bounds.items() if given[0] != given[1]}
@@ -57,6 +62,8 @@ def copy_plan(
             details.append(f"{ref} is removed")
         else:
             several = f"{ref}: " if len(news) > 1 else ""
+            if str(ref) in replaced:
+                details.append(f"{ref} is replaced: {'it runs again' if ref.kind == 'Job' else 'it is made anew'}")
             was = versions[identity(news[ref])]
             if was != ref.api_version:
                 details.append(f"{several}apiVersion {was} → {ref.api_version}")

@@ -56,7 +56,8 @@ class Undecided:
     """How many replicas there are in all; None for kinds without."""
 
     def __str__(self) -> str:
-        what = f"{self.template}, {self.replicas} replicas" if self.replicas is not None else self.template
+        count = f"{self.replicas} replica{'s' if self.replicas != 1 else ''}"
+        what = f"{self.template}, {count}" if self.replicas is not None else self.template
         return f"{what}: Karmada chooses among {', '.join(self.candidates)}: by {self.why}"
 
 
@@ -92,6 +93,8 @@ class Surroundings:
     """The UIDs of the templates that exist, by their reference: they break ties."""
     interpreted: frozenset[GroupKind] = frozenset()
     """Kinds for which the control plane has interpreters of its own."""
+    replaced: frozenset[str] = frozenset()
+    """Templates that are deleted and made anew, by their reference: Karmada forgets where they ran."""
 
     def of(self, members: Iterable[ClusterFacts]) -> Surroundings:
         """Return the same with other members."""
@@ -136,7 +139,8 @@ def copies_after(
         return found
     asked = _Asked.of(state)
     for template in asked.templates:
-        known = scheduled.get(str(ref_of(template)), {})
+        ref = str(ref_of(template))
+        known = scheduled.get(ref, {}) if ref not in around.replaced else {}
         if goes_by_itself(template):
             choice = choose(around.members, asked.placement, before={one.name for one in around.members})
             _render(found, asked, template, {one.name: None for one in choice.chosen}, around)

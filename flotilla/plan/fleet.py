@@ -9,6 +9,7 @@ second look at the configuration would guess.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -30,7 +31,7 @@ from flotilla.plan.copies import (
     scheduled_of,
     with_kinds,
 )
-from flotilla.plan.found import as_found
+from flotilla.plan.found import as_found, replaced_templates
 from flotilla.plan.moves import Moved, Side, adds_words, with_moves
 from flotilla.plan.notices import notices_of
 from flotilla.plan.notices import to_json as notice_json
@@ -167,6 +168,7 @@ def fleet_plan(result: Result, *, version: str | None = None) -> FleetPlan:
         Scheduler(Version.parse(version)) if version else None,
         _uids(steps),
         interpreted_kinds(reveal(state.inputs) for step in steps if (state := step.new or step.old)),
+        replaced_templates(steps),
     )
     workloads, rendered = _workloads(rollouts, [facts for facts in before if facts.name not in anew], around)
     return FleetPlan(clusters, tuple(workloads), _objects(steps), _changed(ordered), rendered, refused_renames(renamed))
@@ -309,7 +311,7 @@ def _workloads(
         for cluster, items in found.objects.items():
             rendered.setdefault(cluster, []).extend(mask(item) for item in items)
     plans += [
-        replace(_workload_plan(moved, coming[moved.name]), notices=notices[moved.name])
+        replace(_workload_plan(moved, coming[moved.name], around.replaced), notices=notices[moved.name])
         for moved in with_moves(sides)
         if not moved.absorbed
     ]
@@ -326,10 +328,11 @@ def _rules(rollout: ResourceState | None) -> list[Object]:
     return list(reveal(rollout.inputs).get("overrideRules") or []) if rollout else []
 
 
-def _workload_plan(moved: Moved, coming: Copies) -> WorkloadPlan:
+def _workload_plan(moved: Moved, coming: Copies, replaced: Collection[str]) -> WorkloadPlan:
     clusters = sorted({*moved.old, *moved.new})
     copies = tuple(
-        copy_plan(cluster, moved.old.get(cluster), moved.new.get(cluster), coming.undecided) for cluster in clusters
+        copy_plan(cluster, moved.old.get(cluster), moved.new.get(cluster), coming.undecided, replaced)
+        for cluster in clusters
     )
     verbs = {copy.verb for copy in copies} or ({"new"} if coming.undecided else set())
     verb = "stays" if verbs <= {"stays"} else verbs.pop() if len(verbs) == 1 else "changes"
