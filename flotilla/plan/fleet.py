@@ -157,8 +157,8 @@ def fleet_plan(result: Result, *, version: str | None = None) -> FleetPlan:
     # What is independent runs side by side, in an order that nobody chose: a plan has the same one every time.
     ordered = sorted(result.steps, key=lambda step: (step.name, step.urn, step.op))
     steps = as_found([step for step in ordered if step.op is not Op.REPLACE])
-    before = _facts(steps, "old")
-    after = _facts(steps, "new")
+    before = _facts(steps, "old", result.clusters)
+    after = _facts(steps, "new", result.clusters)
     renamed = renamed_members([step for step in steps if step.type == CLUSTER_TYPE])
     anew = _anew(steps, {one.former for one in renamed})
     clusters = tuple(_cluster_plan(step, anew, renamed) for step in steps if _tells_of_cluster(step, anew))
@@ -174,24 +174,30 @@ def fleet_plan(result: Result, *, version: str | None = None) -> FleetPlan:
     return FleetPlan(clusters, tuple(workloads), _objects(steps), _changed(ordered), rendered, refused_renames(renamed))
 
 
-def _facts(steps: list[Step], side: str) -> list[ClusterFacts]:
-    """Return the members before or after, as placements see them."""
+def _facts(steps: list[Step], side: str, clusters: dict[str, Object]) -> list[ClusterFacts]:
+    """Return the members before or after, as placements see them.
+
+    Args:
+        steps: the plan's.
+        side: old or new.
+        clusters: the control plane's Clusters, by name, as far as they are known.
+    """
     found = []
     for step in steps:
         if step.type == CLUSTER_TYPE:
             state = _side(step, side)
             if state is not None:
                 facts = facts_of(reveal(state.inputs))
-                live = facts_of({**reveal(state.inputs), "status": _status(step.old)})
-                taints = facts.taints + _taints_of_others(step.old)
-                found.append(replace(facts, taints=taints, served=live.served))
+                live = (clusters.get(facts.name) or reveal(step.old.outputs)) if step.old else {}
+                served = facts_of({**reveal(state.inputs), "status": _status(live)}).served
+                taints = facts.taints + (_taints_of_others(step.old, live) if step.old else ())
+                found.append(replace(facts, taints=taints, served=served))
     # A Cluster that is replaced has two steps.
     return sorted({facts.name: facts for facts in found}.values(), key=lambda facts: facts.name)
 
 
-def _status(state: ResourceState | None) -> Object:
-    """Return a Cluster's status when it was last read."""
-    found = reveal(state.outputs).get("status") if state else None
+def _status(live: Object) -> Object:
+    found = live.get("status")
     return found if isinstance(found, dict) else {}
 
 
@@ -217,14 +223,11 @@ def _uids(steps: list[Step]) -> dict[str, str]:
     return found
 
 
-def _taints_of_others(state: ResourceState | None) -> tuple[Taint, ...]:
-    """Return the taints that a Cluster had beyond the declared ones when it was last read: a cordon, for one.
+def _taints_of_others(state: ResourceState, live: Object) -> tuple[Taint, ...]:
+    """Return the taints that a Cluster has beyond the declared ones: a cordon, for one.
 
     Karmada takes its own taints off again once the cluster is Ready.
     """
-    if state is None:
-        return ()
-    live = reveal(state.outputs)
     spec = live.get("spec")
     if not isinstance(spec, dict) or not isinstance(spec.get("taints") or [], list):
         return ()

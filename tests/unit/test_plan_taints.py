@@ -3,6 +3,7 @@
 import pytest
 import yaml
 
+from flotilla.deploy.clusters import with_clusters
 from flotilla.karmada.propagation import propagation_policy
 from flotilla.karmada.scheduling import ClusterFacts, Scheduler, Taint, choose, decide, demand_of, tolerates
 from flotilla.karmada.versions import Version
@@ -14,6 +15,7 @@ from flotilla.stack.load import parse_fleet
 from flotilla.stack.problems import ConfigError
 from flotilla.stack.specs import placement_of
 from flotilla.state.checkpoint import ResourceState
+from flotilla.state.values import Secret
 from tests.unit.test_rollout import CORDON, NOT_READY, TAINT, divided, on, web
 
 URN = "urn:pulumi:test::flotilla::{}::{}"
@@ -233,3 +235,46 @@ def test_tolerations_are_written_with_what_the_webhook_adds(published):
 def test_without_tolerations_a_policy_has_no_such_field():
     policy = propagation_policy("p", namespace="default", templates=[web()], spec={"placement": on("a")})
     assert "clusterTolerations" not in policy["spec"]["placement"]
+
+
+# -- what the control plane says now --------------------------------------------------------------------------------
+
+
+def test_a_cordon_since_the_last_run_is_in_the_plan():
+    """The state knows a Cluster as it was last read: without a refresh, a cordon of since then was in no plan."""
+    step = cluster_step("member2")
+    now = {**step.old.outputs, "spec": {"taints": [CORDON]}}
+    steps = [cluster_step("member1"), step, rollout_step(declared(6, BOTH))]
+    (workload,) = fleet_plan(Result(steps=steps, clusters={"member2": now})).workloads
+    assert copies(workload) == {"member1": ("new", ("Deployment default/web, 6 replicas, nginx:1.27",))}
+    assert [one.cluster for one in workload.unscheduled] == ["member2"]
+
+
+def test_a_cordon_that_has_ended_is_in_no_plan():
+    step = cluster_step("member2", live=[CORDON])
+    now = {**step.old.outputs, "spec": {"taints": []}}
+    steps = [cluster_step("member1"), step, rollout_step(declared(6, BOTH))]
+    (workload,) = fleet_plan(Result(steps=steps, clusters={"member2": now})).workloads
+    assert (set(copies(workload)), workload.unscheduled) == ({"member1", "member2"}, ())
+
+
+def test_a_plan_asks_the_control_plane_for_its_clusters(monkeypatch):
+    asked = []
+
+    class ControlPlane:
+        def ready(self, *, doing, timeout):
+            asked.append(timeout)
+
+        def list(self, _api_version, kind):
+            return [{"kind": kind, "metadata": {"name": "member2"}}]
+
+    monkeypatch.setattr("flotilla.deploy.clusters.connect", lambda *_, **__: ControlPlane())
+    step = rollout_step({**declared(6, BOTH), "kubeconfig": Secret("a kubeconfig")})
+    assert list(with_clusters(Result(steps=[step])).clusters) == ["member2"]
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("kubeconfig", ["[secret]", "", None])
+def test_a_plan_without_the_control_plane_goes_by_the_state(kubeconfig):
+    step = rollout_step({**declared(6, BOTH), "kubeconfig": kubeconfig})
+    assert with_clusters(Result(steps=[step])).clusters == {}
