@@ -8,7 +8,7 @@ from typing import Any
 
 from flotilla.karmada.kinds import identity
 from flotilla.karmada.rendering.replicas import owns_replicas
-from flotilla.karmada.scheduling import replicas_of
+from flotilla.karmada.scheduling import UNBOUNDED, replicas_of
 from flotilla.kube.objects import Object, ref_of
 from flotilla.plan.copies import Undecided
 from flotilla.plan.moves import in_one_version
@@ -76,6 +76,8 @@ def copy_plan(
 
 
 def _range(bounds: tuple[int, int]) -> str:
+    if bounds == (0, UNBOUNDED):
+        return "any number of replicas"
     return f"{bounds[0]} to {bounds[1]} replicas"
 
 

@@ -167,7 +167,7 @@ def fleet_plan(result: Result, *, version: str | None = None) -> FleetPlan:
         tuple(with_kinds(after, _templates(rollouts))),
         Scheduler(Version.parse(version)) if version else None,
         _uids(steps),
-        interpreted_kinds(reveal(state.inputs) for step in steps if (state := step.new or step.old)),
+        interpreted_kinds([*result.interpreters, *(reveal(s.inputs) for step in steps if (s := step.new or step.old))]),
         replaced_templates(steps),
     )
     workloads, rendered = _workloads(rollouts, [facts for facts in before if facts.name not in anew], around)

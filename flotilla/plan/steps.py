@@ -105,6 +105,8 @@ class Result:
     """Clusters that did not answer, with the reason: nothing is said about what is in them."""
     clusters: dict[str, Object] = field(default_factory=dict)
     """The control plane's Clusters when this was planned, by name; empty where it was not asked."""
+    interpreters: list[Object] = field(default_factory=list)
+    """Its ResourceInterpreterCustomizations then."""
     digest: str = ""
     """Stands for exactly this plan (flotilla.engine.digest); empty for what was done."""
 

@@ -266,12 +266,37 @@ def test_a_plan_asks_the_control_plane_for_its_clusters(monkeypatch):
             asked.append(timeout)
 
         def list(self, _api_version, kind):
-            return [{"kind": kind, "metadata": {"name": "member2"}}]
+            return [{"kind": kind, "metadata": {"name": kind}}]
 
     monkeypatch.setattr("flotilla.deploy.clusters.connect", lambda *_, **__: ControlPlane())
     step = rollout_step({**declared(6, BOTH), "kubeconfig": Secret("a kubeconfig")})
-    assert list(with_clusters(Result(steps=[step])).clusters) == ["member2"]
+    planned = with_clusters(Result(steps=[step]))
+    assert list(planned.clusters) == ["Cluster"]
+    assert [one["kind"] for one in planned.interpreters] == ["ResourceInterpreterCustomization"]
     assert len(asked) == 1
+
+
+def test_what_an_interpreter_of_the_control_plane_divides_is_karmadas_choice():
+    """Somebody applied an interpreter for the kind: the plan said nothing of replicas, and Karmada divided them."""
+    interpreter = {
+        "kind": "ResourceInterpreterCustomization",
+        "spec": {
+            "target": {"apiVersion": "toys.example.org/v1", "kind": "Widget"},
+            "customizations": {"replicaResource": {"luaScript": "function GetReplicas(obj) return obj.spec.size end"}},
+        },
+    }
+    metadata = {"name": "gadget", "namespace": "default"}
+    widget = {"apiVersion": "toys.example.org/v1", "kind": "Widget", "metadata": metadata, "spec": {"size": 4}}
+    steps = [cluster_step("member1"), cluster_step("member2"), rollout_step({"templates": [widget], "placement": BOTH})]
+    (workload,) = fleet_plan(Result(steps=steps, interpreters=[interpreter]), version="1.18.2").workloads
+    assert [str(one) for one in workload.undecided] == [
+        "Widget default/gadget: Karmada chooses among member1, member2: by the interpreter of the kind's replicas"
+    ]
+    props = {"templates": [widget], "placement": BOTH}
+    step = rollout_step(props, props)
+    step.old.outputs["scheduled"] = {"Widget default/gadget": {"member1": 3, "member2": 1}}
+    (workload,) = fleet_plan(Result(steps=[*steps[:2], step], interpreters=[interpreter]), version="1.18.2").workloads
+    assert copies(workload)["member1"][1] == ("any number of replicas, as Karmada chooses",)
 
 
 @pytest.mark.parametrize("kubeconfig", ["[secret]", "", None])
