@@ -42,6 +42,11 @@ Scheduled = dict[str, dict[str, int]]
 """Replicas by cluster, by template (0 for kinds without replicas)."""
 _SAID = frozenset({Bar.TAINT, Bar.KIND, Bar.FIELD, Bar.EVICTION, Bar.DELETION})
 
+_REMEDY = (
+    "Karmada keeps the division that it has made; it divides again for other replicas, another placement or a "
+    "WorkloadRebalancer"
+)
+
 
 @dataclass(frozen=True)
 class Undecided:
@@ -69,6 +74,8 @@ class Copies:
     """By cluster; where only Karmada knows, of the clusters that get a copy in any case or have one now."""
     refused: dict[str, Refusal] = field(default_factory=dict)
     """Clusters that the placement chooses and that get no copy, with the reason."""
+    passed_over: dict[str, str] = field(default_factory=dict)
+    """Clusters that would get a copy if Karmada scheduled anew, which it has no reason to do; with what to do."""
     undecided: list[Undecided] = field(default_factory=list)
     unplaced: list[str] = field(default_factory=list)
     """Why templates go to no cluster."""
@@ -150,8 +157,22 @@ def copies_after(
         found.refused |= {
             name: one for name, one in _refused(decision, asked.placement, around).items() if name not in known
         }
+        if known and isinstance(decision, Certain):
+            found.passed_over |= dict.fromkeys(_passed_over(template, asked.placement, around, decision), _REMEDY)
         _take(found, asked, template, decision, known, around)
     return found
+
+
+def _passed_over(template: Object, placement: Object, around: Surroundings, decision: Certain) -> list[str]:
+    """Return the clusters that a schedule leaves out although a new one would not: one that was uncordoned since."""
+    if decision.problem or not decision.shares or placement.get("clusterAffinities"):
+        return []
+    anew = _decision(template, placement, around, Current())
+    if isinstance(anew, Certain):
+        wanted = [name for name, count in anew.shares.items() if count != 0]
+    else:
+        wanted = [name for name, (least, _) in anew.candidates.items() if least]
+    return [name for name in wanted if name not in decision.shares]
 
 
 @dataclass(frozen=True)

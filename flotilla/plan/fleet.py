@@ -345,7 +345,10 @@ def _workload_plan(moved: Moved, coming: Copies, replaced: Collection[str]) -> W
         copies,
         origin=moved.origin,
         question=moved.question,
-        unscheduled=tuple(Unscheduled.by(cluster, refusal) for cluster, refusal in sorted(coming.refused.items())),
+        unscheduled=(
+            *(Unscheduled.by(cluster, refusal) for cluster, refusal in sorted(coming.refused.items())),
+            *(Unscheduled(name, reason=why) for name, why in sorted(coming.passed_over.items())),
+        ),
         undecided=tuple(coming.undecided),
         unplaced=tuple(coming.unplaced),
     )

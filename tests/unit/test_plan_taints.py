@@ -12,6 +12,7 @@ from flotilla.plan.rollouts import ROLLOUT_TYPE
 from flotilla.plan.steps import Op, Result, Step
 from flotilla.stack.declare import rendered
 from flotilla.stack.load import parse_fleet
+from flotilla.stack.notices import kept_out
 from flotilla.stack.problems import ConfigError
 from flotilla.stack.specs import placement_of
 from flotilla.state.checkpoint import ResourceState
@@ -80,6 +81,18 @@ def test_a_plan_promises_no_replicas_on_a_tainted_member(second):
     workload = planned(cluster_step("member1"), second, rollout_step(declared(6, BOTH)))
     assert copies(workload) == {"member1": ("new", ("Deployment default/web, 6 replicas, nginx:1.27",))}
     assert [one.cluster for one in workload.unscheduled] == ["member2"]
+
+
+@pytest.mark.parametrize(
+    ("replicas", "clusters", "passed_over"), [(4, {"member1"}, ["member2"]), (6, {"member1", "member2"}, [])]
+)
+def test_a_member_that_was_uncordoned_is_said_to_be_passed_over(replicas, clusters, passed_over):
+    """Karmada doesn't divide again after an uncordon: the plan said `no change`, and not that a member has nothing."""
+    step = rollout_step(declared(replicas, BOTH), declared(4, BOTH), {"member1": 4})
+    steps = [cluster_step("member1"), cluster_step("member2"), step]
+    (workload,) = fleet_plan(Result(steps=steps), version="1.18.2").workloads
+    assert set(copies(workload)) == clusters
+    assert [one.cluster for one in workload.unscheduled if "keeps the division" in one.reason] == passed_over
 
 
 def test_a_plan_names_the_taint_as_data():
@@ -190,6 +203,17 @@ def test_a_placement_that_only_tainted_members_match_is_refused_with_the_remedy(
     with pytest.raises(ConfigError, match=r"member2 has site=edge:NoSchedule.*tolerations") as refused:
         parse_fleet(sections, base=project)
     assert len(refused.value.problems) == 1
+
+
+def test_a_placement_that_some_tainted_members_match_is_said_at_once(sections, project):
+    """`validate` said nothing: the plan promised a copy there, and Karmada made none."""
+    sections["members"][1]["taints"] = [{"key": "site", "value": "edge", "effect": "NoSchedule"}]
+    workload = sections["workloads"][0]
+    workload["placement"] = {"clusters": ["member1", "member2"]}
+    (said,) = kept_out(parse_fleet(sections, base=project))
+    assert f"workload {workload['name']}: member2 has site=edge:NoSchedule" in said
+    workload["placement"]["tolerations"] = [{"key": "site", "value": "edge"}]
+    assert kept_out(parse_fleet(sections, base=project)) == []
 
 
 def test_tolerations_of_a_stack_reach_the_policy_and_the_plan(sections, project):
