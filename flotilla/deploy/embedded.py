@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flotilla.deploy.clusters import with_clusters
 from flotilla.deploy.interface import EngineName, Setting, backend_folder, load_project
 from flotilla.deploy.unanswered import with_unanswered
 from flotilla.engine.stack import EmbeddedStack
@@ -15,7 +16,8 @@ class EmbeddedEngine(EmbeddedStack):
 
     def preview(self, *, targets: tuple[str, ...] = (), refresh_first: bool = False) -> Result:
         """Say what `up` would do, and which clusters did not answer."""
-        return with_unanswered(super().preview(targets=targets, refresh_first=refresh_first), changing=False)
+        planned = super().preview(targets=targets, refresh_first=refresh_first)
+        return with_clusters(with_unanswered(planned, changing=False))
 
     def up(self, *, targets: tuple[str, ...] = (), refresh_first: bool = False, plan: Result | None = None) -> Result:
         """Make it so; a cluster that did not answer is a failure."""

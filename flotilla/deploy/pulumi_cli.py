@@ -13,6 +13,7 @@ from typing import Any
 from pulumi import automation
 from pulumi.automation import events
 
+from flotilla.deploy.clusters import with_clusters
 from flotilla.deploy.interface import EngineName, Setting, backend_folder, load_project
 from flotilla.deploy.unanswered import with_unanswered
 from flotilla.engine.digest import PURPOSE, differences, plan_digest
@@ -59,7 +60,7 @@ class PulumiStack:
                 config_file=self._config_file,
             ),
         )
-        return self._with_digest(with_unanswered(result, changing=False))
+        return self._with_digest(with_clusters(with_unanswered(result, changing=False)))
 
     def up(self, *, targets: tuple[str, ...] = (), refresh_first: bool = False, plan: Result | None = None) -> Result:
         """Make it so; with a plan that was shown only if a preview right before still has the same digest."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flotilla.deploy.declared import CONTROL_PLANE, Declared
 from flotilla.drift.findings import Finding, Layer, Mend
-from flotilla.karmada.kinds import NAMESPACE, kind_of
+from flotilla.karmada.kinds import DEFINITION, NAMESPACE, kind_of
 from flotilla.karmada.names import CLUSTER_NAMESPACE, EXECUTION_NAMESPACE_PREFIX
 from flotilla.karmada.objects import POLICY_API, Cluster
 from flotilla.karmada.scheduling import every_affinity
@@ -17,6 +17,9 @@ from flotilla.kube.objects import Object, ObjectRef, ref_of
 _POLICIES = ("PropagationPolicy", "ClusterPropagationPolicy")
 _OVERRIDES = ("OverridePolicy", "ClusterOverridePolicy")
 _SYSTEM_NAMESPACES = ("kube-system", "kube-public", "kube-node-lease", "karmada-system", CLUSTER_NAMESPACE)
+
+_OWN_GROUPS = (".karmada.io", "multicluster.x-k8s.io")
+"""The groups that Karmada's own definitions are in, by their end."""
 
 
 def check_clusters(snapshot: Snapshot, declared: Declared) -> list[Finding]:
@@ -105,8 +108,10 @@ def _where(template: Object) -> tuple[str, str, str]:
 
 
 def _made_by_karmada(kind: str, obj: Object) -> bool:
-    """Tell whether every namespace has it anyway: nobody meant it to be spread."""
+    """Tell whether every namespace, or every control plane, has it anyway: nobody meant it to be spread."""
     own = {"ConfigMap": "kube-root-ca.crt", "ServiceAccount": "default"}
+    if kind == DEFINITION[1]:
+        return str((obj.get("spec") or {}).get("group")).endswith(_OWN_GROUPS)
     return bool(own.get(kind) == obj["metadata"]["name"])
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from flotilla.errors import ClusterError
 from flotilla.karmada.objects import AggregatedStatusItem, ResourceBinding, TargetCluster, Work
 from flotilla.karmada.rendering.marks import APPLIED_OVERRIDES
+from flotilla.karmada.rendering.replicas import owns_replicas
 from flotilla.karmada.status.reading import read_sent
 from flotilla.karmada.status.snapshot import Snapshot, WorkOrError, Works
 from flotilla.kube.connection import Connection
@@ -92,14 +93,17 @@ def _copy(
 ) -> CopyStatus:
     work = found if isinstance(found, Work) else None
     manifests = work.spec.workload.manifests if work else []
-    ready = int(((report.status if report else None) or {}).get("readyReplicas", 0))
+    status = (report.status if report else None) or {}
+    ready = int(status.get("readyReplicas", 0))
+    # Where members keep their own number of replicas, theirs is the one that is wanted.
+    own = target.replicas is not None and any(owns_replicas(manifest) for manifest in manifests)
     reported = report.health if report and report.health in _ORDER else "Unknown"
     health = str(reported) if report and report.applied else "Pending"
     return CopyStatus(
         namespace=binding.spec.resource.namespace or "",
         workload=f"{binding.spec.resource.kind} {binding.spec.resource.name}",
         cluster=target.name,
-        desired=target.replicas,
+        desired=int(status.get("replicas") or 0) if own and status else target.replicas,
         ready=ready if target.replicas is not None else None,
         images=tuple(image for manifest in manifests for image in images_of(manifest)),
         health=health,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from flotilla.karmada.kinds import identity
 from flotilla.karmada.rendering.replicas import owns_replicas
-from flotilla.karmada.scheduling import replicas_field, replicas_of
+from flotilla.karmada.scheduling import UNBOUNDED, replicas_field, replicas_of
 from flotilla.kube.objects import Object, ref_of
 from flotilla.plan.copies import Undecided
 from flotilla.plan.moves import in_one_version
@@ -35,6 +35,7 @@ def copy_plan(
     old: list[Object] | None,
     new: list[Object] | None,
     undecided: Iterable[Undecided] = (),
+    replaced: Collection[str] = (),
     *,
     keeps: bool = False,
     suspended: bool = False,
@@ -46,6 +47,7 @@ def copy_plan(
         old: the objects before; None where there are none.
         new: the objects after; None where there are none.
         undecided: the templates of which only Karmada knows how many replicas this cluster gets.
+        replaced: the templates that are deleted and made anew.
         keeps: what Karmada doesn't send any more stays in the cluster (preserveResourcesOnDeletion).
         suspended: nothing is sent there.
     """
@@ -69,6 +71,8 @@ def copy_plan(
             details.append(f"{ref}{kept}" if keeps else f"{ref} is removed")
         else:
             several = f"{ref}: " if len(news) > 1 else ""
+            if str(ref) in replaced:
+                details.append(f"{ref} is replaced: {'it runs again' if ref.kind == 'Job' else 'it is made anew'}")
             was = versions[identity(news[ref])]
             if was != ref.api_version:
                 details.append(f"{several}apiVersion {was} → {ref.api_version}")
@@ -81,6 +85,8 @@ def copy_plan(
 
 
 def _range(bounds: tuple[int, int]) -> str:
+    if bounds == (0, UNBOUNDED):
+        return "any number of replicas"
     return f"{bounds[0]} to {bounds[1]} replicas"
 
 

@@ -42,6 +42,11 @@ Scheduled = dict[str, dict[str, int]]
 """Replicas by cluster, by template (0 for kinds without replicas)."""
 _SAID = frozenset({Bar.TAINT, Bar.KIND, Bar.FIELD, Bar.EVICTION, Bar.DELETION})
 
+_REMEDY = (
+    "Karmada keeps the division that it has made; it divides again for other replicas, another placement or a "
+    "WorkloadRebalancer"
+)
+
 
 @dataclass(frozen=True)
 class Undecided:
@@ -56,7 +61,8 @@ class Undecided:
     """How many replicas there are in all; None for kinds without."""
 
     def __str__(self) -> str:
-        what = f"{self.template}, {self.replicas} replicas" if self.replicas is not None else self.template
+        count = f"{self.replicas} replica{'s' if self.replicas != 1 else ''}"
+        what = f"{self.template}, {count}" if self.replicas is not None else self.template
         if len(self.candidates) == 1:
             return f"{what}: what Karmada gives {next(iter(self.candidates))} depends on {self.why}"
         return f"{what}: Karmada chooses among {', '.join(self.candidates)}: by {self.why}"
@@ -70,6 +76,8 @@ class Copies:
     """By cluster; where only Karmada knows, of the clusters that get a copy in any case or have one now."""
     refused: dict[str, Refusal] = field(default_factory=dict)
     """Clusters that the placement chooses and that get no copy, with the reason."""
+    passed_over: dict[str, str] = field(default_factory=dict)
+    """Clusters that would get a copy if Karmada scheduled anew, which it has no reason to do; with what to do."""
     undecided: list[Undecided] = field(default_factory=list)
     unplaced: list[str] = field(default_factory=list)
     """Why templates go to no cluster."""
@@ -94,6 +102,8 @@ class Surroundings:
     """The UIDs of the templates that exist, by their reference: they break ties."""
     interpreted: frozenset[GroupKind] = frozenset()
     """Kinds for which the control plane has interpreters of its own."""
+    replaced: frozenset[str] = frozenset()
+    """Templates that are deleted and made anew, by their reference: Karmada forgets where they ran."""
 
     @property
     def version(self) -> Version:
@@ -143,7 +153,8 @@ def copies_after(
         return found
     asked = _Asked.of(state)
     for template in asked.templates:
-        known = scheduled.get(str(ref_of(template)), {})
+        ref = str(ref_of(template))
+        known = scheduled.get(ref, {}) if ref not in around.replaced else {}
         if goes_by_itself(template):
             every = {one.name for one in around.members}
             choice = choose(around.members, asked.placement, before=every, scheduler=around.scheduler)
@@ -154,8 +165,22 @@ def copies_after(
         found.refused |= {
             name: one for name, one in _refused(decision, asked.placement, around).items() if name not in known
         }
+        if known and isinstance(decision, Certain):
+            found.passed_over |= dict.fromkeys(_passed_over(template, asked.placement, around, decision), _REMEDY)
         _take(found, asked, template, decision, known, around)
     return found
+
+
+def _passed_over(template: Object, placement: Object, around: Surroundings, decision: Certain) -> list[str]:
+    """Return the clusters that a schedule leaves out although a new one would not: one that was uncordoned since."""
+    if decision.problem or not decision.shares or placement.get("clusterAffinities"):
+        return []
+    anew = _decision(template, placement, around, Current())
+    if isinstance(anew, Certain):
+        wanted = [name for name, count in anew.shares.items() if count != 0]
+    else:
+        wanted = [name for name, (least, _) in anew.candidates.items() if least]
+    return [name for name in wanted if name not in decision.shares]
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ second look at the configuration would guess.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -31,7 +32,7 @@ from flotilla.plan.copies import (
     scheduled_of,
     with_kinds,
 )
-from flotilla.plan.found import as_found, keeping
+from flotilla.plan.found import as_found, keeping, replaced_templates
 from flotilla.plan.moves import Moved, Side, adds_words, with_moves
 from flotilla.plan.notices import notices_of
 from flotilla.plan.notices import to_json as notice_json
@@ -157,8 +158,8 @@ def fleet_plan(result: Result, *, version: str | None = None) -> FleetPlan:
     # What is independent runs side by side, in an order that nobody chose: a plan has the same one every time.
     ordered = sorted(result.steps, key=lambda step: (step.name, step.urn, step.op))
     steps = as_found([step for step in ordered if step.op is not Op.REPLACE])
-    before = _facts(steps, "old")
-    after = _facts(steps, "new")
+    before = _facts(steps, "old", result.clusters)
+    after = _facts(steps, "new", result.clusters)
     renamed = renamed_members([step for step in steps if step.type == CLUSTER_TYPE])
     anew = _anew(steps, {one.former for one in renamed})
     clusters = tuple(_cluster_plan(step, anew, renamed) for step in steps if _tells_of_cluster(step, anew))
@@ -167,31 +168,38 @@ def fleet_plan(result: Result, *, version: str | None = None) -> FleetPlan:
         tuple(with_kinds(after, _templates(rollouts))),
         Scheduler(Version.parse(version)) if version else None,
         _uids(steps),
-        interpreted_kinds(reveal(state.inputs) for step in steps if (state := step.new or step.old)),
+        interpreted_kinds([*result.interpreters, *(reveal(s.inputs) for step in steps if (s := step.new or step.old))]),
+        replaced_templates(steps),
     )
     kept = keeping(steps)
     workloads, rendered = _workloads(rollouts, [facts for facts in before if facts.name not in anew], around, kept)
     return FleetPlan(clusters, tuple(workloads), _objects(steps), _changed(ordered), rendered, refused_renames(renamed))
 
 
-def _facts(steps: list[Step], side: str) -> list[ClusterFacts]:
-    """Return the members before or after, as placements see them."""
+def _facts(steps: list[Step], side: str, clusters: dict[str, Object]) -> list[ClusterFacts]:
+    """Return the members before or after, as placements see them.
+
+    Args:
+        steps: the plan's.
+        side: old or new.
+        clusters: the control plane's Clusters, by name, as far as they are known.
+    """
     found = []
     for step in steps:
         if step.type == CLUSTER_TYPE:
             state = _side(step, side)
             if state is not None:
                 facts = facts_of(reveal(state.inputs))
-                live = facts_of({**reveal(state.inputs), "status": _status(step.old)})
-                taints = facts.taints + _taints_of_others(step.old)
-                found.append(replace(facts, taints=taints, served=live.served))
+                live = (clusters.get(facts.name) or reveal(step.old.outputs)) if step.old else {}
+                served = facts_of({**reveal(state.inputs), "status": _status(live)}).served
+                taints = facts.taints + (_taints_of_others(step.old, live) if step.old else ())
+                found.append(replace(facts, taints=taints, served=served))
     # A Cluster that is replaced has two steps.
     return sorted({facts.name: facts for facts in found}.values(), key=lambda facts: facts.name)
 
 
-def _status(state: ResourceState | None) -> Object:
-    """Return a Cluster's status when it was last read."""
-    found = reveal(state.outputs).get("status") if state else None
+def _status(live: Object) -> Object:
+    found = live.get("status")
     return found if isinstance(found, dict) else {}
 
 
@@ -217,14 +225,11 @@ def _uids(steps: list[Step]) -> dict[str, str]:
     return found
 
 
-def _taints_of_others(state: ResourceState | None) -> tuple[Taint, ...]:
-    """Return the taints that a Cluster had beyond the declared ones when it was last read: a cordon, for one.
+def _taints_of_others(state: ResourceState, live: Object) -> tuple[Taint, ...]:
+    """Return the taints that a Cluster has beyond the declared ones: a cordon, for one.
 
     Karmada takes its own taints off again once the cluster is Ready.
     """
-    if state is None:
-        return ()
-    live = reveal(state.outputs)
     spec = live.get("spec")
     if not isinstance(spec, dict) or not isinstance(spec.get("taints") or [], list):
         return ()
@@ -315,7 +320,9 @@ def _workloads(
         for cluster, items in found.objects.items():
             rendered.setdefault(cluster, []).extend(mask(item) for item in items)
     plans += [
-        replace(_workload_plan(moved, coming[moved.name], sending[moved.name]), notices=notices[moved.name])
+        replace(
+            _workload_plan(moved, coming[moved.name], sending[moved.name], around.replaced), notices=notices[moved.name]
+        )
         for moved in with_moves(sides)
         if not moved.absorbed
     ]
@@ -342,13 +349,14 @@ class _Sending:
     keeps: bool
 
 
-def _workload_plan(moved: Moved, coming: Copies, sending: _Sending) -> WorkloadPlan:
+def _workload_plan(moved: Moved, coming: Copies, sending: _Sending, replaced: Collection[str]) -> WorkloadPlan:
     copies = tuple(
         copy_plan(
             cluster,
             moved.old.get(cluster),
             moved.new.get(cluster),
             coming.undecided,
+            replaced,
             keeps=sending.keeps,
             suspended=suspends(sending.suspension, cluster),
         )
@@ -362,7 +370,10 @@ def _workload_plan(moved: Moved, coming: Copies, sending: _Sending) -> WorkloadP
         copies,
         origin=moved.origin,
         question=moved.question,
-        unscheduled=tuple(Unscheduled.by(cluster, refusal) for cluster, refusal in sorted(coming.refused.items())),
+        unscheduled=(
+            *(Unscheduled.by(cluster, refusal) for cluster, refusal in sorted(coming.refused.items())),
+            *(Unscheduled(name, reason=why) for name, why in sorted(coming.passed_over.items())),
+        ),
         undecided=tuple(coming.undecided),
         unplaced=tuple(coming.unplaced),
     )

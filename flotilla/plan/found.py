@@ -11,7 +11,7 @@ from collections import defaultdict
 from dataclasses import replace
 
 from flotilla.karmada.kinds import identity
-from flotilla.kube.objects import Object
+from flotilla.kube.objects import Object, ref_of
 from flotilla.plan.rollouts import ROLLOUT_TYPE
 from flotilla.plan.steps import CHANGING, GOING, Op, Step
 from flotilla.state.checkpoint import ResourceState
@@ -25,7 +25,7 @@ _Pair = tuple[Object | None, Object | None]
 def as_found(steps: list[Step]) -> list[Step]:
     """Return a plan's steps, where each Rollout has the templates, placement and rules that its objects have."""
     children: dict[str, list[_Pair]] = defaultdict(list)
-    for step in steps:
+    for step in _whole(steps):
         state = step.new or step.old
         if state is not None and state.parent and step.type.startswith("kubernetes:") and step.op in CHANGING:
             new = None if step.op in GOING else _object(step.new)
@@ -43,6 +43,25 @@ def keeping(steps: list[Step]) -> frozenset[str]:
     policies = [step.old for step in steps if step.old and step.type.endswith("PropagationPolicy")]
     specs = [(state.parent, reveal(state.inputs).get("spec") or {}) for state in policies]
     return frozenset(parent for parent, spec in specs if parent and spec.get("preserveResourcesOnDeletion"))
+
+
+def replaced_templates(steps: list[Step]) -> frozenset[str]:
+    """Return the objects of workloads that are deleted and made anew, by their reference."""
+    parents = {state.parent for step in steps if step.type == ROLLOUT_TYPE and (state := step.new or step.old)}
+    made = [step.new for step in steps if step.op is Op.CREATE_REPLACEMENT and step.new and step.new.parent in parents]
+    found = [_object(state) for state in made]
+    return frozenset(str(ref_of(obj)) for obj in found if obj is not None)
+
+
+def _whole(steps: list[Step]) -> list[Step]:
+    """Return steps where the two halves of a replacement are one: what goes is not gone, it comes back otherwise."""
+    going = {step.urn: step.old for step in steps if step.op is Op.DELETE_REPLACED}
+    coming = {step.urn for step in steps if step.op is Op.CREATE_REPLACEMENT}
+    return [
+        replace(step, old=going.get(step.urn) or step.old) if step.op is Op.CREATE_REPLACEMENT else step
+        for step in steps
+        if step.op is not Op.DELETE_REPLACED or step.urn not in coming
+    ]
 
 
 def _object(state: ResourceState | None) -> Object | None:

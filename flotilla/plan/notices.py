@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from flotilla.karmada.rendering.reach import Notice, Reach, reach
-from flotilla.karmada.rendering.replicas import RETAIN_LABEL
 from flotilla.karmada.rendering.upkeep import Upkeep, upkeep
 from flotilla.karmada.scheduling import ClusterFacts, divides
 from flotilla.karmada.versions import SUPPORTED, Version
@@ -61,11 +60,12 @@ _TEXTS: dict[str, str] = {
         "by their path"
     ),
     Reach.DROPS_DIGEST: (
-        "{template} in {clusters}: the image override drops the digest: {detail}; declare a tag or a digest, not both"
+        "{template} in {clusters}: the image override drops the digest: {detail}; it stays "
+        "where the image has no tag, or where the tag is overridden by a digest"
     ),
     Upkeep.TWO_OWNERS: (
-        "{template}: Karmada and {detail} both set its replicas, and Karmada sets them back at every sync; use a "
-        f'FederatedHPA, or the label {RETAIN_LABEL}: "true" on a Deployment'
+        "{template}: Karmada and {detail} both set its replicas, and Karmada sets them back at every sync; declare "
+        "`autoscaled: true` for a workload of Deployments, or use a FederatedHPA"
     ),
     Upkeep.OWN_REPLICAS: "{template}: members keep their own number of replicas once it runs there (autoscaled)",
     Upkeep.RUNS_EVERYWHERE: "{template}: a CronJob is not divided: it runs in every chosen cluster",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from flotilla.kube.objects import Object
 from flotilla.state.checkpoint import ResourceState
 from flotilla.state.diff import Change
 from flotilla.state.urns import name_of
@@ -102,6 +103,10 @@ class Result:
     messages: list[str] = field(default_factory=list)
     unknown: dict[str, str] = field(default_factory=dict)
     """Clusters that did not answer, with the reason: nothing is said about what is in them."""
+    clusters: dict[str, Object] = field(default_factory=dict)
+    """The control plane's Clusters when this was planned, by name; empty where it was not asked."""
+    interpreters: list[Object] = field(default_factory=list)
+    """Its ResourceInterpreterCustomizations then."""
     digest: str = ""
     """Stands for exactly this plan (flotilla.engine.digest); empty for what was done."""
 

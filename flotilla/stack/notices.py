@@ -21,6 +21,19 @@ def notices(fleet: Fleet) -> list[str]:
     return found
 
 
+def kept_out(fleet: Fleet) -> list[str]:
+    """Return the members that placements choose and whose declared taints they don't tolerate, a line each.
+
+    That may be meant: what runs there already stays there under NoSchedule. Plans say it for each cluster.
+    """
+    return [
+        f"workload {workload.name}: {name} has {taint}, which the placement doesn't tolerate: no new copy is scheduled "
+        "there; add `tolerations`, or leave the member out"
+        for workload in fleet.workloads
+        for name, taint in fleet.choice(workload.placement).refused.items()
+    ]
+
+
 def _suspended(workload: Workload) -> list[str]:
     suspend = workload.suspend
     where = "any cluster" if suspend and suspend.everywhere else ", ".join(suspend.clusters) if suspend else ""

@@ -3,18 +3,20 @@
 from collections.abc import Iterator
 
 from flotilla.karmada.rendering.images import Image
+from flotilla.karmada.selection import selects
 from flotilla.policy.model import Resource, Rule, StackView, value_at
 
 from .pods import containers, name_of, with_pods
 
+_OVERRIDES = ("OverridePolicy", "ClusterOverridePolicy")
 MOVING = ("", "latest")
 
 
 def _subjects(view: StackView) -> list[Resource]:
-    return [*with_pods(view), *view.policies("OverridePolicy", "ClusterOverridePolicy")]
+    return [*with_pods(view), *view.policies(*_OVERRIDES)]
 
 
-def _judge(resource: Resource, _view: StackView) -> Iterator[str]:
+def _judge(resource: Resource, view: StackView) -> Iterator[str]:
     if resource.kind.endswith("OverridePolicy"):
         yield from _judge_override(resource)
         return
@@ -22,6 +24,27 @@ def _judge(resource: Resource, _view: StackView) -> Iterator[str]:
         image = str(value_at(container, "image", default=""))
         if _version(image) in MOVING:
             yield f"container {name_of(container)} runs {image or 'no image'}, which has no fixed version"
+        elif _tag_beside_digest(image) in MOVING and any(_rewrites(p, resource) for p in view.policies(*_OVERRIDES)):
+            yield f"container {name_of(container)} runs {image}, and Karmada's image override drops the digest"
+
+
+def _tag_beside_digest(image: str) -> str | None:
+    """Return the tag of an image that has a digest as well; None of another one."""
+    try:
+        parsed = Image.parse(image)
+    except ValueError:
+        return None
+    return parsed.tag if parsed.tag and parsed.digest else None
+
+
+def _rewrites(policy: Resource, resource: Resource) -> bool:
+    """Tell whether an override policy changes another part of the resource's images than the tag."""
+    rules = policy.at("spec", "overrideRules", default=[])
+    steps = [step for rule in rules for step in value_at(rule, "overriders", "imageOverrider", default=[])]
+    if all(step.get("component") == "Tag" for step in steps):
+        return False
+    policy.at("spec", "resourceSelectors", default=[])  # undecidable where it isn't known
+    return selects(policy.props, resource.props)
 
 
 def _version(image: str) -> str:

@@ -161,3 +161,50 @@ def test_what_an_override_sets_in_secret_stays_secret_in_what_comes_of_it():
     )
     assert "hunter" not in str(told)
     assert told[1]["member2"][0] == "changes"
+
+
+def job(image):
+    found = nginx(4, image)
+    spec = {**found["spec"], "parallelism": 4, "completions": 12}
+    del spec["replicas"]
+    return {**found, "apiVersion": "batch/v1", "kind": "Job", "spec": spec}
+
+
+def replacing(old, new):
+    """The steps that replace an object, as both engines name them."""
+    olds, news = (state(f"kubernetes:x:{obj['kind']}", f"nginx-{obj['kind'].lower()}", obj) for obj in (old, new))
+    return [
+        Step(Op.CREATE_REPLACEMENT, news.urn, news.type, old=olds, new=news),
+        Step(Op.REPLACE, news.urn, news.type, changes=tuple(compare(old, new)), old=olds, new=news),
+        Step(Op.DELETE_REPLACED, olds.urn, olds.type, old=olds),
+    ]
+
+
+def test_a_job_that_is_replaced_runs_again_where_it_ran():
+    """A Job's image can't be changed in place: the plan said that the Job goes, and nothing of the one that comes."""
+    old, new = job("crunch:1"), job("crunch:2")
+    steps = replacing(old, new)
+    verb, copies = plan(*steps, before={"templates": [old]}, declared={"templates": [new]})
+    again = ("Job default/nginx is replaced: it runs again", "image crunch:1 → crunch:2")
+    assert verb == "changes"
+    assert copies == dict.fromkeys(("member1", "member2"), ("changes", again))
+
+
+def test_what_is_replaced_is_scheduled_as_if_it_had_never_run():
+    """Karmada forgets the schedule with the object: a cluster that kept it under a taint doesn't get the new one."""
+    old, new = nginx(7), {**nginx(7), "spec": {**nginx(7)["spec"], "selector": {"matchLabels": {"app": "other"}}}}
+    taint = {"key": "site", "effect": "NoSchedule"}
+    inputs = {"kind": "Cluster", "metadata": {"name": "member2"}, "spec": {"taints": [taint]}}
+    tainted = step(CLUSTER_TYPE, "member2-cluster", inputs, inputs, "")
+    props = {"workload": "nginx", "templates": [old], "placement": PLACEMENT, "overrideRules": []}
+    rollout = step(ROLLOUT_TYPE, "nginx-rollout", props, {**props, "templates": [new]})
+    rollout.old.outputs["scheduled"] = {"Deployment default/nginx": {"member1": 5, "member2": 2}}
+    first = step(CLUSTER_TYPE, "member1-cluster", inputs_of("member1"), inputs_of("member1"), "")
+    (workload,) = fleet_plan(Result([first, tainted, rollout, *replacing(old, new)])).workloads
+    assert {copy.cluster: copy.verb for copy in workload.copies} == {"member1": "changes", "member2": "gone"}
+    assert [one.cluster for one in workload.unscheduled] == ["member2"]
+    assert workload.copies[0].details[0] == "Deployment default/nginx is replaced: it is made anew"
+
+
+def inputs_of(member):
+    return {"kind": "Cluster", "metadata": {"name": member}}

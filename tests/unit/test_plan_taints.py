@@ -3,6 +3,7 @@
 import pytest
 import yaml
 
+from flotilla.deploy.clusters import with_clusters
 from flotilla.karmada.propagation import propagation_policy
 from flotilla.karmada.scheduling import ClusterFacts, Scheduler, Taint, choose, decide, demand_of, tolerates
 from flotilla.karmada.versions import Version
@@ -11,9 +12,11 @@ from flotilla.plan.rollouts import ROLLOUT_TYPE
 from flotilla.plan.steps import Op, Result, Step
 from flotilla.stack.declare import rendered
 from flotilla.stack.load import parse_fleet
+from flotilla.stack.notices import kept_out
 from flotilla.stack.problems import ConfigError
 from flotilla.stack.specs import placement_of
 from flotilla.state.checkpoint import ResourceState
+from flotilla.state.values import Secret
 from tests.unit.test_rollout import CORDON, NOT_READY, TAINT, divided, on, web
 
 URN = "urn:pulumi:test::flotilla::{}::{}"
@@ -78,6 +81,18 @@ def test_a_plan_promises_no_replicas_on_a_tainted_member(second):
     workload = planned(cluster_step("member1"), second, rollout_step(declared(6, BOTH)))
     assert copies(workload) == {"member1": ("new", ("Deployment default/web, 6 replicas, nginx:1.27",))}
     assert [one.cluster for one in workload.unscheduled] == ["member2"]
+
+
+@pytest.mark.parametrize(
+    ("replicas", "clusters", "passed_over"), [(4, {"member1"}, ["member2"]), (6, {"member1", "member2"}, [])]
+)
+def test_a_member_that_was_uncordoned_is_said_to_be_passed_over(replicas, clusters, passed_over):
+    """Karmada doesn't divide again after an uncordon: the plan said `no change`, and not that a member has nothing."""
+    step = rollout_step(declared(replicas, BOTH), declared(4, BOTH), {"member1": 4})
+    steps = [cluster_step("member1"), cluster_step("member2"), step]
+    (workload,) = fleet_plan(Result(steps=steps), version="1.18.2").workloads
+    assert set(copies(workload)) == clusters
+    assert [one.cluster for one in workload.unscheduled if "keeps the division" in one.reason] == passed_over
 
 
 def test_a_plan_names_the_taint_as_data():
@@ -190,6 +205,17 @@ def test_a_placement_that_only_tainted_members_match_is_refused_with_the_remedy(
     assert len(refused.value.problems) == 1
 
 
+def test_a_placement_that_some_tainted_members_match_is_said_at_once(sections, project):
+    """`validate` said nothing: the plan promised a copy there, and Karmada made none."""
+    sections["members"][1]["taints"] = [{"key": "site", "value": "edge", "effect": "NoSchedule"}]
+    workload = sections["workloads"][0]
+    workload["placement"] = {"clusters": ["member1", "member2"]}
+    (said,) = kept_out(parse_fleet(sections, base=project))
+    assert f"workload {workload['name']}: member2 has site=edge:NoSchedule" in said
+    workload["placement"]["tolerations"] = [{"key": "site", "value": "edge"}]
+    assert kept_out(parse_fleet(sections, base=project)) == []
+
+
 def test_tolerations_of_a_stack_reach_the_policy_and_the_plan(sections, project):
     sections["members"][1]["taints"] = [{"key": "site", "value": "edge", "effect": "NoSchedule"}]
     fleet = parse_fleet(sections, base=project)
@@ -233,3 +259,71 @@ def test_tolerations_are_written_with_what_the_webhook_adds(published):
 def test_without_tolerations_a_policy_has_no_such_field():
     policy = propagation_policy("p", namespace="default", templates=[web()], spec={"placement": on("a")})
     assert "clusterTolerations" not in policy["spec"]["placement"]
+
+
+# -- what the control plane says now --------------------------------------------------------------------------------
+
+
+def test_a_cordon_since_the_last_run_is_in_the_plan():
+    """The state knows a Cluster as it was last read: without a refresh, a cordon of since then was in no plan."""
+    step = cluster_step("member2")
+    now = {**step.old.outputs, "spec": {"taints": [CORDON]}}
+    steps = [cluster_step("member1"), step, rollout_step(declared(6, BOTH))]
+    (workload,) = fleet_plan(Result(steps=steps, clusters={"member2": now})).workloads
+    assert copies(workload) == {"member1": ("new", ("Deployment default/web, 6 replicas, nginx:1.27",))}
+    assert [one.cluster for one in workload.unscheduled] == ["member2"]
+
+
+def test_a_cordon_that_has_ended_is_in_no_plan():
+    step = cluster_step("member2", live=[CORDON])
+    now = {**step.old.outputs, "spec": {"taints": []}}
+    steps = [cluster_step("member1"), step, rollout_step(declared(6, BOTH))]
+    (workload,) = fleet_plan(Result(steps=steps, clusters={"member2": now})).workloads
+    assert (set(copies(workload)), workload.unscheduled) == ({"member1", "member2"}, ())
+
+
+def test_a_plan_asks_the_control_plane_for_its_clusters(monkeypatch):
+    asked = []
+
+    class ControlPlane:
+        def ready(self, *, doing, timeout):
+            asked.append(timeout)
+
+        def list(self, _api_version, kind):
+            return [{"kind": kind, "metadata": {"name": kind}}]
+
+    monkeypatch.setattr("flotilla.deploy.clusters.connect", lambda *_, **__: ControlPlane())
+    step = rollout_step({**declared(6, BOTH), "kubeconfig": Secret("a kubeconfig")})
+    planned = with_clusters(Result(steps=[step]))
+    assert list(planned.clusters) == ["Cluster"]
+    assert [one["kind"] for one in planned.interpreters] == ["ResourceInterpreterCustomization"]
+    assert len(asked) == 1
+
+
+def test_what_an_interpreter_of_the_control_plane_divides_is_karmadas_choice():
+    """Somebody applied an interpreter for the kind: the plan said nothing of replicas, and Karmada divided them."""
+    interpreter = {
+        "kind": "ResourceInterpreterCustomization",
+        "spec": {
+            "target": {"apiVersion": "toys.example.org/v1", "kind": "Widget"},
+            "customizations": {"replicaResource": {"luaScript": "function GetReplicas(obj) return obj.spec.size end"}},
+        },
+    }
+    metadata = {"name": "gadget", "namespace": "default"}
+    widget = {"apiVersion": "toys.example.org/v1", "kind": "Widget", "metadata": metadata, "spec": {"size": 4}}
+    steps = [cluster_step("member1"), cluster_step("member2"), rollout_step({"templates": [widget], "placement": BOTH})]
+    (workload,) = fleet_plan(Result(steps=steps, interpreters=[interpreter]), version="1.18.2").workloads
+    assert [str(one) for one in workload.undecided] == [
+        "Widget default/gadget: Karmada chooses among member1, member2: by the interpreter of the kind's replicas"
+    ]
+    props = {"templates": [widget], "placement": BOTH}
+    step = rollout_step(props, props)
+    step.old.outputs["scheduled"] = {"Widget default/gadget": {"member1": 3, "member2": 1}}
+    (workload,) = fleet_plan(Result(steps=[*steps[:2], step], interpreters=[interpreter]), version="1.18.2").workloads
+    assert copies(workload)["member1"][1] == ("any number of replicas, as Karmada chooses",)
+
+
+@pytest.mark.parametrize("kubeconfig", ["[secret]", "", None])
+def test_a_plan_without_the_control_plane_goes_by_the_state(kubeconfig):
+    step = rollout_step({**declared(6, BOTH), "kubeconfig": kubeconfig})
+    assert with_clusters(Result(steps=[step])).clusters == {}

@@ -73,6 +73,11 @@ def tag(value, *clusters):
     return {"targetCluster": {"clusterNames": list(clusters)}, "overriders": {"imageOverrider": image}}
 
 
+def mirror():
+    image = [{"component": "Registry", "operator": "replace", "value": "mirror.example"}]
+    return {"overriders": {"imageOverrider": image}}
+
+
 def cluster(name, **spec):
     props = {"apiVersion": "cluster.karmada.io/v1alpha1", "metadata": {"name": name}, "spec": spec}
     return resource("kubernetes:cluster.karmada.io/v1alpha1:Cluster", f"{name}-cluster", props, parent=MEMBER)
@@ -145,6 +150,13 @@ CASES = [
         "images-pinned",
         (deployment({"image": "nginx@sha256:" + "a" * 64}),),
         (deployment({"image": "r.io:5000/n:latest"}),),
+        FLEET,
+    ),
+    # The template is pinned, and what Karmada sends to the mirror's members isn't.
+    (
+        "images-pinned",
+        (deployment({"image": "nginx:latest@sha256:" + "a" * 64}), overrides(tag("1.28"))),
+        (deployment({"image": "nginx:latest@sha256:" + "a" * 64}), overrides(mirror())),
         FLEET,
     ),
     ("images-pinned", (overrides(tag("1.28", "member1")),), (overrides(tag("latest", "member1")),), FLEET),

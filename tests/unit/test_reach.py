@@ -87,6 +87,8 @@ def test_an_override_that_reaches_one_of_several_templates_reaches_something():
         (f"app:v1@{A}", ("Tag", "v2"), f"app:v1@{A} → app:v2"),
         (f"app@{A}", ("Registry", "mirror.example"), None),
         ("app:v1", ("Registry", "mirror.example"), None),
+        (f"app@{A}", ("Tag", "v2"), f"app@{A} → app:v2"),
+        (f"app:v1@{A}", ("Tag", A.replace("a", "b").replace("shb", "sha")), None),
     ],
 )
 def test_a_digest_that_karmada_drops_is_said(image, step, expected):

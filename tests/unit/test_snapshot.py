@@ -11,7 +11,7 @@ import yaml
 from flotilla.deploy.declared import Declared
 from flotilla.drift.check import Limits, check_drift
 from flotilla.drift.members import sent_to
-from flotilla.drift.propagation import check_clusters, check_rollout
+from flotilla.drift.propagation import check_clusters, check_policies, check_rollout
 from flotilla.errors import ClusterError
 from flotilla.karmada.status import sharing
 from flotilla.karmada.status.reading import read_all, read_fleet, read_for, read_left, read_sent
@@ -202,6 +202,38 @@ def test_rollout_status_and_drift_say_the_same_of_the_same_snapshot():
     assert [len(sent_to(snapshot, name)) for name in named(3)] == [1, 0, 1]
 
 
+def test_replicas_that_a_member_owns_are_counted_by_its_own_number():
+    """An autoscaler made five of two: the copy was shown as 5/2."""
+    one = web()
+    labels = {**one["metadata"]["labels"], "resourcetemplate.karmada.io/retain-replicas": "true"}
+    retained = {**one, "metadata": {**one["metadata"], "labels": labels}}
+    for declared, desired in ((retained, 5), (one, 2)):
+        bound = binding(declared, ["m0"])
+        bound["status"]["aggregatedStatus"][0]["status"] = {"replicas": 5, "readyReplicas": 5}
+        sent = work(declared, "m0", identity="id-web")
+        (copy,) = copies_in(read_sent(Plane(cluster("m0"), live(declared), bound, sent)))
+        assert (copy.ready, copy.desired) == (5, desired)
+
+
+def test_karmadas_own_definitions_are_no_templates_that_nobody_claims():
+    """A stack with a definition found each of Karmada's own in the control plane, as one that runs nowhere."""
+
+    def definition(name):
+        group = name.partition(".")[2]
+        kind = "CustomResourceDefinition"
+        return {
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": kind,
+            "metadata": {"name": name},
+            "spec": {"group": group},
+        }
+
+    ours, own, other = (definition(n) for n in ("a.example.org", "works.work.karmada.io", "b.example.org"))
+    mcs = definition("serviceexports.multicluster.x-k8s.io")
+    found = check_policies(Plane(live(ours), own, other, mcs), Declared(rollouts={"a": check([ours])}))
+    assert [one.object for one in found] == ["CustomResourceDefinition b.example.org"]
+
+
 def test_a_look_for_drift_reads_the_control_plane_once_for_all_members(monkeypatch):
     """Each member's look listed its Works, and each template its binding."""
     declared, objects = done(4, 6)
@@ -285,3 +317,18 @@ def test_the_view_of_a_binding_is_made_once_a_snapshot():
     ref = ref_of(declared[0])
     assert snapshot.binding_of(ref) is snapshot.binding_of(ref)
     assert binding_views({binding_ref(ref): objects[2]})[binding_ref(ref)] == snapshot.binding_of(ref)
+
+
+def test_replicas_that_an_interpreter_divides_are_as_karmada_says():
+    """A rollout of a kind that a user's interpreter divides was never done: `has 3 replicas, planned None`."""
+    metadata = {"name": "gadget", "namespace": "default"}
+    widget = {"apiVersion": "toys.example.org/v1", "kind": "Widget", "metadata": metadata, "spec": {"size": 4}}
+    bound = binding(widget, ["m0", "m1"])
+    bound["spec"]["replicas"] = 4
+    shares = {"m0": 3, "m1": 1}
+    bound["spec"]["clusters"] = [{"name": name, "replicas": count} for name, count in shares.items()]
+    sent = [work({**widget, "spec": {"size": n}}, name, identity="id-gadget") for name, n in shares.items()]
+    plane = Plane(cluster("m0"), cluster("m1"), live(widget), bound, *sent)
+    (progress,) = check([widget], "m0", "m1").look(plane)
+    assert progress.done
+    assert progress.scheduled == shares

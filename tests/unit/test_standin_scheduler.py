@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from flotilla.sandbox.standin.__main__ import one_pass
+from flotilla.sandbox.standin.execution import retained
 from flotilla.sandbox.standin.scheduler import APPLIED, reconcile_schedules
 
 BOTH = {
@@ -146,3 +148,28 @@ def test_what_only_chance_decides_is_always_the_same_here():
         del world.control_plane.bindings["web-deployment"]["spec"]["resource"]["uid"]
         reconcile_schedules(world, [cluster("a"), cluster("b")])
     assert scheduled(one)[0] == scheduled(other)[0]
+
+
+def test_a_binding_is_scheduled_by_clusters_that_were_read_after_it_was_made(monkeypatch):
+    """A member was tainted and a workload made in one `up`: the stand-in scheduled it by the member of before."""
+    order = []
+    for name in ("clusters", "policies", "schedules", "works", "execution", "reports"):
+        monkeypatch.setattr(f"{one_pass.__module__}.reconcile_{name}", lambda *_, name=name: order.append(name))
+    one_pass(None)
+    assert order == ["policies", "clusters", "schedules", "works", "execution", "reports"]
+
+
+def job(selector, labels):
+    template = {"metadata": {"labels": labels}, "spec": {"containers": []}}
+    spec = {"parallelism": 1, "selector": selector, "template": template}
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "crunch"}, "spec": spec}
+
+
+def test_a_job_that_is_applied_again_keeps_what_its_member_chose():
+    """The member refused the second apply of a Job: its selector can't be changed."""
+    sent = job({"matchLabels": {}}, {})
+    live = job({"matchLabels": {"controller-uid": "1"}}, {"controller-uid": "1"})
+    assert retained(sent, live) == live
+    assert retained(sent, None) == sent
+    other = {**sent, "apiVersion": "batch.volcano.example.org/v1alpha1"}
+    assert retained(other, {**live, "apiVersion": other["apiVersion"]}) == other

@@ -37,7 +37,8 @@ class Reach(StrEnum):
     PASSES_OVER = "passes-over-images"
     """It changes images, and passes over others of the same template."""
     DROPS_DIGEST = "drops-digest"
-    """It changes an image with a tag and a digest: Karmada writes it back without the digest."""
+    """It changes an image with a digest, and Karmada writes it back without one: where the image has a tag as well, or
+    gets one."""
 
 
 @dataclass(frozen=True)
@@ -231,8 +232,8 @@ def _images(value: Any, path: str) -> Iterator[str]:
 def _dropped_digests(before: Object, after: Object) -> Iterator[tuple[str, str]]:
     for old, new in zip(containers(before), containers(after), strict=False):
         try:
-            image = Image.parse(str(old.get("image") or ""))
+            image, changed = (Image.parse(str(one.get("image") or "")) for one in (old, new))
         except ValueError:
             continue
-        if image.tag and image.digest and old.get("image") != new.get("image"):
+        if image.digest and not changed.digest:
             yield str(old["image"]), str(new.get("image"))

@@ -6,6 +6,7 @@ stand-in. Its answer is `Certain` or `Depends`, and never a guess. No I/O.
 
 from flotilla.karmada.scheduling.affinity import every_affinity, groups_with, labels_match, matches
 from flotilla.karmada.scheduling.assignment import by_room, divides
+from flotilla.karmada.scheduling.capacity import UNBOUNDED
 from flotilla.karmada.scheduling.decision import (
     Certain,
     Decision,
@@ -38,6 +39,7 @@ from flotilla.karmada.scheduling.fitting import Bar, Choice, Refusal, choose
 from flotilla.karmada.scheduling.taints import tolerates, untolerated
 
 __all__ = [
+    "UNBOUNDED",
     "Bar",
     "Capacity",
     "Certain",

@@ -8,7 +8,7 @@ from flotilla.karmada.scheduling.demand import Demand, amount
 from flotilla.karmada.scheduling.facts import Capacity, ClusterFacts, Scheduler
 
 _PODS_PER_MODEL_NODE = 110
-_UNBOUNDED = 2**31 - 1
+UNBOUNDED = 2**31 - 1
 
 
 def room(cluster: ClusterFacts, demand: Demand, scheduler: Scheduler) -> int | None:
@@ -79,5 +79,5 @@ def _graded(capacity: Capacity, requests: Mapping[str, int]) -> int | None:
     total = 0
     for node in capacity.models[first:]:
         fits = [amount(name, node.least[name]) // asked for name, asked in requests.items()]
-        total += node.count * (min(fits, default=_UNBOUNDED) or 1)
+        total += node.count * (min(fits, default=UNBOUNDED) or 1)
     return total

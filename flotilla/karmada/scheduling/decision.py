@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from flotilla.karmada.scheduling.affinity import groups_of, matches, overflows
 from flotilla.karmada.scheduling.assignment import Assigned, NotEnough, assign, by_room
-from flotilla.karmada.scheduling.capacity import room
+from flotilla.karmada.scheduling.capacity import UNBOUNDED, room
 from flotilla.karmada.scheduling.defaults import as_stored
 from flotilla.karmada.scheduling.demand import Demand
 from flotilla.karmada.scheduling.facts import ClusterFacts, Current, Object, Scheduler, Shares
@@ -305,7 +305,7 @@ class _Asked:
 
     def _open(self, choice: Choice, why: Why, first: Shares, *, may_fail: bool) -> Depends:
         """Return the answer where any of the clusters that fit may be chosen."""
-        most = 2**31 - 1 if self.demand.interpreted else self.demand.count
+        most = UNBOUNDED if self.demand.interpreted else self.demand.count
         bounds = {one.name: (0, most) for one in choice.chosen}
         bounds |= {name: (0, max(most, share or 0)) for name, share in self.current.shares.items() if may_fail}
         return Depends(bounds, why, first, choice.group, choice.refusals, may_fail=may_fail)

@@ -122,9 +122,9 @@ def _copy(
 ) -> str:
     """Say what is wrong where every chosen cluster gets a whole copy; empty where nothing is."""
     if name in targets:
-        return (
-            f"has {targets[name] or 0} replicas, planned {replicas}" if (targets[name] or 0) != (replicas or 0) else ""
-        )
+        if replicas is None or (targets[name] or 0) == replicas:
+            return ""  # of a kind that has no replicas for us, an interpreter of the control plane says how many
+        return f"has {targets[name] or 0} replicas, planned {replicas}"
     if _capped(placement):
         return ""
     return _ABSENT + ("" if name in chosen else _UNLIKE)

@@ -24,8 +24,9 @@ _PAUSE_SECONDS = 0.5
 
 def one_pass(world: World) -> None:
     """Look at everything once, in the order in which one thing leads to the next."""
-    clusters = reconcile_clusters(world)
     reconcile_policies(world)
+    # Clusters are read after the bindings are made: a taint that came before a template counts for it.
+    clusters = reconcile_clusters(world)
     reconcile_schedules(world, clusters)
     reconcile_works(world, clusters)
     reconcile_execution(world)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flotilla.errors import FlotillaError
+from flotilla.karmada.kinds import kind_of
 from flotilla.karmada.names import EXECUTION_NAMESPACE_PREFIX
 from flotilla.karmada.objects import BINDING_API, CLUSTER_API, WORK_API
 from flotilla.karmada.rendering.marks import BINDING_ID, CLUSTER_BINDING_ID, CONFLICT, GENERATION, MANAGED
@@ -76,7 +77,22 @@ def _apply_one(member: Connection, manifest: Object, *, overwrite: bool) -> Obje
             f"resource({ref}) already exists in the cluster {member.name} and the abort strategy is "
             "required by ConflictResolution (conflict-resolution strategy value is empty or abort)"
         )
-    return member.apply(manifest, field_manager=MANAGER, force=True)
+    return member.apply(retained(manifest, found), field_manager=MANAGER, force=True)
+
+
+def retained(manifest: Object, found: Object | None) -> Object:
+    """Return what is applied over a copy: a Job keeps the selector and the pods' labels that its member gave it.
+
+    They can't be changed, and the Work has none (upstream: pkg/resourceinterpreter/default/native/retain.go).
+    """
+    if found is None or kind_of(manifest) != ("batch", "Job") or (manifest["spec"].get("manualSelector") is True):
+        return manifest
+    live, spec = found["spec"], manifest["spec"]
+    labels = ((live.get("template") or {}).get("metadata") or {}).get("labels")
+    template = spec.get("template") or {}
+    metadata = {**(template.get("metadata") or {}), **({"labels": labels} if labels else {})}
+    kept = {"selector": live["selector"]} if live.get("selector") else {}
+    return {**manifest, "spec": {**spec, **kept, "template": {**template, "metadata": metadata}}}
 
 
 def health(live: Object) -> str:
