@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
-from flotilla.karmada.scheduling import ClusterFacts, Taint, matches
+from flotilla.karmada.scheduling import Choice, ClusterFacts, Scheduler, Taint, choose, matches
 from flotilla.karmada.versions import SUPPORTED, Version
 from flotilla.stack.clusters import KindCluster
 from flotilla.stack.credentials import Kubeconfig
@@ -16,7 +16,7 @@ from flotilla.stack.members import Member
 from flotilla.stack.placement import Placement
 from flotilla.stack.policies import PolicySettings
 from flotilla.stack.problems import ConfigModel, refuse
-from flotilla.stack.specs import affinities_of
+from flotilla.stack.specs import affinities_of, placement_of
 from flotilla.stack.workloads import Workload
 
 
@@ -114,6 +114,11 @@ class Fleet(ConfigModel):
             if member.name == name:
                 return member
         raise KeyError(name)
+
+    def choice(self, placement: Placement) -> Choice:
+        """Return the members that Karmada schedules a new workload to, and those that a declared taint keeps out."""
+        scheduler = Scheduler(self.karmada) if self.karmada else Scheduler()
+        return choose([facts(member) for member in self.placeable], placement_of(placement), scheduler=scheduler)
 
     def chosen(self, placement: Placement) -> list[Member]:
         """Return the members that any group of a placement matches, in file order, whatever their taints."""
