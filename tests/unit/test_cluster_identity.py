@@ -187,6 +187,14 @@ class ControlPlane:
     def __init__(self, *, template=False, clusters=(), ready=()):
         self.template, self.clusters, self.ready = template, list(clusters), ready
         self.looks = 0
+        self.deleted = []
+        self.certain = True
+
+    def unserved(self, _api_version, _kind):
+        return self.certain
+
+    def delete(self, ref, **_options):
+        self.deleted.append(str(ref))
 
     def find(self, ref):
         if ref.kind == "ResourceBinding":
@@ -221,5 +229,10 @@ def test_copies_in_ready_members_are_waited_for_and_those_in_dead_ones_are_not()
     gone = ControlPlane(clusters=["c"], ready=["a"])
     gone.template = KindNotServed("karmada: serves no such kind", status=404)
     await_withdrawn(gone, [WEB], 0)
+    assert gone.deleted == ["ResourceBinding default/web-deployment"], "no garbage collector finds its owner's kind"
+    gone = ControlPlane(clusters=["c"], ready=["a"])
+    gone.template, gone.certain = KindNotServed("karmada: an aggregated API is down", status=503), False
+    await_withdrawn(gone, [WEB], 0)
+    assert gone.deleted == []
     with pytest.raises(FlotillaError, match="Deployment default/web in a"):
         await_withdrawn(ControlPlane(clusters=["a"] * 9, ready=["a"]), [WEB], 0)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from flotilla.errors import FlotillaError
 from flotilla.karmada.objects import Work
 from flotilla.karmada.status.reading import read_left
-from flotilla.karmada.status.snapshot import Snapshot, WorkOrError
+from flotilla.karmada.status.snapshot import Snapshot, WorkOrError, binding_ref
 from flotilla.kube.connection import ApiError, Connection, KindNotServed
 from flotilla.kube.objects import ObjectRef, is_true
 from flotilla.waiting import pause
@@ -47,7 +47,10 @@ def await_withdrawn(connection: Connection, templates: Iterable[ObjectRef], seco
 def _holding(connection: Connection, templates: list[ObjectRef]) -> dict[ObjectRef, list[str]]:
     """Return the Ready members that still have a Work of a deleted template, by template; none that has no more."""
     try:
-        found = holders(read_left(connection, templates), templates)
+        snapshot = read_left(connection, templates)
+        for ref in templates:
+            _collect(connection, snapshot, ref)
+        found = holders(snapshot, templates)
     except ApiError as error:
         if error.status in _BUSY:  # the next look tells
             return {ref: ["the control plane, which does not answer"] for ref in templates}
@@ -69,6 +72,22 @@ def holders(snapshot: Snapshot, templates: Iterable[ObjectRef]) -> dict[ObjectRe
         works = snapshot.works_of(binding.metadata.labels) if binding and gone else {}
         found[ref] = sorted(name for name, work in works.items() if name in ready and not _kept_nowhere(work))
     return found
+
+
+def _collect(connection: Connection, snapshot: Snapshot, template: ObjectRef) -> None:
+    """Delete the binding of a template that has gone with the definition of its kind.
+
+    Kubernetes' garbage collector, which Karmada leaves that to, can't: it no longer finds the kind of the binding's
+    owner, and so doesn't know that the owner is gone. The copies would stay in the members.
+    """
+    binding = snapshot.binding_of(template)
+    if binding is None or binding.metadata.deletion_timestamp:
+        return
+    try:
+        snapshot.template(template)
+    except KindNotServed:
+        if connection.unserved(template.api_version, template.kind):
+            connection.delete(binding_ref(template), propagation="Background", uid=binding.metadata.uid)
 
 
 def _kept_nowhere(work: WorkOrError) -> bool:
