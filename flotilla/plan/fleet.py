@@ -284,8 +284,8 @@ def _cluster_plan(step: Step, anew: dict[str, str], renamed: list[Renamed]) -> C
         return ClusterPlan(name, "leaves", ("its workloads are removed first",))
     if step.op is Op.UPDATE:
         # What it is waited for follows from its mode, and says nothing of its own.
-        told = [c for c in step.changes if "pulumi.com/waitFor" not in c.path]
-        return ClusterPlan(name, "changes", tuple(change_text(c) for c in told))
+        shown = [c for c in step.changes if "pulumi.com/waitFor" not in c.path]
+        return ClusterPlan(name, "changes", tuple(change_text(c) for c in shown))
     return ClusterPlan(name, "stays")
 
 
@@ -390,7 +390,7 @@ def _objects(steps: list[Step]) -> dict[str, Counter[str]]:
 
 def _changed(steps: list[Step]) -> dict[str, list[str]]:
     """Say what changes in objects that exist already."""
-    told: dict[str, list[str]] = {}
+    texts: dict[str, list[str]] = {}
     for step in steps:
         if step.op in (Op.UPDATE, Op.REPLACE) and step.type.startswith("kubernetes:"):
             state = step.new or step.old
@@ -398,8 +398,8 @@ def _changed(steps: list[Step]) -> dict[str, list[str]]:
             name = str(ref_of(inputs)) if inputs.get("kind") else step.name
             how = "; ".join(change_text(change) for change in step.changes) or "is made ready"
             forced = "is replaced: " if step.op is Op.REPLACE else ""
-            told.setdefault(_cluster_of(step), []).append(f"{name}: {forced}{how}")
-    return told
+            texts.setdefault(_cluster_of(step), []).append(f"{name}: {forced}{how}")
+    return texts
 
 
 def _cluster_of(step: Step) -> str:

@@ -24,14 +24,14 @@ MANAGER = "contract"
 MEMBERS = ("member1", "member2")
 
 
-def eventually(check, *, seconds=40):
-    """Poll until a check gives something true, and return it."""
+def eventually(check, *, seconds=40, problem="not in time"):
+    """Poll until a check gives something true, and return it; `problem` says what is wrong where it never does."""
     deadline = time.monotonic() + seconds
     while True:
         found = check()
         if found:
             return found
-        assert time.monotonic() < deadline, "not in time"
+        assert time.monotonic() < deadline, problem
         time.sleep(0.2)
 
 

@@ -3,13 +3,13 @@
 Requests to member2 go through a proxy, Karmada's or the stack's own alike.
 """
 
-import time
 from contextlib import contextmanager
 
 import pytest
 
 from flotilla.kube.objects import ObjectRef, is_true
 from tests.contract.broken import EVERYWHERE, behind, image_in
+from tests.contract.karmada import eventually
 from tests.contract.main_job import run, verbs  # noqa: F401 - fixtures
 from tests.faults import FaultProxy
 
@@ -25,13 +25,12 @@ def proxied(fleet, tmp_path):
 
 def await_ready(fleet, member, *, wanted, seconds=120):
     connection = fleet.connection("karmada")
-    deadline = time.monotonic() + seconds
-    while True:
+
+    def is_so():
         cluster = connection.find(ObjectRef("cluster.karmada.io/v1alpha1", "Cluster", member))
-        if cluster is None or is_true(cluster, "Ready") is wanted:
-            return
-        assert time.monotonic() < deadline, f"{member} is not {'Ready' if wanted else 'not Ready'}"
-        time.sleep(0.5)
+        return cluster is None or is_true(cluster, "Ready") is wanted
+
+    eventually(is_so, seconds=seconds, problem=f"{member} is not {'Ready' if wanted else 'not Ready'}")
 
 
 @contextmanager
@@ -96,10 +95,7 @@ def remove_leftovers(fleet, member):
         ObjectRef("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", f"karmada-controller-manager:karmada-{member}"),
     ):
         connection.delete(ref)
-    deadline = time.monotonic() + 60
-    while connection.find(ObjectRef("v1", "Namespace", "karmada-cluster")) is not None:
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
+    await_gone(connection, ObjectRef("v1", "Namespace", "karmada-cluster"), seconds=60)
 
 
 def test_one_cluster_under_two_names_is_refused_and_nothing_is_changed(fleet, run, tmp_path):  # noqa: F811
@@ -151,11 +147,8 @@ def test_a_cluster_that_is_joined_already_is_recognised_before_anything_is_chang
     run("up", "--yes")
 
 
-def await_gone(connection, ref):
-    deadline = time.monotonic() + 90
-    while connection.find(ref) is not None:
-        assert time.monotonic() < deadline, f"{ref} stays"
-        time.sleep(0.5)
+def await_gone(connection, ref, *, seconds=90):
+    eventually(lambda: connection.find(ref) is None, seconds=seconds, problem=f"{ref} stays")
 
 
 def test_another_cluster_under_the_same_name_leaves_and_joins(fleet, run):  # noqa: F811
