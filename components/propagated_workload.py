@@ -27,13 +27,10 @@ from flotilla.karmada.kinds import (
     kind_of,
     other_versions,
 )
-from flotilla.karmada.propagation import override_policy, propagation_policy, template
+from flotilla.karmada.propagation import DEFINITIONS, override_policy, propagation_policy, template
 from flotilla.karmada.versions import Version
 from flotilla.stack.specs import override_rules, propagation_spec, served_affinities
 from flotilla.stack.workloads import Workload
-
-# No workload can be called so: a name is a DNS label.
-_DEFINITIONS = ".definitions"
 
 
 class PropagatedWorkloadArgs(TypedDict):
@@ -107,7 +104,7 @@ class PropagatedWorkload(pulumi.ComponentResource):
         before: list[pulumi.Resource] = list(made.values())
         policies: list[pulumi.Resource] = []
         if definitions:
-            policies += self._policies(_DEFINITIONS, None, definitions, definitions, [])
+            policies += self._policies(DEFINITIONS, None, definitions, definitions, [])
             made |= {id(m): self._template(m, policies) for m in definitions}
         if custom:
             before.append(self._served(custom, [*before, *(made[id(m)] for m in definitions)]))
@@ -138,7 +135,7 @@ class PropagatedWorkload(pulumi.ComponentResource):
     ) -> list[pulumi.Resource]:
         """Declare the policies of some templates: namespaced ones, or cluster-wide ones where `scope` is None."""
         declared: list[pulumi.Resource] = []
-        name = f"{self._policy}{suffix}" if suffix == _DEFINITIONS else self._policy
+        name = f"{self._policy}{suffix}" if suffix == DEFINITIONS else self._policy
         if sent:
             policy = propagation_policy(name, namespace=scope, templates=sent, spec=self._spec)
             declared.append(KubernetesObject(f"{self._name}{suffix}-policy", policy, self._after(before)))

@@ -15,6 +15,7 @@ from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, Resou
 
 from flotilla.errors import NotDone
 from flotilla.karmada.kinds import goes_by_itself
+from flotilla.karmada.propagation import DEFINITIONS
 from flotilla.karmada.scheduling import replicas_of
 from flotilla.karmada.status.claims import transfer_claims
 from flotilla.karmada.status.rollout import Progress, RolloutCheck, as_expected
@@ -122,7 +123,7 @@ def _looking(props: dict[str, Any], divided: frozenset[ObjectRef]) -> Callable[[
         snapshot = reader.read_for(check.templates)
         if not done:
             live = [template for ref in refs if (template := snapshot.template(ref)) is not None]
-            transfer_claims(reader.connection, live, (name, f"{name}.definitions"))
+            transfer_claims(reader.connection, live, (name, name + DEFINITIONS))
         progress = check.progress(snapshot)
         done = all(one.done_where_answered for one in progress)
         return progress

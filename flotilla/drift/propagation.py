@@ -8,14 +8,12 @@ from flotilla.karmada.kinds import DEFINITION, NAMESPACE, kind_of
 from flotilla.karmada.names import CLUSTER_NAMESPACE, EXECUTION_NAMESPACE_PREFIX
 from flotilla.karmada.objects import POLICY_API, Cluster
 from flotilla.karmada.scheduling import every_affinity
-from flotilla.karmada.selection import POLICY_ID_LABELS, selects
+from flotilla.karmada.selection import OVERRIDES, POLICIES, POLICY_ID_LABELS, selects
 from flotilla.karmada.status.rollout import RolloutCheck
 from flotilla.karmada.status.snapshot import Snapshot
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object, ObjectRef, ref_of
 
-_POLICIES = ("PropagationPolicy", "ClusterPropagationPolicy")
-_OVERRIDES = ("OverridePolicy", "ClusterOverridePolicy")
 _SYSTEM_NAMESPACES = ("kube-system", "kube-public", "kube-node-lease", "karmada-system", CLUSTER_NAMESPACE)
 
 _OWN_GROUPS = (".karmada.io", "multicluster.x-k8s.io")
@@ -72,7 +70,7 @@ def check_policies(connection: Connection, declared: Declared) -> list[Finding]:
     ours = {ref_of(obj) for obj in declared.objects.get(CONTROL_PLANE, [])}
     templates = [template for check in declared.rollouts.values() for template in check.templates]
     found = []
-    for kind in (*_POLICIES, *_OVERRIDES):
+    for kind in (*POLICIES, *OVERRIDES):
         for policy in connection.list(POLICY_API, kind):
             if ref_of(policy) in ours:
                 continue
@@ -81,8 +79,8 @@ def check_policies(connection: Connection, declared: Declared) -> list[Finding]:
 
 
 def _competes(policy: Object, template: Object) -> Finding:
-    rule = "competing-policy" if policy["kind"] in _POLICIES else "foreign-override"
-    what = "also selects it" if policy["kind"] in _POLICIES else "also changes it"
+    rule = "competing-policy" if policy["kind"] in POLICIES else "foreign-override"
+    what = "also selects it" if policy["kind"] in POLICIES else "also changes it"
     priority = (policy.get("spec") or {}).get("priority")
     order = f" (priority {priority})" if priority is not None else ""
     return _finding(rule, str(ref_of(template)), f"{ref_of(policy)}{order} {what}, and is not of this stack")

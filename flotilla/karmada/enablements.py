@@ -36,18 +36,10 @@ def missing_kinds(connection: Connection, kinds: list[Served], affinities: list[
         facts = facts_of(cluster)
         if not any(matches(facts, affinity) for affinity in affinities) or not is_true(cluster, "Ready"):
             continue  # a cluster that is away keeps nobody else waiting: the rollout says that it is
-        enabled = _enabled(cluster)
+        enabled = facts.served or ()
         missing += [
             f"{cluster['metadata']['name']}: no {kind} in {api_version}"
             for api_version, kind in kinds
             if (api_version, kind) not in enabled
         ]
     return missing
-
-
-def _enabled(cluster: Object) -> set[Served]:
-    return {
-        (str(group.get("groupVersion")), str(resource.get("kind")))
-        for group in (cluster.get("status") or {}).get("apiEnablements") or []
-        for resource in group.get("resources") or []
-    }

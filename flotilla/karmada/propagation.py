@@ -32,6 +32,8 @@ _DEFAULTS: Object = {
     "conflictResolution": "Abort",
     "schedulerName": "default-scheduler",
 }
+DEFINITIONS = ".definitions"
+"""Ends the name of the policy of a workload's definitions. No workload can be called so: a name is a DNS label."""
 SKIP_AWAIT = "pulumi.com/skipAwait"
 _OWN_ANNOTATIONS = {
     SKIP_AWAIT: "true",

@@ -12,7 +12,10 @@ POLICY_ID_LABELS = {
     "ClusterPropagationPolicy": "clusterpropagationpolicy.karmada.io/permanent-id",
 }
 """The label by which a policy of each kind claims a template."""
-_OVERRIDES = ("OverridePolicy", "ClusterOverridePolicy")
+POLICIES = tuple(POLICY_ID_LABELS)
+"""The kinds of policies that send templates."""
+OVERRIDES = ("OverridePolicy", "ClusterOverridePolicy")
+"""The kinds of policies that make templates differ by cluster."""
 
 
 def selects(policy: Object, template: Object) -> bool:
@@ -22,7 +25,7 @@ def selects(policy: Object, template: Object) -> bool:
     """
     within = policy["metadata"].get("namespace")
     selectors = (policy.get("spec") or {}).get("resourceSelectors") or []
-    if not selectors and policy.get("kind") in _OVERRIDES:
+    if not selectors and policy.get("kind") in OVERRIDES:
         return not within or bool(template["metadata"].get("namespace") == within)
     return any(_selects(selector, template, within) for selector in selectors)
 

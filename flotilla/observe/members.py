@@ -10,6 +10,7 @@ from kubernetes.utils.quantity import parse_quantity
 
 from flotilla.errors import ClusterError
 from flotilla.karmada.objects import CLUSTER_API, Cluster, ClusterStatus, ResourceSummary
+from flotilla.karmada.scheduling import Taint
 from flotilla.karmada.status.snapshot import Snapshot
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object
@@ -81,7 +82,7 @@ def member_status(cluster: Cluster) -> MemberStatus:
         region=cluster.spec.region or "",
         zones=tuple(cluster.spec.zones or ()),
         labels=cluster.metadata.labels,
-        taints=tuple(f"{t.key}{'=' + t.value if t.value else ''}:{t.effect}" for t in cluster.spec.taints or ()),
+        taints=tuple(str(Taint(t.key, t.value or "", t.effect)) for t in cluster.spec.taints or ()),
         usage=_usage(status.resource_summary),
     )
 

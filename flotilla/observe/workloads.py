@@ -10,6 +10,7 @@ from flotilla.errors import ClusterError
 from flotilla.karmada.objects import AggregatedStatusItem, ResourceBinding, TargetCluster, Work
 from flotilla.karmada.rendering.marks import APPLIED_OVERRIDES
 from flotilla.karmada.rendering.replicas import owns_replicas
+from flotilla.karmada.selection import OVERRIDES
 from flotilla.karmada.status.reading import read_sent
 from flotilla.karmada.status.snapshot import Snapshot, WorkOrError, Works
 from flotilla.kube.connection import Connection
@@ -132,7 +133,7 @@ def _reason(health: str, report: AggregatedStatusItem | None, work: Work | None)
 def _overrides(work: Work) -> list[str]:
     """Return the names of the override policies that a Work says were applied."""
     names = []
-    for kind in ("OverridePolicy", "ClusterOverridePolicy"):
+    for kind in OVERRIDES:
         try:
             applied: Any = json.loads(work.metadata.annotations.get(APPLIED_OVERRIDES[kind]) or "[]")
         except ValueError:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from flotilla.karmada.kinds import GroupKind, defined_kinds, goes_by_itself, group_of
+from flotilla.karmada.kinds import GroupKind, defined_kinds, goes_by_itself, group_of, kind_of
 from flotilla.karmada.rendering.errors import OverrideError
 from flotilla.karmada.rendering.render import render
 from flotilla.karmada.rendering.replicas import planned_completions, revises
@@ -320,10 +320,6 @@ def interpreted_kinds(objects: Iterable[Object]) -> frozenset[GroupKind]:
 def with_kinds(members: Iterable[ClusterFacts], templates: Iterable[Object]) -> list[ClusterFacts]:
     """Return clusters as they are once they serve the kinds that these templates define: a stack waits for that."""
     listed = list(templates)
-    defined = set(defined_kinds(listed).namespaced)
-    coming = {
-        (str(one["apiVersion"]), str(one["kind"]))
-        for one in listed
-        if (group_of(str(one["apiVersion"])), str(one["kind"])) in defined
-    }
+    defined = defined_kinds(listed).namespaced
+    coming = {(str(one["apiVersion"]), str(one["kind"])) for one in listed if kind_of(one) in defined}
     return [one if one.served is None else replace(one, served=one.served | coming) for one in members]

@@ -99,10 +99,6 @@ class WorkloadPlan:
     notices: tuple[Notice, ...] = ()
     """What is to be known of its overrides, replicas and Jobs before it is applied."""
 
-    def undecided_in(self, cluster: str) -> list[Undecided]:
-        """Return what is undecided of the copy in a cluster."""
-        return [one for one in self.undecided if cluster in one.candidates]
-
 
 @dataclass(frozen=True)
 class FleetPlan:
@@ -205,12 +201,7 @@ def _status(live: Object) -> Object:
 
 def _templates(rollouts: list[Step]) -> list[Object]:
     """Return the templates of all workloads as they are to be."""
-    found: list[Object] = []
-    for step in rollouts:
-        state = _side(step, "new")
-        templates = reveal(state.inputs).get("templates") if state else None
-        found += templates if isinstance(templates, list) else []
-    return found
+    return [template for step in rollouts for template in _inputs(_side(step, "new")).get("templates") or []]
 
 
 def _uids(steps: list[Step]) -> dict[str, str]:
@@ -298,25 +289,25 @@ def _workloads(
     rendered: dict[str, list[Object]] = {}
     notices: dict[str, tuple[Notice, ...]] = {}
     sending: dict[str, _Sending] = {}
-    everything = [template for step in steps for template in _inputs(_side(step, "new")).get("templates") or []]
+    everything = _templates(steps)
     for step in steps:
         name = step.name.removesuffix("-rollout")
         former = reveal(step.old.inputs).get("workload") if step.old and step.op is not Op.CREATE else ""
+        old, new = _side(step, "old"), _side(step, "new")
         try:
-            old = _side(step, "old")
             scheduled = scheduled_of(old, before)
             olds = copies_before(old, around.of(before), scheduled).objects
             applied = reveal(old.inputs).get("placement") if old else None
-            found = copies_after(_side(step, "new"), around, scheduled or by_template(olds), applied)
+            found = copies_after(new, around, scheduled or by_template(olds), applied)
         except ValueError as error:
             plans.append(WorkloadPlan(name, "changes", (), str(error)))
             continue
         coming[name] = found
-        asked = _inputs(_side(step, "new"))
+        asked = _inputs(new)
         keeps = step.old is not None and step.old.parent in kept
         sending[name] = _Sending(asked.get("suspension") or {}, keeps=keeps)
         notices[name] = notices_of(asked, found.places(), around.members, everything, around.version)
-        sides.append(Side(name, str(former or ""), olds, found.objects, _adds_words(_side(step, "new"))))
+        sides.append(Side(name, str(former or ""), olds, found.objects, _adds_words(new)))
         for cluster, items in found.objects.items():
             rendered.setdefault(cluster, []).extend(mask(item) for item in items)
     plans += [

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from flotilla.karmada.selection import selects
+from flotilla.karmada.selection import OVERRIDES, POLICIES, selects
 from flotilla.karmada.status.rollout import RolloutCheck, as_expected
 from flotilla.kube.objects import Object, ObjectRef, ref_of
 from flotilla.state.checkpoint import ResourceState, Snapshot
@@ -19,8 +19,6 @@ from flotilla.state.values import reveal
 
 ROLLOUT_TYPE = "pulumi-python:dynamic/flotilla:Rollout"
 _WORKLOAD_TYPE = "flotilla:index:PropagatedWorkload"
-_POLICIES = ("PropagationPolicy", "ClusterPropagationPolicy")
-_OVERRIDES = ("OverridePolicy", "ClusterOverridePolicy")
 
 
 @dataclass
@@ -75,9 +73,9 @@ def _take_rollout(found: dict[str, _Workload], inputs: Any) -> None:
 
 def _take_object(workload: _Workload, inputs: Any) -> None:
     obj = {key: value for key, value in inputs.items() if value is not None}
-    if obj["kind"] in _POLICIES:
+    if obj["kind"] in POLICIES:
         workload.policies.append(obj)
-    elif obj["kind"] in _OVERRIDES:
+    elif obj["kind"] in OVERRIDES:
         workload.overrides.append(obj)
     else:
         workload.templates.append(obj)

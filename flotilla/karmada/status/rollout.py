@@ -216,12 +216,12 @@ class RolloutCheck:
         progress = []
         members, fleet = self.members or {}, snapshot.fleet
         works = snapshot.works_without_binding(ref_of(declared))
+        expectation = Expectation(declared, self.rules, self.placement)
         # Karmada carries Namespaces everywhere, whatever the taints.
         for facts in choose(list(fleet.facts.values()), self.placement, before=set(fleet.facts)).chosen:
             unready = fleet.unready.get(facts.name, "") if members else ""
             if unready and facts.name not in members:
                 continue
-            expectation = Expectation(declared, self.rules, self.placement)
             late = _not_arrived(works.get(facts.name), expectation, facts, None)
             progress.append(ClusterProgress(facts.name, None, None, late, unready))
         return progress

@@ -10,7 +10,7 @@ from flotilla.karmada.names import execution_namespace
 from flotilla.karmada.objects import BINDING_API, CLUSTER_API, WORK_API
 from flotilla.kube.connection import ApiError, Connection, Unreachable
 from flotilla.kube.objects import Object, ObjectRef, is_true
-from flotilla.sandbox.standin.world import World, condition, conditions_of, deleting
+from flotilla.sandbox.standin.world import MANAGER, World, condition, conditions_of, deleting
 
 FINALIZER = "karmada.io/cluster-controller"
 _NOT_READY = {"key": "cluster.karmada.io/not-ready", "effect": "NoSchedule"}
@@ -39,7 +39,7 @@ def _accept(world: World, cluster: Object) -> None:
     ref = ObjectRef("v1", "Namespace", name)
     if world.control_plane.find(ref) is None:
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-        world.control_plane.create(namespace, field_manager="karmada-stand-in")
+        world.control_plane.create(namespace, field_manager=MANAGER)
 
 
 def _observe(world: World, cluster: Object) -> Object:
