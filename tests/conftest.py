@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+pytest.register_assert_rewrite("tests.contract")  # their cases say what differs, as those of test files do
+
 REPOSITORY = Path(__file__).parents[1]
 PUBLISHED = REPOSITORY.parent / "shared" / "karmada"
 VERSIONS = ("1.10.7", "1.18.2")

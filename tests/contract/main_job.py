@@ -11,6 +11,7 @@ import pytest
 from flotilla.cli.main import main
 from flotilla.karmada.names import CLUSTER_NAMESPACE
 from flotilla.kube.objects import ObjectRef
+from tests.contract.karmada import eventually
 
 NGINX = {"name": "nginx", "image": "nginx:1.27", "replicas": 2, "placement": {"clusters": ["member1", "member2"]}}
 KINDS = (
@@ -30,14 +31,23 @@ KARMADA_KINDS = (
 )
 
 
-def everything(fleet):
-    """Every object that a join or a workload could leave behind, in every cluster."""
+def everything(fleet, kinds=KINDS):
+    """Every object that a join or a workload could leave behind, in every cluster, once nothing is on its way out.
+
+    Karmada deletes a namespace in a member and waits for nobody: what another case left may still be going.
+    """
+    return eventually(lambda: _at_rest(fleet, kinds), problem="objects that are being deleted stay")
+
+
+def _at_rest(fleet, kinds):
     found = set()
     for cluster in ("karmada", "member1", "member2", "member3"):
         connection = fleet.connection(cluster)
-        for api_version, kind in KINDS + (KARMADA_KINDS if cluster == "karmada" else ()):
+        for api_version, kind in kinds + (KARMADA_KINDS if cluster == "karmada" else ()):
             for obj in connection.list(api_version, kind):
                 meta = obj["metadata"]
+                if meta.get("deletionTimestamp"):
+                    return None
                 found.add((cluster, kind, meta.get("namespace", ""), meta["name"]))
     return found
 

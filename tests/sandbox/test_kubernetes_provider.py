@@ -1,5 +1,7 @@
 """Kubernetes resources on the embedded engine, against a real API server: what is in the cluster is what is told."""
 
+import base64
+
 import pulumi
 import pulumi_kubernetes as k8s
 import pytest
@@ -213,7 +215,7 @@ def test_what_is_not_ready_in_time_is_kept_and_taken_up_again(run, connection, n
     run("destroy")
 
 
-def test_token_secrets_are_waited_for_and_stay_secret(run, namespace, tmp_path):
+def test_token_secrets_are_waited_for_and_stay_secret(run, namespace, connection, tmp_path):
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "a", "namespace": namespace}}
     token = {
         "apiVersion": "v1",
@@ -230,7 +232,11 @@ def test_token_secrets_are_waited_for_and_stay_secret(run, namespace, tmp_path):
     (step,) = [s for s in result.steps if s.name == "t"]
     assert result.failures == []
     stored = (tmp_path / ".pulumi" / "stacks" / "sandbox-tests" / "test.json").read_text()
-    assert "eyJ" not in stored
+    written = connection.get(ObjectRef("v1", "Secret", "t", namespace))["data"]["token"]
+    assert base64.b64decode(written).startswith(b"eyJ"), "a token that the cluster made"
+    # The whole value: a few of its letters may stand in an encrypted one by chance.
+    assert written not in stored
+    assert base64.b64decode(written).decode() not in stored
     assert step.op == "create"
     run("destroy")
 
