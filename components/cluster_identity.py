@@ -10,16 +10,36 @@ import asyncio
 from typing import Any, TypedDict
 
 import pulumi
-from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, ReadResult, Resource, ResourceProvider
+from pulumi.dynamic import (
+    CheckFailure,
+    CheckResult,
+    CreateResult,
+    DiffResult,
+    ReadResult,
+    Resource,
+    ResourceProvider,
+    UpdateResult,
+)
 from pulumi.runtime.rpc import UNKNOWN
 
 from flotilla.errors import FlotillaError
 from flotilla.karmada.joining.joined import clusters_by_id, join_conflict
+from flotilla.karmada.joining.renaming import cut_access
 from flotilla.karmada.names import identity_name
 from flotilla.kube.connection import connect
 from flotilla.kube.identity import uid_of
 
 _UID = "uid"
+
+
+class Former(TypedDict):
+    """The name that a member had before."""
+
+    former: str
+    controlPlane: pulumi.Input[str]
+    """Administrator's kubeconfig of the control plane; a secret."""
+    refused: str
+    """Why the member can't have another name; empty where nothing is in the way."""
 
 
 class Probe(TypedDict):
@@ -87,6 +107,8 @@ class ClusterIdentityProvider(ResourceProvider):
         inputs = {**news, _UID: news.get(_UID) or olds.get(_UID) or ""}
         twin, joined = _known(news.get("sameAs")), _known(news.get("joined"))
         reason = "" if olds.get(_UID) else joined
+        if _is_renamed(olds, news):
+            reason = str(news["refused"])
         if twin:
             reason = (
                 f"{news['cluster']} is the same cluster as {twin} (UID {inputs[_UID]}): one cluster can't join twice: "
@@ -106,13 +128,30 @@ class ClusterIdentityProvider(ResourceProvider):
         return CreateResult(id_=props[_UID], outs=_kept(props))
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        """Replace for another cluster; what was declared in the former cluster is deleted first."""
+        """Replace for another cluster; what was declared in the former cluster is deleted first.
+
+        The same cluster under another name is a change: Karmada loses its access under the former one.
+        """
         another = bool(news[_UID]) and isinstance(news[_UID], str) and news[_UID] != olds[_UID]
-        return DiffResult(changes=another, replaces=[_UID] if another else [], delete_before_replace=True)
+        replaces = [_UID] if another else []
+        return DiffResult(changes=another or _is_renamed(olds, news), replaces=replaces, delete_before_replace=True)
+
+    def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
+        """Take Karmada's access under the former name away, so that the copies stay when that Cluster goes.
+
+        Raises:
+            FlotillaError: Karmada still reaches the member under its former name.
+        """
+        cut_access(connect(news["controlPlane"], name="Karmada"), str(olds["cluster"]), str(olds[_UID]))
+        return UpdateResult(outs=_kept(news))
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Return what the state has: the cluster is asked by the program."""
         return ReadResult(id_, _kept(props))
+
+
+def _is_renamed(olds: dict[str, Any], news: dict[str, Any]) -> bool:
+    return bool(news.get("former")) and olds.get("cluster") == news["former"]
 
 
 def _known(value: Any) -> str:
@@ -138,6 +177,7 @@ class ClusterIdentity(Resource, module="flotilla", name="ClusterIdentity"):
         *,
         same_as: pulumi.Input[str] = "",
         joined: pulumi.Input[str] = "",
+        former: Former | None = None,
     ) -> None:
         """Declare which cluster is meant by `cluster`.
 
@@ -147,6 +187,7 @@ class ClusterIdentity(Resource, module="flotilla", name="ClusterIdentity"):
             opts: resource options.
             same_as: another name of this stack that leads to the same cluster; empty for none.
             joined: why it can't join for the first time; empty where nothing is in the way.
+            former: the member's name before, where it gets another one.
         """
         props = {
             "cluster": cluster,
@@ -154,5 +195,6 @@ class ClusterIdentity(Resource, module="flotilla", name="ClusterIdentity"):
             "unanswered": found.apply(lambda said: said["unanswered"]),
             "sameAs": same_as,
             "joined": joined,
+            **(former or {}),
         }
         super().__init__(ClusterIdentityProvider(), identity_name(cluster), props, opts)

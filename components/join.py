@@ -13,7 +13,7 @@ from typing import Any, NotRequired, TypedDict
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components.cluster_identity import ClusterIdentity, Probe, conflict, probe
+from components.cluster_identity import ClusterIdentity, Former, Probe, conflict, probe
 from components.karmada_control_plane import KarmadaControlPlane
 from components.kubernetes_object import KubernetesObject
 from components.providers import cluster_provider
@@ -78,8 +78,10 @@ class Joined:
     """For more objects in the control plane."""
 
 
-def declare_join(component: Member, name: str, args: MemberArgs, *, mode: str) -> Joined:
+def declare_join(component: Member, name: str, args: MemberArgs, *, mode: str, refused: str = "") -> Joined:
     """Declare access, credentials and the Cluster; set the component's `cluster_id` and `provider`.
+
+    `refused` is why the member can't have another name than before; empty where nothing is in the way.
 
     Order on the way in: the member's accounts, tokens and rights; the control plane's Secrets; the Cluster. A destroy
     goes the other way: the Cluster first, waiting until it is gone with its credentials and rights still in place.
@@ -90,7 +92,10 @@ def declare_join(component: Member, name: str, args: MemberArgs, *, mode: str) -
     inside = pulumi.ResourceOptions(parent=component)
     given = args["member"]
     joined = conflict(name, kubeconfig, component.found, args["control_plane"].joined, given.namespace)
-    identity = ClusterIdentity(name, component.found, inside, same_as=twin, joined=joined)
+    former: Former | None = None
+    if given.formerly:
+        former = {"former": given.formerly, "controlPlane": args["control_plane"].kubeconfig, "refused": refused}
+    identity = ClusterIdentity(name, component.found, inside, same_as=twin, joined=joined, former=former)
     component.cluster_id = identity.uid
     component.provider = cluster_provider(name, kubeconfig, identity, component)
     member = Declarations(name, pulumi.ResourceOptions(parent=component, provider=component.provider))
@@ -114,8 +119,9 @@ def declare_join(component: Member, name: str, args: MemberArgs, *, mode: str) -
         ready_timeout=given.ready_timeout,
     )
     # Another cluster under the name of one that is joined: the one before has to leave, so that its copies go, and
-    # Karmada sends everything to the new one.
-    anew = pulumi.ResourceOptions(replace_on_changes=["spec.id"], delete_before_replace=True)
+    # Karmada sends everything to the new one. The same cluster under another name joins before the one of the former
+    # name goes: its copies are to pass from one to the other.
+    anew = pulumi.ResourceOptions(replace_on_changes=["spec.id"], delete_before_replace=not given.formerly)
     cluster = control_plane.declare("cluster", manifest, depends_on=[*credentials, *member.declared], opts=anew)
     return Joined(cluster, member, control_plane)
 

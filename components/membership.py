@@ -7,7 +7,9 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
 
+from flotilla.karmada.joining.abandon import remove_cluster
 from flotilla.karmada.joining.membership import await_member, drain
+from flotilla.karmada.joining.renaming import await_former_agent, lives_on
 from flotilla.kube.connection import connect
 
 
@@ -22,11 +24,16 @@ class MembershipProvider(ResourceProvider):
         return CreateResult(id_=str(props["member"]), outs=props)
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        """Wait again after another agent; another cluster is another membership, and the one before is drained."""
+        """Wait again after another agent.
+
+        Another cluster is another membership, and the one before is drained first. So is another name; there the one
+        before goes last, for its copies are to pass to the other.
+        """
         another = olds.get("clusterId") not in (None, news.get("clusterId"))
-        changed = any(olds.get(key) != news.get(key) for key in ("agent", "controlPlane", "clusterId"))
-        replaces = ["clusterId"] if another else []
-        return DiffResult(changes=changed, replaces=replaces, delete_before_replace=True)
+        renamed = olds.get("member") != news.get("member")
+        changed = any(olds.get(key) != news.get(key) for key in ("agent", "controlPlane"))
+        replaces = [key for key, replaced in (("clusterId", another), ("member", renamed)) if replaced]
+        return DiffResult(changes=changed or bool(replaces), replaces=replaces, delete_before_replace=another)
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Wait again."""
@@ -34,12 +41,20 @@ class MembershipProvider(ResourceProvider):
         return UpdateResult(outs=news)
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
-        """Drain."""
-        drain(connect(props["controlPlane"], name="Karmada"), str(props["member"]), float(props["timeout"]))
+        """Drain; where the cluster lives on under another name, its Cluster goes and its copies stay."""
+        connection, member = connect(props["controlPlane"], name="Karmada"), str(props["member"])
+        cluster_id = str(props.get("clusterId") or "")
+        if lives_on(connection, member, cluster_id):
+            remove_cluster(connection, member, cluster_id)
+        else:
+            drain(connection, member, float(props["timeout"]))
 
 
 def _await(props: dict[str, Any]) -> None:
-    await_member(connect(props["controlPlane"], name="Karmada"), str(props["member"]), float(props["timeout"]))
+    connection = connect(props["controlPlane"], name="Karmada")
+    await_member(connection, str(props["member"]), float(props["timeout"]))
+    if props.get("former"):
+        await_former_agent(connection, str(props["former"]), str(props["clusterId"]))
 
 
 class Membership(Resource, module="flotilla", name="Membership"):
@@ -51,7 +66,7 @@ class Membership(Resource, module="flotilla", name="Membership"):
         Args:
             name: the resource's name.
             props: controlPlane (administrator's kubeconfig), member, agent (a fingerprint of it), clusterId (the
-                member's UID), timeout (seconds).
+                member's UID), timeout (seconds), former (its name before, where it gets another one).
             opts: resource options.
         """
         super().__init__(MembershipProvider(), name, props, opts)

@@ -32,8 +32,9 @@ class PullMember(Member):
     def __init__(self, name: str, args: PullMemberArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Declare the join of the cluster called `name`."""
         super().__init__(PULL, name, None, formerly(opts, PUSH))
-        joined = declare_join(self, name, args, mode="Pull")
         control_plane, given = args["control_plane"].kubeconfig, args["member"]
+        refused = agent.refuses_name(name, given.formerly, args["karmada_version"]) if given.formerly else ""
+        joined = declare_join(self, name, args, mode="Pull", refused=refused)
         identity = AgentIdentity(
             f"{name}-agent-identity",
             {
@@ -54,6 +55,7 @@ class PullMember(Member):
                 "member": name,
                 "agent": identity.fingerprint,
                 "clusterId": self.cluster_id,
+                **({"former": given.formerly} if given.formerly else {}),
                 "timeout": given.ready_timeout,
             },
             pulumi.ResourceOptions(parent=self, depends_on=[running, *rights, joined.cluster]),

@@ -157,7 +157,7 @@ def fleet_plan(result: Result, *, version: str | None = None) -> FleetPlan:
     before = _facts(steps, "old", result.clusters)
     after = _facts(steps, "new", result.clusters)
     renamed = renamed_members([step for step in steps if step.type == CLUSTER_TYPE])
-    anew = _anew(steps, {one.former for one in renamed})
+    anew = _anew(steps)
     clusters = tuple(_cluster_plan(step, anew, renamed) for step in steps if _tells_of_cluster(step, anew))
     rollouts = [step for step in steps if step.type == ROLLOUT_TYPE]
     around = Surroundings(
@@ -238,12 +238,14 @@ def _side(step: Step, side: str) -> ResourceState | None:
     return step.old if side == "old" else step.new or step.old
 
 
-def _anew(steps: list[Step], renamed: set[str]) -> dict[str, str]:
-    """Return which members are another cluster than before, with the UID of the one before; not those renamed."""
+def _anew(steps: list[Step]) -> dict[str, str]:
+    """Return which members are another cluster than before under the same name, with the UID of the one before."""
+    clusters = [step for step in steps if step.type == CLUSTER_TYPE]
+    made = {_member_of(step) for step in clusters if step.op is Op.CREATE_REPLACEMENT}
     return {
         _member_of(step): str((reveal(step.old.inputs).get("spec") or {}).get("id"))
-        for step in steps
-        if step.type == CLUSTER_TYPE and step.op is Op.DELETE_REPLACED and step.old and _member_of(step) not in renamed
+        for step in clusters
+        if step.op is Op.DELETE_REPLACED and step.old and _member_of(step) in made
     }
 
 
@@ -268,11 +270,12 @@ def _cluster_plan(step: Step, anew: dict[str, str], renamed: list[Renamed]) -> C
         return ClusterPlan(name, "changes", (f"{which}: the one before leaves, this one joins",))
     if step.op in (Op.CREATE, Op.CREATE_REPLACEMENT):
         spec = inputs.get("spec") or {}
-        former = [f"formerly {one.former}: its copies are deleted and made anew" for one in renamed if one.name == name]
+        former = [one.text for one in renamed if one.name == name]
         where = f"{str(spec.get('syncMode', '')).lower()} mode, at {spec.get('apiEndpoint')}"
         return ClusterPlan(name, "joins", (*former, where))
     if step.op in GOING:
-        return ClusterPlan(name, "leaves", ("its workloads are removed first",))
+        now = next((one.name for one in renamed if one.former == name and one.keeps_copies), "")
+        return ClusterPlan(name, "leaves", (f"it is {now} now" if now else "its workloads are removed first",))
     if step.op is Op.UPDATE:
         # What it is waited for follows from its mode, and says nothing of its own.
         shown = [c for c in step.changes if "pulumi.com/waitFor" not in c.path]

@@ -109,8 +109,8 @@ class Member(ConfigModel):
     name: Annotated[str, AfterValidator(_member_name)] = Field(description="The Cluster's name in Karmada.")
     formerly: Annotated[str, AfterValidator(_member_name)] | None = Field(
         default=None,
-        description="The member's name before. Karmada can't rename a Cluster: it leaves and joins, and its copies are "
-        "deleted and made anew.",
+        description="The member's name before: its cluster joins under the new name, its copies stay as they are, and "
+        "the Cluster of the former name goes.",
     )
     mode: JoinMode = Field(
         default=JoinMode.PUSH, description="Push: Karmada dials the member. Pull: an agent in it dials Karmada."

@@ -278,6 +278,55 @@ def test_a_kind_that_only_the_control_plane_knows_has_its_scope(fleet, run, stac
             )
 
 
+def named(fleet, name, former=None):
+    """member2's cluster under a name."""
+    kubeconfig = str(fleet.kubeconfigs / "member2.yaml")
+    return [{"name": "member1"}, {"name": name, "kubeconfig": kubeconfig, **({"formerly": former} if former else {})}]
+
+
+def test_a_renamed_member_keeps_its_copies_and_pods(fleet, run):
+    """It left and joined: its copies were deleted and made anew."""
+    deployment, divided = fleet.project / "shop.yaml", fleet.project / "store.yaml"
+    deployment.write_text(yaml.safe_dump_all([SHOP, SETTINGS]))
+    divided.write_text(yaml.safe_dump({**SHOP, "metadata": {"name": "store"}}))
+    refs = (DEPLOYMENT, CONFIG, ObjectRef("apps/v1", "Deployment", "store", "default"))
+
+    def on(name):
+        weights = {"clusters": ["member1", name], "replicas": "divided", "weights": {"member1": 1, name: 1}}
+        return [
+            {"name": "shop", "manifests": [str(deployment)], "placement": {"clusters": ["member1", name]}},
+            {"name": "store", "manifests": [str(divided)], "placement": weights},
+        ]
+
+    run.write(members(*BOTH), on("member2"))
+    run("up", "--yes")
+    before = uids(fleet, *refs)
+    run.write(named(fleet, "edge"), on("edge"))
+    assert "add `formerly: member2`" in str(run("preview", expect=1)["failures"])
+    run.write(named(fleet, "edge", "member2"), on("edge"))
+    plan = run("preview")
+    assert [(c["name"], c["verb"]) for c in plan["clusters"]] == [
+        ("edge", "joins"),
+        ("member1", "stays"),
+        ("member2", "leaves"),
+    ]
+    assert plan["clusters"][0]["details"][0] == "formerly member2: its copies stay"
+    run("up", "--yes")
+    assert uids(fleet, *refs) == before
+    listed = fleet.connection("karmada").list("cluster.karmada.io/v1alpha1", "Cluster")
+    assert sorted(cluster["metadata"]["name"] for cluster in listed) == ["edge", "member1"]
+    settled(run)
+    assert run("drift")["findings"] == []
+    run.write(named(fleet, "edge"), on("edge"))
+    settled(run)  # `formerly` may go
+
+    # Its access is the new name's: what changes arrives, and the way back is the same.
+    run.write(named(fleet, "member2", "edge"), on("member2"))
+    run("up", "--yes")
+    assert uids(fleet, *refs) == before
+    settled(run)
+
+
 def wait_for_kind(fleet, api_version, kind):
     """Wait until the control plane serves a kind: a definition is taken up a moment after it is made."""
     connection = fleet.connection("karmada")

@@ -55,6 +55,23 @@ def test_a_pull_member_joins_changes_its_mode_and_leaves(fleet, run):
     assert traces(fleet) == before
 
 
+@pytest.mark.timeout(600)
+def test_a_pull_member_under_another_name_keeps_its_copies(fleet, run):
+    """Its agent of before would delete them; without it nobody finishes the Works that it had."""
+    edge = {**NODE, "name": "edge", "kubeconfig": str(fleet.kubeconfigs / "member2.yaml"), "formerly": "member2"}
+    run.write([{"name": "member1"}, NODE], [NGINX])
+    run("up", "--yes")
+    first = deployed(fleet, "member2")["metadata"]["uid"]
+    run.write([{"name": "member1"}, edge], [{**NGINX, "replicas": 3, "placement": {"clusters": ["member1", "edge"]}}])
+    run("up", "--yes")
+    copy = deployed(fleet, "member2")
+    assert (copy["metadata"]["uid"], copy["spec"]["replicas"]) == (first, 3)
+    listed = fleet.connection("karmada").list("cluster.karmada.io/v1alpha1", "Cluster")
+    assert sorted(cluster["metadata"]["name"] for cluster in listed) == ["edge", "member1"]
+    run("preview", "--expect-no-changes")
+    assert run("drift")["findings"] == []
+
+
 def test_a_pull_member_needs_karmadas_version(fleet, run):
     run.write([NODE], [])
     file = fleet.project / "stacks" / "Pulumi.sandbox.yaml"

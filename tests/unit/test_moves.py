@@ -388,12 +388,37 @@ def test_a_member_under_another_name_is_recognised_and_refused():
     assert edge.details[0] == "formerly member2: its copies are deleted and made anew"
 
 
-def test_a_member_whose_former_name_is_given_is_one_resource_and_not_refused():
-    old, new = cluster_state("member2", "uid-2"), cluster_state("edge", "uid-2")
-    steps = [step(Op.DELETE_REPLACED, old=old), step(Op.CREATE_REPLACEMENT, old=old, new=new)]
-    plan = fleet_plan(Result(steps))
+def renamed_plan(old, new):
+    return fleet_plan(
+        Result([step(Op.CREATE_REPLACEMENT, old=old, new=new), step(Op.DELETE_REPLACED, old=old)]),
+    )
+
+
+def test_a_member_whose_former_name_is_given_keeps_its_copies():
+    plan = renamed_plan(cluster_state("member2", "uid-2"), cluster_state("edge", "uid-2"))
     assert plan.refusals == ()
-    assert [(c.name, c.verb) for c in plan.clusters] == [("edge", "joins"), ("member2", "leaves")]
+    assert [(c.name, c.verb, c.details[0]) for c in plan.clusters] == [
+        ("edge", "joins", "formerly member2: its copies stay"),
+        ("member2", "leaves", "it is edge now"),
+    ]
+
+
+def test_another_name_and_another_mode_at_once_are_refused():
+    """The agent of before would delete the copies that the new name has taken over, or nobody would take them over."""
+    new = cluster_state("edge", "uid-2")
+    new.inputs["spec"]["syncMode"] = "Pull"
+    plan = renamed_plan(cluster_state("member2", "uid-2"), new)
+    (refusal,) = plan.refusals
+    assert "it would join in pull mode instead" in refusal
+
+
+def test_another_cluster_under_another_name_leaves_and_joins():
+    plan = renamed_plan(cluster_state("member2", "uid-2"), cluster_state("edge", "uid-3"))
+    assert plan.refusals == ()
+    assert [(c.name, c.verb, c.details[0]) for c in plan.clusters] == [
+        ("edge", "joins", "push mode, at None"),
+        ("member2", "leaves", "its workloads are removed first"),
+    ]
 
 
 def test_other_clusters_that_come_and_go_are_no_rename():

@@ -57,24 +57,37 @@ def await_not_ready(connection: Connection, member: str, tell: Callable[[str], N
     Raises:
         FlotillaError: it stays Ready: Karmada reaches it.
     """
+    cluster = connection.find(ObjectRef(CLUSTER_API, "Cluster", member))
+    if cluster is not None and is_true(cluster, "Ready"):
+        tell(f"Karmada still calls {member} Ready: waiting until it notices, up to {NOTICE_SECONDS:.0f} s")
+    doing = f"waiting until Karmada notices that {member} does not answer"
+    if is_ready_until(connection, member, NOTICE_SECONDS, doing=doing):
+        raise FlotillaError(
+            f"{member} does not answer here, but Karmada calls it Ready, so that it reaches it",
+            hint="nothing was changed; take it out of the stack file and run `up` where the member can be reached",
+        )
+
+
+def is_ready_until(connection: Connection, member: str, seconds: float, *, doing: str) -> bool:
+    """Wait until a member is not Ready, or has no Cluster; tell whether it is Ready to the end.
+
+    Raises:
+        FlotillaError: the run was interrupted while `doing` this.
+    """
     ref = ObjectRef(CLUSTER_API, "Cluster", member)
-    deadline = time.monotonic() + NOTICE_SECONDS
-    said = False
+    deadline = time.monotonic() + seconds
     while (cluster := connection.find(ref)) is not None and is_true(cluster, "Ready"):
-        if not said:
-            tell(f"Karmada still calls {member} Ready: waiting until it notices, up to {NOTICE_SECONDS:.0f} s")
-            said = True
         if time.monotonic() > deadline:
-            raise FlotillaError(
-                f"{member} does not answer here, but Karmada calls it Ready, so that it reaches it",
-                hint="nothing was changed; take it out of the stack file and run `up` where the member can be reached",
-            )
+            return True
         if pause(_POLL_SECONDS):
-            raise FlotillaError(f"interrupted while waiting until Karmada notices that {member} does not answer")
+            raise FlotillaError(f"interrupted while {doing}")
+    return False
 
 
 def remove_cluster(connection: Connection, member: str, cluster_id: str) -> None:
-    """Delete a member's Cluster with its Works; where Karmada keeps them too long, take its finalizers off.
+    """Delete a member's Cluster with its Works; where nobody finishes these, take Karmada's finalizers off.
+
+    For a member in push mode that is not Ready Karmada does it, in time; for one in pull mode only its agent would.
 
     Raises:
         FlotillaError: the Cluster of this name is another cluster's, or it is still there.
@@ -84,7 +97,7 @@ def remove_cluster(connection: Connection, member: str, cluster_id: str) -> None
     if cluster is None:  # its Works go with it; where somebody has taken its finalizer off, they are still there
         for work in leftovers(connection, member).works:
             connection.delete(work, propagation="Background")
-            _release(connection, work, WORK_FINALIZER)
+        _release_works(connection, member)
         return
     found = (cluster.get("spec") or {}).get("id")
     if found and cluster_id and found != cluster_id:
@@ -93,11 +106,9 @@ def remove_cluster(connection: Connection, member: str, cluster_id: str) -> None
             hint="somebody has joined another cluster under this name: it is left alone",
         )
     connection.delete(ref, propagation="Background", uid=cluster["metadata"]["uid"])
-    if _gone(connection, ref, LEAVE_SECONDS):
+    if cluster["spec"].get("syncMode") != "Pull" and _gone(connection, ref, LEAVE_SECONDS):
         return
-    for work in leftovers(connection, member).works:
-        _release(connection, work, WORK_FINALIZER)
-    if _gone(connection, ref, LEAVE_SECONDS / 2):
+    if _gone(connection, ref, LEAVE_SECONDS / 2, meanwhile=lambda: _release_works(connection, member)):
         return
     _release(connection, ref, CLUSTER_FINALIZER)
     if not _gone(connection, ref, LEAVE_SECONDS / 2):
@@ -107,14 +118,22 @@ def remove_cluster(connection: Connection, member: str, cluster_id: str) -> None
         )
 
 
-def _gone(connection: Connection, ref: ObjectRef, seconds: float) -> bool:
+def _gone(
+    connection: Connection, ref: ObjectRef, seconds: float, *, meanwhile: Callable[[], None] = lambda: None
+) -> bool:
     deadline = time.monotonic() + seconds
     while connection.find(ref) is not None:
+        meanwhile()
         if time.monotonic() > deadline:
             return False
         if pause(_POLL_SECONDS):
             raise FlotillaError(f"interrupted while waiting for the deletion of {ref}; run the same command again")
     return True
+
+
+def _release_works(connection: Connection, member: str) -> None:
+    for work in leftovers(connection, member).works:
+        _release(connection, work, WORK_FINALIZER)
 
 
 def _release(connection: Connection, ref: ObjectRef, finalizer: str) -> None:

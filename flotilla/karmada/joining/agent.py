@@ -240,6 +240,25 @@ def deployment(
     }
 
 
+def serves(deployment: Object, member: str) -> bool:
+    """Tell whether an agent's Deployment is the one of this member, by its command."""
+    containers = deployment["spec"]["template"]["spec"]["containers"]
+    return any(f"--cluster-name={member}" in (container.get("command") or []) for container in containers)
+
+
+def refuses_name(name: str, former: str, version: str) -> str:
+    """Return why the agent does not start as `name` while the Cluster of the former name is there; empty: it does.
+
+    Before 1.14 it compares its name with the first Cluster of its ID, in the order of names.
+    """
+    if former > name or Version.parse(version) >= Version(1, 14):
+        return ""
+    return (
+        f"the agent of Karmada {version} can't take the name {name} over from {former}: before 1.14 it refuses a name "
+        f"that sorts after the one that its cluster has; take a name that sorts before {former}"
+    )
+
+
 def endpoint_argument(api_endpoint: str) -> str:
     """Return the argument that tells the control plane where the member is."""
     return f"--cluster-api-endpoint={api_endpoint}"

@@ -85,7 +85,8 @@ def _expect_agent(cluster: Object, member: Connection) -> None:
     if cluster["spec"].get("syncMode") != "Pull":
         return
     agents = member.list("apps/v1", "Deployment", labels=f"app={agent.DEPLOYMENT}")
-    if not any((found.get("status") or {}).get("availableReplicas") for found in agents):
+    running = [found for found in agents if (found.get("status") or {}).get("availableReplicas")]
+    if not any(agent.serves(found, cluster["metadata"]["name"]) for found in running):
         raise FlotillaError("its agent has not reported yet")
 
 

@@ -29,10 +29,11 @@ def reconcile_execution(world: World) -> None:
 def _withdraw(world: World, work: Object, cluster: Object | None) -> None:
     """Delete what a Work applied. In a member that isn't Ready it stays, and so does the Work, until the member leaves.
 
-    As in Karmada's execution controller (handleWorkDelete).
+    As in Karmada's execution controller (handleWorkDelete). In pull mode that is the agent's: without it, nobody does.
     """
     ready = cluster is not None and is_true(cluster, "Ready")
-    if cluster is not None and not ready and not deleting(cluster):
+    pull = cluster is not None and cluster["spec"].get("syncMode") == "Pull"
+    if cluster is not None and not ready and (pull or not deleting(cluster)):
         return
     if cluster is not None and ready:
         try:

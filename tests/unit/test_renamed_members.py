@@ -1,0 +1,138 @@
+"""Members that get another name: Karmada loses its access under the former one, and only under that one."""
+
+import pytest
+
+from components.cluster_identity import ClusterIdentityProvider
+from components.membership import MembershipProvider
+from flotilla.errors import FlotillaError
+from flotilla.karmada.joining import abandon, agent, renaming
+from flotilla.kube.objects import ObjectRef
+
+ONE, TWO = "11111111-2222-3333-4444-555555555555", "11111111-2222-3333-4444-666666666666"
+IDENTITY = ClusterIdentityProvider()
+NEWS = {"cluster": "edge", "uid": ONE, "unanswered": "", "former": "member2", "controlPlane": "", "refused": ""}
+
+
+def cluster(name, uid=ONE, *, mode="Push", ready=True):
+    reference = {"namespace": "karmada-cluster", "name": name}
+    spec = {"id": uid, "syncMode": mode, "secretRef": reference}
+    status = {"conditions": [{"type": "Ready", "status": "True" if ready else "False"}]}
+    return {"metadata": {"name": name, "uid": name}, "spec": spec, "status": status}
+
+
+class ControlPlane:
+    """Clusters and Works; one that lost its Secret is not Ready, and one that is not reached keeps its Works."""
+
+    def __init__(self, *clusters, works=()):
+        self.clusters = {one["metadata"]["name"]: one for one in clusters}
+        self.works = list(works)
+        self.deleted = []
+        self.stubborn = False
+
+    def find(self, ref):
+        return self.clusters.get(ref.name) if ref.kind == "Cluster" else None
+
+    def list(self, _version, kind, namespace=""):
+        return list(self.clusters.values()) if kind == "Cluster" else self.works
+
+    def delete(self, ref, **_options):
+        self.deleted.append(ref)
+        if ref.kind == "Secret" and not self.stubborn:
+            self.clusters[ref.name]["status"] = cluster("", ready=False)["status"]
+        if ref.kind == "Cluster":
+            del self.clusters[ref.name]
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch):
+    monkeypatch.setattr(renaming, "NOTICE_SECONDS", 0.0)
+    monkeypatch.setattr(abandon, "pause", lambda _: False)
+
+
+def test_karmada_loses_its_access_under_the_former_name():
+    control_plane = ControlPlane(cluster("member1", TWO), cluster("member2"))
+    renaming.cut_access(control_plane, "member2", ONE)
+    assert control_plane.deleted == [ObjectRef("v1", "Secret", "member2", "karmada-cluster")]
+
+
+@pytest.mark.parametrize("there", [[], [cluster("member2", TWO)], [cluster("member2", mode="Pull")]])
+def test_another_cluster_or_an_agents_is_left_alone(there):
+    control_plane = ControlPlane(*there)
+    renaming.cut_access(control_plane, "member2", ONE)
+    assert control_plane.deleted == []
+
+
+def test_as_long_as_karmada_reaches_the_former_name_nothing_goes_on():
+    """The copies would be deleted with the Cluster of the former name."""
+    control_plane = ControlPlane(cluster("member2"))
+    control_plane.stubborn = True
+    with pytest.raises(FlotillaError, match="Karmada still reaches member2"):
+        renaming.cut_access(control_plane, "member2", ONE)
+    with pytest.raises(FlotillaError, match="Karmada still reaches member2"):
+        renaming.await_former_agent(ControlPlane(cluster("member2", mode="Pull")), "member2", ONE)
+    renaming.await_former_agent(ControlPlane(cluster("member2", mode="Pull", ready=False)), "member2", ONE)
+
+
+@pytest.mark.parametrize(
+    ("clusters", "expected"),
+    [
+        ([cluster("member2", ready=False)], False),
+        ([cluster("member2", ready=False), cluster("edge")], True),
+        ([cluster("member2"), cluster("edge")], False),
+        ([cluster("member2", ready=False), cluster("edge", TWO)], False),
+        ([cluster("edge")], True),
+    ],
+)
+def test_a_member_lives_on_under_another_name_of_the_same_cluster(clusters, expected):
+    assert renaming.lives_on(ControlPlane(*clusters), "member2", ONE) is expected
+    assert not renaming.lives_on(ControlPlane(*clusters), "member2", "")
+
+
+def test_another_name_is_a_change_of_the_identity_once():
+    olds = {"cluster": "member2", "uid": ONE}
+    found = IDENTITY.diff("", olds, NEWS)
+    assert (found.changes, found.replaces) == (True, [])
+    assert not IDENTITY.diff("", {**olds, "cluster": "edge"}, NEWS).changes, "`formerly` may stay in the stack file"
+    assert not IDENTITY.diff("", {**olds, "cluster": "other"}, NEWS).changes
+    assert IDENTITY.diff("", olds, {**NEWS, "uid": TWO}).replaces == ["uid"], "another cluster is no rename"
+
+
+def test_a_name_that_an_agent_refuses_is_refused_in_the_plan_and_only_while_it_matters():
+    news = {**NEWS, "refused": "the agent can't take the name over"}
+    assert IDENTITY.check({"cluster": "member2", "uid": ONE}, news).failures[0].reason == news["refused"]
+    assert not IDENTITY.check({"cluster": "edge", "uid": ONE}, news).failures
+
+
+@pytest.mark.parametrize(
+    ("name", "former", "version", "refused"),
+    [
+        ("zone", "member2", "1.13.4", True),
+        ("edge", "member2", "1.13.4", False),
+        ("zone", "member2", "1.14.0", False),
+        ("zone", "member2", "1.18.2", False),
+    ],
+)
+def test_an_agent_before_1_14_takes_no_name_that_sorts_after_the_former_one(name, former, version, refused):
+    assert bool(agent.refuses_name(name, former, version)) is refused
+
+
+def test_a_membership_of_another_name_goes_last_and_one_of_another_cluster_first():
+    """Drained before the other name joins, the member would lose its copies."""
+    olds = {"agent": "a", "controlPlane": "k", "clusterId": ONE, "member": "member2"}
+    renamed = MembershipProvider().diff("", olds, {**olds, "member": "edge", "agent": "b", "former": "member2"})
+    assert (renamed.replaces, renamed.delete_before_replace) == (["member"], False)
+    another = MembershipProvider().diff("", olds, {**olds, "clusterId": TWO})
+    assert (another.replaces, another.delete_before_replace) == (["clusterId"], True)
+    assert not MembershipProvider().diff("", olds, {**olds, "former": "member2"}).changes
+
+
+@pytest.mark.parametrize(("others", "drained"), [([cluster("edge")], False), ([], True)])
+def test_what_passed_to_another_name_is_not_drained(monkeypatch, others, drained):
+    control_plane = ControlPlane(cluster("member2", mode="Pull", ready=False), *others)
+    asked = []
+    monkeypatch.setattr("components.membership.connect", lambda *_, **__: control_plane)
+    monkeypatch.setattr("components.membership.drain", lambda *parts: asked.append(parts))
+    props = {"controlPlane": "", "member": "member2", "clusterId": ONE, "timeout": 5}
+    MembershipProvider().delete("", props)
+    assert bool(asked) is drained
+    assert ("member2" in control_plane.clusters) is drained
