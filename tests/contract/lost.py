@@ -152,10 +152,14 @@ def await_gone(connection, ref, *, seconds=90):
 
 
 def test_another_cluster_under_the_same_name_leaves_and_joins(fleet, run):  # noqa: F811
-    """The old cluster answers still: what the join and Karmada made there goes, and the new one gets everything."""
-    run.write([{"name": "member1"}, {"name": "member2"}], [EVERYWHERE])
+    """The old cluster answers still: what the join and Karmada made there goes, and the new one gets everything.
+
+    A `formerly` that stayed in the stack file changes nothing about it.
+    """
+    former = {"name": "member2", "formerly": "before"}
+    run.write([{"name": "member1"}, former], [EVERYWHERE])
     run("up", "--yes")
-    moved = {"name": "member2", "kubeconfig": str(fleet.kubeconfigs / "member3.yaml")}
+    moved = {**former, "kubeconfig": str(fleet.kubeconfigs / "member3.yaml")}
     run.write([{"name": "member1"}, moved], [EVERYWHERE])
     plan = run("preview")
     (changed,) = [c for c in plan["clusters"] if c["verb"] != "stays"]
