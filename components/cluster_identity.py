@@ -124,7 +124,7 @@ class ClusterIdentityProvider(ResourceProvider):
             FlotillaError: the cluster did not answer, and the state doesn't know it.
         """
         if not props[_UID]:
-            raise FlotillaError(f"nothing can be declared in {props['cluster']}: {props['unanswered']}")
+            raise _silent(props)
         return CreateResult(id_=props[_UID], outs=_kept(props))
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
@@ -140,14 +140,21 @@ class ClusterIdentityProvider(ResourceProvider):
         """Take Karmada's access under the former name away, so that the copies stay when that Cluster goes.
 
         Raises:
-            FlotillaError: Karmada still reaches the member under its former name.
+            FlotillaError: the cluster did not answer, so that it could not join under the new name; or Karmada still
+                reaches it under its former name.
         """
+        if news["unanswered"]:
+            raise _silent(news)
         cut_access(connect(news["controlPlane"], name="Karmada"), str(olds["cluster"]), str(olds[_UID]))
         return UpdateResult(outs=_kept(news))
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Return what the state has: the cluster is asked by the program."""
         return ReadResult(id_, _kept(props))
+
+
+def _silent(props: dict[str, Any]) -> FlotillaError:
+    return FlotillaError(f"nothing can be declared in {props['cluster']}: {props['unanswered']}")
 
 
 def _is_renamed(olds: dict[str, Any], news: dict[str, Any]) -> bool:

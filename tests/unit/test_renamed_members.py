@@ -97,6 +97,12 @@ def test_another_name_is_a_change_of_the_identity_once():
     assert IDENTITY.diff("", olds, {**NEWS, "uid": TWO}).replaces == ["uid"], "another cluster is no rename"
 
 
+def test_a_member_that_does_not_answer_keeps_its_access():
+    """It could not join under the new name, and Karmada would have lost it."""
+    with pytest.raises(FlotillaError, match="nothing can be declared in edge: no answer"):
+        IDENTITY.update("", {"cluster": "member2", "uid": ONE}, {**NEWS, "unanswered": "no answer"})
+
+
 def test_a_name_that_an_agent_refuses_is_refused_in_the_plan_and_only_while_it_matters():
     news = {**NEWS, "refused": "the agent can't take the name over"}
     assert IDENTITY.check({"cluster": "member2", "uid": ONE}, news).failures[0].reason == news["refused"]
