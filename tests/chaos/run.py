@@ -53,6 +53,9 @@ class Chaos:
             for name, text in kubeconfigs_by_cluster.items()
         }
         self.counts: Counter[str] = Counter()
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            # In the background of a shell; the runs would inherit it, and Ctrl-C would not end them.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def run(self, seed: int) -> None:
         """Run one schedule; an AssertionError names the seed and what the proxies did."""
