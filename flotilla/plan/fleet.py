@@ -9,7 +9,7 @@ second look at the configuration would guess.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -36,7 +36,7 @@ from flotilla.plan.found import as_found, keeping, replaced_templates
 from flotilla.plan.moves import Moved, Side, adds_words, with_moves
 from flotilla.plan.notices import notices_of
 from flotilla.plan.notices import to_json as notice_json
-from flotilla.plan.renames import Renamed, refused_renames, renamed_members
+from flotilla.plan.renames import Renamed, present_names, refused_renames, renamed_members
 from flotilla.plan.rollouts import ROLLOUT_TYPE
 from flotilla.plan.steps import CHANGING, GOING, Op, Result, Step
 from flotilla.state.checkpoint import ResourceState
@@ -168,7 +168,8 @@ def fleet_plan(result: Result, *, version: str | None = None) -> FleetPlan:
         replaced_templates(steps),
     )
     kept = keeping(steps)
-    workloads, rendered = _workloads(rollouts, [facts for facts in before if facts.name not in anew], around, kept)
+    standing = [facts for facts in before if facts.name not in anew]
+    workloads, rendered = _workloads(rollouts, standing, around, kept, present_names(renamed))
     return FleetPlan(clusters, tuple(workloads), _objects(steps), _changed(ordered), rendered, refused_renames(renamed))
 
 
@@ -284,9 +285,16 @@ def _cluster_plan(step: Step, anew: dict[str, str], renamed: list[Renamed]) -> C
 
 
 def _workloads(
-    steps: list[Step], before: list[ClusterFacts], around: Surroundings, kept: frozenset[str]
+    steps: list[Step],
+    before: list[ClusterFacts],
+    around: Surroundings,
+    kept: frozenset[str],
+    names: Mapping[str, str],
 ) -> tuple[list[WorkloadPlan], dict[str, list[Object]]]:
-    """Return the workloads' plans, and what each cluster gets of all of them."""
+    """Return the workloads' plans, and what each cluster gets of all of them.
+
+    `names` has the present name of members that had another one: what they had before is theirs.
+    """
     plans, sides = [], []
     coming: dict[str, Copies] = {}
     rendered: dict[str, list[Object]] = {}
@@ -299,7 +307,8 @@ def _workloads(
         old, new = _side(step, "old"), _side(step, "new")
         try:
             scheduled = scheduled_of(old, before)
-            olds = copies_before(old, around.of(before), scheduled).objects
+            copies = copies_before(old, around.of(before), scheduled).objects
+            olds = {names.get(cluster, cluster): objects for cluster, objects in copies.items()}
             applied = reveal(old.inputs).get("placement") if old else None
             found = copies_after(new, around, scheduled or by_template(olds), applied)
         except ValueError as error:

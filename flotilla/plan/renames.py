@@ -62,6 +62,11 @@ def refused_renames(renamed: list[Renamed]) -> tuple[str, ...]:
     return tuple(_refusal(one) for one in renamed if not one.keeps_copies)
 
 
+def present_names(renamed: list[Renamed]) -> dict[str, str]:
+    """Return the present name by the former one, of the members whose copies pass to it."""
+    return {one.former: one.name for one in renamed if one.keeps_copies}
+
+
 def _refusal(one: Renamed) -> str:
     if one.mode:
         return (

@@ -95,6 +95,12 @@ def staying(fleet):
     leave(fleet)
 
 
+@pytest.fixture
+def going_on(verbs, staying):
+    """Run verbs on what the case before left."""
+    return verbs
+
+
 def said(text):
     """Return what a document says that may explain an exit code: the steps that change something, the failures."""
     try:
@@ -151,41 +157,6 @@ def test_nginx_on_both_clusters_and_away_again(fleet, run):
     assert everything(fleet) == before
 
 
-def test_one_policy_two_clusters(fleet, run):
-    """The lesson's exercise."""
-    run.write(members("member1", "member2"), [NGINX])
-    run("up", "--yes")
-    policies = fleet.connection("karmada").list("policy.karmada.io/v1alpha1", "PropagationPolicy")
-    assert [p["metadata"]["name"] for p in policies] == ["nginx"]
-    assert all(deployed(fleet, cluster) for cluster in ("member1", "member2"))
-
-
-def test_replicas_weights_and_an_image_for_one_cluster(fleet, run):
-    run.write(members("member1", "member2"), [NGINX])
-    run("up", "--yes")
-    changed = {
-        **NGINX,
-        "replicas": 7,
-        "placement": {
-            "clusters": ["member1", "member2"],
-            "replicas": "divided",
-            "weights": {"member1": 2, "member2": 1},
-        },
-        "overrides": [{"clusters": ["member2"], "image": {"tag": "1.28"}, "labels": {"site": "edge"}}],
-    }
-    run.write(members("member1", "member2"), [changed])
-    plan = run("preview")
-    details = {c["name"]: c["details"] for c in plan["workloads"][0]["clusters"]}
-    assert details["member1"] == ["replicas 2 → 5"]
-    assert details["member2"] == ["labels.site = edge", "image nginx:1.27 → nginx:1.28"]
-    run("up", "--yes")
-    got = {cluster: deployed(fleet, cluster)["spec"] for cluster in ("member1", "member2")}
-    assert {c: s["replicas"] for c, s in got.items()} == {"member1": 5, "member2": 2}
-    images = {c: s["template"]["spec"]["containers"][0]["image"] for c, s in got.items()}
-    assert images == {"member1": "nginx:1.27", "member2": "nginx:1.28"}
-    assert deployed(fleet, "member2")["metadata"]["labels"]["site"] == "edge"
-
-
 def test_a_member_leaves_and_another_comes(fleet, run):
     before = everything(fleet)
     run.write(members("member1", "member2"), [{**NGINX, "placement": {"labels": {}}}])
@@ -204,30 +175,6 @@ def test_a_member_leaves_and_another_comes(fleet, run):
     assert left == set()
 
 
-def test_drift_made_by_hand_is_shown_and_mended(fleet, run):
-    run.write(members("member1", "member2"), [NGINX])
-    run("up", "--yes")
-    karmada = fleet.connection("karmada")
-    karmada.patch(ObjectRef("apps/v1", "Deployment", "nginx", "default"), {"spec": {"replicas": 1}})
-    plan = run("preview", "--refresh", "--expect-no-changes", expect=3)
-    assert plan["changed"]["karmada"] == ["Deployment default/nginx: replicas 1 → 2"]
-    run("up", "--refresh", "--yes")
-    assert deployed(fleet, "member1")["status"]["readyReplicas"] == 2
-    run("preview", "--refresh", "--expect-no-changes")
-
-
-def test_an_image_that_is_never_ready_says_where_and_why(fleet, run):
-    stuck = {**NGINX, "timeout": 8, "overrides": [{"clusters": ["member2"], "patches": [
-        {"op": "add", "path": "/spec/template/spec/nodeSelector", "value": {"nowhere": "true"}}]}]}  # fmt: skip
-    run.write(members("member1", "member2"), [stuck])
-    assert "member2: " in run("up", "--yes", expect=1)["failures"][0]
-    run.write(members("member1", "member2"), [{**NGINX, "timeout": 60}])
-    plan = run("preview")
-    assert plan["summary"] == {"same": 34, "update": 2}, "the override goes, the rollout is left to do"
-    run("up", "--yes")
-    assert deployed(fleet, "member2")["status"]["readyReplicas"] == 2
-
-
 def test_a_namespace_that_a_member_has_already_is_used_and_left(fleet, run):
     member = fleet.connection("member1")
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": CLUSTER_NAMESPACE}}
@@ -241,3 +188,62 @@ def test_a_namespace_that_a_member_has_already_is_used_and_left(fleet, run):
         assert member.find(ObjectRef("v1", "Namespace", CLUSTER_NAMESPACE)) is not None
     finally:
         member.delete(ObjectRef("v1", "Namespace", CLUSTER_NAMESPACE))
+
+
+def test_one_policy_two_clusters(fleet, going_on):
+    """The lesson's exercise."""
+    going_on.write(members("member1", "member2"), [NGINX])
+    going_on("up", "--yes")
+    policies = fleet.connection("karmada").list("policy.karmada.io/v1alpha1", "PropagationPolicy")
+    assert [p["metadata"]["name"] for p in policies] == ["nginx"]
+    assert all(deployed(fleet, cluster) for cluster in ("member1", "member2"))
+
+
+def test_replicas_weights_and_an_image_for_one_cluster(fleet, going_on):
+    going_on.write(members("member1", "member2"), [NGINX])
+    going_on("up", "--yes")
+    changed = {
+        **NGINX,
+        "replicas": 7,
+        "placement": {
+            "clusters": ["member1", "member2"],
+            "replicas": "divided",
+            "weights": {"member1": 2, "member2": 1},
+        },
+        "overrides": [{"clusters": ["member2"], "image": {"tag": "1.28"}, "labels": {"site": "edge"}}],
+    }
+    going_on.write(members("member1", "member2"), [changed])
+    plan = going_on("preview")
+    details = {c["name"]: c["details"] for c in plan["workloads"][0]["clusters"]}
+    assert details["member1"] == ["replicas 2 → 5"]
+    assert details["member2"] == ["labels.site = edge", "image nginx:1.27 → nginx:1.28"]
+    going_on("up", "--yes")
+    got = {cluster: deployed(fleet, cluster)["spec"] for cluster in ("member1", "member2")}
+    assert {c: s["replicas"] for c, s in got.items()} == {"member1": 5, "member2": 2}
+    images = {c: s["template"]["spec"]["containers"][0]["image"] for c, s in got.items()}
+    assert images == {"member1": "nginx:1.27", "member2": "nginx:1.28"}
+    assert deployed(fleet, "member2")["metadata"]["labels"]["site"] == "edge"
+
+
+def test_drift_made_by_hand_is_shown_and_mended(fleet, going_on):
+    going_on.write(members("member1", "member2"), [NGINX])
+    going_on("up", "--yes")
+    karmada = fleet.connection("karmada")
+    karmada.patch(ObjectRef("apps/v1", "Deployment", "nginx", "default"), {"spec": {"replicas": 1}})
+    plan = going_on("preview", "--refresh", "--expect-no-changes", expect=3)
+    assert plan["changed"]["karmada"] == ["Deployment default/nginx: replicas 1 → 2"]
+    going_on("up", "--refresh", "--yes")
+    assert deployed(fleet, "member1")["status"]["readyReplicas"] == 2
+    going_on("preview", "--refresh", "--expect-no-changes")
+
+
+def test_an_image_that_is_never_ready_says_where_and_why(fleet, going_on):
+    stuck = {**NGINX, "timeout": 8, "overrides": [{"clusters": ["member2"], "patches": [
+        {"op": "add", "path": "/spec/template/spec/nodeSelector", "value": {"nowhere": "true"}}]}]}  # fmt: skip
+    going_on.write(members("member1", "member2"), [stuck])
+    assert "member2: " in going_on("up", "--yes", expect=1)["failures"][0]
+    going_on.write(members("member1", "member2"), [{**NGINX, "timeout": 60}])
+    plan = going_on("preview")
+    assert plan["summary"] == {"same": 34, "update": 2}, "the override goes, the rollout is left to do"
+    going_on("up", "--yes")
+    assert deployed(fleet, "member2")["status"]["readyReplicas"] == 2

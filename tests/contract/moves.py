@@ -311,6 +311,7 @@ def test_a_renamed_member_keeps_its_copies_and_pods(fleet, run):
         ("member2", "leaves"),
     ]
     assert plan["clusters"][0]["details"][0] == "formerly member2: its copies stay"
+    assert {one["verb"] for work in plan["workloads"] for one in work["clusters"]} == {"stays"}
     run("up", "--yes")
     assert uids(fleet, *refs) == before
     listed = fleet.connection("karmada").list("cluster.karmada.io/v1alpha1", "Cluster")
