@@ -175,21 +175,6 @@ def test_a_member_leaves_and_another_comes(fleet, run):
     assert left == set()
 
 
-def test_a_namespace_that_a_member_has_already_is_used_and_left(fleet, run):
-    member = fleet.connection("member1")
-    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": CLUSTER_NAMESPACE}}
-    member.create(namespace, field_manager="somebody")
-    try:
-        run.write(members("member1"), [])
-        assert "already exists" in str(run("up", "--yes", expect=1)["failures"])
-        run.write(members("member1", createNamespace=False), [])
-        run("up", "--yes")
-        run("destroy", "--yes")
-        assert member.find(ObjectRef("v1", "Namespace", CLUSTER_NAMESPACE)) is not None
-    finally:
-        member.delete(ObjectRef("v1", "Namespace", CLUSTER_NAMESPACE))
-
-
 def test_one_policy_two_clusters(fleet, going_on):
     """The lesson's exercise."""
     going_on.write(members("member1", "member2"), [NGINX])
@@ -247,3 +232,18 @@ def test_an_image_that_is_never_ready_says_where_and_why(fleet, going_on):
     assert plan["summary"] == {"same": 34, "update": 2}, "the override goes, the rollout is left to do"
     going_on("up", "--yes")
     assert deployed(fleet, "member2")["status"]["readyReplicas"] == 2
+
+
+def test_a_namespace_that_a_member_has_already_is_used_and_left(fleet, run):
+    member = fleet.connection("member1")
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": CLUSTER_NAMESPACE}}
+    member.create(namespace, field_manager="somebody")
+    try:
+        run.write(members("member1"), [])
+        assert "already exists" in str(run("up", "--yes", expect=1)["failures"])
+        run.write(members("member1", createNamespace=False), [])
+        run("up", "--yes")
+        run("destroy", "--yes")
+        assert member.find(ObjectRef("v1", "Namespace", CLUSTER_NAMESPACE)) is not None
+    finally:
+        member.delete(ObjectRef("v1", "Namespace", CLUSTER_NAMESPACE))
