@@ -130,7 +130,8 @@ def copies_before(state: ResourceState | None, around: Surroundings, scheduled: 
     for template in asked.templates:
         known = scheduled.get(str(ref_of(template)), {})
         if known:
-            shares: Mapping[str, int | None] = known if replicas_of(template) is not None else dict.fromkeys(known)
+            counted = replicas_of(template, around.version) is not None
+            shares: Mapping[str, int | None] = known if counted else dict.fromkeys(known)
         else:
             shares = first_of(_decision(template, asked.placement, around, Current()))
         _render(found, asked, template, shares, around)
@@ -160,7 +161,7 @@ def copies_after(
             choice = choose(around.members, asked.placement, before=every, scheduler=around.scheduler)
             _render(found, asked, template, {one.name: None for one in choice.chosen}, around)
             continue
-        shares = known if replicas_of(template) is not None else dict.fromkeys(known)
+        shares = known if replicas_of(template, around.version) is not None else dict.fromkeys(known)
         decision = _again(template, asked.placement, around, Current(shares, placement=before))
         found.refused |= {
             name: one for name, one in _refused(decision, asked.placement, around).items() if name not in known
@@ -218,7 +219,7 @@ def _decision(template: Object, placement: Object, around: Surroundings, current
 
 def _again(template: Object, placement: Object, around: Surroundings, current: Current) -> Decision:
     """Return what Karmada decides for a template that has a schedule: by whichever group it may have taken."""
-    groups = groups_with(placement, current.shares, around.members) if current.shares else []
+    groups = groups_with(placement, current.shares, around.members, around.version) if current.shares else []
     found = [_decision(template, placement, around, replace(current, group=group)) for group in groups or [""]]
     return agreed(found, Why.GROUP)
 
@@ -234,7 +235,7 @@ def _refused(decision: Decision, placement: Object, around: Surroundings) -> dic
 def _take(
     found: Copies, asked: _Asked, template: Object, decision: Decision, known: Mapping[str, int], around: Surroundings
 ) -> None:
-    replicas = replicas_of(template)
+    replicas = replicas_of(template, around.version)
     if isinstance(decision, Certain):
         _render(found, asked, template, decision.shares, around)
         found.unplaced += _unplaced(template, decision, known)

@@ -23,7 +23,7 @@ from flotilla.karmada.scheduling import (
     first_of,
     replicas_of,
 )
-from flotilla.karmada.versions import SUPPORTED
+from flotilla.karmada.versions import SUPPORTED, Version
 from flotilla.kube.objects import Object, condition
 
 _ABSENT = "chosen by the placement, not scheduled there"
@@ -72,6 +72,7 @@ def compare(
     *,
     group: str = "",
     anew: bool = False,
+    version: Version | None = None,
 ) -> Mismatch:
     """Compare a schedule with the plan.
 
@@ -84,14 +85,17 @@ def compare(
         group: the affinity group that Karmada has taken, where the placement has groups.
         anew: Karmada has divided the replicas anew for what is declared now. Otherwise it may rightly have kept a
             division of earlier, and any that adds up is accepted.
+        version: Karmada's; None where it isn't known: clusters are chosen as by the newest then, and any division that
+            a supported version makes is as planned.
     """
-    replicas = replicas_of(template)
+    scheduler = Scheduler(version) if version else Scheduler()
+    replicas = replicas_of(template, scheduler.version)
     if replicas == 0 and not targets:
         return Mismatch()  # copies without replicas go everywhere or nowhere, by Karmada's version
-    choice = choose(list(fleet.facts.values()), placement, before=set(targets), group=group)
+    choice = choose(list(fleet.facts.values()), placement, before=set(targets), group=group, scheduler=scheduler)
     chosen = [facts.name for facts in choice.chosen]
     shared = replicas is not None and replicas > 0 and divides(placement)
-    wanted = _division(template, targets, placement, fleet, group) if shared and anew else None
+    wanted = _division(template, targets, placement, fleet, group, version) if shared and anew else None
     found = Mismatch()
     for name, member in members.items():
         if placement.get("clusterAffinities") and name not in {*chosen, *choice.refused, *targets}:
@@ -135,11 +139,10 @@ def _capped(placement: Object) -> bool:
     return bool(placement.get("spreadConstraints"))
 
 
-def _division(template: Object, targets: Shares, placement: Object, fleet: Fleet, group: str) -> Shares | None:
-    """Return the planned division where it is certain and isn't the one that was made; None otherwise.
-
-    Any division that a supported version makes is as planned.
-    """
+def _division(
+    template: Object, targets: Shares, placement: Object, fleet: Fleet, group: str, version: Version | None
+) -> Shares | None:
+    """Return the planned division where it is certain and isn't the one that was made; None otherwise."""
     if _capped(placement):
         return None
     found = [
@@ -150,7 +153,7 @@ def _division(template: Object, targets: Shares, placement: Object, fleet: Fleet
             current=Current(targets, group),
             scheduler=scheduler,
         )
-        for scheduler in (Scheduler(SUPPORTED.newest), Scheduler(SUPPORTED.oldest))
+        for scheduler in (Scheduler(one) for one in ([version] if version else [SUPPORTED.newest, SUPPORTED.oldest]))
     ]
     return None if any(allows(one, targets) for one in found) else first_of(found[0])
 
