@@ -6,7 +6,7 @@ Karmada's choice, and is said so.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -104,6 +104,10 @@ class Surroundings:
     """Kinds for which the control plane has interpreters of its own."""
     replaced: frozenset[str] = frozenset()
     """Templates that are deleted and made anew, by their reference: Karmada forgets where they ran."""
+    unasked: str = ""
+    """Why the control plane was not asked although there are Clusters in it; empty where it was."""
+    changing: frozenset[str] = frozenset()
+    """The URNs of the workloads whose propagation policies change."""
 
     @property
     def version(self) -> Version:
@@ -139,7 +143,11 @@ def copies_before(state: ResourceState | None, around: Surroundings, scheduled: 
 
 
 def copies_after(
-    state: ResourceState | None, around: Surroundings, scheduled: Scheduled, before: Object | None
+    state: ResourceState | None,
+    around: Surroundings,
+    scheduled: Scheduled,
+    before: Object | None,
+    waiting: Collection[str] = (),
 ) -> Copies:
     """Return what each cluster will get of a workload, and which clusters it won't be scheduled to.
 
@@ -148,13 +156,15 @@ def copies_after(
         around: what else is known, of the time after.
         scheduled: where Karmada has put the templates: there a taint evicts nothing.
         before: the placement that this schedule is for; None where there is none.
+        waiting: the templates for which Karmada still goes by that placement, by their reference.
     """
     found = Copies()
     if state is None:
         return found
-    asked = _Asked.of(state)
-    for template in asked.templates:
+    declared = _Asked.of(state)
+    for template in declared.templates:
         ref = str(ref_of(template))
+        asked = replace(declared, placement=before or {}) if ref in waiting else declared
         known = scheduled.get(ref, {}) if ref not in around.replaced else {}
         if goes_by_itself(template):
             every = {one.name for one in around.members}
