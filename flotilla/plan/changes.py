@@ -17,6 +17,10 @@ from flotilla.state.values import mask
 
 _SHOWN = 60
 _KEPT = "stays there, without Karmada's marks (onRemoval: keep)"
+_KEPT_UNSENT = (
+    "is suspended there: if it was never sent, Karmada doesn't finish taking it away (onRemoval: keep), and the member "
+    "can't leave"
+)
 _UNSENT = "suspended: Karmada sends nothing there"
 
 
@@ -39,6 +43,7 @@ def copy_plan(
     *,
     keeps: bool = False,
     suspended: bool = False,
+    was_suspended: bool = False,
 ) -> CopyPlan:
     """Return what becomes of a workload's objects in a cluster.
 
@@ -50,8 +55,9 @@ def copy_plan(
         replaced: the templates that are deleted and made anew.
         keeps: what Karmada doesn't send any more stays in the cluster (preserveResourcesOnDeletion).
         suspended: nothing is sent there.
+        was_suspended: nothing was sent there before.
     """
-    kept = f" {_KEPT}" if keeps else ""
+    kept = f" {_KEPT_UNSENT if was_suspended else _KEPT}" if keeps else ""
     unsent = (_UNSENT,) if suspended else ()
     bounds = {one.template: one.candidates[cluster] for one in undecided if cluster in one.candidates}
     open_ = {template: given for template, given in bounds.items() if given[0] != given[1]}

@@ -312,8 +312,9 @@ def _workloads(
         coming[name] = found
         asked = _inputs(new)
         keeps = step.old is not None and step.old.parent in kept
-        still = reveal(old.inputs) if old and waiting else asked
-        sending[name] = _Sending(still.get("suspension") or {}, keeps=keeps, hidden=hidden_verb(step))
+        was = (reveal(old.inputs).get("suspension") or {}) if old else {}
+        suspension = was if waiting else asked.get("suspension") or {}
+        sending[name] = _Sending(suspension, was, keeps, hidden_verb(step))
         notices[name] = (
             *caveats_of(step, around.unasked, sorted(waiting)),
             *notices_of(asked, found.places(), around.members, everything, around.version),
@@ -348,6 +349,7 @@ class _Sending:
     """What a workload's policy says of sending and removing copies."""
 
     suspension: Object
+    before: Object
     keeps: bool
     hidden: str = ""
     """What happens to a workload of which the engine hides everything; empty where it is shown."""
@@ -363,6 +365,7 @@ def _workload_plan(moved: Moved, coming: Copies, sending: _Sending, replaced: Co
             replaced,
             keeps=sending.keeps,
             suspended=suspends(sending.suspension, cluster),
+            was_suspended=suspends(sending.before, cluster),
         )
         for cluster in sorted({*moved.old, *moved.new})
     )

@@ -7,6 +7,7 @@ import time
 from flotilla.errors import FlotillaError
 from flotilla.karmada.names import execution_namespace
 from flotilla.karmada.objects import CLUSTER_API, WORK_API
+from flotilla.karmada.status.kept import KEPT_REMEDY, why_unfinished
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import ObjectRef, condition, is_true
 from flotilla.waiting import pause
@@ -64,6 +65,9 @@ def drain(connection: Connection, member: str, seconds: float) -> None:
                 connection.delete(ObjectRef(WORK_API, "Work", meta["name"], namespace), propagation="Background")
         if time.monotonic() > deadline:
             names = ", ".join(sorted(work["metadata"]["name"] for work in works)[:5])
+            kept = why_unfinished(works)
+            if kept:
+                raise FlotillaError(f"member {member} can't leave after {seconds:.0f} s: {kept}", hint=KEPT_REMEDY)
             raise FlotillaError(
                 f"member {member} still has {len(works)} Works after {seconds:.0f} s: {names}",
                 hint="is its agent running? If the member is gone for good, delete the Works' finalizers",

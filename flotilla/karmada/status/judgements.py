@@ -10,6 +10,7 @@ from __future__ import annotations
 from flotilla.errors import ClusterError
 from flotilla.karmada.objects import AggregatedStatusItem, ResourceBinding, Work
 from flotilla.karmada.propagation import HEALTH_IGNORED
+from flotilla.karmada.status.kept import never_applied, unfinished
 from flotilla.karmada.status.snapshot import WorkOrError
 from flotilla.kube.objects import Object, differences
 from flotilla.kube.secrecy import shown
@@ -72,6 +73,16 @@ def copies_meant(binding: ResourceBinding) -> set[str]:
     chosen = {target.name for target in spec.clusters}
     required = {target.name for other in spec.required_by for target in other.clusters or []}
     return chosen | required | {task.from_cluster for task in spec.graceful_eviction_tasks}
+
+
+def left(work: WorkOrError) -> str:
+    """Say that a copy is still in a cluster that isn't chosen any more; empty where Karmada has none to take away."""
+    if isinstance(work, ClusterError):
+        return LEFT
+    if never_applied(work) and work.metadata.deletion_timestamp:
+        return ""  # nothing is there; Karmada doesn't finish the Work all the same
+    kept = unfinished(work)
+    return f"is not chosen any more: {kept}" if kept else LEFT
 
 
 def not_sent(work: WorkOrError | None, wanted: Object) -> str:

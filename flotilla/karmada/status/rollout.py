@@ -214,7 +214,8 @@ class RolloutCheck:
         reached = [name for name in fleet.facts if name in works and name not in fleet.unready] if self.members else []
         meant = judgements.copies_meant(binding)
         left = [name for name in reached if name not in meant and not self._is_suspended(name)]
-        return [ClusterProgress(name, None, None, judgements.LEFT) for name in left]
+        late = {name: judgements.left(works[name]) for name in left}
+        return [ClusterProgress(name, None, None, why) for name, why in late.items() if why]
 
     def _namespace(self, declared: Object, snapshot: Snapshot) -> list[ClusterProgress]:
         """Judge a Namespace by the Works that Karmada makes of it, without a binding, for every cluster."""
