@@ -92,8 +92,14 @@ def lazily(old: ResourceState | None, new: ResourceState | None, policies: Colle
     )
     if same or not now.get("lazy"):
         return frozenset()
-    stays = {_ref(one): one for one in _objects(before)}
-    return frozenset(_ref(one) for one in _objects(now) if stays.get(_ref(one)) == one)
+    return unchanged(old, new)
+
+
+def unchanged(old: ResourceState | None, new: ResourceState | None) -> frozenset[str]:
+    """Return the templates of a Rollout that stay as they are, by their reference."""
+    before = {_ref(one): one for one in _objects(reveal(old.inputs))} if old else {}
+    now = _objects(reveal(new.inputs)) if new else []
+    return frozenset(_ref(one) for one in now if before.get(_ref(one)) == one)
 
 
 def _objects(inputs: Any) -> list[Object]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from flotilla.karmada.kinds import identity
@@ -40,6 +41,7 @@ def copy_plan(
     new: list[Object] | None,
     undecided: Iterable[Undecided] = (),
     replaced: Collection[str] = (),
+    standing: Mapping[str, Mapping[str, int]] = MappingProxyType({}),
     *,
     keeps: bool = False,
     suspended: bool = False,
@@ -53,6 +55,7 @@ def copy_plan(
         new: the objects after; None where there are none.
         undecided: the templates of which only Karmada knows how many replicas this cluster gets.
         replaced: the templates that are deleted and made anew.
+        standing: by template, the replicas by cluster that stay, where the objects don't say them.
         keeps: what Karmada doesn't send any more stays in the cluster (preserveResourcesOnDeletion).
         suspended: nothing is sent there.
         was_suspended: nothing was sent there before.
@@ -87,7 +90,15 @@ def copy_plan(
                 changes = [change for change in changes if change.path != ("spec", replicas_field(news[ref]))]
                 details.append(f"{several}{_range(open_[str(ref)])}, as Karmada chooses")
             details += [f"{several}{change_text(change)}" for change in changes]
-    return CopyPlan(cluster, "changes", (*details, *unsent)) if details else CopyPlan(cluster, "stays")
+    if details:
+        return CopyPlan(cluster, "changes", (*details, *unsent))
+    counts = {str(ref): shares[cluster] for ref in news if cluster in (shares := standing.get(str(ref), {}))}
+    return CopyPlan(cluster, "stays", tuple(_stays(ref, count, several=len(news) > 1) for ref, count in counts.items()))
+
+
+def _stays(template: str, replicas: int, several: bool) -> str:
+    text = f"{replicas} replica{'s' if replicas != 1 else ''}, as scheduled now"
+    return f"{template}: {text}" if several else text
 
 
 def _range(bounds: tuple[int, int]) -> str:

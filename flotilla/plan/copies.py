@@ -79,6 +79,8 @@ class Copies:
     passed_over: dict[str, str] = field(default_factory=dict)
     """Clusters that would get a copy if Karmada scheduled anew, which it has no reason to do; with what to do."""
     undecided: list[Undecided] = field(default_factory=list)
+    standing: Scheduled = field(default_factory=dict)
+    """The division that stays, of templates whose replicas only an interpreter of the control plane knows."""
     unplaced: list[str] = field(default_factory=list)
     """Why templates go to no cluster."""
 
@@ -148,6 +150,7 @@ def copies_after(
     scheduled: Scheduled,
     before: Object | None,
     waiting: Collection[str] = (),
+    unchanged: Collection[str] = (),
 ) -> Copies:
     """Return what each cluster will get of a workload, and which clusters it won't be scheduled to.
 
@@ -157,6 +160,7 @@ def copies_after(
         scheduled: where Karmada has put the templates: there a taint evicts nothing.
         before: the placement that this schedule is for; None where there is none.
         waiting: the templates for which Karmada still goes by that placement, by their reference.
+        unchanged: the templates that stay as they are.
     """
     found = Copies()
     if state is None:
@@ -171,8 +175,13 @@ def copies_after(
             choice = choose(around.members, asked.placement, before=every, scheduler=around.scheduler)
             _render(found, asked, template, {one.name: None for one in choice.chosen}, around)
             continue
-        shares = known if replicas_of(template, around.version) is not None else dict.fromkeys(known)
-        decision = _again(template, asked.placement, around, Current(shares, placement=before))
+        standing = ref in unchanged and asked.placement == before and any(known.values())
+        replicas = _standing(template, asked.placement, around, known) if standing else None
+        counted = replicas is not None or replicas_of(template, around.version) is not None
+        shares = known if counted else dict.fromkeys(known)
+        decision = _again(template, asked.placement, around, Current(shares, placement=before), replicas)
+        if replicas is not None and isinstance(decision, Certain):
+            found.standing[ref] = {name: count or 0 for name, count in decision.shares.items()}
         found.refused |= {
             name: one for name, one in _refused(decision, asked.placement, around).items() if name not in known
         }
@@ -220,17 +229,32 @@ class _Asked:
         )
 
 
-def _decision(template: Object, placement: Object, around: Surroundings, current: Current) -> Decision:
+def _standing(template: Object, placement: Object, around: Surroundings, known: Mapping[str, int]) -> int | None:
+    """Return the replicas of a schedule that stays, where an interpreter says how many there are; else None."""
+    if not demand_of(template, around.scheduler or Scheduler(), interpreted=around.interpreted).interpreted:
+        return None
+    return sum(known.values()) if divides(placement) else max(known.values())
+
+
+def _decision(
+    template: Object, placement: Object, around: Surroundings, current: Current, replicas: int | None = None
+) -> Decision:
+    """Return what Karmada decides; `replicas`: those that an interpreter has said, where they are known."""
     uid = around.uids.get(str(ref_of(template)))
     named = {**template, "metadata": {**template["metadata"], "uid": uid}} if uid else template
     demand = demand_of(named, around.scheduler or Scheduler(), interpreted=around.interpreted)
+    if replicas is not None:
+        demand = replace(demand, replicas=replicas, interpreted=False)
     return decide(around.members, placement, demand, current=current, scheduler=around.scheduler)
 
 
-def _again(template: Object, placement: Object, around: Surroundings, current: Current) -> Decision:
+def _again(
+    template: Object, placement: Object, around: Surroundings, current: Current, replicas: int | None = None
+) -> Decision:
     """Return what Karmada decides for a template that has a schedule: by whichever group it may have taken."""
     groups = groups_with(placement, current.shares, around.members, around.version) if current.shares else []
-    found = [_decision(template, placement, around, replace(current, group=group)) for group in groups or [""]]
+    tried = [replace(current, group=group) for group in groups or [""]]
+    found = [_decision(template, placement, around, one, replicas) for one in tried]
     return agreed(found, Why.GROUP)
 
 

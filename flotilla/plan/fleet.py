@@ -20,7 +20,7 @@ from flotilla.karmada.status.expected import unready_reason
 from flotilla.karmada.status.judgements import suspends
 from flotilla.karmada.versions import Version
 from flotilla.kube.objects import Object, ref_of
-from flotilla.plan.caveats import caveats_of, changing_policies, hidden_verb, lazily
+from flotilla.plan.caveats import caveats_of, changing_policies, hidden_verb, lazily, unchanged
 from flotilla.plan.changes import CopyPlan, change_text, copy_plan
 from flotilla.plan.copies import (
     Copies,
@@ -305,7 +305,8 @@ def _workloads(
             olds = copies_before(old, around.of(before), scheduled).objects
             applied = reveal(old.inputs).get("placement") if old else None
             waiting = lazily(old, new, around.changing)
-            found = copies_after(new, around, scheduled or by_template(olds), applied, waiting)
+            now = scheduled or by_template(olds)
+            found = copies_after(new, around, now, applied, waiting, unchanged(old, new))
         except ValueError as error:
             plans.append(WorkloadPlan(name, "changes", (), str(error)))
             continue
@@ -363,6 +364,7 @@ def _workload_plan(moved: Moved, coming: Copies, sending: _Sending, replaced: Co
             moved.new.get(cluster),
             coming.undecided,
             replaced,
+            coming.standing,
             keeps=sending.keeps,
             suspended=suspends(sending.suspension, cluster),
             was_suspended=suspends(sending.before, cluster),
