@@ -261,7 +261,7 @@ def _copy(copy: CopyStatus) -> dict[str, object]:
         "namespace": copy.namespace,
         "workload": copy.workload,
         "cluster": copy.cluster,
-        "replicas": "" if copy.desired is None else f"{copy.ready}/{copy.desired}",
+        "replicas": copy.progress,
         "health": copy.health,
         "reason": cut(copy.reason),
         "images": list(copy.images),

@@ -98,7 +98,7 @@ def paint_status(
         console.print()
         headings = ("NAMESPACE", "WORKLOAD", "CLUSTER", "READY", "HEALTH", "IMAGE")
         rows = [
-            (c.namespace, c.workload, c.cluster, _replicas(c), _health(c), ", ".join(c.images)) for c in shown.workloads
+            (c.namespace, c.workload, c.cluster, c.progress, _health(c), ", ".join(c.images)) for c in shown.workloads
         ]
         print_table(console, headings, rows, everything=everything)
 
@@ -224,17 +224,13 @@ def _copy_row(copy: CopyStatus, why: list[str]) -> tuple[str | Text, ...]:
         copy.namespace,
         copy.workload,
         copy.cluster,
-        _replicas(copy),
+        copy.progress,
         Text(copy.health, style=_STYLES.get(copy.health, "yellow")),
         age(copy.since),
         ", ".join(copy.images),
         ", ".join(copy.overrides),
         "; ".join(why),
     )
-
-
-def _replicas(copy: CopyStatus) -> str:
-    return "" if copy.desired is None else f"{copy.ready}/{copy.desired}"
 
 
 def _health(copy: CopyStatus) -> Text:

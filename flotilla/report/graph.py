@@ -100,7 +100,7 @@ def fleet_graph(status: FleetStatus, *, title: str) -> Graph:
             _workload_id(f"{copy.namespace}/{copy.workload}"),
             f"member:{copy.cluster}",
             HEALTH.get(copy.health, State.WAITING),
-            "" if copy.desired is None else f"{copy.ready}/{copy.desired}",
+            copy.progress,
         )
         for copy in status.workloads
     ]

@@ -136,6 +136,38 @@ def test_status_says_that_a_copy_is_suspended():
     assert (copy.health, copy.reason) == ("Pending", "suspended: Karmada sends nothing there")
 
 
+@pytest.mark.parametrize(
+    ("status", "shown", "health", "reason"),
+    [
+        ({"succeeded": 3, "conditions": [{"type": "Complete", "status": "True"}]}, "Complete", "Healthy", ""),
+        (
+            {
+                "failed": 7,
+                "conditions": [
+                    {"type": "FailureTarget", "status": "True"},
+                    {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": "it gave up"},
+                ],
+            },
+            "Failed",
+            "Unhealthy",
+            "BackoffLimitExceeded: it gave up",
+        ),
+        ({"active": 2, "conditions": [{"type": "Complete", "status": "False"}]}, "2 active", "Healthy", ""),
+        ({"active": 0}, "0 active", "Healthy", ""),
+        ({}, "", "Healthy", ""),
+    ],
+)
+def test_status_says_how_a_job_has_ended(status, shown, health, reason):
+    """It said `0/3` ready of a Job that had finished, and `Healthy` of one that had failed: Karmada judges no Job."""
+    template = job(parallelism=3, completions=3)
+    bound = binding(template, ["m0"])
+    bound["spec"]["clusters"] = [{"name": "m0", "replicas": 3}]
+    bound["status"]["aggregatedStatus"][0]["status"] = status
+    sent = work(template, "m0", identity=f"id-{template['metadata']['name']}")
+    (copy,) = copies_in(read_all(Plane(cluster("m0"), live(template), bound, sent), []))
+    assert (copy.progress, copy.health, copy.reason, copy.ready, copy.desired) == (shown, health, reason, None, 3)
+
+
 # -- removal ---------------------------------------------------------------------------------------------------------
 
 
