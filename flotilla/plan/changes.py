@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from flotilla.counts import counted
 from flotilla.karmada.kinds import identity
 from flotilla.karmada.rendering.replicas import owns_replicas
 from flotilla.karmada.scheduling import UNBOUNDED, replicas_field, replicas_of
@@ -97,14 +98,14 @@ def copy_plan(
 
 
 def _stays(template: str, replicas: int, several: bool) -> str:
-    text = f"{replicas} replica{'s' if replicas != 1 else ''}, as scheduled now"
+    text = f"{counted(replicas, 'replica')}, as scheduled now"
     return f"{template}: {text}" if several else text
 
 
 def _range(bounds: tuple[int, int]) -> str:
     if bounds == (0, UNBOUNDED):
         return "any number of replicas"
-    return f"{bounds[0]} to {bounds[1]} replicas"
+    return f"{bounds[0]} to {counted(bounds[1], 'replica')}"
 
 
 def _summary(item: Object, bounds: tuple[int, int] | None) -> str:
@@ -114,11 +115,11 @@ def _summary(item: Object, bounds: tuple[int, int] | None) -> str:
     if bounds:
         parts.append(_range(bounds))
     elif replicas is not None:
-        text = f"{replicas} replica{'s' if replicas != 1 else ''}"
+        text = counted(replicas, "replica")
         parts.append(f"{text} at first, then the member's own" if owns_replicas(item) else text)
     completions = (item.get("spec") or {}).get("completions") if item["kind"] == "Job" else None
     if completions is not None:
-        parts.append(f"{completions} completion{'s' if completions != 1 else ''}")
+        parts.append(counted(completions, "completion"))
     return ", ".join(parts + images)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from flotilla.counts import counted
 from flotilla.karmada.kinds import GroupKind, defined_kinds, goes_by_itself, group_of, kind_of
 from flotilla.karmada.rendering.errors import OverrideError
 from flotilla.karmada.rendering.render import render
@@ -61,8 +62,8 @@ class Undecided:
     """How many replicas there are in all; None for kinds without."""
 
     def __str__(self) -> str:
-        count = f"{self.replicas} replica{'s' if self.replicas != 1 else ''}"
-        what = f"{self.template}, {count}" if self.replicas is not None else self.template
+        count = f", {counted(self.replicas, 'replica')}" if self.replicas is not None else ""
+        what = f"{self.template}{count}"
         if len(self.candidates) == 1:
             return f"{what}: what Karmada gives {next(iter(self.candidates))} depends on {self.why}"
         return f"{what}: Karmada chooses among {', '.join(self.candidates)}: by {self.why}"

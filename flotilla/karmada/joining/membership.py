@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from flotilla.counts import counted
 from flotilla.errors import FlotillaError
 from flotilla.karmada.names import execution_namespace
 from flotilla.karmada.objects import CLUSTER_API, WORK_API
@@ -69,8 +70,10 @@ def drain(connection: Connection, member: str, seconds: float) -> None:
             if kept:
                 raise FlotillaError(f"member {member} can't leave after {seconds:.0f} s: {kept}", hint=KEPT_REMEDY)
             raise FlotillaError(
-                f"member {member} still has {len(works)} Works after {seconds:.0f} s: {names}",
+                f"member {member} still has {counted(len(works), 'Work')} after {seconds:.0f} s: {names}",
                 hint="is its agent running? If the member is gone for good, delete the Works' finalizers",
             )
         if pause(_POLL_SECONDS):
-            raise FlotillaError(f"interrupted while waiting for member {member} to finish its {len(works)} Works")
+            raise FlotillaError(
+                f"interrupted while waiting for member {member} to finish its {counted(len(works), 'Work')}"
+            )

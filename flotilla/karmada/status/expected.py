@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from flotilla.counts import counted
 from flotilla.karmada.scheduling import (
     ClusterFacts,
     Current,
@@ -116,7 +117,7 @@ def compare(
                 found.waiting[name] = reason
     total = sum(count or 0 for count in targets.values())
     if shared and total != replicas and not found.unanswered:
-        text = f"{total} of {replicas} replicas are scheduled"
+        text = f"{total} of {counted(replicas or 0, 'replica')} are scheduled"
         found.waiting.update({name: text for name in targets if name not in found.waiting})
     return found
 
@@ -128,7 +129,7 @@ def _copy(
     if name in targets:
         if replicas is None or (targets[name] or 0) == replicas:
             return ""  # of a kind that has no replicas for us, an interpreter of the control plane says how many
-        return f"has {targets[name] or 0} replicas, planned {replicas}"
+        return f"has {counted(targets[name] or 0, 'replica')}, planned {replicas}"
     if _capped(placement):
         return ""
     return _ABSENT + ("" if name in chosen else _UNLIKE)
@@ -163,7 +164,7 @@ def _share(name: str, targets: Mapping[str, int | None], chosen: list[str], want
     if wanted is None or wanted.get(name, 0) == (targets.get(name) or 0):
         return ""
     if name in targets:
-        return f"has {targets[name] or 0} replicas, planned {wanted.get(name, 0)}"
+        return f"has {counted(targets[name] or 0, 'replica')}, planned {wanted.get(name, 0)}"
     if name not in chosen:
         return _ABSENT + _UNLIKE
-    return f"{_ABSENT} (planned {wanted[name]} replicas). {_REMEDY}"
+    return f"{_ABSENT} (planned {counted(wanted[name] or 0, 'replica')}). {_REMEDY}"

@@ -7,6 +7,7 @@ cluster), applied, healthy. Pure functions over what was read.
 
 from __future__ import annotations
 
+from flotilla.counts import counted
 from flotilla.errors import ClusterError
 from flotilla.karmada.objects import AggregatedStatusItem, ResourceBinding, Work
 from flotilla.karmada.propagation import HEALTH_IGNORED
@@ -142,7 +143,7 @@ def not_healthy(
         return "applied, but reported of an older version"
     if report.health == "Healthy" or ignored:
         return ""
-    ready = f"{status.get('readyReplicas', 0)} of {replicas} replicas ready" if replicas is not None else ""
+    ready = f"{status.get('readyReplicas', 0)} of {counted(replicas, 'replica')} ready" if replicas is not None else ""
     return ", ".join(part for part in (str(report.health or "health not known yet").lower(), ready) if part)
 
 
