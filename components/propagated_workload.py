@@ -80,7 +80,10 @@ class PropagatedWorkload(pulumi.ComponentResource):
         self._policy = former or name
         self._args = args
         self._workload = workload
-        self._spec = propagation_spec(workload, Version.parse(args["version"]) if args.get("version") else None)
+        version = Version.parse(args["version"]) if args.get("version") else None
+        self._spec = propagation_spec(workload, version)
+        # Without the patch release, which changes none of the rules that the waits go by.
+        self._karmada = {"karmadaVersion": str(version)} if version else {}
         self._rules = override_rules(workload)
         self._child = pulumi.ResourceOptions(parent=self, provider=args["control_plane"].provider)
         own = defined_kinds(args["objects"])
@@ -170,6 +173,7 @@ class PropagatedWorkload(pulumi.ComponentResource):
             "affinity": affinities[0] if affinities else {},
             **({"affinities": affinities} if len(affinities) != 1 else {}),
             "timeout": self._workload.timeout,
+            **self._karmada,
         }
         opts = pulumi.ResourceOptions(parent=self, depends_on=before)
         return ServedKinds(f"{self._name}-kinds", props, opts)
@@ -189,6 +193,7 @@ class PropagatedWorkload(pulumi.ComponentResource):
             **({"policy": self._policy} if self._policy != self._name else {}),
             **({"suspension": suspended} if suspended else {}),
             **({"lazy": True} if self._workload.activation else {}),
+            **self._karmada,
         }
         Rollout(f"{self._name}-rollout", rollout, pulumi.ResourceOptions(parent=self, depends_on=before))
 

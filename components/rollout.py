@@ -20,6 +20,7 @@ from flotilla.karmada.scheduling import replicas_of
 from flotilla.karmada.status.claims import transfer_claims
 from flotilla.karmada.status.rollout import Progress, RolloutCheck, as_expected
 from flotilla.karmada.status.sharing import shared_reader
+from flotilla.karmada.versions import known_version
 from flotilla.kube.connection import ApiError
 from flotilla.kube.objects import ObjectRef, ref_of
 from flotilla.waiting import pause
@@ -37,6 +38,7 @@ _GRACE_SECONDS = 10.0
 _SECOND_LOOKS = 6
 _THROTTLED = (408, 429)
 _SERVER_ERRORS = 500
+_VERSION = "karmadaVersion"
 _SETTLED = "settled"
 _SCHEDULED = "scheduled"
 
@@ -59,11 +61,14 @@ class RolloutProvider(ResourceProvider):
         """A new rollout follows a change of what is declared, or a refresh that found it undone.
 
         A renewed kubeconfig or another timeout changes nothing in the fleet. What is declared no more is a change as
-        well: a workload that is suspended no longer is waited for.
+        well: a workload that is suspended no longer is waited for. So is another version of Karmada than the one that
+        the last rollout went by; that a version is known at all is none.
         """
-        ignored = {"kubeconfig", "timeout", "members", "__provider", _SETTLED, _SCHEDULED}
+        ignored = {"kubeconfig", "timeout", "members", "__provider", _VERSION, _SETTLED, _SCHEDULED}
         changed = any(olds.get(key) != news.get(key) for key in {*olds, *news} - ignored)
         changed = changed or _who(olds.get("members")) != _who(news.get("members"))
+        before, now = known_version(olds.get(_VERSION)), known_version(news.get(_VERSION))
+        changed = changed or (before is not None and now is not None and before != now)
         return DiffResult(changes=changed or not olds.get(_SETTLED, True))
 
     def update(self, id_: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
@@ -210,7 +215,8 @@ class Rollout(Resource, module="flotilla", name="Rollout"):
             props: kubeconfig, workload, templates, placement, overrideRules, timeout (seconds), policy where its
                 policies have another name than the workload, and members: by name of each cluster that is expected its
                 `id`, and `unanswered`, why it doesn't answer now ('' where it does). Where they are declared,
-                suspension (Karmada's Suspension) and lazy (its ActivationPreference is Lazy).
+                suspension (Karmada's Suspension) and lazy (its ActivationPreference is Lazy). Where it is known,
+                karmadaVersion (`1.18`, without the patch release).
             opts: resource options.
         """
         super().__init__(RolloutProvider(), name, props, opts)

@@ -10,6 +10,7 @@ from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider,
 
 from flotilla.errors import FlotillaError
 from flotilla.karmada.enablements import missing_kinds
+from flotilla.karmada.versions import SUPPORTED, known_version
 from flotilla.kube.connection import connect
 from flotilla.waiting import pause
 
@@ -27,7 +28,7 @@ class ServedKindsProvider(ResourceProvider):
         return CreateResult(id_=str(props["workload"]), outs=props)
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        """Report a change, and so another wait, for other kinds or other clusters."""
+        """Report a change, and so another wait, for other kinds or other clusters; Karmada's version is none."""
         return DiffResult(changes=any(olds.get(key) != news.get(key) for key in ("kinds", "affinity", "affinities")))
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
@@ -46,7 +47,8 @@ def wait(props: dict[str, Any]) -> None:
     kinds = [(str(entry["apiVersion"]), str(entry["kind"])) for entry in props["kinds"]]
     affinities = props["affinities"] if "affinities" in props else [props["affinity"]]
     deadline = time.monotonic() + float(props["timeout"])
-    while missing := missing_kinds(connection, kinds, affinities):
+    version = known_version(props.get("karmadaVersion")) or SUPPORTED.newest
+    while missing := missing_kinds(connection, kinds, affinities, version):
         if time.monotonic() > deadline:
             raise FlotillaError(
                 f"workload {props['workload']}: its kinds are not served everywhere after {int(props['timeout'])} s: "
@@ -66,7 +68,8 @@ class ServedKinds(Resource, module="flotilla", name="ServedKinds"):
         Args:
             name: the resource's name.
             props: kubeconfig, workload, kinds (apiVersion and kind of each), affinity (Karmada's ClusterAffinity),
-                affinities instead where there are several or none, timeout (seconds).
+                affinities instead where there are several or none, timeout (seconds), and karmadaVersion (`1.18`) where
+                it is known.
             opts: resource options.
         """
         super().__init__(ServedKindsProvider(), name, props, opts)

@@ -12,6 +12,7 @@ from flotilla.agent.planning import Planned, planned
 from flotilla.agent.proposals import proposed_fleet
 from flotilla.agent.tool import Answer, Arguments, PagedAnswer, PagedArguments, Tool
 from flotilla.agent.workplace import Workplace
+from flotilla.counts import counted
 from flotilla.deploy.access import fleet_of
 from flotilla.drift.check import check_stack
 from flotilla.drift.formats import sentence
@@ -186,7 +187,7 @@ class Judging:
         except ConfigError as error:
             problems = [cut(str(problem)) for problem in error.problems[:_SHOWN_PROBLEMS]]
             more = len(error.problems) - len(problems)
-            problems += [f"and {more} more problems"] if more else []
+            problems += [f"and {counted(more, 'more problem')}"] if more else []
             return Validation(valid=False, problems=problems, members=[], workloads=[])
         except FlotillaError as error:
             return Validation(valid=False, problems=[cut(str(error))], members=[], workloads=[])

@@ -10,6 +10,7 @@ from pydantic import Field
 from flotilla.agent.bounds import cut, page
 from flotilla.agent.tool import Answer, Arguments, PagedAnswer, PagedArguments, Refused, Tool
 from flotilla.agent.workplace import Workplace
+from flotilla.counts import counted
 from flotilla.observe.fleet import fleet_status
 from flotilla.observe.members import MemberStatus, members_of
 from flotilla.observe.why import ask_why
@@ -239,7 +240,8 @@ class Looking:
         healthy = sum(copy.health == "Healthy" for copy in copies)
         worst = next((f"; {c.cluster}: {(c.why or [c.reason or c.health])[0]}" for c in details if _ails(c)), "")
         return WorkloadDetails(
-            summary=f"{asked.name} is healthy in {healthy} of {len(copies)} clusters{worst}", copies=details[:50]
+            summary=f"{asked.name} is healthy in {healthy} of {counted(len(copies), 'cluster')}{worst}",
+            copies=details[:50],
         )
 
 
@@ -261,7 +263,7 @@ def _copy(copy: CopyStatus) -> dict[str, object]:
         "namespace": copy.namespace,
         "workload": copy.workload,
         "cluster": copy.cluster,
-        "replicas": "" if copy.desired is None else f"{copy.ready}/{copy.desired}",
+        "replicas": copy.progress,
         "health": copy.health,
         "reason": cut(copy.reason),
         "images": list(copy.images),

@@ -11,6 +11,7 @@ from flotilla.cli.completion import completed, member_names
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import Output
 from flotilla.cli.stack_options import confirm, engine_options, stack_options
+from flotilla.counts import counted
 from flotilla.deploy.abandon import Abandonment, abandon, plan_abandonment
 from flotilla.deploy.interface import Setting
 
@@ -58,8 +59,9 @@ def _print(output: Output, plan: Abandonment) -> None:
     for ref in plan.objects:
         say(Text(f"  - {ref}", style="red"))
     if plan.works:
-        say(Text(f"  - {len(plan.works)} Works, with their finalizers where Karmada doesn't remove them", style="red"))
-    say(f"\nforgotten by the state: {len(plan.urns)} resources")
+        works = f"{counted(len(plan.works), 'Work')}, finalizers included where Karmada doesn't remove them"
+        say(Text(f"  - {works}", style="red"))
+    say(f"\nforgotten by the state: {counted(len(plan.urns), 'resource')}")
     say("\nmay still exist in the lost cluster; nothing manages these any more")
     for ref in plan.running[:_SHOWN]:
         say(Text(f"  {ref}", style="yellow"))

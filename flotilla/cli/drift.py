@@ -16,6 +16,7 @@ from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import Output, plan_failed
 from flotilla.cli.setting import setting_of
 from flotilla.cli.stack_options import confirm, engine_options, seconds, stack_options
+from flotilla.counts import counted
 from flotilla.deploy.engines import open_stack
 from flotilla.deploy.interface import Stack
 from flotilla.drift.check import check_stack
@@ -112,7 +113,9 @@ def _print(options: argparse.Namespace, report: DriftReport) -> None:
 
 
 def _table(console: Console, report: DriftReport, stack: str) -> None:
-    looked = f"{report.objects} objects in {len(report.clusters)} clusters, {report.seconds:.1f} s"
+    looked = (
+        f"{counted(report.objects, 'object')} in {counted(len(report.clusters), 'cluster')}, {report.seconds:.1f} s"
+    )
     if report.clean:
         console.print(Text(f"stack {stack}: no drift ({looked})", style="green"))
         return
@@ -127,7 +130,7 @@ def _table(console: Console, report: DriftReport, stack: str) -> None:
         console.print(Text(f"{one.cluster}: unknown, {one_line(one.reason)}", style="yellow"))
     fixable = sum(finding.mend is Mend.UP for finding in report.findings)
     headline = f"{count_text(len(report.findings))}, {fixable} fixed by `flotilla up --refresh`"
-    unknown = f"; {len(report.unknown)} clusters unknown" if report.unknown else ""
+    unknown = f"; {counted(len(report.unknown), 'cluster')} unknown" if report.unknown else ""
     console.print(Text(f"stack {stack}: {headline}{unknown} ({looked})", style="bold"))
 
 

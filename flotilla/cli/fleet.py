@@ -15,6 +15,7 @@ from flotilla.cli.policy import refuse_violations, verdicts_of
 from flotilla.cli.setting import karmada_version, load_fleet, setting_of
 from flotilla.cli.stack_options import confirm, engine_options, stack_options
 from flotilla.cli.status import paint_status
+from flotilla.counts import counted
 from flotilla.deploy.access import control_plane_of
 from flotilla.deploy.engines import open_stack
 from flotilla.deploy.interface import Setting, Stack
@@ -219,7 +220,8 @@ def _validate(options: argparse.Namespace) -> ExitCode:
         for note in notes:
             output.console.print(note, style="yellow", markup=False)
         output.console.print(
-            f"stack {options.stack} is valid: {len(fleet.members)} members, {len(fleet.workloads)} workloads"
+            f"stack {options.stack} is valid: {counted(len(fleet.members), 'member')}, "
+            f"{counted(len(fleet.workloads), 'workload')}"
         )
     return ExitCode.DONE
 

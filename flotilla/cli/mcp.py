@@ -13,6 +13,7 @@ from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import Output
 from flotilla.cli.setting import setting_of
 from flotilla.cli.stack_options import engine_options, stack_options, whole_number
+from flotilla.counts import counted
 from flotilla.errors import FlotillaError
 
 _TOKEN = "FLOTILLA_MCP_TOKEN"  # noqa: S105 - the variable's name
@@ -80,7 +81,8 @@ def _token(options: argparse.Namespace) -> str:
         token = os.environ.get(_TOKEN, "").strip()
     if token and len(token) < _SHORTEST_TOKEN:
         raise FlotillaError(
-            f"the token has {len(token)} characters; it must have at least {_SHORTEST_TOKEN}, or it can be guessed",
+            f"the token has {counted(len(token), 'character')}; it must have at least {_SHORTEST_TOKEN}, or it can be "
+            "guessed",
             hint="make one: openssl rand -hex 32",
         )
     if not token:

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from flotilla.cli.ending import CommandError, Kind
 from flotilla.cli.exit_codes import ExitCode
+from flotilla.counts import counted
 from flotilla.deploy.interface import EngineName
 from flotilla.karmada.names import cluster_of
 from flotilla.plan.changes import change_text
@@ -245,7 +246,7 @@ def plan_failed(output: Output, result: Result, document: dict[str, Any]) -> Com
     """Return the end of a run whose plan could not be made."""
     count = len(result.failures)
     return CommandError(
-        f"{count} thing{'s' if count != 1 else ''} failed: {result.failures[0]}",
+        f"{counted(count, 'thing')} failed: {result.failures[0]}",
         kind=Kind.FAILED,
         code=ExitCode.FAILED,
         document=document,

@@ -20,6 +20,7 @@ from flotilla.cli.output import complain, write_document
 from flotilla.cli.stack_options import seconds, whole_number
 from flotilla.cli.tables import age, print_table
 from flotilla.cli.views import show, view_options
+from flotilla.counts import counted
 from flotilla.errors import ClusterError, FlotillaError
 from flotilla.kube.objects import Object, ObjectRef
 from flotilla.kube.operations import Scope
@@ -90,7 +91,7 @@ def _all_failed(answers: Answers[Any]) -> None:
     """Raise where no member answered: an empty table would say that there is nothing."""
     if answers.unknown and not answers.found:
         first = next(iter(answers.unknown.values()))
-        raise FlotillaError(f"none of {len(answers.unknown)} members answered: {first}")
+        raise FlotillaError(f"none of {counted(len(answers.unknown), 'member')} answered: {first}")
 
 
 # -- get ------------------------------------------------------------------------------------------
@@ -135,7 +136,7 @@ def _paint_rows(options: argparse.Namespace, console: Console, answers: Answers[
         if found.cut:
             complain(f"{name} has more objects than are shown; narrow the search with -n, -l or a name", kind="warning")
     if not lines:
-        sys.stderr.write(f"no {options.kind} in {len(answers.found)} clusters\n")
+        sys.stderr.write(f"no {options.kind} in {counted(len(answers.found), 'cluster')}\n")
         return
     print_table(console, ("CLUSTER", *(heading.upper() for heading in headings)), lines, everything=options.all)
 
@@ -198,7 +199,8 @@ def _logs(options: argparse.Namespace) -> ExitCode:
     found = [(cluster, source) for cluster, held in answers.found.items() for source in held]
     if not found:
         raise FlotillaError(
-            f"no pods of {options.workload} in namespace {options.namespace} of {len(answers.found)} clusters",
+            f"no pods of {options.workload} in namespace {options.namespace} of "
+            f"{counted(len(answers.found), 'cluster')}",
             hint="`flotilla workloads` shows what runs where",
         )
     if options.follow:

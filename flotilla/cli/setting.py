@@ -8,6 +8,7 @@ from flotilla.deploy.access import fleet_of
 from flotilla.deploy.interface import Setting
 from flotilla.errors import FlotillaError
 from flotilla.stack.fleet import Fleet
+from flotilla.stack.load import karmada_version as stack_file_version
 
 
 def load_fleet(options: argparse.Namespace, *, files: bool = True) -> Fleet:
@@ -17,8 +18,9 @@ def load_fleet(options: argparse.Namespace, *, files: bool = True) -> Fleet:
 
 def karmada_version(options: argparse.Namespace) -> str | None:
     """Return Karmada's version as the stack's file names it; None where it names none, or can't be read any more."""
+    setting = setting_of(options)
     try:
-        return load_fleet(options, files=False).control_plane.version
+        return stack_file_version(setting.stack_file, setting.project)
     except FlotillaError:
         return None
 

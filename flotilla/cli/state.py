@@ -12,6 +12,7 @@ from rich.text import Text
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import Output, printer
 from flotilla.cli.stack_options import confirm, stack_options
+from flotilla.counts import counted
 from flotilla.deploy.interface import Setting
 from flotilla.deploy.state import Copy, Restoration, facts, locks_of, refuse_live, restoration, restore
 from flotilla.state.backups import time_of
@@ -111,8 +112,8 @@ def _print_copy(console: Console, copy: Copy) -> None:
     elif copy.problem:
         console.print(Text(f"  {copy.file} ({time_of(copy.file)}): can't be used, it {copy.problem}", style="red"))
     else:
-        pending = f", {copy.pending} operations had begun" if copy.pending else ""
-        console.print(Text(f"  {copy.file} ({time_of(copy.file)}): {copy.resources} resources{pending}"))
+        pending = f", {counted(copy.pending, 'operation')} had begun" if copy.pending else ""
+        console.print(Text(f"  {copy.file} ({time_of(copy.file)}): {counted(copy.resources, 'resource')}{pending}"))
 
 
 def _print_locks(console: Console, locks: list[Lock]) -> None:

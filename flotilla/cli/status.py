@@ -17,6 +17,7 @@ from flotilla.cli.output import complain
 from flotilla.cli.stack_options import seconds
 from flotilla.cli.tables import age, labels_text, print_table, verdict
 from flotilla.cli.views import show, view_options
+from flotilla.counts import counted
 from flotilla.observe.access import FleetAccess
 from flotilla.observe.across import chosen
 from flotilla.observe.answering import unanswered
@@ -98,7 +99,7 @@ def paint_status(
         console.print()
         headings = ("NAMESPACE", "WORKLOAD", "CLUSTER", "READY", "HEALTH", "IMAGE")
         rows = [
-            (c.namespace, c.workload, c.cluster, _replicas(c), _health(c), ", ".join(c.images)) for c in shown.workloads
+            (c.namespace, c.workload, c.cluster, c.progress, _health(c), ", ".join(c.images)) for c in shown.workloads
         ]
         print_table(console, headings, rows, everything=everything)
 
@@ -107,9 +108,9 @@ def _summary(seen: FleetStatus) -> Text:
     s = seen.summary
     well = s["members"] == s["membersReady"] and s["copies"] == s["copiesHealthy"] and not seen.unanswered
     text = (
-        f"{s['membersReady']} of {s['members']} members ready; "
-        f"{s['workloads']} workload{'s' if s['workloads'] != 1 else ''}, "
-        f"{s['copiesHealthy']} of {s['copies']} copies healthy"
+        f"{s['membersReady']} of {counted(s['members'], 'member')} ready; "
+        f"{counted(s['workloads'], 'workload')}, "
+        f"{s['copiesHealthy']} of {counted(s['copies'], 'copy', 'copies')} healthy"
     )
     if seen.unanswered:
         text += f"; {len(seen.unanswered)} of the members {'does' if len(seen.unanswered) == 1 else 'do'} not answer"
@@ -135,7 +136,7 @@ def _clusters(options: argparse.Namespace) -> ExitCode:
             complain(f"{name} does not answer: {reason}", kind="warning")
         ready = sum(member.ready for member in members)
         style = "bold green" if ready == len(members) else "bold red"
-        console.print(Text(f"{ready} of {len(members)} members ready\n", style=style))
+        console.print(Text(f"{ready} of {counted(len(members), 'member')} ready\n", style=style))
         headings = ("CLUSTER", "MODE", "READY", "SINCE", "VERSION", "NODES", "CPU", "MEMORY", "PODS", "WHERE", "LABELS")
         print_table(
             console,
@@ -213,7 +214,7 @@ def _workloads(options: argparse.Namespace) -> ExitCode:
 
 def _paint_copies(console: Console, seen: _Copies, everything: bool) -> None:
     style = "bold green" if seen.healthy == seen.total else "bold red"
-    console.print(Text(f"{seen.healthy} of {seen.total} copies healthy\n", style=style))
+    console.print(Text(f"{seen.healthy} of {counted(seen.total, 'copy', 'copies')} healthy\n", style=style))
     rows = [_copy_row(copy, seen.reasons(copy)) for copy in seen.copies]
     headings = ("NAMESPACE", "WORKLOAD", "CLUSTER", "READY", "HEALTH", "SINCE", "IMAGE", "OVERRIDES", "WHY")
     print_table(console, headings, rows, everything=everything)
@@ -224,17 +225,13 @@ def _copy_row(copy: CopyStatus, why: list[str]) -> tuple[str | Text, ...]:
         copy.namespace,
         copy.workload,
         copy.cluster,
-        _replicas(copy),
+        copy.progress,
         Text(copy.health, style=_STYLES.get(copy.health, "yellow")),
         age(copy.since),
         ", ".join(copy.images),
         ", ".join(copy.overrides),
         "; ".join(why),
     )
-
-
-def _replicas(copy: CopyStatus) -> str:
-    return "" if copy.desired is None else f"{copy.ready}/{copy.desired}"
 
 
 def _health(copy: CopyStatus) -> Text:

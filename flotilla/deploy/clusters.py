@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from flotilla.errors import FlotillaError
 from flotilla.karmada.objects import CLUSTER_API
-from flotilla.kube.connection import Connection, connect
-from flotilla.kube.objects import Object
+from flotilla.kube.connection import connect
 from flotilla.plan.rollouts import ROLLOUT_TYPE
 from flotilla.plan.steps import Result
-from flotilla.state.values import reveal
+from flotilla.state.values import UNKNOWN, Secret, mask, reveal
 
 _ANSWER_SECONDS = 5.0
 _INTERPRETER_API = "config.karmada.io/v1alpha1"
@@ -20,23 +19,19 @@ def with_clusters(result: Result) -> Result:
     And it knows the interpreters, which say how many replicas an object has.
 
     Where the control plane doesn't answer soon, or its kubeconfig isn't known (Pulumi's CLI masks secrets), the plan
-    goes by what the state knows.
+    goes by what the state knows, and says so (`unasked`).
     """
     rollouts = [step.new for step in result.steps if step.type == ROLLOUT_TYPE and step.new]
-    kubeconfigs = {known for state in rollouts if isinstance(known := reveal(state.inputs).get("kubeconfig"), str)}
+    given = [reveal(state.inputs).get("kubeconfig") for state in rollouts]
+    kubeconfigs = {known for known in given if isinstance(known, str) and known != mask(Secret(known))}
+    if not kubeconfigs and any(known is not UNKNOWN for known in given):
+        result.unasked = "this engine hides its kubeconfig"
     for kubeconfig in sorted(kubeconfigs)[:1]:
         try:
             connection = connect(kubeconfig, name="Karmada")
             connection.ready(doing="asking for its Clusters", timeout=_ANSWER_SECONDS)
-        except FlotillaError:
-            continue
-        result.clusters = {str(one["metadata"]["name"]): one for one in _listed(connection, CLUSTER_API, "Cluster")}
-        result.interpreters = _listed(connection, _INTERPRETER_API, "ResourceInterpreterCustomization")
+            result.clusters = {str(one["metadata"]["name"]): one for one in connection.list(CLUSTER_API, "Cluster")}
+            result.interpreters = connection.list(_INTERPRETER_API, "ResourceInterpreterCustomization")
+        except FlotillaError as error:
+            result.unasked = error.message
     return result
-
-
-def _listed(connection: Connection, api_version: str, kind: str) -> list[Object]:
-    try:
-        return connection.list(api_version, kind)
-    except FlotillaError:
-        return []

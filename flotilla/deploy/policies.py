@@ -7,11 +7,12 @@ from typing import Any
 
 from flotilla.karmada.names import cluster_of
 from flotilla.karmada.scheduling import ClusterFacts
+from flotilla.karmada.versions import SUPPORTED, Version, known_version
 from flotilla.plan.steps import GOING, Op, Result, Step
 from flotilla.policy.evaluate import Verdict, check_settings, evaluate
 from flotilla.policy.model import UNKNOWN, Resource, StackView
 from flotilla.policy.pack import load_rules
-from flotilla.stack.load import other_members, policy_settings
+from flotilla.stack.load import karmada_version, other_members, policy_settings
 from flotilla.stack.policies import PolicySettings
 from flotilla.state.checkpoint import ResourceState
 from flotilla.state.urns import provider_of
@@ -29,17 +30,23 @@ def judge(result: Result, project: Path, stack_file: Path) -> list[Verdict]:
     rules = load_rules(project)
     settings = policy_settings(stack_file)
     check_settings(rules, settings, origin=str(stack_file))
-    return evaluate(rules, stack_view(result, settings, other_members(stack_file, project)))
+    version = known_version(karmada_version(stack_file, project)) or SUPPORTED.newest
+    return evaluate(rules, stack_view(result, settings, other_members(stack_file, project), version))
 
 
-def stack_view(result: Result, settings: PolicySettings, others: tuple[ClusterFacts, ...] = ()) -> StackView:
+def stack_view(
+    result: Result,
+    settings: PolicySettings,
+    others: tuple[ClusterFacts, ...] = (),
+    version: Version = SUPPORTED.newest,
+) -> StackView:
     """Return what a stack will be after a plan, as rules see it."""
     latest: dict[str, Step] = {}
     for step in result.steps:
         if step.op not in GOING and step.op is not Op.REPLACE:
             latest[step.urn] = step
     states = (step.new or step.old for step in latest.values())
-    return StackView(tuple(_resource(state) for state in states if state is not None), settings, others)
+    return StackView(tuple(_resource(state) for state in states if state is not None), settings, others, version)
 
 
 def _resource(state: ResourceState) -> Resource:

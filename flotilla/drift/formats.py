@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from flotilla.counts import counted
 from flotilla.drift.findings import DriftReport, Finding, Mend
 from flotilla.untrusted import code_span, json_safe, one_line, sarif_text
 
@@ -33,7 +34,7 @@ def sentence(finding: Finding) -> str:
 
 def count_text(findings: int) -> str:
     """Return how many findings there are, in words."""
-    return f"{findings} finding{'s' if findings != 1 else ''}"
+    return counted(findings, "finding")
 
 
 def _short(value: Any) -> str:
@@ -162,11 +163,11 @@ def _row(f: Finding) -> str:
 
 
 def _summary(report: DriftReport, stack: str) -> str:
-    looked = f"{report.objects} objects in {len(report.clusters)} clusters"
+    looked = f"{counted(report.objects, 'object')} in {counted(len(report.clusters), 'cluster')}"
     if report.clean:
         return f"No drift: {looked} are as declared."
     told = count_text(len(report.findings)) if report.findings else "Nothing found"
-    unknown = f"; {len(report.unknown)} clusters could not be asked" if report.unknown else ""
+    unknown = f"; {counted(len(report.unknown), 'cluster')} could not be asked" if report.unknown else ""
     return f"{told} in stack {stack}{unknown} ({looked})."
 
 

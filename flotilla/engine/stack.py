@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from flotilla.counts import counted
 from flotilla.engine.deployment import Deployment
 from flotilla.engine.digest import PURPOSE, plan_digest
 from flotilla.engine.interrupts import INTERRUPTED, Interrupts, abortable, interruptible
@@ -141,7 +142,9 @@ class EmbeddedStack:
         """
         count = len(self.snapshot().resources)
         if count:
-            raise EngineError(f"stack {self.name} still has {count} resources", hint="run `flotilla destroy` first")
+            raise EngineError(
+                f"stack {self.name} still has {counted(count, 'resource')}", hint="run `flotilla destroy` first"
+            )
         self.files.remove()
 
     @contextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from flotilla.karmada.objects import CLUSTER_API
 from flotilla.karmada.scheduling import facts_of, matches
+from flotilla.karmada.versions import SUPPORTED, Version
 from flotilla.kube.connection import Connection, KindNotServed
 from flotilla.kube.objects import Object, is_true
 
@@ -15,13 +16,16 @@ Served = tuple[str, str]
 """An apiVersion and a kind."""
 
 
-def missing_kinds(connection: Connection, kinds: list[Served], affinities: list[Object]) -> list[str]:
+def missing_kinds(
+    connection: Connection, kinds: list[Served], affinities: list[Object], version: Version = SUPPORTED.newest
+) -> list[str]:
     """Say where kinds aren't served yet; nothing where all of them are.
 
     Args:
         connection: to the control plane.
         kinds: what is to be served.
         affinities: Karmada's ClusterAffinity objects; the clusters that any of them chooses have to serve them, too.
+        version: Karmada's.
 
     Raises:
         ClusterError: the control plane could not be asked.
@@ -34,7 +38,7 @@ def missing_kinds(connection: Connection, kinds: list[Served], affinities: list[
             missing.append(f"Karmada's API server: no {kind} in {api_version}")
     for cluster in connection.list(CLUSTER_API, "Cluster"):
         facts = facts_of(cluster)
-        if not any(matches(facts, affinity) for affinity in affinities) or not is_true(cluster, "Ready"):
+        if not any(matches(facts, affinity, version) for affinity in affinities) or not is_true(cluster, "Ready"):
             continue  # a cluster that is away keeps nobody else waiting: the rollout says that it is
         enabled = facts.served or ()
         missing += [

@@ -40,3 +40,11 @@ class Range(NamedTuple):
 
 SUPPORTED = Range(Version(1, 10), Version(1, 18))
 """Verified at both ends: 1.10.7 and 1.18.2."""
+
+
+def known_version(text: object) -> Version | None:
+    """Return the version that a text names, such as 1.18 or v1.18.2; None where it names none."""
+    try:
+        return Version.parse(text) if isinstance(text, str) else None
+    except ValueError:
+        return None

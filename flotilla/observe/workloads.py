@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flotilla.errors import ClusterError
+from flotilla.karmada.kinds import group_of
 from flotilla.karmada.objects import AggregatedStatusItem, ResourceBinding, TargetCluster, Work
 from flotilla.karmada.rendering.marks import APPLIED_OVERRIDES
 from flotilla.karmada.rendering.replicas import owns_replicas
@@ -32,6 +33,7 @@ class CopyStatus:
     desired: int | None
     """Replicas; None for kinds that have none."""
     ready: int | None
+    """Those of them that are ready; None where Karmada does not say it: of Jobs, and of kinds without replicas."""
     images: tuple[str, ...]
     health: str
     """Healthy, Unhealthy, Unknown or Pending."""
@@ -42,6 +44,17 @@ class CopyStatus:
     since: str = ""
     """The last transition of what Karmada sent (RFC 3339)."""
     api_version: str = ""
+    finished: str = ""
+    """Of a Job that has finished: Complete or Failed."""
+    active: int | None = None
+    """Of a Job: its pods that are not finished."""
+
+    @property
+    def progress(self) -> str:
+        """How far it is: `2/3` ready, or `3 active` or `Complete` of a Job; empty for kinds without replicas."""
+        if self.finished or self.active is not None:
+            return self.finished or f"{self.active} active"
+        return "" if self.desired is None or self.ready is None else f"{self.ready}/{self.desired}"
 
     @property
     def worst_first(self) -> tuple[int, str, str, str]:
@@ -100,19 +113,38 @@ def _copy(
     own = target.replicas is not None and any(owns_replicas(manifest) for manifest in manifests)
     reported = report.health if report and report.health in _ORDER else "Unknown"
     health = str(reported) if report and report.applied else "Pending"
+    is_job = (group_of(binding.spec.resource.api_version), binding.spec.resource.kind) == ("batch", "Job")
+    ended = _ended(status) if is_job else None
+    if ended and ended["type"] == "Failed" and health == "Healthy":
+        health = "Unhealthy"  # Karmada judges no Job
     return CopyStatus(
         namespace=binding.spec.resource.namespace or "",
         workload=f"{binding.spec.resource.kind} {binding.spec.resource.name}",
         cluster=target.name,
         desired=int(status.get("replicas") or 0) if own and status else target.replicas,
-        ready=ready if target.replicas is not None else None,
+        ready=ready if target.replicas is not None and not is_job else None,
         images=tuple(image for manifest in manifests for image in images_of(manifest)),
         health=health,
-        reason=found.message if isinstance(found, ClusterError) else _reason(health, report, work),
+        reason=found.message if isinstance(found, ClusterError) else _reason(health, report, work) or _why(ended),
         overrides=tuple(_overrides(work)) if work else (),
         since=max((c.last_transition_time or "" for c in work.status.conditions), default="") if work else "",
         api_version=binding.spec.resource.api_version,
+        finished=str(ended["type"]) if ended else "",
+        active=int(status.get("active") or 0) if is_job and status else None,
     )
+
+
+def _ended(status: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the condition that says how a Job has ended; None while it has not."""
+    conditions = [one for one in status.get("conditions") or [] if one.get("status") == "True"]
+    return next((one for one in conditions if one.get("type") in ("Complete", "Failed")), None)
+
+
+def _why(ended: dict[str, Any] | None) -> str:
+    """Say why a Job has failed; empty for one that has not."""
+    if ended is None or ended["type"] != "Failed":
+        return ""
+    return ": ".join(str(part) for part in (ended.get("reason"), ended.get("message")) if part) or "the Job has failed"
 
 
 def _reason(health: str, report: AggregatedStatusItem | None, work: Work | None) -> str:

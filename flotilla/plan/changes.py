@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
+from flotilla.counts import counted
 from flotilla.karmada.kinds import identity
 from flotilla.karmada.rendering.replicas import owns_replicas
 from flotilla.karmada.scheduling import UNBOUNDED, replicas_field, replicas_of
@@ -17,6 +19,10 @@ from flotilla.state.values import mask
 
 _SHOWN = 60
 _KEPT = "stays there, without Karmada's marks (onRemoval: keep)"
+_KEPT_UNSENT = (
+    "is suspended there: if it was never sent, Karmada doesn't finish taking it away (onRemoval: keep), and the member "
+    "can't leave"
+)
 _UNSENT = "suspended: Karmada sends nothing there"
 
 
@@ -36,9 +42,11 @@ def copy_plan(
     new: list[Object] | None,
     undecided: Iterable[Undecided] = (),
     replaced: Collection[str] = (),
+    standing: Mapping[str, Mapping[str, int]] = MappingProxyType({}),
     *,
     keeps: bool = False,
     suspended: bool = False,
+    was_suspended: bool = False,
 ) -> CopyPlan:
     """Return what becomes of a workload's objects in a cluster.
 
@@ -48,10 +56,12 @@ def copy_plan(
         new: the objects after; None where there are none.
         undecided: the templates of which only Karmada knows how many replicas this cluster gets.
         replaced: the templates that are deleted and made anew.
+        standing: by template, the replicas by cluster that stay, where the objects don't say them.
         keeps: what Karmada doesn't send any more stays in the cluster (preserveResourcesOnDeletion).
         suspended: nothing is sent there.
+        was_suspended: nothing was sent there before.
     """
-    kept = f" {_KEPT}" if keeps else ""
+    kept = f" {_KEPT_UNSENT if was_suspended else _KEPT}" if keeps else ""
     unsent = (_UNSENT,) if suspended else ()
     bounds = {one.template: one.candidates[cluster] for one in undecided if cluster in one.candidates}
     open_ = {template: given for template, given in bounds.items() if given[0] != given[1]}
@@ -81,13 +91,21 @@ def copy_plan(
                 changes = [change for change in changes if change.path != ("spec", replicas_field(news[ref]))]
                 details.append(f"{several}{_range(open_[str(ref)])}, as Karmada chooses")
             details += [f"{several}{change_text(change)}" for change in changes]
-    return CopyPlan(cluster, "changes", (*details, *unsent)) if details else CopyPlan(cluster, "stays")
+    if details:
+        return CopyPlan(cluster, "changes", (*details, *unsent))
+    counts = {str(ref): shares[cluster] for ref in news if cluster in (shares := standing.get(str(ref), {}))}
+    return CopyPlan(cluster, "stays", tuple(_stays(ref, count, several=len(news) > 1) for ref, count in counts.items()))
+
+
+def _stays(template: str, replicas: int, several: bool) -> str:
+    text = f"{counted(replicas, 'replica')}, as scheduled now"
+    return f"{template}: {text}" if several else text
 
 
 def _range(bounds: tuple[int, int]) -> str:
     if bounds == (0, UNBOUNDED):
         return "any number of replicas"
-    return f"{bounds[0]} to {bounds[1]} replicas"
+    return f"{bounds[0]} to {counted(bounds[1], 'replica')}"
 
 
 def _summary(item: Object, bounds: tuple[int, int] | None) -> str:
@@ -97,11 +115,11 @@ def _summary(item: Object, bounds: tuple[int, int] | None) -> str:
     if bounds:
         parts.append(_range(bounds))
     elif replicas is not None:
-        text = f"{replicas} replica{'s' if replicas != 1 else ''}"
+        text = counted(replicas, "replica")
         parts.append(f"{text} at first, then the member's own" if owns_replicas(item) else text)
     completions = (item.get("spec") or {}).get("completions") if item["kind"] == "Job" else None
     if completions is not None:
-        parts.append(f"{completions} completion{'s' if completions != 1 else ''}")
+        parts.append(counted(completions, "completion"))
     return ", ".join(parts + images)
 
 

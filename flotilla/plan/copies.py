@@ -6,10 +6,11 @@ Karmada's choice, and is said so.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from flotilla.counts import counted
 from flotilla.karmada.kinds import GroupKind, defined_kinds, goes_by_itself, group_of, kind_of
 from flotilla.karmada.rendering.errors import OverrideError
 from flotilla.karmada.rendering.render import render
@@ -61,8 +62,8 @@ class Undecided:
     """How many replicas there are in all; None for kinds without."""
 
     def __str__(self) -> str:
-        count = f"{self.replicas} replica{'s' if self.replicas != 1 else ''}"
-        what = f"{self.template}, {count}" if self.replicas is not None else self.template
+        count = f", {counted(self.replicas, 'replica')}" if self.replicas is not None else ""
+        what = f"{self.template}{count}"
         if len(self.candidates) == 1:
             return f"{what}: what Karmada gives {next(iter(self.candidates))} depends on {self.why}"
         return f"{what}: Karmada chooses among {', '.join(self.candidates)}: by {self.why}"
@@ -79,6 +80,8 @@ class Copies:
     passed_over: dict[str, str] = field(default_factory=dict)
     """Clusters that would get a copy if Karmada scheduled anew, which it has no reason to do; with what to do."""
     undecided: list[Undecided] = field(default_factory=list)
+    standing: Scheduled = field(default_factory=dict)
+    """The division that stays, of templates whose replicas only an interpreter of the control plane knows."""
     unplaced: list[str] = field(default_factory=list)
     """Why templates go to no cluster."""
 
@@ -104,6 +107,10 @@ class Surroundings:
     """Kinds for which the control plane has interpreters of its own."""
     replaced: frozenset[str] = frozenset()
     """Templates that are deleted and made anew, by their reference: Karmada forgets where they ran."""
+    unasked: str = ""
+    """Why the control plane was not asked although there are Clusters in it; empty where it was."""
+    changing: frozenset[str] = frozenset()
+    """The URNs of the workloads whose propagation policies change."""
 
     @property
     def version(self) -> Version:
@@ -130,7 +137,8 @@ def copies_before(state: ResourceState | None, around: Surroundings, scheduled: 
     for template in asked.templates:
         known = scheduled.get(str(ref_of(template)), {})
         if known:
-            shares: Mapping[str, int | None] = known if replicas_of(template) is not None else dict.fromkeys(known)
+            counted = replicas_of(template, around.version) is not None
+            shares: Mapping[str, int | None] = known if counted else dict.fromkeys(known)
         else:
             shares = first_of(_decision(template, asked.placement, around, Current()))
         _render(found, asked, template, shares, around)
@@ -138,7 +146,12 @@ def copies_before(state: ResourceState | None, around: Surroundings, scheduled: 
 
 
 def copies_after(
-    state: ResourceState | None, around: Surroundings, scheduled: Scheduled, before: Object | None
+    state: ResourceState | None,
+    around: Surroundings,
+    scheduled: Scheduled,
+    before: Object | None,
+    waiting: Collection[str] = (),
+    unchanged: Collection[str] = (),
 ) -> Copies:
     """Return what each cluster will get of a workload, and which clusters it won't be scheduled to.
 
@@ -147,21 +160,29 @@ def copies_after(
         around: what else is known, of the time after.
         scheduled: where Karmada has put the templates: there a taint evicts nothing.
         before: the placement that this schedule is for; None where there is none.
+        waiting: the templates for which Karmada still goes by that placement, by their reference.
+        unchanged: the templates that stay as they are.
     """
     found = Copies()
     if state is None:
         return found
-    asked = _Asked.of(state)
-    for template in asked.templates:
+    declared = _Asked.of(state)
+    for template in declared.templates:
         ref = str(ref_of(template))
+        asked = replace(declared, placement=before or {}) if ref in waiting else declared
         known = scheduled.get(ref, {}) if ref not in around.replaced else {}
         if goes_by_itself(template):
             every = {one.name for one in around.members}
             choice = choose(around.members, asked.placement, before=every, scheduler=around.scheduler)
             _render(found, asked, template, {one.name: None for one in choice.chosen}, around)
             continue
-        shares = known if replicas_of(template) is not None else dict.fromkeys(known)
-        decision = _again(template, asked.placement, around, Current(shares, placement=before))
+        standing = ref in unchanged and asked.placement == before and any(known.values())
+        replicas = _standing(template, asked.placement, around, known) if standing else None
+        counted = replicas is not None or replicas_of(template, around.version) is not None
+        shares = known if counted else dict.fromkeys(known)
+        decision = _again(template, asked.placement, around, Current(shares, placement=before), replicas)
+        if replicas is not None and isinstance(decision, Certain):
+            found.standing[ref] = {name: count or 0 for name, count in decision.shares.items()}
         found.refused |= {
             name: one for name, one in _refused(decision, asked.placement, around).items() if name not in known
         }
@@ -209,17 +230,32 @@ class _Asked:
         )
 
 
-def _decision(template: Object, placement: Object, around: Surroundings, current: Current) -> Decision:
+def _standing(template: Object, placement: Object, around: Surroundings, known: Mapping[str, int]) -> int | None:
+    """Return the replicas of a schedule that stays, where an interpreter says how many there are; else None."""
+    if not demand_of(template, around.scheduler or Scheduler(), interpreted=around.interpreted).interpreted:
+        return None
+    return sum(known.values()) if divides(placement) else max(known.values())
+
+
+def _decision(
+    template: Object, placement: Object, around: Surroundings, current: Current, replicas: int | None = None
+) -> Decision:
+    """Return what Karmada decides; `replicas`: those that an interpreter has said, where they are known."""
     uid = around.uids.get(str(ref_of(template)))
     named = {**template, "metadata": {**template["metadata"], "uid": uid}} if uid else template
     demand = demand_of(named, around.scheduler or Scheduler(), interpreted=around.interpreted)
+    if replicas is not None:
+        demand = replace(demand, replicas=replicas, interpreted=False)
     return decide(around.members, placement, demand, current=current, scheduler=around.scheduler)
 
 
-def _again(template: Object, placement: Object, around: Surroundings, current: Current) -> Decision:
+def _again(
+    template: Object, placement: Object, around: Surroundings, current: Current, replicas: int | None = None
+) -> Decision:
     """Return what Karmada decides for a template that has a schedule: by whichever group it may have taken."""
-    groups = groups_with(placement, current.shares, around.members) if current.shares else []
-    found = [_decision(template, placement, around, replace(current, group=group)) for group in groups or [""]]
+    groups = groups_with(placement, current.shares, around.members, around.version) if current.shares else []
+    tried = [replace(current, group=group) for group in groups or [""]]
+    found = [_decision(template, placement, around, one, replicas) for one in tried]
     return agreed(found, Why.GROUP)
 
 
@@ -234,7 +270,7 @@ def _refused(decision: Decision, placement: Object, around: Surroundings) -> dic
 def _take(
     found: Copies, asked: _Asked, template: Object, decision: Decision, known: Mapping[str, int], around: Surroundings
 ) -> None:
-    replicas = replicas_of(template)
+    replicas = replicas_of(template, around.version)
     if isinstance(decision, Certain):
         _render(found, asked, template, decision.shares, around)
         found.unplaced += _unplaced(template, decision, known)

@@ -20,6 +20,7 @@ from flotilla.karmada.status.expected import unready_reason
 from flotilla.karmada.status.judgements import suspends
 from flotilla.karmada.versions import Version
 from flotilla.kube.objects import Object, ref_of
+from flotilla.plan.caveats import caveats_of, changing_policies, hidden_verb, lazily, unchanged
 from flotilla.plan.changes import CopyPlan, change_text, copy_plan
 from flotilla.plan.copies import (
     Copies,
@@ -166,6 +167,8 @@ def fleet_plan(result: Result, *, version: str | None = None) -> FleetPlan:
         _uids(steps),
         interpreted_kinds([*result.interpreters, *(reveal(s.inputs) for step in steps if (s := step.new or step.old))]),
         replaced_templates(steps),
+        unasked=result.unasked if any(s.old and s.type == CLUSTER_TYPE and s.op not in GOING for s in steps) else "",
+        changing=changing_policies(steps),
     )
     kept = keeping(steps)
     standing = [facts for facts in before if facts.name not in anew]
@@ -310,15 +313,22 @@ def _workloads(
             copies = copies_before(old, around.of(before), scheduled).objects
             olds = {names.get(cluster, cluster): objects for cluster, objects in copies.items()}
             applied = reveal(old.inputs).get("placement") if old else None
-            found = copies_after(new, around, scheduled or by_template(olds), applied)
+            waiting = lazily(old, new, around.changing)
+            now = scheduled or by_template(olds)
+            found = copies_after(new, around, now, applied, waiting, unchanged(old, new))
         except ValueError as error:
             plans.append(WorkloadPlan(name, "changes", (), str(error)))
             continue
         coming[name] = found
         asked = _inputs(new)
         keeps = step.old is not None and step.old.parent in kept
-        sending[name] = _Sending(asked.get("suspension") or {}, keeps=keeps)
-        notices[name] = notices_of(asked, found.places(), around.members, everything, around.version)
+        was = (reveal(old.inputs).get("suspension") or {}) if old else {}
+        suspension = was if waiting else asked.get("suspension") or {}
+        sending[name] = _Sending(suspension, was, keeps, hidden_verb(step))
+        notices[name] = (
+            *caveats_of(step, around.unasked, sorted(waiting)),
+            *notices_of(asked, found.places(), around.members, everything, around.version),
+        )
         sides.append(Side(name, str(former or ""), olds, found.objects, _adds_words(new)))
         for cluster, items in found.objects.items():
             rendered.setdefault(cluster, []).extend(mask(item) for item in items)
@@ -349,7 +359,10 @@ class _Sending:
     """What a workload's policy says of sending and removing copies."""
 
     suspension: Object
+    before: Object
     keeps: bool
+    hidden: str = ""
+    """What happens to a workload of which the engine hides everything; empty where it is shown."""
 
 
 def _workload_plan(moved: Moved, coming: Copies, sending: _Sending, replaced: Collection[str]) -> WorkloadPlan:
@@ -360,13 +373,16 @@ def _workload_plan(moved: Moved, coming: Copies, sending: _Sending, replaced: Co
             moved.new.get(cluster),
             coming.undecided,
             replaced,
+            coming.standing,
             keeps=sending.keeps,
             suspended=suspends(sending.suspension, cluster),
+            was_suspended=suspends(sending.before, cluster),
         )
         for cluster in sorted({*moved.old, *moved.new})
     )
     verbs = {copy.verb for copy in copies} or ({"new"} if coming.undecided else set())
     verb = "stays" if verbs <= {"stays"} else verbs.pop() if len(verbs) == 1 else "changes"
+    verb = sending.hidden or verb
     return WorkloadPlan(
         moved.name,
         verb,

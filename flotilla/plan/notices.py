@@ -10,6 +10,7 @@ from flotilla.karmada.rendering.upkeep import Upkeep, upkeep
 from flotilla.karmada.scheduling import ClusterFacts, divides
 from flotilla.karmada.versions import SUPPORTED, Version
 from flotilla.kube.objects import Object
+from flotilla.plan.caveats import Caveat
 
 
 def notices_of(
@@ -72,6 +73,20 @@ _TEXTS: dict[str, str] = {
     Upkeep.DELETED_WHEN_DONE: (
         "{template}: the control plane deletes it in all clusters {detail} s after all copies have finished, and the "
         "next `up` runs it again; members don't get spec.ttlSecondsAfterFinished"
+    ),
+    Caveat.BY_STATE: (
+        "the control plane was not asked ({detail}): taints and interpreters count here as the state knows them, so "
+        "that Karmada may choose otherwise"
+    ),
+    Caveat.HIDDEN_TEMPLATES: (
+        "its objects are hidden, since one of them is a Secret: the plan doesn't show what clusters get of it"
+    ),
+    Caveat.HIDDEN_RULES: (
+        "its overrides are hidden, since one of them sets a secret: copies are shown without any of its overrides"
+    ),
+    Caveat.LAZY: (
+        "the change of the policy has no effect yet on {template}: with `activation: Lazy` Karmada acts on it at "
+        "the next change of the object"
     ),
 }
 

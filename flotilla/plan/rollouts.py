@@ -12,6 +12,7 @@ from typing import Any
 
 from flotilla.karmada.selection import OVERRIDES, POLICIES, selects
 from flotilla.karmada.status.rollout import RolloutCheck, as_expected
+from flotilla.karmada.versions import Version
 from flotilla.kube.objects import Object, ObjectRef, ref_of
 from flotilla.state.checkpoint import ResourceState, Snapshot
 from flotilla.state.urns import name_of, own_type
@@ -61,7 +62,8 @@ def rollouts_of(snapshot: Snapshot, begun: Iterable[ResourceState] = ()) -> Roll
             resource.parent and own_type(resource.parent) == _WORKLOAD_TYPE and resource.type.startswith("kubernetes:")
         ):
             _take_object(found.setdefault(name_of(resource.parent), _Workload()), reveal(resource.inputs))
-    checks = {name: check for name, one in found.items() if (check := _check(one)) is not None}
+    version = max((v for one in found.values() if one.rollout and (v := one.rollout.version)), default=None)
+    checks = {name: check for name, one in found.items() if (check := _check(one, version)) is not None}
     missing = {name: lost for name, one in found.items() if (lost := _missing(one, known))}
     return Rollouts(checks, missing)
 
@@ -81,8 +83,13 @@ def _take_object(workload: _Workload, inputs: Any) -> None:
         workload.templates.append(obj)
 
 
-def _check(one: _Workload) -> RolloutCheck | None:
-    """Return what the policies and templates say; what the last rollout waited for where there are none."""
+def _check(one: _Workload, version: Version | None) -> RolloutCheck | None:
+    """Return what the policies and templates say; what the last rollout waited for where there are none.
+
+    Args:
+        one: the workload.
+        version: Karmada's, where the workload has had no rollout that knew it.
+    """
     templates = [obj for obj in one.templates if any(selects(policy, obj) for policy in one.policies)]
     if not templates:
         return one.rollout
@@ -95,6 +102,7 @@ def _check(one: _Workload) -> RolloutCheck | None:
         one.rollout.members if one.rollout else None,
         suspension=spec.get("suspension") or {},
         lazy=bool(spec.get("activationPreference")),
+        version=(one.rollout and one.rollout.version) or version,
     )
 
 

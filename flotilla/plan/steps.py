@@ -107,6 +107,8 @@ class Result:
     """The control plane's Clusters when this was planned, by name; empty where it was not asked."""
     interpreters: list[Object] = field(default_factory=list)
     """Its ResourceInterpreterCustomizations then."""
+    unasked: str = ""
+    """Why the control plane was not asked for these two; empty where it was, and where nobody wanted to."""
     digest: str = ""
     """Stands for exactly this plan (flotilla.engine.digest); empty for what was done."""
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from flotilla.karmada.objects import CLUSTER_API, POLICY_API
 from flotilla.karmada.scheduling import ClusterFacts, facts_of
+from flotilla.karmada.versions import SUPPORTED, Version
 from flotilla.kube.objects import Object
 from flotilla.stack.policies import Environment, PolicySettings
 
@@ -82,6 +83,8 @@ class StackView:
     settings: PolicySettings = field(default_factory=PolicySettings)
     others: tuple[ClusterFacts, ...] = ()
     """The members of another stack that this one's workloads may be placed on."""
+    version: Version = SUPPORTED.newest
+    """Karmada's; the newest where the stack names none."""
 
     @property
     def production(self) -> bool:

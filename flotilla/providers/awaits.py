@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from typing import Any
 
+from flotilla.counts import counted
 from flotilla.errors import FlotillaError
 from flotilla.kube.connection import ApiError, Connection, KindNotServed
 from flotilla.kube.objects import Object, ObjectRef, condition, ref_of
@@ -213,7 +214,7 @@ def _deployment_available(obj: Object) -> Reason:
     if progressing.get("reason") == "ProgressDeadlineExceeded":
         return f"it makes no progress: {progressing.get('message', '')}"
     if status.get("updatedReplicas", 0) < wanted or status.get("availableReplicas", 0) < wanted:
-        return f"{status.get('availableReplicas', 0)} of {wanted} replicas available"
+        return f"{status.get('availableReplicas', 0)} of {counted(wanted, 'replica')} available"
     return ""
 
 
@@ -222,7 +223,7 @@ def _stateful_set_ready(obj: Object) -> Reason:
     if status.get("observedGeneration", 0) < obj["metadata"].get("generation", 0):
         return "its controller has not seen the change"
     ready = min(status.get("readyReplicas", 0), status.get("updatedReplicas", status.get("readyReplicas", 0)))
-    return "" if ready >= wanted else f"{ready} of {wanted} replicas ready"
+    return "" if ready >= wanted else f"{ready} of {counted(wanted, 'replica')} ready"
 
 
 def _service_has_address(obj: Object) -> Reason:

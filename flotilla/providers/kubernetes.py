@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import Any
 
 from flotilla.errors import EngineError, FlotillaError
+from flotilla.karmada.status.kept import KEPT_REMEDY, why_cluster_stays
 from flotilla.kube.connection import ApiError, Connection, KindNotServed
 from flotilla.kube.identity import PROBE_SECONDS
 from flotilla.kube.objects import Object, ObjectRef, ref_of
@@ -276,6 +277,9 @@ class KubernetesProvider:
         try:
             await_gone(connection, live, timeout)
         except NotReady as error:
+            kept = why_cluster_stays(connection, ref)
+            if kept:
+                raise EngineError(f"{error.message}: {kept}", hint=KEPT_REMEDY) from None
             raise EngineError(error.message, hint="run it again once its finalizers can be served") from None
 
     def read(self, urn: str, resource_id: str, old: ResourceState | None) -> Live:

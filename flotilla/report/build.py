@@ -150,7 +150,8 @@ def _amount(name: str, value: float) -> str:
 
 def _copy(copy: CopyStatus) -> Item:
     values = {
-        "replicas ready": "" if copy.desired is None else f"{copy.ready} of {copy.desired}",
+        "replicas ready": "" if copy.ready is None else f"{copy.ready} of {copy.desired}",
+        "Job": copy.progress if copy.ready is None else "",
         "images": ", ".join(copy.images),
         "overrides in force": ", ".join(copy.overrides),
         "since": copy.since,

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from flotilla.counts import counted
 from flotilla.observe.fleet import FleetStatus
 from flotilla.plan.fleet import FleetPlan
 
@@ -77,7 +78,7 @@ class Graph:
     @property
     def description(self) -> str:
         """Say the picture in words, for those who can't see it."""
-        told = [f"{len(self.workloads)} workloads and {_count(self.members)} members."]
+        told = [f"{counted(len(self.workloads), 'workload')} and {counted(_count(self.members), 'member')}."]
         names = {node.id: node.label for node in self.members}
         for workload in self.workloads:
             where = ", ".join(
@@ -100,7 +101,7 @@ def fleet_graph(status: FleetStatus, *, title: str) -> Graph:
             _workload_id(f"{copy.namespace}/{copy.workload}"),
             f"member:{copy.cluster}",
             HEALTH.get(copy.health, State.WAITING),
-            "" if copy.desired is None else f"{copy.ready}/{copy.desired}",
+            copy.progress,
         )
         for copy in status.workloads
     ]
@@ -157,7 +158,7 @@ def _gathered(graph: Graph) -> Graph:
     for nodes in alike.values():
         first = nodes[0]
         if len(nodes) > 1:
-            first = Node(f"{first.id}:and-others", _together(nodes), first.state, f"{len(nodes)} members")
+            first = Node(f"{first.id}:and-others", _together(nodes), first.state, counted(len(nodes), "member"))
         members.append(first)
         edges += [replace(edge, member=first.id, label=_share(edge, len(nodes))) for edge in at.get(nodes[0].id, [])]
     return replace(graph, members=tuple(members), edges=tuple(edges))

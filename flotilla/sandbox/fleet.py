@@ -15,6 +15,7 @@ from pathlib import Path
 
 import yaml
 
+from flotilla.counts import counted
 from flotilla.errors import SandboxError
 from flotilla.sandbox.binaries import Binaries, Report, ensure
 from flotilla.sandbox.clusters import SandboxCluster
@@ -76,7 +77,8 @@ class Sandbox:
         """
         if not 1 <= members <= MAX_MEMBERS:
             raise SandboxError(
-                f"{members} members: a sandbox has 1 to {MAX_MEMBERS}", hint="each takes about 500 MB of memory"
+                f"{counted(members, 'member')}: a sandbox has 1 to {MAX_MEMBERS}",
+                hint="each takes about 500 MB of memory",
             )
         with self._locked():
             programs = self._programs(karmada_bin, stand_in=stand_in)

@@ -19,7 +19,7 @@ from flotilla.stack.names import check_member_names
 from flotilla.stack.policies import PolicySettings
 from flotilla.stack.problems import ConfigError, Problem
 from flotilla.stack.stackfile import TEXTS, fleet_sections, parse, parse_list, placeholders
-from flotilla.stack.stacks import OtherStacks, check_sources
+from flotilla.stack.stacks import OtherStacks, check_sources, version_named
 from flotilla.stack.workloads import Workload
 from flotilla.workloads.objects import check_objects
 
@@ -121,6 +121,20 @@ def other_members(path: Path, base: Path) -> tuple[ClusterFacts, ...]:
     """Read only which members of another stack a stack's placements may choose (`membersFrom`)."""
     stack = fleet_sections(path).get("membersFrom")
     return tuple(facts(member) for member in OtherStacks(base, []).members(stack))
+
+
+def karmada_version(path: Path, base: Path) -> str | None:
+    """Read only which Karmada a stack has: the version in its file, or that of the stack whose Karmada it uses.
+
+    Returns:
+        Such as 1.18.2; None where no version is named, or none that is supported.
+
+    Raises:
+        FlotillaError: the file is missing or not YAML.
+    """
+    section = fleet_sections(path).get("controlPlane")
+    stack = section.get("stack") if isinstance(section, dict) else None
+    return version_named(section) or OtherStacks(base, []).version(stack if isinstance(stack, str) else None)
 
 
 def load_stack_file(path: Path, *, base: Path | None = None, files: bool = True) -> Fleet:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flotilla.stack.features import doubtful_gates
 from flotilla.stack.fleet import Fleet
 from flotilla.stack.placement import SpreadField
-from flotilla.stack.workloads import Workload
+from flotilla.stack.workloads import OnRemoval, Workload
 
 # Karmada's scheduler selects by these (pkg/scheduler/core/spreadconstraint/select_clusters.go, 1.10 to 1.18).
 _SELECTED_BY = (SpreadField.CLUSTER, SpreadField.REGION)
@@ -40,7 +40,14 @@ def _suspended(workload: Workload) -> list[str]:
     if not where:
         return []
     stays = "what is there stays as it is, and no run waits for it"
-    return [f"workload {workload.name}: `suspend` keeps Karmada from sending anything to {where}: {stays}"]
+    found = [f"workload {workload.name}: `suspend` keeps Karmada from sending anything to {where}: {stays}"]
+    if workload.on_removal is OnRemoval.KEEP:
+        found.append(
+            f"workload {workload.name}: `onRemoval: keep` with `suspend`: in a member that it was never sent to, "
+            "Karmada doesn't finish taking it away, and that member can't leave; resume it once before the workload or "
+            "the member goes, or drop `onRemoval: keep`"
+        )
+    return found
 
 
 def _spread(workload: Workload) -> list[str]:

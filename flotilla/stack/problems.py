@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
+from flotilla.counts import counted
 from flotilla.errors import FlotillaError
 from flotilla.kube.yaml import escaped
 
@@ -60,7 +61,7 @@ class ConfigError(FlotillaError):
         self.origin = origin
         count = len(self.problems)
         lines = "\n".join(f"  {problem}" for problem in self.problems)
-        super().__init__(f"{origin} has {count} problem{'s' if count != 1 else ''}:\n{lines}")
+        super().__init__(f"{origin} has {counted(count, 'problem')}:\n{lines}")
 
 
 def refuse(rule: str, *, consequence: str = "", remedy: str = "") -> PydanticCustomError:

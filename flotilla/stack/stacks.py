@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from flotilla.errors import FlotillaError
-from flotilla.karmada.versions import SUPPORTED, Version
+from flotilla.karmada.versions import SUPPORTED, known_version
 from flotilla.stack.fleet import ControlPlane
 from flotilla.stack.helm import HelmControlPlane
 from flotilla.stack.members import Member
@@ -46,12 +46,7 @@ class OtherStacks:
 
     def version(self, stack: str | None) -> str | None:
         """Return which Karmada another stack has; None where it names none, or none that is valid."""
-        found = self.sections(stack, "controlPlane.stack").get("controlPlane")
-        given = str(found.get("version") or "") if isinstance(found, dict) else ""
-        try:
-            return given if SUPPORTED.covers(Version.parse(given)) else None
-        except ValueError:
-            return None  # its own stack says so
+        return version_named(self.sections(stack, "controlPlane.stack").get("controlPlane"))
 
     def helm(self, stack: str | None) -> HelmControlPlane | None:
         """Return how another stack installs Karmada; None where it doesn't, or not validly: its own stack says so."""
@@ -63,6 +58,13 @@ class OtherStacks:
         """Return the names of the clusters that another stack makes."""
         found = self.sections(stack, path).get("clusters")
         return {str(e.get("name")) for e in (found if isinstance(found, list) else []) if isinstance(e, dict)}
+
+
+def version_named(control_plane: Any) -> str | None:
+    """Return the version that a stack's section `controlPlane` names; None where it names none that is supported."""
+    given = str(control_plane.get("version") or "") if isinstance(control_plane, dict) else ""
+    version = known_version(given)
+    return given if version is not None and SUPPORTED.covers(version) else None
 
 
 def check_sources(

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from flotilla.counts import counted
 from flotilla.errors import FlotillaError
 from flotilla.state.checkpoint import Snapshot
 from flotilla.state.checksums import remove_file
@@ -28,7 +29,7 @@ class Backup:
     def text(self) -> str:
         """A description of the copy."""
         count = len(self.snapshot.resources)
-        return f"{self.file} ({count} resource{'' if count == 1 else 's'}, of {time_of(self.file)})"
+        return f"{self.file} ({counted(count, 'resource')}, of {time_of(self.file)})"
 
 
 def candidates(backups: Path, beside: Path, history: Path) -> list[Path]:

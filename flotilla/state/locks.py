@@ -20,6 +20,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from flotilla.counts import counted
 from flotilla.errors import EngineError
 from flotilla.files import write_whole
 from flotilla.state.checksums import remove_file
@@ -181,7 +182,7 @@ def age(seconds: float) -> str:
     for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
         if seconds >= size:
             number = int(seconds // size)
-            return f"{number} {unit}{'s' if number > 1 else ''} ago"
+            return f"{counted(number, unit)} ago"
     return f"{int(seconds)} s ago"
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from urllib.parse import urlparse
 
+from flotilla.counts import counted
 from flotilla.karmada.installing.chart import COMPONENTS, RELEASE
 from flotilla.karmada.installing.pki import is_named
 from flotilla.policy.model import Resource, Rule, StackView, value_at
@@ -48,9 +49,9 @@ def _unrenewed(resource: Resource, _view: StackView) -> Iterator[str]:
     lifetime = int(resource.at("lifetimeDays", default=0))
     window = int(resource.at("renewBeforeDays", default=0))
     if lifetime > _LONGEST_DAYS:
-        yield f"makes certificates for {lifetime} days, more than {_LONGEST_DAYS}"
+        yield f"makes certificates for {counted(lifetime, 'day')}, more than {_LONGEST_DAYS}"
     if window < min(_SHORTEST_WINDOW_DAYS, lifetime // 2):
-        yield f"renews them only {window} days before they end"
+        yield f"renews them only {counted(window, 'day')} before they end"
 
 
 def _published(view: StackView) -> list[Resource]:

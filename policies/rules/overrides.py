@@ -6,6 +6,7 @@ from typing import Any
 from flotilla.karmada.propagation import CHANGES_NOTHING
 from flotilla.karmada.rendering.render import render
 from flotilla.karmada.scheduling import ClusterFacts, matches
+from flotilla.karmada.versions import Version
 from flotilla.policy.model import UNKNOWN, Resource, Rule, StackView, Undecidable
 
 from .placement import means, possible, propagation_policies, selected
@@ -30,17 +31,17 @@ def _judge(policy: Resource, view: StackView) -> Iterator[str]:
             (_known(template.props), cluster)
             for template, clusters in meant
             for cluster in clusters
-            if matches(cluster, rule.get("targetCluster") or {})
+            if matches(cluster, rule.get("targetCluster") or {}, view.version)
         ]
         if not targets:
             yield f"rule {number + 1} targets no cluster that gets the workload"
-        elif not any(_differs(template, cluster, rule) for template, cluster in targets):
+        elif not any(_differs(template, cluster, rule, view.version) for template, cluster in targets):
             yield f"rule {number + 1} changes nothing: the workload is like that already"
 
 
-def _differs(template: dict[str, Any], cluster: ClusterFacts, rule: dict[str, Any]) -> bool:
+def _differs(template: dict[str, Any], cluster: ClusterFacts, rule: dict[str, Any], version: Version) -> bool:
     try:
-        return render(template, cluster, replicas=None, rules=[rule]) != template
+        return render(template, cluster, replicas=None, rules=[rule], version=version) != template
     except ValueError:
         return True  # a patch that doesn't fit: Karmada says so, and `validate` before it
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from flotilla.karmada.kinds import SKIP_PROPAGATION
-from flotilla.karmada.scheduling import ClusterFacts, choose, every_affinity
+from flotilla.karmada.scheduling import ClusterFacts, Scheduler, choose, every_affinity
 from flotilla.karmada.selection import selects
 from flotilla.policy.model import Resource, Rule, StackView
 
@@ -17,18 +17,19 @@ def propagation_policies(view: StackView) -> list[Resource]:
 
 def chosen(policy: Resource, view: StackView) -> list[ClusterFacts]:
     """Return the members that a policy chooses, without those that a taint keeps out."""
-    return list(choose(view.clusters(), policy.at("spec", "placement", default={})).chosen)
+    scheduler = Scheduler(view.version)
+    return list(choose(view.clusters(), policy.at("spec", "placement", default={}), scheduler=scheduler).chosen)
 
 
 def possible(policy: Resource, view: StackView) -> list[ClusterFacts]:
     """Return the members that a policy may choose, by any of its groups, without those that a taint keeps out."""
     placement = policy.at("spec", "placement", default={})
     tolerations = {"clusterTolerations": placement.get("clusterTolerations") or []}
-    clusters = view.clusters()
+    clusters, scheduler = view.clusters(), Scheduler(view.version)
     found = {
         cluster.name
         for affinity in every_affinity(placement)
-        for cluster in choose(clusters, {**tolerations, "clusterAffinity": affinity}).chosen
+        for cluster in choose(clusters, {**tolerations, "clusterAffinity": affinity}, scheduler=scheduler).chosen
     }
     return [cluster for cluster in clusters if cluster.name in found]
 

@@ -37,7 +37,7 @@ def stack(project, sections, repository):
 
 def test_a_valid_stack_is_said_to_be_valid(stack, project, capsys):
     assert main(["validate", "-C", str(project), "-s", "dev"]) == ExitCode.DONE
-    assert "2 members, 1 workloads" in capsys.readouterr().out
+    assert "2 members, 1 workload" in capsys.readouterr().out
     assert main(["validate", "-C", str(project), "-s", "dev", "--json"]) == ExitCode.DONE
     assert json.loads(capsys.readouterr().out) == {"version": 1, "stack": "dev", "valid": True}
 

@@ -240,7 +240,7 @@ def test_a_replaced_provider_is_told_by_its_id():
     ("obj", "waiting"),
     [
         ({"kind": "Secret", "apiVersion": "v1", "type": "kubernetes.io/service-account-token"}, "token controller"),
-        ({**DEPLOYMENT, "status": {}}, "0 of 1 replicas"),
+        ({**DEPLOYMENT, "status": {}}, "0 of 1 replica available"),
         ({**DEPLOYMENT, "status": {"updatedReplicas": 1, "availableReplicas": 1}}, ""),
         ({"kind": "Namespace", "apiVersion": "v1", "status": {"phase": "Active"}}, ""),
         (

@@ -300,27 +300,55 @@ def test_a_plan_asks_the_control_plane_for_its_clusters(monkeypatch):
     assert len(asked) == 1
 
 
+INTERPRETER = {
+    "kind": "ResourceInterpreterCustomization",
+    "spec": {
+        "target": {"apiVersion": "toys.example.org/v1", "kind": "Widget"},
+        "customizations": {"replicaResource": {"luaScript": "function GetReplicas(obj) return obj.spec.size end"}},
+    },
+}
+WIDGET = {
+    "apiVersion": "toys.example.org/v1",
+    "kind": "Widget",
+    "metadata": {"name": "gadget", "namespace": "default"},
+    "spec": {"size": 4},
+}
+
+
 def test_what_an_interpreter_of_the_control_plane_divides_is_karmadas_choice():
     """Somebody applied an interpreter for the kind: the plan said nothing of replicas, and Karmada divided them."""
-    interpreter = {
-        "kind": "ResourceInterpreterCustomization",
-        "spec": {
-            "target": {"apiVersion": "toys.example.org/v1", "kind": "Widget"},
-            "customizations": {"replicaResource": {"luaScript": "function GetReplicas(obj) return obj.spec.size end"}},
-        },
-    }
-    metadata = {"name": "gadget", "namespace": "default"}
-    widget = {"apiVersion": "toys.example.org/v1", "kind": "Widget", "metadata": metadata, "spec": {"size": 4}}
-    steps = [cluster_step("member1"), cluster_step("member2"), rollout_step({"templates": [widget], "placement": BOTH})]
-    (workload,) = fleet_plan(Result(steps=steps, interpreters=[interpreter]), version="1.18.2").workloads
+    steps = [cluster_step("member1"), cluster_step("member2"), rollout_step({"templates": [WIDGET], "placement": BOTH})]
+    (workload,) = fleet_plan(Result(steps=steps, interpreters=[INTERPRETER]), version="1.18.2").workloads
     assert [str(one) for one in workload.undecided] == [
         "Widget default/gadget: Karmada chooses among member1, member2: by the interpreter of the kind's replicas"
     ]
-    props = {"templates": [widget], "placement": BOTH}
+    props = {"templates": [WIDGET], "placement": BOTH}
     step = rollout_step(props, props)
     step.old.outputs["scheduled"] = {"Widget default/gadget": {"member1": 3, "member2": 1}}
-    (workload,) = fleet_plan(Result(steps=[*steps[:2], step], interpreters=[interpreter]), version="1.18.2").workloads
-    assert copies(workload)["member1"][1] == ("any number of replicas, as Karmada chooses",)
+    (workload,) = fleet_plan(Result(steps=[*steps[:2], step], interpreters=[INTERPRETER]), version="1.18.2").workloads
+    assert (copies(workload), workload.undecided) == (
+        {
+            "member1": ("stays", ("3 replicas, as scheduled now",)),
+            "member2": ("stays", ("1 replica, as scheduled now",)),
+        },
+        (),
+    )
+
+
+@pytest.mark.parametrize("change", ["template", "placement", "not known"])
+def test_what_an_interpreter_divides_anew_is_not_known(change):
+    old = {"templates": [WIDGET], "placement": BOTH}
+    new = {
+        "templates": [{**WIDGET, "spec": {"size": 5}}] if change == "template" else [WIDGET],
+        "placement": divided("member1", "member2", member1=2, member2=1) if change == "placement" else BOTH,
+    }
+    step = rollout_step(new, old)
+    counts = {"member1": 0, "member2": 0} if change == "not known" else {"member1": 3, "member2": 1}
+    step.old.outputs["scheduled"] = {"Widget default/gadget": counts}
+    steps = [cluster_step("member1"), cluster_step("member2"), step]
+    (workload,) = fleet_plan(Result(steps=steps, interpreters=[INTERPRETER]), version="1.18.2").workloads
+    assert "any number of replicas, as Karmada chooses" in copies(workload)["member1"][1]
+    assert len(workload.undecided) == 1
 
 
 @pytest.mark.parametrize("kubeconfig", ["[secret]", "", None])

@@ -40,8 +40,10 @@ class Pack:
         self.project = project
         self.stub = stub
 
-    def configured(self, environment):
+    def configured(self, environment, version=""):
         config = {"flotilla:policies": {"environment": str(environment)}}
+        if version:
+            config["flotilla:controlPlane"] = {"kubeconfig": "kube.yaml", "version": version}
         (self.project / "stacks" / "Pulumi.s.yaml").write_text(yaml.safe_dump({"config": config}))
         return self
 
@@ -134,6 +136,18 @@ def test_pulumi_and_the_command_say_the_same(pack, resources, environment):
     assert pack.configured(environment).verdicts([_wire(resource) for resource in whole]) == ours
     if resources is WRONG:
         assert ours
+
+
+@pytest.mark.parametrize(("version", "violated"), [("1.17.3", True), ("1.18.2", False), ("", False)])
+def test_pulumis_pack_judges_by_the_karmada_that_the_stack_names(pack, version, violated):
+    """What an override for a zone reaches depends on Karmada's version."""
+    zone = {"fieldSelector": {"matchExpressions": [{"key": "zone", "operator": "In", "values": ["us-a"]}]}}
+    rule = {**tag("1.28"), "targetCluster": zone}
+    fleet = (cluster("member1", zones=["us-a", "us-b"]), deployment(), placement("member1"), overrides(rule))
+    parents = {resource.parent for resource in fleet if resource.parent}
+    whole = (*fleet, *(_component(urn) for urn in sorted(parents)))
+    found = pack.configured(Environment.DEVELOPMENT, version).verdicts([_wire(resource) for resource in whole])
+    assert ("overrides-change-something" in {rule for rule, _, _ in found}) is violated
 
 
 def _component(urn):

@@ -34,7 +34,7 @@ def test_hundreds_of_members_that_are_alike_are_one_box():
     ]
     assert graph.members[0].detail == "199 members"
     assert [(edge.label, edge.state) for edge in graph.edges] == [("in 199", State.OK), ("0/2", State.BAD)]
-    assert "1 workloads and 200 members" in graph.description
+    assert "1 workload and 200 members" in graph.description
 
 
 def test_texts_for_other_programs_are_quoted():

@@ -6,15 +6,20 @@ import pytest
 
 from flotilla.drift.members import carried_to, find_unwanted, sent_to
 from flotilla.drift.propagation import check_rollout
+from flotilla.errors import FlotillaError
+from flotilla.karmada.joining.membership import drain
 from flotilla.karmada.propagation import propagation_policy
+from flotilla.karmada.status.kept import why_cluster_stays
 from flotilla.karmada.status.reading import read_all, read_left
 from flotilla.karmada.status.rollout import RolloutCheck
-from flotilla.karmada.status.withdrawal import holders
-from flotilla.kube.objects import ref_of
+from flotilla.karmada.status.withdrawal import await_withdrawn, holders
+from flotilla.kube.objects import ObjectRef, ref_of
 from flotilla.observe.workloads import copies_in
 from flotilla.plan.fleet import fleet_plan
 from flotilla.plan.rollouts import rollouts_of
 from flotilla.plan.steps import Op, Result, Step
+from flotilla.providers.kubernetes import KubernetesProvider
+from flotilla.stack.notices import notices
 from flotilla.state.checkpoint import ResourceState, Snapshot
 from tests.unit.planes import EVERYWHERE, Plane, binding, cluster, done, live, web, work
 from tests.unit.test_plan_taints import cluster_step, copies, rollout_step
@@ -131,6 +136,38 @@ def test_status_says_that_a_copy_is_suspended():
     assert (copy.health, copy.reason) == ("Pending", "suspended: Karmada sends nothing there")
 
 
+@pytest.mark.parametrize(
+    ("status", "shown", "health", "reason"),
+    [
+        ({"succeeded": 3, "conditions": [{"type": "Complete", "status": "True"}]}, "Complete", "Healthy", ""),
+        (
+            {
+                "failed": 7,
+                "conditions": [
+                    {"type": "FailureTarget", "status": "True"},
+                    {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": "it gave up"},
+                ],
+            },
+            "Failed",
+            "Unhealthy",
+            "BackoffLimitExceeded: it gave up",
+        ),
+        ({"active": 2, "conditions": [{"type": "Complete", "status": "False"}]}, "2 active", "Healthy", ""),
+        ({"active": 0}, "0 active", "Healthy", ""),
+        ({}, "", "Healthy", ""),
+    ],
+)
+def test_status_says_how_a_job_has_ended(status, shown, health, reason):
+    """It said `0/3` ready of a Job that had finished, and `Healthy` of one that had failed: Karmada judges no Job."""
+    template = job(parallelism=3, completions=3)
+    bound = binding(template, ["m0"])
+    bound["spec"]["clusters"] = [{"name": "m0", "replicas": 3}]
+    bound["status"]["aggregatedStatus"][0]["status"] = status
+    sent = work(template, "m0", identity=f"id-{template['metadata']['name']}")
+    (copy,) = copies_in(read_all(Plane(cluster("m0"), live(template), bound, sent), []))
+    assert (copy.progress, copy.health, copy.reason, copy.ready, copy.desired) == (shown, health, reason, None, 3)
+
+
 # -- removal ---------------------------------------------------------------------------------------------------------
 
 
@@ -191,3 +228,119 @@ def test_a_plan_says_what_is_not_sent():
     assert [details[1:] for _, details in found.values()] == [(), ("suspended: Karmada sends nothing there",)]
     same = rollout_step({**asked, "suspension": suspension}, asked)
     assert planned(same) == dict.fromkeys(("member1", "member2"), ("stays", ()))
+
+
+# -- Works that Karmada doesn't finish ---------------------------------------------------------------------------------
+
+GOING = "2026-01-01T00:00:00Z"
+ANY = pytest.mark.parametrize(
+    ("applied", "told"),
+    [
+        ("", "the copy was never sent"),
+        ("False", "the copy was not applied: no such kind"),
+        ("True", "can't do that: was the copy deleted there?"),
+    ],
+)
+
+
+def going(applied, **spec):
+    """Return a Work of a kept workload, which is being deleted."""
+    item = work(web(), "m1", identity="id-web", applied=applied, message="no such kind", **spec)
+    return {**item, "metadata": {**item["metadata"], "deletionTimestamp": GOING}}
+
+
+def plane_with(*works):
+    """Return a control plane where the template of Works is gone, and its binding is not."""
+    bound = binding(web(), ["m0"])
+    return Plane(cluster("m0"), cluster("m1"), bound, *works)
+
+
+@ANY
+def test_a_member_that_hangs_as_it_leaves_is_told_by_which_work(applied, told):
+    """The message had nothing but the Cluster's finalizer."""
+    ref = ObjectRef("cluster.karmada.io/v1alpha1", "Cluster", "m1")
+    text = why_cluster_stays(plane_with(going(applied, preserveResourcesOnDeletion=True)), ref)
+    assert text == (
+        "Karmada doesn't finish deleting Work karmada-es-m1/web-1 (Deployment default/web): with `onRemoval: keep` it "
+        f"takes its marks off the copy in m1 first, and {told}"
+    )
+    assert why_cluster_stays(plane_with(going(applied)), ref) == "", "it deletes its copy, and so it ends"
+    unhurried = work(web(), "m1", identity="id-web", applied=applied, preserveResourcesOnDeletion=True)
+    assert why_cluster_stays(plane_with(unhurried), ref) == "", "nobody deletes it"
+    assert why_cluster_stays(plane_with(going(applied, preserveResourcesOnDeletion=True)), ref_of(web())) == ""
+
+
+@ANY
+def test_a_deletion_of_a_cluster_names_the_work_that_keeps_it(applied, told):
+    plane = plane_with(going(applied, preserveResourcesOnDeletion=True))
+    ref = ObjectRef("cluster.karmada.io/v1alpha1", "Cluster", "m1")
+    plane.objects[ref]["metadata"] |= {"uid": "u", "finalizers": ["karmada.io/cluster-controller"]}
+    plane.delete = lambda *_, **__: None
+    provider = KubernetesProvider(lambda: plane)
+    kind = "kubernetes:cluster.karmada.io/v1alpha1:Cluster"
+    live_one = plane.objects[ref]
+    old = ResourceState(f"urn:pulumi:s::p::{kind}::m1-cluster", True, kind, id="m1", inputs=live_one, outputs=live_one)
+    with pytest.raises(FlotillaError, match="m1 is not gone after") as failed:
+        provider.delete(old, timeout=0.01)
+    assert told in failed.value.message
+    assert "take the Work's finalizer off" in failed.value.hint
+
+
+@ANY
+def test_a_pull_member_that_cannot_be_drained_says_why(applied, told):
+    plane = plane_with(going(applied, preserveResourcesOnDeletion=True))
+    plane.objects[ObjectRef("cluster.karmada.io/v1alpha1", "Cluster", "m1")]["spec"]["syncMode"] = "Pull"
+    with pytest.raises(FlotillaError, match="member m1 can't leave after 0 s: Karmada doesn't finish") as failed:
+        drain(plane, "m1", 0)
+    assert told in failed.value.message
+
+
+def test_a_destroy_that_waits_for_a_kept_copy_says_what_karmada_waits_for():
+    """It said that finalizers in the members may keep the copies: there are none."""
+    ref = ref_of(web())
+    plane = plane_with(going("True", preserveResourcesOnDeletion=True))
+    with pytest.raises(FlotillaError, match="Deployment default/web in m1 is not done after 0 s: Karmada") as failed:
+        await_withdrawn(plane, [ref], 0)
+    assert "was the copy deleted there?" in failed.value.message
+    with pytest.raises(FlotillaError, match="copies are still there after 0 s: Deployment default/web in m1"):
+        await_withdrawn(plane_with(going("True")), [ref], 0)
+
+
+@pytest.mark.parametrize(("applied", "told"), [("", ""), ("False", ""), ("True", "was the copy deleted there?")])
+def test_a_rollout_waits_for_no_kept_copy_that_was_never_there(applied, told):
+    """A member that refused the workload, and that the placement leaves out: it was waited for to the timeout."""
+    template = web()
+    objects = [cluster("m0"), cluster("m1"), live(template), binding(template, ["m0"], placement=on("m0"))]
+    sent = work(template, "m0", identity="id-web")
+    check = RolloutCheck([template], on("m0"), [], {"m0": {"id": "m0", "unanswered": ""}})
+    left = going(applied, preserveResourcesOnDeletion=True)
+    (progress,) = check.progress(read_all(Plane(*objects, sent, left), [ref_of(template)]))
+    assert progress.done is not bool(told), str(progress)
+    assert told in str(progress)
+    (progress,) = check.progress(read_all(Plane(*objects, sent, going(applied)), [ref_of(template)]))
+    assert "its copy is still there" in str(progress)
+
+
+@pytest.mark.parametrize(
+    ("workload", "warns"),
+    [
+        ({"onRemoval": "keep", "suspend": True}, True),
+        ({"onRemoval": "keep", "suspend": ["member2"]}, True),
+        ({"onRemoval": "keep"}, False),
+        ({"suspend": True}, False),
+        ({"onRemoval": "keep", "suspend": False}, False),
+    ],
+)
+def test_what_is_kept_and_never_sent_is_warned_of(fleet_of, workload, warns):
+    found = [line for line in notices(fleet_of(workload)) if "onRemoval" in line]
+    assert [("Karmada doesn't finish taking it away" in line) for line in found] == ([True] if warns else [])
+
+
+def test_a_plan_does_not_promise_that_an_unsent_copy_stays():
+    """It said that the copy stays in the member, which may have none."""
+    suspension = {"dispatchingOnClusters": {"clusterNames": ["member2"]}}
+    both = {"templates": [web()], "placement": on("member1", "member2")}
+    step = of_workload(rollout_step({**both, "placement": on("member1")}, {**both, "suspension": suspension}))
+    kept = policy_step(Op.SAME, placement=both["placement"], preserveResourcesOnDeletion=True)
+    ((verb, (detail,)),) = [one for name, one in planned(kept, step).items() if name == "member2"]
+    assert (verb, "is suspended there: if it was never sent" in detail) == ("gone", True)

@@ -1,4 +1,4 @@
-"""What `zones` choose depends on Karmada's version: validation, rollouts and plans go by the one that the stack names.
+"""What `zones` choose depends on Karmada's version: validation, rollouts, plans and policy rules go by the stack's.
 
 From 1.18 on one of a cluster's zones is enough; before, every zone of the cluster had to be listed.
 """
@@ -6,14 +6,25 @@ From 1.18 on one of a cluster's zones is enough; before, every zone of the clust
 import pytest
 import yaml
 
+from components.served_kinds import ServedKindsProvider
+from flotilla.deploy.policies import judge
+from flotilla.karmada.enablements import missing_kinds
+from flotilla.karmada.objects import ResourceBinding, Work
+from flotilla.karmada.propagation import override_policy, propagation_policy
+from flotilla.karmada.status.expected import compare
+from flotilla.karmada.status.rollout import RolloutCheck
+from flotilla.karmada.status.rollout import fleet_of as judged_fleet
 from flotilla.karmada.versions import Version
 from flotilla.plan.fleet import CLUSTER_TYPE, fleet_plan
 from flotilla.plan.notices import notice_text
+from flotilla.plan.rollouts import ROLLOUT_TYPE, rollouts_of
 from flotilla.plan.steps import Op, Result, Step
+from flotilla.policy.evaluate import Status
 from flotilla.stack.declare import rendered
 from flotilla.stack.problems import ConfigError
+from flotilla.state.checkpoint import ResourceState, Snapshot
 from tests.unit.test_plan_taints import declared, rollout_step, state
-from tests.unit.test_rollout import TAINT
+from tests.unit.test_rollout import TAINT, binding, changes, divided, members, on, props, web
 
 EITHER = ["us-a", "eu-a"]
 IN_ZONE = {"fieldSelector": {"matchExpressions": [{"key": "zone", "operator": "In", "values": ["us-a"]}]}}
@@ -55,7 +66,8 @@ def test_overrides_by_zone_are_rendered_as_this_karmada_applies_them(fleet_of, p
 
 
 def zoned(name, zones, taints=()):
-    inputs = {"metadata": {"name": name}, "spec": {"syncMode": "Push", "zones": zones, "taints": list(taints)}}
+    spec = {"syncMode": "Push", "zones": zones, "taints": list(taints)}
+    inputs = {"apiVersion": "cluster.karmada.io/v1alpha1", "metadata": {"name": name}, "spec": spec}
     found = state(CLUSTER_TYPE, f"{name}-cluster", inputs)
     return Step(Op.SAME, found.urn, CLUSTER_TYPE, old=found, new=found)
 
@@ -92,3 +104,140 @@ def test_another_stacks_version_that_is_none_is_not_known(fleet_of, project, ver
     sections["flotilla:controlPlane"]["version"] = "1.17.2"
     (project / "stacks" / "Pulumi.base.yaml").write_text(yaml.safe_dump({"config": sections}))
     assert fleet_of({}, version=None, stack="base").karmada == Version(1, 17)
+
+
+# -- rollouts --------------------------------------------------------------------------------------------------------
+
+RULE = {"targetCluster": IN_ZONE, "overriders": {"labelsOverrider": [{"operator": "add", "value": {"a": "b"}}]}}
+ZONES = {"member1": ["us-a"], "member2": ["us-a", "us-b"]}
+
+
+def live(name):
+    ready = {"type": "Ready", "status": "True"}
+    return {"metadata": {"name": name}, "spec": {"zones": ZONES[name]}, "status": {"conditions": [ready]}}
+
+
+def progress(placement, targets, rules, version):
+    """Judge a rollout where member1's copy has the label of RULE, and member2's has not."""
+    template = web()
+    inputs = {"templates": [template], "placement": placement, "overrideRules": rules, "members": members(*targets)}
+    check = RolloutCheck.of({**inputs, **({"karmadaVersion": version} if version else {})})
+    done = {"conditions": [{"type": "Applied", "status": "True"}]}
+    labelled = {
+        **template,
+        "metadata": {**template["metadata"], "labels": {**template["metadata"]["labels"], "a": "b"}},
+    }
+    works = {
+        name: Work.read(
+            {
+                "metadata": {"name": "w"},
+                "spec": {"workload": {"manifests": [labelled if name == "member1" else template]}},
+                "status": done,
+            }
+        )
+        for name in targets
+    }
+    there = {**template, "metadata": {**template["metadata"], "uid": "u", "generation": 1}}
+    bound = ResourceBinding.read(binding(targets, placement))
+    return check.judge(template, there, bound, works, judged_fleet([live(name) for name in ZONES]))
+
+
+@pytest.mark.parametrize(("version", "done"), [("1.17", True), ("1.18", False), (None, False), ("latest", False)])
+def test_a_rollout_waits_for_overrides_by_zone_as_this_karmada_applies_them(version, done):
+    """An `up` waited to its timeout for a label that Karmada 1.17 does not set."""
+    found = progress(on("member1", "member2"), {"member1": 4, "member2": 4}, [RULE], version)
+    assert found.done is done
+    assert ("member2: its Work doesn't have metadata.labels.a" in str(found)) is not done
+
+
+@pytest.mark.parametrize(("version", "late"), [(Version(1, 17), {}), (Version(1, 18), {"member1": 2}), (None, {})])
+def test_a_division_is_judged_by_the_clusters_that_this_karmada_chooses(version, late):
+    """By 1.17 all replicas go to member1, by 1.18 half of them; where the version isn't known, either is as planned."""
+    placement = {**divided("member1", "member2"), "clusterAffinity": IN_ZONE}
+    fleet = judged_fleet([live(name) for name in ZONES])
+    found = compare(web(), {"member1": 4}, placement, members("member1"), fleet, anew=True, version=version)
+    assert found.waiting == {name: f"has 4 replicas, planned {count}" for name, count in late.items()}
+
+
+def test_only_another_minor_version_than_the_last_rollouts_is_a_change():
+    """A state of before knows no version: that one is known now changes nothing of what is declared."""
+    settled = {"settled": True}
+    assert not changes(props(**settled), props(karmadaVersion="1.17"))
+    assert not changes(props(karmadaVersion="1.17", **settled), props())
+    assert not changes(props(karmadaVersion="1.17", **settled), props(karmadaVersion="1.17"))
+    assert changes(props(karmadaVersion="1.17", **settled), props(karmadaVersion="1.18"))
+    kinds = {"kinds": [], "affinity": {}}
+    assert not ServedKindsProvider().diff("web", kinds, {**kinds, "karmadaVersion": "1.17"}).changes
+
+
+def test_drift_judges_by_the_version_of_the_rollouts():
+    """A workload whose first rollout failed has none: that of another workload says which Karmada it is."""
+    asked = {"templates": [web()], "placement": {}, "overrideRules": []}
+    parent = "urn:pulumi:s::p::flotilla:index:PropagatedWorkload::shop"
+
+    def made(kind, name, inputs, parent=""):
+        own = f"flotilla:index:PropagatedWorkload${kind}" if parent else kind
+        return ResourceState(f"urn:pulumi:s::p::{own}::{name}", custom=True, type=kind, inputs=inputs, parent=parent)
+
+    policy = propagation_policy("shop", namespace="default", templates=[web()], spec={"placement": {}})
+    found = rollouts_of(
+        Snapshot(
+            (
+                made(ROLLOUT_TYPE, "web-rollout", {"workload": "web", **asked, "karmadaVersion": "1.17"}),
+                made("kubernetes:policy.karmada.io/v1alpha1:PropagationPolicy", "shop-policy", policy, parent),
+                made("kubernetes:apps/v1:Deployment", "deployment-default/web", web(), parent),
+            )
+        )
+    )
+    assert {name: check.version for name, check in found.checks.items()} == dict.fromkeys(
+        ("web", "shop"), Version(1, 17)
+    )
+
+
+@pytest.mark.parametrize(("version", "waiting"), [(Version(1, 17), ["member1"]), (Version(1, 18), list(ZONES))])
+def test_kinds_are_waited_for_in_the_clusters_that_this_karmada_chooses(version, waiting):
+    """Karmada 1.17 does not send the definition there: an `up` waited for its kind to the timeout."""
+
+    class Server:
+        def resource(self, _api_version, _kind):
+            return None
+
+        def list(self, _api_version, _kind):
+            return [live(name) for name in ZONES]
+
+    missing = missing_kinds(Server(), [("example.org/v1", "Shop")], [IN_ZONE], version)
+    assert missing == [f"{name}: no Shop in example.org/v1" for name in waiting]
+
+
+# -- policy rules ----------------------------------------------------------------------------------------------------
+
+
+def in_file(project, sections, name="test"):
+    (project / "stacks").mkdir(exist_ok=True)
+    file = project / "stacks" / f"Pulumi.{name}.yaml"
+    config = {f"flotilla:{key}": value for key, value in sections.items()}
+    file.write_text(yaml.safe_dump({"config": config}))
+    return file
+
+
+@pytest.mark.parametrize(("version", "status"), [("1.17.3", Status.FAIL), ("1.18.2", Status.PASS), ("", Status.PASS)])
+@pytest.mark.parametrize("through", ["", "base"], ids=["its own", "another stack's"])
+def test_policy_rules_judge_the_copies_of_this_karmada(project, repository, version, status, through):
+    """An override for `us-a` does nothing in a cluster of two zones before 1.18: the rule let it pass."""
+    (project / "policies").symlink_to(repository / "policies")
+    parent = "urn:pulumi:test::flotilla::flotilla:index:PropagatedWorkload::web"
+    named = {"kubeconfig": "kube.yaml", **({"version": version} if version else {})}
+    in_file(project, {"controlPlane": named}, "base")
+    file = in_file(project, {"controlPlane": {"stack": "base"} if through else named})
+    declared_objects = [
+        propagation_policy("web", namespace="default", templates=[web()], spec={"placement": on("member2")}),
+        override_policy("web", namespace="default", templates=[web()], rules=[RULE]),
+        web(),
+    ]
+    steps = [zoned("member2", ["us-a", "us-b"])]
+    for obj in declared_objects:
+        kind = f"kubernetes:{obj['apiVersion']}:{obj['kind']}"
+        found = ResourceState(f"urn:pulumi:test::flotilla::{kind}::x", True, kind, inputs=obj, parent=parent)
+        steps.append(Step(Op.CREATE, f"{found.urn}-{kind}", kind, new=found))
+    verdicts = judge(Result(steps=steps), project, file)
+    assert [one.status for one in verdicts if one.rule.name == "overrides-change-something"] == [status]

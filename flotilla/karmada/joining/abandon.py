@@ -10,12 +10,12 @@ from http import HTTPStatus
 from flotilla.errors import FlotillaError
 from flotilla.karmada.names import execution_namespace
 from flotilla.karmada.objects import CLUSTER_API, WORK_API
+from flotilla.karmada.status.kept import WORK_FINALIZER
 from flotilla.kube.connection import ApiError, Connection
 from flotilla.kube.objects import ObjectRef, is_true, ref_of
 from flotilla.waiting import pause
 
 CLUSTER_FINALIZER = "karmada.io/cluster-controller"
-WORK_FINALIZER = "karmada.io/execution-controller"
 
 NOTICE_SECONDS = 240.0
 """How long Karmada may take to see that a member hangs (measured: over 80 s; where nothing listens 30 to 45 s)."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 
+from flotilla.counts import counted
 from flotilla.errors import FlotillaError
 from flotilla.karmada.names import execution_namespace
 from flotilla.karmada.objects import CLUSTER_API, WORK_API
+from flotilla.karmada.status.kept import KEPT_REMEDY, why_unfinished
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import ObjectRef, condition, is_true
 from flotilla.waiting import pause
@@ -64,9 +66,14 @@ def drain(connection: Connection, member: str, seconds: float) -> None:
                 connection.delete(ObjectRef(WORK_API, "Work", meta["name"], namespace), propagation="Background")
         if time.monotonic() > deadline:
             names = ", ".join(sorted(work["metadata"]["name"] for work in works)[:5])
+            kept = why_unfinished(works)
+            if kept:
+                raise FlotillaError(f"member {member} can't leave after {seconds:.0f} s: {kept}", hint=KEPT_REMEDY)
             raise FlotillaError(
-                f"member {member} still has {len(works)} Works after {seconds:.0f} s: {names}",
+                f"member {member} still has {counted(len(works), 'Work')} after {seconds:.0f} s: {names}",
                 hint="is its agent running? If the member is gone for good, delete the Works' finalizers",
             )
         if pause(_POLL_SECONDS):
-            raise FlotillaError(f"interrupted while waiting for member {member} to finish its {len(works)} Works")
+            raise FlotillaError(
+                f"interrupted while waiting for member {member} to finish its {counted(len(works), 'Work')}"
+            )

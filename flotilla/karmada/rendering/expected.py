@@ -1,7 +1,7 @@
 """What a Work has to hold to be as declared: what is certain of it, and of the rest what the Work says.
 
-Karmada's version and a control plane's own interpreters aren't known to a rollout: where they decide, any number that
-some Karmada writes is as declared.
+A control plane's own interpreters aren't known to a rollout, and Karmada's version may not be: where they decide, any
+number that some Karmada writes is as declared.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from flotilla.karmada.rendering.render import render
-from flotilla.karmada.rendering.replicas import Targets, possible_completions
+from flotilla.karmada.rendering.replicas import Targets, possible_completions, revises
 from flotilla.karmada.scheduling import ClusterFacts, divides, replicas_field
+from flotilla.karmada.versions import SUPPORTED, Version
 
 Object = dict[str, Any]
 _POD = ("v1", "Pod")
@@ -20,11 +21,22 @@ _POD = ("v1", "Pod")
 class Expectation:
     """What the Works of one template have to hold, cluster by cluster."""
 
-    def __init__(self, declared: Object, rules: Sequence[Object], placement: Object) -> None:
-        """Take what is declared: the template, its override rules and its placement."""
+    def __init__(
+        self, declared: Object, rules: Sequence[Object], placement: Object, version: Version | None = None
+    ) -> None:
+        """Take what is declared: the template, its override rules and its placement.
+
+        Args:
+            declared: the template.
+            rules: its override rules.
+            placement: its placement.
+            version: Karmada's; None where it isn't known: overrides are rendered as by the newest then.
+        """
         self._declared = declared
         self._rules = rules
         self._divided = divides(placement)
+        self._known = version
+        self._version = version or SUPPORTED.newest
         self._completions: dict[str, list[int]] = {}
         self._interpreted = False
 
@@ -34,9 +46,9 @@ class Expectation:
         Replicas of a kind that has none for us come from an interpreter, which may revise any whole number of its spec.
         """
         if self._divided:
-            self._completions = possible_completions(self._declared, targets, uid=uid)
+            self._completions = possible_completions(self._declared, targets, uid=uid, version=self._known)
         kind = (self._declared.get("apiVersion"), self._declared["kind"])
-        self._interpreted = bool(replicas) and kind != _POD and replicas_field(self._declared) is None
+        self._interpreted = bool(replicas) and kind != _POD and replicas_field(self._declared, self._version) is None
         return self
 
     def of(self, cluster: ClusterFacts, replicas: int | None, sent: Object | None) -> Object:
@@ -50,17 +62,25 @@ class Expectation:
         Raises:
             OverrideError: Karmada fails on an override, and sends nothing.
         """
-        field = replicas_field(self._declared)
+        field = replicas_field(self._declared, self._version)
         whole = (self._declared.get("spec") or {}).get(field) if field else None
-        if field and not self._divided and ((sent or {}).get("spec") or {}).get(field) == whole and whole is not None:
-            replicas = whole  # before 1.15 a copy that isn't divided keeps the template's number
+        if self._keeps_the_templates(((sent or {}).get("spec") or {}).get(field) if field else None, whole):
+            replicas = whole
         possible = self._completions.get(cluster.name) or []
         now = ((sent or {}).get("spec") or {}).get("completions") if possible else None
         share = now if now in possible else next(iter(possible), None)
-        wanted = render(self._declared, cluster, replicas=replicas, rules=self._rules, completions=share)
+        wanted = render(
+            self._declared, cluster, replicas=replicas, rules=self._rules, completions=share, version=self._version
+        )
         if self._interpreted and sent and isinstance(wanted.get("spec"), dict):
             return {**wanted, "spec": _with_numbers(wanted["spec"], sent.get("spec"))}
         return wanted
+
+    def _keeps_the_templates(self, sent: Any, whole: Any) -> bool:
+        """Tell whether a copy keeps the template's number: before 1.15 one that isn't divided does."""
+        if self._divided or whole is None:
+            return False
+        return sent == whole if self._known is None else not revises(divided=False, version=self._known)
 
 
 def _with_numbers(wanted: Any, sent: Any) -> Any:

@@ -100,11 +100,16 @@ def planned_completions(
     return found[0] if found else {}
 
 
-def possible_completions(template: Object, targets: Targets, *, uid: str | None = None) -> dict[str, list[int]]:
-    """Return the completions that each cluster may get from any supported Karmada, those of the newest first."""
+def possible_completions(
+    template: Object, targets: Targets, *, uid: str | None = None, version: Version | None = None
+) -> dict[str, list[int]]:
+    """Return the completions that each cluster may get from a Karmada.
+
+    Where its version isn't known, from any supported one, those of the newest first.
+    """
     found: dict[str, list[int]] = {}
-    for version in (SUPPORTED.newest, _WEBSTER_SINCE, SUPPORTED.oldest):
-        for division in divided_completions(template, targets, uid=uid, version=version):
+    for one in [version] if version else [SUPPORTED.newest, _WEBSTER_SINCE, SUPPORTED.oldest]:
+        for division in divided_completions(template, targets, uid=uid, version=one):
             for name, count in division.items():
                 if count not in found.setdefault(name, []):
                     found[name].append(count)

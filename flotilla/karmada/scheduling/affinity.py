@@ -84,11 +84,16 @@ def _field_matches(cluster: ClusterFacts, expression: Object, version: Version) 
     return operator == "DoesNotExist" and not values
 
 
-def groups_with(placement: Object, names: Collection[str], clusters: Iterable[ClusterFacts]) -> list[str]:
+def groups_with(
+    placement: Object, names: Collection[str], clusters: Iterable[ClusterFacts], version: Version = SUPPORTED.newest
+) -> list[str]:
     """Return the affinity groups that Karmada may have taken, where a template is in these clusters."""
     placed = [one for one in clusters if one.name in names]
     return [
         name
         for name, affinity in groups_of(placement)
-        if name and all(any(matches(one, each) for each in (affinity, *overflows(affinity))) for one in placed)
+        if name
+        and all(
+            any(matches(one, each, version) for each in (affinity, *overflows(affinity, version))) for one in placed
+        )
     ]

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from flotilla.counts import counted
 from flotilla.karmada.scheduling import (
     ClusterFacts,
     Current,
@@ -23,7 +24,7 @@ from flotilla.karmada.scheduling import (
     first_of,
     replicas_of,
 )
-from flotilla.karmada.versions import SUPPORTED
+from flotilla.karmada.versions import SUPPORTED, Version
 from flotilla.kube.objects import Object, condition
 
 _ABSENT = "chosen by the placement, not scheduled there"
@@ -72,6 +73,7 @@ def compare(
     *,
     group: str = "",
     anew: bool = False,
+    version: Version | None = None,
 ) -> Mismatch:
     """Compare a schedule with the plan.
 
@@ -84,14 +86,17 @@ def compare(
         group: the affinity group that Karmada has taken, where the placement has groups.
         anew: Karmada has divided the replicas anew for what is declared now. Otherwise it may rightly have kept a
             division of earlier, and any that adds up is accepted.
+        version: Karmada's; None where it isn't known: clusters are chosen as by the newest then, and any division that
+            a supported version makes is as planned.
     """
-    replicas = replicas_of(template)
+    scheduler = Scheduler(version) if version else Scheduler()
+    replicas = replicas_of(template, scheduler.version)
     if replicas == 0 and not targets:
         return Mismatch()  # copies without replicas go everywhere or nowhere, by Karmada's version
-    choice = choose(list(fleet.facts.values()), placement, before=set(targets), group=group)
+    choice = choose(list(fleet.facts.values()), placement, before=set(targets), group=group, scheduler=scheduler)
     chosen = [facts.name for facts in choice.chosen]
     shared = replicas is not None and replicas > 0 and divides(placement)
-    wanted = _division(template, targets, placement, fleet, group) if shared and anew else None
+    wanted = _division(template, targets, placement, fleet, group, version) if shared and anew else None
     found = Mismatch()
     for name, member in members.items():
         if placement.get("clusterAffinities") and name not in {*chosen, *choice.refused, *targets}:
@@ -112,7 +117,7 @@ def compare(
                 found.waiting[name] = reason
     total = sum(count or 0 for count in targets.values())
     if shared and total != replicas and not found.unanswered:
-        text = f"{total} of {replicas} replicas are scheduled"
+        text = f"{total} of {counted(replicas or 0, 'replica')} are scheduled"
         found.waiting.update({name: text for name in targets if name not in found.waiting})
     return found
 
@@ -124,7 +129,7 @@ def _copy(
     if name in targets:
         if replicas is None or (targets[name] or 0) == replicas:
             return ""  # of a kind that has no replicas for us, an interpreter of the control plane says how many
-        return f"has {targets[name] or 0} replicas, planned {replicas}"
+        return f"has {counted(targets[name] or 0, 'replica')}, planned {replicas}"
     if _capped(placement):
         return ""
     return _ABSENT + ("" if name in chosen else _UNLIKE)
@@ -135,11 +140,10 @@ def _capped(placement: Object) -> bool:
     return bool(placement.get("spreadConstraints"))
 
 
-def _division(template: Object, targets: Shares, placement: Object, fleet: Fleet, group: str) -> Shares | None:
-    """Return the planned division where it is certain and isn't the one that was made; None otherwise.
-
-    Any division that a supported version makes is as planned.
-    """
+def _division(
+    template: Object, targets: Shares, placement: Object, fleet: Fleet, group: str, version: Version | None
+) -> Shares | None:
+    """Return the planned division where it is certain and isn't the one that was made; None otherwise."""
     if _capped(placement):
         return None
     found = [
@@ -150,7 +154,7 @@ def _division(template: Object, targets: Shares, placement: Object, fleet: Fleet
             current=Current(targets, group),
             scheduler=scheduler,
         )
-        for scheduler in (Scheduler(SUPPORTED.newest), Scheduler(SUPPORTED.oldest))
+        for scheduler in (Scheduler(one) for one in ([version] if version else [SUPPORTED.newest, SUPPORTED.oldest]))
     ]
     return None if any(allows(one, targets) for one in found) else first_of(found[0])
 
@@ -160,7 +164,7 @@ def _share(name: str, targets: Mapping[str, int | None], chosen: list[str], want
     if wanted is None or wanted.get(name, 0) == (targets.get(name) or 0):
         return ""
     if name in targets:
-        return f"has {targets[name] or 0} replicas, planned {wanted.get(name, 0)}"
+        return f"has {counted(targets[name] or 0, 'replica')}, planned {wanted.get(name, 0)}"
     if name not in chosen:
         return _ABSENT + _UNLIKE
-    return f"{_ABSENT} (planned {wanted[name]} replicas). {_REMEDY}"
+    return f"{_ABSENT} (planned {counted(wanted[name] or 0, 'replica')}). {_REMEDY}"

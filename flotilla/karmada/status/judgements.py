@@ -7,9 +7,11 @@ cluster), applied, healthy. Pure functions over what was read.
 
 from __future__ import annotations
 
+from flotilla.counts import counted
 from flotilla.errors import ClusterError
 from flotilla.karmada.objects import AggregatedStatusItem, ResourceBinding, Work
 from flotilla.karmada.propagation import HEALTH_IGNORED
+from flotilla.karmada.status.kept import never_applied, unfinished
 from flotilla.karmada.status.snapshot import WorkOrError
 from flotilla.kube.objects import Object, differences
 from flotilla.kube.secrecy import shown
@@ -74,6 +76,16 @@ def copies_meant(binding: ResourceBinding) -> set[str]:
     return chosen | required | {task.from_cluster for task in spec.graceful_eviction_tasks}
 
 
+def left(work: WorkOrError) -> str:
+    """Say that a copy is still in a cluster that isn't chosen any more; empty where Karmada has none to take away."""
+    if isinstance(work, ClusterError):
+        return LEFT
+    if never_applied(work) and work.metadata.deletion_timestamp:
+        return ""  # nothing is there; Karmada doesn't finish the Work all the same
+    kept = unfinished(work)
+    return f"is not chosen any more: {kept}" if kept else LEFT
+
+
 def not_sent(work: WorkOrError | None, wanted: Object) -> str:
     """Compare a Work with what its cluster is to get.
 
@@ -131,7 +143,7 @@ def not_healthy(
         return "applied, but reported of an older version"
     if report.health == "Healthy" or ignored:
         return ""
-    ready = f"{status.get('readyReplicas', 0)} of {replicas} replicas ready" if replicas is not None else ""
+    ready = f"{status.get('readyReplicas', 0)} of {counted(replicas, 'replica')} ready" if replicas is not None else ""
     return ", ".join(part for part in (str(report.health or "health not known yet").lower(), ready) if part)
 
 

@@ -15,12 +15,13 @@ from flotilla.karmada.kinds import goes_by_itself
 from flotilla.karmada.objects import ResourceBinding, Work
 from flotilla.karmada.rendering.errors import OverrideError
 from flotilla.karmada.rendering.expected import Expectation
-from flotilla.karmada.scheduling import ClusterFacts, choose, facts_of, replicas_of
+from flotilla.karmada.scheduling import ClusterFacts, Scheduler, choose, facts_of, replicas_of
 from flotilla.karmada.status import judgements
 from flotilla.karmada.status.expected import Fleet, Mismatch, compare
 from flotilla.karmada.status.fleet import fleet_of
 from flotilla.karmada.status.reading import read_for
 from flotilla.karmada.status.snapshot import Snapshot, WorkOrError, Works, binding_ref
+from flotilla.karmada.versions import SUPPORTED, Version, known_version
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object, ObjectRef, ref_of
 
@@ -98,13 +99,16 @@ class RolloutCheck:
     """Karmada's Suspension as declared. A cluster to which nothing is sent is not waited for."""
     lazy: bool = False
     """Karmada acts on a change of the policy with the templates' next change: the schedule is taken as it is."""
+    version: Version | None = None
+    """Karmada's, by whose rules clusters are chosen and overrides applied; None where it isn't known: the newest's."""
 
     @classmethod
     def of(cls, inputs: Mapping[str, Any], anew: frozenset[ObjectRef] = frozenset()) -> RolloutCheck:
         """Return the check that a Rollout's inputs ask for.
 
         Args:
-            inputs: templates, placement, overrideRules, and where they are declared members, suspension and lazy.
+            inputs: templates, placement, overrideRules, and where they are declared members, suspension, lazy and
+                karmadaVersion.
             anew: the templates that Karmada has divided anew.
         """
         return cls(
@@ -115,6 +119,7 @@ class RolloutCheck:
             anew=anew,
             suspension=inputs.get("suspension") or {},
             lazy=bool(inputs.get("lazy")),
+            version=known_version(inputs.get("karmadaVersion")),
         )
 
     def look(self, connection: Connection) -> list[Progress]:
@@ -168,14 +173,14 @@ class RolloutCheck:
             return Progress(ref, nobody, "" if nobody else late)
         targets = {target.name: target.replicas for target in binding.spec.clusters}
         mismatch = self._mismatch(declared, targets, binding, fleet)
-        if not targets and replicas_of(declared) != 0 and not mismatch.unanswered:
+        if not targets and self._replicas(declared) != 0 and not mismatch.unanswered:
             reasons = [f"{name}: {reason}" for name, reason in mismatch.waiting.items()]
             return Progress(ref, waiting_for="; ".join(["scheduled to no cluster", *reasons]))
         reports = {item.cluster_name: item for item in binding.status.aggregated_status}
         progress: list[ClusterProgress] = []
         bound = binding.spec.placement if self.lazy else None
         placement = bound.wire() if bound else self.placement
-        expectation = Expectation(declared, self.rules, placement).scheduled(
+        expectation = Expectation(declared, self.rules, placement, self.version).scheduled(
             list(targets.items()), uid=template["metadata"].get("uid"), replicas=binding.spec.replicas
         )
         for name, replicas in targets.items():
@@ -209,22 +214,28 @@ class RolloutCheck:
         reached = [name for name in fleet.facts if name in works and name not in fleet.unready] if self.members else []
         meant = judgements.copies_meant(binding)
         left = [name for name in reached if name not in meant and not self._is_suspended(name)]
-        return [ClusterProgress(name, None, None, judgements.LEFT) for name in left]
+        late = {name: judgements.left(works[name]) for name in left}
+        return [ClusterProgress(name, None, None, why) for name, why in late.items() if why]
 
     def _namespace(self, declared: Object, snapshot: Snapshot) -> list[ClusterProgress]:
         """Judge a Namespace by the Works that Karmada makes of it, without a binding, for every cluster."""
         progress = []
         members, fleet = self.members or {}, snapshot.fleet
         works = snapshot.works_without_binding(ref_of(declared))
-        expectation = Expectation(declared, self.rules, self.placement)
+        expectation = Expectation(declared, self.rules, self.placement, self.version)
+        scheduler = Scheduler(self.version) if self.version else Scheduler()
+        known = list(fleet.facts.values())
         # Karmada carries Namespaces everywhere, whatever the taints.
-        for facts in choose(list(fleet.facts.values()), self.placement, before=set(fleet.facts)).chosen:
+        for facts in choose(known, self.placement, before=set(fleet.facts), scheduler=scheduler).chosen:
             unready = fleet.unready.get(facts.name, "") if members else ""
             if unready and facts.name not in members:
                 continue
             late = _not_arrived(works.get(facts.name), expectation, facts, None)
             progress.append(ClusterProgress(facts.name, None, None, late, unready))
         return progress
+
+    def _replicas(self, declared: Object) -> int | None:
+        return replicas_of(declared, self.version or SUPPORTED.newest)
 
     def _is_suspended(self, cluster: str, work: WorkOrError | None = None) -> bool:
         """Tell whether nothing is sent to a cluster: as declared, or where Karmada acts lazily, as it still is."""
@@ -253,6 +264,7 @@ class RolloutCheck:
             fleet,
             group=binding.status.scheduler_observed_affinity_name or "",
             anew=ref_of(declared) in self.anew,
+            version=self.version,
         )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from flotilla.errors import FlotillaError
 from flotilla.karmada.objects import Work
+from flotilla.karmada.status.kept import KEPT_REMEDY, never_applied, why_unfinished
 from flotilla.karmada.status.reading import read_left
 from flotilla.karmada.status.snapshot import Snapshot, WorkOrError, binding_ref
 from flotilla.kube.connection import ApiError, Connection, KindNotServed
@@ -35,6 +36,8 @@ def await_withdrawn(connection: Connection, templates: Iterable[ObjectRef], seco
             return
         if time.monotonic() > deadline:
             listed = "; ".join(f"{ref} in {', '.join(clusters)}" for ref, clusters in holding.items())
+            if kept := _kept(connection, list(holding)):
+                raise FlotillaError(f"{listed} is not done after {seconds:.0f} s: {kept}", hint=KEPT_REMEDY)
             raise FlotillaError(
                 f"copies are still there after {seconds:.0f} s: {listed}",
                 hint="finalizers in these members may keep them; run it again once they are gone",
@@ -42,6 +45,14 @@ def await_withdrawn(connection: Connection, templates: Iterable[ObjectRef], seco
         waiting = list(holding)
         if pause(_POLL_SECONDS):
             raise FlotillaError("interrupted while waiting for Karmada to take a workload's copies away")
+
+
+def _kept(connection: Connection, templates: list[ObjectRef]) -> str:
+    """Say why Karmada doesn't finish the Works of deleted templates whose copies are to stay, where it doesn't."""
+    try:
+        return why_unfinished(read_left(connection, templates).works)
+    except ApiError:
+        return ""
 
 
 def _holding(connection: Connection, templates: list[ObjectRef]) -> dict[ObjectRef, list[str]]:
@@ -70,7 +81,7 @@ def holders(snapshot: Snapshot, templates: Iterable[ObjectRef]) -> dict[ObjectRe
         binding = snapshot.binding_of(ref)
         gone = binding is not None and not _is_there(snapshot, ref)
         works = snapshot.works_of(binding.metadata.labels) if binding and gone else {}
-        found[ref] = sorted(name for name, work in works.items() if name in ready and not _kept_nowhere(work))
+        found[ref] = sorted(name for name, work in works.items() if name in ready and not _is_nowhere(work))
     return found
 
 
@@ -90,16 +101,8 @@ def _collect(connection: Connection, snapshot: Snapshot, template: ObjectRef) ->
             connection.delete(binding_ref(template), propagation="Background", uid=binding.metadata.uid)
 
 
-def _kept_nowhere(work: WorkOrError) -> bool:
-    """Tell whether a Work whose copy stays (preserveResourcesOnDeletion) has none: it was never applied.
-
-    Karmada doesn't finish its deletion: it looks for the copy, to take its own marks off (pkg/controllers/execution,
-    handleWorkDelete).
-    """
-    if not isinstance(work, Work) or not work.spec.preserve_resources_on_deletion:
-        return False
-    applied = work.condition("Applied")
-    return applied is None or not applied.true
+def _is_nowhere(work: WorkOrError) -> bool:
+    return isinstance(work, Work) and never_applied(work)
 
 
 def _is_there(snapshot: Snapshot, template: ObjectRef) -> bool:

@@ -12,6 +12,7 @@ from flotilla.kube.objects import Object, ObjectRef, is_true, ref_of
 from flotilla.sandbox.standin.works import WORK_FINALIZER
 from flotilla.sandbox.standin.world import MANAGER, World, condition, conditions_of, deleting, find, label
 
+_OF_JOBS = ("active", "succeeded", "failed", "conditions", "startTime", "completionTime")
 _COUNTS = ("replicas", "readyReplicas", "updatedReplicas", "availableReplicas")
 
 
@@ -116,6 +117,8 @@ def health(live: Object) -> str:
 
 def _summary(live: Object, manifest: Object) -> Object:
     status = live.get("status") or {}
+    if kind_of(manifest) == ("batch", "Job"):
+        return {key: status[key] for key in _OF_JOBS if key in status}
     kept: Object = {key: status[key] for key in _COUNTS if key in status}
     if kept:
         kept["generation"] = live["metadata"].get("generation")

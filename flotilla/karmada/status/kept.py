@@ -1,0 +1,80 @@
+"""Works that Karmada doesn't finish deleting: those whose copies stay in the members (`onRemoval: keep`).
+
+To end such a Work, Karmada takes its own marks off the copy in the member; where there is no copy, it tries that again
+and again (pkg/controllers/execution, cleanupPolicyClaimMetadata, of 1.12 to 1.18). There is none where a Work was
+suspended from the beginning, where the member refused it, and where somebody has deleted the copy. An override that
+fails is no such case: Karmada makes no Work then. The Work's finalizer stays, and with it the member's Cluster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from flotilla.errors import ClusterError
+from flotilla.karmada.names import EXECUTION_NAMESPACE_PREFIX, execution_namespace
+from flotilla.karmada.objects import CLUSTER_API, WORK_API, Work
+from flotilla.kube.connection import ApiError, Connection
+from flotilla.kube.objects import Object, ObjectRef, ref_of
+
+WORK_FINALIZER = "karmada.io/execution-controller"
+KEPT_REMEDY = (
+    "see that no copy is left in the member; then take the Work's finalizer off (`kubectl patch work NAME -n NAMESPACE "
+    '--type merge -p \'{"metadata":{"finalizers":null}}\'`) and run it again'
+)
+_MOST = 3
+
+
+def never_applied(work: Work) -> bool:
+    """Tell whether a Work whose copy is to stay has none in the member: it was never applied there."""
+    if not work.spec.preserve_resources_on_deletion:
+        return False
+    applied = work.condition("Applied")
+    return applied is None or not applied.true
+
+
+def unfinished(work: Work) -> str:
+    """Say why Karmada doesn't finish deleting a Work; empty where the Work isn't being deleted, or deletes its copy."""
+    if not work.metadata.deletion_timestamp or not work.spec.preserve_resources_on_deletion:
+        return ""
+    carried = [str(ref_of(one)) for one in work.spec.workload.manifests if one.get("kind") and one.get("apiVersion")]
+    namespace = work.metadata.namespace or ""
+    member = namespace.removeprefix(EXECUTION_NAMESPACE_PREFIX)
+    return (
+        f"Karmada doesn't finish deleting Work {namespace}/{work.metadata.name} ({', '.join(carried)}): with "
+        f"`onRemoval: keep` it takes its marks off the copy in {member} first, and {_copy(work)}"
+    )
+
+
+def _copy(work: Work) -> str:
+    applied = work.condition("Applied")
+    if applied is None:
+        return "the copy was never sent"
+    return "can't do that: was the copy deleted there?" if applied.true else f"the copy was not applied: {applied.why}"
+
+
+def why_unfinished(works: Iterable[Object]) -> str:
+    """Say which of some Works Karmada doesn't finish deleting, and why; empty where there is none.
+
+    Args:
+        works: as the API has them.
+    """
+    found = []
+    for item in works:
+        try:
+            text = unfinished(Work.read(item))
+        except ClusterError:
+            continue  # of an odd form: nothing is known of it
+        if text:
+            found.append(text)
+    more = len(found) - _MOST
+    return "; ".join([*found[:_MOST], *([f"and {more} more"] if more > 0 else [])])
+
+
+def why_cluster_stays(connection: Connection, ref: ObjectRef) -> str:
+    """Say which Works keep a member's Cluster from going; empty where none is known to, and for other objects."""
+    if (ref.api_version, ref.kind) != (CLUSTER_API, "Cluster"):
+        return ""
+    try:
+        return why_unfinished(connection.list(WORK_API, "Work", namespace=execution_namespace(ref.name)))
+    except ApiError:
+        return ""

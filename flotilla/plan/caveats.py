@@ -1,0 +1,111 @@
+"""Where a plan shows less than will happen, or something that happens later: it says so instead of looking certain."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from enum import StrEnum
+from typing import Any
+
+from flotilla.karmada.rendering.reach import Notice
+from flotilla.kube.objects import Object, ref_of
+from flotilla.plan.steps import CHANGING, GOING, Op, Step
+from flotilla.state.checkpoint import ResourceState
+from flotilla.state.values import has_unknown, reveal
+
+
+class Caveat(StrEnum):
+    """What is to be said of a workload's plan itself."""
+
+    BY_STATE = "by-the-state"
+    """The control plane was not asked: its taints, conditions and interpreters are those that the state knows."""
+    HIDDEN_TEMPLATES = "hidden-objects"
+    """The engine hides the workload's objects, since one of them is a Secret."""
+    HIDDEN_RULES = "hidden-overrides"
+    """The engine hides the override rules, since one of them sets a secret."""
+    LAZY = "lazy"
+    """Karmada acts on the policy's change with the templates' next change."""
+
+
+def caveats_of(step: Step, unasked: str, waiting: Iterable[str]) -> list[Notice]:
+    """Return what is to be said of a workload's plan.
+
+    Args:
+        step: its Rollout's.
+        unasked: why the control plane was not asked although its Clusters exist; empty where it was.
+        waiting: the templates on which the policy's change has no effect yet, as `ObjectRef` writes them.
+    """
+    new = None if step.op in GOING else step.new or step.old
+    if new is None:
+        return []
+    found = []
+    if unasked and step.op in CHANGING:
+        found.append(Notice(Caveat.BY_STATE, detail=unasked))
+    if hides(new, "templates"):
+        found.append(Notice(Caveat.HIDDEN_TEMPLATES))
+    elif hides(new, "overrideRules"):
+        found.append(Notice(Caveat.HIDDEN_RULES))
+    listed = ", ".join(waiting)
+    return [*found, Notice(Caveat.LAZY, template=listed)] if listed else found
+
+
+def hides(state: ResourceState, key: str) -> bool:
+    """Tell whether an engine hides a list among a Rollout's inputs: Pulumi's CLI shows a mark where it is secret."""
+    value = reveal(state.inputs.get(key))
+    return key in state.inputs and not isinstance(value, list) and not has_unknown(value)
+
+
+def hidden_verb(step: Step) -> str:
+    """Return what happens to a workload of which the engine hides all objects: new, changes, gone; else nothing."""
+    state = step.old if step.op in GOING else step.new or step.old
+    if state is None or step.op not in CHANGING or not hides(state, "templates"):
+        return ""
+    return "gone" if step.op in GOING else "new" if step.op is Op.CREATE else "changes"
+
+
+def changing_policies(steps: Iterable[Step]) -> frozenset[str]:
+    """Return the URNs of the workloads whose propagation policies change, what they select aside."""
+    updates = [s for s in steps if s.op is Op.UPDATE and s.type.endswith("PropagationPolicy")]
+    return frozenset(s.new.parent for s in updates if s.old and s.new and _orders(s.old) != _orders(s.new))
+
+
+def _orders(policy: ResourceState) -> Object:
+    spec = reveal(policy.inputs).get("spec") or {}
+    return {key: value for key, value in spec.items() if key != "resourceSelectors"}
+
+
+def lazily(old: ResourceState | None, new: ResourceState | None, policies: Collection[str]) -> frozenset[str]:
+    """Return the templates of a lazy policy that changes which themselves stay as they are, by their reference.
+
+    Karmada passes a change of such a policy over until the template changes (pkg/detector, of 1.10 to 1.18). What
+    counts is the policy as it is to be.
+
+    Args:
+        old: the Rollout as it was.
+        new: the Rollout as it is to be.
+        policies: the URNs of the workloads whose policies change.
+    """
+    if old is None or new is None:
+        return frozenset()
+    before, now = reveal(old.inputs), reveal(new.inputs)
+    same = new.parent not in policies and all(
+        (before.get(key) or {}) == (now.get(key) or {}) for key in ("placement", "suspension")
+    )
+    if same or not now.get("lazy"):
+        return frozenset()
+    return unchanged(old, new)
+
+
+def unchanged(old: ResourceState | None, new: ResourceState | None) -> frozenset[str]:
+    """Return the templates of a Rollout that stay as they are, by their reference."""
+    before = {_ref(one): one for one in _objects(reveal(old.inputs))} if old else {}
+    now = _objects(reveal(new.inputs)) if new else []
+    return frozenset(_ref(one) for one in now if before.get(_ref(one)) == one)
+
+
+def _objects(inputs: Any) -> list[Object]:
+    templates = inputs.get("templates")
+    return templates if isinstance(templates, list) else []
+
+
+def _ref(obj: Object) -> str:
+    return str(ref_of(obj))
