@@ -10,7 +10,7 @@ from flotilla.karmada.kinds import identity
 from flotilla.karmada.rendering.replicas import owns_replicas
 from flotilla.karmada.scheduling import UNBOUNDED, replicas_field, replicas_of
 from flotilla.kube.objects import Object, ref_of
-from flotilla.plan.copies import Undecided
+from flotilla.plan.copies import Undecided, range_text
 from flotilla.plan.moves import in_one_version
 from flotilla.state.diff import Change, compare
 from flotilla.state.values import mask
@@ -87,7 +87,7 @@ def copy_plan(
 def _range(bounds: tuple[int, int]) -> str:
     if bounds == (0, UNBOUNDED):
         return "any number of replicas"
-    return f"{bounds[0]} to {bounds[1]} replicas"
+    return f"{range_text(*bounds)} replicas"
 
 
 def _summary(item: Object, bounds: tuple[int, int] | None) -> str:

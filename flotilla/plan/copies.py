@@ -63,9 +63,20 @@ class Undecided:
     def __str__(self) -> str:
         count = f"{self.replicas} replica{'s' if self.replicas != 1 else ''}"
         what = f"{self.template}, {count}" if self.replicas is not None else self.template
-        if len(self.candidates) == 1:
-            return f"{what}: what Karmada gives {next(iter(self.candidates))} depends on {self.why}"
-        return f"{what}: Karmada chooses among {', '.join(self.candidates)}: by {self.why}"
+        open_ = {name: (least, most) for name, (least, most) in self.candidates.items() if least != most}
+        shown = [self._shown(name, *bounds) for name, bounds in (open_ or self.candidates).items()]
+        if len(shown) == 1:
+            return f"{what}: what Karmada gives {shown[0]} depends on {self.why}"
+        return f"{what}: Karmada chooses among {', '.join(shown)}: by {self.why}"
+
+    def _shown(self, name: str, least: int, most: int) -> str:
+        """Return a cluster with its bounds, where they say more than that it gets none, some or all replicas."""
+        return f"{name} ({range_text(least, most)})" if least or most < (self.replicas or 0) else name
+
+
+def range_text(least: int, most: int) -> str:
+    """Return a range of whole numbers as text: `1 or 2`, `3 to 7`."""
+    return f"{least} {'or' if most - least == 1 else 'to'} {most}"
 
 
 @dataclass

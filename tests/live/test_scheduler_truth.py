@@ -47,7 +47,7 @@ def test_the_model_says_what_the_real_scheduler_does(karmada, capsys):
     record = Gatherer(api, chosen, version).gather(
         int(fleets), int(cases or 30), lambda found: records.save(found, Path(out)) if out else None
     )
-    by_uid, without = list(verdicts(record)), list(verdicts(record, with_uid=False))
+    by_uid, without = list(verdicts(record)), list(verdicts(record, uid=""))
     with capsys.disabled():
         print(  # noqa: T201 - the figures are what this test is for
             f"\nKarmada {version}, seed {chosen}: {summary(by_uid)}; UIDs unknown: {summary(without)}"
