@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
-from flotilla.karmada.names import execution_namespace
+from flotilla.karmada.names import CLUSTER_NAMESPACE, execution_namespace
 from flotilla.karmada.objects import CLUSTER_API
 from flotilla.kube.connection import ApiError, Connection
 from flotilla.kube.objects import Object, ObjectRef
@@ -52,12 +52,12 @@ def report(api: Connection, name: str, status: Object) -> None:
 
 
 def renew(api: Connection, name: str) -> None:
-    """Renew a Cluster's lease, without which Karmada takes it for unreachable."""
+    """Renew a Cluster's lease, without which Karmada takes it for unreachable (util.NamespaceClusterLease)."""
     now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     lease: Object = {
         "apiVersion": "coordination.k8s.io/v1",
         "kind": "Lease",
-        "metadata": {"name": name, "namespace": execution_namespace(name)},
+        "metadata": {"name": name, "namespace": CLUSTER_NAMESPACE},
         "spec": {"holderIdentity": name, "leaseDurationSeconds": _LEASE_SECONDS, "renewTime": now},
     }
     api.apply(lease, field_manager=_MANAGER, force=True)
@@ -69,7 +69,7 @@ def beating(api: Connection, names: list[str]) -> Iterator[None]:
     stop = threading.Event()
 
     def beat(name: str) -> None:
-        with suppress(ApiError):  # it isn't there yet, or the next turn comes before the lease runs out
+        with suppress(ApiError):  # the next turn comes before the lease runs out
             renew(api, name)
 
     def keep() -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 from flotilla.karmada.names import binding_name
 from flotilla.karmada.objects import BINDING_API, CLUSTER_API, POLICY_API
+from flotilla.karmada.scheduling import Taint
 from flotilla.kube.connection import ApiError, Connection
 from flotilla.kube.objects import ObjectRef
 from flotilla.sandbox.standin.scheduler import APPLIED
@@ -53,8 +54,7 @@ class Gatherer:
         changes = cases.changes(rnd, wanted)
         asked = [cases.case(rnd, f"f{number}-{place}", self.names) for place in range(count)]
         self._each(self._make, wanted)
-        time.sleep(5)
-        states = [self._clusters()]
+        states = [self._tainted()]
         self._each(self._start, asked)
         answers = self._settled(asked)
         still = self._clusters() == states[-1]
@@ -64,8 +64,9 @@ class Gatherer:
             if turn == 0 and number % 2:
                 for name, patch in changes.items():
                     self.api.patch(cluster_ref(name), patch)
-                time.sleep(4)
-                states.append(self._clusters())
+            now = self._tainted()
+            if now != states[-1]:
+                states.append(now)
             affected = [case for case in asked if len(case["then"]) > turn and "refused" not in case]
             before = self._bindings()
             self._each(lambda case, turn=turn: self._change(case, turn), affected)
@@ -94,6 +95,16 @@ class Gatherer:
             self.api.patch(cluster_ref(name), {"metadata": {"labels": labels}, "spec": wanted["spec"]})
         # The fleet before this one may have had a capacity that this one has not.
         report(self.api, name, {"resourceSummary": None, **wanted["status"]})
+
+    def _tainted(self) -> list[Object]:
+        """Return the Clusters once Karmada has tainted those that aren't ready, and no others."""
+        time.sleep(4)
+        end = time.monotonic() + _SETTLE_SECONDS
+        found = self._clusters()
+        while any(_ready(one) == _kept_out(one) for one in found) and time.monotonic() < end:
+            time.sleep(1)
+            found = self._clusters()
+        return found
 
     def _clusters(self) -> list[Object]:
         return [_slim(one) for one in self.api.list(CLUSTER_API, "Cluster")]
@@ -216,6 +227,14 @@ def _decision(binding: Object | None) -> Object | None:
 def _condition(binding: Object) -> Object | None:
     listed = (binding.get("status") or {}).get("conditions") or []
     return next((one for one in listed if one["type"] == "Scheduled"), None)
+
+
+def _ready(cluster: Object) -> bool:
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in cluster["status"]["conditions"])
+
+
+def _kept_out(cluster: Object) -> bool:
+    return any(Taint(taint["key"]).of_condition for taint in cluster["spec"].get("taints") or [])
 
 
 def _slim(cluster: Object) -> Object:

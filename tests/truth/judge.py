@@ -26,6 +26,13 @@ from flotilla.karmada.versions import Version
 from tests.truth.records import load
 
 Object = dict[str, Any]
+KNOWN: dict[str, Object] = {
+    "all known": {},
+    "UIDs unknown": {"uid": ""},
+    "capacity unknown": {"with_room": False},
+    "version unknown": {"with_version": False},
+}
+"""What may not be known of the facts, and how `verdicts` is asked for that."""
 
 
 @dataclass(frozen=True)
@@ -149,17 +156,11 @@ def _short(value: Any) -> str:
 
 def main(*files: str) -> None:
     """Judge files, and show what is wrong."""
-    cases: dict[str, Object] = {
-        "": {},
-        "UIDs unknown": {"uid": ""},
-        "capacity unknown": {"with_room": False},
-        "version unknown": {"with_version": False},
-    }
     for file in files:
         record = load(Path(file))
-        for unknown, given in cases.items():
+        for known, given in KNOWN.items():
             found = list(verdicts(record, **given))
-            print(file, unknown, summary(found))
+            print(f"{file}, {known}: {summary(found)}")
             for one in [one for one in found if one.wrong][:8]:
                 print(
                     f"  {one.case} {one.turn}: {one.wrong}",

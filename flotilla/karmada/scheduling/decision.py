@@ -258,7 +258,7 @@ class _Asked:
 
     def _asks_for_room(self, candidates: Sequence[Candidate], *, overflowing: bool) -> bool:
         """Tell whether the room of clusters decides anything: for what stays or becomes fewer, it doesn't."""
-        if overflowing or needs_room(self.placement, candidates):
+        if overflowing or needs_room(self.placement, candidates, self.demand.count):
             return True
         return by_room(self.placement) and (self.current.anew or self._more(candidates) > 0)
 
@@ -289,14 +289,18 @@ class _Asked:
         return Depends(bounds, Why.TIE, shares, choice.group, choice.refusals, total)
 
     def _by_unknown_room(self, choice: Choice, candidates: Sequence[Candidate], *, overflowing: bool) -> Depends:
-        """Return the answer where the room of some clusters isn't known; as the first choice, each has enough."""
+        """Return the answer where the room of some clusters isn't known; as the first choice, each has enough.
+
+        Raises:
+            NotSelectable: the constraints can't be met, however much room there is.
+        """
         enough = [one if one.room else replace(one, room=max(self.demand.count, 1)) for one in candidates]
         try:
             first = first_of(self._decided(choice, ranked(enough), overflowing=overflowing))
-        except (NotSelectable, NotEnough):
+        except NotEnough:
             first = {}
         found = self._open(choice, Why.CAPACITY, first, may_fail=True)
-        if overflowing or self.current.anew or needs_room(self.placement, candidates):
+        if overflowing or self.current.anew or needs_room(self.placement, candidates, self.demand.count):
             return found
         # Replicas are added, and none taken away.
         more = self._more(candidates)
