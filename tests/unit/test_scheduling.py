@@ -560,6 +560,16 @@ def test_where_the_version_is_not_known_only_what_all_do_is_certain():
     assert dict(found.candidates) == {"a": (4, 4), "b": (2, 3), "c": (0, 1)}
 
 
+def test_where_versions_take_a_cluster_by_different_groups_no_group_is_named():
+    """It named the group of the newest: since 1.18 one zone of a cluster is enough, before, all had to be listed."""
+    zoned = {"fieldSelector": {"matchExpressions": [{"key": "zone", "operator": "In", "values": ["z1"]}]}}
+    placement = {"clusterAffinities": [{"affinityName": "zone", **zoned}, {"affinityName": "any"}]}
+    clusters = [ClusterFacts("a", zones=("z1", "z2"))]
+    assert [answer(clusters, placement, scheduler=one).group for one in (NEW, OLD)] == ["zone", "any"]
+    found = answer(clusters, placement, scheduler=None)
+    assert (found.shares, found.group) == ({"a": 4}, "")
+
+
 def test_workload_affinity_is_karmadas_choice():
     found = answer(AB, {"workloadAffinity": {"affinity": {"groupByLabelKey": "app"}}})
     assert found.why is Why.AFFINITY_OF_WORKLOADS

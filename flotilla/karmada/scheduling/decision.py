@@ -43,7 +43,7 @@ class Certain:
     shares: Shares
     """Replicas by cluster; None for kinds without. Empty where it goes nowhere."""
     group: str = ""
-    """The affinity group taken; empty for a single affinity."""
+    """The affinity group taken; empty for a single affinity, and where only the clusters are certain."""
     refused: Mapping[str, Refusal] = field(default_factory=dict)
     """Why each other cluster isn't chosen, as far as the affinity, taints, kinds and fields say it."""
     problem: str = ""
@@ -117,6 +117,8 @@ def decide(
 def agreed(decisions: Sequence[Decision], why: Why) -> Decision:
     """Return one answer for several that are possible: `why` is what decides between those that differ."""
     last = decisions[-1]
+    if any(one.group != last.group for one in decisions):
+        last = replace(last, group="")
     if all(_same(one, last) for one in decisions):
         return last
     open_ = [one for one in decisions if isinstance(one, Depends)]
