@@ -12,7 +12,7 @@ from flotilla.karmada.kinds import identity
 from flotilla.karmada.rendering.replicas import owns_replicas
 from flotilla.karmada.scheduling import UNBOUNDED, replicas_field, replicas_of
 from flotilla.kube.objects import Object, ref_of
-from flotilla.plan.copies import Undecided
+from flotilla.plan.copies import Undecided, range_text
 from flotilla.plan.moves import in_one_version
 from flotilla.state.diff import Change, compare
 from flotilla.state.values import mask
@@ -105,7 +105,7 @@ def _stays(template: str, replicas: int, several: bool) -> str:
 def _range(bounds: tuple[int, int]) -> str:
     if bounds == (0, UNBOUNDED):
         return "any number of replicas"
-    return f"{bounds[0]} to {counted(bounds[1], 'replica')}"
+    return f"{range_text(*bounds)} replicas"
 
 
 def _summary(item: Object, bounds: tuple[int, int] | None) -> str:

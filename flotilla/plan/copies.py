@@ -64,9 +64,20 @@ class Undecided:
     def __str__(self) -> str:
         count = f", {counted(self.replicas, 'replica')}" if self.replicas is not None else ""
         what = f"{self.template}{count}"
-        if len(self.candidates) == 1:
-            return f"{what}: what Karmada gives {next(iter(self.candidates))} depends on {self.why}"
-        return f"{what}: Karmada chooses among {', '.join(self.candidates)}: by {self.why}"
+        open_ = {name: (least, most) for name, (least, most) in self.candidates.items() if least != most}
+        shown = [self._shown(name, *bounds) for name, bounds in (open_ or self.candidates).items()]
+        if len(shown) == 1:
+            return f"{what}: what Karmada gives {shown[0]} depends on {self.why}"
+        return f"{what}: Karmada chooses among {', '.join(shown)}: by {self.why}"
+
+    def _shown(self, name: str, least: int, most: int) -> str:
+        """Return a cluster with its bounds, where they say more than that it gets none, some or all replicas."""
+        return f"{name} ({range_text(least, most)})" if least or most < (self.replicas or 0) else name
+
+
+def range_text(least: int, most: int) -> str:
+    """Return a range of whole numbers as text: `1 or 2`, `3 to 7`."""
+    return f"{least} {'or' if most - least == 1 else 'to'} {most}"
 
 
 @dataclass
@@ -137,8 +148,8 @@ def copies_before(state: ResourceState | None, around: Surroundings, scheduled: 
     for template in asked.templates:
         known = scheduled.get(str(ref_of(template)), {})
         if known:
-            counted = replicas_of(template, around.version) is not None
-            shares: Mapping[str, int | None] = known if counted else dict.fromkeys(known)
+            replicated = replicas_of(template, around.version) is not None
+            shares: Mapping[str, int | None] = known if replicated else dict.fromkeys(known)
         else:
             shares = first_of(_decision(template, asked.placement, around, Current()))
         _render(found, asked, template, shares, around)
@@ -178,8 +189,8 @@ def copies_after(
             continue
         standing = ref in unchanged and asked.placement == before and any(known.values())
         replicas = _standing(template, asked.placement, around, known) if standing else None
-        counted = replicas is not None or replicas_of(template, around.version) is not None
-        shares = known if counted else dict.fromkeys(known)
+        replicated = replicas is not None or replicas_of(template, around.version) is not None
+        shares = known if replicated else dict.fromkeys(known)
         decision = _again(template, asked.placement, around, Current(shares, placement=before), replicas)
         if replicas is not None and isinstance(decision, Certain):
             found.standing[ref] = {name: count or 0 for name, count in decision.shares.items()}

@@ -6,6 +6,8 @@ import json
 import random
 from typing import Any
 
+from flotilla.karmada.objects import POLICY_API
+
 Object = dict[str, Any]
 
 A, B = "sha256:" + "a" * 64, "sha256:" + "b" * 64
@@ -98,7 +100,6 @@ def clusters(rnd: random.Random, names: list[str]) -> list[Object]:
     for name in names:
         region = rnd.choice(("eu", "us"))
         spec = {
-            "syncMode": "Pull",
             "provider": rnd.choice(("aws", "own", "")),
             "region": region,
             "zones": sorted(rnd.sample([f"{region}-a", f"{region}-b", f"{region}-c"], rnd.randint(1, 2))),
@@ -148,7 +149,7 @@ def propagation(rnd: random.Random, obj: Object, names: list[str], *, cluster_wi
     if rnd.random() < 0.3:
         spec["conflictResolution"] = "Overwrite"
     metadata = {"name": f"p-{meta['name']}", **({} if cluster_wide else {"namespace": meta["namespace"]})}
-    return {"apiVersion": "policy.karmada.io/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec}
+    return {"apiVersion": POLICY_API, "kind": kind, "metadata": metadata, "spec": spec}
 
 
 # -- templates ------------------------------------------------------------------------------------
@@ -304,7 +305,7 @@ def override_policy(rnd: random.Random, obj: Object, names: list[str], name: str
         spec["overrideRules"] = rules
     kind = "ClusterOverridePolicy" if wide else "OverridePolicy"
     metadata = {"name": name, **({} if wide else {"namespace": meta["namespace"]})}
-    return {"apiVersion": "policy.karmada.io/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec}
+    return {"apiVersion": POLICY_API, "kind": kind, "metadata": metadata, "spec": spec}
 
 
 def target(rnd: random.Random, names: list[str]) -> Object | None:

@@ -1,15 +1,12 @@
 """Asks a real Karmada what it writes into Works, and keeps its answers.
 
-Clusters are in pull mode and have no agent: what is read are the Works in their namespaces. Their status and their
-leases are written from here.
+Clusters are in pull mode and have no agent (tests/pull_members.py): what is read are the Works in their namespaces.
 """
 
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import random
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,21 +14,26 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from flotilla.karmada.names import EXECUTION_NAMESPACE_PREFIX
+from flotilla.karmada.objects import POLICY_API, WORK_API
+from flotilla.karmada.status.snapshot import BINDING_ID_LABELS, binding_ref
 from flotilla.kube.connection import ApiError, Connection
 from flotilla.kube.objects import Object, ObjectRef, ref_of
 from flotilla.sandbox.clusters import SandboxCluster
 from flotilla.sandbox.karmada import KarmadaProcesses
+from tests.pull_members import beating, join, report
 from tests.rendering import cases
 
 CLUSTERS = 4
 BATCH = 60
 _QUIET_SECONDS = 6.0
 _BATCH_SECONDS = 120.0
-_BEAT_SECONDS = 8.0
 _MANAGER = "truth"
-_BINDINGS = "work.karmada.io/v1alpha2"
-_WORKS = "work.karmada.io/v1alpha1"
-_CLUSTER = "cluster.karmada.io/v1alpha1"
+_STATUS: Object = {
+    "conditions": {"Ready": True, "CompleteAPIEnablements": True},
+    "nodeSummary": {"totalNum": 3, "readyNum": 3},
+    "resourceSummary": {"allocatable": {"cpu": "64", "memory": "256Gi", "pods": "330"}, "allocated": {"cpu": "1"}},
+}
 
 
 @contextmanager
@@ -59,33 +61,19 @@ def gather(connection: Connection, seed: int, count: int) -> Object:
     rnd = random.Random(seed)  # noqa: S311 - it chooses cases, no secrets
     names = [f"m{seed}-{letter}" for letter in "abcdefgh"[:CLUSTERS]]
     _apply_definitions(connection)
-    fleet = [
-        _create(connection, {"apiVersion": _CLUSTER, "kind": "Cluster", **c})
-        for c in _with_address(cases.clusters(rnd, names), seed)
-    ]
+    fleet = [join(connection, cluster) for cluster in cases.clusters(rnd, names)]
     everywhere = [_create(connection, _everywhere(names))]
-    stop = threading.Event()
-    beating = threading.Thread(target=_beat, args=(connection, names, stop), daemon=True)
-    beating.start()
-    try:
+    for name in names:
+        report(connection, name, {**_STATUS, "apiEnablements": cases.served()})
+    found: list[Object] = []
+    with beating(connection, names):
         time.sleep(4)
         made = [cases.case(rnd, number, names) for number in range(count)]
-        found = []
         for start in range(0, count, BATCH):
             found += _batch(connection, made[start : start + BATCH])
             print(f"{len(found)} cases", flush=True)  # noqa: T201 - progress of minutes
-    finally:
-        stop.set()
-        beating.join()
     fleet = [_clean(connection.get(ref_of(one))) for one in fleet]
     return {"seed": seed, "clusters": fleet, "everywhere": [_clean(p) for p in everywhere], "cases": found}
-
-
-def _with_address(clusters: list[Object], seed: int) -> list[Object]:
-    for one in clusters:
-        name = one["metadata"]["name"]
-        one["spec"] |= {"apiEndpoint": f"https://{name}.invalid:6443", "id": f"{seed}-{name}"}
-    return clusters
 
 
 def _everywhere(names: list[str]) -> Object:
@@ -96,7 +84,7 @@ def _everywhere(names: list[str]) -> Object:
     }
     metadata = {"name": "m-everywhere"}
     return {
-        "apiVersion": "policy.karmada.io/v1alpha1",
+        "apiVersion": POLICY_API,
         "kind": "ClusterOverridePolicy",
         "metadata": metadata,
         "spec": {"overrideRules": [rule]},
@@ -171,21 +159,16 @@ def _propagate(connection: Connection, case: Object) -> None:
 
 
 def _binding_ref(case: Object) -> ObjectRef:
-    template = case["template"]
-    namespace = template["metadata"].get("namespace") or ""
-    kind = "ResourceBinding" if namespace else "ClusterResourceBinding"
-    return ObjectRef(_BINDINGS, kind, f"{template['metadata']['name']}-{template['kind'].lower()}", namespace)
+    return binding_ref(ref_of(case["template"]))
 
 
 def _works(connection: Connection, binding: Object | None) -> dict[str, Object]:
     if binding is None:
         return {}
-    labels = binding["metadata"].get("labels") or {}
-    key = next((key for key in labels if key.endswith("binding.karmada.io/permanent-id")), None)
-    if key is None:
-        return {}
-    works = connection.list(_WORKS, "Work", labels=f"{key}={labels[key]}")
-    return {work["metadata"]["namespace"].removeprefix("karmada-es-"): work for work in works}
+    key = BINDING_ID_LABELS[binding["kind"]]
+    identity = (binding["metadata"].get("labels") or {}).get(key)
+    works = connection.list(WORK_API, "Work", labels=f"{key}={identity}") if identity else []
+    return {work["metadata"]["namespace"].removeprefix(EXECUTION_NAMESPACE_PREFIX): work for work in works}
 
 
 def _seen(connection: Connection, case: Object) -> Any:
@@ -244,44 +227,3 @@ def _create(connection: Connection, obj: Object) -> Object:
 
 def _clean(obj: Object) -> Object:
     return {**obj, "metadata": {key: value for key, value in obj["metadata"].items() if key != "managedFields"}}
-
-
-def _beat(connection: Connection, names: list[str], stop: threading.Event) -> None:
-    """Write the Clusters' status and renew their leases, as their agents would."""
-    while True:
-        for name in names:
-            with contextlib.suppress(ApiError):
-                _renew(connection, name)
-        if stop.wait(_BEAT_SECONDS):
-            return
-
-
-def _renew(connection: Connection, name: str) -> None:
-    now = dt.datetime.now(dt.UTC)
-    lease = ObjectRef("coordination.k8s.io/v1", "Lease", name, f"karmada-es-{name}")
-    spec = {"holderIdentity": name, "leaseDurationSeconds": 40, "renewTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")}
-    body = {
-        "apiVersion": lease.api_version,
-        "kind": lease.kind,
-        "metadata": {"name": name, "namespace": lease.namespace},
-    }
-    try:
-        connection.patch(lease, {"spec": spec})
-    except ApiError:
-        connection.create({**body, "spec": spec}, field_manager=_MANAGER)
-    moment = now.strftime("%Y-%m-%dT%H:%M:%SZ")
-    conditions = [
-        {"type": kind, "status": "True", "reason": "Test", "message": "", "lastTransitionTime": moment}
-        for kind in ("Ready", "CompleteAPIEnablements")
-    ]
-    status = {
-        "kubernetesVersion": "v1.31.0",
-        "apiEnablements": cases.served(),
-        "conditions": conditions,
-        "nodeSummary": {"totalNum": 3, "readyNum": 3},
-        "resourceSummary": {"allocatable": {"cpu": "64", "memory": "256Gi", "pods": "330"}, "allocated": {"cpu": "1"}},
-    }
-    path = f"/apis/{_CLUSTER}/clusters/{name}/status"
-    connection.request(
-        "PATCH", path, doing="writing a Cluster's status", body={"status": status}, media="application/merge-patch+json"
-    )

@@ -36,7 +36,6 @@ def cluster(rnd: random.Random, name: str, *, models: bool) -> Object:
     if rnd.random() < 0.1:
         taints.append({"key": "cluster.karmada.io/unschedulable", "effect": "NoSchedule"})
     spec = {
-        "syncMode": "Pull",
         "provider": rnd.choice(PROVIDERS) if rnd.random() < 0.9 else "",
         "region": region if rnd.random() < 0.92 else "",
         "zones": sorted(rnd.sample([f"{region}-{z}" for z in "abc"], rnd.randint(1, 2))) if rnd.random() < 0.9 else [],

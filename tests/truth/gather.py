@@ -1,33 +1,32 @@
 """Asks a real Karmada for its decisions on random fleets (tests/live/test_scheduler_truth.py).
 
-The Clusters are in pull mode and have no agent: their status and leases are written here, so that they may have any
-labels, fields, taints, kinds and capacity. An answer is what the ResourceBinding says once it has settled.
+The Clusters are in pull mode and have no agent (tests/pull_members.py), so that they may have any labels, fields,
+taints, kinds and capacity. An answer is what the ResourceBinding says once it has settled.
 """
 
 from __future__ import annotations
 
 import copy
-import datetime as dt
 import json
 import random
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
 from typing import Any
 
+from flotilla.karmada.names import binding_name
 from flotilla.karmada.objects import BINDING_API, CLUSTER_API, POLICY_API
+from flotilla.karmada.scheduling import Taint
 from flotilla.kube.connection import ApiError, Connection
 from flotilla.kube.objects import ObjectRef
+from flotilla.sandbox.standin.scheduler import APPLIED
+from tests.pull_members import beating, cluster_ref, join, report
 from tests.truth import cases
 
 Object = dict[str, Any]
 
 _MANAGER = "scheduler-truth"
-_BEAT_SECONDS = 5
 _SETTLE_SECONDS, _QUIET_SECONDS = 40, 2.0
-_LEASES = "coordination.k8s.io/v1"
 
 
 class Gatherer:
@@ -43,7 +42,7 @@ class Gatherer:
     def gather(self, fleets: int, count: int, keep: Callable[[Object], None]) -> Object:
         """Return `fleets` fleets with `count` cases each; `keep` takes the result after each fleet."""
         result: Object = {"seed": self.seed, "version": self.version, "fleets": []}
-        with self._beating():
+        with beating(self.api, self.names):
             for number in range(fleets):
                 result["fleets"].append(self._fleet(number, count))
                 keep(result)
@@ -55,8 +54,7 @@ class Gatherer:
         changes = cases.changes(rnd, wanted)
         asked = [cases.case(rnd, f"f{number}-{place}", self.names) for place in range(count)]
         self._each(self._make, wanted)
-        time.sleep(5)
-        states = [self._clusters()]
+        states = [self._tainted()]
         self._each(self._start, asked)
         answers = self._settled(asked)
         still = self._clusters() == states[-1]
@@ -65,9 +63,10 @@ class Gatherer:
         for turn in range(max(len(case["then"]) for case in asked)):
             if turn == 0 and number % 2:
                 for name, patch in changes.items():
-                    self.api.patch(_cluster(name), patch)
-                time.sleep(4)
-                states.append(self._clusters())
+                    self.api.patch(cluster_ref(name), patch)
+            now = self._tainted()
+            if now != states[-1]:
+                states.append(now)
             affected = [case for case in asked if len(case["then"]) > turn and "refused" not in case]
             before = self._bindings()
             self._each(lambda case, turn=turn: self._change(case, turn), affected)
@@ -87,71 +86,25 @@ class Gatherer:
 
     def _make(self, wanted: Object) -> None:
         name = wanted["metadata"]["name"]
-        found = self.api.find(_cluster(name))
-        spec = {**wanted["spec"], "apiEndpoint": f"https://{name}.invalid:6443", "id": name}
-        labels = wanted["metadata"]["labels"]
+        found = self.api.find(cluster_ref(name))
         if found is None:
-            body = {"apiVersion": CLUSTER_API, "kind": "Cluster", "metadata": wanted["metadata"], "spec": spec}
-            self.api.create(body, field_manager=_MANAGER)
-            self._wait_for_room(name)
+            join(self.api, {"metadata": wanted["metadata"], "spec": wanted["spec"]})
         else:
             gone = dict.fromkeys(found["metadata"].get("labels") or {})
-            self.api.patch(_cluster(name), {"metadata": {"labels": {**gone, **labels}}, "spec": wanted["spec"]})
-        self._renew(name)
-        body = self._status_of(wanted["status"])
-        resource = self.api.resource(CLUSTER_API, "Cluster")
-        path = f"{resource.path()}/{name}/status"
-        media = "application/merge-patch+json"
-        self.api.request("PATCH", path, doing="writing a status", body={"status": body}, media=media)
+            labels = {**gone, **wanted["metadata"]["labels"]}
+            self.api.patch(cluster_ref(name), {"metadata": {"labels": labels}, "spec": wanted["spec"]})
+        # The fleet before this one may have had a capacity that this one has not.
+        report(self.api, name, {"resourceSummary": None, **wanted["status"]})
 
-    def _status_of(self, wanted: Object) -> Object:
-        now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        conditions = [
-            {
-                "type": kind,
-                "status": "True" if value else "False",
-                "reason": "Test",
-                "message": "",
-                "lastTransitionTime": now,
-            }
-            for kind, value in wanted["conditions"].items()
-        ]
-        # A merge patch removes what the fleet before this one had.
-        return {"kubernetesVersion": "v1.30.0", "resourceSummary": None, **wanted, "conditions": conditions}
-
-    def _wait_for_room(self, name: str) -> None:
-        for _ in range(200):
-            if self.api.find(ObjectRef("v1", "Namespace", f"karmada-es-{name}")):
-                return
-            time.sleep(0.1)
-
-    def _renew(self, name: str) -> None:
-        now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        spec = {"holderIdentity": name, "leaseDurationSeconds": 40, "renewTime": now}
-        meta = {"name": name, "namespace": f"karmada-es-{name}"}
-        lease = {"apiVersion": _LEASES, "kind": "Lease", "metadata": meta, "spec": spec}
-        self.api.apply(lease, field_manager=_MANAGER, force=True)
-
-    @contextmanager
-    def _beating(self) -> Iterator[None]:
-        stop = threading.Event()
-
-        def keep() -> None:
-            with ThreadPoolExecutor(4) as pool:
-                while not stop.wait(_BEAT_SECONDS):
-                    list(pool.map(self._beat, self.names))
-
-        thread = threading.Thread(target=keep, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join()
-
-    def _beat(self, name: str) -> None:
-        with suppress(ApiError):  # the next turn comes before the lease runs out
-            self._renew(name)
+    def _tainted(self) -> list[Object]:
+        """Return the Clusters once Karmada has tainted those that aren't ready, and no others."""
+        time.sleep(4)
+        end = time.monotonic() + _SETTLE_SECONDS
+        found = self._clusters()
+        while any(_ready(one) == _kept_out(one) for one in found) and time.monotonic() < end:
+            time.sleep(1)
+            found = self._clusters()
+        return found
 
     def _clusters(self) -> list[Object]:
         return [_slim(one) for one in self.api.list(CLUSTER_API, "Cluster")]
@@ -267,15 +220,21 @@ def _decision(binding: Object | None) -> Object | None:
         "reason": scheduled.get("reason"),
         "message": scheduled.get("message"),
         "evicting": [task.get("fromCluster") for task in spec.get("gracefulEvictionTasks") or []],
-        "applied": json.loads(
-            (binding["metadata"].get("annotations") or {}).get("policy.karmada.io/applied-placement") or "null"
-        ),
+        "applied": json.loads((binding["metadata"].get("annotations") or {}).get(APPLIED) or "null"),
     }
 
 
 def _condition(binding: Object) -> Object | None:
     listed = (binding.get("status") or {}).get("conditions") or []
     return next((one for one in listed if one["type"] == "Scheduled"), None)
+
+
+def _ready(cluster: Object) -> bool:
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in cluster["status"]["conditions"])
+
+
+def _kept_out(cluster: Object) -> bool:
+    return any(Taint(taint["key"]).of_condition for taint in cluster["spec"].get("taints") or [])
 
 
 def _slim(cluster: Object) -> Object:
@@ -308,9 +267,4 @@ def _ref(case: Object) -> ObjectRef:
 
 
 def _binding(case: Object) -> str:
-    kind = case["object"]["kind"] if "object" in case else case["template"]["kind"]
-    return f"{case['name']}-{kind.lower()}"
-
-
-def _cluster(name: str) -> ObjectRef:
-    return ObjectRef(CLUSTER_API, "Cluster", name)
+    return binding_name((case.get("object") or case["template"])["kind"], case["name"])

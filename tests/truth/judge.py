@@ -26,6 +26,14 @@ from flotilla.karmada.versions import Version
 from tests.truth.records import load
 
 Object = dict[str, Any]
+OTHER_GROUP = "other group"
+KNOWN: dict[str, Object] = {
+    "all known": {},
+    "UIDs unknown": {"uid": ""},
+    "capacity unknown": {"with_room": False},
+    "version unknown": {"with_version": False},
+}
+"""What may not be known of the facts, and how `verdicts` is asked for that."""
 
 
 @dataclass(frozen=True)
@@ -46,15 +54,26 @@ class Verdict:
         """The model is certain."""
         return isinstance(self.decision, Certain)
 
+    @property
+    def open(self) -> dict[str, tuple[int, int]]:
+        """The least and the most of the clusters whose replicas the model leaves open."""
+        given = self.decision.candidates if isinstance(self.decision, Depends) else {}
+        return {name: (least, most) for name, (least, most) in given.items() if least != most}
+
+    @property
+    def nearly(self) -> bool:
+        """The model is certain of each cluster's replicas but for one."""
+        return all(most - least == 1 for least, most in self.open.values()) if self.open else self.certain
+
 
 def verdicts(
-    record: Object, *, with_uid: bool = True, with_room: bool = True, with_version: bool = True
+    record: Object, *, uid: str | None = None, with_room: bool = True, with_version: bool = True
 ) -> Iterator[Verdict]:
     """Judge every decision of a record.
 
     Args:
         record: as gathered.
-        with_uid: the templates' UIDs are known, as those of templates that exist are.
+        uid: taken for the templates' own; empty where none is known, as of a template that doesn't exist yet.
         with_room: the clusters' free capacity is known, as it isn't to a plan.
         with_version: Karmada's version is known, as it is where the stack names it.
     """
@@ -66,7 +85,7 @@ def verdicts(
                 if not step or not (step.get("answer") or {}).get("scheduled"):
                     continue
                 demand = demand_of(step["template"], scheduler)
-                given = demand if with_uid else replace(demand, uid="")
+                given = demand if uid is None else replace(demand, uid=uid)
                 decision = decide(
                     states[step["state"]],
                     step["placement"],
@@ -75,6 +94,8 @@ def verdicts(
                     scheduler=scheduler if with_version else None,
                 )
                 wrong = _differs(decision, step, demand)
+                if not with_version and not decision.group and wrong == OTHER_GROUP:
+                    wrong = ""  # versions take clusters by another group, and the model names none
                 yield Verdict(
                     f"{number}/{case['name']}", decision, step["answer"], wrong, by_room(step["placement"]), turn
                 )
@@ -110,7 +131,7 @@ def _differs(decision: Decision, step: Object, demand: Demand) -> str:
     if bool(decision.problem) == (answer["scheduled"] == "True"):
         return "other success"
     if step["placement"].get("clusterAffinities") and decision.group != answer["group"]:
-        return "other group"
+        return OTHER_GROUP
     return ""
 
 
@@ -121,10 +142,11 @@ def summary(found: list[Verdict]) -> str:
     wrong = Counter(one.wrong for one in found if one.wrong)
     open_ = Counter(one.decision.why.name for one in found if isinstance(one.decision, Depends))
     share = 100 * sum(one.certain for one in other) / max(len(other), 1)
+    nearly = 100 * sum(one.nearly for one in found) / max(total, 1)
     return (
         f"{total} decisions, certain {len(certain)} ({100 * len(certain) / max(total, 1):.1f} %; "
-        f"{share:.1f} % of the {len(other)} not by capacity), else by {dict(open_)}, "
-        f"wrong {sum(wrong.values())} {dict(wrong)}"
+        f"{share:.1f} % of the {len(other)} not by capacity), but for one replica a cluster {nearly:.1f} %, "
+        f"else by {dict(open_)}, wrong {sum(wrong.values())} {dict(wrong)}"
     )
 
 
@@ -139,9 +161,9 @@ def main(*files: str) -> None:
     """Judge files, and show what is wrong."""
     for file in files:
         record = load(Path(file))
-        for unknown in ({}, {"with_uid": False}, {"with_room": False}, {"with_version": False}):
-            found = list(verdicts(record, **unknown))
-            print(file, *unknown, summary(found))
+        for known, given in KNOWN.items():
+            found = list(verdicts(record, **given))
+            print(f"{file}, {known}: {summary(found)}")
             for one in [one for one in found if one.wrong][:8]:
                 print(
                     f"  {one.case} {one.turn}: {one.wrong}",

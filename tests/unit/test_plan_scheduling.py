@@ -90,8 +90,19 @@ def test_a_tie_is_karmadas_choice_until_the_template_has_a_uid():
 def test_copies_that_come_in_any_case_are_shown_with_their_bounds():
     workload = planned(*MEMBERS, rollout_step(declared(3, BOTH)))
     assert copies(workload) == dict.fromkeys(
-        ("member1", "member2"), ("new", ("Deployment default/web, 1 to 2 replicas, nginx:1.27",))
+        ("member1", "member2"), ("new", ("Deployment default/web, 1 or 2 replicas, nginx:1.27",))
     )
+
+
+def test_a_tie_is_said_with_what_each_cluster_gets_at_least_and_at_most():
+    """It named every cluster, those whose replicas are certain, too, and not how little is open."""
+    placement = divided("member1", "member2", "member3", member1=4, member2=2, member3=2)
+    workload = planned(*MEMBERS, cluster_step("member3"), rollout_step(declared(6, placement)))
+    assert str(*workload.undecided) == (
+        "Deployment default/web, 6 replicas: Karmada chooses among member2 (1 or 2), member3 (1 or 2): "
+        "by a tie, which the template's UID or chance breaks"
+    )
+    assert copies(workload)["member1"] == ("new", ("Deployment default/web, 3 replicas, nginx:1.27",))
 
 
 def test_before_1_16_an_unequal_division_is_another_one():

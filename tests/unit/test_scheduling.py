@@ -366,6 +366,39 @@ def test_unknown_capacity_matters_to_a_spread_only_where_clusters_are_left_over(
     assert answer(AB, {"spreadConstraints": [spread(1, 1)]}).why is Why.CAPACITY
 
 
+def test_unknown_capacity_moves_nothing_that_a_spread_has_placed():
+    """It said that Karmada chooses anew; clusters that have the template come first, whatever room others have."""
+    placement = {"spreadConstraints": [spread(1, 1)]}
+    assert shares(AB, placement, template(6), shares={"b": 4}) == {"b": 6}
+    assert answer(ABC, {"spreadConstraints": [spread(1, 2)]}, template(6), shares={"b": 4}).why is Why.CAPACITY
+
+
+@pytest.mark.parametrize("scheduling", [DYNAMIC, AGGREGATED])
+def test_unknown_capacity_matters_to_no_spread_whose_clusters_have_replicas_enough(scheduling):
+    """Fewer replicas are taken from where they are; more need room, and may move to where it is."""
+    placement = {"replicaScheduling": scheduling, "spreadConstraints": [spread(1, 1)]}
+    assert shares(AB, placement, template(3), shares={"b": 4}) == {"b": 3}
+    assert answer(AB, placement, template(5), shares={"b": 4}).why is Why.CAPACITY
+
+
+@pytest.mark.parametrize("scheduling", [DYNAMIC, AGGREGATED, {"replicaSchedulingType": "Duplicated"}])
+@pytest.mark.parametrize(
+    "constraints",
+    [
+        [spread(3, 4)],
+        [{"spreadByField": "cluster", "minGroups": 1}],
+        [spread(2, 2, "region"), spread(1, 2)],
+        [{"spreadByLabel": "site", "minGroups": 1}],
+    ],
+)
+def test_a_spread_that_cannot_be_met_is_certain_without_the_capacity(scheduling, constraints):
+    """It said that Karmada chooses among the clusters, by free capacity, where it schedules nothing in any case."""
+    clusters = [ClusterFacts(name, region="eu") for name in "ab"]
+    found = answer(clusters, {"replicaScheduling": scheduling, "spreadConstraints": constraints})
+    assert isinstance(found, Certain)
+    assert (found.shares, bool(found.problem)) == ({}, True)
+
+
 def test_unknown_capacity_of_a_group_leaves_the_next_one_open():
     found = answer(AB, {**GROUPS, "replicaScheduling": DYNAMIC})
     assert isinstance(found, Depends)
@@ -525,6 +558,16 @@ def test_where_the_version_is_not_known_only_what_all_do_is_certain():
     found = answer(ABC, placement, template(7), scheduler=None)
     assert (found.why, found.total) == (Why.VERSION, 7)
     assert dict(found.candidates) == {"a": (4, 4), "b": (2, 3), "c": (0, 1)}
+
+
+def test_where_versions_take_a_cluster_by_different_groups_no_group_is_named():
+    """It named the group of the newest: since 1.18 one zone of a cluster is enough, before, all had to be listed."""
+    zoned = {"fieldSelector": {"matchExpressions": [{"key": "zone", "operator": "In", "values": ["z1"]}]}}
+    placement = {"clusterAffinities": [{"affinityName": "zone", **zoned}, {"affinityName": "any"}]}
+    clusters = [ClusterFacts("a", zones=("z1", "z2"))]
+    assert [answer(clusters, placement, scheduler=one).group for one in (NEW, OLD)] == ["zone", "any"]
+    found = answer(clusters, placement, scheduler=None)
+    assert (found.shares, found.group) == ({"a": 4}, "")
 
 
 def test_workload_affinity_is_karmadas_choice():

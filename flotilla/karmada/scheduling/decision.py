@@ -43,7 +43,7 @@ class Certain:
     shares: Shares
     """Replicas by cluster; None for kinds without. Empty where it goes nowhere."""
     group: str = ""
-    """The affinity group taken; empty for a single affinity."""
+    """The affinity group taken; empty for a single affinity, and where only the clusters are certain."""
     refused: Mapping[str, Refusal] = field(default_factory=dict)
     """Why each other cluster isn't chosen, as far as the affinity, taints, kinds and fields say it."""
     problem: str = ""
@@ -117,6 +117,8 @@ def decide(
 def agreed(decisions: Sequence[Decision], why: Why) -> Decision:
     """Return one answer for several that are possible: `why` is what decides between those that differ."""
     last = decisions[-1]
+    if any(one.group != last.group for one in decisions):
+        last = replace(last, group="")
     if all(_same(one, last) for one in decisions):
         return last
     open_ = [one for one in decisions if isinstance(one, Depends)]
@@ -258,7 +260,7 @@ class _Asked:
 
     def _asks_for_room(self, candidates: Sequence[Candidate], *, overflowing: bool) -> bool:
         """Tell whether the room of clusters decides anything: for what stays or becomes fewer, it doesn't."""
-        if overflowing or needs_room(self.placement, candidates):
+        if overflowing or needs_room(self.placement, candidates, self.demand.count):
             return True
         return by_room(self.placement) and (self.current.anew or self._more(candidates) > 0)
 
@@ -289,14 +291,18 @@ class _Asked:
         return Depends(bounds, Why.TIE, shares, choice.group, choice.refusals, total)
 
     def _by_unknown_room(self, choice: Choice, candidates: Sequence[Candidate], *, overflowing: bool) -> Depends:
-        """Return the answer where the room of some clusters isn't known; as the first choice, each has enough."""
+        """Return the answer where the room of some clusters isn't known; as the first choice, each has enough.
+
+        Raises:
+            NotSelectable: the constraints can't be met, however much room there is.
+        """
         enough = [one if one.room else replace(one, room=max(self.demand.count, 1)) for one in candidates]
         try:
             first = first_of(self._decided(choice, ranked(enough), overflowing=overflowing))
-        except (NotSelectable, NotEnough):
+        except NotEnough:
             first = {}
         found = self._open(choice, Why.CAPACITY, first, may_fail=True)
-        if overflowing or self.current.anew or needs_room(self.placement, candidates):
+        if overflowing or self.current.anew or needs_room(self.placement, candidates, self.demand.count):
             return found
         # Replicas are added, and none taken away.
         more = self._more(candidates)

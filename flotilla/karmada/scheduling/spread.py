@@ -48,7 +48,7 @@ class TooMany(Exception):
 
 def ranked(candidates: Iterable[Candidate]) -> list[Candidate]:
     """Return clusters in Karmada's order: by tier, those that have the template, those with the most room, by name."""
-    return sorted(candidates, key=lambda one: (one.tier, -one.score, -one.whole, one.name))
+    return sorted(candidates, key=lambda one: (*_level(one), -one.whole, one.name))
 
 
 def constraints_of(placement: Object) -> dict[str, Object]:
@@ -72,14 +72,20 @@ def ignores_spread(scheduling: Object) -> bool:
     return preference is None or bool(preference.get("staticWeightList") and not preference.get("dynamicWeight"))
 
 
-def needs_room(placement: Object, candidates: Sequence[Candidate]) -> bool:
-    """Tell whether the clusters' room decides which of them are taken."""
+def needs_room(placement: Object, candidates: Sequence[Candidate], replicas: int) -> bool:
+    """Tell whether the room of ranked clusters decides which of them are taken for so many replicas."""
     found = constraints_of(placement)
-    if not found:
-        return False
-    if "region" not in found and "cluster" in found and not _divided(placement):
-        return len(candidates) > _most(found["cluster"])
-    return True
+    if "region" in found or "cluster" not in found:
+        return bool(found)
+    most = _most(found["cluster"])
+    if _divided(placement) and sum(one.assigned for one in candidates[:most]) < replicas:
+        return True
+    return 0 < most < len(candidates) and _level(candidates[most - 1]) == _level(candidates[most])
+
+
+def _level(candidate: Candidate) -> tuple[int, int]:
+    """Return what ranks before the room: clusters of one level are taken by their room."""
+    return candidate.tier, -candidate.score
 
 
 def select(candidates: Sequence[Candidate], placement: Object, replicas: int, scheduler: Scheduler) -> list[Candidate]:
