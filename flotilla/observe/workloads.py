@@ -12,6 +12,7 @@ from flotilla.karmada.objects import AggregatedStatusItem, ResourceBinding, Targ
 from flotilla.karmada.rendering.marks import APPLIED_OVERRIDES
 from flotilla.karmada.rendering.replicas import owns_replicas
 from flotilla.karmada.selection import OVERRIDES
+from flotilla.karmada.status.health import is_plain
 from flotilla.karmada.status.reading import read_sent
 from flotilla.karmada.status.snapshot import Snapshot, WorkOrError, Works
 from flotilla.kube.connection import Connection
@@ -111,9 +112,12 @@ def _copy(
     ready = int(status.get("readyReplicas", 0))
     # Where members keep their own number of replicas, theirs is the one that is wanted.
     own = target.replicas is not None and any(owns_replicas(manifest) for manifest in manifests)
+    kind = (group_of(binding.spec.resource.api_version), binding.spec.resource.kind)
     reported = report.health if report and report.health in _ORDER else "Unknown"
+    if reported == "Unknown" and is_plain(kind):
+        reported = "Healthy"  # nobody judges it: what is applied is all that there is to know
     health = str(reported) if report and report.applied else "Pending"
-    is_job = (group_of(binding.spec.resource.api_version), binding.spec.resource.kind) == ("batch", "Job")
+    is_job = kind == ("batch", "Job")
     ended = _ended(status) if is_job else None
     if ended and ended["type"] == "Failed" and health == "Healthy":
         health = "Unhealthy"  # Karmada judges no Job

@@ -105,7 +105,8 @@ def _stays(template: str, replicas: int, several: bool) -> str:
 def _range(bounds: tuple[int, int]) -> str:
     if bounds == (0, UNBOUNDED):
         return "any number of replicas"
-    return f"{range_text(*bounds)} replicas"
+    least, most = bounds
+    return range_text(least, counted(most, "replica"), adjacent=most - least == 1)
 
 
 def _summary(item: Object, bounds: tuple[int, int] | None) -> str:

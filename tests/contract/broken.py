@@ -19,10 +19,9 @@ OURS = "^flotilla"
 
 def behind(fleet, proxy):
     """Return member2's entry where the stack and Karmada go through a proxy."""
-    file = fleet.kubeconfigs / "proxied.yaml"
-    file.write_text(proxy.kubeconfig)
+    file = fleet.add_kubeconfig("proxied", proxy.kubeconfig)
     authority = yaml.safe_load(proxy.kubeconfig)["clusters"][0]["cluster"]["certificate-authority-data"]
-    return {"name": "member2", "kubeconfig": str(file), "caBundle": base64.b64decode(authority).decode()}
+    return {"name": "member2", "kubeconfig": file, "caBundle": base64.b64decode(authority).decode()}
 
 
 def direct(fleet, proxy):

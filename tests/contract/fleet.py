@@ -85,6 +85,13 @@ class Fleet:
     def kubeconfigs(self) -> Path:
         return self.project / ".flotilla" / "sandbox" / "kubeconfigs"
 
+    def add_kubeconfig(self, name: str, text: str) -> str:
+        """Put a kubeconfig beside the sandbox's, for its owner alone as they are; return its path."""
+        file = self.kubeconfigs / f"{name}.yaml"
+        file.touch(mode=0o600)
+        file.write_text(text)
+        return str(file)
+
     def write(self, members, workloads) -> None:
         """Write the stack file."""
         config = {

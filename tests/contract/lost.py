@@ -104,9 +104,8 @@ def test_one_cluster_under_two_names_is_refused_and_nothing_is_changed(fleet, ru
     run("up", "--yes")
     connection = fleet.connection("karmada")
     with FaultProxy((fleet.kubeconfigs / "member1.yaml").read_text(), tmp_path, name="twin") as proxy:
-        file = fleet.kubeconfigs / "twin.yaml"
-        file.write_text(proxy.kubeconfig)
-        run.write([{"name": "member1"}, {"name": "twin", "kubeconfig": str(file)}], [EVERYWHERE])
+        file = fleet.add_kubeconfig("twin", proxy.kubeconfig)
+        run.write([{"name": "member1"}, {"name": "twin", "kubeconfig": file}], [EVERYWHERE])
         assert "twin is the same cluster as member1" in str(run("up", "--yes", expect=1))
     assert connection.find(ObjectRef("cluster.karmada.io/v1alpha1", "Cluster", "twin")) is None
     run.write([{"name": "member1"}], [EVERYWHERE])

@@ -6,6 +6,8 @@ from flotilla.errors import ClusterError
 from flotilla.karmada.objects import ResourceBinding, Work
 from flotilla.karmada.status import judgements
 from flotilla.karmada.status.rollout import RolloutCheck
+from flotilla.karmada.versions import known_version
+from flotilla.observe.workloads import copies_of
 from tests.unit.planes import EVERYWHERE, Plane, binding, cluster, done, live, web, work
 
 
@@ -105,7 +107,36 @@ def report(**keys):
     ],
 )
 def test_a_copy_is_healthy(item, ignored, text):
-    assert judgements.not_healthy(item, 2, 2, ignored=ignored) == text
+    found = judgements.not_healthy(item, 2, 2, ignored=ignored, kind=("apps", "Deployment"), version=None)
+    assert found == text
+
+
+@pytest.mark.parametrize(
+    ("kind", "version", "text"),
+    [
+        (("", "ConfigMap"), "1.10.7", ""),
+        (("batch", "Job"), "1.11.0", ""),
+        (("example.org", "Widget"), None, ""),
+        (("apps", "Deployment"), "1.10.7", "unknown, 0 of 2 replicas ready"),
+        (("example.org", "Widget"), "1.18.2", "unknown, 0 of 2 replicas ready"),
+    ],
+)
+def test_what_karmada_before_1_12_does_not_judge_is_not_waited_for(kind, version, text):
+    """A workload with a ConfigMap never got done on Karmada 1.10 and 1.11."""
+    known = known_version(version)
+    item = report(health="Unknown", status=None)
+    assert judgements.not_healthy(item, 2, 2, ignored=False, kind=kind, version=known) == text
+
+
+@pytest.mark.parametrize(
+    ("api_version", "kind", "shown"), [("v1", "ConfigMap", "Healthy"), ("apps/v1", "Deployment", "Unknown")]
+)
+def test_status_calls_a_plain_object_that_is_applied_healthy(api_version, kind, shown):
+    obj = binding(web(), ["m0"])
+    obj["status"] |= {"aggregatedStatus": [{"clusterName": "m0", "applied": True, "health": "Unknown"}]}
+    obj["spec"]["resource"] |= {"apiVersion": api_version, "kind": kind}
+    (copy,) = copies_of(Plane(obj, work(web(), "m0", identity="id")))
+    assert copy.health == shown
 
 
 @pytest.mark.parametrize("missing", ["template", "binding", "work", "report"])

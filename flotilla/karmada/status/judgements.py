@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from flotilla.counts import counted
 from flotilla.errors import ClusterError
+from flotilla.karmada.kinds import GroupKind
 from flotilla.karmada.objects import AggregatedStatusItem, ResourceBinding, Work
-from flotilla.karmada.propagation import HEALTH_IGNORED
+from flotilla.karmada.status.health import is_judged
 from flotilla.karmada.status.kept import never_applied, unfinished
 from flotilla.karmada.status.snapshot import WorkOrError
+from flotilla.karmada.versions import Version
 from flotilla.kube.objects import Object, differences
 from flotilla.kube.secrecy import shown
 
@@ -122,7 +124,13 @@ def not_applied(work: Work) -> str:
 
 
 def not_healthy(
-    report: AggregatedStatusItem | None, replicas: int | None, generation: int | None, *, ignored: bool
+    report: AggregatedStatusItem | None,
+    replicas: int | None,
+    generation: int | None,
+    *,
+    ignored: bool,
+    kind: GroupKind,
+    version: Version | None,
 ) -> str:
     """Say whether what a member reports of its copy is about this version, and well.
 
@@ -131,6 +139,8 @@ def not_healthy(
         replicas: the cluster's share; None for kinds without replicas.
         generation: the template's.
         ignored: being applied is enough.
+        kind: the template's.
+        version: Karmada's; None where it isn't known.
     """
     if report is None:
         return "applied, not reported yet"
@@ -141,15 +151,10 @@ def not_healthy(
     seen = status.get("resourceTemplateGeneration")
     if seen is not None and generation is not None and seen < generation:
         return "applied, but reported of an older version"
-    if report.health == "Healthy" or ignored:
+    if report.health == "Healthy" or ignored or (report.health == "Unknown" and not is_judged(kind, version)):
         return ""
     ready = f"{status.get('readyReplicas', 0)} of {counted(replicas, 'replica')} ready" if replicas is not None else ""
     return ", ".join(part for part in (str(report.health or "health not known yet").lower(), ready) if part)
-
-
-def health_ignored(template: Object) -> bool:
-    """Tell whether a template says that nobody waits for its health."""
-    return (template["metadata"].get("annotations") or {}).get(HEALTH_IGNORED) == "true"
 
 
 def arrived(work: WorkOrError | None, wanted: Object) -> str:

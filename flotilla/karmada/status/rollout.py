@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from flotilla.karmada.kinds import goes_by_itself
+from flotilla.karmada.kinds import goes_by_itself, kind_of
 from flotilla.karmada.objects import ResourceBinding, Work
 from flotilla.karmada.rendering.errors import OverrideError
 from flotilla.karmada.rendering.expected import Expectation
@@ -19,6 +19,7 @@ from flotilla.karmada.scheduling import ClusterFacts, Scheduler, choose, facts_o
 from flotilla.karmada.status import judgements
 from flotilla.karmada.status.expected import Fleet, Mismatch, compare
 from flotilla.karmada.status.fleet import fleet_of
+from flotilla.karmada.status.health import health_ignored
 from flotilla.karmada.status.reading import read_for
 from flotilla.karmada.status.snapshot import Snapshot, WorkOrError, Works, binding_ref
 from flotilla.karmada.versions import SUPPORTED, Version, known_version
@@ -198,7 +199,9 @@ class RolloutCheck:
                     report,
                     replicas,
                     template["metadata"].get("generation"),
-                    ignored=judgements.health_ignored(declared),
+                    ignored=health_ignored(declared),
+                    kind=kind_of(declared),
+                    version=self.version,
                 )
             )
             said = str((self.members or {}).get(name, {}).get("unanswered") or "")

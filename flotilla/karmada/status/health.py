@@ -1,0 +1,43 @@
+"""Whose health Karmada judges. Of other kinds it knows no more than that they are applied."""
+
+from __future__ import annotations
+
+from flotilla.karmada.kinds import GroupKind
+from flotilla.karmada.propagation import HEALTH_IGNORED
+from flotilla.karmada.versions import Version
+from flotilla.kube.objects import Object
+
+_WITH_HEALTH: frozenset[GroupKind] = frozenset(
+    {
+        ("apps", "Deployment"),
+        ("apps", "StatefulSet"),
+        ("apps", "ReplicaSet"),
+        ("apps", "DaemonSet"),
+        ("", "Service"),
+        ("", "PersistentVolumeClaim"),
+        ("", "Pod"),
+        ("networking.k8s.io", "Ingress"),
+        ("policy", "PodDisruptionBudget"),
+    }
+)
+"""What every supported Karmada has an interpreter of health for (getAllDefaultHealthInterpreter)."""
+
+
+def is_judged(kind: GroupKind, version: Version | None) -> bool:
+    """Tell whether Karmada judges the health of a kind, so that `Unknown` is no answer.
+
+    Before 1.12 it calls the health of every kind Unknown that has no interpreter: a ConfigMap, a Job. From 1.12 on it
+    calls them Healthy, and Unknown means that an interpreter has failed.
+    """
+    return kind in _WITH_HEALTH or (version is not None and version >= Version(1, 12))
+
+
+def is_plain(kind: GroupKind) -> bool:
+    """Tell whether a kind is one of Kubernetes' own that Karmada brings no interpreter of health for."""
+    group, _ = kind
+    return kind not in _WITH_HEALTH and ("." not in group or group.endswith(".k8s.io"))
+
+
+def health_ignored(template: Object) -> bool:
+    """Tell whether a template says that nobody waits for its health."""
+    return (template["metadata"].get("annotations") or {}).get(HEALTH_IGNORED) == "true"
