@@ -9,6 +9,7 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
 
+from components.whole_numbers import whole_numbers
 from flotilla.karmada.installing import pki
 from flotilla.karmada.joining import agent
 from flotilla.karmada.joining.identity import request_identity
@@ -16,6 +17,7 @@ from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import connect
 
 
+@whole_numbers
 class AgentIdentityProvider(ResourceProvider):
     """Has a certificate signed by the control plane; nothing is left there to delete."""
 

@@ -22,6 +22,7 @@ from pulumi.dynamic import (
 )
 from pulumi.runtime.rpc import UNKNOWN
 
+from components.whole_numbers import whole_numbers
 from flotilla.errors import FlotillaError
 from flotilla.karmada.joining.joined import clusters_by_id, join_conflict
 from flotilla.karmada.joining.renaming import cut_access
@@ -97,6 +98,7 @@ def conflict(
     return reason
 
 
+@whole_numbers
 class ClusterIdentityProvider(ResourceProvider):
     """Keeps a cluster's UID in the state; creates nothing, so there is nothing to delete."""
 

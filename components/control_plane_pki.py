@@ -8,6 +8,7 @@ from typing import Any, TypedDict
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
 
+from components.whole_numbers import whole_numbers
 from flotilla.karmada.installing import pki
 from flotilla.karmada.installing.chart_values import Pki
 
@@ -32,6 +33,7 @@ class ControlPlanePkiArgs(TypedDict):
     """Another number makes keys and CAs anew, too."""
 
 
+@whole_numbers
 class CertificatesProvider(ResourceProvider):
     """Makes certificates in the process that runs the program; nothing is left to delete."""
 

@@ -12,6 +12,7 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
 
+from components.whole_numbers import whole_numbers
 from flotilla.errors import FlotillaError
 from flotilla.karmada.installing import host, pki
 from flotilla.karmada.installing.chart import RELEASE, SYSTEM_NAMESPACE
@@ -24,6 +25,7 @@ _POLL_SECONDS = 1.0
 _SECRET = ObjectRef("v1", "Secret", f"{RELEASE}-kubeconfig", SYSTEM_NAMESPACE)
 
 
+@whole_numbers
 class _OnHost(ResourceProvider):
     """Acts on the host cluster when a destroy comes, with the credentials of then."""
 
@@ -34,6 +36,7 @@ class _OnHost(ResourceProvider):
         return DiffResult(changes=olds.get("kubeconfig") != news.get("kubeconfig"))
 
 
+@whole_numbers
 class HostStateProvider(_OnHost):
     """Remembers what of the chart's leftovers was there before it; a destroy then deletes the others."""
 
@@ -66,6 +69,7 @@ class HostState(Resource, module="flotilla", name="HostState"):
         super().__init__(HostStateProvider(), name, {"kubeconfig": kubeconfig, "found": None}, opts)
 
 
+@whole_numbers
 class UninstallGuardProvider(_OnHost):
     """Does nothing until a destroy reaches it, which is before the release goes."""
 
@@ -90,6 +94,7 @@ class UninstallGuard(Resource, module="flotilla", name="UninstallGuard"):
         super().__init__(UninstallGuardProvider(), name, {"kubeconfig": kubeconfig}, opts)
 
 
+@whole_numbers
 class ReadyProvider(ResourceProvider):
     """Waits until Karmada serves members and policies; nothing is left to delete."""
 

@@ -7,6 +7,7 @@ from typing import Any, NotRequired, TypedDict
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, ResourceProvider
 
+from components.whole_numbers import whole_numbers
 from flotilla.kube.kind import Kind
 
 
@@ -21,6 +22,7 @@ class KindClusterArgs(TypedDict):
     """Seconds to wait until its nodes are ready; 300 by default."""
 
 
+@whole_numbers
 class KindClusterProvider(ResourceProvider):
     """Creates, reads and deletes; kind can't change a cluster, so that every change is another one."""
 

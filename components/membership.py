@@ -7,12 +7,14 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
 
+from components.whole_numbers import whole_numbers
 from flotilla.karmada.joining.abandon import remove_cluster
 from flotilla.karmada.joining.membership import await_member, drain
 from flotilla.karmada.joining.renaming import await_former_agent, lives_on
 from flotilla.kube.connection import connect
 
 
+@whole_numbers
 class MembershipProvider(ResourceProvider):
     """Waits until the member is Ready; before anything of it goes, drains it."""
 

@@ -13,6 +13,7 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, ResourceProvider, UpdateResult
 
+from components.whole_numbers import whole_numbers
 from flotilla.errors import NotDone
 from flotilla.karmada.kinds import goes_by_itself
 from flotilla.karmada.propagation import DEFINITIONS
@@ -43,6 +44,7 @@ _SETTLED = "settled"
 _SCHEDULED = "scheduled"
 
 
+@whole_numbers
 class RolloutProvider(ResourceProvider):
     """Waits on create and update; nothing is left to delete.
 

@@ -8,6 +8,7 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
 
+from components.whole_numbers import whole_numbers
 from flotilla.errors import FlotillaError
 from flotilla.karmada.enablements import missing_kinds
 from flotilla.karmada.versions import SUPPORTED, known_version
@@ -17,6 +18,7 @@ from flotilla.waiting import pause
 _POLL_SECONDS = 1.0
 
 
+@whole_numbers
 class ServedKindsProvider(ResourceProvider):
     """Waits on create and update; nothing is left to delete."""
 

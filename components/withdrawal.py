@@ -11,11 +11,13 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
 
+from components.whole_numbers import whole_numbers
 from flotilla.karmada.status.withdrawal import await_withdrawn
 from flotilla.kube.connection import connect
 from flotilla.kube.objects import Object, ObjectRef, ref_of
 
 
+@whole_numbers
 class WithdrawalProvider(ResourceProvider):
     """Waits on deletion; makes nothing."""
 

@@ -1,9 +1,20 @@
-"""A renamed workload with Pulumi's own commands, on real Karmada."""
+"""Renamed workloads and members with Pulumi's own commands, on real Karmada."""
 
 import pytest
 
 from tests.contract.main_job import members
-from tests.contract.moves import BOTH, CONFIG, DEPLOYMENT, SETTINGS, SHOP, policies, stack, uids, workload  # noqa: F401
+from tests.contract.moves import (
+    BOTH,
+    CONFIG,
+    DEPLOYMENT,
+    SETTINGS,
+    SHOP,
+    named,
+    policies,
+    stack,  # noqa: F401 - a fixture
+    uids,
+    workload,
+)
 from tests.live.test_cli_main_job import pulumi  # noqa: F401 - a fixture
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
@@ -30,4 +41,20 @@ def test_a_renamed_workload_keeps_its_templates_copies_and_pods(fleet, pulumi, s
     assert policies(fleet) == ["store"]
     pulumi("preview", "--stack", "sandbox", "--expect-no-changes")
     fleet.write(members(*BOTH), [])
+    pulumi("destroy", "--stack", "sandbox", "--yes")
+
+
+def test_a_renamed_member_keeps_its_copies_and_pods(fleet, pulumi, stack):  # noqa: F811
+    stack(workload("shop", [SHOP, SETTINGS]))
+    pulumi("stack", "init", "sandbox")
+    pulumi("up", "--stack", "sandbox", "--yes")
+    before = uids(fleet, DEPLOYMENT, CONFIG)
+    manifests = [str(fleet.project / "shop.yaml")]
+    shop = {"name": "shop", "manifests": manifests, "placement": {"clusters": ["member1", "edge"]}}
+    fleet.write(named(fleet, "edge", "member2"), [shop])
+    pulumi("up", "--stack", "sandbox", "--yes")
+    assert uids(fleet, DEPLOYMENT, CONFIG) == before
+    listed = fleet.connection("karmada").list("cluster.karmada.io/v1alpha1", "Cluster")
+    assert sorted(cluster["metadata"]["name"] for cluster in listed) == ["edge", "member1"]
+    pulumi("preview", "--stack", "sandbox", "--expect-no-changes")
     pulumi("destroy", "--stack", "sandbox", "--yes")

@@ -1,0 +1,41 @@
+"""Whole numbers for dynamic providers.
+
+Pulumi's protocol has floating-point numbers alone: under its CLI, 2 replicas are 2.0, in whatever is nested in inputs
+and outputs. Karmada's objects have whole numbers, and what reads them takes nothing else.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from pulumi.dynamic import ResourceProvider
+
+_METHODS = ("check", "diff", "create", "read", "update", "delete")
+_Provider = TypeVar("_Provider", bound=type[ResourceProvider])
+
+
+def whole_numbers(provider: _Provider) -> _Provider:
+    """Give a dynamic provider's methods whole numbers as such; for use as a decorator."""
+    for name in _METHODS:
+        if name in vars(provider):
+            setattr(provider, name, _whole_given(vars(provider)[name]))
+    return provider
+
+
+def whole(value: Any) -> Any:
+    """Return a value of the protocol with whole numbers as such, however deep they are."""
+    if isinstance(value, dict):
+        return {key: whole(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [whole(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _whole_given(method: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def called(self: ResourceProvider, *arguments: Any) -> Any:
+        return method(self, *(whole(argument) for argument in arguments))
+
+    return called
