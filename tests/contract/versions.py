@@ -21,4 +21,4 @@ def test_an_up_ends_where_an_override_means_zones(fleet, run):
     assert images == {"member1": "nginx:1.28" if overlaps else "nginx:1.27", "member2": "nginx:1.28"}
     plan = run("preview")
     assert plan["summary"].keys() == {"same"}, "the next plan is empty"
-    assert run("refresh", "--yes")["summary"].keys() == {"same"}
+    assert run("refresh", "--preview-only")["summary"].keys() == {"same"}
