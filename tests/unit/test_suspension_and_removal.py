@@ -157,12 +157,13 @@ def test_status_says_that_a_copy_is_suspended():
         ({}, "", "Healthy", ""),
     ],
 )
-def test_status_says_how_a_job_has_ended(status, shown, health, reason):
+@pytest.mark.parametrize("reported", ["Healthy", "Unknown"])
+def test_status_says_how_a_job_has_ended(status, shown, health, reason, reported):
     """It said `0/3` ready of a Job that had finished, and `Healthy` of one that had failed: Karmada judges no Job."""
     template = job(parallelism=3, completions=3)
     bound = binding(template, ["m0"])
     bound["spec"]["clusters"] = [{"name": "m0", "replicas": 3}]
-    bound["status"]["aggregatedStatus"][0]["status"] = status
+    bound["status"]["aggregatedStatus"][0] |= {"status": status, "health": reported}
     sent = work(template, "m0", identity=f"id-{template['metadata']['name']}")
     (copy,) = copies_in(read_all(Plane(cluster("m0"), live(template), bound, sent), []))
     assert (copy.progress, copy.health, copy.reason, copy.ready, copy.desired) == (shown, health, reason, None, 3)
