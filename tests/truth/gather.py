@@ -26,7 +26,9 @@ from tests.truth import cases
 Object = dict[str, Any]
 
 _MANAGER = "scheduler-truth"
-_SETTLE_SECONDS, _QUIET_SECONDS = 40, 2.0
+_SETTLE_SECONDS, _QUIET_SECONDS = 40, 1.0
+_UNSEEN_SECONDS = 10
+"""How long a binding stands still that has no mark of success: it failed, or the scheduler has not come to it yet."""
 
 
 class Gatherer:
@@ -186,7 +188,7 @@ class Gatherer:
                     since[name] = (mark, now)
                 observed = (binding.get("status") or {}).get("schedulerObservedGeneration")
                 done = observed == binding["metadata"]["generation"] and _condition(binding)
-                if now - since[name][1] < (_QUIET_SECONDS / 2 if done else _QUIET_SECONDS * 1.5):
+                if now - since[name][1] < (_QUIET_SECONDS if done else _UNSEEN_SECONDS):
                     waiting += 1
             if not waiting:
                 break
