@@ -12,10 +12,24 @@ POLICY_ID_LABELS = {
     "ClusterPropagationPolicy": "clusterpropagationpolicy.karmada.io/permanent-id",
 }
 """The label by which a policy of each kind claims a template."""
+POLICY_NAME_ANNOTATIONS = {
+    "PropagationPolicy": "propagationpolicy.karmada.io/name",
+    "ClusterPropagationPolicy": "clusterpropagationpolicy.karmada.io/name",
+}
+"""The annotation of a template that names the policy of each kind that has claimed it."""
+POLICY_NAMESPACE_ANNOTATION = "propagationpolicy.karmada.io/namespace"
+"""The annotation of a template that names the namespace of the PropagationPolicy that has claimed it."""
 POLICIES = tuple(POLICY_ID_LABELS)
 """The kinds of policies that send templates."""
 OVERRIDES = ("OverridePolicy", "ClusterOverridePolicy")
 """The kinds of policies that make templates differ by cluster."""
+
+
+def claim_annotations(policy: Object) -> dict[str, str]:
+    """Return the annotations of a template that a policy has claimed."""
+    kind, meta = policy["kind"], policy["metadata"]
+    within = {POLICY_NAMESPACE_ANNOTATION: meta["namespace"]} if kind == "PropagationPolicy" else {}
+    return {POLICY_NAME_ANNOTATIONS[kind]: meta["name"], **within}
 
 
 def selects(policy: Object, template: Object) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from flotilla.karmada.rendering.marks import marked, without_marks, work_annotations
 from flotilla.karmada.rendering.works import NotSent, Sent, works_of
-from flotilla.karmada.scheduling import facts_of
+from flotilla.karmada.scheduling import divides, facts_of
 from flotilla.karmada.versions import Version
 
 Object = dict[str, Any]
@@ -27,13 +27,12 @@ def judged(truth: Object) -> list[Object]:
 def model(case: Object, truth: Object) -> dict[str, Sent | NotSent]:
     """Return what the model says of a case."""
     spec = case["binding"]["spec"]
-    scheduling = (spec.get("placement") or {}).get("replicaScheduling") or {}
     return works_of(
         case["template"],
         [(target["name"], target.get("replicas")) for target in spec["clusters"]],
         {cluster["metadata"]["name"]: facts_of(cluster) for cluster in truth["clusters"]},
         [*truth["everywhere"], *case["overrides"]],
-        divided=scheduling.get("replicaSchedulingType") == "Divided",
+        divided=divides(spec.get("placement") or {}),
         version=Version.parse(truth["version"]),
     )
 

@@ -13,8 +13,11 @@ from flotilla.karmada.versions import SUPPORTED, Version
 
 Object = dict[str, Any]
 
-BINDING_ID = "resourcebinding.karmada.io/permanent-id"
-CLUSTER_BINDING_ID = "clusterresourcebinding.karmada.io/permanent-id"
+BINDING_ID_LABELS = {
+    "ResourceBinding": "resourcebinding.karmada.io/permanent-id",
+    "ClusterResourceBinding": "clusterresourcebinding.karmada.io/permanent-id",
+}
+"""The label by which a binding of each kind and its Works belong together."""
 WORK_ID = "work.karmada.io/permanent-id"
 MANAGED = "karmada.io/managed"
 CONFLICT = "work.karmada.io/conflict-resolution"
@@ -32,7 +35,7 @@ APPLIED_OVERRIDES = {
 """The annotation of a Work that lists the overrides applied to it, by the policies' kind."""
 _GENERATION_SINCE = Version(1, 11)
 
-LABELS = frozenset({BINDING_ID, CLUSTER_BINDING_ID, WORK_ID, MANAGED})
+LABELS = frozenset({*BINDING_ID_LABELS.values(), WORK_ID, MANAGED})
 """Labels that Karmada adds."""
 ANNOTATIONS = frozenset(
     {
@@ -105,7 +108,7 @@ def marked(
 
 def binding_labels(binding: Object) -> dict[str, str]:
     """Return the label by which a binding's Works and objects name it."""
-    key = BINDING_ID if binding["kind"] == "ResourceBinding" else CLUSTER_BINDING_ID
+    key = BINDING_ID_LABELS[binding["kind"]]
     return {key: str((binding["metadata"].get("labels") or {}).get(key) or "")}
 
 

@@ -12,17 +12,12 @@ from collections.abc import Iterable
 from http import HTTPStatus
 
 from flotilla.karmada.objects import POLICY_API
-from flotilla.karmada.selection import POLICY_ID_LABELS, selects
+from flotilla.karmada.selection import POLICY_ID_LABELS, POLICY_NAME_ANNOTATIONS, claim_annotations, selects
 from flotilla.kube.connection import ApiError, Connection
 from flotilla.kube.objects import Object, ObjectRef, ref_of
 
 _MANAGER = "flotilla-claims"
 _STACKS = "pulumi-kubernetes"
-_NAME = {
-    "PropagationPolicy": "propagationpolicy.karmada.io/name",
-    "ClusterPropagationPolicy": "clusterpropagationpolicy.karmada.io/name",
-}
-_WITHIN = "propagationpolicy.karmada.io/namespace"
 
 
 def transfer_claims(connection: Connection, templates: Iterable[Object], policies: tuple[str, ...]) -> list[ObjectRef]:
@@ -51,7 +46,7 @@ def _transfer(connection: Connection, template: Object, policies: tuple[str, ...
     if template["metadata"].get("deletionTimestamp"):
         return False
     kind = "PropagationPolicy" if ref.namespace else "ClusterPropagationPolicy"
-    holder = (template["metadata"].get("annotations") or {}).get(_NAME[kind])
+    holder = (template["metadata"].get("annotations") or {}).get(POLICY_NAME_ANNOTATIONS[kind])
     if not holder or holder in policies:
         return False
     theirs = connection.find(ObjectRef(POLICY_API, kind, str(holder), ref.namespace))
@@ -65,13 +60,11 @@ def _transfer(connection: Connection, template: Object, policies: tuple[str, ...
 
 
 def _claim(connection: Connection, ref: ObjectRef, template: Object, policy: Object) -> bool:
-    kind, meta = policy["kind"], policy["metadata"]
-    annotations = {_NAME[kind]: meta["name"], **({_WITHIN: meta["namespace"]} if ref.namespace else {})}
     body = {
         "metadata": {
             "resourceVersion": template["metadata"]["resourceVersion"],
-            "labels": {POLICY_ID_LABELS[kind]: _identity(policy)},
-            "annotations": annotations,
+            "labels": {POLICY_ID_LABELS[policy["kind"]]: _identity(policy)},
+            "annotations": claim_annotations(policy),
         }
     }
     try:

@@ -16,8 +16,9 @@ from typing import NamedTuple
 from flotilla.errors import ClusterError
 from flotilla.karmada.kinds import goes_by_itself
 from flotilla.karmada.objects import BINDING_API, CLUSTER_API, WORK_API
+from flotilla.karmada.rendering.marks import BINDING_ID_LABELS
 from flotilla.karmada.selection import POLICY_ID_LABELS
-from flotilla.karmada.status.snapshot import BINDING_ID_LABELS, Snapshot, binding_ref, binding_views
+from flotilla.karmada.status.snapshot import Snapshot, binding_ref, binding_views
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object, ObjectRef, ref_of
 

@@ -13,16 +13,10 @@ from typing import TypeVar
 from flotilla.errors import ClusterError
 from flotilla.karmada.names import EXECUTION_NAMESPACE_PREFIX, binding_name, execution_namespace
 from flotilla.karmada.objects import BINDING_API, ApiObject, ClusterResourceBinding, ResourceBinding, Work
-from flotilla.karmada.rendering.marks import BINDING_ID, CLUSTER_BINDING_ID
+from flotilla.karmada.rendering.marks import BINDING_ID_LABELS
 from flotilla.karmada.status.expected import Fleet
 from flotilla.karmada.status.fleet import fleet_of
 from flotilla.kube.objects import Object, ObjectRef, ref_of
-
-BINDING_ID_LABELS = {
-    "ResourceBinding": BINDING_ID,
-    "ClusterResourceBinding": CLUSTER_BINDING_ID,
-}
-"""The label by which a binding of each kind and its Works belong together."""
 
 ModelT = TypeVar("ModelT", bound=ApiObject)
 WorkOrError = Work | ClusterError

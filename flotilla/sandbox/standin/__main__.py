@@ -1,4 +1,4 @@
-"""The stand-in as a process: one pass over everything, twice a second, until it is told to end."""
+"""The stand-in as a process: one pass over everything, twice a second, until SIGTERM."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def one_pass(world: World) -> None:
 
 
 def main() -> int:
-    """Run until SIGTERM. A pass that fails is told and made again: nothing is kept that could be wrong."""
+    """Run until SIGTERM. A pass that fails is reported and made again: nothing is kept that could be wrong."""
     parser = argparse.ArgumentParser(description="a stand-in for Karmada's controllers, for the sandbox alone")
     parser.add_argument("--kubeconfig", type=Path, required=True)
     options = parser.parse_args()

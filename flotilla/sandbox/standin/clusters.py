@@ -7,10 +7,10 @@ import time
 from flotilla.errors import FlotillaError
 from flotilla.karmada.joining import agent
 from flotilla.karmada.names import execution_namespace
-from flotilla.karmada.objects import BINDING_API, CLUSTER_API, WORK_API
+from flotilla.karmada.objects import CLUSTER_API, WORK_API
 from flotilla.kube.connection import ApiError, Connection, Unreachable
 from flotilla.kube.objects import Object, ObjectRef, is_true
-from flotilla.sandbox.standin.world import MANAGER, World, condition, conditions_of, deleting
+from flotilla.sandbox.standin.world import MANAGER, World, bindings, conditions_of, deleting, new_condition
 
 FINALIZER = "karmada.io/cluster-controller"
 _NOT_READY = {"key": "cluster.karmada.io/not-ready", "effect": "NoSchedule"}
@@ -54,10 +54,10 @@ def _observe(world: World, cluster: Object) -> Object:
         pods = member.list("v1", "Pod")
         served = _served(world, member)
     except Unreachable as error:
-        ready = condition("Ready", status=False, reason="ClusterNotReachable", message=error.message, old=old)
+        ready = new_condition("Ready", status=False, reason="ClusterNotReachable", message=error.message, old=old)
         return {**(cluster.get("status") or {}), "conditions": [ready]}
     except FlotillaError as error:
-        ready = condition("Ready", status=False, reason="ClusterNotReady", message=error.message, old=old)
+        ready = new_condition("Ready", status=False, reason="ClusterNotReady", message=error.message, old=old)
         return {**(cluster.get("status") or {}), "conditions": [ready]}
     message = "cluster is healthy and ready to accept workloads"
     return {
@@ -72,7 +72,7 @@ def _observe(world: World, cluster: Object) -> Object:
             },
             "allocated": {"pods": str(len(pods))},
         },
-        "conditions": [condition("Ready", status=True, reason="ClusterReady", message=message, old=old)],
+        "conditions": [new_condition("Ready", status=True, reason="ClusterReady", message=message, old=old)],
     }
 
 
@@ -144,8 +144,7 @@ def _collect(world: World, cluster: Object) -> None:
         if not deleting(found):
             world.control_plane.delete(namespace, propagation="Background")
         return
-    for kind in ("ResourceBinding", "ClusterResourceBinding"):
-        for binding in world.control_plane.list(BINDING_API, kind):
-            if any(target["name"] == name for target in binding["spec"].get("clusters") or []):
-                return
+    for binding in bindings(world.control_plane):
+        if any(target["name"] == name for target in binding["spec"].get("clusters") or []):
+            return
     world.drop_finalizer(cluster, FINALIZER)

@@ -1,16 +1,27 @@
-"""Execution: Works are applied in their members and kept so, and what became of them is told all the way up."""
+"""Execution: Works are applied in their members and kept so, and what became of them is reported all the way up."""
 
 from __future__ import annotations
 
 from flotilla.errors import FlotillaError
 from flotilla.karmada.kinds import kind_of
 from flotilla.karmada.names import EXECUTION_NAMESPACE_PREFIX
-from flotilla.karmada.objects import BINDING_API, CLUSTER_API, WORK_API
-from flotilla.karmada.rendering.marks import BINDING_ID, CLUSTER_BINDING_ID, CONFLICT, GENERATION, MANAGED
+from flotilla.karmada.objects import CLUSTER_API, WORK_API
+from flotilla.karmada.rendering.marks import CONFLICT, GENERATION, MANAGED
 from flotilla.kube.connection import Connection
-from flotilla.kube.objects import Object, ObjectRef, is_true, ref_of
+from flotilla.kube.objects import Object, condition, is_true, ref_of
 from flotilla.sandbox.standin.works import WORK_FINALIZER
-from flotilla.sandbox.standin.world import MANAGER, World, condition, conditions_of, deleting, find, label
+from flotilla.sandbox.standin.world import (
+    MANAGER,
+    World,
+    bindings,
+    carries,
+    conditions_of,
+    deleting,
+    find,
+    label,
+    new_condition,
+    template_ref,
+)
 
 _OF_JOBS = ("active", "succeeded", "failed", "conditions", "startTime", "completionTime")
 _COUNTS = ("replicas", "readyReplicas", "updatedReplicas", "availableReplicas")
@@ -67,7 +78,7 @@ def _apply(world: World, work: Object, member: Connection) -> None:
             }
         )
     reason = "AppliedSuccessful" if applied else "AppliedFailed"
-    said = condition("Applied", status=applied, reason=reason, message=message, old=conditions_of(work))
+    said = new_condition("Applied", status=applied, reason=reason, message=message, old=conditions_of(work))
     world.set_status(work, {"conditions": [said], "manifestStatuses": statuses})
 
 
@@ -130,17 +141,15 @@ def _summary(live: Object, manifest: Object) -> Object:
 def reconcile_reports(world: World) -> None:
     """Gather what Works say into their bindings, and what bindings say into the templates' statuses."""
     works = world.control_plane.list(WORK_API, "Work")
-    for kind, key in (("ResourceBinding", BINDING_ID), ("ClusterResourceBinding", CLUSTER_BINDING_ID)):
-        for binding in world.control_plane.list(BINDING_API, kind):
-            if not deleting(binding):
-                own = [work for work in works if label(work, key) == label(binding, key)]
-                _report(world, binding, own)
+    for binding in bindings(world.control_plane):
+        if not deleting(binding):
+            _report(world, binding, [work for work in works if carries(work, binding)])
 
 
 def _report(world: World, binding: Object, works: list[Object]) -> None:
     items = []
     for work in sorted(works, key=lambda w: str(w["metadata"]["namespace"])):
-        applied = next((c for c in conditions_of(work) if c["type"] == "Applied"), None)
+        applied = condition(work, "Applied")
         manifests = (work.get("status") or {}).get("manifestStatuses") or []
         item: Object = {
             "clusterName": work["metadata"]["namespace"].removeprefix(EXECUTION_NAMESPACE_PREFIX),
@@ -153,7 +162,7 @@ def _report(world: World, binding: Object, works: list[Object]) -> None:
         items.append(item)
     targets = {target["name"] for target in binding["spec"].get("clusters") or []}
     complete = targets == {item["clusterName"] for item in items if item["applied"]}
-    said = condition(
+    said = new_condition(
         "FullyApplied",
         status=complete,
         reason="FullyAppliedSuccess" if complete else "FullyAppliedFailed",
@@ -168,8 +177,7 @@ def _report(world: World, binding: Object, works: list[Object]) -> None:
 
 
 def _report_template(world: World, binding: Object, items: list[Object]) -> None:
-    reference = binding["spec"]["resource"]
-    ref = ObjectRef(reference["apiVersion"], reference["kind"], reference["name"], reference.get("namespace") or "")
+    ref = template_ref(binding)
     if ref.kind not in ("Deployment", "StatefulSet"):
         return
     template = find(world.control_plane, ref)

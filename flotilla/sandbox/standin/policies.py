@@ -5,30 +5,28 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from flotilla.karmada.names import binding_name
-from flotilla.karmada.objects import BINDING_API, POLICY_API
-from flotilla.karmada.rendering.marks import BINDING_ID, CLUSTER_BINDING_ID
+from flotilla.karmada.objects import POLICY_API
+from flotilla.karmada.rendering.marks import BINDING_ID_LABELS
 from flotilla.karmada.scheduling import Scheduler, demand_of, labels_match, requirements_of
-from flotilla.karmada.selection import POLICY_ID_LABELS
-from flotilla.karmada.status.rollout import binding_ref
+from flotilla.karmada.selection import (
+    POLICIES,
+    POLICY_ID_LABELS,
+    POLICY_NAME_ANNOTATIONS,
+    POLICY_NAMESPACE_ANNOTATION,
+    claim_annotations,
+)
+from flotilla.karmada.status.snapshot import binding_ref
 from flotilla.kube.connection import ApiError
 from flotilla.kube.objects import Object, ObjectRef, differences, ref_of
 from flotilla.sandbox.standin.world import MANAGER, World, deleting, find, fresh_id, label
 
 BINDING_FINALIZER = "karmada.io/binding-controller"
-_POLICY_NAME = {
-    "PropagationPolicy": "propagationpolicy.karmada.io/name",
-    "ClusterPropagationPolicy": "clusterpropagationpolicy.karmada.io/name",
-}
 
 
 def reconcile_policies(world: World) -> None:
     """Let policies claim templates in their order, and bring the bindings of claimed templates up to date."""
     policies = [
-        policy
-        for kind in ("PropagationPolicy", "ClusterPropagationPolicy")
-        for policy in world.control_plane.list(POLICY_API, kind)
-        if not deleting(policy)
+        policy for kind in POLICIES for policy in world.control_plane.list(POLICY_API, kind) if not deleting(policy)
     ]
     claims: dict[ObjectRef, tuple[Any, Object, Object]] = {}
     for policy in policies:
@@ -103,20 +101,15 @@ def _rank(policy: Object, selector: Object, template: Object) -> tuple[Any, ...]
 def _holder_exists(template: Object) -> bool:
     """Tell whether the claim on a template names anybody; a policy that is gone has its claim cleared."""
     annotations = template["metadata"].get("annotations") or {}
-    return any(annotations.get(name) for name in _POLICY_NAME.values())
+    return any(annotations.get(name) for name in POLICY_NAME_ANNOTATIONS.values())
 
 
 def _claimed(world: World, template: Object, policy: Object) -> Object:
     """Mark a template with its policy, and clear the marks of another one."""
     labels: dict[str, str | None] = dict.fromkeys(POLICY_ID_LABELS.values())
-    annotations: dict[str, str | None] = {
-        **dict.fromkeys(_POLICY_NAME.values()),
-        "propagationpolicy.karmada.io/namespace": None,
-    }
+    cleared = dict.fromkeys((*POLICY_NAME_ANNOTATIONS.values(), POLICY_NAMESPACE_ANNOTATION))
+    annotations: dict[str, str | None] = {**cleared, **claim_annotations(policy)}
     labels[POLICY_ID_LABELS[policy["kind"]]] = label(policy, POLICY_ID_LABELS[policy["kind"]])
-    annotations[_POLICY_NAME[policy["kind"]]] = policy["metadata"]["name"]
-    if policy["kind"] == "PropagationPolicy":
-        annotations["propagationpolicy.karmada.io/namespace"] = policy["metadata"]["namespace"]
     held = template["metadata"]
     same = all((held.get("labels") or {}).get(k) == v for k, v in labels.items())
     same = same and all((held.get("annotations") or {}).get(k) == v for k, v in annotations.items())
@@ -129,7 +122,7 @@ def _bind(world: World, template: Object, policy: Object) -> None:
     """Create or update the binding of a claimed template. The scheduler's part of its spec is left alone."""
     meta, spec = template["metadata"], policy["spec"]
     namespace = meta.get("namespace") or ""
-    kind, key = ("ResourceBinding", BINDING_ID) if namespace else ("ClusterResourceBinding", CLUSTER_BINDING_ID)
+    ref = binding_ref(ref_of(template))
     reference = {
         "apiVersion": template["apiVersion"],
         "kind": template["kind"],
@@ -150,11 +143,11 @@ def _bind(world: World, template: Object, policy: Object) -> None:
         requirements = requirements_of(demand)
         if requirements is not None:
             wanted["replicaRequirements"] = requirements
-    found = world.control_plane.find(binding_ref(ref_of(template)))
+    found = world.control_plane.find(ref)
     if found is None:
         metadata: Object = {
-            "name": binding_name(template["kind"], meta["name"]),
-            "labels": {key: fresh_id()},
+            "name": ref.name,
+            "labels": {BINDING_ID_LABELS[ref.kind]: fresh_id()},
             "finalizers": [BINDING_FINALIZER],
             "ownerReferences": [
                 {
@@ -171,7 +164,8 @@ def _bind(world: World, template: Object, policy: Object) -> None:
             metadata["namespace"] = namespace
         with contextlib.suppress(ApiError):
             world.control_plane.create(
-                {"apiVersion": BINDING_API, "kind": kind, "metadata": metadata, "spec": wanted}, field_manager=MANAGER
+                {"apiVersion": ref.api_version, "kind": ref.kind, "metadata": metadata, "spec": wanted},
+                field_manager=MANAGER,
             )
         return
     held = found["spec"]

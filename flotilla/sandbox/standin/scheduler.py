@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Mapping
 
-from flotilla.karmada.objects import BINDING_API
 from flotilla.karmada.scheduling import (
     Certain,
     ClusterFacts,
@@ -16,31 +16,28 @@ from flotilla.karmada.scheduling import (
     facts_of,
     first_of,
 )
-from flotilla.kube.objects import Object, is_true, ref_of
-from flotilla.kube.objects import condition as api_condition
-from flotilla.sandbox.standin.world import World, condition, conditions_of, deleting
+from flotilla.kube.objects import Object, condition, is_true, ref_of
+from flotilla.sandbox.standin.world import World, bindings, conditions_of, deleting, new_condition
 
-BINDING_KINDS = ("ResourceBinding", "ClusterResourceBinding")
 APPLIED = "policy.karmada.io/applied-placement"
 _SCHEDULER = Scheduler()
 
 
 def reconcile_schedules(world: World, clusters: list[Object]) -> None:
     """Schedule every binding for which there is a reason to: what comes out the same is not written."""
-    for kind in BINDING_KINDS:
-        for binding in world.control_plane.list(BINDING_API, kind):
-            if not deleting(binding):
-                _schedule(world, binding, clusters)
+    facts = {cluster["metadata"]["name"]: facts_of(cluster) for cluster in clusters}
+    ready = {cluster["metadata"]["name"] for cluster in clusters if is_true(cluster, "Ready")}
+    for binding in bindings(world.control_plane):
+        if not deleting(binding):
+            _schedule(world, binding, facts, ready)
 
 
-def _schedule(world: World, binding: Object, clusters: list[Object]) -> None:
+def _schedule(world: World, binding: Object, staying: Mapping[str, ClusterFacts], ready: Collection[str]) -> None:
     """Decide, and write the decision, the placement that it is for, and how it went, as Karmada does."""
     current = current_of(binding)
     # Clusters that aren't Ready yet have no not-ready taint for a moment; the stand-in never schedules to them.
-    ready = [c for c in clusters if is_true(c, "Ready") or c["metadata"]["name"] in current.shares]
-    facts = [facts_of(cluster) for cluster in ready]
+    facts = [one for name, one in staying.items() if name in ready or name in current.shares]
     # Clusters that don't stay are let go once no binding has them any more.
-    staying = {cluster["metadata"]["name"] for cluster in clusters}
     facts += [ClusterFacts(name, deleting=True) for name in current.shares if name not in staying]
     spec = binding["spec"]
     demand = demand_of_binding(spec)
@@ -55,7 +52,7 @@ def current_of(binding: Object) -> Current:
     """Return how a binding is scheduled."""
     spec, status = binding["spec"], binding.get("status") or {}
     applied = (binding["metadata"].get("annotations") or {}).get(APPLIED)
-    scheduled = api_condition(binding, "Scheduled")
+    scheduled = condition(binding, "Scheduled")
     failed = scheduled if scheduled and scheduled.get("status") != "True" else None
     return Current(
         {target["name"]: target.get("replicas") for target in spec.get("clusters") or []},
@@ -86,7 +83,7 @@ def _say(world: World, binding: Object, *, problem: str, fits: bool, group: str)
     old = conditions_of(binding)
     reason = "Success" if not problem else "SchedulerError" if fits else "NoClusterFit"
     message = problem or "Binding has been scheduled successfully."
-    said = condition("Scheduled", status=not problem, reason=reason, message=message, old=old)
+    said = new_condition("Scheduled", status=not problem, reason=reason, message=message, old=old)
     others = [c for c in old if c["type"] != "Scheduled"]
     status = {**(binding.get("status") or {}), "conditions": [said, *others]}
     if not problem:

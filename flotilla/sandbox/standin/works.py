@@ -6,13 +6,13 @@ What is in them is said by `flotilla.karmada.rendering`; here they are only writ
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from flotilla.karmada.kinds import SKIP_PROPAGATION
 from flotilla.karmada.names import EXECUTION_NAMESPACE_PREFIX, execution_namespace
-from flotilla.karmada.objects import BINDING_API, POLICY_API, WORK_API
+from flotilla.karmada.objects import POLICY_API, WORK_API
 from flotilla.karmada.rendering.marks import (
-    BINDING_ID,
-    CLUSTER_BINDING_ID,
     WORK_ID,
     binding_labels,
     marked,
@@ -20,14 +20,25 @@ from flotilla.karmada.rendering.marks import (
 )
 from flotilla.karmada.rendering.policies import POLICY_KINDS
 from flotilla.karmada.rendering.works import NotSent, Sent, works_of
-from flotilla.karmada.scheduling import facts_of
+from flotilla.karmada.scheduling import ClusterFacts, divides, facts_of
 from flotilla.kube.objects import Object, ObjectRef, differences, ref_of
 from flotilla.sandbox.standin.policies import BINDING_FINALIZER
-from flotilla.sandbox.standin.world import MANAGER, World, deleting, find, fresh_id, label
+from flotilla.sandbox.standin.world import (
+    MANAGER,
+    World,
+    bindings,
+    carries,
+    deleting,
+    find,
+    fresh_id,
+    label,
+    template_ref,
+)
 
 WORK_FINALIZER = "karmada.io/execution-controller"
 _SKIPPED_NAMESPACES = ("kube-", "karmada-")
-_SKIP_LABEL = "namespace.karmada.io/skip-auto-propagation"
+_Facts = Mapping[str, ClusterFacts]
+"""The facts of the clusters that stay, by name."""
 
 
 @dataclass(frozen=True)
@@ -73,12 +84,11 @@ class _Wanted:
 def reconcile_works(world: World, clusters: list[Object]) -> None:
     """Make the Works that bindings and namespaces ask for, and delete the others."""
     policies = [one for kind in POLICY_KINDS for one in world.control_plane.list(POLICY_API, kind) if not deleting(one)]
-    wanted = {one.key: one for one in _namespace_works(world, clusters, policies)}
-    for kind in ("ResourceBinding", "ClusterResourceBinding"):
-        for binding in world.control_plane.list(BINDING_API, kind):
-            if not deleting(binding):
-                wanted |= {one.key: one for one in _works_of(world, binding, clusters, policies)}
-    standing = {c["metadata"]["name"] for c in clusters}
+    facts = {cluster["metadata"]["name"]: facts_of(cluster) for cluster in clusters}
+    wanted = {one.key: one for one in _namespace_works(world, facts, policies)}
+    for binding in bindings(world.control_plane):
+        if not deleting(binding):
+            wanted |= {one.key: one for one in _works_of(world, binding, facts, policies)}
     for work in world.control_plane.list(WORK_API, "Work"):
         key = (work["metadata"]["namespace"], work["metadata"]["name"])
         cluster = key[0].removeprefix(EXECUTION_NAMESPACE_PREFIX)
@@ -87,46 +97,40 @@ def reconcile_works(world: World, clusters: list[Object]) -> None:
             # An override that fails leaves the Work as it is.
             if isinstance(target.sent, Sent):
                 _update(world, work, target.work(target.sent, label(work, WORK_ID)))
-        elif not deleting(work) and cluster in standing:
+        elif not deleting(work) and cluster in facts:
             world.control_plane.delete(ref_of(work), propagation="Background")
     for one in wanted.values():
         if isinstance(one.sent, Sent):
             world.control_plane.create(one.work(one.sent, fresh_id()), field_manager=MANAGER)
     _release_bindings(world)
-    _release_cluster_targets(world, standing)
+    _release_cluster_targets(world, set(facts))
 
 
 def _release_bindings(world: World) -> None:
     """Let bindings go whose Works are gone: until then what they sent is still in the members."""
     works = world.control_plane.list(WORK_API, "Work")
-    for kind, key in (("ResourceBinding", BINDING_ID), ("ClusterResourceBinding", CLUSTER_BINDING_ID)):
-        for binding in world.control_plane.list(BINDING_API, kind):
-            if deleting(binding) and not any(label(work, key) == label(binding, key) for work in works):
-                world.drop_finalizer(binding, BINDING_FINALIZER)
+    for binding in bindings(world.control_plane):
+        if deleting(binding) and not any(carries(work, binding) for work in works):
+            world.drop_finalizer(binding, BINDING_FINALIZER)
 
 
 def _release_cluster_targets(world: World, standing: set[str]) -> None:
     """Take clusters that leave out of every binding, so that they can."""
-    for kind in ("ResourceBinding", "ClusterResourceBinding"):
-        for binding in world.control_plane.list(BINDING_API, kind):
-            held = binding["spec"].get("clusters") or []
-            kept = [target for target in held if target["name"] in standing]
-            if kept != held:
-                patch = [{"op": "add", "path": "/spec/clusters", "value": kept}]
-                world.control_plane.patch(ref_of(binding), patch, kind="json")
+    for binding in bindings(world.control_plane):
+        targets = binding["spec"].get("clusters") or []
+        kept = [target for target in targets if target["name"] in standing]
+        if kept != targets:
+            patch = [{"op": "add", "path": "/spec/clusters", "value": kept}]
+            world.control_plane.patch(ref_of(binding), patch, kind="json")
 
 
-def _works_of(world: World, binding: Object, clusters: list[Object], policies: list[Object]) -> list[_Wanted]:
-    reference, spec = binding["spec"]["resource"], binding["spec"]
-    ref = ObjectRef(reference["apiVersion"], reference["kind"], reference["name"], reference.get("namespace") or "")
+def _works_of(world: World, binding: Object, facts: _Facts, policies: list[Object]) -> list[_Wanted]:
+    ref, spec = template_ref(binding), binding["spec"]
     template = find(world.control_plane, ref)
     if template is None or deleting(template):
         return []
-    facts = {cluster["metadata"]["name"]: facts_of(cluster) for cluster in clusters}
     targets = [(t["name"], t.get("replicas")) for t in spec.get("clusters") or [] if t["name"] in facts]
-    scheduling = (spec.get("placement") or {}).get("replicaScheduling") or {}
-    divided = scheduling.get("replicaSchedulingType") == "Divided"
-    found = works_of(template, targets, facts, policies, divided=divided)
+    found = works_of(template, targets, facts, policies, divided=divides(spec.get("placement") or {}))
     return [_Wanted(name, ref, sent, binding) for name, sent in found.items()]
 
 
@@ -140,16 +144,15 @@ def _update(world: World, held: Object, wanted: Object) -> None:
     world.control_plane.patch(ref_of(held), patch, kind="json")
 
 
-def _namespace_works(world: World, clusters: list[Object], policies: list[Object]) -> list[_Wanted]:
+def _namespace_works(world: World, facts: _Facts, policies: list[Object]) -> list[_Wanted]:
     """Return the Works that carry the control plane's namespaces to every member, as Karmada sends them."""
-    facts = {cluster["metadata"]["name"]: facts_of(cluster) for cluster in clusters}
     everywhere = [(name, None) for name in facts]
     works = []
     for namespace in world.control_plane.list("v1", "Namespace"):
         name = namespace["metadata"]["name"]
         if name == "default" or name.startswith(_SKIPPED_NAMESPACES) or deleting(namespace):
             continue
-        if label(namespace, _SKIP_LABEL) == "true":
+        if label(namespace, SKIP_PROPAGATION) == "true":
             continue
         template = {**namespace, "apiVersion": "v1", "kind": "Namespace"}
         found = works_of(template, everywhere, facts, policies, divided=False)

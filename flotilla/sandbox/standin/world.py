@@ -14,6 +14,8 @@ from flotilla.errors import FlotillaError
 from flotilla.karmada.discovery import served_kinds
 from flotilla.karmada.kinds import group_of
 from flotilla.karmada.names import CLUSTER_NAMESPACE
+from flotilla.karmada.objects import BINDING_API
+from flotilla.karmada.rendering.marks import BINDING_ID_LABELS, binding_labels
 from flotilla.kube.connection import ApiError, Connection, KindNotServed
 from flotilla.kube.objects import Object, ObjectRef, ref_of
 
@@ -119,6 +121,22 @@ def find(server: Connection, ref: ObjectRef) -> Object | None:
         return None
 
 
+def bindings(server: Connection) -> list[Object]:
+    """Return the bindings of both kinds."""
+    return [binding for kind in BINDING_ID_LABELS for binding in server.list(BINDING_API, kind)]
+
+
+def carries(work: Object, binding: Object) -> bool:
+    """Tell whether a Work carries the template of a binding."""
+    return all(label(work, key) == identity for key, identity in binding_labels(binding).items())
+
+
+def template_ref(binding: Object) -> ObjectRef:
+    """Return which template a binding is for."""
+    reference = binding["spec"]["resource"]
+    return ObjectRef(reference["apiVersion"], reference["kind"], reference["name"], reference.get("namespace") or "")
+
+
 def deleting(obj: Object) -> bool:
     """Tell whether an object is being deleted."""
     return bool(obj["metadata"].get("deletionTimestamp"))
@@ -134,7 +152,7 @@ def fresh_id() -> str:
     return str(uuid.uuid4())
 
 
-def condition(kind: str, *, status: bool, reason: str, message: str, old: list[Object] | None = None) -> Object:
+def new_condition(kind: str, *, status: bool, reason: str, message: str, old: list[Object] | None = None) -> Object:
     """Return a condition; its transition time is the old one's while its status is."""
     text = "True" if status else "False"
     before = next((c for c in old or [] if c.get("type") == kind and c.get("status") == text), None)
