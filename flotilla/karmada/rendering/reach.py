@@ -101,9 +101,18 @@ def reach(
             named = (rule.get("targetCluster") or {}).get("clusterNames") or []
             found.notices.append(Notice(Reach.NO_CLUSTER, step=f"override {number + 1}", clusters=tuple(named)))
     for template in templates:
+        full = _as_claimed(template)
         for cluster in placed.get(str(ref_of(template)), ()):
-            found.follow(template, cluster, rules)
+            found.follow(full, cluster, rules)
     return found.all()
+
+
+def _as_claimed(template: Object) -> Object:
+    """Return a template as the control plane has it: with defaults, and the maps in which Karmada notes its policy."""
+    full = with_defaults(template)
+    for field in ("labels", "annotations"):
+        full["metadata"][field] = full["metadata"].get(field) or {}
+    return full
 
 
 def _steps(number: int, rule: Object) -> Iterator[_Step]:
@@ -124,9 +133,7 @@ class _Found:
 
     def follow(self, template: Object, cluster: ClusterFacts, rules: Sequence[Object]) -> None:
         """Apply the steps that are for a cluster one by one, as Karmada does, and note what each of them does."""
-        obj = with_defaults(template)
-        for field in ("labels", "annotations"):
-            obj["metadata"][field] = obj["metadata"].get(field) or {}
+        obj = template
         for number, rule in enumerate(rules):
             if not targets(rule, cluster, self._version):
                 continue

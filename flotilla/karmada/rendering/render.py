@@ -6,8 +6,7 @@ with those defaults; what comes out holds the declared fields and what the overr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from copy import deepcopy
+from collections.abc import Sequence
 from typing import Any
 
 from flotilla.karmada.rendering.defaults import narrowed, with_defaults
@@ -55,9 +54,8 @@ def render(
         raise OverrideError(f"{which}: {error.what}", error.why) from None
 
 
-def _overridden(template: Object, cluster: ClusterFacts, rules: Iterable[Object], version: Version) -> Object:
-    rules = list(rules)
-    given = deepcopy(template)
+def _overridden(given: Object, cluster: ClusterFacts, rules: Sequence[Object], version: Version) -> Object:
+    """Apply the rules that are for a cluster; what is given may be changed."""
     for field in _MARKED:
         given["metadata"][field] = given["metadata"].get(field) or {}
     try:

@@ -226,8 +226,8 @@ class _Asked:
         if unknown is not None:
             return unknown
         tiers = overflows(affinity, self.scheduler.version) if group else []
-        candidates = ranked(self._candidate(cluster, affinity, tiers) for cluster in choice.chosen)
         rooms = {cluster.name: room(cluster, self.demand, self.scheduler) for cluster in choice.chosen}
+        candidates = ranked(self._candidate(one, affinity, tiers, rooms[one.name] or 0) for one in choice.chosen)
         overflowing = bool(tiers) and is_workload(self.demand, self.scheduler)
         try:
             if None in rooms.values() and self._asks_for_room(candidates, overflowing=overflowing):
@@ -247,13 +247,15 @@ class _Asked:
             return self._open(choice, Why.AFFINITY_OF_WORKLOADS, first, may_fail=True)
         return None
 
-    def _candidate(self, cluster: ClusterFacts, affinity: Object, tiers: Sequence[Object]) -> Candidate:
+    def _candidate(
+        self, cluster: ClusterFacts, affinity: Object, tiers: Sequence[Object], room_left: int
+    ) -> Candidate:
         places = [affinity, *tiers]
         tier = next((n for n, one in enumerate(places) if matches(cluster, one, self.scheduler.version)), 0)
         return Candidate(
             cluster,
             100 if cluster.name in self.current.shares else 0,
-            room(cluster, self.demand, self.scheduler) or 0,
+            room_left,
             self.current.shares.get(cluster.name) or 0,
             tier,
         )

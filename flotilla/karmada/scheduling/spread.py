@@ -101,9 +101,9 @@ def select(candidates: Sequence[Candidate], placement: Object, replicas: int, sc
         NotSelectable: the constraints can't be met.
         TooMany: there are too many regions to tell.
     """
-    if not placement.get("spreadConstraints") or ignores_spread(placement.get("replicaScheduling") or {}):
-        return list(candidates)
     found = constraints_of(placement)
+    if not found:
+        return list(candidates)
     if "region" in found:
         return _by_region(candidates, found, placement, replicas, scheduler)
     if "cluster" in found:
