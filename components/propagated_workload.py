@@ -22,6 +22,7 @@ from flotilla.karmada.kinds import (
     NAMESPACE,
     GroupKind,
     Kinds,
+    defined_kind,
     defined_kinds,
     goes_by_itself,
     kind_of,
@@ -209,7 +210,7 @@ def template_name(manifest: dict[str, Any]) -> str:
 
 
 def _definition(manifest: dict[str, Any]) -> str:
-    group, kind = next(iter(defined_kinds([manifest]).namespaced), ("", manifest["metadata"]["name"]))
+    group, kind = defined_kind(manifest) or ("", manifest["metadata"]["name"])
     return f"kind/{group}/{kind}"
 
 

@@ -10,10 +10,10 @@ from rich.text import Text
 from flotilla.cli.completion import completed, member_names
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import Output
+from flotilla.cli.setting import setting_of
 from flotilla.cli.stack_options import confirm, engine_options, stack_options
 from flotilla.counts import counted
 from flotilla.deploy.abandon import Abandonment, abandon, plan_abandonment
-from flotilla.deploy.interface import Setting
 
 _SHOWN = 20
 
@@ -35,7 +35,7 @@ def add_verb(verbs: Any, common: argparse.ArgumentParser) -> None:
 
 def _abandon(options: argparse.Namespace) -> ExitCode:
     output = Output(as_json=options.json)
-    setting = Setting(options.project.resolve(), options.stack, output.on_step, output.say)
+    setting = setting_of(options, output)
     plan = plan_abandonment(setting, options.engine, options.member)
     if not options.json:
         _print(output, plan)

@@ -18,7 +18,7 @@ from flotilla.cli.status import paint_status
 from flotilla.counts import counted
 from flotilla.deploy.access import control_plane_of
 from flotilla.deploy.engines import open_stack
-from flotilla.deploy.interface import Setting, Stack
+from flotilla.deploy.interface import Stack
 from flotilla.observe.fleet import fleet_status
 from flotilla.plan.fleet import fleet_plan
 from flotilla.plan.steps import Result
@@ -64,9 +64,8 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
 
 
 def _open(options: argparse.Namespace, output: Output) -> Stack:
-    setting = Setting(options.project.resolve(), options.stack, output.on_step, output.say)
     load_fleet(options)  # every problem of the stack file in one go, before anything is asked or run
-    return open_stack(options.engine, setting)
+    return open_stack(options.engine, setting_of(options, output))
 
 
 def _document(options: argparse.Namespace, stack: Stack, result: Result) -> dict[str, Any]:
@@ -193,9 +192,8 @@ def _refresh(options: argparse.Namespace) -> ExitCode:
 
 def _destroy(options: argparse.Namespace) -> ExitCode:
     output = Output(as_json=options.json)
-    setting = Setting(options.project.resolve(), options.stack, output.on_step, output.say)
-    stack = open_stack(options.engine, setting)
-    quiet = open_stack(options.engine, Setting(setting.project, options.stack))
+    stack = open_stack(options.engine, setting_of(options, output))
+    quiet = open_stack(options.engine, setting_of(options))
     targets = tuple(options.target)
     result = quiet.destroy(targets=targets, preview_only=True)
     if not result.failures:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from flotilla.cli.output import Output
 from flotilla.deploy.access import fleet_of
 from flotilla.deploy.interface import Setting
 from flotilla.errors import FlotillaError
@@ -25,6 +26,7 @@ def karmada_version(options: argparse.Namespace) -> str | None:
         return None
 
 
-def setting_of(options: argparse.Namespace) -> Setting:
-    """Return where the stack is that the options name."""
-    return Setting(options.project.resolve(), options.stack)
+def setting_of(options: argparse.Namespace, output: Output | None = None) -> Setting:
+    """Return where the stack is that the options name; `output` shows the steps and messages of a run."""
+    project, stack = options.project.resolve(), options.stack
+    return Setting(project, stack, output.on_step, output.say) if output else Setting(project, stack)

@@ -114,6 +114,11 @@ class Credentials:
         return plain
 
     def _unusable(self, why: str) -> ClusterError:
-        error = ClusterError(f"{self._name}: the kubeconfig can't be used: {why}")
-        error.nothing_done = error.whole_cluster = True
-        return error
+        return unusable_kubeconfig(self._name, why)
+
+
+def unusable_kubeconfig(name: str, why: str) -> ClusterError:
+    """Return the error for a kubeconfig that nothing can be sent with; `name` is the cluster's."""
+    error = ClusterError(f"{name}: the kubeconfig can't be used: {why}")
+    error.nothing_done = error.whole_cluster = True
+    return error

@@ -17,7 +17,7 @@ from kubernetes.config import ConfigException, new_client_from_config_dict
 from flotilla.errors import ClusterError
 from flotilla.kube import keys
 from flotilla.kube.answers import shortened
-from flotilla.kube.credentials import Credentials
+from flotilla.kube.credentials import Credentials, unusable_kubeconfig
 from flotilla.kube.objects import Object
 
 # The package keeps certificates in temporary files that all clients share, without a lock of its own.
@@ -126,10 +126,7 @@ def check_values(document: Object, name: str) -> None:
 
 def unusable(name: str, error: BaseException | str) -> ClusterError:
     """Return the error for a kubeconfig that nothing can be sent with."""
-    text = error if isinstance(error, str) else _reason(error)
-    found = ClusterError(f"{name}: the kubeconfig can't be used: {text}")
-    found.nothing_done = found.whole_cluster = True
-    return found
+    return unusable_kubeconfig(name, error if isinstance(error, str) else _reason(error))
 
 
 def _reason(error: BaseException) -> str:

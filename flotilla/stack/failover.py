@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from flotilla.karmada.names import is_label_key
+from flotilla.stack.labels import check_key
 from flotilla.stack.problems import ConfigModel, refuse
 
 _GRACE_SECONDS = 600
@@ -16,10 +16,7 @@ _MOST_SECONDS = 2**31 - 1
 
 def _state(value: dict[str, str]) -> dict[str, str]:
     for label, path in value.items():
-        if not is_label_key(label):
-            raise refuse(
-                f"label key {label!r} is not valid", remedy="use [prefix/]name with letters, digits, '-', '_', '.'"
-            )
+        check_key(label)
         if not path:
             raise refuse(f"{label!r} has no JSONPath", remedy="write one, such as '{.readyReplicas}'")
     return value

@@ -86,8 +86,8 @@ def parse_fleet(
         problems += check_modes(control_plane, valid_members, version)
         helm = control_plane.helm or (stacks.helm(control_plane.stack) if valid_workloads else None)
         problems += check_features(valid_workloads, karmada, gates_of(helm) if helm else None)
-        if control_plane.helm and control_plane.version:
-            problems += check_version(control_plane.helm, Version.parse(control_plane.version))
+        if control_plane.helm and karmada:
+            problems += check_version(control_plane.helm, karmada)
     if base is not None and files:
         problems += check_files(control_plane, valid_members, valid_workloads, base)
         problems += check_objects(valid_workloads, base)

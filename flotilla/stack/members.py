@@ -8,8 +8,9 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from flotilla.karmada.names import MAX_MEMBER_NAME, RESERVED_CLUSTERS, is_dns_label, is_label_key, is_label_value
+from flotilla.karmada.names import MAX_MEMBER_NAME, RESERVED_CLUSTERS, is_dns_label
 from flotilla.stack.credentials import Kubeconfig
+from flotilla.stack.labels import Labels, LabelValue
 from flotilla.stack.problems import ConfigModel, refuse
 
 
@@ -20,26 +21,6 @@ def _endpoint(value: str) -> str:
             consequence="Karmada could not dial the cluster",
             remedy=f"write https://{value}",
         )
-    return value
-
-
-def _label_value(value: str) -> str:
-    if not is_label_value(value):
-        raise refuse(
-            "must be a valid label value (at most 63 letters, digits, '-', '_' or '.', alphanumeric at both ends)",
-            consequence="Karmada's API refuses the Cluster",
-            remedy="shorten or rename it",
-        )
-    return value
-
-
-def _labels(value: dict[str, str]) -> dict[str, str]:
-    for key, text in value.items():
-        if not is_label_key(key):
-            raise refuse(
-                f"label key {key!r} is not valid", remedy="use [prefix/]name with letters, digits, '-', '_', '.'"
-            )
-        _label_value(text)
     return value
 
 
@@ -60,8 +41,6 @@ def _member_name(value: str) -> str:
 
 
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
-LabelValue = Annotated[str, AfterValidator(_label_value)]
-Labels = Annotated[dict[str, str], AfterValidator(_labels)]
 
 
 class JoinMode(StrEnum):

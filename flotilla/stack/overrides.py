@@ -7,8 +7,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from flotilla.stack.members import Labels
-from flotilla.stack.placement import Affinity, LabelKey
+from flotilla.stack.labels import LabelKey, Labels
+from flotilla.stack.placement import Affinity
 from flotilla.stack.problems import ConfigModel, refuse
 
 

@@ -9,17 +9,12 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from flotilla.karmada.names import is_label_key
+from flotilla.stack.labels import LabelKey
 from flotilla.stack.members import TaintEffect
 from flotilla.stack.problems import ConfigModel, refuse
 
 MOST_WEIGHT = 2**31 - 1
 _LONGEST_GROUP_NAME = 32
-
-
-def _label_key(value: str) -> str:
-    if not is_label_key(value):
-        raise refuse("must be a label's key", remedy="use [prefix/]name with letters, digits, '-', '_', '.'")
-    return value
 
 
 def _group_name(value: str) -> str:
@@ -32,7 +27,6 @@ def _group_name(value: str) -> str:
     return value
 
 
-LabelKey = Annotated[str, AfterValidator(_label_key)]
 GroupName = Annotated[str, AfterValidator(_group_name)]
 Weight = Annotated[int, Field(ge=1, le=MOST_WEIGHT)]
 

@@ -46,12 +46,11 @@ def check_reach(
         version: Karmada's, which decides what `zones` choose; None where it isn't known, which stands for the newest.
     """
     fleet = None if members is None else _Members(tuple(members), version or SUPPORTED.newest)
-    problems = _check_placement(f"{path}.placement", workload.placement, known, fleet)
-    problems += _check_overrides(path, workload, known, fleet)
+    chosen = fleet.of(workload.placement) if fleet else None
+    problems = _check_placement(f"{path}.placement", workload.placement, known, fleet, chosen)
+    problems += _check_overrides(path, workload, known, chosen)
     if workload.suspend:
-        problems += _check_names(
-            f"{path}.suspend", workload.suspend.clusters, workload.placement, known, fleet, "is suspended"
-        )
+        problems += _check_names(f"{path}.suspend", workload.suspend.clusters, known, chosen, "is suspended")
     return problems
 
 
@@ -84,12 +83,14 @@ def _parts(path: str, placement: Placement) -> Iterator[tuple[str, Affinity]]:
             yield f"{path}.groups[{index}].overflow[{number}]", overflow
 
 
-def _check_placement(path: str, placement: Placement, known: set[str], fleet: _Members | None) -> list[Problem]:
+def _check_placement(
+    path: str, placement: Placement, known: set[str], fleet: _Members | None, chosen: _Members | None
+) -> list[Problem]:
     problems = [problem for where, part in _parts(path, placement) for problem in _unknown_in(where, part, known)]
     problems += _unknown(f"{path}.weights", placement.weights, known)
     for index, rule in enumerate(placement.weight_rules):
         problems += _unknown_in(f"{path}.weightRules[{index}]", rule, known)
-    if fleet is None or problems:
+    if fleet is None or chosen is None or problems:
         return problems
     for where, part in _parts(path, placement):
         if not fleet.matching(part):
@@ -103,7 +104,6 @@ def _check_placement(path: str, placement: Placement, known: set[str], fleet: _M
             )
     if problems:
         return problems
-    chosen = fleet.of(placement)
     problems += _all_tainted(path, placement, fleet)
     problems += _check_weights(path, placement, chosen)
     for index, spread in enumerate(placement.spread):
@@ -202,20 +202,18 @@ def _all_tainted(path: str, placement: Placement, fleet: _Members) -> list[Probl
     ]
 
 
-def _check_overrides(path: str, workload: Workload, known: set[str], fleet: _Members | None) -> list[Problem]:
+def _check_overrides(path: str, workload: Workload, known: set[str], chosen: _Members | None) -> list[Problem]:
     problems: list[Problem] = []
     for index, override in enumerate(workload.overrides):
         where = f"{path}.overrides[{index}]"
         if override.target is None:
-            problems += _check_names(
-                f"{where}.clusters", override.clusters, workload.placement, known, fleet, "is overridden"
-            )
+            problems += _check_names(f"{where}.clusters", override.clusters, known, chosen, "is overridden")
             continue
         unknown = _unknown_in(f"{where}.target", override.target, known)
         problems += unknown
-        if fleet is None or unknown:
+        if chosen is None or unknown:
             continue
-        if not fleet.of(workload.placement).matching(override.target):
+        if not chosen.matching(override.target):
             problems.append(
                 Problem(
                     f"{where}.target",
@@ -228,15 +226,10 @@ def _check_overrides(path: str, workload: Workload, known: set[str], fleet: _Mem
 
 
 def _check_names(
-    path: str,
-    names: tuple[str, ...],
-    placement: Placement,
-    known: set[str],
-    fleet: _Members | None,
-    what: str,
+    path: str, names: tuple[str, ...], known: set[str], chosen: _Members | None, what: str
 ) -> list[Problem]:
     """Check names of members, each of which the placement has to choose."""
-    chosen = {member.name for member in fleet.of(placement).members} if fleet else set()
+    taken = {member.name for member in chosen.members} if chosen else set()
     noun = "the override" if what == "is overridden" else "it"
     return _unknown(path, names, known) + [
         Problem(
@@ -247,5 +240,5 @@ def _check_names(
             f'"{name}"',
         )
         for i, name in enumerate(names)
-        if fleet is not None and name in known and name not in chosen
+        if chosen is not None and name in known and name not in taken
     ]

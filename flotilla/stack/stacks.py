@@ -15,12 +15,14 @@ from flotilla.stack.stackfile import fleet_sections, is_stack_name, parse, parse
 
 
 class OtherStacks:
-    """What a stack's file says of other stacks of the same project: read from their files, for references to hold."""
+    """What a stack's file says of other stacks of the same project: each file is read once."""
 
     def __init__(self, base: Path | None, problems: list[Problem]) -> None:
         """Take the project's folder (None: nothing is looked up) and where problems go."""
         self._base = base
         self._problems = problems
+        self._files: dict[str, dict[str, Any] | FlotillaError] = {}
+        """What was read, by the stack's name, or why it could not be read."""
 
     def sections(self, stack: str | None, path: str) -> dict[str, Any]:
         """Return the sections of a stack's file; one that isn't there is a problem at `path`."""
@@ -30,14 +32,15 @@ class OtherStacks:
             rule = "is not a stack name: letters, digits, '-', '_' and '.'"
             self._problems.append(Problem(path, rule, "nothing could be taken from it", "name a stack of this project"))
             return {}
-        file = self._base / "stacks" / f"Pulumi.{stack}.yaml"
-        try:
-            return fleet_sections(file)
-        except FlotillaError as error:
+        if stack not in self._files:
+            self._files[stack] = _read(self._base / "stacks" / f"Pulumi.{stack}.yaml")
+        found = self._files[stack]
+        if isinstance(found, FlotillaError):
             self._problems.append(
-                Problem(path, error.message, "nothing could be taken from it", "name a stack of this project", stack)
+                Problem(path, found.message, "nothing could be taken from it", "name a stack of this project", stack)
             )
             return {}
+        return found
 
     def members(self, stack: str | None) -> tuple[Member, ...]:
         """Return the members of another stack, as far as they are valid: their own stack says what isn't."""
@@ -65,6 +68,13 @@ def version_named(control_plane: Any) -> str | None:
     given = str(control_plane.get("version") or "") if isinstance(control_plane, dict) else ""
     version = known_version(given)
     return given if version is not None and SUPPORTED.covers(version) else None
+
+
+def _read(file: Path) -> dict[str, Any] | FlotillaError:
+    try:
+        return fleet_sections(file)
+    except FlotillaError as error:
+        return error
 
 
 def check_sources(

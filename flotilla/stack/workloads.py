@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from flotilla.karmada.names import is_dns_label, is_dns_subdomain
 from flotilla.stack.failover import Failover
-from flotilla.stack.members import Labels
+from flotilla.stack.labels import Labels
 from flotilla.stack.overrides import Override
 from flotilla.stack.placement import Placement
 from flotilla.stack.problems import ConfigModel, refuse

@@ -247,9 +247,7 @@ class _Asked:
             return self._open(choice, Why.AFFINITY_OF_WORKLOADS, first, may_fail=True)
         return None
 
-    def _candidate(
-        self, cluster: ClusterFacts, affinity: Object, tiers: Sequence[Object], room_left: int
-    ) -> Candidate:
+    def _candidate(self, cluster: ClusterFacts, affinity: Object, tiers: Sequence[Object], room_left: int) -> Candidate:
         places = [affinity, *tiers]
         tier = next((n for n, one in enumerate(places) if matches(cluster, one, self.scheduler.version)), 0)
         return Candidate(
