@@ -69,7 +69,6 @@ class Restoration:
 
     state: Copy
     backup: Backup
-    text: str
     added: tuple[str, ...]
     removed: tuple[str, ...]
     changed: tuple[tuple[str, tuple[str, ...]], ...]
@@ -152,7 +151,6 @@ def restoration(setting: Setting, file: Path | None) -> Restoration:
     return Restoration(
         state,
         backup,
-        open_copy(files, backup.file, secret).text,
         tuple(new[key].urn for key in new if key not in old),
         tuple(old[key].urn for key in old if key not in new),
         tuple(changed),
@@ -175,7 +173,7 @@ def restore(setting: Setting, plan: Restoration) -> Path | None:
                 os.link(files.checkpoint, kept)  # the state's name always leads to a file
             else:
                 files.checkpoint.rename(kept)
-        files.write(plan.text)
+        files.write(plan.backup.content)
     return kept
 
 
@@ -218,7 +216,7 @@ def _look(files: StackFiles, file: Path) -> Copy:
 
 def _chosen(files: StackFiles, file: Path | None, secret: str) -> Backup:
     if file is None:
-        good = newest_good(files.copies(), lambda copy: open_copy(files, copy, secret).snapshot)
+        good = newest_good(files.copies(), lambda copy: open_copy(files, copy, secret))
         if good is None:
             raise EngineError(
                 f"stack {files.stack} has no good backup: looked in {files.backups}, {files.history} and {files.bak}",
@@ -227,7 +225,7 @@ def _chosen(files: StackFiles, file: Path | None, secret: str) -> Backup:
         return good
     found = file if file.exists() or file.parent != Path() else files.backups / file
     try:
-        return Backup(found, open_copy(files, found, secret).snapshot)
+        return open_copy(files, found, secret)
     except FileNotFoundError:
         raise EngineError(f"there is no backup {found}", hint="`flotilla state show` lists those that exist") from None
     except StateError as error:

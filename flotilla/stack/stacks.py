@@ -70,13 +70,6 @@ def version_named(control_plane: Any) -> str | None:
     return given if version is not None and SUPPORTED.covers(version) else None
 
 
-def _read(file: Path) -> dict[str, Any] | FlotillaError:
-    try:
-        return fleet_sections(file)
-    except FlotillaError as error:
-        return error
-
-
 def check_sources(
     control_plane: ControlPlane | None,
     members: list[tuple[int, Member]],
@@ -105,3 +98,10 @@ def check_sources(
                 )
             )
     return problems
+
+
+def _read(file: Path) -> dict[str, Any] | FlotillaError:
+    try:
+        return fleet_sections(file)
+    except FlotillaError as error:
+        return error

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from flotilla.errors import EngineError
 from flotilla.files import write_whole
-from flotilla.state.backups import candidates, newest_good, prune
+from flotilla.state.backups import Backup, candidates, newest_good, prune
 from flotilla.state.checkpoint import Snapshot, secrets_salt
 from flotilla.state.checksums import remove_checksum, remove_file
 from flotilla.state.crypto import PassphraseCrypter
@@ -267,7 +267,7 @@ def open_stack(files: StackFiles, passphrase: str, config_salt: str | None) -> O
         raise unusable(files, error, passphrase) from None
 
 
-def open_copy(files: StackFiles, file: Path, passphrase: str) -> OpenStack:
+def open_copy(files: StackFiles, file: Path, passphrase: str) -> Backup:
     """Read a copy of a stack's state.
 
     Raises:
@@ -275,7 +275,8 @@ def open_copy(files: StackFiles, file: Path, passphrase: str) -> OpenStack:
         EngineError: the passphrase is wrong.
         FileNotFoundError: it isn't there.
     """
-    return _opened(files, read_file(file), passphrase, None)
+    found = _opened(files, read_file(file), passphrase, None)
+    return Backup(file, found.snapshot, found.text)
 
 
 def _opened(files: StackFiles, data: bytes, passphrase: str, config_salt: str | None) -> OpenStack:
@@ -288,7 +289,7 @@ def _opened(files: StackFiles, data: bytes, passphrase: str, config_salt: str | 
 def unusable(files: StackFiles, error: StateError, passphrase: str) -> EngineError:
     """Return the error for a state that can't be used: the file, what is wrong, the newest good backup, the way out."""
     wrong = f"the state of stack {files.stack} can't be used: {files.checkpoint} {error.message}"
-    good = newest_good(files.copies(), lambda file: open_copy(files, file, passphrase).snapshot)
+    good = newest_good(files.copies(), lambda file: open_copy(files, file, passphrase))
     if good is None:
         found = f"there is no good backup in {files.backups}"
         way = "put the file back from a copy of your own"

@@ -24,6 +24,8 @@ class Backup:
 
     file: Path
     snapshot: Snapshot
+    content: str
+    """The file's text."""
 
     @property
     def text(self) -> str:
@@ -44,11 +46,11 @@ def candidates(backups: Path, beside: Path, history: Path) -> list[Path]:
     return sorted((file for file in files if file.is_file()), key=lambda file: file.stat().st_mtime_ns, reverse=True)
 
 
-def newest_good(files: list[Path], read: Callable[[Path], Snapshot]) -> Backup | None:
+def newest_good(files: list[Path], read: Callable[[Path], Backup]) -> Backup | None:
     """Return the newest of some copies that reads as a whole; None where none does."""
     for file in files:
         with suppress(FlotillaError):
-            return Backup(file, read(file))
+            return read(file)
     return None
 
 

@@ -14,7 +14,7 @@ from flotilla.karmada.joining import join
 from flotilla.karmada.names import CLUSTER_NAMESPACE, execution_namespace
 from flotilla.karmada.objects import CLUSTER_API, POLICY_API, Cluster
 from flotilla.karmada.propagation import deployment
-from flotilla.karmada.status.rollout import binding_ref
+from flotilla.karmada.status.snapshot import binding_ref
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.objects import ObjectRef, condition, is_true, ref_of
 from flotilla.stack.overrides import Override

@@ -7,11 +7,17 @@ from collections import Counter
 from flotilla.karmada.names import binding_name, execution_namespace
 from flotilla.karmada.objects import BINDING_API, CLUSTER_API, WORK_API
 from flotilla.karmada.propagation import deployment
+from flotilla.karmada.status.reading import read_for
 from flotilla.kube.objects import ref_of
 
 BINDING_ID = "resourcebinding.karmada.io/permanent-id"
 POLICY_ID = "propagationpolicy.karmada.io/permanent-id"
 EVERYWHERE = {"clusterAffinity": {}, "replicaScheduling": {"replicaSchedulingType": "Duplicated"}}
+
+
+def looked(check, connection):
+    """Return what a rollout's check says of a control plane that is read once."""
+    return check.progress(read_for(connection, check.templates))
 
 
 class Plane:

@@ -8,6 +8,8 @@ from pydantic import SecretStr
 from flotilla.errors import FlotillaError
 from flotilla.stack import ConfigError, load_stack_file, parse_fleet
 from flotilla.stack.schema import SCHEMA_FILE, schema_text, stack_file_schema
+from flotilla.stack.stackfile import fleet_sections
+from flotilla.stack.stacks import OtherStacks
 
 
 def problems(sections, base):
@@ -173,3 +175,21 @@ def test_a_value_out_of_form_is_told_with_its_remedy(sections, project, key, val
     with pytest.raises(ConfigError) as caught:
         parse_fleet(sections, base=project)
     assert said in str(caught.value)
+
+
+def test_the_file_of_another_stack_is_read_once_and_every_reference_to_a_missing_one_is_reported(tmp_path, monkeypatch):
+    read = []
+
+    def sections(file):
+        read.append(file.name)
+        return fleet_sections(file)
+
+    monkeypatch.setattr("flotilla.stack.stacks.fleet_sections", sections)
+    (tmp_path / "stacks").mkdir()
+    (tmp_path / "stacks" / "Pulumi.hosts.yaml").write_text('config: {"flotilla:clusters": [{"name": "one"}]}\n')
+    found = []
+    stacks = OtherStacks(tmp_path, found)
+    assert [stacks.clusters("hosts", f"members[{place}]") for place in range(3)] == [{"one"}] * 3
+    assert [stacks.clusters("gone", f"members[{place}]") for place in range(2)] == [set(), set()]
+    assert read == ["Pulumi.hosts.yaml", "Pulumi.gone.yaml"]
+    assert [problem.path for problem in found] == ["members[0]", "members[1]"]

@@ -8,7 +8,7 @@ from flotilla.karmada.status import judgements
 from flotilla.karmada.status.rollout import RolloutCheck
 from flotilla.karmada.versions import known_version
 from flotilla.observe.workloads import copies_of
-from tests.unit.planes import EVERYWHERE, Plane, binding, cluster, done, live, web, work
+from tests.unit.planes import EVERYWHERE, Plane, binding, cluster, done, live, looked, web, work
 
 
 def check(declared, *members):
@@ -146,9 +146,9 @@ def test_a_workload_is_not_done_while_any_part_of_its_chain_is_missing(missing):
     kept = [obj for obj in objects if obj["kind"] != kinds.get(missing)]
     if missing == "report":
         kept.append(binding(declared[0], named(2), healthy=["m1"]))
-    (progress,) = check(declared, *named(2)).look(Plane(*kept))
+    (progress,) = looked(check(declared, *named(2)), Plane(*kept))
     assert not progress.done
-    assert check(declared, *named(2)).look(Plane(*objects))[0].done
+    assert looked(check(declared, *named(2)), Plane(*objects))[0].done
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_a_cluster_to_which_the_workload_says_that_nothing_is_sent_is_not_waited
     declared, objects = done(1, 2)
     kept = [obj for obj in objects if obj["kind"] != "Work"]
     members = {name: {"id": name, "unanswered": ""} for name in named(2)}
-    (progress,) = RolloutCheck(declared, EVERYWHERE, [], members, suspension=suspension).look(Plane(*kept))
+    (progress,) = looked(RolloutCheck(declared, EVERYWHERE, [], members, suspension=suspension), Plane(*kept))
     assert [one.cluster for one in progress.clusters if not one.done] == late
 
 
@@ -171,9 +171,9 @@ def test_a_lazy_policy_takes_effect_with_the_next_change_and_is_not_waited_for()
     declared, objects = done(1, 2)
     placement = {"clusterAffinity": {"clusterNames": ["m1"]}}
     members = {"m1": {"id": "1", "unanswered": ""}}
-    (progress,) = RolloutCheck(declared, placement, [], members).look(Plane(*objects))
+    (progress,) = looked(RolloutCheck(declared, placement, [], members), Plane(*objects))
     assert "another placement" in progress.waiting_for
-    (progress,) = RolloutCheck(declared, placement, [], members, lazy=True).look(Plane(*objects))
+    (progress,) = looked(RolloutCheck(declared, placement, [], members, lazy=True), Plane(*objects))
     assert progress.done
 
 
@@ -202,6 +202,6 @@ def test_a_workload_that_still_runs_where_it_was_is_not_done(spec, m2, left):
     placement = {"clusterAffinity": {"clusterNames": named(2)}}
     rollout = RolloutCheck(declared, placement, [], {name: {"id": name, "unanswered": ""} for name in named(2)})
     objects = [{**o, "spec": {**o["spec"], "placement": placement}} if "Binding" in o["kind"] else o for o in objects]
-    (progress,) = rollout.look(Plane(*objects, m2))
+    (progress,) = looked(rollout, Plane(*objects, m2))
     assert [one.cluster for one in progress.clusters if not one.done] == left
     assert all("is not chosen any more" in one.waiting_for for one in progress.clusters if not one.done)

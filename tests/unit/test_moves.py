@@ -19,6 +19,7 @@ from flotilla.stack import ConfigError, parse_fleet
 from flotilla.stack.declare import rendered
 from flotilla.state.checkpoint import ResourceState
 from flotilla.workloads.needs import in_order, known_kinds
+from tests.unit.planes import looked
 from tests.unit.test_components import absolute, run  # noqa: F401 - fixtures
 
 
@@ -349,10 +350,10 @@ def test_a_namespace_is_judged_by_the_works_that_karmada_makes_of_it():
     }
     clusters = [obj("cluster.karmada.io/v1alpha1", "Cluster", name) for name in ("member1", "member2")]
     check = RolloutCheck([NAMESPACE], {"clusterAffinity": {"clusterNames": ["member1"]}}, [])
-    (progress,) = check.look(Answers(NAMESPACE, *clusters, work))
+    (progress,) = looked(check, Answers(NAMESPACE, *clusters, work))
     assert progress.done
     everywhere = RolloutCheck([NAMESPACE], {}, [])
-    (progress,) = everywhere.look(Answers(NAMESPACE, *clusters, work))
+    (progress,) = looked(everywhere, Answers(NAMESPACE, *clusters, work))
     assert [c.waiting_for for c in progress.clusters] == ["", "not sent yet (there is no Work)"]
 
 

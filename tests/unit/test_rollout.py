@@ -7,12 +7,15 @@ from components.rollout import RolloutProvider, anew, calm, poll
 from flotilla.errors import NotDone
 from flotilla.karmada.objects import ResourceBinding, Work
 from flotilla.karmada.propagation import deployment
+from flotilla.karmada.scheduling import facts_of
 from flotilla.karmada.status.expected import compare
-from flotilla.karmada.status.rollout import ClusterProgress, Progress, RolloutCheck, facts_of, fleet_of
+from flotilla.karmada.status.fleet import fleet_of
+from flotilla.karmada.status.rollout import ClusterProgress, Progress, RolloutCheck
 from flotilla.kube.connection import ApiError, Unreachable
 from flotilla.kube.objects import ObjectRef, ref_of
 from flotilla.providers import InitializationError
 from flotilla.providers.dynamic import DynamicProvider
+from tests.unit.planes import looked
 
 NAMES = ("member1", "member2", "member3")
 WEB = ObjectRef("apps/v1", "Deployment", "web", "default")
@@ -347,7 +350,7 @@ def test_a_look_costs_no_more_requests_for_more_clusters():
             template = {**declared, "metadata": {**declared["metadata"], "uid": "u"}}
             return template if ref.kind == "Deployment" else bound
 
-    (progress,) = RolloutCheck([declared], placement, [], members(*targets)).look(Server())
+    (progress,) = looked(RolloutCheck([declared], placement, [], members(*targets)), Server())
     assert progress.done
     assert sorted(asked) == ["Cluster", "Deployment", "ResourceBinding", "Work"]
 

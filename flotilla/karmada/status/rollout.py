@@ -15,18 +15,13 @@ from flotilla.karmada.kinds import goes_by_itself, kind_of
 from flotilla.karmada.objects import ResourceBinding, Work
 from flotilla.karmada.rendering.errors import OverrideError
 from flotilla.karmada.rendering.expected import Expectation
-from flotilla.karmada.scheduling import ClusterFacts, Scheduler, choose, facts_of, replicas_of
+from flotilla.karmada.scheduling import ClusterFacts, Scheduler, choose, replicas_of
 from flotilla.karmada.status import judgements
 from flotilla.karmada.status.expected import Fleet, Mismatch, compare
-from flotilla.karmada.status.fleet import fleet_of
 from flotilla.karmada.status.health import health_ignored
-from flotilla.karmada.status.reading import read_for
-from flotilla.karmada.status.snapshot import Snapshot, WorkOrError, Works, binding_ref
+from flotilla.karmada.status.snapshot import Snapshot, WorkOrError, Works
 from flotilla.karmada.versions import SUPPORTED, Version, known_version
-from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object, ObjectRef, ref_of
-
-__all__ = ["ClusterProgress", "Progress", "RolloutCheck", "as_expected", "binding_ref", "facts_of", "fleet_of"]
 
 Members = Mapping[str, Mapping[str, Any]]
 
@@ -122,14 +117,6 @@ class RolloutCheck:
             lazy=bool(inputs.get("lazy")),
             version=known_version(inputs.get("karmadaVersion")),
         )
-
-    def look(self, connection: Connection) -> list[Progress]:
-        """Ask the control plane once, and judge each template.
-
-        Raises:
-            ClusterError: the control plane could not be asked.
-        """
-        return self.progress(read_for(connection, self.templates))
 
     def progress(self, snapshot: Snapshot) -> list[Progress]:
         """Judge each template by a snapshot.
