@@ -14,6 +14,7 @@ from flotilla.stack.declare import (
     kind_args,
     release_args,
 )
+from flotilla.stack.files import ManifestFiles
 from flotilla.stack.installation import hazards
 from flotilla.stack.members import JoinMode
 from flotilla.stack.notices import notices
@@ -22,7 +23,8 @@ from flotilla.workloads.objects import manifests_of
 
 BASE = Path(__file__).resolve().parent
 
-fleet = fleet_of_config(take_config(), BASE)
+manifests = ManifestFiles(BASE)
+fleet = fleet_of_config(take_config(), BASE, manifests)
 
 
 def guarded(part: Any) -> pulumi.ResourceOptions:
@@ -63,11 +65,11 @@ for member in fleet.members:
         members[member.name] = PushMember(member.name, args, guarded(member))
 
 given = control_plane_args.get("kubeconfig")
-known = known_kinds(fleet, BASE, given if isinstance(given, str) else None)
+known = known_kinds(fleet, manifests, given if isinstance(given, str) else None)
 for message in (*known.messages, *notices(fleet)):
     pulumi.log.warn(message)
 workloads: dict[str, PropagatedWorkload] = {}
-for workload, needs in in_order(fleet, BASE):
+for workload, needs in in_order(fleet, manifests):
     # A workload waits for the members that its placement chooses, and is gone before any of them leaves. A member that
     # fails to join doesn't keep it from the others.
     chosen = {m.name: members[m.name] for m in fleet.chosen(workload.placement) if m.name in members}
@@ -77,7 +79,7 @@ for workload, needs in in_order(fleet, BASE):
         {
             "control_plane": control_plane,
             "workload": workload,
-            "objects": manifests_of(workload, BASE),
+            "objects": manifests_of(workload, manifests),
             "version": karmada.release,
             "members": {name: member.expected for name, member in chosen.items()},
             "kinds": known.kinds,

@@ -9,7 +9,7 @@ from typing import Any
 from flotilla.agent.reading import Unreadable, check_manifests, check_named, named_files, read_yaml
 from flotilla.errors import FlotillaError
 from flotilla.stack.declare import rendered
-from flotilla.stack.files import check_files
+from flotilla.stack.files import ManifestFiles, check_files
 from flotilla.stack.fleet import Fleet
 from flotilla.stack.load import load_stack_file, parse_fleet
 from flotilla.stack.problems import ConfigError, Problem
@@ -35,15 +35,16 @@ def proposed_fleet(text: str, stack_file: Path, project: Path) -> Fleet:
     """
     sections = _sections(text)
     fleet = parse_fleet(placeholders(sections), base=project, origin=_ORIGIN, files=False)
+    manifests = ManifestFiles(project)
     problems = check_named(fleet, _own(stack_file), project)
     if not problems:
         problems = check_manifests(fleet, project)
     if not problems:
-        problems = check_files(None, [], list(enumerate(fleet.workloads)), project)
+        problems = check_files(None, [], list(enumerate(fleet.workloads)), project, manifests)
     if not problems:
-        problems = check_objects(list(enumerate(fleet.workloads)), project)
+        problems = check_objects(list(enumerate(fleet.workloads)), manifests)
     if not problems:
-        problems = _rendered(fleet, project)
+        problems = _rendered(fleet, manifests)
     if problems:
         raise ConfigError(problems, origin=_ORIGIN)
     return fleet
@@ -101,10 +102,10 @@ def _own(stack_file: Path) -> set[tuple[str, str]]:
         return set()
 
 
-def _rendered(fleet: Fleet, project: Path) -> list[Problem]:
+def _rendered(fleet: Fleet, manifests: ManifestFiles) -> list[Problem]:
     """Look whether the overrides fit what they change."""
     try:
-        rendered(fleet, project)
+        rendered(fleet, manifests)
     except ValueError as error:
         return [
             Problem("workloads", str(error), "Karmada would refuse it", "correct the manifest or the override's patch")

@@ -8,13 +8,14 @@ from flotilla.cli.output import Output
 from flotilla.deploy.access import fleet_of
 from flotilla.deploy.interface import Setting
 from flotilla.errors import FlotillaError
+from flotilla.stack.files import ManifestFiles
 from flotilla.stack.fleet import Fleet
 from flotilla.stack.load import karmada_version as stack_file_version
 
 
-def load_fleet(options: argparse.Namespace, *, files: bool = True) -> Fleet:
-    """Read the stack's file, with every problem of it in one go; `files`: those that it names have to be there."""
-    return fleet_of(setting_of(options), files=files)
+def load_fleet(options: argparse.Namespace, *, files: bool = True, manifests: ManifestFiles | None = None) -> Fleet:
+    """Read the stack's file, with every problem of it in one go; the arguments are those of `fleet_of`."""
+    return fleet_of(setting_of(options), files=files, manifests=manifests)
 
 
 def karmada_version(options: argparse.Namespace) -> str | None:

@@ -9,25 +9,31 @@ from flotilla.errors import FlotillaError
 from flotilla.kube.connection import Connection, connect
 from flotilla.observe.access import FleetAccess
 from flotilla.stack.declare import rendered
-from flotilla.stack.files import kubeconfig_text
+from flotilla.stack.files import ManifestFiles, kubeconfig_text
 from flotilla.stack.fleet import Fleet
 from flotilla.stack.load import load_stack_file
 
 _NAME = "Karmada"
 
 
-def fleet_of(setting: Setting, *, files: bool = True) -> Fleet:
-    """Read a stack's file, with every problem of it in one go; `files`: those that it names have to be there.
+def fleet_of(setting: Setting, *, files: bool = True, manifests: ManifestFiles | None = None) -> Fleet:
+    """Read a stack's file, with every problem of it in one go.
+
+    Args:
+        setting: where the stack is.
+        files: those that it names have to be there.
+        manifests: where manifests are read, for those who read them later.
 
     Raises:
         ConfigError: with all problems.
         FlotillaError: the file is missing, not YAML, or an override's patch doesn't fit.
     """
-    fleet = load_stack_file(setting.stack_file, base=setting.project, files=files)
+    manifests = manifests or ManifestFiles(setting.project)
+    fleet = load_stack_file(setting.stack_file, base=setting.project, files=files, manifests=manifests)
     if not files:
         return fleet
     try:
-        rendered(fleet, setting.project)
+        rendered(fleet, manifests)
     except ValueError as error:
         raise FlotillaError(
             f"{setting.stack_file}: {error}", hint="correct the manifest or the override's patch"

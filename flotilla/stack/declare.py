@@ -13,7 +13,7 @@ from flotilla.karmada.rendering.replicas import planned_completions
 from flotilla.karmada.scheduling import Scheduler, decide, demand_of, divides, first_of
 from flotilla.kube.objects import Object
 from flotilla.stack.clusters import KindCluster
-from flotilla.stack.files import resolve
+from flotilla.stack.files import ManifestFiles, resolve
 from flotilla.stack.fleet import ControlPlane, Fleet, facts
 from flotilla.stack.helm import CHART_REPOSITORY, CertificateMode
 from flotilla.stack.installation import PLACEHOLDER, certificate_names, release_values
@@ -23,7 +23,7 @@ from flotilla.stack.stackfile import sections_of
 from flotilla.workloads.objects import manifests_of
 
 
-def fleet_of_config(values: Mapping[str, str], base: Path) -> Fleet:
+def fleet_of_config(values: Mapping[str, str], base: Path, manifests: ManifestFiles | None = None) -> Fleet:
     """Return the fleet of the stack that a Pulumi engine runs the program for.
 
     Inline kubeconfigs are secrets in the configuration; the models keep them as such, and components make them Pulumi
@@ -32,11 +32,12 @@ def fleet_of_config(values: Mapping[str, str], base: Path) -> Fleet:
     Args:
         values: by `project:key`, as texts (JSON for objects), decrypted.
         base: the folder that relative paths refer to.
+        manifests: where they are read; what reads them later reads none of them again.
 
     Raises:
         ConfigError: with all problems.
     """
-    return parse_fleet(sections_of(values), base=base)
+    return parse_fleet(sections_of(values), base=base, manifests=manifests)
 
 
 def kind_args(cluster: KindCluster) -> dict[str, Any]:
@@ -73,7 +74,7 @@ def release_args(control_plane: ControlPlane, base: Path) -> dict[str, Any]:
     }
 
 
-def rendered(fleet: Fleet, base: Path) -> dict[str, list[Object]]:
+def rendered(fleet: Fleet, files: ManifestFiles) -> dict[str, list[Object]]:
     """Return, for each member, the objects that it gets: overrides and replicas applied, in file order.
 
     Where only Karmada knows which members it chooses, one of the choices that are possible stands for it.
@@ -82,7 +83,7 @@ def rendered(fleet: Fleet, base: Path) -> dict[str, list[Object]]:
         ValueError: a patch that doesn't fit its template.
     """
     result: dict[str, list[Object]] = {member.name: [] for member in fleet.placeable}
-    manifests = {workload.name: manifests_of(workload, base) for workload in fleet.workloads}
+    manifests = {workload.name: manifests_of(workload, files) for workload in fleet.workloads}
     kinds = defined_kinds(manifest for listed in manifests.values() for manifest in listed)
     members = [facts(member) for member in fleet.placeable]
     scheduler = Scheduler(fleet.karmada) if fleet.karmada else Scheduler()

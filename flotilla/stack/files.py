@@ -45,7 +45,28 @@ def kubeconfig_text(source: Kubeconfig, base: Path) -> str:
     return kubeconfigs.dump(kubeconfigs.checked(chosen))
 
 
-def read_manifests(workload: Workload, base: Path) -> list[Object]:
+class ManifestFiles:
+    """The manifests that a stack names. Each file is read once, as long as this lives: that is one run."""
+
+    def __init__(self, base: Path) -> None:
+        """Take the project's folder, which paths refer to."""
+        self._base = base
+        self._read: dict[Path, list[Object]] = {}
+
+    def read(self, path: str) -> list[Object]:
+        """Return the objects of a file, lists unfolded. They are shared: nobody changes them.
+
+        Raises:
+            UnreadableFile: the file can't be read.
+            ManifestError: it isn't YAML, or holds something that is no Kubernetes object.
+        """
+        file = resolve(path, self._base)
+        if file not in self._read:
+            self._read[file] = parse_manifests(read_text(file))
+        return list(self._read[file])
+
+
+def read_manifests(workload: Workload, files: ManifestFiles) -> list[Object]:
     """Return the objects of a workload's manifests, in file order, lists unfolded.
 
     Raises:
@@ -56,7 +77,7 @@ def read_manifests(workload: Workload, base: Path) -> list[Object]:
     for index, name in enumerate(workload.manifests):
         where = f"{workload.name}.manifests[{index}]"
         try:
-            objects += parse_manifests(read_text(resolve(name, base)))
+            objects += files.read(name)
         except UnreadableFile as error:
             problems.append(Problem(where, error.message))
         except ManifestError as error:
@@ -71,6 +92,7 @@ def check_files(
     members: list[tuple[int, Member]],
     workloads: list[tuple[int, Workload]],
     base: Path,
+    manifests: ManifestFiles,
 ) -> list[Problem]:
     """Check that every kubeconfig is there and has its context, and every manifest can be read."""
     problems: list[Problem] = []
@@ -83,7 +105,7 @@ def check_files(
     for index, member in members:
         problems += _check_kubeconfig(f"members[{index}].kubeconfig", member.kubeconfig, base, servers)
     for index, workload in workloads:
-        problems += _check_manifests(f"workloads[{index}].manifests", workload, base, names)
+        problems += _check_manifests(f"workloads[{index}].manifests", workload, manifests, names)
     return problems
 
 
@@ -147,13 +169,13 @@ def _check_chart(where: str, path: str | None, base: Path) -> list[Problem]:
     ]
 
 
-def _check_manifests(path: str, workload: Workload, base: Path, names: ObjectNames) -> list[Problem]:
+def _check_manifests(path: str, workload: Workload, files: ManifestFiles, names: ObjectNames) -> list[Problem]:
     problems = []
     seen: dict[tuple[str, str, str], str] = {}
     for index, name in enumerate(workload.manifests):
         where = f"{path}[{index}]"
         try:
-            objects = parse_manifests(read_text(resolve(name, base)))
+            objects = files.read(name)
         except UnreadableFile as error:
             remedy = "give an existing file"
             problems.append(Problem(where, error.message, "there would be nothing to run", remedy, f'"{name}"'))

@@ -11,7 +11,7 @@ from flotilla.karmada.versions import Version
 from flotilla.stack.across import check_across, check_duplicates, check_modes, check_reachable
 from flotilla.stack.clusters import KindCluster, check_clusters
 from flotilla.stack.features import check_features, gates_of
-from flotilla.stack.files import check_files
+from flotilla.stack.files import ManifestFiles, check_files
 from flotilla.stack.fleet import ControlPlane, Fleet, facts
 from flotilla.stack.helm import check_version
 from flotilla.stack.members import Member
@@ -32,6 +32,7 @@ def parse_fleet(
     base: Path | None = None,
     origin: str = "the stack's configuration",
     files: bool = True,
+    manifests: ManifestFiles | None = None,
 ) -> Fleet:
     """Validate a stack's sections and return its fleet.
 
@@ -41,6 +42,7 @@ def parse_fleet(
         base: the project's folder, which relative paths refer to; None skips the checks of files and other stacks.
         origin: what errors call the source.
         files: kubeconfigs, manifests and charts that are named have to be there.
+        manifests: where manifests are read, for those who read them later.
 
     Raises:
         ConfigError: with all problems.
@@ -89,8 +91,9 @@ def parse_fleet(
         if control_plane.helm and karmada:
             problems += check_version(control_plane.helm, karmada)
     if base is not None and files:
-        problems += check_files(control_plane, valid_members, valid_workloads, base)
-        problems += check_objects(valid_workloads, base)
+        manifests = manifests or ManifestFiles(base)
+        problems += check_files(control_plane, valid_members, valid_workloads, base, manifests)
+        problems += check_objects(valid_workloads, manifests)
     if problems or control_plane is None or policies is None:
         raise ConfigError(problems, origin=origin)
     return Fleet(
@@ -137,11 +140,16 @@ def karmada_version(path: Path, base: Path) -> str | None:
     return version_named(section) or OtherStacks(base, []).version(stack if isinstance(stack, str) else None)
 
 
-def load_stack_file(path: Path, *, base: Path | None = None, files: bool = True) -> Fleet:
+def load_stack_file(
+    path: Path, *, base: Path | None = None, files: bool = True, manifests: ManifestFiles | None = None
+) -> Fleet:
     """Validate a stack file (`stacks/Pulumi.<stack>.yaml`); encrypted values count as given.
+
+    The arguments are those of `parse_fleet`.
 
     Raises:
         ConfigError: with all problems.
         FlotillaError: the file is missing or not YAML.
     """
-    return parse_fleet(placeholders(fleet_sections(path)), base=base, origin=str(path), files=files)
+    sections = placeholders(fleet_sections(path))
+    return parse_fleet(sections, base=base, origin=str(path), files=files, manifests=manifests)

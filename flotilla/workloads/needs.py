@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from flotilla.karmada.discovery import ask
 from flotilla.karmada.kinds import DEFINITION, NAMESPACE, GroupKind, Kinds, defined_kinds, kind_of
 from flotilla.kube.objects import Object
+from flotilla.stack.files import ManifestFiles
 from flotilla.stack.fleet import Fleet
 from flotilla.stack.problems import ConfigError
 from flotilla.stack.workloads import Workload
@@ -41,18 +41,18 @@ class Known:
     """What the user has to know."""
 
 
-def known_kinds(fleet: Fleet, base: Path, kubeconfig: str | None) -> Known:
+def known_kinds(fleet: Fleet, files: ManifestFiles, kubeconfig: str | None) -> Known:
     """Find out what is known of a fleet's kinds: from its definitions, else from the control plane.
 
     Args:
         fleet: the stack's.
-        base: the project's folder.
+        files: where the manifests are.
         kubeconfig: of the control plane, where it is known; asked only about kinds that nothing else tells of.
 
     Raises:
         ConfigError: an object is in a version that Karmada doesn't look at.
     """
-    listed = [(workload.name, m) for workload in fleet.workloads for m in manifests_of(workload, base)]
+    listed = [(workload.name, m) for workload in fleet.workloads for m in manifests_of(workload, files)]
     kinds = defined_kinds(manifest for _, manifest in listed)
     doubtful = {kind_of(m) for _, m in listed if _doubtful(m, kinds)}
     answer = ask(kubeconfig, doubtful) if kubeconfig and doubtful else None
@@ -84,9 +84,9 @@ def _doubtful(manifest: Object, kinds: Kinds) -> bool:
     return kinds.has_namespace(kind) is None or not known_version
 
 
-def in_order(fleet: Fleet, base: Path) -> Iterator[tuple[Workload, list[Need]]]:
+def in_order(fleet: Fleet, files: ManifestFiles) -> Iterator[tuple[Workload, list[Need]]]:
     """Return the workloads, those that others need first, each with what it needs; else in file order."""
-    manifests = {workload.name: manifests_of(workload, base) for workload in fleet.workloads}
+    manifests = {workload.name: manifests_of(workload, files) for workload in fleet.workloads}
     makers: dict[str, str] = {}
     for name, listed in manifests.items():
         for manifest in listed:

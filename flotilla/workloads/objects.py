@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from flotilla.karmada.kinds import NAMESPACE, Kinds, defined_kinds, identity, kind_of
 from flotilla.karmada.names import CLUSTER_NAMESPACE
 from flotilla.karmada.propagation import deployment
 from flotilla.karmada.rendering.replicas import RETAIN_LABEL
 from flotilla.kube.objects import Object
-from flotilla.stack.files import read_manifests
+from flotilla.stack.files import ManifestFiles, read_manifests
 from flotilla.stack.problems import ConfigError, Problem
 from flotilla.stack.workloads import Workload
 
@@ -27,13 +25,13 @@ _RETAINS_REPLICAS = {RETAIN_LABEL: "true"}
 _RESERVED = ("karmada-", "kube-")
 
 
-def manifests_of(workload: Workload, base: Path) -> list[Object]:
+def manifests_of(workload: Workload, files: ManifestFiles) -> list[Object]:
     """Return the objects that a workload declares: its manifests, or its short form's Deployment.
 
     Raises:
         ConfigError: a manifest that can't be read.
     """
-    objects = read_manifests(workload, base) if workload.manifests else [_short_form(workload)]
+    objects = read_manifests(workload, files) if workload.manifests else [_short_form(workload)]
     return [_scaled_by_members(obj) for obj in objects] if workload.autoscaled else objects
 
 
@@ -58,7 +56,7 @@ def _scaled_by_members(obj: Object) -> Object:
     return {**obj, "metadata": {**metadata, "labels": {**(metadata.get("labels") or {}), **_RETAINS_REPLICAS}}}
 
 
-def check_objects(workloads: list[tuple[int, Workload]], base: Path) -> list[Problem]:
+def check_objects(workloads: list[tuple[int, Workload]], files: ManifestFiles) -> list[Problem]:
     """Check what workloads declare against each other, and against what Karmada sends at all.
 
     Workloads with files that can't be read are left out: that is reported already.
@@ -66,7 +64,7 @@ def check_objects(workloads: list[tuple[int, Workload]], base: Path) -> list[Pro
     readable: list[tuple[int, Workload, list[Object]]] = []
     for index, workload in workloads:
         try:
-            readable.append((index, workload, manifests_of(workload, base)))
+            readable.append((index, workload, manifests_of(workload, files)))
         except ConfigError:
             continue
     kinds = defined_kinds(m for _, _, manifests in readable for m in manifests)

@@ -7,6 +7,7 @@ from flotilla.karmada.versions import Version
 from flotilla.kube.connection import ApiError
 from flotilla.kube.objects import differences, ref_of
 from flotilla.stack.features import features_of
+from flotilla.stack.files import ManifestFiles
 from flotilla.stack.specs import override_rules, propagation_spec
 from flotilla.stack.workloads import Workload
 from flotilla.workloads.objects import manifests_of
@@ -31,7 +32,7 @@ def version(fleet):
 
 def policies_of(raw, version, project, namespace):
     declared = Workload.model_validate({"image": "web:1", **raw})
-    templates = [template(obj, namespace=declared.namespace) for obj in manifests_of(declared, project)]
+    templates = [template(obj, namespace=declared.namespace) for obj in manifests_of(declared, ManifestFiles(project))]
     spec = propagation_spec(declared, version)
     return (
         propagation_policy("keys", namespace=namespace, templates=templates, spec=spec),
@@ -74,5 +75,5 @@ def test_what_is_applied_again_changes_nothing(karmada, version, tmp_path):
 
 def test_templates_of_an_autoscaler_are_taken(karmada, tmp_path):
     declared = Workload.model_validate({"name": "web", "image": "web:1", "placement": {}, "autoscaled": True})
-    (made,) = manifests_of(declared, tmp_path)
+    (made,) = manifests_of(declared, ManifestFiles(tmp_path))
     assert differences(made, karmada.create(made, field_manager=MANAGER, dry_run=True)) == []

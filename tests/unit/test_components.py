@@ -16,6 +16,7 @@ from components.secret_patches import sealed_patches
 from components.served_kinds import ServedKindsProvider
 from components.withdrawal import WithdrawalProvider
 from flotilla.karmada.installing import pki
+from flotilla.kube.reading import read_text
 from flotilla.state.values import SIGNATURE_KEY
 from tests.unit.conftest import KUBECONFIG, answering
 
@@ -364,3 +365,19 @@ def open_part(value):
     if not isinstance(value, dict):
         return value
     return "[secret]" if SIGNATURE_KEY in value else {key: open_part(entry) for key, entry in value.items()}
+
+
+def test_a_run_of_the_program_reads_each_manifest_once(run, absolute, project, monkeypatch):
+    read = []
+
+    def text_of(file):
+        read.append(file.name)
+        return read_text(file)
+
+    monkeypatch.setattr("flotilla.stack.files.read_text", text_of)
+    (project / "one.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: one}\n")
+    workload = absolute["workloads"][0]
+    listed = {"name": "listed", "manifests": [str(project / "one.yaml")], "placement": workload["placement"]}
+    registered = run({**absolute, "workloads": [workload, listed]})
+    assert "configmap-default/one" in registered
+    assert read == ["one.yaml"]

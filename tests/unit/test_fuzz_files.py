@@ -13,6 +13,7 @@ from flotilla.karmada.propagation import override_policy, propagation_policy
 from flotilla.karmada.versions import Version
 from flotilla.kube import kubeconfig, yaml
 from flotilla.kube.kubeconfig_rules import same_server, url_problem
+from flotilla.stack.files import ManifestFiles
 from flotilla.stack.load import parse_fleet
 from flotilla.stack.problems import ConfigError
 from flotilla.stack.specs import override_rules, propagation_spec
@@ -203,7 +204,7 @@ def test_any_workload_is_a_policy_or_refused(project, workload, minor):
         return
     (declared,) = fleet.workloads
     spec = propagation_spec(declared, Version(1, minor))
-    objects = manifests_of(declared, project) if declared.image else []
+    objects = manifests_of(declared, ManifestFiles(project)) if declared.image else []
     policy = propagation_policy("p", namespace="default", templates=objects, spec=spec)
     override = override_policy("p", namespace="default", templates=objects, rules=override_rules(declared))
     assert json.loads(json.dumps([policy, override], allow_nan=False)) == [policy, override]

@@ -17,6 +17,7 @@ from flotilla.plan.steps import Op, Result, Step
 from flotilla.providers.kubernetes import KubernetesProvider
 from flotilla.stack import ConfigError, parse_fleet
 from flotilla.stack.declare import rendered
+from flotilla.stack.files import ManifestFiles
 from flotilla.state.checkpoint import ResourceState
 from flotilla.workloads.needs import in_order, known_kinds
 from tests.unit.planes import looked
@@ -108,7 +109,11 @@ def test_an_object_is_the_same_one_in_every_version_of_its_group():
 
 def test_what_renders_offline_knows_the_definitions_of_every_workload(fleet_of, project):
     fleet = fleet_of(a=("default", RULE), b=("default", RULES))
-    found = [o for o in rendered(fleet, project)["member1"] if kind_of(o) == ("rules.example.org", "HouseRule")]
+    found = [
+        o
+        for o in rendered(fleet, ManifestFiles(project))["member1"]
+        if kind_of(o) == ("rules.example.org", "HouseRule")
+    ]
     assert "namespace" not in found[0]["metadata"]
 
 
@@ -116,7 +121,7 @@ def test_a_control_plane_that_does_not_answer_stops_no_program(fleet_of, project
     """A first preview runs before its control plane is there."""
     fleet = fleet_of(a=("default", obj("cert-manager.io/v1", "ClusterIssuer", "letsencrypt")))
     started = time.monotonic()
-    known = known_kinds(fleet, project, (project / "kube.yaml").read_text())
+    known = known_kinds(fleet, ManifestFiles(project), (project / "kube.yaml").read_text())
     assert time.monotonic() - started < 6
     assert "ClusterIssuer (cert-manager.io) is treated as a namespaced kind" in known.messages[0]
     assert "gave no answer" in known.messages[0]
@@ -200,7 +205,9 @@ def test_workloads_that_others_need_come_first(fleet_of, project):
     fleet = fleet_of(
         rules=("default", RULE), web=("ledger", CONFIG), spaces=("default", NAMESPACE), kinds=("default", RULES)
     )
-    order = [(workload.name, [need.what for need in needs]) for workload, needs in in_order(fleet, project)]
+    order = [
+        (workload.name, [need.what for need in needs]) for workload, needs in in_order(fleet, ManifestFiles(project))
+    ]
     assert order == [
         ("spaces", []),
         ("web", ["namespace/ledger"]),
@@ -211,7 +218,7 @@ def test_workloads_that_others_need_come_first(fleet_of, project):
 
 def test_workloads_that_need_each_other_are_all_declared(fleet_of, project):
     fleet = fleet_of(a=("two", obj("v1", "Namespace", "one")), b=("one", obj("v1", "Namespace", "two")))
-    assert [workload.name for workload, _ in in_order(fleet, project)] == ["a", "b"]
+    assert [workload.name for workload, _ in in_order(fleet, ManifestFiles(project))] == ["a", "b"]
 
 
 # -- what is declared -----------------------------------------------------------------------------

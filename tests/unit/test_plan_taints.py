@@ -11,6 +11,7 @@ from flotilla.plan.fleet import CLUSTER_TYPE, fleet_plan
 from flotilla.plan.rollouts import ROLLOUT_TYPE
 from flotilla.plan.steps import Op, Result, Step
 from flotilla.stack.declare import rendered
+from flotilla.stack.files import ManifestFiles
 from flotilla.stack.load import parse_fleet
 from flotilla.stack.notices import kept_out
 from flotilla.stack.problems import ConfigError
@@ -219,10 +220,13 @@ def test_a_placement_that_some_tainted_members_match_is_said_at_once(sections, p
 def test_tolerations_of_a_stack_reach_the_policy_and_the_plan(sections, project):
     sections["members"][1]["taints"] = [{"key": "site", "value": "edge", "effect": "NoSchedule"}]
     fleet = parse_fleet(sections, base=project)
-    assert {name for name, objects in rendered(fleet, project).items() if objects} == {"member1"}
+    assert {name for name, objects in rendered(fleet, ManifestFiles(project)).items() if objects} == {"member1"}
     sections["workloads"][0]["placement"]["tolerations"] = [{"key": "site", "value": "edge"}]
     fleet = parse_fleet(sections, base=project)
-    assert {name for name, objects in rendered(fleet, project).items() if objects} == {"member1", "member2"}
+    assert {name for name, objects in rendered(fleet, ManifestFiles(project)).items() if objects} == {
+        "member1",
+        "member2",
+    }
     given = placement_of(fleet.workloads[0].placement)["clusterTolerations"]
     assert given == [{"operator": "Equal", "key": "site", "value": "edge"}]
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from flotilla.karmada.propagation import override_policy, propagation_policy, template
 from flotilla.stack.features import features_of
+from flotilla.stack.files import ManifestFiles
 from flotilla.stack.specs import override_rules, propagation_spec
 from flotilla.stack.workloads import Resources, Suspension, Workload
 from flotilla.workloads.objects import manifests_of
@@ -118,7 +119,7 @@ def test_the_fields_with_a_key_are_those_that_keys_set(tables, recorded, tmp_pat
     made = {"PropagationSpec": set(), "OverrideSpec": set()}
     for raw in WORKLOADS:
         declared = Workload.model_validate({"image": "web:1", **raw})
-        templates = [template(obj, namespace="default") for obj in manifests_of(declared, tmp_path)]
+        templates = [template(obj, namespace="default") for obj in manifests_of(declared, ManifestFiles(tmp_path))]
         spec, rules = propagation_spec(declared), override_rules(declared)
         policy = propagation_policy("p", namespace="default", templates=templates, spec=spec)
         override = override_policy("p", namespace="default", templates=templates, rules=rules)

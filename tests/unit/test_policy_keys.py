@@ -11,6 +11,7 @@ from flotilla.karmada.propagation import override_policy, propagation_policy, te
 from flotilla.karmada.versions import Version
 from flotilla.kube import yaml
 from flotilla.stack import failover, overrides, placement
+from flotilla.stack.files import ManifestFiles
 from flotilla.stack.members import Agent, Member
 from flotilla.stack.schema import stack_file_schema
 from flotilla.stack.specs import override_rule, override_rules, placement_of, propagation_spec
@@ -37,7 +38,7 @@ def test_stack_files_of_before_make_the_same_objects(repository, project):
     """Recorded when placements knew names, labels, fields and static weights alone: not a field may differ."""
     for case in before(repository):
         declared = workload(**{"image": "nginx:1.27", "namespace": "shop", **case["workload"]})
-        templates = [template(m, namespace="shop") for m in manifests_of(declared, project)]
+        templates = [template(m, namespace="shop") for m in manifests_of(declared, ManifestFiles(project))]
         if case["templates"]:
             assert templates == case["templates"]
         name = declared.object_name
@@ -338,8 +339,8 @@ def test_an_override_is_for_clusters_by_name_or_by_condition(target, expected):
 
 
 def test_an_autoscalers_deployments_carry_karmadas_label(project):
-    (plain,) = manifests_of(workload(labels={"a": "b"}), project)
-    (scaled,) = manifests_of(workload(labels={"a": "b"}, autoscaled=True), project)
+    (plain,) = manifests_of(workload(labels={"a": "b"}), ManifestFiles(project))
+    (scaled,) = manifests_of(workload(labels={"a": "b"}, autoscaled=True), ManifestFiles(project))
     added = {"resourcetemplate.karmada.io/retain-replicas": "true"}
     assert scaled["metadata"]["labels"] == {**plain["metadata"]["labels"], **added}
     assert scaled["spec"] == plain["spec"], "pods and the selector stay as they are"

@@ -21,6 +21,7 @@ from flotilla.plan.rollouts import ROLLOUT_TYPE, rollouts_of
 from flotilla.plan.steps import Op, Result, Step
 from flotilla.policy.evaluate import Status
 from flotilla.stack.declare import rendered
+from flotilla.stack.files import ManifestFiles
 from flotilla.stack.problems import ConfigError
 from flotilla.state.checkpoint import ResourceState, Snapshot
 from tests.unit.test_plan_taints import declared, rollout_step, state
@@ -61,7 +62,7 @@ def test_what_does_nothing_for_this_karmada_is_refused(fleet_of, workload, told)
 @pytest.mark.parametrize(("version", "image"), [("1.17", "web:1"), ("1.18", "web:2")])
 def test_overrides_by_zone_are_rendered_as_this_karmada_applies_them(fleet_of, project, version, image):
     fleet = fleet_of({"overrides": [{"target": {"zones": EITHER}, "image": {"tag": "2"}}]}, version=version)
-    (copy,) = rendered(fleet, project)["member2"]
+    (copy,) = rendered(fleet, ManifestFiles(project))["member2"]
     assert copy["spec"]["template"]["spec"]["containers"][0]["image"] == image
 
 
@@ -100,7 +101,7 @@ def test_another_stacks_version_that_is_none_is_not_known(fleet_of, project, ver
     (project / "stacks" / "Pulumi.base.yaml").write_text(yaml.safe_dump({"config": sections}))
     fleet = fleet_of({}, version=None, stack="base")
     assert (fleet.control_plane.version, fleet.karmada) == (None, None)
-    assert rendered(fleet, project)["member1"]
+    assert rendered(fleet, ManifestFiles(project))["member1"]
     sections["flotilla:controlPlane"]["version"] = "1.17.2"
     (project / "stacks" / "Pulumi.base.yaml").write_text(yaml.safe_dump({"config": sections}))
     assert fleet_of({}, version=None, stack="base").karmada == Version(1, 17)
