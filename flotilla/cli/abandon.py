@@ -12,18 +12,19 @@ from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import Output
 from flotilla.cli.setting import setting_of
 from flotilla.cli.stack_options import confirm, engine_options, stack_options
+from flotilla.cli.verbs import HELP
 from flotilla.counts import counted
 from flotilla.deploy.abandon import Abandonment, abandon, plan_abandonment
 
 _SHOWN = 20
 
 
-def add_verb(verbs: Any, common: argparse.ArgumentParser) -> None:
+def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     """Add the verb to the command's parser."""
     parser = verbs.add_parser(
         "abandon",
         parents=[common, stack_options(), engine_options()],
-        help="give up a member that no longer exists",
+        help=HELP["abandon"],
         description="Take a member that no longer exists out of the control plane and the stack's state. It is refused "
         "for a member that answers. Example: flotilla abandon member2",
     )

@@ -10,15 +10,16 @@ from typing import Any
 from argcomplete.shell_integration import shellcode
 
 from flotilla.cli.exit_codes import ExitCode
+from flotilla.cli.verbs import HELP
 from flotilla.errors import FlotillaError
 
 Completer = Callable[..., list[str]]
 _SHELLS = ("bash", "zsh", "fish")
 
 
-def add_verb(verbs: Any, common: argparse.ArgumentParser) -> None:
+def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     """Add the verb to the command's parser."""
-    parser = verbs.add_parser("completion", parents=[common], help="print what a shell evaluates to complete flotilla")
+    parser = verbs.add_parser("completion", parents=[common], help=HELP["completion"])
     parser.add_argument("shell", choices=_SHELLS, help='for bash: eval "$(flotilla completion bash)"')
     parser.set_defaults(verb=_completion)
 

@@ -11,6 +11,7 @@ from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import Output
 from flotilla.cli.setting import load_fleet
 from flotilla.cli.stack_options import seconds, stack_options
+from flotilla.cli.verbs import HELP
 from flotilla.deploy.doctor import Finding, Health, examine
 
 _MARKS = {
@@ -20,12 +21,12 @@ _MARKS = {
 }
 
 
-def add_verb(verbs: Any, common: argparse.ArgumentParser) -> None:
+def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     """Add the verb to the command's parser."""
     doctor = verbs.add_parser(
         "doctor",
         parents=[common, stack_options()],
-        help="look whether this machine and its clusters have what it takes",
+        help=HELP["doctor"],
     )
     doctor.add_argument("--timeout", type=seconds, default=5.0, metavar="SECONDS", help="for each cluster and registry")
     doctor.set_defaults(verb=_doctor)

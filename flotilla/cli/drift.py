@@ -16,6 +16,7 @@ from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import Output, plan_failed
 from flotilla.cli.setting import setting_of
 from flotilla.cli.stack_options import confirm, engine_options, seconds, stack_options
+from flotilla.cli.verbs import HELP
 from flotilla.counts import counted
 from flotilla.deploy.engines import open_stack
 from flotilla.deploy.interface import Stack
@@ -25,12 +26,12 @@ from flotilla.drift.formats import FORMATS, count_text
 from flotilla.untrusted import one_line
 
 
-def add_verb(verbs: Any, common: argparse.ArgumentParser) -> None:
+def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     """Add the verb to the command's parser."""
     drift = verbs.add_parser(
         "drift",
         parents=[common, stack_options(), engine_options()],
-        help="compare the fleet with what was declared, down to the members' objects",
+        help=HELP["drift"],
     )
     drift.add_argument("--format", choices=sorted(FORMATS), help="print for a CI system instead of a table")
     drift.add_argument("--timeout", type=seconds, default=120.0, metavar="SECONDS", help="for all clusters together")

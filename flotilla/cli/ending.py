@@ -14,7 +14,6 @@ from typing import Any
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.errors import FlotillaError
 from flotilla.kube.secrecy import redacted
-from flotilla.stack.problems import ConfigError
 
 
 class Kind(StrEnum):
@@ -80,12 +79,8 @@ def ending_of(error: BaseException) -> CommandError:
     """Return how the command ends with an error, whatever it is."""
     if isinstance(error, CommandError):
         return error
-    if isinstance(error, ConfigError):
-        problems = [asdict(problem) for problem in error.problems]
-        document = {"error": {"problems": problems, "origin": error.origin}}
-        return CommandError(error.message, kind=Kind.CONFIG, code=ExitCode.USAGE, hint=error.hint, document=document)
     if isinstance(error, FlotillaError):
-        return CommandError(error.message, kind=Kind.FAILED, code=ExitCode.FAILED, hint=error.hint)
+        return _ending_of(error)
     if isinstance(error, KeyboardInterrupt):
         return CommandError("interrupted", kind=Kind.INTERRUPTED, code=ExitCode.FAILED)
     if isinstance(error, UnicodeDecodeError):
@@ -100,6 +95,16 @@ def ending_of(error: BaseException) -> CommandError:
         code=ExitCode.FAILED,
         hint="--debug shows the traceback",
     )
+
+
+def _ending_of(error: FlotillaError) -> CommandError:
+    from flotilla.stack.problems import ConfigError  # with its package, which takes a while to load
+
+    if isinstance(error, ConfigError):
+        problems = [asdict(problem) for problem in error.problems]
+        document = {"error": {"problems": problems, "origin": error.origin}}
+        return CommandError(error.message, kind=Kind.CONFIG, code=ExitCode.USAGE, hint=error.hint, document=document)
+    return CommandError(error.message, kind=Kind.FAILED, code=ExitCode.FAILED, hint=error.hint)
 
 
 def error_document(error: CommandError) -> dict[str, Any]:

@@ -12,16 +12,15 @@ from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import Output
 from flotilla.cli.setting import load_fleet
 from flotilla.cli.stack_options import stack_options
+from flotilla.cli.verbs import HELP
 from flotilla.stack.installation import explained, hazards
 
 _LONGEST = 60
 
 
-def add_verb(verbs: Any, common: argparse.ArgumentParser) -> None:
+def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     """Add the verb to the command's parser."""
-    explain = verbs.add_parser(
-        "explain", parents=[common, stack_options()], help="say which values of Karmada's chart are changed, and why"
-    )
+    explain = verbs.add_parser("explain", parents=[common, stack_options()], help=HELP["explain"])
     explain.set_defaults(verb=_explain)
 
 

@@ -15,6 +15,7 @@ from flotilla.cli.policy import refuse_violations, verdicts_of
 from flotilla.cli.setting import karmada_version, load_fleet, setting_of
 from flotilla.cli.stack_options import confirm, engine_options, stack_options
 from flotilla.cli.status import paint_status
+from flotilla.cli.verbs import HELP
 from flotilla.counts import counted
 from flotilla.deploy.access import control_plane_of
 from flotilla.deploy.engines import open_stack
@@ -39,28 +40,24 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     sure = argparse.ArgumentParser(add_help=False)
     sure.add_argument("-y", "--yes", action="store_true", help="don't ask")
 
-    preview = verbs.add_parser(
-        "preview", parents=[common, stack, engine, showing, refreshing], help="show what `up` would change"
-    )
+    preview = verbs.add_parser("preview", parents=[common, stack, engine, showing, refreshing], help=HELP["preview"])
     preview.add_argument("--expect-no-changes", action="store_true", help="exit 3 where there would be changes")
     preview.set_defaults(verb=_preview)
-    up = verbs.add_parser("up", parents=[common, stack, engine, showing, refreshing, sure], help="make it so")
+    up = verbs.add_parser("up", parents=[common, stack, engine, showing, refreshing, sure], help=HELP["up"])
     up.add_argument(
         "--plan", metavar="DIGEST", help="do exactly the plan that `preview` gave this digest, without asking"
     )
     up.set_defaults(verb=_up)
-    refresh = verbs.add_parser("refresh", parents=[common, stack, engine, showing], help="read what the clusters hold")
+    refresh = verbs.add_parser("refresh", parents=[common, stack, engine, showing], help=HELP["refresh"])
     refresh.add_argument("--preview-only", action="store_true", help="change nothing")
     refresh.add_argument("--expect-no-changes", action="store_true", help="exit 3 where something differs")
     refresh.set_defaults(verb=_refresh)
-    destroy = verbs.add_parser("destroy", parents=[common, stack, engine, showing, sure], help="delete everything")
+    destroy = verbs.add_parser("destroy", parents=[common, stack, engine, showing, sure], help=HELP["destroy"])
     destroy.add_argument("--preview-only", action="store_true", help="change nothing")
     destroy.set_defaults(verb=_destroy)
-    validate = verbs.add_parser("validate", parents=[common, stack], help="check the stack file and what it names")
+    validate = verbs.add_parser("validate", parents=[common, stack], help=HELP["validate"])
     validate.set_defaults(verb=_validate)
-    environment = verbs.add_parser(
-        "env", parents=[common, stack], help="print what plain `pulumi` needs here, for a shell to evaluate"
-    )
+    environment = verbs.add_parser("env", parents=[common, stack], help=HELP["env"])
     environment.set_defaults(verb=_environment)
 
 

@@ -11,18 +11,19 @@ from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import Output, write_document
 from flotilla.cli.setting import setting_of
 from flotilla.cli.stack_options import engine_options, stack_options
+from flotilla.cli.verbs import HELP
 from flotilla.deploy.declared import CONTROL_PLANE, declared
 from flotilla.deploy.engines import open_stack
 from flotilla.errors import FlotillaError
 from flotilla.kube import kubeconfig as kubeconfigs
 
 
-def add_verb(verbs: Any, common: argparse.ArgumentParser) -> None:
+def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     """Add the verb to the command's parser."""
     parser = verbs.add_parser(
         "kubeconfig",
         parents=[common, stack_options(), engine_options()],
-        help="write credentials of Karmada, or of another cluster of the stack, to a file",
+        help=HELP["kubeconfig"],
     )
     parser.add_argument("--cluster", default=CONTROL_PLANE, help="karmada (the default), or a member's name")
     where = parser.add_mutually_exclusive_group(required=True)

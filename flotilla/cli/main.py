@@ -18,6 +18,7 @@ import argcomplete
 from flotilla import __version__
 from flotilla.cli.ending import CommandError, UsageError, ending_of, error_document
 from flotilla.cli.exit_codes import ExitCode
+from flotilla.cli.verbs import add_verbs
 from flotilla.kube.secrecy import redacted
 from flotilla.untrusted import printable
 
@@ -29,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     options = argparse.Namespace(json=any(_means_json(word) for word in given), debug="--debug" in given)
     try:
-        parser = build_parser()
+        parser = build_parser(None if "_ARGCOMPLETE" in os.environ else _verb_of(given))
         argcomplete.autocomplete(parser)
         options = parser.parse_args(given, options)
         if not hasattr(options, "verb"):
@@ -47,6 +48,11 @@ def main(arguments: list[str] | None = None) -> int:
 def _means_json(word: str) -> bool:
     """Tell whether a word is --json, which argparse takes shortened, too."""
     return word.startswith("--j") and _JSON.startswith(word)
+
+
+def _verb_of(given: list[str]) -> str:
+    """Return the verb; empty where none is given. No option before it takes a value."""
+    return next((word for word in given if not word.startswith("-")), "")
 
 
 def _report(error: BaseException, options: argparse.Namespace) -> int:
@@ -132,25 +138,8 @@ def _folder(text: str) -> Path:
     return folder
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser with every verb."""
-    from flotilla.cli import (
-        abandon,
-        completion,
-        doctor,
-        drift,
-        explain,
-        fleet,
-        kubeconfig,
-        mcp,
-        policy,
-        report,
-        resources,
-        sandbox,
-        state,
-        status,
-    )
-
+def build_parser(given: str | None = None) -> argparse.ArgumentParser:
+    """Return the parser; `given` is the verb of this run, None for all verbs with their arguments."""
     parser = _Parser(prog="flotilla", description="pulumi up for a fleet of Kubernetes clusters")
     parser.add_argument("--version", action="version", version=f"flotilla {__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB")
@@ -158,20 +147,7 @@ def build_parser() -> argparse.ArgumentParser:
     common.add_argument("-C", "--project", type=_folder, default=Path(), help="the project's folder (default: here)")
     common.add_argument(_JSON, action="store_true", help="print one JSON document")
     common.add_argument("--debug", action="store_true", help="print tracebacks of errors")
-    fleet.add_verbs(verbs, common)
-    status.add_verbs(verbs, common)
-    state.add_verbs(verbs, common)
-    resources.add_verbs(verbs, common)
-    report.add_verbs(verbs, common)
-    policy.add_verb(verbs, common)
-    drift.add_verb(verbs, common)
-    abandon.add_verb(verbs, common)
-    explain.add_verb(verbs, common)
-    kubeconfig.add_verb(verbs, common)
-    doctor.add_verb(verbs, common)
-    mcp.add_verb(verbs, common)
-    sandbox.add_verbs(verbs, common)
-    completion.add_verb(verbs, common)
+    add_verbs(verbs, common, given)
     return parser
 
 

@@ -13,6 +13,7 @@ from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import Output
 from flotilla.cli.setting import setting_of
 from flotilla.cli.stack_options import engine_options, stack_options, whole_number
+from flotilla.cli.verbs import HELP
 from flotilla.counts import counted
 from flotilla.errors import FlotillaError
 
@@ -21,11 +22,9 @@ _LOOPBACK = "127.0.0.1"
 _SHORTEST_TOKEN = 16
 
 
-def add_verb(verbs: Any, common: argparse.ArgumentParser) -> None:
+def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     """Add the verb to the command's parser."""
-    mcp = verbs.add_parser(
-        "mcp", parents=[common, stack_options(), engine_options()], help="serve tools for AI agents (MCP)"
-    )
+    mcp = verbs.add_parser("mcp", parents=[common, stack_options(), engine_options()], help=HELP["mcp"])
     mcp.add_argument("--http", action="store_true", help="streamable HTTP instead of standard input and output")
     mcp.add_argument("--host", default=_LOOPBACK, help=f"with --http: the address (default {_LOOPBACK})")
     mcp.add_argument(

@@ -13,6 +13,7 @@ from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import Output, complain, plan_failed
 from flotilla.cli.setting import setting_of
 from flotilla.cli.stack_options import engine_options, stack_options
+from flotilla.cli.verbs import HELP
 from flotilla.deploy.engines import open_stack
 from flotilla.deploy.policies import judge
 from flotilla.plan.steps import Result
@@ -22,11 +23,9 @@ from flotilla.untrusted import one_line
 _STYLES = {Status.FAIL: "red", Status.EXEMPT: "yellow", Status.UNDECIDED: "yellow", Status.PASS: "green"}
 
 
-def add_verb(verbs: Any, common: argparse.ArgumentParser) -> None:
+def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     """Add the verb to the command's parser."""
-    policy = verbs.add_parser(
-        "policy", parents=[common, stack_options(), engine_options()], help="judge the plan by the project's policies"
-    )
+    policy = verbs.add_parser("policy", parents=[common, stack_options(), engine_options()], help=HELP["policy"])
     policy.add_argument("--all", action="store_true", help="show what passes, too")
     policy.set_defaults(verb=_policy)
 

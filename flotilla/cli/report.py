@@ -13,6 +13,7 @@ from flotilla.cli.output import Output, plan_failed, write_document
 from flotilla.cli.policy import verdicts_of
 from flotilla.cli.setting import karmada_version, load_fleet, setting_of
 from flotilla.cli.stack_options import seconds
+from flotilla.cli.verbs import HELP
 from flotilla.deploy.engines import open_stack
 from flotilla.drift.check import check_stack
 from flotilla.errors import ClusterError, FlotillaError
@@ -34,14 +35,12 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     to = argparse.ArgumentParser(add_help=False)
     to.add_argument("-o", "--output", type=Path, metavar="FILE", help="write a file instead of standard output")
 
-    graph = verbs.add_parser("graph", parents=[common, *access_options(), to], help="draw which workload runs where")
+    graph = verbs.add_parser("graph", parents=[common, *access_options(), to], help=HELP["graph"])
     graph.add_argument("--of", choices=("fleet", "plan"), default="fleet", help="what runs, or what `up` would make")
     graph.add_argument("--format", choices=sorted(_FORMATS), default="svg", help="svg (default), mermaid or dot")
     graph.set_defaults(verb=_graph)
 
-    report = verbs.add_parser(
-        "report", parents=[common, *access_options(), to], help="one HTML file, to keep or attach"
-    )
+    report = verbs.add_parser("report", parents=[common, *access_options(), to], help=HELP["report"])
     report.add_argument("--of", choices=("fleet", "plan", "drift"), default="fleet", help="what it is about")
     report.add_argument("--timeout", type=seconds, default=120.0, metavar="SECONDS", help="for drift: all clusters")
     report.set_defaults(verb=_report)

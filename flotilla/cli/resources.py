@@ -19,6 +19,7 @@ from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import complain, write_document
 from flotilla.cli.stack_options import seconds, whole_number
 from flotilla.cli.tables import age, print_table
+from flotilla.cli.verbs import HELP
 from flotilla.cli.views import show, view_options
 from flotilla.counts import counted
 from flotilla.errors import ClusterError, FlotillaError
@@ -41,14 +42,14 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     members.add_argument("--timeout", type=seconds, default=15.0, metavar="SECONDS", help="for all members together")
     parents = [common, *access_options(), cluster_options(), members]
 
-    get = verbs.add_parser("get", parents=[*parents, view_options()], help="any kind of object, across members")
+    get = verbs.add_parser("get", parents=[*parents, view_options()], help=HELP["get"])
     get.add_argument("kind", help="as kubectl takes it: pods, deploy, cronjobs.batch")
     completed(get.add_argument("name", nargs="?", default="", help="only objects of this name"), workload_names)
     get.add_argument("-n", "--namespace", default="", help="only this namespace (default: all)")
     get.add_argument("-l", "--labels", default="", metavar="SELECTOR", help="objects with these labels")
     get.set_defaults(verb=_get)
 
-    events_verb = verbs.add_parser("events", parents=[*parents, view_options()], help="what happened, across members")
+    events_verb = verbs.add_parser("events", parents=[*parents, view_options()], help=HELP["events"])
     events_verb.add_argument("name", nargs="?", default="", help="only about objects whose name begins so")
     events_verb.add_argument("-n", "--namespace", default="", help="only this namespace (default: all)")
     events_verb.add_argument("--warnings", action="store_true", help="leave out normal events")
@@ -57,7 +58,7 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     )
     events_verb.set_defaults(verb=_events)
 
-    logs = verbs.add_parser("logs", parents=parents, help="a workload's logs, from every member that runs it")
+    logs = verbs.add_parser("logs", parents=parents, help=HELP["logs"])
     completed(logs.add_argument("workload", help="nginx, or kind/name: pod/nginx-0"), workload_names)
     logs.add_argument("-n", "--namespace", default="default", help="its namespace (default: default)")
     logs.add_argument("-c", "--container", default="", help="only this container")

@@ -9,6 +9,7 @@ from typing import Any
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import Output
 from flotilla.cli.stack_options import whole_number
+from flotilla.cli.verbs import HELP
 from flotilla.deploy.interface import Setting
 from flotilla.deploy.state import remove_stack
 from flotilla.sandbox.binaries import ensure
@@ -19,7 +20,7 @@ _MOST_MEMBERS = 50
 
 def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     """Add `sandbox` with its own verbs."""
-    sandbox = verbs.add_parser("sandbox", help="a local fleet of real API servers, no Docker")
+    sandbox = verbs.add_parser("sandbox", help=HELP["sandbox"])
     inner = sandbox.add_subparsers(title="verbs", metavar="VERB", required=True)
     up = inner.add_parser("up", parents=[common], help="start it, or repair it")
     up.add_argument(

@@ -12,6 +12,7 @@ from rich.text import Text
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import Output, printer
 from flotilla.cli.stack_options import confirm, stack_options
+from flotilla.cli.verbs import HELP
 from flotilla.counts import counted
 from flotilla.deploy.interface import Setting
 from flotilla.deploy.state import Copy, Restoration, facts, locks_of, refuse_live, restoration, restore
@@ -24,7 +25,7 @@ _LISTED = 20
 
 def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     """Add the verbs to the command's parser."""
-    state = verbs.add_parser("state", help="a stack's state itself: show it, restore a backup, break a lock")
+    state = verbs.add_parser("state", help=HELP["state"])
     kinds = state.add_subparsers(title="verbs", metavar="VERB", required=True)
     sure = argparse.ArgumentParser(add_help=False)
     sure.add_argument("-y", "--yes", action="store_true", help="don't ask")

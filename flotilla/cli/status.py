@@ -16,6 +16,7 @@ from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import complain
 from flotilla.cli.stack_options import seconds
 from flotilla.cli.tables import age, labels_text, print_table, verdict
+from flotilla.cli.verbs import HELP
 from flotilla.cli.views import show, view_options
 from flotilla.counts import counted
 from flotilla.observe.access import FleetAccess
@@ -37,13 +38,11 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     health = argparse.ArgumentParser(add_help=False)
     health.add_argument("--health", choices=_WELL, help="only what is well, or only what isn't")
 
-    status = verbs.add_parser("status", parents=[*parents, health], help="the fleet at a glance, worst first")
+    status = verbs.add_parser("status", parents=[*parents, health], help=HELP["status"])
     status.set_defaults(verb=_status)
-    clusters = verbs.add_parser("clusters", parents=[*parents, health], help="members, with capacity, labels, taints")
+    clusters = verbs.add_parser("clusters", parents=[*parents, health], help=HELP["clusters"])
     clusters.set_defaults(verb=_clusters)
-    workloads = verbs.add_parser(
-        "workloads", parents=[*parents, health], help="workloads in each member, and why they aren't healthy"
-    )
+    workloads = verbs.add_parser("workloads", parents=[*parents, health], help=HELP["workloads"])
     completed(workloads.add_argument("name", nargs="*", help="only these workloads"), workload_names)
     workloads.add_argument("-n", "--namespace", default="", help="only this namespace")
     workloads.add_argument("--timeout", type=seconds, default=10.0, metavar="SECONDS", help="for asking members why")

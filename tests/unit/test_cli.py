@@ -1,5 +1,6 @@
 """The command: what it prints, where, and with which exit code."""
 
+import argparse
 import json
 import os
 import shutil
@@ -11,7 +12,8 @@ import pytest
 import yaml
 
 from flotilla.cli.exit_codes import ExitCode
-from flotilla.cli.main import main
+from flotilla.cli.main import build_parser, main
+from flotilla.cli.verbs import HELP, VERBS
 from flotilla.deploy.engines import missing_for_cli, open_stack
 from flotilla.deploy.interface import EngineName, Setting, backend_folder
 from flotilla.errors import EngineError
@@ -175,3 +177,33 @@ def test_the_shell_completes_verbs_stacks_members_and_workloads(repository, tmp_
     for shell in ("bash", "zsh", "fish"):
         assert main(["completion", shell]) == 0
         assert "flotilla" in capsys.readouterr().out
+
+
+def test_help_and_version_load_neither_pulumi_nor_a_client(repository):
+    program = (
+        "import sys\nfrom flotilla.cli.main import main\n"
+        "for words in (['--help'], ['--version']):\n"
+        "    try:\n        main(words)\n    except SystemExit:\n        pass\n"
+        "print(sorted({'pulumi', 'kubernetes', 'pydantic', 'rich', 'jinja2'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=repository, check=True, timeout=60, capture_output=True, text=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("given", ["", "up", "state", "nothing"])
+def test_the_help_lists_every_verb_whichever_is_given(given):
+    whole = build_parser()
+    assert build_parser(given).format_help() == whole.format_help()
+    (verbs,) = (action for action in whole._actions if isinstance(action, argparse._SubParsersAction))
+    assert list(verbs.choices) == list(HELP)
+
+
+def test_each_verb_is_in_the_module_that_the_list_names():
+    for module, listed in VERBS.items():
+        for verb in listed:
+            (verbs,) = (a for a in build_parser(verb)._actions if isinstance(a, argparse._SubParsersAction))
+            other = next(name for name in HELP if name not in listed)
+            assert len(verbs.choices[verb]._actions) > 1, (module, verb)
+            assert len(verbs.choices[other]._actions) == 1, other
