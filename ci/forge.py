@@ -189,10 +189,15 @@ class GitLab(Forge):
 def comment(forge: Forge, stack: str, outcome: int, plan: str, notes: str) -> None:
     """Write what a preview came to into the one comment of its stack."""
     mark = _mark("preview", stack)
-    told = {ExitCode.DONE: "can be applied", ExitCode.REFUSED: "**refused by policy**"}.get(
+    outcome_text = {ExitCode.DONE: "can be applied", ExitCode.REFUSED: "**refused by policy**"}.get(
         outcome, f"**failed** (exit {outcome})"
     )
-    parts = [mark, f"### Fleet preview: `{stack}` {told}", _block("plan", plan), _block("policies and notes", notes)]
+    parts = [
+        mark,
+        f"### Fleet preview: `{stack}` {outcome_text}",
+        _block("plan", plan),
+        _block("policies and notes", notes),
+    ]
     body = "\n\n".join(part for part in parts if part)
     _write(_mine(forge, forge.comments(), mark), body, forge.add_comment, forge.change_comment)
 

@@ -12,7 +12,7 @@ from flotilla.kube.kind import Kind
 
 
 class KindClusterArgs(TypedDict):
-    """What `kind` is told."""
+    """What `kind` gets."""
 
     config: dict[str, Any]
     """kind.x-k8s.io/v1alpha4, with the cluster's name."""

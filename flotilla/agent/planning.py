@@ -67,8 +67,8 @@ def planned(workplace: Workplace, edit: Move | Scale | None) -> Planned:
         try:
             fleet = fleet_of(setting)
         except ConfigError as error:
-            told = "; ".join(str(problem) for problem in error.problems)
-            raise Refused(f"the stack file would not be valid, so nothing was changed: {told}") from None
+            listed = "; ".join(str(problem) for problem in error.problems)
+            raise Refused(f"the stack file would not be valid, so nothing was changed: {listed}") from None
         result = workplace.open(changed).preview()
         if result.failures:
             raise Refused(f"the preview fails: {'; '.join(result.failures)}", hint="nothing was changed")

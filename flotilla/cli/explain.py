@@ -35,7 +35,7 @@ def _explain(options: argparse.Namespace) -> ExitCode:
         return ExitCode.DONE
     version = control_plane.release
     values = explained(control_plane.helm, version)
-    told = hazards(control_plane.helm, version)
+    found = hazards(control_plane.helm, version)
     if options.json:
         document = [
             {
@@ -47,7 +47,7 @@ def _explain(options: argparse.Namespace) -> ExitCode:
             }
             for v in values
         ]
-        output.json({"stack": options.stack, "installs": version, "values": document, "hazards": told})
+        output.json({"stack": options.stack, "installs": version, "values": document, "hazards": found})
         return ExitCode.DONE
     output.console.print(
         Text(f"stack {options.stack} installs Karmada {version} and changes these values", style="bold")
@@ -57,7 +57,7 @@ def _explain(options: argparse.Namespace) -> ExitCode:
         output.console.print(Text(f"\n{value.path}: {before} → {_text(value.shown)}", style="bold"))
         output.console.print(f"    why: {value.reason}", markup=False)
         output.console.print(f"    without it: {value.otherwise}", markup=False)
-    for hazard in told:
+    for hazard in found:
         output.console.print(Text(f"\nhazard: {hazard}", style="yellow"))
     return ExitCode.DONE
 

@@ -82,5 +82,5 @@ def _print(console: Console, verdicts: list[Verdict], *, everything: bool) -> No
         if verdict.status is Status.FAIL:
             console.print(f"{'':36} {verdict.rule.remedy}")
     counts = {status: sum(v.status is status for v in verdicts) for status in Status}
-    told = ", ".join(f"{count} {status}" for status, count in counts.items() if count) or "no policy applies"
-    console.print(Text(f"{told}; {sum(v.refuses for v in verdicts)} refuse the plan", style="bold"))
+    summary = ", ".join(f"{count} {status}" for status, count in counts.items() if count) or "no policy applies"
+    console.print(Text(f"{summary}; {sum(v.refuses for v in verdicts)} refuse the plan", style="bold"))

@@ -119,8 +119,8 @@ def _print_copy(console: Console, copy: Copy) -> None:
 
 def _print_locks(console: Console, locks: list[Lock]) -> None:
     for lock in locks:
-        told = "" if lock.problem else f": {_HOLDERS[lock.holder]}"
-        console.print(Text(f"  {lock.text}{told}"))
+        holder = "" if lock.problem else f": {_HOLDERS[lock.holder]}"
+        console.print(Text(f"  {lock.text}{holder}"))
 
 
 _HOLDERS = {

@@ -261,7 +261,7 @@ class _Collector:
     def _begin(self, metadata: Any) -> None:
         op = _OPERATIONS.get(_text(metadata.op))
         if op in (None, Op.REFRESH) or is_default_provider(metadata.urn, metadata.type):
-            return  # what a refresh finds is told when it has looked
+            return  # what a refresh finds is reported when it has looked
         step = step_of(metadata, op)
         self._begun[metadata.urn] = step
         self.result.steps.append(step)

@@ -157,8 +157,8 @@ def markdown(report: DriftReport, stack: str) -> str:
 
 def _row(f: Finding) -> str:
     values = (_short(f.wanted), _short(f.found)) if f.path else ("", "")
-    told = (f.cluster, f.object, f.message, *values, f"{f.manager} {f.time}")
-    cluster, obj, what, wanted, found, writer = (code_span(text) for text in told)
+    cells = (f.cluster, f.object, f.message, *values, f"{f.manager} {f.time}")
+    cluster, obj, what, wanted, found, writer = (code_span(text) for text in cells)
     return "| " + " | ".join((cluster, obj, f"{what} ({f.rule})", wanted, found, writer, REMEDIES[f.mend])) + " |"
 
 
@@ -166,9 +166,9 @@ def _summary(report: DriftReport, stack: str) -> str:
     looked = f"{counted(report.objects, 'object')} in {counted(len(report.clusters), 'cluster')}"
     if report.clean:
         return f"No drift: {looked} are as declared."
-    told = count_text(len(report.findings)) if report.findings else "Nothing found"
+    count = count_text(len(report.findings)) if report.findings else "Nothing found"
     unknown = f"; {counted(len(report.unknown), 'cluster')} could not be asked" if report.unknown else ""
-    return f"{told} in stack {stack}{unknown} ({looked})."
+    return f"{count} in stack {stack}{unknown} ({looked})."
 
 
 def _fingerprint(*parts: str) -> str:

@@ -140,12 +140,12 @@ class Ledger:
             self.save()
 
     def note(self, step: Step) -> bool:
-        """Take a step into the result, where it is one that is told of; tell whether it is."""
-        told = not is_default_provider(step.urn, step.type)
-        if told:
+        """Take a step into the result, where it is one that is reported; tell whether it is."""
+        reported = not is_default_provider(step.urn, step.type)
+        if reported:
             with self.lock:
                 self.result.steps.append(step)
-        return told
+        return reported
 
     def refuse_unshown(self, step: Step) -> None:
         """Fail where a step isn't one of the plan that was shown, before anything of it is done.

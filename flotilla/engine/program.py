@@ -55,7 +55,7 @@ def run_program(program: Program, deployment: Deployment, config: dict[str, str]
         loop = asyncio.get_running_loop()
         # Each registration under way is a thread, that mostly sleeps.
         loop.set_default_executor(ThreadPoolExecutor(deployment.options.parallel))
-        # What a failed resource leaves unawaited is told once, by the deployment, and not again by the event loop.
+        # What a failed resource leaves unawaited is reported once, by the deployment, and not again by the event loop.
         loop.set_exception_handler(lambda _loop, _context: None)
         configure(
             Settings(
@@ -75,7 +75,7 @@ def run_program(program: Program, deployment: Deployment, config: dict[str, str]
         await run_in_stack(lambda: _load_and_settle(program))
 
     with _without_config_in_environment(), importable(program), _seldom_collected(), warnings.catch_warnings():
-        # A program that ends early leaves the SDK's coroutines unawaited; that it failed is told once, below.
+        # A program that ends early leaves the SDK's coroutines unawaited; that it failed is reported once, below.
         warnings.filterwarnings("ignore", message="coroutine .* was never awaited", category=RuntimeWarning)
         try:
             # A context of its own: the SDK keeps its settings and its root resource in context variables.
@@ -137,8 +137,8 @@ def _program_error(error: BaseException) -> FlotillaError:
     if failure is None and isinstance(error, SystemExit):
         failure = EngineError(f"the program ended itself with {error.code!r}")
     elif failure is None:
-        told = redacted(f"the program failed: {type(error).__name__}: {error}")
-        failure = EngineError(told, hint="--debug shows the traceback")
+        text = redacted(f"the program failed: {type(error).__name__}: {error}")
+        failure = EngineError(text, hint="--debug shows the traceback")
     failure.add_note("".join(traceback.format_exception(error)))
     failure.__traceback__ = failure.__cause__ = failure.__context__ = None
     return failure

@@ -29,7 +29,7 @@ _REFUSED_TYPES = ("kubernetes:yaml", "kubernetes:kustomize", "kubernetes:helm.sh
 def referred(reference: str, resources: Iterable[ResourceState]) -> ResourceState | None:
     """Return the provider that `urn::id` refers to, of those that there are, the likeliest first.
 
-    One that was replaced is told by its ID: what is deleted in its cluster must not be deleted in the new one's.
+    A replaced one is recognised by its ID: what is deleted in its cluster must not be deleted in the new one's.
     """
     urn, _, id_ = reference.rpartition("::")
     held = [resource for resource in resources if resource.urn == urn]

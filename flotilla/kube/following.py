@@ -26,7 +26,7 @@ class Followed:
     _seen: dict[Identity, Object] = field(default_factory=dict)
 
     def listed(self, page: Page) -> list[Event]:
-        """Take a whole list; return what it tells that wasn't known, deletions that no watch told included."""
+        """Take a whole list; return what it tells that wasn't known, deletions that no watch reported included."""
         now = {_identity(item): item for item in page.items}
         events = [Event("DELETED", item) for key, item in self._seen.items() if key not in now]
         for key, item in now.items():
@@ -40,7 +40,7 @@ class Followed:
         return events
 
     def happened(self, event: Object) -> Event | None:
-        """Take an event of a watch; None for a bookmark, and for what a list had told already."""
+        """Take an event of a watch; None for a bookmark, and for what a list had already."""
         item = event["object"]
         self.resource_version = _version(item) or self.resource_version
         if event["type"] == "BOOKMARK":

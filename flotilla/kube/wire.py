@@ -192,15 +192,15 @@ class Peer:
         secrets = secrets_of_request(request.path, request.body)  # a server may quote what it refuses
         what = f"{self.name}: {self.server} refused while {request.doing}"
         try:
-            told = answers.refusal(answer if answers.is_status(answer) else _redacted_answer(answer, secrets))
+            refusal = answers.refusal(answer if answers.is_status(answer) else _redacted_answer(answer, secrets))
         except LookupError as error:
             raise KindNotServed(f"{what}: {error} (HTTP {answer.status})", status=answer.status) from None
-        said = redacted(str(told.get("message") or answer.phrase), secrets)
+        said = redacted(str(refusal.get("message") or answer.phrase), secrets)
         raise ApiError(
             f"{what}: {said} (HTTP {answer.status})",
             status=answer.status,
-            reason=str(told.get("reason") or ""),
-            details=_redacted_details(told.get("details"), secrets),
+            reason=str(refusal.get("reason") or ""),
+            details=_redacted_details(refusal.get("details"), secrets),
             hint=_HINTS.get(answer.status, ""),
         )
 
@@ -247,10 +247,10 @@ class Peer:
             self._refuse_watch(event["object"], doing)
         return event
 
-    def _refuse_watch(self, told: Object, doing: str) -> NoReturn:
-        code = told.get("code")
-        status = code if isinstance(code, int) else 500
-        raise ApiError(f"{self.name}: {doing}: {told.get('message')}", status=status)
+    def _refuse_watch(self, status: Object, doing: str) -> NoReturn:
+        code = status.get("code")
+        number = code if isinstance(code, int) else 500
+        raise ApiError(f"{self.name}: {doing}: {status.get('message')}", status=number)
 
 
 def _redacted_answer(answer: Answer, secrets: set[str]) -> Answer:
@@ -265,10 +265,10 @@ def _redacted_details(details: Any, secrets: set[str]) -> Object | None:
     causes = details.get("causes")
     if not isinstance(causes, list):
         return details
-    told = [
+    plain = [
         {**one, "message": redacted(str(one.get("message", "")), secrets)} for one in causes if isinstance(one, dict)
     ]
-    return {**details, "causes": told}
+    return {**details, "causes": plain}
 
 
 def group_path(api_version: str) -> str:
@@ -305,9 +305,9 @@ def network_reason(error: BaseException) -> str:
     text = shortened(str(error), 200) or type(error).__name__
     if isinstance(error, ValueError) and "header" in text.lower():
         return "a header's value can't be sent"  # the text repeats the value
-    for mark, told in _REASONS.items():
+    for mark, reason_text in _REASONS.items():
         if mark in text.lower():
-            return told
+            return reason_text
     return redacted(text)
 
 

@@ -40,8 +40,8 @@ def events(connection: Connection, *, namespace: str = "", warnings: bool = Fals
     """
     fields = "type=Warning" if warnings else None
     found = connection.list("v1", "Event", namespace=namespace or None, fields=fields)
-    told = (_event(connection.name, item) for item in found)
-    kept = (one for one in told if one.object.partition(" ")[2].startswith(about))
+    seen = (_event(connection.name, item) for item in found)
+    kept = (one for one in seen if one.object.partition(" ")[2].startswith(about))
     return sorted(kept, key=lambda one: one.time)
 
 

@@ -12,7 +12,7 @@ from flotilla.observe.across import ask_members
 from flotilla.observe.workloads import CopyStatus
 
 _PODS_ASKED = 100
-_TOLD = 5
+_SHOWN = 5
 # Conditions that are a complaint while they are True; all others while they are False.
 _BAD_IF_TRUE = frozenset({"ReplicaFailure", "Failed", "FailureTarget", "Stalled"})
 
@@ -27,14 +27,14 @@ def reasons(member: Connection, ref: ObjectRef) -> list[str]:
     if live is None:
         return [f"{ref} is not in the cluster"]
     pods = pods_of(member, live)
-    told = [text for pod in pods for text in pod_reasons(pod)]
-    told += _conditions(live)
-    told += [_warning(event) for event in warnings(member, live, pods)]
-    return _few(told)
+    texts = [text for pod in pods for text in pod_reasons(pod)]
+    texts += _conditions(live)
+    texts += [_warning(event) for event in warnings(member, live, pods)]
+    return _few(texts)
 
 
 def ask_why(access: FleetAccess, copies: Iterable[CopyStatus], *, seconds: float) -> dict[CopyStatus, list[str]]:
-    """Ask the members about their copies that aren't healthy, side by side; those that don't answer are told, too."""
+    """Ask the members about their unhealthy copies, side by side; those that don't answer are reported, too."""
     ailing: dict[str, list[CopyStatus]] = {}
     for copy in copies:
         if copy.health == "Unhealthy":
@@ -42,10 +42,10 @@ def ask_why(access: FleetAccess, copies: Iterable[CopyStatus], *, seconds: float
     answers = ask_members(
         access, ailing, lambda member: [reasons(member, copy.ref) for copy in ailing[member.name]], seconds=seconds
     )
-    told = {
+    reasons_of = {
         copy: texts for name, found in answers.found.items() for copy, texts in zip(ailing[name], found, strict=True)
     }
-    return told | {c: [f"not known: {reason}"] for name, reason in answers.unknown.items() for c in ailing[name]}
+    return reasons_of | {c: [f"not known: {reason}"] for name, reason in answers.unknown.items() for c in ailing[name]}
 
 
 def pods_of(member: Connection, live: Object) -> list[Object]:
@@ -63,19 +63,19 @@ def pod_reasons(pod: Object) -> list[str]:
     """Say what a pod waits for: an image, a node, a crash's back-off; empty for one that is ready or done."""
     status = pod.get("status") or {}
     name = pod["metadata"]["name"]
-    told = []
+    texts = []
     for container in [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]:
         waiting = (container.get("state") or {}).get("waiting") or {}
         if waiting.get("reason") not in (None, "ContainerCreating", "PodInitializing"):
-            told.append(f"pod {name}: {container['name']}: {_sentence(waiting)}")
-    if told or status.get("phase") == "Succeeded":
-        return told
+            texts.append(f"pod {name}: {container['name']}: {_sentence(waiting)}")
+    if texts or status.get("phase") == "Succeeded":
+        return texts
     for condition in status.get("conditions") or []:
         if condition.get("status") == "False" and condition.get("type") in ("PodScheduled", "Ready"):
             said = _sentence(condition)
             if said:
                 return [f"pod {name}: {said}"]
-    return told
+    return texts
 
 
 def warnings(member: Connection, live: Object, pods: list[Object]) -> list[Object]:
@@ -99,12 +99,12 @@ def event_time(event: Object) -> str:
 
 
 def _conditions(live: Object) -> list[str]:
-    told = []
+    texts = []
     for condition in (live.get("status") or {}).get("conditions") or []:
         bad = "True" if condition.get("type") in _BAD_IF_TRUE else "False"
         if condition.get("status") == bad:
-            told.append(f"{condition['type']}: {_sentence(condition)}")
-    return told
+            texts.append(f"{condition['type']}: {_sentence(condition)}")
+    return texts
 
 
 def _warning(event: Object) -> str:
@@ -117,8 +117,8 @@ def _sentence(part: dict[str, Any]) -> str:
     return ": ".join(word for word in words if word)
 
 
-def _few(told: list[str]) -> list[str]:
+def _few(texts: list[str]) -> list[str]:
     """Leave out what is said twice, and what is more than a reader takes in."""
-    once = list(dict.fromkeys(told))
-    more = len(once) - _TOLD
-    return [*once[:_TOLD], f"and {more} more"] if more > 0 else once
+    once = list(dict.fromkeys(texts))
+    more = len(once) - _SHOWN
+    return [*once[:_SHOWN], f"and {more} more"] if more > 0 else once

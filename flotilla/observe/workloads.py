@@ -1,4 +1,4 @@
-"""How each workload is in each member: what Karmada decided, sent and was told back."""
+"""How each workload is in each member: what Karmada decided, sent and got reported."""
 
 from __future__ import annotations
 

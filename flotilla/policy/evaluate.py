@@ -117,8 +117,8 @@ def _judge(rule: Rule, level: Level, resource: Resource, view: StackView, day: d
         return [Verdict(rule, level, resource.name, Status.PASS)]
     exemption = _exemption(rule, resource, view.settings)
     if exemption and day <= exemption.expires:
-        told = f"{'; '.join(messages)} (exempt until {exemption.expires}: {exemption.reason})"
-        return [Verdict(rule, level, resource.name, Status.EXEMPT, told)]
+        text = f"{'; '.join(messages)} (exempt until {exemption.expires}: {exemption.reason})"
+        return [Verdict(rule, level, resource.name, Status.EXEMPT, text)]
     expired = f" (its exemption ended on {exemption.expires})" if exemption else ""
     return [Verdict(rule, level, resource.name, Status.FAIL, message + expired) for message in messages]
 

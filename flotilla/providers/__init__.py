@@ -47,7 +47,7 @@ class Provider(Protocol):
         ...
 
     def rehearse(self, old: ResourceState | None, inputs: Properties) -> str:
-        """Raise what a creation or an update would be refused for, as far as can be told; return a warning, or ''."""
+        """Raise what a creation or an update would be refused for, as far as it is known; return a warning, or ''."""
         ...
 
     def create(self, urn: str, inputs: Properties, *, timeout: float | None, adopt: str) -> Live:

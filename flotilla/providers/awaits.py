@@ -185,7 +185,7 @@ def _pauses() -> Iterator[float]:
 
 
 def check_for(obj: Object) -> Check | None:
-    """Return how an object's readiness is told; None for kinds that are ready once they exist."""
+    """Return the check of an object's readiness; None for kinds that are ready once they exist."""
     if annotation(obj, SKIP_AWAIT).lower() == "true":
         return None
     wanted = annotation(obj, WAIT_FOR)

@@ -96,7 +96,7 @@ def taking(take: Callable[[str, Any], None]) -> Iterator[None]:
 def differing(old: ResourceState, inputs: Properties, replaces: list[str]) -> list[Change]:
     """Return what differs, for a dynamic provider itself only tells that something does, and what asks for another.
 
-    It is told by the inputs, or after a refresh by what was found instead of them.
+    It compares the inputs, or after a refresh what was found instead of them.
     """
     held, wanted = reveal(old.outputs), reveal(inputs)
     changed = compare(reveal(old.inputs), wanted) or compare({key: held.get(key) for key in wanted}, wanted)

@@ -61,8 +61,10 @@ def plan_report(
 ) -> Report:
     """Return the page on a plan: what becomes of clusters and workloads, every resource that changes, policies."""
     counts = result.counts()
-    told = ((Op.CREATE, State.NEW), (Op.UPDATE, State.CHANGED), (Op.REPLACE, State.CHANGED), (Op.DELETE, State.GONE))
-    facts = tuple(Fact(f"to {op}", str(counts.get(op, 0)), state if counts.get(op) else State.OK) for op, state in told)
+    counted = ((Op.CREATE, State.NEW), (Op.UPDATE, State.CHANGED), (Op.REPLACE, State.CHANGED), (Op.DELETE, State.GONE))
+    facts = tuple(
+        Fact(f"to {op}", str(counts.get(op, 0)), state if counts.get(op) else State.OK) for op, state in counted
+    )
     failed = [verdict for verdict in verdicts if verdict.status is Status.FAIL]
     sections = [
         Section("Clusters", tuple(_verb(c.name, c.verb, c.details) for c in plan.clusters), empty="none declared"),

@@ -33,7 +33,7 @@ SYMBOLS = {
     State.GONE: "−",  # noqa: RUF001 - a minus sign, as wide as the plus
     State.CHANGED: "~",
 }
-"""So that a state is never told by colour alone."""
+"""So that colour is never the only sign of a state."""
 
 PLANNED = {
     "joins": State.NEW,
@@ -78,7 +78,7 @@ class Graph:
     @property
     def description(self) -> str:
         """Say the picture in words, for those who can't see it."""
-        told = [f"{counted(len(self.workloads), 'workload')} and {counted(_count(self.members), 'member')}."]
+        sentences = [f"{counted(len(self.workloads), 'workload')} and {counted(_count(self.members), 'member')}."]
         names = {node.id: node.label for node in self.members}
         for workload in self.workloads:
             where = ", ".join(
@@ -86,8 +86,8 @@ class Graph:
                 for e in self.edges
                 if e.workload == workload.id
             )
-            told.append(f"{workload.label}: {where or 'nowhere'}.")
-        return " ".join(told)
+            sentences.append(f"{workload.label}: {where or 'nowhere'}.")
+        return " ".join(sentences)
 
 
 def fleet_graph(status: FleetStatus, *, title: str) -> Graph:

@@ -1,4 +1,4 @@
-"""From the stack file's `controlPlane.helm` to what the chart is told, each value with its reason."""
+"""From the stack file's `controlPlane.helm` to the chart's values, each with its reason."""
 
 from __future__ import annotations
 

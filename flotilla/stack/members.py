@@ -1,4 +1,4 @@
-"""The clusters that join: how they are reached, and what Karmada is told about them."""
+"""The clusters that join: how they are reached, and what Karmada learns about them."""
 
 from __future__ import annotations
 

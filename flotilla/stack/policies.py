@@ -24,7 +24,7 @@ class Level(StrEnum):
     MANDATORY = "mandatory"
     """It refuses the plan."""
     ADVISORY = "advisory"
-    """It is told."""
+    """It is reported."""
     DISABLED = "disabled"
     """The rule isn't asked."""
 

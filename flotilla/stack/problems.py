@@ -94,7 +94,7 @@ def problems_of(error: ValidationError, raw: Any, *, prefix: str = "", model: ty
 def _out_of_form(path: str, kind: str, message: str, value: str) -> Problem:
     """Say in our words what pydantic's own types and bounds ask for."""
     rule = message.replace("Input should be", "must be").replace("String should", "must").replace("List should", "must")
-    remedy = next((told for start, told in _REMEDIES.items() if kind.startswith(start)), "write it so")
+    remedy = next((text for start, text in _REMEDIES.items() if kind.startswith(start)), "write it so")
     return Problem(path, rule[:1].lower() + rule[1:], "no plan could be made of it", remedy, value)
 
 

@@ -88,7 +88,7 @@ def test_apply_page_and_delete(file, namespace):  # noqa: F811
 
 
 def test_a_watch_goes_on_over_streams_that_end(file, namespace, monkeypatch):  # noqa: F811
-    """Streams of one second each: what happens meanwhile is told once, in order."""
+    """Streams of one second each: what happens meanwhile is reported once, in order."""
     monkeypatch.setattr(Connection.follow, "__kwdefaults__", {"seconds": 1})
     client = Karmada.from_kubeconfig(file)
     seen = []

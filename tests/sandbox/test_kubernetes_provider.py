@@ -1,4 +1,4 @@
-"""Kubernetes resources on the embedded engine, against a real API server: what is in the cluster is what is told."""
+"""Kubernetes resources on the embedded engine, against a real API server: what is reported is in the cluster."""
 
 import base64
 

@@ -1,4 +1,4 @@
-"""What the chart is told: every path is one that it has, every default is the one that it has."""
+"""The chart's values: every path is one that it has, every default is the one that it has."""
 
 import pytest
 import yaml

@@ -56,7 +56,7 @@ def run(monkeypatch, project, repository):
             asyncio.set_event_loop(loops[-1])
 
         async def main():
-            # The SDK's mocks open an event loop in each thread and close none: whichever test came next would be told.
+            # The SDK's mocks open an event loop in each thread and close none: the next test would get a warning.
             asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(initializer=give_a_loop))
             pulumi.runtime.set_mocks(recorder, project="flotilla", stack="test", preview=False)
             await run_pulumi_func(lambda: runpy.run_path(str(repository / "__main__.py")) and None)

@@ -1,4 +1,4 @@
-"""Clusters of kind: what is refused before anything is made, and what the command is told."""
+"""Clusters of kind: what is refused before anything is made, and the command's arguments."""
 
 import json
 import stat

@@ -104,7 +104,7 @@ def thing(name, version):
 def test_a_list_after_a_gap_tells_what_was_missed():
     followed = Followed()
     assert [e.type for e in followed.listed(Page([thing("a", "1"), thing("b", "2")], "", "2"))] == ["ADDED"] * 2
-    assert followed.happened({"type": "ADDED", "object": thing("a", "1")}) is None, "told already"
+    assert followed.happened({"type": "ADDED", "object": thing("a", "1")}) is None, "it was reported already"
     assert followed.happened({"type": "MODIFIED", "object": thing("a", "3")}).type == "MODIFIED"
     assert followed.happened({"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "9"}}}) is None
     assert followed.resource_version == "9"

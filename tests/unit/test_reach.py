@@ -155,7 +155,7 @@ def retained(template):
     ],
 )
 def test_who_owns_the_replicas_is_said(template, other, expected):
-    """An autoscaler in the members and Karmada set the replicas in turn, and nobody was told."""
+    """An autoscaler in the members and Karmada set the replicas in turn, and nothing said so."""
     assert [notice.what for notice in upkeep([template], divided=False, everything=[other])] == expected
     if other["kind"] != "ConfigMap":
         assert [notice.what for notice in upkeep([template, other], divided=False)] == expected

@@ -23,7 +23,7 @@ def test_a_drawing_is_well_formed_and_says_itself_in_words():
     assert root.find(f"{SVG}title").text == f"Fleet {EVIL}"
     assert "member001 (0/2 bad)" in root.find(f"{SVG}desc").text
     marks = [text.text for text in root.iter(f"{SVG}text") if text.get("class") == "mark"]
-    assert sorted(marks) == ["✓", "✓", "✗", "✗"], "a state is told by a sign, not by colour alone"
+    assert sorted(marks) == ["✓", "✓", "✗", "✗"], "a state has a sign, not a colour alone"
 
 
 def test_hundreds_of_members_that_are_alike_are_one_box():

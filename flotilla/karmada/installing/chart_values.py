@@ -184,7 +184,7 @@ def endpoint(
             "apiServer.serviceAnnotations",
             dict(annotations),
             default={},
-            reason="the load balancer is told how to publish the Service",
+            reason="they tell the load balancer how to publish the Service",
             otherwise="it uses its defaults",
         )
     return changes.values
@@ -238,7 +238,7 @@ def own_certificates(pki: Pki, components: Iterable[str]) -> list[ChartValue]:
 def chart_certificates(
     version: Version, names: list[str], *, lifetime_days: int, ca_lifetime_days: int
 ) -> list[ChartValue]:
-    """Return what the chart's own job is told, where it makes the certificates (`certs.mode=auto`)."""
+    """Return the values for the chart's own job, where it makes the certificates (`certs.mode=auto`)."""
     changes = Changes()
     changes.add(
         "certs.auto.hosts",
