@@ -14,20 +14,20 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from flotilla.engine.aliases import resolve
+from flotilla.engine.deletions import Deletions
 from flotilla.engine.goal import Goal, keep_ignored
-from flotilla.engine.ledger import Ledger, Refused
+from flotilla.engine.ledger import Refused
 from flotilla.errors import EngineError, FlotillaError
-from flotilla.kube.identity import AnotherCluster
 from flotilla.kube.secrecy import redacted
 from flotilla.plan.steps import Op, Step
 from flotilla.providers import InitializationError, Live, Provider
 from flotilla.state.checkpoint import Operation, ResourceState, touched
 from flotilla.state.diff import Diff, compare, parse_path, path_matches
 from flotilla.state.urns import DYNAMIC_PREFIX, PROVIDER_PREFIX, make_urn, package_of
-from flotilla.state.values import UNKNOWN, Properties, has_unknown, reveal, seal, seal_at
+from flotilla.state.values import Properties, has_unknown, reveal, seal, seal_at
 
 
-class Deployment(Ledger):
+class Deployment(Deletions):
     """Decides what to do about each resource that the program registers, and does it."""
 
     def register(self, goal: Goal) -> ResourceState:
@@ -193,48 +193,18 @@ class Deployment(Ledger):
         new = self._state(urn, goal, old, inputs, id_=id_, outputs=outputs)
         op = Op.CREATE if old is None else Op.CREATE_REPLACEMENT if renamed else Op.UPDATE if changed else Op.SAME
         if op is Op.CREATE:
-            op = self._made_anew(urn, goal)
+            op = self.made_anew(urn, goal)
         if op is not Op.SAME:
             new = touched(new, created=op is not Op.UPDATE)
         if op is Op.CREATE_REPLACEMENT and old is not None:
             step = Step(Op.REPLACE, urn, goal.type, old=old, new=new)
             if goal.delete_before_replace:
-                self._delete_first(step, old)
+                self.delete_first(step, old)
             else:
-                self._replaced_later(step, old)
+                self.replaced_later(step, old)
         # As with the CLI: a provider's step doesn't tell which of its properties differ.
         self.run(Step(op, urn, goal.type, old=old, new=new), None, lambda: self.put(new))
         return new
-
-    def _made_anew(self, urn: str, goal: Goal) -> Op:
-        """Return the operation of a creation: the second half of a replacement where the old one is deleted already."""
-        gone = self.replaced_early.get(urn)
-        if gone is None:
-            return Op.CREATE
-        self.note(Step(Op.REPLACE, urn, goal.type, goal.provider, old=gone))
-        return Op.CREATE_REPLACEMENT
-
-    def _delete_first(self, step: Step, old: ResourceState) -> None:
-        """Delete what is replaced, with what can't outlive it, before anything of it is made again."""
-        self.refuse_unshown(step)
-        self.note(step)
-        for dependent in [*self._replaced_with(old), old]:
-            try:
-                self.delete(dependent, Op.DELETE_REPLACED)
-            except Refused:
-                with self.lock:
-                    self.failed.add(step.urn)  # whatever could not be deleted, this is not replaced
-                raise
-            self.replaced_early[dependent.urn] = dependent
-
-    def _replaced_later(self, step: Step, old: ResourceState) -> None:
-        """Tell of a replacement whose old copy stays until the end of the run, for what still depends on it."""
-        self.refuse_unshown(step)
-        with self.lock:
-            self.note(step)
-            self.removed.add(id(old))
-            self.replaced[id(old)] = copy = replace(old, delete=True)
-            self.leftovers.append(copy)
 
     def _checked(self, urn: str, goal: Goal, old: ResourceState | None, inputs: Properties) -> Properties:
         provider = self.registry.provider(goal.provider, goal.type)
@@ -298,7 +268,7 @@ class Deployment(Ledger):
         box: list[ResourceState] = []
         planned = self._state(urn, goal, None, inputs, id_="", outputs=self.registry.preview(goal.type, reveal(inputs)))
         if op is Op.CREATE:
-            op = self._made_anew(urn, goal)
+            op = self.made_anew(urn, goal)
 
         def create() -> None:
             if self.options.dry_run:
@@ -386,79 +356,10 @@ class Deployment(Ledger):
         self.refuse_protected(old, "replaced")
         step = Step(Op.REPLACE, urn, goal.type, goal.provider, diff.changes, old)
         if diff.delete_before_replace:
-            self._delete_first(step, old)
+            self.delete_first(step, old)
             return self._create(urn, goal, old, inputs, op=Op.CREATE_REPLACEMENT)
-        self._replaced_later(step, old)
+        self.replaced_later(step, old)
         return self._create(urn, goal, old, inputs, op=Op.CREATE_REPLACEMENT)
-
-    def _replaced_with(self, old: ResourceState) -> list[ResourceState]:
-        """Return the dependents that can't outlive a resource's deletion, last ones first.
-
-        As Pulumi decides (calculateDependentReplacements in pkg/resource/deploy): those whose provider is replaced, and
-        those whose inputs come from what is replaced and that would be replaced if these changed.
-        """
-        found: list[ResourceState] = []
-        gone = {old.urn}
-        for other in self.base.resources:
-            if not other.custom or other.external or other.delete or other.urn in gone or other.urn in self.registered:
-                continue
-            if other.provider.rpartition("::")[0] in gone or self._replaced_by(other, gone):
-                gone.add(other.urn)
-                found.insert(0, other)
-        return found
-
-    def _replaced_by(self, other: ResourceState, gone: set[str]) -> bool:
-        """Tell whether a resource would be replaced if all that it takes from others that are gone changed."""
-        touching = [key for key, urns in other.property_dependencies.items() if gone & set(urns)]
-        if not touching:
-            return False
-        inputs = {**other.inputs, **dict.fromkeys(touching, UNKNOWN)}
-        if other.type.startswith(PROVIDER_PREFIX):
-            return self.registry.is_other_cluster(other.inputs, inputs)
-        diff = self.registry.provider(other.provider, other.type).diff(other, reveal(inputs))
-        patterns = [parse_path(path) for path in other.replace_on_changes]
-        return diff.replaces or any(
-            path_matches(pattern, change.path) or path_matches(change.path, pattern)
-            for pattern in patterns
-            for change in diff.changes
-        )
-
-    def refuse_protected(self, resource: ResourceState, what: str) -> None:
-        """Fail where a resource is protected."""
-        if resource.protect:
-            step = Step(Op.DELETE, resource.urn, resource.type, old=resource)
-            error = EngineError(
-                f"it is protected and would be {what}", hint="take the protection off in the program and run `up` first"
-            )
-            self.fail(step, error)
-            raise Refused(resource.urn)
-
-    def delete(self, resource: ResourceState, op: Op = Op.DELETE) -> None:
-        """Delete a resource and take it out of the state; one that is retained, or was only read, is just forgotten."""
-        self.refuse_protected(resource, "deleted")
-
-        def act() -> None:
-            gone_with = resource.deleted_with in self.doomed
-            keep = resource.retain_on_delete or resource.external or not resource.custom or gone_with
-            if not self.options.dry_run and not keep and not resource.type.startswith(PROVIDER_PREFIX):
-                self._delete_live(resource)
-            self.drop(resource)
-
-        detail = "left in place" if resource.retain_on_delete else ""
-        op = Op.DISCARD if resource.external else op
-        step = Step(op, resource.urn, resource.type, resource.provider, old=resource, detail=detail)
-        self.run(step, Operation(resource, "deleting") if resource.custom else None, act)
-
-    def _delete_live(self, resource: ResourceState) -> None:
-        """Delete what a resource stands for; where another cluster answers in its cluster's place, it is forgotten."""
-        provider = self.registry.provider(resource.provider, resource.type)
-        try:
-            provider.delete(resource, timeout=(resource.custom_timeouts or {}).get("delete"))
-        except AnotherCluster as error:
-            with self.lock:
-                message = f"warning: {error.message}: what the state has of it is forgotten, not deleted"
-                if message not in self.result.messages:
-                    self.result.messages.append(message)
 
     def _import(self, urn: str, goal: Goal, old: ResourceState | None, inputs: Properties) -> ResourceState:
         """Take over a resource that exists, and change what the program declares otherwise."""
