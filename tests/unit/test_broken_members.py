@@ -13,8 +13,6 @@ from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.main import build_parser
 from flotilla.deploy.declared import CONTROL_PLANE, Declared, declared
 from flotilla.drift.check import Limits, check_drift
-from flotilla.drift.members import find_wider_rights
-from flotilla.karmada.joining.join import IMPERSONATOR, access_role
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import Connection
 from flotilla.observe.access import FleetAccess
@@ -311,85 +309,6 @@ def test_an_odd_cluster_object_doesnt_hide_the_others(verbs, capsys):
     assert {m["name"]: m["ready"] for m in printed["members"]} == {"member1": True, "member2": False}
     assert "spec is not as Karmada's API has it" in next(m["reason"] for m in printed["members"] if not m["ready"])
     assert "form that is not expected" in printed["workloads"][0]["reason"]
-
-
-# -- rights -------------------------------------------------------------------------------------------
-
-
-def binding(name, role, *subjects, kind="ClusterRoleBinding", role_kind="ClusterRole", namespace="", **meta):
-    where = {"namespace": namespace} if namespace else {}
-    return {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": kind,
-        "metadata": {"name": name, **where, **meta},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": role_kind, "name": role},
-        "subjects": list(subjects),
-    }
-
-
-def account(name, namespace="karmada-cluster"):
-    return {"kind": "ServiceAccount", "name": name, "namespace": namespace}
-
-
-JOINED = (
-    binding(access_role("member1"), access_role("member1"), account("karmada-member1")),
-    binding(IMPERSONATOR, IMPERSONATOR, account(IMPERSONATOR)),
-    *(
-        binding(role, role, {"kind": "Group", "name": group}, labels={"kubernetes.io/bootstrapping": "rbac-defaults"})
-        for role, group in (  # all that Kubernetes 1.35 binds to these groups
-            ("system:basic-user", "system:authenticated"),
-            ("system:discovery", "system:authenticated"),
-            ("system:public-info-viewer", "system:authenticated"),
-            ("system:service-account-issuer-discovery", "system:serviceaccounts"),
-            ("system:cluster-trust-bundle-discovery", "system:serviceaccounts"),
-        )
-    ),
-    binding("others", "cluster-admin", account("karmada-member1", "elsewhere"), account("other")),
-    binding("nobody", "cluster-admin", {"kind": "Group", "name": "system:serviceaccounts:elsewhere"}),
-)
-WIDER = {
-    "an expected name, another role": binding(access_role("member1"), "cluster-admin", account("karmada-member1")),
-    "an expected name, a RoleBinding": binding(
-        IMPERSONATOR, "cluster-admin", account(IMPERSONATOR), kind="RoleBinding", namespace="default"
-    ),
-    "an expected name and role, a RoleBinding": binding(
-        IMPERSONATOR, IMPERSONATOR, account(IMPERSONATOR), kind="RoleBinding", namespace="default"
-    ),
-    "the impersonator bound as the controller": binding(
-        access_role("member1"), access_role("member1"), account("karmada-member1"), account(IMPERSONATOR)
-    ),
-    "a RoleBinding's account without a namespace": binding(
-        "x", "admin", {"kind": "ServiceAccount", "name": IMPERSONATOR}, kind="RoleBinding", namespace="karmada-cluster"
-    ),
-    "all accounts": binding("x", "cluster-admin", {"kind": "Group", "name": "system:serviceaccounts"}),
-    "all of its namespace": binding("x", "admin", {"kind": "Group", "name": "system:serviceaccounts:karmada-cluster"}),
-    "everybody": binding("x", "cluster-admin", {"kind": "Group", "name": "system:authenticated"}),
-    "everybody, by the name of a default": binding(
-        "system:discovery",
-        "cluster-admin",
-        {"kind": "Group", "name": "system:authenticated"},
-        labels={"kubernetes.io/bootstrapping": "rbac-defaults"},
-    ),
-    "the account as a user": binding(
-        "x", "cluster-admin", {"kind": "User", "name": f"system:serviceaccount:karmada-cluster:{IMPERSONATOR}"}
-    ),
-}
-
-
-def test_the_joins_own_bindings_and_kubernetes_defaults_widen_nothing():
-    with FakeApi(*JOINED) as api:
-        member = Connection(document_of(api.kubeconfig), name="member1")
-        assert find_wider_rights(member, "member1", ("karmada-cluster", "karmada-member1")) == []
-
-
-@pytest.mark.parametrize("case", WIDER)
-def test_rights_that_any_binding_gives_are_found(case):
-    with FakeApi(*JOINED) as api:
-        api.put(WIDER[case])
-        member = Connection(document_of(api.kubeconfig), name="member1")
-        (finding,) = find_wider_rights(member, "member1", ("karmada-cluster", "karmada-member1"))
-        assert finding.rule == "rights-widened"
-        assert WIDER[case]["roleRef"]["name"] in finding.message
 
 
 # -- what is declared though its rollout failed --------------------------------------------------------

@@ -1,7 +1,5 @@
 """Rendering, rule by rule: what each cluster gets of a template, and what Karmada fails on."""
 
-import copy
-
 import pytest
 
 from flotilla.karmada.rendering.embedded import override_field
@@ -10,36 +8,10 @@ from flotilla.karmada.rendering.images import Image, override_image
 from flotilla.karmada.rendering.overriders import apply_overriders
 from flotilla.karmada.rendering.patches import apply_patch
 from flotilla.karmada.rendering.policies import apply_policies
-from flotilla.karmada.rendering.render import render
-from flotilla.karmada.rendering.replicas import (
-    divided_completions,
-    possible_completions,
-    revised,
-)
-from flotilla.karmada.rendering.traveling import traveling
-from flotilla.karmada.rendering.works import NotSent, Sent, works_of
 from flotilla.karmada.rendering.yaml_text import yaml_text
-from flotilla.karmada.scheduling import ClusterFacts, Scheduler, demand_of, replicas_field, replicas_of
-from flotilla.karmada.versions import Version
+from tests.unit.templates import EDGE, NEW, OLD, config, pods, policy
 
 A, B = "sha256:" + "a" * 64, "sha256:" + "b" * 64
-OLD, NEW = Version(1, 10), Version(1, 18)
-EDGE = ClusterFacts("edge", {"site": "edge"}, "own", "eu", ("eu-a", "eu-b"))
-
-
-def pods(kind="Deployment", api="apps/v1", **spec):
-    container = {"name": "app", "image": "registry.example/team/app:v1", "command": ["run", "-v"]}
-    template = {"spec": {"containers": [container], "initContainers": [{"name": "init", "image": "init:v1"}]}}
-    return {
-        "apiVersion": api,
-        "kind": kind,
-        "metadata": {"name": "web", "namespace": "shop", "labels": {"app": "web"}},
-        "spec": {"template": template, **spec},
-    }
-
-
-def config(**data):
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "web", "namespace": "shop"}, "data": data}
 
 
 def image_step(component, value="", operator="replace", path=None):
@@ -286,14 +258,6 @@ def test_a_karmada_without_field_overriders_passes_over_them():
 # -- policies -------------------------------------------------------------------------------------
 
 
-def policy(called, value, /, *, kind="OverridePolicy", target=None, **selector):
-    rule = {"overriders": {"annotationsOverrider": [{"operator": "add", "value": {"by": value}}]}}
-    meant = [{"apiVersion": "apps/v1", "kind": "Deployment", **selector}] if selector != {"all": True} else []
-    metadata = {"name": called, **({"namespace": "shop"} if kind == "OverridePolicy" else {})}
-    rules = [{**rule, "targetCluster": target}] if target is not None else [rule]
-    return {"kind": kind, "metadata": metadata, "spec": {"resourceSelectors": meant, "overrideRules": rules}}
-
-
 @pytest.mark.parametrize(
     ("policies", "winner"),
     [
@@ -339,187 +303,3 @@ def test_the_form_of_before_overrideRules_is_one_rule():  # noqa: N802 - the fie
     old = policy("a", "a")
     old["spec"] |= old["spec"].pop("overrideRules")[0]
     assert apply_policies(pods(), EDGE, [old])[0]["metadata"]["annotations"] == {"by": "a"}
-
-
-# -- replicas and completions ---------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("api", "kind", "field_name", "since"),
-    [
-        ("apps/v1", "Deployment", "replicas", OLD),
-        ("apps/v1", "ReplicaSet", "replicas", Version(1, 16)),
-        ("batch/v1", "Job", "parallelism", OLD),
-        ("apps.kruise.io/v1alpha1", "CloneSet", "replicas", OLD),
-        ("apps.kruise.io/v1beta1", "StatefulSet", "replicas", OLD),
-        ("apps.kruise.io/v1alpha1", "UnitedDeployment", "replicas", Version(1, 15)),
-        ("apps.kruise.io/v1alpha1", "BroadcastJob", "parallelism", OLD),
-        ("argoproj.io/v1alpha1", "Workflow", "parallelism", OLD),
-        ("batch.volcano.sh/v1alpha1", "Job", None, OLD),
-        ("apps/v1", "DaemonSet", None, OLD),
-        ("v1", "Pod", None, OLD),
-    ],
-)
-def test_replicas_are_where_karmadas_interpreters_look(api, kind, field_name, since):
-    """A kind is a group, a version and a name: another group's Job has no parallelism that Karmada divides."""
-    template = pods(kind, api, replicas=4, parallelism=4)
-    assert replicas_field(template, since) == field_name
-    assert replicas_of(template) == (4 if field_name else None)
-    assert revised(template, 3)["spec"].get(field_name or "none") == (3 if field_name else None)
-    if since > OLD:
-        assert replicas_field(template, Version(1, since.minor - 1)) is None
-
-
-def test_a_jobs_replicas_are_no_more_than_its_completions():
-    """Karmada asks for as many pods as run at once: a duplicated Job with fewer completions gets less parallelism."""
-    asked = [{"parallelism": 4, "completions": 3}, {"parallelism": 4}, {"completions": 3}]
-    assert [demand_of(job(**spec), Scheduler()).replicas for spec in asked] == [3, 4, 1]
-
-
-def job(**spec):
-    return pods("Job", "batch/v1", **spec)
-
-
-@pytest.mark.parametrize(
-    ("spec", "targets", "version", "expected"),
-    [
-        ({"completions": 12, "parallelism": 4}, [("a", 3), ("b", 1)], NEW, [{"a": 9, "b": 3}]),
-        ({"completions": 12, "parallelism": 4}, [("a", 3), ("b", 1)], OLD, [{"a": 9, "b": 3}]),
-        ({"completions": 12, "parallelism": 4}, [("a", 1), ("b", 3)], OLD, [{"a": 9, "b": 3}]),
-        ({"completions": 12, "parallelism": 4}, [("b", 3), ("a", 1)], Version(1, 17), [{"a": 9, "b": 3}]),
-        ({"completions": 3, "parallelism": 2}, [("a", 1), ("b", 1)], NEW, [{"a": 2, "b": 1}, {"a": 1, "b": 2}]),
-        ({"parallelism": 4}, [("a", 3), ("b", 1)], NEW, []),
-        ({}, [("a", 1)], NEW, [{"a": 1}]),
-        ({"completions": 2, "parallelism": 3}, [("a", 1), ("b", 1), ("c", 1)], OLD, [{"a": 1, "b": 1, "c": 0}]),
-    ],
-)
-def test_a_divided_jobs_completions_are_divided_by_parallelism(spec, targets, version, expected):
-    """Before 1.18 Karmada gives the parts out by place, so that one cluster may get another's."""
-    assert divided_completions(job(**spec), targets, version=version) == expected
-
-
-@pytest.mark.parametrize(("uid", "first"), [("a", {"a": 2, "b": 1}), ("b", {"a": 1, "b": 2})])
-def test_a_tie_goes_by_the_templates_uid(uid, first):
-    template = job(completions=3, parallelism=2)
-    either = divided_completions(template, [("a", 1), ("b", 1)])
-    assert divided_completions(template, [("a", 1), ("b", 1)], uid=uid) == [first]
-    assert first in either
-    assert possible_completions(template, [("a", 1), ("b", 1)])["a"] == [2, 1]
-
-
-# -- what never travels ---------------------------------------------------------------------------
-
-
-def test_what_an_api_server_writes_never_travels():
-    written = dict.fromkeys(("uid", "generation", "resourceVersion", "creationTimestamp", "finalizers"), "x")
-    template = {**pods(), "status": {"replicas": 1}}
-    template["metadata"] = {
-        **template["metadata"],
-        **written,
-        "annotations": {"deployment.kubernetes.io/revision": "2"},
-    }
-    assert traveling(template) == {**pods(), "metadata": {**pods()["metadata"], "annotations": {}}}
-
-
-def test_a_jobs_ttl_and_generated_labels_never_travel():
-    template = job(ttlSecondsAfterFinished=60, selector={"matchLabels": {"controller-uid": "1"}})
-    template["spec"]["template"]["metadata"] = {"labels": {"job-name": "web", "app": "web"}}
-    sent = traveling(template)["spec"]
-    assert "ttlSecondsAfterFinished" not in sent
-    assert (sent["selector"], sent["template"]["metadata"]) == ({"matchLabels": {}}, {"labels": {"app": "web"}})
-    template["spec"]["manualSelector"] = True
-    assert traveling(template)["spec"]["selector"] == {"matchLabels": {"controller-uid": "1"}}
-
-
-@pytest.mark.parametrize(
-    ("spec", "expected"),
-    [
-        ({"clusterIP": "10.0.0.1", "clusterIPs": ["10.0.0.1"], "healthCheckNodePort": 1}, {"healthCheckNodePort": 1}),
-        ({"clusterIP": "None", "clusterIPs": ["None"]}, {"clusterIP": "None", "clusterIPs": ["None"]}),
-    ],
-)
-def test_a_services_address_never_travels_unless_it_has_none(spec, expected):
-    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}, "spec": spec}
-    assert traveling(service)["spec"] == expected
-
-
-@pytest.mark.parametrize(("version", "kept"), [(OLD, ["web-token-b", "own"]), (NEW, ["own"])])
-def test_token_secrets_never_travel_and_upstreams_loop_passes_over_every_second(version, kept):
-    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "web"}}
-    account["secrets"] = [{"name": name} for name in ("web-token-a", "web-token-b", "web-token-c", "own")]
-    assert [one["name"] for one in traveling(account, version)["secrets"]] == kept
-
-
-def test_secrets_and_claims_lose_what_a_cluster_wrote():
-    secret = {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": "s"},
-        "type": "kubernetes.io/service-account-token",
-        "data": {"token": "x"},
-    }
-    assert traveling(secret)["data"] is None
-    noted = {"volume.kubernetes.io/selected-node": "n", "own": "1"}
-    claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "c", "annotations": noted}}
-    assert traveling(claim)["metadata"]["annotations"] == {"own": "1"}
-
-
-def test_no_override_brings_back_what_never_travels():
-    rule = {"overriders": {"plaintext": [{"operator": "add", "path": "/spec/ttlSecondsAfterFinished", "value": 5}]}}
-    assert "ttlSecondsAfterFinished" not in render(job(), EDGE, replicas=1, rules=[rule])["spec"]
-
-
-# -- declared templates ---------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("path", "value", "expected"),
-    [
-        (
-            "/spec/strategy/rollingUpdate/maxSurge",
-            1,
-            {"rollingUpdate": {"maxUnavailable": "25%", "maxSurge": 1}, "type": "RollingUpdate"},
-        ),
-        ("/spec/template/spec/dnsPolicy", "Default", "Default"),
-        ("/spec/template/spec/containers/0/imagePullPolicy", "Always", "Always"),
-    ],
-)
-def test_an_override_of_a_field_that_the_api_server_fills_in_is_no_failure(path, value, expected):
-    """A plan knows the template as declared; Karmada patches it with the API server's defaults."""
-    rule = {"overriders": {"plaintext": [{"operator": "replace", "path": path, "value": value}]}}
-    sent = render(pods(), EDGE, replicas=2, rules=[rule])
-    found = sent
-    for part in path.split("/")[1:]:
-        if part == "rollingUpdate":
-            break
-        found = found[int(part)] if part.isdecimal() else found[part]
-    assert found == expected
-    assert "progressDeadlineSeconds" not in sent["spec"]  # no default beside it
-
-
-def test_annotations_may_be_patched_that_only_the_control_plane_has():
-    """Karmada notes in every template's annotations who has claimed it, so that the map is always there."""
-    rule = {"overriders": {"plaintext": [{"operator": "add", "path": "/metadata/annotations/a", "value": "1"}]}}
-    assert render(config(), EDGE, replicas=None, rules=[rule])["metadata"]["annotations"] == {"a": "1"}
-    assert render(config(), EDGE, replicas=None, rules=[]) == config()
-
-
-# -- all clusters of a binding --------------------------------------------------------------------
-
-FAILING = policy("a", "a", target={"clusterNames": ["b"]})
-FAILING["spec"]["overrideRules"][0]["overriders"] = {"plaintext": [{"operator": "remove", "path": "/spec/none"}]}
-
-
-@pytest.mark.parametrize(("version", "sent"), [(OLD, ["a"]), (Version(1, 13), ["a", "c"]), (NEW, ["a", "c"])])
-def test_an_override_that_fails_in_one_cluster_stops_the_others_before_1_13(version, sent):
-    found = works_of(pods(), [("a", 1), ("b", 1), ("c", 1)], {}, [FAILING], divided=True, version=version)
-    assert [name for name, one in found.items() if isinstance(one, Sent)] == sent
-    assert isinstance(found["b"], NotSent)
-    assert "OverridePolicy a: remove /spec/none" in found["b"].reason
-
-
-def test_a_template_is_never_changed():
-    template = job(completions=4, parallelism=2, ttlSecondsAfterFinished=1)
-    before = copy.deepcopy(template)
-    works_of(template, [("a", 1), ("b", 1)], {}, [policy("a", "a", all=True)], divided=True)
-    assert template == before

@@ -2,40 +2,18 @@
 
 import pytest
 
-from components import rollout
-from components.rollout import RolloutProvider, anew, calm, poll
-from flotilla.errors import NotDone
 from flotilla.karmada.objects import ResourceBinding, Work
-from flotilla.karmada.propagation import deployment
 from flotilla.karmada.scheduling import facts_of
 from flotilla.karmada.status.expected import compare
 from flotilla.karmada.status.fleet import fleet_of
-from flotilla.karmada.status.rollout import ClusterProgress, Progress, RolloutCheck
-from flotilla.kube.connection import ApiError, Unreachable
-from flotilla.kube.objects import ObjectRef, ref_of
-from flotilla.providers import InitializationError
-from flotilla.providers.dynamic import DynamicProvider
+from flotilla.karmada.status.rollout import RolloutCheck
 from tests.unit.planes import looked
+from tests.unit.rollouts import WEB, members, on, web
 
 NAMES = ("member1", "member2", "member3")
-WEB = ObjectRef("apps/v1", "Deployment", "web", "default")
 TAINT = {"key": "site", "value": "edge", "effect": "NoSchedule"}
 CORDON = {"key": "cluster.karmada.io/unschedulable", "effect": "NoSchedule"}
 NOT_READY = {"key": "cluster.karmada.io/not-ready", "effect": "NoSchedule"}
-
-
-def web(replicas=4, requests=None):
-    resources = {"requests": requests} if requests else None
-    return deployment(
-        "web",
-        namespace="default",
-        image="nginx:1.27",
-        replicas=replicas,
-        ports=[],
-        env={},
-        resources=resources,
-        labels={},
-    )
 
 
 def cluster(name, *, taints=(), ready=True, labels=None, deleting=False):
@@ -44,17 +22,6 @@ def cluster(name, *, taints=(), ready=True, labels=None, deleting=False):
     if deleting:
         metadata["deletionTimestamp"] = "2026-01-01T00:00:00Z"
     return {"metadata": metadata, "spec": {"taints": list(taints)}, "status": {"conditions": [status]}}
-
-
-def members(*names, **unanswered):
-    return {name: {"id": f"uid-{name}", "unanswered": unanswered.get(name, "")} for name in names}
-
-
-def on(*names):
-    return {
-        "clusterAffinity": {"clusterNames": list(names)},
-        "replicaScheduling": {"replicaSchedulingType": "Duplicated"},
-    }
 
 
 def divided(*names, **weights):
@@ -360,161 +327,3 @@ def test_facts_of_a_cluster_have_its_taints():
         "site=edge:NoSchedule",
         "cluster.karmada.io/unschedulable:NoSchedule",
     ]
-
-
-# -- the wait --------------------------------------------------------------------------------------------------------
-
-
-class Clock:
-    """A clock that sleeping moves on."""
-
-    def __init__(self):
-        self.now = 100.0
-
-    def __call__(self):
-        return self.now
-
-    def sleep(self, seconds):
-        self.now += seconds
-
-
-def waited(looks, timeout=300):
-    """Poll over looks, the last of which stays; return what came out and the seconds that it took."""
-    clock, rest = Clock(), list(looks)
-
-    def look():
-        found = rest.pop(0) if len(rest) > 1 else rest[0]
-        if isinstance(found, Exception):
-            raise found
-        return found
-
-    _, problem = poll(look, timeout, clock=clock, sleep=clock.sleep)
-    return problem, clock.now - 100
-
-
-def seen(**clusters):
-    return [Progress(WEB, tuple(ClusterProgress(name, 1, 1, *reasons) for name, reasons in clusters.items()))]
-
-
-DONE, LATE, SILENT = ("",), ("its Work is empty",), ("", "it is gone")
-
-
-def test_the_first_look_is_at_once_and_two_must_agree():
-    assert waited([seen(a=DONE)]) == ("", 0.5)
-    assert waited([seen(a=DONE), seen(a=LATE), seen(a=DONE)]) == ("", 1.5)
-
-
-def test_a_member_that_does_not_answer_costs_the_others_nothing_and_the_run_a_grace():
-    problem, seconds = waited([seen(a=LATE, b=SILENT)] * 20 + [seen(a=DONE, b=SILENT)])
-    assert problem == "is not done: b doesn't answer: it is gone; the others are as declared"
-    assert 10 + rollout._GRACE_SECONDS <= seconds < 15 + rollout._GRACE_SECONDS
-
-
-def test_a_member_that_comes_back_in_time_is_done():
-    problem, _ = waited([seen(a=DONE, b=SILENT)] * 8 + [seen(a=DONE, b=LATE)] * 8 + [seen(a=DONE, b=DONE)])
-    assert problem == ""
-
-
-def test_a_member_that_answers_and_is_late_is_waited_for_to_the_end():
-    problem, seconds = waited([seen(a=LATE, b=SILENT)], timeout=60)
-    assert problem.startswith("is not healthy everywhere after 60 s: Deployment default/web: a: its Work is empty; b:")
-    assert 60 < seconds < 64
-
-
-@pytest.mark.parametrize(
-    "error", [Unreachable("no answer", status=0), ApiError("later", status=429), ApiError("x", status=503)]
-)
-def test_a_look_that_fails_for_the_moment_ends_no_wait(error):
-    assert waited([error, seen(a=DONE), error, seen(a=DONE)])[0] == ""
-    assert error.message in waited([error], timeout=5)[0]
-
-
-def test_a_refresh_looks_again_where_something_is_under_way():
-    """A controller that has just begun is no drift; what stays undone for some seconds is."""
-    for looks, done, seconds in (([DONE], True, 0), ([LATE, LATE, DONE], True, 1), ([LATE] * 100, False, 3)):
-        left, clock = list(looks), Clock()
-        progress = calm(lambda left=left: seen(a=left.pop(0)), sleep=clock.sleep)
-        assert (progress[0].done, clock() - 100) == (done, seconds)
-    assert not calm(lambda: seen(a=LATE), sleep=lambda _seconds: True)[0].done, "asked to end"
-
-
-def test_a_process_that_is_asked_to_end_waits_no_longer():
-    _, problem = poll(lambda: seen(a=LATE), 300, clock=Clock(), sleep=lambda _seconds: True)
-    assert problem == "was interrupted while waiting for its rollout"
-
-
-def test_a_refusal_ends_the_wait_at_once():
-    with pytest.raises(ApiError):
-        waited([ApiError("forbidden", status=403)])
-
-
-# -- when it is waited -----------------------------------------------------------------------------------------------
-
-
-def props(**more):
-    declared = {"templates": [web()], "placement": on("member1"), "overrideRules": []}
-    return {"kubeconfig": "k", "workload": "web", "timeout": 30, **declared, **more}
-
-
-def changes(olds, news):
-    return RolloutProvider().diff("web", olds, news).changes
-
-
-def test_another_cluster_under_a_members_name_is_waited_for():
-    olds = props(members=members("member1"), settled=True)
-    assert not changes(olds, props(members=members("member1", member1="401")))
-    assert changes(olds, props(members={"member1": {"id": "another", "unanswered": ""}}))
-    assert changes(olds, props(members=members("member1", "member2")))
-
-
-@pytest.mark.parametrize(
-    ("olds", "divided_anew"),
-    [
-        (None, True),
-        (props(settled=True), False),
-        (props(settled=False), True),
-        (props(settled=True, templates=[web(5)]), True),
-        (props(settled=True, placement=on("member2")), True),
-        (props(settled=True, templates=[]), True),
-    ],
-)
-def test_karmada_divides_anew_for_other_replicas_or_another_placement(olds, divided_anew):
-    assert (WEB in anew(olds, props())) is divided_anew
-
-
-@pytest.fixture
-def looks(monkeypatch):
-    """Replace what is asked of Karmada."""
-    found = [seen(a=LATE)]
-    monkeypatch.setattr(rollout, "_looking", lambda _props, _divided: lambda: found[0])
-    monkeypatch.setattr(rollout, "_POLL_SECONDS", 0.001)
-    monkeypatch.setattr(rollout, "_LONGEST_POLL_SECONDS", 0.001)
-    return found
-
-
-def test_a_rollout_that_failed_leaves_a_trace_so_that_the_way_back_is_waited_for(looks):
-    """A failed update kept its old inputs: going back to them looked like no change."""
-    provider, good, bad = RolloutProvider(), props(settled=True), props(timeout=0, templates=[web(9)])
-    with pytest.raises(NotDone, match="workload web is not healthy everywhere") as failed:
-        provider.update("web", good, bad)
-    assert failed.value.outs == {**bad, "settled": False, "scheduled": {}}
-    assert changes(failed.value.outs, props())
-    assert changes(failed.value.outs, bad)
-
-
-def test_the_embedded_engine_keeps_a_rollout_that_failed(looks):
-    provider = DynamicProvider()
-    inputs = {**props(timeout=0), "__provider": "p"}
-    provider.take("p", RolloutProvider())
-    urn = "urn:pulumi:test::flotilla::pulumi-python:dynamic/flotilla:Rollout::web-rollout"
-    provider.check(urn, None, inputs)
-    with pytest.raises(InitializationError) as failed:
-        provider.create(urn, inputs, timeout=None, adopt="")
-    assert (failed.value.live.id, failed.value.live.outputs["settled"]) == ("web", False)
-    assert failed.value.live.outputs["__provider"] == "p"
-
-
-def test_what_karmada_did_is_kept_for_the_next_plan(looks):
-    looks[0] = [Progress(WEB, (ClusterProgress("a", 4, 4),), scheduled={"a": 4, "b": None})]
-    outs = RolloutProvider().create(props()).outs
-    assert (outs["settled"], outs["scheduled"]) == (True, {str(ref_of(web())): {"a": 4, "b": 0}})
