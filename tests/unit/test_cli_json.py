@@ -192,7 +192,7 @@ def test_a_defect_of_ours_is_one_line_and_its_traceback_is_for_debugging(stack, 
         raise LookupError("hunter2")
 
     parser = build_parser()
-    monkeypatch.setattr(command, "build_parser", lambda: parser)
+    monkeypatch.setattr(command, "build_parser", lambda _verb: parser)
     for action in parser._subparsers._group_actions:
         action.choices["validate"].set_defaults(verb=broken)
     code, document, said = run("validate")
@@ -212,7 +212,7 @@ def test_what_ends_a_run_early_is_one_document(stack, project, run, monkeypatch,
         raise raised
 
     parser = build_parser()
-    monkeypatch.setattr(command, "build_parser", lambda: parser)
+    monkeypatch.setattr(command, "build_parser", lambda _verb: parser)
     for action in parser._subparsers._group_actions:
         action.choices["validate"].set_defaults(verb=ends)
     code, document, _ = run("validate")
