@@ -11,8 +11,8 @@ from flotilla.plan.fleet import fleet_plan
 from flotilla.plan.notices import notice_text
 from flotilla.plan.steps import Op, Result, Step
 from flotilla.state.values import UNKNOWN, Secret
+from tests.unit.rollouts import on, web
 from tests.unit.test_plan_taints import BOTH, cluster_step, copies, declared, rollout_step
-from tests.unit.test_rollout import on, web
 from tests.unit.test_suspension_and_removal import of_workload, resource
 
 MEMBERS = (cluster_step("member1"), cluster_step("member2"))

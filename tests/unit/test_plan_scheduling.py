@@ -11,8 +11,8 @@ from flotilla.plan.steps import Op, Result, Step
 from flotilla.report.graph import plan_graph
 from flotilla.report.model import State
 from flotilla.state.values import Secret
+from tests.unit.rollouts import divided, web
 from tests.unit.test_plan_taints import BOTH, cluster_step, copies, declared, rollout_step, state
-from tests.unit.test_rollout import divided, web
 
 DYNAMIC = {
     **BOTH,

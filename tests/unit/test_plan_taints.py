@@ -18,7 +18,7 @@ from flotilla.stack.problems import ConfigError
 from flotilla.stack.specs import placement_of
 from flotilla.state.checkpoint import ResourceState
 from flotilla.state.values import Secret
-from tests.unit.test_rollout import CORDON, NOT_READY, TAINT, divided, on, web
+from tests.unit.rollouts import CORDON, NOT_READY, TAINT, divided, on, web
 
 URN = "urn:pulumi:test::flotilla::{}::{}"
 

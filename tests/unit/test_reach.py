@@ -14,8 +14,8 @@ from flotilla.plan.fleet import fleet_plan
 from flotilla.plan.notices import notice_text
 from flotilla.plan.rollouts import ROLLOUT_TYPE
 from flotilla.plan.steps import Op, Result, Step
+from tests.unit.templates import A, config, field, image_step, job, pods
 from tests.unit.test_plan_taints import cluster_step, copies, state
-from tests.unit.test_rendering import A, config, field, image_step, job, pods
 
 MEMBERS = (ClusterFacts("member1"), ClusterFacts("member2"))
 

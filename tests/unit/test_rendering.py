@@ -9,15 +9,7 @@ from flotilla.karmada.rendering.overriders import apply_overriders
 from flotilla.karmada.rendering.patches import apply_patch
 from flotilla.karmada.rendering.policies import apply_policies
 from flotilla.karmada.rendering.yaml_text import yaml_text
-from tests.unit.templates import EDGE, NEW, OLD, config, pods, policy
-
-A, B = "sha256:" + "a" * 64, "sha256:" + "b" * 64
-
-
-def image_step(component, value="", operator="replace", path=None):
-    step = {"component": component, "operator": operator, "value": value}
-    return {**step, "predicate": {"path": path}} if path else step
-
+from tests.unit.templates import EDGE, NEW, OLD, A, B, config, field, image_step, pods, policy
 
 # -- images ---------------------------------------------------------------------------------------
 
@@ -191,11 +183,6 @@ def test_a_patch_may_not_take_an_objects_kind_away():
 
 
 # -- fields inside texts --------------------------------------------------------------------------
-
-
-def field(path, kind, *steps):
-    patch = [{"operator": operator, "subPath": sub, "value": value} for operator, sub, value in steps]
-    return {"fieldPath": path, kind: patch}
 
 
 def test_embedded_json_keeps_its_order_and_its_numbers():

@@ -14,7 +14,7 @@ from flotilla.karmada.rendering.traveling import traveling
 from flotilla.karmada.rendering.works import NotSent, Sent, works_of
 from flotilla.karmada.scheduling import Scheduler, demand_of, replicas_field, replicas_of
 from flotilla.karmada.versions import Version
-from tests.unit.templates import EDGE, NEW, OLD, config, pods, policy
+from tests.unit.templates import EDGE, NEW, OLD, config, job, pods, policy
 
 # -- replicas and completions ---------------------------------------------------------------------
 
@@ -49,10 +49,6 @@ def test_a_jobs_replicas_are_no_more_than_its_completions():
     """Karmada asks for as many pods as run at once: a duplicated Job with fewer completions gets less parallelism."""
     asked = [{"parallelism": 4, "completions": 3}, {"parallelism": 4}, {"completions": 3}]
     assert [demand_of(job(**spec), Scheduler()).replicas for spec in asked] == [3, 4, 1]
-
-
-def job(**spec):
-    return pods("Job", "batch/v1", **spec)
 
 
 @pytest.mark.parametrize(

@@ -8,28 +8,9 @@ from flotilla.karmada.status.expected import compare
 from flotilla.karmada.status.fleet import fleet_of
 from flotilla.karmada.status.rollout import RolloutCheck
 from tests.unit.planes import looked
-from tests.unit.rollouts import WEB, members, on, web
+from tests.unit.rollouts import CORDON, NOT_READY, TAINT, WEB, binding, cluster, divided, members, on, web
 
 NAMES = ("member1", "member2", "member3")
-TAINT = {"key": "site", "value": "edge", "effect": "NoSchedule"}
-CORDON = {"key": "cluster.karmada.io/unschedulable", "effect": "NoSchedule"}
-NOT_READY = {"key": "cluster.karmada.io/not-ready", "effect": "NoSchedule"}
-
-
-def cluster(name, *, taints=(), ready=True, labels=None, deleting=False):
-    status = {"type": "Ready", "status": "True" if ready else "False", "message": "" if ready else "it is gone"}
-    metadata = {"name": name, "labels": labels or {}}
-    if deleting:
-        metadata["deletionTimestamp"] = "2026-01-01T00:00:00Z"
-    return {"metadata": metadata, "spec": {"taints": list(taints)}, "status": {"conditions": [status]}}
-
-
-def divided(*names, **weights):
-    scheduling = {"replicaSchedulingType": "Divided", "replicaDivisionPreference": "Weighted"}
-    if weights:
-        listed = [{"targetCluster": {"clusterNames": [n]}, "weight": w} for n, w in weights.items()]
-        scheduling["weightPreference"] = {"staticWeightList": listed}
-    return {"clusterAffinity": {"clusterNames": list(names)}, "replicaScheduling": scheduling}
 
 
 def two(*, clusters=None, placement=None, targets, anew=True, replicas=4, expected=None, **keys):
@@ -145,25 +126,6 @@ def test_zero_replicas_in_some_clusters_is_not_everywhere():
 
 
 # -- one look --------------------------------------------------------------------------------------------------------
-
-
-def binding(targets, placement, *, replicas=4, healthy=None, scheduled="True", **status):
-    listed = [{"name": n} | ({} if c is None else {"replicas": c}) for n, c in targets.items()]
-    reports = [
-        {"clusterName": name, "applied": True, "health": "Healthy", "status": {"readyReplicas": targets.get(name)}}
-        for name in (targets if healthy is None else healthy)
-    ]
-    condition = {"type": "Scheduled", "status": scheduled, "message": "0/2 clusters are available"}
-    return {
-        "metadata": {"name": "web-deployment", "generation": 1},
-        "spec": {
-            "resource": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": "u"},
-            "clusters": listed,
-            "replicas": replicas,
-            "placement": placement,
-        },
-        "status": {"conditions": [condition], "aggregatedStatus": reports, **status},
-    }
 
 
 def works(declared, targets):

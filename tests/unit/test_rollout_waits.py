@@ -10,7 +10,7 @@ from flotilla.kube.connection import ApiError, Unreachable
 from flotilla.kube.objects import ref_of
 from flotilla.providers import InitializationError
 from flotilla.providers.dynamic import DynamicProvider
-from tests.unit.rollouts import WEB, members, on, web
+from tests.unit.rollouts import WEB, changes, members, on, props, web
 
 # -- the wait --------------------------------------------------------------------------------------------------------
 
@@ -99,15 +99,6 @@ def test_a_refusal_ends_the_wait_at_once():
 
 
 # -- when it is waited -----------------------------------------------------------------------------------------------
-
-
-def props(**more):
-    declared = {"templates": [web()], "placement": on("member1"), "overrideRules": []}
-    return {"kubeconfig": "k", "workload": "web", "timeout": 30, **declared, **more}
-
-
-def changes(olds, news):
-    return RolloutProvider().diff("web", olds, news).changes
 
 
 def test_another_cluster_under_a_members_name_is_waited_for():

@@ -5,8 +5,8 @@ import pytest
 from flotilla.karmada.objects import ResourceBinding, Work
 from flotilla.karmada.status.fleet import fleet_of
 from flotilla.karmada.status.rollout import RolloutCheck
-from tests.unit.test_rendering import job, pods
-from tests.unit.test_rollout import binding, cluster, divided, on
+from tests.unit.rollouts import binding, cluster, divided, on
+from tests.unit.templates import job, pods
 
 MEMBERS = ("member1", "member2")
 

@@ -22,9 +22,9 @@ from flotilla.providers.kubernetes import KubernetesProvider
 from flotilla.stack.notices import notices
 from flotilla.state.checkpoint import ResourceState, Snapshot
 from tests.unit.planes import EVERYWHERE, Plane, binding, cluster, done, live, web, work
+from tests.unit.rollouts import changes, divided, on, props
+from tests.unit.templates import job
 from tests.unit.test_plan_taints import cluster_step, copies, rollout_step
-from tests.unit.test_rendering import job
-from tests.unit.test_rollout import changes, divided, on, props
 
 EVERY = {"dispatching": True}
 ONE = {"dispatchingOnClusters": {"clusterNames": ["m1"]}}

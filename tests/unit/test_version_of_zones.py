@@ -12,8 +12,8 @@ from flotilla.karmada.enablements import missing_kinds
 from flotilla.karmada.objects import ResourceBinding, Work
 from flotilla.karmada.propagation import override_policy, propagation_policy
 from flotilla.karmada.status.expected import compare
+from flotilla.karmada.status.fleet import fleet_of as judged_fleet
 from flotilla.karmada.status.rollout import RolloutCheck
-from flotilla.karmada.status.rollout import fleet_of as judged_fleet
 from flotilla.karmada.versions import Version
 from flotilla.plan.fleet import CLUSTER_TYPE, fleet_plan
 from flotilla.plan.notices import notice_text
@@ -24,8 +24,8 @@ from flotilla.stack.declare import rendered
 from flotilla.stack.files import ManifestFiles
 from flotilla.stack.problems import ConfigError
 from flotilla.state.checkpoint import ResourceState, Snapshot
+from tests.unit.rollouts import TAINT, binding, changes, divided, members, on, props, web
 from tests.unit.test_plan_taints import declared, rollout_step, state
-from tests.unit.test_rollout import TAINT, binding, changes, divided, members, on, props, web
 
 EITHER = ["us-a", "eu-a"]
 IN_ZONE = {"fieldSelector": {"matchExpressions": [{"key": "zone", "operator": "In", "values": ["us-a"]}]}}
