@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import shutil
 import socket
 import statistics
 import subprocess
@@ -26,6 +25,7 @@ from flotilla.kube.connection import Connection
 from flotilla.sandbox.fleet import Sandbox
 from flotilla.sandbox.karmada import find_karmada
 from tests.bench.members import NGINX, REPOSITORY
+from tests.contract.fleet import copy_program
 
 RUNS = 5
 CLUSTER_API = "cluster.karmada.io/v1alpha1"
@@ -71,9 +71,7 @@ def main() -> int:
         return 0
     with tempfile.TemporaryDirectory() as name:
         project = Path(name)
-        (project / "stacks").mkdir()
-        for file in ("Pulumi.yaml", "__main__.py"):
-            shutil.copy(REPOSITORY / file, project / file)
+        copy_program(project)
         sandbox = Sandbox(project)
         try:
             sandbox.up(lambda _: None, members=1, karmada_bin=programs)

@@ -18,6 +18,7 @@ from pathlib import Path
 from flotilla.sandbox.fleet import Sandbox
 from flotilla.sandbox.karmada import find_karmada
 from tests.bench.pulumi_cli import PulumiRun, missing
+from tests.contract.fleet import copy_program
 
 REPOSITORY = Path(__file__).parents[2]
 SIZES = tuple(int(size) for size in os.environ.get("BENCH_SIZES", "2,10,50").split(","))
@@ -32,9 +33,7 @@ def main() -> int:
     os.environ.setdefault("PULUMI_CONFIG_PASSPHRASE", "bench")
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder)
-        (project / "stacks").mkdir()
-        for name in ("Pulumi.yaml", "__main__.py"):
-            shutil.copy(REPOSITORY / name, project / name)
+        copy_program(project)
         sandbox = Sandbox(project)
         try:
             started = time.monotonic()

@@ -13,7 +13,7 @@ from flotilla.agent import Toolbox, Workplace, reading
 from flotilla.agent.tool import Answer, Arguments, Refused, Tool
 from flotilla.deploy.interface import EngineName
 from flotilla.errors import FlotillaError
-from tests.conftest import REPOSITORY
+from tests.contract.fleet import copy_program
 
 SECRET = "open-sesame-42"
 DEPLOYMENT = {
@@ -31,10 +31,8 @@ def place(project, sections, tmp_path, monkeypatch):
         monkeypatch.delenv(key, raising=False)
     folder = tmp_path / "fleet"
     folder.mkdir()
-    for name in ("Pulumi.yaml", "__main__.py"):
-        shutil.copy(REPOSITORY / name, folder / name)
+    copy_program(folder)
     shutil.copy(project / "kube.yaml", folder / "kube.yaml")
-    (folder / "stacks").mkdir()
     (folder / "web.yaml").write_text(yaml.safe_dump(DEPLOYMENT))
     (tmp_path / "secret.yaml").write_text(
         yaml.safe_dump({**DEPLOYMENT, "spec": {"password": SECRET}, "metadata": {"name": SECRET}})
