@@ -235,7 +235,7 @@ def test_an_image_that_is_never_ready_says_where_and_why(fleet, going_on):
 
 
 def test_a_namespace_that_a_member_has_already_is_used_and_left(fleet, run):
-    leave(fleet)  # the cases before this one go on from one another
+    run("destroy", "--yes")  # the cases before this one go on from one another
     member = fleet.connection("member1")
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": CLUSTER_NAMESPACE}}
     member.create(namespace, field_manager="somebody")

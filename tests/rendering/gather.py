@@ -16,7 +16,8 @@ from typing import Any
 
 from flotilla.karmada.names import EXECUTION_NAMESPACE_PREFIX
 from flotilla.karmada.objects import POLICY_API, WORK_API
-from flotilla.karmada.status.snapshot import BINDING_ID_LABELS, binding_ref
+from flotilla.karmada.rendering.marks import BINDING_ID_LABELS
+from flotilla.karmada.status.snapshot import binding_ref
 from flotilla.kube.connection import ApiError, Connection
 from flotilla.kube.objects import Object, ObjectRef, ref_of
 from flotilla.sandbox.clusters import SandboxCluster
