@@ -74,6 +74,8 @@ for workload, needs in in_order(fleet, manifests):
     # fails to join doesn't keep it from the others.
     chosen = {m.name: members[m.name] for m in fleet.chosen(workload.placement) if m.name in members}
     needed = [workloads[need.workload].first[need.what] for need in needs]
+    # Until Karmada has lost its access under a former name, a policy that no longer has it would delete the copies.
+    needed += [member.renamed for member in chosen.values() if member.renamed]
     workloads[workload.name] = PropagatedWorkload(
         workload.name,
         {

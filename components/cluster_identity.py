@@ -25,7 +25,7 @@ from pulumi.runtime.rpc import UNKNOWN
 from components.whole_numbers import whole_numbers
 from flotilla.errors import FlotillaError
 from flotilla.karmada.joining.joined import clusters_by_id, join_conflict
-from flotilla.karmada.joining.renaming import cut_access
+from flotilla.karmada.joining.renaming import Agent, cut_access
 from flotilla.karmada.names import identity_name
 from flotilla.kube.connection import connect
 from flotilla.kube.identity import uid_of
@@ -39,6 +39,10 @@ class Former(TypedDict):
     former: str
     controlPlane: pulumi.Input[str]
     """Administrator's kubeconfig of the control plane; a secret."""
+    kubeconfig: pulumi.Input[str]
+    """Administrator's kubeconfig of the member; a secret."""
+    agentNamespace: str
+    """Where its agent runs, in pull mode; empty in push mode."""
     refused: str
     """Why the member can't have another name; empty where nothing is in the way."""
 
@@ -147,7 +151,10 @@ class ClusterIdentityProvider(ResourceProvider):
         """
         if news["unanswered"]:
             raise _silent(news)
-        cut_access(connect(news["controlPlane"], name="Karmada"), str(olds["cluster"]), str(olds[_UID]))
+        agent = None
+        if news["agentNamespace"]:
+            agent = Agent(connect(news["kubeconfig"], name=news["cluster"]), news["agentNamespace"])
+        cut_access(connect(news["controlPlane"], name="Karmada"), str(olds["cluster"]), str(olds[_UID]), agent)
         return UpdateResult(outs=_kept(news))
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:

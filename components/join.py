@@ -58,6 +58,9 @@ class Member(pulumi.ComponentResource):
     joined: pulumi.Resource
     """Depend on it to run after the member is Ready, and to be gone before it leaves."""
 
+    renamed: pulumi.Resource | None
+    """Depend on it to change nothing before Karmada has lost its access under the member's former name."""
+
     @property
     def expected(self) -> pulumi.Output[dict[str, str]]:
         """What a workload's rollout knows of this member: `id`, and in `unanswered` why it can't be waited for."""
@@ -94,9 +97,16 @@ def declare_join(component: Member, name: str, args: MemberArgs, *, mode: str, r
     joined = conflict(name, kubeconfig, component.found, args["control_plane"].joined, given.namespace)
     former: Former | None = None
     if given.formerly:
-        former = {"former": given.formerly, "controlPlane": args["control_plane"].kubeconfig, "refused": refused}
+        former = {
+            "former": given.formerly,
+            "controlPlane": args["control_plane"].kubeconfig,
+            "kubeconfig": kubeconfig,
+            "agentNamespace": given.agent.namespace if mode == "Pull" else "",
+            "refused": refused,
+        }
     identity = ClusterIdentity(name, component.found, inside, same_as=twin, joined=joined, former=former)
     component.cluster_id = identity.uid
+    component.renamed = identity if given.formerly else None
     component.provider = cluster_provider(name, kubeconfig, identity, component)
     member = Declarations(name, pulumi.ResourceOptions(parent=component, provider=component.provider))
     control_plane = Declarations(

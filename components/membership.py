@@ -10,7 +10,7 @@ from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider,
 from components.whole_numbers import whole_numbers
 from flotilla.karmada.joining.abandon import remove_cluster
 from flotilla.karmada.joining.membership import await_member, drain
-from flotilla.karmada.joining.renaming import await_former_agent, lives_on
+from flotilla.karmada.joining.renaming import lives_on
 from flotilla.kube.connection import connect
 
 
@@ -53,10 +53,7 @@ class MembershipProvider(ResourceProvider):
 
 
 def _await(props: dict[str, Any]) -> None:
-    connection = connect(props["controlPlane"], name="Karmada")
-    await_member(connection, str(props["member"]), float(props["timeout"]))
-    if props.get("former"):
-        await_former_agent(connection, str(props["former"]), str(props["clusterId"]))
+    await_member(connect(props["controlPlane"], name="Karmada"), str(props["member"]), float(props["timeout"]))
 
 
 class Membership(Resource, module="flotilla", name="Membership"):
@@ -68,7 +65,7 @@ class Membership(Resource, module="flotilla", name="Membership"):
         Args:
             name: the resource's name.
             props: controlPlane (administrator's kubeconfig), member, agent (a fingerprint of it), clusterId (the
-                member's UID), timeout (seconds), former (its name before, where it gets another one).
+                member's UID), timeout (seconds).
             opts: resource options.
         """
         super().__init__(MembershipProvider(), name, props, opts)

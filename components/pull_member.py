@@ -55,7 +55,6 @@ class PullMember(Member):
                 "member": name,
                 "agent": identity.fingerprint,
                 "clusterId": self.cluster_id,
-                **({"former": given.formerly} if given.formerly else {}),
                 "timeout": given.ready_timeout,
             },
             pulumi.ResourceOptions(parent=self, depends_on=[running, *rights, joined.cluster]),

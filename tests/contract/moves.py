@@ -6,6 +6,7 @@ The same cases run on real Karmada (`tests/live`) and on the stand-in (`tests/sa
 import pytest
 import yaml
 
+from flotilla.karmada.joining import renaming
 from flotilla.kube.connection import KindNotServed
 from flotilla.kube.objects import ObjectRef
 from tests.contract.karmada import eventually
@@ -278,6 +279,11 @@ def test_a_kind_that_only_the_control_plane_knows_has_its_scope(fleet, run, stac
             )
 
 
+def names_of_clusters(fleet):
+    listed = fleet.connection("karmada").list("cluster.karmada.io/v1alpha1", "Cluster")
+    return sorted(cluster["metadata"]["name"] for cluster in listed)
+
+
 def named(fleet, name, former=None):
     """member2's cluster under a name."""
     kubeconfig = str(fleet.kubeconfigs / "member2.yaml")
@@ -312,10 +318,17 @@ def test_a_renamed_member_keeps_its_copies_and_pods(fleet, run):
     ]
     assert plan["clusters"][0]["details"][0] == "formerly member2: its copies stay"
     assert {one["verb"] for work in plan["workloads"] for one in work["clusters"]} == {"stays"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(renaming, "NOTICE_SECONDS", 0.0)
+        failed = run("up", "--yes", expect=1)
+    assert "Karmada still reaches member2" in str(failed["failures"])
+    assert uids(fleet, *refs) == before, (
+        "as long as the former name is reached, nothing that could delete copies changes"
+    )
+    assert names_of_clusters(fleet) == ["member1", "member2"]
     run("up", "--yes")
     assert uids(fleet, *refs) == before
-    listed = fleet.connection("karmada").list("cluster.karmada.io/v1alpha1", "Cluster")
-    assert sorted(cluster["metadata"]["name"] for cluster in listed) == ["edge", "member1"]
+    assert names_of_clusters(fleet) == ["edge", "member1"]
     settled(run)
     assert run("drift")["findings"] == []
     run.write(named(fleet, "edge"), on("edge"))

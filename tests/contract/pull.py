@@ -7,6 +7,7 @@ import pytest
 
 from flotilla.kube.objects import ObjectRef
 from tests.contract.main_job import KINDS, NGINX, deployed, everything
+from tests.contract.moves import names_of_clusters
 
 PULL_KINDS = (("rbac.authorization.k8s.io/v1", "Role"), ("rbac.authorization.k8s.io/v1", "RoleBinding"))
 NODE = {"name": "member2", "mode": "Pull", "readyTimeout": 120}
@@ -66,8 +67,7 @@ def test_a_pull_member_under_another_name_keeps_its_copies(fleet, run):
     run("up", "--yes")
     copy = deployed(fleet, "member2")
     assert (copy["metadata"]["uid"], copy["spec"]["replicas"]) == (first, 3)
-    listed = fleet.connection("karmada").list("cluster.karmada.io/v1alpha1", "Cluster")
-    assert sorted(cluster["metadata"]["name"] for cluster in listed) == ["edge", "member1"]
+    assert names_of_clusters(fleet) == ["edge", "member1"]
     run("preview", "--expect-no-changes")
     assert run("drift")["findings"] == []
 

@@ -10,6 +10,7 @@ from tests.contract.moves import (
     SETTINGS,
     SHOP,
     named,
+    names_of_clusters,
     policies,
     stack,  # noqa: F401 - a fixture
     uids,
@@ -54,7 +55,6 @@ def test_a_renamed_member_keeps_its_copies_and_pods(fleet, pulumi, stack):  # no
     fleet.write(named(fleet, "edge", "member2"), [shop])
     pulumi("up", "--stack", "sandbox", "--yes")
     assert uids(fleet, DEPLOYMENT, CONFIG) == before
-    listed = fleet.connection("karmada").list("cluster.karmada.io/v1alpha1", "Cluster")
-    assert sorted(cluster["metadata"]["name"] for cluster in listed) == ["edge", "member1"]
+    assert names_of_clusters(fleet) == ["edge", "member1"]
     pulumi("preview", "--stack", "sandbox", "--expect-no-changes")
     pulumi("destroy", "--stack", "sandbox", "--yes")

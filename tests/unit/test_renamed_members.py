@@ -10,7 +10,15 @@ from flotilla.kube.objects import ObjectRef
 
 ONE, TWO = "11111111-2222-3333-4444-555555555555", "11111111-2222-3333-4444-666666666666"
 IDENTITY = ClusterIdentityProvider()
-NEWS = {"cluster": "edge", "uid": ONE, "unanswered": "", "former": "member2", "controlPlane": "", "refused": ""}
+NEWS = {
+    "cluster": "edge",
+    "uid": ONE,
+    "unanswered": "",
+    "former": "member2",
+    "controlPlane": "",
+    "agentNamespace": "",
+    "refused": "",
+}
 
 
 def cluster(name, uid=ONE, *, mode="Push", ready=True):
@@ -30,10 +38,14 @@ class ControlPlane:
         self.stubborn = False
 
     def find(self, ref):
-        return self.clusters.get(ref.name) if ref.kind == "Cluster" else None
+        return {} if ref.kind == "Deployment" else self.clusters.get(ref.name)
 
     def list(self, _version, kind, namespace=""):
         return list(self.clusters.values()) if kind == "Cluster" else self.works
+
+    def patch(self, ref, body):
+        assert (ref.kind, body) == ("Deployment", {"spec": {"replicas": 0}})
+        self.clusters["member2"]["status"] = cluster("", ready=False)["status"]
 
     def delete(self, ref, **_options):
         self.deleted.append(ref)
@@ -55,8 +67,16 @@ def test_karmada_loses_its_access_under_the_former_name():
     assert control_plane.deleted == [ObjectRef("v1", "Secret", "member2", "karmada-cluster")]
 
 
-@pytest.mark.parametrize("there", [[], [cluster("member2", TWO)], [cluster("member2", mode="Pull")]])
-def test_another_cluster_or_an_agents_is_left_alone(there):
+def test_the_agent_of_the_former_name_is_stopped():
+    """It would delete the copies, which it still gets to know of."""
+    control_plane = ControlPlane(cluster("member2", mode="Pull"))
+    renaming.cut_access(control_plane, "member2", ONE, renaming.Agent(control_plane, "karmada-system"))
+    assert control_plane.deleted == []
+    assert control_plane.clusters["member2"]["status"]["conditions"][0]["status"] == "False"
+
+
+@pytest.mark.parametrize("there", [[], [cluster("member2", TWO)]])
+def test_another_cluster_is_left_alone(there):
     control_plane = ControlPlane(*there)
     renaming.cut_access(control_plane, "member2", ONE)
     assert control_plane.deleted == []
@@ -69,8 +89,7 @@ def test_as_long_as_karmada_reaches_the_former_name_nothing_goes_on():
     with pytest.raises(FlotillaError, match="Karmada still reaches member2"):
         renaming.cut_access(control_plane, "member2", ONE)
     with pytest.raises(FlotillaError, match="Karmada still reaches member2"):
-        renaming.await_former_agent(ControlPlane(cluster("member2", mode="Pull")), "member2", ONE)
-    renaming.await_former_agent(ControlPlane(cluster("member2", mode="Pull", ready=False)), "member2", ONE)
+        renaming.cut_access(ControlPlane(cluster("member2", mode="Pull")), "member2", ONE)
 
 
 @pytest.mark.parametrize(
@@ -125,11 +144,11 @@ def test_an_agent_before_1_14_takes_no_name_that_sorts_after_the_former_one(name
 def test_a_membership_of_another_name_goes_last_and_one_of_another_cluster_first():
     """Drained before the other name joins, the member would lose its copies."""
     olds = {"agent": "a", "controlPlane": "k", "clusterId": ONE, "member": "member2"}
-    renamed = MembershipProvider().diff("", olds, {**olds, "member": "edge", "agent": "b", "former": "member2"})
+    renamed = MembershipProvider().diff("", olds, {**olds, "member": "edge", "agent": "b"})
     assert (renamed.replaces, renamed.delete_before_replace) == (["member"], False)
     another = MembershipProvider().diff("", olds, {**olds, "clusterId": TWO})
     assert (another.replaces, another.delete_before_replace) == (["clusterId"], True)
-    assert not MembershipProvider().diff("", olds, {**olds, "former": "member2"}).changes
+    assert not MembershipProvider().diff("", olds, olds).changes
 
 
 @pytest.mark.parametrize(("others", "drained"), [([cluster("edge")], False), ([], True)])

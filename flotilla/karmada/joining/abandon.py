@@ -61,14 +61,14 @@ def await_not_ready(connection: Connection, member: str, tell: Callable[[str], N
     if cluster is not None and is_true(cluster, "Ready"):
         tell(f"Karmada still calls {member} Ready: waiting until it notices, up to {NOTICE_SECONDS:.0f} s")
     doing = f"waiting until Karmada notices that {member} does not answer"
-    if is_ready_until(connection, member, NOTICE_SECONDS, doing=doing):
+    if stays_ready(connection, member, NOTICE_SECONDS, doing=doing):
         raise FlotillaError(
             f"{member} does not answer here, but Karmada calls it Ready, so that it reaches it",
             hint="nothing was changed; take it out of the stack file and run `up` where the member can be reached",
         )
 
 
-def is_ready_until(connection: Connection, member: str, seconds: float, *, doing: str) -> bool:
+def stays_ready(connection: Connection, member: str, seconds: float, *, doing: str) -> bool:
     """Wait until a member is not Ready, or has no Cluster; tell whether it is Ready to the end.
 
     Raises:

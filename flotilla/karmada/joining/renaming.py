@@ -8,40 +8,66 @@ the same objects, which still carry Karmada's mark; then the former Cluster goes
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from flotilla.errors import FlotillaError
-from flotilla.karmada.joining.abandon import NOTICE_SECONDS, is_ready_until
+from flotilla.karmada.joining.abandon import NOTICE_SECONDS, stays_ready
+from flotilla.karmada.joining.agent import DEPLOYMENT
 from flotilla.karmada.objects import CLUSTER_API
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object, ObjectRef, is_true
 
 
-def cut_access(connection: Connection, former: str, cluster_id: str) -> None:
-    """Take Karmada's credentials for a member under its former name away, and wait until Karmada has noticed.
+@dataclass(frozen=True)
+class Agent:
+    """Where the agent of a pull-mode member runs."""
 
-    A Cluster that is not there, or is another cluster, is left alone. So is one in pull mode: its agent becomes the
-    agent of the new name (see `await_former_agent`).
+    member: Connection
+    namespace: str
+
+
+def cut_access(connection: Connection, former: str, cluster_id: str, agent: Agent | None = None) -> None:
+    """Take Karmada's access to a member under its former name away, and wait until Karmada has noticed.
+
+    In push mode the Secrets of the Cluster are deleted. In pull mode the agent is stopped; it starts again under the
+    new name. A Cluster that is not there, or is another cluster, is left alone.
+
+    Args:
+        connection: the control plane.
+        former: the member's name before.
+        cluster_id: the member's UID.
+        agent: where the agent runs, in pull mode.
 
     Raises:
         FlotillaError: Karmada still reaches the member under its former name.
+        ClusterError: the member or the control plane did not take the change.
     """
-    cluster = _former(connection, former, cluster_id)
-    if cluster is None or cluster["spec"].get("syncMode") == "Pull":
+    cluster = connection.find(ObjectRef(CLUSTER_API, "Cluster", former))
+    if cluster is None or not cluster_id or (cluster.get("spec") or {}).get("id") != cluster_id:
         return
+    if cluster["spec"].get("syncMode") == "Pull":
+        _stop(agent)
+    else:
+        _delete_secrets(connection, cluster["spec"])
+    doing = f"waiting until Karmada no longer reaches {former}, which gets another name"
+    if stays_ready(connection, former, NOTICE_SECONDS, doing=doing):
+        raise FlotillaError(
+            f"Karmada still reaches {former} after {NOTICE_SECONDS:.0f} s: if it left now, its copies would be deleted",
+            hint="run the same command again; somebody may have started its agent, or made its Secrets, anew",
+        )
+
+
+def _stop(agent: Agent | None) -> None:
+    ref = ObjectRef("apps/v1", "Deployment", DEPLOYMENT, agent.namespace if agent else "")
+    if agent and agent.member.find(ref) is not None:
+        agent.member.patch(ref, {"spec": {"replicas": 0}})
+
+
+def _delete_secrets(connection: Connection, spec: Object) -> None:
     for key in ("secretRef", "impersonatorSecretRef"):
-        reference = cluster["spec"].get(key)
+        reference = spec.get(key)
         if reference:
             connection.delete(ObjectRef("v1", "Secret", reference["name"], reference["namespace"]))
-    _await_not_ready(connection, former, "somebody may have made the Secrets of its Cluster anew")
-
-
-def await_former_agent(connection: Connection, former: str, cluster_id: str) -> None:
-    """Wait until the agent of a member's former name has ended: until then it would delete the copies.
-
-    Raises:
-        FlotillaError: it still reports.
-    """
-    if _former(connection, former, cluster_id) is not None:
-        _await_not_ready(connection, former, "its former agent still runs: look at Deployment karmada-agent")
 
 
 def lives_on(connection: Connection, member: str, cluster_id: str) -> bool:
@@ -54,17 +80,3 @@ def lives_on(connection: Connection, member: str, cluster_id: str) -> bool:
     same = [c for c in connection.list(CLUSTER_API, "Cluster") if (c.get("spec") or {}).get("id") == cluster_id]
     here = [cluster for cluster in same if cluster["metadata"]["name"] == member]
     return len(same) > len(here) and not any(is_true(cluster, "Ready") for cluster in here)
-
-
-def _former(connection: Connection, former: str, cluster_id: str) -> Object | None:
-    cluster = connection.find(ObjectRef(CLUSTER_API, "Cluster", former))
-    return cluster if cluster and cluster_id and (cluster.get("spec") or {}).get("id") == cluster_id else None
-
-
-def _await_not_ready(connection: Connection, former: str, hint: str) -> None:
-    doing = f"waiting until Karmada no longer reaches {former}, which gets another name"
-    if is_ready_until(connection, former, NOTICE_SECONDS, doing=doing):
-        raise FlotillaError(
-            f"Karmada still reaches {former} after {NOTICE_SECONDS:.0f} s: if it left now, its copies would be deleted",
-            hint=f"{hint}; run the same command again",
-        )
