@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from flotilla.errors import FlotillaError
 from flotilla.karmada.objects import CLUSTER_API
-from flotilla.kube.connection import connect
+from flotilla.kube.connection import Connection, KindNotServed, connect
+from flotilla.kube.objects import Object
 from flotilla.plan.rollouts import ROLLOUT_TYPE
 from flotilla.plan.steps import Result
 from flotilla.state.values import UNKNOWN, Secret, mask, reveal
@@ -31,7 +32,15 @@ def with_clusters(result: Result) -> Result:
             connection = connect(kubeconfig, name="Karmada")
             connection.ready(doing="asking for its Clusters", timeout=_ANSWER_SECONDS)
             result.clusters = {str(one["metadata"]["name"]): one for one in connection.list(CLUSTER_API, "Cluster")}
-            result.interpreters = connection.list(_INTERPRETER_API, "ResourceInterpreterCustomization")
+            result.interpreters = _interpreters(connection)
         except FlotillaError as error:
             result.unasked = error.message
     return result
+
+
+def _interpreters(connection: Connection) -> list[Object]:
+    """Return a control plane's interpreters; a control plane that does not serve the kind has none."""
+    try:
+        return connection.list(_INTERPRETER_API, "ResourceInterpreterCustomization")
+    except KindNotServed:
+        return []

@@ -6,7 +6,7 @@ import pytest
 
 from flotilla.deploy.clusters import with_clusters
 from flotilla.karmada.propagation import propagation_policy
-from flotilla.kube.connection import Unreachable
+from flotilla.kube.connection import KindNotServed, Unreachable
 from flotilla.plan.fleet import fleet_plan
 from flotilla.plan.notices import notice_text
 from flotilla.plan.steps import Op, Result, Step
@@ -51,6 +51,22 @@ def test_a_control_plane_that_does_not_answer_is_named(monkeypatch):
     step = rollout_step({**declared(6, BOTH), "kubeconfig": Secret("a kubeconfig")})
     result = with_clusters(Result(steps=[*MEMBERS, step]))
     assert "(Karmada: no answer within 5 s)" in said(fleet_plan(result).workloads[0])["by-the-state"]
+
+
+def test_a_control_plane_without_the_kind_of_interpreters_was_asked(monkeypatch):
+    class ControlPlane:
+        def ready(self, **_keys):
+            return None
+
+        def list(self, _api_version, kind):
+            if kind == "Cluster":
+                return [{"metadata": {"name": "member1"}}]
+            raise KindNotServed("Karmada: serves no ResourceInterpreterCustomization", status=404)
+
+    monkeypatch.setattr("flotilla.deploy.clusters.connect", lambda *_args, **_keys: ControlPlane())
+    step = rollout_step({**declared(6, BOTH), "kubeconfig": Secret("a kubeconfig")})
+    result = with_clusters(Result(steps=[*MEMBERS, step]))
+    assert (result.unasked, list(result.clusters), result.interpreters) == ("", ["member1"], [])
 
 
 def test_nothing_is_said_where_the_state_makes_no_difference():
