@@ -247,4 +247,6 @@ def test_a_namespace_that_a_member_has_already_is_used_and_left(fleet, run):
         run("destroy", "--yes")
         assert member.find(ObjectRef("v1", "Namespace", CLUSTER_NAMESPACE)) is not None
     finally:
-        member.delete(ObjectRef("v1", "Namespace", CLUSTER_NAMESPACE))
+        ref = ObjectRef("v1", "Namespace", CLUSTER_NAMESPACE)
+        member.delete(ref)
+        eventually(lambda: member.find(ref) is None)  # else the next join would end in it
