@@ -22,10 +22,24 @@ class Undecidable(Exception):
 
 
 class _Unknown:
-    """Stands for a value that is not known yet, or not shown."""
+    """Stands for a value that is not known yet, or not shown. A rule that looks into it can't decide."""
 
     def __repr__(self) -> str:
         return "unknown"
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise Undecidable("a part of the plan")
+
+    def __iter__(self) -> Iterator[Any]:
+        raise Undecidable("a part of the plan")
+
+    def __getitem__(self, _key: Any) -> Any:
+        raise Undecidable("a part of the plan")
+
+    def __len__(self) -> int:
+        raise Undecidable("a part of the plan")
 
 
 UNKNOWN: Any = _Unknown()

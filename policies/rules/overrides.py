@@ -26,7 +26,7 @@ def _judge(policy: Resource, view: StackView) -> Iterator[str]:
         for template in selected(other, view)
         if means(policy, template)
     ]
-    for number, rule in enumerate(policy.at("spec", "overrideRules")):
+    for number, rule in enumerate(_known(policy.at("spec", "overrideRules"))):
         targets = [
             (_known(template.props), cluster)
             for template, clusters in meant
@@ -49,7 +49,7 @@ def _differs(template: dict[str, Any], cluster: ClusterFacts, rule: dict[str, An
 def _known(value: Any) -> Any:
     """Return a value of which everything is known."""
     if value is UNKNOWN:
-        raise Undecidable("a part of the template")
+        raise Undecidable("a part of a template or a rule")
     if isinstance(value, dict):
         return {key: _known(entry) for key, entry in value.items()}
     return [_known(entry) for entry in value] if isinstance(value, list) else value

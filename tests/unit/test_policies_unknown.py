@@ -1,0 +1,64 @@
+"""No rule ends with an error, whatever part of a plan isn't known, or isn't shown to it."""
+
+import copy
+
+import pytest
+
+from flotilla.policy.evaluate import Status, evaluate
+from flotilla.policy.model import UNKNOWN, StackView
+from tests.unit.test_policies import (
+    PRODUCTION,
+    RULES,
+    TODAY,
+    cluster,
+    deployment,
+    mirror,
+    overrides,
+    placement,
+    resource,
+    tag,
+)
+
+
+def plan():
+    patch = {"overriders": {"plaintext": [{"path": "/spec/replicas", "operator": "replace", "value": 3}]}}
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "s", "namespace": "default"},
+        "data": {"a": "b"},
+    }
+    return [
+        cluster("member1"),
+        cluster("member2"),
+        deployment(),
+        resource("kubernetes:core/v1:Secret", "s", secret),
+        placement("member1", "member2"),
+        overrides(tag("1.28", "member2"), mirror(), patch),
+    ]
+
+
+def paths(value, path=()):
+    """Yield the way to every part of a value, the value itself apart."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        yield (*path, key)
+        yield from paths(item, (*path, key))
+
+
+WHERE = [(number, path) for number, one in enumerate(plan()) for path in paths(one.props)]
+
+
+@pytest.mark.parametrize(("number", "path"), WHERE, ids=str)
+def test_a_part_that_is_not_known_is_no_error(number, path):
+    """A preview by Pulumi's CLI with a policy pack ended with AttributeError where an override is secret."""
+    resources = plan()
+    props = copy.deepcopy(resources[number].props)
+    inner = props
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = UNKNOWN
+    object.__setattr__(resources[number], "props", props)
+    verdicts = evaluate(RULES.values(), StackView(tuple(resources), PRODUCTION), today=TODAY)
+    assert {verdict.status for verdict in verdicts} <= set(Status)
+    assert verdicts
