@@ -15,6 +15,7 @@ from flotilla.karmada.names import CLUSTER_NAMESPACE, execution_namespace
 from flotilla.karmada.objects import CLUSTER_API, POLICY_API, Cluster
 from flotilla.karmada.propagation import deployment
 from flotilla.karmada.status.snapshot import binding_ref
+from flotilla.karmada.versions import SUPPORTED, Version
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.objects import ObjectRef, condition, is_true, ref_of
 from flotilla.stack.overrides import Override
@@ -33,6 +34,14 @@ def eventually(check, *, seconds=40, problem="not in time"):
             return found
         assert time.monotonic() < deadline, problem
         time.sleep(0.2)
+
+
+def of_the_newest(karmada):
+    """Skip a case whose fields, or whose outcome, an older Karmada doesn't have."""
+    if Version.parse(karmada.fleet.version) < SUPPORTED.newest:
+        pytest.skip(
+            f"a case of Karmada {SUPPORTED.newest.major}.{SUPPORTED.newest.minor}; this one is {karmada.fleet.version}"
+        )
 
 
 class Karmada:

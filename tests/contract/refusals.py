@@ -11,7 +11,7 @@ import pytest
 from flotilla.karmada.objects import CLUSTER_API, POLICY_API
 from flotilla.kube.connection import ApiError
 from flotilla.kube.objects import ObjectRef, ref_of
-from tests.contract.karmada import MANAGER, MEMBERS, eventually, selector, web
+from tests.contract.karmada import MANAGER, MEMBERS, eventually, of_the_newest, selector, web
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +88,7 @@ def refused(make):
 @pytest.mark.parametrize("spec", REFUSED_PROPAGATION.values(), ids=REFUSED_PROPAGATION)
 def test_a_propagation_policy_that_karmada_refuses(karmada, namespace_of_refusals, spec):
     """docs: reference, propagation policy; the webhook says what the reference only describes"""
+    of_the_newest(karmada)
     namespace = namespace_of_refusals
     complete = {"placement": {}, "resourceSelectors": [selector(web(namespace))], **spec}
     refused(lambda: karmada.policy("p", namespace, complete.pop("resourceSelectors"), **complete))
@@ -95,6 +96,7 @@ def test_a_propagation_policy_that_karmada_refuses(karmada, namespace_of_refusal
 
 def test_a_propagation_policy_that_karmada_takes(karmada, namespace_of_refusals):
     """docs: reference, propagation policy"""
+    of_the_newest(karmada)
     namespace = namespace_of_refusals
     failover = {"application": {**FAILOVER, "purgeMode": "Gracefully", "gracePeriodSeconds": 5}}
     more = {"failover": failover, "propagateDeps": True, "suspension": {"dispatching": True}}
@@ -150,11 +152,13 @@ def override(namespace, spec):
 @pytest.mark.parametrize("spec", REFUSED_OVERRIDES.values(), ids=REFUSED_OVERRIDES)
 def test_an_override_policy_that_karmada_refuses(karmada, namespace_of_refusals, spec):
     """docs: reference, override policy"""
+    of_the_newest(karmada)
     refused(lambda: karmada.make(override(namespace_of_refusals, spec)))
 
 
 def test_an_override_policy_that_karmada_takes(karmada, namespace_of_refusals):
     """docs: reference, override policy"""
+    of_the_newest(karmada)
     removal = {"subPath": "/b", "operator": "remove"}
     overriders = {
         **field(yaml=[REPLACE, removal]),

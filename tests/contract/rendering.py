@@ -3,7 +3,7 @@
 from flotilla.karmada.names import execution_namespace
 from flotilla.karmada.objects import POLICY_API
 from flotilla.kube.objects import ref_of
-from tests.contract.karmada import MEMBERS, eventually, selector, web
+from tests.contract.karmada import MEMBERS, eventually, of_the_newest, selector, web
 
 EVERYWHERE = {"clusterAffinity": {"clusterNames": list(MEMBERS)}}
 
@@ -37,6 +37,7 @@ def works(karmada, member, template):
 
 def test_an_override_that_fails_sends_nothing(karmada, namespace):
     """docs: decisions/rendering, a path that isn't there; once it is corrected the cluster gets it"""
+    of_the_newest(karmada)  # before, it kept the template from every cluster
     template = web(namespace)
     fixed = {**failing("member2"), "overriders": annotate("fixed")}
     override(karmada, "o", [failing("member2")], namespace=namespace, **selector(template))
