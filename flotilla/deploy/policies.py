@@ -8,6 +8,7 @@ from typing import Any
 from flotilla.karmada.names import cluster_of
 from flotilla.karmada.scheduling import ClusterFacts
 from flotilla.karmada.versions import SUPPORTED, Version, known_version
+from flotilla.kube.secrecy import HIDDEN
 from flotilla.plan.steps import GOING, Op, Result, Step
 from flotilla.policy.evaluate import Verdict, check_settings, evaluate
 from flotilla.policy.model import UNKNOWN, Resource, StackView
@@ -62,10 +63,13 @@ def _resource(state: ResourceState) -> Resource:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value without the engine's marks; a secret that isn't shown to us is as good as unknown."""
+    """Return a value without the engine's marks; a secret that isn't shown to us is as good as unknown.
+
+    Pulumi's CLI shows a text in its place, whatever the secret is: a list of rules, for one.
+    """
     if isinstance(value, Secret):
         return UNKNOWN if value.value is None else _plain(value.value)
-    if value is ENGINE_UNKNOWN or value == UNKNOWN_TEXT:
+    if value is ENGINE_UNKNOWN or value in (UNKNOWN_TEXT, HIDDEN):
         return UNKNOWN
     if isinstance(value, dict):
         return {key: _plain(entry) for key, entry in value.items()}

@@ -4,8 +4,13 @@ import copy
 
 import pytest
 
+from flotilla.deploy.policies import stack_view
+from flotilla.plan.steps import Op, Result, Step
 from flotilla.policy.evaluate import Status, evaluate
 from flotilla.policy.model import UNKNOWN, StackView
+from flotilla.state.checkpoint import ResourceState
+from flotilla.state.values import UNKNOWN as ENGINE_UNKNOWN
+from flotilla.state.values import Secret
 from tests.unit.test_policies import (
     PRODUCTION,
     RULES,
@@ -62,3 +67,12 @@ def test_a_part_that_is_not_known_is_no_error(number, path):
     verdicts = evaluate(RULES.values(), StackView(tuple(resources), PRODUCTION), today=TODAY)
     assert {verdict.status for verdict in verdicts} <= set(Status)
     assert verdicts
+
+
+@pytest.mark.parametrize("hidden", ["[secret]", Secret("[secret]"), Secret(None), ENGINE_UNKNOWN])
+def test_what_an_engine_hides_is_not_known(hidden):
+    kind = "kubernetes:policy.karmada.io/v1alpha1:OverridePolicy"
+    inputs = {"apiVersion": "policy.karmada.io/v1alpha1", "spec": {"overrideRules": hidden}}
+    state = ResourceState(f"urn:pulumi:s::p::{kind}::nginx-override", custom=True, type=kind, inputs=inputs)
+    view = stack_view(Result(steps=[Step(Op.CREATE, state.urn, kind, new=state)]), PRODUCTION)
+    assert {verdict.status for verdict in evaluate(RULES.values(), view, today=TODAY)} == {Status.UNDECIDED}
