@@ -108,8 +108,11 @@ def not_sent(work: WorkOrError | None, wanted: Object) -> str:
     asked = {key: value for key, value in wanted.items() if key not in ("status", "stringData")}
     different = differences(asked, manifests[0])
     if different:
-        value = shown(wanted, different[0].path, different[0].wanted)
-        return f"its Work doesn't have {different[0].text} = {value!r} yet"
+        # Under Pulumi's CLI nothing says which values of overrides are secret: only what can't be one is shown.
+        first = different[0]
+        plain = isinstance(first.wanted, int) or first.path[-1:] == ("image",)
+        value = f" = {shown(wanted, first.path, first.wanted)!r}" if plain else " as declared"
+        return f"its Work doesn't have {first.text}{value} yet"
     if work.spec.suspend_dispatching:
         return "its Work is suspended: Karmada doesn't send it"
     return ""
