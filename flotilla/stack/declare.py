@@ -86,7 +86,7 @@ def rendered(fleet: Fleet, files: ManifestFiles) -> dict[str, list[Object]]:
     manifests = {workload.name: manifests_of(workload, files) for workload in fleet.workloads}
     kinds = defined_kinds(manifest for listed in manifests.values() for manifest in listed)
     members = [facts(member) for member in fleet.placeable]
-    scheduler = Scheduler(fleet.karmada) if fleet.karmada else Scheduler()
+    scheduler = Scheduler.of(fleet.karmada)
     for workload in fleet.workloads:
         placement = placement_of(workload.placement)
         rules = override_rules(workload)

@@ -117,8 +117,8 @@ class Fleet(ConfigModel):
 
     def choice(self, placement: Placement) -> Choice:
         """Return the members that Karmada schedules a new workload to, and those that a declared taint keeps out."""
-        scheduler = Scheduler(self.karmada) if self.karmada else Scheduler()
-        return choose([facts(member) for member in self.placeable], placement_of(placement), scheduler=scheduler)
+        clusters = [facts(member) for member in self.placeable]
+        return choose(clusters, placement_of(placement), scheduler=Scheduler.of(self.karmada))
 
     def chosen(self, placement: Placement) -> list[Member]:
         """Return the members that any group of a placement matches, in file order, whatever their taints."""

@@ -132,6 +132,11 @@ class Scheduler:
     empty_propagation: bool = False
     """It runs with --enable-empty-workload-propagation: chosen clusters without replicas get the template, too."""
 
+    @classmethod
+    def of(cls, version: Version | None) -> Scheduler:
+        """Return the scheduler of a version of Karmada; of the newest where it isn't known."""
+        return cls(version or SUPPORTED.newest)
+
     def since(self, minor: int) -> bool:
         """Tell whether it is of version 1.`minor` or later."""
         return self.version >= Version(1, minor)

@@ -89,7 +89,7 @@ def compare(
         version: Karmada's; None where it isn't known: clusters are chosen as by the newest then, and any division that
             a supported version makes is as planned.
     """
-    scheduler = Scheduler(version) if version else Scheduler()
+    scheduler = Scheduler.of(version)
     replicas = replicas_of(template, scheduler.version)
     if replicas == 0 and not targets:
         return Mismatch()  # copies without replicas go everywhere or nowhere, by Karmada's version

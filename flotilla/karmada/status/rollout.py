@@ -213,7 +213,7 @@ class RolloutCheck:
         members, fleet = self.members or {}, snapshot.fleet
         works = snapshot.works_without_binding(ref_of(declared))
         expectation = Expectation(declared, self.rules, self.placement, self.version)
-        scheduler = Scheduler(self.version) if self.version else Scheduler()
+        scheduler = Scheduler.of(self.version)
         known = list(fleet.facts.values())
         # Karmada carries Namespaces everywhere, whatever the taints.
         for facts in choose(known, self.placement, before=set(fleet.facts), scheduler=scheduler).chosen:
