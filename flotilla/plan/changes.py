@@ -105,8 +105,7 @@ def _stays(template: str, replicas: int, several: bool) -> str:
 def _range(bounds: tuple[int, int]) -> str:
     if bounds == (0, UNBOUNDED):
         return "any number of replicas"
-    least, most = bounds
-    return range_text(least, counted(most, "replica"), adjacent=most - least == 1)
+    return range_text(*bounds, "replica")
 
 
 def _summary(item: Object, bounds: tuple[int, int] | None) -> str:

@@ -72,16 +72,12 @@ class Undecided:
 
     def _shown(self, name: str, least: int, most: int) -> str:
         """Return a cluster with its bounds, where they say more than that it gets none, some or all replicas."""
-        return (
-            f"{name} ({range_text(least, most, adjacent=most - least == 1)})"
-            if least or most < (self.replicas or 0)
-            else name
-        )
+        return f"{name} ({range_text(least, most)})" if least or most < (self.replicas or 0) else name
 
 
-def range_text(least: int, most: int | str, *, adjacent: bool) -> str:
-    """Return a range of whole numbers as text: `1 or 2`, `3 to 7`; `most` may have its noun already."""
-    return f"{least} {'or' if adjacent else 'to'} {most}"
+def range_text(least: int, most: int, noun: str = "") -> str:
+    """Return a range of whole numbers as text, with the noun where there is one: `1 or 2`, `3 to 7 replicas`."""
+    return f"{least} {'or' if most - least == 1 else 'to'} {counted(most, noun) if noun else most}"
 
 
 @dataclass
