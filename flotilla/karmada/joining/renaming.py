@@ -45,10 +45,10 @@ def cut_access(connection: Connection, former: str, cluster_id: str, agent: Agen
     cluster = connection.find(ObjectRef(CLUSTER_API, "Cluster", former))
     if cluster is None or not cluster_id or (cluster.get("spec") or {}).get("id") != cluster_id:
         return
-    if cluster["spec"].get("syncMode") == "Pull":
-        _stop(agent)
-    else:
+    if cluster["spec"].get("syncMode") != "Pull":
         _delete_secrets(connection, cluster["spec"])
+    elif agent:
+        _stop(agent)
     doing = f"waiting until Karmada no longer reaches {former}, which gets another name"
     if stays_ready(connection, former, NOTICE_SECONDS, doing=doing):
         raise FlotillaError(
@@ -57,9 +57,9 @@ def cut_access(connection: Connection, former: str, cluster_id: str, agent: Agen
         )
 
 
-def _stop(agent: Agent | None) -> None:
-    ref = ObjectRef("apps/v1", "Deployment", DEPLOYMENT, agent.namespace if agent else "")
-    if agent and agent.member.find(ref) is not None:
+def _stop(agent: Agent) -> None:
+    ref = ObjectRef("apps/v1", "Deployment", DEPLOYMENT, agent.namespace)
+    if agent.member.find(ref) is not None:
         agent.member.patch(ref, {"spec": {"replicas": 0}})
 
 
