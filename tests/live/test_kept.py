@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from flotilla.karmada.names import execution_namespace
+from flotilla.karmada.names import WORK_FINALIZER, execution_namespace
 from flotilla.karmada.objects import WORK_API
-from flotilla.karmada.status.kept import WORK_FINALIZER, why_unfinished
+from flotilla.karmada.status.kept import why_unfinished
 from flotilla.karmada.versions import Version
 from flotilla.kube.objects import ObjectRef, ref_of
 from tests.contract.karmada import MEMBERS, eventually, karmada, namespace, selector, web  # noqa: F401 - fixtures

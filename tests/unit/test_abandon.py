@@ -9,7 +9,8 @@ from flotilla.deploy.abandon import Abandonment, plan_abandonment
 from flotilla.engine.deployment import Deployment
 from flotilla.engine.ledger import Options
 from flotilla.engine.removal import delete_all
-from flotilla.karmada.joining.abandon import WORK_FINALIZER, Leftovers, remove_cluster
+from flotilla.karmada.joining.abandon import Leftovers, remove_cluster
+from flotilla.karmada.names import WORK_FINALIZER
 from flotilla.kube.connection import ApiError
 from flotilla.kube.objects import ObjectRef
 from flotilla.state.checkpoint import Operation, ResourceState, Snapshot, without

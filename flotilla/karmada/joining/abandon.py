@@ -8,14 +8,11 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from flotilla.errors import FlotillaError
-from flotilla.karmada.names import execution_namespace
+from flotilla.karmada.names import CLUSTER_FINALIZER, WORK_FINALIZER, execution_namespace
 from flotilla.karmada.objects import CLUSTER_API, WORK_API
-from flotilla.karmada.status.kept import WORK_FINALIZER
 from flotilla.kube.connection import ApiError, Connection
 from flotilla.kube.objects import ObjectRef, is_true, ref_of
 from flotilla.waiting import pause
-
-CLUSTER_FINALIZER = "karmada.io/cluster-controller"
 
 NOTICE_SECONDS = 240.0
 """How long Karmada may take to see that a member hangs (measured: over 80 s; where nothing listens 30 to 45 s)."""
@@ -97,7 +94,7 @@ def remove_cluster(connection: Connection, member: str, cluster_id: str) -> None
     if cluster is None:  # its Works go with it; where somebody has taken its finalizer off, they are still there
         for work in leftovers(connection, member).works:
             connection.delete(work, propagation="Background")
-        _release_works(connection, member)
+            _release(connection, work, WORK_FINALIZER)
         return
     found = (cluster.get("spec") or {}).get("id")
     if found and cluster_id and found != cluster_id:

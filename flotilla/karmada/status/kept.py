@@ -16,7 +16,6 @@ from flotilla.karmada.objects import CLUSTER_API, WORK_API, Work
 from flotilla.kube.connection import ApiError, Connection
 from flotilla.kube.objects import Object, ObjectRef, ref_of
 
-WORK_FINALIZER = "karmada.io/execution-controller"
 KEPT_REMEDY = (
     "see that no copy is left in the member; then take the Work's finalizer off (`kubectl patch work NAME -n NAMESPACE "
     '--type merge -p \'{"metadata":{"finalizers":null}}\'`) and run it again'

@@ -6,13 +6,12 @@ import time
 
 from flotilla.errors import FlotillaError
 from flotilla.karmada.joining import agent
-from flotilla.karmada.names import execution_namespace
+from flotilla.karmada.names import CLUSTER_FINALIZER, execution_namespace
 from flotilla.karmada.objects import CLUSTER_API, WORK_API
 from flotilla.kube.connection import ApiError, Connection, Unreachable
 from flotilla.kube.objects import Object, ObjectRef, is_true
 from flotilla.sandbox.standin.world import MANAGER, World, bindings, conditions_of, deleting, new_condition
 
-FINALIZER = "karmada.io/cluster-controller"
 _NOT_READY = {"key": "cluster.karmada.io/not-ready", "effect": "NoSchedule"}
 _SERVED_SECONDS = 10.0
 _UNITS = {"Ki": 1, "Mi": 1024, "Gi": 1024**2}
@@ -34,7 +33,7 @@ def reconcile_clusters(world: World) -> list[Object]:
 
 
 def _accept(world: World, cluster: Object) -> None:
-    world.add_finalizer(cluster, FINALIZER)
+    world.add_finalizer(cluster, CLUSTER_FINALIZER)
     name = execution_namespace(cluster["metadata"]["name"])
     ref = ObjectRef("v1", "Namespace", name)
     if world.control_plane.find(ref) is None:
@@ -147,4 +146,4 @@ def _collect(world: World, cluster: Object) -> None:
     for binding in bindings(world.control_plane):
         if any(target["name"] == name for target in binding["spec"].get("clusters") or []):
             return
-    world.drop_finalizer(cluster, FINALIZER)
+    world.drop_finalizer(cluster, CLUSTER_FINALIZER)

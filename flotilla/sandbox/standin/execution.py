@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from flotilla.errors import FlotillaError
 from flotilla.karmada.kinds import kind_of
-from flotilla.karmada.names import EXECUTION_NAMESPACE_PREFIX
+from flotilla.karmada.names import EXECUTION_NAMESPACE_PREFIX, WORK_FINALIZER
 from flotilla.karmada.objects import CLUSTER_API, WORK_API
 from flotilla.karmada.rendering.marks import CONFLICT, GENERATION, MANAGED
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object, condition, is_true, ref_of
-from flotilla.sandbox.standin.works import WORK_FINALIZER
 from flotilla.sandbox.standin.world import (
     MANAGER,
     World,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
+from flotilla.karmada.names import BINDING_FINALIZER
 from flotilla.karmada.objects import POLICY_API
 from flotilla.karmada.rendering.marks import BINDING_ID_LABELS
 from flotilla.karmada.scheduling import Scheduler, demand_of, labels_match, requirements_of
@@ -19,8 +20,6 @@ from flotilla.karmada.status.snapshot import binding_ref
 from flotilla.kube.connection import ApiError
 from flotilla.kube.objects import Object, ObjectRef, differences, ref_of
 from flotilla.sandbox.standin.world import MANAGER, World, deleting, find, fresh_id, label
-
-BINDING_FINALIZER = "karmada.io/binding-controller"
 
 
 def reconcile_policies(world: World) -> None:

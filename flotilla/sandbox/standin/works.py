@@ -10,7 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from flotilla.karmada.kinds import SKIP_PROPAGATION
-from flotilla.karmada.names import EXECUTION_NAMESPACE_PREFIX, execution_namespace
+from flotilla.karmada.names import (
+    BINDING_FINALIZER,
+    EXECUTION_NAMESPACE_PREFIX,
+    WORK_FINALIZER,
+    execution_namespace,
+)
 from flotilla.karmada.objects import POLICY_API, WORK_API
 from flotilla.karmada.rendering.marks import (
     WORK_ID,
@@ -22,7 +27,6 @@ from flotilla.karmada.rendering.policies import POLICY_KINDS
 from flotilla.karmada.rendering.works import NotSent, Sent, works_of
 from flotilla.karmada.scheduling import ClusterFacts, divides, facts_of
 from flotilla.kube.objects import Object, ObjectRef, differences, ref_of
-from flotilla.sandbox.standin.policies import BINDING_FINALIZER
 from flotilla.sandbox.standin.world import (
     MANAGER,
     World,
@@ -35,7 +39,6 @@ from flotilla.sandbox.standin.world import (
     template_ref,
 )
 
-WORK_FINALIZER = "karmada.io/execution-controller"
 _SKIPPED_NAMESPACES = ("kube-", "karmada-")
 _Facts = Mapping[str, ClusterFacts]
 """The facts of the clusters that stay, by name."""
