@@ -30,16 +30,12 @@ class _Unknown:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
+        return self._open()
+
+    def _open(self, *_key: Any) -> Any:
         raise Undecidable("a part of the plan")
 
-    def __iter__(self) -> Iterator[Any]:
-        raise Undecidable("a part of the plan")
-
-    def __getitem__(self, _key: Any) -> Any:
-        raise Undecidable("a part of the plan")
-
-    def __len__(self) -> int:
-        raise Undecidable("a part of the plan")
+    __iter__ = __getitem__ = __len__ = _open
 
 
 UNKNOWN: Any = _Unknown()
