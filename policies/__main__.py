@@ -17,11 +17,10 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 from flotilla.karmada.names import cluster_of  # noqa: E402
-from flotilla.karmada.versions import SUPPORTED, known_version  # noqa: E402
 from flotilla.policy.evaluate import Status, check_settings, evaluate  # noqa: E402
 from flotilla.policy.model import UNKNOWN, Resource, Rule, StackView  # noqa: E402
 from flotilla.policy.pack import load_rules  # noqa: E402
-from flotilla.stack.load import karmada_version, other_members, policy_settings  # noqa: E402 - the project's folder has to be on the path first
+from flotilla.stack.load import karmada_of, other_members, policy_settings  # noqa: E402 - the project's folder has to be on the path first
 
 RULES = load_rules(HERE.parent)
 DECLARED: dict[str, dict[str, Any]] = {}
@@ -72,8 +71,7 @@ def _view(args: StackValidationArgs) -> StackView:
     file = HERE.parent / "stacks" / f"Pulumi.{stack}.yaml"
     settings = policy_settings(file)
     check_settings(RULES, settings, origin=f"stacks/Pulumi.{stack}.yaml")
-    version = known_version(karmada_version(file, HERE.parent)) or SUPPORTED.newest
-    return StackView(tuple(resources), settings, other_members(file, HERE.parent), version)
+    return StackView(tuple(resources), settings, other_members(file, HERE.parent), karmada_of(file, HERE.parent))
 
 
 def _policy(rule: Rule, level: EnforcementLevel) -> StackValidationPolicy:

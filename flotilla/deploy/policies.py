@@ -7,13 +7,13 @@ from typing import Any
 
 from flotilla.karmada.names import cluster_of
 from flotilla.karmada.scheduling import ClusterFacts
-from flotilla.karmada.versions import SUPPORTED, Version, known_version
+from flotilla.karmada.versions import SUPPORTED, Version
 from flotilla.kube.secrecy import HIDDEN
 from flotilla.plan.steps import GOING, Op, Result, Step
 from flotilla.policy.evaluate import Verdict, check_settings, evaluate
 from flotilla.policy.model import UNKNOWN, Resource, StackView
 from flotilla.policy.pack import load_rules
-from flotilla.stack.load import karmada_version, other_members, policy_settings
+from flotilla.stack.load import karmada_of, other_members, policy_settings
 from flotilla.stack.policies import PolicySettings
 from flotilla.state.checkpoint import ResourceState
 from flotilla.state.urns import provider_of
@@ -31,8 +31,8 @@ def judge(result: Result, project: Path, stack_file: Path) -> list[Verdict]:
     rules = load_rules(project)
     settings = policy_settings(stack_file)
     check_settings(rules, settings, origin=str(stack_file))
-    version = known_version(karmada_version(stack_file, project)) or SUPPORTED.newest
-    return evaluate(rules, stack_view(result, settings, other_members(stack_file, project), version))
+    others, version = other_members(stack_file, project), karmada_of(stack_file, project)
+    return evaluate(rules, stack_view(result, settings, others, version))
 
 
 def stack_view(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from flotilla.karmada.scheduling import ClusterFacts
-from flotilla.karmada.versions import Version
+from flotilla.karmada.versions import SUPPORTED, Version, known_version
 from flotilla.stack.across import check_across, check_duplicates, check_modes, check_reachable
 from flotilla.stack.clusters import KindCluster, check_clusters
 from flotilla.stack.features import check_features, gates_of
@@ -138,6 +138,11 @@ def karmada_version(path: Path, base: Path) -> str | None:
     section = fleet_sections(path).get("controlPlane")
     stack = section.get("stack") if isinstance(section, dict) else None
     return version_named(section) or OtherStacks(base, []).version(stack if isinstance(stack, str) else None)
+
+
+def karmada_of(path: Path, base: Path) -> Version:
+    """Return by which Karmada's rules a stack is judged: as `karmada_version`; the newest where none is named."""
+    return known_version(karmada_version(path, base)) or SUPPORTED.newest
 
 
 def load_stack_file(
