@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 
 from pulumi.dynamic import ResourceProvider
 
+from flotilla.kube.objects import whole
+
 _METHODS = ("check", "diff", "create", "read", "update", "delete")
 _Provider = TypeVar("_Provider", bound=type[ResourceProvider])
 
@@ -22,15 +24,6 @@ def whole_numbers(provider: _Provider) -> _Provider:
         if name in vars(provider):
             setattr(provider, name, _whole_given(vars(provider)[name]))
     return provider
-
-
-def whole(value: Any) -> Any:
-    """Return a value of the protocol with whole numbers as such, however deep they are."""
-    if isinstance(value, dict):
-        return {key: whole(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [whole(item) for item in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _whole_given(method: Callable[..., Any]) -> Callable[..., Any]:

@@ -17,6 +17,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 from flotilla.karmada.names import cluster_of  # noqa: E402
+from flotilla.kube.objects import whole  # noqa: E402
 from flotilla.policy.evaluate import Status, check_settings, evaluate  # noqa: E402
 from flotilla.policy.model import UNKNOWN, Resource, Rule, StackView  # noqa: E402
 from flotilla.policy.pack import load_rules  # noqa: E402
@@ -35,7 +36,7 @@ def _plain(value: Any) -> Any:
         return {key: _item(value, key) for key in value}
     if target is not None and not isinstance(value, str):
         return [_item(value, index) for index in range(len(value))]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    return whole(value)
 
 
 def _item(container: Any, key: Any) -> Any:

@@ -109,3 +109,12 @@ def _same_quantity(one: Any, other: Any) -> bool:
         return Decimal(parse_quantity(one)) == Decimal(parse_quantity(other))
     except ValueError:
         return False
+
+
+def whole(value: Any) -> Any:
+    """Return a value with whole numbers as such, however deep they are: Pulumi's protocol makes 2.0 of 2."""
+    if isinstance(value, dict):
+        return {key: whole(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [whole(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -7,7 +7,7 @@ from pulumi.dynamic import ResourceProvider
 
 from components.dynamic_providers import PROVIDERS
 from components.rollout import RolloutProvider
-from components.whole_numbers import whole
+from flotilla.kube.objects import whole
 
 METHODS = ("check", "diff", "create", "read", "update", "delete")
 
