@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from enum import StrEnum
-from typing import Any
 
 from flotilla.karmada.rendering.reach import Notice
 from flotilla.kube.objects import Object, ref_of
+from flotilla.plan.rollouts import templates_in
 from flotilla.plan.steps import CHANGING, GOING, Op, Step
 from flotilla.state.checkpoint import ResourceState
 from flotilla.state.values import has_unknown, reveal
@@ -97,14 +97,9 @@ def lazily(old: ResourceState | None, new: ResourceState | None, policies: Colle
 
 def unchanged(old: ResourceState | None, new: ResourceState | None) -> frozenset[str]:
     """Return the templates of a Rollout that stay as they are, by their reference."""
-    before = {_ref(one): one for one in _objects(reveal(old.inputs))} if old else {}
-    now = _objects(reveal(new.inputs)) if new else []
+    before = {_ref(one): one for one in templates_in(reveal(old.inputs))} if old else {}
+    now = templates_in(reveal(new.inputs)) if new else []
     return frozenset(_ref(one) for one in now if before.get(_ref(one)) == one)
-
-
-def _objects(inputs: Any) -> list[Object]:
-    templates = inputs.get("templates")
-    return templates if isinstance(templates, list) else []
 
 
 def _ref(obj: Object) -> str:

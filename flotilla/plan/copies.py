@@ -36,6 +36,7 @@ from flotilla.karmada.scheduling import (
 )
 from flotilla.karmada.versions import SUPPORTED, Version
 from flotilla.kube.objects import Object, ref_of
+from flotilla.plan.rollouts import templates_in
 from flotilla.state.checkpoint import ResourceState
 from flotilla.state.values import Secret, reveal
 
@@ -231,9 +232,8 @@ class _Asked:
         inputs = reveal(state.inputs)
         rules = state.inputs.get("overrideRules") or []  # what they set may be secret, and stays so in what comes of it
         rules = inputs["overrideRules"] if isinstance(rules, Secret) else rules
-        templates = inputs.get("templates")
         return cls(
-            templates if isinstance(templates, list) else [],
+            templates_in(inputs),
             inputs.get("placement") or {},
             rules if isinstance(rules, list) else [],  # Pulumi's CLI shows a secret value as a text
             isinstance(state.inputs.get("templates"), Secret),

@@ -22,6 +22,12 @@ ROLLOUT_TYPE = "pulumi-python:dynamic/flotilla:Rollout"
 _WORKLOAD_TYPE = "flotilla:index:PropagatedWorkload"
 
 
+def templates_in(inputs: Any) -> list[Object]:
+    """Return the templates among a Rollout's inputs; none where an engine hides them, or they aren't known yet."""
+    templates = inputs.get("templates")
+    return templates if isinstance(templates, list) else []
+
+
 @dataclass
 class _Workload:
     policies: list[Object] = field(default_factory=list)
