@@ -139,3 +139,18 @@ def done(templates, members):
         *(binding(one, names) for one in declared),
         *(work(one, name, identity=f"id-{one['metadata']['name']}") for one in declared for name in names),
     ]
+
+
+class Answers:
+    """A control plane with some objects, by kind."""
+
+    def __init__(self, *objects):
+        self.objects = objects
+
+    def find(self, ref):
+        return next((o for o in self.objects if (o["kind"], o["metadata"]["name"]) == (ref.kind, ref.name)), None)
+
+    def list(self, _api_version, kind, *, namespace=None, labels=None):
+        return [
+            o for o in self.objects if o["kind"] == kind and (not namespace or o["metadata"]["namespace"] == namespace)
+        ]

@@ -8,19 +8,15 @@ import yaml
 
 from flotilla.cli.main import main
 from flotilla.karmada.kinds import BUILT_IN, Kinds, defined_kinds, identity, kind_of, other_versions
-from flotilla.karmada.status.claims import transfer_claims
 from flotilla.karmada.status.rollout import RolloutCheck
-from flotilla.kube.objects import ref_of
-from flotilla.plan.fleet import CLUSTER_TYPE, fleet_plan
 from flotilla.plan.moves import Side, adds_words, with_moves
-from flotilla.plan.steps import Op, Result, Step
 from flotilla.providers.kubernetes import KubernetesProvider
 from flotilla.stack import ConfigError, parse_fleet
 from flotilla.stack.declare import rendered
 from flotilla.stack.files import ManifestFiles
 from flotilla.state.checkpoint import ResourceState
 from flotilla.workloads.needs import in_order, known_kinds
-from tests.unit.planes import looked
+from tests.unit.planes import Answers, looked
 from tests.unit.test_components import absolute, run  # noqa: F401 - fixtures
 
 
@@ -331,21 +327,6 @@ def test_a_short_form_under_another_name_is_asked_about_and_a_different_image_is
 # -- readiness ------------------------------------------------------------------------------------
 
 
-class Answers:
-    """A control plane with some objects, by kind."""
-
-    def __init__(self, *objects):
-        self.objects = objects
-
-    def find(self, ref):
-        return next((o for o in self.objects if (o["kind"], o["metadata"]["name"]) == (ref.kind, ref.name)), None)
-
-    def list(self, _api_version, kind, *, namespace=None, labels=None):
-        return [
-            o for o in self.objects if o["kind"] == kind and (not namespace or o["metadata"]["namespace"] == namespace)
-        ]
-
-
 def test_a_namespace_is_judged_by_the_works_that_karmada_makes_of_it():
     """There is no binding that could report it: it was never called done."""
     work = {
@@ -362,146 +343,6 @@ def test_a_namespace_is_judged_by_the_works_that_karmada_makes_of_it():
     everywhere = RolloutCheck([NAMESPACE], {}, [])
     (progress,) = looked(everywhere, Answers(NAMESPACE, *clusters, work))
     assert [c.waiting_for for c in progress.clusters] == ["", "not sent yet (there is no Work)"]
-
-
-# -- members --------------------------------------------------------------------------------------
-
-
-def cluster_state(name, cluster_id):
-    inputs = {**obj("cluster.karmada.io/v1alpha1", "Cluster", name), "spec": {"id": cluster_id, "syncMode": "Push"}}
-    return ResourceState(
-        urn=f"urn:pulumi:s::p::{CLUSTER_TYPE}::{name}-cluster", custom=True, type=CLUSTER_TYPE, inputs=inputs
-    )
-
-
-def step(op, *, old=None, new=None):
-    state = new or old
-    return Step(op, state.urn, CLUSTER_TYPE, old=old, new=new)
-
-
-def test_a_member_under_another_name_is_recognised_and_refused():
-    """The same cluster leaves and joins: its copies are deleted, which nobody asked for."""
-    result = Result(
-        [
-            step(Op.CREATE, new=cluster_state("edge", "uid-2")),
-            step(Op.DELETE, old=cluster_state("member2", "uid-2")),
-            step(Op.DELETE, old=cluster_state("member3", "uid-3")),
-        ]
-    )
-    plan = fleet_plan(result)
-    (refusal,) = plan.refusals
-    assert "member edge is the cluster that has joined as member2" in refusal
-    assert "add `formerly: member2` to edge" in refusal
-    edge = next(cluster for cluster in plan.clusters if cluster.name == "edge")
-    assert edge.details[0] == "formerly member2: its copies are deleted and made anew"
-
-
-def renamed_plan(old, new):
-    return fleet_plan(
-        Result([step(Op.CREATE_REPLACEMENT, old=old, new=new), step(Op.DELETE_REPLACED, old=old)]),
-    )
-
-
-def test_a_member_whose_former_name_is_given_keeps_its_copies():
-    plan = renamed_plan(cluster_state("member2", "uid-2"), cluster_state("edge", "uid-2"))
-    assert plan.refusals == ()
-    assert [(c.name, c.verb, c.details[0]) for c in plan.clusters] == [
-        ("edge", "joins", "formerly member2: its copies stay"),
-        ("member2", "leaves", "it is edge now"),
-    ]
-
-
-def test_another_name_and_another_mode_at_once_are_refused():
-    """The agent of before would delete the copies that the new name has taken over, or nobody would take them over."""
-    new = cluster_state("edge", "uid-2")
-    new.inputs["spec"]["syncMode"] = "Pull"
-    plan = renamed_plan(cluster_state("member2", "uid-2"), new)
-    (refusal,) = plan.refusals
-    assert "it would join in pull mode instead" in refusal
-
-
-def test_another_cluster_under_another_name_leaves_and_joins():
-    plan = renamed_plan(cluster_state("member2", "uid-2"), cluster_state("edge", "uid-3"))
-    assert plan.refusals == ()
-    assert [(c.name, c.verb, c.details[0]) for c in plan.clusters] == [
-        ("edge", "joins", "push mode, at None"),
-        ("member2", "leaves", "its workloads are removed first"),
-    ]
-
-
-def test_other_clusters_that_come_and_go_are_no_rename():
-    steps = [step(Op.CREATE, new=cluster_state("a", "1")), step(Op.DELETE, old=cluster_state("b", "2"))]
-    assert fleet_plan(Result(steps)).refusals == ()
-
-
-def test_a_former_name_of_a_member_is_nobody_elses(sections, project):
-    sections["workloads"] = []
-    sections["members"][0]["formerly"] = "member2"
-    assert "is the name of another of the stack's members" in refused(lambda: parse_fleet(sections, base=project))
-
-
-# -- claims ---------------------------------------------------------------------------------------
-
-ID = "propagationpolicy.karmada.io/permanent-id"
-CLAIM = {"propagationpolicy.karmada.io/name": "shop", "propagationpolicy.karmada.io/namespace": "default"}
-
-
-def policy(named, *, manager="pulumi-kubernetes-1a2b3c4d", **selector):
-    metadata = {"name": named, "namespace": "default", "labels": {ID: f"id-of-{named}"}}
-    return {
-        "apiVersion": "policy.karmada.io/v1alpha1",
-        "kind": "PropagationPolicy",
-        "metadata": {**metadata, "managedFields": [{"manager": manager}]},
-        "spec": {"resourceSelectors": [{"apiVersion": "v1", "kind": "ConfigMap", **selector}]},
-    }
-
-
-class ControlPlane(Answers):
-    """Answers, and takes patches."""
-
-    def __init__(self, *objects):
-        super().__init__(*objects)
-        self.patches = []
-
-    def patch(self, ref, body, *, query):
-        self.patches.append((ref.name, body["metadata"]))
-
-
-CLAIMED = {
-    "apiVersion": "v1",
-    "kind": "ConfigMap",
-    "metadata": {"name": "common", "namespace": "default", "resourceVersion": "7", "annotations": CLAIM},
-}
-
-
-def test_a_template_goes_from_one_workloads_policy_to_anothers():
-    karmada = ControlPlane(CLAIMED, policy("shop", name="common"), policy("store", name="common"))
-    assert transfer_claims(karmada, [CLAIMED], ("store",)) == [ref_of(CLAIMED)]
-    ((name, metadata),) = karmada.patches
-    assert (name, metadata["labels"], metadata["annotations"]["propagationpolicy.karmada.io/name"]) == (
-        "common",
-        {ID: "id-of-store"},
-        "store",
-    )
-    assert metadata["resourceVersion"] == "7", "only what was looked at is changed"
-
-
-@pytest.mark.parametrize(
-    "theirs",
-    [policy("shop", manager="kubectl", name="common"), policy("shop"), policy("shop", name="other")],
-    ids=["made by somebody else", "selects by kind", "does not select it"],
-)
-def test_a_policy_of_somebody_else_keeps_what_it_has_claimed(theirs):
-    karmada = ControlPlane(CLAIMED, theirs, policy("store", name="common"))
-    assert transfer_claims(karmada, [CLAIMED], ("store",)) == []
-    assert karmada.patches == []
-
-
-def test_a_template_that_is_the_workloads_own_or_nobodys_is_left_alone():
-    own = ControlPlane(CLAIMED, policy("shop", name="common"))
-    assert transfer_claims(own, [CLAIMED], ("shop",)) == []
-    free = {**CLAIMED, "metadata": {**CLAIMED["metadata"], "annotations": {}}}
-    assert transfer_claims(ControlPlane(free, policy("store", name="common")), [free], ("store",)) == []
 
 
 # -- another version ------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Members that get another name: Karmada loses its access under the former one, and only under that one."""
+"""Members that get another name: Karmada loses its access under the former one alone, and plans say what follows."""
 
 import pytest
 
@@ -7,6 +7,10 @@ from components.membership import MembershipProvider
 from flotilla.errors import FlotillaError
 from flotilla.karmada.joining import abandon, agent, renaming
 from flotilla.kube.objects import ObjectRef
+from flotilla.plan.fleet import CLUSTER_TYPE, fleet_plan
+from flotilla.plan.steps import Op, Result, Step
+from flotilla.stack import ConfigError, parse_fleet
+from flotilla.state.checkpoint import ResourceState
 
 ONE, TWO = "11111111-2222-3333-4444-555555555555", "11111111-2222-3333-4444-666666666666"
 IDENTITY = ClusterIdentityProvider()
@@ -161,3 +165,85 @@ def test_what_passed_to_another_name_is_not_drained(monkeypatch, others, drained
     MembershipProvider().delete("", props)
     assert bool(asked) is drained
     assert ("member2" in control_plane.clusters) is drained
+
+
+# -- plans --
+
+
+def cluster_state(name, cluster_id):
+    inputs = {
+        "apiVersion": "cluster.karmada.io/v1alpha1",
+        "kind": "Cluster",
+        "metadata": {"name": name},
+        "spec": {"id": cluster_id, "syncMode": "Push"},
+    }
+    return ResourceState(
+        urn=f"urn:pulumi:s::p::{CLUSTER_TYPE}::{name}-cluster", custom=True, type=CLUSTER_TYPE, inputs=inputs
+    )
+
+
+def step(op, *, old=None, new=None):
+    state = new or old
+    return Step(op, state.urn, CLUSTER_TYPE, old=old, new=new)
+
+
+def test_a_member_under_another_name_is_recognised_and_refused():
+    """The same cluster leaves and joins: its copies are deleted, which nobody asked for."""
+    result = Result(
+        [
+            step(Op.CREATE, new=cluster_state("edge", "uid-2")),
+            step(Op.DELETE, old=cluster_state("member2", "uid-2")),
+            step(Op.DELETE, old=cluster_state("member3", "uid-3")),
+        ]
+    )
+    plan = fleet_plan(result)
+    (refusal,) = plan.refusals
+    assert "member edge is the cluster that has joined as member2" in refusal
+    assert "add `formerly: member2` to edge" in refusal
+    edge = next(cluster for cluster in plan.clusters if cluster.name == "edge")
+    assert edge.details[0] == "formerly member2: its copies are deleted and made anew"
+
+
+def renamed_plan(old, new):
+    return fleet_plan(
+        Result([step(Op.CREATE_REPLACEMENT, old=old, new=new), step(Op.DELETE_REPLACED, old=old)]),
+    )
+
+
+def test_a_member_whose_former_name_is_given_keeps_its_copies():
+    plan = renamed_plan(cluster_state("member2", "uid-2"), cluster_state("edge", "uid-2"))
+    assert plan.refusals == ()
+    assert [(c.name, c.verb, c.details[0]) for c in plan.clusters] == [
+        ("edge", "joins", "formerly member2: its copies stay"),
+        ("member2", "leaves", "it is edge now"),
+    ]
+
+
+def test_another_name_and_another_mode_at_once_are_refused():
+    """The agent of before would delete the copies that the new name has taken over, or nobody would take them over."""
+    new = cluster_state("edge", "uid-2")
+    new.inputs["spec"]["syncMode"] = "Pull"
+    plan = renamed_plan(cluster_state("member2", "uid-2"), new)
+    (refusal,) = plan.refusals
+    assert "it would join in pull mode instead" in refusal
+
+
+def test_another_cluster_under_another_name_leaves_and_joins():
+    plan = renamed_plan(cluster_state("member2", "uid-2"), cluster_state("edge", "uid-3"))
+    assert plan.refusals == ()
+    assert [(c.name, c.verb, c.details[0]) for c in plan.clusters] == [
+        ("edge", "joins", "push mode, at None"),
+        ("member2", "leaves", "its workloads are removed first"),
+    ]
+
+
+def test_other_clusters_that_come_and_go_are_no_rename():
+    steps = [step(Op.CREATE, new=cluster_state("a", "1")), step(Op.DELETE, old=cluster_state("b", "2"))]
+    assert fleet_plan(Result(steps)).refusals == ()
+
+
+def test_a_former_name_of_a_member_is_nobody_elses(sections, project):
+    sections["workloads"] = []
+    sections["members"][0]["formerly"] = "member2"
+    with pytest.raises(ConfigError, match="is the name of another of the stack's members"):
+        parse_fleet(sections, base=project)
