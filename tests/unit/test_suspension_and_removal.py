@@ -109,18 +109,18 @@ def test_copies_of_suspended_and_of_refused_works_are_wanted():
     """What a suspended Work had sent before, or one whose change a member refuses, was called `copy-unwanted`."""
     mark = {"karmada.io/managed": "true"}
     names = ("sent", "suspended", "refused", "gone", "nobodys")
-    held = {name: web(name) | {"metadata": {"name": name, "namespace": "default", "labels": mark}} for name in names}
-    going = work(held["gone"], "m0")
+    there = {name: web(name) | {"metadata": {"name": name, "namespace": "default", "labels": mark}} for name in names}
+    going = work(there["gone"], "m0")
     going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
     works = [
-        work(held["sent"], "m0"),
-        work(held["suspended"], "m0", suspendDispatching=True),
-        work(held["refused"], "m0", applied="False"),
+        work(there["sent"], "m0"),
+        work(there["suspended"], "m0", suspendDispatching=True),
+        work(there["refused"], "m0", applied="False"),
         going,
     ]
     snapshot = read_all(Plane(*works), [])
     assert [obj["metadata"]["name"] for obj in sent_to(snapshot, "m0")] == ["sent"]
-    found = find_unwanted(Plane(*held.values()), "m0", carried_to(snapshot, "m0"))
+    found = find_unwanted(Plane(*there.values()), "m0", carried_to(snapshot, "m0"))
     assert sorted(finding.object for finding in found) == ["Deployment default/gone", "Deployment default/nobodys"]
 
 
@@ -235,7 +235,7 @@ def test_a_plan_says_what_is_not_sent():
 
 GOING = "2026-01-01T00:00:00Z"
 ANY = pytest.mark.parametrize(
-    ("applied", "told"),
+    ("applied", "reason"),
     [
         ("", "the copy was never sent"),
         ("False", "the copy was not applied: no such kind"),
@@ -257,13 +257,13 @@ def plane_with(*works):
 
 
 @ANY
-def test_a_member_that_hangs_as_it_leaves_is_told_by_which_work(applied, told):
+def test_a_member_that_hangs_as_it_leaves_is_named_with_the_work_that_keeps_it(applied, reason):
     """The message had nothing but the Cluster's finalizer."""
     ref = ObjectRef("cluster.karmada.io/v1alpha1", "Cluster", "m1")
     text = why_cluster_stays(plane_with(going(applied, preserveResourcesOnDeletion=True)), ref)
     assert text == (
         "Karmada doesn't finish deleting Work karmada-es-m1/web-1 (Deployment default/web): with `onRemoval: keep` it "
-        f"takes its marks off the copy in m1 first, and {told}"
+        f"takes its marks off the copy in m1 first, and {reason}"
     )
     assert why_cluster_stays(plane_with(going(applied)), ref) == "", "it deletes its copy, and so it ends"
     unhurried = work(web(), "m1", identity="id-web", applied=applied, preserveResourcesOnDeletion=True)
@@ -272,7 +272,7 @@ def test_a_member_that_hangs_as_it_leaves_is_told_by_which_work(applied, told):
 
 
 @ANY
-def test_a_deletion_of_a_cluster_names_the_work_that_keeps_it(applied, told):
+def test_a_deletion_of_a_cluster_names_the_work_that_keeps_it(applied, reason):
     plane = plane_with(going(applied, preserveResourcesOnDeletion=True))
     ref = ObjectRef("cluster.karmada.io/v1alpha1", "Cluster", "m1")
     plane.objects[ref]["metadata"] |= {"uid": "u", "finalizers": ["karmada.io/cluster-controller"]}
@@ -283,17 +283,17 @@ def test_a_deletion_of_a_cluster_names_the_work_that_keeps_it(applied, told):
     old = ResourceState(f"urn:pulumi:s::p::{kind}::m1-cluster", True, kind, id="m1", inputs=live_one, outputs=live_one)
     with pytest.raises(FlotillaError, match="m1 is not gone after") as failed:
         provider.delete(old, timeout=0.01)
-    assert told in failed.value.message
+    assert reason in failed.value.message
     assert "take the Work's finalizer off" in failed.value.hint
 
 
 @ANY
-def test_a_pull_member_that_cannot_be_drained_says_why(applied, told):
+def test_a_pull_member_that_cannot_be_drained_says_why(applied, reason):
     plane = plane_with(going(applied, preserveResourcesOnDeletion=True))
     plane.objects[ObjectRef("cluster.karmada.io/v1alpha1", "Cluster", "m1")]["spec"]["syncMode"] = "Pull"
     with pytest.raises(FlotillaError, match="member m1 can't leave after 0 s: Karmada doesn't finish") as failed:
         drain(plane, "m1", 0)
-    assert told in failed.value.message
+    assert reason in failed.value.message
 
 
 def test_a_destroy_that_waits_for_a_kept_copy_says_what_karmada_waits_for():
@@ -307,8 +307,8 @@ def test_a_destroy_that_waits_for_a_kept_copy_says_what_karmada_waits_for():
         await_withdrawn(plane_with(going("True")), [ref], 0)
 
 
-@pytest.mark.parametrize(("applied", "told"), [("", ""), ("False", ""), ("True", "was the copy deleted there?")])
-def test_a_rollout_waits_for_no_kept_copy_that_was_never_there(applied, told):
+@pytest.mark.parametrize(("applied", "reason"), [("", ""), ("False", ""), ("True", "was the copy deleted there?")])
+def test_a_rollout_waits_for_no_kept_copy_that_was_never_there(applied, reason):
     """A member that refused the workload, and that the placement leaves out: it was waited for to the timeout."""
     template = web()
     objects = [cluster("m0"), cluster("m1"), live(template), binding(template, ["m0"], placement=on("m0"))]
@@ -316,8 +316,8 @@ def test_a_rollout_waits_for_no_kept_copy_that_was_never_there(applied, told):
     check = RolloutCheck([template], on("m0"), [], {"m0": {"id": "m0", "unanswered": ""}})
     left = going(applied, preserveResourcesOnDeletion=True)
     (progress,) = check.progress(read_all(Plane(*objects, sent, left), [ref_of(template)]))
-    assert progress.done is not bool(told), str(progress)
-    assert told in str(progress)
+    assert progress.done is not bool(reason), str(progress)
+    assert reason in str(progress)
     (progress,) = check.progress(read_all(Plane(*objects, sent, going(applied)), [ref_of(template)]))
     assert "its copy is still there" in str(progress)
 

@@ -40,7 +40,7 @@ def test_a_rollout_expects_the_members_that_this_karmada_chooses(fleet_of, versi
 
 
 @pytest.mark.parametrize(
-    ("workload", "told"),
+    ("workload", "text"),
     [
         ({"placement": {"zones": ["us-a"]}}, "placement: chooses no member of this stack"),
         (
@@ -53,9 +53,9 @@ def test_a_rollout_expects_the_members_that_this_karmada_chooses(fleet_of, versi
         ),
     ],
 )
-def test_what_does_nothing_for_this_karmada_is_refused(fleet_of, workload, told):
+def test_what_does_nothing_for_this_karmada_is_refused(fleet_of, workload, text):
     fleet_of(workload, version="1.18.2")
-    with pytest.raises(ConfigError, match=told):
+    with pytest.raises(ConfigError, match=text):
         fleet_of(workload, version="1.17.3")
 
 
@@ -83,14 +83,14 @@ def test_a_plan_names_taints_of_clusters_that_this_karmada_chooses(version, unsc
 
 
 @pytest.mark.parametrize(
-    ("version", "told"), [("1.17", ["override 1 is for no cluster that gets the workload"]), ("1.18", [])]
+    ("version", "texts"), [("1.17", ["override 1 is for no cluster that gets the workload"]), ("1.18", [])]
 )
-def test_a_plan_says_which_overrides_this_karmada_applies(version, told):
+def test_a_plan_says_which_overrides_this_karmada_applies(version, texts):
     rule = {"targetCluster": IN_ZONE, "overriders": {"labelsOverrider": [{"operator": "add", "value": {"a": "b"}}]}}
     step = rollout_step({**declared(1, DUPLICATED), "overrideRules": [rule]})
     result = Result(steps=[zoned("member2", ["us-a", "us-b"]), step])
     (workload,) = fleet_plan(result, version=version).workloads
-    assert [notice_text(notice) for notice in workload.notices] == told
+    assert [notice_text(notice) for notice in workload.notices] == texts
 
 
 @pytest.mark.parametrize("version", ["latest", "0.9", "2.0.0"])
