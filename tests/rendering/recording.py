@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.rendering.cases import compact
 from tests.rendering.compare import judged, model
+from tests.rendering.values import compact
 
 Object = dict[str, Any]
 BYTES = 450_000
