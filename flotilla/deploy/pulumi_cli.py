@@ -18,7 +18,7 @@ from flotilla.deploy.interface import EngineName, Setting, backend_folder, load_
 from flotilla.deploy.unanswered import with_unanswered
 from flotilla.engine.digest import PURPOSE, differences, plan_digest
 from flotilla.errors import EngineError
-from flotilla.kube.secrecy import redacted
+from flotilla.kube.secrecy import HIDDEN, redacted
 from flotilla.plan.steps import Op, Phase, Result, Step, StepEvent
 from flotilla.providers.dynamic import BY_ITS_JUDGEMENT, differing
 from flotilla.stack.files import resolve
@@ -33,7 +33,7 @@ from flotilla.state.urns import DYNAMIC_PREFIX, is_default_provider
 from flotilla.state.values import SIGNATURE_KEY, UNKNOWN, UNKNOWN_TEXT, Secret
 
 _OPERATIONS = {str(op): op for op in Op}
-_MARKS = {"[secret]": Secret(None), UNKNOWN_TEXT: UNKNOWN}
+_MARKS = {HIDDEN: Secret(None), UNKNOWN_TEXT: UNKNOWN}
 
 
 class PulumiStack:

@@ -13,7 +13,7 @@ from typing import Any
 from google.protobuf import struct_pb2
 
 from flotilla.errors import EngineError
-from flotilla.kube.secrecy import remember_value, without_user_info
+from flotilla.kube.secrecy import HIDDEN, remember_value, without_user_info
 
 SIGNATURE_KEY = "4dabf18193072939515e22adb298388d"
 _SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a signature
@@ -33,7 +33,7 @@ class Secret:
     value: Any
 
     def __repr__(self) -> str:
-        return "[secret]"
+        return HIDDEN
 
 
 class _Unknown:
@@ -157,7 +157,7 @@ def reveal(value: Any) -> Any:
 def mask(value: Any) -> Any:
     """Return a copy for people: secrets and unknowns as Pulumi shows them, URLs without user name and password."""
     if isinstance(value, Secret):
-        return "[secret]"
+        return HIDDEN
     if isinstance(value, str):
         return without_user_info(value)
     if value is UNKNOWN:
