@@ -36,6 +36,10 @@ def eventually(check, *, seconds=40, problem="not in time"):
         time.sleep(0.2)
 
 
+def await_gone(connection, ref, *, seconds=90):
+    eventually(lambda: connection.find(ref) is None, seconds=seconds, problem=f"{ref} stays")
+
+
 def of_the_newest(karmada):
     """Skip a case whose fields, or whose outcome, an older Karmada doesn't have."""
     if Version.parse(karmada.fleet.version) < SUPPORTED.newest:

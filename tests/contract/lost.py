@@ -9,7 +9,7 @@ import pytest
 
 from flotilla.kube.objects import ObjectRef, is_true
 from tests.contract.broken import EVERYWHERE, behind, image_in
-from tests.contract.karmada import eventually
+from tests.contract.karmada import await_gone, eventually
 from tests.contract.main_job import run, verbs  # noqa: F401 - fixtures
 from tests.faults import FaultProxy
 
@@ -144,10 +144,6 @@ def test_a_cluster_that_is_joined_already_is_recognised_before_anything_is_chang
         member.delete(ObjectRef("v1", "Namespace", "karmada-cluster"))
         await_gone(member, ObjectRef("v1", "Namespace", "karmada-cluster"))
     run("up", "--yes")
-
-
-def await_gone(connection, ref, *, seconds=90):
-    eventually(lambda: connection.find(ref) is None, seconds=seconds, problem=f"{ref} stays")
 
 
 def test_another_cluster_under_the_same_name_leaves_and_joins(fleet, run):  # noqa: F811

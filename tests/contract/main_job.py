@@ -11,7 +11,7 @@ import pytest
 from flotilla.cli.main import main
 from flotilla.karmada.names import CLUSTER_NAMESPACE
 from flotilla.kube.objects import ObjectRef
-from tests.contract.karmada import eventually
+from tests.contract.karmada import await_gone, eventually
 
 NGINX = {"name": "nginx", "image": "nginx:1.27", "replicas": 2, "placement": {"clusters": ["member1", "member2"]}}
 KINDS = (
@@ -249,4 +249,4 @@ def test_a_namespace_that_a_member_has_already_is_used_and_left(fleet, run):
     finally:
         ref = ObjectRef("v1", "Namespace", CLUSTER_NAMESPACE)
         member.delete(ref)
-        eventually(lambda: member.find(ref) is None)  # else the next join would end in it
+        await_gone(member, ref, seconds=40)  # else the next join would end in it

@@ -18,7 +18,7 @@ from flotilla.karmada.names import binding_name
 from flotilla.karmada.objects import BINDING_API, CLUSTER_API, POLICY_API
 from flotilla.karmada.scheduling import Taint
 from flotilla.kube.connection import ApiError, Connection
-from flotilla.kube.objects import ObjectRef
+from flotilla.kube.objects import ObjectRef, is_true
 from flotilla.sandbox.standin.scheduler import APPLIED
 from tests.pull_members import beating, cluster_ref, join, report
 from tests.truth import cases
@@ -103,7 +103,7 @@ class Gatherer:
         time.sleep(4)
         end = time.monotonic() + _SETTLE_SECONDS
         found = self._clusters()
-        while any(_ready(one) == _kept_out(one) for one in found) and time.monotonic() < end:
+        while any(is_true(one, "Ready") == _kept_out(one) for one in found) and time.monotonic() < end:
             time.sleep(1)
             found = self._clusters()
         return found
@@ -229,10 +229,6 @@ def _decision(binding: Object | None) -> Object | None:
 def _condition(binding: Object) -> Object | None:
     listed = (binding.get("status") or {}).get("conditions") or []
     return next((one for one in listed if one["type"] == "Scheduled"), None)
-
-
-def _ready(cluster: Object) -> bool:
-    return any(one["type"] == "Ready" and one["status"] == "True" for one in cluster["status"]["conditions"])
 
 
 def _kept_out(cluster: Object) -> bool:
