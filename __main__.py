@@ -9,6 +9,7 @@ from components import KarmadaControlPlane, KindCluster, PropagatedWorkload, Pul
 from components.configuration import take_config
 from components.credentials import Credentials, server_of
 from components.dependencies import if_made
+from flotilla.stack.clear_secrets import WORKLOADS, in_clear
 from flotilla.stack.declare import (
     fleet_of_config,
     kind_args,
@@ -66,7 +67,8 @@ for member in fleet.members:
 
 given = control_plane_args.get("kubeconfig")
 known = known_kinds(fleet, manifests, given if isinstance(given, str) else None)
-for message in (*known.messages, *notices(fleet)):
+clear = [] if pulumi.runtime.is_config_secret(WORKLOADS) else in_clear(fleet, manifests)
+for message in (*known.messages, *notices(fleet), *clear):
     pulumi.log.warn(message)
 workloads: dict[str, PropagatedWorkload] = {}
 for workload, needs in in_order(fleet, manifests):

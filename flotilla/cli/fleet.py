@@ -23,6 +23,7 @@ from flotilla.deploy.interface import Stack
 from flotilla.observe.fleet import fleet_status
 from flotilla.plan.fleet import fleet_plan
 from flotilla.plan.steps import Result
+from flotilla.stack.clear_secrets import in_clear
 from flotilla.stack.files import ManifestFiles
 from flotilla.stack.notices import kept_out, notices
 from flotilla.workloads.needs import known_kinds
@@ -210,7 +211,8 @@ def _validate(options: argparse.Namespace) -> ExitCode:
     manifests = ManifestFiles(options.project.resolve())
     fleet = load_fleet(options, manifests=manifests)
     output = Output(as_json=options.json)
-    notes = (*known_kinds(fleet, manifests, None).messages, *notices(fleet), *kept_out(fleet))
+    kinds = known_kinds(fleet, manifests, None)
+    notes = (*kinds.messages, *notices(fleet), *in_clear(fleet, manifests), *kept_out(fleet))
     if options.json:
         output.json({"stack": options.stack, "valid": True, **({"notes": list(notes)} if notes else {})})
     else:

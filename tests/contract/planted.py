@@ -70,14 +70,14 @@ class Planted:
         # An override's patch is for all objects of the workload: this one gets the secret, too.
         settings = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings", "namespace": "default"}}
         (self.project / "login.yaml").write_text(yaml.safe_dump_all([secret, {**settings, "data": {"token": "none"}}]))
+        # Encrypted, for Pulumi's CLI keeps the configuration with its state and history as it stands in the stack file.
+        value = {"secure": self._crypter.encrypt(encoded(self.override))}
         login = {
             "name": "login",
             "manifests": ["login.yaml"],
             "placement": {"clusters": ["member1", "member2"]},
             "timeout": timeout,
-            "overrides": [
-                {"clusters": ["member2"], "patches": [{"op": "replace", "path": path, "value": encoded(self.override)}]}
-            ],
+            "overrides": [{"clusters": ["member2"], "patches": [{"op": "replace", "path": path, "value": value}]}],
         }
         members = [
             {"name": "member1", "kubeconfig": {"inline": {"secure": self._crypter.encrypt(yaml.safe_dump(inline))}}},
