@@ -5,9 +5,11 @@ from __future__ import annotations
 import hmac
 import json
 import os
-from collections.abc import Callable
-from contextlib import suppress
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pulumi import automation
@@ -147,7 +149,8 @@ class PulumiStack:
     ) -> Result:
         collector = _Collector(self._setting, report=report)
         try:
-            done = action(self._stack(), collector.take)
+            with _temporary_files() as environment:
+                done = action(self._stack(environment), collector.take)
         except automation.CommandError as error:
             if not collector.result.failures:
                 raise EngineError(_last_words(f"pulumi {doing}", error)) from None
@@ -158,13 +161,14 @@ class PulumiStack:
             }
         return collector.result
 
-    def _stack(self) -> automation.Stack:
+    def _stack(self, environment: Mapping[str, str] = MappingProxyType({})) -> automation.Stack:
+        """Return the stack, made if need be; `environment` is what the CLI gets beside what finds the stack."""
         setting = self._setting
         project = load_project(setting)
         self._refuse_unknown()
         if setting.read_only:
-            return self._existing()
-        options = automation.LocalWorkspaceOptions(env_vars=cli_environment(setting))
+            return self._existing(environment)
+        options = automation.LocalWorkspaceOptions(env_vars={**cli_environment(setting), **environment})
         try:
             if setting.program is not None and not isinstance(setting.program, Path):
                 return automation.create_or_select_stack(
@@ -180,14 +184,14 @@ class PulumiStack:
         except automation.CommandError as error:
             raise EngineError(_last_words(f"pulumi stack select {setting.stack}", error)) from None
 
-    def _existing(self) -> automation.Stack:
+    def _existing(self, environment: Mapping[str, str]) -> automation.Stack:
         """Return the stack without making anything: no state, no passphrase, no salt in the stack file."""
         setting = self._setting
         if _makes_passphrase() and not (setting.state_folder / "passphrase").is_file():
             raise EngineError(
                 f"stack {setting.stack} does not exist yet", hint="a person has to run `flotilla up` first"
             )
-        options = automation.LocalWorkspaceOptions(env_vars=cli_environment(setting))
+        options = automation.LocalWorkspaceOptions(env_vars={**cli_environment(setting), **environment})
         try:
             return automation.select_stack(stack_name=setting.stack, work_dir=str(setting.project), opts=options)
         except automation.CommandError as error:
@@ -200,6 +204,17 @@ class PulumiStack:
             project = load_project(setting)
             files = StackFiles(backend_folder(url), project.name, setting.stack)
             refuse_unknown(files, project, new=bool(setting.program or setting.config_file))
+
+
+@contextmanager
+def _temporary_files() -> Iterator[dict[str, str]]:
+    """Give a run a folder of its own for temporary files, by environment variables, and remove it at the end.
+
+    pulumi-kubernetes writes the kubeconfig of every provider into a temporary file and leaves it (4.32.0,
+    provider/pkg/provider/util.go).
+    """
+    with tempfile.TemporaryDirectory(prefix="flotilla-", ignore_cleanup_errors=True) as folder:
+        yield {"TMPDIR": folder}
 
 
 def _makes_passphrase() -> bool:

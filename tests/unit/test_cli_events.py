@@ -1,5 +1,7 @@
 """What Pulumi's CLI tells of a step, read as a step of ours."""
 
+from pathlib import Path
+
 from pulumi.automation.events import StepEventMetadata
 
 from flotilla.deploy.interface import Setting
@@ -88,3 +90,19 @@ def test_with_the_cli_a_plan_that_is_another_one_now_is_not_carried_out(tmp_path
     seen.append(told("delete", {"a": 1}, {"a": 1}, "kubernetes:x"))
     assert "delete one is new" in stack.destroy(plan=going).failures[0]
     assert done[-1] == "destroy"
+
+
+def test_what_a_run_leaves_among_temporary_files_goes_with_it(monkeypatch, tmp_path):
+    """pulumi-kubernetes leaves the kubeconfig of every provider there."""
+    folders = []
+
+    def leave(environment, _on):
+        folders.append(Path(environment["TMPDIR"]))
+        (folders[-1] / "kubeconfig123").write_text("token: hunter2")
+
+    stack = PulumiStack(Setting(tmp_path, "s"))
+    monkeypatch.setattr(stack, "_stack", dict)
+    stack._run("up", leave)
+    stack._run("up", leave)
+    assert len(set(folders)) == 2
+    assert not [folder for folder in folders if folder.exists()]
