@@ -19,8 +19,9 @@ from flotilla.stack.files import ManifestFiles
 from flotilla.stack.installation import hazards
 from flotilla.stack.members import JoinMode
 from flotilla.stack.notices import notices
-from flotilla.workloads.needs import in_order, known_kinds
+from flotilla.workloads.needs import known_kinds
 from flotilla.workloads.objects import manifests_of
+from flotilla.workloads.order import in_order
 
 BASE = Path(__file__).resolve().parent
 
@@ -71,7 +72,7 @@ clear = [] if pulumi.runtime.is_config_secret(WORKLOADS) else in_clear(fleet, ma
 for message in (*known.messages, *notices(fleet), *clear):
     pulumi.log.warn(message)
 workloads: dict[str, PropagatedWorkload] = {}
-for workload, needs in in_order(fleet, manifests):
+for workload, needs in in_order(fleet, manifests, known.kinds):
     # A workload waits for the members that its placement chooses, and is gone before any of them leaves. A member that
     # fails to join doesn't keep it from the others.
     chosen = {m.name: members[m.name] for m in fleet.chosen(workload.placement) if m.name in members}

@@ -28,7 +28,7 @@ from flotilla.karmada.kinds import (
     kind_of,
     other_versions,
 )
-from flotilla.karmada.propagation import DEFINITIONS, override_policy, propagation_policy, template
+from flotilla.karmada.propagation import DEFINITIONS, further, override_policy, propagation_policy, template
 from flotilla.karmada.versions import Version
 from flotilla.stack.specs import override_rules, propagation_spec, served_affinities
 from flotilla.stack.workloads import Workload
@@ -42,7 +42,7 @@ class PropagatedWorkloadArgs(TypedDict):
     workload: Workload
     """The workload as the stack file has it."""
     objects: list[dict[str, Any]]
-    """What it declares, as plain dicts of any kind: its manifests as they were read, or its Deployment."""
+    """What it declares, as plain dicts of any kind. One that names no namespace is in the workload's."""
     version: NotRequired[str]
     """Karmada's version, without a leading v; the newest that is supported where it is left out or empty."""
     members: NotRequired[dict[str, pulumi.Input[dict[str, str]]]]
@@ -54,7 +54,10 @@ class PropagatedWorkloadArgs(TypedDict):
 
 
 class PropagatedWorkload(pulumi.ComponentResource):
-    """Templates with their PropagationPolicy and OverridePolicy, done when every chosen cluster is healthy.
+    """Templates with their policies, done when every chosen cluster is healthy.
+
+    Objects of each namespace have a PropagationPolicy and an OverridePolicy, those without a namespace a cluster-wide
+    pair. Policies in the workload's own namespace are named after the workload, others after both.
 
     The order: namespaces; definitions with their policy, until every chosen cluster serves their kinds; the other
     policies; the other templates; the rollout. A destroy goes the other way, and ends when no Ready cluster has a copy.
@@ -63,8 +66,8 @@ class PropagatedWorkload(pulumi.ComponentResource):
     templates: list[KubernetesObject]
     """The templates in the control plane, in file order."""
 
-    first: dict[str, KubernetesObject]
-    """What other workloads may need: namespaces by `namespace/NAME`, definitions by `kind/GROUP/KIND`."""
+    first: dict[str, pulumi.Resource]
+    """What other workloads may need: namespaces by `namespace/NAME`, definitions by `kind/GROUP/KIND`, `rollout`."""
 
     def __init__(self, name: str, args: PropagatedWorkloadArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Declare a workload. Policies come before templates, so that Karmada never sees one without the other."""
@@ -112,18 +115,20 @@ class PropagatedWorkload(pulumi.ComponentResource):
             made |= {id(m): self._template(m, policies) for m in definitions}
         if custom:
             before.append(self._served(custom, [*before, *(made[id(m)] for m in definitions)]))
-        for scope, suffix in ((workload.namespace, ""), (None, "-cluster")):
-            group = [m for m in rest if self._kinds.cluster_scoped(m) == (scope is None)]
-            overridden = group if scope else [*ahead, *group]
-            sent = group if scope else [*(m for m in ahead if not goes_by_itself(m)), *group]
-            policies += self._policies(suffix, scope, sent, overridden, before)
+        self._further = _further_policies(rest, workload.namespace)
+        for namespace in (workload.namespace, *self._further):
+            group = [m for m in rest if m["metadata"].get("namespace") == namespace]
+            policies += self._policies(self._further.get(namespace, ""), namespace, group, group, before)
+        group = [m for m in rest if not m["metadata"].get("namespace")]
+        sent = [*(m for m in ahead if not goes_by_itself(m)), *group]
+        policies += self._policies("-cluster", None, sent, [*ahead, *group], before)
         made |= {id(m): self._template(m, [*before, *policies]) for m in rest}
         self.templates = [made[id(m)] for m in manifests]
         self.first = {
             **{f"namespace/{m['metadata']['name']}": made[id(m)] for m in ahead},
             **{_definition(m): made[id(m)] for m in manifests if kind_of(m) == DEFINITION},
+            "rollout": self._rollout(manifests, [*before, *policies, *self.templates]),
         }
-        self._rollout(manifests, [*before, *policies, *self.templates])
         self.register_outputs({})
 
     def _after(self, resources: list[pulumi.Resource]) -> pulumi.ResourceOptions:
@@ -139,7 +144,7 @@ class PropagatedWorkload(pulumi.ComponentResource):
     ) -> list[pulumi.Resource]:
         """Declare the policies of some templates: namespaced ones, or cluster-wide ones where `scope` is None."""
         declared: list[pulumi.Resource] = []
-        name = f"{self._policy}{suffix}" if suffix == DEFINITIONS else self._policy
+        name = self._policy if scope is None and suffix != DEFINITIONS else f"{self._policy}{suffix}"
         if sent:
             policy = propagation_policy(name, namespace=scope, templates=sent, spec=self._spec)
             declared.append(KubernetesObject(f"{self._name}{suffix}-policy", policy, self._after(before)))
@@ -153,11 +158,13 @@ class PropagatedWorkload(pulumi.ComponentResource):
 
     def _template(self, manifest: dict[str, Any], before: list[pulumi.Resource]) -> KubernetesObject:
         """Declare a template; it is recognised by its name of before, and in another version of its group."""
-        name = template_name(manifest)
-        old_name = f"{self._name}-{manifest['kind'].lower()}-{manifest['metadata']['name']}"
+        name, metadata = template_name(manifest), manifest["metadata"]
         types = [type_token({**manifest, "apiVersion": version}) for version in other_versions(manifest["apiVersion"])]
-        aliases = [pulumi.Alias(name=old_name)]
-        aliases += [pulumi.Alias(name=n, type_=t) for t in types for n in (name, old_name)]
+        names = [name]
+        if metadata.get("namespace") in (None, self._workload.namespace):  # as all objects were in states of then
+            names.append(f"{self._name}-{manifest['kind'].lower()}-{metadata['name']}")
+        aliases = [pulumi.Alias(name=old_name) for old_name in names[1:]]
+        aliases += [pulumi.Alias(name=n, type_=t) for t in types for n in names]
         after = self._after([self._withdrawal, *before])
         return KubernetesObject(
             name, manifest, pulumi.ResourceOptions.merge(after, pulumi.ResourceOptions(aliases=aliases))
@@ -179,7 +186,7 @@ class PropagatedWorkload(pulumi.ComponentResource):
         opts = pulumi.ResourceOptions(parent=self, depends_on=before)
         return ServedKinds(f"{self._name}-kinds", props, opts)
 
-    def _rollout(self, manifests: list[dict[str, Any]], before: list[Any]) -> None:
+    def _rollout(self, manifests: list[dict[str, Any]], before: list[Any]) -> Rollout:
         policy = propagation_policy(self._name, namespace=None, templates=manifests, spec=self._spec)
         suspended = policy["spec"].get("suspension")
         rollout = {
@@ -192,11 +199,13 @@ class PropagatedWorkload(pulumi.ComponentResource):
             "members": self._args.get("members") or {},
             "timeout": self._workload.timeout,
             **({"policy": self._policy} if self._policy != self._name else {}),
+            **({"policies": {n: f"{self._policy}{s}" for n, s in self._further.items()}} if self._further else {}),
             **({"suspension": suspended} if suspended else {}),
             **({"lazy": True} if self._workload.activation else {}),
+            **({"after": sorted(set(self._workload.after))} if self._workload.after else {}),
             **self._karmada,
         }
-        Rollout(f"{self._name}-rollout", rollout, pulumi.ResourceOptions(parent=self, depends_on=before))
+        return Rollout(f"{self._name}-rollout", rollout, pulumi.ResourceOptions(parent=self, depends_on=before))
 
 
 def template_name(manifest: dict[str, Any]) -> str:
@@ -207,6 +216,12 @@ def template_name(manifest: dict[str, Any]) -> str:
     metadata = manifest["metadata"]
     within = f"{metadata['namespace']}/" if metadata.get("namespace") else ""
     return f"{manifest['kind'].lower()}-{within}{metadata['name']}"
+
+
+def _further_policies(templates: list[dict[str, Any]], own: str) -> dict[str, str]:
+    """Return what ends the policies' names in each namespace beside the workload's own, in the templates' order."""
+    namespaces = dict.fromkeys(str(m["metadata"].get("namespace") or own) for m in templates)
+    return {namespace: further(namespace, own) for namespace in namespaces if namespace != own}
 
 
 def _definition(manifest: dict[str, Any]) -> str:

@@ -62,11 +62,11 @@ class RolloutProvider(ResourceProvider):
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
         """A new rollout follows a change of what is declared, or a refresh that found it undone.
 
-        A renewed kubeconfig or another timeout changes nothing in the fleet. What is declared no more is a change as
-        well: a workload that is suspended no longer is waited for. So is another version of Karmada than the one that
-        the last rollout went by; that a version is known at all is none.
+        A renewed kubeconfig, another timeout or another order of workloads changes nothing in the fleet. What is
+        declared no more is a change as well: a workload that is suspended no longer is waited for. So is another
+        version of Karmada than the one that the last rollout went by; that a version is known at all is none.
         """
-        ignored = {"kubeconfig", "timeout", "members", "__provider", _VERSION, _SETTLED, _SCHEDULED}
+        ignored = {"kubeconfig", "timeout", "members", "after", "__provider", _VERSION, _SETTLED, _SCHEDULED}
         changed = any(olds.get(key) != news.get(key) for key in {*olds, *news} - ignored)
         changed = changed or _who(olds.get("members")) != _who(news.get("members"))
         before, now = known_version(olds.get(_VERSION)), known_version(news.get(_VERSION))
@@ -121,7 +121,6 @@ def wait(props: dict[str, Any], id_: str, divided: frozenset[ObjectRef]) -> dict
 def _looking(props: dict[str, Any], divided: frozenset[ObjectRef]) -> Callable[[], list[Progress]]:
     """Return what looks once, and takes templates over from policies of other workloads as long as not all is done."""
     check, reader = RolloutCheck.of(props, divided), shared_reader(props["kubeconfig"])
-    name = str(props.get("policy") or props["workload"])
     refs = [ref_of(template) for template in props["templates"] if not goes_by_itself(template)]
     done = False
 
@@ -130,12 +129,20 @@ def _looking(props: dict[str, Any], divided: frozenset[ObjectRef]) -> Callable[[
         snapshot = reader.read_for(check.templates)
         if not done:
             live = [template for ref in refs if (template := snapshot.template(ref)) is not None]
-            transfer_claims(reader.connection, live, (name, name + DEFINITIONS))
+            for template in live:
+                transfer_claims(reader.connection, [template], policies_for(props, ref_of(template)))
         progress = check.progress(snapshot)
         done = all(one.done_where_answered for one in progress)
         return progress
 
     return look
+
+
+def policies_for(props: dict[str, Any], template: ObjectRef) -> tuple[str, ...]:
+    """Return the names that the workload's policies for a template have, in the template's namespace or without one."""
+    name = str(props.get("policy") or props["workload"])
+    further = (props.get("policies") or {}).get(template.namespace)
+    return (further,) if further else (name, name + DEFINITIONS)
 
 
 def poll(
@@ -218,7 +225,9 @@ class Rollout(Resource, module="flotilla", name="Rollout"):
                 policies have another name than the workload, and members: by name of each cluster that is expected its
                 `id`, and `unanswered`, why it doesn't answer now ('' where it does). Where they are declared,
                 suspension (Karmada's Suspension) and lazy (its ActivationPreference is Lazy). Where it is known,
-                karmadaVersion (`1.18`, without the patch release).
+                karmadaVersion (`1.18`, without the patch release). Where there are any, policies (by namespace, the
+                names of those beside the workload's own namespace) and after (the workloads that come first, for
+                plans; `opts` makes the order).
             opts: resource options.
         """
         super().__init__(RolloutProvider(), name, props, opts)

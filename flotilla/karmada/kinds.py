@@ -118,6 +118,28 @@ BUILT_IN = Kinds()
 """Kubernetes' own kinds alone."""
 
 
+def namespace_of(obj: Object, default: str, kinds: Kinds = BUILT_IN) -> str:
+    """Return the namespace of a workload's object; empty where its kind has none.
+
+    Args:
+        obj: the object as written.
+        default: the namespace of objects that name none: the workload's.
+        kinds: what is known of custom kinds.
+    """
+    return "" if kinds.cluster_scoped(obj) else str(obj["metadata"].get("namespace") or default)
+
+
+def in_namespace(obj: Object, default: str, kinds: Kinds = BUILT_IN) -> Object:
+    """Return an object with its namespace written out, and without one where its kind has none.
+
+    The arguments are those of `namespace_of`. An object of a custom kind that nothing is known of yet gets a namespace;
+    it loses it again where this is asked once more with what is known then.
+    """
+    namespace = namespace_of(obj, default, kinds)
+    metadata = {key: value for key, value in obj["metadata"].items() if key != "namespace"}
+    return {**obj, "metadata": {**metadata, **({"namespace": namespace} if namespace else {})}}
+
+
 def defined_kinds(manifests: Iterable[Object]) -> Kinds:
     """Return what the CustomResourceDefinitions among manifests say of their kinds."""
     namespaced: dict[GroupKind, bool] = {}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
-from flotilla.karmada.kinds import BUILT_IN, Kinds
+from flotilla.karmada.kinds import BUILT_IN, Kinds, in_namespace
 from flotilla.karmada.objects import (
     ClusterOverridePolicy,
     ClusterPropagationPolicy,
@@ -79,7 +79,7 @@ def deployment(
     }
 
 
-def template(manifest: Object, *, namespace: str, kinds: Kinds = BUILT_IN) -> Object:
+def template(manifest: Object, *, namespace: str = "", kinds: Kinds = BUILT_IN) -> Object:
     """Return a manifest as a template of the control plane.
 
     Its own controllers never run there, so that a Deployment has no Available condition to wait for: readiness is
@@ -88,19 +88,29 @@ def template(manifest: Object, *, namespace: str, kinds: Kinds = BUILT_IN) -> Ob
 
     Args:
         manifest: the object as written.
-        namespace: the workload's; objects of cluster-scoped kinds have none.
+        namespace: of an object that names none: the workload's. Objects of cluster-scoped kinds have none: the API
+            server drops it without a word.
         kinds: what is known of custom kinds.
     """
-    result = deepcopy(manifest)
+    result = deepcopy(in_namespace(manifest, namespace, kinds))
     metadata = result["metadata"]
-    if kinds.cluster_scoped(result):
-        metadata.pop("namespace", None)  # the API server drops it without a word
-    else:
-        metadata["namespace"] = namespace
     annotations = metadata.get("annotations") or {}
     ignored = {HEALTH_IGNORED: "true"} if annotations.get(SKIP_AWAIT) == "true" else {}
     metadata["annotations"] = {**annotations, **ignored, **_OWN_ANNOTATIONS}
     return result
+
+
+def further(namespace: str, own: str) -> str:
+    """Return what ends the names of a workload's policies in a namespace; nothing in the workload's own.
+
+    Their names differ from each other, not only their namespaces: another namespace for the workload is then a change
+    from one policy to another, whose claims the rollout transfers (flotilla.karmada.status.claims).
+
+    Args:
+        namespace: where the policies are.
+        own: the workload's namespace.
+    """
+    return "" if namespace == own else f".{namespace}"
 
 
 def selectors(templates: list[Object]) -> list[Object]:

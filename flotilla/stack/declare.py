@@ -91,7 +91,7 @@ def rendered(fleet: Fleet, files: ManifestFiles) -> dict[str, list[Object]]:
         placement = placement_of(workload.placement)
         rules = override_rules(workload)
         for manifest in manifests[workload.name]:
-            declared = template(manifest, namespace=workload.namespace, kinds=kinds)
+            declared = template(manifest, kinds=kinds)
             demand = demand_of(declared, scheduler)
             shares = first_of(decide(members, placement, demand, scheduler=scheduler))
             divided = divides(placement)

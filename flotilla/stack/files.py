@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from flotilla.karmada.kinds import namespace_of
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.kubeconfig import KubeconfigError
 from flotilla.kube.kubeconfig_rules import same_server, url_problem
@@ -171,7 +172,7 @@ def _check_chart(where: str, path: str | None, base: Path) -> list[Problem]:
 
 def _check_manifests(path: str, workload: Workload, files: ManifestFiles, names: ObjectNames) -> list[Problem]:
     problems = []
-    seen: dict[tuple[str, str, str], str] = {}
+    seen: dict[tuple[str, str, str, str], str] = {}
     for index, name in enumerate(workload.manifests):
         where = f"{path}[{index}]"
         try:
@@ -186,26 +187,16 @@ def _check_manifests(path: str, workload: Workload, files: ManifestFiles, names:
             continue
         for item in objects:
             problems += _check_manifest(where, item, name, workload, seen)
-            problems += names.check(where, workload.name, item)
+            problems += names.check(where, workload, item)
     return problems
 
 
 def _check_manifest(
-    where: str, item: Object, file: str, workload: Workload, seen: dict[tuple[str, str, str], str]
+    where: str, item: Object, file: str, workload: Workload, seen: dict[tuple[str, str, str, str], str]
 ) -> list[Problem]:
     meta = item["metadata"]
     problems = []
-    namespace = meta.get("namespace")
-    if namespace and namespace != workload.namespace:
-        problems.append(
-            Problem(
-                where,
-                f"{item['kind']} {meta['name']} names namespace {namespace!r}, the workload {workload.namespace!r}",
-                "its PropagationPolicy could not select it",
-                "make them the same, or split the workload",
-            )
-        )
-    key = (item["apiVersion"], item["kind"], meta["name"])
+    key = (item["apiVersion"], item["kind"], namespace_of(item, workload.namespace), meta["name"])
     if key in seen:
         problems.append(
             Problem(

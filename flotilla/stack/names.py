@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from flotilla.karmada.kinds import namespace_of
 from flotilla.kube.objects import Object
 from flotilla.stack.problems import Problem
+from flotilla.stack.workloads import Workload
 
 _PARTS = ("-agent", "-impersonator")
 """Suffixes of resource names of one member that can equal the name of another member's resource."""
@@ -32,18 +34,23 @@ def check_member_names(members: list[tuple[int, str]], others: set[str], stack: 
 
 
 class ObjectNames:
-    """What the state calls the objects of workloads: their workload, kind and name in one."""
+    """What states of before call the objects of workloads: their workload, kind and name in one.
+
+    Only objects in the workload's own namespace, or in none, could be in such a state.
+    """
 
     def __init__(self) -> None:
         """Begin with none."""
         self._owners: dict[tuple[str, str, str], tuple[str, str]] = {}
 
-    def check(self, where: str, workload: str, obj: Object) -> list[Problem]:
+    def check(self, where: str, workload: Workload, obj: Object) -> list[Problem]:
         """Record an object of a manifest; return a problem where another workload's has the same name in the state."""
+        if namespace_of(obj, workload.namespace) not in ("", workload.namespace):
+            return []
         kind, name = str(obj["kind"]), str(obj["metadata"]["name"])
-        called = f"{workload}-{kind.lower()}-{name}"
-        owner = self._owners.setdefault((str(obj["apiVersion"]), kind, called), (workload, name))
-        if owner[0] == workload:
+        called = f"{workload.name}-{kind.lower()}-{name}"
+        owner = self._owners.setdefault((str(obj["apiVersion"]), kind, called), (workload.name, name))
+        if owner[0] == workload.name:
             return []
         rule = f"{kind} {name} would be called {called} in the state, as {kind} {owner[1]} of workload {owner[0]!r} is"
         return [Problem(where, rule, "one would replace the other", "rename one of the workloads")]

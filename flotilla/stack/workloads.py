@@ -91,7 +91,10 @@ class Workload(ConfigModel):
     """What runs on the chosen clusters: an image in short form, or manifests of any kind."""
 
     name: Name = Field(description="The workload's name, and the Deployment's in the short form.")
-    namespace: Name = Field(default="default", description="Namespace, in the control plane and the members.")
+    namespace: Name = Field(
+        default="default",
+        description="Namespace, in the control plane and the members, of objects that name none themselves.",
+    )
     formerly: Name | None = Field(
         default=None,
         description="The workload's name before: its policies, and the Deployment of the short form, keep it.",
@@ -103,6 +106,10 @@ class Workload(ConfigModel):
     resources: Resources | None = None
     labels: Labels = Field(default_factory=dict, description="More labels of the Deployment and its pods.")
     manifests: tuple[str, ...] = Field(default=(), description="YAML files, relative to the project's folder.")
+    after: tuple[Name, ...] = Field(
+        default=(),
+        description="Workloads of this stack whose rollouts come first; they are removed after this one.",
+    )
     placement: Placement
     overrides: tuple[Override, ...] = ()
     conflict_resolution: ConflictResolution = Field(

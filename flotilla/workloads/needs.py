@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from flotilla.karmada.discovery import ask
-from flotilla.karmada.kinds import DEFINITION, NAMESPACE, GroupKind, Kinds, defined_kinds, kind_of
+from flotilla.karmada.kinds import DEFINITION, NAMESPACE, GroupKind, Kinds, defined_kinds, kind_of, namespace_of
 from flotilla.kube.objects import Object
 from flotilla.stack.files import ManifestFiles
 from flotilla.stack.fleet import Fleet
 from flotilla.stack.problems import ConfigError
-from flotilla.stack.workloads import Workload
 from flotilla.workloads.objects import manifests_of, not_preferred
+
+ROLLOUT = "rollout"
 
 
 @dataclass(frozen=True)
@@ -22,13 +23,17 @@ class Need:
     workload: str
     """Who declares it."""
     what: str
-    """`namespace/NAME` or `kind/GROUP/KIND`."""
+    """`namespace/NAME`, `kind/GROUP/KIND`, or `rollout`: that all of the workload is done."""
 
     @property
     def kind(self) -> GroupKind | None:
-        """The kind that is needed; None for a namespace."""
+        """The kind that is needed; None for anything else."""
         what, *parts = self.what.split("/")
         return (parts[0], parts[1]) if what == "kind" else None
+
+    def __str__(self) -> str:
+        what, *parts = self.what.split("/")
+        return f"kind {parts[1]}" if what == "kind" else f"namespace {parts[0]}"
 
 
 @dataclass(frozen=True)
@@ -84,22 +89,18 @@ def _doubtful(manifest: Object, kinds: Kinds) -> bool:
     return kinds.has_namespace(kind) is None or not known_version
 
 
-def in_order(fleet: Fleet, files: ManifestFiles) -> Iterator[tuple[Workload, list[Need]]]:
-    """Return the workloads, those that others need first, each with what it needs; else in file order."""
-    manifests = {workload.name: manifests_of(workload, files) for workload in fleet.workloads}
+def needs_of(manifests: Mapping[str, list[Object]], kinds: Kinds) -> dict[str, list[Need]]:
+    """Return what each workload needs of others: the namespaces that its objects are in, and their kinds.
+
+    Args:
+        manifests: what each workload declares, by its name, with namespaces as `manifests_of` writes them.
+        kinds: what is known of custom kinds: objects of cluster-scoped ones need no namespace.
+    """
     makers: dict[str, str] = {}
     for name, listed in manifests.items():
         for manifest in listed:
             makers |= dict.fromkeys(_made(manifest), name)
-    waiting = {
-        workload.name: (workload, _needs(workload, manifests[workload.name], makers)) for workload in fleet.workloads
-    }
-    while waiting:
-        ready = [name for name, (_, needs) in waiting.items() if not any(n.workload in waiting for n in needs)]
-        # Two that need each other can't be ordered: the first one does without.
-        name = ready[0] if ready else next(iter(waiting))
-        workload, needs = waiting.pop(name)
-        yield workload, [need for need in needs if need.workload not in waiting]
+    return {name: _needs(name, listed, makers, kinds) for name, listed in manifests.items()}
 
 
 def _made(manifest: Object) -> list[str]:
@@ -111,6 +112,7 @@ def _made(manifest: Object) -> list[str]:
     return []
 
 
-def _needs(workload: Workload, manifests: list[Object], makers: dict[str, str]) -> list[Need]:
-    wanted = dict.fromkeys([f"namespace/{workload.namespace}", *("/".join(("kind", *kind_of(m))) for m in manifests)])
-    return [Need(makers[what], what) for what in wanted if makers.get(what, workload.name) != workload.name]
+def _needs(workload: str, manifests: list[Object], makers: dict[str, str], kinds: Kinds) -> list[Need]:
+    spaces = [f"namespace/{namespace}" for m in manifests if (namespace := namespace_of(m, "", kinds))]
+    wanted = dict.fromkeys([*spaces, *("/".join(("kind", *kind_of(m))) for m in manifests)])
+    return [Need(makers[what], what) for what in wanted if makers.get(what, workload) != workload]

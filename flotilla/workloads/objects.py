@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from flotilla.karmada.kinds import NAMESPACE, Kinds, defined_kinds, identity, kind_of
-from flotilla.karmada.names import CLUSTER_NAMESPACE
+from flotilla.karmada.kinds import NAMESPACE, Kinds, defined_kinds, identity, in_namespace, kind_of
+from flotilla.karmada.names import CLUSTER_NAMESPACE, is_dns_label
 from flotilla.karmada.propagation import deployment
 from flotilla.karmada.rendering.replicas import RETAIN_LABEL
 from flotilla.kube.objects import Object
@@ -28,10 +28,14 @@ _RESERVED = ("karmada-", "kube-")
 def manifests_of(workload: Workload, files: ManifestFiles) -> list[Object]:
     """Return the objects that a workload declares: its manifests, or its short form's Deployment.
 
+    Each has its namespace written out, its own or the workload's: whoever asks which it is reads it there, by
+    `namespace_of` where the scope of custom kinds is known by then.
+
     Raises:
         ConfigError: a manifest that can't be read.
     """
     objects = read_manifests(workload, files) if workload.manifests else [_short_form(workload)]
+    objects = [in_namespace(obj, workload.namespace) for obj in objects]
     return [_scaled_by_members(obj) for obj in objects] if workload.autoscaled else objects
 
 
@@ -69,7 +73,7 @@ def check_objects(workloads: list[tuple[int, Workload]], files: ManifestFiles) -
             continue
     kinds = defined_kinds(m for _, _, manifests in readable for m in manifests)
     problems: list[Problem] = []
-    seen: dict[tuple[str, str, str, str], str] = {}
+    seen: dict[tuple[str, str, str, str], tuple[str, Object]] = {}
     for index, workload, manifests in readable:
         if workload.autoscaled and not any(kind_of(manifest) == DEPLOYMENT for manifest in manifests):
             problems.append(
@@ -83,25 +87,46 @@ def check_objects(workloads: list[tuple[int, Workload]], files: ManifestFiles) -
             )
         where = f"workloads[{index}].manifests" if workload.manifests else f"workloads[{index}].name"
         for manifest in manifests:
-            problems += _check_sent(where, manifest, workload, kinds)
-            namespace = "" if kinds.cluster_scoped(manifest) else workload.namespace
-            key = identity({**manifest, "metadata": {**manifest["metadata"], "namespace": ""}}, namespace)
-            first = seen.setdefault(key, workload.name)
+            settled = in_namespace(manifest, workload.namespace, kinds)
+            problems += _check_sent(where, settled)
+            problems += _check_version(where, manifest, kinds)
+            first, other = seen.setdefault(identity(settled), (workload.name, manifest))
             if first != workload.name:
-                problems.append(
-                    Problem(
-                        where,
-                        f"{_text(manifest, namespace)} is listed by the workloads {first!r} and {workload.name!r}",
-                        "two policies would claim it, one of them in vain, and removing either workload deletes it",
-                        "list it in one of them, with a placement that covers the clusters of both",
-                    )
-                )
+                problems.append(_listed_by_two(where, settled, first, workload.name))
+            elif other is not manifest and _written(other) != _written(manifest):
+                problems.append(_listed_twice(where, settled, _written(other), _written(manifest)))
     return problems
 
 
-def _check_sent(where: str, manifest: Object, workload: Workload, kinds: Kinds) -> list[Problem]:
+def _listed_by_two(where: str, obj: Object, first: str, second: str) -> Problem:
+    return Problem(
+        where,
+        f"{_text(obj)} is listed by the workloads {first!r} and {second!r}",
+        "two policies would claim it, one of them in vain, and removing either workload deletes it",
+        "list it in one of them, with a placement that covers the clusters of both",
+    )
+
+
+def _listed_twice(where: str, obj: Object, *written: tuple[str, str]) -> Problem:
+    """Return what is wrong with an object that one workload has twice although it is written differently."""
+    how = " and as ".join(f"{version} in namespace {namespace}" for version, namespace in written)
+    return Problem(
+        where,
+        f"{_text(obj)} is listed twice, as {how}",
+        "it is one object to the API server: one would overwrite the other",
+        "remove one of them",
+    )
+
+
+def _written(obj: Object) -> tuple[str, str]:
+    """Return how an object is written where its kind and name don't tell: apiVersion and namespace."""
+    return str(obj["apiVersion"]), str(obj["metadata"].get("namespace") or "(none)")
+
+
+def _check_sent(where: str, manifest: Object) -> list[Problem]:
+    """Check what Karmada sends at all; the object's namespace is as it will be."""
     group, kind = kind_of(manifest)
-    name = manifest["metadata"]["name"]
+    name, namespace = manifest["metadata"]["name"], str(manifest["metadata"].get("namespace") or "")
     if group in _NEVER_SENT:
         return [
             Problem(
@@ -112,15 +137,26 @@ def _check_sent(where: str, manifest: Object, workload: Workload, kinds: Kinds) 
                 "kubectl",
             )
         ]
-    reserved = name if (group, kind) == NAMESPACE else workload.namespace
-    if reserved.startswith(_RESERVED) and not kinds.cluster_scoped(manifest):
-        return [_never(where, f"{kind} {name} is in the namespace {reserved}", reserved)]
-    if (group, kind) == NAMESPACE and (reserved.startswith(_RESERVED) or reserved == "default"):
-        return [_never(where, f"Namespace {name} is one that Karmada never sends", reserved)]
-    preferred = kinds.preferred_version((group, kind))
-    if preferred and preferred != manifest["apiVersion"]:
-        return [not_preferred(where, manifest, preferred)]
+    if namespace and not is_dns_label(namespace):
+        return [
+            Problem(
+                where,
+                f"{kind} {name} names the namespace {namespace!r}, which must be a DNS label (lower-case letters, "
+                "digits, '-')",
+                "no API server has a namespace of this name",
+                "write the name that the namespace has",
+            )
+        ]
+    if namespace.startswith(_RESERVED):
+        return [_never(where, f"{kind} {name} is in the namespace {namespace}", namespace)]
+    if (group, kind) == NAMESPACE and (name.startswith(_RESERVED) or name == "default"):
+        return [_never(where, f"Namespace {name} is one that Karmada never sends", name)]
     return []
+
+
+def _check_version(where: str, manifest: Object, kinds: Kinds) -> list[Problem]:
+    preferred = kinds.preferred_version(kind_of(manifest))
+    return [not_preferred(where, manifest, preferred)] if preferred not in ("", manifest["apiVersion"]) else []
 
 
 def _never(where: str, rule: str, namespace: str) -> Problem:
@@ -139,6 +175,7 @@ def not_preferred(where: str, manifest: Object, preferred: str) -> Problem:
     )
 
 
-def _text(manifest: Object, namespace: str) -> str:
+def _text(obj: Object) -> str:
+    namespace = obj["metadata"].get("namespace")
     within = f"{namespace}/" if namespace else ""
-    return f"{manifest['kind']} {within}{manifest['metadata']['name']}"
+    return f"{obj['kind']} {within}{obj['metadata']['name']}"

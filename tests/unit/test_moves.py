@@ -15,7 +15,8 @@ from flotilla.stack import ConfigError, parse_fleet
 from flotilla.stack.declare import rendered
 from flotilla.stack.files import ManifestFiles
 from flotilla.state.checkpoint import ResourceState
-from flotilla.workloads.needs import in_order, known_kinds
+from flotilla.workloads.needs import known_kinds
+from flotilla.workloads.order import in_order
 from tests.unit.planes import Answers, looked
 from tests.unit.test_components import absolute, run  # noqa: F401 - fixtures
 
