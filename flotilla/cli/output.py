@@ -21,6 +21,7 @@ from flotilla.karmada.names import cluster_of
 from flotilla.plan.changes import change_text
 from flotilla.plan.fleet import FleetPlan
 from flotilla.plan.notices import notice_text
+from flotilla.plan.policies import policies_text
 from flotilla.plan.steps import CHANGING, Op, Phase, Result, Step, StepEvent
 from flotilla.state.urns import is_default_provider, own_type, provider_of
 from flotilla.state.values import mask
@@ -173,8 +174,10 @@ class Output:
             self.console.print("\nworkloads")
         for workload in plan.workloads:
             symbol, style = _SYMBOLS[workload.verb]
-            origin = f": {workload.origin}" if workload.origin else ""
-            self.console.print(Text(f"  {symbol} {workload.name}{origin}", style=style))
+            said = "; ".join(part for part in (workload.origin, _order(workload.after)) if part)
+            self.console.print(Text(f"  {symbol} {workload.name}{': ' + said if said else ''}", style=style))
+            if workload.policies:
+                self.console.print(Text(f"      policies: {policies_text(workload.policies)}"))
             if workload.question:
                 self.console.print(Text(f"      {workload.question}", style="yellow"))
             if workload.problem:
@@ -214,6 +217,10 @@ class Output:
             self.console.print(Text(f"\n# {cluster} gets", style="bold"))
             text = yaml.safe_dump_all([_as_written(o) for o in objects], sort_keys=False, allow_unicode=True)
             self.console.print(text, markup=False, end="")
+
+
+def _order(after: tuple[str, ...]) -> str:
+    return f"after: {', '.join(after)}" if after else ""
 
 
 def _as_written(obj: dict[str, Any]) -> dict[str, Any]:

@@ -87,9 +87,13 @@ def _competes(policy: Object, template: Object) -> Finding:
 
 
 def _unclaimed(connection: Connection, templates: list[Object]) -> list[Finding]:
-    """Look through the kinds and namespaces that the stack uses."""
+    """Look through the kinds and namespaces that the stack uses.
+
+    Of the kinds without a namespace only definitions: a control plane has ClusterRoles, PriorityClasses and the like for
+    itself, and nothing tells them from those that somebody meant to be sent.
+    """
     found = []
-    for api_version, kind, namespace in sorted({_where(t) for t in templates if kind_of(t) != NAMESPACE}):
+    for api_version, kind, namespace in sorted({_where(t) for t in templates if _is_looked_for(t)}):
         if namespace in _SYSTEM_NAMESPACES or namespace.startswith(EXECUTION_NAMESPACE_PREFIX):
             continue
         for obj in connection.list(api_version, kind, namespace=namespace or None):
@@ -99,6 +103,11 @@ def _unclaimed(connection: Connection, templates: list[Object]) -> list[Finding]
             ref = ObjectRef(api_version, kind, obj["metadata"]["name"], namespace)
             found.append(_finding("template-unclaimed", str(ref), "no policy claims it: it runs nowhere"))
     return found
+
+
+def _is_looked_for(template: Object) -> bool:
+    kind = kind_of(template)
+    return kind != NAMESPACE and bool(kind == DEFINITION or template["metadata"].get("namespace"))
 
 
 def _where(template: Object) -> tuple[str, str, str]:

@@ -37,6 +37,7 @@ from flotilla.plan.found import as_found, keeping, replaced_templates
 from flotilla.plan.moves import Moved, Side, adds_words, with_moves
 from flotilla.plan.notices import notices_of
 from flotilla.plan.notices import to_json as notice_json
+from flotilla.plan.policies import PolicyPlan, policies_of
 from flotilla.plan.renames import Renamed, present_names, refused_renames, renamed_members
 from flotilla.plan.rollouts import ROLLOUT_TYPE
 from flotilla.plan.steps import CHANGING, GOING, Op, Result, Step
@@ -99,6 +100,10 @@ class WorkloadPlan:
     """Why templates go to no cluster."""
     notices: tuple[Notice, ...] = ()
     """What is to be known of its overrides, replicas and Jobs before it is applied."""
+    after: tuple[str, ...] = ()
+    """The workloads whose rollouts come first."""
+    policies: tuple[PolicyPlan, ...] = ()
+    """Its policies, where they are in more than one place."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +131,8 @@ class FleetPlan:
                     "verb": w.verb,
                     **({"origin": w.origin} if w.origin else {}),
                     **({"question": w.question} if w.question else {}),
+                    **({"after": list(w.after)} if w.after else {}),
+                    **({"policies": [policy.to_json() for policy in w.policies]} if w.policies else {}),
                     "clusters": [{"name": c.cluster, "verb": c.verb, "details": list(c.details)} for c in w.copies],
                     "unscheduled": [u.to_json() for u in w.unscheduled],
                     **({"undecided": [_undecided(u) for u in w.undecided]} if w.undecided else {}),
@@ -173,6 +180,7 @@ def fleet_plan(result: Result, *, version: str | None = None) -> FleetPlan:
     kept = keeping(steps)
     standing = [facts for facts in before if facts.name not in anew]
     workloads, rendered = _workloads(rollouts, standing, around, kept, present_names(renamed))
+    workloads = _with_surroundings(workloads, rollouts, policies_of(steps))
     return FleetPlan(clusters, tuple(workloads), _objects(steps), _changed(ordered), rendered, refused_renames(renamed))
 
 
@@ -340,6 +348,20 @@ def _workloads(
         if not moved.absorbed
     ]
     return sorted(plans, key=lambda plan: plan.name), rendered
+
+
+def _with_surroundings(
+    plans: list[WorkloadPlan], rollouts: list[Step], policies: Mapping[str, tuple[PolicyPlan, ...]]
+) -> list[WorkloadPlan]:
+    """Add to the workloads' plans what they come after, and their policies (by the URN of the workload)."""
+    found = {step.name.removesuffix("-rollout"): step for step in rollouts}
+    result = []
+    for plan in plans:
+        state = found[plan.name].new or found[plan.name].old
+        after = reveal(new.inputs).get("after") if (new := _side(found[plan.name], "new")) else None
+        listed = tuple(map(str, after)) if isinstance(after, list) else ()
+        result.append(replace(plan, after=listed, policies=policies.get(state.parent, ()) if state else ()))
+    return result
 
 
 def _inputs(rollout: ResourceState | None) -> Object:

@@ -6,6 +6,7 @@ from typing import Any
 from flotilla.karmada.propagation import CHANGES_NOTHING
 from flotilla.karmada.rendering.render import render
 from flotilla.karmada.scheduling import ClusterFacts, matches
+from flotilla.karmada.selection import OVERRIDES
 from flotilla.karmada.versions import Version
 from flotilla.policy.model import UNKNOWN, Resource, Rule, StackView, Undecidable
 
@@ -13,18 +14,19 @@ from .placement import means, possible, propagation_policies, selected
 
 
 def _subjects(view: StackView) -> list[Resource]:
-    policies = view.policies("OverridePolicy", "ClusterOverridePolicy")
+    policies = view.policies(*OVERRIDES)
     return [
         policy for policy in policies if policy.at("spec", "overrideRules", default=[]) not in ([], [CHANGES_NOTHING])
     ]
 
 
 def _judge(policy: Resource, view: StackView) -> Iterator[str]:
+    whole = _whole(policy, view)
     meant = [
         (template, possible(other, view))
         for other in propagation_policies(view)
         for template in selected(other, view)
-        if means(policy, template)
+        if any(means(one, template) for one in whole)
     ]
     for number, rule in enumerate(_known(policy.at("spec", "overrideRules"))):
         targets = [
@@ -37,6 +39,21 @@ def _judge(policy: Resource, view: StackView) -> Iterator[str]:
             yield f"rule {number + 1} targets no cluster that gets the workload"
         elif not any(_differs(template, cluster, rule, view.version) for template, cluster in targets):
             yield f"rule {number + 1} changes nothing: the workload is like that already"
+
+
+def _whole(policy: Resource, view: StackView) -> list[Resource]:
+    """Return the policies by which a workload's overrides are declared: one for each namespace of its objects."""
+    rules = _known(policy.at("spec", "overrideRules"))
+    return [
+        policy,
+        *(
+            other
+            for other in view.policies(*OVERRIDES)
+            if policy.parent
+            and other.parent == policy.parent
+            and other.at("spec", "overrideRules", default=[]) == rules
+        ),
+    ]
 
 
 def _differs(template: dict[str, Any], cluster: ClusterFacts, rule: dict[str, Any], version: Version) -> bool:

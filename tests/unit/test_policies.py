@@ -260,6 +260,28 @@ def test_an_override_for_a_later_group_reaches_a_cluster():
     assert statuses("overrides-change-something", (*FLEET, deployment(), *policies)) == {Status.FAIL}
 
 
+def test_an_override_is_judged_with_those_of_the_workloads_other_namespaces():
+    """A rule for images changes nothing of a namespace that holds only a ConfigMap, and something of the workload."""
+    rules = {"overrideRules": [tag("1.28", "member1")]}
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "nginx", "namespace": "other"}}
+    selector = [{"apiVersion": "v1", "kind": "ConfigMap", "namespace": "other", "name": "nginx"}]
+    there = [
+        policy(kind, f"nginx.other-{suffix}", {**spec, "resourceSelectors": selector})
+        for kind, suffix, spec in (
+            ("PropagationPolicy", "policy", {"placement": {"clusterAffinity": {"clusterNames": ["member1"]}}}),
+            ("OverridePolicy", "override", rules),
+        )
+    ]
+    for one in there:
+        one.props["metadata"] = {"name": "nginx.other", "namespace": "other"}
+    objects = [placement("member1"), *there, resource("kubernetes:v1:ConfigMap", "configmap-other/nginx", config)]
+    named = "overrides-change-something"
+    assert statuses(named, (*FLEET, deployment(), overrides(*rules["overrideRules"]), *objects)) == {Status.PASS}
+    same = tag("1.27", "member1")
+    there[1].props["spec"]["overrideRules"] = [same]
+    assert statuses(named, (*FLEET, deployment(), overrides(same), *objects)) == {Status.FAIL}
+
+
 def test_members_are_named_in_groups_and_overflow_too():
     overflow = [{"affinityName": "b", "clusterNames": ["member8"]}]
     keys = {"clusterAffinities": [{"affinityName": "a", "clusterNames": ["member9"], "overflowAffinities": overflow}]}

@@ -234,6 +234,17 @@ def test_karmadas_own_definitions_are_no_templates_that_nobody_claims():
     assert [one.object for one in found] == ["CustomResourceDefinition b.example.org"]
 
 
+def test_a_control_planes_own_cluster_roles_are_no_templates_that_nobody_claims():
+    """A stack that sends a ClusterRole found each of Kubernetes' and Karmada's own, as one that runs nowhere."""
+
+    def role(name):
+        return {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": name}}
+
+    ours = role("reader")
+    plane = Plane(live(ours), role("cluster-admin"), role("system:karmada:agent-rbac-generator"))
+    assert check_policies(plane, Declared(rollouts={"a": check([ours])})) == []
+
+
 def test_a_look_for_drift_reads_the_control_plane_once_for_all_members(monkeypatch):
     """Each member's look listed its Works, and each template its binding."""
     declared, objects = done(4, 6)

@@ -1,0 +1,74 @@
+"""The policies of a workload as a plan shows them: a pair for each namespace, and a cluster-wide one."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from flotilla.karmada.selection import OVERRIDES, POLICIES
+from flotilla.plan.steps import GOING, Op, Step
+from flotilla.state.values import reveal
+
+_VERBS = {Op.CREATE: "new", Op.CREATE_REPLACEMENT: "new", Op.UPDATE: "changes", **dict.fromkeys(GOING, "gone")}
+_KINDS = (*POLICIES, *OVERRIDES)
+
+
+@dataclass(frozen=True)
+class PolicyPlan:
+    """What happens to one policy."""
+
+    kind: str
+    """PropagationPolicy, OverridePolicy, or one of the two for the whole cluster."""
+    namespace: str
+    """Empty for a cluster-wide one."""
+    name: str
+    verb: str
+    """new, gone, changes or stays."""
+
+    def to_json(self) -> dict[str, str]:
+        """Return it for machines."""
+        return {"kind": self.kind, "namespace": self.namespace, "name": self.name, "verb": self.verb}
+
+
+def policies_of(steps: Iterable[Step]) -> dict[str, tuple[PolicyPlan, ...]]:
+    """Return the policies of the workloads that have them in more than one place, by the workload's URN."""
+    found: dict[str, list[PolicyPlan]] = defaultdict(list)
+    for step in steps:
+        state = step.new or step.old
+        kind = step.type.rpartition(":")[2]
+        if state is None or kind not in _KINDS or not step.type.startswith("kubernetes:"):
+            continue
+        metadata = reveal(state.inputs).get("metadata") or {}
+        namespace, name = str(metadata.get("namespace") or ""), str(metadata.get("name") or step.name)
+        found[state.parent].append(PolicyPlan(kind, namespace, name, _VERBS.get(step.op, "stays")))
+    return {parent: _ordered(listed) for parent, listed in found.items() if len({_place(one) for one in listed}) > 1}
+
+
+def _ordered(listed: list[PolicyPlan]) -> tuple[PolicyPlan, ...]:
+    """Order policies by their place, the cluster-wide ones last."""
+    return tuple(sorted(listed, key=lambda one: (not one.namespace, one.namespace, one.name, _KINDS.index(one.kind))))
+
+
+def _place(policy: PolicyPlan) -> tuple[str, str]:
+    return policy.namespace, policy.name
+
+
+def policies_text(policies: Sequence[PolicyPlan]) -> str:
+    """Say where policies are and what becomes of them: `default/shop, web/shop.web (new), shop cluster-wide`."""
+    places: dict[tuple[str, str], list[PolicyPlan]] = defaultdict(list)
+    for policy in policies:
+        places[_place(policy)].append(policy)
+    return ", ".join(f"{_called(*place)}{_becomes(listed)}" for place, listed in places.items())
+
+
+def _called(namespace: str, name: str) -> str:
+    return f"{namespace}/{name}" if namespace else f"{name} cluster-wide"
+
+
+def _becomes(listed: list[PolicyPlan]) -> str:
+    verbs = {one.verb for one in listed}
+    if len(verbs) == 1:
+        return "" if verbs == {"stays"} else f" ({verbs.pop()})"
+    said = ", ".join(f"{one.kind} {one.verb}" for one in listed if one.verb != "stays")
+    return f" ({said})"

@@ -1,0 +1,246 @@
+"""Objects of several namespaces, and of none, in one workload; workloads that come after others.
+
+The same cases run on real Karmada (`tests/live`) and on the stand-in (`tests/sandbox`).
+"""
+
+import datetime as dt
+
+import pytest
+import yaml
+
+from flotilla.kube.objects import ObjectRef, condition
+from tests.contract.karmada import eventually
+from tests.contract.main_job import KINDS, everything, members, staying, verbs  # noqa: F401 - fixtures of the contract
+
+BOTH = ("member1", "member2")
+FRONT, BACK = "spaces-front", "spaces-back"
+POLICY = "policy.karmada.io/v1alpha1"
+LEFT = (*KINDS, ("v1", "ConfigMap"))
+
+
+@pytest.fixture
+def run(verbs, staying):  # noqa: F811
+    """Run verbs; at the end no workload is left, and the members stay."""
+    yield verbs
+    verbs.write(members(*BOTH), [])
+    verbs("up", "--yes")
+
+
+@pytest.fixture
+def stack(fleet, run):
+    """Write files of manifests and the stack that lists them: by name, the objects and more keys of the workload."""
+
+    def stack(**workloads):
+        listed = []
+        for name, (objects, more) in workloads.items():
+            file = fleet.project / f"{name}.yaml"
+            file.write_text(yaml.safe_dump_all(objects))
+            entry = {"name": name, "manifests": [str(file)], "placement": {"clusters": list(BOTH)}, "timeout": 90}
+            listed.append({**entry, **more})
+        run.write(members(*BOTH), listed)
+
+    return stack
+
+
+def obj(api_version, kind, name, namespace=None, **more):
+    within = {"namespace": namespace} if namespace else {}
+    return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name, **within}, **more}
+
+
+def settings(namespace=None):
+    return obj("v1", "ConfigMap", "settings", namespace, data={"of": namespace or "the workload's own"})
+
+
+def pods(name, namespace=None, **spec):
+    labels = {"app": name}
+    pod = {"containers": [{"name": name, "image": "nginx:1.27"}], **spec}
+    template = {"metadata": {"labels": labels}, "spec": pod}
+    whole = {"replicas": 1, "selector": {"matchLabels": labels}, "template": template}
+    return obj("apps/v1", "Deployment", name, namespace, spec=whole)
+
+
+SHOP = (
+    settings(),
+    settings(BACK),
+    pods("web"),
+    pods("web", BACK),
+    obj(
+        "rbac.authorization.k8s.io/v1",
+        "ClusterRole",
+        "spaces-reader",
+        rules=[{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]}],
+    ),
+    obj("v1", "Namespace", FRONT),
+    obj("v1", "Namespace", BACK),
+)
+
+
+def policies(fleet):
+    """Policies of both scopes, by namespace and name."""
+    connection = fleet.connection("karmada")
+    kinds = ("PropagationPolicy", "OverridePolicy", "ClusterPropagationPolicy", "ClusterOverridePolicy")
+    found = [(kind, one["metadata"]) for kind in kinds for one in connection.list(POLICY, kind)]
+    return sorted((kind, meta.get("namespace", ""), meta["name"]) for kind, meta in found)
+
+
+def settled(run):
+    run("preview", "--expect-no-changes")
+    run("preview", "--refresh", "--expect-no-changes")
+    assert run("drift")["findings"] == []
+
+
+def copies_of(fleet, name):
+    """UIDs of what the members have of a Deployment, and of its template."""
+    refs = [ObjectRef("apps/v1", "Deployment", name, namespace) for namespace in (FRONT, BACK)]
+    clusters = {cluster: fleet.connection(cluster) for cluster in ("karmada", *BOTH)}
+    found = {(name, ref): connection.find(ref) for name, connection in clusters.items() for ref in refs}
+    return {key: live["metadata"]["uid"] for key, live in found.items() if live}
+
+
+def test_one_workload_brings_two_namespaces_what_lives_in_them_and_a_cluster_role(fleet, run, stack):
+    """Objects of a second namespace were refused; each namespace has policies of its own now."""
+    run.write(members(*BOTH), [])
+    run("up", "--yes")
+    before = everything(fleet, LEFT)
+    differs = [{"clusters": ["member2"], "labels": {"site": "two"}}]
+    stack(shop=(SHOP, {"namespace": FRONT, "overrides": differs}))
+    (plan,) = run("preview")["workloads"]
+    assert {(one["kind"], one["namespace"], one["name"], one["verb"]) for one in plan["policies"]} == {
+        (kind, namespace, name, "new")
+        for pair, namespace, name in (
+            (("PropagationPolicy", "OverridePolicy"), FRONT, "shop"),
+            (("PropagationPolicy", "OverridePolicy"), BACK, f"shop.{BACK}"),
+            (("ClusterPropagationPolicy", "ClusterOverridePolicy"), "", "shop"),
+        )
+        for kind in pair
+    }
+    run("up", "--yes")
+    for cluster in BOTH:
+        connection = fleet.connection(cluster)
+        for namespace, said in ((FRONT, "the workload's own"), (BACK, BACK)):
+            found = connection.get(ObjectRef("v1", "ConfigMap", "settings", namespace))
+            assert found["data"] == {"of": said}
+            assert found["metadata"]["labels"].get("site") == ("two" if cluster == "member2" else None)
+        role = connection.get(ObjectRef("rbac.authorization.k8s.io/v1", "ClusterRole", "spaces-reader"))
+        assert role["metadata"]["labels"].get("site") == ("two" if cluster == "member2" else None)
+    settled(run)
+
+    # Another namespace for the workload swaps which policies bear its name alone: nothing is made anew.
+    uids = copies_of(fleet, "web")
+    assert len(uids) == 6
+    named = [{**one, "metadata": {"namespace": FRONT, **one["metadata"]}} for one in SHOP[:4]]
+    stack(shop=((*named, *SHOP[4:]), {"namespace": BACK, "overrides": differs}))
+    (plan,) = run("preview")["workloads"]
+    assert plan["verb"] == "stays"
+    run("up", "--yes")
+    assert copies_of(fleet, "web") == uids
+    assert [one for one in policies(fleet) if one[0] == "PropagationPolicy"] == [
+        ("PropagationPolicy", BACK, "shop"),
+        ("PropagationPolicy", FRONT, f"shop.{FRONT}"),
+    ]
+    settled(run)
+
+    # An object that moves to another namespace is another object.
+    moved = [{**one, "metadata": {**one["metadata"], "namespace": BACK}} for one in (pods("web", BACK), settings(BACK))]
+    stack(shop=((*moved, *SHOP[4:]), {"namespace": BACK, "overrides": differs}))
+    plan = run("preview")["workloads"][0]
+    assert f"ConfigMap {FRONT}/settings is removed" in plan["clusters"][0]["details"]
+    run("up", "--yes")
+    assert sorted(ref.namespace for _, ref in copies_of(fleet, "web")) == [BACK] * 3
+    settled(run)
+
+    run.write(members(*BOTH), [])
+    run("up", "--yes")
+    assert policies(fleet) == []
+    assert everything(fleet, LEFT) == before
+
+
+def moment(text):
+    return dt.datetime.fromisoformat(text)
+
+
+def test_what_comes_after_is_declared_when_the_rollout_before_is_done(fleet, run, stack):
+    stack(
+        web=([pods("web", "default")], {"after": ["database"]}),
+        database=([pods("database", "default")], {}),
+    )
+    plan = {one["name"]: one for one in run("preview")["workloads"]}
+    assert (plan["web"]["after"], "after" in plan["database"]) == (["database"], False)
+    run("up", "--yes")
+    ready = max(available(fleet, cluster, "database") for cluster in BOTH)
+    karmada = fleet.connection("karmada")
+    first = [
+        karmada.get(ObjectRef(POLICY, "PropagationPolicy", "web", "default")),
+        karmada.get(ObjectRef("apps/v1", "Deployment", "web", "default")),
+    ]
+    assert min(moment(one["metadata"]["creationTimestamp"]) for one in first) >= ready
+    settled(run)
+
+
+def available(fleet, cluster, name):
+    live = fleet.connection(cluster).get(ObjectRef("apps/v1", "Deployment", name, "default"))
+    return moment(condition(live, "Available")["lastTransitionTime"])
+
+
+def test_what_comes_after_a_failure_is_untouched_and_the_next_run_goes_on(fleet, run, stack):
+    """Unhealthy: no node has what its pods ask for. The workload beside it doesn't wait."""
+    nowhere = pods("database", "default", nodeSelector={"example.org/none": "none"})
+    after = {"after": ["database"]}
+    web = [obj("v1", "Namespace", FRONT), settings(FRONT), pods("web", "default")]
+    beside = ([settings("default")], {})
+    stack(web=(web, after), database=([nowhere], {"timeout": 8}), beside=beside)
+    failed = run("up", "--yes", expect=1)
+    assert "workload database is not healthy everywhere after 8 s" in str(failed["failures"])
+    karmada = fleet.connection("karmada")
+    for ref in (ObjectRef("apps/v1", "Deployment", "web", "default"), ObjectRef("v1", "Namespace", FRONT)):
+        assert karmada.find(ref) is None
+    assert [name for _, _, name in policies(fleet) if name.startswith("web")] == []
+    assert fleet.connection("member1").find(ObjectRef("v1", "ConfigMap", "settings", "default"))
+    stack(web=(web, after), database=([pods("database", "default")], {}), beside=beside)
+    run("up", "--yes")
+    for cluster in BOTH:
+        assert fleet.connection(cluster).find(ObjectRef("apps/v1", "Deployment", "web", "default"))
+    settled(run)
+
+    # A change of what is before that fails leaves what is after as it is, too.
+    stack(
+        web=([*web[:2], pods("web", "default", priority=0)], after),
+        database=([nowhere], {"timeout": 8}),
+        beside=beside,
+    )
+    uid = karmada.get(ObjectRef("apps/v1", "Deployment", "web", "default"))["metadata"]
+    run("up", "--yes", expect=1)
+    now = karmada.get(ObjectRef("apps/v1", "Deployment", "web", "default"))["metadata"]
+    assert (now["uid"], now["generation"]) == (uid["uid"], uid["generation"])
+
+
+def test_what_comes_after_is_gone_before_the_other_is_deleted(fleet, run, stack):
+    """A finalizer keeps one copy of what comes after: the database keeps everything until that is gone."""
+    stack(
+        web=([pods("web", "default")], {"after": ["database"], "timeout": 10}),
+        database=([pods("database", "default")], {}),
+    )
+    run("up", "--yes")
+    member, ref = fleet.connection("member1"), ObjectRef("apps/v1", "Deployment", "web", "default")
+    member.patch(ref, {"metadata": {"finalizers": ["example.org/stays"]}})
+    run.write(members(*BOTH), [])
+    failed = run("up", "--yes", expect=1)
+    assert "Deployment default/web in member1" in str(failed["failures"])
+    database = ref._replace(name="database")
+    for cluster in ("karmada", *BOTH):
+        live = fleet.connection(cluster).find(database)
+        assert live, cluster
+        assert not live["metadata"].get("deletionTimestamp")
+    member.patch(ref, {"metadata": {"finalizers": None}})
+    run("up", "--yes")
+    eventually(lambda: not any(fleet.connection(one).find(database) for one in ("karmada", *BOTH)))
+
+
+def test_names_and_cycles_are_refused_before_anything_is_asked(run, stack):
+    plain = [settings("default")]
+    stack(web=(plain, {"after": ["database"]}), database=([settings("other")], {"after": ["web"]}))
+    refused = run("preview", expect=2)["error"]
+    assert "makes a cycle: web is after database, database is after web" in refused
+    stack(web=(plain, {"after": ["nobody"]}))
+    assert "is no workload of this stack" in run("up", "--yes", expect=2)["error"]
+    stack()

@@ -1,0 +1,7 @@
+"""Namespaces and order on real Karmada."""
+
+import pytest
+
+from tests.contract.spaces import *  # noqa: F403 - the cases are the contract's
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]

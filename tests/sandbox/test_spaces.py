@@ -1,0 +1,7 @@
+"""Namespaces and order on the stand-in."""
+
+import pytest
+
+from tests.contract.spaces import *  # noqa: F403 - the cases are the contract's
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]

@@ -1,0 +1,162 @@
+"""Workloads that come after others: what is refused, in which order they are declared, what a failure leaves alone."""
+
+import json
+
+import pytest
+import yaml
+
+from components.rollout import RolloutProvider
+from flotilla.plan.fleet import fleet_plan
+from flotilla.plan.steps import Result
+from flotilla.stack import ConfigError, parse_fleet
+from flotilla.stack.files import ManifestFiles
+from flotilla.workloads.order import in_order
+from tests.unit import test_components
+from tests.unit.test_components import absolute, run  # noqa: F401 - fixtures
+from tests.unit.test_moves import NAMESPACE, obj
+from tests.unit.test_spaces import rollout, within
+
+
+@pytest.fixture
+def stack(sections, project):
+    """Parse a stack of workloads: by name, what each comes after and the objects of its manifests."""
+
+    def stack(*, files=True, **workloads):
+        sections["workloads"] = []
+        for name, (after, *objects) in workloads.items():
+            (project / f"{name}.yaml").write_text(yaml.safe_dump_all(objects or [obj("v1", "ConfigMap", name)]))
+            more = {"after": after} if after else {}
+            sections["workloads"].append({"name": name, "manifests": [f"{name}.yaml"], "placement": {}, **more})
+        return parse_fleet(sections, base=project, files=files)
+
+    return stack
+
+
+def problems(call):
+    with pytest.raises(ConfigError) as caught:
+        call()
+    return [str(problem) for problem in caught.value.problems]
+
+
+def order(fleet, project):
+    return [workload.name for workload, _ in in_order(fleet, ManifestFiles(project))]
+
+
+def test_workloads_come_after_those_that_they_name_else_in_file_order(stack, project):
+    fleet = stack(web=(["database", "cache"],), other=([],), database=(["cache"],), cache=([],))
+    assert order(fleet, project) == ["other", "cache", "database", "web"]
+    needs = {
+        workload.name: [need.what for need in needs] for workload, needs in in_order(fleet, ManifestFiles(project))
+    }
+    assert needs == {"other": [], "cache": [], "database": ["rollout"], "web": ["rollout", "rollout"]}
+
+
+def test_what_is_needed_and_what_is_named_make_one_order(stack, project):
+    """`spaces` makes a namespace of `web`, and itself comes after `database`."""
+    fleet = stack(web=([], within("ledger")), spaces=(["database"], NAMESPACE), database=([],))
+    assert order(fleet, project) == ["database", "spaces", "web"]
+
+
+def test_two_that_need_each_other_do_not_upset_what_comes_after_them(stack, project):
+    one, two = obj("v1", "Namespace", "one"), obj("v1", "Namespace", "two")
+    config = obj("v1", "ConfigMap", "x")
+    fleet = stack(last=(["b"],), b=([], two, within("one", config)), a=([], one, within("two", config)))
+    assert order(fleet, project) == ["b", "a", "last"]
+
+
+@pytest.mark.parametrize("files", [True, False])
+def test_a_name_that_is_not_there_and_the_workload_itself_are_refused(stack, files):
+    found = problems(lambda: stack(files=files, web=(["databse", "web"],), database=([],)))
+    assert found[0] == (
+        'workloads[0].after[0]: "databse" — is no workload of this stack; it would be waited for in vain; use one of '
+        "database"
+    )
+    assert found[1:] == ['workloads[0].after[1]: "web" — is the workload itself; it would wait for itself; drop it']
+
+
+def test_a_former_name_is_answered_with_the_present_one(sections, project):
+    plain = sections["workloads"][0]
+    sections["workloads"] = [
+        {**plain, "name": "db", "formerly": "database"},
+        {**plain, "name": "w", "after": ["database"]},
+    ]
+    (found,) = problems(lambda: parse_fleet(sections, base=project))
+    assert "it is called db now" in found
+
+
+@pytest.mark.parametrize("files", [True, False])
+def test_a_cycle_is_refused_with_one_line_that_names_its_members(stack, files):
+    (found,) = problems(lambda: stack(files=files, a=(["b"],), b=(["c"],), c=(["a"],), d=(["a"],)))
+    assert found == (
+        'workloads[0].after[0]: "b" — makes a cycle: a is after b, b is after c, c is after a; none of them could be '
+        "declared first; drop one of these, or move what is needed into a workload that comes before"
+    )
+
+
+def test_a_cycle_with_what_a_workload_needs_is_refused(stack):
+    """The database is to come first, in a namespace that what comes after it makes."""
+    (found,) = problems(
+        lambda: stack(web=(["database"], NAMESPACE), database=([], within("ledger", obj("v1", "ConfigMap", "d"))))
+    )
+    assert "makes a cycle: web is after database, database needs namespace ledger of web" in found
+
+
+def test_each_cycle_is_said_once(stack):
+    found = problems(lambda: stack(a=(["b"],), b=(["a"],), c=(["d"],), d=(["c"],)))
+    assert [one.partition(" — makes")[0] for one in found] == [
+        'workloads[0].after[0]: "b"',
+        'workloads[2].after[0]: "d"',
+    ]
+
+
+def test_an_invalid_workload_is_not_unknown_as_well(sections, project):
+    plain = sections["workloads"][0]
+    sections["workloads"] = [{**plain, "name": "db", "replicas": -1}, {**plain, "name": "web", "after": ["db"]}]
+    (found,) = problems(lambda: parse_fleet(sections, base=project))
+    assert found.startswith("workloads[0].replicas")
+
+
+# -- what is declared -----------------------------------------------------------------------------
+
+
+def two(absolute):  # noqa: F811
+    plain = absolute["workloads"][0]
+    absolute["workloads"] = [{**plain, "name": "web", "after": ["database"]}, {**plain, "name": "database"}]
+    return absolute
+
+
+def test_the_rollout_before_is_done_before_anything_is_declared(run, absolute):  # noqa: F811
+    names = list(run(two(absolute)))
+    first = names.index("database-rollout")
+    of_web = [name for name in names if name.startswith("web") or name.endswith("/web")]
+    assert {"web", "web-withdrawal", "web-policy", "web-override", "deployment-default/web", "web-rollout"} == set(
+        of_web
+    )
+    assert all(names.index(name) > first for name in of_web)
+
+
+def test_what_comes_after_a_rollout_that_fails_is_not_touched(run, absolute, monkeypatch):  # noqa: F811
+    registered = []
+
+    def fail(recorder, args):
+        registered.append(args.name)
+        if args.name == "database-rollout":
+            raise RuntimeError("workload database is not healthy everywhere")
+        return original(recorder, args)
+
+    original = test_components.Recorder.new_resource
+    monkeypatch.setattr(test_components.Recorder, "new_resource", fail)
+    with pytest.raises(Exception, match="database"):
+        run(two(absolute))
+    assert "database-rollout" in registered
+    assert [name for name in registered if "web" in name] == []
+
+
+def test_the_order_is_in_the_plan_and_changes_no_rollout():
+    step = rollout(after=["cache", "database"])
+    plan = fleet_plan(Result(steps=[step]))
+    assert plan.workloads[0].after == ("cache", "database")
+    assert json.loads(json.dumps(plan.to_json()))["workloads"][0]["after"] == ["cache", "database"]
+    news = step.new.inputs
+    olds = {key: value for key, value in news.items() if key != "after"}
+    assert not RolloutProvider().diff("id", {**olds, "settled": True}, news).changes

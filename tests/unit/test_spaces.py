@@ -1,0 +1,216 @@
+"""Objects of several namespaces, and of none, in one workload: what is checked, declared and claimed."""
+
+import pytest
+
+from components.rollout import policies_for
+from flotilla.karmada.kinds import BUILT_IN, Kinds, in_namespace, namespace_of
+from flotilla.karmada.status.claims import transfer_claims
+from flotilla.kube.objects import ref_of
+from flotilla.plan.fleet import fleet_plan
+from flotilla.plan.policies import policies_text
+from flotilla.plan.rollouts import ROLLOUT_TYPE
+from flotilla.plan.steps import Op, Result, Step
+from flotilla.stack.declare import rendered
+from flotilla.stack.files import ManifestFiles
+from tests.unit.test_claims import CLAIM, CLAIMED, ControlPlane, policy
+from tests.unit.test_components import absolute, run  # noqa: F401 - fixtures
+from tests.unit.test_moves import CONFIG, NAMESPACE, RULE, RULES, declared, fleet_of, obj, refused  # noqa: F401
+from tests.unit.test_plan_found import PARENT, state
+
+ROLE = obj("rbac.authorization.k8s.io/v1", "ClusterRole", "reader")
+
+
+def within(namespace, manifest=CONFIG):
+    return {**manifest, "metadata": {**manifest["metadata"], "namespace": namespace}}
+
+
+def policies_in(registered):
+    return {name: args for name, args in registered.items() if args.typ.startswith("kubernetes:policy")}
+
+
+# -- which namespace ------------------------------------------------------------------------------
+
+
+def test_an_objects_own_namespace_counts_and_the_workloads_is_the_default():
+    assert namespace_of(within("ledger"), "shop") == "ledger"
+    assert namespace_of(CONFIG, "shop") == "shop"
+    assert namespace_of({**CONFIG, "metadata": {"name": "a", "namespace": None}}, "shop") == "shop"
+    assert namespace_of(within("ledger", ROLE), "shop") == ""
+    assert namespace_of(RULE, "shop", Kinds({("rules.example.org", "HouseRule"): False})) == ""
+
+
+def test_a_namespace_that_was_written_before_the_scope_was_known_goes_again():
+    guessed = in_namespace(RULE, "shop", BUILT_IN)
+    assert guessed["metadata"]["namespace"] == "shop"
+    known = Kinds({("rules.example.org", "HouseRule"): False})
+    assert in_namespace(guessed, "shop", known) == RULE
+    assert "namespace" not in RULE["metadata"], "what was read is shared: nobody changes it"
+
+
+def test_what_renders_offline_puts_each_object_where_it_belongs(fleet_of, project):  # noqa: F811
+    fleet = fleet_of(a=("shop", CONFIG, within("ledger"), ROLE))
+    found = rendered(fleet, ManifestFiles(project))["member1"]
+    assert [str(ref_of(one)) for one in found] == [
+        "ConfigMap shop/common",
+        "ConfigMap ledger/common",
+        "ClusterRole reader",
+    ]
+
+
+# -- what is refused ------------------------------------------------------------------------------
+
+
+def test_one_name_in_two_namespaces_is_two_objects(fleet_of):  # noqa: F811
+    fleet_of(a=("shop", CONFIG, within("ledger")))
+    fleet_of(a=("shop", within("ledger")), b=("shop", CONFIG))
+    fleet_of(a=("shop", within("ledger")), b=("ledger", RULE))
+
+
+def test_one_object_that_is_written_twice_is_refused_however_its_namespace_is_given(fleet_of):  # noqa: F811
+    assert "ConfigMap common occurs twice" in refused(lambda: fleet_of(a=("shop", CONFIG, within("shop"))))
+    text = refused(lambda: fleet_of(a=("shop", within("ledger"), CONFIG), b=("ledger", CONFIG)))
+    assert "ConfigMap ledger/common is listed by the workloads 'a' and 'b'" in text
+    text = refused(lambda: fleet_of(a=("shop", RULES, within("one", RULE), within("two", RULE))))
+    assert "HouseRule no-latest is listed twice" in text
+    assert "rules.example.org/v1 in namespace one and as rules.example.org/v1 in namespace two" in text
+
+
+@pytest.mark.parametrize("namespace", ["karmada-system", "kube-system"])
+def test_reserved_namespaces_are_refused_object_by_object(fleet_of, namespace):  # noqa: F811
+    text = refused(lambda: fleet_of(a=("shop", CONFIG, within(namespace))))
+    assert text.count("is in the namespace") == 1
+    assert f"ConfigMap common is in the namespace {namespace}" in text
+    fleet_of(a=("kube-system", within("shop"), within("kube-system", ROLE)))  # nothing is in it
+
+
+def test_a_namespace_that_no_api_server_has_is_refused(fleet_of):  # noqa: F811
+    text = refused(lambda: fleet_of(a=("shop", within("Ledger_1"))))
+    assert "ConfigMap common names the namespace 'Ledger_1', which must be a DNS label" in text
+
+
+def test_only_objects_of_the_workloads_own_namespace_have_a_name_in_states_of_before(fleet_of):  # noqa: F811
+    two = obj("v1", "ConfigMap", "configmap-x"), obj("v1", "ConfigMap", "x")
+    text = refused(lambda: fleet_of(**{"a": ("one", two[0]), "a-configmap": ("two", two[1])}))
+    assert "would be called a-configmap-configmap-x in the state" in text
+    fleet_of(**{"a": ("one", two[0]), "a-configmap": ("one", within("two", two[1]))})
+
+
+# -- what is declared -----------------------------------------------------------------------------
+
+
+def test_each_namespace_has_its_own_policies_and_what_has_none_a_cluster_wide_pair(declared):  # noqa: F811
+    found = declared(within("ledger"), CONFIG, ROLE, namespace="shop", overrides=[])
+    policies = {
+        name: (args.inputs["kind"], args.inputs["metadata"].get("namespace"), args.inputs["metadata"]["name"])
+        for name, args in policies_in(found).items()
+    }
+    assert policies == {
+        "shop-policy": ("PropagationPolicy", "shop", "shop"),
+        "shop-override": ("OverridePolicy", "shop", "shop"),
+        "shop.ledger-policy": ("PropagationPolicy", "ledger", "shop.ledger"),
+        "shop.ledger-override": ("OverridePolicy", "ledger", "shop.ledger"),
+        "shop-cluster-policy": ("ClusterPropagationPolicy", None, "shop"),
+        "shop-cluster-override": ("ClusterOverridePolicy", None, "shop"),
+    }
+    for policy_ in (found["shop.ledger-policy"], found["shop.ledger-override"]):
+        assert policy_.inputs["spec"]["resourceSelectors"] == [
+            {"apiVersion": "v1", "kind": "ConfigMap", "name": "common", "namespace": "ledger"}
+        ]
+    assert {"configmap-ledger/common", "configmap-shop/common", "clusterrole-reader"} <= set(found)
+    assert found["shop-rollout"].inputs["policies"] == {"ledger": "shop.ledger"}
+
+
+def test_a_workload_in_one_namespace_has_the_names_and_inputs_that_it_always_had(declared):  # noqa: F811
+    found = declared(CONFIG, within("shop", obj("v1", "ConfigMap", "other")), namespace="shop")
+    assert set(policies_in(found)) == {"shop-policy", "shop-override"}
+    assert "policies" not in found["shop-rollout"].inputs
+    assert "after" not in found["shop-rollout"].inputs
+
+
+def test_policies_in_another_namespace_keep_a_former_name(declared):  # noqa: F811
+    found = declared(within("ledger"), CONFIG, name="store", formerly="shop")
+    assert found["store.ledger-policy"].inputs["metadata"]["name"] == "shop.ledger"
+    assert found["store-policy"].inputs["metadata"]["name"] == "shop"
+    assert found["store-rollout"].inputs["policies"] == {"ledger": "shop.ledger"}
+
+
+def test_every_namespace_of_a_workload_comes_before_the_policies_in_it(declared):  # noqa: F811
+    other = obj("v1", "Namespace", "books")
+    order = list(declared(within("books"), CONFIG, NAMESPACE, other, namespace="ledger"))
+    for namespace, policy_ in (("ledger", "shop-policy"), ("books", "shop.books-policy")):
+        assert order.index(f"namespace-{namespace}") < order.index(policy_)
+        assert order.index(policy_) < order.index(f"configmap-{namespace}/common")
+
+
+def test_a_custom_kind_without_a_namespace_loses_the_one_it_was_written_with(declared):  # noqa: F811
+    found = declared(RULES, within("ledger", RULE), CONFIG)
+    assert "houserule-no-latest" in found
+    assert not any("ledger" in name for name in found)
+
+
+# -- claims ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("props", "namespace", "names"),
+    [
+        ({"workload": "shop"}, "default", ("shop", "shop.definitions")),
+        ({"workload": "store", "policy": "shop"}, "", ("shop", "shop.definitions")),
+        ({"workload": "shop", "policies": {"ledger": "shop.ledger"}}, "ledger", ("shop.ledger",)),
+        ({"workload": "shop", "policies": {"ledger": "shop.ledger"}}, "default", ("shop", "shop.definitions")),
+    ],
+)
+def test_a_template_has_the_policy_of_its_namespace(props, namespace, names):
+    assert policies_for(props, ref_of(CLAIMED)._replace(namespace=namespace)) == names
+
+
+def test_a_workload_that_gets_another_namespace_takes_its_templates_over_from_its_own_former_policy():
+    """The policy named `shop` held what `shop.default` is to have now: taken for the workload's own, it kept it."""
+    karmada = ControlPlane(CLAIMED, policy("shop", name="common"), policy("shop.default", name="common"))
+    assert CLAIM["propagationpolicy.karmada.io/name"] == "shop"
+    names = policies_for({"workload": "shop", "policies": {"default": "shop.default"}}, ref_of(CLAIMED))
+    assert transfer_claims(karmada, [CLAIMED], names) == [ref_of(CLAIMED)]
+
+
+# -- plans ----------------------------------------------------------------------------------------
+
+
+def written(op, kind, name, namespace=None):
+    metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
+    type_ = f"kubernetes:policy.karmada.io/v1alpha1:{kind}"
+    inputs = {"apiVersion": "policy.karmada.io/v1alpha1", "kind": kind, "metadata": metadata, "spec": {"placement": {}}}
+    one = state(type_, f"{kind}-{namespace}", inputs)
+    return Step(op, one.urn, type_, old=None if op is Op.CREATE else one, new=None if op is Op.DELETE else one)
+
+
+def rollout(**more):
+    inputs = {"workload": "nginx", "templates": [within("default")], "placement": {}, "overrideRules": [], **more}
+    one = state(ROLLOUT_TYPE, "nginx-rollout", inputs)
+    return Step(Op.CREATE, one.urn, ROLLOUT_TYPE, new=one)
+
+
+def test_a_plan_shows_the_policies_of_every_namespace():
+    steps = [
+        rollout(),
+        written(Op.SAME, "PropagationPolicy", "nginx", "default"),
+        written(Op.UPDATE, "OverridePolicy", "nginx", "default"),
+        written(Op.CREATE, "PropagationPolicy", "nginx.books", "books"),
+        written(Op.CREATE, "OverridePolicy", "nginx.books", "books"),
+        written(Op.DELETE, "ClusterPropagationPolicy", "nginx"),
+    ]
+    (plan,) = fleet_plan(Result(steps=steps)).workloads
+    said = policies_text(plan.policies)
+    assert said == "books/nginx.books (new), default/nginx (OverridePolicy changes), nginx cluster-wide (gone)"
+    body = fleet_plan(Result(steps=steps)).to_json()["workloads"][0]
+    assert body["policies"][0] == {
+        "kind": "PropagationPolicy",
+        "namespace": "books",
+        "name": "nginx.books",
+        "verb": "new",
+    }
+    assert steps[0].new.parent == PARENT
+
+
+def test_policies_in_one_place_alone_are_not_shown():
+    steps = [rollout(), written(Op.SAME, "PropagationPolicy", "nginx", "default")]
+    assert "policies" not in fleet_plan(Result(steps=steps)).to_json()["workloads"][0]
