@@ -89,8 +89,8 @@ def _competes(policy: Object, template: Object) -> Finding:
 def _unclaimed(connection: Connection, templates: list[Object]) -> list[Finding]:
     """Look through the kinds and namespaces that the stack uses.
 
-    Of the kinds without a namespace only definitions: a control plane has ClusterRoles, PriorityClasses and the like for
-    itself, and nothing tells them from those that somebody meant to be sent.
+    Of the kinds without a namespace only definitions: a control plane has ClusterRoles, PriorityClasses and the like
+    for itself, and nothing tells them from those that somebody meant to be sent.
     """
     found = []
     for api_version, kind, namespace in sorted({_where(t) for t in templates if _is_looked_for(t)}):
