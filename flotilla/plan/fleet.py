@@ -37,7 +37,7 @@ from flotilla.plan.found import as_found, keeping, replaced_templates
 from flotilla.plan.moves import Moved, Side, adds_words, with_moves
 from flotilla.plan.notices import notices_of
 from flotilla.plan.notices import to_json as notice_json
-from flotilla.plan.policies import PolicyPlan, policies_of
+from flotilla.plan.policies import PolicyPlan, doubled, policies_of
 from flotilla.plan.renames import Renamed, present_names, refused_renames, renamed_members
 from flotilla.plan.rollouts import ROLLOUT_TYPE
 from flotilla.plan.steps import CHANGING, GOING, Op, Result, Step
@@ -357,10 +357,13 @@ def _with_surroundings(
     found = {step.name.removesuffix("-rollout"): step for step in rollouts}
     result = []
     for plan in plans:
-        state = found[plan.name].new or found[plan.name].old
-        after = reveal(new.inputs).get("after") if (new := _side(found[plan.name], "new")) else None
-        listed = tuple(map(str, after)) if isinstance(after, list) else ()
-        result.append(replace(plan, after=listed, policies=policies.get(state.parent, ()) if state else ()))
+        step = found[plan.name]
+        state, new = step.new or step.old, _side(step, "new")
+        after = reveal(new.inputs).get("after") if new else None
+        listed = policies.get(state.parent, ()) if state else ()
+        question = plan.question or (doubled(listed) if _adds_words(new) else "")
+        order = tuple(map(str, after)) if isinstance(after, list) else ()
+        result.append(replace(plan, after=order, policies=listed, question=question))
     return result
 
 

@@ -62,6 +62,22 @@ def policies_text(policies: Sequence[PolicyPlan]) -> str:
     return ", ".join(f"{_called(*place)}{_becomes(listed)}" for place, listed in places.items())
 
 
+def doubled(policies: Sequence[PolicyPlan]) -> str:
+    """Say where an override policy comes beside one that goes at the end of the run; empty where none does.
+
+    The workload has another `namespace`: until the former policy is gone both are in force.
+    """
+    overrides = [one for one in policies if one.kind in OVERRIDES]
+    coming = {one.namespace for one in overrides if one.verb == "new"}
+    both = sorted({one.namespace for one in overrides if one.verb == "gone" and one.namespace in coming})
+    if not both:
+        return ""
+    return (
+        f"its overrides add arguments to a command, and would add them twice in {', '.join(both)}, which its rollout "
+        "would wait for in vain: leave its `namespace` as it is, or take the arguments out for one `up`"
+    )
+
+
 def _called(namespace: str, name: str) -> str:
     return f"{namespace}/{name}" if namespace else f"{name} cluster-wide"
 

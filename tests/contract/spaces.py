@@ -146,7 +146,7 @@ def test_one_workload_brings_two_namespaces_what_lives_in_them_and_a_cluster_rol
     plan = run("preview")["workloads"][0]
     assert f"ConfigMap {FRONT}/settings is removed" in plan["clusters"][0]["details"]
     run("up", "--yes")
-    assert sorted(ref.namespace for _, ref in copies_of(fleet, "web")) == [BACK] * 3
+    eventually(lambda: [ref.namespace for _, ref in copies_of(fleet, "web")] == [BACK] * 3)
     settled(run)
 
     run.write(members(*BOTH), [])

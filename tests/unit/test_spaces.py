@@ -175,11 +175,12 @@ def test_a_workload_that_gets_another_namespace_takes_its_templates_over_from_it
 # -- plans ----------------------------------------------------------------------------------------
 
 
-def written(op, kind, name, namespace=None):
+def written(op, kind, name, namespace=None, rules=()):
     metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
     type_ = f"kubernetes:policy.karmada.io/v1alpha1:{kind}"
-    inputs = {"apiVersion": "policy.karmada.io/v1alpha1", "kind": kind, "metadata": metadata, "spec": {"placement": {}}}
-    one = state(type_, f"{kind}-{namespace}", inputs)
+    spec = {"overrideRules": list(rules)} if kind.endswith("OverridePolicy") else {"placement": {}}
+    inputs = {"apiVersion": "policy.karmada.io/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec}
+    one = state(type_, f"{kind}-{name}-{namespace}", inputs)
     return Step(op, one.urn, type_, old=None if op is Op.CREATE else one, new=None if op is Op.DELETE else one)
 
 
@@ -209,6 +210,22 @@ def test_a_plan_shows_the_policies_of_every_namespace():
         "verb": "new",
     }
     assert steps[0].new.parent == PARENT
+
+
+def test_arguments_that_would_be_added_twice_ask_for_the_namespace_of_before():
+    """Until the former policy is gone, at the end, both add them: the rollout would wait for arguments added once."""
+    adding = [{"overriders": {"argsOverrider": [{"operator": "add", "value": ["-q"]}]}}]
+
+    def question(rules, *ops):
+        names = {Op.CREATE: "nginx.default", Op.DELETE: "nginx"}
+        swap = [written(op, "OverridePolicy", names[op], "default", rules) for op in ops]
+        beside = written(Op.SAME, "OverridePolicy", "nginx", "books", rules)
+        (plan,) = fleet_plan(Result(steps=[rollout(overrideRules=rules), *swap, beside])).workloads
+        return plan.question
+
+    assert "twice in default" in question(adding, Op.CREATE, Op.DELETE)
+    assert question([], Op.CREATE, Op.DELETE) == ""
+    assert question(adding, Op.CREATE) == ""
 
 
 def test_policies_in_one_place_alone_are_not_shown():
