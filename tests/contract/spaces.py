@@ -8,7 +8,7 @@ import datetime as dt
 import pytest
 import yaml
 
-from flotilla.kube.objects import ObjectRef, condition
+from flotilla.kube.objects import ObjectRef, condition, ref_of
 from tests.contract.karmada import eventually
 from tests.contract.main_job import KINDS, everything, members, staying, verbs  # noqa: F401 - fixtures of the contract
 
@@ -185,6 +185,7 @@ def available(fleet, cluster, name):
 def test_what_comes_after_a_failure_is_untouched_and_the_next_run_goes_on(fleet, run, stack):
     """Unhealthy: no node has what its pods ask for. The workload beside it doesn't wait."""
     nowhere = pods("database", "default", nodeSelector={"example.org/none": "none"})
+    nowhere["spec"]["strategy"] = {"type": "Recreate"}
     after = {"after": ["database"]}
     web = [obj("v1", "Namespace", FRONT), settings(FRONT), pods("web", "default")]
     beside = ([settings("default")], {})
@@ -214,24 +215,34 @@ def test_what_comes_after_a_failure_is_untouched_and_the_next_run_goes_on(fleet,
     assert (now["uid"], now["generation"]) == (uid["uid"], uid["generation"])
 
 
+def work_of(fleet, name, member):
+    """The Work that carries a Deployment to a member."""
+    for work in fleet.connection("karmada").list("work.karmada.io/v1alpha1", "Work", namespace=f"karmada-es-{member}"):
+        for manifest in work["spec"]["workload"]["manifests"]:
+            if (manifest["kind"], manifest["metadata"]["name"]) == ("Deployment", name):
+                return work
+    raise AssertionError(f"no Work carries Deployment {name} to {member}")
+
+
 def test_what_comes_after_is_gone_before_the_other_is_deleted(fleet, run, stack):
-    """A finalizer keeps one copy of what comes after: the database keeps everything until that is gone."""
+    """A finalizer keeps one Work of what comes after: the database keeps everything until that is gone."""
     stack(
         web=([pods("web", "default")], {"after": ["database"], "timeout": 10}),
         database=([pods("database", "default")], {}),
     )
     run("up", "--yes")
-    member, ref = fleet.connection("member1"), ObjectRef("apps/v1", "Deployment", "web", "default")
-    member.patch(ref, {"metadata": {"finalizers": ["example.org/stays"]}})
+    karmada, work = fleet.connection("karmada"), work_of(fleet, "web", "member1")
+    keeps = [*work["metadata"]["finalizers"], "example.org/stays"]
+    karmada.patch(ref_of(work), {"metadata": {"finalizers": keeps}})
     run.write(members(*BOTH), [])
     failed = run("up", "--yes", expect=1)
     assert "Deployment default/web in member1" in str(failed["failures"])
-    database = ref._replace(name="database")
+    database = ObjectRef("apps/v1", "Deployment", "database", "default")
     for cluster in ("karmada", *BOTH):
         live = fleet.connection(cluster).find(database)
         assert live, cluster
         assert not live["metadata"].get("deletionTimestamp")
-    member.patch(ref, {"metadata": {"finalizers": None}})
+    karmada.patch(ref_of(work), {"metadata": {"finalizers": None}})
     run("up", "--yes")
     eventually(lambda: not any(fleet.connection(one).find(database) for one in ("karmada", *BOTH)))
 
