@@ -3,43 +3,18 @@
 The same cases run on real Karmada (`tests/live`) and on the stand-in (`tests/sandbox`).
 """
 
-import datetime as dt
+# ruff: noqa: F811 - fixtures of other contracts are arguments here
 
-import pytest
-import yaml
+import datetime as dt
 
 from flotilla.kube.objects import ObjectRef, condition, ref_of
 from tests.contract.karmada import eventually
 from tests.contract.main_job import KINDS, everything, members, staying, verbs  # noqa: F401 - fixtures of the contract
+from tests.contract.moves import BOTH, run, settled, stack, workload  # noqa: F401 - fixtures of the contract
 
-BOTH = ("member1", "member2")
 FRONT, BACK = "spaces-front", "spaces-back"
 POLICY = "policy.karmada.io/v1alpha1"
 LEFT = (*KINDS, ("v1", "ConfigMap"))
-
-
-@pytest.fixture
-def run(verbs, staying):  # noqa: F811
-    """Run verbs; at the end no workload is left, and the members stay."""
-    yield verbs
-    verbs.write(members(*BOTH), [])
-    verbs("up", "--yes")
-
-
-@pytest.fixture
-def stack(fleet, run):
-    """Write files of manifests and the stack that lists them: by name, the objects and more keys of the workload."""
-
-    def stack(**workloads):
-        listed = []
-        for name, (objects, more) in workloads.items():
-            file = fleet.project / f"{name}.yaml"
-            file.write_text(yaml.safe_dump_all(objects))
-            entry = {"name": name, "manifests": [str(file)], "placement": {"clusters": list(BOTH)}, "timeout": 90}
-            listed.append({**entry, **more})
-        run.write(members(*BOTH), listed)
-
-    return stack
 
 
 def obj(api_version, kind, name, namespace=None, **more):
@@ -75,6 +50,9 @@ SHOP = (
 )
 
 
+DATABASE = workload("database", [pods("database", "default")])
+
+
 def policies(fleet):
     """Policies of both scopes, by namespace and name."""
     connection = fleet.connection("karmada")
@@ -83,9 +61,8 @@ def policies(fleet):
     return sorted((kind, meta.get("namespace", ""), meta["name"]) for kind, meta in found)
 
 
-def settled(run):
-    run("preview", "--expect-no-changes")
-    run("preview", "--refresh", "--expect-no-changes")
+def clean(run):
+    settled(run)
     assert run("drift")["findings"] == []
 
 
@@ -103,7 +80,7 @@ def test_one_workload_brings_two_namespaces_what_lives_in_them_and_a_cluster_rol
     run("up", "--yes")
     before = everything(fleet, LEFT)
     differs = [{"clusters": ["member2"], "labels": {"site": "two"}}]
-    stack(shop=(SHOP, {"namespace": FRONT, "overrides": differs}))
+    stack(workload("shop", SHOP, namespace=FRONT, overrides=differs))
     (plan,) = run("preview")["workloads"]
     assert {(one["kind"], one["namespace"], one["name"], one["verb"]) for one in plan["policies"]} == {
         (kind, namespace, name, "new")
@@ -123,13 +100,13 @@ def test_one_workload_brings_two_namespaces_what_lives_in_them_and_a_cluster_rol
             assert found["metadata"]["labels"].get("site") == ("two" if cluster == "member2" else None)
         role = connection.get(ObjectRef("rbac.authorization.k8s.io/v1", "ClusterRole", "spaces-reader"))
         assert role["metadata"]["labels"].get("site") == ("two" if cluster == "member2" else None)
-    settled(run)
+    clean(run)
 
     # Another namespace for the workload swaps which policies bear its name alone: nothing is made anew.
     uids = copies_of(fleet, "web")
     assert len(uids) == 6
     named = [{**one, "metadata": {"namespace": FRONT, **one["metadata"]}} for one in SHOP[:4]]
-    stack(shop=((*named, *SHOP[4:]), {"namespace": BACK, "overrides": differs}))
+    stack(workload("shop", [*named, *SHOP[4:]], namespace=BACK, overrides=differs))
     (plan,) = run("preview")["workloads"]
     assert plan["verb"] == "stays"
     run("up", "--yes")
@@ -138,16 +115,16 @@ def test_one_workload_brings_two_namespaces_what_lives_in_them_and_a_cluster_rol
         ("PropagationPolicy", BACK, "shop"),
         ("PropagationPolicy", FRONT, f"shop.{FRONT}"),
     ]
-    settled(run)
+    clean(run)
 
     # An object that moves to another namespace is another object.
     moved = [{**one, "metadata": {**one["metadata"], "namespace": BACK}} for one in (pods("web", BACK), settings(BACK))]
-    stack(shop=((*moved, *SHOP[4:]), {"namespace": BACK, "overrides": differs}))
+    stack(workload("shop", [*moved, *SHOP[4:]], namespace=BACK, overrides=differs))
     plan = run("preview")["workloads"][0]
     assert f"ConfigMap {FRONT}/settings is removed" in plan["clusters"][0]["details"]
     run("up", "--yes")
     eventually(lambda: [ref.namespace for _, ref in copies_of(fleet, "web")] == [BACK] * 3)
-    settled(run)
+    clean(run)
 
     run.write(members(*BOTH), [])
     run("up", "--yes")
@@ -160,10 +137,7 @@ def moment(text):
 
 
 def test_what_comes_after_is_declared_when_the_rollout_before_is_done(fleet, run, stack):
-    stack(
-        web=([pods("web", "default")], {"after": ["database"]}),
-        database=([pods("database", "default")], {}),
-    )
+    stack(workload("web", [pods("web", "default")], after=["database"]), DATABASE)
     plan = {one["name"]: one for one in run("preview")["workloads"]}
     assert (plan["web"]["after"], "after" in plan["database"]) == (["database"], False)
     run("up", "--yes")
@@ -174,7 +148,7 @@ def test_what_comes_after_is_declared_when_the_rollout_before_is_done(fleet, run
         karmada.get(ObjectRef("apps/v1", "Deployment", "web", "default")),
     ]
     assert min(moment(one["metadata"]["creationTimestamp"]) for one in first) >= ready
-    settled(run)
+    clean(run)
 
 
 def available(fleet, cluster, name):
@@ -186,10 +160,11 @@ def test_what_comes_after_a_failure_is_untouched_and_the_next_run_goes_on(fleet,
     """Unhealthy: no node has what its pods ask for. The workload beside it doesn't wait."""
     nowhere = pods("database", "default", nodeSelector={"example.org/none": "none"})
     nowhere["spec"]["strategy"] = {"type": "Recreate"}
-    after = {"after": ["database"]}
-    web = [obj("v1", "Namespace", FRONT), settings(FRONT), pods("web", "default")]
-    beside = ([settings("default")], {})
-    stack(web=(web, after), database=([nowhere], {"timeout": 8}), beside=beside)
+    ill = workload("database", [nowhere], timeout=8)
+    around = [obj("v1", "Namespace", FRONT), settings(FRONT)]
+    web = workload("web", [*around, pods("web", "default")], after=["database"])
+    beside = workload("beside", [settings("default")])
+    stack(web, ill, beside)
     failed = run("up", "--yes", expect=1)
     assert "workload database is not healthy everywhere after 8 s" in str(failed["failures"])
     karmada = fleet.connection("karmada")
@@ -197,18 +172,14 @@ def test_what_comes_after_a_failure_is_untouched_and_the_next_run_goes_on(fleet,
         assert karmada.find(ref) is None
     assert [name for _, _, name in policies(fleet) if name.startswith("web")] == []
     assert fleet.connection("member1").find(ObjectRef("v1", "ConfigMap", "settings", "default"))
-    stack(web=(web, after), database=([pods("database", "default")], {}), beside=beside)
+    stack(web, DATABASE, beside)
     run("up", "--yes")
     for cluster in BOTH:
         assert fleet.connection(cluster).find(ObjectRef("apps/v1", "Deployment", "web", "default"))
-    settled(run)
+    clean(run)
 
     # A change of what is before that fails leaves what is after as it is, too.
-    stack(
-        web=([*web[:2], pods("web", "default", priority=0)], after),
-        database=([nowhere], {"timeout": 8}),
-        beside=beside,
-    )
+    stack(workload("web", [*around, pods("web", "default", priority=0)], after=["database"]), ill, beside)
     uid = karmada.get(ObjectRef("apps/v1", "Deployment", "web", "default"))["metadata"]
     run("up", "--yes", expect=1)
     now = karmada.get(ObjectRef("apps/v1", "Deployment", "web", "default"))["metadata"]
@@ -226,10 +197,7 @@ def work_of(fleet, name, member):
 
 def test_what_comes_after_is_gone_before_the_other_is_deleted(fleet, run, stack):
     """A finalizer keeps one Work of what comes after: the database keeps everything until that is gone."""
-    stack(
-        web=([pods("web", "default")], {"after": ["database"], "timeout": 10}),
-        database=([pods("database", "default")], {}),
-    )
+    stack(workload("web", [pods("web", "default")], after=["database"], timeout=10), DATABASE)
     run("up", "--yes")
     karmada, work = fleet.connection("karmada"), work_of(fleet, "web", "member1")
     keeps = [*work["metadata"]["finalizers"], "example.org/stays"]
@@ -249,9 +217,9 @@ def test_what_comes_after_is_gone_before_the_other_is_deleted(fleet, run, stack)
 
 def test_names_and_cycles_are_refused_before_anything_is_asked(run, stack):
     plain = [settings("default")]
-    stack(web=(plain, {"after": ["database"]}), database=([settings("other")], {"after": ["web"]}))
+    stack(workload("web", plain, after=["database"]), workload("database", [settings("other")], after=["web"]))
     refused = run("preview", expect=2)["error"]
     assert "makes a cycle: web is after database, database is after web" in refused
-    stack(web=(plain, {"after": ["nobody"]}))
+    stack(workload("web", plain, after=["nobody"]))
     assert "is no workload of this stack" in run("up", "--yes", expect=2)["error"]
     stack()
