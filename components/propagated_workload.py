@@ -30,6 +30,7 @@ from flotilla.karmada.kinds import (
 )
 from flotilla.karmada.propagation import DEFINITIONS, further, override_policy, propagation_policy, template
 from flotilla.karmada.versions import Version
+from flotilla.stack.readiness import plain_rules
 from flotilla.stack.specs import override_rules, propagation_spec, served_affinities
 from flotilla.stack.workloads import Workload
 
@@ -203,6 +204,7 @@ class PropagatedWorkload(pulumi.ComponentResource):
             **({"suspension": suspended} if suspended else {}),
             **({"lazy": True} if self._workload.activation else {}),
             **({"after": sorted(set(self._workload.after))} if self._workload.after else {}),
+            **({"ready": plain_rules(self._workload.ready)} if self._workload.ready else {}),
             **self._karmada,
         }
         return Rollout(f"{self._name}-rollout", rollout, pulumi.ResourceOptions(parent=self, depends_on=before))

@@ -19,12 +19,16 @@ from flotilla.karmada.kinds import goes_by_itself
 from flotilla.karmada.propagation import DEFINITIONS
 from flotilla.karmada.scheduling import replicas_of
 from flotilla.karmada.status.claims import transfer_claims
+from flotilla.karmada.status.lacking import Servers
+from flotilla.karmada.status.reading import read_servers
 from flotilla.karmada.status.rollout import Progress, RolloutCheck, as_expected
-from flotilla.karmada.status.sharing import shared_reader
+from flotilla.karmada.status.sharing import SharedReader, shared_reader
+from flotilla.karmada.status.snapshot import Snapshot
+from flotilla.karmada.status.words import Words, unserved_text, waiting_text
 from flotilla.karmada.versions import known_version
 from flotilla.kube.connection import ApiError
 from flotilla.kube.objects import ObjectRef, ref_of
-from flotilla.waiting import pause
+from flotilla.waiting import pause, say
 
 _POLL_SECONDS = 0.5
 _LONGEST_POLL_SECONDS = 2.0
@@ -34,6 +38,11 @@ _LOOKS = 2
 # How long clusters that don't answer are waited for once all others are done: a moment's silence is no failure, and a
 # dead cluster doesn't keep a run for the workload's whole timeout.
 _GRACE_SECONDS = 10.0
+# How long what nobody seems to serve (a load balancer's address, say) is waited for once all else is done: controllers
+# that are there need some seconds; where there are none, no wait would help (docs/decisions/readiness.md).
+UNSERVED_SECONDS = 30.0
+# How long it is known which kinds are served where: a list of all bindings tells it.
+_SERVERS_SECONDS = 10.0
 # Looks of a refresh at half a second each, where something isn't done: Karmada's controllers, and those of the members,
 # work on for a moment after a policy has gone or a pod was replaced.
 _SECOND_LOOKS = 6
@@ -42,6 +51,7 @@ _SERVER_ERRORS = 500
 _VERSION = "karmadaVersion"
 _SETTLED = "settled"
 _SCHEDULED = "scheduled"
+_UNSERVED = "unserved"
 
 
 @whole_numbers
@@ -49,7 +59,8 @@ class RolloutProvider(ResourceProvider):
     """Waits on create and update; nothing is left to delete.
 
     Its outputs are its inputs, `settled` (whether all was done when it was last looked at) and `scheduled` (where
-    Karmada has put each template: replicas by cluster, by template), from which plans know what runs where.
+    Karmada has put each template: replicas by cluster, by template), from which plans know what runs where; and, where
+    there is such a thing, `unserved`: by template and cluster, what it lacks and nobody serves.
     """
 
     serialize_as_secret_always = False
@@ -66,7 +77,7 @@ class RolloutProvider(ResourceProvider):
         declared no more is a change as well: a workload that is suspended no longer is waited for. So is another
         version of Karmada than the one that the last rollout went by; that a version is known at all is none.
         """
-        ignored = {"kubeconfig", "timeout", "members", "after", "__provider", _VERSION, _SETTLED, _SCHEDULED}
+        ignored = {"kubeconfig", "timeout", "members", "after", "__provider", _VERSION, _SETTLED, _SCHEDULED, _UNSERVED}
         changed = any(olds.get(key) != news.get(key) for key in {*olds, *news} - ignored)
         changed = changed or _who(olds.get("members")) != _who(news.get("members"))
         before, now = known_version(olds.get(_VERSION)), known_version(news.get(_VERSION))
@@ -81,8 +92,9 @@ class RolloutProvider(ResourceProvider):
         """Look whether the fleet still runs what was declared: a refresh sees what people have changed anywhere."""
         check = RolloutCheck.of({**props, "members": as_expected(props.get("members"))})
         reader = shared_reader(props["kubeconfig"])
-        progress = calm(lambda: check.progress(reader.read_for(check.templates)))
-        return ReadResult(id_, _outs(props, progress, settled=all(one.done for one in progress)))
+        judge = _Judge(check, reader)
+        progress = calm(lambda: judge(reader.read_for(check.templates)))
+        return ReadResult(id_, _outs(props, progress, settled=all(one.settled for one in progress)))
 
 
 def anew(olds: dict[str, Any] | None, news: dict[str, Any]) -> frozenset[ObjectRef]:
@@ -110,19 +122,44 @@ def wait(props: dict[str, Any], id_: str, divided: frozenset[ObjectRef]) -> dict
         NotDone: it wasn't in time, or clusters don't answer; says for each cluster what is missing.
         ClusterError: the control plane refused to be asked.
     """
-    progress, problem = poll(_looking(props, divided), float(props["timeout"]))
+    words = Words(str(props["workload"]), say)
+    progress, problem = poll(_looking(props, divided), float(props["timeout"]), words=words)
     outs = _outs(props, progress, settled=not problem)
+    if not problem and (lacking := unserved_text(progress)):
+        words.ended(f"done, but nobody seems to serve {lacking}; {_STRICTLY}")
     if problem:
         hint = "fix the cause and run `up` again: it goes on from here"
         raise NotDone(f"workload {props['workload']} {problem}", id_=id_, outs=outs, hint=hint)
     return outs
 
 
+_STRICTLY = "an entry `healthy` in the workload's `ready` waits for it, `applied` never does"
+
+
+class _Judge:
+    """Judges snapshots; where something isn't served, by what is served of all that the control plane has."""
+
+    def __init__(self, check: RolloutCheck, reader: SharedReader) -> None:
+        self._check = check
+        self._reader = reader
+        self._servers: Servers = {}
+        self._until = 0.0
+
+    def __call__(self, snapshot: Snapshot) -> list[Progress]:
+        progress = self._check.progress(snapshot)
+        if not any(one.unserved for one in progress):
+            return progress
+        now = time.monotonic()
+        if now >= self._until:
+            self._servers, self._until = read_servers(self._reader.connection), now + _SERVERS_SECONDS
+        return self._check.progress(snapshot, self._servers)
+
+
 def _looking(props: dict[str, Any], divided: frozenset[ObjectRef]) -> Callable[[], list[Progress]]:
     """Return what looks once, and takes templates over from policies of other workloads as long as not all is done."""
     check, reader = RolloutCheck.of(props, divided), shared_reader(props["kubeconfig"])
     refs = [ref_of(template) for template in props["templates"] if not goes_by_itself(template)]
-    done = False
+    judge, done = _Judge(check, reader), False
 
     def look() -> list[Progress]:
         nonlocal done
@@ -131,7 +168,7 @@ def _looking(props: dict[str, Any], divided: frozenset[ObjectRef]) -> Callable[[
             live = [template for ref in refs if (template := snapshot.template(ref)) is not None]
             for template in live:
                 transfer_claims(reader.connection, [template], policies_for(props, ref_of(template)))
-        progress = check.progress(snapshot)
+        progress = judge(snapshot)
         done = all(one.done_where_answered for one in progress)
         return progress
 
@@ -149,6 +186,7 @@ def poll(
     look: Callable[[], list[Progress]],
     timeout: float,
     *,
+    words: Words | None = None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], bool | None] = pause,
 ) -> tuple[list[Progress], str]:
@@ -156,15 +194,16 @@ def poll(
 
     A `sleep` that returns True ends the wait: the process was asked to end.
 
-    Clusters that don't answer don't keep the others waiting, nor the run for the whole timeout. A look that fails for
-    the moment (no answer, throttled, an overloaded server) is made again.
+    Clusters that don't answer don't keep the others waiting, nor the run for the whole timeout. What nobody serves is
+    no problem: where nothing else is left, it is waited for a while and then left as it is. A look that fails for the
+    moment (no answer, throttled, an overloaded server) is made again.
 
     Raises:
         ApiError: the control plane refused to be asked.
     """
     began = clock()
     progress: list[Progress] = []
-    agreeing, silent_since, trouble = 0, None, ""
+    agreeing, agreeing_since, trouble = 0, began, ""
     while True:
         try:
             progress, trouble = look(), ""
@@ -174,23 +213,40 @@ def poll(
             trouble = error.message
         now = clock()
         agreeing = agreeing + 1 if not trouble and all(p.done_where_answered for p in progress) else 0
-        if agreeing >= _LOOKS and all(p.done for p in progress):
-            return progress, ""
-        silent_since = (silent_since or now) if agreeing >= _LOOKS else None
-        if silent_since is not None and now - silent_since >= _GRACE_SECONDS:
-            return progress, _unanswered(progress)
+        if agreeing >= _LOOKS:
+            agreeing_since = now if agreeing == _LOOKS else agreeing_since
+            ended = _ended(progress, now - agreeing_since, out_of_time=now - began > timeout)
+            if ended is not None:
+                return progress, ended
         if now - began > timeout:
             late = [str(p) for p in progress if not p.done] + ([trouble] if trouble else [])
             return progress, f"is not healthy everywhere after {int(timeout)} s: {'; '.join(late)}"
+        if words:
+            words.waiting(trouble or waiting_text(progress), now - began)
         if sleep(max(_POLL_SECONDS, min(_LONGEST_POLL_SECONDS, (now - began) / 30))):
             return progress, "was interrupted while waiting for its rollout"
+
+
+def _ended(progress: list[Progress], seconds: float, *, out_of_time: bool) -> str | None:
+    """Say with which problem a wait is over ('' for none); None where it goes on.
+
+    Args:
+        progress: the last look, by which everything is done where clusters answer and somebody serves it.
+        seconds: how long that has been so.
+        out_of_time: the workload's timeout is over.
+    """
+    if all(p.done for p in progress):
+        return ""
+    if any(p.unanswered for p in progress):
+        return _unanswered(progress) if seconds >= _GRACE_SECONDS else None
+    return "" if seconds >= UNSERVED_SECONDS or out_of_time else None
 
 
 def calm(look: Callable[[], list[Progress]], *, sleep: Callable[[float], bool | None] = pause) -> list[Progress]:
     """Look, and again for some seconds where not all is done: what a controller is about to finish is no drift."""
     progress = look()
     for _ in range(_SECOND_LOOKS):
-        if all(one.done for one in progress) or sleep(_POLL_SECONDS):
+        if all(one.settled for one in progress) or sleep(_POLL_SECONDS):
             break
         progress = look()
     return progress
@@ -210,7 +266,9 @@ def _outs(props: dict[str, Any], progress: list[Progress], *, settled: bool) -> 
         for one in progress
         if one.scheduled
     }
-    return {**props, _SETTLED: settled, _SCHEDULED: scheduled}
+    unserved = {str(one.template): one.unserved for one in progress if one.unserved}
+    declared = {key: value for key, value in props.items() if key != _UNSERVED}
+    return {**declared, _SETTLED: settled, _SCHEDULED: scheduled, **({_UNSERVED: unserved} if unserved else {})}
 
 
 class Rollout(Resource, module="flotilla", name="Rollout"):
@@ -224,10 +282,10 @@ class Rollout(Resource, module="flotilla", name="Rollout"):
             props: kubeconfig, workload, templates, placement, overrideRules, timeout (seconds), policy where its
                 policies have another name than the workload, and members: by name of each cluster that is expected its
                 `id`, and `unanswered`, why it doesn't answer now ('' where it does). Where they are declared,
-                suspension (Karmada's Suspension) and lazy (its ActivationPreference is Lazy). Where it is known,
-                karmadaVersion (`1.18`, without the patch release). Where there are any, policies (by namespace, the
-                names of those beside the workload's own namespace) and after (the workloads that come first, for
-                plans; `opts` makes the order).
+                suspension (Karmada's Suspension), lazy (its ActivationPreference is Lazy) and ready (how far objects
+                have to get, by selector: flotilla.karmada.status.ready). Where it is known, karmadaVersion (`1.18`,
+                without the patch release). Where there are any, policies (by namespace, the names of those beside the
+                workload's own namespace) and after (the workloads that come first, for plans; `opts` makes the order).
             opts: resource options.
         """
         super().__init__(RolloutProvider(), name, props, opts)

@@ -150,6 +150,15 @@ WORKLOADS = (
         "placement": {},
         "failover": {"cluster": {"purgeMode": "Directly", "state": {"job": "{ .jobID }"}}},
     },
+    {
+        "name": "awaited",
+        "placement": FIRST,
+        "ready": {
+            "Deployment": "applied",
+            "Deployment.apps": "healthy",
+            "Deployment/awaited": {"jsonPath": "{.status.readyReplicas}", "value": 1},
+        },
+    },
     {"name": "overridden", "placement": {}, "overrides": OVERRIDES},
     {"name": "fields", "placement": {}, "overrides": [{**FIRST, "fields": FIELDS}]},
 )

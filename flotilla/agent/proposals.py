@@ -15,6 +15,7 @@ from flotilla.stack.load import load_stack_file, parse_fleet
 from flotilla.stack.problems import ConfigError, Problem
 from flotilla.stack.stackfile import PROJECT, placeholders
 from flotilla.workloads.objects import check_objects
+from flotilla.workloads.readiness import check_ready
 
 _ORIGIN = "the proposal"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
@@ -42,7 +43,8 @@ def proposed_fleet(text: str, stack_file: Path, project: Path) -> Fleet:
     if not problems:
         problems = check_files(None, [], list(enumerate(fleet.workloads)), project, manifests)
     if not problems:
-        problems = check_objects(list(enumerate(fleet.workloads)), manifests)
+        listed = list(enumerate(fleet.workloads))
+        problems = check_objects(listed, manifests) + check_ready(listed, manifests)
     if not problems:
         problems = _rendered(fleet, manifests)
     if problems:

@@ -102,7 +102,7 @@ class Output:
             self.progress_console.print(line, style="dim", markup=False)
 
     def on_step(self, event: StepEvent) -> None:
-        """Print a step's end: what changed, how long it took, why it failed."""
+        """Print a step's end: what changed, how long it took, why it failed; and what a step waits for."""
         step = event.step
         if event.phase is Phase.FAILED:
             reason = f": {one_line(event.error)}" if event.error else ""
@@ -112,6 +112,8 @@ class Output:
             provider = step.provider.rpartition("::")[0]
             own = not provider or is_default_provider(provider, own_type(provider))
             self._failed["the stack itself" if own else cluster_of(provider_of(step.provider))] += 1
+        elif event.phase is Phase.WAITING and not self._quiet and not self.as_json:
+            self.progress_console.print(Text(f"  … {one_line(event.said)}", style="dim"))
         elif event.phase is Phase.DONE and step.op in CHANGING and not self._quiet:
             symbol, style = _OPERATIONS.get(step.op, ("·", ""))
             took = f"  {event.seconds:.1f} s" if event.seconds > _SLOW_SECONDS else ""

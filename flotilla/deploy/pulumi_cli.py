@@ -20,6 +20,7 @@ from flotilla.deploy.interface import EngineName, Setting, backend_folder, load_
 from flotilla.deploy.unanswered import with_unanswered
 from flotilla.engine.digest import PURPOSE, differences, plan_digest
 from flotilla.errors import EngineError
+from flotilla.karmada.status.words import SAID_BY
 from flotilla.kube.secrecy import HIDDEN, redacted
 from flotilla.plan.steps import Op, Phase, Result, Step, StepEvent
 from flotilla.providers.dynamic import BY_ITS_JUDGEMENT, differing
@@ -308,6 +309,8 @@ class _Collector:
             self.result.failures.append(f"{name}: {redacted(_uncoloured(text))}")
         elif diagnostic.severity == "warning":
             self.result.messages.append(f"warning: {redacted(_uncoloured(text))}")
+        elif self._report and text.startswith(SAID_BY):
+            self._setting.tell(redacted(_uncoloured(text)))
 
 
 def step_of(metadata: Any, op: Op) -> Step:

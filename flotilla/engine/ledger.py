@@ -20,6 +20,7 @@ from flotilla.plan.steps import Listener, Phase, Result, Step, StepEvent
 from flotilla.providers.stacks import ReadStack, no_stacks
 from flotilla.state.checkpoint import Operation, ResourceState, Snapshot, renamed
 from flotilla.state.urns import is_default_provider
+from flotilla.waiting import heard_by
 
 PARALLEL = 512
 """Operations at once, by default. Most of them wait until a server is done with something: a member's Cluster until
@@ -178,7 +179,8 @@ class Ledger:
                     with self.lock:
                         self.pending[step.urn] = pending
                     self.save()
-                action()
+                with heard_by(lambda text: tell(StepEvent(Phase.WAITING, step, said=redacted(text)))):
+                    action()
         except Refused:
             with self.lock, suppress(ValueError):
                 self.failed.add(step.urn)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from flotilla.karmada.kinds import kind_of
+from flotilla.karmada.status.lacking import CLAIM, INGRESS
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object, ObjectRef
 from flotilla.observe.access import FleetAccess
@@ -13,6 +15,11 @@ from flotilla.observe.workloads import CopyStatus
 
 _PODS_ASKED = 100
 _SHOWN = 5
+_CLASSES = {
+    INGRESS: ("ingressClassName", "networking.k8s.io/v1", "IngressClass"),
+    CLAIM: ("storageClassName", "storage.k8s.io/v1", "StorageClass"),
+}
+"""By kind: the field that names its class, and what that class is. A claim may name one that nobody made."""
 # Conditions that are a complaint while they are True; all others while they are False.
 _BAD_IF_TRUE = frozenset({"ReplicaFailure", "Failed", "FailureTarget", "Stalled"})
 
@@ -27,7 +34,8 @@ def reasons(member: Connection, ref: ObjectRef) -> list[str]:
     if live is None:
         return [f"{ref} is not in the cluster"]
     pods = pods_of(member, live)
-    texts = [text for pod in pods for text in pod_reasons(pod)]
+    texts = _missing_class(member, live)
+    texts += [text for pod in pods for text in pod_reasons(pod)]
     texts += _conditions(live)
     texts += [_warning(event) for event in warnings(member, live, pods)]
     return _few(texts)
@@ -46,6 +54,18 @@ def ask_why(access: FleetAccess, copies: Iterable[CopyStatus], *, seconds: float
         copy: texts for name, found in answers.found.items() for copy, texts in zip(ailing[name], found, strict=True)
     }
     return reasons_of | {c: [f"not known: {reason}"] for name, reason in answers.unknown.items() for c in ailing[name]}
+
+
+def _missing_class(member: Connection, live: Object) -> list[str]:
+    """Say that the class by which somebody would serve an object isn't in the cluster."""
+    found = _CLASSES.get(kind_of(live))
+    if found is None:
+        return []
+    field, api_version, kind = found
+    name = (live.get("spec") or {}).get(field)
+    if not name or member.find(ObjectRef(api_version, kind, str(name))) is not None:
+        return []
+    return [f"there is no {kind} {name} in the cluster"]
 
 
 def pods_of(member: Connection, live: Object) -> list[Object]:

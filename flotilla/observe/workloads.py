@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from flotilla.errors import ClusterError
-from flotilla.karmada.kinds import group_of
+from flotilla.karmada.kinds import GroupKind, group_of
 from flotilla.karmada.objects import AggregatedStatusItem, ResourceBinding, TargetCluster, Work
 from flotilla.karmada.rendering.marks import APPLIED_OVERRIDES
 from flotilla.karmada.rendering.replicas import owns_replicas
 from flotilla.karmada.selection import OVERRIDES
 from flotilla.karmada.status.health import is_plain
+from flotilla.karmada.status.lacking import lacking
 from flotilla.karmada.status.reading import read_sent
 from flotilla.karmada.status.snapshot import Snapshot, WorkOrError, Works
 from flotilla.kube.connection import Connection
-from flotilla.kube.objects import ObjectRef
+from flotilla.kube.objects import Object, ObjectRef
 
 # What reading an object raises whose fields aren't of the types that the API says.
 _ODD = (ClusterError, ValueError, TypeError, KeyError, AttributeError)
@@ -129,7 +130,9 @@ def _copy(
         ready=ready if target.replicas is not None and not is_job else None,
         images=tuple(image for manifest in manifests for image in images_of(manifest)),
         health=health,
-        reason=found.message if isinstance(found, ClusterError) else _reason(health, report, work) or _why(ended),
+        reason=found.message
+        if isinstance(found, ClusterError)
+        else _reason(health, report, work) or _why(ended) or _lacking(health, kind, manifests, status, target),
         overrides=tuple(_overrides(work)) if work else (),
         since=max((c.last_transition_time or "" for c in work.status.conditions), default="") if work else "",
         api_version=binding.spec.resource.api_version,
@@ -164,6 +167,11 @@ def _reason(health: str, report: AggregatedStatusItem | None, work: Work | None)
     if applied is not None and not applied.true:
         return applied.why
     return "sent, not reported yet" if report is None else ""
+
+
+def _lacking(health: str, kind: GroupKind, manifests: list[Object], status: Object, target: TargetCluster) -> str:
+    """Say what an unhealthy copy lacks, in the words of a rollout that waits for it."""
+    return lacking(kind, manifests[0], status, target.replicas) if health == "Unhealthy" and manifests else ""
 
 
 def _overrides(work: Work) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 from enum import StrEnum
 
 from flotilla.karmada.rendering.reach import Notice
+from flotilla.karmada.status.ready import Goal
 from flotilla.kube.objects import Object, ref_of
 from flotilla.plan.rollouts import templates_in
 from flotilla.plan.steps import CHANGING, GOING, Op, Step
@@ -24,6 +25,12 @@ class Caveat(StrEnum):
     """The engine hides the override rules, since one of them sets a secret."""
     LAZY = "lazy"
     """Karmada acts on the policy's change with the templates' next change."""
+    READY = "ready"
+    """The stack says how far objects have to get."""
+    WAITS = "waits"
+    """No object changes: the run only waits until the workload is done."""
+    UNSERVED = "unserved"
+    """What nobody seemed to serve when the workload was looked at last: a load balancer's address, for one."""
 
 
 def caveats_of(step: Step, unasked: str, waiting: Iterable[str]) -> list[Notice]:
@@ -37,15 +44,42 @@ def caveats_of(step: Step, unasked: str, waiting: Iterable[str]) -> list[Notice]
     new = None if step.op in GOING else step.new or step.old
     if new is None:
         return []
-    found = []
+    found = _unserved(step.old)
     if unasked and step.op in CHANGING:
         found.append(Notice(Caveat.BY_STATE, detail=unasked))
+    goals = reveal(new.inputs).get("ready")
+    if step.op in CHANGING and isinstance(goals, dict) and goals:
+        texts = (f"{selector}: {Goal.of(goal)}" for selector, goal in goals.items())
+        found.append(Notice(Caveat.READY, detail=", ".join(texts)))
     if hides(new, "templates"):
         found.append(Notice(Caveat.HIDDEN_TEMPLATES))
     elif hides(new, "overrideRules"):
         found.append(Notice(Caveat.HIDDEN_RULES))
     listed = ", ".join(waiting)
     return [*found, Notice(Caveat.LAZY, template=listed)] if listed else found
+
+
+def waits(step: Step, verb: str) -> list[Notice]:
+    """Return what is to be said of a workload that stays as it is, and that the run waits for all the same.
+
+    Args:
+        step: its Rollout's.
+        verb: what happens to the workload's copies.
+    """
+    return [Notice(Caveat.WAITS)] if verb == "stays" and step.op in CHANGING and step.op not in GOING else []
+
+
+def _unserved(old: ResourceState | None) -> list[Notice]:
+    """Return what nobody served when a rollout was looked at last, by what is lacking."""
+    found = reveal(old.outputs).get("unserved") if old else None
+    clusters: dict[tuple[str, str], list[str]] = {}
+    for template, lacking in (found if isinstance(found, dict) else {}).items():
+        for cluster, text in lacking.items():
+            clusters.setdefault((template, text), []).append(cluster)
+    return [
+        Notice(Caveat.UNSERVED, template=template, clusters=tuple(sorted(names)), detail=text)
+        for (template, text), names in sorted(clusters.items())
+    ]
 
 
 def hides(state: ResourceState, key: str) -> bool:

@@ -20,7 +20,7 @@ from flotilla.karmada.status.expected import unready_reason
 from flotilla.karmada.status.judgements import suspends
 from flotilla.karmada.versions import Version
 from flotilla.kube.objects import Object, ref_of
-from flotilla.plan.caveats import caveats_of, changing_policies, hidden_verb, lazily, unchanged
+from flotilla.plan.caveats import caveats_of, changing_policies, hidden_verb, lazily, unchanged, waits
 from flotilla.plan.changes import CopyPlan, change_text, copy_plan
 from flotilla.plan.copies import (
     Copies,
@@ -340,13 +340,11 @@ def _workloads(
         sides.append(Side(name, str(former or ""), olds, found.objects, _adds_words(new)))
         for cluster, items in found.objects.items():
             rendered.setdefault(cluster, []).extend(mask(item) for item in items)
-    plans += [
-        replace(
-            _workload_plan(moved, coming[moved.name], sending[moved.name], around.replaced), notices=notices[moved.name]
-        )
-        for moved in with_moves(sides)
-        if not moved.absorbed
-    ]
+    own = {step.name.removesuffix("-rollout"): step for step in steps}
+    for moved in with_moves(sides):
+        if not moved.absorbed:
+            plan = _workload_plan(moved, coming[moved.name], sending[moved.name], around.replaced)
+            plans.append(replace(plan, notices=(*notices[moved.name], *waits(own[moved.name], plan.verb))))
     return sorted(plans, key=lambda plan: plan.name), rendered
 
 

@@ -24,6 +24,8 @@ _Pair = tuple[Object | None, Object | None]
 
 def as_found(steps: list[Step]) -> list[Step]:
     """Return a plan's steps, where each Rollout has the templates, placement and rules that its objects have."""
+    standing = _standing(steps)
+    steps = [_begun(step, standing) for step in steps]
     children: dict[str, list[_Pair]] = defaultdict(list)
     for step in _whole(steps):
         state = step.new or step.old
@@ -33,6 +35,41 @@ def as_found(steps: list[Step]) -> list[Step]:
             if pair != (None, None):
                 children[state.parent].append(pair)
     return [_corrected(step, children) if step.type == ROLLOUT_TYPE else step for step in steps]
+
+
+def _standing(steps: list[Step]) -> dict[str, list[Object]]:
+    """Return the objects that each workload has already, by the workload's URN."""
+    found: dict[str, list[Object]] = defaultdict(list)
+    for step in steps:
+        here = step.op not in (Op.CREATE, Op.CREATE_REPLACEMENT) and step.old is not None
+        obj = _object(step.old) if here and step.type.startswith("kubernetes:") else None
+        if obj is not None and step.old is not None and step.old.parent:
+            found[step.old.parent].append(obj)
+    return found
+
+
+def _begun(rollout: Step, standing: dict[str, list[Object]]) -> Step:
+    """Return a Rollout's step as a change where its objects are there already, as they are.
+
+    Its first wait has failed or was ended, and Pulumi's CLI keeps nothing of a creation that fails: only the Rollout is
+    to be created then, not what it waits for.
+    """
+    state = rollout.new
+    if rollout.type != ROLLOUT_TYPE or rollout.op is not Op.CREATE or rollout.old is not None or state is None:
+        return rollout
+    declared = state.inputs.get("templates")
+    if not isinstance(reveal(declared), list):
+        return rollout  # the engine hides them
+    objects = standing.get(state.parent, [])
+    inputs = {key: value for key, value in state.inputs.items() if key != "templates"}
+    policies = [obj for obj in objects if str(obj["apiVersion"]).startswith(_POLICIES)]
+    templates = [obj for obj in objects if obj not in policies]
+    if not templates or not any(str(policy["kind"]).endswith("PropagationPolicy") for policy in policies):
+        return rollout
+    for policy in policies:
+        _take_policy(inputs, policy)
+    inputs["templates"] = Secret(templates) if isinstance(declared, Secret) else templates
+    return replace(rollout, op=Op.UPDATE, old=replace(state, inputs=inputs, outputs={}))
 
 
 def keeping(steps: list[Step]) -> frozenset[str]:

@@ -88,6 +88,12 @@ _TEXTS: dict[str, str] = {
         "the change of the policy has no effect yet on {template}: with `activation: Lazy` Karmada acts on it at "
         "the next change of the object"
     ),
+    Caveat.READY: "done when every object is healthy, but {detail}",
+    Caveat.WAITS: "no object changes: `up` waits until it is done everywhere",
+    Caveat.UNSERVED: (
+        "{template} in {clusters}: {detail}: nobody seemed to serve it when the workload was looked at last, and it is "
+        "not waited for; an entry `healthy` in `ready` waits for it"
+    ),
 }
 
 

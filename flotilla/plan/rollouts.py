@@ -109,6 +109,7 @@ def _check(one: _Workload, version: Version | None) -> RolloutCheck | None:
         suspension=spec.get("suspension") or {},
         lazy=bool(spec.get("activationPreference")),
         version=(one.rollout and one.rollout.version) or version,
+        ready=one.rollout.ready if one.rollout else {},
     )
 
 

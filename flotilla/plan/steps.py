@@ -76,6 +76,8 @@ class Phase(StrEnum):
     """Where a step is."""
 
     BEGIN = "begin"
+    WAITING = "waiting"
+    """It is under way, and says what it waits for."""
     DONE = "done"
     FAILED = "failed"
 
@@ -88,6 +90,8 @@ class StepEvent:
     step: Step
     seconds: float = 0.0
     error: str = ""
+    said: str = ""
+    """What it waits for, in words."""
 
 
 Listener = Callable[[StepEvent], None]

@@ -23,6 +23,7 @@ from flotilla.stack.stacks import OtherStacks, check_sources, version_named
 from flotilla.stack.workloads import Workload
 from flotilla.workloads.objects import check_objects
 from flotilla.workloads.order import check_order
+from flotilla.workloads.readiness import check_ready
 
 SECTIONS = ("clusters", "controlPlane", "members", "membersFrom", "workloads", "policies")
 
@@ -95,6 +96,7 @@ def parse_fleet(
         manifests = manifests or ManifestFiles(base)
         problems += check_files(control_plane, valid_members, valid_workloads, base, manifests)
         problems += check_objects(valid_workloads, manifests)
+        problems += check_ready(valid_workloads, manifests)
     named_workloads = {name for _, _, name in workloads if name}
     problems += check_order(valid_workloads, named_workloads, manifests if base is not None and files else None)
     if problems or control_plane is None or policies is None:

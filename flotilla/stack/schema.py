@@ -30,6 +30,9 @@ def stack_file_schema() -> dict[str, Any]:
     suspend = definitions["Workload"]["properties"]["suspend"]
     suspend["anyOf"] = [{"type": "boolean"}, {"type": "array", "items": {"type": "string"}}]
     del definitions["Suspension"]
+    readiness = definitions["Readiness"]
+    word = readiness["properties"].pop("until")
+    definitions["Readiness"] = {"anyOf": [{"description": word["description"], "$ref": "#/$defs/Until"}, readiness]}
     key_of_etcd = definitions["ExternalEtcd"]["properties"]["key"]
     definitions["ExternalEtcd"]["properties"]["key"] = {
         "description": key_of_etcd["description"],

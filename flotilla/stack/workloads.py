@@ -13,6 +13,7 @@ from flotilla.stack.labels import Labels
 from flotilla.stack.overrides import Override
 from flotilla.stack.placement import Placement
 from flotilla.stack.problems import ConfigModel, refuse
+from flotilla.stack.readiness import Ready
 
 MOST_REPLICAS = 150_000
 """Pods of the largest cluster that Kubernetes is tested with (kubernetes.io: considerations for large clusters)."""
@@ -148,6 +149,10 @@ class Workload(ConfigModel):
     )
     failover: Failover | None = Field(
         default=None, description="When Karmada moves the workload to other clusters: below."
+    )
+    ready: Ready = Field(
+        default_factory=dict,
+        description="How far objects have to get until the workload is done, by `Kind` or `Kind/name`: below.",
     )
     timeout: int = Field(default=300, ge=5, description="Seconds to wait until every chosen cluster is healthy.")
 

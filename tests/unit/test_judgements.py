@@ -5,6 +5,7 @@ import pytest
 from flotilla.errors import ClusterError
 from flotilla.karmada.objects import ResourceBinding, Work
 from flotilla.karmada.status import judgements
+from flotilla.karmada.status.ready import Goal, Until
 from flotilla.karmada.status.rollout import RolloutCheck
 from flotilla.karmada.versions import known_version
 from flotilla.observe.workloads import copies_of
@@ -101,13 +102,14 @@ def report(**keys):
         (report(applied=False), False, "not applied: no reason given"),
         (report(status={"resourceTemplateGeneration": 1}), False, "applied, but reported of an older version"),
         (report(status={"resourceTemplateGeneration": 2}), False, ""),
-        (report(health="Unhealthy", status={"readyReplicas": 1}), False, "unhealthy, 1 of 2 replicas ready"),
+        (report(health="Unhealthy", status={"readyReplicas": 1}), False, "1 of 2 replicas ready"),
         (report(health="Unhealthy"), True, ""),
         (report(health=None, status=None), False, "health not known yet, 0 of 2 replicas ready"),
     ],
 )
 def test_a_copy_is_healthy(item, ignored, text):
-    found = judgements.not_healthy(item, 2, 2, ignored=ignored, kind=("apps", "Deployment"), version=None)
+    goal = Goal(Until.APPLIED) if ignored else None
+    found = judgements.not_ready(item, 2, 2, goal=goal, sent=web(), version=None)
     assert found == text
 
 
@@ -125,7 +127,9 @@ def test_what_karmada_before_1_12_does_not_judge_is_not_waited_for(kind, version
     """A workload with a ConfigMap never got done on Karmada 1.10 and 1.11."""
     known = known_version(version)
     item = report(health="Unknown", status=None)
-    assert judgements.not_healthy(item, 2, 2, ignored=False, kind=kind, version=known) == text
+    group, name = kind
+    sent = {"apiVersion": f"{group}/v1" if group else "v1", "kind": name, "metadata": {"name": "x"}}
+    assert judgements.not_ready(item, 2, 2, goal=None, sent=sent, version=known) == text
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,12 @@ from components import rollout
 from components.rollout import RolloutProvider, anew, calm, poll
 from flotilla.errors import NotDone
 from flotilla.karmada.status.rollout import ClusterProgress, Progress
+from flotilla.karmada.status.words import Words
 from flotilla.kube.connection import ApiError, Unreachable
 from flotilla.kube.objects import ref_of
 from flotilla.providers import InitializationError
 from flotilla.providers.dynamic import DynamicProvider
+from flotilla.waiting import heard_by
 from tests.unit.rollouts import WEB, changes, members, on, props, web
 
 # -- the wait --------------------------------------------------------------------------------------------------------
@@ -47,6 +49,7 @@ def seen(**clusters):
 
 
 DONE, LATE, SILENT = ("",), ("its Work is empty",), ("", "it is gone")
+UNSERVED = ("", "", "no load balancer address yet")
 
 
 def test_the_first_look_is_at_once_and_two_must_agree():
@@ -69,6 +72,93 @@ def test_a_member_that_answers_and_is_late_is_waited_for_to_the_end():
     problem, seconds = waited([seen(a=LATE, b=SILENT)], timeout=60)
     assert problem.startswith("is not healthy everywhere after 60 s: Deployment default/web: a: its Work is empty; b:")
     assert 60 < seconds < 64
+
+
+def test_what_nobody_serves_is_waited_for_a_while_and_is_no_failure():
+    """A Service of type LoadBalancer where nobody balances loads cost the whole timeout, and failed each run."""
+    problem, seconds = waited([seen(a=LATE, b=UNSERVED)] * 20 + [seen(a=DONE, b=UNSERVED)])
+    assert problem == ""
+    assert 10 + rollout.UNSERVED_SECONDS <= seconds < 15 + rollout.UNSERVED_SECONDS
+
+
+def test_an_address_that_comes_in_time_ends_the_wait():
+    problem, seconds = waited([seen(a=UNSERVED)] * 8 + [seen(a=DONE)])
+    assert (problem, seconds) == ("", 4.0)
+
+
+def test_a_timeout_that_is_shorter_than_the_grace_is_no_failure_either():
+    problem, seconds = waited([seen(a=DONE, b=UNSERVED)], timeout=10)
+    assert problem == ""
+    assert 10 < seconds < 12
+
+
+def test_what_nobody_serves_excuses_nothing_else():
+    problem, _ = waited([seen(a=LATE, b=UNSERVED)], timeout=60)
+    assert problem.endswith("a: its Work is empty; b: no load balancer address yet")
+    problem, seconds = waited([seen(a=SILENT, b=UNSERVED)])
+    assert problem.startswith("is not done: a doesn't answer")
+    assert seconds < rollout.UNSERVED_SECONDS
+
+
+def test_a_wait_says_what_it_waits_for_and_how_it_ended(looks, monkeypatch, capsys):
+    """Nothing was said until the timeout."""
+    clock, said = Clock(), []
+    monkeypatch.setattr("flotilla.karmada.status.words._FIRST_SECONDS", 0.0)
+    poll(lambda: seen(a=LATE), 60, words=Words("web", said.append), clock=clock, sleep=clock.sleep)
+    assert said == ["rollout of web waits for a: Deployment default/web: its Work is empty"]
+    looks[0] = seen(a=DONE, b=UNSERVED)
+    monkeypatch.setattr(rollout, "UNSERVED_SECONDS", 0.0)
+    heard = []
+    with heard_by(heard.append):
+        outs = RolloutProvider().create(props()).outs
+    assert heard[-1].startswith(
+        "rollout of web: done, but nobody seems to serve b: Deployment default/web: no load balancer address yet; "
+    )
+    assert (outs["settled"], outs["unserved"]) == (True, {str(WEB): {"b": "no load balancer address yet"}})
+    RolloutProvider().create(props())
+    assert "rollout of web: done, but" in capsys.readouterr().out, (
+        "under Pulumi's CLI, which shows what providers print"
+    )
+
+
+def test_a_refresh_calls_what_nobody_serves_no_change_and_forgets_what_is_served(monkeypatch):
+    look = [seen(a=DONE, b=UNSERVED)]
+
+    class Reader:
+        connection = None
+
+        def read_for(self, _templates):
+            return None
+
+    monkeypatch.setattr(rollout, "shared_reader", lambda _kubeconfig: Reader())
+    monkeypatch.setattr(rollout, "_Judge", lambda _check, _reader: lambda _snapshot: look[0])
+    monkeypatch.setattr(rollout, "_POLL_SECONDS", 60)  # a second look would time the test out
+    declared = props(settled=True, unserved={str(WEB): {"a": "no load balancer address yet"}})
+    outs = RolloutProvider().read("web", declared).outs
+    assert (outs["settled"], outs["unserved"]) == (True, {str(WEB): {"b": "no load balancer address yet"}})
+    assert not changes(outs, props())
+    look[0] = seen(a=DONE, b=DONE)
+    assert "unserved" not in RolloutProvider().read("web", outs).outs
+
+
+def test_who_serves_is_asked_where_something_is_not_served_and_not_at_every_look(monkeypatch):
+    asked, given = [], []
+
+    class Check:
+        def progress(self, _snapshot, servers=None):
+            given.append(servers)
+            return seen(a=UNSERVED)
+
+    monkeypatch.setattr(rollout, "read_servers", lambda _connection: asked.append(1) or {"a": {}})
+    judge = rollout._Judge(Check(), type("Reader", (), {"connection": None})())
+    for _ in range(3):
+        judge(None)
+    assert (len(asked), given) == (1, [None, {"a": {}}] * 3)
+
+
+def test_another_say_in_readiness_is_waited_for():
+    assert changes(props(settled=True), props(ready={"Service": "applied"}))
+    assert not changes(props(settled=True, ready={"Service": "applied"}), props(ready={"Service": "applied"}))
 
 
 @pytest.mark.parametrize(

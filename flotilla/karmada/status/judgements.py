@@ -7,12 +7,13 @@ cluster), applied, healthy. Pure functions over what was read.
 
 from __future__ import annotations
 
-from flotilla.counts import counted
 from flotilla.errors import ClusterError
-from flotilla.karmada.kinds import GroupKind
+from flotilla.karmada.kinds import kind_of
 from flotilla.karmada.objects import AggregatedStatusItem, ResourceBinding, Work
 from flotilla.karmada.status.health import is_judged
 from flotilla.karmada.status.kept import never_applied, unfinished
+from flotilla.karmada.status.lacking import lacking
+from flotilla.karmada.status.ready import Goal, Until
 from flotilla.karmada.status.snapshot import WorkOrError
 from flotilla.karmada.versions import Version
 from flotilla.kube.objects import Object, differences
@@ -126,38 +127,55 @@ def not_applied(work: Work) -> str:
     return "" if applied.true else f"not applied: {applied.why}"
 
 
-def not_healthy(
-    report: AggregatedStatusItem | None,
-    replicas: int | None,
-    generation: int | None,
-    *,
-    ignored: bool,
-    kind: GroupKind,
-    version: Version | None,
-) -> str:
-    """Say whether what a member reports of its copy is about this version, and well.
+def not_reported(report: AggregatedStatusItem | None, generation: int | None) -> str:
+    """Say whether a member has reported its copy, of this version.
 
     Args:
         report: the cluster's entry in the binding's status; None where there is none.
-        replicas: the cluster's share; None for kinds without replicas.
         generation: the template's.
-        ignored: being applied is enough.
-        kind: the template's.
-        version: Karmada's; None where it isn't known.
     """
     if report is None:
         return "applied, not reported yet"
     if not report.applied:
         return f"not applied: {report.applied_message or 'no reason given'}"
-    status = report.status or {}
     # Karmada passes a template's generation on to the member and back (not in 1.10).
-    seen = status.get("resourceTemplateGeneration")
+    seen = (report.status or {}).get("resourceTemplateGeneration")
     if seen is not None and generation is not None and seen < generation:
         return "applied, but reported of an older version"
-    if report.health == "Healthy" or ignored or (report.health == "Unknown" and not is_judged(kind, version)):
+    return ""
+
+
+def not_ready(
+    report: AggregatedStatusItem | None,
+    replicas: int | None,
+    generation: int | None,
+    *,
+    goal: Goal | None,
+    sent: Object,
+    version: Version | None,
+) -> str:
+    """Say what a member's copy lacks to be as far as it has to get.
+
+    Args:
+        report: the cluster's entry in the binding's status; None where there is none.
+        replicas: the cluster's share; None for kinds without replicas.
+        generation: the template's.
+        goal: how far it has to get; None where nothing says it: healthy.
+        sent: what was sent to the cluster.
+        version: Karmada's; None where it isn't known.
+    """
+    late = not_reported(report, generation)
+    if late or report is None or (goal and goal.until is Until.APPLIED):
+        return late
+    status = report.status or {}
+    if goal and goal.until is None:
+        return goal.missing(status)
+    kind = kind_of(sent)
+    if report.health == "Healthy" or (report.health == "Unknown" and not is_judged(kind, version)):
         return ""
-    ready = f"{status.get('readyReplicas', 0)} of {counted(replicas, 'replica')} ready" if replicas is not None else ""
-    return ", ".join(part for part in (str(report.health or "health not known yet").lower(), ready) if part)
+    word = str(report.health or "health not known yet").lower()
+    lack = lacking(kind, sent, status, replicas)
+    return ", ".join(part for part in ("" if lack and word == "unhealthy" else word, lack) if part)
 
 
 def arrived(work: WorkOrError | None, wanted: Object) -> str:

@@ -18,6 +18,7 @@ from flotilla.karmada.kinds import goes_by_itself
 from flotilla.karmada.objects import BINDING_API, CLUSTER_API, WORK_API
 from flotilla.karmada.rendering.marks import BINDING_ID_LABELS
 from flotilla.karmada.selection import POLICY_ID_LABELS
+from flotilla.karmada.status.lacking import Servers
 from flotilla.karmada.status.snapshot import Snapshot, binding_ref, binding_views
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object, ObjectRef, ref_of
@@ -85,6 +86,15 @@ def read_fleet(connection: Connection) -> Snapshot:
         ClusterError: the control plane could not be asked.
     """
     return _read_lists(connection, [_CLUSTERS, _BINDINGS, _CLUSTER_BINDINGS, *_BOUND_WORKS])
+
+
+def read_servers(connection: Connection) -> Servers:
+    """Read every binding in a namespace, and return what they show to be served, in which clusters.
+
+    Raises:
+        ClusterError: the control plane could not be asked.
+    """
+    return _read_lists(connection, [_BINDINGS]).servers
 
 
 def read_all(connection: Connection, templates: Iterable[ObjectRef]) -> Snapshot:

@@ -11,14 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from flotilla.karmada.kinds import goes_by_itself, kind_of
-from flotilla.karmada.objects import ResourceBinding, Work
+from flotilla.karmada.kinds import GroupKind, goes_by_itself, kind_of
+from flotilla.karmada.objects import AggregatedStatusItem, ResourceBinding, Work
 from flotilla.karmada.rendering.errors import OverrideError
 from flotilla.karmada.rendering.expected import Expectation
 from flotilla.karmada.scheduling import ClusterFacts, Scheduler, choose, replicas_of
 from flotilla.karmada.status import judgements
 from flotilla.karmada.status.expected import Fleet, Mismatch, compare
-from flotilla.karmada.status.health import health_ignored
+from flotilla.karmada.status.lacking import Servers, needs_server
+from flotilla.karmada.status.ready import Goal, Rules, goal_of
 from flotilla.karmada.status.snapshot import Snapshot, WorkOrError, Works
 from flotilla.karmada.versions import SUPPORTED, Version, known_version
 from flotilla.kube.objects import Object, ObjectRef, ref_of
@@ -36,11 +37,19 @@ class ClusterProgress:
     waiting_for: str = ""
     unanswered: str = ""
     """Why the cluster doesn't answer, where nothing can be said of it: the others are not kept waiting for it."""
+    unserved: str = ""
+    """What a copy that is applied lacks, where it takes somebody who serves it (a load balancer, an ingress controller,
+    a storage class), nothing shows that there is anybody, and the stack doesn't say that it is waited for."""
 
     @property
     def done(self) -> bool:
-        """Applied and healthy."""
-        return not self.waiting_for and not self.unanswered
+        """Applied, and as far as it has to get."""
+        return not self.waiting_for and not self.unanswered and not self.unserved
+
+    @property
+    def late(self) -> str:
+        """Why it isn't done; empty where it is."""
+        return self.unanswered or self.waiting_for or self.unserved
 
 
 @dataclass(frozen=True)
@@ -60,8 +69,18 @@ class Progress:
 
     @property
     def done_where_answered(self) -> bool:
-        """Scheduled, and done in every cluster that answers."""
-        return not self.waiting_for and all(cluster.done or cluster.unanswered for cluster in self.clusters)
+        """Scheduled, and done in every cluster that answers, what nobody serves aside."""
+        return not self.waiting_for and not any(one.waiting_for and not one.unanswered for one in self.clusters)
+
+    @property
+    def settled(self) -> bool:
+        """Done, what nobody serves aside: nothing is left that another run would wait for."""
+        return not self.waiting_for and not any(one.waiting_for or one.unanswered for one in self.clusters)
+
+    @property
+    def unserved(self) -> dict[str, str]:
+        """The clusters in which nobody serves it, with what it lacks."""
+        return {cluster.cluster: cluster.unserved for cluster in self.clusters if cluster.unserved}
 
     @property
     def unanswered(self) -> dict[str, str]:
@@ -71,7 +90,7 @@ class Progress:
     def __str__(self) -> str:
         if self.waiting_for:
             return f"{self.template}: {self.waiting_for}"
-        late = [f"{c.cluster}: {c.unanswered or c.waiting_for}" for c in self.clusters if not c.done]
+        late = [f"{c.cluster}: {c.late}" for c in self.clusters if not c.done]
         healthy = ", ".join(c.cluster for c in self.clusters) or "no cluster: it has no replicas"
         return f"{self.template}: " + ("; ".join(late) or f"healthy in {healthy}")
 
@@ -97,14 +116,16 @@ class RolloutCheck:
     """Karmada acts on a change of the policy with the templates' next change: the schedule is taken as it is."""
     version: Version | None = None
     """Karmada's, by whose rules clusters are chosen and overrides applied; None where it isn't known: the newest's."""
+    ready: Rules = field(default_factory=dict)
+    """How far objects have to get, where it is declared."""
 
     @classmethod
     def of(cls, inputs: Mapping[str, Any], anew: frozenset[ObjectRef] = frozenset()) -> RolloutCheck:
         """Return the check that a Rollout's inputs ask for.
 
         Args:
-            inputs: templates, placement, overrideRules, and where they are declared members, suspension, lazy and
-                karmadaVersion.
+            inputs: templates, placement, overrideRules, and where they are declared members, suspension, lazy, ready
+                and karmadaVersion.
             anew: the templates that Karmada has divided anew.
         """
         return cls(
@@ -116,17 +137,23 @@ class RolloutCheck:
             suspension=inputs.get("suspension") or {},
             lazy=bool(inputs.get("lazy")),
             version=known_version(inputs.get("karmadaVersion")),
+            ready=inputs.get("ready") or {},
         )
 
-    def progress(self, snapshot: Snapshot) -> list[Progress]:
+    def progress(self, snapshot: Snapshot, servers: Servers | None = None) -> list[Progress]:
         """Judge each template by a snapshot.
+
+        Args:
+            snapshot: what was read.
+            servers: what is served where; None: as far as the snapshot's bindings show it.
 
         Raises:
             ClusterError: the snapshot doesn't know of one of them, since it could not be read.
         """
-        return [self._progress(declared, snapshot) for declared in self.templates]
+        known = snapshot.servers if servers is None else servers
+        return [self._progress(declared, snapshot, known) for declared in self.templates]
 
-    def _progress(self, declared: Object, snapshot: Snapshot) -> Progress:
+    def _progress(self, declared: Object, snapshot: Snapshot, servers: Servers) -> Progress:
         ref = ref_of(declared)
         template = snapshot.template(ref)
         if template is None:
@@ -136,10 +163,16 @@ class RolloutCheck:
             return Progress(ref, () if late else tuple(self._namespace(declared, snapshot)), late)
         binding = snapshot.binding_of(ref)
         works = snapshot.works_of(binding.metadata.labels) if binding else {}
-        return self.judge(declared, template, binding, works, snapshot.fleet)
+        return self.judge(declared, template, binding, works, snapshot.fleet, servers)
 
     def judge(
-        self, declared: Object, template: Object, binding: ResourceBinding | None, works: Works, fleet: Fleet
+        self,
+        declared: Object,
+        template: Object,
+        binding: ResourceBinding | None,
+        works: Works,
+        fleet: Fleet,
+        servers: Servers | None = None,
     ) -> Progress:
         """Judge one template by what was read of it.
 
@@ -149,8 +182,10 @@ class RolloutCheck:
             binding: its ResourceBinding; None where there is none.
             works: the Works that carry it, by cluster.
             fleet: the Clusters.
+            servers: what is served where, as far as it is known.
         """
         ref = ref_of(declared)
+        goal = goal_of(self.ready, declared)
         late = judgements.not_declared(declared, template) or judgements.not_claimed(template, binding)
         if late or binding is None:
             return Progress(ref, waiting_for=late)
@@ -177,27 +212,29 @@ class RolloutCheck:
                 continue  # a cluster that is about to leave, or is nobody's: it is not waited for
             facts = fleet.facts.get(name, ClusterFacts(name))
             report = reports.get(name)
-            late = (
-                ""
-                if self._is_suspended(name, works.get(name))
-                else mismatch.waiting.get(name)
-                or _not_arrived(works.get(name), expectation, facts, replicas)
-                or judgements.not_healthy(
+            late = mismatch.waiting.get(name) or _not_arrived(works.get(name), expectation, facts, replicas)
+            unserved = ""
+            if self._is_suspended(name, works.get(name)):
+                late = ""
+            elif not late:
+                sent = _sent(works.get(name), declared)
+                late = judgements.not_ready(
                     report,
                     replicas,
                     template["metadata"].get("generation"),
-                    ignored=health_ignored(declared),
-                    kind=kind_of(declared),
+                    goal=goal,
+                    sent=sent,
                     version=self.version,
                 )
-            )
+                late, unserved = _served(late, sent, report, goal, (servers or {}).get(name, {}))
             said = str((self.members or {}).get(name, {}).get("unanswered") or "")
             ready = (report.status or {}).get("readyReplicas", 0) if report and replicas is not None else None
-            progress.append(ClusterProgress(name, replicas, ready, late, unready or (said if late else "")))
+            silent = unready or (said if late or unserved else "")
+            progress.append(ClusterProgress(name, replicas, ready, late, silent, "" if silent else unserved))
         absent = [ClusterProgress(n, None, None, r) for n, r in mismatch.waiting.items() if n not in targets]
-        silent = [ClusterProgress(n, None, None, unanswered=r) for n, r in mismatch.unanswered.items()]
+        unanswered = [ClusterProgress(n, None, None, unanswered=r) for n, r in mismatch.unanswered.items()]
         left = self._left(works, binding, fleet)
-        return Progress(ref, (*progress, *absent, *silent, *left), scheduled=targets)
+        return Progress(ref, (*progress, *absent, *unanswered, *left), scheduled=targets)
 
     def _left(self, works: Works, binding: ResourceBinding, fleet: Fleet) -> list[ClusterProgress]:
         """Return the clusters that answer and still have a copy although they aren't chosen any more."""
@@ -271,3 +308,25 @@ def _not_arrived(work: WorkOrError | None, expectation: Expectation, facts: Clus
     except OverrideError as error:
         return str(error)
     return judgements.arrived(work, wanted)
+
+
+def _sent(work: WorkOrError | None, declared: Object) -> Object:
+    """Return what a cluster was sent; as declared, where its Work doesn't say it."""
+    manifests = work.spec.workload.manifests if isinstance(work, Work) else []
+    return manifests[0] if manifests and manifests[0].get("kind") and manifests[0].get("apiVersion") else declared
+
+
+def _served(
+    late: str,
+    sent: Object,
+    report: AggregatedStatusItem | None,
+    goal: Goal | None,
+    servers: Mapping[GroupKind, ObjectRef],
+) -> tuple[str, str]:
+    """Return what a copy is waited for, and what it lacks because nobody seems to serve it: one of them is empty."""
+    kind = kind_of(sent)
+    judged = report is not None and report.applied and report.health == "Unhealthy"
+    if not late or goal is not None or not judged or not needs_server(kind, sent):
+        return late, ""
+    other = servers.get(kind)
+    return (f"{late} ({other} has one there)", "") if other else ("", late)

@@ -16,6 +16,7 @@ from flotilla.karmada.objects import BINDING_API, ApiObject, ClusterResourceBind
 from flotilla.karmada.rendering.marks import BINDING_ID_LABELS
 from flotilla.karmada.status.expected import Fleet
 from flotilla.karmada.status.fleet import fleet_of
+from flotilla.karmada.status.lacking import Servers, served
 from flotilla.kube.objects import Object, ObjectRef, ref_of
 
 ModelT = TypeVar("ModelT", bound=ApiObject)
@@ -44,6 +45,11 @@ class Snapshot:
     def fleet(self) -> Fleet:
         """The Clusters, as schedules are judged by them."""
         return fleet_of(self.clusters)
+
+    @cached_property
+    def servers(self) -> Servers:
+        """What is served in which clusters, as far as these bindings show it."""
+        return served(self.bindings.values())
 
     def template(self, ref: ObjectRef) -> Object | None:
         """Return a template; None where it isn't there.

@@ -6,9 +6,10 @@ from flotilla.errors import FlotillaError
 from flotilla.karmada.kinds import kind_of
 from flotilla.karmada.names import EXECUTION_NAMESPACE_PREFIX, WORK_FINALIZER
 from flotilla.karmada.objects import CLUSTER_API, WORK_API
-from flotilla.karmada.rendering.marks import CONFLICT, GENERATION, MANAGED
+from flotilla.karmada.rendering.marks import CONFLICT, MANAGED
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object, condition, is_true, ref_of
+from flotilla.sandbox.standin.interpreters import collected_status, health
 from flotilla.sandbox.standin.world import (
     MANAGER,
     World,
@@ -22,7 +23,6 @@ from flotilla.sandbox.standin.world import (
     template_ref,
 )
 
-_OF_JOBS = ("active", "succeeded", "failed", "conditions", "startTime", "completionTime")
 _COUNTS = ("replicas", "readyReplicas", "updatedReplicas", "availableReplicas")
 
 
@@ -73,7 +73,7 @@ def _apply(world: World, work: Object, member: Connection) -> None:
             {
                 "identifier": {"ordinal": 0, "kind": manifest["kind"], "name": manifest["metadata"]["name"]},
                 "health": health(live),
-                "status": _summary(live, manifest),
+                "status": collected_status(live, manifest),
             }
         )
     reason = "AppliedSuccessful" if applied else "AppliedFailed"
@@ -105,36 +105,6 @@ def retained(manifest: Object, found: Object | None) -> Object:
     metadata = {**(template.get("metadata") or {}), **({"labels": labels} if labels else {})}
     kept = {"selector": live["selector"]} if live.get("selector") else {}
     return {**manifest, "spec": {**spec, **kept, "template": {**template, "metadata": metadata}}}
-
-
-def health(live: Object) -> str:
-    """Judge an object's health as Karmada's default interpreter does for the kinds that it knows."""
-    spec, status, kind = live.get("spec") or {}, live.get("status") or {}, live["kind"]
-    if kind in ("Deployment", "StatefulSet", "ReplicaSet"):
-        seen = status.get("observedGeneration") == live["metadata"].get("generation")
-        wanted = spec.get("replicas", 1)
-        ready = status.get("availableReplicas" if kind == "Deployment" else "readyReplicas", 0)
-        updated = status.get("updatedReplicas", ready if kind == "ReplicaSet" else 0)
-        return "Healthy" if seen and updated >= wanted and ready >= updated else "Unhealthy"
-    if kind == "DaemonSet":
-        seen = status.get("observedGeneration") == live["metadata"].get("generation")
-        done = status.get("updatedNumberScheduled", 0) >= status.get("desiredNumberScheduled", 0)
-        return "Healthy" if seen and done else "Unhealthy"
-    if kind == "Service" and spec.get("type") == "LoadBalancer":
-        return "Healthy" if (status.get("loadBalancer") or {}).get("ingress") else "Unhealthy"
-    return "Healthy"
-
-
-def _summary(live: Object, manifest: Object) -> Object:
-    status = live.get("status") or {}
-    if kind_of(manifest) == ("batch", "Job"):
-        return {key: status[key] for key in _OF_JOBS if key in status}
-    kept: Object = {key: status[key] for key in _COUNTS if key in status}
-    if kept:
-        kept["generation"] = live["metadata"].get("generation")
-        kept["observedGeneration"] = status.get("observedGeneration")
-        kept["resourceTemplateGeneration"] = int(manifest["metadata"]["annotations"][GENERATION])
-    return kept
 
 
 def reconcile_reports(world: World) -> None:

@@ -1,0 +1,139 @@
+"""What keeps a copy from being healthy, in words, by what Karmada has collected of its status.
+
+Health itself is Karmada's judgement (pkg/resourceinterpreter/default/native/healthy.go); these are its reasons, for the
+kinds that it has an interpreter of health for. Some of them get healthy only where somebody in the cluster serves them:
+a load balancer, an ingress controller, a storage class, pods of others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from flotilla.counts import counted
+from flotilla.errors import ClusterError
+from flotilla.karmada.kinds import GroupKind, group_of
+from flotilla.karmada.objects import ResourceBinding
+from flotilla.kube.objects import Object, ObjectRef
+
+SERVICE: GroupKind = ("", "Service")
+INGRESS: GroupKind = ("networking.k8s.io", "Ingress")
+CLAIM: GroupKind = ("", "PersistentVolumeClaim")
+BUDGET: GroupKind = ("policy", "PodDisruptionBudget")
+_UPDATED = frozenset({("apps", "Deployment"), ("apps", "StatefulSet")})
+"""Kinds with replicas of which Karmada counts the updated ones. A count of zero is left out of a status."""
+_REPLICATED = _UPDATED | {("apps", "ReplicaSet")}
+
+Servers = Mapping[str, Mapping[GroupKind, ObjectRef]]
+"""By cluster and kind, an object that is served there: so that somebody serves the kind."""
+
+
+def needs_server(kind: GroupKind, sent: Object) -> bool:
+    """Tell whether an object gets healthy only where somebody in the cluster serves it.
+
+    Args:
+        kind: its kind.
+        sent: what was sent to the cluster.
+    """
+    if kind == SERVICE:
+        return _of(sent, "spec").get("type") == "LoadBalancer"
+    return kind in (INGRESS, CLAIM, BUDGET)
+
+
+def lacking(kind: GroupKind, sent: Object, status: Object, replicas: int | None = None) -> str:
+    """Say what a copy lacks, where its kind is known; empty where nothing can be said.
+
+    Args:
+        kind: its kind.
+        sent: what was sent to the cluster.
+        status: what Karmada has collected of it.
+        replicas: the cluster's share; None for kinds without replicas.
+    """
+    if kind in _REPLICATED or replicas is not None:
+        return _replicas(kind, status, replicas)
+    if kind == ("apps", "DaemonSet"):
+        return _daemons(status)
+    if kind == SERVICE:
+        return "no load balancer address yet" if needs_server(kind, sent) else ""
+    if kind == INGRESS:
+        return "no controller has given it an address yet"
+    if kind == CLAIM:
+        storage = _of(sent, "spec").get("storageClassName")
+        which = f"storage class {storage}" if storage else "the default storage class"
+        return f"{status.get('phase') or 'Pending'}, no volume is bound to it yet ({which})"
+    if kind == BUDGET:
+        wanted = counted(_number(status, "desiredHealthy"), "pod")
+        return f"{_number(status, 'currentHealthy')} of the {wanted} that it wants healthy"
+    if kind == ("", "Pod"):
+        return f"the pod is {status.get('phase') or 'not seen yet'}"
+    return _condition(status)
+
+
+def served(bindings: Iterable[ResourceBinding | ClusterError]) -> Servers:
+    """Return which kinds are served in which clusters, as far as a control plane has objects that show it.
+
+    Known of Services and Ingresses alone: where one has an address, somebody gives addresses. A claim that is bound
+    says nothing of another one, which may wait for its first pod.
+    """
+    found: dict[str, dict[GroupKind, ObjectRef]] = {}
+    for binding in bindings:
+        if isinstance(binding, ClusterError):
+            continue
+        resource = binding.spec.resource
+        kind = (group_of(resource.api_version), resource.kind)
+        if kind not in (SERVICE, INGRESS):
+            continue
+        ref = ObjectRef(resource.api_version, resource.kind, resource.name, resource.namespace or "")
+        for item in binding.status.aggregated_status:
+            if has_address(item.status or {}):
+                found.setdefault(item.cluster_name, {}).setdefault(kind, ref)
+    return found
+
+
+def has_address(status: Object) -> bool:
+    """Tell whether the status of a Service or an Ingress has an address, as Karmada's interpreters do."""
+    listed = _of(status, "loadBalancer").get("ingress")
+    return isinstance(listed, list) and any(
+        isinstance(one, dict) and bool(one.get("ip") or one.get("hostname")) for one in listed
+    )
+
+
+def _replicas(kind: GroupKind, status: Object, replicas: int | None) -> str:
+    """Say how many replicas are ready; where all are, what Karmada wants beside it."""
+    wanted = replicas if replicas is not None else _number(status, "replicas")
+    noun = counted(wanted, "replica")
+    if _number(status, "readyReplicas") < wanted or kind not in _REPLICATED:
+        return f"{_number(status, 'readyReplicas')} of {noun} ready"
+    if kind in _UPDATED and _number(status, "updatedReplicas") < wanted:
+        return f"{_number(status, 'updatedReplicas')} of {noun} updated"
+    if _number(status, "availableReplicas") < wanted:
+        return f"{_number(status, 'availableReplicas')} of {noun} available"
+    return "its controller has not seen the change yet"
+
+
+def _daemons(status: Object) -> str:
+    wanted = _number(status, "desiredNumberScheduled")
+    for field, word in (("numberReady", "ready"), ("updatedNumberScheduled", "updated"), ("numberAvailable", "ready")):
+        if _number(status, field) < wanted:
+            return f"{_number(status, field)} of {counted(wanted, 'pod')} {word}"
+    return "its controller has not seen the change yet"
+
+
+def _condition(status: Object) -> str:
+    """Say what an object of any other kind says of itself."""
+    listed = status.get("conditions")
+    for one in listed if isinstance(listed, list) else []:
+        if isinstance(one, dict) and one.get("type") in ("Ready", "Available") and one.get("status") != "True":
+            why = ": ".join(str(part) for part in (one.get("reason"), one.get("message")) if part)
+            return f"{one['type']} is {one.get('status')}" + (f": {why}" if why else "")
+    return ""
+
+
+def _number(status: Object, field: str) -> int:
+    value = status.get(field)
+    return value if isinstance(value, int) else 0
+
+
+def _of(obj: Mapping[str, Any], key: str) -> Object:
+    found = obj.get(key)
+    return found if isinstance(found, dict) else {}

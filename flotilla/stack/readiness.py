@@ -1,0 +1,129 @@
+"""How far a workload's objects have to get until the workload is done: the values of `ready`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from flotilla.karmada.status.ready import Selector, Until
+from flotilla.kube.jsonpath import JsonPath
+from flotilla.stack.problems import ConfigModel, refuse
+
+_WORDS = " or ".join(f"`{one.value}`" for one in Until)
+_FORMS = f"{_WORDS}, or a mapping with `condition` or `jsonPath`"
+
+
+class ConditionStatus(StrEnum):
+    """The status of a condition (meta/v1)."""
+
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"
+
+
+def _boolean_as_word(value: Any) -> Any:
+    """Return the word that a boolean of YAML stands for: `True` without quotes is one."""
+    return {True: "True", False: "False"}[value] if isinstance(value, bool) else value
+
+
+def _as_text(value: Any) -> Any:
+    """Return a whole number or a boolean as the text that it is compared as."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int) else value
+
+
+def _path(value: str) -> str:
+    try:
+        path = JsonPath.parse(value)
+    except ValueError as error:
+        raise refuse(
+            str(error),
+            consequence="nothing could be waited for",
+            remedy="write it as `kubectl wait` takes it, such as '{.status.phase}'",
+        ) from None
+    if path.steps[0] != "status" or len(path.steps) == 1:
+        raise refuse(
+            "must begin with '.status.'",
+            consequence="Karmada collects nothing but the status from members",
+            remedy="write a field of the status, such as '{.status.phase}'",
+        )
+    return path.text
+
+
+class Readiness(ConfigModel):
+    """How far an object has to get: a word, a condition, or a value in its status."""
+
+    until: Until | None = Field(default=None, description="applied or healthy; written alone: `Service: applied`.")
+    condition: str | None = Field(default=None, min_length=1, description="The type of a condition of the object.")
+    status: Annotated[ConditionStatus, BeforeValidator(_boolean_as_word)] | None = Field(
+        default=None, description="The condition's status: True, False or Unknown; True where left out."
+    )
+    json_path: Annotated[str, AfterValidator(_path)] | None = Field(
+        default=None, description="A path in the object's status, as `kubectl wait` takes it."
+    )
+    value: Annotated[str, BeforeValidator(_as_text)] | None = Field(
+        default=None, description="The value there; any that isn't empty where left out."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            if "until" in value:
+                raise refuse("'until' is written alone", remedy=f"write {_WORDS} instead of the mapping")
+            return value
+        if not isinstance(value, str) or value not in tuple(Until):
+            raise refuse(f"must be {_FORMS}", remedy="write one of these")
+        return {"until": value}
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        given = [key for key, one in (("condition", self.condition), ("jsonPath", self.json_path)) if one is not None]
+        if self.until is None and len(given) != 1:
+            raise refuse(
+                "needs exactly one of 'condition' and 'jsonPath'",
+                consequence="it would not say when the object is done",
+                remedy="keep one of them; for both, declare the one that comes last",
+            )
+        for key, one, owner in (("status", self.status, "condition"), ("value", self.value, "jsonPath")):
+            if one is not None and owner not in given:
+                raise refuse(
+                    f"has {key!r} without {owner!r}",
+                    consequence="it would do nothing",
+                    remedy=f"drop it, or add '{owner}'",
+                )
+        return self
+
+    def plain(self) -> Any:
+        """Return it as plain data, as rollouts have it (`flotilla.karmada.status.ready`)."""
+        if self.until:
+            return self.until.value
+        if self.condition:
+            return {"condition": self.condition, "status": (self.status or ConditionStatus.TRUE).value}
+        return {"jsonPath": self.json_path, **({} if self.value is None else {"value": self.value})}
+
+
+def _selectors(value: dict[str, Readiness]) -> dict[str, Readiness]:
+    for text in value:
+        try:
+            Selector.parse(text)
+        except ValueError as error:
+            raise refuse(
+                f"the key {text[:60]!r} {error}",
+                consequence="no object could be meant by it",
+                remedy="write the kind as manifests do, such as `Service` or `Deployment/web`",
+            ) from None
+    return value
+
+
+Ready = Annotated[dict[str, Readiness], AfterValidator(_selectors)]
+"""By `Kind`, `Kind.group`, `Kind/name` or `Kind/namespace/name`, how far these objects have to get."""
+
+
+def plain_rules(ready: Mapping[str, Readiness]) -> dict[str, Any]:
+    """Return the rules of a workload as plain data, in the order of their keys."""
+    return {text: ready[text].plain() for text in sorted(ready)}
