@@ -59,13 +59,14 @@ class Readiness(ConfigModel):
 
     until: Until | None = Field(default=None, description="applied or healthy; written alone: `Service: applied`.")
     condition: str | None = Field(default=None, min_length=1, description="The type of a condition of the object.")
-    status: Annotated[ConditionStatus, BeforeValidator(_boolean_as_word)] | None = Field(
-        default=None, description="The condition's status: True, False or Unknown; True where left out."
-    )
+    status: (
+        Annotated[ConditionStatus, BeforeValidator(_boolean_as_word, json_schema_input_type=ConditionStatus | bool)]
+        | None
+    ) = Field(default=None, description="The condition's status: True, False or Unknown; True where left out.")
     json_path: Annotated[str, AfterValidator(_path)] | None = Field(
         default=None, description="A path in the object's status, as `kubectl wait` takes it."
     )
-    value: Annotated[str, BeforeValidator(_as_text)] | None = Field(
+    value: Annotated[str, BeforeValidator(_as_text, json_schema_input_type=str | int | bool)] | None = Field(
         default=None, description="The value there; any that isn't empty where left out."
     )
 
