@@ -310,7 +310,9 @@ class _Collector:
         elif diagnostic.severity == "warning":
             self.result.messages.append(f"warning: {redacted(_uncoloured(text))}")
         elif self._report and text.startswith(SAID_BY):
-            self._setting.tell(redacted(_uncoloured(text)))
+            # The CLI doesn't say by which resource's provider a line was printed.
+            said = StepEvent(Phase.WAITING, Step(Op.SAME, "", ""), said=redacted(_uncoloured(text)))
+            self._setting.listener(said)
 
 
 def step_of(metadata: Any, op: Op) -> Step:

@@ -13,6 +13,8 @@ from flotilla.kube.objects import ObjectRef
 from tests.contract.karmada import eventually
 from tests.contract.main_job import going_on, leave, members, staying, verbs  # noqa: F401 - fixtures
 
+SPACE = "serving"  # not `default`, where each API server has a Service of its own
+NAMESPACE = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SPACE}}
 SERVICE = {
     "apiVersion": "v1",
     "kind": "Service",
@@ -66,10 +68,10 @@ JOB = {
     },
 }
 UNSERVED = {
-    "Ingress default/web",
-    "PersistentVolumeClaim default/data",
-    "PodDisruptionBudget default/other",
-    "Service default/web",
+    "Ingress serving/web",
+    "PersistentVolumeClaim serving/data",
+    "PodDisruptionBudget serving/other",
+    "Service serving/web",
 }
 APPLIED = dict.fromkeys(("Service", "Ingress", "PersistentVolumeClaim", "PodDisruptionBudget"), "applied")
 NO_ADDRESS = "no load balancer address yet"
@@ -82,8 +84,13 @@ def asked(fleet, going_on):  # noqa: F811 - the fixture
     def declare(*objects, **more):
         (fleet.project / "apps").mkdir(exist_ok=True)
         manifests = objects or (SERVICE, INGRESS, CLAIM, BUDGET, DEPLOYMENT)
-        (fleet.project / "apps" / "web.yaml").write_text(yaml.safe_dump_all(manifests))
-        entry = {"name": "web", "manifests": ["apps/web.yaml"], "placement": {"clusters": ["member1", "member2"]}}
+        (fleet.project / "apps" / "web.yaml").write_text(yaml.safe_dump_all([NAMESPACE, *manifests]))
+        entry = {
+            "name": "web",
+            "namespace": SPACE,
+            "manifests": ["apps/web.yaml"],
+            "placement": {"clusters": ["member1", "member2"]},
+        }
         going_on.write(members("member1", "member2"), [{**entry, **more}])
 
     return declare
@@ -97,8 +104,8 @@ def addressed(fleet, cluster, ref, address="10.1.2.3"):
     member.request("PATCH", path, doing="giving an address", body=body, media="application/merge-patch+json")
 
 
-SERVICE_REF = ObjectRef("v1", "Service", "web", "default")
-INGRESS_REF = ObjectRef("networking.k8s.io/v1", "Ingress", "web", "default")
+SERVICE_REF = ObjectRef("v1", "Service", "web", SPACE)
+INGRESS_REF = ObjectRef("networking.k8s.io/v1", "Ingress", "web", SPACE)
 
 
 def workload_of(plan):
@@ -144,7 +151,7 @@ def test_what_has_to_be_healthy_is_waited_for_and_named_in_words(fleet, going_on
     """The reason was the word `unhealthy`, and the next plan showed every object as new."""
     asked(timeout=12, ready={**APPLIED, "Service": "healthy"})
     (failure,) = going_on("up", "--yes", expect=1)["failures"]
-    assert f"Service default/web: member1: {NO_ADDRESS}; member2: {NO_ADDRESS}" in failure
+    assert f"Service serving/web: member1: {NO_ADDRESS}; member2: {NO_ADDRESS}" in failure
     assert "Ingress" not in failure
     plan = going_on("preview")
     assert [copy["verb"] for copy in workload_of(plan)["clusters"]] == ["stays", "stays"]
@@ -156,7 +163,7 @@ def test_what_has_to_be_healthy_is_waited_for_and_named_in_words(fleet, going_on
     addressed(fleet, "member1", SERVICE_REF)
     eventually(lambda: "member1" not in str(going_on("drift", expect=3)["findings"]))
     (failure,) = going_on("up", "--yes", expect=1)["failures"]
-    assert f"Service default/web: member2: {NO_ADDRESS}" in failure
+    assert f"Service serving/web: member2: {NO_ADDRESS}" in failure
     addressed(fleet, "member2", SERVICE_REF)
     asked(timeout=60, ready={**APPLIED, "Service": "healthy"})
     going_on("up", "--yes")
@@ -168,7 +175,7 @@ def test_where_a_kind_is_served_the_next_object_of_it_is_waited_for(fleet, going
     ready = {kind: word for kind, word in APPLIED.items() if kind != "Service"}
     asked(SERVICE, second, INGRESS, CLAIM, BUDGET, DEPLOYMENT, timeout=45, ready=ready)
     (failure,) = going_on("up", "--yes", expect=1)["failures"]
-    assert f"Service default/second: member1: {NO_ADDRESS} (Service default/web has one there)" in failure
+    assert f"Service serving/second: member1: {NO_ADDRESS} (Service serving/web has one there)" in failure
 
 
 def test_conditions_and_values_of_what_members_report(fleet, going_on, asked):  # noqa: F811
@@ -180,14 +187,14 @@ def test_conditions_and_values_of_what_members_report(fleet, going_on, asked):  
     }
     asked(INGRESS, DEPLOYMENT, JOB, timeout=15, ready=ready)
     (failure,) = going_on("up", "--yes", expect=1)["failures"]
-    assert "Ingress default/web: member1: no .status.loadBalancer.ingress[0].ip yet; member2: no .status" in failure
+    assert "Ingress serving/web: member1: no .status.loadBalancer.ingress[0].ip yet; member2: no .status" in failure
     assert "Deployment" not in failure
     for cluster, address in (("member1", "10.9.9.9"), ("member2", "10.0.0.1")):
         addressed(fleet, cluster, INGRESS_REF, address)
         complete(fleet, cluster)
     asked(INGRESS, DEPLOYMENT, JOB, timeout=20, ready=ready)
     (failure,) = going_on("up", "--yes", expect=1)["failures"]
-    assert "Ingress default/web: member2: .status.loadBalancer.ingress[0].ip is 10.0.0.1, wanted 10.9.9.9" in failure
+    assert "Ingress serving/web: member2: .status.loadBalancer.ingress[0].ip is 10.0.0.1, wanted 10.9.9.9" in failure
     assert "Job" not in failure
     addressed(fleet, "member2", INGRESS_REF, "10.9.9.9")
     asked(INGRESS, DEPLOYMENT, JOB, timeout=60, ready=ready)
@@ -198,14 +205,14 @@ def test_conditions_and_values_of_what_members_report(fleet, going_on, asked):  
 def complete(fleet, cluster):
     """Let the pods of the Job end, as their containers would; simulated ones run for ever."""
     member = fleet.connection(cluster)
-    ref = ObjectRef("batch/v1", "Job", "migrate", "default")
+    ref = ObjectRef("batch/v1", "Job", "migrate", SPACE)
 
     def done():
         found = member.get(ref).get("status") or {}
         if any(one["type"] == "Complete" and one["status"] == "True" for one in found.get("conditions") or []):
             return True
-        for pod in member.list("v1", "Pod", namespace="default", labels="job-name=migrate"):
-            path = member.resource("v1", "Pod").path(pod["metadata"]["name"], "default") + "/status"
+        for pod in member.list("v1", "Pod", namespace=SPACE, labels="job-name=migrate"):
+            path = member.resource("v1", "Pod").path(pod["metadata"]["name"], SPACE) + "/status"
             body = {"status": {"phase": "Succeeded"}}
             member.request("PATCH", path, doing="ending a pod", body=body, media="application/merge-patch+json")
         return False
@@ -222,6 +229,6 @@ def test_a_line_says_what_is_waited_for(fleet, asked, capsys, monkeypatch):
     asked(CLAIM, timeout=12, ready={"PersistentVolumeClaim/data": "healthy"})
     assert main(["up", "-C", str(fleet.project), "--engine", "embedded", "--yes"]) == 1
     said = [line for line in capsys.readouterr().err.splitlines() if "rollout of web waits for" in line]
-    claim = "PersistentVolumeClaim default/data: Pending, no volume is bound to it yet (storage class quick)"
+    claim = "PersistentVolumeClaim serving/data: Pending, no volume is bound to it yet (storage class quick)"
     assert any(line.strip() == f"… rollout of web waits for member1, member2: {claim}" for line in said), said
     assert len(said) <= 4

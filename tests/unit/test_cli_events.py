@@ -2,13 +2,17 @@
 
 from pathlib import Path
 
-from pulumi.automation.events import StepEventMetadata
+import pytest
+from pulumi.automation.events import DiagnosticEvent, EngineEvent, StepEventMetadata
 
 from flotilla.deploy.interface import Setting
-from flotilla.deploy.pulumi_cli import PulumiStack, contents_keyed, step_of
-from flotilla.plan.steps import Op, Result
+from flotilla.deploy.pulumi_cli import PulumiStack, _Collector, contents_keyed, step_of
+from flotilla.engine.ledger import Ledger, Options
+from flotilla.plan.steps import Op, Phase, Result, Step
 from flotilla.providers.dynamic import BY_ITS_JUDGEMENT
+from flotilla.state.checkpoint import Snapshot
 from flotilla.state.values import UNKNOWN, UNKNOWN_TEXT, Secret
+from flotilla.waiting import say
 
 DYNAMIC = "pulumi-python:dynamic/flotilla:Rollout"
 
@@ -106,3 +110,23 @@ def test_what_a_run_leaves_among_temporary_files_goes_with_it(monkeypatch, tmp_p
     stack._run("up", leave)
     assert len(set(folders)) == 2
     assert not [folder for folder in folders if folder.exists()]
+
+
+@pytest.mark.parametrize(("report", "text"), [(True, "rollout of web waits for m1: x"), (False, ""), (True, "")])
+def test_what_a_provider_prints_under_the_cli_is_what_a_step_says(tmp_path, report, text):
+    heard = []
+    collector = _Collector(Setting(tmp_path, "s", heard.append), report=report)
+    for message in ("rollout of web waits for m1: x\n" if text or not report else "something else\n", "  "):
+        collector.take(EngineEvent(1, 1, diagnostic_event=DiagnosticEvent(message, "never", "info", 1, False)))
+    assert [(event.phase, event.said) for event in heard] == ([(Phase.WAITING, text)] if text else [])
+    assert (collector.result.messages, collector.result.failures) == ([], [])
+
+
+def test_what_a_provider_says_is_its_steps_progress():
+    heard = []
+    ledger = Ledger("dev", "p", Snapshot(()), Options(), heard.append)
+    step = Step(Op.CREATE, f"urn:pulumi:dev::p::{DYNAMIC}::web-rollout", DYNAMIC)
+    ledger.run(step, None, lambda: say("rollout of web waits for m1: x"))
+    assert [event.phase for event in heard] == [Phase.BEGIN, Phase.WAITING, Phase.DONE]
+    assert heard[1].step is step
+    assert heard[1].said == "rollout of web waits for m1: x"
