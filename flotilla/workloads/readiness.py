@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flotilla.karmada.kinds import goes_by_itself, kind_of
+from flotilla.karmada.kinds import defined_kinds, goes_by_itself, kind_of
 from flotilla.karmada.status.ready import Selector, Until, collected
 from flotilla.kube.jsonpath import JsonPath
 from flotilla.kube.objects import Object
@@ -26,7 +26,8 @@ def check_ready(workloads: list[tuple[int, Workload]], files: ManifestFiles) -> 
             manifests = manifests_of(workload, files)
         except ConfigError:
             continue
-        objects = [_placed(one, workload.namespace) for one in manifests]
+        kinds = defined_kinds(manifests)
+        objects = [_placed(one, "" if kinds.cluster_scoped(one) else workload.namespace) for one in manifests]
         for text, readiness in workload.ready.items():
             path = f"workloads[{index}].ready.{text}"
             meant = [one for one in objects if Selector.parse(text).matches(one)]
@@ -36,7 +37,7 @@ def check_ready(workloads: list[tuple[int, Workload]], files: ManifestFiles) -> 
 
 def _placed(manifest: Object, namespace: str) -> Object:
     metadata = manifest["metadata"]
-    return {**manifest, "metadata": {**metadata, "namespace": metadata.get("namespace") or namespace}}
+    return {**manifest, "metadata": {**metadata, "namespace": namespace and (metadata.get("namespace") or namespace)}}
 
 
 def _nothing(path: str, objects: list[Object]) -> Problem:
