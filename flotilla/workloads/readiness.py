@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flotilla.karmada.kinds import defined_kinds, goes_by_itself, kind_of
+from flotilla.karmada.kinds import defined_kinds, goes_by_itself, in_namespace, kind_of
 from flotilla.karmada.status.ready import Selector, Until, collected
 from flotilla.kube.jsonpath import JsonPath
 from flotilla.kube.objects import Object
@@ -27,17 +27,12 @@ def check_ready(workloads: list[tuple[int, Workload]], files: ManifestFiles) -> 
         except ConfigError:
             continue
         kinds = defined_kinds(manifests)
-        objects = [_placed(one, "" if kinds.cluster_scoped(one) else workload.namespace) for one in manifests]
+        objects = [in_namespace(one, workload.namespace, kinds) for one in manifests]
         for text, readiness in workload.ready.items():
             path = f"workloads[{index}].ready.{text}"
             meant = [one for one in objects if Selector.parse(text).matches(one)]
             problems += [_nothing(path, objects)] if not meant else _not_collected(path, readiness, meant)
     return problems
-
-
-def _placed(manifest: Object, namespace: str) -> Object:
-    metadata = manifest["metadata"]
-    return {**manifest, "metadata": {**metadata, "namespace": namespace and (metadata.get("namespace") or namespace)}}
 
 
 def _nothing(path: str, objects: list[Object]) -> Problem:
