@@ -145,7 +145,7 @@ def test_what_is_only_to_be_applied_is_done_at_once(going_on, asked):  # noqa: F
     assert "notices" not in workload_of(going_on("preview", "--expect-no-changes"))
 
 
-def test_what_has_to_be_healthy_is_waited_for_and_named_in_words(fleet, going_on, asked, capfd):  # noqa: F811
+def test_what_has_to_be_healthy_is_waited_for_and_named_in_words(fleet, going_on, asked):  # noqa: F811
     """The reason was the word `unhealthy`, and the next plan showed every object as new."""
     asked(timeout=12, ready={**APPLIED, "Service": "healthy"})
     (failure,) = going_on("up", "--yes", expect=1)["failures"]
