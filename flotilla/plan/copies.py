@@ -34,8 +34,10 @@ from flotilla.karmada.scheduling import (
     groups_with,
     replicas_of,
 )
+from flotilla.karmada.selection import POLICIES, selects
 from flotilla.karmada.versions import SUPPORTED, Version
 from flotilla.kube.objects import Object, ref_of
+from flotilla.plan.found import PARTLY
 from flotilla.plan.rollouts import templates_in
 from flotilla.state.checkpoint import ResourceState
 from flotilla.state.values import Secret, reveal
@@ -145,8 +147,9 @@ def copies_before(state: ResourceState | None, around: Surroundings, scheduled: 
     found = Copies()
     if state is None:
         return found
-    asked = _Asked.of(state, past=True)
-    for template in asked.templates:
+    declared = _Asked.of(state, past=True)
+    for template in declared.templates:
+        asked = declared.of_template(template)
         known = scheduled.get(str(ref_of(template)), {})
         if known:
             replicated = replicas_of(template, around.version) is not None
@@ -161,7 +164,7 @@ def copies_after(
     state: ResourceState | None,
     around: Surroundings,
     scheduled: Scheduled,
-    before: Object | None,
+    before: ResourceState | None,
     waiting: Collection[str] = (),
     unchanged: Collection[str] = (),
 ) -> Copies:
@@ -171,28 +174,30 @@ def copies_after(
         state: the Rollout as it is to be.
         around: what else is known, of the time after.
         scheduled: where Karmada has put the templates: there a taint evicts nothing.
-        before: the placement that this schedule is for; None where there is none.
+        before: the Rollout as it was, with the placement that this schedule is for; None where there is none.
         waiting: the templates for which Karmada still goes by that placement, by their reference.
         unchanged: the templates that stay as they are.
     """
     found = Copies()
     if state is None:
         return found
-    declared = _Asked.of(state)
+    declared, former = _Asked.of(state), _Asked.of(before) if before else None
     for template in declared.templates:
         ref = str(ref_of(template))
-        asked = replace(declared, placement=before or {}) if ref in waiting else declared
+        applied = former.of_template(template).placement if former else None
+        asked = declared.of_template(template)
+        asked = replace(asked, placement=applied or {}) if ref in waiting else asked
         known = scheduled.get(ref, {}) if ref not in around.replaced else {}
         if goes_by_itself(template):
             every = {one.name for one in around.members}
             choice = choose(around.members, asked.placement, before=every, scheduler=around.scheduler)
             _render(found, asked, template, {one.name: None for one in choice.chosen}, around)
             continue
-        standing = ref in unchanged and asked.placement == before and any(known.values())
+        standing = ref in unchanged and asked.placement == applied and any(known.values())
         replicas = _standing(template, asked.placement, around, known) if standing else None
         replicated = replicas is not None or replicas_of(template, around.version) is not None
         shares = known if replicated else dict.fromkeys(known)
-        decision = _again(template, asked.placement, around, Current(shares, placement=before), replicas)
+        decision = _again(template, asked.placement, around, Current(shares, placement=applied), replicas)
         if replicas is not None and isinstance(decision, Certain):
             found.standing[ref] = {name: count or 0 for name, count in decision.shares.items()}
         found.refused |= {
@@ -226,6 +231,8 @@ class _Asked:
     hidden: bool
     past: bool = False
     """It is what was declared before."""
+    partly: tuple[Object, ...] = ()
+    """Policies that were found to be otherwise, for some of the templates alone."""
 
     @classmethod
     def of(cls, state: ResourceState, *, past: bool = False) -> _Asked:
@@ -238,7 +245,21 @@ class _Asked:
             rules if isinstance(rules, list) else [],  # Pulumi's CLI shows a secret value as a text
             isinstance(state.inputs.get("templates"), Secret),
             past,
+            tuple(state.inputs.get(PARTLY) or ()),
         )
+
+    def of_template(self, template: Object) -> _Asked:
+        """Return what is declared for one of the templates."""
+        result = self
+        for policy in self.partly:
+            if not selects(reveal(policy), template):
+                continue
+            spec = policy["spec"]
+            if policy["kind"] in POLICIES:
+                result = replace(result, placement=reveal(spec.get("placement") or {}))
+            else:
+                result = replace(result, rules=spec.get("overrideRules") or [])
+        return result
 
 
 def _standing(template: Object, placement: Object, around: Surroundings, known: Mapping[str, int]) -> int | None:

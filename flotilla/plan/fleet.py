@@ -320,10 +320,9 @@ def _workloads(
             scheduled = scheduled_of(old, before)
             copies = copies_before(old, around.of(before), scheduled).objects
             olds = {names.get(cluster, cluster): objects for cluster, objects in copies.items()}
-            applied = reveal(old.inputs).get("placement") if old else None
             waiting = lazily(old, new, around.changing)
             now = scheduled or by_template(olds)
-            found = copies_after(new, around, now, applied, waiting, unchanged(old, new))
+            found = copies_after(new, around, now, old, waiting, unchanged(old, new))
         except ValueError as error:
             plans.append(WorkloadPlan(name, "changes", (), str(error)))
             continue

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import replace
 
-from flotilla.karmada.kinds import identity
+from flotilla.karmada.kinds import goes_by_itself, identity
+from flotilla.karmada.selection import selects
 from flotilla.kube.objects import Object, ref_of
 from flotilla.plan.rollouts import ROLLOUT_TYPE
 from flotilla.plan.steps import CHANGING, GOING, Op, Step
@@ -18,6 +19,8 @@ from flotilla.state.checkpoint import ResourceState
 from flotilla.state.values import Properties, Secret, reveal
 
 _POLICIES = "policy.karmada.io/"
+PARTLY = "partly"
+"""Among a Rollout's inputs as found: the policies that are for some of its templates alone, where they change."""
 _Pair = tuple[Object | None, Object | None]
 """An object before and after; None where it is not there."""
 
@@ -131,14 +134,24 @@ def _inputs(inputs: Properties, pairs: list[_Pair], side: int) -> Properties:
     if not isinstance(templates, list):
         return inputs
     result = dict(inputs)
+    policies: list[Object] = []
     for pair in pairs:
         known: Object = pair[0] or pair[1] or {}
         now = pair[side]
         if not str(known["apiVersion"]).startswith(_POLICIES):
             templates = _replaced(templates, identity(known), now)
         elif now is not None:
-            _take_policy(result, now)
+            policies.append(now)
+    for policy in policies:
+        _take_policy(result, policy, templates)
     return {**result, "templates": Secret(templates) if isinstance(declared, Secret) else templates}
+
+
+def _is_for_some(policy: Object, templates: list[Object]) -> bool:
+    """Tell whether a policy selects some of a workload's templates and others not: those of one namespace, say."""
+    open_policy = reveal(policy)
+    found = {selects(open_policy, template) for template in templates if not goes_by_itself(template)}
+    return found == {True, False}
 
 
 def _replaced(templates: list[Object], key: tuple[str, ...], now: Object | None) -> list[Object]:
@@ -147,12 +160,14 @@ def _replaced(templates: list[Object], key: tuple[str, ...], now: Object | None)
     return found if now is not None else [template for template in found if identity(template) != key]
 
 
-def _take_policy(inputs: Properties, policy: Object) -> None:
+def _take_policy(inputs: Properties, policy: Object, templates: list[Object]) -> None:
     spec = policy.get("spec")
     spec = spec.value if isinstance(spec, Secret) else spec
     if not isinstance(spec, dict):
         return
-    if str(policy["kind"]).endswith("PropagationPolicy"):
+    if _is_for_some(policy, templates):
+        inputs[PARTLY] = [*(inputs.get(PARTLY) or []), {**policy, "spec": spec}]
+    elif str(policy["kind"]).endswith("PropagationPolicy"):
         inputs["placement"] = spec.get("placement") or {}
         inputs["suspension"] = spec.get("suspension") or {}
     elif str(policy["kind"]).endswith("OverridePolicy"):

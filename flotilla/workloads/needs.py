@@ -33,7 +33,7 @@ class Need:
 
     def __str__(self) -> str:
         what, *parts = self.what.split("/")
-        return f"kind {parts[1]}" if what == "kind" else f"namespace {parts[0]}"
+        return " ".join([what, *parts[-1:]])
 
 
 @dataclass(frozen=True)

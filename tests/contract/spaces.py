@@ -165,8 +165,8 @@ def test_what_comes_after_a_failure_is_untouched_and_the_next_run_goes_on(fleet,
     web = workload("web", [*around, pods("web", "default")], after=["database"])
     beside = workload("beside", [settings("default")])
     stack(web, ill, beside)
-    failed = run("up", "--yes", expect=1)
-    assert "workload database is not healthy everywhere after 8 s" in str(failed["failures"])
+    (failure,) = run("up", "--yes", expect=1)["failures"]
+    assert "workload database is not healthy everywhere after 8 s" in failure
     karmada = fleet.connection("karmada")
     for ref in (ObjectRef("apps/v1", "Deployment", "web", "default"), ObjectRef("v1", "Namespace", FRONT)):
         assert karmada.find(ref) is None

@@ -2,6 +2,7 @@
 
 import json
 
+import pulumi
 import pytest
 import yaml
 
@@ -11,8 +12,10 @@ from flotilla.plan.steps import Result
 from flotilla.stack import ConfigError, parse_fleet
 from flotilla.stack.files import ManifestFiles
 from flotilla.workloads.order import in_order
-from tests.unit import test_components
+from tests.conformance.file_resource import Group
 from tests.unit.test_components import absolute, run  # noqa: F401 - fixtures
+from tests.unit.test_failures import declare
+from tests.unit.test_failures import stack as stack_of  # noqa: F401 - a fixture
 from tests.unit.test_moves import NAMESPACE, obj
 from tests.unit.test_spaces import rollout, within
 
@@ -135,21 +138,28 @@ def test_the_rollout_before_is_done_before_anything_is_declared(run, absolute): 
     assert all(names.index(name) > first for name in of_web)
 
 
-def test_what_comes_after_a_rollout_that_fails_is_not_touched(run, absolute, monkeypatch):  # noqa: F811
-    registered = []
+def value_of(folder, name):
+    return json.loads((folder / "files" / f"{name}.json").read_text())["value"]
 
-    def fail(recorder, args):
-        registered.append(args.name)
-        if args.name == "database-rollout":
-            raise RuntimeError("workload database is not healthy everywhere")
-        return original(recorder, args)
 
-    original = test_components.Recorder.new_resource
-    monkeypatch.setattr(test_components.Recorder, "new_resource", fail)
-    with pytest.raises(Exception, match="database"):
-        run(two(absolute))
-    assert "database-rollout" in registered
-    assert [name for name in registered if "web" in name] == []
+def test_what_comes_after_a_failure_is_neither_changed_nor_taken_for_removed(stack_of, tmp_path):  # noqa: F811
+    """As `after` makes it: a component depends on a resource of another one, for the first time as that one fails."""
+
+    def program(value, web, *, after):
+        def declared(folder):
+            database = declare(folder, "database", value, parent=Group("a"))
+            group = Group("b", pulumi.ResourceOptions(depends_on=[database] if after else []))
+            declare(folder, "web", web, parent=group)
+            declare(folder, "beside", web)
+
+        return declared
+
+    assert stack_of(program("1", "1", after=False)).up().failures == []
+    assert len(stack_of(program("fail", "2", after=True)).up().failures) == 1
+    assert [value_of(tmp_path, name) for name in ("database", "web", "beside")] == ["1", "1", "2"]
+    assert stack_of(program("3", "2", after=True)).up().failures == []
+    assert stack_of(program("3", "2", after=True)).preview().changes == []
+    assert value_of(tmp_path, "web") == "2"
 
 
 def test_the_order_is_in_the_plan_and_changes_no_rollout():

@@ -117,6 +117,27 @@ def test_an_override_that_was_changed_there_is_shown_where_it_applies():
     assert copies["member2"] == ("changes", ("image nginx:1.28 → nginx:1.27",))
 
 
+def within(namespace, obj):
+    selector = [{"apiVersion": "apps/v1", "kind": "Deployment", "name": "nginx", "namespace": namespace}]
+    spec = {**obj["spec"], "resourceSelectors": selector} if obj["kind"].endswith("Policy") else obj["spec"]
+    return {**obj, "metadata": {**obj["metadata"], "namespace": namespace}, "spec": spec}
+
+
+def test_policies_of_one_namespace_that_were_changed_there_say_nothing_of_the_others_copies():
+    """All objects of the workload were shown as if somebody had changed their policies, too."""
+    both = {"templates": [nginx(7), within("other", nginx(7))]}
+    rule = {"overriders": {"imageOverrider": [{"component": "Tag", "operator": "replace", "value": "1.28"}]}}
+    changed = object_step(within("other", override(rule)), within("other", override()))
+    _, copies = plan(changed, declared=both, before=both)
+    said = ("Deployment other/nginx: image nginx:1.28 → nginx:1.27",)
+    assert copies == dict.fromkeys(("member1", "member2"), ("changes", said))
+    moved = {"clusterAffinity": {"clusterNames": ["member1", "member3"]}}
+    changed = object_step(within("other", policy(moved)), within("other", policy(PLACEMENT)))
+    _, copies = plan(changed, declared=both, before=both)
+    assert copies["member2"] == ("changes", ("Deployment other/nginx is added",))
+    assert copies["member3"][0] == "gone"
+
+
 def test_a_template_that_was_deleted_there_comes_back_in_every_member():
     _, copies = plan(object_step(None, nginx(7)))
     assert {verb for verb, _ in copies.values()} == {"new"}
