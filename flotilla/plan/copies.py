@@ -351,15 +351,20 @@ def by_template(copies: dict[str, list[Object]]) -> Scheduled:
     return found
 
 
-def interpreted_kinds(objects: Iterable[Object]) -> frozenset[GroupKind]:
-    """Return the kinds whose replicas an interpreter among these objects reads (ResourceInterpreterCustomization)."""
+def interpreted_kinds(objects: Iterable[Object], rule: str = "replicaResource") -> frozenset[GroupKind]:
+    """Return the kinds for which an interpreter among these objects (ResourceInterpreterCustomization) has a rule.
+
+    Args:
+        objects: the interpreters, and any others.
+        rule: which of its customizations is meant; `replicaResource` reads replicas.
+    """
     found = set()
     for obj in objects:
         spec = obj.get("spec")
         if obj.get("kind") != "ResourceInterpreterCustomization" or not isinstance(spec, dict):
             continue
         target, rules = spec.get("target") or {}, spec.get("customizations") or {}
-        if rules.get("replicaResource"):
+        if rules.get(rule):
             found.add((group_of(str(target.get("apiVersion"))), str(target.get("kind"))))
     return frozenset(found)
 

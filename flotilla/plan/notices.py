@@ -11,6 +11,7 @@ from flotilla.karmada.scheduling import ClusterFacts, divides
 from flotilla.karmada.versions import SUPPORTED, Version
 from flotilla.kube.objects import Object
 from flotilla.plan.caveats import Caveat
+from flotilla.plan.followers import Dependencies
 
 
 def notices_of(
@@ -87,6 +88,13 @@ _TEXTS: dict[str, str] = {
     Caveat.LAZY: (
         "the change of the policy has no effect yet on {template}: with `activation: Lazy` Karmada acts on it at "
         "the next change of the object"
+    ),
+    Dependencies.MISSING: (
+        "{template} uses {detail}, which neither this stack nor the control plane has: it follows once it is in the "
+        "control plane; until then members need it already"
+    ),
+    Dependencies.INTERPRETED: (
+        "{template}: an interpreter of its kind says which objects follow it (`dependencies: true`); this plan doesn't"
     ),
 }
 

@@ -8,11 +8,11 @@ from flotilla.karmada.dependencies import (
     Reference,
     Sender,
     following,
-    interpreted_dependencies,
     references_of,
 )
 from flotilla.karmada.versions import SUPPORTED, Version
 from flotilla.kube.objects import ObjectRef
+from flotilla.plan.copies import interpreted_kinds
 
 TEMPLATE = ("spec", "template", "spec")
 KINDS = {
@@ -158,7 +158,7 @@ def test_interpreters_decide_about_their_kinds():
             "customizations": {"dependencyInterpretation": {"luaScript": "..."}},
         },
     }
-    interpreted = interpreted_dependencies([customization, {"kind": "Deployment", "spec": None}])
+    interpreted = interpreted_kinds([customization, {"kind": "Deployment", "spec": None}], "dependencyInterpretation")
     assert interpreted == {("apps", "Deployment")}
     assert references_of(deployment(POD), interpreted=interpreted) is None
 

@@ -5,7 +5,7 @@ pkg/util/helper/pod.go, of 1.10 to 1.18.
 """
 
 from flotilla.karmada.dependencies.distribution import ABORT, OVERWRITE, Following, Sender, following
-from flotilla.karmada.dependencies.references import Reference, interpreted_dependencies, references_of
+from flotilla.karmada.dependencies.references import Reference, references_of
 
 __all__ = [
     "ABORT",
@@ -14,6 +14,5 @@ __all__ = [
     "Reference",
     "Sender",
     "following",
-    "interpreted_dependencies",
     "references_of",
 ]

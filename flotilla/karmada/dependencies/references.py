@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from flotilla.karmada.kinds import GroupKind, group_of, kind_of
+from flotilla.karmada.kinds import GroupKind, kind_of
 from flotilla.karmada.versions import SUPPORTED, Version
 from flotilla.kube.objects import Object, ObjectRef
 
@@ -95,7 +95,7 @@ def references_of(
     Args:
         template: with its namespace.
         version: Karmada's.
-        interpreted: kinds for which the control plane has an interpreter of its own (`interpreted_dependencies`).
+        interpreted: kinds whose dependencies a ResourceInterpreterCustomization of the control plane reads.
 
     Returns:
         None where an interpreter says what they are that only Karmada can run.
@@ -122,18 +122,6 @@ def references_of(
         return found
     own = {_map(claim.get("metadata")).get("name") for claim in _maps(template["spec"].get("volumeClaimTemplates"))}
     return tuple(one for one in found if one.kind != "PersistentVolumeClaim" or one.name not in own)
-
-
-def interpreted_dependencies(objects: Iterable[Object]) -> frozenset[GroupKind]:
-    """Return the kinds whose dependencies a ResourceInterpreterCustomization among these objects reads."""
-    found = set()
-    for obj in objects:
-        spec = _map(obj.get("spec"))
-        if obj.get("kind") == "ResourceInterpreterCustomization":
-            target, rules = _map(spec.get("target")), _map(spec.get("customizations"))
-            if rules.get("dependencyInterpretation"):
-                found.add((group_of(str(target.get("apiVersion"))), str(target.get("kind"))))
-    return frozenset(found)
 
 
 def _derived(name: str, namespace: str) -> tuple[Reference, ...]:
