@@ -60,7 +60,7 @@ def holding(fleet, ref=COMMON):
 def test_a_shared_config_map_follows_those_who_use_it_and_leaves_with_them(fleet, run, stack):  # noqa: F811
     before = everything(fleet)
     karmada = fleet.connection("karmada")
-    override = {"overrides": [{"clusters": ["member2"], "patches": [{"op": "add", "path": "/data/by", "value": "us"}]}]}
+    override = {"overrides": [{"target": {}, "patches": [{"op": "add", "path": "/data/by", "value": "us"}]}]}
     base = workload("base", config_map("common", a="b"), "member1", **override)
     front = workload("front", using("front", "common"), "member1", "member2", dependencies=True)
     back = workload("back", using("back", "common", "nobodys"), "member2", "member3", dependencies=True)

@@ -72,6 +72,8 @@ def template(rnd: random.Random, name: str, namespace: str) -> Object:
     for step in reversed(PODS[kind]):
         labels = {"metadata": {"labels": {"app": name}}} if step == "template" else {}
         spec = {step: {**labels, "spec": spec} if step == "template" else spec}
+    if kind[1] in ("CloneSet", "StatefulSet"):  # Karmada's script for OpenKruise's fails without
+        spec["replicas"] = 1
     if kind[1] == "CronJob":
         spec["schedule"] = "0 0 * * *"
     if kind[1] in ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "CloneSet"):
