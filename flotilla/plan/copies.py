@@ -7,6 +7,7 @@ Karmada's choice, and is said so.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -214,6 +215,26 @@ def _passed_over(template: Object, placement: Object, around: Surroundings, deci
     else:
         wanted = [name for name, (least, _) in anew.candidates.items() if least]
     return [name for name in wanted if name not in decision.shares]
+
+
+def copy_of(state: ResourceState | None, template: str, cluster: str, around: Surroundings) -> Object | None:
+    """Return what a cluster gets of one template of a workload; None where the workload has none, or Karmada fails.
+
+    Args:
+        state: the workload's Rollout as it is to be.
+        template: the template's reference, as `ObjectRef` writes it; of a kind without replicas.
+        cluster: the cluster's name.
+        around: what else is known.
+    """
+    asked = _Asked.of(state) if state is not None else None
+    if asked is None:
+        return None
+    meant = [one for one in asked.templates if str(ref_of(one)) == template]
+    found = Copies()
+    for one in meant:
+        with suppress(OverrideError):
+            _render(found, asked, one, {cluster: None}, around)
+    return next(iter(found.objects.get(cluster, [])), None)
 
 
 @dataclass(frozen=True)

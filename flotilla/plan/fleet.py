@@ -33,7 +33,17 @@ from flotilla.plan.copies import (
     scheduled_of,
     with_kinds,
 )
-from flotilla.plan.followers import Followed, Follower, Knowledge, Orders, followers_of, orders_of
+from flotilla.plan.followers import (
+    Followed,
+    Follower,
+    Knowledge,
+    Orders,
+    followers_of,
+    following_copies,
+    kept_by,
+    orders_of,
+    with_kept,
+)
 from flotilla.plan.found import as_found, keeping, replaced_templates
 from flotilla.plan.moves import Moved, Side, adds_words, with_moves
 from flotilla.plan.notices import notices_of
@@ -350,12 +360,18 @@ def _workloads(
         for cluster, items in found.objects.items():
             rendered.setdefault(cluster, []).extend(mask(item) for item in items)
     followed = followers_of(steps, held, coming, following.orders, following.known)
+    kept_there = kept_by(followed)
     for moved in with_moves(sides):
         if not moved.absorbed:
             name = moved.name
             plan = _workload_plan(moved, coming[name], sending[name], around.replaced)
             more = followed.get(name, Followed())
-            plans.append(replace(plan, notices=(*notices[name], *more.notices), follows=more.followers))
+            shown = with_kept(plan.copies, moved.old, moved.new, kept_there)
+            said = (*notices[name], *more.notices)
+            plans.append(replace(plan, copies=shown, notices=said, follows=more.followers))
+    states = [state for step in steps if (state := _side(step, "new")) is not None]
+    for cluster, items in following_copies(states, followed, around).items():
+        rendered.setdefault(cluster, []).extend(mask(item) for item in items)
     return sorted(plans, key=lambda plan: plan.name), rendered
 
 

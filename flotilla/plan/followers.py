@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -12,7 +12,8 @@ from flotilla.karmada.kinds import GroupKind
 from flotilla.karmada.rendering.reach import Notice
 from flotilla.karmada.versions import SUPPORTED, Version
 from flotilla.kube.objects import Object, ObjectRef, ref_of
-from flotilla.plan.copies import Copies, by_template
+from flotilla.plan.changes import CopyPlan
+from flotilla.plan.copies import Copies, Surroundings, by_template, copy_of
 from flotilla.plan.rollouts import ROLLOUT_TYPE, templates_in
 from flotilla.plan.steps import GOING, Op, Step
 from flotilla.state.checkpoint import ResourceState
@@ -197,6 +198,65 @@ def followers_of(
         name: Followed(tuple(_followers(name, old, new)), notices.get(name, ()))
         for name in dict.fromkeys([*old.senders, *new.senders])
     }
+
+
+def kept_by(followed: Mapping[str, Followed]) -> dict[tuple[str, str], str]:
+    """Return what follows templates into clusters where it is already: by object and cluster, the templates."""
+    return {
+        (follower.object, cluster): ", ".join(follower.templates)
+        for one in followed.values()
+        for follower in one.followers
+        for cluster, verb in follower.clusters.items()
+        if verb == "stays"
+    }
+
+
+def with_kept(
+    copies: Iterable[CopyPlan],
+    old: Mapping[str, list[Object]],
+    new: Mapping[str, list[Object]],
+    kept: Mapping[tuple[str, str], str],
+) -> tuple[CopyPlan, ...]:
+    """Return a workload's copies, where those that its placement takes away and its users keep are said to stay.
+
+    Args:
+        copies: as the workload's own placement has them.
+        old: what clusters have of it.
+        new: what they will have by its placement.
+        kept: what follows templates (`kept_by`).
+    """
+    found = []
+    for copy in copies:
+        coming = {str(ref_of(obj)) for obj in new.get(copy.cluster, [])}
+        going = [ref for obj in old.get(copy.cluster, []) if (ref := str(ref_of(obj))) not in coming]
+        said = [f"{ref} stays: it follows {users}" for ref in going if (users := kept.get((ref, copy.cluster)))]
+        found.append(replace(copy, details=(*copy.details, *said)))
+    return tuple(found)
+
+
+def following_copies(
+    rollouts: Iterable[ResourceState], followed: Mapping[str, Followed], around: Surroundings
+) -> dict[str, list[Object]]:
+    """Return by cluster the stack's own templates that follow workloads there, as they arrive.
+
+    Args:
+        rollouts: the workloads' Rollouts as they are to be.
+        followed: what follows them.
+        around: what else is known.
+    """
+    wanted = {
+        (follower.object, cluster)
+        for one in followed.values()
+        for follower in one.followers
+        for cluster, verb in follower.clusters.items()
+        if verb in ("new", "stays")
+    }
+    states = list(rollouts)
+    found: dict[str, list[Object]] = {}
+    for template, cluster in sorted(wanted):
+        copies = (copy_of(state, template, cluster, around) for state in states)
+        found.setdefault(cluster, []).extend(copy for copy in copies if copy is not None)
+    return found
 
 
 def _there(copies: Mapping[str, list[Object]]) -> dict[str, frozenset[str]]:

@@ -83,25 +83,32 @@ def shared_notices(fleet: Fleet, files: ManifestFiles) -> list[str]:
 
 
 def _placed(fleet: Fleet, files: ManifestFiles) -> Iterator[_Placed]:
+    """Yield the templates that use others or may be used, with the clusters that they go to."""
+    version = fleet.karmada or SUPPORTED.newest
+    listed = [
+        (workload, template, references_of(template, version) or ())
+        for workload in fleet.workloads
+        for obj in manifests_of(workload, files)
+        if (template := {**obj, "metadata": {"namespace": workload.namespace, **obj["metadata"]}})
+    ]
+    used = {_key(reference) for _, _, references in listed for reference in references}
+    for workload, template, references in listed:
+        if references or not used.isdisjoint([identity(template), *_made(template)]):
+            yield _Placed(workload, template, _places(fleet, workload, template), references)
+
+
+def _places(fleet: Fleet, workload: Workload, template: Object) -> _Places:
     clusters = [facts(member) for member in fleet.placeable]
     scheduler = Scheduler.of(fleet.karmada)
-    version = fleet.karmada or SUPPORTED.newest
-    for workload in fleet.workloads:
-        placement = placement_of(workload.placement)
-        for obj in manifests_of(workload, files):
-            template = {**obj, "metadata": {"namespace": workload.namespace, **obj["metadata"]}}
-            try:
-                decision = decide(
-                    clusters, placement, demand_of(template, scheduler or Scheduler()), scheduler=scheduler
-                )
-            except ValueError:  # a quantity that is none: the API server refuses it, with the reason
-                continue
-            if isinstance(decision, Certain):
-                places = _Places(frozenset(decision.shares))
-            else:
-                least = {name for name, (low, _) in decision.candidates.items() if low}
-                places = _Places(frozenset(least), frozenset(decision.candidates) - least)
-            yield _Placed(workload, template, places, references_of(template, version) or ())
+    try:
+        demand = demand_of(template, scheduler or Scheduler())
+        decision = decide(clusters, placement_of(workload.placement), demand, scheduler=scheduler)
+    except ValueError:  # a quantity that is none: the API server refuses it, with the reason
+        return _Places(possible=frozenset(one.name for one in clusters))
+    if isinstance(decision, Certain):
+        return _Places(frozenset(name for name, replicas in decision.shares.items() if replicas != 0))
+    least = {name for name, (low, _) in decision.candidates.items() if low}
+    return _Places(frozenset(least), frozenset(decision.candidates) - least)
 
 
 def _known(placed: Sequence[_Placed], version: Version) -> _Known:

@@ -211,3 +211,29 @@ def test_it_is_printed_by_cluster():
         digest=False,
     )
     assert "    + on member2: ConfigMap default/common follows Deployment default/front" in text.getvalue()
+
+
+def test_what_each_cluster_gets_has_what_follows_with_its_own_overrides():
+    """`preview --rendered` left it out"""
+    rules = [
+        {
+            "targetCluster": {},
+            "overriders": {"plaintext": [{"operator": "add", "path": "/data", "value": {"by": "us"}}]},
+        }
+    ]
+    base = [replace(one, new=replace(one.new, inputs={**one.new.inputs, "overrideRules": rules})) for one in BASE]
+    front = workload("front", [user("front")], on("member2"), SENDS)
+    plan = fleet_plan(Result(steps=[*MEMBERS, *base, *front]), version="1.18.2")
+    (found,) = [one for one in plan.rendered["member2"] if one["kind"] == "ConfigMap"]
+    assert found["data"] == {"by": "us"}
+
+
+def test_a_copy_that_its_placement_takes_away_and_a_user_keeps_is_said_to_stay():
+    before = ([config_map()], on("member1", "member2"), None)
+    base = workload("base", [config_map()], on("member1"), before=before)
+    front = workload("front", [user("front")], on("member2"), SENDS, op=Op.SAME)
+    plans = planned(base, front)
+    assert follows(plans["front"]) == {("ConfigMap default/common", "member2"): "stays"}
+    details = {copy.cluster: copy.details for copy in plans["base"].copies}
+    assert "ConfigMap default/common stays: it follows Deployment default/front" in details["member2"]
+    assert not any("stays" in detail for detail in details["member1"])
