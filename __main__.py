@@ -22,6 +22,7 @@ from flotilla.stack.notices import notices
 from flotilla.workloads.needs import known_kinds
 from flotilla.workloads.objects import manifests_of
 from flotilla.workloads.order import in_order
+from flotilla.workloads.shared import shared_notices
 
 BASE = Path(__file__).resolve().parent
 
@@ -69,7 +70,7 @@ for member in fleet.members:
 given = control_plane_args.get("kubeconfig")
 known = known_kinds(fleet, manifests, given if isinstance(given, str) else None)
 clear = [] if pulumi.runtime.is_config_secret(WORKLOADS) else in_clear(fleet, manifests)
-for message in (*known.messages, *notices(fleet), *clear):
+for message in (*known.messages, *notices(fleet), *shared_notices(fleet, manifests), *clear):
     pulumi.log.warn(message)
 workloads: dict[str, PropagatedWorkload] = {}
 for workload, needs in in_order(fleet, manifests, known.kinds):

@@ -60,8 +60,9 @@ class ClusterEffect(Answer):
 
     what: str
     verb: str = Field(
-        description="joins, leaves, new, gone, changes, stays, unscheduled (kept out), undecided (Karmada chooses), or "
-        "notice (to be known before it is applied)."
+        description="joins, leaves, new, gone, changes, stays, unscheduled (kept out), undecided (Karmada chooses), "
+        "follows (an object that comes or goes with the workload: `dependencies`), or notice (to be known before it is "
+        "applied)."
     )
     details: list[str]
 
@@ -261,6 +262,13 @@ def plan_answer(found: Planned, asked: PagedArguments, *, enabled: bool) -> Plan
         ClusterEffect(what=f"{w.name} in {u.cluster}", verb="unscheduled", details=[cut(str(u))])
         for w in plan.workloads
         for u in w.unscheduled
+    ]
+    workloads += [
+        ClusterEffect(what=f"{w.name} in {name}", verb="follows", details=[cut(one.text(name))])
+        for w in plan.workloads
+        for one in w.follows
+        for name, verb in sorted(one.clusters.items())
+        if verb != "stays"
     ]
     workloads += [
         ClusterEffect(what=w.name, verb="notice", details=[cut(notice_text(n))])

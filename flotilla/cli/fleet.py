@@ -27,6 +27,7 @@ from flotilla.stack.clear_secrets import in_clear
 from flotilla.stack.files import ManifestFiles
 from flotilla.stack.notices import kept_out, notices
 from flotilla.workloads.needs import known_kinds
+from flotilla.workloads.shared import shared_notices
 
 
 def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
@@ -212,7 +213,13 @@ def _validate(options: argparse.Namespace) -> ExitCode:
     fleet = load_fleet(options, manifests=manifests)
     output = Output(as_json=options.json)
     kinds = known_kinds(fleet, manifests, None)
-    notes = (*kinds.messages, *notices(fleet), *in_clear(fleet, manifests), *kept_out(fleet))
+    notes = (
+        *kinds.messages,
+        *notices(fleet),
+        *shared_notices(fleet, manifests),
+        *in_clear(fleet, manifests),
+        *kept_out(fleet),
+    )
     if options.json:
         output.json({"stack": options.stack, "valid": True, **({"notes": list(notes)} if notes else {})})
     else:

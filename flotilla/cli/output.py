@@ -20,6 +20,7 @@ from flotilla.deploy.interface import EngineName
 from flotilla.karmada.names import cluster_of
 from flotilla.plan.changes import change_text
 from flotilla.plan.fleet import FleetPlan
+from flotilla.plan.followers import Follower
 from flotilla.plan.notices import notice_text
 from flotilla.plan.policies import policies_text
 from flotilla.plan.steps import CHANGING, Op, Phase, Result, Step, StepEvent
@@ -188,6 +189,7 @@ class Output:
                 symbol, style = _SYMBOLS[copy.verb]
                 details = one_line("; ".join(copy.details)) or "no change"
                 self.console.print(Text(f"    {symbol} on {copy.cluster}: {details}", style=style))
+            self._followers(workload.follows)
             for cluster in workload.unscheduled:
                 text = f"    ! won't be scheduled on {cluster.cluster}: {cluster}"
                 self.console.print(Text(text, style="yellow"))
@@ -195,6 +197,12 @@ class Output:
                 self.console.print(Text(f"    ! {one_line(notice_text(notice))}", style="yellow"))
             for said in (*map(str, workload.undecided), *workload.unplaced):
                 self.console.print(Text(f"    ! {one_line(said)}", style="yellow"))
+
+    def _followers(self, followers: Iterable[Follower]) -> None:
+        for follower in followers:
+            for cluster, verb in sorted(follower.clusters.items()):
+                symbol, style = _SYMBOLS.get(verb, ("!", "yellow"))
+                self.console.print(Text(f"    {symbol} on {cluster}: {one_line(follower.text(cluster))}", style=style))
 
     def _objects(self, plan: FleetPlan) -> None:
         if plan.objects:

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from flotilla.errors import FlotillaError
+from flotilla.errors import ClusterError, FlotillaError
 from flotilla.karmada.objects import CLUSTER_API
 from flotilla.kube.connection import Connection, KindNotServed, connect
-from flotilla.kube.objects import Object
+from flotilla.kube.objects import Object, ObjectRef
 from flotilla.kube.secrecy import HIDDEN
+from flotilla.plan.followers import undeclared
 from flotilla.plan.rollouts import ROLLOUT_TYPE
 from flotilla.plan.steps import Result
 from flotilla.state.values import UNKNOWN, reveal
 
 _ANSWER_SECONDS = 5.0
 _INTERPRETER_API = "config.karmada.io/v1alpha1"
+_MOST_ASKED = 30
+"""So many objects are looked for, one by one; of those beyond nothing is said."""
 
 
 def with_clusters(result: Result) -> Result:
     """Return a plan that knows the Clusters as they are: a cordon since the last run decides who gets a copy.
 
-    And it knows the interpreters, which say how many replicas an object has.
+    And it knows the interpreters, which say how many replicas an object has, and which objects that would follow
+    workloads are not there.
 
     Where the control plane doesn't answer soon, or its kubeconfig isn't known (Pulumi's CLI masks secrets), the plan
     goes by what the state knows, and says so (`unasked`).
@@ -34,6 +38,7 @@ def with_clusters(result: Result) -> Result:
             connection.ready(doing="asking for its Clusters", timeout=_ANSWER_SECONDS)
             result.clusters = {str(one["metadata"]["name"]): one for one in connection.list(CLUSTER_API, "Cluster")}
             result.interpreters = _interpreters(connection)
+            result.absent = _absent(connection, undeclared(result.steps))
         except FlotillaError as error:
             result.unasked = error.message
     return result
@@ -45,3 +50,19 @@ def _interpreters(connection: Connection) -> list[Object]:
         return connection.list(_INTERPRETER_API, "ResourceInterpreterCustomization")
     except KindNotServed:
         return []
+
+
+def _absent(connection: Connection, wanted: list[ObjectRef]) -> frozenset[ObjectRef]:
+    """Return which objects a control plane doesn't have."""
+    return frozenset(ref for ref in wanted[:_MOST_ASKED] if not _is_there(connection, ref))
+
+
+def _is_there(connection: Connection, ref: ObjectRef) -> bool:
+    try:
+        return connection.find(ref) is not None
+    except KindNotServed:
+        return False
+    except ClusterError as error:
+        if error.whole_cluster:
+            raise
+        return True  # who may not ask doesn't know

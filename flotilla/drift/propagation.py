@@ -6,11 +6,11 @@ from flotilla.deploy.declared import CONTROL_PLANE, Declared
 from flotilla.drift.findings import Finding, Layer, Mend
 from flotilla.karmada.kinds import DEFINITION, NAMESPACE, kind_of
 from flotilla.karmada.names import CLUSTER_NAMESPACE, EXECUTION_NAMESPACE_PREFIX
-from flotilla.karmada.objects import POLICY_API, Cluster
+from flotilla.karmada.objects import BINDING_API, POLICY_API, Cluster
 from flotilla.karmada.scheduling import every_affinity
 from flotilla.karmada.selection import OVERRIDES, POLICIES, POLICY_ID_LABELS, selects
 from flotilla.karmada.status.rollout import RolloutCheck
-from flotilla.karmada.status.snapshot import Snapshot
+from flotilla.karmada.status.snapshot import Snapshot, binding_ref
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object, ObjectRef, ref_of
 
@@ -87,12 +87,13 @@ def _competes(policy: Object, template: Object) -> Finding:
 
 
 def _unclaimed(connection: Connection, templates: list[Object]) -> list[Finding]:
-    """Look through the kinds and namespaces that the stack uses.
+    """Look through the kinds and namespaces that the stack uses; what follows other templates needs no policy.
 
     Of the kinds without a namespace only definitions: a control plane has ClusterRoles, PriorityClasses and the like
     for itself, and nothing tells them from those that somebody meant to be sent.
     """
-    found = []
+    found: list[Finding] = []
+    following: dict[str, set[ObjectRef]] = {}
     for api_version, kind, namespace in sorted({_where(t) for t in templates if _is_looked_for(t)}):
         if namespace in _SYSTEM_NAMESPACES or namespace.startswith(EXECUTION_NAMESPACE_PREFIX):
             continue
@@ -101,6 +102,10 @@ def _unclaimed(connection: Connection, templates: list[Object]) -> list[Finding]
             if any(key in labels for key in POLICY_ID_LABELS.values()) or _made_by_karmada(kind, obj):
                 continue
             ref = ObjectRef(api_version, kind, obj["metadata"]["name"], namespace)
+            if namespace and namespace not in following:
+                following[namespace] = _following(connection, namespace)
+            if binding_ref(ref) in following.get(namespace, ()):
+                continue
             found.append(_finding("template-unclaimed", str(ref), "no policy claims it: it runs nowhere"))
     return found
 
@@ -108,6 +113,12 @@ def _unclaimed(connection: Connection, templates: list[Object]) -> list[Finding]
 def _is_looked_for(template: Object) -> bool:
     kind = kind_of(template)
     return kind != NAMESPACE and bool(kind == DEFINITION or template["metadata"].get("namespace"))
+
+
+def _following(connection: Connection, namespace: str) -> set[ObjectRef]:
+    """Return the bindings of a namespace whose objects other templates need (propagateDeps)."""
+    listed = connection.list(BINDING_API, "ResourceBinding", namespace=namespace)
+    return {ref_of(one) for one in listed if (one.get("spec") or {}).get("requiredBy")}
 
 
 def _where(template: Object) -> tuple[str, str, str]:

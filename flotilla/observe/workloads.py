@@ -99,9 +99,11 @@ def _copies_or_doubt(ref: ObjectRef, binding: ResourceBinding | ClusterError, sn
 
 def _copies(binding: ResourceBinding, works: Works) -> list[CopyStatus]:
     reports = {item.cluster_name: item for item in binding.status.aggregated_status}
-    return [
-        _copy(binding, target, reports.get(target.name), works.get(target.name)) for target in binding.spec.clusters
-    ]
+    targets = {target.name: target for target in binding.spec.clusters}
+    for other in binding.spec.required_by:  # it follows another template there (propagateDeps)
+        for target in other.clusters or []:
+            targets.setdefault(target.name, TargetCluster(name=target.name))
+    return [_copy(binding, target, reports.get(name), works.get(name)) for name, target in targets.items()]
 
 
 def _copy(

@@ -7,6 +7,7 @@ Karmada's choice, and is said so.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -221,6 +222,26 @@ def _passed_over(template: Object, placement: Object, around: Surroundings, deci
     return [name for name in wanted if name not in decision.shares]
 
 
+def copy_of(state: ResourceState | None, template: str, cluster: str, around: Surroundings) -> Object | None:
+    """Return what a cluster gets of one template of a workload; None where the workload has none, or Karmada fails.
+
+    Args:
+        state: the workload's Rollout as it is to be.
+        template: the template's reference, as `ObjectRef` writes it; of a kind without replicas.
+        cluster: the cluster's name.
+        around: what else is known.
+    """
+    asked = _Asked.of(state) if state is not None else None
+    if asked is None:
+        return None
+    meant = [one for one in asked.templates if str(ref_of(one)) == template]
+    found = Copies()
+    for one in meant:
+        with suppress(OverrideError):
+            _render(found, asked, one, {cluster: None}, around)
+    return next(iter(found.objects.get(cluster, [])), None)
+
+
 @dataclass(frozen=True)
 class _Asked:
     """What a Rollout declares."""
@@ -372,15 +393,20 @@ def by_template(copies: dict[str, list[Object]]) -> Scheduled:
     return found
 
 
-def interpreted_kinds(objects: Iterable[Object]) -> frozenset[GroupKind]:
-    """Return the kinds whose replicas an interpreter among these objects reads (ResourceInterpreterCustomization)."""
+def interpreted_kinds(objects: Iterable[Object], rule: str = "replicaResource") -> frozenset[GroupKind]:
+    """Return the kinds for which an interpreter among these objects (ResourceInterpreterCustomization) has a rule.
+
+    Args:
+        objects: the interpreters, and any others.
+        rule: which of its customizations is meant; `replicaResource` reads replicas.
+    """
     found = set()
     for obj in objects:
         spec = obj.get("spec")
         if obj.get("kind") != "ResourceInterpreterCustomization" or not isinstance(spec, dict):
             continue
         target, rules = spec.get("target") or {}, spec.get("customizations") or {}
-        if rules.get("replicaResource"):
+        if rules.get(rule):
             found.add((group_of(str(target.get("apiVersion"))), str(target.get("kind"))))
     return frozenset(found)
 

@@ -33,6 +33,17 @@ from flotilla.plan.copies import (
     scheduled_of,
     with_kinds,
 )
+from flotilla.plan.followers import (
+    Followed,
+    Follower,
+    Knowledge,
+    Orders,
+    followers_of,
+    following_copies,
+    kept_by,
+    orders_of,
+    with_kept,
+)
 from flotilla.plan.found import as_found, keeping, replaced_templates
 from flotilla.plan.moves import Moved, Side, adds_words, with_moves
 from flotilla.plan.notices import notices_of
@@ -104,6 +115,8 @@ class WorkloadPlan:
     """The workloads whose rollouts come first."""
     policies: tuple[PolicyPlan, ...] = ()
     """Its policies, where they are in more than one place."""
+    follows: tuple[Follower, ...] = ()
+    """The objects that follow its templates (`dependencies: true`), beyond where their own policies send them."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +151,7 @@ class FleetPlan:
                     **({"undecided": [_undecided(u) for u in w.undecided]} if w.undecided else {}),
                     **({"unplaced": list(w.unplaced)} if w.unplaced else {}),
                     **({"notices": [notice_json(notice) for notice in w.notices]} if w.notices else {}),
+                    **({"follows": [one.to_json() for one in w.follows]} if w.follows else {}),
                 }
                 for w in self.workloads
             ],
@@ -168,18 +182,21 @@ def fleet_plan(result: Result, *, version: str | None = None) -> FleetPlan:
     anew = _anew(steps)
     clusters = tuple(_cluster_plan(step, anew, renamed) for step in steps if _tells_of_cluster(step, anew))
     rollouts = [step for step in steps if step.type == ROLLOUT_TYPE]
+    interpreters = [*result.interpreters, *(reveal(s.inputs) for step in steps if (s := step.new or step.old))]
     around = Surroundings(
         tuple(with_kinds(after, _templates(rollouts))),
         Scheduler(Version.parse(version)) if version else None,
         _uids(steps),
-        interpreted_kinds([*result.interpreters, *(reveal(s.inputs) for step in steps if (s := step.new or step.old))]),
+        interpreted_kinds(interpreters),
         replaced_templates(steps),
         unasked=result.unasked if any(s.old and s.type == CLUSTER_TYPE and s.op not in GOING for s in steps) else "",
         changing=changing_policies(steps),
     )
     kept = keeping(steps)
     standing = [facts for facts in before if facts.name not in anew]
-    workloads, rendered = _workloads(rollouts, standing, around, kept, present_names(renamed))
+    known = Knowledge(result.absent, interpreted_kinds(interpreters, "dependencyInterpretation"), around.version)
+    following = _Following(orders_of(steps), known)
+    workloads, rendered = _workloads(rollouts, standing, around, kept, present_names(renamed), following)
     workloads = _with_surroundings(workloads, rollouts, policies_of(steps))
     return FleetPlan(clusters, tuple(workloads), _objects(steps), _changed(ordered), rendered, refused_renames(renamed))
 
@@ -301,6 +318,7 @@ def _workloads(
     around: Surroundings,
     kept: frozenset[str],
     names: Mapping[str, str],
+    following: _Following,
 ) -> tuple[list[WorkloadPlan], dict[str, list[Object]]]:
     """Return the workloads' plans, and what each cluster gets of all of them.
 
@@ -311,6 +329,7 @@ def _workloads(
     rendered: dict[str, list[Object]] = {}
     notices: dict[str, tuple[Notice, ...]] = {}
     sending: dict[str, _Sending] = {}
+    held: dict[str, Mapping[str, list[Object]]] = {}
     everything = _templates(steps)
     for step in steps:
         name = step.name.removesuffix("-rollout")
@@ -326,7 +345,7 @@ def _workloads(
         except ValueError as error:
             plans.append(WorkloadPlan(name, "changes", (), str(error)))
             continue
-        coming[name] = found
+        coming[name], held[name] = found, olds
         asked = _inputs(new)
         keeps = step.old is not None and step.old.parent in kept
         was = (reveal(old.inputs).get("suspension") or {}) if old else {}
@@ -340,10 +359,19 @@ def _workloads(
         for cluster, items in found.objects.items():
             rendered.setdefault(cluster, []).extend(mask(item) for item in items)
     own = {step.name.removesuffix("-rollout"): step for step in steps}
+    followed = followers_of(steps, held, coming, following.orders, following.known)
+    kept_there = kept_by(followed)
     for moved in with_moves(sides):
         if not moved.absorbed:
-            plan = _workload_plan(moved, coming[moved.name], sending[moved.name], around.replaced)
-            plans.append(replace(plan, notices=(*notices[moved.name], *waits(own[moved.name], plan.verb))))
+            name = moved.name
+            plan = _workload_plan(moved, coming[name], sending[name], around.replaced)
+            more = followed.get(name, Followed())
+            shown = with_kept(plan.copies, moved.old, moved.new, kept_there)
+            said = (*notices[name], *waits(own[name], plan.verb), *more.notices)
+            plans.append(replace(plan, copies=shown, notices=said, follows=more.followers))
+    states = [state for step in steps if (state := _side(step, "new")) is not None]
+    for cluster, items in following_copies(states, followed, around).items():
+        rendered.setdefault(cluster, []).extend(mask(item) for item in items)
     return sorted(plans, key=lambda plan: plan.name), rendered
 
 
@@ -374,6 +402,14 @@ def _adds_words(rollout: ResourceState | None) -> bool:
     """Tell whether overrides of two names would add something twice; those that Pulumi's CLI hides may."""
     rules = reveal(rollout.inputs).get("overrideRules") if rollout else None
     return adds_words(rules) if isinstance(rules, list) else bool(rules)
+
+
+@dataclass(frozen=True)
+class _Following:
+    """What says which objects follow workloads."""
+
+    orders: Orders
+    known: Knowledge
 
 
 @dataclass(frozen=True)

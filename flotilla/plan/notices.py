@@ -11,6 +11,7 @@ from flotilla.karmada.scheduling import ClusterFacts, divides
 from flotilla.karmada.versions import SUPPORTED, Version
 from flotilla.kube.objects import Object
 from flotilla.plan.caveats import Caveat
+from flotilla.plan.followers import Dependencies
 
 
 def notices_of(
@@ -93,6 +94,13 @@ _TEXTS: dict[str, str] = {
     Caveat.UNSERVED: (
         "{template} in {clusters}: {detail}: nobody seemed to serve it when the workload was looked at last, and it is "
         "not waited for; an entry `healthy` in `ready` waits for it"
+    ),
+    Dependencies.MISSING: (
+        "{template} uses {detail}, which neither this stack nor the control plane has: it follows once it is in the "
+        "control plane; until then members need it already"
+    ),
+    Dependencies.INTERPRETED: (
+        "{template}: an interpreter of its kind says which objects follow it (`dependencies: true`); this plan doesn't"
     ),
 }
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from flotilla.kube.objects import Object
+from flotilla.kube.objects import Object, ObjectRef
 from flotilla.state.checkpoint import ResourceState
 from flotilla.state.diff import Change
 from flotilla.state.urns import name_of
@@ -111,8 +111,10 @@ class Result:
     """The control plane's Clusters when this was planned, by name; empty where it was not asked."""
     interpreters: list[Object] = field(default_factory=list)
     """Its ResourceInterpreterCustomizations then."""
+    absent: frozenset[ObjectRef] = frozenset()
+    """What would follow workloads (`dependencies: true`), and neither the stack nor the control plane has."""
     unasked: str = ""
-    """Why the control plane was not asked for these two; empty where it was, and where nobody wanted to."""
+    """Why the control plane was not asked for these; empty where it was, and where nobody wanted to."""
     digest: str = ""
     """Stands for exactly this plan (flotilla.engine.digest); empty for what was done."""
 

@@ -175,6 +175,10 @@ def _workloads(plan: FleetPlan) -> Iterable[Item]:
             yield Item(workload.name, State.BAD, workload.problem)
         for copy in workload.copies:
             yield _verb(f"{workload.name} in {copy.cluster}", copy.verb, copy.details)
+        for follower in workload.follows:
+            for name, verb in sorted(follower.clusters.items()):
+                state = PLANNED.get(verb, State.WAITING)
+                yield Item(f"{workload.name} in {name}", state, follower.text(name), word="follows")
         for cluster in workload.unscheduled:
             yield Item(f"{workload.name} in {cluster.cluster}", State.WAITING, f"won't be scheduled: {cluster}")
         for text in (*map(str, workload.undecided), *workload.unplaced):

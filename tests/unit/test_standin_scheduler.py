@@ -153,10 +153,10 @@ def test_what_only_chance_decides_is_always_the_same_here():
 def test_a_binding_is_scheduled_by_clusters_that_were_read_after_it_was_made(monkeypatch):
     """A member was tainted and a workload made in one `up`: the stand-in scheduled it by the member of before."""
     order = []
-    for name in ("clusters", "policies", "schedules", "works", "execution", "reports"):
+    for name in ("clusters", "policies", "schedules", "dependencies", "works", "execution", "reports"):
         monkeypatch.setattr(f"{one_pass.__module__}.reconcile_{name}", lambda *_, name=name: order.append(name))
     one_pass(None)
-    assert order == ["policies", "clusters", "schedules", "works", "execution", "reports"]
+    assert order == ["policies", "clusters", "schedules", "dependencies", "works", "execution", "reports"]
 
 
 def job(selector, labels):

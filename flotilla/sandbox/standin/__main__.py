@@ -13,6 +13,7 @@ from flotilla.errors import FlotillaError
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import Connection
 from flotilla.sandbox.standin.clusters import reconcile_clusters
+from flotilla.sandbox.standin.dependencies import reconcile_dependencies
 from flotilla.sandbox.standin.execution import reconcile_execution, reconcile_reports
 from flotilla.sandbox.standin.policies import reconcile_policies
 from flotilla.sandbox.standin.scheduler import reconcile_schedules
@@ -28,6 +29,7 @@ def one_pass(world: World) -> None:
     # Clusters are read after the bindings are made: a taint that came before a template counts for it.
     clusters = reconcile_clusters(world)
     reconcile_schedules(world, clusters)
+    reconcile_dependencies(world)
     reconcile_works(world, clusters)
     reconcile_execution(world)
     reconcile_reports(world)

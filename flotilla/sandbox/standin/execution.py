@@ -20,6 +20,7 @@ from flotilla.sandbox.standin.world import (
     find,
     label,
     new_condition,
+    targets_of,
     template_ref,
 )
 
@@ -129,7 +130,7 @@ def _report(world: World, binding: Object, works: list[Object]) -> None:
         if manifests:
             item |= {"health": manifests[0]["health"], "status": manifests[0]["status"]}
         items.append(item)
-    targets = {target["name"] for target in binding["spec"].get("clusters") or []}
+    targets = {target["name"] for target in targets_of(binding)}
     complete = targets == {item["clusterName"] for item in items if item["applied"]}
     said = new_condition(
         "FullyApplied",

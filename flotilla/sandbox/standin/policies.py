@@ -19,7 +19,7 @@ from flotilla.karmada.selection import (
 from flotilla.karmada.status.snapshot import binding_ref
 from flotilla.kube.connection import ApiError
 from flotilla.kube.objects import Object, ObjectRef, differences, ref_of
-from flotilla.sandbox.standin.world import MANAGER, World, deleting, find, fresh_id, label
+from flotilla.sandbox.standin.world import MANAGER, World, deleting, find, fresh_id, label, owned_by
 
 
 def reconcile_policies(world: World) -> None:
@@ -135,6 +135,7 @@ def _bind(world: World, template: Object, policy: Object) -> None:
         "placement": spec.get("placement") or {},
         "conflictResolution": spec.get("conflictResolution", "Abort"),
         "schedulerName": spec.get("schedulerName", "default-scheduler"),
+        "propagateDeps": bool(spec.get("propagateDeps")),
     }
     demand = demand_of(template, Scheduler())
     if demand.replicas is not None:
@@ -148,16 +149,7 @@ def _bind(world: World, template: Object, policy: Object) -> None:
             "name": ref.name,
             "labels": {BINDING_ID_LABELS[ref.kind]: fresh_id()},
             "finalizers": [BINDING_FINALIZER],
-            "ownerReferences": [
-                {
-                    "apiVersion": template["apiVersion"],
-                    "kind": template["kind"],
-                    "name": meta["name"],
-                    "uid": meta["uid"],
-                    "controller": True,
-                    "blockOwnerDeletion": True,
-                }
-            ],
+            "ownerReferences": [owned_by(template)],
         }
         if namespace:
             metadata["namespace"] = namespace

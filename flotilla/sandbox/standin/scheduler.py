@@ -28,7 +28,8 @@ def reconcile_schedules(world: World, clusters: list[Object]) -> None:
     facts = {cluster["metadata"]["name"]: facts_of(cluster) for cluster in clusters}
     ready = {cluster["metadata"]["name"] for cluster in clusters if is_true(cluster, "Ready")}
     for binding in bindings(world.control_plane):
-        if not deleting(binding):
+        # Without a placement it is nobody's but those who need it.
+        if not deleting(binding) and binding["spec"].get("placement") is not None:
             _schedule(world, binding, facts, ready)
 
 

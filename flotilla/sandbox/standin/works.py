@@ -36,6 +36,7 @@ from flotilla.sandbox.standin.world import (
     find,
     fresh_id,
     label,
+    targets_of,
     template_ref,
 )
 
@@ -132,7 +133,7 @@ def _works_of(world: World, binding: Object, facts: _Facts, policies: list[Objec
     template = find(world.control_plane, ref)
     if template is None or deleting(template):
         return []
-    targets = [(t["name"], t.get("replicas")) for t in spec.get("clusters") or [] if t["name"] in facts]
+    targets = [(t["name"], t.get("replicas")) for t in targets_of(binding) if t["name"] in facts]
     found = works_of(template, targets, facts, policies, divided=divides(spec.get("placement") or {}))
     return [_Wanted(name, ref, sent, binding) for name, sent in found.items()]
 

@@ -137,6 +137,28 @@ def template_ref(binding: Object) -> ObjectRef:
     return ObjectRef(reference["apiVersion"], reference["kind"], reference["name"], reference.get("namespace") or "")
 
 
+def targets_of(binding: Object) -> list[Object]:
+    """Return the clusters that get a binding's object: those chosen for it, then those of templates that need it."""
+    spec = binding["spec"]
+    found = {str(target["name"]): target for target in spec.get("clusters") or []}
+    for user in spec.get("requiredBy") or []:
+        for target in user.get("clusters") or []:
+            found.setdefault(str(target["name"]), target)
+    return list(found.values())
+
+
+def owned_by(template: Object) -> Object:
+    """Return the owner reference of a template's binding."""
+    return {
+        "apiVersion": template["apiVersion"],
+        "kind": template["kind"],
+        "name": template["metadata"]["name"],
+        "uid": template["metadata"]["uid"],
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
 def deleting(obj: Object) -> bool:
     """Tell whether an object is being deleted."""
     return bool(obj["metadata"].get("deletionTimestamp"))

@@ -1,0 +1,7 @@
+"""Objects that several workloads share, on real Karmada."""
+
+import pytest
+
+from tests.contract.shared import *  # noqa: F403 - the cases are the contract's
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]

@@ -1,0 +1,7 @@
+"""Objects that several workloads share, on the stand-in."""
+
+import pytest
+
+from tests.contract.shared import *  # noqa: F403 - the cases are the contract's
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]

@@ -1,0 +1,162 @@
+"""Workloads that use objects of other workloads: which of their clusters lack them is said before anything runs."""
+
+import json
+
+import pytest
+import yaml
+
+from flotilla.cli.main import main
+from flotilla.stack.files import ManifestFiles
+from flotilla.stack.load import parse_fleet
+from flotilla.workloads.shared import shared_notices
+
+
+def config_map(name="common", **meta):
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, **meta}, "data": {"a": "b"}}
+
+
+def using(name, pod, replicas=2):
+    pod = {"containers": [{"name": "a", "image": "nginx:1.27", **pod.pop("container", {})}], **pod}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": {"app": name}},
+            "template": {"metadata": {"labels": {"app": name}}, "spec": pod},
+        },
+    }
+
+
+def common(**reference):
+    return {"container": {"envFrom": [{"configMapRef": {"name": "common", **reference}}]}}
+
+
+@pytest.fixture
+def said(project, sections):
+    def said(*workloads):
+        listed = []
+        for name, objects, placement, *more_keys in workloads:
+            (project / f"{name}.yaml").write_text("---\n".join(yaml.safe_dump(one) for one in objects))
+            keys = more_keys[0] if more_keys else {}
+            listed.append({"name": name, "manifests": [f"{name}.yaml"], "placement": placement, **keys})
+        given = {**sections, "workloads": listed}
+        given["controlPlane"] = {**given["controlPlane"], "version": "1.18.2"}
+        files = ManifestFiles(project)
+        return shared_notices(parse_fleet(given, base=project, manifests=files), files)
+
+    return said
+
+
+BOTH, ONE, TWO = ({"clusters": names} for names in (["member1", "member2"], ["member1"], ["member2"]))
+
+
+def test_a_cluster_that_lacks_another_workloads_config_map_is_named(said):
+    """Three workloads, the shared ConfigMap placed on fewer clusters than its users: nothing said so"""
+    found = said(
+        ("base", [config_map()], ONE),
+        ("front", [using("front", common())], ONE),
+        ("back", [using("back", common())], BOTH),
+    )
+    (line,) = found
+    assert line == (
+        "workload back uses ConfigMap default/common of workload base, which doesn't go to member2: add the cluster to "
+        "base's placement, or set `dependencies: true` for back"
+    )
+
+
+def test_a_placement_that_covers_the_users_is_enough(said):
+    assert said(("base", [config_map()], BOTH), ("back", [using("back", common())], TWO)) == []
+
+
+def test_what_follows_a_user_is_not_lacking(said):
+    """`dependencies: true` takes the ConfigMap along, for another workload in the same cluster, too"""
+    base = ("base", [config_map()], ONE)
+    back = ("back", [using("back", common())], TWO, {"dependencies": True})
+    assert said(base, back) == []
+    assert said(base, back, ("third", [using("third", common())], BOTH)) == []
+
+
+def test_each_kind_of_reference_counts(said):
+    pod = {
+        "serviceAccountName": "runner",
+        "imagePullSecrets": [{"name": "pull"}],
+        "volumes": [{"name": "d", "persistentVolumeClaim": {"claimName": "disk"}}],
+    }
+    objects = [
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "runner"}},
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "pull"}},
+        {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "disk"}, "spec": {}},
+    ]
+    found = said(("base", objects, ONE), ("front", [using("front", pod)], TWO))
+    assert [line.split(" of workload base")[0] for line in found] == [
+        f"workload front uses {kind}"
+        for kind in ("PersistentVolumeClaim default/disk", "Secret default/pull", "ServiceAccount default/runner")
+    ]
+
+
+def test_what_nobody_declares_is_one_softer_line(said):
+    (line,) = said(("front", [using("front", {**common(), "imagePullSecrets": [{"name": "pull"}]})], BOTH))
+    assert line == (
+        "workload front uses ConfigMap default/common, Secret default/pull, which no workload of this stack declares: "
+        "they have to be in member1, member2 already"
+    )
+    (line,) = said(("front", [using("front", common())], ONE, {"dependencies": True}))
+    assert line.endswith("it has to be in the control plane, from where it follows, or in member1 already")
+
+
+@pytest.mark.parametrize(
+    "pod",
+    [
+        common(optional=True),
+        {"serviceAccountName": "default"},
+        {"volumes": [{"name": "ca", "configMap": {"name": "kube-root-ca.crt"}}]},
+    ],
+)
+def test_what_every_namespace_has_and_what_is_optional_is_not_lacking(said, pod):
+    assert said(("front", [using("front", dict(pod))], BOTH)) == []
+    assert said(("base", [config_map()], ONE), ("front", [using("front", dict(pod))], BOTH)) == []
+
+
+def test_another_namespaces_object_of_the_same_name_is_another_object(said):
+    (line,) = said(("base", [config_map()], BOTH), ("back", [using("back", common())], ONE, {"namespace": "shop"}))
+    assert "ConfigMap shop/common, which no workload of this stack declares" in line
+
+
+def test_nothing_is_said_for_certain_where_only_karmada_knows(said):
+    """A workload that free capacity places is said to run there only perhaps"""
+    spread = {"replicas": "aggregated"}
+    (line,) = said(("base", [config_map()], ONE), ("front", [using("front", common())], spread))
+    assert "which doesn't go to member2, where front may run: add" in line
+    front = ("front", [using("front", common())], spread, {"dependencies": True})
+    assert said(("base", [config_map()], ONE), front, ("back", [using("back", common())], TWO)) == []
+
+
+def test_a_secret_that_a_controller_makes_is_where_its_object_is(said):
+    external = {
+        "apiVersion": "external-secrets.io/v1",
+        "kind": "ExternalSecret",
+        "metadata": {"name": "database"},
+        "spec": {"target": {"name": "pull"}},
+    }
+    pulling = using("front", {"imagePullSecrets": [{"name": "pull"}]})
+    assert said(("base", [external], BOTH), ("front", [pulling], TWO)) == []
+    (line,) = said(("base", [external], ONE), ("front", [pulling], TWO))
+    assert "Secret default/pull of workload base, which doesn't go to member2" in line
+
+
+def test_validate_prints_it(project, sections, capsys):
+    (project / "base.yaml").write_text(yaml.safe_dump(config_map()))
+    (project / "back.yaml").write_text(yaml.safe_dump(using("back", common())))
+    workloads = [
+        {"name": "base", "manifests": ["base.yaml"], "placement": ONE},
+        {"name": "back", "manifests": ["back.yaml"], "placement": BOTH},
+    ]
+    (project / "stacks").mkdir()
+    (project / "Pulumi.yaml").write_text("name: flotilla\nruntime: python\nstackConfigDir: stacks\n")
+    config = {f"flotilla:{key}": value for key, value in {**sections, "workloads": workloads}.items()}
+    (project / "stacks" / "Pulumi.dev.yaml").write_text(yaml.safe_dump({"config": config}))
+    assert main(["validate", "-C", str(project), "-s", "dev", "--json"]) == 0
+    notes = json.loads(capsys.readouterr().out)["notes"]
+    assert any("which doesn't go to member2" in note for note in notes)
