@@ -59,14 +59,16 @@ def caveats_of(step: Step, unasked: str, waiting: Iterable[str]) -> list[Notice]
     return [*found, Notice(Caveat.LAZY, template=listed)] if listed else found
 
 
-def waits(step: Step, verb: str) -> list[Notice]:
+def waits(step: Step, verb: str, said: Iterable[Notice]) -> list[Notice]:
     """Return what is to be said of a workload that stays as it is, and that the run waits for all the same.
 
     Args:
         step: its Rollout's.
         verb: what happens to the workload's copies.
+        said: its other notices: a change that has no effect yet is one, and is not waited for.
     """
-    return [Notice(Caveat.WAITS)] if verb == "stays" and step.op in CHANGING and step.op not in GOING else []
+    waiting = verb == "stays" and step.op in CHANGING and step.op not in GOING
+    return [Notice(Caveat.WAITS)] if waiting and all(one.what != Caveat.LAZY for one in said) else []
 
 
 def _unserved(old: ResourceState | None) -> list[Notice]:

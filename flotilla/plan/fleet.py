@@ -367,7 +367,7 @@ def _workloads(
             plan = _workload_plan(moved, coming[name], sending[name], around.replaced)
             more = followed.get(name, Followed())
             shown = with_kept(plan.copies, moved.old, moved.new, kept_there)
-            said = (*notices[name], *waits(own[name], plan.verb), *more.notices)
+            said = (*notices[name], *waits(own[name], plan.verb, notices[name]), *more.notices)
             plans.append(replace(plan, copies=shown, notices=said, follows=more.followers))
     states = [state for step in steps if (state := _side(step, "new")) is not None]
     for cluster, items in following_copies(states, followed, around).items():
