@@ -6,7 +6,7 @@ from typing import Any
 import pulumi
 
 from components import KarmadaControlPlane, KindCluster, PropagatedWorkload, PullMember, PushMember
-from components.configuration import take_config
+from components.configuration import decryption, take_config
 from components.credentials import Credentials, server_of
 from components.dependencies import if_made
 from flotilla.stack.clear_secrets import WORKLOADS, in_clear
@@ -20,14 +20,17 @@ from flotilla.stack.installation import hazards
 from flotilla.stack.members import JoinMode
 from flotilla.stack.notices import notices
 from flotilla.workloads.needs import known_kinds
+from flotilla.workloads.notices import left_out
 from flotilla.workloads.objects import manifests_of
 from flotilla.workloads.order import in_order
 from flotilla.workloads.shared import shared_notices
 
 BASE = Path(__file__).resolve().parent
 
-manifests = ManifestFiles(BASE)
-fleet = fleet_of_config(take_config(), BASE, manifests)
+values = take_config()
+in_clear_text = not pulumi.runtime.is_config_secret(WORKLOADS)
+manifests = ManifestFiles(BASE, opened=decryption())
+fleet = fleet_of_config(values, BASE, manifests, as_written=in_clear_text)
 
 
 def guarded(part: Any) -> pulumi.ResourceOptions:
@@ -69,8 +72,9 @@ for member in fleet.members:
 
 given = control_plane_args.get("kubeconfig")
 known = known_kinds(fleet, manifests, given if isinstance(given, str) else None)
-clear = [] if pulumi.runtime.is_config_secret(WORKLOADS) else in_clear(fleet, manifests)
-for message in (*known.messages, *notices(fleet), *shared_notices(fleet, manifests), *clear):
+clear = in_clear(fleet, manifests) if in_clear_text else []
+shared = shared_notices(fleet, manifests)
+for message in (*known.messages, *notices(fleet), *shared, *clear, *left_out(fleet, manifests)):
     pulumi.log.warn(message)
 workloads: dict[str, PropagatedWorkload] = {}
 for workload, needs in in_order(fleet, manifests, known.kinds):

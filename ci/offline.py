@@ -18,6 +18,7 @@ import yaml
 
 from flotilla.files import write_whole
 from flotilla.kube import kubeconfig as kubeconfigs
+from flotilla.kube.secrecy import HIDDEN
 from flotilla.state.config import Project
 
 NEEDS_ANOTHER_STACK = 3
@@ -50,7 +51,8 @@ def _without_credentials(value: Any, folder: Path, place: str) -> Any:
     if not isinstance(value, dict):
         return value
     if set(value) == {"secure"}:
-        return _PLACEHOLDER
+        # A workload's `secrets` take encrypted values only, and this is what they are without their passphrase.
+        return HIDDEN if "-secrets-" in place else _PLACEHOLDER
     result = {}
     for key, entry in value.items():
         made_by_stack = isinstance(entry, dict) and "cluster" in entry and "stack" not in entry

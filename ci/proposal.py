@@ -4,26 +4,31 @@
 
 A job that previews against the real fleet holds the stack's passphrase, so it runs nothing of the pull request: no
 program, no Makefile, no step. FOLDER is a checkout of the pull request; this one is the base branch's. What is taken is
-`flotilla:workloads` of the stack file and the manifests that it names. Anything else of the stack file decides who is
+`flotilla:workloads` of the stack file and the manifests that it means, by folders and patterns as well: what these mean
+here and not there is removed here. Anything else of the stack file decides who is
 asked with which credentials (a kubeconfig can name a program that is run), so that a change of it is refused here.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import stat
 import sys
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import yaml
 
 from flotilla.files import write_whole
+from flotilla.kube.reading import UnreadableFile
 from flotilla.state.config import Project
 from flotilla.untrusted import one_line
+from flotilla.workloads import sops
+from flotilla.workloads.listing import ENDINGS, files_of, is_pattern
 
 _WORKLOADS = "flotilla:workloads"
-_SUFFIXES = (".yaml", ".yml", ".json")
 _LARGEST = 1 << 20
 _MOST_FILES = 500
 # What the base branch's code and the job itself are made of.
@@ -35,7 +40,7 @@ class Refused(Exception):
 
 
 def take(proposal: Path, project: Path, stack: str) -> list[str]:
-    """Take what may be taken; return the paths of the files that were written, relative to the project.
+    """Take what may be taken; return the paths of the files that were written or removed, relative to the project.
 
     Raises:
         Refused: something else changes, or a file isn't a plain one in the project; nothing was written.
@@ -50,17 +55,24 @@ def take(proposal: Path, project: Path, stack: str) -> list[str]:
             "only workloads are previewed from a pull request; review the rest in its diff"
         )
     workloads = (proposed.get("config") or {}).get(_WORKLOADS)
-    texts = {path: _manifest(proposal, path) for path in _manifests(workloads)}
+    entries = _entries(workloads)
+    texts = {path: _manifest(proposal, path) for path in _files(entries, proposal)}
+    gone = _no_longer_meant(entries, project) - set(texts)
     config = {key: value for key, value in (document.get("config") or {}).items() if key != _WORKLOADS}
     if workloads is not None:
         config[_WORKLOADS] = workloads
     texts[stack_file.as_posix()] = yaml.safe_dump({**document, "config": config}, sort_keys=False, allow_unicode=True)
+    for path in (*texts, *gone):
+        _no_link(project, path)
+    for path, text in texts.items():
+        _ask_no_service(project / path, path, text)
     for path, text in texts.items():
         file = project / path
-        _no_link(project, path)
         file.parent.mkdir(parents=True, exist_ok=True)
         write_whole(file, text, mode=0o644)
-    return sorted(texts)
+    for path in gone:
+        (project / path).unlink()
+    return sorted([*texts, *gone])
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -82,23 +94,67 @@ def _differing(base: dict[str, Any], proposed: dict[str, Any]) -> list[str]:
     return sorted(one_line(key) for key in found)
 
 
-def _manifests(workloads: Any) -> list[str]:
-    """Return the paths of all manifests that workloads name; what isn't as it should be, `validate` says."""
-    found: list[str] = []
+def _entries(workloads: Any) -> list[str]:
+    """Return all entries of `manifests` of workloads; what isn't as it should be, `validate` says.
+
+    Raises:
+        Refused: one doesn't begin within the project.
+    """
+    found: set[str] = set()
     for workload in workloads if isinstance(workloads, list) else []:
         paths = workload.get("manifests") if isinstance(workload, dict) else None
-        found += [path for path in (paths if isinstance(paths, list) else []) if isinstance(path, str)]
-    unique = sorted(set(found))
-    if len(unique) > _MOST_FILES:
-        raise Refused(f"the workloads name {len(unique)} manifests, more than {_MOST_FILES}")
-    return unique
+        found |= {path for path in (paths if isinstance(paths, list) else []) if isinstance(path, str)}
+    for path in found:
+        parts = PurePosixPath(path).parts
+        if path.startswith(("/", "~")) or ".." in parts or "\\" in path or not parts or any(p[0] == "." for p in parts):
+            raise Refused(f"manifest {one_line(path)!r} is not a path inside the project")
+    return sorted(found)
+
+
+def _files(entries: list[str], proposal: Path) -> list[str]:
+    """Return the files that entries mean in a checkout.
+
+    Raises:
+        Refused: one of them means none, they are too many, or a link is on the way.
+    """
+    found: set[str] = set()
+    for entry in entries:
+        begin = itertools.takewhile(lambda part: not is_pattern(part), PurePosixPath(entry).parts)
+        _no_link(proposal, str(PurePosixPath(*begin)))
+        try:
+            found.update(files_of(entry, proposal))
+        except UnreadableFile as error:
+            raise Refused(f"manifests: {one_line(error.message)}") from None
+    if len(found) > _MOST_FILES:
+        raise Refused(f"the workloads name {len(found)} manifests, more than {_MOST_FILES}")
+    return sorted(found)
+
+
+def _no_longer_meant(entries: list[str], project: Path) -> set[str]:
+    """Return the files of this checkout that folders and patterns mean: the pull request may have removed some."""
+    found: set[str] = set()
+    for entry in entries:
+        with suppress(UnreadableFile):  # not here before
+            found.update(files_of(entry, project))
+    return {path for path in found - set(entries) if PurePosixPath(path).parts[0] not in _OURS}
+
+
+def _ask_no_service(here: Path, path: str, text: str) -> None:
+    """Refuse a changed file that is encrypted for a key service: `sops` would ask, as this job, whom the file names.
+
+    Raises:
+        Refused: it is one.
+    """
+    services = sops.services(sops.documents_of(text) or [])
+    if services and not (here.is_file() and here.read_text() == text):
+        raise Refused(
+            f"{one_line(path)} is encrypted with SOPS for {one_line(', '.join(services))}: a preview would ask a "
+            "service that the pull request names; review it in its diff"
+        )
 
 
 def _manifest(proposal: Path, path: str) -> str:
-    parts = PurePosixPath(path).parts
-    if path.startswith(("/", "~")) or ".." in parts or "\\" in path or not parts or any(p[0] == "." for p in parts):
-        raise Refused(f"manifest {one_line(path)!r} is not a path inside the project")
-    if parts[0] in _OURS or not path.endswith(_SUFFIXES):
+    if PurePosixPath(path).parts[0] in _OURS or not path.endswith(ENDINGS):
         raise Refused(f"manifest {one_line(path)!r} is not a YAML or JSON file beside the project's own folders")
     try:
         return _plain(proposal, path).read_text()

@@ -1,12 +1,19 @@
-"""The stack's configuration, taken out of the environment before the program starts anything."""
+"""The stack's configuration, taken out of the environment before the program starts anything, and what opens files."""
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
+from pathlib import Path
 
 import pulumi
 from pulumi.runtime.config import CONFIG
+
+from flotilla.workloads.sops import decrypted
+
+WITHOUT_KEYS = "FLOTILLA_WITHOUT_KEYS"
+"""The variable that asks for a plan without the keys of encrypted files."""
 
 
 def take_config() -> dict[str, str]:
@@ -20,3 +27,13 @@ def take_config() -> dict[str, str]:
     if given:
         pulumi.runtime.set_all_config(json.loads(given), json.loads(secret_keys or "[]"))
     return dict(CONFIG.get())
+
+
+def decryption() -> Callable[[Path], str] | None:
+    """Return what decrypts files that are encrypted with SOPS; None where placeholders are to stand for their values.
+
+    A check that has no keys asks for them by `FLOTILLA_WITHOUT_KEYS=1`. Only plans listen to it: nothing is ever made
+    of placeholders.
+    """
+    without = bool(os.environ.get(WITHOUT_KEYS)) and pulumi.runtime.is_dry_run()
+    return None if without else decrypted

@@ -21,6 +21,7 @@ from flotilla.kube.objects import whole  # noqa: E402
 from flotilla.policy.evaluate import Status, check_settings, evaluate  # noqa: E402
 from flotilla.policy.model import UNKNOWN, Resource, Rule, StackView  # noqa: E402
 from flotilla.policy.pack import load_rules  # noqa: E402
+from flotilla.stack.clear_secrets import encrypted_secrets  # noqa: E402
 from flotilla.stack.load import karmada_of, other_members, policy_settings  # noqa: E402 - the project's folder has to be on the path first
 
 RULES = load_rules(HERE.parent)
@@ -72,7 +73,8 @@ def _view(args: StackValidationArgs) -> StackView:
     file = HERE.parent / "stacks" / f"Pulumi.{stack}.yaml"
     settings = policy_settings(file)
     check_settings(RULES, settings, origin=f"stacks/Pulumi.{stack}.yaml")
-    return StackView(tuple(resources), settings, other_members(file, HERE.parent), karmada_of(file, HERE.parent))
+    others, version = other_members(file, HERE.parent), karmada_of(file, HERE.parent)
+    return StackView(tuple(resources), settings, others, version, encrypted_secrets(file, HERE.parent))
 
 
 def _policy(rule: Rule, level: EnforcementLevel) -> StackValidationPolicy:

@@ -35,11 +35,11 @@ def proposed_fleet(text: str, stack_file: Path, project: Path) -> Fleet:
         ConfigError: with all problems; none says anything of files outside of the project.
     """
     sections = _sections(text)
-    fleet = parse_fleet(placeholders(sections), base=project, origin=_ORIGIN, files=False)
+    fleet = parse_fleet(placeholders(sections), base=project, origin=_ORIGIN, files=False, as_written=True)
     manifests = ManifestFiles(project)
     problems = check_named(fleet, _own(stack_file), project)
     if not problems:
-        problems = check_manifests(fleet, project)
+        problems = check_manifests(fleet, project, manifests)
     if not problems:
         problems = check_files(None, [], list(enumerate(fleet.workloads)), project, manifests)
     if not problems:

@@ -6,14 +6,17 @@ may keep the server busy for long.
 
 from __future__ import annotations
 
+import itertools
 import stat
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from flotilla.kube import yaml
+from flotilla.stack.files import ManifestFiles, manifest_files
 from flotilla.stack.fleet import Fleet
 from flotilla.stack.problems import Problem
+from flotilla.workloads.listing import UnlistedFiles, files_of, is_pattern
 
 MOST_BYTES = 4 * 2**20
 """Of one manifest file; all of a proposal's together may have four times as much."""
@@ -53,7 +56,7 @@ def read_yaml(text: str) -> list[Any]:
 
 
 def named_files(fleet: Fleet) -> Iterator[Named]:
-    """Return every path that a fleet names."""
+    """Return every path that a fleet names; of manifests it may be a folder's, or a pattern."""
     plane = fleet.control_plane
     if plane.kubeconfig and plane.kubeconfig.path:
         yield "controlPlane.kubeconfig", "kubeconfig", plane.kubeconfig.path
@@ -80,18 +83,16 @@ def check_named(fleet: Fleet, own: set[tuple[str, str]], project: Path) -> list[
     """
     problems = []
     for where, kind, name in named_files(fleet):
-        if (kind, name) not in own and not _inside(kind, name, project):
+        inside = _all_inside(name, project) if kind == "manifest" else _inside(kind, name, project)
+        if (kind, name) not in own and not inside:
             problems.append(Problem(where, _OUTSIDE.rule, _OUTSIDE.consequence, _OUTSIDE.remedy))
     return problems
 
 
 def _inside(kind: str, name: str, project: Path) -> bool:
     """Tell whether a path leads to a regular file (a chart: or a folder) of the project; absent ones count as such."""
-    path = PurePosixPath(name)
-    if path.is_absolute() or name.startswith("~") or ".." in path.parts or "\0" in name:
+    if not _may_be_named(kind, name):
         return False
-    if kind != "kubeconfig" and any(part.startswith(".") for part in path.parts):
-        return False  # the state with its passphrase, and version control, are in hidden folders
     try:
         base = project.resolve()
         found = (base / name).resolve()
@@ -105,8 +106,39 @@ def _inside(kind: str, name: str, project: Path) -> bool:
     return stat.S_ISREG(mode) or (kind == "chart" and stat.S_ISDIR(mode))
 
 
-def check_manifests(fleet: Fleet, project: Path) -> list[Problem]:
-    """Check that a proposal's manifests can be read within bounds, and its check done within some."""
+def _may_be_named(kind: str, name: str) -> bool:
+    """Tell whether a path is one within the project by its text alone."""
+    path = PurePosixPath(name)
+    if path.is_absolute() or name.startswith("~") or ".." in path.parts or "\0" in name:
+        return False
+    # The state with its passphrase, and version control, are in hidden folders.
+    return kind == "kubeconfig" or not any(part.startswith(".") for part in path.parts)
+
+
+def _all_inside(entry: str, project: Path) -> bool:
+    """Tell whether an entry of `manifests` leads to regular files of the project only; absent ones count as such.
+
+    What a folder or a pattern means is listed only where it begins within the project, and each file of it is judged as
+    if it had been named: a listing goes through no link below that.
+    """
+    begin = PurePosixPath(*itertools.takewhile(lambda part: not is_pattern(part), PurePosixPath(entry).parts))
+    # A chart, too, is a file or a folder.
+    if not _may_be_named("manifest", entry) or not _inside("chart", str(begin), project):
+        return False
+    try:
+        return all(_inside("manifest", file, project) for file in files_of(entry, project))
+    except UnlistedFiles as error:
+        return not error.outside
+
+
+def check_manifests(fleet: Fleet, project: Path, files: ManifestFiles) -> list[Problem]:
+    """Check that a proposal's manifests can be read within bounds, and its check done within some.
+
+    Args:
+        fleet: what is proposed; `check_named` has found nothing wrong with it.
+        project: the project's folder.
+        files: says which files its entries mean.
+    """
     problems: list[Problem] = []
     most = max(1, len(fleet.placeable))
     total = work = 0
@@ -115,13 +147,17 @@ def check_manifests(fleet: Fleet, project: Path) -> list[Problem]:
         patches += [field.patches for override in workload.overrides for field in override.fields]
         if most * sum(len(listed) for listed in patches) > MOST_PATCHES:
             problems.append(_too_much(f"workloads[{index}].overrides", "patches"))
-        for number, name in enumerate(workload.manifests):
-            where = f"workloads[{index}].manifests[{number}]"
+        for entry in manifest_files(workload.manifests, files):
+            where = f"workloads[{index}].manifests[{entry.position}]"
+            why, value = "there would be nothing to run", f'"{entry.file}"'
+            if entry.error:
+                problems.append(Problem(where, entry.error.message, why, entry.error.hint, value))
+                continue
             try:
-                text = _text(project / Path(name).expanduser())
+                text = _text(project / Path(entry.file).expanduser())
                 read_yaml(text)
             except Unreadable as error:
-                problems.append(Problem(where, str(error), "there would be nothing to run", "correct the file"))
+                problems.append(Problem(where, str(error), why, "correct the file", value))
                 continue
             total += len(text)
             work += len(text) * most

@@ -27,6 +27,7 @@ from flotilla.stack.clear_secrets import in_clear
 from flotilla.stack.files import ManifestFiles
 from flotilla.stack.notices import kept_out, notices
 from flotilla.workloads.needs import known_kinds
+from flotilla.workloads.notices import left_out, unopened
 from flotilla.workloads.shared import shared_notices
 
 
@@ -219,6 +220,8 @@ def _validate(options: argparse.Namespace) -> ExitCode:
         *shared_notices(fleet, manifests),
         *in_clear(fleet, manifests),
         *kept_out(fleet),
+        *left_out(fleet, manifests),
+        *unopened(fleet, manifests),
     )
     if options.json:
         output.json({"stack": options.stack, "valid": True, **({"notes": list(notes)} if notes else {})})

@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -28,11 +29,13 @@ from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import Connection
 from flotilla.kube.kind import Kind, KindError
 from flotilla.stack.clusters import KindCluster
-from flotilla.stack.files import kubeconfig_text, resolve
+from flotilla.stack.files import ManifestFiles, kubeconfig_text, manifest_files, resolve
 from flotilla.stack.fleet import Fleet
 from flotilla.stack.helm import CHART_REPOSITORY, HelmControlPlane
 from flotilla.stack.installation import release_values
 from flotilla.stack.members import JoinMode
+from flotilla.workloads.manifests import ManifestError
+from flotilla.workloads.sops import INSTALL as INSTALL_SOPS
 
 _GIB = 2**30
 _KIND_NODE_GIB = 4
@@ -71,7 +74,7 @@ def examine(fleet: Fleet, base: Path, *, seconds: float = 5.0) -> list[Finding]:
         base: the project's folder.
         seconds: how long one cluster or registry may take to answer.
     """
-    checks = [*_tools(fleet), *_clusters(fleet, base, seconds), *_machine(fleet)]
+    checks = [*_tools(fleet), *_sops(fleet, base), *_clusters(fleet, base, seconds), *_machine(fleet)]
     if fleet.control_plane.helm:
         checks += _installation(fleet.control_plane.helm, fleet.control_plane.release, base, seconds)
     with ThreadPoolExecutor(16) as pool:  # most of them wait for a network
@@ -99,6 +102,16 @@ def _tools(fleet: Fleet) -> Iterator[Check]:
     for runtime in sorted({cluster.runtime.value for cluster in fleet.clusters}):
         yield partial(_program, "kind", ("version",), (0, 24), "install kind 0.24 or newer: kind.sigs.k8s.io")
         yield partial(_runtime, runtime)
+
+
+def _sops(fleet: Fleet, base: Path) -> Iterator[Check]:
+    files = ManifestFiles(base)
+    entries = [entry for workload in fleet.workloads for entry in manifest_files(workload.manifests, files)]
+    for entry in entries:
+        with suppress(FlotillaError, ManifestError):  # `validate` says what is wrong
+            files.read(entry.file)
+    if any(files.encrypted(entry.file) for entry in entries):
+        yield partial(_program, "sops", ("--version", "--disable-version-check"), (3, 7), INSTALL_SOPS)
 
 
 def _pulumi() -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from flotilla.plan.steps import GOING, Op, Result, Step
 from flotilla.policy.evaluate import Verdict, check_settings, evaluate
 from flotilla.policy.model import UNKNOWN, Resource, StackView
 from flotilla.policy.pack import load_rules
+from flotilla.stack.clear_secrets import encrypted_secrets
 from flotilla.stack.load import karmada_of, other_members, policy_settings
 from flotilla.stack.policies import PolicySettings
 from flotilla.state.checkpoint import ResourceState
@@ -32,7 +34,8 @@ def judge(result: Result, project: Path, stack_file: Path) -> list[Verdict]:
     settings = policy_settings(stack_file)
     check_settings(rules, settings, origin=str(stack_file))
     others, version = other_members(stack_file, project), karmada_of(stack_file, project)
-    return evaluate(rules, stack_view(result, settings, others, version))
+    view = stack_view(result, settings, others, version)
+    return evaluate(rules, replace(view, encrypted=encrypted_secrets(stack_file, project)))
 
 
 def stack_view(

@@ -249,7 +249,7 @@ def contents_keyed(stack_file: Path, project: Path, key: bytes, *, manifests: bo
         return {}
     document = {k: v for k, v in read_stack_file(stack_file).items() if k != "encryptionsalt"}
     found = {"stack file": json.dumps(document, sort_keys=True, default=str).encode()}
-    for name in sorted(manifest_names(stack_file)) if manifests else ():
+    for name in sorted(manifest_names(stack_file, project)) if manifests else ():
         with suppress(OSError):
             found[name] = resolve(name, project).read_bytes()
     return {name: hmac.digest(key, content, "sha256").hex() for name, content in found.items()}

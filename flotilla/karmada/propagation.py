@@ -35,11 +35,12 @@ _DEFAULTS: Object = {
 DEFINITIONS = ".definitions"
 """Ends the name of the policy of a workload's definitions. No workload can be called so: a name is a DNS label."""
 SKIP_AWAIT = "pulumi.com/skipAwait"
-_OWN_ANNOTATIONS = {
+OWN_ANNOTATIONS = {
     SKIP_AWAIT: "true",
     # A foreground deletion would wait for the copies in a dead cluster; a resource of its own waits for the others.
     "pulumi.com/deletionPropagationPolicy": "background",
 }
+"""What every template has in the control plane."""
 HEALTH_IGNORED = "flotilla.dev/health-ignored"
 """Marks a template whose manifest says `pulumi.com/skipAwait`: a rollout waits until it is applied, and no longer."""
 
@@ -96,7 +97,7 @@ def template(manifest: Object, *, namespace: str = "", kinds: Kinds = BUILT_IN) 
     metadata = result["metadata"]
     annotations = metadata.get("annotations") or {}
     ignored = {HEALTH_IGNORED: "true"} if annotations.get(SKIP_AWAIT) == "true" else {}
-    metadata["annotations"] = {**annotations, **ignored, **_OWN_ANNOTATIONS}
+    metadata["annotations"] = {**annotations, **ignored, **OWN_ANNOTATIONS}
     return result
 
 

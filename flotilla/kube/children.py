@@ -1,11 +1,20 @@
-"""The environment of the programs that are started: this process's own, without what opens the stack's secrets.
+"""The programs that are started: their environment, and bounds on what they may take.
 
-Pulumi's CLI alone gets all of it: it needs the passphrase and the access token.
+The environment is this process's own, without what opens the stack's secrets. Pulumi's CLI alone gets all of it: it
+needs the passphrase and the access token.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO
 
 _KEPT_BACK = ("PULUMI_ACCESS_TOKEN", "GITHUB_TOKEN", "GITLAB_TOKEN")
 # The decrypted configuration (PULUMI_CONFIG), its keys, single values of it, and the passphrase.
@@ -20,3 +29,65 @@ def environment(**more: str) -> dict[str, str]:
 
 def _kept_back(key: str) -> bool:
     return key in _KEPT_BACK or key.startswith(_PREFIX)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a program left."""
+
+    code: int
+    """Its exit code; negative where a signal ended it."""
+    output: bytes
+    """At most one byte more than was allowed."""
+    errors: bytes
+    late: bool
+    """It took too long, and was ended."""
+
+
+def bounded(arguments: Sequence[str], variables: Mapping[str, str], *, seconds: float, largest: int) -> Ended:
+    """Run a program without input, within bounds; it and all that it started are ended at the end.
+
+    Args:
+        arguments: the program and its arguments: nothing secret, for every user of the machine can read them.
+        variables: its whole environment.
+        seconds: how long it may take; then its whole process group is ended.
+        largest: how many bytes of its output, and of its errors, are read; one more says that there was more.
+
+    Raises:
+        OSError: it can't be started.
+    """
+    process = subprocess.Popen(
+        arguments,
+        env=variables,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    said: dict[str, bytes] = {}
+    readers = [
+        threading.Thread(target=_read, args=(said, name, stream, largest), daemon=True)
+        for name, stream in (("out", process.stdout), ("err", process.stderr))
+    ]
+    for reader in readers:
+        reader.start()
+    end = time.monotonic() + seconds
+    try:
+        for reader in readers:
+            reader.join(max(0.0, end - time.monotonic()))
+        late = any(reader.is_alive() for reader in readers)
+        if not late:
+            process.wait(max(0.1, end - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        late = True
+    finally:
+        with contextlib.suppress(OSError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    return Ended(process.returncode, said.get("out", b""), said.get("err", b""), late)
+
+
+def _read(said: dict[str, bytes], name: str, stream: IO[bytes] | None, largest: int) -> None:
+    if stream is not None:
+        with contextlib.suppress(OSError, ValueError), stream:
+            said[name] = stream.read(largest + 1)

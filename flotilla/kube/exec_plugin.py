@@ -6,16 +6,11 @@ and goes on without credentials where one fails.
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import json
-import os
-import signal
-import subprocess
-import threading
 import time
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import Any
 
 from flotilla.kube import children
 from flotilla.kube.answers import shortened
@@ -86,49 +81,16 @@ def _environment(config: dict[str, Any], cluster: dict[str, Any]) -> dict[str, s
 
 
 def _output(arguments: list[str], environment: dict[str, str], seconds: float) -> bytes:
-    process = subprocess.Popen(
-        arguments,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
-    said: dict[str, bytes] = {}
-    readers = [
-        threading.Thread(target=_read, args=(said, name, stream), daemon=True)
-        for name, stream in (("out", process.stdout), ("err", process.stderr))
-    ]
-    for reader in readers:
-        reader.start()
-    end = time.monotonic() + seconds
-    try:
-        for reader in readers:
-            reader.join(max(0.0, end - time.monotonic()))
-        late = any(reader.is_alive() for reader in readers)
-        if not late:
-            process.wait(max(0.1, end - time.monotonic()))
-    except subprocess.TimeoutExpired:
-        late = True
-    finally:
-        with contextlib.suppress(OSError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    if len(said.get("out", b"")) > _LARGEST_OUTPUT:
+    ended = children.bounded(arguments, environment, seconds=seconds, largest=_LARGEST_OUTPUT)
+    if len(ended.output) > _LARGEST_OUTPUT:
         raise PluginError(f"{arguments[0]} printed more than {_LARGEST_OUTPUT} bytes")
-    if late:
+    if ended.late:
         raise PluginError(f"{arguments[0]} did not end within {seconds:.0f} s")
-    if process.returncode:
-        lines = said.get("err", b"").decode("utf-8", "replace").strip().splitlines()
+    if ended.code:
+        lines = ended.errors.decode("utf-8", "replace").strip().splitlines()
         why = f": {shortened(plugin_text(lines[-1]), 200)}" if lines else ""
-        raise PluginError(f"{arguments[0]} failed with exit code {process.returncode}{why}")
-    return said.get("out", b"")
-
-
-def _read(said: dict[str, bytes], name: str, stream: IO[bytes] | None) -> None:
-    if stream is not None:
-        with contextlib.suppress(OSError, ValueError), stream:
-            said[name] = stream.read(_LARGEST_OUTPUT + 1)
+        raise PluginError(f"{arguments[0]} failed with exit code {ended.code}{why}")
+    return ended.output
 
 
 def _given(command: str, output: bytes, version: str) -> Given:

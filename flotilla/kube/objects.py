@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -42,6 +44,15 @@ def is_true(obj: Object, kind: str) -> bool:
     """Tell whether the status condition of the given type is there and True."""
     found = condition(obj, kind)
     return bool(found and found.get("status") == "True")
+
+
+def is_base64(text: str) -> bool:
+    """Tell whether a text is base64, as the API takes it: with line breaks in it or without."""
+    try:
+        base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    return True
 
 
 Path = tuple[str | int, ...]

@@ -95,6 +95,8 @@ class StackView:
     """The members of another stack that this one's workloads may be placed on."""
     version: Version = SUPPORTED.newest
     """Karmada's; the newest where the stack names none."""
+    encrypted: frozenset[tuple[str, str]] = frozenset()
+    """Namespace and name of the Secrets whose values are encrypted wherever they are written."""
 
     @property
     def production(self) -> bool:

@@ -1,4 +1,4 @@
-"""Values of Secrets that stand in clear text in the stack file.
+"""Values of Secrets that stand in clear text in the stack file, and Secrets of which none does.
 
 Pulumi's CLI keeps the stack's configuration with its state, its history and its backups, as it stands in the file: what
 is in clear text there stays so, whatever the program makes of it.
@@ -7,14 +7,22 @@ is in clear text there stays so, whatever the program makes of it.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
+from flotilla.kube.objects import path_text
+from flotilla.kube.reading import UnreadableFile
 from flotilla.kube.secrecy import HIDDEN, carries_secret
-from flotilla.stack.files import ManifestFiles
+from flotilla.stack.files import ManifestFiles, manifest_files
 from flotilla.stack.fleet import Fleet
 from flotilla.stack.overrides import Override
-from flotilla.stack.stackfile import PROJECT
+from flotilla.stack.problems import Problem
+from flotilla.stack.stackfile import PROJECT, fleet_sections, parse_list, placeholders
+from flotilla.stack.workloads import Workload
+from flotilla.workloads.manifests import ManifestError
 from flotilla.workloads.objects import manifests_of
+from flotilla.workloads.secrets import is_veiled, secret_objects
 
 WORKLOADS = f"{PROJECT}:workloads"
 """The configuration's key under which overrides stand."""
@@ -39,6 +47,54 @@ def in_clear(fleet: Fleet, files: ManifestFiles) -> list[str]:
             if value is not None and value != HIDDEN and carries_secret(path)
         ]
     return found
+
+
+def refused_in_clear(workloads: list[tuple[int, Workload]]) -> list[Problem]:
+    """Return which values of `secrets` stand in clear text in the stack file: the key is there to have them encrypted.
+
+    Only where the file is read without its passphrase, or a program has no encrypted value among its workloads: what is
+    encrypted is `[secret]` then, or isn't there.
+    """
+    return [
+        Problem(
+            f"workloads[{index}].secrets[{number}].{path_text((part, key))}",
+            "stands in clear text in the stack file",
+            "who reads the repository has it, and Pulumi's CLI keeps it so in its state and history",
+            "set it with `pulumi config set --secret --path "
+            f"'{WORKLOADS}[{index}].secrets[{number}].{path_text((part, key))}'`",
+        )
+        for index, workload in workloads
+        for number, secret in enumerate(workload.secrets)
+        for part, values in (("stringData", secret.string_data), ("data", secret.data))
+        for key, value in values.items()
+        if value.get_secret_value() != HIDDEN
+    ]
+
+
+def encrypted_secrets(stack_file: Path, base: Path) -> frozenset[tuple[str, str]]:
+    """Return namespace and name of the Secrets whose values are encrypted in the stack file, or in files with SOPS.
+
+    What isn't as it should be is left out: who validates the stack file says what is wrong.
+
+    Raises:
+        FlotillaError: the stack file is missing or not YAML.
+    """
+    raw = placeholders(fleet_sections(stack_file)).get("workloads")
+    files = ManifestFiles(base)
+    found: set[tuple[str, str]] = set()
+    for _, workload, _ in parse_list(Workload, raw, "workloads", []):
+        if workload is None:
+            continue
+        objects = secret_objects(workload)
+        for entry in manifest_files(workload.manifests, files):
+            with suppress(UnreadableFile, ManifestError):
+                objects += files.read(entry.file)
+        found |= {
+            (obj["metadata"].get("namespace") or workload.namespace, obj["metadata"]["name"])
+            for obj in objects
+            if obj["kind"] == "Secret" and is_veiled(obj)
+        }
+    return frozenset(found)
 
 
 def _values(place: str, override: Override) -> Iterator[tuple[str, str, Any]]:

@@ -23,7 +23,9 @@ from flotilla.stack.stackfile import sections_of
 from flotilla.workloads.objects import manifests_of
 
 
-def fleet_of_config(values: Mapping[str, str], base: Path, manifests: ManifestFiles | None = None) -> Fleet:
+def fleet_of_config(
+    values: Mapping[str, str], base: Path, manifests: ManifestFiles | None = None, *, as_written: bool = False
+) -> Fleet:
     """Return the fleet of the stack that a Pulumi engine runs the program for.
 
     Inline kubeconfigs are secrets in the configuration; the models keep them as such, and components make them Pulumi
@@ -33,11 +35,12 @@ def fleet_of_config(values: Mapping[str, str], base: Path, manifests: ManifestFi
         values: by `project:key`, as texts (JSON for objects), decrypted.
         base: the folder that relative paths refer to.
         manifests: where they are read; what reads them later reads none of them again.
+        as_written: no value of the workloads was encrypted.
 
     Raises:
         ConfigError: with all problems.
     """
-    return parse_fleet(sections_of(values), base=base, manifests=manifests)
+    return parse_fleet(sections_of(values), base=base, manifests=manifests, as_written=as_written)
 
 
 def kind_args(cluster: KindCluster) -> dict[str, Any]:

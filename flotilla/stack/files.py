@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from flotilla.karmada.kinds import namespace_of
 from flotilla.kube import kubeconfig as kubeconfigs
@@ -11,12 +14,15 @@ from flotilla.kube.kubeconfig import KubeconfigError
 from flotilla.kube.kubeconfig_rules import same_server, url_problem
 from flotilla.kube.objects import Object
 from flotilla.kube.reading import UnreadableFile, located, read_text
+from flotilla.kube.secrecy import remember, secret_texts
 from flotilla.stack.credentials import Kubeconfig
 from flotilla.stack.fleet import ControlPlane
 from flotilla.stack.members import Member
 from flotilla.stack.names import ObjectNames
 from flotilla.stack.problems import ConfigError, Problem
 from flotilla.stack.workloads import Workload
+from flotilla.workloads import sops
+from flotilla.workloads.listing import files_of
 from flotilla.workloads.manifests import ManifestError, parse_manifests
 
 
@@ -49,22 +55,89 @@ def kubeconfig_text(source: Kubeconfig, base: Path) -> str:
 class ManifestFiles:
     """The manifests that a stack names. Each file is read once, as long as this lives: that is one run."""
 
-    def __init__(self, base: Path) -> None:
-        """Take the project's folder, which paths refer to."""
+    def __init__(self, base: Path, *, opened: Callable[[Path], str] | None = None) -> None:
+        """Take the project's folder, which paths refer to.
+
+        Args:
+            base: the folder.
+            opened: decrypts a file that is encrypted with SOPS; without it, placeholders stand for its values.
+        """
         self._base = base
-        self._read: dict[Path, list[Object]] = {}
+        self._opened = opened
+        self._listed: dict[str, list[str]] = {}
+        self._read: dict[Path, list[Object] | UnreadableFile | ManifestError] = {}
+        self._encrypted: set[Path] = set()
+
+    def files(self, entry: str) -> list[str]:
+        """Return the files that an entry of `manifests` means, as it was at the first question.
+
+        Raises:
+            UnreadableFile: it means none, or some that aren't read.
+        """
+        if entry not in self._listed:
+            self._listed[entry] = files_of(entry, self._base)
+        return self._listed[entry]
 
     def read(self, path: str) -> list[Object]:
         """Return the objects of a file, lists unfolded. They are shared: nobody changes them.
 
         Raises:
-            UnreadableFile: the file can't be read.
+            UnreadableFile: the file can't be read, or not be decrypted.
             ManifestError: it isn't YAML, or holds something that is no Kubernetes object.
         """
         file = resolve(path, self._base)
         if file not in self._read:
-            self._read[file] = parse_manifests(read_text(file))
-        return list(self._read[file])
+            try:
+                self._read[file] = self._objects(file)
+            except (UnreadableFile, ManifestError) as error:
+                self._read[file] = error
+        found = self._read[file]
+        if isinstance(found, Exception):
+            raise found
+        return list(found)
+
+    def encrypted(self, path: str) -> bool:
+        """Tell whether a file that was read is encrypted with SOPS."""
+        return resolve(path, self._base) in self._encrypted
+
+    def _objects(self, file: Path) -> list[Object]:
+        text = read_text(file)
+        documents = sops.documents_of(text)
+        if documents is None:
+            return parse_manifests(text)
+        self._encrypted.add(file)
+        objects = parse_manifests(text, sops.veiled(documents))
+        if self._opened is None:
+            return objects
+        objects = parse_manifests(self._opened(file))
+        remember(*secret_texts(objects))
+        return objects
+
+
+class Entry(NamedTuple):
+    """One file of a workload's manifests, or why an entry of them means none."""
+
+    position: int
+    """The entry's place in `manifests`."""
+    file: str
+    """The file's path, as the stack file could name it."""
+    error: UnreadableFile | None = None
+
+
+def manifest_files(manifests: Iterable[str], files: ManifestFiles) -> Iterator[Entry]:
+    """Yield each file that the entries of `manifests` mean, once, in their order."""
+    seen: set[str] = set()
+    for index, entry in enumerate(manifests):
+        try:
+            found = files.files(entry)
+        except UnreadableFile as error:
+            yield Entry(index, entry, error)
+            continue
+        for file in found:
+            name = os.path.normpath(file)
+            if name not in seen:
+                seen.add(name)
+                yield Entry(index, file)
 
 
 def read_manifests(workload: Workload, files: ManifestFiles) -> list[Object]:
@@ -75,14 +148,16 @@ def read_manifests(workload: Workload, files: ManifestFiles) -> list[Object]:
     """
     objects: list[Object] = []
     problems: list[Problem] = []
-    for index, name in enumerate(workload.manifests):
-        where = f"{workload.name}.manifests[{index}]"
+    for entry in manifest_files(workload.manifests, files):
+        where = f"{workload.name}.manifests[{entry.position}]"
         try:
-            objects += files.read(name)
+            if entry.error:
+                raise entry.error
+            objects += files.read(entry.file)
         except UnreadableFile as error:
-            problems.append(Problem(where, error.message))
+            problems.append(Problem(where, error.message, remedy=error.hint))
         except ManifestError as error:
-            problems += [Problem(where, problem) for problem in error.problems]
+            problems += [Problem(where, problem, value=f'"{entry.file}"') for problem in error.problems]
     if problems:
         raise ConfigError(problems)
     return objects
@@ -173,21 +248,23 @@ def _check_chart(where: str, path: str | None, base: Path) -> list[Problem]:
 def _check_manifests(path: str, workload: Workload, files: ManifestFiles, names: ObjectNames) -> list[Problem]:
     problems = []
     seen: dict[tuple[str, str, str, str], str] = {}
-    for index, name in enumerate(workload.manifests):
-        where = f"{path}[{index}]"
+    for entry in manifest_files(workload.manifests, files):
+        where, value = f"{path}[{entry.position}]", f'"{entry.file}"'
+        why = "there would be nothing to run"
         try:
-            objects = files.read(name)
+            if entry.error:
+                raise entry.error
+            objects = files.read(entry.file)
         except UnreadableFile as error:
-            remedy = "give an existing file"
-            problems.append(Problem(where, error.message, "there would be nothing to run", remedy, f'"{name}"'))
+            problems.append(Problem(where, error.message, why, error.hint or "give an existing file", value))
             continue
         except ManifestError as error:
-            why = "there would be nothing to run"
-            problems += [Problem(where, one, why, "fix the file", f'"{name}"') for one in error.problems]
+            problems += [Problem(where, one, why, "fix the file", value) for one in error.problems]
             continue
         for item in objects:
-            problems += _check_manifest(where, item, name, workload, seen)
-            problems += names.check(where, workload, item)
+            found = _check_manifest(where, item, entry.file, workload, seen)
+            found += names.check(where, workload, item)
+            problems += [replace(one, value=value) for one in found]
     return problems
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from flotilla.karmada.scheduling import ClusterFacts
 from flotilla.karmada.versions import SUPPORTED, Version, known_version
 from flotilla.stack.across import check_across, check_duplicates, check_modes, check_reachable
+from flotilla.stack.clear_secrets import refused_in_clear
 from flotilla.stack.clusters import KindCluster, check_clusters
 from flotilla.stack.features import check_features, gates_of
 from flotilla.stack.files import ManifestFiles, check_files
@@ -24,6 +25,7 @@ from flotilla.stack.workloads import Workload
 from flotilla.workloads.objects import check_objects
 from flotilla.workloads.order import check_order
 from flotilla.workloads.readiness import check_ready
+from flotilla.workloads.secret_checks import check_secrets
 
 SECTIONS = ("clusters", "controlPlane", "members", "membersFrom", "workloads", "policies")
 
@@ -35,6 +37,7 @@ def parse_fleet(
     origin: str = "the stack's configuration",
     files: bool = True,
     manifests: ManifestFiles | None = None,
+    as_written: bool = False,
 ) -> Fleet:
     """Validate a stack's sections and return its fleet.
 
@@ -45,6 +48,7 @@ def parse_fleet(
         origin: what errors call the source.
         files: kubeconfigs, manifests and charts that are named have to be there.
         manifests: where manifests are read, for those who read them later.
+        as_written: nothing is decrypted: values that are encrypted are `[secret]`, and all others are in clear text.
 
     Raises:
         ConfigError: with all problems.
@@ -83,6 +87,7 @@ def parse_fleet(
     valid_workloads = [(i, workload) for i, workload, _ in workloads if workload]
     valid_members = [(i, member) for i, member, _ in members if member]
     problems += check_clusters(valid_clusters)
+    problems += refused_in_clear(valid_workloads) if as_written else []
     known = {cluster.name: cluster for _, cluster in valid_clusters}
     problems += check_sources(control_plane, valid_members, {name for _, _, name in clusters}, stacks)
     problems += check_reachable(valid_members, known)
@@ -96,6 +101,7 @@ def parse_fleet(
         manifests = manifests or ManifestFiles(base)
         problems += check_files(control_plane, valid_members, valid_workloads, base, manifests)
         problems += check_objects(valid_workloads, manifests)
+        problems += check_secrets(valid_workloads, manifests)
         problems += check_ready(valid_workloads, manifests)
     named_workloads = {name for _, _, name in workloads if name}
     problems += check_order(valid_workloads, named_workloads, manifests if base is not None and files else None)
@@ -162,4 +168,4 @@ def load_stack_file(
         FlotillaError: the file is missing or not YAML.
     """
     sections = placeholders(fleet_sections(path))
-    return parse_fleet(sections, base=base, origin=str(path), files=files, manifests=manifests)
+    return parse_fleet(sections, base=base, origin=str(path), files=files, manifests=manifests, as_written=True)

@@ -156,7 +156,9 @@ def at(raw: Any, location: tuple[int | str, ...]) -> Any:
 def _may_hold_secret(location: tuple[int | str, ...], kind: str) -> bool:
     """Tell whether a value may be a secret: a key that is, an unknown one (a misspelled `inline`), a patch's value."""
     last = str(location[-1]) if location else ""
-    return kind == "extra_forbidden" or last in ("inline", "key") or (last == "value" and "patches" in location)
+    within_secret = "secrets" in location and ("stringData" in location or "data" in location)
+    patched = last == "value" and "patches" in location
+    return kind == "extra_forbidden" or last in ("inline", "key") or patched or within_secret
 
 
 def _shown(value: Any) -> str:

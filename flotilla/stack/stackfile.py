@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +15,7 @@ from flotilla.errors import FlotillaError
 from flotilla.kube import yaml
 from flotilla.kube.reading import UnreadableFile, read_text
 from flotilla.stack.problems import Problem, problems_of
+from flotilla.workloads.listing import files_of
 
 PROJECT = "flotilla"
 TEXTS = ("membersFrom",)
@@ -101,15 +103,25 @@ def _line(text: str, *path: str) -> str:
     return f", line {place.line}" if place else ""
 
 
-def manifest_names(path: Path) -> set[str]:
-    """Return the manifest files that a stack file's workloads name, as far as it is well-formed."""
+def manifest_names(path: Path, base: Path) -> set[str]:
+    """Return the manifest files that a stack file's workloads mean, as far as it is well-formed.
+
+    Args:
+        path: the stack file.
+        base: the project's folder, which the names refer to.
+    """
     workloads = fleet_sections(path).get("workloads")
     listed = (
         [entry.get("manifests") for entry in workloads if isinstance(entry, dict)]
         if isinstance(workloads, list)
         else []
     )
-    return {name for names in listed if isinstance(names, list) for name in names if isinstance(name, str)}
+    entries = {name for names in listed if isinstance(names, list) for name in names if isinstance(name, str)}
+    found = set()
+    for entry in entries:
+        with suppress(UnreadableFile):
+            found.update(files_of(entry, base))
+    return found
 
 
 def placeholders(value: Any) -> Any:

@@ -14,6 +14,7 @@ from flotilla.stack.overrides import Override
 from flotilla.stack.placement import Placement
 from flotilla.stack.problems import ConfigModel, refuse
 from flotilla.stack.readiness import Ready
+from flotilla.stack.secrets import WorkloadSecret
 
 MOST_REPLICAS = 150_000
 """Pods of the largest cluster that Kubernetes is tested with (kubernetes.io: considerations for large clusters)."""
@@ -106,7 +107,12 @@ class Workload(ConfigModel):
     env: dict[str, str] = Field(default_factory=dict, description="Environment variables; no secrets here.")
     resources: Resources | None = None
     labels: Labels = Field(default_factory=dict, description="More labels of the Deployment and its pods.")
-    manifests: tuple[str, ...] = Field(default=(), description="YAML files, relative to the project's folder.")
+    manifests: tuple[str, ...] = Field(
+        default=(), description="Files, folders and patterns (`apps/**/*.yaml`), relative to the project's folder."
+    )
+    secrets: tuple[WorkloadSecret, ...] = Field(
+        default=(), description="Secrets that go with it, their values encrypted in this file: below."
+    )
     after: tuple[Name, ...] = Field(
         default=(),
         description="Workloads of this stack whose rollouts come first; they are removed after this one.",

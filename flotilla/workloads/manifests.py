@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 from collections.abc import Iterator
 from typing import Any
 
 from flotilla.kube import yaml
-from flotilla.kube.objects import Object
+from flotilla.kube.objects import Object, is_base64
 from flotilla.kube.yaml import Path
 from flotilla.stack.problems import at
 
@@ -37,14 +35,18 @@ class ManifestError(ValueError):
         self.problems = problems
 
 
-def parse_manifests(text: str) -> list[Object]:
+def parse_manifests(text: str, documents: list[Any] | None = None) -> list[Object]:
     """Return the objects of a YAML text with one or more documents, in its order.
+
+    Args:
+        text: the text.
+        documents: what it is taken for, where something stands in the place of its own values.
 
     Raises:
         ManifestError: it isn't YAML, holds no object, or something that is no object as Kubernetes takes one.
     """
     try:
-        documents = yaml.load_all(text)
+        documents = yaml.load_all(text) if documents is None else documents
     except yaml.YamlError as error:
         raise ManifestError([f"not valid YAML: {error.message}"]) from None
     found = _Found(text)
@@ -160,7 +162,7 @@ def _text_problems(obj: Object) -> Iterator[tuple[Path, str, str]]:
             if not isinstance(entry, str | None):
                 rule = f"{_dotted((*path, key))} is {_kind(entry)}{'' if hidden else _seen(entry)}"
                 yield (*path, key), rule, _remedy(entry)
-            elif entry and (path[-1] == "binaryData" or (secret and path[-1] == "data")) and not _is_base64(entry):
+            elif entry and (path[-1] == "binaryData" or (secret and path[-1] == "data")) and not is_base64(entry):
                 yield (*path, key), f"{_dotted((*path, key))} is not base64", _encode(path)
     for path in _text_fields(obj):
         value = at(obj, path)
@@ -235,14 +237,6 @@ def _seen(value: Any) -> str:
 
 def _remedy(value: Any) -> str:
     return "it must be a text" if isinstance(value, dict | list | None) else "quote it"
-
-
-def _is_base64(value: str) -> bool:
-    try:
-        base64.b64decode("".join(value.split()), validate=True)
-    except (binascii.Error, ValueError):
-        return False
-    return True
 
 
 def _encode(path: Path) -> str:

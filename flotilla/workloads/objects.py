@@ -10,6 +10,8 @@ from flotilla.kube.objects import Object
 from flotilla.stack.files import ManifestFiles, read_manifests
 from flotilla.stack.problems import ConfigError, Problem
 from flotilla.stack.workloads import Workload
+from flotilla.workloads.exported import cleaned
+from flotilla.workloads.secrets import secret_objects
 
 # Karmada's detector leaves these groups out (pkg/util/apigroup.go), whatever policy selects them.
 _NEVER_SENT = frozenset(
@@ -26,7 +28,7 @@ _RESERVED = ("karmada-", "kube-")
 
 
 def manifests_of(workload: Workload, files: ManifestFiles) -> list[Object]:
-    """Return the objects that a workload declares: its manifests, or its short form's Deployment.
+    """Return the objects that a workload declares: its manifests, or its short form's Deployment, and its Secrets.
 
     Each has its namespace written out, its own or the workload's: whoever asks which it is reads it there, by
     `namespace_of` where the scope of custom kinds is known by then.
@@ -34,9 +36,18 @@ def manifests_of(workload: Workload, files: ManifestFiles) -> list[Object]:
     Raises:
         ConfigError: a manifest that can't be read.
     """
-    objects = read_manifests(workload, files) if workload.manifests else [_short_form(workload)]
+    objects = [cleaned(obj) for obj in as_written(workload, files)] + secret_objects(workload)
     objects = [in_namespace(obj, workload.namespace) for obj in objects]
     return [_scaled_by_members(obj) for obj in objects] if workload.autoscaled else objects
+
+
+def as_written(workload: Workload, files: ManifestFiles) -> list[Object]:
+    """Return the objects of a workload's source as they stand there, with what a server may have added to them.
+
+    Raises:
+        ConfigError: a manifest that can't be read.
+    """
+    return read_manifests(workload, files) if workload.manifests else [_short_form(workload)]
 
 
 def _short_form(workload: Workload) -> Object:

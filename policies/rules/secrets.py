@@ -14,9 +14,11 @@ def _subjects(view: StackView) -> list[Resource]:
     return [*with_pods(view), *(template for template in view.templates() if template.kind == "Secret")]
 
 
-def _judge(resource: Resource, _view: StackView) -> Iterator[str]:
+def _judge(resource: Resource, view: StackView) -> Iterator[str]:
     if resource.kind == "Secret":
-        yield "its values stand in a manifest of the repository"
+        meta = [str(resource.at("metadata", key, default="")) for key in ("namespace", "name")]
+        if tuple(meta) not in view.encrypted:
+            yield "its values stand in a manifest of the repository"
         return
     for container in containers(resource):
         for variable in value_at(container, "env", default=[]):
@@ -28,7 +30,8 @@ def _judge(resource: Resource, _view: StackView) -> Iterator[str]:
 NO_PLAINTEXT_SECRETS = Rule(
     "no-plaintext-secrets",
     "Who reads the repository, the plan or a backup of it would hold the secret of every member",
-    "let a secret store fill it in each member (External Secrets, CSI), and refer to it with valueFrom",
+    "let a secret store fill it in each member (External Secrets, CSI), or encrypt its values (`secrets` of the "
+    "workload, SOPS), and refer to it with valueFrom",
     _subjects,
     _judge,
     always=True,

@@ -59,7 +59,7 @@ def verbs(fleet, capsys, monkeypatch):
         monkeypatch.delenv(key, raising=False)
 
     def run(verb, *options, expect=0):
-        engine = [] if verb == "status" else ["--engine", "embedded"]
+        engine = [] if verb in ("status", "validate") else ["--engine", "embedded"]
         code = main([verb, "-C", str(fleet.project), "--json", *engine, *options])
         captured = capsys.readouterr()
         assert code == expect, captured.err or said(captured.out)

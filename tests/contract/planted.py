@@ -28,6 +28,7 @@ from flotilla.sandbox.processes import start_time
 from flotilla.state.crypto import PassphraseCrypter
 from tests.conformance.versions import CLI_NEEDS, LANGUAGE, PROVIDER, require
 from tests.contract.fleet import REPOSITORY, policies_in
+from tests.sops_stand_in import asked, install, sealed
 
 FORMATS = ("github", "gitlab", "junit", "markdown", "sarif")
 
@@ -53,6 +54,8 @@ class Planted:
         self.override = self.mark("override")
         self.data = self.mark("data")
         self.text = self.mark("text")
+        self.configured = self.mark("configured")
+        self.sealed = self.mark("sealed")
         self._crypter = PassphraseCrypter(self.passphrase)
 
     def mark(self, what):
@@ -61,7 +64,7 @@ class Planted:
         return made
 
     def write(self, *, data=None, path="/data/token", timeout=120):
-        """Write the stack: a Secret with data and text, an override on it, an inline kubeconfig, an exec plugin."""
+        """Write the stack: Secrets of three sources, an override on them, an inline kubeconfig, an exec plugin."""
         inline = kubeconfigs.select(kubeconfigs.load((self.fleet.kubeconfigs / "member1.yaml").read_text()))
         inline["users"][0]["user"]["token"] = self.token  # beside the certificate, which is what lets it in
         self.markers |= {inline["users"][0]["user"]["client-key-data"]}
@@ -70,11 +73,17 @@ class Planted:
         # An override's patch is for all objects of the workload: this one gets the secret, too.
         settings = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings", "namespace": "default"}}
         (self.project / "login.yaml").write_text(yaml.safe_dump_all([secret, {**settings, "data": {"token": "none"}}]))
+        opened = {**secret, "metadata": {"name": "sealed", "namespace": "default"}, "stringData": {}}
+        opened |= {"data": {"token": encoded(self.sealed)}}
+        (self.project / "sealed.yaml").write_text(yaml.safe_dump(sealed(opened, "data")))
         # Encrypted, for Pulumi's CLI keeps the configuration with its state and history as it stands in the stack file.
         value = {"secure": self._crypter.encrypt(encoded(self.override))}
         login = {
             "name": "login",
-            "manifests": ["login.yaml"],
+            "manifests": ["login.yaml", "sealed.y*"],
+            "secrets": [
+                {"name": "configured", "stringData": {"token": {"secure": self._crypter.encrypt(self.configured)}}}
+            ],
             "placement": {"clusters": ["member1", "member2"]},
             "timeout": timeout,
             "overrides": [{"clusters": ["member2"], "patches": [{"op": "replace", "path": path, "value": value}]}],
@@ -156,6 +165,9 @@ def planted(request, fleet, tmp_path, capfd, monkeypatch):
     for key in ("PULUMI_ACCESS_TOKEN", "GITHUB_TOKEN", "GITLAB_TOKEN"):
         if request.param == "embedded" or key != "PULUMI_ACCESS_TOKEN":
             monkeypatch.setenv(key, found.mark(key.lower()))
+    install(tmp_path / "bin")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("STAND_IN_KEY", "the-key")
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     monkeypatch.setenv("TMPDIR", str(temporary))
@@ -192,7 +204,7 @@ def look_at_objects(found):
     found.run("get", "secrets", "-n", "default")
     for form in ("--json", "--yaml"):
         told = found.run("get", "secrets", "-n", "default", form)
-        assert "login" in told
+        assert [name for name in ("login", "configured", "sealed") if name not in told] == []
         assert "[secret]" in told
 
 
@@ -294,7 +306,7 @@ def assert_nowhere(planted):
     leaking = {str(file): planted.leaks(file.read_bytes().decode("utf-8", "replace")) for file in left}
     assert {file: forms for file, forms in leaking.items() if forms} == {}
 
-    environment = (planted.folder / "environment").read_text()
-    assert "PATH=" in environment, "the child has run"
-    assert planted.leaks(environment) == []
-    assert "PULUMI_CONFIG=" not in environment
+    for environment in ((planted.folder / "environment").read_text(), json.dumps(asked(planted.folder / "bin"))):
+        assert "PATH" in environment, "the child has run"
+        assert planted.leaks(environment) == []
+        assert "PULUMI_CONFIG" not in environment

@@ -88,10 +88,14 @@ def test_a_proposal_of_files_in_the_project_is_checked_whole(place, sections):
         "~/.ssh/id_rsa", "/etc/passwd", "/no/such/file", "/dev/zero", "/proc/self/environ", ".flotilla/passphrase",
         "stacks/../../secret.yaml",
         "pipe",
+        "hidden", "hidden/", "hidden/*.yaml", "hidden/**", "..", "../*.yaml", "~/*", "/etc/*", "/etc", ".flotilla",
+        ".flotilla/*", "*/../../secret.yaml", "linking", "linking/*", "linking/**/*.yaml", "lin*/link.yaml",
     ],
 )  # fmt: skip
 def test_a_proposal_can_name_only_files_of_the_project_and_learns_nothing_of_others(place, sections, name):
     os.mkfifo(place / "pipe")
+    (place / "linking").mkdir()
+    (place / "linking" / "link.yaml").symlink_to(place.parent / "secret.yaml")
     patch = {"op": "remove", "path": "/spec/password/x"}
     asked = with_manifest(sections, name, overrides=[{"clusters": ["member1"], "patches": [patch]}])
     found = validated(place, asked)
@@ -101,6 +105,36 @@ def test_a_proposal_can_name_only_files_of_the_project_and_learns_nothing_of_oth
     said = json.dumps(found)
     for told in (SECRET, "secret.yaml", "no such file", "No such file", "can't be read", "exist"):
         assert told not in said, "whether a file is there, and what is in it, is not said"
+
+
+@pytest.mark.parametrize("name", ["apps", "apps/*.yaml", "**/*.yml", "ap?s/**"])
+def test_folders_and_patterns_of_the_project_can_be_proposed(place, sections, name):
+    (place / "apps" / "below").mkdir(parents=True)
+    (place / "apps" / "web.yaml").write_text(yaml.safe_dump(DEPLOYMENT))
+    (place / "apps" / "below" / "other.yml").write_text(yaml.safe_dump({**DEPLOYMENT, "metadata": {"name": "other"}}))
+    assert validated(place, with_manifest(sections, name))["valid"]
+    (place / "apps" / "web.yaml").write_text(f"a: [{SECRET}\n")
+    (place / "apps" / "below" / "other.yml").write_text(f"a: [{SECRET}\n")
+    for problem in validated(place, with_manifest(sections, name))["problems"]:
+        assert "is not YAML as Kubernetes reads it" in problem
+        assert ".y" in problem.partition(" — ")[0], "it names the file"
+        assert SECRET not in problem
+
+
+def test_a_pattern_that_goes_through_linked_folders_finds_nothing_there(place, sections):
+    """`hidden` leads out of the project."""
+    found = validated(place, with_manifest(sections, "h*/secret.yaml"))
+    assert "matches no .yaml, .yml or .json file" in found["problems"][0]
+    assert SECRET not in json.dumps(found)
+
+
+def test_what_a_folder_holds_is_bounded_as_a_file_is(place, sections, monkeypatch):
+    (place / "apps").mkdir()
+    for number in range(5):
+        metadata = {"name": f"web-{number}", "annotations": {"text": "x" * 1000}}
+        (place / "apps" / f"{number}.yaml").write_text(yaml.safe_dump({**DEPLOYMENT, "metadata": metadata}))
+    monkeypatch.setattr(reading, "MOST_RENDERED", 5000)
+    assert "too many or too large" in validated(place, with_manifest(sections, "apps"))["problems"][0]
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ def test_no_kubeconfig_and_no_encrypted_value_is_left(tmp_path):
                 {"name": "d", "kubeconfig": {"cluster": "made", "stack": "other"}},
             ],
             "flotilla:key": {"secure": "v1:c"},
+            "flotilla:workloads": [{"secrets": [{"name": "a", "stringData": {"key": {"secure": "v1:d"}}}]}],
         },
     }
     found = offline.offline(document, tmp_path)
@@ -29,6 +30,8 @@ def test_no_kubeconfig_and_no_encrypted_value_is_left(tmp_path):
     for gone in ("v1:", "real", "secure", "encryptionsalt", "other"):
         assert gone not in text
     assert found["config"]["flotilla:members"][0]["labels"] == {"site": "x"}
+    # Anything else would be a Secret's value in clear text, which is refused.
+    assert found["config"]["flotilla:workloads"][0]["secrets"][0]["stringData"] == {"key": "[secret]"}
     assert found["config"]["flotilla:members"][2]["kubeconfig"] == {"cluster": "made"}
     written = sorted(tmp_path.iterdir())
     assert len(written) == 4

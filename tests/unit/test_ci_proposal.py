@@ -7,6 +7,7 @@ import yaml
 
 from ci import proposal
 from tests.conftest import REPOSITORY
+from tests.sops_stand_in import sealed
 
 BASE = {
     "encryptionsalt": "v1:a",
@@ -96,6 +97,16 @@ def test_another_salt_or_secrets_provider_is_refused(checkouts):
         "pipe.yaml",
         "large.yaml",
         "binary.yaml",
+        "linked",
+        "linked/*.yaml",
+        "*.yaml",
+        "apps",
+        "apps/*",
+        "stacks",
+        "st*/*.yaml",
+        ".git/*",
+        "../base/*.yaml",
+        "nothing/*.yaml",
     ],
 )
 def test_a_manifest_that_is_no_plain_file_of_the_project_is_refused(checkouts, tmp_path, path):
@@ -110,11 +121,44 @@ def test_a_manifest_that_is_no_plain_file_of_the_project_is_refused(checkouts, t
     os.mkfifo(head / "pipe.yaml")
     (head / "large.yaml").write_text("x" * 2_000_000)
     (head / "binary.yaml").write_bytes(b"\xff\xfe\x00")
+    (head / "apps").mkdir()
+    (head / "apps" / "link.yaml").symlink_to(tmp_path / "outside" / "x.yaml")
     before = held(base)
     propose(head, [{"name": "web", "manifests": [path]}])
     with pytest.raises(proposal.Refused):
         proposal.take(head, base, "dev")
     assert held(base) == before
+
+
+@pytest.mark.parametrize("entry", ["apps", "apps/*.yaml", "a*/**"])
+def test_folders_and_patterns_are_taken_as_they_are_in_the_pull_request(checkouts, entry):
+    """Also what is no longer there: the base branch's file would be a part of the plan."""
+    head, base = checkouts
+    for folder, files in ((base, ("old.yaml", "same.yaml", "kept.txt")), (head, ("new.yaml", "same.yaml"))):
+        (folder / "apps").mkdir()
+        for name in files:
+            (folder / "apps" / name).write_text(f"in: {folder.name}\n")
+    propose(head, [{"name": "web", "manifests": [entry]}])
+    assert proposal.take(head, base, "dev") == [
+        "apps/new.yaml", "apps/old.yaml", "apps/same.yaml", "stacks/Pulumi.dev.yaml"
+    ]  # fmt: skip
+    assert {name: text for name, text in held(base).items() if name.startswith("apps")} == {
+        "apps/new.yaml": b"in: head\n", "apps/same.yaml": b"in: head\n", "apps/kept.txt": b"in: base\n"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("keys", "taken"), [({}, True), ({"hc_vault": [{"vault_address": "https://evil"}]}, False)])
+def test_a_changed_file_for_a_key_service_is_not_decrypted_in_a_preview(checkouts, keys, taken):
+    """`sops` would show the job's credentials to whomever the file names."""
+    head, base = checkouts
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}, "stringData": {"a": "b"}}
+    (head / "a.yaml").write_text(yaml.safe_dump(sealed(secret, "stringData", **keys)))
+    propose(head, [{"name": "web", "manifests": ["a.yaml"]}])
+    if not taken:
+        with pytest.raises(proposal.Refused, match="encrypted with SOPS for hc_vault"):
+            proposal.take(head, base, "dev")
+        (base / "a.yaml").write_text((head / "a.yaml").read_text())
+    assert "a.yaml" in proposal.take(head, base, "dev")
 
 
 def test_nothing_is_written_through_a_link_of_the_base(checkouts, tmp_path):

@@ -6,10 +6,12 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+import yaml
 
 from flotilla.deploy.doctor import Health, examine
 from flotilla.karmada.installing import pki
 from flotilla.stack.load import parse_fleet
+from tests.sops_stand_in import sealed
 
 
 @pytest.fixture
@@ -103,3 +105,13 @@ def test_a_cluster_that_does_not_answer_is_wrong(look, tmp_path, project):
     sections = {"controlPlane": {"kubeconfig": str(project / "kube.yaml")}}
     found = look(sections)["Karmada"]
     assert (found.health, found.remedy) == (Health.WRONG, "start it, or correct its kubeconfig")
+
+
+def test_sops_is_looked_for_where_a_manifest_is_encrypted_with_it(look, tmp_path, sections, project):
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "login"}, "stringData": {"a": "b"}}
+    (tmp_path / "plain.yaml").write_text(yaml.safe_dump(secret))
+    sections["workloads"] = [{"name": "web", "manifests": ["plain.yaml"], "placement": {}}]
+    assert "sops" not in look(sections)
+    (tmp_path / "plain.yaml").write_text(yaml.safe_dump(sealed(secret, "stringData")))
+    assert look(sections)["sops"].remedy == "install sops: getsops.io"
+    assert look(sections, sops="echo sops 3.10.2")["sops"].health is Health.FINE

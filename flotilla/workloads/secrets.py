@@ -1,0 +1,58 @@
+"""The Secrets of a workload whose values are in the stack's configuration, encrypted."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+
+from pydantic import SecretStr
+
+from flotilla.kube.objects import Object
+from flotilla.kube.secrecy import HIDDEN
+from flotilla.stack.workloads import Workload
+
+
+def _encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+PLACEHOLDERS: Mapping[str, str] = {"data": _encoded(HIDDEN), "stringData": HIDDEN}
+"""What stands for an encrypted value in each part of a Secret, where the value is not known."""
+
+
+def secret_objects(workload: Workload) -> list[Object]:
+    """Return the Secrets that a workload's `secrets` declare.
+
+    Texts become `data` at once: API servers do the same, and a key of `stringData` that is taken away would stay.
+    Where the stack file is read without its passphrase, placeholders stand for the values.
+    """
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": secret.name},
+            "type": secret.type,
+            "data": {
+                **{key: _encoded(_value(value)) for key, value in secret.string_data.items()},
+                **{key: _base64(_value(value)) for key, value in secret.data.items()},
+            },
+        }
+        for secret in workload.secrets
+    ]
+
+
+def is_veiled(secret: Object) -> bool:
+    """Tell whether every value of a Secret is a placeholder: its values are encrypted where it is declared.
+
+    An empty one is no value: SOPS leaves it as it is.
+    """
+    values = [(part, value) for part in PLACEHOLDERS for value in (secret.get(part) or {}).values() if value]
+    return bool(values) and all(value == PLACEHOLDERS[part] for part, value in values)
+
+
+def _value(value: SecretStr) -> str:
+    return value.get_secret_value()
+
+
+def _base64(text: str) -> str:
+    return PLACEHOLDERS["data"] if text == HIDDEN else "".join(text.split())

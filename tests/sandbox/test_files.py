@@ -1,0 +1,7 @@
+"""Manifests as people have them, on the stand-in."""
+
+import pytest
+
+from tests.contract.files import *  # noqa: F403 - the cases are the contract's
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]

@@ -1,0 +1,189 @@
+"""Secrets whose values are encrypted in the stack file: objects of the workload, and values nowhere."""
+
+import base64
+import json
+
+import pytest
+import yaml
+
+from flotilla.cli.main import main
+from flotilla.policy.evaluate import Status, evaluate
+from flotilla.policy.model import StackView
+from flotilla.stack.clear_secrets import encrypted_secrets
+from flotilla.stack.files import ManifestFiles
+from flotilla.stack.load import load_stack_file, parse_fleet
+from flotilla.stack.problems import ConfigError
+from flotilla.state.crypto import PassphraseCrypter
+from flotilla.workloads.objects import manifests_of
+from tests.conftest import REPOSITORY
+from tests.unit.test_components import absolute, run  # noqa: F401 - fixtures
+from tests.unit.test_policies import PARENT, RULES, resource
+
+VALUE = "open-sesame-42"
+ENCODED = base64.b64encode(VALUE.encode()).decode()
+
+
+def with_secret(sections, **changes):
+    secret = {"name": "login", "stringData": {"PASSWORD": VALUE}, **changes}
+    sections["workloads"][0]["secrets"] = [{key: value for key, value in secret.items() if value is not None}]
+    return sections
+
+
+def objects(sections, project):
+    fleet = parse_fleet(sections, base=project)
+    return manifests_of(fleet.workloads[0], ManifestFiles(project))
+
+
+def test_a_secret_is_one_of_the_workloads_objects(sections, project):
+    deployment, secret = objects(
+        with_secret(sections, data={"key.p12": "QUJD\nREVG"}, type="example.org/login"), project
+    )
+    assert deployment["kind"] == "Deployment"
+    assert secret == {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "login"},
+        "type": "example.org/login",
+        "data": {"PASSWORD": ENCODED, "key.p12": "QUJDREVG"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"name": "Log_in"}, 'secrets[0].name: "Log_in" — must be a Secret\'s name'),
+        ({"stringData": None}, "has neither 'stringData' nor 'data'"),
+        ({"data": {"PASSWORD": "QUJD"}}, "has 'PASSWORD' in 'stringData' and in 'data'"),
+        ({"data": {"a": "*"}}, "'data.a' is not base64"),
+        ({"stringData": {"a b": VALUE}}, "has the key 'a b'"),
+        ({"stringData": {"PIN": 123456789}}, "secrets[0].stringData.PIN: must be a valid string"),
+        ({"data": {"PIN": [VALUE]}}, "secrets[0].data.PIN: must be a valid string"),
+        ({"stringdata": {"a": VALUE}}, "did you mean 'stringData'?"),
+        ({"type": ""}, "secrets[0].type"),
+    ],
+)
+def test_what_is_wrong_with_a_secret_is_said_without_its_values(sections, project, changes, said):
+    with pytest.raises(ConfigError) as refused:
+        parse_fleet(with_secret(sections, **changes), base=project)
+    assert said in str(refused.value)
+    assert not [value for value in (VALUE, "123456789", ENCODED) if value in str(refused.value)]
+
+
+def test_a_secret_of_the_same_name_is_refused(sections, project):
+    manifest = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "login"}, "data": {"a": "QUJD"}}
+    (project / "login.yaml").write_text(yaml.safe_dump(manifest))
+    with_secret(sections)
+    sections["workloads"][0] |= {"image": None, "manifests": ["login.yaml"]}
+    sections["workloads"][0]["secrets"] *= 2
+    with pytest.raises(ConfigError) as refused:
+        parse_fleet(sections, base=project)
+    first, second = map(str, refused.value.problems)
+    assert 'secrets[0].name: "login" — is the name of a Secret in its manifests, too' in first
+    assert 'secrets[1].name: "login" — is the name of a Secret in secrets[0], too' in second
+
+
+@pytest.fixture
+def stack(project, sections, monkeypatch):
+    """Write the stack file, with some of the values encrypted."""
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "anything")
+    crypter = PassphraseCrypter("anything")
+    (project / "stacks").mkdir()
+    (project / "Pulumi.yaml").write_text((REPOSITORY / "Pulumi.yaml").read_text())
+
+    def write(**changes):
+        with_secret(sections, **changes)
+        config = {f"flotilla:{key}": section for key, section in sections.items()}
+        file = project / "stacks" / "Pulumi.dev.yaml"
+        file.write_text(yaml.safe_dump({"config": config, "encryptionsalt": crypter.state}))
+        return file
+
+    write.encrypted = {"secure": crypter.encrypt(VALUE)}
+    return write
+
+
+def test_a_value_in_clear_text_is_refused_with_the_command_that_encrypts_it(stack, project, capsys):
+    stack(stringData={"PASSWORD": stack.encrypted, "tls.key": VALUE})
+    assert main(["validate", "-s", "dev", "-C", str(project)]) == 2
+    said = capsys.readouterr().err
+    assert 'workloads[0].secrets[0].stringData["tls.key"]: stands in clear text in the stack file' in said
+    assert "pulumi config set --secret --path 'flotilla:workloads[0].secrets[0].stringData[\"tls.key\"]'" in said
+    assert "PASSWORD" not in said
+    assert VALUE not in said
+
+
+def test_validate_needs_no_passphrase(stack, project, monkeypatch, capsys):
+    monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE")
+    file = stack(stringData={"PASSWORD": stack.encrypted}, data={"binary": stack.encrypted})
+    assert main(["validate", "-s", "dev", "-C", str(project), "--json"]) == 0
+    assert "notes" not in json.loads(capsys.readouterr().out)
+    (_, secret) = manifests_of(load_stack_file(file).workloads[0], ManifestFiles(project))
+    assert set(secret["data"].values()) == {base64.b64encode(b"[secret]").decode()}
+
+
+def test_a_program_refuses_clear_text_where_nothing_is_encrypted(run, absolute):  # noqa: F811
+    with_secret(absolute)
+    with pytest.raises(ConfigError, match="stands in clear text in the stack file"):
+        run(absolute)
+
+
+def test_in_the_state_it_is_a_secret_and_everything_that_carries_it_too(run, absolute, monkeypatch):  # noqa: F811
+    monkeypatch.setenv("PULUMI_CONFIG_SECRET_KEYS", json.dumps(["flotilla:workloads"]))
+    registered = run(with_secret(absolute))
+    assert "secret-default/login" in registered
+    rollout = registered["nginx-rollout"]
+    for args in registered.values():
+        assert VALUE not in json.dumps(args.inputs, default=str)
+    assert ENCODED in json.dumps(registered["secret-default/login"].inputs["data"], default=str)
+    assert "4dabf18193072939515e22adb298388d" in json.dumps(rollout.inputs["templates"], default=str)
+
+
+def secret_resource(name="login"):
+    meta = {"name": name, "namespace": "default"}
+    props = {"apiVersion": "v1", "kind": "Secret", "metadata": meta, "data": {"a": "QUJD"}}
+    return resource("kubernetes:core/v1:Secret", f"secret-default/{name}", props, parent=PARENT)
+
+
+def test_the_rule_for_plain_secrets_knows_those_that_are_encrypted(stack, project):
+    file = stack(stringData={"PASSWORD": stack.encrypted})
+    view = StackView((secret_resource(), secret_resource("plain")), encrypted=encrypted_secrets(file, project))
+    verdicts = evaluate([RULES["no-plaintext-secrets"]], view)
+    assert [(verdict.resource, verdict.status) for verdict in verdicts] == [
+        ("secret-default/login", Status.PASS),
+        ("secret-default/plain", Status.FAIL),
+    ]
+    file = stack(stringData={"PASSWORD": VALUE})
+    assert encrypted_secrets(file, project) == set(), "a value in clear text is no encrypted one"
+
+
+EXTERNAL = [
+    {
+        "apiVersion": "external-secrets.io/v1",
+        "kind": kind,
+        "metadata": {"name": name},
+        "spec": spec,
+    }
+    for kind, name, spec in (
+        ("SecretStore", "vault", {"provider": {"vault": {"server": "https://vault.example", "path": "secret"}}}),
+        (
+            "ExternalSecret",
+            "login",
+            {
+                "refreshInterval": "1h",
+                "secretStoreRef": {"name": "vault", "kind": "SecretStore"},
+                "target": {"name": "login"},
+                "data": [{"secretKey": "password", "remoteRef": {"key": "shop/login", "property": "password"}}],
+            },
+        ),
+    )
+]
+
+
+def test_objects_of_external_secrets_are_templates_like_any_others(project, sections):
+    """Their definition is elsewhere; nothing in them is taken for a secret in clear text."""
+    (project / "external.yaml").write_text(yaml.safe_dump_all(EXTERNAL))
+    sections["workloads"] = [{"name": "shop", "manifests": ["external.yaml"], "placement": {}}]
+    fleet = parse_fleet(sections, base=project)
+    assert manifests_of(fleet.workloads[0], ManifestFiles(project)) == EXTERNAL
+    kinds = [f"kubernetes:external-secrets.io/v1:{one['kind']}" for one in EXTERNAL]
+    view = StackView(tuple(resource(kind, "x", one) for kind, one in zip(kinds, EXTERNAL, strict=True)))
+    assert [verdict for verdict in evaluate(RULES.values(), view) if verdict.status is Status.FAIL] == []
