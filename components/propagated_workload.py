@@ -107,6 +107,7 @@ class PropagatedWorkload(pulumi.ComponentResource):
             pulumi.ResourceOptions(parent=self),
             kubeconfig=args["control_plane"].kubeconfig,
             timeout=workload.timeout,
+            before=workload.after,
         )
         made = {id(m): self._template(m, []) for m in ahead}
         before: list[pulumi.Resource] = list(made.values())

@@ -6,6 +6,7 @@ ever where one of its clusters is dead. Templates depend on it, so that it is de
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pulumi
@@ -28,8 +29,9 @@ class WithdrawalProvider(ResourceProvider):
         return CreateResult(id_=str(props["workload"]), outs=props)
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        """Report a change of the templates or the credentials; another timeout changes nothing."""
-        return DiffResult(changes=any(olds.get(key) != news.get(key) for key in ("templates", "kubeconfig")))
+        """Report a change of the templates, the credentials or the order; another timeout changes nothing."""
+        keys = ("templates", "kubeconfig", "before")
+        return DiffResult(changes=any(olds.get(key) != news.get(key) for key in keys))
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Keep which templates there are now."""
@@ -38,7 +40,8 @@ class WithdrawalProvider(ResourceProvider):
     def delete(self, _id: str, props: dict[str, Any]) -> None:
         """Wait until the copies are gone."""
         templates = [ObjectRef(*parts) for parts in props["templates"]]
-        await_withdrawn(connect(props["kubeconfig"], name="Karmada"), templates, float(props["timeout"]))
+        connection = connect(props["kubeconfig"], name="Karmada")
+        await_withdrawn(connection, templates, float(props["timeout"]), every_work=bool(props.get("before")))
 
 
 class Withdrawal(Resource, module="flotilla", name="Withdrawal"):
@@ -52,6 +55,7 @@ class Withdrawal(Resource, module="flotilla", name="Withdrawal"):
         *,
         kubeconfig: pulumi.Input[str],
         timeout: int,
+        before: Sequence[str] = (),
     ) -> None:
         """Declare the wait.
 
@@ -61,11 +65,13 @@ class Withdrawal(Resource, module="flotilla", name="Withdrawal"):
             opts: resource options.
             kubeconfig: Karmada's; a secret.
             timeout: seconds.
+            before: the workloads that go only when this one's copies are gone.
         """
         props = {
             "workload": workload,
             "templates": [list(ref_of(template)) for template in templates],
             "kubeconfig": kubeconfig,
             "timeout": timeout,
+            **({"before": sorted(set(before))} if before else {}),
         }
         super().__init__(WithdrawalProvider(), f"{workload}-withdrawal", props, opts)

@@ -196,21 +196,26 @@ def work_of(fleet, name, member):
 
 
 def test_what_comes_after_is_gone_before_the_other_is_deleted(fleet, run, stack):
-    """A finalizer keeps one Work of what comes after: the database keeps everything until that is gone."""
+    """A finalizer keeps one Work of what comes after: the database keeps everything until that is gone.
+
+    Karmada lets the binding go before that, so that nothing but the Works themselves tells.
+    """
     stack(workload("web", [pods("web", "default")], after=["database"], timeout=10), DATABASE)
     run("up", "--yes")
     karmada, work = fleet.connection("karmada"), work_of(fleet, "web", "member1")
     keeps = [*work["metadata"]["finalizers"], "example.org/stays"]
     karmada.patch(ref_of(work), {"metadata": {"finalizers": keeps}})
     run.write(members(*BOTH), [])
-    failed = run("up", "--yes", expect=1)
-    assert "Deployment default/web in member1" in str(failed["failures"])
     database = ObjectRef("apps/v1", "Deployment", "database", "default")
-    for cluster in ("karmada", *BOTH):
-        live = fleet.connection(cluster).find(database)
-        assert live, cluster
-        assert not live["metadata"].get("deletionTimestamp")
-    karmada.patch(ref_of(work), {"metadata": {"finalizers": None}})
+    try:
+        failed = run("up", "--yes", expect=1)
+        assert "Deployment default/web in member1" in str(failed["failures"])
+        for cluster in ("karmada", *BOTH):
+            live = fleet.connection(cluster).find(database)
+            assert live, cluster
+            assert not live["metadata"].get("deletionTimestamp")
+    finally:
+        karmada.patch(ref_of(work), {"metadata": {"finalizers": None}})
     run("up", "--yes")
     eventually(lambda: not any(fleet.connection(one).find(database) for one in ("karmada", *BOTH)))
 

@@ -7,12 +7,17 @@ import pytest
 import yaml
 
 from components.rollout import RolloutProvider
+from components.withdrawal import WithdrawalProvider
+from flotilla.errors import FlotillaError
+from flotilla.karmada.status.withdrawal import await_withdrawn
+from flotilla.kube.objects import ref_of
 from flotilla.plan.fleet import fleet_plan
 from flotilla.plan.steps import Result
 from flotilla.stack import ConfigError, parse_fleet
 from flotilla.stack.files import ManifestFiles
 from flotilla.workloads.order import in_order
 from tests.conformance.file_resource import Group
+from tests.unit.planes import Plane, cluster, live, web, work
 from tests.unit.test_components import absolute, run  # noqa: F401 - fixtures
 from tests.unit.test_failures import declare
 from tests.unit.test_failures import stack as stack_of  # noqa: F401 - a fixture
@@ -170,3 +175,32 @@ def test_the_order_is_in_the_plan_and_changes_no_rollout():
     news = step.new.inputs
     olds = {key: value for key, value in news.items() if key != "after"}
     assert not RolloutProvider().diff("id", {**olds, "settled": True}, news).changes
+
+
+# -- what goes ------------------------------------------------------------------------------------
+
+
+def going(member, template):
+    sent = work(template, member, identity="id-web")
+    return {**sent, "metadata": {**sent["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"}}
+
+
+def test_a_work_that_no_binding_leads_to_any_more_is_waited_for_where_others_come_after_it():
+    """Karmada lets a binding go once its Works are being deleted: what comes before was deleted beside the copies."""
+    template = web()
+    plane = Plane(cluster("m1"), cluster("m2", ready=False), going("m1", template), going("m2", template))
+    await_withdrawn(plane, [ref_of(template)], 0)
+    with pytest.raises(FlotillaError, match=r"copies are still there after 0 s: Deployment default/web in m1\n"):
+        await_withdrawn(plane, [ref_of(template)], 0, every_work=True)
+    await_withdrawn(plane, [ref_of(template)._replace(name="other")], 0, every_work=True)
+    plane.objects[ref_of(template)] = live(template)
+    await_withdrawn(plane, [ref_of(template)], 0, every_work=True)  # another workload has it now
+
+
+def test_the_order_of_removal_is_kept_in_the_state(run, absolute):  # noqa: F811
+    registered = run(two(absolute))
+    props = registered["web-withdrawal"].inputs
+    assert props["before"] == ["database"]
+    assert "before" not in registered["database-withdrawal"].inputs
+    olds = {key: value for key, value in props.items() if key != "before"}
+    assert WithdrawalProvider().diff("id", olds, props).changes

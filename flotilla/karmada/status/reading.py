@@ -79,6 +79,15 @@ def read_sent(connection: Connection) -> Snapshot:
     return _read_lists(connection, [_BINDINGS, _CLUSTER_BINDINGS, *_BOUND_WORKS])
 
 
+def read_carried(connection: Connection) -> Snapshot:
+    """Read every Cluster, and every Work that carries the object of a binding, whether or not the binding is there.
+
+    Raises:
+        ClusterError: the control plane could not be asked.
+    """
+    return _read_lists(connection, [_CLUSTERS, *_BOUND_WORKS])
+
+
 def read_fleet(connection: Connection) -> Snapshot:
     """Read every Cluster and binding, and the Works that carry their objects.
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from flotilla.errors import FlotillaError
+from flotilla.karmada.names import EXECUTION_NAMESPACE_PREFIX
 from flotilla.karmada.objects import Work
 from flotilla.karmada.status.kept import KEPT_REMEDY, never_applied, why_unfinished
-from flotilla.karmada.status.reading import read_left
-from flotilla.karmada.status.snapshot import Snapshot, WorkOrError, binding_ref
+from flotilla.karmada.status.reading import read_carried, read_left
+from flotilla.karmada.status.snapshot import Snapshot, WorkOrError, binding_ref, view_or_error
 from flotilla.kube.connection import ApiError, Connection, KindNotServed
-from flotilla.kube.objects import ObjectRef, is_true
+from flotilla.kube.objects import ObjectRef, is_true, ref_of
 from flotilla.waiting import pause
 
 _POLL_SECONDS = 0.5
@@ -19,19 +20,31 @@ _BUSY = (0, 429, 503)
 """The control plane is busy, or did not answer."""
 
 
-def await_withdrawn(connection: Connection, templates: Iterable[ObjectRef], seconds: float) -> None:
+def await_withdrawn(
+    connection: Connection, templates: Iterable[ObjectRef], seconds: float, *, every_work: bool = False
+) -> None:
     """Wait until no Ready member has a copy of the deleted templates any more.
 
     A member that is not Ready keeps its copies until it is back or leaves: nothing else waits for it. A template that
     is still there, because another workload has it now, is not waited for.
 
+    Args:
+        connection: the control plane.
+        templates: the deleted ones.
+        seconds: how long to wait.
+        every_work: look through all Works at the end: Karmada lets a binding go once its Works are being deleted, not
+            once they are gone (pkg/controllers/binding, of 1.10 to 1.18), and nothing else leads to them then.
+
     Raises:
         FlotillaError: Ready members still have copies after `seconds`; names them.
     """
     deadline = time.monotonic() + seconds
-    waiting = list(templates)
+    everything = list(templates)
+    waiting = everything
     while True:
         holding = _holding(connection, waiting)
+        if not holding and every_work:
+            holding = _asked(everything, lambda: carriers(connection, everything))
         if not holding:
             return
         if time.monotonic() > deadline:
@@ -57,16 +70,58 @@ def _kept(connection: Connection, templates: list[ObjectRef]) -> str:
 
 def _holding(connection: Connection, templates: list[ObjectRef]) -> dict[ObjectRef, list[str]]:
     """Return the Ready members that still have a Work of a deleted template, by template; none that has no more."""
-    try:
+
+    def look() -> dict[ObjectRef, list[str]]:
         snapshot = read_left(connection, templates)
         for ref in templates:
             _collect(connection, snapshot, ref)
-        found = holders(snapshot, templates)
+        return holders(snapshot, templates)
+
+    return _asked(templates, look)
+
+
+def _asked(templates: list[ObjectRef], look: Callable[[], dict[ObjectRef, list[str]]]) -> dict[ObjectRef, list[str]]:
+    """Return what a look finds of templates that members still have; all, where the control plane is busy."""
+    try:
+        found = look()
     except ApiError as error:
         if error.status in _BUSY:  # the next look tells
             return {ref: ["the control plane, which does not answer"] for ref in templates}
         raise
     return {ref: clusters for ref, clusters in found.items() if clusters}
+
+
+def carriers(connection: Connection, templates: Iterable[ObjectRef]) -> dict[ObjectRef, list[str]]:
+    """Return the Ready members that have a Work of a deleted template, whether or not a binding leads to it.
+
+    Raises:
+        ClusterError: the control plane could not be asked.
+    """
+    wanted = set(templates)
+    snapshot = read_carried(connection)
+    found: dict[ObjectRef, set[str]] = {}
+    for item in snapshot.works:
+        work = view_or_error(Work, item)
+        if not isinstance(work, Work) or never_applied(work):
+            continue
+        member = (work.metadata.namespace or "").removeprefix(EXECUTION_NAMESPACE_PREFIX)
+        for manifest in work.spec.workload.manifests:
+            if manifest.get("kind") and manifest.get("apiVersion") and (ref := ref_of(manifest)) in wanted:
+                found.setdefault(ref, set()).add(member)
+    ready = _ready(snapshot)
+    gone = {ref: sorted(members & ready) for ref, members in found.items() if not _stands(connection, ref)}
+    return {ref: members for ref, members in gone.items() if members}
+
+
+def _stands(connection: Connection, template: ObjectRef) -> bool:
+    try:
+        return connection.find(template) is not None
+    except KindNotServed:
+        return False
+
+
+def _ready(snapshot: Snapshot) -> set[str]:
+    return {cluster["metadata"]["name"] for cluster in snapshot.clusters if is_true(cluster, "Ready")}
 
 
 def holders(snapshot: Snapshot, templates: Iterable[ObjectRef]) -> dict[ObjectRef, list[str]]:
@@ -75,7 +130,7 @@ def holders(snapshot: Snapshot, templates: Iterable[ObjectRef]) -> dict[ObjectRe
     Raises:
         ClusterError: the snapshot doesn't know of one of them, since it could not be read.
     """
-    ready = {cluster["metadata"]["name"] for cluster in snapshot.clusters if is_true(cluster, "Ready")}
+    ready = _ready(snapshot)
     found = {}
     for ref in templates:
         binding = snapshot.binding_of(ref)
