@@ -45,6 +45,9 @@ class Follower:
     """By cluster: `new`, `stays`, `gone`, or `may` where only Karmada knows whether a template goes there."""
     conflict_resolution: str = ""
     """Abort, Overwrite or `uncertain`; empty where a policy of its own says it."""
+    kept: bool | None = False
+    """Whether its copy stays in the clusters where nothing needs it any more (`onRemoval: keep` of those that used it);
+    None where that hangs on which of them Karmada has looked at last."""
 
     def to_json(self) -> dict[str, Any]:
         """Return it for machines."""
@@ -53,6 +56,7 @@ class Follower:
             "templates": list(self.templates),
             "clusters": [{"name": name, "verb": verb} for name, verb in sorted(self.clusters.items())],
             **({"conflictResolution": self.conflict_resolution} if self.conflict_resolution else {}),
+            **({"kept": self.kept} if self.kept is not False and "gone" in self.clusters.values() else {}),
         }
 
     def text(self, cluster: str) -> str:
@@ -60,12 +64,17 @@ class Follower:
         users = ", ".join(self.templates)
         match self.clusters[cluster]:
             case "gone":
-                return f"{self.object} follows {users} no more"
+                return f"{self.object} follows {users} no more" + _KEPT[self.kept]
             case "may":
                 return f"{self.object} follows, if Karmada puts {users} there"
         return f"{self.object} follows {users}" + _RESOLUTIONS[self.conflict_resolution]
 
 
+_KEPT = {
+    False: "",
+    True: "; its copy stays (onRemoval: keep)",
+    None: "; whether its copy stays hangs on which of their policies Karmada has looked at last",
+}
 _RESOLUTIONS = {
     "": "",
     "Abort": "",
@@ -286,7 +295,9 @@ def _followers(name: str, old: _Side, new: _Side) -> Iterator[Follower]:
             owned = obj in new.own or obj in old.own
             known = new.found.get(obj) or old.found[obj]
             resolution = "" if owned else known.conflict_resolution or UNCERTAIN
-            yield Follower(obj, tuple(templates), verbs, resolution)
+            before = old.found.get(obj)
+            kept = before.preserves if before and not owned else False
+            yield Follower(obj, tuple(templates), verbs, resolution, kept)
 
 
 def _verbs(obj: str, templates: frozenset[str], old: _Side, new: _Side) -> dict[str, str]:

@@ -126,6 +126,18 @@ def test_turning_dependencies_off_takes_the_object_away():
     assert follows(plans["front"]) == {("ConfigMap default/common", "member2"): "gone"}
 
 
+@pytest.mark.parametrize(("version", "kept"), [("1.18.2", True), ("1.13", None), ("1.10.7", False)])
+def test_what_leaves_stays_where_one_of_its_users_says_keep(version, kept):
+    keeping = {**SENDS, "preserveResourcesOnDeletion": True}
+    front = workload("front", [user("front")], on("member1"), keeping, op=Op.DELETE)
+    back = workload("back", [user("back")], on("member2"), SENDS, op=Op.DELETE)
+    plan = planned(front, back, version=version)["back"]
+    assert follows(plan) == {("ConfigMap default/common", "member2"): "gone"}
+    (follower,) = plan.follows
+    assert follower.kept is kept
+    assert ("its copy stays" in follower.text("member2")) is (kept is not False)
+
+
 def test_where_only_karmada_knows_the_object_may_follow():
     plans = planned(BASE, workload("front", [user("front")], divided("member2", "member3"), SENDS))
     assert follows(plans["front"]) == {
