@@ -15,11 +15,12 @@ from flotilla.agent.workplace import Workplace
 from flotilla.counts import counted
 from flotilla.deploy.access import fleet_of
 from flotilla.drift.check import check_stack
-from flotilla.drift.formats import sentence
+from flotilla.drift.formats import ignored_sentence, sentence
 from flotilla.errors import FlotillaError
 from flotilla.plan.changes import change_text
 from flotilla.plan.notices import notice_text
 from flotilla.plan.steps import Step
+from flotilla.stack.load import drift_settings
 from flotilla.stack.problems import ConfigError
 
 _SHOWN_CHANGES = 20
@@ -98,9 +99,13 @@ class CheckDrift(PagedArguments):
 class DriftAnswer(PagedAnswer):
     """What differs from what was declared."""
 
-    clean: bool = Field(description="Every cluster answered and nothing differs.")
+    clean: bool = Field(description="Every cluster answered and nothing differs, or only what is ignored.")
     unknown: dict[str, str] = Field(description="Clusters that did not answer, with the reason. They are not 'clean'.")
     findings: list[DriftFinding]
+    ignored: list[str] = Field(
+        description=f"Findings that the stack file ignores, with the reason and the last day, at most {_SHOWN_NAMES}."
+    )
+    notices: list[str] = Field(description="What is to be known of the stack file's `drift.ignore`.")
 
 
 class DriftFinding(Answer):
@@ -207,7 +212,8 @@ class Judging:
 
     def check_drift(self, asked: CheckDrift) -> DriftAnswer:
         """Look for drift."""
-        report = check_stack(self._workplace.open(), self._workplace.stack, asked.seconds)
+        ignores = drift_settings(self._workplace.setting().stack_file).ignore
+        report = check_stack(self._workplace.open(), self._workplace.stack, asked.seconds, ignores)
         findings = [
             DriftFinding(cluster=f.cluster, rule=f.rule, text=cut(sentence(f)), mended_by=f.mend.value)
             for f in report.findings
@@ -219,6 +225,8 @@ class Judging:
             clean=report.clean,
             unknown={one.cluster: cut(one.reason) for one in report.unknown},
             findings=findings[part.first : part.end],
+            ignored=[cut(f"{one.finding.cluster}: {ignored_sentence(one)}") for one in report.ignored[:_SHOWN_NAMES]],
+            notices=[cut(text) for text in report.notices[:_SHOWN_PROBLEMS]],
         )
 
     def check_policies(self, asked: PagedArguments) -> PolicyAnswer:

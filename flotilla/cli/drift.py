@@ -22,7 +22,8 @@ from flotilla.deploy.engines import open_stack
 from flotilla.deploy.interface import Stack
 from flotilla.drift.check import check_stack
 from flotilla.drift.findings import DriftReport, Finding, Mend
-from flotilla.drift.formats import FORMATS, count_text
+from flotilla.drift.formats import FORMATS, count_text, ignored_sentence, shortened
+from flotilla.stack.load import drift_settings
 from flotilla.untrusted import one_line
 
 
@@ -46,7 +47,7 @@ def _drift(options: argparse.Namespace) -> ExitCode:
         raise UsageError("--format and --json exclude each other", hint="use one of them")
     while True:
         stack = open_stack(options.engine, setting_of(options))
-        report = check_stack(stack, options.stack, options.timeout)
+        report = _check(options, stack)
         fixing = options.fix and any(finding.mend is Mend.UP for finding in report.findings)
         if not (fixing and options.json):  # one document: what is left when it was fixed
             _print(options, report)
@@ -56,6 +57,12 @@ def _drift(options: argparse.Namespace) -> ExitCode:
             return exit_code(report)
         sys.stdout.flush()
         time.sleep(options.watch)
+
+
+def _check(options: argparse.Namespace, stack: Stack) -> DriftReport:
+    """Look, by the stack file's `drift.ignore` as it is now."""
+    ignores = drift_settings(setting_of(options).stack_file).ignore
+    return check_stack(stack, options.stack, options.timeout, ignores)
 
 
 def exit_code(report: DriftReport) -> ExitCode:
@@ -95,7 +102,7 @@ def _fix(options: argparse.Namespace, stack: Stack, report: DriftReport) -> Drif
         )
     confirm(options, "fix this with `up --refresh`", document)
     result = stack.up(refresh_first=True)
-    after = check_stack(stack, options.stack, options.timeout)
+    after = _check(options, stack)
     if result.failures:
         raise plan_failed(Output(as_json=options.json), result, {"stack": options.stack, **after.to_json()})
     _print(options, after)
@@ -117,8 +124,13 @@ def _table(console: Console, report: DriftReport, stack: str) -> None:
     looked = (
         f"{counted(report.objects, 'object')} in {counted(len(report.clusters), 'cluster')}, {report.seconds:.1f} s"
     )
+    for one in report.ignored:
+        console.print(Text(f"ignored: {one.finding.cluster}: {one_line(ignored_sentence(one))}", style="dim"))
+    for text in report.notices:
+        console.print(Text(f"notice: {one_line(text)}", style="yellow"))
+    ignored = f"; {counted(len(report.ignored), 'finding')} ignored" if report.ignored else ""
     if report.clean:
-        console.print(Text(f"stack {stack}: no drift ({looked})", style="green"))
+        console.print(Text(f"stack {stack}: no drift{ignored} ({looked})", style="green"))
         return
     if report.findings:
         table = Table(box=None, header_style="bold", pad_edge=False)
@@ -127,15 +139,22 @@ def _table(console: Console, report: DriftReport, stack: str) -> None:
         for finding in report.findings:
             table.add_row(*(Text(one_line(cell)) for cell in _cells(finding)))
         console.print(table)
-    for one in report.unknown:
-        console.print(Text(f"{one.cluster}: unknown, {one_line(one.reason)}", style="yellow"))
+    for away in report.unknown:
+        console.print(Text(f"{away.cluster}: unknown, {one_line(away.reason)}", style="yellow"))
     fixable = sum(finding.mend is Mend.UP for finding in report.findings)
     headline = f"{count_text(len(report.findings))}, {fixable} fixed by `flotilla up --refresh`"
     unknown = f"; {counted(len(report.unknown), 'cluster')} unknown" if report.unknown else ""
-    console.print(Text(f"stack {stack}: {headline}{unknown} ({looked})", style="bold"))
+    console.print(Text(f"stack {stack}: {headline}{unknown}{ignored} ({looked})", style="bold"))
 
 
 def _cells(f: Finding) -> tuple[str, ...]:
-    values = (str(f.wanted), "nothing" if f.found is None else str(f.found)) if f.path else ("", "")
-    what = f.path or f.message
-    return (f.cluster, f.object, what, *values, f"{f.manager} {f.time}".strip(), str(f.mend))
+    values = tuple("nothing" if one is None else shortened(one) for one in (f.wanted, f.found))
+    what = (f.path if f.has_values else f.message) + (f": {f.note}" if f.note else "")
+    return (
+        f.cluster,
+        f.object,
+        what,
+        *(values if f.has_values else ("", "")),
+        f"{f.manager} {f.time}".strip(),
+        str(f.mend),
+    )

@@ -20,14 +20,17 @@ from flotilla.counts import counted
 from flotilla.deploy.access import control_plane_of
 from flotilla.deploy.engines import open_stack
 from flotilla.deploy.interface import Stack
+from flotilla.karmada.propagation import template
 from flotilla.observe.fleet import fleet_status
 from flotilla.plan.fleet import fleet_plan
+from flotilla.plan.notices import owner_notes
 from flotilla.plan.steps import Result
 from flotilla.stack.clear_secrets import in_clear
 from flotilla.stack.files import ManifestFiles
 from flotilla.stack.notices import kept_out, notices
 from flotilla.workloads.needs import known_kinds
 from flotilla.workloads.notices import left_out, unopened
+from flotilla.workloads.objects import manifests_of
 from flotilla.workloads.shared import shared_notices
 
 
@@ -214,6 +217,10 @@ def _validate(options: argparse.Namespace) -> ExitCode:
     fleet = load_fleet(options, manifests=manifests)
     output = Output(as_json=options.json)
     kinds = known_kinds(fleet, manifests, None)
+    templates = {
+        workload.name: [template(one, namespace=workload.namespace) for one in manifests_of(workload, manifests)]
+        for workload in fleet.workloads
+    }
     notes = (
         *kinds.messages,
         *notices(fleet),
@@ -222,6 +229,7 @@ def _validate(options: argparse.Namespace) -> ExitCode:
         *kept_out(fleet),
         *left_out(fleet, manifests),
         *unopened(fleet, manifests),
+        *owner_notes(templates),
     )
     if options.json:
         output.json({"stack": options.stack, "valid": True, **({"notes": list(notes)} if notes else {})})

@@ -26,6 +26,7 @@ from flotilla.report.html import html
 from flotilla.report.model import Report
 from flotilla.report.svg import svg
 from flotilla.report.text import dot, mermaid
+from flotilla.stack.load import drift_settings
 
 _FORMATS = {"svg": svg, "mermaid": mermaid, "dot": dot}
 
@@ -79,7 +80,8 @@ def _plan_page(options: argparse.Namespace) -> Report:
 
 def _drift_page(options: argparse.Namespace) -> Report:
     stack = open_stack(options.engine, setting_of(options))
-    found = check_stack(stack, options.stack, options.timeout)
+    ignores = drift_settings(setting_of(options).stack_file).ignore
+    found = check_stack(stack, options.stack, options.timeout, ignores)
     try:
         status = _status(options)
     except ClusterError:

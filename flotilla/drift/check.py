@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
 
 from flotilla.deploy.declared import CONTROL_PLANE, Declared, declared
 from flotilla.deploy.interface import Stack
+from flotilla.drift.autoscalers import find_autoscaled
 from flotilla.drift.certificates import check_certificates
+from flotilla.drift.comparing import Comparing, Suspect
+from flotilla.drift.fights import with_fights
 from flotilla.drift.findings import DriftReport, Finding, Layer, Unknown
+from flotilla.drift.ignoring import Ignore, with_ignored
 from flotilla.drift.members import carried_to, check_access, compare_sent, find_unwanted, find_wider_rights, sent_to
 from flotilla.drift.plan import compare_object
-from flotilla.drift.propagation import check_clusters, check_complete, check_policies, check_rollout
+from flotilla.drift.propagation import check_clusters, check_complete, check_policies, check_rollout, check_unclaimed
 from flotilla.drift.releases import check_release
 from flotilla.errors import ClusterError, FlotillaError
 from flotilla.karmada.status.reading import read_all
@@ -38,6 +42,8 @@ class Limits:
     """For all clusters together; one that isn't done by then is unknown."""
     second_look: float = _SECOND_LOOK_SECONDS
     """Seconds until the second look that confirms what was found; 0 for none."""
+    fights: bool = True
+    """Objects that somebody has written just before are watched for a while (`flotilla.drift.fights`)."""
 
 
 def check_drift(declared: Declared, limits: Limits | None = None) -> DriftReport:
@@ -47,15 +53,25 @@ def check_drift(declared: Declared, limits: Limits | None = None) -> DriftReport
     """
     limits = limits or Limits()
     access = {name: _access(declared, name) for name in declared.clusters}
-    first = _look(declared, access, limits.seconds)
-    if not first.findings or not limits.second_look:
-        return first
-    time.sleep(limits.second_look)
-    return first.confirmed_by(_look(declared, access, limits.seconds))
+    report, suspects = _look(declared, access, limits.seconds)
+    if report.findings and limits.second_look:
+        time.sleep(limits.second_look)
+        second, suspects = _look(declared, access, limits.seconds)
+        report = report.confirmed_by(second)
+    if limits.fights:
+        answering = {name: one for name, one in access.items() if not isinstance(one, str)}
+        report = with_fights(report, suspects, answering)
+    return report
 
 
-def check_stack(stack: Stack, name: str, seconds: float) -> DriftReport:
+def check_stack(stack: Stack, name: str, seconds: float, ignores: Sequence[Ignore] = ()) -> DriftReport:
     """Look for drift of what a stack's state has.
+
+    Args:
+        stack: the stack.
+        name: its name.
+        seconds: how long a look may take.
+        ignores: what the stack ignores.
 
     Raises:
         FlotillaError: it has nothing deployed.
@@ -63,7 +79,7 @@ def check_stack(stack: Stack, name: str, seconds: float) -> DriftReport:
     found = declared(stack.snapshot())
     if not found.objects:
         raise FlotillaError(f"stack {name} has nothing deployed", hint="run `flotilla up` first")
-    return check_drift(found, Limits(seconds=seconds))
+    return with_ignored(check_drift(found, Limits(seconds=seconds)), ignores)
 
 
 Access = Connection | str
@@ -93,6 +109,8 @@ class _Outcome:
     objects: int = 0
     unknown: list[str] = field(default_factory=list)
     """What could not be looked at, and why."""
+    suspects: list[Suspect] = field(default_factory=list)
+    """The objects that somebody has written just before."""
 
     def look(self, ask: Callable[[], list[Finding]]) -> None:
         """Record what one check finds; where it fails, record why, so that the other checks still run.
@@ -119,7 +137,9 @@ def _unexpected(error: Exception) -> str:
     return f"a value has a form that is not expected ({type(error).__name__})"
 
 
-def _look(declared: Declared, access: dict[str, Access], seconds: float) -> DriftReport:
+def _look(
+    declared: Declared, access: dict[str, Access], seconds: float
+) -> tuple[DriftReport, dict[str, list[Suspect]]]:
     began = time.monotonic()
     outcomes = {name: _Outcome(began + seconds) for name in access}
     # Before the threads: how warnings about certificates are kept quiet is the whole process's setting.
@@ -135,13 +155,13 @@ def _look(declared: Declared, access: dict[str, Access], seconds: float) -> Drif
     unknown = [Unknown(futures[future], f"not done within {seconds:.0f} s") for future in late]
     unknown += [Unknown(name, _reasons(outcome)) for name, outcome in found.items() if outcome.unknown]
     findings = [finding for outcome in found.values() for finding in outcome.findings]
-    return DriftReport(
-        tuple(sorted(_once(findings), key=lambda f: (list(Layer).index(f.layer), f.cluster, f.object, f.path))),
-        tuple(sorted(unknown, key=lambda u: u.cluster)),
-        tuple(sorted(access)),
-        sum(outcome.objects for outcome in found.values()),
-        time.monotonic() - began,
+    report = DriftReport(
+        unknown=tuple(sorted(unknown, key=lambda u: u.cluster)),
+        clusters=tuple(sorted(access)),
+        objects=sum(outcome.objects for outcome in found.values()),
+        seconds=time.monotonic() - began,
     )
+    return report.with_findings(_once(findings)), {name: outcome.suspects for name, outcome in found.items()}
 
 
 def _reasons(outcome: _Outcome) -> str:
@@ -174,36 +194,40 @@ def _cluster(outcome: _Outcome, declared: Declared, access: dict[str, Access], s
     if isinstance(connection, str):
         outcome.unknown.append(connection)
         return
+    comparing = Comparing(connection)
+    outcome.suspects = comparing.suspects
     try:
-        _plan(outcome, declared, connection, name)
+        _plan(outcome, declared, connection, comparing)
         if name == CONTROL_PLANE:
             _propagation(outcome, declared, connection, sight)
         elif name in declared.members:
-            _member(outcome, declared, connection, sight)
+            _member(outcome, declared, connection, sight, comparing)
     except FlotillaError as error:
         outcome.unknown.append(error.message)
     except Exception as error:  # noqa: BLE001 - what nobody expects is not known; it must not look clean
         outcome.unknown.append(_unexpected(error))
 
 
-def _plan(outcome: _Outcome, declared: Declared, connection: Connection, name: str) -> None:
+def _plan(outcome: _Outcome, declared: Declared, connection: Connection, comparing: Comparing) -> None:
+    name = connection.name
     for obj in declared.objects.get(name, []):
-        outcome.look(partial(compare_object, connection, name, obj))
+        outcome.look(partial(compare_object, connection, name, obj, comparing))
         outcome.objects += 1
     for namespace, release in declared.releases.get(name, []):
-        outcome.look(partial(check_release, connection, name, namespace, release))
+        outcome.look(partial(check_release, connection, name, namespace, release, comparing))
 
 
 def _propagation(outcome: _Outcome, declared: Declared, connection: Connection, sight: _Sight) -> None:
     outcome.look(partial(check_policies, connection, declared))
     outcome.findings += check_complete(declared)
     snapshot = sight.snapshot()
+    outcome.look(partial(check_unclaimed, connection, declared, snapshot))
     outcome.look(partial(check_clusters, snapshot, declared))
     for name, check in declared.rollouts.items():
         outcome.look(partial(check_rollout, snapshot, name, check))
 
 
-def _member(outcome: _Outcome, declared: Declared, connection: Connection, sight: _Sight) -> None:
+def _member(outcome: _Outcome, declared: Declared, connection: Connection, sight: _Sight, comparing: Comparing) -> None:
     name = connection.name
     outcome.look(partial(find_wider_rights, connection, name, declared.account(name)))
     if isinstance(sight.control_plane, str):
@@ -211,9 +235,11 @@ def _member(outcome: _Outcome, declared: Declared, connection: Connection, sight
         return
     outcome.look(partial(check_access, sight.control_plane, connection, declared.kubeconfigs[name], name))
     snapshot = sight.snapshot()
-    for obj in sent_to(snapshot, name):
-        outcome.look(partial(compare_sent, connection, name, obj))
+    sent = sent_to(snapshot, name)
+    for obj in sent:
+        outcome.look(partial(compare_sent, connection, name, obj, comparing))
         outcome.objects += 1
+    outcome.look(partial(find_autoscaled, connection, name, sent))
     outcome.look(partial(find_unwanted, connection, name, carried_to(snapshot, name)))
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from flotilla.kube.objects import Difference, Object, ref_of
+from flotilla.kube.objects import Difference, Object, pointer_text, ref_of
 from flotilla.kube.ownership import last_writer
 from flotilla.kube.secrecy import shown
 
@@ -45,12 +46,22 @@ class Finding:
     """Kind and name."""
     message: str
     path: str = ""
+    """The field, as Pulumi writes paths; an element that its list knows by a key is named by it."""
     wanted: Any = None
     found: Any = None
     manager: str = ""
     """Who wrote the field last, if the server knows."""
     time: str = ""
     mend: Mend = Mend.UP
+    pointer: str = ""
+    """The field as a JSON pointer, for `ignore`; an element that its list knows by a key is named by it."""
+    note: str = ""
+    """What else is to be known of it."""
+
+    @property
+    def has_values(self) -> bool:
+        """A field has another value than it should, and both are known."""
+        return bool(self.path) and not (self.wanted is None and self.found is None)
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -61,6 +72,20 @@ class Finding:
         """Return the finding for machines; fields that say nothing are left out."""
         body = {key: value for key, value in asdict(self).items() if value not in ("", None)}
         return {**body, "mend": str(self.mend), "layer": str(self.layer)}
+
+
+@dataclass(frozen=True)
+class Ignored:
+    """A finding that the stack ignores, why and until when."""
+
+    finding: Finding
+    reason: str
+    until: str
+    """The last day on which it is ignored (YYYY-MM-DD)."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it for machines: the finding, with `reason` and `until`."""
+        return {**self.finding.to_json(), "reason": self.reason, "until": self.until}
 
 
 @dataclass(frozen=True)
@@ -82,11 +107,20 @@ class DriftReport:
     objects: int = 0
     """How many objects were compared."""
     seconds: float = field(default=0.0, compare=False)
+    ignored: tuple[Ignored, ...] = ()
+    """What was found and doesn't count, since the stack ignores it."""
+    notices: tuple[str, ...] = ()
+    """What is to be known of the stack's `ignore`."""
 
     @property
     def clean(self) -> bool:
-        """Everything could be asked, and nothing was found."""
+        """Everything could be asked, and nothing was found that counts."""
         return not self.findings and not self.unknown
+
+    def with_findings(self, findings: Iterable[Finding], *, seconds: float = 0.0) -> DriftReport:
+        """Return the report with other findings, in their order; `seconds` is what finding them took."""
+        ordered = sorted(findings, key=lambda f: (list(Layer).index(f.layer), f.cluster, f.object, f.path))
+        return replace(self, findings=tuple(ordered), seconds=self.seconds + seconds)
 
     def confirmed_by(self, second: DriftReport) -> DriftReport:
         """Keep what a second look found too: a controller at work is no drift."""
@@ -102,6 +136,8 @@ class DriftReport:
             "objects": self.objects,
             "findings": [finding.to_json() for finding in self.findings],
             "unknown": [asdict(one) for one in self.unknown],
+            "ignored": [one.to_json() for one in self.ignored],
+            "notices": list(self.notices),
         }
 
 
@@ -115,10 +151,11 @@ def changed(layer: Layer, rule: str, cluster: str, live: Object, difference: Dif
         cluster,
         str(ref_of(live)),
         f"{difference.text} is not as {'declared' if layer is Layer.PLAN else 'sent'}",
-        difference.text,
-        wanted,
-        found,
-        writer.manager,
-        writer.time,
-        mend,
+        path=difference.text,
+        pointer=pointer_text(difference.path),
+        wanted=wanted,
+        found=found,
+        manager=writer.manager,
+        time=writer.time,
+        mend=mend,
     )

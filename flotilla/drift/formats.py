@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from flotilla.counts import counted
-from flotilla.drift.findings import DriftReport, Finding, Mend
+from flotilla.drift.findings import DriftReport, Finding, Ignored, Mend
 from flotilla.untrusted import code_span, json_safe, one_line, sarif_text
 
 _TITLE = "Flotilla drift"
@@ -25,11 +26,18 @@ REMEDIES = {
 def sentence(finding: Finding) -> str:
     """Return a finding in one line: what, values, by whom, what mends it."""
     text = f"{finding.object}: {finding.message}"
-    if finding.path:
-        text += f" (wanted {_short(finding.wanted)}, found {_short(finding.found)})"
+    if finding.has_values:
+        text += f" (wanted {shortened(finding.wanted)}, found {shortened(finding.found)})"
     if finding.manager:
         text += f"; last written by {finding.manager}" + (f" at {finding.time}" if finding.time else "")
-    return f"{text}; {REMEDIES[finding.mend]}"
+    return f"{text}; {REMEDIES[finding.mend]}" + (f"; {finding.note}" if finding.note else "")
+
+
+def ignored_sentence(one: Ignored) -> str:
+    """Return an ignored finding in one line: what, values, why it is ignored and until when."""
+    finding = replace(one.finding, manager="")
+    text = sentence(finding).removesuffix(f"; {REMEDIES[finding.mend]}")
+    return f"{text}; ignored until {one.until}: {one.reason}"
 
 
 def count_text(findings: int) -> str:
@@ -37,7 +45,8 @@ def count_text(findings: int) -> str:
     return counted(findings, "finding")
 
 
-def _short(value: Any) -> str:
+def shortened(value: Any) -> str:
+    """Return a value in at most a line's worth of text."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
     return text if len(text) <= 80 else text[:77] + "..."  # noqa: PLR2004 - a line's worth
 
@@ -46,6 +55,11 @@ def github(report: DriftReport, stack: str) -> str:
     """Return workflow commands: an error for each finding, a warning for each cluster that is unknown."""
     lines = [_command("error", f"{_TITLE}: {f.rule} in {f.cluster}", sentence(f)) for f in report.findings]
     lines += [_command("warning", f"{_TITLE}: {u.cluster} is unknown", u.reason) for u in report.unknown]
+    lines += [
+        _command("notice", f"{_TITLE}: {one.finding.rule} in {one.finding.cluster} is ignored", ignored_sentence(one))
+        for one in report.ignored
+    ]
+    lines += [_command("notice", f"{_TITLE}: ignore", text) for text in report.notices]
     if report.clean:
         lines.append(_command("notice", _TITLE, _summary(report, stack)))
     return "\n".join(lines)
@@ -83,6 +97,26 @@ def gitlab(report: DriftReport, stack: str) -> str:
         }
         for u in report.unknown
     ]
+    entries += [
+        {
+            "description": one_line(f"{one.finding.cluster}: {ignored_sentence(one)}"),
+            "check_name": f"{one.finding.rule}-ignored",
+            "fingerprint": _fingerprint(stack, "ignored", *one.finding.key),
+            "severity": "info",
+            "location": {"path": _stack_file(stack), "lines": {"begin": 1}},
+        }
+        for one in report.ignored
+    ]
+    entries += [
+        {
+            "description": one_line(text),
+            "check_name": "ignore-unused",
+            "fingerprint": _fingerprint(stack, "ignore-unused", text),
+            "severity": "info",
+            "location": {"path": _stack_file(stack), "lines": {"begin": 1}},
+        }
+        for text in report.notices
+    ]
     return json_safe(json.dumps(entries, indent=2, ensure_ascii=False))
 
 
@@ -100,6 +134,12 @@ def junit(report: DriftReport, stack: str) -> str:
             failure.text = "\n".join(one_line(f"{f.rule}: {sentence(f)}") for f in found)
         if cluster in unknown:
             SubElement(case, "error", message=one_line(unknown[cluster]))
+        ignored = [one for one in report.ignored if one.finding.cluster == cluster]
+        if ignored:
+            text = "\n".join(one_line(f"ignored: {one.finding.rule}: {ignored_sentence(one)}") for one in ignored)
+            SubElement(case, "system-out").text = text
+    if report.notices:
+        SubElement(suite, "system-out").text = "\n".join(one_line(text) for text in report.notices)
     suite.set("failures", str(failures))
     suite.set("errors", str(len(unknown)))
     indent(suite)
@@ -108,7 +148,8 @@ def junit(report: DriftReport, stack: str) -> str:
 
 def sarif(report: DriftReport, stack: str) -> str:
     """Return a SARIF 2.1.0 log; clusters that are unknown are notifications of the run."""
-    rules = sorted({f.rule for f in report.findings})
+    every = [(f, None) for f in report.findings] + [(one.finding, one) for one in report.ignored]
+    rules = sorted({f.rule for f, _ in every})
     run = {
         "tool": {"driver": {"name": "flotilla", "rules": [{"id": rule} for rule in rules]}},
         "invocations": [
@@ -117,7 +158,8 @@ def sarif(report: DriftReport, stack: str) -> str:
                 "toolExecutionNotifications": [
                     {"level": "warning", "message": {"text": sarif_text(f"{u.cluster} is unknown: {u.reason}")}}
                     for u in report.unknown
-                ],
+                ]
+                + [{"level": "note", "message": {"text": sarif_text(text)}} for text in report.notices],
             }
         ],
         "results": [
@@ -125,6 +167,7 @@ def sarif(report: DriftReport, stack: str) -> str:
                 "ruleId": f.rule,
                 "level": "error",
                 "message": {"text": sarif_text(sentence(f))},
+                **({"suppressions": [_suppression(ignored)]} if ignored else {}),
                 "locations": [
                     {
                         "physicalLocation": {"artifactLocation": {"uri": _stack_file(stack)}},
@@ -133,11 +176,17 @@ def sarif(report: DriftReport, stack: str) -> str:
                 ],
                 "partialFingerprints": {"flotilla/v1": _fingerprint(stack, *f.key)},
             }
-            for f in report.findings
+            for f, ignored in every
         ],
     }
     log = {"$schema": _SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}
     return json_safe(json.dumps(log, indent=2, ensure_ascii=False))
+
+
+def _suppression(one: Ignored) -> dict[str, str]:
+    """Return why a result doesn't count (SARIF 2.1.0, 3.35): it is decided outside of the code."""
+    why = sarif_text(f"until {one.until}: {one.reason}")
+    return {"kind": "external", "status": "accepted", "justification": why}
 
 
 def markdown(report: DriftReport, stack: str) -> str:
@@ -152,23 +201,29 @@ def markdown(report: DriftReport, stack: str) -> str:
         lines += [_row(f) for f in report.findings]
     for one in report.unknown:
         lines += ["", f"{code_span(one.cluster)} **is unknown**: {code_span(one.reason)}"]
+    lines += [
+        f"\nIgnored in {code_span(one.finding.cluster)}: {code_span(ignored_sentence(one))}" for one in report.ignored
+    ]
+    lines += [f"\nNotice: {code_span(text)}" for text in report.notices]
     return "\n".join(lines)
 
 
 def _row(f: Finding) -> str:
-    values = (_short(f.wanted), _short(f.found)) if f.path else ("", "")
-    cells = (f.cluster, f.object, f.message, *values, f"{f.manager} {f.time}")
+    values = (shortened(f.wanted), shortened(f.found)) if f.has_values else ("", "")
+    message = f"{f.message}; {f.note}" if f.note else f.message
+    cells = (f.cluster, f.object, message, *values, f"{f.manager} {f.time}")
     cluster, obj, what, wanted, found, writer = (code_span(text) for text in cells)
     return "| " + " | ".join((cluster, obj, f"{what} ({f.rule})", wanted, found, writer, REMEDIES[f.mend])) + " |"
 
 
 def _summary(report: DriftReport, stack: str) -> str:
     looked = f"{counted(report.objects, 'object')} in {counted(len(report.clusters), 'cluster')}"
+    ignored = f"; {counted(len(report.ignored), 'finding')} ignored" if report.ignored else ""
     if report.clean:
-        return f"No drift: {looked} are as declared."
+        return f"No drift: {looked} are as declared{ignored}."
     count = count_text(len(report.findings)) if report.findings else "Nothing found"
     unknown = f"; {counted(len(report.unknown), 'cluster')} could not be asked" if report.unknown else ""
-    return f"{count} in stack {stack}{unknown} ({looked})."
+    return f"{count} in stack {stack}{unknown}{ignored} ({looked})."
 
 
 def _fingerprint(*parts: str) -> str:

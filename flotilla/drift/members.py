@@ -7,6 +7,7 @@ import copy
 from collections.abc import Iterable
 from typing import Any
 
+from flotilla.drift.comparing import Comparing
 from flotilla.drift.findings import Finding, Layer, Mend, changed
 from flotilla.karmada.joining.join import IMPERSONATOR, access_role
 from flotilla.karmada.names import CLUSTER_NAMESPACE
@@ -15,7 +16,7 @@ from flotilla.karmada.rendering.replicas import owns_replicas
 from flotilla.karmada.status.snapshot import Snapshot
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import ApiError, Connection, KindNotServed
-from flotilla.kube.objects import Object, ObjectRef, differences, is_true, ref_of
+from flotilla.kube.objects import Object, ObjectRef, is_true, ref_of
 
 _RBAC = "rbac.authorization.k8s.io/v1"
 _USUAL_KINDS = (
@@ -67,15 +68,20 @@ def _manifests(works: Iterable[Object]) -> list[Object]:
     return [one for work in works for one in ((work.get("spec") or {}).get("workload") or {}).get("manifests") or []]
 
 
-def compare_sent(connection: Connection, member: str, wanted: Object) -> list[Finding]:
-    """Compare one object of a member with what was sent, for the fields that were sent."""
+def compare_sent(
+    connection: Connection, member: str, wanted: Object, comparing: Comparing | None = None
+) -> list[Finding]:
+    """Compare one object of a member with what was sent, for the fields that were sent.
+
+    `comparing` is this look's at the member.
+    """
     live = connection.find(ref_of(wanted))
     if live is None:
         message = "was sent and is not there"
         return [Finding(Layer.MEMBERS, "copy-missing", member, str(ref_of(wanted)), message, mend=Mend.KARMADA)]
     return [
         changed(Layer.MEMBERS, "copy-changed", member, live, difference, Mend.KARMADA)
-        for difference in differences(_asked(wanted), live)
+        for difference in (comparing or Comparing(connection)).differences(Layer.MEMBERS, _asked(wanted), live)
     ]
 
 

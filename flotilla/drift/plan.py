@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from flotilla.drift.comparing import Comparing
 from flotilla.drift.findings import Finding, Layer, Mend, changed
 from flotilla.kube.connection import Connection
-from flotilla.kube.objects import Object, differences, ref_of
+from flotilla.kube.objects import Object, ref_of
 
 
-def compare_object(connection: Connection, cluster: str, wanted: Object) -> list[Finding]:
-    """Compare one object.
+def compare_object(
+    connection: Connection, cluster: str, wanted: Object, comparing: Comparing | None = None
+) -> list[Finding]:
+    """Compare one object; `comparing` is this look's at the cluster.
 
     Raises:
         ClusterError: the cluster could not be asked: nothing is known of the object.
@@ -22,5 +25,5 @@ def compare_object(connection: Connection, cluster: str, wanted: Object) -> list
         return [Finding(Layer.PLAN, "object-deleting", cluster, str(ref_of(wanted)), message)]
     return [
         changed(Layer.PLAN, "object-changed", cluster, live, difference, Mend.UP)
-        for difference in differences(wanted, live)
+        for difference in (comparing or Comparing(connection)).differences(Layer.PLAN, wanted, live)
     ]

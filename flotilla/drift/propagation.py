@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from flotilla.deploy.declared import CONTROL_PLANE, Declared
 from flotilla.drift.findings import Finding, Layer, Mend
+from flotilla.drift.unspread import meant_to_spread
 from flotilla.karmada.kinds import DEFINITION, NAMESPACE, kind_of
 from flotilla.karmada.names import CLUSTER_NAMESPACE, EXECUTION_NAMESPACE_PREFIX
-from flotilla.karmada.objects import BINDING_API, POLICY_API, Cluster
+from flotilla.karmada.objects import POLICY_API, Cluster, ResourceBinding
 from flotilla.karmada.scheduling import every_affinity
 from flotilla.karmada.selection import OVERRIDES, POLICIES, POLICY_ID_LABELS, selects
 from flotilla.karmada.status.rollout import RolloutCheck
@@ -15,9 +16,6 @@ from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object, ObjectRef, ref_of
 
 _SYSTEM_NAMESPACES = ("kube-system", "kube-public", "kube-node-lease", "karmada-system", CLUSTER_NAMESPACE)
-
-_OWN_GROUPS = (".karmada.io", "multicluster.x-k8s.io")
-"""The groups that Karmada's own definitions are in, by their end."""
 
 
 def check_clusters(snapshot: Snapshot, declared: Declared) -> list[Finding]:
@@ -66,7 +64,7 @@ def check_complete(declared: Declared) -> list[Finding]:
 
 
 def check_policies(connection: Connection, declared: Declared) -> list[Finding]:
-    """Look for policies of others that want our templates, and for templates that nobody has claimed."""
+    """Look for policies of others that want our templates."""
     ours = {ref_of(obj) for obj in declared.objects.get(CONTROL_PLANE, [])}
     templates = [template for check in declared.rollouts.values() for template in check.templates]
     found = []
@@ -75,7 +73,7 @@ def check_policies(connection: Connection, declared: Declared) -> list[Finding]:
             if ref_of(policy) in ours:
                 continue
             found += [_competes(policy, template) for template in templates if selects(policy, template)]
-    return found + _unclaimed(connection, templates)
+    return found
 
 
 def _competes(policy: Object, template: Object) -> Finding:
@@ -86,25 +84,25 @@ def _competes(policy: Object, template: Object) -> Finding:
     return _finding(rule, str(ref_of(template)), f"{ref_of(policy)}{order} {what}, and is not of this stack")
 
 
-def _unclaimed(connection: Connection, templates: list[Object]) -> list[Finding]:
-    """Look through the kinds and namespaces that the stack uses; what follows other templates needs no policy.
+def check_unclaimed(connection: Connection, declared: Declared, snapshot: Snapshot) -> list[Finding]:
+    """Look for templates that nobody has claimed, through the kinds and namespaces that the stack uses.
 
-    Of the kinds without a namespace only definitions: a control plane has ClusterRoles, PriorityClasses and the like
-    for itself, and nothing tells them from those that somebody meant to be sent.
+    The stack's own objects are left out: templates are followed as such, and others are not meant to be spread. So are
+    objects that go with a template that needs them. Of the kinds without a namespace only definitions are looked for: a
+    control plane has ClusterRoles, PriorityClasses and the like for itself.
     """
-    found: list[Finding] = []
-    following: dict[str, set[ObjectRef]] = {}
+    ours = {ref_of(obj) for obj in declared.objects.get(CONTROL_PLANE, [])}
+    templates = [template for check in declared.rollouts.values() for template in check.templates]
+    found = []
     for api_version, kind, namespace in sorted({_where(t) for t in templates if _is_looked_for(t)}):
         if namespace in _SYSTEM_NAMESPACES or namespace.startswith(EXECUTION_NAMESPACE_PREFIX):
             continue
         for obj in connection.list(api_version, kind, namespace=namespace or None):
             labels = obj["metadata"].get("labels") or {}
-            if any(key in labels for key in POLICY_ID_LABELS.values()) or _made_by_karmada(kind, obj):
+            if any(key in labels for key in POLICY_ID_LABELS.values()) or not meant_to_spread(obj):
                 continue
             ref = ObjectRef(api_version, kind, obj["metadata"]["name"], namespace)
-            if namespace and namespace not in following:
-                following[namespace] = _following(connection, namespace)
-            if binding_ref(ref) in following.get(namespace, ()):
+            if ref in ours or _is_required(ref, snapshot):
                 continue
             found.append(_finding("template-unclaimed", str(ref), "no policy claims it: it runs nowhere"))
     return found
@@ -115,22 +113,14 @@ def _is_looked_for(template: Object) -> bool:
     return kind != NAMESPACE and bool(kind == DEFINITION or template["metadata"].get("namespace"))
 
 
-def _following(connection: Connection, namespace: str) -> set[ObjectRef]:
-    """Return the bindings of a namespace whose objects other templates need (propagateDeps)."""
-    listed = connection.list(BINDING_API, "ResourceBinding", namespace=namespace)
-    return {ref_of(one) for one in listed if (one.get("spec") or {}).get("requiredBy")}
+def _is_required(ref: ObjectRef, snapshot: Snapshot) -> bool:
+    """Tell whether an object goes where other templates go that need it (propagateDeps)."""
+    binding = snapshot.bindings.get(binding_ref(ref))
+    return isinstance(binding, ResourceBinding) and bool(binding.spec.required_by)
 
 
 def _where(template: Object) -> tuple[str, str, str]:
     return template["apiVersion"], template["kind"], template["metadata"].get("namespace") or ""
-
-
-def _made_by_karmada(kind: str, obj: Object) -> bool:
-    """Tell whether every namespace, or every control plane, has it anyway: nobody meant it to be spread."""
-    own = {"ConfigMap": "kube-root-ca.crt", "ServiceAccount": "default"}
-    if kind == DEFINITION[1]:
-        return str((obj.get("spec") or {}).get("group")).endswith(_OWN_GROUPS)
-    return bool(own.get(kind) == obj["metadata"]["name"])
 
 
 def _finding(rule: str, obj: str, message: str, *, cluster: str = "", time: str = "") -> Finding:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from flotilla.deploy.declared import stored
+from flotilla.drift.comparing import Comparing
 from flotilla.drift.findings import Finding, Layer, Mend
 from flotilla.drift.plan import compare_object
 from flotilla.kube.connection import Connection
@@ -12,8 +13,12 @@ from flotilla.kube.helm import deployed_manifest
 from flotilla.kube.objects import Object
 
 
-def check_release(connection: Connection, cluster: str, namespace: str, name: str) -> list[Finding]:
-    """Compare a release. An `up` upgrades it when its values change, not when its objects do: a hand has to decide.
+def check_release(
+    connection: Connection, cluster: str, namespace: str, name: str, comparing: Comparing | None = None
+) -> list[Finding]:
+    """Compare a release; `comparing` is this look's at the cluster.
+
+    An `up` upgrades it when its values change, not when its objects do: a hand has to decide.
 
     Raises:
         ClusterError: the cluster could not be asked.
@@ -25,7 +30,7 @@ def check_release(connection: Connection, cluster: str, namespace: str, name: st
     found = [
         finding
         for obj in manifest
-        for finding in compare_object(connection, cluster, stored(obj))
+        for finding in compare_object(connection, cluster, stored(obj), comparing)
         if not (finding.rule == "object-missing" and _passes(obj))
     ]
     return [

@@ -136,7 +136,7 @@ class Connection(Endpoint):
             body = self._body(response, end)
             whole = True
         finally:
-            self.traffic.count(received_bytes=response.tell())
+            self.traffic.count(received_bytes=response.tell(), date=response.headers.get("date") or "")
             if not whole:
                 response.close()
         response.release_conn()
@@ -281,6 +281,7 @@ class Connection(Endpoint):
         resource_version: str,
         namespace: str | None = None,
         labels: str | None = None,
+        fields: str | None = None,
         seconds: int = 300,
     ) -> Iterator[Object]:
         """Yield watch events (`type`, `object`) from a resource version on, for at most `seconds`.
@@ -288,7 +289,7 @@ class Connection(Endpoint):
         Raises:
             ApiError: status 410 where the version is too old: list again.
         """
-        scope = Scope(namespace or "", labels or "")
+        scope = Scope(namespace or "", labels or "", fields or "")
         steps = self._steps.watch(api_version, kind, scope, resource_version=resource_version, seconds=seconds)
         yield from self._stream(self._run(steps))
 

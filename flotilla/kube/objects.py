@@ -5,10 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from kubernetes.utils.quantity import parse_quantity
+
+from flotilla.kube.shapes import PLAIN, Key, Shape
 
 Object = dict[str, Any]
 
@@ -58,11 +61,26 @@ def is_base64(text: str) -> bool:
 Path = tuple[str | int, ...]
 
 
-def path_text(path: Path) -> str:
-    """Write a path as Pulumi does: `spec.replicas`, `metadata.labels["a/b"]`, `containers[0]`."""
+class Item(NamedTuple):
+    """A step of a path to an element that its list knows by a key."""
+
+    place: int
+    """Where it stands in the list that was found; -1 where it isn't there."""
+    key: str
+    """The values of its key fields, such as `web` or `80/TCP`."""
+
+
+KeyedPath = tuple[str | int | Item, ...]
+"""A path whose steps may name elements by their keys."""
+
+
+def path_text(path: KeyedPath) -> str:
+    """Write a path as Pulumi does: `spec.replicas`, `metadata.labels["a/b"]`, `containers[0]`, `containers[web]`."""
     text = ""
     for step in path:
-        if isinstance(step, int):
+        if isinstance(step, Item):
+            text += f"[{step.key}]"
+        elif isinstance(step, int):
             text += f"[{step}]"
         elif re.fullmatch(r"[A-Za-z_$][A-Za-z0-9_$]*", step):
             text += f".{step}" if text else step
@@ -71,10 +89,16 @@ def path_text(path: Path) -> str:
     return text
 
 
+def pointer_text(path: KeyedPath) -> str:
+    """Write a path as a JSON pointer (RFC 6901), in which an element that has a key is named by it."""
+    steps = (step.key if isinstance(step, Item) else str(step) for step in path)
+    return "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)
+
+
 class Difference(NamedTuple):
     """One field that doesn't hold what was asked for."""
 
-    path: Path
+    path: KeyedPath
     wanted: Any
     found: Any
 
@@ -84,27 +108,71 @@ class Difference(NamedTuple):
         return path_text(self.path)
 
 
-def differences(wanted: Any, actual: Any, path: Path = ()) -> list[Difference]:
+def differences(wanted: Any, actual: Any, path: KeyedPath = (), shape: Shape = PLAIN) -> list[Difference]:
     """Return where `actual` doesn't hold what `wanted` asks for.
 
     Fields that are only in `actual` don't count: the API server, controllers and other managers own them. An empty
     map or list is the same as a missing one, and quantities are compared by value ("0.5" is "500m").
+
+    Args:
+        wanted: what was asked for.
+        actual: what is there.
+        path: where both stand.
+        shape: what is known of their lists (`flotilla.kube.merge_keys`). Where a list has keys, elements are compared
+            by them, in any order, and elements that are only in `actual` don't count either. Without, lists are
+            compared as a whole.
     """
     if isinstance(wanted, dict):
         found = []
         for key, value in wanted.items():
             held = actual.get(key) if isinstance(actual, dict) else None
-            found += differences(value, held, (*path, str(key)))
+            found += differences(value, held, (*path, str(key)), shape.of(str(key)))
         return found
     if isinstance(wanted, list):
-        if not wanted and not actual:
-            return []
-        if not isinstance(actual, list) or len(actual) != len(wanted):
-            return [Difference(path, wanted, actual)]
-        return [d for i, value in enumerate(wanted) for d in differences(value, actual[i], (*path, i))]
+        return _of_list(wanted, actual, path, shape)
     if wanted == actual or (wanted is None and not actual) or _same_quantity(wanted, actual):
         return []
+    if shape.unfilled(wanted):
+        return []
     return [Difference(path, wanted, actual)]
+
+
+def _of_list(wanted: list[Any], actual: Any, path: KeyedPath, shape: Shape) -> list[Difference]:
+    if not wanted and not actual:
+        return []
+    if not isinstance(actual, list):
+        return [Difference(path, wanted, actual)]
+    if shape.as_set:
+        return _of_set(wanted, actual, path, shape)
+    keyed = shape.by_key(wanted)
+    if keyed is not None:
+        return _of_keyed(keyed, actual, path, shape)
+    if len(actual) != len(wanted):
+        return [Difference(path, wanted, actual)]
+    return [d for i, value in enumerate(wanted) for d in differences(value, actual[i], (*path, i), shape.elements)]
+
+
+def _of_keyed(wanted: Mapping[Key, Any], actual: list[Any], path: KeyedPath, shape: Shape) -> list[Difference]:
+    """Compare elements by their keys; where the key is there twice, each of the two has to be as wanted."""
+    places: dict[Key | None, list[int]] = {}
+    for index, element in enumerate(actual):
+        places.setdefault(shape.key_of(element), []).append(index)
+    found: list[Difference] = []
+    for key, element in wanted.items():
+        name = "/".join(str(part) for part in key)
+        if key not in places:
+            found.append(Difference((*path, Item(-1, name)), element, None))
+            continue
+        compared = (
+            differences(element, actual[index], (*path, Item(index, name)), shape.elements) for index in places[key]
+        )
+        found += next((different for different in compared if different), [])
+    return found
+
+
+def _of_set(wanted: list[Any], actual: list[Any], path: KeyedPath, shape: Shape) -> list[Difference]:
+    missing = [one for one in wanted if not any(not differences(one, other, (), shape.elements) for other in actual)]
+    return [Difference(path, missing, actual)] if missing else []
 
 
 def _same_quantity(one: Any, other: Any) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
-from flotilla.kube.objects import Object, Path
+from flotilla.kube.objects import Item, KeyedPath, Object
 
 
 class Writer(NamedTuple):
@@ -15,18 +15,62 @@ class Writer(NamedTuple):
     time: str = ""
 
 
-def last_writer(obj: Object, path: Path) -> Writer:
+def last_writer(obj: Object, path: KeyedPath) -> Writer:
     """Return who holds the field at `path`; of several the latest.
 
     A field that was removed has no holder left: then who last wrote anything but the status.
     """
-    entries = [e for e in (obj.get("metadata") or {}).get("managedFields") or [] if e.get("subresource") != "status"]
+    entries = _entries(obj)
     holders = [e for e in entries if _holds(e.get("fieldsV1") or {}, path, obj)]
-    latest = max(holders or entries, key=lambda e: str(e.get("time", "")), default=None)
-    return Writer(str(latest.get("manager", "")), str(latest.get("time", ""))) if latest else Writer()
+    return _latest(holders or entries)
 
 
-def _holds(fields: Object, path: Path, value: Any) -> bool:
+def writers(obj: Object) -> list[Writer]:
+    """Return everybody who has written anything of an object but its status, each with the last time."""
+    return [_writer(entry) for entry in _entries(obj)]
+
+
+def writer_of_change(before: Object, after: Object) -> Writer:
+    """Return who made one state of an object of another: whose fields became more, or who wrote later than before.
+
+    Who only takes away what another had added holds nothing more: then it is whoever wrote last of those that are left.
+    """
+    known = {_identity(entry): entry for entry in _entries(before)}
+    changed = []
+    for entry in _entries(after):
+        old = known.get(_identity(entry))
+        gained = old is None or _leaves(entry.get("fieldsV1")) - _leaves(old.get("fieldsV1"))
+        if gained or str(entry.get("time", "")) > str((old or {}).get("time", "")):
+            changed.append(entry)
+    return _latest(changed or _entries(after))
+
+
+def _entries(obj: Object) -> list[Object]:
+    entries = (obj.get("metadata") or {}).get("managedFields") or []
+    return [entry for entry in entries if entry.get("subresource") != "status"]
+
+
+def _identity(entry: Object) -> tuple[str, ...]:
+    return tuple(str(entry.get(key) or "") for key in ("manager", "operation", "subresource"))
+
+
+def _leaves(fields: Any, path: str = "") -> set[str]:
+    """Return the paths in a tree of held fields, those on the way included."""
+    if not isinstance(fields, dict):
+        return set()
+    return {path, *(leaf for key, below in fields.items() for leaf in _leaves(below, f"{path}/{key}"))}
+
+
+def _latest(entries: list[Object]) -> Writer:
+    latest = max(entries, key=lambda e: str(e.get("time", "")), default=None)
+    return _writer(latest) if latest else Writer()
+
+
+def _writer(entry: Object) -> Writer:
+    return Writer(str(entry.get("manager", "")), str(entry.get("time", "")))
+
+
+def _holds(fields: Object, path: KeyedPath, value: Any) -> bool:
     """Follow a path through the tree of held fields; an atomic value holds everything below it."""
     if not path:
         return True
@@ -37,8 +81,9 @@ def _holds(fields: Object, path: Path, value: Any) -> bool:
         below = fields.get(f"f:{step}")
         held = value.get(step) if isinstance(value, dict) else None
         return below is not None and _holds(below, rest, held)
-    held = value[step] if isinstance(value, list) and step < len(value) else None
-    return any(_holds(below, rest, held) for key, below in fields.items() if _names(key, held, step))
+    place = step.place if isinstance(step, Item) else step
+    held = value[place] if isinstance(value, list) and 0 <= place < len(value) else None
+    return any(_holds(below, rest, held) for key, below in fields.items() if _names(key, held, place))
 
 
 def _names(key: str, item: Any, index: int) -> bool:

@@ -40,7 +40,7 @@ _REMEMBERED = 8
 _WORD = 6
 
 
-def shown(obj: Object, path: tuple[str | int, ...], value: Any) -> Any:
+def shown(obj: Object, path: tuple[Any, ...], value: Any) -> Any:
     """Return a value that stands at a path of an object as it may be printed; nothing stays nothing.
 
     Args:

@@ -151,13 +151,16 @@ class Traffic:
 
     requests: int = 0
     received_bytes: int = 0
+    date: str = ""
+    """The time of the server's last answer by its own clock, as its `Date` header has it; empty where it says none."""
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
-    def count(self, *, requests: int = 0, received_bytes: int = 0) -> None:
-        """Add to both."""
+    def count(self, *, requests: int = 0, received_bytes: int = 0, date: str = "") -> None:
+        """Add to both counts, and note an answer's time."""
         with self._lock:
             self.requests += requests
             self.received_bytes += received_bytes
+            self.date = date or self.date
 
 
 @dataclass(frozen=True)

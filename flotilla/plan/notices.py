@@ -40,6 +40,21 @@ def notices_of(
     return (*found, *upkeep(templates, divided=divided, everything=everything))
 
 
+def owner_notes(templates: Mapping[str, Sequence[Object]]) -> list[str]:
+    """Return where an autoscaler among the templates and Karmada both set replicas, a line each.
+
+    Args:
+        templates: by workload.
+    """
+    everything = [template for ones in templates.values() for template in ones]
+    return [
+        f"workload {name}: {notice_text(notice)}"
+        for name, ones in templates.items()
+        for notice in upkeep(ones, divided=False, everything=everything)
+        if notice.what == Upkeep.TWO_OWNERS
+    ]
+
+
 def notice_text(notice: Notice) -> str:
     """Say a notice in one line."""
     return _TEXTS[notice.what].format(

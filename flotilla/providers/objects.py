@@ -8,8 +8,10 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+from flotilla.kube.merge_keys import shape_of
 from flotilla.kube.objects import Object, differences
 from flotilla.kube.quantities import canonicalized
+from flotilla.kube.shapes import Shape
 from flotilla.providers import Live
 from flotilla.state.values import INPUTS_KEY, UNKNOWN, Properties, Secret, has_unknown
 
@@ -92,13 +94,26 @@ def declarable(live: Object) -> Properties:
     return {**{key: value for key, value in live.items() if key != "status"}, "metadata": metadata}
 
 
-def as_held(wanted: Any, actual: Any) -> Any:
-    """Return what is wanted with the values that the server has now: the same where nobody changed anything."""
+def as_held(wanted: Object, actual: Object) -> Object:
+    """Return what is wanted of an object with the values that the server has now: the same where nobody changed any.
+
+    Elements that others have added to lists with keys are theirs, and stay out.
+    """
+    held: Object = _as_held(wanted, actual, shape_of(wanted))
+    return held
+
+
+def _as_held(wanted: Any, actual: Any, shape: Shape) -> Any:
     if isinstance(wanted, dict) and isinstance(actual, dict):
-        return {key: as_held(value, actual.get(key)) for key, value in wanted.items()}
-    if isinstance(wanted, list) and isinstance(actual, list) and len(wanted) == len(actual):
-        return [as_held(one, other) for one, other in zip(wanted, actual, strict=True)]
-    return wanted if not differences(wanted, actual) else actual
+        return {key: _as_held(value, actual.get(key), shape.of(key)) for key, value in wanted.items()}
+    if isinstance(wanted, list) and isinstance(actual, list):
+        keyed = shape.by_key(wanted)
+        if keyed is not None:
+            there = {shape.key_of(element): element for element in reversed(actual)}
+            return [_as_held(one, there[key], shape.elements) for key, one in keyed.items() if key in there]
+        if len(wanted) == len(actual) and not shape.as_set:
+            return [_as_held(one, other, shape.elements) for one, other in zip(wanted, actual, strict=True)]
+    return wanted if not differences(wanted, actual, shape=shape) else actual
 
 
 def outputs_of(live: Object, inputs: Properties, manager: str) -> Live:

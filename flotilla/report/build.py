@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
-from flotilla.drift.findings import DriftReport, Finding
+from flotilla.drift.findings import DriftReport, Finding, Ignored
 from flotilla.drift.formats import REMEDIES
 from flotilla.observe.fleet import FleetStatus
 from flotilla.observe.members import MemberStatus
@@ -97,6 +98,7 @@ def drift_report(
         Fact("findings", str(found), State.BAD if found else State.OK),
         Fact("clusters unknown", str(len(report.unknown)), State.WAITING if report.unknown else State.OK),
         Fact("objects compared", str(report.objects)),
+        *((Fact("ignored", str(len(report.ignored))),) if report.ignored else ()),
     )
     clusters = sorted({finding.cluster for finding in report.findings})
     sections = [
@@ -111,10 +113,13 @@ def drift_report(
     unknown = tuple(Item(u.cluster, State.WAITING, u.reason, word="unknown") for u in report.unknown)
     if unknown:
         sections.append(Section("Could not be asked", unknown))
+    ignored = tuple(_ignored(one) for one in report.ignored)
+    if ignored:
+        sections.append(Section("Ignored", ignored, before="found", after="wanted"))
     title = f"Drift of {stack}"
     graph = fleet_graph(status, title=f"Fleet of {stack}") if status else None
-    notes = () if found or unknown else ("No drift: everything is as it was declared.",)
-    return Report(title, _when(now), facts, tuple(sections), graph, notes)
+    clean = () if found or unknown else (f"No drift: everything {'else ' * bool(ignored)}is as it was declared.",)
+    return Report(title, _when(now), facts, tuple(sections), graph, (*clean, *report.notices))
 
 
 def _when(now: dt.datetime | None) -> str:
@@ -204,10 +209,18 @@ def _change(change: Change) -> Row:
 
 
 def _finding(finding: Finding) -> Item:
-    rows = (Row(finding.path, _shown(finding.found) or "nothing", _shown(finding.wanted)),) if finding.path else ()
+    rows = (
+        (Row(finding.path, _shown(finding.found) or "nothing", _shown(finding.wanted)),) if finding.has_values else ()
+    )
     by = f"last written by {finding.manager} {finding.time}. " if finding.manager else ""
-    remedy = f"{by}{REMEDIES[finding.mend]}."
+    note = f" {finding.note}." if finding.note else ""
+    remedy = f"{by}{REMEDIES[finding.mend]}.{note}"
     return Item(finding.object, State.BAD, finding.message, rows, remedy, word=finding.rule)
+
+
+def _ignored(one: Ignored) -> Item:
+    item = _finding(one.finding)
+    return replace(item, state=State.WAITING, text=f"Ignored until {one.until}: {one.reason}.")
 
 
 def _shown(value: Any) -> str | None:

@@ -11,6 +11,7 @@ from flotilla.karmada.scheduling import Choice, ClusterFacts, Scheduler, Taint, 
 from flotilla.karmada.versions import SUPPORTED, Version
 from flotilla.stack.clusters import KindCluster
 from flotilla.stack.credentials import Kubeconfig
+from flotilla.stack.drift import DriftSettings
 from flotilla.stack.helm import HelmControlPlane
 from flotilla.stack.members import Member
 from flotilla.stack.placement import Placement
@@ -78,6 +79,7 @@ class Fleet(ConfigModel):
     members_from: str | None = Field(default=None, description="Another stack of this project, whose members they are.")
     workloads: tuple[Workload, ...] = Field(default=(), description="What runs, and where.")
     policies: PolicySettings = Field(default_factory=PolicySettings, description="How the stack wants its policies.")
+    drift: DriftSettings = Field(default_factory=DriftSettings, description="What of drift doesn't count.")
 
     _others: tuple[Member, ...] = PrivateAttr(default=())
     _gates_known: bool = PrivateAttr(default=False)

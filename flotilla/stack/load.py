@@ -11,6 +11,7 @@ from flotilla.karmada.versions import SUPPORTED, Version, known_version
 from flotilla.stack.across import check_across, check_duplicates, check_modes, check_reachable
 from flotilla.stack.clear_secrets import refused_in_clear
 from flotilla.stack.clusters import KindCluster, check_clusters
+from flotilla.stack.drift import DriftSettings, check_drift_settings
 from flotilla.stack.features import check_features, gates_of
 from flotilla.stack.files import ManifestFiles, check_files
 from flotilla.stack.fleet import ControlPlane, Fleet, facts
@@ -19,7 +20,7 @@ from flotilla.stack.members import Member
 from flotilla.stack.names import check_member_names
 from flotilla.stack.policies import PolicySettings
 from flotilla.stack.problems import ConfigError, Problem
-from flotilla.stack.stackfile import TEXTS, fleet_sections, parse, parse_list, placeholders
+from flotilla.stack.stackfile import TEXTS, M, fleet_sections, parse, parse_list, placeholders
 from flotilla.stack.stacks import OtherStacks, check_sources, version_named
 from flotilla.stack.workloads import Workload
 from flotilla.workloads.objects import check_objects
@@ -27,7 +28,7 @@ from flotilla.workloads.order import check_order
 from flotilla.workloads.readiness import check_ready
 from flotilla.workloads.secret_checks import check_secrets
 
-SECTIONS = ("clusters", "controlPlane", "members", "membersFrom", "workloads", "policies")
+SECTIONS = ("clusters", "controlPlane", "members", "membersFrom", "workloads", "policies", "drift")
 
 
 def parse_fleet(
@@ -42,8 +43,8 @@ def parse_fleet(
     """Validate a stack's sections and return its fleet.
 
     Args:
-        sections: `controlPlane`, `policies` (objects), `clusters`, `members`, `workloads` (arrays), `membersFrom`
-            (a stack's name), as plain JSON.
+        sections: `controlPlane`, `policies`, `drift` (objects), `clusters`, `members`, `workloads` (arrays),
+            `membersFrom` (a stack's name), as plain JSON.
         base: the project's folder, which relative paths refer to; None skips the checks of files and other stacks.
         origin: what errors call the source.
         files: kubeconfigs, manifests and charts that are named have to be there.
@@ -74,6 +75,7 @@ def parse_fleet(
     clusters = parse_list(KindCluster, sections.get("clusters"), "clusters", problems)
     members = parse_list(Member, sections.get("members"), "members", problems)
     policies = parse(PolicySettings, sections.get("policies") or {}, "policies", problems)
+    drift = parse(DriftSettings, sections.get("drift") or {}, "drift", problems)
     workloads = parse_list(Workload, sections.get("workloads"), "workloads", problems)
     stacks = OtherStacks(base, problems)
     others = stacks.members(sections.get("membersFrom"))
@@ -81,6 +83,8 @@ def parse_fleet(
     karmada = Version.parse(version) if version else None
     problems += check_across(members, workloads, others, karmada)
     named = [(i, name) for i, _, name in members if name]
+    if drift:
+        problems += check_drift_settings(drift, {name for _, name in named} | {other.name for other in others})
     problems += check_member_names(named, {other.name for other in others}, sections.get("membersFrom") or "")
     problems += check_duplicates("clusters", [(i, name) for i, _, name in clusters])
     valid_clusters = [(i, cluster) for i, cluster, _ in clusters if cluster]
@@ -105,7 +109,7 @@ def parse_fleet(
         problems += check_ready(valid_workloads, manifests)
     named_workloads = {name for _, _, name in workloads if name}
     problems += check_order(valid_workloads, named_workloads, manifests if base is not None and files else None)
-    if problems or control_plane is None or policies is None:
+    if problems or control_plane is None or policies is None or drift is None:
         raise ConfigError(problems, origin=origin)
     return Fleet(
         clusters=tuple(cluster for _, cluster in valid_clusters),
@@ -114,6 +118,7 @@ def parse_fleet(
         members_from=sections.get("membersFrom") or None,
         workloads=tuple(workload for _, workload in valid_workloads),
         policies=policies,
+        drift=drift,
     ).with_others(others, gates_known=helm is not None)
 
 
@@ -124,8 +129,22 @@ def policy_settings(path: Path) -> PolicySettings:
         ConfigError: with all problems of that section.
         FlotillaError: the file is missing or not YAML.
     """
+    return _section(PolicySettings, path, "policies")
+
+
+def drift_settings(path: Path) -> DriftSettings:
+    """Read only how a stack file wants drift to be judged; without a file there is nothing to be ignored.
+
+    Raises:
+        ConfigError: with all problems of that section.
+        FlotillaError: the file is not YAML.
+    """
+    return _section(DriftSettings, path, "drift") if path.exists() else DriftSettings()
+
+
+def _section(model: type[M], path: Path, name: str) -> M:
     problems: list[Problem] = []
-    settings = parse(PolicySettings, fleet_sections(path).get("policies") or {}, "policies", problems)
+    settings = parse(model, fleet_sections(path).get(name) or {}, name, problems)
     if settings is None:
         raise ConfigError(problems, origin=str(path))
     return settings

@@ -1,7 +1,8 @@
 """Copies of objects that follow other templates (propagateDeps): wanted where they are, and shown."""
 
 from flotilla.deploy.declared import Declared
-from flotilla.drift.propagation import check_policies
+from flotilla.drift.propagation import check_unclaimed
+from flotilla.karmada.status.reading import read_all
 from flotilla.karmada.status.rollout import RolloutCheck
 from flotilla.observe.workloads import copies_of
 from flotilla.sandbox.standin.world import targets_of
@@ -29,7 +30,8 @@ def test_an_object_that_follows_others_is_not_unclaimed():
     """A ConfigMap in the control plane that Karmada sends along with a Deployment was reported as running nowhere"""
     ours, shared, lost = (live(config_map(name), claimed=name == "ours") for name in ("ours", "common", "lost"))
     plane = Plane(ours, shared, lost, attached(shared), attached(lost, requiredBy=[]))
-    assert [one.object for one in check_policies(plane, declared(ours))] == ["ConfigMap default/lost"]
+    found = check_unclaimed(plane, declared(ours), read_all(plane, []))
+    assert [one.object for one in found] == ["ConfigMap default/lost"]
     assert plane.asked["list", "ResourceBinding"] == 1
 
 

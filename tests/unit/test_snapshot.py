@@ -11,7 +11,7 @@ import yaml
 from flotilla.deploy.declared import Declared
 from flotilla.drift.check import Limits, check_drift
 from flotilla.drift.members import sent_to
-from flotilla.drift.propagation import check_clusters, check_policies, check_rollout
+from flotilla.drift.propagation import check_clusters, check_rollout, check_unclaimed
 from flotilla.errors import ClusterError
 from flotilla.karmada.status import sharing
 from flotilla.karmada.status.reading import read_all, read_fleet, read_for, read_left, read_sent
@@ -230,7 +230,8 @@ def test_karmadas_own_definitions_are_no_templates_that_nobody_claims():
 
     ours, own, other = (definition(n) for n in ("a.example.org", "works.work.karmada.io", "b.example.org"))
     mcs = definition("serviceexports.multicluster.x-k8s.io")
-    found = check_policies(Plane(live(ours), own, other, mcs), Declared(rollouts={"a": check([ours])}))
+    declared = Declared(rollouts={"a": check([ours])})
+    found = check_unclaimed(Plane(live(ours), own, other, mcs), declared, Snapshot())
     assert [one.object for one in found] == ["CustomResourceDefinition b.example.org"]
 
 
@@ -242,7 +243,16 @@ def test_a_control_planes_own_cluster_roles_are_no_templates_that_nobody_claims(
 
     ours = role("reader")
     plane = Plane(live(ours), role("cluster-admin"), role("system:karmada:agent-rbac-generator"))
-    assert check_policies(plane, Declared(rollouts={"a": check([ours])})) == []
+    assert check_unclaimed(plane, Declared(rollouts={"a": check([ours])}), Snapshot()) == []
+
+
+def test_what_the_stack_declares_for_the_control_plane_itself_is_no_template_that_nobody_claims():
+    sent, kept, other = (
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": n, "namespace": "a"}} for n in "sko"
+    )
+    declared = Declared(objects={"karmada": [sent, kept]}, rollouts={"a": check([sent])})
+    found = check_unclaimed(Plane(live(sent), kept, other), declared, Snapshot())
+    assert [one.object for one in found] == ["ConfigMap a/o"]
 
 
 def test_a_look_for_drift_reads_the_control_plane_once_for_all_members(monkeypatch):
@@ -256,7 +266,14 @@ def test_a_look_for_drift_reads_the_control_plane_once_for_all_members(monkeypat
     )
     member = Plane(*declared)
     monkeypatch.setattr("flotilla.drift.check._access", lambda _, name: plane if name == "karmada" else member)
-    for name in ("check_certificates", "find_wider_rights", "check_access", "find_unwanted", "check_policies"):
+    for name in (
+        "check_certificates",
+        "find_wider_rights",
+        "check_access",
+        "find_unwanted",
+        "check_policies",
+        "check_unclaimed",
+    ):
         monkeypatch.setattr(f"flotilla.drift.check.{name}", lambda *_: [])
     report = check_drift(found, Limits(second_look=0))
     assert (report.findings, report.unknown) == ((), ())

@@ -40,7 +40,7 @@ def upkeep(templates: Sequence[Object], *, divided: bool, everything: Sequence[O
     found = []
     for template in templates:
         name, kind = str(ref_of(template)), kind_of(template)
-        scalers = [str(ref_of(one)) for one in [*templates, *everything] if _scales(one, template)]
+        scalers = [str(ref_of(one)) for one in [*templates, *everything] if scales(one, template)]
         if owns_replicas(template):
             found.append(Notice(Upkeep.OWN_REPLICAS, name, detail=next(iter(scalers), "")))
         elif scalers:
@@ -53,8 +53,8 @@ def upkeep(templates: Sequence[Object], *, divided: bool, everything: Sequence[O
     return found
 
 
-def _scales(scaler: Object, template: Object) -> bool:
-    """Tell whether an object is an autoscaler whose target is the template."""
+def scales(scaler: Object, template: Object) -> bool:
+    """Tell whether an object is an autoscaler of members whose target is the template."""
     if kind_of(scaler) not in _AUTOSCALERS or replicas_field(template) is None:
         return False
     target = (scaler.get("spec") or {}).get("scaleTargetRef") or {}

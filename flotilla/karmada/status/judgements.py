@@ -16,6 +16,7 @@ from flotilla.karmada.status.lacking import lacking
 from flotilla.karmada.status.ready import Goal, Until
 from flotilla.karmada.status.snapshot import WorkOrError
 from flotilla.karmada.versions import Version
+from flotilla.kube.merge_keys import object_differences
 from flotilla.kube.objects import Object, differences
 from flotilla.kube.secrecy import shown
 
@@ -26,8 +27,8 @@ LEFT = "is not chosen any more, and its copy is still there"
 
 
 def not_declared(declared: Object, template: Object) -> str:
-    """Compare a template with its declaration: fields that were declared, and no others."""
-    found = differences({key: value for key, value in declared.items() if key != "stringData"}, template)
+    """Compare a template with its declaration: fields and elements that were declared, and no others."""
+    found = object_differences({key: value for key, value in declared.items() if key != "stringData"}, template)
     return f"is not as declared in the control plane: {found[0].text} differs" if found else ""
 
 

@@ -22,6 +22,7 @@ from flotilla.karmada.status.lacking import Servers, needs_server
 from flotilla.karmada.status.ready import Goal, Rules, goal_of
 from flotilla.karmada.status.snapshot import Snapshot, WorkOrError, Works
 from flotilla.karmada.versions import SUPPORTED, Version, known_version
+from flotilla.kube.merge_keys import shape_of, with_added
 from flotilla.kube.objects import Object, ObjectRef, ref_of
 
 Members = Mapping[str, Mapping[str, Any]]
@@ -203,7 +204,9 @@ class RolloutCheck:
         progress: list[ClusterProgress] = []
         bound = binding.spec.placement if self.lazy else None
         placement = bound.wire() if bound else self.placement
-        expectation = Expectation(declared, self.rules, placement, self.version).scheduled(
+        # What others add to the template in the control plane travels with it.
+        sent = with_added(declared, template, shape_of(declared))
+        expectation = Expectation(sent, self.rules, placement, self.version).scheduled(
             list(targets.items()), uid=template["metadata"].get("uid"), replicas=binding.spec.replicas
         )
         for name, replicas in targets.items():

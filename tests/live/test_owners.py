@@ -1,0 +1,7 @@
+"""Rightful owners on real Karmada."""
+
+import pytest
+
+from tests.contract.owners import *  # noqa: F403 - the cases are the contract's
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]

@@ -1,0 +1,7 @@
+"""Rightful owners on the stand-in."""
+
+import pytest
+
+from tests.contract.owners import *  # noqa: F403 - the cases are the contract's
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
