@@ -13,12 +13,11 @@ from dataclasses import replace
 from flotilla.karmada.kinds import goes_by_itself, identity
 from flotilla.karmada.selection import selects
 from flotilla.kube.objects import Object, ref_of
+from flotilla.plan.begun import POLICIES, as_begun, object_of
 from flotilla.plan.rollouts import ROLLOUT_TYPE
 from flotilla.plan.steps import CHANGING, GOING, Op, Step
-from flotilla.state.checkpoint import ResourceState
 from flotilla.state.values import Properties, Secret, reveal
 
-_POLICIES = "policy.karmada.io/"
 PARTLY = "partly"
 """Among a Rollout's inputs as found: the policies that are for some of its templates alone, where they change."""
 _Pair = tuple[Object | None, Object | None]
@@ -27,52 +26,16 @@ _Pair = tuple[Object | None, Object | None]
 
 def as_found(steps: list[Step]) -> list[Step]:
     """Return a plan's steps, where each Rollout has the templates, placement and rules that its objects have."""
-    standing = _standing(steps)
-    steps = [_begun(step, standing) for step in steps]
+    steps = as_begun(steps)
     children: dict[str, list[_Pair]] = defaultdict(list)
     for step in _whole(steps):
         state = step.new or step.old
         if state is not None and state.parent and step.type.startswith("kubernetes:") and step.op in CHANGING:
-            new = None if step.op in GOING else _object(step.new)
-            pair = (None if step.op is Op.CREATE else _object(step.old), new)
+            new = None if step.op in GOING else object_of(step.new)
+            pair = (None if step.op is Op.CREATE else object_of(step.old), new)
             if pair != (None, None):
                 children[state.parent].append(pair)
     return [_corrected(step, children) if step.type == ROLLOUT_TYPE else step for step in steps]
-
-
-def _standing(steps: list[Step]) -> dict[str, list[Object]]:
-    """Return the objects that each workload has already, by the workload's URN."""
-    found: dict[str, list[Object]] = defaultdict(list)
-    for step in steps:
-        here = step.op not in (Op.CREATE, Op.CREATE_REPLACEMENT) and step.old is not None
-        obj = _object(step.old) if here and step.type.startswith("kubernetes:") else None
-        if obj is not None and step.old is not None and step.old.parent:
-            found[step.old.parent].append(obj)
-    return found
-
-
-def _begun(rollout: Step, standing: dict[str, list[Object]]) -> Step:
-    """Return a Rollout's step as a change where its objects are there already, as they are.
-
-    Its first wait has failed or was ended, and Pulumi's CLI keeps nothing of a creation that fails: only the Rollout is
-    to be created then, not what it waits for.
-    """
-    state = rollout.new
-    if rollout.type != ROLLOUT_TYPE or rollout.op is not Op.CREATE or rollout.old is not None or state is None:
-        return rollout
-    declared = state.inputs.get("templates")
-    if not isinstance(reveal(declared), list):
-        return rollout  # the engine hides them
-    objects = standing.get(state.parent, [])
-    inputs = {key: value for key, value in state.inputs.items() if key != "templates"}
-    policies = [obj for obj in objects if str(obj["apiVersion"]).startswith(_POLICIES)]
-    templates = [obj for obj in objects if obj not in policies]
-    if not templates or not any(str(policy["kind"]).endswith("PropagationPolicy") for policy in policies):
-        return rollout
-    for policy in policies:
-        _take_policy(inputs, policy, templates)
-    inputs["templates"] = Secret(templates) if isinstance(declared, Secret) else templates
-    return replace(rollout, op=Op.UPDATE, old=replace(state, inputs=inputs, outputs={}))
 
 
 def keeping(steps: list[Step]) -> frozenset[str]:
@@ -89,7 +52,7 @@ def replaced_templates(steps: list[Step]) -> frozenset[str]:
     """Return the objects of workloads that are deleted and made anew, by their reference."""
     parents = {state.parent for step in steps if step.type == ROLLOUT_TYPE and (state := step.new or step.old)}
     made = [step.new for step in steps if step.op is Op.CREATE_REPLACEMENT and step.new and step.new.parent in parents]
-    found = [_object(state) for state in made]
+    found = [object_of(state) for state in made]
     return frozenset(str(ref_of(obj)) for obj in found if obj is not None)
 
 
@@ -102,16 +65,6 @@ def _whole(steps: list[Step]) -> list[Step]:
         for step in steps
         if step.op is not Op.DELETE_REPLACED or step.urn not in coming
     ]
-
-
-def _object(state: ResourceState | None) -> Object | None:
-    inputs = reveal(state.inputs) if state is not None else None
-    if not isinstance(inputs, dict) or not inputs.get("kind") or not isinstance(inputs.get("metadata"), dict):
-        return None
-    if state is not None and str(inputs.get("apiVersion")).startswith(_POLICIES):
-        # What an override sets may be secret: the marks stay, so that what comes of it is secret, too.
-        return {**inputs, "spec": state.inputs.get("spec")}
-    return inputs
 
 
 def _corrected(rollout: Step, children: dict[str, list[_Pair]]) -> Step:
@@ -138,7 +91,7 @@ def _inputs(inputs: Properties, pairs: list[_Pair], side: int) -> Properties:
     for pair in pairs:
         known: Object = pair[0] or pair[1] or {}
         now = pair[side]
-        if not str(known["apiVersion"]).startswith(_POLICIES):
+        if not str(known["apiVersion"]).startswith(POLICIES):
             templates = _replaced(templates, identity(known), now)
         elif now is not None:
             policies.append(now)

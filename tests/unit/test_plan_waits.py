@@ -53,6 +53,28 @@ def test_a_run_after_a_failed_wait_shows_what_changes_since():
     assert said(workload) == []
 
 
+def test_a_run_after_a_failed_update_shows_no_change_that_is_made_already():
+    """Pulumi's CLI keeps the rollout of the time before: the image that runs already was shown as a change again."""
+    before = {**PROPS, "templates": [nginx(7, "nginx:1.26")], "placement": {}, "overrideRules": [{"overriders": {}}]}
+    workload = planned(rollout(before), *STANDING)
+    assert (workload.verb, [copy.verb for copy in workload.copies]) == ("stays", ["stays", "stays"])
+    assert said(workload) == [WAITS]
+
+
+def test_what_a_plan_changes_is_shown_beside_what_a_failed_update_has_changed():
+    before = {**PROPS, "templates": [nginx(7, "nginx:1.26")]}
+    steps = [object_step(nginx(7), nginx(7, "nginx:1.28")), *STANDING[1:]]
+    workload = planned(rollout(before, {**PROPS, "templates": [nginx(7, "nginx:1.28")]}), *steps)
+    assert [copy.details for copy in workload.copies] == [("image nginx:1.27 → nginx:1.28",)] * 2
+
+
+def test_an_object_that_goes_after_a_failed_first_wait_is_shown_as_going():
+    second = {**nginx(7), "metadata": {"name": "second", "namespace": "default"}}
+    gone = step("kubernetes:x:Deployment", "second-deployment", second, None)
+    workload = planned(rollout(None), *STANDING, gone)
+    assert [copy.details for copy in workload.copies] == [("Deployment default/second is removed",)] * 2
+
+
 @pytest.mark.parametrize(
     "steps",
     [
