@@ -11,7 +11,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
 from flotilla.karmada.kinds import identity
-from flotilla.kube.objects import Object
+from flotilla.kube.objects import Object, differences
 from flotilla.plan.rollouts import ROLLOUT_TYPE
 from flotilla.plan.steps import GOING, Op, Step
 from flotilla.state.checkpoint import ResourceState
@@ -36,6 +36,8 @@ class _Objects:
     """Those that the plan deletes."""
     policies: dict[str, bool] = field(default_factory=dict)
     """By the end of their kinds: whether the plan leaves all the policies as they are."""
+    placement: Object = field(default_factory=dict)
+    """That of its propagation policies."""
 
 
 def as_begun(steps: list[Step]) -> list[Step]:
@@ -54,6 +56,8 @@ def _take(owned: _Objects, step: Step) -> None:
     if str(obj["apiVersion"]).startswith(POLICIES):
         kind = "OverridePolicy" if str(obj["kind"]).endswith("OverridePolicy") else "PropagationPolicy"
         owned.policies[kind] = owned.policies.get(kind, True) and step.op is Op.SAME
+        if kind == "PropagationPolicy":
+            owned.placement = reveal(obj.get("spec") or {}).get("placement") or {}
         return
     if step.op in GOING:
         owned.going.append(obj)
@@ -92,7 +96,8 @@ def _settled(old: Properties, new: Properties, objects: _Objects) -> Properties:
     if any(before.get(key) != one for key, one in now.items()):
         result["templates"] = _sealed(list({**before, **now}.values()), old)
     for kind, keys in (("PropagationPolicy", _OF_PROPAGATION), ("OverridePolicy", _OF_OVERRIDES)):
-        if objects.policies.get(kind):
+        declared = kind == "OverridePolicy" or not differences(new.get("placement") or {}, objects.placement)
+        if objects.policies.get(kind) and declared:
             result = {key: value for key, value in result.items() if key not in keys}
             result |= {key: new[key] for key in keys if key in new}
     return result
