@@ -12,7 +12,7 @@ from flotilla.stack.problems import ConfigError
 from flotilla.stack.workloads import Workload
 from flotilla.workloads import sops
 from flotilla.workloads.objects import manifests_of
-from tests.unit.test_sops import CONFIG, HIDDEN_DATA, SECRET
+from tests.unit.test_sops import CONFIG, HIDDEN_DATA, SECRET, unplaced
 
 pytestmark = pytest.mark.live
 
@@ -36,7 +36,7 @@ def encrypt(tmp_path, monkeypatch):
 @pytest.fixture
 def read(tmp_path):
     workload = Workload.model_validate({"name": "web", "manifests": ["login.yaml"], "placement": {}})
-    return lambda opened=None: manifests_of(workload, ManifestFiles(tmp_path, opened=opened))
+    return lambda opened=None: [unplaced(o) for o in manifests_of(workload, ManifestFiles(tmp_path, opened=opened))]
 
 
 VALUES = ("--encrypted-regex", "^(data|stringData)$")

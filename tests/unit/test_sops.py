@@ -36,6 +36,11 @@ def stand_in(tmp_path, monkeypatch):
     return folder
 
 
+def unplaced(obj):
+    """Return an object without its namespace, which the workload has given it."""
+    return {**obj, "metadata": {key: value for key, value in obj["metadata"].items() if key != "namespace"}}
+
+
 @pytest.fixture
 def load(project, sections):
     """Parse a stack whose workload is one file, and return its objects."""
@@ -46,7 +51,7 @@ def load(project, sections):
         sections["workloads"] = [{"name": "web", "manifests": [name], "placement": {}}]
         files = ManifestFiles(project, opened=opened)
         fleet = parse_fleet(sections, base=project, manifests=files)
-        return manifests_of(fleet.workloads[0], files)
+        return [unplaced(obj) for obj in manifests_of(fleet.workloads[0], files)]
 
     return load
 

@@ -42,7 +42,7 @@ def test_a_secret_is_one_of_the_workloads_objects(sections, project):
     assert secret == {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": {"name": "login"},
+        "metadata": {"name": "login", "namespace": "default"},
         "type": "example.org/login",
         "data": {"PASSWORD": ENCODED, "key.p12": "QUJDREVG"},
     }
@@ -159,7 +159,7 @@ EXTERNAL = [
     {
         "apiVersion": "external-secrets.io/v1",
         "kind": kind,
-        "metadata": {"name": name},
+        "metadata": {"name": name, "namespace": "default"},
         "spec": spec,
     }
     for kind, name, spec in (
