@@ -164,14 +164,15 @@ def test_hands_are_seen_everywhere(nginx_everywhere, run, fleet):
         karmada.delete(ObjectRef(obj["apiVersion"], obj["kind"], obj["metadata"]["name"], _namespace(obj)))
     for obj in MADE_IN_MEMBER1.values():
         member1.delete(ObjectRef(obj["apiVersion"], obj["kind"], obj["metadata"]["name"], _namespace(obj)))
-    eventually(lambda: not _report(fleet).findings)
+    eventually(lambda: not look(fleet).findings)
 
 
 def _namespace(obj):
     return obj["metadata"].get("namespace") or ""
 
 
-def _report(fleet, change=lambda found: found):
+def look(fleet, change=lambda found: found):
+    """Look for drift, here in this process; `change` makes another declaration of the state's."""
     stack = open_stack(EngineName.EMBEDDED, Setting(fleet.project, "sandbox"))
     return check_drift(change(declared(stack.snapshot())), Limits(second_look=0.5))
 
@@ -181,7 +182,7 @@ def test_a_member_that_does_not_answer_is_unknown_and_never_gone(nginx_everywher
         text = found.kubeconfigs["member2"].replace(fleet.connection("member2").server, "https://127.0.0.1:1")
         return replace(found, kubeconfigs={**found.kubeconfigs, "member2": text})
 
-    report = _report(fleet, cut_off)
+    report = look(fleet, cut_off)
     assert report.findings == ()
     assert [one.cluster for one in report.unknown] == ["member2"]
     assert "connection refused" in report.unknown[0].reason

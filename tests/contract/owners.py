@@ -13,6 +13,7 @@ import yaml
 from flotilla.kube.connection import ApiError
 from flotilla.kube.merge_keys import shape_of
 from flotilla.kube.objects import ObjectRef
+from tests.contract.drift import look
 from tests.contract.karmada import eventually
 from tests.contract.main_job import NGINX, members, staying, verbs  # noqa: F401 - fixtures of the contract
 
@@ -219,7 +220,7 @@ def test_two_that_write_a_field_in_turn_are_reported_as_a_fight_with_both_names(
     assert "mesh-operator" in finding["message"]
     assert any(name in finding["message"] for name in KARMADAS)
     eventually(lambda: containers(member1) == {"nginx": "nginx:1.27"})
-    eventually(lambda: nginx("drift", expect=0)["clean"], problem="the fight is over, and still reported")
+    eventually(lambda: look(fleet).clean, problem="the fight is over, and still reported")
 
 
 def test_an_up_in_between_and_status_updates_are_no_fight(nginx, fleet):
