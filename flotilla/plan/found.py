@@ -70,7 +70,7 @@ def _begun(rollout: Step, standing: dict[str, list[Object]]) -> Step:
     if not templates or not any(str(policy["kind"]).endswith("PropagationPolicy") for policy in policies):
         return rollout
     for policy in policies:
-        _take_policy(inputs, policy)
+        _take_policy(inputs, policy, templates)
     inputs["templates"] = Secret(templates) if isinstance(declared, Secret) else templates
     return replace(rollout, op=Op.UPDATE, old=replace(state, inputs=inputs, outputs={}))
 

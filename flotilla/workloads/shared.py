@@ -88,8 +88,7 @@ def _placed(fleet: Fleet, files: ManifestFiles) -> Iterator[_Placed]:
     listed = [
         (workload, template, references_of(template, version) or ())
         for workload in fleet.workloads
-        for obj in manifests_of(workload, files)
-        if (template := {**obj, "metadata": {"namespace": workload.namespace, **obj["metadata"]}})
+        for template in manifests_of(workload, files)
     ]
     used = {_key(reference) for _, _, references in listed for reference in references}
     for workload, template, references in listed:
