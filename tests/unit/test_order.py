@@ -8,11 +8,13 @@ import yaml
 
 from components.rollout import RolloutProvider
 from components.withdrawal import WithdrawalProvider
+from flotilla.cli.output import Output
+from flotilla.deploy.interface import EngineName
 from flotilla.errors import FlotillaError
 from flotilla.karmada.status.withdrawal import await_withdrawn
 from flotilla.kube.objects import ref_of
 from flotilla.plan.fleet import fleet_plan
-from flotilla.plan.steps import Result
+from flotilla.plan.steps import Op, Result
 from flotilla.stack import ConfigError, parse_fleet
 from flotilla.stack.files import ManifestFiles
 from flotilla.workloads.order import in_order
@@ -22,7 +24,7 @@ from tests.unit.test_components import absolute, run  # noqa: F401 - fixtures
 from tests.unit.test_failures import declare
 from tests.unit.test_failures import stack as stack_of  # noqa: F401 - a fixture
 from tests.unit.test_moves import NAMESPACE, obj
-from tests.unit.test_spaces import rollout, within
+from tests.unit.test_spaces import rollout, within, written
 
 
 @pytest.fixture
@@ -175,6 +177,20 @@ def test_the_order_is_in_the_plan_and_changes_no_rollout():
     news = step.new.inputs
     olds = {key: value for key, value in news.items() if key != "after"}
     assert not RolloutProvider().diff("id", {**olds, "settled": True}, news).changes
+
+
+def test_people_read_the_order_and_the_policies_beside_the_workloads_name(capsys):
+    steps = [
+        rollout(after=["cache", "database"]),
+        written(Op.CREATE, "PropagationPolicy", "nginx", "default"),
+        written(Op.CREATE, "PropagationPolicy", "nginx.books", "books"),
+    ]
+    result = Result(steps=steps)
+    shown = {"stack": "dev", "engine": EngineName.EMBEDDED, "detail": False, "rendered": False, "title": "Plan"}
+    Output(as_json=False).plan(fleet_plan(result), result, **shown)
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert "nginx: after: cache, database" in lines
+    assert "policies: books/nginx.books (new), default/nginx (new)" in lines
 
 
 # -- what goes ------------------------------------------------------------------------------------
