@@ -26,7 +26,7 @@ from flotilla.workloads.order import in_order
 BASE = Path(__file__).resolve().parent
 
 manifests = ManifestFiles(BASE)
-fleet = fleet_of_config(take_config(), BASE, manifests)
+fleet = fleet_of_config(take_config(BASE), BASE, manifests)
 
 
 def guarded(part: Any) -> pulumi.ResourceOptions:

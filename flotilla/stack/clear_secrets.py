@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from flotilla.kube.secrecy import HIDDEN, carries_secret
+from flotilla.stack.evaluation import evaluates
 from flotilla.stack.files import ManifestFiles
 from flotilla.stack.fleet import Fleet
 from flotilla.stack.overrides import Override
@@ -31,14 +32,23 @@ def in_clear(fleet: Fleet, files: ManifestFiles) -> list[str]:
         if not workload.overrides or not any(obj["kind"] == "Secret" for obj in manifests_of(workload, files)):
             continue
         found += [
-            f"workload {workload.name}: {place} sets {path} of a Secret, and stands in clear text in the stack file; "
-            "Pulumi's CLI keeps it so in its state and history: set it with "
-            f"`pulumi config set --secret --path '{WORKLOADS}[{index}].{place}'`"
+            f"workload {workload.name}: {place} sets {path} of a Secret, and "
+            + (_BY_FACTS if evaluates(override, value) else _IN_CLEAR.format(path=f"{WORKLOADS}[{index}].{place}"))
             for number, override in enumerate(workload.overrides)
             for place, path, value in _values(f"overrides[{number}]", override)
             if value is not None and value != HIDDEN and carries_secret(path)
         ]
     return found
+
+
+_IN_CLEAR = (
+    "stands in clear text in the stack file; Pulumi's CLI keeps it so in its state and history: set it with "
+    "`pulumi config set --secret --path '{path}'`"
+)
+_BY_FACTS = (
+    "the members' facts stand in clear text in the stack file; Pulumi's CLI keeps them so in its state and history: "
+    "give each cluster an override of its own, with its value set by `pulumi config set --secret --path`"
+)
 
 
 def _values(place: str, override: Override) -> Iterator[tuple[str, str, Any]]:

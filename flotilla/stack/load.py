@@ -10,6 +10,7 @@ from flotilla.karmada.scheduling import ClusterFacts
 from flotilla.karmada.versions import SUPPORTED, Version, known_version
 from flotilla.stack.across import check_across, check_duplicates, check_modes, check_reachable
 from flotilla.stack.clusters import KindCluster, check_clusters
+from flotilla.stack.evaluation import evaluated
 from flotilla.stack.features import check_features, gates_of
 from flotilla.stack.files import ManifestFiles, check_files
 from flotilla.stack.fleet import ControlPlane, Fleet, facts
@@ -81,6 +82,9 @@ def parse_fleet(
     valid_clusters = [(i, cluster) for i, cluster, _ in clusters if cluster]
     valid_workloads = [(i, workload) for i, workload, _ in workloads if workload]
     valid_members = [(i, member) for i, member, _ in members if member]
+    placeable = [*(member for _, member in valid_members), *others] if len(valid_members) == len(members) else None
+    by_member = [evaluated(f"workloads[{i}]", workload, placeable, karmada) for i, workload in valid_workloads]
+    problems += [problem for _, found in by_member for problem in found]
     problems += check_clusters(valid_clusters)
     known = {cluster.name: cluster for _, cluster in valid_clusters}
     problems += check_sources(control_plane, valid_members, {name for _, _, name in clusters}, stacks)
@@ -104,7 +108,7 @@ def parse_fleet(
         control_plane=control_plane.model_copy(update={"version": version}),
         members=tuple(member for _, member in valid_members),
         members_from=sections.get("membersFrom") or None,
-        workloads=tuple(workload for _, workload in valid_workloads),
+        workloads=tuple(workload for workload, _ in by_member),
         policies=policies,
     ).with_others(others, gates_known=helm is not None)
 
