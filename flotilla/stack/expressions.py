@@ -139,7 +139,7 @@ class Template:
             return self.parts[0].value(member)
         texts = [part if isinstance(part, str) else part.text(member) for part in self.parts]
         if sum(map(len, texts)) > LONGEST_TEXT:
-            first = next(part for part in self.parts if isinstance(part, Reference))
+            first = next((part for part in self.parts if isinstance(part, Reference)), "")
             raise ExpressionError(
                 f"makes a text of more than {LONGEST_TEXT} characters",
                 remedy="shorten what it asks for",
@@ -191,6 +191,12 @@ def _reference(found: re.Match[str]) -> Reference:
         raise ExpressionError(
             f"{reference.name} is nothing that a member has",
             remedy=f"use one of {_KNOWN}; what else there is to say of a member stands in its `facts`",
+            expression=str(reference),
+        )
+    if OPENING in (reference.default or ""):
+        raise ExpressionError(
+            f"{reference.name} has an expression in its default, where none is evaluated",
+            remedy="write a value there, or give the members that lack it one",
             expression=str(reference),
         )
     what, within = steps[0], steps[1:]
