@@ -23,11 +23,11 @@ from flotilla.stack.fleet import facts, may_run_in
 from flotilla.stack.members import Member
 from flotilla.stack.overrides import Override
 from flotilla.stack.problems import Problem, path_of, problems_of
-from flotilla.stack.specs import affinity_of
+from flotilla.stack.specs import affinity_of, override_rule
 from flotilla.stack.workloads import Workload
 
 MOST_BYTES = 2**20
-"""Of a workload's evaluated overrides as JSON: etcd takes no request above 1.5 MiB. What the API server adds is
+"""Of a workload's evaluated rules as JSON: etcd takes no request above 1.5 MiB. What the API server adds is
 small: the list of rules has one owner in the managed fields."""
 MOST_WORK = 2**24
 """Characters of what expressions come to, over all members of a workload, each counted as 16 more."""
@@ -199,16 +199,17 @@ class _Evaluation:
             raw = {**_filled(_raw(override), slots, values), "clusters": names}
             del raw["evaluate"]
             raw.pop("target", None)
-            text = json.dumps(raw)
-            self.size += len(text)
-            if self.size > MOST_BYTES:
-                self._too_much(f"come to more than {MOST_BYTES} bytes")
-                return
             try:
-                self.plain.append((index, Override.model_validate_json(text)))
+                plain = Override.model_validate_json(json.dumps(raw))
             except ValidationError as invalid:
                 wrong = problems_of(invalid, raw, prefix=path, model=Override)
                 self.problems += [replace(one, rule=f"for {_names(names)}: {one.rule}") for one in wrong]
+                continue
+            self.size += len(json.dumps(override_rule(plain, container="")).encode())
+            if self.size > MOST_BYTES:
+                self._too_much(f"come to more than {MOST_BYTES} bytes")
+                return
+            self.plain.append((index, plain))
 
     def _refuse(self, path: str, place: Path, rule: str, remedy: str, shown: str) -> None:
         self.problems.append(Problem(path_of(path, place), rule, _NO_VALUE, remedy, shown))

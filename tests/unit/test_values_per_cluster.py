@@ -396,6 +396,18 @@ def test_an_override_is_for_no_cluster_only_if_none_of_its_rules_is():
     assert said() == [("override 2", ("member2",)), ("override 3", ("member3",))]
 
 
+def test_the_example_of_the_guide_gives_what_the_guide_says(repository):
+    guide = (repository / "docs/guides/values-per-cluster.md").read_text()
+    example = yaml.safe_load(guide.split("```")[1].removeprefix("yaml"))
+    sections = {key.removeprefix("flotilla:"): value for key, value in example.items()}
+    fleet = parse_fleet({**sections, "controlPlane": {"kubeconfig": "kube.yaml"}}, files=False)
+    for name, (web,) in rendered(fleet, ManifestFiles(None)).items():
+        (container,) = web["spec"]["template"]["spec"]["containers"]
+        said = guide.split("evaluated: ")[1].replace("\n", " ")
+        assert f"{name} {web['spec']['replicas']}" in said
+        assert f"`{container['image']}`" in said
+
+
 # -- any members, any overrides ----------------------------------------------------------------------------------------
 
 PARTS = [
