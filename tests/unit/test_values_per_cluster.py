@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from components.configuration import take_config
+from components.rollout import RolloutProvider
 from flotilla.karmada.propagation import template
 from flotilla.karmada.rendering.errors import OverrideError
 from flotilla.karmada.rendering.reach import Reach, reach
@@ -364,6 +365,18 @@ def test_a_changed_fact_changes_the_member_that_has_it_alone(fleet_of):
         "member2": ("changes", ("replicas 3 → 5", "image r.us/web:1 → mirror.us/web:1")),
         "member3": ("stays", ()),
     }
+
+
+def test_an_override_that_says_the_same_as_the_ones_before_it_is_no_rollout(fleet_of):
+    """Rules for each member become one with expressions: what Karmada has stays, and nothing is waited for."""
+    by_name = [{"clusters": [m["name"]], "image": {"registry": m["facts"]["registry"]}} for m in (EU, US)]
+    old, new = (
+        override_rules(fleet_of({"overrides": overrides}, members=(EU, US)).workloads[0])
+        for overrides in (by_name, [REGISTRY])
+    )
+    assert old == new
+    diff = RolloutProvider().diff("web", {"overrideRules": old}, {"overrideRules": new, "overrideNumbers": [1, 1]})
+    assert not diff.changes
 
 
 def test_the_objects_of_each_member_have_its_values(fleet_of):
