@@ -14,7 +14,7 @@ from flotilla.karmada.rendering.defaults import with_defaults
 from flotilla.karmada.rendering.errors import OverrideError
 from flotilla.karmada.rendering.images import Image, containers, image_paths
 from flotilla.karmada.rendering.overriders import ORDER, apply_overriders
-from flotilla.karmada.rendering.policies import targets
+from flotilla.karmada.rendering.policies import Rules, targets
 from flotilla.karmada.rendering.traveling import traveling
 from flotilla.karmada.scheduling import ClusterFacts
 from flotilla.karmada.versions import SUPPORTED, Version
@@ -94,7 +94,7 @@ def reach(
         version: Karmada's version.
         numbers: for each rule the number of the override that it is of, where one override is several rules.
     """
-    found = _Found(version)
+    found, listed = _Found(version), Rules(rules)
     getting = {c.name: c for template in templates for c in placed.get(str(ref_of(template)), ())}.values()
     overrides: dict[int, list[Object]] = {}
     counted = numbers if len(numbers) == len(rules) else range(1, len(rules) + 1)
@@ -108,7 +108,7 @@ def reach(
     for template in templates:
         full = _as_claimed(template)
         for cluster in placed.get(str(ref_of(template)), ()):
-            found.follow(full, cluster, rules)
+            found.follow(full, cluster, listed.of(cluster, version))
     return found.all()
 
 
@@ -137,11 +137,9 @@ class _Found:
         self._gathered: dict[tuple[str, str, str, str], list[str]] = {}
 
     def follow(self, template: Object, cluster: ClusterFacts, rules: Sequence[Object]) -> None:
-        """Apply the steps that are for a cluster one by one, as Karmada does, and note what each of them does."""
+        """Apply the steps of a cluster's rules one by one, as Karmada does, and note what each of them does."""
         obj = template
         for rule in rules:
-            if not targets(rule, cluster, self._version):
-                continue
             for step in _steps(rule):
                 try:
                     after = apply_overriders(obj, {step.key: [step.body]}, self._version)

@@ -15,6 +15,7 @@ from flotilla.karmada.kinds import goes_by_itself, kind_of
 from flotilla.karmada.objects import ResourceBinding, Work
 from flotilla.karmada.rendering.errors import OverrideError
 from flotilla.karmada.rendering.expected import Expectation
+from flotilla.karmada.rendering.policies import Rules
 from flotilla.karmada.scheduling import ClusterFacts, Scheduler, choose, replicas_of
 from flotilla.karmada.status import judgements
 from flotilla.karmada.status.expected import Fleet, Mismatch, compare
@@ -110,7 +111,7 @@ class RolloutCheck:
         return cls(
             templates=inputs["templates"],
             placement=inputs["placement"],
-            rules=inputs["overrideRules"],
+            rules=Rules(inputs["overrideRules"]),
             members=inputs.get("members"),
             anew=anew,
             suspension=inputs.get("suspension") or {},
