@@ -69,8 +69,6 @@ class RolloutProvider(ResourceProvider):
         is none.
         """
         ignored = {"kubeconfig", "timeout", "members", "after", "__provider", _VERSION, _SETTLED, _SCHEDULED, _NUMBERS}
-        """
-        ignored = {"kubeconfig", "timeout", "members", "after", "__provider", _VERSION, _SETTLED, _SCHEDULED, _NUMBERS}
         changed = any(olds.get(key) != news.get(key) for key in {*olds, *news} - ignored)
         changed = changed or _who(olds.get("members")) != _who(news.get("members"))
         before, now = known_version(olds.get(_VERSION)), known_version(news.get(_VERSION))
