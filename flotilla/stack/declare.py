@@ -21,6 +21,7 @@ from flotilla.stack.installation import PLACEHOLDER, certificate_names, release_
 from flotilla.stack.load import parse_fleet
 from flotilla.stack.specs import override_rules, placement_of
 from flotilla.stack.stackfile import sections_of
+from flotilla.workloads.manifests import check_overridden
 from flotilla.workloads.objects import manifests_of
 
 
@@ -81,7 +82,7 @@ def rendered(fleet: Fleet, files: ManifestFiles) -> dict[str, list[Object]]:
     Where only Karmada knows which members it chooses, one of the choices that are possible stands for it.
 
     Raises:
-        ValueError: a patch that doesn't fit its template.
+        ValueError: a patch that doesn't fit its template, or that sets another value where a text is wanted.
     """
     result: dict[str, list[Object]] = {member.name: [] for member in fleet.placeable}
     manifests = {workload.name: manifests_of(workload, files) for workload in fleet.workloads}
@@ -103,5 +104,7 @@ def rendered(fleet: Fleet, files: ManifestFiles) -> dict[str, list[Object]]:
                     item = render(
                         declared, member, replicas=share, rules=rules, completions=part, version=scheduler.version
                     )
+                    if rules:
+                        check_overridden(declared, item, member.name)
                     result[member.name].append(item)
     return result

@@ -335,6 +335,42 @@ def test_a_secret_by_a_fact_is_named_as_what_stands_in_clear_text(project, fleet
     assert "hunter2" not in line
 
 
+@pytest.mark.parametrize("evaluate", [True, False])
+@pytest.mark.parametrize(
+    ("path", "ok"),
+    [
+        ("/metadata/annotations", {"size": "3"}),
+        ("/metadata/annotations", {"size": "${value}"}),
+        ("/spec/template/metadata/annotations", {"size": "${value}"}),
+        ("/spec/template/spec/containers/0/args", ["${value}"]),
+        ("/spec/template/spec/containers/0/env", [{"name": "SIZE", "value": "${value}"}]),
+        ("/spec/replicas", "${value}"),
+    ],
+)
+def test_a_number_where_kubernetes_wants_a_text_is_refused_before_it_is_sent(fleet_of, evaluate, path, ok):
+    """A fact keeps its type as a whole value, and plain patches have numbers too: members would refuse the copy."""
+    number = "${member.facts.size}" if evaluate else 3
+    filled = json.loads(json.dumps(ok).replace('"${value}"', json.dumps(number)))
+    one = {"clusters": ["member1"], "patches": [{"op": "add", "path": path, "value": filled}]}
+    if evaluate:
+        one |= {"evaluate": True, "labels": {"a": "${member.name}"}}
+    fleet = fleet_of({"overrides": [one]}, members=MEMBERS)
+    if filled == ok or path == "/spec/replicas":
+        assert rendered(fleet, ManifestFiles(None))["member1"]
+        return
+    with pytest.raises(ValueError, match=r"Deployment web in member1: .* is a number \(3\), by an override"):
+        rendered(fleet, ManifestFiles(None))
+
+
+def test_an_encrypted_value_is_a_text_of_a_secret(project, fleet_of):
+    """`validate` has `[secret]` in its place, which is no base64."""
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "login"}, "data": {"token": "eA=="}}
+    (project / "secret.yaml").write_text(yaml.safe_dump(secret))
+    patch = {"op": "replace", "path": "/data/token", "value": "[secret]"}
+    workload = {"image": None, "manifests": ["secret.yaml"], "overrides": [{"target": {}, "patches": [patch]}]}
+    assert rendered(fleet_of(workload), ManifestFiles(project))["member1"][0]["data"]["token"] == "[secret]"
+
+
 # -- plans -------------------------------------------------------------------------------------------------------------
 
 
