@@ -55,7 +55,7 @@ def evaluated(
     if not any(override.evaluate for override in workload.overrides):
         return workload, []
     found = _Evaluation(path, [])
-    chosen = None if members is None else _chosen(workload, members, version or SUPPORTED.newest)
+    chosen = None if members is None else _Chosen(workload, members, version or SUPPORTED.newest)
     for index, override in enumerate(workload.overrides):
         if not override.evaluate:
             found.plain.append((index, override))
@@ -108,9 +108,6 @@ class _Chosen:
     def __call__(self, override: Override) -> list[Member]:
         affinity = affinity_of(override.affinity)
         return [member for member, cluster in self._members if matches(cluster, affinity, self._version)]
-
-
-_chosen = _Chosen
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Overrides with expressions that can't be evaluated, facts that may not be: refused at their place, with what to do."""
+"""Overrides with expressions that can't be evaluated, and facts that may not be: refused at their place."""
 
 import json
 
