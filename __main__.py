@@ -27,7 +27,7 @@ from flotilla.workloads.shared import shared_notices
 
 BASE = Path(__file__).resolve().parent
 
-values = take_config()
+values = take_config(BASE)
 in_clear_text = not pulumi.runtime.is_config_secret(WORKLOADS)
 manifests = ManifestFiles(BASE, opened=decryption())
 fleet = fleet_of_config(values, BASE, manifests, as_written=in_clear_text)

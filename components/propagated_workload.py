@@ -200,6 +200,7 @@ class PropagatedWorkload(pulumi.ComponentResource):
             "controlPlane": self._args["control_plane"].cluster_id,
             "members": self._args.get("members") or {},
             "timeout": self._workload.timeout,
+            **_numbers(self._workload),
             **({"policy": self._policy} if self._policy != self._name else {}),
             **({"policies": {n: f"{self._policy}{s}" for n, s in self._further.items()}} if self._further else {}),
             **({"suspension": suspended} if suspended else {}),
@@ -209,6 +210,12 @@ class PropagatedWorkload(pulumi.ComponentResource):
             **self._karmada,
         }
         return Rollout(f"{self._name}-rollout", rollout, pulumi.ResourceOptions(parent=self, depends_on=before))
+
+
+def _numbers(workload: Workload) -> dict[str, list[int]]:
+    """Return for each rule the number of its override, counted from 1, where overrides were evaluated."""
+    numbers = [index + 1 for index, _ in workload.evaluated]
+    return {"overrideNumbers": numbers} if any(override.evaluate for override in workload.overrides) else {}
 
 
 def template_name(manifest: dict[str, Any]) -> str:

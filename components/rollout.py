@@ -52,6 +52,8 @@ _VERSION = "karmadaVersion"
 _SETTLED = "settled"
 _SCHEDULED = "scheduled"
 _UNSERVED = "unserved"
+_NUMBERS = "overrideNumbers"
+_OUTPUTS = (_SETTLED, _SCHEDULED, _UNSERVED)
 
 
 @whole_numbers
@@ -73,11 +75,23 @@ class RolloutProvider(ResourceProvider):
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
         """A new rollout follows a change of what is declared, or a refresh that found it undone.
 
-        A renewed kubeconfig, another timeout or another order of workloads changes nothing in the fleet. What is
-        declared no more is a change as well: a workload that is suspended no longer is waited for. So is another
-        version of Karmada than the one that the last rollout went by; that a version is known at all is none.
+        A renewed kubeconfig, another timeout, another order of workloads or which override a rule is of changes nothing
+        in the fleet. What is declared no more is a change as well: a workload that is suspended no longer is waited
+        for. So is another version of Karmada than the one that the last rollout went by; that a version is known at all
+        is none.
         """
-        ignored = {"kubeconfig", "timeout", "members", "after", "__provider", _VERSION, _SETTLED, _SCHEDULED, _UNSERVED}
+        ignored = {
+            "kubeconfig",
+            "timeout",
+            "members",
+            "after",
+            "__provider",
+            _VERSION,
+            _SETTLED,
+            _SCHEDULED,
+            _UNSERVED,
+            _NUMBERS,
+        }
         changed = any(olds.get(key) != news.get(key) for key in {*olds, *news} - ignored)
         changed = changed or _who(olds.get("members")) != _who(news.get("members"))
         before, now = known_version(olds.get(_VERSION)), known_version(news.get(_VERSION))

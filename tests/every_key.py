@@ -1,11 +1,20 @@
 """A stack whose workloads use every key of placement, policy and overrides, for tests of what is made of them."""
 
 from flotilla.karmada.versions import SUPPORTED, Version
+from flotilla.stack.evaluation import evaluated
 from flotilla.stack.features import features_of
+from flotilla.stack.members import Member
 from flotilla.stack.workloads import Workload
 
 MEMBERS = (
-    {"name": "member1", "provider": "aws", "region": "eu", "zones": ["eu-a"], "labels": {"tier": "front"}},
+    {
+        "name": "member1",
+        "provider": "aws",
+        "region": "eu",
+        "zones": ["eu-a"],
+        "labels": {"tier": "front"},
+        "facts": {"size": 5},
+    },
     {"name": "member2", "provider": "gcp", "region": "us", "zones": ["us-a", "us-b"], "labels": {"tier": "back"}},
     {"name": "member3", "provider": "gcp", "region": "ap", "zones": ["ap-a"], "labels": {"tier": "back"}},
 )
@@ -50,6 +59,13 @@ FIELDS = [
     },
     {"path": "/metadata/annotations/more", "format": "json", "patches": [{"op": "add", "path": "/a", "value": [1]}]},
 ]
+EVALUATED = {
+    "target": {"labelExpressions": [{"key": "tier", "operator": "Exists"}]},
+    "evaluate": True,
+    "image": {"registry": "${member.facts.registry:-registry.example}", "append": {"tag": "-${member.region}"}},
+    "labels": {"site": "${member.labels.tier}"},
+    "patches": [{"op": "replace", "path": "/spec/replicas", "value": "${member.facts.size:-3}"}],
+}
 WORKLOADS = (
     {"name": "named", "placement": {**FIRST, "exclude": ["member2"]}, "autoscaled": True},
     {
@@ -161,7 +177,16 @@ WORKLOADS = (
     },
     {"name": "overridden", "placement": {}, "overrides": OVERRIDES},
     {"name": "fields", "placement": {}, "overrides": [{**FIRST, "fields": FIELDS}]},
+    {"name": "evaluated", "placement": {}, "overrides": [EVALUATED]},
 )
+
+
+def declared(raw):
+    """Return a workload of a stack with these members, its overrides evaluated."""
+    members = [Member.model_validate({"kubeconfig": {"path": "kube.yaml"}, **member}) for member in MEMBERS]
+    workload, problems = evaluated("workload", Workload.model_validate({"image": "web:1", **raw}), members)
+    assert problems == []
+    return workload
 
 
 def workloads_for(version):

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from flotilla.counts import counted
 from flotilla.karmada.kinds import GroupKind, defined_kinds, goes_by_itself, group_of, kind_of
 from flotilla.karmada.rendering.errors import OverrideError
+from flotilla.karmada.rendering.policies import Rules
 from flotilla.karmada.rendering.render import render
 from flotilla.karmada.rendering.replicas import planned_completions, revises
 from flotilla.karmada.scheduling import (
@@ -248,7 +248,7 @@ class _Asked:
 
     templates: list[Object]
     placement: Object
-    rules: Any
+    rules: Rules
     hidden: bool
     past: bool = False
     """It is what was declared before."""
@@ -263,7 +263,7 @@ class _Asked:
         return cls(
             templates_in(inputs),
             inputs.get("placement") or {},
-            rules if isinstance(rules, list) else [],  # Pulumi's CLI shows a secret value as a text
+            Rules(rules if isinstance(rules, list) else []),  # Pulumi's CLI shows a secret value as a text
             isinstance(state.inputs.get("templates"), Secret),
             past,
             tuple(state.inputs.get(PARTLY) or ()),
@@ -279,7 +279,7 @@ class _Asked:
             if policy["kind"] in POLICIES:
                 result = replace(result, placement=reveal(spec.get("placement") or {}))
             else:
-                result = replace(result, rules=spec.get("overrideRules") or [])
+                result = replace(result, rules=Rules(spec.get("overrideRules") or []))
         return result
 
 

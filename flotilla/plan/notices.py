@@ -24,19 +24,20 @@ def notices_of(
     """Return what is to be known of a workload.
 
     Args:
-        inputs: its Rollout's inputs, without secrets' marks: templates, overrideRules and placement.
+        inputs: its Rollout's inputs, without secrets' marks: templates, overrideRules, overrideNumbers and placement.
         places: by template, the clusters that get it or may get it.
         members: the clusters.
         everything: the templates of all workloads.
         version: Karmada's.
     """
-    templates, rules = inputs.get("templates"), inputs.get("overrideRules")
+    templates, rules, numbers = (inputs.get(key) for key in ("templates", "overrideRules", "overrideNumbers"))
     if not isinstance(templates, list):
         return ()
     facts = {one.name: one for one in members}
     placed = {template: [facts[name] for name in sorted(set(names))] for template, names in places.items()}
     divided = divides(inputs.get("placement") or {})
-    found = reach(templates, rules if isinstance(rules, list) else [], placed, version)
+    numbers = numbers if isinstance(numbers, list) else ()
+    found = reach(templates, rules if isinstance(rules, list) else [], placed, version, numbers)
     return (*found, *upkeep(templates, divided=divided, everything=everything))
 
 

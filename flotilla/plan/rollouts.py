@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from flotilla.karmada.rendering.policies import Rules
 from flotilla.karmada.selection import OVERRIDES, POLICIES, selects
 from flotilla.karmada.status.rollout import RolloutCheck, as_expected
 from flotilla.karmada.versions import Version
@@ -104,7 +105,7 @@ def _check(one: _Workload, version: Version | None) -> RolloutCheck | None:
     return RolloutCheck(
         templates,
         spec.get("placement") or {},
-        rules,
+        Rules(rules),
         one.rollout.members if one.rollout else None,
         suspension=spec.get("suspension") or {},
         lazy=bool(spec.get("activationPreference")),

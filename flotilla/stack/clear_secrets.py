@@ -14,6 +14,7 @@ from typing import Any
 from flotilla.kube.objects import path_text
 from flotilla.kube.reading import UnreadableFile
 from flotilla.kube.secrecy import HIDDEN, carries_secret
+from flotilla.stack.evaluation import evaluates
 from flotilla.stack.files import ManifestFiles, manifest_files
 from flotilla.stack.fleet import Fleet
 from flotilla.stack.overrides import Override
@@ -39,9 +40,8 @@ def in_clear(fleet: Fleet, files: ManifestFiles) -> list[str]:
         if not workload.overrides or not any(obj["kind"] == "Secret" for obj in manifests_of(workload, files)):
             continue
         found += [
-            f"workload {workload.name}: {place} sets {path} of a Secret, and stands in clear text in the stack file; "
-            "Pulumi's CLI keeps it so in its state and history: set it with "
-            f"`pulumi config set --secret --path '{WORKLOADS}[{index}].{place}'`"
+            f"workload {workload.name}: {place} sets {path} of a Secret, and "
+            + (_BY_FACTS if evaluates(override, value) else _IN_CLEAR.format(path=f"{WORKLOADS}[{index}].{place}"))
             for number, override in enumerate(workload.overrides)
             for place, path, value in _values(f"overrides[{number}]", override)
             if value is not None and value != HIDDEN and carries_secret(path)
@@ -95,6 +95,16 @@ def encrypted_secrets(stack_file: Path, base: Path) -> frozenset[tuple[str, str]
             if obj["kind"] == "Secret" and is_veiled(obj)
         }
     return frozenset(found)
+
+
+_IN_CLEAR = (
+    "stands in clear text in the stack file; Pulumi's CLI keeps it so in its state and history: set it with "
+    "`pulumi config set --secret --path '{path}'`"
+)
+_BY_FACTS = (
+    "the members' facts stand in clear text in the stack file; Pulumi's CLI keeps them so in its state and history: "
+    "give each cluster an override of its own, with its value set by `pulumi config set --secret --path`"
+)
 
 
 def _values(place: str, override: Override) -> Iterator[tuple[str, str, Any]]:

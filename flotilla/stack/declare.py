@@ -8,6 +8,7 @@ from typing import Any
 
 from flotilla.karmada.kinds import defined_kinds
 from flotilla.karmada.propagation import template
+from flotilla.karmada.rendering.policies import Rules
 from flotilla.karmada.rendering.render import render
 from flotilla.karmada.rendering.replicas import planned_completions
 from flotilla.karmada.scheduling import Scheduler, decide, demand_of, divides, first_of
@@ -20,6 +21,7 @@ from flotilla.stack.installation import PLACEHOLDER, certificate_names, release_
 from flotilla.stack.load import parse_fleet
 from flotilla.stack.specs import override_rules, placement_of
 from flotilla.stack.stackfile import sections_of
+from flotilla.workloads.manifests import check_overridden
 from flotilla.workloads.objects import manifests_of
 
 
@@ -83,7 +85,7 @@ def rendered(fleet: Fleet, files: ManifestFiles) -> dict[str, list[Object]]:
     Where only Karmada knows which members it chooses, one of the choices that are possible stands for it.
 
     Raises:
-        ValueError: a patch that doesn't fit its template.
+        ValueError: a patch that doesn't fit its template, or that sets another value where a text is wanted.
     """
     result: dict[str, list[Object]] = {member.name: [] for member in fleet.placeable}
     manifests = {workload.name: manifests_of(workload, files) for workload in fleet.workloads}
@@ -92,7 +94,7 @@ def rendered(fleet: Fleet, files: ManifestFiles) -> dict[str, list[Object]]:
     scheduler = Scheduler.of(fleet.karmada)
     for workload in fleet.workloads:
         placement = placement_of(workload.placement)
-        rules = override_rules(workload)
+        rules = Rules(override_rules(workload))
         for manifest in manifests[workload.name]:
             declared = template(manifest, kinds=kinds)
             demand = demand_of(declared, scheduler)
@@ -105,5 +107,7 @@ def rendered(fleet: Fleet, files: ManifestFiles) -> dict[str, list[Object]]:
                     item = render(
                         declared, member, replicas=share, rules=rules, completions=part, version=scheduler.version
                     )
+                    if rules:
+                        check_overridden(declared, item, member.name)
                     result[member.name].append(item)
     return result

@@ -28,7 +28,12 @@ def _label_key(value: str) -> str:
     return value
 
 
-def _label_value(value: str) -> str:
+def check_value(value: str) -> str:
+    """Return a value of a map.
+
+    Raises:
+        PydanticCustomError: the API would refuse it.
+    """
     if not is_label_value(value):
         raise refuse(
             "must be a valid label value (at most 63 letters, digits, '-', '_' or '.', alphanumeric at both ends)",
@@ -41,10 +46,10 @@ def _label_value(value: str) -> str:
 def _labels(value: dict[str, str]) -> dict[str, str]:
     for key, text in value.items():
         check_key(key)
-        _label_value(text)
+        check_value(text)
     return value
 
 
 LabelKey = Annotated[str, AfterValidator(_label_key)]
-LabelValue = Annotated[str, AfterValidator(_label_value)]
+LabelValue = Annotated[str, AfterValidator(check_value)]
 Labels = Annotated[dict[str, str], AfterValidator(_labels)]

@@ -12,6 +12,7 @@ from flotilla.stack.across import check_across, check_duplicates, check_modes, c
 from flotilla.stack.clear_secrets import refused_in_clear
 from flotilla.stack.clusters import KindCluster, check_clusters
 from flotilla.stack.drift import DriftSettings, check_drift_settings
+from flotilla.stack.evaluation import evaluated
 from flotilla.stack.features import check_features, gates_of
 from flotilla.stack.files import ManifestFiles, check_files
 from flotilla.stack.fleet import ControlPlane, Fleet, facts
@@ -54,16 +55,7 @@ def parse_fleet(
     Raises:
         ConfigError: with all problems.
     """
-    problems: list[Problem] = [
-        Problem(key, "is not a known key", "it would be ignored", f"known keys: {', '.join(SECTIONS)}")
-        for key in sections
-        if key not in SECTIONS
-    ]
-    problems += [
-        Problem(key, "must be a text", "no stack could be found by it", "quote it", json.dumps(sections[key])[:60])
-        for key in TEXTS
-        if not isinstance(sections.get(key), str | None)
-    ]
+    problems = _unknown(sections)
     sections = {key: value for key, value in sections.items() if key not in TEXTS or isinstance(value, str)}
     control_plane: ControlPlane | None = None
     if sections.get("controlPlane") is None:
@@ -90,6 +82,9 @@ def parse_fleet(
     valid_clusters = [(i, cluster) for i, cluster, _ in clusters if cluster]
     valid_workloads = [(i, workload) for i, workload, _ in workloads if workload]
     valid_members = [(i, member) for i, member, _ in members if member]
+    placeable = [*(member for _, member in valid_members), *others] if len(valid_members) == len(members) else None
+    by_member = [evaluated(f"workloads[{i}]", workload, placeable, karmada) for i, workload in valid_workloads]
+    problems += [problem for _, found in by_member for problem in found]
     problems += check_clusters(valid_clusters)
     problems += refused_in_clear(valid_workloads) if as_written else []
     known = {cluster.name: cluster for _, cluster in valid_clusters}
@@ -116,10 +111,25 @@ def parse_fleet(
         control_plane=control_plane.model_copy(update={"version": version}),
         members=tuple(member for _, member in valid_members),
         members_from=sections.get("membersFrom") or None,
-        workloads=tuple(workload for _, workload in valid_workloads),
+        workloads=tuple(workload for workload, _ in by_member),
         policies=policies,
         drift=drift,
     ).with_others(others, gates_known=helm is not None)
+
+
+def _unknown(sections: dict[str, Any]) -> list[Problem]:
+    """Return the sections that nobody knows, and those that should be texts and aren't."""
+    problems = [
+        Problem(key, "is not a known key", "it would be ignored", f"known keys: {', '.join(SECTIONS)}")
+        for key in sections
+        if key not in SECTIONS
+    ]
+    problems += [
+        Problem(key, "must be a text", "no stack could be found by it", "quote it", json.dumps(sections[key])[:60])
+        for key in TEXTS
+        if not isinstance(sections.get(key), str | None)
+    ]
+    return problems
 
 
 def policy_settings(path: Path) -> PolicySettings:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, JsonValue, model_validator
 
 from flotilla.karmada.names import MAX_MEMBER_NAME, RESERVED_CLUSTERS, is_dns_label
+from flotilla.kube.secrecy import HIDDEN
 from flotilla.stack.credentials import Kubeconfig
 from flotilla.stack.labels import Labels, LabelValue
 from flotilla.stack.problems import ConfigModel, refuse
@@ -38,6 +40,33 @@ def _member_name(value: str) -> str:
             remedy="rename the member",
         )
     return value
+
+
+def _facts(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    for key, entry in value.items():
+        leaves = list(_leaves(entry))
+        if HIDDEN in leaves:
+            raise refuse(
+                f"{key!r} is encrypted",
+                consequence="overrides would put its value into Karmada's policies in clear text",
+                remedy="give each cluster that needs it an override of its own, with its value set by "
+                "`pulumi config set --secret --path`",
+            )
+        if None in leaves:
+            raise refuse(
+                f"{key!r} has no value",
+                consequence="no override could be made of it",
+                remedy="give it one, or drop it",
+            )
+    return value
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict | list):
+        for entry in value.values() if isinstance(value, dict) else value:
+            yield from _leaves(entry)
+    else:
+        yield value
 
 
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
@@ -105,6 +134,10 @@ class Member(ConfigModel):
     region: LabelValue | None = Field(default=None, description="Region, for placements by field.")
     zones: tuple[LabelValue, ...] = Field(default=(), description="Zones, for placements by field.")
     taints: tuple[Taint, ...] = Field(default=(), description="Cluster taints.")
+    facts: Annotated[dict[str, JsonValue], AfterValidator(_facts)] = Field(
+        default_factory=dict,
+        description="What else overrides with `evaluate` ask for: any keys; not sent to Karmada, no secrets here.",
+    )
     ca_bundle: str | None = Field(
         default=None,
         description="PEM certificates that verify apiEndpoint, where the member's own CA doesn't (a load balancer's).",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flotilla.stack.evaluation import unevaluated
 from flotilla.stack.features import doubtful_gates
 from flotilla.stack.fleet import Fleet
 from flotilla.stack.placement import SpreadField
@@ -17,7 +18,7 @@ def notices(fleet: Fleet) -> list[str]:
     for workload in fleet.workloads:
         if not fleet.gates_known:
             found += doubtful_gates(workload)
-        found += _spread(workload) + _suspended(workload)
+        found += _spread(workload) + _suspended(workload) + _unevaluated(workload)
     return found
 
 
@@ -31,6 +32,14 @@ def kept_out(fleet: Fleet) -> list[str]:
         "there; add `tolerations`, or leave the member out"
         for workload in fleet.workloads
         for name, taint in fleet.choice(workload.placement).refused.items()
+    ]
+
+
+def _unevaluated(workload: Workload) -> list[str]:
+    return [
+        f"workload {workload.name}: {place} has an expression over the member, and is sent as it stands: add "
+        "`evaluate: true` to the override"
+        for place in unevaluated(workload)
     ]
 
 

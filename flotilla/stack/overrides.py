@@ -5,9 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
-from flotilla.stack.labels import LabelKey, Labels
+from flotilla.stack.expressions import OPENING
+from flotilla.stack.labels import LabelKey, check_key, check_value
 from flotilla.stack.placement import Affinity
 from flotilla.stack.problems import ConfigModel, refuse
 
@@ -18,6 +19,16 @@ def _pointer(value: str) -> str:
     return value
 
 
+def _labels(value: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+    """Check labels; what expressions make of a value is checked where it is known."""
+    for key, text in value.items():
+        check_key(key)
+        if not (info.data.get("evaluate") and OPENING in text):
+            check_value(text)
+    return value
+
+
+OverridingLabels = Annotated[dict[str, str], AfterValidator(_labels)]
 Pointer = Annotated[str, AfterValidator(_pointer)]
 
 
@@ -109,14 +120,20 @@ class Override(ConfigModel):
         default=None,
         description="Instead of `clusters`: conditions, as those of a placement; `{}` means every cluster.",
     )
+    evaluate: bool = Field(
+        default=False,
+        description="Values have expressions over the member, such as `${member.region}`: below.",
+    )
     image: ImageOverride | None = None
     command: tuple[str, ...] = Field(default=(), description="Words added to the container's command.")
     remove_command: tuple[str, ...] = Field(default=(), description="Words taken out of the container's command.")
     args: tuple[str, ...] = Field(default=(), description="Arguments added to the container's.")
     remove_args: tuple[str, ...] = Field(default=(), description="Arguments taken out of the container's.")
     container: str | None = Field(default=None, description="Container for command and args; the workload's name.")
-    labels: Labels = Field(default_factory=dict, description="Labels added or replaced.")
-    replace_labels: Labels = Field(default_factory=dict, description="Labels replaced where the object has them.")
+    labels: OverridingLabels = Field(default_factory=dict, description="Labels added or replaced.")
+    replace_labels: OverridingLabels = Field(
+        default_factory=dict, description="Labels replaced where the object has them."
+    )
     remove_labels: tuple[LabelKey, ...] = Field(default=(), description="Keys of labels that are taken away.")
     annotations: dict[str, str] = Field(default_factory=dict, description="Annotations added or replaced.")
     replace_annotations: dict[str, str] = Field(
@@ -130,7 +147,7 @@ class Override(ConfigModel):
 
     @model_validator(mode="after")
     def _something(self) -> Self:
-        target = {"clusters", "target", "container"}
+        target = {"clusters", "target", "evaluate", "container"}
         if not any(getattr(self, name) for name in type(self).model_fields if name not in target):
             raise refuse(
                 "changes nothing", consequence="it would only look like a difference", remedy="remove it or fill it"

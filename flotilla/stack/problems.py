@@ -75,7 +75,7 @@ def problems_of(error: ValidationError, raw: Any, *, prefix: str = "", model: ty
     found = []
     for entry in error.errors(include_url=False, include_context=True, include_input=False):
         location = entry["loc"]
-        path = _path(prefix, location)
+        path = path_of(prefix, location)
         context = entry.get("ctx") or {}
         kind = entry["type"]
         value = "" if _may_hold_secret(location, kind) else _shown(at(raw, location))
@@ -136,7 +136,8 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     return None
 
 
-def _path(prefix: str, location: tuple[int | str, ...]) -> str:
+def path_of(prefix: str, location: tuple[int | str, ...]) -> str:
+    """Return the key at a place within a section, such as `members[1].apiEndpoint`."""
     path = prefix
     for step in location:
         path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else str(step)

@@ -205,8 +205,8 @@ def _workload_affinity(affinity: WorkloadAffinity) -> Object:
 
 
 def override_rules(workload: Workload) -> list[Object]:
-    """Return a workload's overrides as Karmada's RuleWithCluster objects."""
-    return [override_rule(override, container=workload.object_name) for override in workload.overrides]
+    """Return a workload's overrides, evaluated where they have expressions, as Karmada's RuleWithCluster objects."""
+    return [override_rule(override, container=workload.object_name) for _, override in workload.evaluated]
 
 
 def override_rule(override: Override, *, container: str) -> Object:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
 from flotilla.karmada.names import is_dns_label, is_dns_subdomain
 from flotilla.stack.failover import Failover
@@ -89,6 +89,10 @@ class Resources(ConfigModel):
     limits: dict[str, str] = Field(default_factory=dict)
 
 
+Evaluated = tuple[tuple[int, Override], ...]
+"""Overrides as Karmada can have them, each with the position of the one in the stack file that it is of."""
+
+
 class Workload(ConfigModel):
     """What runs on the chosen clusters: an image in short form, or manifests of any kind."""
 
@@ -161,6 +165,26 @@ class Workload(ConfigModel):
         description="How far objects have to get until the workload is done, by `Kind` or `Kind/name`: below.",
     )
     timeout: int = Field(default=300, ge=5, description="Seconds to wait until every chosen cluster is healthy.")
+
+    _evaluated: Evaluated | None = PrivateAttr(default=None)
+
+    def with_evaluated(self, overrides: Evaluated) -> Self:
+        """Return this workload with what its overrides are for the members of its stack."""
+        self._evaluated = overrides
+        return self
+
+    @property
+    def evaluated(self) -> Evaluated:
+        """The overrides without expressions, each with its position in `overrides`.
+
+        Raises:
+            ValueError: there are expressions, and no members are known.
+        """
+        if self._evaluated is not None:
+            return self._evaluated
+        if any(override.evaluate for override in self.overrides):
+            raise ValueError(f"workload {self.name}: its overrides are not evaluated")
+        return tuple(enumerate(self.overrides))
 
     @property
     def object_name(self) -> str:

@@ -147,8 +147,29 @@ def _is_list(document: dict[str, Any]) -> bool:
     return isinstance(kind, str) and (kind == "List" or (kind.endswith("List") and "items" in document))
 
 
-def _text_problems(obj: Object) -> Iterator[tuple[Path, str, str]]:
-    """Yield fields of another type than the text that Kubernetes wants there: path, rule and remedy."""
+def check_overridden(declared: Object, copy: Object, cluster: str) -> None:
+    """Check that overrides leave texts where Kubernetes wants texts: no API server takes anything else.
+
+    Args:
+        declared: the template.
+        copy: what a cluster gets of it.
+        cluster: the cluster's name.
+
+    Raises:
+        ValueError: an override sets something else.
+    """
+    found = next(_text_problems(copy, encoded=False), None)
+    if found and not any(_text_problems(declared, encoded=False)):
+        rule, remedy = found[1:]
+        name = f"{copy['kind']} {copy['metadata'].get('name')}"
+        raise ValueError(f"{name} in {cluster}: {rule}, by an override, and no API server takes it: {remedy}")
+
+
+def _text_problems(obj: Object, *, encoded: bool = True) -> Iterator[tuple[Path, str, str]]:
+    """Yield fields of another type than the text that Kubernetes wants there: path, rule and remedy.
+
+    With `encoded`, also texts that aren't base64 where they have to be; an encrypted value of the stack file has none.
+    """
     secret = (obj["apiVersion"], obj["kind"]) == ("v1", "Secret")
     for path in _text_maps(obj):
         value = at(obj, path)
@@ -162,7 +183,12 @@ def _text_problems(obj: Object) -> Iterator[tuple[Path, str, str]]:
             if not isinstance(entry, str | None):
                 rule = f"{_dotted((*path, key))} is {_kind(entry)}{'' if hidden else _seen(entry)}"
                 yield (*path, key), rule, _remedy(entry)
-            elif entry and (path[-1] == "binaryData" or (secret and path[-1] == "data")) and not is_base64(entry):
+            elif (
+                encoded
+                and entry
+                and (path[-1] == "binaryData" or (secret and path[-1] == "data"))
+                and not is_base64(entry)
+            ):
                 yield (*path, key), f"{_dotted((*path, key))} is not base64", _encode(path)
     for path in _text_fields(obj):
         value = at(obj, path)

@@ -12,7 +12,7 @@ from flotilla.stack.specs import override_rules, propagation_spec
 from flotilla.stack.workloads import Workload
 from flotilla.workloads.objects import manifests_of
 from tests.contract.karmada import eventually
-from tests.every_key import WORKLOADS, workloads_for
+from tests.every_key import WORKLOADS, declared, workloads_for
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
 
@@ -31,12 +31,12 @@ def version(fleet):
 
 
 def policies_of(raw, version, project, namespace):
-    declared = Workload.model_validate({"image": "web:1", **raw})
-    templates = [template(obj, namespace=declared.namespace) for obj in manifests_of(declared, ManifestFiles(project))]
-    spec = propagation_spec(declared, version)
+    workload = declared(raw)
+    templates = [template(obj, namespace=workload.namespace) for obj in manifests_of(workload, ManifestFiles(project))]
+    spec = propagation_spec(workload, version)
     return (
         propagation_policy("keys", namespace=namespace, templates=templates, spec=spec),
-        override_policy("keys", namespace=namespace, templates=templates, rules=override_rules(declared)),
+        override_policy("keys", namespace=namespace, templates=templates, rules=override_rules(workload)),
     )
 
 
@@ -74,6 +74,6 @@ def test_what_is_applied_again_changes_nothing(karmada, version, tmp_path):
 
 
 def test_templates_of_an_autoscaler_are_taken(karmada, tmp_path):
-    declared = Workload.model_validate({"name": "web", "image": "web:1", "placement": {}, "autoscaled": True})
-    (made,) = manifests_of(declared, ManifestFiles(tmp_path))
+    workload = Workload.model_validate({"name": "web", "image": "web:1", "placement": {}, "autoscaled": True})
+    (made,) = manifests_of(workload, ManifestFiles(tmp_path))
     assert differences(made, karmada.create(made, field_manager=MANAGER, dry_run=True)) == []

@@ -140,6 +140,25 @@ def test_where_nothing_is_overridden_the_rules_are_the_stacks_all_the_same(run, 
     assert registered["nginx-rollout"].inputs["overrideRules"] == []
 
 
+def test_the_program_declares_evaluated_rules_and_keeps_the_facts(run, absolute):
+    """Karmada has no expressions, and facts are the stack's: no Cluster has them."""
+    for member, text in zip(absolute["members"], ("one.example", "two.example"), strict=True):
+        member["facts"] = {"registry": text}
+    plain = {"clusters": ["member2"], "labels": {"a": "b"}}
+    by_member = {"target": {}, "evaluate": True, "image": {"registry": "${member.facts.registry}"}}
+    absolute["workloads"][0]["overrides"] = [plain, by_member]
+    registered = run(absolute)
+    rollout = registered["nginx-rollout"].inputs
+    assert [
+        (rule["targetCluster"]["clusterNames"], rule["overriders"]["imageOverrider"][0]["value"])
+        for rule in rollout["overrideRules"][1:]
+    ] == [(["member1"], "one.example"), (["member2"], "two.example")]
+    assert registered["nginx-override"].inputs["spec"]["overrideRules"] == rollout["overrideRules"]
+    assert rollout["overrideNumbers"] == [1, 2, 2]
+    holders = [name for name, one in registered.items() if "one.example" in json.dumps(one.inputs, default=str)]
+    assert holders == ["nginx-override", "nginx-rollout"]
+
+
 def test_no_default_provider_is_used(repository):
     assert 'value: ["kubernetes"]' in (repository / "Pulumi.yaml").read_text()
 

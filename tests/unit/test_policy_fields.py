@@ -14,7 +14,7 @@ from flotilla.stack.files import ManifestFiles
 from flotilla.stack.specs import override_rules, propagation_spec
 from flotilla.stack.workloads import Resources, Suspension, Workload
 from flotilla.workloads.objects import manifests_of
-from tests.every_key import WORKLOADS
+from tests.every_key import WORKLOADS, declared
 
 AFFINITIES = re.compile(
     r"placement\.clusterAffinity\.|placement\.clusterAffinities\[\]\.(overflowAffinities\[\]\.)?(?=cluster|excl|label|field)"
@@ -118,9 +118,9 @@ def test_the_fields_with_a_key_are_those_that_keys_set(tables, recorded, tmp_pat
     """Built from a stack that uses every key: no field has a key that does nothing, or is set by none."""
     made = {"PropagationSpec": set(), "OverrideSpec": set()}
     for raw in WORKLOADS:
-        declared = Workload.model_validate({"image": "web:1", **raw})
-        templates = [template(obj, namespace="default") for obj in manifests_of(declared, ManifestFiles(tmp_path))]
-        spec, rules = propagation_spec(declared), override_rules(declared)
+        workload = declared(raw)
+        templates = [template(obj, namespace="default") for obj in manifests_of(workload, ManifestFiles(tmp_path))]
+        spec, rules = propagation_spec(workload), override_rules(workload)
         policy = propagation_policy("p", namespace="default", templates=templates, spec=spec)
         override = override_policy("p", namespace="default", templates=templates, rules=rules)
         made["PropagationSpec"] |= set(set_paths(policy["spec"]))

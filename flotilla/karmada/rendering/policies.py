@@ -81,6 +81,35 @@ def targets(rule: Object, cluster: ClusterFacts, version: Version = SUPPORTED.ne
     return matches(cluster, rule.get("targetCluster") or {}, version)
 
 
+class Rules(list[Object]):
+    """Override rules (RuleWithCluster) in their order, found by the clusters that they name.
+
+    Where each of many clusters has a rule of its own, asking every rule about every cluster takes time by the square.
+    """
+
+    def __init__(self, rules: Iterable[Object]) -> None:
+        """Take the rules."""
+        super().__init__(rules)
+        self._named: dict[str, list[int]] = {}
+        self._others: list[int] = []
+        for number, rule in enumerate(self):
+            names = (rule.get("targetCluster") or {}).get("clusterNames") or []
+            for name in names:
+                self._named.setdefault(name, []).append(number)
+            if not names:
+                self._others.append(number)
+
+    def of(self, cluster: ClusterFacts, version: Version) -> list[Object]:
+        """Return the rules that are for a cluster."""
+        numbers = sorted({*self._named.get(cluster.name, ()), *self._others})
+        return [self[number] for number in numbers if targets(self[number], cluster, version)]
+
+
+def rules_for(rules: Iterable[Object], cluster: ClusterFacts, version: Version) -> list[Object]:
+    """Return the rules that are for a cluster, in their order."""
+    return (rules if isinstance(rules, Rules) else Rules(rules)).of(cluster, version)
+
+
 def apply_rules(
     obj: Object, cluster: ClusterFacts, rules: Iterable[Object], version: Version = SUPPORTED.newest
 ) -> Object:
@@ -89,9 +118,8 @@ def apply_rules(
     Raises:
         OverrideError: one that Karmada fails on.
     """
-    for rule in rules:
-        if targets(rule, cluster, version):
-            obj = apply_overriders(obj, rule.get("overriders") or {}, version)
+    for rule in rules_for(rules, cluster, version):
+        obj = apply_overriders(obj, rule.get("overriders") or {}, version)
     return obj
 
 

@@ -14,7 +14,7 @@ from flotilla.karmada.rendering.defaults import with_defaults
 from flotilla.karmada.rendering.errors import OverrideError
 from flotilla.karmada.rendering.images import Image, containers, image_paths
 from flotilla.karmada.rendering.overriders import ORDER, apply_overriders
-from flotilla.karmada.rendering.policies import targets
+from flotilla.karmada.rendering.policies import Rules, targets
 from flotilla.karmada.rendering.traveling import traveling
 from flotilla.karmada.scheduling import ClusterFacts
 from flotilla.karmada.versions import SUPPORTED, Version
@@ -59,7 +59,6 @@ class Notice:
 class _Step:
     """One step of a rule."""
 
-    rule: int
     key: str
     """The kind of overrider, such as imageOverrider."""
     body: Object
@@ -80,7 +79,11 @@ class _Step:
 
 
 def reach(
-    templates: Sequence[Object], rules: Sequence[Object], placed: Placed, version: Version = SUPPORTED.newest
+    templates: Sequence[Object],
+    rules: Sequence[Object],
+    placed: Placed,
+    version: Version = SUPPORTED.newest,
+    numbers: Sequence[int] = (),
 ) -> list[Notice]:
     """Return what is to be said of a workload's override rules.
 
@@ -89,21 +92,23 @@ def reach(
         rules: RuleWithCluster objects in the order in which they are applied.
         placed: where each template goes.
         version: Karmada's version.
+        numbers: for each rule the number of the override that it is of, where one override is several rules.
     """
-    found = _Found(version)
-    for number, rule in enumerate(rules):
-        meant = {
-            str(ref_of(template)): [c for c in placed.get(str(ref_of(template)), ()) if targets(rule, c, version)]
-            for template in templates
-        }
-        steps = list(_steps(number, rule))
-        if steps and any(placed.values()) and not any(meant.values()):
-            named = (rule.get("targetCluster") or {}).get("clusterNames") or []
-            found.notices.append(Notice(Reach.NO_CLUSTER, step=f"override {number + 1}", clusters=tuple(named)))
+    found, listed = _Found(version), Rules(rules)
+    getting = {c.name: c for template in templates for c in placed.get(str(ref_of(template)), ())}.values()
+    overrides: dict[int, list[Object]] = {}
+    counted = numbers if len(numbers) == len(rules) else range(1, len(rules) + 1)
+    for number, rule in zip(counted, rules, strict=True):
+        overrides.setdefault(int(number), []).append(rule)
+    for number, alike in overrides.items():
+        steps = [step for rule in alike for step in _steps(rule)]
+        if steps and getting and not any(targets(rule, c, version) for rule in alike for c in getting):
+            named = [n for rule in alike for n in (rule.get("targetCluster") or {}).get("clusterNames") or []]
+            found.notices.append(Notice(Reach.NO_CLUSTER, step=f"override {number}", clusters=tuple(named)))
     for template in templates:
         full = _as_claimed(template)
         for cluster in placed.get(str(ref_of(template)), ()):
-            found.follow(full, cluster, rules)
+            found.follow(full, cluster, listed.of(cluster, version))
     return found.all()
 
 
@@ -115,10 +120,10 @@ def _as_claimed(template: Object) -> Object:
     return full
 
 
-def _steps(number: int, rule: Object) -> Iterator[_Step]:
+def _steps(rule: Object) -> Iterator[_Step]:
     overriders = rule.get("overriders") or {}
     for key in ORDER:
-        yield from (_Step(number, key, body) for body in overriders.get(key) or [])
+        yield from (_Step(key, body) for body in overriders.get(key) or [])
 
 
 class _Found:
@@ -132,12 +137,10 @@ class _Found:
         self._gathered: dict[tuple[str, str, str, str], list[str]] = {}
 
     def follow(self, template: Object, cluster: ClusterFacts, rules: Sequence[Object]) -> None:
-        """Apply the steps that are for a cluster one by one, as Karmada does, and note what each of them does."""
+        """Apply the steps of a cluster's rules one by one, as Karmada does, and note what each of them does."""
         obj = template
-        for number, rule in enumerate(rules):
-            if not targets(rule, cluster, self._version):
-                continue
-            for step in _steps(number, rule):
+        for rule in rules:
+            for step in _steps(rule):
                 try:
                     after = apply_overriders(obj, {step.key: [step.body]}, self._version)
                 except OverrideError as error:

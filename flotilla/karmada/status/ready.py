@@ -141,11 +141,11 @@ class Goal:
         return f"{text} is {'a map or a list' if shown is None else _short(shown)}, wanted {self.value}"
 
 
-Rules = Mapping[str, Any]
+ReadyRules = Mapping[str, Any]
 """By selector, the goal as plain data: `applied`, `healthy`, `{condition, status}` or `{jsonPath, value}`."""
 
 
-def goal_of(rules: Rules, template: Object) -> Goal | None:
+def goal_of(rules: ReadyRules, template: Object) -> Goal | None:
     """Return how far a template has to get; None where nothing says it.
 
     A mark on the object itself (`pulumi.com/skipAwait` in its manifest) comes after a rule that names the object, and

@@ -15,11 +15,12 @@ from flotilla.karmada.kinds import GroupKind, goes_by_itself, kind_of
 from flotilla.karmada.objects import AggregatedStatusItem, ResourceBinding, Work
 from flotilla.karmada.rendering.errors import OverrideError
 from flotilla.karmada.rendering.expected import Expectation
+from flotilla.karmada.rendering.policies import Rules
 from flotilla.karmada.scheduling import ClusterFacts, Scheduler, choose, replicas_of
 from flotilla.karmada.status import judgements
 from flotilla.karmada.status.expected import Fleet, Mismatch, compare
 from flotilla.karmada.status.lacking import Servers, needs_server
-from flotilla.karmada.status.ready import Goal, Rules, goal_of
+from flotilla.karmada.status.ready import Goal, ReadyRules, goal_of
 from flotilla.karmada.status.snapshot import Snapshot, WorkOrError, Works
 from flotilla.karmada.versions import SUPPORTED, Version, known_version
 from flotilla.kube.merge_keys import shape_of, with_added
@@ -117,7 +118,7 @@ class RolloutCheck:
     """Karmada acts on a change of the policy with the templates' next change: the schedule is taken as it is."""
     version: Version | None = None
     """Karmada's, by whose rules clusters are chosen and overrides applied; None where it isn't known: the newest's."""
-    ready: Rules = field(default_factory=dict)
+    ready: ReadyRules = field(default_factory=dict)
     """How far objects have to get, where it is declared."""
 
     @classmethod
@@ -132,7 +133,7 @@ class RolloutCheck:
         return cls(
             templates=inputs["templates"],
             placement=inputs["placement"],
-            rules=inputs["overrideRules"],
+            rules=Rules(inputs["overrideRules"]),
             members=inputs.get("members"),
             anew=anew,
             suspension=inputs.get("suspension") or {},

@@ -1,0 +1,30 @@
+"""Facts of members that are encrypted in the stack file: a program has them decrypted, and can't see that they were."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flotilla.stack.members import Member
+from flotilla.stack.problems import ConfigError, Problem
+from flotilla.stack.stackfile import PROJECT, fleet_sections, parse_list, placeholders
+
+MEMBERS = f"{PROJECT}:members"
+"""The configuration's key under which facts stand."""
+
+
+def check_facts(stack_file: Path) -> None:
+    """Check that no fact of a stack file is encrypted; one that isn't there says nothing.
+
+    Pulumi's CLI marks the whole of `flotilla:members` as secret where any value of it is.
+
+    Raises:
+        ConfigError: a fact is encrypted.
+        FlotillaError: the file isn't YAML.
+    """
+    if not stack_file.is_file():
+        return
+    problems: list[Problem] = []
+    parse_list(Member, placeholders(fleet_sections(stack_file).get("members")), "members", problems)
+    wrong = [problem for problem in problems if problem.path.endswith("].facts")]
+    if wrong:
+        raise ConfigError(wrong, origin=str(stack_file))

@@ -1,0 +1,7 @@
+"""Values per cluster, on real Karmada."""
+
+import pytest
+
+from tests.contract.values import *  # noqa: F403 - the cases are the contract's
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
