@@ -5,8 +5,8 @@
 A job that previews against the real fleet holds the stack's passphrase, so it runs nothing of the pull request: no
 program, no Makefile, no step. FOLDER is a checkout of the pull request; this one is the base branch's. What is taken is
 `flotilla:workloads` of the stack file and the manifests that it means, by folders and patterns as well: what these mean
-here and not there is removed here. Anything else of the stack file decides who is
-asked with which credentials (a kubeconfig can name a program that is run), so that a change of it is refused here.
+here and not there is removed here. Anything else of the stack file decides who is asked with which credentials (a
+kubeconfig can name a program that is run), so that a change of it is refused here.
 """
 
 from __future__ import annotations
