@@ -20,7 +20,7 @@ from flotilla.stack.installation import hazards
 from flotilla.stack.members import JoinMode
 from flotilla.stack.notices import notices
 from flotilla.workloads.needs import known_kinds
-from flotilla.workloads.notices import left_out
+from flotilla.workloads.notices import left_out, rendered_notices
 from flotilla.workloads.objects import manifests_of
 from flotilla.workloads.order import in_order
 from flotilla.workloads.shared import shared_notices
@@ -74,7 +74,8 @@ given = control_plane_args.get("kubeconfig")
 known = known_kinds(fleet, manifests, given if isinstance(given, str) else None)
 clear = in_clear(fleet, manifests) if in_clear_text else []
 shared = shared_notices(fleet, manifests)
-for message in (*known.messages, *notices(fleet), *shared, *clear, *left_out(fleet, manifests)):
+files = (*left_out(fleet, manifests), *rendered_notices(fleet, manifests))
+for message in (*known.messages, *notices(fleet), *shared, *clear, *files):
     pulumi.log.warn(message)
 workloads: dict[str, PropagatedWorkload] = {}
 for workload, needs in in_order(fleet, manifests, known.kinds):

@@ -6,7 +6,8 @@ A job that previews against the real fleet holds the stack's passphrase, so it r
 program, no Makefile, no step. FOLDER is a checkout of the pull request; this one is the base branch's. What is taken is
 `flotilla:workloads` of the stack file and the manifests that it means, by folders and patterns as well: what these mean
 here and not there is removed here. Anything else of the stack file decides who is asked with which credentials (a
-kubeconfig can name a program that is run), so that a change of it is refused here.
+kubeconfig can name a program that is run), so that a change of it is refused here. A change of a chart or a kustomization is
+refused as well: programs render them, and fetch what they name.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from flotilla.workloads import sops
 from flotilla.workloads.listing import ENDINGS, files_of, is_pattern
 
 _WORKLOADS = "flotilla:workloads"
+_RENDERED = ("chart", "kustomize")
 _LARGEST = 1 << 20
 _MOST_FILES = 500
 # What the base branch's code and the job itself are made of.
@@ -55,6 +57,12 @@ def take(proposal: Path, project: Path, stack: str) -> list[str]:
             "only workloads are previewed from a pull request; review the rest in its diff"
         )
     workloads = (proposed.get("config") or {}).get(_WORKLOADS)
+    rendered = _rendered_otherwise((document.get("config") or {}).get(_WORKLOADS), workloads)
+    if rendered:
+        raise Refused(
+            f"{stack_file} changes the chart or kustomization of {', '.join(rendered)}, which programs of this job "
+            "would fetch and render: review it in its diff"
+        )
     entries = _entries(workloads)
     texts = {path: _manifest(proposal, path) for path in _files(entries, proposal)}
     gone = _no_longer_meant(entries, project) - set(texts)
@@ -92,6 +100,21 @@ def _differing(base: dict[str, Any], proposed: dict[str, Any]) -> list[str]:
     for old, new in zip(parts[0], parts[1], strict=True):
         found |= {str(key) for key in {*old, *new} if key != _WORKLOADS and old.get(key) != new.get(key)}
     return sorted(one_line(key) for key in found)
+
+
+def _rendered_otherwise(base: Any, proposed: Any) -> list[str]:
+    """Return the names of proposed workloads that programs would render otherwise than the base branch's."""
+    known = [_rendering(workload) for workload in base if isinstance(workload, dict)] if isinstance(base, list) else []
+    listed = [one for one in proposed if isinstance(one, dict)] if isinstance(proposed, list) else []
+    return [
+        one_line(str(workload.get("name")))
+        for workload in listed
+        if any(key in workload for key in _RENDERED) and _rendering(workload) not in known
+    ]
+
+
+def _rendering(workload: dict[str, Any]) -> list[Any]:
+    return [workload.get(key) for key in (*_RENDERED, "name", "formerly", "namespace")]
 
 
 def _entries(workloads: Any) -> list[str]:

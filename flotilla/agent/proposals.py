@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from flotilla.agent.reading import Unreadable, check_manifests, check_named, named_files, read_yaml
+from flotilla.agent.reading import Unreadable, check_manifests, check_named, check_rendered, named_files, read_yaml
 from flotilla.errors import FlotillaError
 from flotilla.stack.declare import rendered
 from flotilla.stack.files import ManifestFiles, check_files
@@ -24,7 +24,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 def proposed_fleet(text: str, stack_file: Path, project: Path) -> Fleet:
     """Return the fleet of a proposed stack file.
 
-    Kubeconfigs are not opened: which contexts and certificates they have is not an agent's to know.
+    Kubeconfigs are not opened: which contexts and certificates they have is not an agent's to know. No program is
+    started: what charts and kustomizations render to is taken from what this machine has kept of them.
 
     Args:
         text: the whole file as YAML.
@@ -36,10 +37,12 @@ def proposed_fleet(text: str, stack_file: Path, project: Path) -> Fleet:
     """
     sections = _sections(text)
     fleet = parse_fleet(placeholders(sections), base=project, origin=_ORIGIN, files=False, as_written=True)
-    manifests = ManifestFiles(project)
+    manifests = ManifestFiles(project, programs=False)
     problems = check_named(fleet, _own(stack_file), project)
     if not problems:
         problems = check_manifests(fleet, project, manifests)
+    if not problems:
+        problems = check_rendered(fleet, manifests.renderings)
     if not problems:
         problems = check_files(None, [], list(enumerate(fleet.workloads)), project, manifests)
     if not problems:

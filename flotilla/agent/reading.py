@@ -7,6 +7,7 @@ may keep the server busy for long.
 from __future__ import annotations
 
 import itertools
+import json
 import stat
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -16,7 +17,11 @@ from flotilla.kube import yaml
 from flotilla.stack.files import ManifestFiles, manifest_files
 from flotilla.stack.fleet import Fleet
 from flotilla.stack.problems import Problem
+from flotilla.stack.workloads import Workload
 from flotilla.workloads.listing import UnlistedFiles, files_of, is_pattern
+from flotilla.workloads.sources.rendering import NOT_KEPT
+from flotilla.workloads.sources.renderings import Renderings
+from flotilla.workloads.sources.shape import SourceError
 
 MOST_BYTES = 4 * 2**20
 """Of one manifest file; all of a proposal's together may have four times as much."""
@@ -31,8 +36,9 @@ _OUTSIDE = Problem(
     "a proposal reads nothing else",
     "give a path relative to the project's folder, without '..', links that lead out of it, or hidden folders",
 )
+_FOLDERS = ("chart", "kustomization")
 Named = tuple[str, str, str]
-"""Where a path stands, what it is a path of (manifest, kubeconfig, chart), and the path."""
+"""Where a path stands, what it is a path of (manifest, kubeconfig, chart, values, kustomization), and the path."""
 
 
 class Unreadable(ValueError):
@@ -69,8 +75,19 @@ def named_files(fleet: Fleet) -> Iterator[Named]:
         if member.kubeconfig.path:
             yield f"members[{index}].kubeconfig", "kubeconfig", member.kubeconfig.path
     for index, workload in enumerate(fleet.workloads):
-        for number, name in enumerate(workload.manifests):
-            yield f"workloads[{index}].manifests[{number}]", "manifest", name
+        for where, kind, name in _files_of(workload):
+            yield f"workloads[{index}].{where}", kind, name
+
+
+def _files_of(workload: Workload) -> Iterator[Named]:
+    for number, name in enumerate(workload.manifests):
+        yield f"manifests[{number}]", "manifest", name
+    if workload.chart and workload.chart.path:
+        yield "chart.path", "chart", workload.chart.path
+    for number, name in enumerate(workload.chart.values_files if workload.chart else ()):
+        yield f"chart.valuesFiles[{number}]", "values", name
+    if workload.kustomize:
+        yield "kustomize.path", "kustomization", workload.kustomize.path
 
 
 def check_named(fleet: Fleet, own: set[tuple[str, str]], project: Path) -> list[Problem]:
@@ -90,7 +107,10 @@ def check_named(fleet: Fleet, own: set[tuple[str, str]], project: Path) -> list[
 
 
 def _inside(kind: str, name: str, project: Path) -> bool:
-    """Tell whether a path leads to a regular file (a chart: or a folder) of the project; absent ones count as such."""
+    """Tell whether a path leads to a regular file of the project, a chart or kustomization to a folder.
+
+    Absent ones count as such.
+    """
     if not _may_be_named(kind, name):
         return False
     try:
@@ -103,7 +123,7 @@ def _inside(kind: str, name: str, project: Path) -> bool:
         return True
     except (OSError, RuntimeError, ValueError):
         return False
-    return stat.S_ISREG(mode) or (kind == "chart" and stat.S_ISDIR(mode))
+    return stat.S_ISREG(mode) or (kind in _FOLDERS and stat.S_ISDIR(mode))
 
 
 def _may_be_named(kind: str, name: str) -> bool:
@@ -164,6 +184,26 @@ def check_manifests(fleet: Fleet, project: Path, files: ManifestFiles) -> list[P
     if total > 4 * MOST_BYTES or work > MOST_RENDERED:
         problems.append(_too_much("workloads", "manifests"))
     return problems
+
+
+def check_rendered(fleet: Fleet, renderings: Renderings) -> list[Problem]:
+    """Check that what a proposal's charts and kustomizations render to is within the same bounds.
+
+    Args:
+        fleet: what is proposed.
+        renderings: those that this machine keeps: a proposal starts no program, and what isn't kept is a problem.
+    """
+    problems: list[Problem] = []
+    work = 0
+    for index, workload in enumerate(fleet.workloads):
+        if workload.chart or workload.kustomize:
+            try:
+                work += len(json.dumps(renderings.of(workload).objects)) * max(1, len(fleet.placeable))
+            except SourceError as error:
+                # What else is wrong may quote a file, or say of one outside of the project that it is there.
+                hooks = [one for one in error.problems if one.path == "chart.hooks"]
+                problems += SourceError(hooks or [Problem(workload.source, *NOT_KEPT)]).of(f"workloads[{index}]")
+    return [*problems, _too_much("workloads", "rendered objects")] if work > MOST_RENDERED else problems
 
 
 def _text(file: Path) -> str:

@@ -29,7 +29,7 @@ from flotilla.stack.clear_secrets import in_clear
 from flotilla.stack.files import ManifestFiles
 from flotilla.stack.notices import kept_out, notices
 from flotilla.workloads.needs import known_kinds
-from flotilla.workloads.notices import left_out, unopened
+from flotilla.workloads.notices import left_out, rendered_notices, unopened
 from flotilla.workloads.objects import manifests_of
 from flotilla.workloads.shared import shared_notices
 
@@ -229,6 +229,7 @@ def _validate(options: argparse.Namespace) -> ExitCode:
         *kept_out(fleet),
         *left_out(fleet, manifests),
         *unopened(fleet, manifests),
+        *rendered_notices(fleet, manifests),
         *owner_notes(templates),
     )
     if options.json:

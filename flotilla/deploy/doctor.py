@@ -28,12 +28,14 @@ from flotilla.kube import children
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import Connection
 from flotilla.kube.kind import Kind, KindError
+from flotilla.stack.charts import INSTALL_HELM, OLDEST_HELM
 from flotilla.stack.clusters import KindCluster
 from flotilla.stack.files import ManifestFiles, kubeconfig_text, manifest_files, resolve
 from flotilla.stack.fleet import Fleet
 from flotilla.stack.helm import CHART_REPOSITORY, HelmControlPlane
 from flotilla.stack.installation import release_values
 from flotilla.stack.members import JoinMode
+from flotilla.stack.sources import INSTALL_KUSTOMIZE
 from flotilla.workloads.manifests import ManifestError
 from flotilla.workloads.sops import INSTALL as INSTALL_SOPS
 
@@ -97,8 +99,10 @@ def _wrong(what: str, seen: str, remedy: str) -> Finding:
 
 def _tools(fleet: Fleet) -> Iterator[Check]:
     yield _pulumi
-    if fleet.control_plane.helm:
-        yield partial(_program, "helm", ("version", "--short"), (3, 13), "install Helm 3.13 or newer: helm.sh")
+    if fleet.control_plane.helm or any(workload.chart for workload in fleet.workloads):
+        yield partial(_program, "helm", ("version", "--short"), OLDEST_HELM, INSTALL_HELM)
+    if any(workload.kustomize for workload in fleet.workloads):
+        yield _kustomize
     for runtime in sorted({cluster.runtime.value for cluster in fleet.clusters}):
         yield partial(_program, "kind", ("version",), (0, 24), "install kind 0.24 or newer: kind.sigs.k8s.io")
         yield partial(_runtime, runtime)
@@ -112,6 +116,12 @@ def _sops(fleet: Fleet, base: Path) -> Iterator[Check]:
             files.read(entry.file)
     if any(files.encrypted(entry.file) for entry in entries):
         yield partial(_program, "sops", ("--version", "--disable-version-check"), (3, 7), INSTALL_SOPS)
+
+
+def _kustomize() -> Finding:
+    if shutil.which("kustomize") is None and shutil.which("kubectl"):
+        return _program("kubectl", ("version", "--client"), (1, 27), INSTALL_KUSTOMIZE)
+    return _program("kustomize", ("version",), (5, 0), INSTALL_KUSTOMIZE)
 
 
 def _pulumi() -> Finding:

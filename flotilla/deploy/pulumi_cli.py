@@ -34,6 +34,7 @@ from flotilla.state.diff import Change, ChangeKind, parse_path
 from flotilla.state.stacks import refuse_unknown
 from flotilla.state.urns import DYNAMIC_PREFIX, is_default_provider
 from flotilla.state.values import SIGNATURE_KEY, UNKNOWN, UNKNOWN_TEXT, Secret
+from flotilla.workloads.sources.renderings import rendering_keys
 
 _OPERATIONS = {str(op): op for op in Op}
 _MARKS = {HIDDEN: Secret(None), UNKNOWN_TEXT: UNKNOWN}
@@ -240,7 +241,7 @@ def cli_environment(setting: Setting) -> dict[str, str]:
 
 
 def contents_keyed(stack_file: Path, project: Path, key: bytes, *, manifests: bool) -> dict[str, str]:
-    """Return a keyed hash of what a plan is made of, by name: the stack file's values and the manifest files.
+    """Return a keyed hash of what a plan is made of, by name: the stack file's values, manifests, charts, ....
 
     Without a secret key `manifests` has to be false: they may hold a Secret, whose value could be found by trying.
     Layout, comments and the salt that the CLI adds by itself are no part of a plan.
@@ -252,6 +253,8 @@ def contents_keyed(stack_file: Path, project: Path, key: bytes, *, manifests: bo
     for name in sorted(manifest_names(stack_file, project)) if manifests else ():
         with suppress(OSError):
             found[name] = resolve(name, project).read_bytes()
+    if manifests:
+        found |= rendering_keys(stack_file, project)
     return {name: hmac.digest(key, content, "sha256").hex() for name, content in found.items()}
 
 

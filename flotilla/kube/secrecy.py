@@ -137,6 +137,14 @@ def secret_texts(value: Any) -> set[str]:
     return {text for text in _secret_leaves(value) if text}
 
 
+def named_secrets(value: Any) -> set[str]:
+    """Return the texts that their keys call a password, a token or a key, as in a chart's values.
+
+    Many of them are only names of Secrets: they are removed from texts about this value alone, and not remembered.
+    """
+    return {text for text in _named_secret(value) if text}
+
+
 def secrets_of_request(path: str, body: Any) -> set[str]:
     """Return the secret values that a request carries: of the objects in it, or of a patch of a Secret."""
     found = secret_texts(body)

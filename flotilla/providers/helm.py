@@ -29,6 +29,7 @@ from flotilla.providers.releases import (
     completed,
     outputs_of,
 )
+from flotilla.stack.charts import INSTALL_HELM
 from flotilla.state.checkpoint import ResourceState
 from flotilla.state.diff import Change, Diff, compare
 from flotilla.state.urns import name_of
@@ -142,7 +143,7 @@ class HelmProvider:
     def _session(self, inputs: Properties) -> Iterator[_Session]:
         program = shutil.which("helm")
         if program is None:
-            raise EngineError(f"release {inputs['name']} needs the helm command", hint="install Helm 3.13 or newer")
+            raise EngineError(f"release {inputs['name']} needs the helm command", hint=INSTALL_HELM)
         with tempfile.TemporaryDirectory(prefix="flotilla-helm-") as folder:
             yield _Session(program, Path(folder), self._kubeconfig(), inputs)
 

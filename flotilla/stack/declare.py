@@ -13,8 +13,9 @@ from flotilla.karmada.rendering.render import render
 from flotilla.karmada.rendering.replicas import planned_completions
 from flotilla.karmada.scheduling import Scheduler, decide, demand_of, divides, first_of
 from flotilla.kube.objects import Object
+from flotilla.stack.charts import reference
 from flotilla.stack.clusters import KindCluster
-from flotilla.stack.files import ManifestFiles, resolve
+from flotilla.stack.files import ManifestFiles
 from flotilla.stack.fleet import ControlPlane, Fleet, facts
 from flotilla.stack.helm import CHART_REPOSITORY, CertificateMode
 from flotilla.stack.installation import PLACEHOLDER, certificate_names, release_values
@@ -55,12 +56,10 @@ def release_args(control_plane: ControlPlane, base: Path) -> dict[str, Any]:
     helm, version = control_plane.helm, control_plane.release
     if helm is None:
         raise ValueError("this control plane isn't installed by the stack")
-    chart = helm.chart
-    where: dict[str, Any] = {"chart": chart.oci or (str(resolve(chart.path, base)) if chart.path else "karmada")}
-    if not chart.path:
-        where["chart_version"] = chart.version or version
-    if not chart.path and not chart.oci:
-        where["repository"] = chart.repository or CHART_REPOSITORY
+    found = reference(helm.chart, base, name="karmada", version=version, repository=CHART_REPOSITORY)
+    where: dict[str, Any] = {"chart": found.chart}
+    where |= {"chart_version": found.version} if found.version else {}
+    where |= {"repository": found.repository} if found.repository else {}
     settings = helm.certificates
     if settings.mode is CertificateMode.CUSTOM:
         where["certificates"] = {

@@ -24,6 +24,8 @@ from flotilla.stack.workloads import Workload
 from flotilla.workloads import sops
 from flotilla.workloads.listing import files_of
 from flotilla.workloads.manifests import ManifestError, parse_manifests
+from flotilla.workloads.sources.renderings import Renderings
+from flotilla.workloads.sources.shape import SourceError
 
 
 def resolve(path: str, base: Path) -> Path:
@@ -55,18 +57,20 @@ def kubeconfig_text(source: Kubeconfig, base: Path) -> str:
 class ManifestFiles:
     """The manifests that a stack names. Each file is read once, as long as this lives: that is one run."""
 
-    def __init__(self, base: Path, *, opened: Callable[[Path], str] | None = None) -> None:
+    def __init__(self, base: Path, *, opened: Callable[[Path], str] | None = None, programs: bool = True) -> None:
         """Take the project's folder, which paths refer to.
 
         Args:
             base: the folder.
             opened: decrypts a file that is encrypted with SOPS; without it, placeholders stand for its values.
+            programs: programs may be started to render charts and kustomizations.
         """
         self._base = base
         self._opened = opened
         self._listed: dict[str, list[str]] = {}
         self._read: dict[Path, list[Object] | UnreadableFile | ManifestError] = {}
         self._encrypted: set[Path] = set()
+        self.renderings = Renderings(base, programs=programs)
 
     def files(self, entry: str) -> list[str]:
         """Return the files that an entry of `manifests` means, as it was at the first question.
@@ -141,11 +145,17 @@ def manifest_files(manifests: Iterable[str], files: ManifestFiles) -> Iterator[E
 
 
 def read_manifests(workload: Workload, files: ManifestFiles) -> list[Object]:
-    """Return the objects of a workload's manifests, in file order, lists unfolded.
+    """Return the objects of a workload's manifests, chart or kustomization, in their order, lists unfolded.
 
     Raises:
-        ConfigError: a file that can't be read, isn't YAML or holds something that is no Kubernetes object.
+        ConfigError: a file that can't be read, isn't YAML or holds something that is no Kubernetes object; a chart or
+            kustomization that can't be rendered.
     """
+    if workload.chart or workload.kustomize:
+        try:
+            return files.renderings.of(workload).objects
+        except SourceError as error:
+            raise ConfigError(error.of(workload.name)) from None
     objects: list[Object] = []
     problems: list[Problem] = []
     for entry in manifest_files(workload.manifests, files):
@@ -170,7 +180,7 @@ def check_files(
     base: Path,
     manifests: ManifestFiles,
 ) -> list[Problem]:
-    """Check that every kubeconfig is there and has its context, and every manifest can be read."""
+    """Check that every kubeconfig is there and has its context, and every manifest, chart, ... can be read."""
     problems: list[Problem] = []
     servers, names = _Servers(), ObjectNames()
     if control_plane and control_plane.kubeconfig:
@@ -182,6 +192,8 @@ def check_files(
         problems += _check_kubeconfig(f"members[{index}].kubeconfig", member.kubeconfig, base, servers)
     for index, workload in workloads:
         problems += _check_manifests(f"workloads[{index}].manifests", workload, manifests, names)
+        if workload.chart or workload.kustomize:
+            problems += _check_rendered(f"workloads[{index}]", workload, base, manifests, names)
     return problems
 
 
@@ -265,6 +277,26 @@ def _check_manifests(path: str, workload: Workload, files: ManifestFiles, names:
             found = _check_manifest(where, item, entry.file, workload, seen)
             found += names.check(where, workload, item)
             problems += [replace(one, value=value) for one in found]
+    return problems
+
+
+def _check_rendered(
+    path: str, workload: Workload, base: Path, files: ManifestFiles, names: ObjectNames
+) -> list[Problem]:
+    where = f"{path}.{workload.source}"
+    chart = workload.chart
+    wrong = _check_chart(f"{where}.path", chart.path, base) if chart else []
+    if wrong:
+        return wrong
+    try:
+        made = files.renderings.of(workload)
+    except SourceError as error:
+        return error.of(path)
+    problems = []
+    seen: dict[tuple[str, str, str, str], str] = {}
+    for one in made.found:
+        problems += _check_manifest(where, one.object, one.origin or "one folder", workload, seen)
+        problems += names.check(where, workload, one.object)
     return problems
 
 

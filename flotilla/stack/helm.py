@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 from flotilla.karmada.installing import chart
 from flotilla.karmada.names import is_dns_subdomain
 from flotilla.karmada.versions import Version
+from flotilla.stack.charts import ChartPlace
 from flotilla.stack.credentials import Kubeconfig
 from flotilla.stack.problems import ConfigModel, Problem, refuse
 
@@ -95,21 +96,12 @@ class Endpoint(ConfigModel):
         return f"https://{host}:{self.port or default}"
 
 
-class Chart(ConfigModel):
-    """Where the chart is: a repository (the default), a folder or archive, or an OCI reference."""
+class Chart(ChartPlace):
+    """Where Karmada's chart is: a repository (the default), a folder or archive, or an OCI reference."""
 
     repository: str | None = Field(default=None, description=f"Chart repository; {CHART_REPOSITORY} by default.")
-    path: str | None = Field(default=None, description="Folder or archive, relative to the project's folder.")
     oci: str | None = Field(default=None, description="OCI reference: oci://registry/path/karmada.")
     version: str | None = Field(default=None, description="The chart's version; Karmada's by default.")
-
-    @model_validator(mode="after")
-    def _one_place(self) -> Self:
-        if [self.repository, self.path, self.oci].count(None) < 2:  # noqa: PLR2004 - at most one of three
-            raise refuse("needs at most one of 'repository', 'path' and 'oci'", remedy="keep one of them")
-        if self.oci and not self.oci.startswith("oci://"):
-            raise refuse("'oci' must begin with oci://", remedy=f"write oci://{self.oci}")
-        return self
 
 
 class Images(ConfigModel):

@@ -15,6 +15,7 @@ from flotilla.stack.placement import Placement
 from flotilla.stack.problems import ConfigModel, refuse
 from flotilla.stack.readiness import Ready
 from flotilla.stack.secrets import WorkloadSecret
+from flotilla.stack.sources import LONGEST_RELEASE, Kustomization, WorkloadChart, release_fits
 
 MOST_REPLICAS = 150_000
 """Pods of the largest cluster that Kubernetes is tested with (kubernetes.io: considerations for large clusters)."""
@@ -94,7 +95,7 @@ Evaluated = tuple[tuple[int, Override], ...]
 
 
 class Workload(ConfigModel):
-    """What runs on the chosen clusters: an image in short form, or manifests of any kind."""
+    """What runs on the chosen clusters: an image in short form, manifests of any kind, a chart or a kustomization."""
 
     name: Name = Field(description="The workload's name, and the Deployment's in the short form.")
     namespace: Name = Field(
@@ -113,6 +114,10 @@ class Workload(ConfigModel):
     labels: Labels = Field(default_factory=dict, description="More labels of the Deployment and its pods.")
     manifests: tuple[str, ...] = Field(
         default=(), description="Files, folders and patterns (`apps/**/*.yaml`), relative to the project's folder."
+    )
+    chart: WorkloadChart | None = Field(default=None, description="A Helm chart, rendered by `helm`: below.")
+    kustomize: Kustomization | None = Field(
+        default=None, description="A kustomization, built by `kustomize` or `kubectl kustomize`: below."
     )
     secrets: tuple[WorkloadSecret, ...] = Field(
         default=(), description="Secrets that go with it, their values encrypted in this file: below."
@@ -192,6 +197,11 @@ class Workload(ConfigModel):
         return self.formerly or self.name
 
     @property
+    def source(self) -> str:
+        """The key that says where the objects come from: image, manifests, chart or kustomize."""
+        return next((key for key in ("manifests", "chart", "kustomize") if getattr(self, key)), "image")
+
+    @property
     def sends_dependencies(self) -> bool:
         """Tell whether Karmada sends what the objects use: its webhook wants it where applications fail over."""
         return self.dependencies or bool(self.failover and self.failover.application)
@@ -216,28 +226,36 @@ class Workload(ConfigModel):
 
     @model_validator(mode="after")
     def _one_form(self) -> Self:
-        if (self.image is None) == (not self.manifests):
+        if [bool(given) for given in (self.image, self.manifests, self.chart, self.kustomize)].count(True) != 1:
             raise refuse(
-                "needs exactly one of 'image' and 'manifests'",
+                "needs exactly one of 'image', 'manifests', 'chart' and 'kustomize'",
                 consequence="there would be nothing to run, or two things of one name",
                 remedy="keep one of them",
             )
-        if self.manifests:
-            short = [
-                key
-                for key, given in (
-                    ("replicas", self.replicas is not None),
-                    ("ports", self.ports),
-                    ("env", self.env),
-                    ("resources", self.resources),
-                    ("labels", self.labels),
-                )
-                if given
-            ]
-            if short:
-                raise refuse(
-                    f"has 'manifests' and the short form's {', '.join(repr(s) for s in short)}",
-                    consequence="they would do nothing",
-                    remedy="set them in the manifests",
-                )
+        if self.image:
+            return self
+        short = [
+            key
+            for key, given in (
+                ("replicas", self.replicas is not None),
+                ("ports", self.ports),
+                ("env", self.env),
+                ("resources", self.resources),
+                ("labels", self.labels),
+            )
+            if given
+        ]
+        if short:
+            place = {"chart": "the chart's values", "kustomize": "the kustomization"}
+            raise refuse(
+                f"has {self.source!r} and the short form's {', '.join(repr(s) for s in short)}",
+                consequence="they would do nothing",
+                remedy=f"set them in {place.get(self.source, 'the manifests')}",
+            )
+        if self.chart and not (self.chart.release or release_fits(self.object_name)):
+            raise refuse(
+                f"its name has more than {LONGEST_RELEASE} characters, the most that a release of a chart may have",
+                consequence="helm would refuse it",
+                remedy="add `release` to the chart",
+            )
         return self

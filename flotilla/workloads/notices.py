@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from flotilla.stack.files import ManifestFiles, manifest_files
 from flotilla.stack.fleet import Fleet
 from flotilla.workloads.exported import dropped, notice
 from flotilla.workloads.objects import as_written
+from flotilla.workloads.sources.shape import SourceError
 
 
 def left_out(fleet: Fleet, files: ManifestFiles) -> list[str]:
@@ -27,4 +30,18 @@ def unopened(fleet: Fleet, files: ManifestFiles) -> list[str]:
                 f"workload {workload.name}: {', '.join(sealed)}: encrypted with SOPS: names and keys are checked here, "
                 "values are decrypted when a plan is made"
             )
+    return found
+
+
+def rendered_notices(fleet: Fleet, files: ManifestFiles) -> list[str]:
+    """Return what is to be known of how charts and kustomizations were rendered, a line each.
+
+    Nothing is said of what can't be rendered: that is a problem of its own.
+    """
+    found: list[str] = []
+    for workload in fleet.workloads:
+        if workload.chart or workload.kustomize:
+            with suppress(SourceError):
+                made = files.renderings.of(workload)
+                found += [f"workload {workload.name}: {one}" for one in made.notices]
     return found

@@ -28,13 +28,13 @@ _RESERVED = ("karmada-", "kube-")
 
 
 def manifests_of(workload: Workload, files: ManifestFiles) -> list[Object]:
-    """Return the objects that a workload declares: its manifests, or its short form's Deployment, and its Secrets.
+    """Return what a workload declares: of its manifests, chart or kustomization, or its Deployment, and its Secrets.
 
     Each has its namespace written out, its own or the workload's: whoever asks which it is reads it there, by
     `namespace_of` where the scope of custom kinds is known by then.
 
     Raises:
-        ConfigError: a manifest that can't be read.
+        ConfigError: a manifest that can't be read, or a chart or kustomization that can't be rendered.
     """
     objects = [cleaned(obj) for obj in as_written(workload, files)] + secret_objects(workload)
     objects = [in_namespace(obj, workload.namespace) for obj in objects]
@@ -47,7 +47,7 @@ def as_written(workload: Workload, files: ManifestFiles) -> list[Object]:
     Raises:
         ConfigError: a manifest that can't be read.
     """
-    return read_manifests(workload, files) if workload.manifests else [_short_form(workload)]
+    return [_short_form(workload)] if workload.image else read_manifests(workload, files)
 
 
 def _short_form(workload: Workload) -> Object:
@@ -96,7 +96,7 @@ def check_objects(workloads: list[tuple[int, Workload]], files: ManifestFiles) -
                     "true",
                 )
             )
-        where = f"workloads[{index}].manifests" if workload.manifests else f"workloads[{index}].name"
+        where = f"workloads[{index}].{'name' if workload.image else workload.source}"
         for manifest in manifests:
             settled = in_namespace(manifest, workload.namespace, kinds)
             problems += _check_sent(where, settled)

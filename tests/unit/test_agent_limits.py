@@ -13,7 +13,10 @@ from flotilla.agent import Toolbox, Workplace, reading
 from flotilla.agent.tool import Answer, Arguments, Refused, Tool
 from flotilla.deploy.interface import EngineName
 from flotilla.errors import FlotillaError
+from flotilla.stack.workloads import Workload
+from flotilla.workloads.sources.renderings import Renderings
 from tests.contract.fleet import copy_program
+from tests.renderers import Programs, write_chart
 
 SECRET = "open-sesame-42"
 DEPLOYMENT = {
@@ -297,3 +300,84 @@ def test_what_only_reads_writes_nothing_but_its_audit_log(place, tmp_path):
         with suppress(FlotillaError):
             box.call(name, arguments)
     assert files_of(place) == before
+
+
+# -- charts and kustomizations ---------------------------------------------------------------------
+
+CHART = {"path": "charts/web", "values": {"replicas": 1}}
+CHARTED = yaml.safe_dump({**DEPLOYMENT, "metadata": {"name": "charted"}})
+
+
+def with_source(sections, **source):
+    return {**sections, "workloads": [{"name": "web", "placement": {}, **source}]}
+
+
+@pytest.fixture
+def helm(place, tmp_path, monkeypatch):
+    """A stand-in for helm, and a chart in the project that a person has rendered."""
+    programs = Programs(tmp_path / "bin", monkeypatch, "helm")
+    write_chart(place / "charts" / "web", {"a.yaml": CHARTED}, values="replicas: 0\n")
+    workload = Workload.model_validate({"name": "web", "placement": {}, "chart": CHART})
+    Renderings(place).of(workload)
+    assert programs.of("template")
+    programs.calls.clear()
+    return programs
+
+
+def test_a_proposal_takes_what_a_chart_rendered_to_and_starts_no_program(place, sections, helm):
+    assert validated(place, with_source(sections, chart=CHART))["valid"]
+    patch = {"op": "replace", "path": "/spec/nothing", "value": 1}
+    overrides = [{"clusters": ["member1"], "patches": [patch]}]
+    found = validated(place, with_source(sections, chart=CHART, overrides=overrides))
+    assert "replace /spec/nothing: the object has no such field" in found["problems"][0], "checked like manifests"
+    assert helm.calls == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"chart": {**CHART, "values": {"replicas": 2}}},
+        {"chart": {"path": "charts/other"}},
+        {"chart": {"repository": "https://charts.example", "name": "web", "version": "1.2.3"}},
+        {"chart": {"oci": "oci://registry.example/web", "version": "1.2.3"}},
+        {"kustomize": {"path": "app"}},
+    ],
+)
+def test_what_nobody_has_rendered_is_refused_for_a_proposal_and_nothing_is_started(place, sections, helm, source):
+    write_chart(place / "charts" / "other", {"a.yaml": CHARTED})
+    (place / "app").mkdir()
+    (place / "app" / "kustomization.yaml").write_text("resources: []\n")
+    found = validated(place, with_source(sections, **source))
+    assert not found["valid"]
+    assert "nothing is rendered for a proposal" in found["problems"][0]
+    assert "have a person run `flotilla validate`" in found["problems"][0]
+    assert helm.calls == []
+
+
+@pytest.mark.parametrize("path", ["../charts", "hidden/charts", "/etc", "~/charts", ".flotilla", "no-such/../../x"])
+def test_a_proposals_charts_and_kustomizations_are_in_the_project(place, sections, helm, path):
+    for source in (
+        {"chart": {"path": path}},
+        {"chart": {**CHART, "valuesFiles": [path]}},
+        {"kustomize": {"path": path}},
+    ):
+        found = validated(place, with_source(sections, **source))
+        assert len(found["problems"]) == 1
+        assert "is not a file of the project's folder that a proposal may name" in found["problems"][0]
+    assert helm.calls == []
+
+
+def test_of_a_file_of_values_in_the_project_nothing_is_quoted(place, sections, helm):
+    (place / "token.yaml").write_text(f"{SECRET}: a: b\n")
+    for name in ("token.yaml", "no-such.yaml"):
+        found = validated(place, with_source(sections, chart={**CHART, "valuesFiles": [name]}))
+        (problem,) = found["problems"]
+        assert problem.startswith(
+            "workloads[0].chart: is not what was rendered on this machine, and nothing is rendered"
+        )
+
+
+def test_what_a_proposals_charts_render_to_is_bounded(place, sections, helm, monkeypatch):
+    monkeypatch.setattr("flotilla.agent.reading.MOST_RENDERED", 100)
+    found = validated(place, with_source(sections, chart=CHART))
+    assert "too large rendered objects for this many members" in found["problems"][0]

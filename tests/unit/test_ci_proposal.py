@@ -182,3 +182,30 @@ def test_what_is_no_stack_file_is_refused_in_one_line(checkouts, monkeypatch, ca
         proposal.main(["--from", str(head), "--stack", "dev"])
     assert ended.value.code == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+CHARTED = {"name": "shop", "chart": {"path": "charts/web", "values": {"a": 1}}}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"chart": {"path": "charts/other"}},
+        {"chart": {"path": "charts/web", "values": {"a": 2}}},
+        {"chart": {"repository": "https://charts.example", "name": "web", "version": "1.2.3"}},
+        {"chart": None, "kustomize": {"path": "apps"}},
+        {"namespace": "other"},
+        {"name": "new"},
+    ],
+)
+def test_a_chart_that_a_job_with_secrets_would_fetch_or_render_otherwise_is_refused(checkouts, change):
+    head, base = checkouts
+    stack = base / "stacks" / "Pulumi.dev.yaml"
+    stack.write_text(yaml.safe_dump({**BASE, "config": {**BASE["config"], "flotilla:workloads": [CHARTED]}}))
+    before = held(base)
+    propose(head, [{**CHARTED, **change}])
+    with pytest.raises(proposal.Refused, match="changes the chart or kustomization of"):
+        proposal.take(head, base, "dev")
+    assert held(base) == before
+    propose(head, [{**CHARTED, "placement": {"clusters": ["member1"]}}])
+    assert proposal.take(head, base, "dev") == ["stacks/Pulumi.dev.yaml"], "what isn't rendered may change"

@@ -1,5 +1,6 @@
 """What Pulumi's CLI tells of a step, read as a step of ours."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from flotilla.providers.dynamic import BY_ITS_JUDGEMENT
 from flotilla.state.checkpoint import Snapshot
 from flotilla.state.values import UNKNOWN, UNKNOWN_TEXT, Secret
 from flotilla.waiting import say
+from tests.renderers import write_chart
 
 DYNAMIC = "pulumi-python:dynamic/flotilla:Rollout"
 
@@ -130,3 +132,22 @@ def test_what_a_provider_says_is_its_steps_progress():
     assert [event.phase for event in heard] == [Phase.BEGIN, Phase.WAITING, Phase.DONE]
     assert heard[1].step is step
     assert heard[1].said == "rollout of web waits for m1: x"
+
+
+def test_with_the_cli_what_a_chart_is_rendered_from_is_part_of_a_plan(tmp_path):
+    """Another value of a values file is another plan, as another manifest is; no program is started to tell."""
+    write_chart(tmp_path / "web", {"a.yaml": "a: 1"})
+    (tmp_path / "values.yaml").write_text("a: 1")
+    workload = {"name": "shop", "placement": {}, "chart": {"path": "web", "valuesFiles": ["values.yaml"]}}
+    file = tmp_path / "Pulumi.dev.yaml"
+    file.write_text(json.dumps({"config": {"flotilla:workloads": [workload]}}))
+    seen = []
+    for change in (tmp_path / "values.yaml", tmp_path / "web" / "templates" / "a.yaml", None):
+        found = contents_keyed(file, tmp_path, b"k", manifests=True)
+        assert set(found) == {"stack file", "rendered shop"}
+        seen.append(found["rendered shop"])
+        if change:
+            change.write_text("a: 2")
+    assert len(set(seen)) == 3
+    assert set(contents_keyed(file, tmp_path, b"k", manifests=False)) == {"stack file"}
+    assert not (tmp_path / ".flotilla").exists()

@@ -18,6 +18,8 @@ from components.withdrawal import WithdrawalProvider
 from flotilla.karmada.installing import pki
 from flotilla.kube.reading import read_text
 from flotilla.state.values import SIGNATURE_KEY
+from flotilla.workloads.sources import renderings
+from tests.renderers import Programs, write_chart
 from tests.unit.conftest import KUBECONFIG, answering
 
 
@@ -400,3 +402,28 @@ def test_a_run_of_the_program_reads_each_manifest_once(run, absolute, project, m
     registered = run({**absolute, "workloads": [workload, listed]})
     assert "configmap-default/one" in registered
     assert read == ["one.yaml"]
+
+
+def test_a_charts_objects_are_declared_each_on_its_own_and_what_is_to_be_known_is_shown(
+    run, absolute, project, tmp_path, monkeypatch
+):
+    programs = Programs(tmp_path / "bin", monkeypatch, "helm")
+    monkeypatch.setattr(renderings, "FOLDER", tmp_path / "kept")  # the program's own folder is the repository here
+    shown = []
+    monkeypatch.setattr(pulumi.log, "warn", lambda text, *_arguments, **_more: shown.append(text))
+    text = "apiVersion: v1\nkind: {kind}\nmetadata: {{name: {{{{ .Release.Name }}}}}}\n{part}: {{a: {value}}}\n"
+    parts = {"ConfigMap": ("data", "{{ .Values.a }}"), "Secret": ("stringData", "{{ random }}")}
+    templates = {f"{kind}.yaml": text.format(kind=kind, part=part, value=v) for kind, (part, v) in parts.items()}
+    write_chart(project / "charts" / "web", templates, values="a: b\n")
+    chart = {"path": str(project / "charts" / "web"), "values": {"a": "c"}}
+    absolute["workloads"] = [{"name": "shop", "placement": {}, "chart": chart}]
+    registered = run(absolute)
+    assert registered["configmap-default/shop"].inputs["data"] == {"a": "c"}
+    assert set(hidden(registered["secret-default/shop"].inputs["stringData"])) == {"a"}
+    selected = registered["shop-policy"].inputs["spec"]["resourceSelectors"]
+    assert [(one["kind"], one["name"]) for one in selected] == [("ConfigMap", "shop"), ("Secret", "shop")]
+    (notice,) = shown
+    assert notice.startswith(
+        "workload shop: differs at each rendering (random, or by time) in Secret shop: stringData.a:"
+    )
+    assert len(programs.of("template")) == 2, "however often the program asks, it is one rendering, and one to compare"

@@ -45,7 +45,12 @@ BROKEN = [
     ("workloads.0.placement.labels", {"site": "edge"}, "workloads[0].placement", "chooses no member"),
     ("workloads.0.placement.exclude", ["member1"], "workloads[0].placement", "both in 'clusters' and in 'exclude'"),
     ("workloads.0.replicas", -1, "workloads[0].replicas", "greater than or equal to 0"),
-    ("workloads.0.manifests", ["x.yaml"], "workloads[0]", "exactly one of 'image' and 'manifests'"),
+    (
+        "workloads.0.manifests",
+        ["x.yaml"],
+        "workloads[0]",
+        "exactly one of 'image', 'manifests', 'chart' and 'kustomize'",
+    ),
     ("workloads.0.overrides", [{"clusters": ["member1"]}], "workloads[0].overrides[0]", "changes nothing"),
     (
         "workloads.0.overrides",

@@ -27,7 +27,7 @@ def look(tmp_path, monkeypatch):
             program.chmod(program.stat().st_mode | stat.S_IXUSR)
         monkeypatch.setenv("PATH", str(folder))
         monkeypatch.setenv("PULUMI_HOME", str(tmp_path))
-        found = examine(parse_fleet(sections, base=tmp_path), tmp_path, seconds=2)
+        found = examine(parse_fleet(sections, base=tmp_path, files=False), tmp_path, seconds=2)
         return {finding.what: finding for finding in found}
 
     return look
@@ -84,6 +84,24 @@ def test_programs_that_are_missing_are_named(look):
     found = look(installed(**MIRROR))
     assert found["helm"].seen == "is not on the PATH"
     assert "kind runs nodes with it" in found["docker"].seen
+
+
+@pytest.mark.parametrize(
+    ("source", "programs", "what", "wrong"),
+    [
+        ({"chart": {"path": "chart"}}, {"helm": "echo v3.17.1"}, "helm", False),
+        ({"chart": {"path": "chart"}}, {"helm": "echo v3.12.0"}, "helm", True),
+        ({"kustomize": {"path": "app"}}, {"kustomize": "echo v5.5.0"}, "kustomize", False),
+        ({"kustomize": {"path": "app"}}, {"kubectl": "echo Client Version: v1.32.4"}, "kubectl", False),
+        ({"kustomize": {"path": "app"}}, {}, "kustomize", True),
+    ],
+)
+def test_programs_that_render_workloads_are_looked_for(look, source, programs, what, wrong):
+    plane = {"kubeconfig": {"inline": "[secret]"}}
+    members = [{"name": "one", "kubeconfig": {"inline": "[secret]"}}]
+    workloads = [{"name": "a", "placement": {}, **source}]
+    found = look({"controlPlane": plane, "members": members, "workloads": workloads}, **programs)
+    assert (found[what].health is Health.WRONG) == wrong
 
 
 def test_the_published_address_is_looked_for_in_the_certificate(look, server):

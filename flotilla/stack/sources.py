@@ -1,0 +1,132 @@
+"""What a workload's objects are rendered from: a Helm chart, or a kustomization."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, model_validator
+
+from flotilla.stack.charts import ChartPlace
+from flotilla.stack.problems import ConfigModel, refuse
+
+INSTALL_KUSTOMIZE = "install kustomize 5.0 or newer (kustomize.sigs.k8s.io), or kubectl, which has it"
+# Helm's own rules (pkg/chartutil/validate_name.go), and semver.org's.
+LONGEST_RELEASE = 53
+_RELEASE = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_CHART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_VERSION = re.compile(r"v?\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?")
+_KUBE_VERSION = re.compile(r"v?1\.\d+(\.\d+)?([-+][0-9A-Za-z.+-]+)?")
+_API_VERSION = re.compile(r"[A-Za-z0-9.-]+(/[A-Za-z0-9.-]+){0,2}")
+
+
+def _release(value: str) -> str:
+    if not release_fits(value):
+        raise refuse(
+            f"must be a release's name: at most {LONGEST_RELEASE} lower-case letters, digits, '-' and '.'",
+            consequence="helm would refuse it",
+            remedy="shorten or rename it",
+        )
+    return value
+
+
+def release_fits(name: str) -> bool:
+    """Tell whether helm takes a name for a release."""
+    return len(name) <= LONGEST_RELEASE and _RELEASE.fullmatch(name) is not None
+
+
+def _api_version(value: str) -> str:
+    if not _API_VERSION.fullmatch(value):
+        raise refuse("must be a version of an API, or a kind in it", remedy="write `monitoring.coreos.com/v1`")
+    return value
+
+
+class Hooks(StrEnum):
+    """What becomes of a chart's hooks, which helm runs before or after it installs, upgrades or deletes a release."""
+
+    SKIP = "skip"
+    """They are left out."""
+    INCLUDE = "include"
+    """Those of an installation or upgrade are declared like any other object; those of a deletion are left out."""
+
+
+class WorkloadChart(ChartPlace):
+    """A Helm chart whose objects a workload declares: in a repository, at an OCI reference, or in the project."""
+
+    name: str | None = Field(default=None, description="The chart's name in `repository`.")
+    version: str | None = Field(
+        default=None, description="The chart's version, exactly; needed with `repository` and `oci`."
+    )
+    release: Annotated[str, AfterValidator(_release)] | None = Field(
+        default=None, description="The release's name in the templates; the workload's (or `formerly`) by default."
+    )
+    values: dict[str, Any] = Field(
+        default_factory=dict, repr=False, description="Values, which come after those of `valuesFiles`."
+    )
+    values_files: tuple[str, ...] = Field(
+        default=(), description="Files of values, relative to the project's folder; later ones come over earlier ones."
+    )
+    include_crds: bool = Field(
+        default=True, alias="includeCRDs", description="Declare the definitions in the chart's folders `crds`."
+    )
+    hooks: Hooks | None = Field(
+        default=None, description="Hooks of install and upgrade: skip or include; refused by name where it isn't said."
+    )
+    kube_version: str | None = Field(
+        default=None, description="Kubernetes' version that templates see; helm's own by default."
+    )
+    api_versions: tuple[Annotated[str, AfterValidator(_api_version)], ...] = Field(
+        default=(), description="More APIs that templates find among the capabilities: `monitoring.coreos.com/v1`."
+    )
+
+    @model_validator(mode="after")
+    def _place(self) -> Self:
+        if not (self.repository or self.path or self.oci):
+            raise refuse(
+                "needs one of 'repository', 'oci' and 'path'",
+                consequence="there would be no chart to render",
+                remedy="say where the chart is",
+            )
+        if bool(self.repository) != bool(self.name):
+            raise refuse(
+                "needs 'name' and 'repository' together: a path and an OCI reference have the chart's name in them",
+                consequence="it would not be clear which chart is meant",
+                remedy="add the chart's name" if self.repository else "drop 'name'",
+            )
+        if self.name and not _CHART.fullmatch(self.name):
+            raise refuse("'name' must be a chart's name: letters, digits, '-', '_' and '.'", remedy="correct it")
+        if self.repository and not re.match(r"[a-z][a-z0-9+.-]*://", self.repository):
+            raise refuse("'repository' must be a URL", remedy="write https://...")
+        if "@" in urlsplit(self.repository or self.oci or "").netloc:
+            raise refuse(
+                "has a user name or password in its URL",
+                consequence="every program on this machine could read it while helm runs",
+                remedy="pull the chart once (`helm pull`) and give its 'path', or use 'oci' with `helm registry login`",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _pinned(self) -> Self:
+        if self.path and self.version:
+            raise refuse(
+                "has 'version' with 'path'",
+                consequence="it would do nothing: the folder or archive has one version",
+                remedy="drop 'version'",
+            )
+        if not self.path and not (self.version and _VERSION.fullmatch(self.version)):
+            raise refuse(
+                "needs 'version', exactly: three numbers and no range",
+                consequence="the chart could be another one at each run, and no plan would hold",
+                remedy="write it as `version: 1.2.3`",
+            )
+        if self.kube_version and not _KUBE_VERSION.fullmatch(self.kube_version):
+            raise refuse("'kubeVersion' must be a version of Kubernetes", remedy='write it as "1.31"')
+        return self
+
+
+class Kustomization(ConfigModel):
+    """A kustomization whose objects a workload declares."""
+
+    path: str = Field(min_length=1, description="Folder with a kustomization, relative to the project's folder.")

@@ -1,0 +1,122 @@
+"""A chart's hooks: objects that helm runs at some moment of a release, and that nobody runs for a declared object.
+
+Which events there are: Helm's documentation, "Chart Hooks"; `crd-install` and `test-failure` are Helm 2's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import Enum
+
+from flotilla.kube.objects import Object
+from flotilla.stack.problems import Problem
+from flotilla.stack.sources import Hooks
+from flotilla.workloads.sources.shape import Found, Sourced, SourceError
+
+_ANNOTATION = "helm.sh/hook"
+_OURS = (
+    _ANNOTATION,
+    "helm.sh/hook-weight",
+    "helm.sh/hook-delete-policy",
+    "helm.sh/hook-output-log-policy",
+)
+_KEEP = "helm.sh/resource-policy"
+_TESTS = frozenset({"test", "test-success", "test-failure"})
+_DEFINITIONS = "crd-install"
+_ROLLED_OUT = frozenset({"pre-install", "post-install", "pre-upgrade", "post-upgrade"})
+_SHOWN = 8
+
+
+class _Fate(Enum):
+    """What becomes of an object."""
+
+    OBJECT = 1
+    TEST = 2
+    INCLUDED = 3
+    LEFT_OUT = 4
+    REFUSED = 5
+
+
+def settled(made: Sourced, hooks: Hooks | None) -> Sourced:
+    """Return a chart's objects with its hooks taken as the stack file says.
+
+    Tests are left out. Definitions are objects like any other.
+
+    Args:
+        made: what the chart renders to.
+        hooks: what becomes of the others; None refuses them.
+
+    Raises:
+        SourceError: there are hooks, and nothing says what becomes of them.
+    """
+    by: dict[_Fate, list[Found]] = {fate: [] for fate in _Fate}
+    objects: list[Found] = []
+    for one in made.found:
+        fate = _fate(_events(one.object), hooks)
+        by[fate].append(one)
+        if fate in (_Fate.OBJECT, _Fate.INCLUDED):
+            objects.append(_plain(one))
+    if by[_Fate.REFUSED]:
+        raise SourceError([_refusal(by[_Fate.REFUSED])])
+    kept = [one for one in objects if _annotations(one.object).get(_KEEP) == "keep"]
+    said = {
+        "the chart's tests are left out": _names(by[_Fate.TEST]),
+        "hooks are left out, and nobody runs them": _names(by[_Fate.LEFT_OUT], events=True),
+        "hooks are declared like any other object, without helm's order and clean-up": _names(by[_Fate.INCLUDED]),
+        f"only helm obeys `{_KEEP}: keep`, and a destroy deletes these": _names(kept),
+    }
+    return Sourced(tuple(objects), (*made.notices, *(f"{what}: {names}" for what, names in said.items() if names)))
+
+
+def _fate(events: tuple[str, ...], hooks: Hooks | None) -> _Fate:
+    if not events or _DEFINITIONS in events:
+        return _Fate.OBJECT
+    if _TESTS.issuperset(events):
+        return _Fate.TEST
+    if hooks is None:
+        return _Fate.REFUSED
+    return _Fate.INCLUDED if hooks is Hooks.INCLUDE and _ROLLED_OUT.intersection(events) else _Fate.LEFT_OUT
+
+
+def _refusal(refused: list[Found]) -> Problem:
+    return Problem(
+        "chart.hooks",
+        f"the chart has hooks: {_names(refused, events=True)}",
+        "helm runs them before or after it installs, upgrades or deletes, and nobody would",
+        "add `hooks: include` to declare those of install and upgrade like any other object, `hooks: skip` to leave "
+        "all of them out, or turn them off in the chart's values",
+    )
+
+
+def _events(obj: Object) -> tuple[str, ...]:
+    text = str(_annotations(obj).get(_ANNOTATION) or "")
+    return tuple(event for part in text.split(",") if (event := part.strip().lower()))
+
+
+def _plain(one: Found) -> Found:
+    """Return an object without what only helm reads of a hook."""
+    annotations = _annotations(one.object)
+    if not any(key in annotations for key in _OURS):
+        return one
+    metadata = dict(one.object["metadata"])
+    left = {key: value for key, value in annotations.items() if key not in _OURS}
+    if left:
+        metadata["annotations"] = left
+    else:
+        del metadata["annotations"]
+    return Found({**one.object, "metadata": metadata}, one.origin)
+
+
+def _annotations(obj: Object) -> Object:
+    return obj["metadata"].get("annotations") or {}
+
+
+def _names(found: Iterable[Found], *, events: bool = False) -> str:
+    listed = [_name(one.object, events=events) for one in found]
+    more = [f"and {len(listed) - _SHOWN} more"] if len(listed) > _SHOWN else []
+    return ", ".join([*listed[:_SHOWN], *more])
+
+
+def _name(obj: Object, *, events: bool) -> str:
+    when = f" ({', '.join(_events(obj))})" if events else ""
+    return f"{obj['kind']} {obj['metadata']['name']}{when}"

@@ -1,0 +1,174 @@
+"""Kustomizations as a source: `kustomize build`, or `kubectl kustomize`, with neither plugins nor helm."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from flotilla.kube import yaml
+from flotilla.kube.reading import UnreadableFile, located, read_text
+from flotilla.stack.problems import Problem
+from flotilla.stack.sources import INSTALL_KUSTOMIZE, Kustomization
+from flotilla.workloads.sources.inputs import MOST_FILES, TooMuch, digest_of, digest_of_file, digest_of_folder
+from flotilla.workloads.sources.parts import objects_of
+from flotilla.workloads.sources.programs import Tool, shown
+from flotilla.workloads.sources.rendering import Recipe, Render
+from flotilla.workloads.sources.shape import NOTHING, Sourced, SourceError
+
+_KEY = "kustomize"
+_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+# Where a kustomization may name what is elsewhere: folders, and addresses of files and repositories.
+_ELSEWHERE = ("resources", "bases", "components", "crds", "transformers", "generators", "validators", "configurations")
+_PINNED = re.compile(r"[?&](ref|version)=[^&]")
+_MOST_FOLDERS = 200
+_SHOWN = 5
+
+
+@dataclass
+class _Tree:
+    """What a kustomization reads."""
+
+    folders: dict[Path, None] = field(default_factory=dict)
+    """Its folder, and those that it refers to, one after the other."""
+    files: dict[Path, None] = field(default_factory=dict)
+    """Files outside of these folders."""
+    remote: dict[str, None] = field(default_factory=dict)
+    """What isn't on this machine, as it is written."""
+
+
+def kustomize_recipe(kustomization: Kustomization, *, base: Path) -> Recipe:
+    """Return how a kustomization is built.
+
+    It depends on all files below its folder, and below each folder that it or one of these refers to: by default
+    kustomize reads nothing else of this machine.
+
+    Args:
+        kustomization: what the stack file says.
+        base: the project's folder, which the path refers to.
+
+    Raises:
+        SourceError: it, or a file that it reads, can't be read.
+    """
+    where, seen = f"{_KEY}.path", f'"{kustomization.path}"'
+    try:
+        folder = _there(located(kustomization.path, base))
+        if folder is None or _file_of(folder) is None:
+            rule = f"{located(kustomization.path, base)} has no kustomization.yaml"
+            raise SourceError([Problem(where, rule, NOTHING, "give the folder of a kustomization", seen)])
+        tree = _tree(folder)
+        content = {str(one): digest_of_folder(one) for one in tree.folders}
+        content |= {str(one): digest_of_file(one) for one in tree.files}
+    except (UnreadableFile, TooMuch) as error:
+        remedy = "give the kustomization a folder with nothing else in it"
+        raise SourceError([Problem(where, error.message, NOTHING, remedy, seen)]) from None
+    # Folders count by where they are to each other, so that another checkout of the same has the same key.
+    parts = sorted([_between(folder, Path(name)), digest] for name, digest in content.items())
+
+    @contextmanager
+    def session(tool: Tool) -> Iterator[Render]:
+        def render() -> Sourced:
+            verb = "build" if tool.name == "kustomize" else "kustomize"
+            text, _ = tool.run([verb, str(folder)])
+            found = objects_of(text, key=_KEY, where="what kustomize built")
+            return Sourced(tuple(found), tuple(_remote(list(tree.remote))))
+
+        yield render
+
+    return Recipe(
+        key=digest_of({"source": _KEY, "content": parts, "remote": sorted(tree.remote)}),
+        where=_KEY,
+        programs=("kustomize", "kubectl"),
+        missing=Problem(
+            _KEY,
+            "needs the kustomize or the kubectl command, and neither is on the PATH",
+            NOTHING,
+            f"{INSTALL_KUSTOMIZE}; or keep what `kustomize build` prints elsewhere in a file of `manifests`",
+        ),
+        session=session,
+        remedy=_remedy,
+    )
+
+
+def _remedy(message: str) -> str:
+    """Return what helps, by what kustomize said."""
+    if "--enable-helm" in message:
+        return "charts in kustomizations stay off: declare the chart as a workload's `chart`"
+    return "plugins stay off: correct the kustomization" if "plugin" in message else "correct the kustomization"
+
+
+def _remote(remote: list[str]) -> list[str]:
+    """Return a notice about what is fetched and may change, without being asked for again."""
+    floating = [shown(one) for one in remote if not _PINNED.search(one)]
+    if not floating:
+        return []
+    more = [f"and {len(floating) - _SHOWN} more"] if len(floating) > _SHOWN else []
+    why = "fetched once and then kept, until a file of the kustomization changes"
+    remedy = "name a commit or a tag (`?ref=`), so that every machine builds the same"
+    return [f"{', '.join([*floating[:_SHOWN], *more])}: {why}; {remedy}"]
+
+
+def _tree(folder: Path) -> _Tree:
+    """Return what a kustomization reads; it is followed as far as it can be read, kustomize itself says what is wrong.
+
+    Raises:
+        TooMuch: it refers to more folders than are followed.
+    """
+    tree = _Tree(folders={folder: None})
+    waiting = [folder]
+    while waiting:
+        place = waiting.pop()
+        for name in _references(place):
+            target = _there(place / name)
+            if target is None:
+                tree.remote[name] = None
+            elif target.is_dir():
+                if target not in tree.folders:
+                    tree.folders[target] = None
+                    waiting.append(target)
+            elif not target.is_relative_to(place):
+                tree.files[target] = None
+        if len(tree.folders) > _MOST_FOLDERS or len(tree.files) > MOST_FILES:
+            raise TooMuch(f"{folder} refers to more than {_MOST_FOLDERS} folders or {MOST_FILES} files")
+    return tree
+
+
+def _references(folder: Path) -> list[str]:
+    file = _file_of(folder)
+    try:
+        document = yaml.load(read_text(file)) if file else None
+    except (UnreadableFile, yaml.YamlError):
+        return []
+    if not isinstance(document, dict):
+        return []
+    listed: list[Any] = [entry for key in _ELSEWHERE if isinstance(document.get(key), list) for entry in document[key]]
+    openapi = document.get("openapi")
+    listed += [openapi.get("path")] if isinstance(openapi, dict) else []
+    return [entry for entry in listed if isinstance(entry, str) and entry and "\n" not in entry]
+
+
+def _there(path: Path) -> Path | None:
+    """Return the file or folder that a path leads to; None where there is none."""
+    try:
+        return path.resolve(strict=True)
+    except (OSError, ValueError, RuntimeError):
+        return None
+
+
+def _file_of(folder: Path) -> Path | None:
+    for name in _NAMES:
+        try:
+            if (folder / name).is_file():
+                return folder / name
+        except (OSError, ValueError):  # no file has such a name
+            return None
+    return None
+
+
+def _between(folder: Path, other: Path) -> str:
+    """Return the way from one folder to another."""
+    return os.path.relpath(other, folder)

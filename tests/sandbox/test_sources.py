@@ -1,0 +1,7 @@
+"""Charts and kustomizations on the stand-in."""
+
+import pytest
+
+from tests.contract.sources import *  # noqa: F403 - the cases are the contract's
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
