@@ -9,8 +9,9 @@ import yaml
 
 from flotilla.cli.main import main
 from flotilla.stack import ConfigError, parse_fleet
-from flotilla.stack.files import ManifestFiles, source_notices
+from flotilla.stack.files import ManifestFiles
 from flotilla.stack.sources import WorkloadChart
+from flotilla.workloads.notices import rendered_notices
 from flotilla.workloads.objects import manifests_of
 from flotilla.workloads.sources import cache, programs
 from tests.conftest import REPOSITORY
@@ -61,7 +62,7 @@ def declared(place, sections, helm):
         sections["workloads"] = [{"name": "shop", "placement": {}, "chart": given, **more}]
         files = ManifestFiles(place)
         fleet = parse_fleet(sections, base=place, manifests=files)
-        return manifests_of(fleet.workloads[0], files), source_notices(fleet.workloads, files)
+        return manifests_of(fleet.workloads[0], files), rendered_notices(fleet, files)
 
     return read
 

@@ -3,7 +3,8 @@
 import pytest
 
 from flotilla.stack import ConfigError, parse_fleet
-from flotilla.stack.files import ManifestFiles, source_notices
+from flotilla.stack.files import ManifestFiles
+from flotilla.workloads.notices import rendered_notices
 from flotilla.workloads.objects import manifests_of
 from tests.renderers import Programs
 
@@ -36,7 +37,7 @@ def declared(place, sections, tools):
         sections["workloads"] = [{"name": "shop", "placement": {}, "kustomize": {"path": path}, **more}]
         files = ManifestFiles(base or place)
         fleet = parse_fleet(sections, base=base or place, manifests=files)
-        return manifests_of(fleet.workloads[0], files), source_notices(fleet.workloads, files)
+        return manifests_of(fleet.workloads[0], files), rendered_notices(fleet, files)
 
     return read
 
