@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import stat
 
 import pytest
@@ -11,6 +12,7 @@ from flotilla.cli.main import main
 from flotilla.stack import ConfigError, parse_fleet
 from flotilla.stack.files import ManifestFiles
 from flotilla.stack.sources import WorkloadChart
+from flotilla.stack.workloads import Workload
 from flotilla.workloads.notices import rendered_notices
 from flotilla.workloads.objects import manifests_of
 from flotilla.workloads.sources import cache, programs
@@ -578,6 +580,13 @@ def test_values_are_in_no_representation_of_the_model():
 
 
 # -- as the command shows it -----------------------------------------------------------------------
+
+
+def test_the_guides_workloads_are_ones():
+    text = (REPOSITORY / "docs" / "guides" / "charts-and-kustomizations.md").read_text()
+    (block,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    found = [Workload.model_validate(one) for one in yaml.safe_load(block)["flotilla:workloads"]]
+    assert [workload.source for workload in found] == ["chart", "kustomize"]
 
 
 def test_validate_shows_what_becomes_of_a_chart_and_leaves_encrypted_values_alone(place, sections, helm, hooks, capfd):
