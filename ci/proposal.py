@@ -22,12 +22,16 @@ from typing import Any
 
 import yaml
 
+from flotilla.errors import FlotillaError
 from flotilla.files import write_whole
 from flotilla.kube.reading import UnreadableFile
+from flotilla.stack.stackfile import parse
+from flotilla.stack.workloads import Workload
 from flotilla.state.config import Project
 from flotilla.untrusted import one_line
 from flotilla.workloads import sops
 from flotilla.workloads.listing import ENDINGS, files_of, is_pattern
+from flotilla.workloads.sources.renderings import read_by
 
 _WORKLOADS = "flotilla:workloads"
 _RENDERED = ("chart", "kustomize")
@@ -66,6 +70,7 @@ def take(proposal: Path, project: Path, stack: str) -> list[str]:
     entries = _entries(workloads)
     texts = {path: _manifest(proposal, path) for path in _files(entries, proposal)}
     gone = _no_longer_meant(entries, project) - set(texts)
+    _leave_renderings(workloads, project, {**dict.fromkeys(gone), **texts})
     config = {key: value for key, value in (document.get("config") or {}).items() if key != _WORKLOADS}
     if workloads is not None:
         config[_WORKLOADS] = workloads
@@ -111,6 +116,33 @@ def _rendered_otherwise(base: Any, proposed: Any) -> list[str]:
         for workload in listed
         if any(key in workload for key in _RENDERED) and _rendering(workload) not in known
     ]
+
+
+def _leave_renderings(workloads: Any, project: Path, changes: dict[str, str | None]) -> None:
+    """Refuse manifests that would change what a chart or a kustomization of the base branch is rendered from.
+
+    Args:
+        workloads: the proposed ones; those that aren't valid are never rendered.
+        project: this checkout.
+        changes: new texts by path; None for a file that is removed.
+
+    Raises:
+        Refused: one would.
+    """
+    for raw in workloads if isinstance(workloads, list) else []:
+        workload = parse(Workload, raw, "", [])
+        try:
+            places = read_by(workload, project) if workload else []
+        except FlotillaError as error:
+            raise Refused(one_line(error.message)) from None
+        for path, text in changes.items():
+            file = (project / path).resolve()
+            same = text is not None and file.is_file() and file.read_bytes() == text.encode()
+            if not same and any(file.is_relative_to(place) for place in places):
+                raise Refused(
+                    f"manifest {one_line(path)!r} is a file that workload {raw['name']} is rendered from: a program of "
+                    "this job would carry it out; review it in its diff"
+                )
 
 
 def _rendering(workload: dict[str, Any]) -> list[Any]:

@@ -209,3 +209,38 @@ def test_a_chart_that_a_job_with_secrets_would_fetch_or_render_otherwise_is_refu
     assert held(base) == before
     propose(head, [{**CHARTED, "placement": {"clusters": ["member1"]}}])
     assert proposal.take(head, base, "dev") == ["stacks/Pulumi.dev.yaml"], "what isn't rendered may change"
+
+
+@pytest.mark.parametrize(
+    ("source", "path"),
+    [
+        ({"chart": {"path": "charts/web"}}, "charts/web/templates/new.yaml"),
+        ({"chart": {"path": "charts/web"}}, "charts/web/templates/old.yaml"),
+        ({"chart": {"path": "charts/web", "valuesFiles": ["values.yaml"]}}, "values.yaml"),
+        ({"kustomize": {"path": "app/overlay"}}, "app/overlay/patch.yaml"),
+        ({"kustomize": {"path": "app/overlay"}}, "app/base/patch.yaml"),
+    ],
+)
+def test_a_manifest_that_is_part_of_a_chart_or_kustomization_of_the_base_is_refused(checkouts, source, path):
+    """It would be carried out by helm, with decrypted values, in a job that takes data alone."""
+    head, base = checkouts
+    workload = {"name": "shop", "placement": {}, **source}
+    (base / "stacks" / "Pulumi.dev.yaml").write_text(
+        yaml.safe_dump({**BASE, "config": {**BASE["config"], "flotilla:workloads": [workload]}})
+    )
+    for folder, text in (("app/overlay", "resources: [../base]\n"), ("app/base", "resources: []\n")):
+        (base / folder).mkdir(parents=True)
+        (base / folder / "kustomization.yaml").write_text(text)
+    (base / "charts" / "web" / "templates").mkdir(parents=True)
+    (base / "charts" / "web" / "templates" / "old.yaml").write_text("kind: ConfigMap\n")
+    (base / "values.yaml").write_text("a: 1\n")
+    (head / path).parent.mkdir(parents=True, exist_ok=True)
+    (head / path).write_text("kind: Secret\n")
+    before = held(base)
+    propose(head, [workload, {"name": "web", "manifests": [path]}])
+    with pytest.raises(proposal.Refused, match="is a file that workload shop is rendered from"):
+        proposal.take(head, base, "dev")
+    assert held(base) == before
+    (head / "apps.yaml").write_text("kind: ConfigMap\n")
+    propose(head, [workload, {"name": "web", "manifests": ["apps.yaml"]}])
+    assert "apps.yaml" in proposal.take(head, base, "dev")

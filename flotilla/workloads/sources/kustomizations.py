@@ -94,6 +94,18 @@ def kustomize_recipe(kustomization: Kustomization, *, base: Path) -> Recipe:
     )
 
 
+def read_by_kustomization(kustomization: Kustomization, *, base: Path) -> list[Path]:
+    """Return the folders and files that a kustomization is built from; none where it isn't there.
+
+    Raises:
+        UnreadableFile: its path can't be one.
+        TooMuch: it refers to more than is followed.
+    """
+    folder = _there(located(kustomization.path, base))
+    tree = _tree(folder) if folder else _Tree()
+    return [*tree.folders, *tree.files]
+
+
 def _remedy(message: str) -> str:
     """Return what helps, by what kustomize said."""
     if "--enable-helm" in message:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
+from flotilla.kube.reading import located
 from flotilla.stack.problems import Problem
 from flotilla.stack.stackfile import fleet_sections, parse, placeholders
 from flotilla.stack.workloads import Workload
 from flotilla.workloads.sources.cache import Cache
 from flotilla.workloads.sources.charts import chart_recipe
 from flotilla.workloads.sources.hooks import settled
-from flotilla.workloads.sources.kustomizations import kustomize_recipe
+from flotilla.workloads.sources.kustomizations import kustomize_recipe, read_by_kustomization
 from flotilla.workloads.sources.rendering import Recipe, rendered
 from flotilla.workloads.sources.shape import Sourced, SourceError
 
@@ -73,6 +74,24 @@ class Renderings:
         if workload.kustomize:
             return kustomize_recipe(workload.kustomize, base=self._base)
         raise SourceError([Problem(workload.source, "is rendered by no program")])
+
+
+def read_by(workload: Workload, base: Path) -> list[Path]:
+    """Return the folders and files of the project that a workload is rendered from; links are followed.
+
+    Args:
+        workload: any; what has neither a chart nor a kustomization reads none.
+        base: the project's folder.
+
+    Raises:
+        UnreadableFile: a path can't be one.
+        TooMuch: a kustomization refers to more than is followed.
+    """
+    if workload.kustomize:
+        return read_by_kustomization(workload.kustomize, base=base)
+    chart = workload.chart
+    named = [*([chart.path] if chart.path else []), *chart.values_files] if chart else []
+    return [located(name, base).resolve() for name in named]
 
 
 def rendering_keys(stack_file: Path, project: Path) -> dict[str, bytes]:
