@@ -6,8 +6,8 @@ A job that previews against the real fleet holds the stack's passphrase, so it r
 program, no Makefile, no step. FOLDER is a checkout of the pull request; this one is the base branch's. What is taken is
 `flotilla:workloads` of the stack file and the manifests that it means, by folders and patterns as well: what these mean
 here and not there is removed here. Anything else of the stack file decides who is asked with which credentials (a
-kubeconfig can name a program that is run), so that a change of it is refused here. A change of a chart or a kustomization is
-refused as well: programs render them, and fetch what they name.
+kubeconfig can name a program that is run), so that a change of it is refused here. A change of a chart or a
+kustomization is refused as well: programs render them, and fetch what they name.
 """
 
 from __future__ import annotations
