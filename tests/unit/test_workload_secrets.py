@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from flotilla.cli.main import main
+from flotilla.errors import FlotillaError
 from flotilla.policy.evaluate import Status, evaluate
 from flotilla.policy.model import StackView
 from flotilla.stack.clear_secrets import encrypted_secrets
@@ -135,6 +136,12 @@ def test_in_the_state_it_is_a_secret_and_everything_that_carries_it_too(run, abs
         assert VALUE not in json.dumps(args.inputs, default=str)
     assert ENCODED in json.dumps(registered["secret-default/login"].inputs["data"], default=str)
     assert "4dabf18193072939515e22adb298388d" in json.dumps(rollout.inputs["templates"], default=str)
+
+
+def test_the_text_that_stands_for_a_value_is_never_made_a_value(run, absolute):  # noqa: F811
+    """It passes for an encrypted one where nothing is decrypted."""
+    with pytest.raises(FlotillaError, match=r"Secret default/login has \[secret\] in the place of its values"):
+        run(with_secret(absolute, stringData={"PASSWORD": "[secret]"}))
 
 
 def secret_resource(name="login"):
