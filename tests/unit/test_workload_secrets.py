@@ -3,6 +3,7 @@
 import base64
 import json
 
+import jsonschema
 import pytest
 import yaml
 
@@ -14,6 +15,7 @@ from flotilla.stack.clear_secrets import encrypted_secrets
 from flotilla.stack.files import ManifestFiles
 from flotilla.stack.load import load_stack_file, parse_fleet
 from flotilla.stack.problems import ConfigError
+from flotilla.stack.schema import stack_file_schema
 from flotilla.state.crypto import PassphraseCrypter
 from flotilla.workloads.objects import manifests_of
 from tests.conftest import REPOSITORY
@@ -119,6 +121,14 @@ def test_validate_needs_no_passphrase(stack, project, monkeypatch, capsys):
     assert "notes" not in json.loads(capsys.readouterr().out)
     (_, secret) = manifests_of(load_stack_file(file).workloads[0], ManifestFiles(project))
     assert set(secret["data"].values()) == {base64.b64encode(b"[secret]").decode()}
+
+
+def test_an_editor_asks_for_an_encrypted_value(stack):
+    document = yaml.safe_load(stack(stringData={"PASSWORD": stack.encrypted}).read_text())
+    jsonschema.validate(document, stack_file_schema())
+    document["config"]["flotilla:workloads"][0]["secrets"][0]["stringData"]["PASSWORD"] = VALUE
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(document, stack_file_schema())
 
 
 def test_a_program_refuses_clear_text_where_nothing_is_encrypted(run, absolute):  # noqa: F811
