@@ -13,7 +13,7 @@ import pulumi
 from components.karmada_control_plane import KarmadaControlPlane
 from components.kubernetes_object import KubernetesObject, type_token
 from components.rollout import Rollout
-from components.secret_patches import sealed_patches
+from components.secret_patches import refuse_placeholders, sealed_patches
 from components.served_kinds import ServedKinds
 from components.withdrawal import Withdrawal
 from flotilla.karmada.kinds import (
@@ -73,6 +73,7 @@ class PropagatedWorkload(pulumi.ComponentResource):
     def __init__(self, name: str, args: PropagatedWorkloadArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Declare a workload. Policies come before templates, so that Karmada never sees one without the other."""
         workload = args["workload"]
+        refuse_placeholders(workload.name, args["objects"])
         former = workload.formerly
         aliases = [pulumi.Alias(name=former)] if former else []
         super().__init__(

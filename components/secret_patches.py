@@ -1,4 +1,4 @@
-"""Override patches of a workload with a Secret: what they set in it is as secret as what the Secret holds."""
+"""Secrets of a workload: what an override sets in one is as secret as what it holds, and placeholders make none."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from typing import Any
 
 import pulumi
 
-from flotilla.kube.secrecy import carries_secret
+from flotilla.errors import FlotillaError
+from flotilla.kube.objects import ref_of
+from flotilla.kube.secrecy import HIDDEN, carries_secret, is_veiled
 
 
 def sealed_patches(rules: list[dict[str, Any]], manifests: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -18,6 +20,20 @@ def sealed_patches(rules: list[dict[str, Any]], manifests: list[dict[str, Any]])
     if not any(manifest["kind"] == "Secret" for manifest in manifests):
         return rules
     return [_sealed(rule) for rule in rules]
+
+
+def refuse_placeholders(workload: str, manifests: list[dict[str, Any]]) -> None:
+    """Refuse to make a Secret of what stands for its values where they aren't known: that is for plans alone.
+
+    Raises:
+        FlotillaError: there is one, and this run makes changes.
+    """
+    veiled = [str(ref_of(manifest)) for manifest in manifests if manifest["kind"] == "Secret" and is_veiled(manifest)]
+    if veiled and not pulumi.runtime.is_dry_run():
+        raise FlotillaError(
+            f"workload {workload}: {', '.join(veiled)} has {HIDDEN} in the place of its values: nothing was declared",
+            hint="set each value with `pulumi config set --secret --path`",
+        )
 
 
 def _sealed(rule: dict[str, Any]) -> dict[str, Any]:

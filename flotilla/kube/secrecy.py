@@ -13,7 +13,7 @@ import binascii
 import json
 import re
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
@@ -22,6 +22,9 @@ Object = dict[str, Any]
 
 HIDDEN = "[secret]"
 """What stands in the place of a secret value."""
+
+PLACEHOLDERS: Mapping[str, str] = {"data": base64.b64encode(HIDDEN.encode()).decode(), "stringData": HIDDEN}
+"""What stands for an encrypted value in each part of a Secret, where the value is not known."""
 
 _PARTS = ("data", "stringData")
 _APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -77,6 +80,15 @@ def masked(value: Any) -> Any:
     elif _overrides_secrets(value):
         return _without_values(result)
     return result
+
+
+def is_veiled(secret: Object) -> bool:
+    """Tell whether every value of a Secret is a placeholder: its values are encrypted where it is declared.
+
+    An empty one is no value: SOPS leaves it as it is.
+    """
+    values = [(part, value) for part in PLACEHOLDERS for value in (secret.get(part) or {}).values() if value]
+    return bool(values) and all(value == PLACEHOLDERS[part] for part, value in values)
 
 
 def carries_secret(patch_path: str) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 from flotilla.kube.objects import path_text
 from flotilla.kube.reading import UnreadableFile
-from flotilla.kube.secrecy import HIDDEN, carries_secret
+from flotilla.kube.secrecy import HIDDEN, carries_secret, is_veiled
 from flotilla.stack.evaluation import evaluates
 from flotilla.stack.files import ManifestFiles, manifest_files
 from flotilla.stack.fleet import Fleet
@@ -23,7 +23,7 @@ from flotilla.stack.stackfile import PROJECT, fleet_sections, parse_list, placeh
 from flotilla.stack.workloads import Workload
 from flotilla.workloads.manifests import ManifestError
 from flotilla.workloads.objects import manifests_of
-from flotilla.workloads.secrets import is_veiled, secret_objects
+from flotilla.workloads.secrets import secret_objects
 
 WORKLOADS = f"{PROJECT}:workloads"
 """The configuration's key under which overrides stand."""

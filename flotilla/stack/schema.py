@@ -33,6 +33,11 @@ def stack_file_schema() -> dict[str, Any]:
     readiness = definitions["Readiness"]
     word = readiness["properties"].pop("until")
     definitions["Readiness"] = {"anyOf": [{"description": word["description"], "$ref": "#/$defs/Until"}, readiness]}
+    for part in ("stringData", "data"):  # a value in clear text is refused
+        definitions["WorkloadSecret"]["properties"][part]["additionalProperties"] = {
+            **secret,
+            "additionalProperties": False,
+        }
     key_of_etcd = definitions["ExternalEtcd"]["properties"]["key"]
     definitions["ExternalEtcd"]["properties"]["key"] = {
         "description": key_of_etcd["description"],

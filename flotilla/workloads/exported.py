@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from flotilla.counts import counted
@@ -109,10 +110,13 @@ def notice(workload: str, found: Iterable[Dropped]) -> str:
 
 
 def _without(obj: Object) -> tuple[Object, Dropped | None]:
+    kind = kind_of(obj)
     exported = is_exported(obj)
-    rows = [row for row in ROWS if (exported or row.always) and (not row.kinds or kind_of(obj) in row.kinds)]
+    rows = _rows(kind, exported)
+    if not exported and _is_plain(obj, rows):
+        return obj, None
     # A CustomResourceDefinition's schema is large, and none of a server's.
-    places = {"metadata", *(row.path[0] for row in rows), *(("spec",) if _has_templates(obj) else ())}
+    places = {row.path[0] for row in rows} | {path[0] for path in _metadata_of(kind)}
     result = {key: deepcopy(value) if key in places else value for key, value in obj.items()}
     fields = [_name(row.path) for row in rows if _drop(result, row)]
     owners, finalizers = _owners(obj), _texts(obj["metadata"].get("finalizers"))
@@ -127,16 +131,32 @@ def _without(obj: Object) -> tuple[Object, Dropped | None]:
     return result, Dropped(name, tuple(fields), owners, finalizers)
 
 
-def _has_templates(obj: Object) -> bool:
-    return any(kind_of(obj) in kinds for _, kinds in _TEMPLATES)
+def _is_plain(obj: Object, rows: tuple[Row, ...]) -> bool:
+    """Tell at a glance that there is nothing to leave out: a run asks of every object many times."""
+    if "status" in obj or "finalizers" in obj["metadata"] or "ownerReferences" in obj["metadata"]:
+        return False
+    if any(row.path[0] in obj for row in rows):
+        return False
+    metadata = [one for path in _metadata_of(kind_of(obj)) for one in _at(obj, path)]
+    return not any(isinstance(one, dict) and "creationTimestamp" in one for one in metadata)
+
+
+@lru_cache
+def _rows(kind: GroupKind, exported: bool) -> tuple[Row, ...]:
+    return tuple(row for row in ROWS if (exported or row.always) and (not row.kinds or kind in row.kinds))
+
+
+@lru_cache
+def _metadata_of(kind: GroupKind) -> tuple[tuple[Step, ...], ...]:
+    """Return where a kind's metadata stand: its own and those of its templates."""
+    return (("metadata",), *(path for path, kinds in _TEMPLATES if kind in kinds))
 
 
 def _silently(obj: Object) -> None:
     """Drop what generators leave behind."""
     if "status" in obj and _hollow(obj["status"]):
         del obj["status"]
-    places = [("metadata",), *(path for path, kinds in _TEMPLATES if kind_of(obj) in kinds)]
-    for path in places:
+    for path in _metadata_of(kind_of(obj)):
         for metadata in _at(obj, path):
             if isinstance(metadata, dict) and "creationTimestamp" in metadata and not metadata["creationTimestamp"]:
                 del metadata["creationTimestamp"]

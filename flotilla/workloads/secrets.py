@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
 
 from pydantic import SecretStr
 
 from flotilla.kube.objects import Object
-from flotilla.kube.secrecy import HIDDEN
+from flotilla.kube.secrecy import HIDDEN, PLACEHOLDERS
 from flotilla.stack.workloads import Workload
 
 
 def _encoded(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
-
-
-PLACEHOLDERS: Mapping[str, str] = {"data": _encoded(HIDDEN), "stringData": HIDDEN}
-"""What stands for an encrypted value in each part of a Secret, where the value is not known."""
 
 
 def secret_objects(workload: Workload) -> list[Object]:
@@ -39,15 +34,6 @@ def secret_objects(workload: Workload) -> list[Object]:
         }
         for secret in workload.secrets
     ]
-
-
-def is_veiled(secret: Object) -> bool:
-    """Tell whether every value of a Secret is a placeholder: its values are encrypted where it is declared.
-
-    An empty one is no value: SOPS leaves it as it is.
-    """
-    values = [(part, value) for part in PLACEHOLDERS for value in (secret.get(part) or {}).values() if value]
-    return bool(values) and all(value == PLACEHOLDERS[part] for part, value in values)
 
 
 def _value(value: SecretStr) -> str:

@@ -17,9 +17,8 @@ from flotilla.kube import children, yaml
 from flotilla.kube.answers import shortened
 from flotilla.kube.objects import Path as FieldPath
 from flotilla.kube.reading import UnreadableFile
-from flotilla.kube.secrecy import plugin_text
+from flotilla.kube.secrecy import PLACEHOLDERS, plugin_text
 from flotilla.workloads.manifests import ManifestError
-from flotilla.workloads.secrets import PLACEHOLDERS
 
 SECONDS = 60.0
 """How long `sops` may take: it may ask a key service."""

@@ -3,16 +3,19 @@
 import base64
 import json
 
+import jsonschema
 import pytest
 import yaml
 
 from flotilla.cli.main import main
+from flotilla.errors import FlotillaError
 from flotilla.policy.evaluate import Status, evaluate
 from flotilla.policy.model import StackView
 from flotilla.stack.clear_secrets import encrypted_secrets
 from flotilla.stack.files import ManifestFiles
 from flotilla.stack.load import load_stack_file, parse_fleet
 from flotilla.stack.problems import ConfigError
+from flotilla.stack.schema import stack_file_schema
 from flotilla.state.crypto import PassphraseCrypter
 from flotilla.workloads.objects import manifests_of
 from tests.conftest import REPOSITORY
@@ -120,6 +123,14 @@ def test_validate_needs_no_passphrase(stack, project, monkeypatch, capsys):
     assert set(secret["data"].values()) == {base64.b64encode(b"[secret]").decode()}
 
 
+def test_an_editor_asks_for_an_encrypted_value(stack):
+    document = yaml.safe_load(stack(stringData={"PASSWORD": stack.encrypted}).read_text())
+    jsonschema.validate(document, stack_file_schema())
+    document["config"]["flotilla:workloads"][0]["secrets"][0]["stringData"]["PASSWORD"] = VALUE
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(document, stack_file_schema())
+
+
 def test_a_program_refuses_clear_text_where_nothing_is_encrypted(run, absolute):  # noqa: F811
     with_secret(absolute)
     with pytest.raises(ConfigError, match="stands in clear text in the stack file"):
@@ -135,6 +146,12 @@ def test_in_the_state_it_is_a_secret_and_everything_that_carries_it_too(run, abs
         assert VALUE not in json.dumps(args.inputs, default=str)
     assert ENCODED in json.dumps(registered["secret-default/login"].inputs["data"], default=str)
     assert "4dabf18193072939515e22adb298388d" in json.dumps(rollout.inputs["templates"], default=str)
+
+
+def test_the_text_that_stands_for_a_value_is_never_made_a_value(run, absolute):  # noqa: F811
+    """It passes for an encrypted one where nothing is decrypted."""
+    with pytest.raises(FlotillaError, match=r"Secret default/login has \[secret\] in the place of its values"):
+        run(with_secret(absolute, stringData={"PASSWORD": "[secret]"}))
 
 
 def secret_resource(name="login"):
