@@ -352,6 +352,15 @@ def test_readiness_is_the_word_ok_and_no_page(proxy):
         connection.ready(doing="asking")
 
 
+def test_the_time_of_the_last_answer_is_the_servers_own(proxy):
+    connection = Connection(document_of(proxy.kubeconfig), name="member1")
+    assert connection.traffic.date == ""
+    date = "Wed, 01 Jan 2020 12:00:00 GMT"
+    proxy.fail(answer(200, "ok", {"Content-Type": "text/plain", "Date": date}, times=1))
+    connection.ready(doing="asking")
+    assert connection.traffic.date == date
+
+
 # -- kubeconfigs ------------------------------------------------------------------------------------
 
 USERS = {
