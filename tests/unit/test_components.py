@@ -301,10 +301,15 @@ def test_a_rollout_knows_what_is_suspended_and_what_waits_for_a_change(run, abso
     plain = {"workload", "kubeconfig", "templates", "placement", "overrideRules", "controlPlane", "members", "timeout"}
     assert set(run(absolute)["nginx-rollout"].inputs) - {"__provider"} == plain, "as states of before have it"
     absolute["controlPlane"]["version"] = "1.18.2"
-    absolute["workloads"][0] |= {"suspend": ["member2"], "activation": "Lazy"}
+    ready = {"Deployment": {"jsonPath": "{.status.readyReplicas}", "value": 1}, "Deployment/nginx": "healthy"}
+    absolute["workloads"][0] |= {"suspend": ["member2"], "activation": "Lazy", "ready": ready}
     inputs = run(absolute)["nginx-rollout"].inputs
     assert inputs["suspension"] == {"dispatchingOnClusters": {"clusterNames": ["member2"]}}
     assert inputs["lazy"] is True
+    assert inputs["ready"] == {
+        "Deployment": {"jsonPath": ".status.readyReplicas", "value": "1"},
+        "Deployment/nginx": "healthy",
+    }
     assert inputs["karmadaVersion"] == "1.18", "another patch release is no change"
 
 
