@@ -68,9 +68,11 @@ def named_files(fleet: Fleet) -> Iterator[Named]:
     for index, member in enumerate(fleet.members):
         if member.kubeconfig.path:
             yield f"members[{index}].kubeconfig", "kubeconfig", member.kubeconfig.path
-    for index, workload in enumerate(fleet.workloads):
-        for number, name in enumerate(workload.manifests):
-            yield f"workloads[{index}].manifests[{number}]", "manifest", name
+    listed = [(f"workloads[{index}]", workload.manifests) for index, workload in enumerate(fleet.workloads)]
+    listed += [(f"objects[{index}]", group.manifests) for index, group in enumerate(fleet.objects)]
+    for where, manifests in listed:
+        for number, name in enumerate(manifests):
+            yield f"{where}.manifests[{number}]", "manifest", name
 
 
 def check_named(fleet: Fleet, own: set[tuple[str, str]], project: Path) -> list[Problem]:
@@ -147,23 +149,35 @@ def check_manifests(fleet: Fleet, project: Path, files: ManifestFiles) -> list[P
         patches += [field.patches for override in workload.overrides for field in override.fields]
         if most * sum(len(listed) for listed in patches) > MOST_PATCHES:
             problems.append(_too_much(f"workloads[{index}].overrides", "patches"))
-        for entry in manifest_files(workload.manifests, files):
-            where = f"workloads[{index}].manifests[{entry.position}]"
-            why, value = "there would be nothing to run", f'"{entry.file}"'
-            if entry.error:
-                problems.append(Problem(where, entry.error.message, why, entry.error.hint, value))
-                continue
-            try:
-                text = _text(project / Path(entry.file).expanduser())
-                read_yaml(text)
-            except Unreadable as error:
-                problems.append(Problem(where, str(error), why, "correct the file", value))
-                continue
-            total += len(text)
-            work += len(text) * most
+        lengths = _lengths(f"workloads[{index}]", workload.manifests, project, files, problems)
+        total += lengths
+        work += lengths * most
+    for index, group in enumerate(fleet.objects):  # for no member
+        total += _lengths(f"objects[{index}]", group.manifests, project, files, problems)
     if total > 4 * MOST_BYTES or work > MOST_RENDERED:
         problems.append(_too_much("workloads", "manifests"))
     return problems
+
+
+def _lengths(
+    owner: str, manifests: tuple[str, ...], project: Path, files: ManifestFiles, problems: list[Problem]
+) -> int:
+    """Return how long the manifest files of an entry are together; report those that can't be read."""
+    total = 0
+    for entry in manifest_files(manifests, files):
+        where = f"{owner}.manifests[{entry.position}]"
+        why, value = "there would be nothing to run", f'"{entry.file}"'
+        if entry.error:
+            problems.append(Problem(where, entry.error.message, why, entry.error.hint, value))
+            continue
+        try:
+            text = _text(project / Path(entry.file).expanduser())
+            read_yaml(text)
+        except Unreadable as error:
+            problems.append(Problem(where, str(error), why, "correct the file", value))
+            continue
+        total += len(text)
+    return total
 
 
 def _text(file: Path) -> str:
