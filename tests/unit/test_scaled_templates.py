@@ -156,7 +156,7 @@ def test_a_plan_promises_no_replicas_that_the_autoscaler_owns():
     )
     (workload,) = fleet_plan(Result(steps=[*members, step]), version="1.18.2").workloads
     assert copies(workload) == {"member1": ("stays", ()), "member2": ("stays", ())}
-    (said,) = [notice_text(one) for one in workload.notices]
+    (said,) = [notice_text(one) for one in workload.notices if one.what == "scaled"]
     assert said.startswith("Deployment default/web: FederatedHPA web of the control plane sets its replicas")
 
 
