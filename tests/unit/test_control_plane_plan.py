@@ -5,6 +5,9 @@ import datetime as dt
 import pytest
 import yaml
 
+from flotilla.agent.judging import plan_answer
+from flotilla.agent.planning import Planned
+from flotilla.agent.tool import PagedArguments
 from flotilla.deploy.declared import CONTROL_PLANE, Declared
 from flotilla.drift.propagation import check_policies
 from flotilla.karmada.status.rollout import RolloutCheck
@@ -14,6 +17,7 @@ from flotilla.plan.fleet import fleet_plan
 from flotilla.plan.steps import Op, Result, Step
 from flotilla.policy.evaluate import Status, evaluate
 from flotilla.policy.model import StackView
+from flotilla.report.build import plan_report
 from flotilla.state.checkpoint import ResourceState
 from flotilla.state.diff import Change, ChangeKind
 from policies.rules import RULES as LISTED
@@ -112,6 +116,18 @@ def test_a_plan_says_what_becomes_of_each_object():
     document = fleet_plan(Result(steps=steps)).to_json()
     assert document["controlPlane"][1] == {"name": "ClusterRole flotilla-viewer", "verb": "gone", "details": []}
     assert "controlPlane" not in fleet_plan(Result()).to_json()
+
+
+def test_a_report_and_an_agents_plan_have_them_too():
+    result = Result(steps=[step(Op.CREATE, manifest(AUTOSCALER)), step(Op.SAME, manifest(REBALANCER))])
+    report = plan_report(fleet_plan(result), result, stack="dev", engine="embedded")
+    (section,) = [one for one in report.sections if one.title == "Control plane"]
+    assert [(item.title, item.word) for item in section.items] == [
+        ("FederatedHPA web", "new"),
+        ("WorkloadRebalancer once", "stays"),
+    ]
+    answer = plan_answer(Planned(result, [], ""), PagedArguments(), enabled=False)
+    assert [(one.what, one.verb) for one in answer.control_plane] == [("FederatedHPA web", "new")]
 
 
 def planned(*own, interpreters=()):
