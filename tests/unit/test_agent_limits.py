@@ -152,7 +152,7 @@ def test_objects_of_the_control_plane_are_checked_whole_and_within_bounds(place,
     assert "Deployment web is listed among the objects of the control plane" in problem
     monkeypatch.setattr(reading, "MOST_BYTES", 10)
     (problem,) = validated(place, asked)["problems"]
-    assert problem.startswith("objects[0].manifests[0]: has more than 10 bytes")
+    assert problem.startswith('objects[0].manifests[0]: "web.yaml" — has more than 10 bytes')
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from flotilla.agent.judging import plan_answer
 from flotilla.agent.planning import Planned
 from flotilla.agent.tool import PagedArguments
 from flotilla.deploy.declared import CONTROL_PLANE, Declared
-from flotilla.drift.propagation import check_policies
+from flotilla.drift.propagation import check_unclaimed
+from flotilla.karmada.status.reading import read_for
 from flotilla.karmada.status.rollout import RolloutCheck
 from flotilla.plan.control_plane import GROUP_TYPE, ObjectPlan, own_objects
 from flotilla.plan.copies import interpreted_kinds
@@ -189,11 +190,9 @@ def test_an_object_of_the_control_plane_is_no_template_that_nobody_claims():
     other = {**shared, "metadata": {**shared["metadata"], "name": "other"}}
     rollouts = {"web": RolloutCheck([shared], EVERYWHERE, [])}
     stack = Declared(objects={CONTROL_PLANE: [own, shared]}, rollouts=rollouts)
-    found = check_policies(Plane(shared, own, other), stack)
-    assert [(f.rule, f.object) for f in found] == [
-        ("template-unclaimed", "ConfigMap default/web"),
-        ("template-unclaimed", "ConfigMap default/other"),
-    ]
+    plane = Plane(shared, own, other)
+    found = check_unclaimed(plane, stack, read_for(plane, [shared]))
+    assert [(f.rule, f.object) for f in found] == [("template-unclaimed", "ConfigMap default/other")]
 
 
 def test_a_secret_of_the_control_plane_stands_in_the_repository_as_well():
