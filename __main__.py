@@ -5,8 +5,16 @@ from typing import Any
 
 import pulumi
 
-from components import KarmadaControlPlane, KindCluster, PropagatedWorkload, PullMember, PushMember
+from components import (
+    ControlPlaneObjects,
+    KarmadaControlPlane,
+    KindCluster,
+    PropagatedWorkload,
+    PullMember,
+    PushMember,
+)
 from components.configuration import decryption, take_config
+from components.control_plane_objects import declare_last, declared_first
 from components.credentials import Credentials, server_of
 from components.dependencies import if_made
 from flotilla.stack.clear_secrets import WORKLOADS, in_clear
@@ -19,6 +27,8 @@ from flotilla.stack.files import ManifestFiles
 from flotilla.stack.installation import hazards
 from flotilla.stack.members import JoinMode
 from flotilla.stack.notices import notices
+from flotilla.workloads.control_plane import control_plane_of
+from flotilla.workloads.control_plane_notices import object_notices
 from flotilla.workloads.needs import known_kinds
 from flotilla.workloads.notices import left_out, rendered_notices
 from flotilla.workloads.objects import manifests_of
@@ -73,10 +83,16 @@ for member in fleet.members:
 given = control_plane_args.get("kubeconfig")
 known = known_kinds(fleet, manifests, given if isinstance(given, str) else None)
 clear = in_clear(fleet, manifests) if in_clear_text else []
-shared = shared_notices(fleet, manifests)
+said = (*notices(fleet), *shared_notices(fleet, manifests), *object_notices(fleet, manifests))
 files = (*left_out(fleet, manifests), *rendered_notices(fleet, manifests))
-for message in (*known.messages, *notices(fleet), *shared, *clear, *files):
+for message in (*known.messages, *said, *clear, *files):
     pulumi.log.warn(message)
+own = control_plane_of(fleet, manifests)
+groups = {
+    group.name: ControlPlaneObjects(group.name, {"control_plane": control_plane}, guarded(group))
+    for group in fleet.objects
+}
+first = declared_first(groups, own.first())
 workloads: dict[str, PropagatedWorkload] = {}
 for workload, needs in in_order(fleet, manifests, known.kinds):
     # A workload waits for the members that its placement chooses, and is gone before any of them leaves. A member that
@@ -90,14 +106,17 @@ for workload, needs in in_order(fleet, manifests, known.kinds):
         {
             "control_plane": control_plane,
             "workload": workload,
-            "objects": manifests_of(workload, manifests),
+            "objects": own.marked(workload, manifests_of(workload, manifests), known.kinds),
             "version": karmada.release,
             "members": {name: member.expected for name, member in chosen.items()},
             "kinds": known.kinds,
             "custom": [need.kind for need in needs if need.kind],
         },
-        pulumi.ResourceOptions(depends_on=[*(if_made(member.joined) for member in chosen.values()), *needed]),
+        pulumi.ResourceOptions(
+            depends_on=[*(if_made(member.joined) for member in chosen.values()), *needed, *first.values()]
+        ),
     )
+declare_last(groups, own.last(), first, workloads)
 
 pulumi.export("members", {name: member.cluster_id for name, member in members.items()})
 pulumi.export("workloads", [workload.name for workload in fleet.workloads])

@@ -1,5 +1,6 @@
 """Pulumi components: what they declare is what a preview shows."""
 
+from components.control_plane_objects import ControlPlaneObjects, ControlPlaneObjectsArgs
 from components.control_plane_pki import ControlPlanePki, ControlPlanePkiArgs
 from components.karmada_control_plane import KarmadaControlPlane, KarmadaControlPlaneArgs, ReleaseArgs
 from components.kind_cluster import KindCluster, KindClusterArgs
@@ -9,6 +10,8 @@ from components.push_member import PushMember, PushMemberArgs
 from flotilla.pickler import keep_pickler
 
 __all__ = [
+    "ControlPlaneObjects",
+    "ControlPlaneObjectsArgs",
     "ControlPlanePki",
     "ControlPlanePkiArgs",
     "KarmadaControlPlane",

@@ -25,10 +25,12 @@ from flotilla.karmada.kinds import (
     defined_kind,
     defined_kinds,
     goes_by_itself,
+    identity,
     kind_of,
     other_versions,
 )
 from flotilla.karmada.propagation import DEFINITIONS, further, override_policy, propagation_policy, template
+from flotilla.karmada.scaling import REPLICAS, scaler_of
 from flotilla.karmada.versions import Version
 from flotilla.stack.readiness import plain_rules
 from flotilla.stack.specs import override_rules, propagation_spec, served_affinities
@@ -66,6 +68,9 @@ class PropagatedWorkload(pulumi.ComponentResource):
 
     templates: list[KubernetesObject]
     """The templates in the control plane, in file order."""
+
+    by_identity: dict[tuple[str, str, str, str], KubernetesObject]
+    """The templates by group, kind, namespace and name, for objects of the control plane that name them."""
 
     first: dict[str, pulumi.Resource]
     """What other workloads may need: namespaces by `namespace/NAME`, definitions by `kind/GROUP/KIND`, `rollout`."""
@@ -127,6 +132,7 @@ class PropagatedWorkload(pulumi.ComponentResource):
         policies += self._policies("-cluster", None, sent, [*ahead, *group], before)
         made |= {id(m): self._template(m, [*before, *policies]) for m in rest}
         self.templates = [made[id(m)] for m in manifests]
+        self.by_identity = {identity(m): made[id(m)] for m in manifests}
         self.first = {
             **{f"namespace/{m['metadata']['name']}": made[id(m)] for m in ahead},
             **{_definition(m): made[id(m)] for m in manifests if kind_of(m) == DEFINITION},
@@ -169,9 +175,9 @@ class PropagatedWorkload(pulumi.ComponentResource):
         aliases = [pulumi.Alias(name=old_name) for old_name in names[1:]]
         aliases += [pulumi.Alias(name=n, type_=t) for t in types for n in names]
         after = self._after([self._withdrawal, *before])
-        return KubernetesObject(
-            name, manifest, pulumi.ResourceOptions.merge(after, pulumi.ResourceOptions(aliases=aliases))
-        )
+        ignored = [REPLICAS] if scaler_of(manifest) else None
+        options = pulumi.ResourceOptions(aliases=aliases, ignore_changes=ignored)
+        return KubernetesObject(name, manifest, pulumi.ResourceOptions.merge(after, options))
 
     def _served(self, custom: list[dict[str, Any]], before: list[pulumi.Resource]) -> ServedKinds:
         listed = sorted({(m["apiVersion"], m["kind"]) for m in custom})

@@ -17,6 +17,7 @@ from components.whole_numbers import whole_numbers
 from flotilla.errors import NotDone
 from flotilla.karmada.kinds import goes_by_itself
 from flotilla.karmada.propagation import DEFINITIONS
+from flotilla.karmada.scaling import scaler_of
 from flotilla.karmada.scheduling import replicas_of
 from flotilla.karmada.status.claims import transfer_claims
 from flotilla.karmada.status.lacking import Servers
@@ -75,10 +76,10 @@ class RolloutProvider(ResourceProvider):
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
         """A new rollout follows a change of what is declared, or a refresh that found it undone.
 
-        A renewed kubeconfig, another timeout, another order of workloads or which override a rule is of changes nothing
-        in the fleet. What is declared no more is a change as well: a workload that is suspended no longer is waited
-        for. So is another version of Karmada than the one that the last rollout went by; that a version is known at all
-        is none.
+        A renewed kubeconfig, another timeout, another order of workloads, which override a rule is of, and replicas in
+        the manifest that an autoscaler of the control plane owns change nothing in the fleet. What is declared no more
+        is a change as well: a workload that is suspended no longer is waited for. So is another version of Karmada than
+        the one that the last rollout went by; that a version is known at all is none.
         """
         ignored = {
             "kubeconfig",
@@ -92,6 +93,8 @@ class RolloutProvider(ResourceProvider):
             _UNSERVED,
             _NUMBERS,
         }
+        olds = {**olds, "templates": _without_scaled(olds.get("templates"))}
+        news = {**news, "templates": _without_scaled(news.get("templates"))}
         changed = any(olds.get(key) != news.get(key) for key in {*olds, *news} - ignored)
         changed = changed or _who(olds.get("members")) != _who(news.get("members"))
         before, now = known_version(olds.get(_VERSION)), known_version(news.get(_VERSION))
@@ -122,6 +125,18 @@ def anew(olds: dict[str, Any] | None, news: dict[str, Any]) -> frozenset[ObjectR
     before = {} if whole else {ref_of(t): replicas_of(t) for t in (olds or {}).get("templates") or []}
     now = {ref_of(template): replicas_of(template) for template in news["templates"]}
     return frozenset(ref for ref, replicas in now.items() if ref not in before or before[ref] != replicas)
+
+
+def _without_scaled(templates: Any) -> Any:
+    """Return templates without the replicas that an autoscaler of the control plane owns."""
+    if not isinstance(templates, list):
+        return templates
+    return [
+        {**one, "spec": {key: value for key, value in one["spec"].items() if key != "replicas"}}
+        if scaler_of(one) and isinstance(one.get("spec"), dict)
+        else one
+        for one in templates
+    ]
 
 
 def _who(members: Any) -> Any:

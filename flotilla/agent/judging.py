@@ -84,6 +84,7 @@ class PlanAnswer(PagedAnswer):
     summary: dict[str, int] = Field(description="How many resources by operation.")
     clusters: list[ClusterEffect]
     workloads: list[ClusterEffect] = Field(description="One entry for each workload and cluster.")
+    control_plane: list[ClusterEffect] = Field(description="Objects of the control plane itself that change.")
     resources: list[ResourceChange] = Field(description="Resources that change; paged.")
     refused_by: list[str] = Field(description="Policies that refuse this plan: it can't be applied.")
     advice: list[str] = Field(description="Policies that advise against it.")
@@ -288,6 +289,10 @@ def plan_answer(found: Planned, asked: PagedArguments, *, enabled: bool) -> Plan
         for w in plan.workloads
         for text in (*map(str, w.undecided), *w.unplaced)
     ]
+    own = [
+        ClusterEffect(what=one.name, verb=one.verb, details=[cut(d) for d in one.details[:_SHOWN_CHANGES]])
+        for one in plan.control_plane
+    ]
     clusters = [ClusterEffect(what=c.name, verb=c.verb, details=[cut(d) for d in c.details]) for c in plan.clusters]
     return PlanAnswer(
         total=len(resources),
@@ -296,6 +301,7 @@ def plan_answer(found: Planned, asked: PagedArguments, *, enabled: bool) -> Plan
         summary=found.result.counts(),
         clusters=[effect for effect in clusters if effect.verb != "stays"][:50],
         workloads=[effect for effect in workloads if effect.verb != "stays"][:50],
+        control_plane=[effect for effect in own if effect.verb != "stays"][:50],
         resources=resources[part.first : part.end],
         refused_by=[cut(text) for text in found.refusals],
         advice=[cut(text) for text in found.advice[:_SHOWN_CHANGES]],

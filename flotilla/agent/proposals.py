@@ -14,6 +14,7 @@ from flotilla.stack.fleet import Fleet
 from flotilla.stack.load import load_stack_file, parse_fleet
 from flotilla.stack.problems import ConfigError, Problem
 from flotilla.stack.stackfile import PROJECT, placeholders
+from flotilla.workloads.control_plane_checks import check_groups
 from flotilla.workloads.objects import check_objects
 from flotilla.workloads.readiness import check_ready
 
@@ -48,6 +49,9 @@ def proposed_fleet(text: str, stack_file: Path, project: Path) -> Fleet:
     if not problems:
         listed = list(enumerate(fleet.workloads))
         problems = check_objects(listed, manifests) + check_ready(listed, manifests)
+    if not problems:
+        groups, workloads = list(enumerate(fleet.objects)), list(enumerate(fleet.workloads))
+        problems = check_groups(groups, workloads, fleet.karmada, manifests)
     if not problems:
         problems = _rendered(fleet, manifests)
     if problems:

@@ -74,14 +74,18 @@ def named_files(fleet: Fleet) -> Iterator[Named]:
     for index, member in enumerate(fleet.members):
         if member.kubeconfig.path:
             yield f"members[{index}].kubeconfig", "kubeconfig", member.kubeconfig.path
-    for index, workload in enumerate(fleet.workloads):
-        for where, kind, name in _files_of(workload):
-            yield f"workloads[{index}].{where}", kind, name
+    listed = [(f"workloads[{index}]", workload) for index, workload in enumerate(fleet.workloads)]
+    yield from ((f"{owner}.{where}", kind, name) for owner, one in listed for where, kind, name in _files_of(one))
+    groups = [(f"objects[{index}]", group.manifests) for index, group in enumerate(fleet.objects)]
+    yield from ((f"{owner}.{where}", kind, name) for owner, names in groups for where, kind, name in _manifests(names))
+
+
+def _manifests(names: tuple[str, ...]) -> Iterator[Named]:
+    return ((f"manifests[{number}]", "manifest", name) for number, name in enumerate(names))
 
 
 def _files_of(workload: Workload) -> Iterator[Named]:
-    for number, name in enumerate(workload.manifests):
-        yield f"manifests[{number}]", "manifest", name
+    yield from _manifests(workload.manifests)
     if workload.chart and workload.chart.path:
         yield "chart.path", "chart", workload.chart.path
     for number, name in enumerate(workload.chart.values_files if workload.chart else ()):
@@ -167,20 +171,11 @@ def check_manifests(fleet: Fleet, project: Path, files: ManifestFiles) -> list[P
         patches += [field.patches for override in workload.overrides for field in override.fields]
         if most * sum(len(listed) for listed in patches) > MOST_PATCHES:
             problems.append(_too_much(f"workloads[{index}].overrides", "patches"))
-        for entry in manifest_files(workload.manifests, files):
-            where = f"workloads[{index}].manifests[{entry.position}]"
-            why, value = "there would be nothing to run", f'"{entry.file}"'
-            if entry.error:
-                problems.append(Problem(where, entry.error.message, why, entry.error.hint, value))
-                continue
-            try:
-                text = _text(project / Path(entry.file).expanduser())
-                read_yaml(text)
-            except Unreadable as error:
-                problems.append(Problem(where, str(error), why, "correct the file", value))
-                continue
-            total += len(text)
-            work += len(text) * most
+        lengths = _lengths(f"workloads[{index}]", workload.manifests, project, files, problems)
+        total += lengths
+        work += lengths * most
+    for index, group in enumerate(fleet.objects):  # for no member
+        total += _lengths(f"objects[{index}]", group.manifests, project, files, problems)
     if total > 4 * MOST_BYTES or work > MOST_RENDERED:
         problems.append(_too_much("workloads", "manifests"))
     return problems
@@ -204,6 +199,27 @@ def check_rendered(fleet: Fleet, renderings: Renderings) -> list[Problem]:
                 hooks = [one for one in error.problems if one.path == "chart.hooks"]
                 problems += SourceError(hooks or [Problem(workload.source, *NOT_KEPT)]).of(f"workloads[{index}]")
     return [*problems, _too_much("workloads", "rendered objects")] if work > MOST_RENDERED else problems
+
+
+def _lengths(
+    owner: str, manifests: tuple[str, ...], project: Path, files: ManifestFiles, problems: list[Problem]
+) -> int:
+    """Return how long the manifest files of an entry are together; report those that can't be read."""
+    total = 0
+    for entry in manifest_files(manifests, files):
+        where = f"{owner}.manifests[{entry.position}]"
+        why, value = "there would be nothing to run", f'"{entry.file}"'
+        if entry.error:
+            problems.append(Problem(where, entry.error.message, why, entry.error.hint, value))
+            continue
+        try:
+            text = _text(project / Path(entry.file).expanduser())
+            read_yaml(text)
+        except Unreadable as error:
+            problems.append(Problem(where, str(error), why, "correct the file", value))
+            continue
+        total += len(text)
+    return total
 
 
 def _text(file: Path) -> str:

@@ -28,6 +28,7 @@ from flotilla.plan.steps import Result
 from flotilla.stack.clear_secrets import in_clear
 from flotilla.stack.files import ManifestFiles
 from flotilla.stack.notices import kept_out, notices
+from flotilla.workloads.control_plane_notices import object_notices
 from flotilla.workloads.needs import known_kinds
 from flotilla.workloads.notices import left_out, rendered_notices, unopened
 from flotilla.workloads.objects import manifests_of
@@ -225,6 +226,7 @@ def _validate(options: argparse.Namespace) -> ExitCode:
         *kinds.messages,
         *notices(fleet),
         *shared_notices(fleet, manifests),
+        *object_notices(fleet, manifests),
         *in_clear(fleet, manifests),
         *kept_out(fleet),
         *left_out(fleet, manifests),

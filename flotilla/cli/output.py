@@ -149,6 +149,7 @@ class Output:
         self.console.print(Text(f"{title} for stack {stack} ({engine} engine)", style="bold"))
         self._clusters(plan)
         self._workloads(plan)
+        self._control_plane(plan)
         self._objects(plan)
         if detail:
             self._detail(result)
@@ -203,6 +204,14 @@ class Output:
             for cluster, verb in sorted(follower.clusters.items()):
                 symbol, style = _SYMBOLS.get(verb, ("!", "yellow"))
                 self.console.print(Text(f"    {symbol} on {cluster}: {one_line(follower.text(cluster))}", style=style))
+
+    def _control_plane(self, plan: FleetPlan) -> None:
+        if plan.control_plane:
+            self.console.print("\ncontrol plane")
+        for one in plan.control_plane:
+            symbol, style = _SYMBOLS[one.verb]
+            details = one_line("; ".join(one.details))
+            self.console.print(Text(f"  {symbol} {one.name}{': ' + details if details else ''}", style=style))
 
     def _objects(self, plan: FleetPlan) -> None:
         if plan.objects:

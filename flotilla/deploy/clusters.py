@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from flotilla.errors import ClusterError, FlotillaError
 from flotilla.karmada.objects import CLUSTER_API
 from flotilla.kube.connection import Connection, KindNotServed, connect
@@ -14,6 +16,7 @@ from flotilla.state.values import UNKNOWN, reveal
 
 _ANSWER_SECONDS = 5.0
 _INTERPRETER_API = "config.karmada.io/v1alpha1"
+_INTERPRETER_KINDS = ("ResourceInterpreterCustomization", "ResourceInterpreterWebhookConfiguration")
 _MOST_ASKED = 30
 """So many objects are looked for, one by one; of those beyond nothing is said."""
 
@@ -45,11 +48,12 @@ def with_clusters(result: Result) -> Result:
 
 
 def _interpreters(connection: Connection) -> list[Object]:
-    """Return a control plane's interpreters; a control plane that does not serve the kind has none."""
-    try:
-        return connection.list(_INTERPRETER_API, "ResourceInterpreterCustomization")
-    except KindNotServed:
-        return []
+    """Return a control plane's interpreters; a control plane that does not serve a kind has none."""
+    found: list[Object] = []
+    for kind in _INTERPRETER_KINDS:
+        with suppress(KindNotServed):
+            found += connection.list(_INTERPRETER_API, kind)
+    return found
 
 
 def _absent(connection: Connection, wanted: list[ObjectRef]) -> frozenset[ObjectRef]:

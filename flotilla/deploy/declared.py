@@ -6,6 +6,7 @@ import base64
 from dataclasses import dataclass, field
 from typing import Any
 
+from flotilla.engine.goal import keep_ignored
 from flotilla.karmada.joining.join import controller_account
 from flotilla.karmada.names import CLUSTER_NAMESPACE, cluster_of
 from flotilla.karmada.status.rollout import RolloutCheck
@@ -74,7 +75,8 @@ def declared(snapshot: Snapshot) -> Declared:
         elif resource.type == RELEASE:
             releases.setdefault(cluster, []).append((str(inputs["namespace"]), str(inputs["name"])))
         elif resource.type.startswith("kubernetes:"):
-            objects.setdefault(cluster, []).append(stored(inputs))
+            # Fields that are left to others are not declared.
+            objects.setdefault(cluster, []).append(stored(keep_ignored(inputs, {}, resource.ignore_changes)))
             if resource.type == CLUSTER_TYPE:
                 members.append(str(inputs["metadata"]["name"]))
     workloads = rollouts_of(snapshot, begun)

@@ -327,13 +327,15 @@ class Deployment(Deletions):
 
     def _update(self, urn: str, goal: Goal, old: ResourceState, inputs: Properties, diff: Diff) -> ResourceState:
         provider = self.registry.provider(goal.provider, goal.type)
+        # What is ignored now: fields that others own are left to them by the provider.
+        known = replace(old, ignore_changes=goal.ignore_changes)
         box: list[ResourceState] = []
         outputs = self.registry.preview_update(goal.type, reveal(old.outputs), reveal(inputs))
         planned = self._state(urn, goal, old, inputs, id_=old.id, outputs=outputs)
 
         def update() -> None:
             if self.options.dry_run:
-                self._rehearse(step, provider, old, inputs)
+                self._rehearse(step, provider, known, inputs)
                 box.append(planned)
                 self.put(planned)
                 return
@@ -343,7 +345,7 @@ class Deployment(Deletions):
                     goal,
                     old,
                     inputs,
-                    lambda: provider.update(old, reveal(inputs), timeout=goal.timeout("update")),
+                    lambda: provider.update(known, reveal(inputs), timeout=goal.timeout("update")),
                 )
             )
 

@@ -11,7 +11,7 @@ from flotilla.engine.registry import ProviderRegistry
 from flotilla.plan.steps import Op, Step
 from flotilla.providers import Live
 from flotilla.state.checkpoint import ResourceState, touched, without_references
-from flotilla.state.diff import Change, ChangeKind, compare
+from flotilla.state.diff import Change, ChangeKind, compare, parse_path, path_matches
 from flotilla.state.urns import PROVIDER_PREFIX
 from flotilla.state.values import reveal, seal, seal_at
 
@@ -94,6 +94,8 @@ def _differences(deployment: Deployment, old: ResourceState, found: ResourceStat
     """Return what a run would have to put back, turned round: from the state's values to the live ones."""
     provider = deployment.registry.provider(found.provider, found.type)
     back = provider.diff(found, reveal(old.inputs)).changes
+    ignored = [parse_path(path) for path in old.ignore_changes]
+    back = tuple(change for change in back if not any(path_matches(path, change.path) for path in ignored))
     turned = {ChangeKind.ADD: ChangeKind.DELETE, ChangeKind.DELETE: ChangeKind.ADD}
     return tuple(
         Change(

@@ -67,6 +67,11 @@ def group_of(api_version: str) -> str:
     return api_version.rpartition("/")[0]
 
 
+def is_built_in(group: str) -> bool:
+    """Tell whether a group is one of Kubernetes' own."""
+    return group in _CLUSTER_SCOPED
+
+
 def kind_of(obj: Object) -> GroupKind:
     """Return the group and kind of an object."""
     return group_of(str(obj["apiVersion"])), str(obj["kind"])

@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from flotilla.karmada.kinds import kind_of
 from flotilla.karmada.names import cluster_of
 from flotilla.karmada.rendering.reach import Notice
 from flotilla.karmada.scheduling import ClusterFacts, Refusal, Scheduler, Taint, facts_of
@@ -22,6 +23,7 @@ from flotilla.karmada.versions import Version
 from flotilla.kube.objects import Object, ref_of
 from flotilla.plan.caveats import caveats_of, changing_policies, hidden_verb, lazily, unchanged, waits
 from flotilla.plan.changes import CopyPlan, change_text, copy_plan
+from flotilla.plan.control_plane import ObjectPlan, own_objects
 from flotilla.plan.copies import (
     Copies,
     Surroundings,
@@ -133,6 +135,8 @@ class FleetPlan:
     """Per cluster: what it gets, overrides and replicas applied; secrets masked."""
     refusals: tuple[str, ...] = ()
     """Why this plan may not be carried out as it stands."""
+    control_plane: tuple[ObjectPlan, ...] = ()
+    """The objects of the control plane itself."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan for machines."""
@@ -155,6 +159,7 @@ class FleetPlan:
                 }
                 for w in self.workloads
             ],
+            **({"controlPlane": [one.to_json() for one in self.control_plane]} if self.control_plane else {}),
             **({"refusals": list(self.refusals)} if self.refusals else {}),
             "changed": dict(sorted(self.changed.items())),
             "objects": {name: dict(sorted(counter.items())) for name, counter in sorted(self.objects.items())},
@@ -183,22 +188,36 @@ def fleet_plan(result: Result, *, version: str | None = None) -> FleetPlan:
     clusters = tuple(_cluster_plan(step, anew, renamed) for step in steps if _tells_of_cluster(step, anew))
     rollouts = [step for step in steps if step.type == ROLLOUT_TYPE]
     interpreters = [*result.interpreters, *(reveal(s.inputs) for step in steps if (s := step.new or step.old))]
+    kinds = [kind_of(one) for one in _templates(rollouts)]
     around = Surroundings(
         tuple(with_kinds(after, _templates(rollouts))),
         Scheduler(Version.parse(version)) if version else None,
         _uids(steps),
-        interpreted_kinds(interpreters),
+        interpreted_kinds(interpreters, asked=kinds),
         replaced_templates(steps),
         unasked=result.unasked if any(s.old and s.type == CLUSTER_TYPE and s.op not in GOING for s in steps) else "",
         changing=changing_policies(steps),
     )
     kept = keeping(steps)
     standing = [facts for facts in before if facts.name not in anew]
-    known = Knowledge(result.absent, interpreted_kinds(interpreters, "dependencyInterpretation"), around.version)
-    following = _Following(orders_of(steps), known)
+    following = _Following(
+        orders_of(steps),
+        Knowledge(
+            result.absent,
+            interpreted_kinds(interpreters, "dependencyInterpretation", asked=kinds),
+            around.version,
+        ),
+    )
     workloads, rendered = _workloads(rollouts, standing, around, kept, present_names(renamed), following)
-    workloads = _with_surroundings(workloads, rollouts, policies_of(steps))
-    return FleetPlan(clusters, tuple(workloads), _objects(steps), _changed(ordered), rendered, refused_renames(renamed))
+    return FleetPlan(
+        clusters,
+        tuple(_with_surroundings(workloads, rollouts, policies_of(steps))),
+        _objects(steps),
+        _changed(ordered),
+        rendered,
+        refused_renames(renamed),
+        own_objects(ordered),
+    )
 
 
 def _facts(steps: list[Step], side: str, clusters: dict[str, Object]) -> list[ClusterFacts]:

@@ -11,6 +11,7 @@ from collections import defaultdict
 from dataclasses import replace
 
 from flotilla.karmada.kinds import goes_by_itself, identity
+from flotilla.karmada.scaling import replicas_from, scaler_of
 from flotilla.karmada.selection import selects
 from flotilla.kube.objects import Object, ref_of
 from flotilla.plan.begun import POLICIES, as_begun, object_of
@@ -35,7 +36,7 @@ def as_found(steps: list[Step]) -> list[Step]:
             pair = (None if step.op is Op.CREATE else object_of(step.old), new)
             if pair != (None, None):
                 children[state.parent].append(pair)
-    return [_corrected(step, children) if step.type == ROLLOUT_TYPE else step for step in steps]
+    return [_scaled(_corrected(step, children)) if step.type == ROLLOUT_TYPE else step for step in steps]
 
 
 def keeping(steps: list[Step]) -> frozenset[str]:
@@ -78,6 +79,21 @@ def _corrected(rollout: Step, children: dict[str, list[_Pair]]) -> Step:
         old=replace(old, inputs=_inputs(old.inputs, pairs, 0)) if old else None,
         new=replace(new, inputs=_inputs(new.inputs, pairs, 1)) if new else None,
     )
+
+
+def _scaled(rollout: Step) -> Step:
+    """Return a Rollout whose templates keep the replicas that an autoscaler of the control plane owns."""
+    old, new = rollout.old, rollout.new
+    if old is None or new is None:
+        return rollout
+    before, declared = reveal(old.inputs).get("templates"), new.inputs.get("templates")
+    after = reveal(declared)
+    if not isinstance(before, list) or not isinstance(after, list) or not any(map(scaler_of, after)):
+        return rollout
+    known = {identity(template): template for template in before}
+    kept = [replicas_from(template, known.get(identity(template))) for template in after]
+    templates = Secret(kept) if isinstance(declared, Secret) else kept
+    return replace(rollout, new=replace(new, inputs={**new.inputs, "templates": templates}))
 
 
 def _inputs(inputs: Properties, pairs: list[_Pair], side: int) -> Properties:

@@ -85,6 +85,10 @@ _TEXTS: dict[str, str] = {
         "{template}: Karmada and {detail} both set its replicas, and Karmada sets them back at every sync; declare "
         "`autoscaled: true` for a workload of Deployments, or use a FederatedHPA"
     ),
+    Upkeep.SCALED: (
+        "{template}: {detail} of the control plane sets its replicas: the manifest's number is what it starts with, "
+        "and no run puts it back"
+    ),
     Upkeep.OWN_REPLICAS: "{template}: members keep their own number of replicas once it runs there (autoscaled)",
     Upkeep.RUNS_EVERYWHERE: "{template}: a CronJob is not divided: it runs in every chosen cluster",
     Upkeep.DELETED_WHEN_DONE: (

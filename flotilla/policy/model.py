@@ -13,6 +13,7 @@ from flotilla.kube.objects import Object
 from flotilla.stack.policies import Environment, PolicySettings
 
 WORKLOAD_TYPE = "flotilla:index:PropagatedWorkload"
+GROUP_TYPE = "flotilla:index:ControlPlaneObjects"
 MEMBER_TYPES = ("flotilla:index:PushMember", "flotilla:index:PullMember")
 _KUBERNETES = "kubernetes:"
 
@@ -114,6 +115,10 @@ class StackView:
         for resource in self.resources:
             if resource.kind and resource.parent_type == WORKLOAD_TYPE and POLICY_API not in resource.type:
                 yield resource
+
+    def own_objects(self) -> Iterator[Resource]:
+        """Yield what the stack declares in the control plane itself (`flotilla:objects`)."""
+        return (resource for resource in self.resources if resource.parent_type == GROUP_TYPE)
 
     def policies(self, *kinds: str) -> Iterator[Resource]:
         """Yield Karmada's policies of some kinds."""

@@ -18,7 +18,7 @@ from flotilla.providers import InitializationError, Live, nothing_done
 from flotilla.providers.awaits import NotReady, annotation, await_gone, await_ready, find_live
 from flotilla.providers.judging import PATCH_FORCE, hint_for, judged
 from flotilla.providers.objects import FIELD_MANAGER, OWN_KEYS, as_held, declarable, normalized, outputs_of
-from flotilla.providers.ownership import field_conflicts, gives_way, managers, transferred
+from flotilla.providers.ownership import field_conflicts, gives_way, left_to_others, managers, transferred
 from flotilla.state.checkpoint import ResourceState
 from flotilla.state.diff import Change, Diff, compare, parse_path, path_matches
 from flotilla.state.urns import name_of
@@ -120,7 +120,7 @@ class KubernetesProvider:
             return ""
         try:
             if old is not None:
-                self._apply_over(inputs, _manager(old), dry_run=True)
+                self._apply_over(self._left_to_others(old, inputs), _manager(old), dry_run=True)
             else:
                 # Fields of an object that is to be adopted are no conflict of a creation.
                 self._apply(inputs, self.creation_token(), dry_run=True, force=True, only_new=not self._upsert)
@@ -191,17 +191,28 @@ class KubernetesProvider:
         raise error
 
     def update(self, old: ResourceState, inputs: Properties, *, timeout: float | None) -> Live:
-        """Apply the change; fields that fell out of the inputs are given up, and so removed."""
+        """Apply the change; fields that fell out of the inputs are given up, and so removed.
+
+        Ignored fields (`ignore_changes`) are left to whoever has written them, as Pulumi's own provider does.
+        """
         manager = _manager(old)
-        live = self._apply_over(inputs, manager)
+        applied = self._left_to_others(old, inputs)
+        live = self._apply_over(applied, manager)
         for _ in range(_TRIES):
             moved = transferred(live, manager)
             if moved is None:
                 break
             live = self._transfer(live, moved)
             if transferred(live, manager) is None:
-                live = self._apply(inputs, manager)  # now what was dropped is dropped
+                live = self._apply(applied, manager)  # now what was dropped is dropped
         return self._ready(live, inputs, manager, timeout)
+
+    def _left_to_others(self, old: ResourceState, inputs: Properties) -> Properties:
+        """Return what is applied where fields are ignored: what the object has now, or nothing that others own."""
+        if not old.ignore_changes:
+            return inputs
+        live = self._connect().find(ref_of(inputs))
+        return left_to_others(inputs, live, _manager(old), old.ignore_changes) if live is not None else inputs
 
     def _transfer(self, live: Object, moved: list[Object]) -> Object:
         """Write other owners of an object's fields; where it has changed meanwhile, return it as it is now instead."""

@@ -9,10 +9,12 @@ object is updated (docs/decisions/creation-and-ownership.md).
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
-from flotilla.kube.objects import Object
+from flotilla.kube.objects import Object, Path
 from flotilla.kube.wire import ApiError
+from flotilla.state.diff import parse_path
 
 _CREATORS = ("pulumi-kubernetes", "pulumi-resource-kubernetes")
 """Managers of what Pulumi's provider creates, by the beginnings of their names; their operation is Update."""
@@ -55,6 +57,51 @@ def transferred(obj: Object, manager: str) -> list[Object] | None:
         fields = union(fields, entry.get("fieldsV1") or {}) if fields else dict(entry.get("fieldsV1") or {})
     kept = [entry for entry in _entries(obj) if entry not in moved and entry not in own]
     return [{**(own or moved)[0], "manager": manager, "operation": "Apply", "fieldsV1": fields}, *kept]
+
+
+def left_to_others(inputs: Object, live: Object, manager: str, paths: Iterable[str]) -> Object:
+    """Return inputs as they are applied where some fields are ignored (upstream: handleSSAIgnoreFields, await.go).
+
+    A field that only others own is not sent, so that it stays theirs. Any other is sent as the object has it now: left
+    out, it would be removed.
+
+    Args:
+        inputs: as declared.
+        live: the object as it is.
+        manager: who applies.
+        paths: of the ignored fields, as Pulumi writes them.
+    """
+    entries = _entries(live)
+    ours = [entry for entry in entries if _is_own(entry, manager) or _is_creation(entry)]
+    theirs = [entry for entry in entries if entry not in ours]
+    result = inputs
+    for path in map(parse_path, paths):
+        held = _value(live, path)
+        if _owns(theirs, path) and not _owns(ours, path):
+            result = _put(result, path, None)
+        elif held is not None:
+            result = _put(result, path, held)
+    return result
+
+
+def _owns(entries: list[Any], path: Path) -> bool:
+    return any(_value(entry.get("fieldsV1"), tuple(f"f:{step}" for step in path)) is not None for entry in entries)
+
+
+def _value(value: Any, path: Path) -> Any:
+    """Follow names through maps; None where one is missing. What is in a list is nobody's by its place."""
+    for step in path:
+        value = value.get(step) if isinstance(value, dict) else None
+    return value
+
+
+def _put(value: Any, path: Path, new: Any) -> Any:
+    """Return a map with another value at a path; None takes it out. A path through a list changes nothing."""
+    step, rest = path[0], path[1:]
+    if not isinstance(value, dict) or (new is None and step not in value):
+        return value
+    inner = _put(value.get(step, {}), rest, new) if rest else new
+    return {key: item for key, item in {**value, step: inner}.items() if item is not None}
 
 
 def union(one: Object, other: Object) -> Object:

@@ -70,6 +70,7 @@ def plan_report(
     sections = [
         Section("Clusters", tuple(_verb(c.name, c.verb, c.details) for c in plan.clusters), empty="none declared"),
         Section("Workloads", tuple(_workloads(plan)), empty="none declared"),
+        *_control_plane(plan),
         Section(
             "Policies",
             tuple(_verdict(verdict) for verdict in failed),
@@ -190,6 +191,12 @@ def _workloads(plan: FleetPlan) -> Iterable[Item]:
             yield Item(workload.name, State.WAITING, text)
         for notice in workload.notices:
             yield Item(workload.name, State.WAITING, notice_text(notice))
+
+
+def _control_plane(plan: FleetPlan) -> list[Section]:
+    """Return a section of the control plane's own objects, where the stack declares some."""
+    items = tuple(_verb(one.name, one.verb, one.details) for one in plan.control_plane)
+    return [Section("Control plane", items)] if items else []
 
 
 def _verdict(verdict: Verdict) -> Item:

@@ -47,6 +47,9 @@ PREEMPTION = Gate("PropagationPolicyPreemption")
 PRIORITY = Gate("PriorityBasedScheduling", (CONTROLLERS, SCHEDULER))
 AFFINITY = Gate("WorkloadAffinity", (CONTROLLERS, SCHEDULER))
 
+ACROSS_CLUSTERS = Gate("MultiClusterService")
+QUOTA = Gate("FederatedQuotaEnforcement")
+
 Gates = Mapping[str, Mapping[str, Any]]
 """Feature gates by component, as the chart's values have them."""
 
@@ -110,7 +113,7 @@ def check_features(
             elif version is not None and version < feature.since:
                 problems.append(_too_old(path, feature, version))
             elif version is not None and gates is not None and feature.gate:
-                problems += _closed(path, feature.gate, version, gates)
+                problems += closed(path, feature.gate, version, gates)
         if version is None and workload.failover and workload.failover.application:
             problems.append(
                 Problem(
@@ -141,7 +144,7 @@ def _too_old(path: str, feature: Feature, version: Version) -> Problem:
     )
 
 
-def _closed(path: str, gate: Gate, version: Version, gates: Gates) -> list[Problem]:
+def closed(path: str, gate: Gate, version: Version, gates: Gates) -> list[Problem]:
     """Say where a gate is closed that has to be open: for each component, what to write."""
     problems = []
     for component in gate.components:
@@ -177,11 +180,13 @@ def doubtful_gates(workload: Workload) -> list[str]:
     for feature in features_of(workload):
         if feature.gate:
             found.setdefault(feature.gate, []).append(feature.key)
-    return [
-        f"workload {workload.name}: {', '.join(keys)} does nothing unless the feature gate {gate.name} of "
-        f"{' and '.join(_PROGRAMS[component] for component in gate.components)} is on ({gate.default})"
-        for gate, keys in found.items()
-    ]
+    return [f"workload {workload.name}: {', '.join(keys)} {doubtful(gate)}" for gate, keys in found.items()]
+
+
+def doubtful(gate: Gate) -> str:
+    """Say which programs need a gate, for a Karmada whose gates nobody knows."""
+    programs = " and ".join(_PROGRAMS[component] for component in gate.components)
+    return f"does nothing unless the feature gate {gate.name} of {programs} is on ({gate.default})"
 
 
 _PROGRAMS = {CONTROLLERS: "karmada-controller-manager", SCHEDULER: "karmada-scheduler"}

@@ -14,6 +14,7 @@ from flotilla.stack.credentials import Kubeconfig
 from flotilla.stack.drift import DriftSettings
 from flotilla.stack.helm import HelmControlPlane
 from flotilla.stack.members import Member
+from flotilla.stack.objects import ObjectGroup
 from flotilla.stack.placement import Placement
 from flotilla.stack.policies import PolicySettings
 from flotilla.stack.problems import ConfigModel, refuse
@@ -78,6 +79,9 @@ class Fleet(ConfigModel):
     members: tuple[Member, ...] = Field(default=(), description="The clusters that join.")
     members_from: str | None = Field(default=None, description="Another stack of this project, whose members they are.")
     workloads: tuple[Workload, ...] = Field(default=(), description="What runs, and where.")
+    objects: tuple[ObjectGroup, ...] = Field(
+        default=(), description="Objects of the control plane itself: autoscalers, quotas, interpreters, rights, ..."
+    )
     policies: PolicySettings = Field(default_factory=PolicySettings, description="How the stack wants its policies.")
     drift: DriftSettings = Field(default_factory=DriftSettings, description="What of drift doesn't count.")
 

@@ -19,17 +19,19 @@ from flotilla.stack.fleet import ControlPlane, Fleet, facts
 from flotilla.stack.helm import check_version
 from flotilla.stack.members import Member
 from flotilla.stack.names import check_member_names
+from flotilla.stack.objects import ObjectGroup
 from flotilla.stack.policies import PolicySettings
 from flotilla.stack.problems import ConfigError, Problem
 from flotilla.stack.stackfile import TEXTS, M, fleet_sections, parse, parse_list, placeholders
 from flotilla.stack.stacks import OtherStacks, check_sources, version_named
 from flotilla.stack.workloads import Workload
+from flotilla.workloads.control_plane_checks import check_groups
 from flotilla.workloads.objects import check_objects
 from flotilla.workloads.order import check_order
 from flotilla.workloads.readiness import check_ready
 from flotilla.workloads.secret_checks import check_secrets
 
-SECTIONS = ("clusters", "controlPlane", "members", "membersFrom", "workloads", "policies", "drift")
+SECTIONS = ("clusters", "controlPlane", "members", "membersFrom", "workloads", "objects", "policies", "drift")
 
 
 def parse_fleet(
@@ -44,7 +46,7 @@ def parse_fleet(
     """Validate a stack's sections and return its fleet.
 
     Args:
-        sections: `controlPlane`, `policies`, `drift` (objects), `clusters`, `members`, `workloads` (arrays),
+        sections: `controlPlane`, `policies`, `drift` (objects), `clusters`, `members`, `workloads`, `objects` (arrays),
             `membersFrom` (a stack's name), as plain JSON.
         base: the project's folder, which relative paths refer to; None skips the checks of files and other stacks.
         origin: what errors call the source.
@@ -69,6 +71,7 @@ def parse_fleet(
     policies = parse(PolicySettings, sections.get("policies") or {}, "policies", problems)
     drift = parse(DriftSettings, sections.get("drift") or {}, "drift", problems)
     workloads = parse_list(Workload, sections.get("workloads"), "workloads", problems)
+    groups = _groups(sections, problems)
     stacks = OtherStacks(base, problems)
     others = stacks.members(sections.get("membersFrom"))
     version = (control_plane.version or stacks.version(control_plane.stack)) if control_plane else None
@@ -92,16 +95,20 @@ def parse_fleet(
     problems += check_reachable(valid_members, known)
     if control_plane:
         problems += check_modes(control_plane, valid_members, version)
-        helm = control_plane.helm or (stacks.helm(control_plane.stack) if valid_workloads else None)
+        helm = control_plane.helm or (stacks.helm(control_plane.stack) if valid_workloads or groups else None)
         problems += check_features(valid_workloads, karmada, gates_of(helm) if helm else None)
         if control_plane.helm and karmada:
             problems += check_version(control_plane.helm, karmada)
     if base is not None and files:
         manifests = manifests or ManifestFiles(base)
-        problems += check_files(control_plane, valid_members, valid_workloads, base, manifests)
-        problems += check_objects(valid_workloads, manifests)
-        problems += check_secrets(valid_workloads, manifests)
-        problems += check_ready(valid_workloads, manifests)
+        problems += [
+            *check_files(control_plane, valid_members, valid_workloads, base, manifests),
+            *check_objects(valid_workloads, manifests),
+            *check_secrets(valid_workloads, manifests),
+            *check_ready(valid_workloads, manifests),
+        ]
+        if control_plane:
+            problems += check_groups(groups, valid_workloads, karmada, manifests, gates_of(helm) if helm else None)
     named_workloads = {name for _, _, name in workloads if name}
     problems += check_order(valid_workloads, named_workloads, manifests if base is not None and files else None)
     if problems or control_plane is None or policies is None or drift is None:
@@ -112,9 +119,17 @@ def parse_fleet(
         members=tuple(member for _, member in valid_members),
         members_from=sections.get("membersFrom") or None,
         workloads=tuple(workload for workload, _ in by_member),
+        objects=tuple(group for _, group in groups),
         policies=policies,
         drift=drift,
     ).with_others(others, gates_known=helm is not None)
+
+
+def _groups(sections: dict[str, Any], problems: list[Problem]) -> list[tuple[int, ObjectGroup]]:
+    """Return the groups of the control plane's own objects that are valid, by position in the file."""
+    groups = parse_list(ObjectGroup, sections.get("objects"), "objects", problems)
+    problems += check_duplicates("objects", [(i, name) for i, _, name in groups])
+    return [(i, group) for i, group, _ in groups if group]
 
 
 def _unknown(sections: dict[str, Any]) -> list[Problem]:

@@ -104,18 +104,19 @@ def _line(text: str, *path: str) -> str:
 
 
 def manifest_names(path: Path, base: Path) -> set[str]:
-    """Return the manifest files that a stack file's workloads mean, as far as it is well-formed.
+    """Return the manifest files that a stack file's workloads and objects mean, as far as it is well-formed.
 
     Args:
         path: the stack file.
         base: the project's folder, which the names refer to.
     """
-    workloads = fleet_sections(path).get("workloads")
-    listed = (
-        [entry.get("manifests") for entry in workloads if isinstance(entry, dict)]
-        if isinstance(workloads, list)
-        else []
-    )
+    sections = fleet_sections(path)
+    listed = [
+        entry.get("manifests")
+        for section in (sections.get("workloads"), sections.get("objects"))
+        for entry in (section if isinstance(section, list) else [])
+        if isinstance(entry, dict)
+    ]
     entries = {name for names in listed if isinstance(names, list) for name in names if isinstance(name, str)}
     found = set()
     for entry in entries:

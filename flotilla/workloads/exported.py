@@ -83,8 +83,13 @@ def dropped(obj: Object) -> Dropped | None:
     return _without(obj)[1]
 
 
-def notice(workload: str, found: Iterable[Dropped]) -> str:
-    """Return what a user has to know of a workload's exported manifests, in one line; empty where there is nothing."""
+def notice(owner: str, found: Iterable[Dropped]) -> str:
+    """Return what a user has to know of exported manifests, in one line; empty where there is nothing.
+
+    Args:
+        owner: whose they are: `workload web`.
+        found: what was left out of them.
+    """
     listed = list(found)
     exported = [one for one in listed if one.fields]
     fields = list(dict.fromkeys(field for one in exported for field in one.fields))
@@ -106,7 +111,7 @@ def notice(workload: str, found: Iterable[Dropped]) -> str:
             f"metadata.finalizers are left out of {_some(kept)}: Karmada sends none, and in the control plane nobody "
             "would take them away, so that no deletion would end"
         )
-    return f"workload {workload}: {'; '.join(parts)}" if parts else ""
+    return f"{owner}: {'; '.join(parts)}" if parts else ""
 
 
 def _without(obj: Object) -> tuple[Object, Dropped | None]:

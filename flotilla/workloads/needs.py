@@ -11,6 +11,7 @@ from flotilla.kube.objects import Object
 from flotilla.stack.files import ManifestFiles
 from flotilla.stack.fleet import Fleet
 from flotilla.stack.problems import ConfigError
+from flotilla.workloads.control_plane import kinds_known, written
 from flotilla.workloads.objects import manifests_of, not_preferred
 
 ROLLOUT = "rollout"
@@ -58,7 +59,7 @@ def known_kinds(fleet: Fleet, files: ManifestFiles, kubeconfig: str | None) -> K
         ConfigError: an object is in a version that Karmada doesn't look at.
     """
     listed = [(workload.name, m) for workload in fleet.workloads for m in manifests_of(workload, files)]
-    kinds = defined_kinds(manifest for _, manifest in listed)
+    kinds = kinds_known([written(group, files) for group in fleet.objects], [[m for _, m in listed]])
     doubtful = {kind_of(m) for _, m in listed if _doubtful(m, kinds)}
     answer = ask(kubeconfig, doubtful) if kubeconfig and doubtful else None
     if answer:

@@ -144,8 +144,8 @@ def _check_sent(where: str, manifest: Object) -> list[Problem]:
                 where,
                 f"{kind} {name} is of {group}, which Karmada sends to no member",
                 "`up` would wait for it until its timeout",
-                "say what a policy says in the workload's placement and overrides, and apply anything else with "
-                "kubectl",
+                "say what a policy says in the workload's placement and overrides, and list anything else that is for "
+                "the control plane itself under `flotilla:objects`",
             )
         ]
     if namespace and not is_dns_label(namespace):

@@ -11,7 +11,8 @@ _SOUNDS_SECRET = re.compile(r"passw|passphrase|secret|token|api_?key|private_?ke
 
 
 def _subjects(view: StackView) -> list[Resource]:
-    return [*with_pods(view), *(template for template in view.templates() if template.kind == "Secret")]
+    listed = (*view.templates(), *view.own_objects())
+    return [*with_pods(view), *(resource for resource in listed if resource.kind == "Secret")]
 
 
 def _judge(resource: Resource, view: StackView) -> Iterator[str]:

@@ -92,12 +92,13 @@ class Fleet:
         file.write_text(text)
         return str(file)
 
-    def write(self, members, workloads) -> None:
-        """Write the stack file."""
+    def write(self, members, workloads, **sections) -> None:
+        """Write the stack file; `sections`: others, by their names."""
         config = {
             "flotilla:controlPlane": {"kubeconfig": str(self.kubeconfigs / "karmada.yaml"), "version": self.version},
             "flotilla:members": [{"kubeconfig": str(self.kubeconfigs / f"{m['name']}.yaml"), **m} for m in members],
             "flotilla:workloads": workloads,
+            **{f"flotilla:{key}": value for key, value in sections.items()},
         }
         (self.project / "stacks" / "Pulumi.sandbox.yaml").write_text(yaml.safe_dump({"config": config}))
 

@@ -140,6 +140,24 @@ def test_what_a_folder_holds_is_bounded_as_a_file_is(place, sections, monkeypatc
     assert "too many or too large" in validated(place, with_manifest(sections, "apps"))["problems"][0]
 
 
+@pytest.mark.parametrize("name", ["../secret.yaml", "link.yaml", "/etc/passwd", ".flotilla/passphrase", "pipe"])
+def test_objects_of_the_control_plane_name_only_files_of_the_project_either(place, sections, name):
+    os.mkfifo(place / "pipe")
+    found = validated(place, {**sections, "objects": [{"name": "own", "manifests": [name]}]})
+    (problem,) = found["problems"]
+    assert problem.startswith("objects[0].manifests[0]: is not a file of the project's folder")
+    assert SECRET not in problem
+
+
+def test_objects_of_the_control_plane_are_checked_whole_and_within_bounds(place, sections, monkeypatch):
+    asked = {**sections, "objects": [{"name": "own", "manifests": ["web.yaml"]}]}
+    (problem,) = validated(place, asked)["problems"]
+    assert "Deployment web is listed among the objects of the control plane" in problem
+    monkeypatch.setattr(reading, "MOST_BYTES", 10)
+    (problem,) = validated(place, asked)["problems"]
+    assert problem.startswith('objects[0].manifests[0]: "web.yaml" — has more than 10 bytes')
+
+
 @pytest.mark.parametrize(
     "name", ["../kube.yaml", "~/.kube/config", "/etc/kubernetes/admin.conf", "link.yaml", "/dev/zero"]
 )

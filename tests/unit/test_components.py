@@ -237,7 +237,11 @@ def test_an_agent_of_1_10_gets_its_own_arguments(run, installed):
     assert not any(argument.startswith("--health-probe") for argument in command)
 
 
-def test_every_component_has_its_type_token(run, installed):
+def test_every_component_has_its_type_token(run, installed, project):
+    (project / "own.yaml").write_text(
+        yaml.safe_dump({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}})
+    )
+    installed["objects"] = [{"name": "own", "manifests": [str(project / "own.yaml")]}]
     tokens = {args.typ for args in run(installed).values()}
     for name in components.__all__:
         if not name.endswith("Args"):

@@ -300,7 +300,10 @@ def test_a_plan_asks_the_control_plane_for_its_clusters(monkeypatch):
     step = rollout_step({**declared(6, BOTH), "kubeconfig": Secret("a kubeconfig")})
     planned = with_clusters(Result(steps=[step]))
     assert list(planned.clusters) == ["Cluster"]
-    assert [one["kind"] for one in planned.interpreters] == ["ResourceInterpreterCustomization"]
+    assert [one["kind"] for one in planned.interpreters] == [
+        "ResourceInterpreterCustomization",
+        "ResourceInterpreterWebhookConfiguration",
+    ]
     assert len(asked) == 1
 
 

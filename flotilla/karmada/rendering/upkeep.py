@@ -9,6 +9,7 @@ from typing import Any
 from flotilla.karmada.kinds import group_of, kind_of
 from flotilla.karmada.rendering.reach import Notice
 from flotilla.karmada.rendering.replicas import owns_replicas
+from flotilla.karmada.scaling import scaler_of
 from flotilla.karmada.scheduling import replicas_field
 from flotilla.kube.objects import ref_of
 
@@ -21,6 +22,8 @@ class Upkeep(StrEnum):
 
     TWO_OWNERS = "two-owners"
     """An autoscaler in the members and Karmada both set its replicas."""
+    SCALED = "scaled"
+    """An autoscaler of the control plane sets its replicas."""
     OWN_REPLICAS = "own-replicas"
     """Members keep their own number of replicas."""
     RUNS_EVERYWHERE = "runs-everywhere"
@@ -41,6 +44,8 @@ def upkeep(templates: Sequence[Object], *, divided: bool, everything: Sequence[O
     for template in templates:
         name, kind = str(ref_of(template)), kind_of(template)
         scalers = [str(ref_of(one)) for one in [*templates, *everything] if scales(one, template)]
+        if scaler_of(template):
+            found.append(Notice(Upkeep.SCALED, name, detail=scaler_of(template)))
         if owns_replicas(template):
             found.append(Notice(Upkeep.OWN_REPLICAS, name, detail=next(iter(scalers), "")))
         elif scalers:

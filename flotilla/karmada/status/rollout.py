@@ -16,6 +16,7 @@ from flotilla.karmada.objects import AggregatedStatusItem, ResourceBinding, Work
 from flotilla.karmada.rendering.errors import OverrideError
 from flotilla.karmada.rendering.expected import Expectation
 from flotilla.karmada.rendering.policies import Rules
+from flotilla.karmada.scaling import replicas_from
 from flotilla.karmada.scheduling import ClusterFacts, Scheduler, choose, replicas_of
 from flotilla.karmada.status import judgements
 from flotilla.karmada.status.expected import Fleet, Mismatch, compare
@@ -188,6 +189,7 @@ class RolloutCheck:
         """
         ref = ref_of(declared)
         goal = goal_of(self.ready, declared)
+        declared = replicas_from(declared, template)
         late = judgements.not_declared(declared, template) or judgements.not_claimed(template, binding)
         if late or binding is None:
             return Progress(ref, waiting_for=late)

@@ -9,6 +9,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from flotilla.karmada import objects as api
+from flotilla.karmada.control_plane_kinds import KINDS, OwnKind
+from flotilla.karmada.kinds import GroupKind
 
 Object = dict[str, Any]
 
@@ -33,8 +35,17 @@ _POLICY_DEFAULTS = {
 
 
 def definitions() -> list[Object]:
-    """Return a definition for each kind that the stand-in serves."""
-    return [_definition(model, plural, namespaced=namespaced) for model, plural, namespaced in _KINDS]
+    """Return a definition for each kind that the stand-in serves, and for those that it keeps and does nothing about.
+
+    ResourceRegistry is left out: karmada-search serves it, which no sandbox runs.
+    """
+    kept = [_kept(kind, own) for kind, own in KINDS.items() if not kind[0].startswith("search.")]
+    return [*(_definition(model, plural, namespaced=namespaced) for model, plural, namespaced in _KINDS), *kept]
+
+
+def _kept(kind: GroupKind, own: OwnKind) -> Object:
+    """Return the definition of a kind whose objects the stand-in takes as they are."""
+    return _of_kind(*kind, own.version, own.plural, dict(_OPEN), namespaced=own.namespaced)
 
 
 def _definition(model: type[api.ApiObject], plural: str, *, namespaced: bool) -> Object:
@@ -45,6 +56,10 @@ def _definition(model: type[api.ApiObject], plural: str, *, namespaced: bool) ->
         for key, value in _POLICY_DEFAULTS.items():
             schema["properties"]["spec"]["properties"][key]["default"] = value
     schema["properties"].setdefault("status", dict(_OPEN))
+    return _of_kind(group, model.kind_of, version, plural, schema, namespaced=namespaced)
+
+
+def _of_kind(group: str, kind: str, version: str, plural: str, schema: Object, *, namespaced: bool) -> Object:
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
@@ -53,10 +68,10 @@ def _definition(model: type[api.ApiObject], plural: str, *, namespaced: bool) ->
             "group": group,
             "scope": "Namespaced" if namespaced else "Cluster",
             "names": {
-                "kind": model.kind_of,
-                "listKind": f"{model.kind_of}List",
+                "kind": kind,
+                "listKind": f"{kind}List",
                 "plural": plural,
-                "singular": model.kind_of.lower(),
+                "singular": kind.lower(),
             },
             "versions": [
                 {

@@ -1,0 +1,26 @@
+"""Objects of the control plane itself: declared there, and sent to no member by Flotilla."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from flotilla.stack.problems import ConfigModel, refuse
+from flotilla.stack.workloads import Name
+
+
+def _some(value: tuple[str, ...]) -> tuple[str, ...]:
+    if not value:
+        raise refuse("must name at least one file", consequence="it would declare nothing", remedy="add a file")
+    return value
+
+
+class ObjectGroup(ConfigModel):
+    """Objects that have their effect in Karmada's control plane: autoscalers, quotas, interpreters, rights, ..."""
+
+    name: Name = Field(description="The group's name, in plans.")
+    manifests: Annotated[tuple[str, ...], AfterValidator(_some)] = Field(
+        description="YAML files, folders or patterns, relative to the project's folder."
+    )
+    protect: bool = Field(default=False, description="Refuse to delete its objects until this is false again.")

@@ -1,0 +1,302 @@
+"""Objects of the control plane itself: what is refused, in which order they come, who owns an autoscaled template."""
+
+import pytest
+import yaml
+
+from flotilla.karmada.control_plane_kinds import KINDS, Place, place_of
+from flotilla.karmada.kinds import identity
+from flotilla.karmada.scaling import scaler_of
+from flotilla.karmada.versions import Version
+from flotilla.kube.objects import ref_of
+from flotilla.stack.files import ManifestFiles
+from flotilla.stack.load import parse_fleet
+from flotilla.stack.problems import ConfigError
+from flotilla.stack.stackfile import manifest_names
+from flotilla.workloads.control_plane import control_plane_of
+from flotilla.workloads.control_plane_notices import object_notices
+from flotilla.workloads.needs import known_kinds
+from flotilla.workloads.notices import left_out
+from flotilla.workloads.objects import manifests_of
+from tests.unit.control_plane import AUTOSCALER, OBJECTS, REBALANCER, manifest, write
+
+DEPLOYMENT = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "idle"}, "spec": {}}
+CRON = {
+    "apiVersion": "autoscaling.karmada.io/v1alpha1",
+    "kind": "CronFederatedHPA",
+    "metadata": {"name": "nightly"},
+    "spec": {
+        "scaleTargetRef": {"apiVersion": "autoscaling.karmada.io/v1alpha1", "kind": "FederatedHPA", "name": "web"},
+        "rules": [{"name": "night", "schedule": "0 20 * * *", "targetMinReplicas": 1}],
+    },
+}
+
+
+@pytest.fixture
+def parse(sections, project):
+    """Parse a fleet with objects of the control plane; `version`: Karmada's."""
+
+    def parse(version="1.18.2", workloads=None, **files):
+        given = {**sections, "controlPlane": {"kubeconfig": "kube.yaml"}, "objects": write(project, **files)}
+        if version:
+            given["controlPlane"]["version"] = version
+        if workloads is not None:
+            given["workloads"] = workloads
+        return parse_fleet(given, base=project)
+
+    return parse
+
+
+@pytest.fixture
+def refused(parse):
+    """Return the one line of what is refused."""
+
+    def refused(*objects, **arguments):
+        with pytest.raises(ConfigError) as caught:
+            parse(wrong=list(objects), **arguments)
+        (problem,) = caught.value.problems
+        assert problem.consequence
+        assert problem.remedy
+        return str(problem)
+
+    return refused
+
+
+def of(kind, api_version, name="one", **fields):
+    return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name}, **fields}
+
+
+def test_what_would_run_nowhere_is_a_workloads(refused):
+    said = refused(DEPLOYMENT)
+    assert "objects[0].manifests[0]" in said
+    assert "Deployment idle is listed among the objects of the control plane" in said
+    assert "it would run nowhere" in said
+    assert "list its file in the `manifests` of a workload" in said
+
+
+@pytest.mark.parametrize(
+    ("api_version", "kind", "remedy"),
+    [
+        ("cluster.karmada.io/v1alpha1", "Cluster", "under `flotilla:members`"),
+        ("policy.karmada.io/v1alpha1", "PropagationPolicy", "`placement` and the `overrides` of a workload"),
+        ("policy.karmada.io/v1alpha1", "ClusterOverridePolicy", "`placement` and the `overrides` of a workload"),
+        ("work.karmada.io/v1alpha1", "Work", "remove it"),
+        ("apps.karmada.io/v1alpha1", "Rebalancer", "correct apiVersion and kind"),
+        ("autoscaling.karmada.io/v1", "FederatedHPA", "write it in autoscaling.karmada.io/v1alpha1"),
+        ("batch/v1", "Job", "`manifests` of a workload"),
+        ("v1", "Pod", "`manifests` of a workload"),
+    ],
+)
+def test_a_kind_of_another_place_is_refused_with_that_place(refused, api_version, kind, remedy):
+    assert remedy in refused(of(kind, api_version))
+
+
+@pytest.mark.parametrize("kind", [*KINDS, ("kyverno.io", "ClusterPolicy"), ("", "ConfigMap"), ("", "ServiceAccount")])
+def test_every_kind_that_acts_in_the_control_plane_is_taken(kind):
+    assert place_of(of(kind[1], f"{kind[0]}/v1" if kind[0] else "v1")) is Place.CONTROL_PLANE
+
+
+def test_a_kind_that_an_older_karmada_lacks_is_refused_by_name(parse, refused):
+    policy = next(one for one in yaml.safe_load_all(OBJECTS) if one["kind"] == "ClusterTaintPolicy")
+    assert "ClusterTaintPolicy flotilla-lost needs Karmada 1.14 or newer, and this is 1.13" in refused(
+        policy, version="1.13"
+    )
+    assert "the stack doesn't say which one it is" in refused(policy, version=None)
+    assert parse(version="1.14.0", fine=[policy])
+
+
+def test_a_field_that_an_older_karmada_drops_is_refused_by_name(refused):
+    customization = of(
+        "ResourceInterpreterCustomization",
+        "config.karmada.io/v1alpha1",
+        spec={"customizations": {"componentResource": {"luaScript": "x"}}},
+    )
+    said = refused(customization, version="1.14.3")
+    assert "spec.customizations.componentResource of ResourceInterpreterCustomization one needs Karmada 1.15" in said
+
+
+def test_karmadas_kinds_are_as_they_are_published(published):
+    """Since when, in which scope and under which name; ResourceRegistry is served by another program."""
+    version = Version.parse(published.name)
+    found = {}
+    for file in (published / "crds").glob("*.yaml"):
+        spec = yaml.safe_load(file.read_text())["spec"]
+        served = [one["name"] for one in spec["versions"] if one["served"]]
+        key = (spec["group"], spec["names"]["kind"])
+        found[key] = (spec["names"]["plural"], spec["scope"] == "Namespaced", served)
+    for kind, own in KINDS.items():
+        if kind[0] == "search.karmada.io":
+            continue
+        if version < own.since:
+            assert kind not in found
+        else:
+            assert found[kind] == (own.plural, own.namespaced, [own.version])
+    placed = {place_of(of(kind, f"{group}/v1")) for group, kind in found}
+    assert Place.UNKNOWN not in placed
+
+
+def test_a_namespace_that_goes_to_every_member_is_refused(parse, refused):
+    assert "is sent to every member by Karmada itself" in refused(of("Namespace", "v1", "team"))
+    assert "one that Karmada or Kubernetes makes" in refused(of("Namespace", "v1", "karmada-system"))
+    labels = {"namespace.karmada.io/skip-auto-propagation": "true"}
+    assert parse(fine=[{**of("Namespace", "v1"), "metadata": {"name": "team", "labels": labels}}])
+
+
+def test_karmadas_own_namespaces_take_nothing(refused):
+    secret = of("ConfigMap", "v1")
+    for namespace in ("karmada-cluster", "karmada-es-member1"):
+        said = refused({**secret, "metadata": {"name": "one", "namespace": namespace}})
+        assert f"is in the namespace {namespace}" in said
+
+
+def test_a_rebalancer_that_deletes_itself_is_refused(refused):
+    said = refused(manifest(REBALANCER, ttlSecondsAfterFinished=60))
+    assert "every later `up` would make it, and divide, again" in said
+
+
+def test_a_service_without_pods_is_refused(parse, refused):
+    assert "selects pods" in refused(of("Service", "v1", spec={"selector": {"app": "web"}}))
+    assert parse(fine=[of("Service", "v1", spec={"type": "ExternalName", "externalName": "hook.example.org"})])
+
+
+def test_one_object_stands_in_one_place(parse, refused, project):
+    assert "is listed twice" in refused(of("ConfigMap", "v1"), of("ConfigMap", "v1"))
+    with pytest.raises(ConfigError, match="is listed by 'one' too"):
+        parse(one=[of("ConfigMap", "v1")], two=[of("ConfigMap", "v1")])
+    (project / "settings.yaml").write_text(yaml.safe_dump(of("ConfigMap", "v1")))
+    workload = {"name": "settings", "manifests": ["settings.yaml"], "placement": {}}
+    with pytest.raises(ConfigError, match="ConfigMap default/one is listed by the workload 'settings' too"):
+        parse(workloads=[workload], one=[of("ConfigMap", "v1")])
+
+
+def test_two_owners_of_replicas_are_named(parse, refused):
+    both = [manifest(AUTOSCALER), {**manifest(AUTOSCALER), "metadata": {"name": "other"}}]
+    assert "FederatedHPA other and FederatedHPA web both scale Deployment default/nginx" in refused(*both)
+    workload = {"name": "nginx", "image": "nginx:1.27", "placement": {}, "autoscaled": True}
+    said = refused(manifest(AUTOSCALER), workloads=[workload])
+    assert "FederatedHPA web scales Deployment default/nginx, and the workload 'nginx' has `autoscaled: true`" in said
+
+
+def test_a_file_that_is_no_manifest_is_named_with_its_entry(parse, sections, project):
+    with pytest.raises(ConfigError, match=r"objects\[0\].manifests\[0\]: \"wrong.yaml\" — a document has no kind"):
+        parse(wrong="apiVersion: v1")
+    sections["objects"] = [{"name": "absent", "manifests": ["absent.yaml"]}]
+    with pytest.raises(ConfigError, match=r"objects\[0\].manifests\[0\]: .*absent.yaml"):
+        parse_fleet(sections, base=project)
+    sections["objects"] = [{"name": "empty", "manifests": []}]
+    with pytest.raises(ConfigError, match=r"objects\[0\].manifests: must name at least one file"):
+        parse_fleet(sections, base=project)
+
+
+def test_an_object_of_karmada_in_a_workload_is_shown_its_place(sections, project):
+    (project / "scaler.yaml").write_text(AUTOSCALER)
+    sections["workloads"] = [{"name": "web", "manifests": ["scaler.yaml"], "placement": {}}]
+    with pytest.raises(ConfigError, match="is for the control plane itself under `flotilla:objects`"):
+        parse_fleet(sections, base=project)
+
+
+def declared(fleet, project):
+    return control_plane_of(fleet, ManifestFiles(project))
+
+
+def test_objects_come_in_the_order_in_which_they_need_each_other(parse, project):
+    plane = declared(parse(platform=OBJECTS + "---" + AUTOSCALER + "---" + REBALANCER), project)
+    names = [str(ref_of(one.obj)) for one in plane.first()]
+    assert names[0] == "Namespace team"
+    assert set(names[1:3]) == {"ClusterRole flotilla-viewer", "ClusterRoleBinding flotilla-viewers"}
+    assert set(names[3:]) == {
+        "ClusterTaintPolicy flotilla-lost",
+        "FederatedResourceQuota team/quota",
+        "ResourceInterpreterCustomization flotilla-gadgets",
+    }
+    scaler, rebalancer = plane.last()
+    nginx = ("apps", "Deployment", "default", "nginx")
+    assert scaler.obj["metadata"] == {"name": "web", "namespace": "default"}
+    assert nginx in scaler.after
+    assert (rebalancer.rollouts, nginx in rebalancer.after) == (("nginx",), True)
+    quota = next(one for one in plane.objects if one.obj["kind"] == "FederatedResourceQuota")
+    assert ("", "Namespace", "", "team") in quota.after
+
+
+def test_what_needs_a_namespace_of_a_workload_comes_after_it(parse, project):
+    (project / "team.yaml").write_text(yaml.safe_dump(of("Namespace", "v1", "team")))
+    workload = {"name": "spaces", "manifests": ["team.yaml"], "placement": {}}
+    quota = next(one for one in yaml.safe_load_all(OBJECTS) if one["kind"] == "FederatedResourceQuota")
+    role = {**of("Role", "rbac.authorization.k8s.io/v1"), "metadata": {"name": "one", "namespace": "team"}}
+    plane = declared(parse(workloads=[workload], quotas=[quota, role, of("ConfigMap", "v1")]), project)
+    assert [one.obj["kind"] for one in plane.first()] == ["ConfigMap"]
+    assert {one.obj["kind"] for one in plane.last()} == {"FederatedResourceQuota", "Role"}
+
+
+def test_a_template_is_marked_with_the_autoscaler_that_owns_its_replicas(parse, project):
+    fleet = parse(scaling=[manifest(AUTOSCALER)])
+    (workload,) = fleet.workloads
+    files = ManifestFiles(project)
+    kinds = known_kinds(fleet, files, None).kinds
+    (marked,) = declared(fleet, project).marked(workload, manifests_of(workload, files), kinds)
+    assert scaler_of(marked) == "FederatedHPA web"
+    (plain,) = declared(parse(), project).marked(workload, manifests_of(workload, files), kinds)
+    assert scaler_of(plain) == ""
+
+
+def test_a_cron_owns_the_bounds_of_the_autoscaler_that_it_scales(parse, project):
+    plane = declared(parse(scaling=[CRON, manifest(AUTOSCALER)]), project)
+    ignored = {one.obj["kind"]: one.ignored for one in plane.objects}
+    assert ignored == {"FederatedHPA": ("spec.minReplicas", "spec.maxReplicas"), "CronFederatedHPA": ()}
+    cron = next(one for one in plane.objects if one.obj["kind"] == "CronFederatedHPA")
+    assert ("autoscaling.karmada.io", "FederatedHPA", "default", "web") in cron.after
+    kinds = [one.obj["kind"] for one in plane.objects]
+    assert kinds == ["FederatedHPA", "CronFederatedHPA"]
+
+
+def test_what_can_do_nothing_is_said(parse, project):
+    elsewhere = {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "other"}}
+    service = of("MultiClusterService", "networking.karmada.io/v1alpha1", spec={"types": ["CrossCluster"]})
+    export = of("ServiceExport", "multicluster.x-k8s.io/v1alpha1")
+    fleet = parse(some=[manifest(AUTOSCALER, **elsewhere), service, export])
+    said = object_notices(fleet, ManifestFiles(project))
+    assert len(said) == 3
+    assert "FederatedHPA default/web scales Deployment default/other, which this stack doesn't declare" in said[0]
+    assert "MultiClusterService default/one does nothing unless the feature gate MultiClusterService" in said[1]
+    assert "ServiceExport default/one stays in the control plane" in said[2]
+
+
+def test_kinds_that_the_objects_define_are_known_to_workloads(parse, project):
+    definition = {
+        **of("CustomResourceDefinition", "apiextensions.k8s.io/v1", "gadgets.example.org"),
+        "spec": {
+            "group": "example.org",
+            "scope": "Cluster",
+            "names": {"kind": "Gadget", "plural": "gadgets"},
+            "versions": [{"name": "v1", "served": True, "storage": True}],
+        },
+    }
+    fleet = parse(kinds=[definition, {**of("Gadget", "example.org/v1"), "metadata": {"name": "g", "namespace": "x"}}])
+    assert known_kinds(fleet, ManifestFiles(project), None).kinds.has_namespace(("example.org", "Gadget")) is False
+    gadget = next(one for one in declared(fleet, project).objects if one.obj["kind"] == "Gadget")
+    assert identity(gadget.obj) == ("example.org", "Gadget", "", "g")
+    assert identity(definition) in gadget.after
+
+
+def test_what_another_cluster_has_set_in_an_exported_object_is_left_out(parse, project):
+    exported = of("ConfigMap", "v1")
+    exported["metadata"] |= {"uid": "1", "resourceVersion": "7", "creationTimestamp": "2026-01-01T00:00:00Z"}
+    fleet = parse(settings=[exported])
+    (one,) = declared(fleet, project).objects
+    assert one.obj["metadata"] == {"name": "one", "namespace": "default"}
+    (said,) = left_out(fleet, ManifestFiles(project))
+    assert said.startswith("objects settings: 1 object exported from a cluster (ConfigMap")
+
+
+def test_folders_and_patterns_stand_for_their_files(sections, project):
+    (project / "own").mkdir()
+    for name in ("a", "b"):
+        (project / "own" / f"{name}.yaml").write_text(yaml.safe_dump(of("ConfigMap", "v1", name)))
+    sections["objects"] = [{"name": "own", "manifests": ["own"]}]
+    fleet = parse_fleet(sections, base=project)
+    assert [one.obj["metadata"]["name"] for one in declared(fleet, project).objects] == ["a", "b"]
+
+
+def test_a_plan_is_made_of_the_objects_files_too(tmp_path):
+    stack = {"config": {"flotilla:objects": [{"name": "one", "manifests": ["a.yaml"]}, "?"]}}
+    (tmp_path / "Pulumi.test.yaml").write_text(yaml.safe_dump(stack))
+    assert manifest_names(tmp_path / "Pulumi.test.yaml", tmp_path) == {"a.yaml"}
