@@ -21,6 +21,6 @@ class ObjectGroup(ConfigModel):
 
     name: Name = Field(description="The group's name, in plans.")
     manifests: Annotated[tuple[str, ...], AfterValidator(_some)] = Field(
-        description="YAML files, folders or patterns, relative to the project's folder."
+        description="Files, folders and patterns (`own/**/*.yaml`), relative to the project's folder."
     )
     protect: bool = Field(default=False, description="Refuse to delete its objects until this is false again.")
