@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from flotilla.counts import counted
+
 OPENING = "${"
 PROPERTIES = ("name", "provider", "region", "zones", "labels", "facts")
 """What an expression can ask of a member."""
@@ -141,7 +143,7 @@ class Template:
         if sum(map(len, texts)) > LONGEST_TEXT:
             first = next((part for part in self.parts if isinstance(part, Reference)), "")
             raise ExpressionError(
-                f"makes a text of more than {LONGEST_TEXT} characters",
+                f"makes a text of more than {counted(LONGEST_TEXT, 'character')}",
                 remedy="shorten what it asks for",
                 expression=str(first),
             )

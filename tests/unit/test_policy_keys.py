@@ -15,6 +15,7 @@ from flotilla.stack.files import ManifestFiles
 from flotilla.stack.members import Agent, Member
 from flotilla.stack.schema import stack_file_schema
 from flotilla.stack.specs import override_rule, override_rules, placement_of, propagation_spec
+from flotilla.stack.stackfile import placeholders
 from flotilla.stack.workloads import Workload
 from flotilla.workloads.objects import manifests_of
 from tests.every_key import NEWEST, WORKLOADS, workloads_for
@@ -413,7 +414,7 @@ def test_the_guides_workloads_are_ones(repository):
         (found,) = document.values()
         found = found[0] if isinstance(found, list) else found
         form = {} if "manifests" in found else {"image": "web:1"}
-        Workload.model_validate({"name": "web", "placement": {}, **form, **found})
+        Workload.model_validate({"name": "web", "placement": {}, **form, **placeholders(found)})
 
 
 def test_a_toleration_with_seconds_of_its_own_is_not_cut_short():

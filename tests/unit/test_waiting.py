@@ -1,7 +1,6 @@
 """Waits for clusters end soon once the run is asked to end; none of them sleeps through it."""
 
 import re
-from types import SimpleNamespace
 
 import pytest
 
@@ -10,6 +9,7 @@ from flotilla import waiting
 from flotilla.errors import FlotillaError
 from flotilla.karmada.joining import abandon, identity, membership
 from flotilla.karmada.status import withdrawal
+from flotilla.karmada.status.rollout import Progress
 from flotilla.kube.objects import ObjectRef
 from flotilla.providers.awaits import NotReady, await_gone, await_ready
 
@@ -40,7 +40,7 @@ class Missing(Cluster):
 
 
 def wait_rollout(monkeypatch):
-    progress = SimpleNamespace(done=False, done_where_answered=False, scheduled={})
+    progress = Progress(ObjectRef("apps/v1", "Deployment", "nginx", "default"), waiting_for="is not there")
     monkeypatch.setattr(rollout, "_looking", lambda _props, _divided: lambda: [progress])
     rollout.wait({"timeout": 600, "workload": "nginx"}, "nginx", frozenset())
 
