@@ -11,6 +11,8 @@ from flotilla.kube.objects import Object, is_base64
 from flotilla.kube.yaml import Path
 from flotilla.stack.problems import at
 
+SOPS = "sops"
+"""The section that SOPS adds to what it encrypts."""
 _SHOWN = 40
 _TEMPLATES: dict[tuple[str, str], Path] = {
     ("v1", "Pod"): (),
@@ -103,6 +105,10 @@ class _Found:
                 self._wrong(index, path, f"a document has no {key}", "an object has apiVersion, kind and metadata")
             else:
                 self._text(index, path, obj, (key,))
+        section = obj.get(SOPS)
+        if isinstance(section, dict) and "mac" in section:
+            rule = f"a {obj.get('kind')} is encrypted with SOPS, and is decrypted from a file of `manifests` only"
+            self._wrong(index, (*path, SOPS), rule, "name its file there")
         if len(self.problems) == before:
             self._metadata(index, path, obj)
             for problem in _text_problems(obj):

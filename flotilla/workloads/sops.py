@@ -18,12 +18,11 @@ from flotilla.kube.answers import shortened
 from flotilla.kube.objects import Path as FieldPath
 from flotilla.kube.reading import UnreadableFile
 from flotilla.kube.secrecy import PLACEHOLDERS, plugin_text
-from flotilla.workloads.manifests import ManifestError
+from flotilla.workloads.manifests import SOPS, ManifestError
 
 SECONDS = 60.0
 """How long `sops` may take: it may ask a key service."""
-_SECTION = "sops"
-_WRITTEN = re.compile(rf'^{_SECTION}:|"{_SECTION}"\s*:', re.MULTILINE)
+_WRITTEN = re.compile(rf'^{SOPS}:|"{SOPS}"\s*:', re.MULTILINE)
 # The form of every encrypted value (getsops/sops, aes/cipher.go).
 _VALUE = re.compile(r"ENC\[AES256_GCM,.*\]", re.DOTALL)
 _LOCAL_KEYS = ("age", "pgp")
@@ -79,7 +78,7 @@ def veiled(documents: list[Any]) -> list[Any]:
         if not isinstance(document, dict):
             result.append(document)
             continue
-        plain = {key: value for key, value in document.items() if key != _SECTION}
+        plain = {key: value for key, value in document.items() if key != SOPS}
         if isinstance(plain.get("items"), list):
             items = plain["items"]
             problems += _problems({key: value for key, value in plain.items() if key != "items"})
@@ -130,7 +129,7 @@ def _said(errors: bytes) -> str:
 
 
 def _section(document: Any) -> dict[str, Any]:
-    found = document.get(_SECTION) if isinstance(document, dict) else None
+    found = document.get(SOPS) if isinstance(document, dict) else None
     return found if isinstance(found, dict) and "mac" in found else {}
 
 

@@ -17,6 +17,7 @@ from flotilla.stack.files import ManifestFiles
 from flotilla.stack.load import parse_fleet
 from flotilla.stack.problems import ConfigError
 from flotilla.workloads import sops
+from flotilla.workloads.manifests import ManifestError, parse_manifests
 from flotilla.workloads.objects import manifests_of
 from tests.conftest import REPOSITORY
 from tests.sops_stand_in import asked, closed, install, sealed
@@ -111,6 +112,13 @@ def test_only_values_of_secrets_may_be_encrypted(load, stand_in, document, said)
         assert said in str(problem)
         assert '"login.yaml"' in str(problem)
     assert asked(stand_in) == [], "what is refused is not decrypted"
+
+
+def test_what_a_rendering_holds_encrypted_is_refused():
+    """Else the API server would get the ciphertext as the value, with a field that it doesn't know."""
+    with pytest.raises(ManifestError, match=r"a Secret is encrypted with SOPS, .*: name its file there") as refused:
+        parse_manifests(yaml.safe_dump_all([CONFIG, sealed(SECRET, "stringData")]))
+    assert len(refused.value.problems) == 1
 
 
 def test_a_secrets_type_may_be_encrypted_beside_its_values(load, stand_in):

@@ -173,3 +173,16 @@ def test_a_job_that_is_applied_again_keeps_what_its_member_chose():
     assert retained(sent, None) == sent
     other = {**sent, "apiVersion": "batch.volcano.example.org/v1alpha1"}
     assert retained(other, {**live, "apiVersion": other["apiVersion"]}) == other
+
+
+def test_a_deployment_that_says_so_keeps_the_replicas_of_its_member():
+    """The stand-in set them back, as Karmada does only without the label."""
+
+    def deployment(replicas, **labels):
+        metadata = {"name": "web", "labels": labels}
+        return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": {"replicas": replicas}}
+
+    labels = {"resourcetemplate.karmada.io/retain-replicas": "true"}
+    assert retained(deployment(2, **labels), deployment(5)) == deployment(5, **labels)
+    assert retained(deployment(2, **labels), None) == deployment(2, **labels)
+    assert retained(deployment(2), deployment(5)) == deployment(2)

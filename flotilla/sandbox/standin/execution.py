@@ -7,6 +7,7 @@ from flotilla.karmada.kinds import kind_of
 from flotilla.karmada.names import EXECUTION_NAMESPACE_PREFIX, WORK_FINALIZER
 from flotilla.karmada.objects import CLUSTER_API, WORK_API
 from flotilla.karmada.rendering.marks import CONFLICT, MANAGED
+from flotilla.karmada.rendering.replicas import owns_replicas
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object, condition, is_true, ref_of
 from flotilla.sandbox.standin.interpreters import collected_status, health
@@ -94,10 +95,13 @@ def _apply_one(member: Connection, manifest: Object, *, overwrite: bool) -> Obje
 
 
 def retained(manifest: Object, found: Object | None) -> Object:
-    """Return what is applied over a copy: a Job keeps the selector and the pods' labels that its member gave it.
+    """Return what is applied over a copy, with what Karmada retains (pkg/resourceinterpreter/default/native/retain.go).
 
-    They can't be changed, and the Work has none (upstream: pkg/resourceinterpreter/default/native/retain.go).
+    A Job keeps the selector and the pods' labels that its member gave it: they can't be changed, and the Work has none.
+    A Deployment that says so keeps its number of replicas.
     """
+    if found is not None and owns_replicas(manifest):
+        return {**manifest, "spec": {**manifest["spec"], "replicas": found["spec"].get("replicas")}}
     if found is None or kind_of(manifest) != ("batch", "Job") or (manifest["spec"].get("manualSelector") is True):
         return manifest
     live, spec = found["spec"], manifest["spec"]
