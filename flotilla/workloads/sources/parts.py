@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 from typing import Any
 
+from flotilla.counts import counted
 from flotilla.kube.objects import Object, path_text
 from flotilla.stack.problems import Problem
 from flotilla.workloads.manifests import ManifestError, parse_manifests
@@ -44,7 +45,7 @@ def objects_of(text: str, *, key: str, where: str) -> list[Found]:
     if not problems and not found:
         problems.append(Problem(key, "renders to no object", NOTHING, "correct its values, or drop the workload"))
     if len(found) > MOST_OBJECTS:
-        rule = f"renders to {len(found)} objects; {MOST_OBJECTS} are the most"
+        rule = f"renders to {counted(len(found), 'object')}; {MOST_OBJECTS} are the most"
         problems.append(Problem(key, rule, "a plan could not be read", "split the workload"))
     if problems:
         raise SourceError(problems)
