@@ -7,6 +7,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
+from flotilla.counts import counted
 from flotilla.karmada.names import is_dns_label, is_dns_subdomain
 from flotilla.stack.failover import Failover
 from flotilla.stack.labels import Labels
@@ -254,7 +255,7 @@ class Workload(ConfigModel):
             )
         if self.chart and not (self.chart.release or release_fits(self.object_name)):
             raise refuse(
-                f"its name has more than {LONGEST_RELEASE} characters, the most that a release of a chart may have",
+                f"its name has more than {counted(LONGEST_RELEASE, 'character')}, the most that a release of a chart may have",
                 consequence="helm would refuse it",
                 remedy="add `release` to the chart",
             )
