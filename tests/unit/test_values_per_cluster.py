@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import yaml
@@ -200,7 +201,7 @@ def planned(before, after):
     sides = []
     for fleet in (before, after):
         (workload,) = fleet.workloads
-        templates = [template(obj, namespace="default") for obj in manifests_of(workload, ManifestFiles(None))]
+        templates = [template(obj, namespace="default") for obj in manifests_of(workload, ManifestFiles(Path()))]
         props = {"workload": "web", "templates": templates, "overrideRules": override_rules(workload), "placement": {}}
         sides.append(state(ROLLOUT_TYPE, "web-rollout", props, {}))
     step = Step(Op.UPDATE, sides[1].urn, ROLLOUT_TYPE, old=sides[0], new=sides[1])
@@ -250,7 +251,7 @@ def test_the_objects_of_each_member_have_its_values(fleet_of):
     fleet = fleet_of({"overrides": [REGISTRY]}, members=MEMBERS)
     images = {
         name: objects[0]["spec"]["template"]["spec"]["containers"][0]["image"]
-        for name, objects in rendered(fleet, ManifestFiles(None)).items()
+        for name, objects in rendered(fleet, ManifestFiles(Path())).items()
     }
     assert images == {"member1": "r.eu/web:1", "member2": "r.us/web:1", "member3": "docker.io/web:1"}
 
@@ -281,7 +282,7 @@ def test_the_example_of_the_guide_gives_what_the_guide_says(repository):
     example = yaml.safe_load(guide.split("```")[1].removeprefix("yaml"))
     sections = {key.removeprefix("flotilla:"): value for key, value in example.items()}
     fleet = parse_fleet({**sections, "controlPlane": {"kubeconfig": "kube.yaml"}}, files=False)
-    for name, (web,) in rendered(fleet, ManifestFiles(None)).items():
+    for name, (web,) in rendered(fleet, ManifestFiles(Path())).items():
         (container,) = web["spec"]["template"]["spec"]["containers"]
         said = guide.split("evaluated: ")[1].replace("\n", " ")
         assert f"{name} {web['spec']['replicas']}" in said

@@ -1,6 +1,7 @@
 """Overrides with expressions that can't be evaluated, and facts that may not be: refused at their place."""
 
 import json
+from pathlib import Path
 
 import pytest
 import yaml
@@ -173,10 +174,10 @@ def test_a_number_where_kubernetes_wants_a_text_is_refused_before_it_is_sent(fle
         one |= {"evaluate": True, "labels": {"a": "${member.name}"}}
     fleet = fleet_of({"overrides": [one]}, members=MEMBERS)
     if filled == ok or path == "/spec/replicas":
-        assert rendered(fleet, ManifestFiles(None))["member1"]
+        assert rendered(fleet, ManifestFiles(Path()))["member1"]
         return
     with pytest.raises(ValueError, match=r"Deployment web in member1: .* is a number \(3\), by an override"):
-        rendered(fleet, ManifestFiles(None))
+        rendered(fleet, ManifestFiles(Path()))
 
 
 def test_an_encrypted_value_is_a_text_of_a_secret(project, fleet_of):
