@@ -18,6 +18,7 @@ from flotilla.stack.fleet import Fleet, facts
 from flotilla.stack.problems import at
 from flotilla.stack.specs import placement_of
 from flotilla.stack.workloads import Workload
+from flotilla.workloads.control_plane import control_plane_of
 from flotilla.workloads.objects import manifests_of
 
 _EVERYWHERE = frozenset({("ConfigMap", "kube-root-ca.crt"), ("ServiceAccount", "default")})
@@ -64,7 +65,7 @@ class _Known:
     """What the stack's workloads declare, by group, kind, namespace and name."""
 
     owners: dict[_Key, str] = field(default_factory=dict)
-    """The workload of each object."""
+    """The workload of each object; empty for one of the control plane itself (`flotilla:objects`)."""
     places: dict[_Key, _Places] = field(default_factory=dict)
     """Where each object gets: by its own placement, and by following others."""
 
@@ -78,7 +79,8 @@ def shared_notices(fleet: Fleet, files: ManifestFiles) -> list[str]:
         ConfigError: a manifest that can't be read.
     """
     placed = list(_placed(fleet, files))
-    known = _known(placed, fleet.karmada or SUPPORTED.newest)
+    own = [one.identity for one in control_plane_of(fleet, files).objects]
+    known = _known(placed, own, fleet.karmada or SUPPORTED.newest)
     return [line for workload in fleet.workloads for line in _lines(workload, placed, known)]
 
 
@@ -110,8 +112,9 @@ def _places(fleet: Fleet, workload: Workload, template: Object) -> _Places:
     return _Places(frozenset(least), frozenset(decision.candidates) - least)
 
 
-def _known(placed: Sequence[_Placed], version: Version) -> _Known:
-    known = _Known()
+def _known(placed: Sequence[_Placed], own: Iterable[_Key], version: Version) -> _Known:
+    """Return what is declared, with where it gets; `own`: what is declared for the control plane itself."""
+    known = _Known(dict.fromkeys(own, ""), dict.fromkeys(own, _Places()))
     for one in placed:
         for key in (identity(one.template), *_made(one.template)):
             known.owners.setdefault(key, one.workload.name)
@@ -182,9 +185,11 @@ def _lacking(workload: str, owner: str, use: _Use, there: _Places) -> Iterator[s
     """Name each cluster of a workload that an object of another one doesn't go to."""
     for cluster in sorted(use.places.all - there.all):
         runs = "" if cluster in use.places.certain else f", where {workload} may run"
+        whose = f"of workload {owner}" if owner else "of the control plane (`flotilla:objects`)"
+        either = f"add the cluster to {owner}'s placement, or " if owner else ""
         yield (
-            f"workload {workload} uses {use.reference} of workload {owner}, which doesn't go to {cluster}{runs}: add "
-            f"the cluster to {owner}'s placement, or set `dependencies: true` for {workload}"
+            f"workload {workload} uses {use.reference} {whose}, which doesn't go to {cluster}{runs}: {either}set "
+            f"`dependencies: true` for {workload}"
         )
 
 

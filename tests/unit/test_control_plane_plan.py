@@ -8,7 +8,9 @@ import yaml
 from flotilla.agent.judging import plan_answer
 from flotilla.agent.planning import Planned
 from flotilla.agent.tool import PagedArguments
+from flotilla.cli.output import Output
 from flotilla.deploy.declared import CONTROL_PLANE, Declared
+from flotilla.deploy.interface import EngineName
 from flotilla.drift.propagation import check_unclaimed
 from flotilla.karmada.status.reading import read_for
 from flotilla.karmada.status.rollout import RolloutCheck
@@ -117,6 +119,18 @@ def test_a_plan_says_what_becomes_of_each_object():
     document = fleet_plan(Result(steps=steps)).to_json()
     assert document["controlPlane"][1] == {"name": "ClusterRole flotilla-viewer", "verb": "gone", "details": []}
     assert "controlPlane" not in fleet_plan(Result()).to_json()
+
+
+def test_a_plan_for_people_lists_them_under_the_control_plane(capsys):
+    result = Result(steps=[step(Op.CREATE, manifest(AUTOSCALER)), step(Op.DELETE, manifest(REBALANCER))])
+    shown = {"stack": "dev", "engine": EngineName.EMBEDDED, "detail": False, "rendered": False, "title": "Plan"}
+    Output(as_json=False).plan(fleet_plan(result), result, **shown)
+    lines = capsys.readouterr().out.splitlines()
+    at = lines.index("control plane")
+    assert lines[at + 1 : at + 3] == [
+        "  + FederatedHPA web: scales Deployment default/nginx",
+        "  - WorkloadRebalancer once",
+    ]
 
 
 def test_a_report_and_an_agents_plan_have_them_too():

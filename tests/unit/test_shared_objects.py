@@ -35,13 +35,15 @@ def common(**reference):
 
 @pytest.fixture
 def said(project, sections):
-    def said(*workloads):
+    def said(*workloads, own=()):
         listed = []
         for name, objects, placement, *more_keys in workloads:
             (project / f"{name}.yaml").write_text("---\n".join(yaml.safe_dump(one) for one in objects))
             keys = more_keys[0] if more_keys else {}
             listed.append({"name": name, "manifests": [f"{name}.yaml"], "placement": placement, **keys})
-        given = {**sections, "workloads": listed}
+        (project / "own.yaml").write_text(yaml.safe_dump_all(own))
+        groups = {"objects": [{"name": "own", "manifests": ["own.yaml"]}]} if own else {}
+        given = {**sections, "workloads": listed, **groups}
         given["controlPlane"] = {**given["controlPlane"], "version": "1.18.2"}
         files = ManifestFiles(project)
         return shared_notices(parse_fleet(given, base=project, manifests=files), files)
@@ -144,6 +146,19 @@ def test_a_secret_that_a_controller_makes_is_where_its_object_is(said):
     assert said(("base", [external], BOTH), ("front", [pulling], TWO)) == []
     (line,) = said(("base", [external], ONE), ("front", [pulling], TWO))
     assert "Secret default/pull of workload base, which doesn't go to member2" in line
+
+
+def test_an_object_of_the_control_plane_itself_goes_where_it_follows(said):
+    """A shared ConfigMap may be declared in `flotilla:objects`, and follow those who use it"""
+    own = config_map(namespace="default")
+    front = ("front", [using("front", common())], ONE, {"dependencies": True})
+    back = ("back", [using("back", common())], BOTH)
+    assert said(front, own=[own]) == []
+    (line,) = said(front, back, own=[own])
+    assert line == (
+        "workload back uses ConfigMap default/common of the control plane (`flotilla:objects`), which doesn't go to "
+        "member2: set `dependencies: true` for back"
+    )
 
 
 def test_validate_prints_it(project, sections, capsys):
