@@ -30,11 +30,13 @@ from flotilla.karmada.kinds import (
     other_versions,
 )
 from flotilla.karmada.propagation import DEFINITIONS, further, override_policy, propagation_policy, template
+from flotilla.karmada.rendering.policies import rules_of_all
 from flotilla.karmada.scaling import REPLICAS, scaler_of
 from flotilla.karmada.versions import Version
 from flotilla.stack.readiness import plain_rules
 from flotilla.stack.specs import override_rules, propagation_spec, served_affinities
 from flotilla.stack.workloads import Workload
+from flotilla.workloads.needs import policy_key
 
 
 class PropagatedWorkloadArgs(TypedDict):
@@ -73,7 +75,7 @@ class PropagatedWorkload(pulumi.ComponentResource):
     """The templates by group, kind, namespace and name, for objects of the control plane that name them."""
 
     first: dict[str, pulumi.Resource]
-    """What other workloads may need: namespaces by `namespace/NAME`, definitions by `kind/GROUP/KIND`, `rollout`."""
+    """What other workloads may need, by what a `Need` calls it: namespaces, definitions, policies, the rollout."""
 
     def __init__(self, name: str, args: PropagatedWorkloadArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Declare a workload. Policies come before templates, so that Karmada never sees one without the other."""
@@ -117,31 +119,43 @@ class PropagatedWorkload(pulumi.ComponentResource):
         )
         made = {id(m): self._template(m, []) for m in ahead}
         before: list[pulumi.Resource] = list(made.values())
-        policies: list[pulumi.Resource] = []
+        given = self._given(before)
+        policies: list[pulumi.Resource] = list(given.values())
         if definitions:
-            policies += self._policies(DEFINITIONS, None, definitions, definitions, [])
+            if not workload.given:
+                policies += self._policies(DEFINITIONS, None, definitions, definitions, [])
             made |= {id(m): self._template(m, policies) for m in definitions}
         if custom:
             before.append(self._served(custom, [*before, *(made[id(m)] for m in definitions)]))
-        self._further = _further_policies(rest, workload.namespace)
-        for namespace in (workload.namespace, *self._further):
-            group = [m for m in rest if m["metadata"].get("namespace") == namespace]
-            policies += self._policies(self._further.get(namespace, ""), namespace, group, group, before)
-        group = [m for m in rest if not m["metadata"].get("namespace")]
-        sent = [*(m for m in ahead if not goes_by_itself(m)), *group]
-        policies += self._policies("-cluster", None, sent, [*ahead, *group], before)
+        self._further = {} if workload.given else _further_policies(rest, workload.namespace)
+        if not workload.given:
+            policies += self._own_policies(ahead, rest, before)
         made |= {id(m): self._template(m, [*before, *policies]) for m in rest}
         self.templates = [made[id(m)] for m in manifests]
         self.by_identity = {identity(m): made[id(m)] for m in manifests}
         self.first = {
             **{f"namespace/{m['metadata']['name']}": made[id(m)] for m in ahead},
             **{_definition(m): made[id(m)] for m in manifests if kind_of(m) == DEFINITION},
+            **given,
             "rollout": self._rollout(manifests, [*before, *policies, *self.templates]),
         }
         self.register_outputs({})
 
     def _after(self, resources: list[pulumi.Resource]) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(depends_on=resources))
+
+    def _own_policies(
+        self, ahead: list[dict[str, Any]], rest: list[dict[str, Any]], before: list[pulumi.Resource]
+    ) -> list[pulumi.Resource]:
+        """Declare the policies of templates: those of each namespace, and the cluster-wide ones."""
+        own = self._workload.namespace
+        declared: list[pulumi.Resource] = []
+        for namespace in (own, *self._further):
+            group = [m for m in rest if m["metadata"].get("namespace") == namespace]
+            declared += self._policies(self._further.get(namespace, ""), namespace, group, group, before)
+        group = [m for m in rest if not m["metadata"].get("namespace")]
+        sent = [*(m for m in ahead if not goes_by_itself(m)), *group]
+        return declared + self._policies("-cluster", None, sent, [*ahead, *group], before)
 
     def _policies(
         self,
@@ -161,9 +175,24 @@ class PropagatedWorkload(pulumi.ComponentResource):
             # Declared even where nothing is overridden: rules that fall away are then an update, made before the
             # rollout is waited for. A deletion would come after it, and the rollout would wait for it in vain.
             override = override_policy(name, namespace=scope, templates=overridden, rules=self._rules)
-            override["spec"]["overrideRules"] = sealed_patches(override["spec"]["overrideRules"], self._args["objects"])
-            declared.append(KubernetesObject(f"{self._name}{suffix}-override", override, self._after(before)))
+            declared.append(
+                KubernetesObject(f"{self._name}{suffix}-override", self._sealed(override), self._after(before))
+            )
         return declared
+
+    def _given(self, before: list[pulumi.Resource]) -> dict[str, KubernetesObject]:
+        """Declare the policies that their author wrote, and return each by what a `Need` calls it."""
+        declared = self._workload.given.declares if self._workload.given else ()
+        return {
+            policy_key(p): KubernetesObject(template_name(p), self._sealed(p), self._after(before)) for p in declared
+        }
+
+    def _sealed(self, policy: dict[str, Any]) -> dict[str, Any]:
+        """Return a policy in which what it sets in Secrets is a Pulumi secret."""
+        rules = policy["spec"].get("overrideRules")
+        if not rules:
+            return policy
+        return {**policy, "spec": {**policy["spec"], "overrideRules": sealed_patches(rules, self._args["objects"])}}
 
     def _template(self, manifest: dict[str, Any], before: list[pulumi.Resource]) -> KubernetesObject:
         """Declare a template; it is recognised by its name of before, and in another version of its group."""
@@ -196,19 +225,22 @@ class PropagatedWorkload(pulumi.ComponentResource):
         return ServedKinds(f"{self._name}-kinds", props, opts)
 
     def _rollout(self, manifests: list[dict[str, Any]], before: list[Any]) -> Rollout:
+        given = self._workload.given
         policy = propagation_policy(self._name, namespace=None, templates=manifests, spec=self._spec)
+        name = given.sender["metadata"]["name"] if given else self._policy
+        rules = rules_of_all(given.overrides, manifests) if given else self._rules
         suspended = policy["spec"].get("suspension")
         rollout = {
             "kubeconfig": self._args["control_plane"].kubeconfig,
             "workload": self._name,
             "templates": _secret_if_needed(manifests),
             "placement": policy["spec"]["placement"],
-            "overrideRules": sealed_patches(self._rules, manifests),
+            "overrideRules": sealed_patches(rules, manifests),
             "controlPlane": self._args["control_plane"].cluster_id,
             "members": self._args.get("members") or {},
             "timeout": self._workload.timeout,
             **_numbers(self._workload),
-            **({"policy": self._policy} if self._policy != self._name else {}),
+            **({"policy": name} if name != self._name else {}),
             **({"policies": {n: f"{self._policy}{s}" for n, s in self._further.items()}} if self._further else {}),
             **({"suspension": suspended} if suspended else {}),
             **({"lazy": True} if self._workload.activation else {}),

@@ -145,6 +145,29 @@ def propagation_policy(name: str, *, namespace: str | None, templates: list[Obje
     return PropagationPolicy(metadata=ObjectMeta(name=name, namespace=namespace), spec=checked).manifest()
 
 
+def declared_policy(policy: Object, *, namespace: str) -> Object:
+    """Return a policy of any of the four kinds as its author wrote it, with what Karmada's webhook writes into it.
+
+    Args:
+        policy: the policy.
+        namespace: its own, where it is of a kind with namespaces and names none.
+    """
+    result = deepcopy(policy)
+    metadata, spec = result["metadata"], result.setdefault("spec", {})
+    if result["kind"] in (PropagationPolicy.kind_of, OverridePolicy.kind_of):
+        metadata["namespace"] = metadata.get("namespace") or namespace
+        for selector in spec.get("resourceSelectors") or []:
+            selector["namespace"] = metadata["namespace"]
+    else:
+        metadata.pop("namespace", None)
+    if result["kind"] in (PropagationPolicy.kind_of, ClusterPropagationPolicy.kind_of):
+        placement = {**_DEFAULTS["placement"], **(spec.get("placement") or {})}
+        if tolerations := placement.get("clusterTolerations"):
+            placement["clusterTolerations"] = with_default_tolerations(tolerations)
+        result["spec"] = {**_DEFAULTS, **spec, "placement": placement}
+    return result
+
+
 CHANGES_NOTHING: Object = {"overriders": {}}
 """A rule for every cluster, and of no effect in any."""
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
+from flotilla.karmada.objects import POLICY_API
 from flotilla.karmada.scheduling import labels_match
 from flotilla.kube.objects import Object
 
@@ -25,11 +27,43 @@ OVERRIDES = ("OverridePolicy", "ClusterOverridePolicy")
 """The kinds of policies that make templates differ by cluster."""
 
 
+def is_policy(obj: Object) -> bool:
+    """Tell whether an object is one of Karmada's policies that send templates, or make them differ by cluster."""
+    return obj["apiVersion"] == POLICY_API and obj["kind"] in (*POLICIES, *OVERRIDES)
+
+
 def claim_annotations(policy: Object) -> dict[str, str]:
     """Return the annotations of a template that a policy has claimed."""
     kind, meta = policy["kind"], policy["metadata"]
     within = {POLICY_NAMESPACE_ANNOTATION: meta["namespace"]} if kind == "PropagationPolicy" else {}
     return {POLICY_NAME_ANNOTATIONS[kind]: meta["name"], **within}
+
+
+def precedence(policy: Object, selector: dict[str, Any]) -> tuple[bool, int, int, str]:
+    """Return by what policies that want one template are ordered, the winner first.
+
+    A PropagationPolicy goes before a cluster-wide one; then the higher priority; then a match by name before one by
+    label before one by kind; then the policy's name (Karmada's documentation of PropagationPolicy).
+
+    Args:
+        policy: the policy.
+        selector: the one of its selectors that means the template.
+    """
+    exactness = 0 if selector.get("name") else 1 if selector.get("labelSelector") else 2
+    priority = int((policy.get("spec") or {}).get("priority") or 0)
+    return (policy["kind"] != "PropagationPolicy", -priority, exactness, str(policy["metadata"]["name"]))
+
+
+def claimant(policies: Iterable[Object], template: Object) -> Object | None:
+    """Return the policy that sends a template which none has claimed yet; None where no policy means it."""
+    ranked = [
+        (precedence(policy, selector), number, policy)
+        for number, policy in enumerate(policies)
+        if policy["kind"] in POLICIES
+        for selector in (policy.get("spec") or {}).get("resourceSelectors") or []
+        if _selects(selector, template, policy["metadata"].get("namespace"))
+    ]
+    return min(ranked, key=lambda one: one[:2])[2] if ranked else None
 
 
 def selects(policy: Object, template: Object) -> bool:

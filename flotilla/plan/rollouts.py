@@ -6,12 +6,12 @@ while the policies and templates of the failed run are in the control plane and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from flotilla.karmada.rendering.policies import Rules
-from flotilla.karmada.selection import OVERRIDES, POLICIES, selects
+from flotilla.karmada.rendering.policies import Rules, rules_of_all
+from flotilla.karmada.selection import OVERRIDES, POLICIES, claimant
 from flotilla.karmada.status.rollout import RolloutCheck, as_expected
 from flotilla.karmada.versions import Version
 from flotilla.kube.objects import Object, ObjectRef, ref_of
@@ -70,7 +70,11 @@ def rollouts_of(snapshot: Snapshot, begun: Iterable[ResourceState] = ()) -> Roll
         ):
             _take_object(found.setdefault(name_of(resource.parent), _Workload()), reveal(resource.inputs))
     version = max((v for one in found.values() if one.rollout and (v := one.rollout.version)), default=None)
-    checks = {name: check for name, one in found.items() if (check := _check(one, version)) is not None}
+    policies = [policy for one in found.values() for policy in one.policies]
+    overrides = [policy for one in found.values() for policy in one.overrides]
+    checks = {
+        name: check for name, one in found.items() if (check := _check(one, policies, overrides, version)) is not None
+    }
     missing = {name: lost for name, one in found.items() if (lost := _missing(one, known))}
     return Rollouts(checks, missing)
 
@@ -90,18 +94,23 @@ def _take_object(workload: _Workload, inputs: Any) -> None:
         workload.templates.append(obj)
 
 
-def _check(one: _Workload, version: Version | None) -> RolloutCheck | None:
+def _check(
+    one: _Workload, policies: Sequence[Object], overrides: Sequence[Object], version: Version | None
+) -> RolloutCheck | None:
     """Return what the policies and templates say; what the last rollout waited for where there are none.
 
     Args:
         one: the workload.
+        policies: those of all workloads that send templates: a policy that its author wrote may be another's.
+        overrides: the override policies of all workloads.
         version: Karmada's, where the workload has had no rollout that knew it.
     """
-    templates = [obj for obj in one.templates if any(selects(policy, obj) for policy in one.policies)]
-    if not templates:
+    senders = [(obj, sender) for obj in one.templates if (sender := claimant(policies, obj))]
+    if not senders:
         return one.rollout
-    spec = one.policies[0].get("spec") or {}
-    rules = next(((policy.get("spec") or {}).get("overrideRules") or [] for policy in one.overrides), [])
+    templates = [obj for obj, _ in senders]
+    spec = senders[0][1].get("spec") or {}
+    rules = rules_of_all(overrides, templates)
     return RolloutCheck(
         templates,
         spec.get("placement") or {},

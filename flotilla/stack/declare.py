@@ -8,7 +8,7 @@ from typing import Any
 
 from flotilla.karmada.kinds import defined_kinds
 from flotilla.karmada.propagation import template
-from flotilla.karmada.rendering.policies import Rules
+from flotilla.karmada.rendering.policies import Rules, rules_of_all
 from flotilla.karmada.rendering.render import render
 from flotilla.karmada.rendering.replicas import planned_completions
 from flotilla.karmada.scheduling import Scheduler, decide, demand_of, divides, first_of
@@ -93,9 +93,11 @@ def rendered(fleet: Fleet, files: ManifestFiles) -> dict[str, list[Object]]:
     scheduler = Scheduler.of(fleet.karmada)
     for workload in fleet.workloads:
         placement = placement_of(workload.placement)
-        rules = Rules(override_rules(workload))
+        given = workload.given
+        own = Rules(override_rules(workload))
         for manifest in manifests[workload.name]:
             declared = template(manifest, kinds=kinds)
+            rules = Rules(rules_of_all(given.overrides, [declared])) if given else own
             demand = demand_of(declared, scheduler)
             shares = first_of(decide(members, placement, demand, scheduler=scheduler))
             divided = divides(placement)

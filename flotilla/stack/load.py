@@ -28,6 +28,7 @@ from flotilla.stack.workloads import Workload
 from flotilla.workloads.control_plane_checks import check_groups
 from flotilla.workloads.objects import check_objects
 from flotilla.workloads.order import check_order
+from flotilla.workloads.policies import check_given, with_policies
 from flotilla.workloads.readiness import check_ready
 from flotilla.workloads.secret_checks import check_secrets
 
@@ -71,6 +72,8 @@ def parse_fleet(
     policies = parse(PolicySettings, sections.get("policies") or {}, "policies", problems)
     drift = parse(DriftSettings, sections.get("drift") or {}, "drift", problems)
     workloads = parse_list(Workload, sections.get("workloads"), "workloads", problems)
+    read = (manifests or ManifestFiles(base)) if base is not None and files else None
+    workloads = _parts(workloads, read, problems)
     groups = _groups(sections, problems)
     stacks = OtherStacks(base, problems)
     others = stacks.members(sections.get("membersFrom"))
@@ -99,18 +102,17 @@ def parse_fleet(
         problems += check_features(valid_workloads, karmada, gates_of(helm) if helm else None)
         if control_plane.helm and karmada:
             problems += check_version(control_plane.helm, karmada)
-    if base is not None and files:
-        manifests = manifests or ManifestFiles(base)
+    if base is not None and read is not None:
         problems += [
-            *check_files(control_plane, valid_members, valid_workloads, base, manifests),
-            *check_objects(valid_workloads, manifests),
-            *check_secrets(valid_workloads, manifests),
-            *check_ready(valid_workloads, manifests),
+            *check_files(control_plane, valid_members, valid_workloads, base, read),
+            *check_objects(valid_workloads, read),
+            *check_given(valid_workloads, read),
+            *check_secrets(valid_workloads, read),
+            *check_ready(valid_workloads, read),
         ]
         if control_plane:
-            problems += check_groups(groups, valid_workloads, karmada, manifests, gates_of(helm) if helm else None)
-    named_workloads = {name for _, _, name in workloads if name}
-    problems += check_order(valid_workloads, named_workloads, manifests if base is not None and files else None)
+            problems += check_groups(groups, valid_workloads, karmada, read, gates_of(helm) if helm else None)
+    problems += check_order(valid_workloads, {name for _, _, name in workloads if name}, read)
     if problems or control_plane is None or policies is None or drift is None:
         raise ConfigError(problems, origin=origin)
     return Fleet(
@@ -123,6 +125,17 @@ def parse_fleet(
         policies=policies,
         drift=drift,
     ).with_others(others, gates_known=helm is not None)
+
+
+def _parts(
+    workloads: list[tuple[int, Workload | None, str]], files: ManifestFiles | None, problems: list[Problem]
+) -> list[tuple[int, Workload | None, str]]:
+    """Return workloads with those that have policies in their parts, in the order of the file."""
+    if files is None:
+        return workloads
+    invalid: list[tuple[int, Workload | None, str]] = [one for one in workloads if one[1] is None]
+    parts = with_policies([(i, workload) for i, workload, _ in workloads if workload], files, problems)
+    return sorted([*invalid, *((i, part, part.name) for i, part in parts)], key=lambda one: one[0])
 
 
 def _groups(sections: dict[str, Any], problems: list[Problem]) -> list[tuple[int, ObjectGroup]]:

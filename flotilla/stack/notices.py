@@ -19,6 +19,7 @@ def notices(fleet: Fleet) -> list[str]:
         if not fleet.gates_known:
             found += doubtful_gates(workload)
         found += _spread(workload) + _suspended(workload) + _unevaluated(workload)
+        found += [f"workload {workload.name}: {one}" for one in workload.given.messages] if workload.given else []
     return found
 
 

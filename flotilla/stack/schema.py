@@ -27,6 +27,9 @@ def stack_file_schema() -> dict[str, Any]:
         field = definitions[owner]["properties"][key]
         reference = field.pop("$ref", None)
         field["anyOf"] = [short, *([{"$ref": reference}] if reference else field["anyOf"])]
+    workload = definitions["Workload"]
+    workload["required"].remove("placement")  # which policies say as well
+    workload["anyOf"] = [{"required": ["placement"]}, {"required": ["policies"]}]
     suspend = definitions["Workload"]["properties"]["suspend"]
     suspend["anyOf"] = [{"type": "boolean"}, {"type": "array", "items": {"type": "string"}}]
     del definitions["Suspension"]

@@ -36,6 +36,8 @@ def propagation_spec(workload: Workload, version: Version | None = None) -> Obje
         workload: the workload.
         version: Karmada's; None where it isn't known, which stands for the newest.
     """
+    if workload.given:
+        return {key: value for key, value in workload.given.sender["spec"].items() if key != "resourceSelectors"}
     spec: Object = {
         "placement": placement_of(workload.placement),
         "priority": workload.priority,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, PrivateAttr, model_validator
+from pydantic.alias_generators import to_camel
 
 from flotilla.counts import counted
 from flotilla.karmada.names import is_dns_label, is_dns_subdomain
 from flotilla.stack.failover import Failover
+from flotilla.stack.given import GivenPolicies
 from flotilla.stack.labels import Labels
 from flotilla.stack.overrides import Override
 from flotilla.stack.placement import Placement
@@ -20,6 +23,21 @@ from flotilla.stack.sources import LONGEST_RELEASE, Kustomization, WorkloadChart
 
 MOST_REPLICAS = 150_000
 """Pods of the largest cluster that Kubernetes is tested with (kubernetes.io: considerations for large clusters)."""
+_SAID_BY_POLICIES = frozenset(
+    [
+        "placement",
+        "overrides",
+        "conflictResolution",
+        "dependencies",
+        "priority",
+        "preemption",
+        "schedulePriority",
+        "activation",
+        "suspend",
+        "onRemoval",
+        "failover",
+    ]
+)
 _LEAST_PRIORITY, _MOST_PRIORITY = -(2**31), 2**31 - 1
 
 
@@ -123,6 +141,11 @@ class Workload(ConfigModel):
     secrets: tuple[WorkloadSecret, ...] = Field(
         default=(), description="Secrets that go with it, their values encrypted in this file: below."
     )
+    policies: tuple[str, ...] = Field(
+        default=(),
+        description="Files with Karmada's own policies, which say where its objects go, instead of `placement`, "
+        "`overrides` and all that a policy says.",
+    )
     after: tuple[Name, ...] = Field(
         default=(),
         description="Workloads of this stack whose rollouts come first; they are removed after this one.",
@@ -173,6 +196,23 @@ class Workload(ConfigModel):
     timeout: int = Field(default=300, ge=5, description="Seconds to wait until every chosen cluster is healthy.")
 
     _evaluated: Evaluated | None = PrivateAttr(default=None)
+    _given: GivenPolicies | None = PrivateAttr(default=None)
+
+    def with_given(self, given: GivenPolicies, keys: Mapping[str, Any]) -> Self:
+        """Return the part of this workload that one of its given policies sends.
+
+        Args:
+            given: the policies.
+            keys: what the policy says, as values of this model's fields.
+        """
+        part = self.model_copy(update=dict(keys))
+        part._given = given  # noqa: SLF001 - of the same class
+        return part
+
+    @property
+    def given(self) -> GivenPolicies | None:
+        """The policies that its author wrote, once it is known which of them send its objects; None without any."""
+        return self._given
 
     def with_evaluated(self, overrides: Evaluated) -> Self:
         """Return this workload with what its overrides are for the members of its stack."""
@@ -206,6 +246,26 @@ class Workload(ConfigModel):
     def sends_dependencies(self) -> bool:
         """Tell whether Karmada sends what the objects use: its webhook wants it where applications fail over."""
         return self.dependencies or bool(self.failover and self.failover.application)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _placed_by_policies(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or not value.get("policies"):
+            return value
+        both = sorted(_SAID_BY_POLICIES & {to_camel(key) for key in value})
+        if both:
+            raise refuse(
+                f"has 'policies' and {', '.join(repr(key) for key in both)}",
+                consequence="it would not be clear what counts",
+                remedy="keep one of them: the policies say it all, or `placement` and the keys beside it do",
+            )
+        if value.get("image"):
+            raise refuse(
+                "has 'policies' and 'image'",
+                consequence="no policy is for an object that Flotilla names",
+                remedy="write `placement` instead of 'policies', or list manifests, a chart or a kustomization",
+            )
+        return {**value, "placement": {}}
 
     @model_validator(mode="after")
     def _dependencies_move_along(self) -> Self:
@@ -255,7 +315,7 @@ class Workload(ConfigModel):
             )
         if self.chart and not (self.chart.release or release_fits(self.object_name)):
             raise refuse(
-                f"its name has more than {counted(LONGEST_RELEASE, 'character')}, the most that a release of a chart may have",
+                f"its name has more than {counted(LONGEST_RELEASE, 'character')}, the most for a release of a chart",
                 consequence="helm would refuse it",
                 remedy="add `release` to the chart",
             )

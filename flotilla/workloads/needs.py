@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from flotilla.karmada.discovery import ask
 from flotilla.karmada.kinds import DEFINITION, NAMESPACE, GroupKind, Kinds, defined_kinds, kind_of, namespace_of
 from flotilla.kube.objects import Object
 from flotilla.stack.files import ManifestFiles
 from flotilla.stack.fleet import Fleet
+from flotilla.stack.given import GivenPolicies
 from flotilla.stack.problems import ConfigError
 from flotilla.workloads.control_plane import kinds_known, written
 from flotilla.workloads.objects import manifests_of, not_preferred
@@ -24,7 +26,7 @@ class Need:
     workload: str
     """Who declares it."""
     what: str
-    """`namespace/NAME`, `kind/GROUP/KIND`, or `rollout`: that all of the workload is done."""
+    """`namespace/NAME`, `kind/GROUP/KIND`, `policy/KIND/NAMESPACE/NAME`, or `rollout`: that all of it is done."""
 
     @property
     def kind(self) -> GroupKind | None:
@@ -90,18 +92,32 @@ def _doubtful(manifest: Object, kinds: Kinds) -> bool:
     return kinds.has_namespace(kind) is None or not known_version
 
 
-def needs_of(manifests: Mapping[str, list[Object]], kinds: Kinds) -> dict[str, list[Need]]:
-    """Return what each workload needs of others: the namespaces that its objects are in, and their kinds.
+def needs_of(
+    manifests: Mapping[str, list[Object]], kinds: Kinds, given: Mapping[str, GivenPolicies] = MappingProxyType({})
+) -> dict[str, list[Need]]:
+    """Return what each workload needs of others: the namespaces of its objects, their kinds, shared policies.
 
     Args:
         manifests: what each workload declares, by its name, with namespaces as `manifests_of` writes them.
         kinds: what is known of custom kinds: objects of cluster-scoped ones need no namespace.
+        given: the policies that their author wrote, by the name of the workload that has them.
     """
     makers: dict[str, str] = {}
     for name, listed in manifests.items():
         for manifest in listed:
             makers |= dict.fromkeys(_made(manifest), name)
-    return {name: _needs(name, listed, makers, kinds) for name, listed in manifests.items()}
+    makers |= {policy_key(policy): name for name, one in given.items() for policy in one.declares}
+    shared = {name: [policy_key(policy) for policy in one.overrides] for name, one in given.items()}
+    return {
+        name: _needs(name, [*_wanted(listed, kinds), *shared.get(name, ())], makers)
+        for name, listed in manifests.items()
+    }
+
+
+def policy_key(policy: Object) -> str:
+    """Return what a `Need` calls a policy."""
+    metadata = policy["metadata"]
+    return f"policy/{policy['kind']}/{metadata.get('namespace') or ''}/{metadata['name']}"
 
 
 def _made(manifest: Object) -> list[str]:
@@ -113,7 +129,11 @@ def _made(manifest: Object) -> list[str]:
     return []
 
 
-def _needs(workload: str, manifests: list[Object], makers: dict[str, str], kinds: Kinds) -> list[Need]:
+def _wanted(manifests: list[Object], kinds: Kinds) -> list[str]:
     spaces = [f"namespace/{namespace}" for m in manifests if (namespace := namespace_of(m, "", kinds))]
-    wanted = dict.fromkeys([*spaces, *("/".join(("kind", *kind_of(m))) for m in manifests)])
-    return [Need(makers[what], what) for what in wanted if makers.get(what, workload) != workload]
+    return [*spaces, *("/".join(("kind", *kind_of(m))) for m in manifests)]
+
+
+def _needs(workload: str, wanted: list[str], makers: dict[str, str]) -> list[Need]:
+    needed = dict.fromkeys(wanted)
+    return [Need(makers[what], what) for what in needed if makers.get(what, workload) != workload]

@@ -6,6 +6,7 @@ from flotilla.karmada.kinds import NAMESPACE, Kinds, defined_kinds, identity, in
 from flotilla.karmada.names import CLUSTER_NAMESPACE, is_dns_label
 from flotilla.karmada.propagation import deployment
 from flotilla.karmada.rendering.replicas import RETAIN_LABEL
+from flotilla.karmada.selection import is_policy
 from flotilla.kube.objects import Object
 from flotilla.stack.files import ManifestFiles, read_manifests
 from flotilla.stack.problems import ConfigError, Problem
@@ -38,6 +39,10 @@ def manifests_of(workload: Workload, files: ManifestFiles) -> list[Object]:
     """
     objects = [cleaned(obj) for obj in as_written(workload, files)] + secret_objects(workload)
     objects = [in_namespace(obj, workload.namespace) for obj in objects]
+    if workload.policies:
+        objects = [obj for obj in objects if not is_policy(obj)]
+    if workload.given:
+        objects = [obj for obj in objects if identity(obj) in workload.given.objects]
     return [_scaled_by_members(obj) for obj in objects] if workload.autoscaled else objects
 
 
@@ -144,8 +149,9 @@ def _check_sent(where: str, manifest: Object) -> list[Problem]:
                 where,
                 f"{kind} {name} is of {group}, which Karmada sends to no member",
                 "`up` would wait for it until its timeout",
-                "say what a policy says in the workload's placement and overrides, and list anything else that is for "
-                "the control plane itself under `flotilla:objects`",
+                "list the file under the workload's 'policies' as well, instead of its placement"
+                if is_policy(manifest)
+                else "list what is for the control plane itself under `flotilla:objects`",
             )
         ]
     if namespace and not is_dns_label(namespace):

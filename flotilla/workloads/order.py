@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 
 from flotilla.karmada.kinds import Kinds, defined_kinds
 from flotilla.kube.objects import Object
 from flotilla.stack.files import ManifestFiles
 from flotilla.stack.fleet import Fleet
+from flotilla.stack.given import GivenPolicies
 from flotilla.stack.problems import ConfigError, Problem
 from flotilla.stack.workloads import Workload
 from flotilla.workloads.needs import ROLLOUT, Need, needs_of
@@ -30,7 +31,7 @@ def in_order(fleet: Fleet, files: ManifestFiles, kinds: Kinds | None = None) -> 
         kinds: what is known of custom kinds; the definitions among the manifests where it is left out.
     """
     manifests = {workload.name: manifests_of(workload, files) for workload in fleet.workloads}
-    needs = needs_of(manifests, kinds or _defined(manifests))
+    needs = needs_of(manifests, kinds or _defined(manifests), _given(fleet.workloads))
     behind = _behind(_edges(list(fleet.workloads), needs))
     waiting = {workload.name: workload for workload in fleet.workloads}
     while waiting:
@@ -53,7 +54,7 @@ def check_order(
     """
     listed = [workload for _, workload in workloads]
     manifests = {workload.name: found for workload in listed if (found := _readable(workload, files))}
-    edges = _edges(listed, needs_of(manifests, _defined(manifests)))
+    edges = _edges(listed, needs_of(manifests, _defined(manifests), _given(listed)))
     former = {workload.formerly: workload.name for workload in listed if workload.formerly}
     behind = _behind(edges)
     problems: list[Problem] = []
@@ -98,6 +99,10 @@ def _readable(workload: Workload, files: ManifestFiles | None) -> list[Object]:
         return manifests_of(workload, files) if files else []
     except ConfigError:
         return []  # that is reported already
+
+
+def _given(workloads: Iterable[Workload]) -> dict[str, GivenPolicies]:
+    return {workload.name: workload.given for workload in workloads if workload.given}
 
 
 def _defined(manifests: Mapping[str, list[Object]]) -> Kinds:

@@ -62,11 +62,12 @@ def fleet_of(project):
         (project / f"{member['name']}.yaml").write_text(json.dumps({**KUBECONFIG, "clusters": clusters}))
 
     def parse(*workloads, version=NEWEST, members=MEMBERS, **control_plane):
+        basis = {"name": "web", "image": "web:1"}
         given = control_plane or {"kubeconfig": "kube.yaml"}
         sections = {
             "controlPlane": {**given, **({"version": version} if version else {})},
             "members": [{"kubeconfig": f"{member['name']}.yaml", **member} for member in members],
-            "workloads": [{"name": "web", "image": "web:1", "placement": {}, **one} for one in workloads],
+            "workloads": [{**basis, **({} if "policies" in one else {"placement": {}}), **one} for one in workloads],
         }
         return parse_fleet(sections, base=project)
 

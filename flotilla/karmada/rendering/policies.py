@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from typing import Any, NamedTuple
 
@@ -10,12 +10,15 @@ from flotilla.karmada.rendering.errors import OverrideError
 from flotilla.karmada.rendering.overriders import apply_overriders
 from flotilla.karmada.scheduling import ClusterFacts, labels_match, matches
 from flotilla.karmada.versions import SUPPORTED, Version
+from flotilla.kube.objects import ref_of
 
 Object = dict[str, Any]
 
 
 POLICY_KINDS = ("ClusterOverridePolicy", "OverridePolicy")
 """In the order in which they are applied."""
+ONLY_FOR = "onlyFor"
+"""A key that we add to a RuleWithCluster: the templates that it is for, each as the parts of an `ObjectRef`."""
 
 
 class Exactness(IntEnum):
@@ -76,6 +79,37 @@ def rules_of(policy: Object) -> list[Object]:
     return [{key: spec[key] for key in ("targetCluster", "overriders") if key in spec}]
 
 
+def rules_of_all(policies: Sequence[Object], templates: Iterable[Object]) -> list[Object]:
+    """Return the rules of override policies in the order in which they are applied to templates.
+
+    A rule that not all of the templates get says under `ONLY_FOR` which do.
+
+    Args:
+        policies: of both kinds.
+        templates: as declared.
+    """
+    by_kind = [[policy for policy in policies if policy["kind"] == kind] for kind in POLICY_KINDS]
+    listed = list(templates)
+    groups: list[tuple[list[Object], list[Object]]] = []
+    for template in listed:
+        rules = [rule for one in by_kind for policy in in_order(one, template) for rule in rules_of(policy)]
+        alike = next((meant for known, meant in groups if known == rules), None)
+        if alike is None:
+            groups.append((rules, [template]))
+        else:
+            alike.append(template)
+    if len(groups) == 1:
+        return groups[0][0]
+    return [
+        {**rule, ONLY_FOR: [list(ref_of(template)) for template in meant]} for rules, meant in groups for rule in rules
+    ]
+
+
+def is_for(rule: Object, template: Object) -> bool:
+    """Tell whether a rule is for a template: every one is, but one that names others under `ONLY_FOR`."""
+    return ONLY_FOR not in rule or list(ref_of(template)) in [list(ref) for ref in rule[ONLY_FOR]]
+
+
 def targets(rule: Object, cluster: ClusterFacts, version: Version = SUPPORTED.newest) -> bool:
     """Tell whether a rule is for a cluster; one without targetCluster is for every cluster."""
     return matches(cluster, rule.get("targetCluster") or {}, version)
@@ -118,7 +152,7 @@ def apply_rules(
     Raises:
         OverrideError: one that Karmada fails on.
     """
-    for rule in rules_for(rules, cluster, version):
+    for rule in [one for one in rules_for(rules, cluster, version) if is_for(one, obj)]:
         obj = apply_overriders(obj, rule.get("overriders") or {}, version)
     return obj
 

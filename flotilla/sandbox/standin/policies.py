@@ -15,6 +15,7 @@ from flotilla.karmada.selection import (
     POLICY_NAME_ANNOTATIONS,
     POLICY_NAMESPACE_ANNOTATION,
     claim_annotations,
+    precedence,
 )
 from flotilla.karmada.status.snapshot import binding_ref
 from flotilla.kube.connection import ApiError
@@ -77,24 +78,12 @@ def _is_namespaced(world: World, ref: ObjectRef) -> bool:
 
 
 def _rank(policy: Object, selector: Object, template: Object) -> tuple[Any, ...]:
-    """Order policies that want one template, the winner first.
-
-    As documented: an explicit priority above all; then a PropagationPolicy before a cluster-wide one; then a match by
-    name before one by label before one by kind; who has claimed it keeps it unless the other preempts; then by name.
-    """
-    spec = policy["spec"]
-    exactness = 0 if selector.get("name") else 1 if selector.get("labelSelector") else 2
+    """Order policies that want one template, the winner first: who has claimed it keeps it unless another preempts."""
     key = POLICY_ID_LABELS[policy["kind"]]
     claimed = any(label(template, other) for other in POLICY_ID_LABELS.values())
     holds = bool(label(template, key)) and label(template, key) == label(policy, key)
-    may_take = holds or not claimed or spec.get("preemption") == "Always" or not _holder_exists(template)
-    return (
-        not may_take,
-        policy["kind"] != "PropagationPolicy",
-        -int(spec.get("priority") or 0),
-        exactness,
-        policy["metadata"]["name"],
-    )
+    may_take = holds or not claimed or policy["spec"].get("preemption") == "Always" or not _holder_exists(template)
+    return (not may_take, *precedence(policy, selector))
 
 
 def _holder_exists(template: Object) -> bool:

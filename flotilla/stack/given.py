@@ -1,0 +1,26 @@
+"""Policies that a stack declares as their author wrote them, and what they mean for one workload."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+Object = dict[str, Any]
+Identity = tuple[str, str, str, str]
+"""Group, kind, namespace as it is written, and name."""
+
+
+@dataclass(frozen=True)
+class GivenPolicies:
+    """The part of them that one workload has: one policy that sends objects, and the overrides that reach these."""
+
+    sender: Object
+    """The PropagationPolicy or ClusterPropagationPolicy that sends the workload's objects."""
+    overrides: tuple[Object, ...] = ()
+    """The override policies that reach any of them."""
+    declares: tuple[Object, ...] = ()
+    """The policies that this workload declares; it needs the others of other workloads."""
+    objects: frozenset[Identity] = frozenset()
+    """What it sends, as the manifests name it."""
+    messages: tuple[str, ...] = ()
+    """What the user has to know of these policies."""

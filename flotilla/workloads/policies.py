@@ -1,0 +1,274 @@
+"""Policies that users bring: which of them sends which objects, and what each of them says.
+
+A workload with `policies` becomes one workload for each policy that sends any of its objects: each has a placement of
+its own, and is planned, rolled out and judged like any other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+
+from pydantic import ValidationError
+
+from flotilla.karmada.kinds import Kinds, defined_kinds, goes_by_itself, identity
+from flotilla.karmada.propagation import declared_policy, template
+from flotilla.karmada.selection import OVERRIDES, claimant, is_policy, selects
+from flotilla.kube.objects import Object, ref_of
+from flotilla.kube.reading import UnreadableFile
+from flotilla.stack.files import ManifestFiles, manifest_files
+from flotilla.stack.from_policies import workload_keys
+from flotilla.stack.given import GivenPolicies, Identity
+from flotilla.stack.problems import ConfigError, Problem, problems_of
+from flotilla.stack.workloads import Workload
+from flotilla.workloads.manifests import ManifestError
+from flotilla.workloads.objects import as_written, manifests_of
+
+_NOWHERE = "nothing would say where the workload goes"
+_LONGEST = 63
+_DIGEST = 8
+
+
+def with_policies(
+    workloads: Iterable[tuple[int, Workload]], files: ManifestFiles, problems: list[Problem]
+) -> list[tuple[int, Workload]]:
+    """Return each workload with its place in the stack file; one with policies as its parts, one to a policy.
+
+    A workload whose files can't be read, or whose policies don't say where all of it goes, is returned as it is, and
+    what is wrong is added to `problems`. What comes after a workload comes after all of its parts.
+    """
+    found: list[tuple[int, Workload]] = []
+    split: dict[str, tuple[str, ...]] = {}
+    for index, workload in workloads:
+        if not workload.policies:
+            found.append((index, workload))
+            continue
+        splitting = _Splitting(f"workloads[{index}]", workload, files)
+        parts = splitting.parts()
+        problems += splitting.problems
+        parts = [workload] if splitting.problems else parts
+        split[workload.name] = tuple(part.name for part in parts)
+        found += [(index, part) for part in parts]
+    return [(index, _after(workload, split)) for index, workload in found]
+
+
+def _after(workload: Workload, split: Mapping[str, tuple[str, ...]]) -> Workload:
+    after = tuple(part for name in workload.after for part in split.get(name, (name,)))
+    return workload if after == workload.after else workload.model_copy(update={"after": after})
+
+
+class _Splitting:
+    """One workload with policies, on its way to its parts."""
+
+    def __init__(self, where: str, workload: Workload, files: ManifestFiles) -> None:
+        self._where, self._workload, self._files = where, workload, files
+        self._kinds = Kinds()
+        self._written: dict[int, Identity] = {}
+        self.problems: list[Problem] = []
+
+    def parts(self) -> list[Workload]:
+        """Return the parts; what is wrong is in `problems`."""
+        try:
+            read = as_written(self._workload, self._files)
+            objects = manifests_of(self._workload, self._files)
+        except ConfigError:
+            return [self._workload]  # the check of files says it
+        self._kinds = defined_kinds(objects)
+        policies = [self._placed(policy) for policy in self._read([obj for obj in read if is_policy(obj)], objects)]
+        pairs = [(obj, template(obj, kinds=self._kinds)) for obj in objects]
+        if self.problems:
+            return []
+        self._written = {id(declared): identity(obj) for obj, declared in pairs}
+        groups = self._groups(policies, [declared for _, declared in pairs])
+        return self._parts_of(policies, groups) if not self.problems else []
+
+    def _read(self, policies: list[Object], objects: list[Object]) -> list[Object]:
+        """Return the policies among the manifests and those of the policies' own files, each once."""
+        found = {_key(policy): policy for policy in policies}
+        known = {identity(obj) for obj in objects}
+        for entry in manifest_files(self._workload.policies, self._files):
+            where = f"{self._where}.policies[{entry.position}]"
+            try:
+                if entry.error:
+                    raise entry.error
+                listed = self._files.read(entry.file)
+            except UnreadableFile as error:
+                self._problem(
+                    where, error.message, "nothing would say where the workload goes", "give an existing file"
+                )
+                continue
+            except ManifestError as error:
+                for problem in error.problems:
+                    self._problem(where, problem, _NOWHERE, "fix the file")
+                continue
+            for obj in listed:
+                if is_policy(obj):
+                    if found.setdefault(_key(obj), obj) != obj:
+                        self._problem(where, f"{_name(obj)} is there twice", "one would replace the other", "drop one")
+                elif identity(in_namespace(obj, self._workload.namespace)) not in known:
+                    self._problem(
+                        where,
+                        f"{obj['kind']} {obj['metadata']['name']} is no policy of Karmada's",
+                        "it would be sent nowhere",
+                        "list the file under 'manifests' as well",
+                    )
+        return list(found.values())
+
+    def _placed(self, policy: Object) -> Object:
+        """Return a policy in its namespace, and with what Karmada's webhook would write into it."""
+        return declared_policy(policy, namespace=self._workload.namespace)
+
+    def _groups(self, policies: list[Object], templates: list[Object]) -> list[tuple[Object, list[Object]]]:
+        """Return which policy sends which templates, in the order of the templates."""
+        found: dict[tuple[str, str], tuple[Object, list[Object]]] = {}
+        free: list[Object] = []
+        for one in templates:
+            sender = claimant(policies, one)
+            if goes_by_itself(one):
+                free.append(one)
+            elif sender is None:
+                self._problem(
+                    f"{self._where}.policies",
+                    f"no policy selects {ref_of(one)}",
+                    "it would run nowhere",
+                    "add it to a policy's resourceSelectors, or list it in a workload of its own",
+                )
+            else:
+                found.setdefault(_key(sender), (sender, []))[1].append(one)
+        groups = list(found.values())
+        if groups:
+            groups[0][1][:0] = free
+        elif not self.problems:
+            self._problem(
+                f"{self._where}.policies", "select none of the manifests", "nothing would run", "fix their selectors"
+            )
+        return groups
+
+    def _parts_of(self, policies: list[Object], groups: list[tuple[Object, list[Object]]]) -> list[Workload]:
+        senders = {_key(sender) for sender, _ in groups}
+        declared: set[tuple[str, str]] = set()
+        parts: list[Workload] = []
+        for number, (sender, templates) in enumerate(groups):
+            overrides = [p for p in policies if p["kind"] in OVERRIDES and any(selects(p, t) for t in templates)]
+            # What has no effect is declared all the same, with the first part: it may have one on other objects.
+            idle = [p for p in policies if number == 0 and _key(p) not in senders and not _reaches(p, groups)]
+            own = [sender, *overrides, *idle]
+            reading = workload_keys(sender["spec"])
+            given = GivenPolicies(
+                sender=sender,
+                overrides=tuple(overrides),
+                declares=tuple(p for p in own if _key(p) not in declared),
+                objects=frozenset(self._written[id(one)] for one in templates),
+                messages=(
+                    *(f"{_name(sender)}: the plan doesn't take {field} into account" for field in reading.unread),
+                    *(_without_effect(policy) for policy in idle),
+                    *_namespaces(sender, templates),
+                ),
+            )
+            declared |= {_key(policy) for policy in own}
+            keys = {"name": "part", "image": "part", **reading.keys}
+            try:
+                parsed = Workload.model_validate(keys)
+            except ValidationError as error:
+                prefix = f"{self._where}.policies ({_name(sender)})"
+                self.problems += problems_of(error, keys, prefix=prefix, model=Workload)
+                continue
+            said = {name: getattr(parsed, name) for name in parsed.model_fields_set - {"name", "image"}}
+            name = self._workload.name if len(groups) == 1 else _part_name(self._workload.name, sender, senders)
+            former = self._workload.formerly if len(groups) == 1 else None
+            parts.append(self._workload.with_given(given, {**said, "name": name, "formerly": former}))
+        return parts
+
+    def _problem(self, where: str, rule: str, consequence: str, remedy: str) -> None:
+        self.problems.append(Problem(where, rule, consequence, remedy))
+
+
+def check_given(workloads: list[tuple[int, Workload]], files: ManifestFiles) -> list[Problem]:
+    """Check given policies against what other workloads declare: two policies of one name, and foreign objects.
+
+    Args:
+        workloads: the valid ones, with parts in the place of those with policies.
+        files: where the manifests are; those that can't be read are left out.
+    """
+    if not any(workload.given for _, workload in workloads):
+        return []
+    objects: dict[str, list[Object]] = {}
+    for _, workload in workloads:
+        with suppress(ConfigError):
+            objects[workload.name] = manifests_of(workload, files)
+    kinds = defined_kinds(obj for listed in objects.values() for obj in listed)
+    objects = {name: [template(obj, kinds=kinds) for obj in listed] for name, listed in objects.items()}
+    problems: list[Problem] = []
+    for index, workload in workloads:
+        if not workload.given:
+            continue
+        for policy in workload.given.declares:
+            problems += _check_name(f"workloads[{index}].policies", index, policy, workloads)
+            for other_index, other in workloads:
+                caught = [one for one in objects.get(other.name, []) if other_index != index and selects(policy, one)]
+                problems += [
+                    Problem(
+                        f"workloads[{index}].policies",
+                        f"{_name(policy)} selects {ref_of(one)} of the workload {other.name!r} as well",
+                        "Karmada would apply it there, and the plan of that workload would not say so",
+                        "narrow its selectors, or list the object among this workload's manifests",
+                    )
+                    for one in caught[:1]
+                ]
+    return problems
+
+
+def _check_name(where: str, index: int, policy: Object, workloads: list[tuple[int, Workload]]) -> list[Problem]:
+    for other_index, other in workloads:
+        if other_index == index:
+            continue
+        names = {_key(p) for p in other.given.declares} if other.given else set()
+        generated = not other.given and policy["metadata"]["name"] == other.object_name
+        if _key(policy) in names or generated:
+            return [
+                Problem(
+                    where,
+                    f"{_name(policy)} has the name of a policy of the workload {other.name!r}",
+                    "one would overwrite the other",
+                    "rename the workload, or the policy",
+                )
+            ]
+    return []
+
+
+def _key(policy: Object) -> tuple[str, str]:
+    return str(policy["kind"]), f"{policy['metadata'].get('namespace') or ''}/{policy['metadata']['name']}"
+
+
+def _name(policy: Object) -> str:
+    within = f"{policy['metadata']['namespace']}/" if policy["metadata"].get("namespace") else ""
+    return f"{policy['kind']} {within}{policy['metadata']['name']}"
+
+
+def _reaches(policy: Object, groups: list[tuple[Object, list[Object]]]) -> bool:
+    return policy["kind"] in OVERRIDES and any(selects(policy, one) for _, listed in groups for one in listed)
+
+
+def _without_effect(policy: Object) -> str:
+    return f"{_name(policy)} has no effect: it selects none of the workload's objects, or another policy sends them"
+
+
+def _namespaces(sender: Object, templates: list[Object]) -> Iterator[str]:
+    for one in templates:
+        if goes_by_itself(one) and selects(sender, one):
+            yield f"{_name(sender)} selects {ref_of(one)}, which Karmada sends to every member without a policy"
+
+
+def _part_name(workload: str, sender: Object, senders: set[tuple[str, str]]) -> str:
+    """Return a DNS label for the part that a policy sends: `shop-frontend`."""
+    kind, where = _key(sender)
+    namespace, _, name = where.partition("/")
+    alike = [key for key in senders if key[1].partition("/")[2] == name]
+    text = name if len(alike) == 1 else f"{namespace or 'cluster'}-{name}"
+    label = re.sub(r"[^a-z0-9-]+", "-", f"{workload}-{text}")
+    if len(label) <= _LONGEST:
+        return label
+    digest = hashlib.sha256(f"{kind}/{where}".encode()).hexdigest()[:_DIGEST]
+    return f"{label[: _LONGEST - _DIGEST - 1].rstrip('-')}-{digest}"

@@ -1,0 +1,193 @@
+"""Policies of the user's own: which of them sends what, and what is planned, checked and declared of them."""
+
+import pytest
+import yaml
+
+from flotilla.karmada.rendering.policies import ONLY_FOR, rules_of_all
+from flotilla.stack.declare import rendered
+from flotilla.stack.files import ManifestFiles
+from flotilla.stack.notices import notices
+from flotilla.stack.problems import ConfigError
+from flotilla.workloads.objects import manifests_of
+from flotilla.workloads.order import in_order
+
+POLICY_API = "policy.karmada.io/v1alpha1"
+
+
+def deployment(name, labels=None):
+    spec = {"containers": [{"name": name, "image": f"registry.example/{name}:1"}]}
+    template = {"metadata": {"labels": {"app": name}}, "spec": spec}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "labels": labels or {}},
+        "spec": {"replicas": 2, "selector": {"matchLabels": {"app": name}}, "template": template},
+    }
+
+
+def config(name):
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"a": "b"}}
+
+
+def selector(obj=None, **more):
+    found = {"apiVersion": obj["apiVersion"], "kind": obj["kind"], "name": obj["metadata"]["name"]} if obj else {}
+    return {**found, **more}
+
+
+def policy(name, selectors, kind="PropagationPolicy", **spec):
+    return {
+        "apiVersion": POLICY_API,
+        "kind": kind,
+        "metadata": {"name": name},
+        "spec": {"resourceSelectors": selectors, **spec},
+    }
+
+
+def to(*members):
+    return {"placement": {"clusterAffinity": {"clusterNames": list(members)}}}
+
+
+def tagged(name, selectors, tag, kind="OverridePolicy", **target):
+    steps = [{"component": "Tag", "operator": "replace", "value": tag}]
+    rule = {"overriders": {"imageOverrider": steps}, **({"targetCluster": target} if target else {})}
+    return policy(name, selectors, kind, overrideRules=[rule])
+
+
+EVERY_DEPLOYMENT = {"apiVersion": "apps/v1", "kind": "Deployment"}
+FRONT, BACK = deployment("front", {"tier": "front"}), deployment("back", {"tier": "back"})
+
+
+@pytest.fixture
+def given(project, fleet_of):
+    """Parse a stack with one workload `shop` of manifests and policies, beside others."""
+
+    def parse(manifests, policies, *others, **keys):
+        (project / "shop.yaml").write_text(yaml.safe_dump_all(manifests))
+        (project / "policies.yaml").write_text(yaml.safe_dump_all(policies))
+        shop = {"name": "shop", "manifests": ["shop.yaml"], "policies": ["policies.yaml"], **keys}
+        return fleet_of(*others, {"image": None, **shop})
+
+    return parse
+
+
+def names(fleet, project):
+    files = ManifestFiles(project)
+    return {one.name: [m["metadata"]["name"] for m in manifests_of(one, files)] for one in fleet.workloads}
+
+
+def test_one_policy_is_one_workload_of_the_same_name(given, project):
+    fleet = given([FRONT, config("c")], [policy("p", [selector(FRONT), selector(config("c"))], **to("member2"))])
+    (shop,) = fleet.workloads
+    assert shop.name == "shop"
+    assert [m.name for m in fleet.chosen(shop.placement)] == ["member2"]
+    assert names(fleet, project) == {"shop": ["front", "c"]}
+
+
+def test_each_policy_has_its_part_with_what_it_sends_by_karmadas_order(given, project):
+    policies = [
+        policy("everything", [EVERY_DEPLOYMENT], "ClusterPropagationPolicy", **to("member1")),
+        policy("by-label", [{**EVERY_DEPLOYMENT, "labelSelector": {"matchLabels": {"tier": "back"}}}], **to("member2")),
+        policy("by-kind", [EVERY_DEPLOYMENT], **to("member3")),
+        policy("urgent", [selector(kind="ConfigMap", apiVersion="v1")], priority=1, **to("member1", "member3")),
+        policy("by-name", [selector(config("c"))], **to("member2")),
+    ]
+    fleet = given([FRONT, BACK, config("c")], policies)
+    assert names(fleet, project) == {"shop-by-kind": ["front"], "shop-by-label": ["back"], "shop-urgent": ["c"]}
+    chosen = {w.name: [m.name for m in fleet.chosen(w.placement)] for w in fleet.workloads}
+    assert chosen == {
+        "shop-by-kind": ["member3"],
+        "shop-by-label": ["member2"],
+        "shop-urgent": ["member1", "member3"],
+    }
+    said = " ".join(notices(fleet))
+    assert "ClusterPropagationPolicy everything has no effect" in said
+    assert "PropagationPolicy default/by-name has no effect" in said
+    declared = [p["metadata"]["name"] for w in fleet.workloads for p in w.given.declares]
+    assert sorted(declared) == ["by-kind", "by-label", "by-name", "everything", "urgent"]
+
+
+def test_overrides_are_applied_in_karmadas_order_to_the_objects_that_they_mean(given, project):
+    policies = [
+        policy("p", [EVERY_DEPLOYMENT], **to("member1", "member2")),
+        tagged("z-all", [EVERY_DEPLOYMENT], "all"),
+        tagged("a-front", [selector(FRONT)], "front", clusterNames=["member2"]),
+        tagged("cluster-wide", [], "first", "ClusterOverridePolicy"),
+    ]
+    fleet = given([FRONT, BACK], policies)
+    found = rendered(fleet, ManifestFiles(project))
+    images = {
+        (member, obj["metadata"]["name"]): obj["spec"]["template"]["spec"]["containers"][0]["image"].rpartition(":")[2]
+        for member, objects in found.items()
+        for obj in objects
+    }
+    assert images == {
+        ("member1", "front"): "all",
+        ("member1", "back"): "all",
+        ("member2", "front"): "front",
+        ("member2", "back"): "all",
+    }
+
+
+def test_a_policy_that_two_parts_share_is_declared_once_and_before_both(given, project):
+    policies = [
+        policy("one", [selector(FRONT)], **to("member1")),
+        policy("two", [selector(BACK)], **to("member2")),
+        tagged("both", [EVERY_DEPLOYMENT], "2"),
+    ]
+    fleet = given([FRONT, BACK], policies)
+    first, second = in_order(fleet, ManifestFiles(project))
+    assert [p["metadata"]["name"] for p in first[0].given.declares] == ["one", "both"]
+    assert [p["metadata"]["name"] for p in second[0].given.declares] == ["two"]
+    assert [(need.workload, need.what) for need in second[1]] == [("shop-one", "policy/OverridePolicy/default/both")]
+
+
+def test_policies_may_stand_among_the_manifests(given, project, fleet_of):
+    own = policy("p", [selector(FRONT)], **to("member1"))
+    (project / "all.yaml").write_text(yaml.safe_dump_all([own, FRONT]))
+    fleet = fleet_of({"image": None, "manifests": ["all.yaml"], "policies": ["all.yaml"], "name": "shop"})
+    assert names(fleet, project) == {"shop": ["front"]}
+    with pytest.raises(ConfigError, match="list the file under the workload's 'policies' as well"):
+        fleet_of({"image": None, "manifests": ["all.yaml"]})
+
+
+@pytest.mark.parametrize(
+    ("policies", "said"),
+    [
+        ([policy("p", [selector(FRONT)], **to("member1"))], "no policy selects Deployment default/back"),
+        ([tagged("o", [EVERY_DEPLOYMENT], "2")], "no policy selects Deployment default/front"),
+        ([config("c"), policy("p", [EVERY_DEPLOYMENT])], "ConfigMap c is no policy of Karmada's"),
+        (
+            [policy("p", [EVERY_DEPLOYMENT], placement={"spreadConstraints": [{"spreadByField": "region"}]})],
+            "(PropagationPolicy default/p).placement: has 'spread' without `by: cluster`",
+        ),
+        (
+            [policy("p", [EVERY_DEPLOYMENT]), policy("p", [EVERY_DEPLOYMENT], priority=2)],
+            "PropagationPolicy p is there twice",
+        ),
+    ],
+)
+def test_what_would_run_nowhere_or_be_refused_is_said(given, policies, said):
+    with pytest.raises(ConfigError) as refused:
+        given([FRONT, BACK], policies)
+    assert said in str(refused.value)
+
+
+def test_policies_and_keys_that_say_the_same_are_refused_together(given):
+    with pytest.raises(ConfigError, match="has 'policies' and 'placement', 'priority'"):
+        given([FRONT], [policy("p", [EVERY_DEPLOYMENT])], placement={}, priority=1)
+
+
+def test_a_policy_that_reaches_another_workload_is_refused(given):
+    both = tagged("both", [EVERY_DEPLOYMENT], "2")
+    with pytest.raises(ConfigError, match="OverridePolicy default/both selects Deployment default/web of the workload"):
+        given([FRONT], [policy("p", [selector(FRONT)]), both], {"name": "web"})
+    with pytest.raises(ConfigError, match="has the name of a policy of the workload 'web'"):
+        given([FRONT], [policy("web", [selector(FRONT)])], {"name": "web"})
+
+
+def test_rules_for_some_objects_alone_say_so(given, project):
+
+    all_of_them, one = tagged("all", [EVERY_DEPLOYMENT], "2"), tagged("one", [selector(BACK)], "3")
+    assert rules_of_all([all_of_them], [FRONT, BACK]) == all_of_them["spec"]["overrideRules"]
+    found = rules_of_all([all_of_them, one], [FRONT, BACK])
+    assert [rule[ONLY_FOR][0][2] for rule in found] == ["front", "back", "back"]
