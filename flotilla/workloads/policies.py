@@ -13,7 +13,7 @@ from contextlib import suppress
 
 from pydantic import ValidationError
 
-from flotilla.karmada.kinds import Kinds, defined_kinds, goes_by_itself, identity
+from flotilla.karmada.kinds import Kinds, defined_kinds, goes_by_itself, identity, in_namespace
 from flotilla.karmada.propagation import declared_policy, template
 from flotilla.karmada.selection import OVERRIDES, claimant, is_policy, selects
 from flotilla.kube.objects import Object, ref_of
