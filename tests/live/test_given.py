@@ -1,0 +1,7 @@
+"""Policies as they are written, on real Karmada."""
+
+import pytest
+
+from tests.contract.given import *  # noqa: F403 - the cases are the contract's
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]

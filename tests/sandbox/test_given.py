@@ -1,0 +1,7 @@
+"""Policies as they are written, on the stand-in."""
+
+import pytest
+
+from tests.contract.given import *  # noqa: F403 - the cases are the contract's
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
