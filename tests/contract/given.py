@@ -108,13 +108,12 @@ def test_policies_as_they_are_send_what_they_send(fleet, run, stack):  # noqa: F
     before = everything(fleet, LEFT)
     stack([web(), *MANIFESTS], POLICIES)
     plan = run("preview")
-    planned = {
-        one["name"]: {c["name"]: c["replicas"] for c in one["clusters"] if c["replicas"] is not None}
-        for one in plan["workloads"]
-    }
-    assert planned["shop-front"] == {"member1": 2, "member2": 1}
-    assert planned["shop-back"] == {"member2": 1}
-    assert "PropagationPolicy given/any has no effect" in str(plan["messages"])
+    planned = {one["name"]: {c["name"]: str(c["details"]) for c in one["clusters"]} for one in plan["workloads"]}
+    assert "2 replicas" in planned["shop-front"]["member1"]
+    assert "1 replica" in planned["shop-front"]["member2"]
+    assert "nginx:1.29" in planned["shop-front"]["member2"]
+    assert list(planned["shop-back"]) == ["member2"]
+    assert "PropagationPolicy given/any has no effect" in str(run("validate")["notes"])
     run("up", "--yes")
     assert runs(fleet, "web") == {"member1": (2, "1.28"), "member2": (1, "1.29")}
     assert runs(fleet, "store") == {"member2": (1, "1.28")}
@@ -141,7 +140,7 @@ def test_policies_as_they_are_send_what_they_send(fleet, run, stack):  # noqa: F
     ref = ObjectRef(POLICY, "PropagationPolicy", "front", SPACE)
     karmada.patch(ref, {"spec": {"placement": {"clusterAffinity": {"clusterNames": ["member1"]}}}})
     found = run("drift", expect=3)["findings"]
-    assert "PropagationPolicy" in {one["object"]["kind"] for one in found}
+    assert "PropagationPolicy given/front" in {one["object"] for one in found}
     run("up", "--yes", "--refresh")
     clean(run)
 
