@@ -26,14 +26,11 @@ from flotilla.stack.declare import (
 from flotilla.stack.files import ManifestFiles
 from flotilla.stack.installation import hazards
 from flotilla.stack.members import JoinMode
-from flotilla.stack.notices import notices
 from flotilla.workloads.control_plane import control_plane_of
-from flotilla.workloads.control_plane_notices import object_notices
 from flotilla.workloads.needs import known_kinds
-from flotilla.workloads.notices import left_out, rendered_notices
+from flotilla.workloads.notices import fleet_notices
 from flotilla.workloads.objects import manifests_of
 from flotilla.workloads.order import in_order
-from flotilla.workloads.shared import shared_notices
 
 BASE = Path(__file__).resolve().parent
 
@@ -83,9 +80,7 @@ for member in fleet.members:
 given = control_plane_args.get("kubeconfig")
 known = known_kinds(fleet, manifests, given if isinstance(given, str) else None)
 clear = in_clear(fleet, manifests) if in_clear_text else []
-said = (*notices(fleet), *shared_notices(fleet, manifests), *object_notices(fleet, manifests))
-files = (*left_out(fleet, manifests), *rendered_notices(fleet, manifests))
-for message in (*known.messages, *said, *clear, *files):
+for message in (*known.messages, *fleet_notices(fleet, manifests), *clear):
     pulumi.log.warn(message)
 own = control_plane_of(fleet, manifests)
 groups = {

@@ -27,12 +27,10 @@ from flotilla.plan.notices import owner_notes
 from flotilla.plan.steps import Result
 from flotilla.stack.clear_secrets import in_clear
 from flotilla.stack.files import ManifestFiles
-from flotilla.stack.notices import kept_out, notices
-from flotilla.workloads.control_plane_notices import object_notices
+from flotilla.stack.notices import kept_out
 from flotilla.workloads.needs import known_kinds
-from flotilla.workloads.notices import left_out, rendered_notices, unopened
+from flotilla.workloads.notices import fleet_notices, unopened
 from flotilla.workloads.objects import manifests_of
-from flotilla.workloads.shared import shared_notices
 
 
 def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
@@ -224,14 +222,10 @@ def _validate(options: argparse.Namespace) -> ExitCode:
     }
     notes = (
         *kinds.messages,
-        *notices(fleet),
-        *shared_notices(fleet, manifests),
-        *object_notices(fleet, manifests),
+        *fleet_notices(fleet, manifests),
         *in_clear(fleet, manifests),
         *kept_out(fleet),
-        *left_out(fleet, manifests),
         *unopened(fleet, manifests),
-        *rendered_notices(fleet, manifests),
         *owner_notes(templates),
     )
     if options.json:

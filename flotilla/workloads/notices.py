@@ -1,4 +1,4 @@
-"""What the user should know of the files that workloads are made of."""
+"""What the user should know of a fleet, and of the files that its workloads are made of."""
 
 from __future__ import annotations
 
@@ -6,10 +6,24 @@ from contextlib import suppress
 
 from flotilla.stack.files import ManifestFiles, manifest_files
 from flotilla.stack.fleet import Fleet
+from flotilla.stack.notices import notices
 from flotilla.workloads.control_plane import as_in_files
+from flotilla.workloads.control_plane_notices import object_notices
 from flotilla.workloads.exported import dropped, notice
 from flotilla.workloads.objects import as_written
+from flotilla.workloads.shared import shared_notices
 from flotilla.workloads.sources.shape import SourceError
+
+
+def fleet_notices(fleet: Fleet, files: ManifestFiles) -> list[str]:
+    """Return what the user should know of a whole fleet before an `up`, a line each, as plans and `validate` say it."""
+    return [
+        *notices(fleet),
+        *shared_notices(fleet, files),
+        *object_notices(fleet, files),
+        *left_out(fleet, files),
+        *rendered_notices(fleet, files),
+    ]
 
 
 def left_out(fleet: Fleet, files: ManifestFiles) -> list[str]:
