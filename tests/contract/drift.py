@@ -62,7 +62,7 @@ CHANGED = {
         ObjectRef("v1", "Secret", "member2", "karmada-cluster"),
         {"data": {"token": base64.b64encode(b"not-the-token").decode()}},
     ),
-    "spec.template.spec.containers[0].image": (
+    "spec.template.spec.containers[nginx].image": (
         TEMPLATE,
         {"spec": {"template": {"spec": {"containers": [{"name": "nginx", "image": "nginx:by-hand"}]}}}},
     ),
