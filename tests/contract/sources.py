@@ -67,9 +67,13 @@ def workload(**source):
 
 
 def changed_templates(plan):
-    """Return the templates that a plan changes, by name: no policies, and nothing of the rollout."""
+    """Return the templates that a plan changes, by name: no policies, nothing of the rollout and of a join."""
     changing = [step for step in plan["steps"] if step["op"] != "same" and step["type"].startswith("kubernetes:")]
-    return {step["name"]: step["op"] for step in changing if "policy.karmada.io" not in step["type"]}
+    return {
+        step["name"]: step["op"]
+        for step in changing
+        if "policy.karmada.io" not in step["type"] and not step["name"].startswith(BOTH)
+    }
 
 
 def settled(run):
