@@ -86,6 +86,7 @@ def _manifests(names: tuple[str, ...]) -> Iterator[Named]:
 
 def _files_of(workload: Workload) -> Iterator[Named]:
     yield from _manifests(workload.manifests)
+    yield from ((f"policies[{number}]", "manifest", name) for number, name in enumerate(workload.policies))
     if workload.chart and workload.chart.path:
         yield "chart.path", "chart", workload.chart.path
     for number, name in enumerate(workload.chart.values_files if workload.chart else ()):
@@ -171,11 +172,12 @@ def check_manifests(fleet: Fleet, project: Path, files: ManifestFiles) -> list[P
         patches += [field.patches for override in workload.overrides for field in override.fields]
         if most * sum(len(listed) for listed in patches) > MOST_PATCHES:
             problems.append(_too_much(f"workloads[{index}].overrides", "patches"))
-        lengths = _lengths(f"workloads[{index}]", workload.manifests, project, files, problems)
+        lengths = _lengths(f"workloads[{index}].manifests", workload.manifests, project, files, problems)
+        lengths += _lengths(f"workloads[{index}].policies", workload.policies, project, files, problems)
         total += lengths
         work += lengths * most
     for index, group in enumerate(fleet.objects):  # for no member
-        total += _lengths(f"objects[{index}]", group.manifests, project, files, problems)
+        total += _lengths(f"objects[{index}].manifests", group.manifests, project, files, problems)
     if total > 4 * MOST_BYTES or work > MOST_RENDERED:
         problems.append(_too_much("workloads", "manifests"))
     return problems
@@ -207,7 +209,7 @@ def _lengths(
     """Return how long the manifest files of an entry are together; report those that can't be read."""
     total = 0
     for entry in manifest_files(manifests, files):
-        where = f"{owner}.manifests[{entry.position}]"
+        where = f"{owner}[{entry.position}]"
         why, value = "there would be nothing to run", f'"{entry.file}"'
         if entry.error:
             problems.append(Problem(where, entry.error.message, why, entry.error.hint, value))

@@ -104,7 +104,7 @@ def _line(text: str, *path: str) -> str:
 
 
 def manifest_names(path: Path, base: Path) -> set[str]:
-    """Return the manifest files that a stack file's workloads and objects mean, as far as it is well-formed.
+    """Return the files of manifests and policies that a stack file means, as far as it is well-formed.
 
     Args:
         path: the stack file.
@@ -112,7 +112,8 @@ def manifest_names(path: Path, base: Path) -> set[str]:
     """
     sections = fleet_sections(path)
     listed = [
-        entry.get("manifests")
+        entry.get(key)
+        for key in ("manifests", "policies")
         for section in (sections.get("workloads"), sections.get("objects"))
         for entry in (section if isinstance(section, list) else [])
         if isinstance(entry, dict)

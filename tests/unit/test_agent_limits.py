@@ -399,3 +399,12 @@ def test_what_a_proposals_charts_render_to_is_bounded(place, sections, helm, mon
     monkeypatch.setattr("flotilla.agent.reading.MOST_RENDERED", 100)
     found = validated(place, with_source(sections, chart=CHART))
     assert "too large rendered objects for this many members" in found["problems"][0]
+
+
+@pytest.mark.parametrize("name", ["../secret.yaml", "link.yaml", "/etc/passwd", ".flotilla/passphrase"])
+def test_policies_name_only_files_of_the_project_either(place, sections, name):
+    workload = {"name": "web", "manifests": ["web.yaml"], "policies": [name]}
+    found = validated(place, {**sections, "workloads": [workload]})
+    (problem,) = found["problems"]
+    assert problem.startswith("workloads[0].policies[0]: is not a file of the project's folder")
+    assert SECRET not in json.dumps(found)
