@@ -255,7 +255,7 @@ class Workload(ConfigModel):
             )
         if self.chart and not (self.chart.release or release_fits(self.object_name)):
             raise refuse(
-                f"its name has more than {counted(LONGEST_RELEASE, 'character')}, the most that a release of a chart may have",
+                f"its name has more than {counted(LONGEST_RELEASE, 'character')}, the most that a chart's release may have",
                 consequence="helm would refuse it",
                 remedy="add `release` to the chart",
             )
