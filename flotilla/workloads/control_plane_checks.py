@@ -108,7 +108,7 @@ _MISPLACED: Mapping[Place, tuple[str, str, str]] = {
     Place.POLICY: (
         "{name} is a policy",
         "Flotilla would not know which workload it is for, so that no plan and no rollout would go by it",
-        "say the same in the `placement` and the `overrides` of a workload",
+        "list the file under `policies` of the workload whose objects it sends",
     ),
     Place.CONTROLLERS: (
         "{name} is made by Karmada's controllers",
