@@ -209,3 +209,22 @@ def test_a_workload_that_still_runs_where_it_was_is_not_done(spec, m2, left):
     (progress,) = looked(rollout, Plane(*objects, m2))
     assert [one.cluster for one in progress.clusters if not one.done] == left
     assert all("is not chosen any more" in one.waiting_for for one in progress.clusters if not one.done)
+
+
+ZEROS = {"hostNetwork": False, "restartPolicy": "", "terminationGracePeriodSeconds": 0}
+
+
+def with_pod(spec):
+    obj = web()
+    return {**obj, "spec": {**obj["spec"], "template": {"spec": spec}}}
+
+
+def test_values_that_an_api_server_leaves_out_are_not_waited_for():
+    """Charts write `hostNetwork: false` and `initialDelaySeconds: 0`: the server has no such field afterwards."""
+    declared, there = with_pod(ZEROS), with_pod({})
+    assert judgements.not_declared(declared, live(there)) == ""
+    assert "doesn't have spec.template" not in judgements.not_sent(Work.read(work(there, "m0")), declared)
+    for key in ZEROS:
+        other = with_pod({**ZEROS, key: 7})
+        assert f"spec.template.spec.{key} differs" in judgements.not_declared(other, live(there))
+        assert f"spec.template.spec.{key} differs" in judgements.not_declared(declared, live(other))

@@ -17,7 +17,7 @@ from flotilla.karmada.status.ready import Goal, Until
 from flotilla.karmada.status.snapshot import WorkOrError
 from flotilla.karmada.versions import Version
 from flotilla.kube.merge_keys import object_differences
-from flotilla.kube.objects import Object, differences
+from flotilla.kube.objects import Difference, Object, differences
 from flotilla.kube.secrecy import shown
 
 REFUSED = "not scheduled"
@@ -28,8 +28,17 @@ LEFT = "is not chosen any more, and its copy is still there"
 
 def not_declared(declared: Object, template: Object) -> str:
     """Compare a template with its declaration: fields and elements that were declared, and no others."""
-    found = object_differences({key: value for key, value in declared.items() if key != "stringData"}, template)
+    asked = {key: value for key, value in declared.items() if key != "stringData"}
+    found = [one for one in object_differences(asked, template) if not _is_left_out(one)]
     return f"is not as declared in the control plane: {found[0].text} differs" if found else ""
+
+
+def _is_left_out(difference: Difference) -> bool:
+    """Tell whether an API server may have left a declared value out: charts write `hostNetwork: false`.
+
+    It stores no zero values of most of its own kinds' fields (omitempty in Go); waiting for one would never end.
+    """
+    return difference.found is None and difference.wanted in (False, 0, "")
 
 
 def not_claimed(template: Object, binding: ResourceBinding | None) -> str:
@@ -108,7 +117,7 @@ def not_sent(work: WorkOrError | None, wanted: Object) -> str:
         return "its Work is empty"
     # A status never travels, and the server has turned stringData into data.
     asked = {key: value for key, value in wanted.items() if key not in ("status", "stringData")}
-    different = differences(asked, manifests[0])
+    different = [one for one in differences(asked, manifests[0]) if not _is_left_out(one)]
     if different:
         # Under Pulumi's CLI nothing says which values of overrides are secret: only what can't be one is shown.
         first = different[0]
