@@ -1,31 +1,18 @@
 """The program: read the stack's fleet, declare its clusters, the control plane, its members and their workloads."""
 
 from pathlib import Path
-from typing import Any
 
 import pulumi
 
-from components import (
-    ControlPlaneObjects,
-    KarmadaControlPlane,
-    KindCluster,
-    PropagatedWorkload,
-    PullMember,
-    PushMember,
-)
+from components import ControlPlaneObjects, KarmadaControlPlane, KindCluster, PropagatedWorkload
 from components.configuration import decryption, take_config
 from components.control_plane_objects import declare_last, declared_first
-from components.credentials import Credentials, server_of
+from components.credentials import Credentials
+from components.declared_clusters import control_plane_args, declare_members, guarded
 from components.dependencies import if_made
 from flotilla.stack.clear_secrets import WORKLOADS, in_clear
-from flotilla.stack.declare import (
-    fleet_of_config,
-    kind_args,
-    release_args,
-)
+from flotilla.stack.declare import fleet_of_config, kind_args
 from flotilla.stack.files import ManifestFiles
-from flotilla.stack.installation import hazards
-from flotilla.stack.members import JoinMode
 from flotilla.workloads.control_plane import control_plane_of
 from flotilla.workloads.needs import known_kinds
 from flotilla.workloads.notices import fleet_notices
@@ -39,45 +26,14 @@ in_clear_text = not pulumi.runtime.is_config_secret(WORKLOADS)
 manifests = ManifestFiles(BASE, opened=decryption())
 fleet = fleet_of_config(values, BASE, manifests, as_written=in_clear_text)
 
-
-def guarded(part: Any) -> pulumi.ResourceOptions:
-    """Return the options of what may be protected from deletion, and may have had another name."""
-    former = getattr(part, "formerly", None)
-    return pulumi.ResourceOptions(protect=part.protect, aliases=[pulumi.Alias(name=former)] if former else None)
-
-
 clusters = {cluster.name: KindCluster(cluster.name, kind_args(cluster), guarded(cluster)) for cluster in fleet.clusters}
 credentials = Credentials(BASE, clusters)
 
-karmada = fleet.control_plane
-if karmada.helm:
-    for hazard in hazards(karmada.helm, karmada.release):
-        pulumi.log.warn(hazard)
-    host = credentials.kubeconfig(karmada.helm.host)
-    control_plane_args = {"release": {**release_args(karmada, BASE), "host_kubeconfig": host}}
-elif karmada.stack:
-    control_plane_args = {"kubeconfig": credentials.control_plane(karmada.stack)}
-else:
-    control_plane_args = {"kubeconfig": credentials.kubeconfig(karmada.kubeconfig)}
-control_plane = KarmadaControlPlane("karmada", control_plane_args, guarded(karmada))
+karmada = control_plane_args(fleet.control_plane, credentials, BASE)
+control_plane = KarmadaControlPlane("karmada", karmada, guarded(fleet.control_plane))
+members = declare_members(fleet, control_plane, credentials)
 
-members = {}
-for member in fleet.members:
-    kubeconfig = credentials.kubeconfig(member.kubeconfig)
-    args = {
-        "control_plane": control_plane,
-        "member": member,
-        "kubeconfig": kubeconfig,
-        "api_endpoint": member.api_endpoint or server_of(kubeconfig),
-        "others": {name: other.found for name, other in members.items()},
-    }
-    if member.mode is JoinMode.PULL:
-        args["karmada_version"] = karmada.release
-        members[member.name] = PullMember(member.name, args, guarded(member))
-    else:
-        members[member.name] = PushMember(member.name, args, guarded(member))
-
-given = control_plane_args.get("kubeconfig")
+given = karmada.get("kubeconfig")
 known = known_kinds(fleet, manifests, given if isinstance(given, str) else None)
 clear = in_clear(fleet, manifests) if in_clear_text else []
 for message in (*known.messages, *fleet_notices(fleet, manifests), *clear):
@@ -102,7 +58,7 @@ for workload, needs in in_order(fleet, manifests, known.kinds):
             "control_plane": control_plane,
             "workload": workload,
             "objects": own.marked(workload, manifests_of(workload, manifests), known.kinds),
-            "version": karmada.release,
+            "version": fleet.control_plane.release,
             "members": {name: member.expected for name, member in chosen.items()},
             "kinds": known.kinds,
             "custom": [need.kind for need in needs if need.kind],
