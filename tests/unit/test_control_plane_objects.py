@@ -77,8 +77,8 @@ def test_what_would_run_nowhere_is_a_workloads(refused):
     ("api_version", "kind", "remedy"),
     [
         ("cluster.karmada.io/v1alpha1", "Cluster", "under `flotilla:members`"),
-        ("policy.karmada.io/v1alpha1", "PropagationPolicy", "`placement` and the `overrides` of a workload"),
-        ("policy.karmada.io/v1alpha1", "ClusterOverridePolicy", "`placement` and the `overrides` of a workload"),
+        ("policy.karmada.io/v1alpha1", "PropagationPolicy", "`policies` of the workload"),
+        ("policy.karmada.io/v1alpha1", "ClusterOverridePolicy", "`policies` of the workload"),
         ("work.karmada.io/v1alpha1", "Work", "remove it"),
         ("apps.karmada.io/v1alpha1", "Rebalancer", "correct apiVersion and kind"),
         ("autoscaling.karmada.io/v1", "FederatedHPA", "write it in autoscaling.karmada.io/v1alpha1"),
