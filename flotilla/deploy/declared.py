@@ -10,7 +10,8 @@ from flotilla.engine.goal import keep_ignored
 from flotilla.karmada.joining.join import controller_account
 from flotilla.karmada.names import CLUSTER_NAMESPACE, cluster_of
 from flotilla.karmada.status.rollout import RolloutCheck
-from flotilla.kube.objects import Object
+from flotilla.kube.objects import Object, ObjectRef, ref_of
+from flotilla.kube.zero_values import left_out
 from flotilla.plan.fleet import CLUSTER_TYPE
 from flotilla.plan.rollouts import rollouts_of
 from flotilla.providers.releases import RELEASE
@@ -31,6 +32,8 @@ class Declared:
     """Administrator's kubeconfig by cluster; the control plane is `karmada`."""
     objects: dict[str, list[Object]] = field(default_factory=dict)
     """Declared objects by cluster."""
+    left_out: dict[str, dict[ObjectRef, frozenset[str]]] = field(default_factory=dict)
+    """By cluster and object: where it declares values that the API server didn't keep (paths as text)."""
     releases: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     """Helm releases by cluster: namespace and name."""
     rollouts: dict[str, RolloutCheck] = field(default_factory=dict)
@@ -61,6 +64,7 @@ def declared(snapshot: Snapshot) -> Declared:
     """
     kubeconfigs: dict[str, str] = {}
     objects: dict[str, list[Object]] = {}
+    dropped: dict[str, dict[ObjectRef, frozenset[str]]] = {}
     releases: dict[str, list[tuple[str, str]]] = {}
     members = []
     standing = {resource.urn for resource in snapshot.resources}
@@ -76,11 +80,16 @@ def declared(snapshot: Snapshot) -> Declared:
             releases.setdefault(cluster, []).append((str(inputs["namespace"]), str(inputs["name"])))
         elif resource.type.startswith("kubernetes:"):
             # Fields that are left to others are not declared.
-            objects.setdefault(cluster, []).append(stored(keep_ignored(inputs, {}, resource.ignore_changes)))
+            obj = stored(keep_ignored(inputs, {}, resource.ignore_changes))
+            objects.setdefault(cluster, []).append(obj)
+            if places := left_out(obj, reveal(resource.outputs)):
+                dropped.setdefault(cluster, {})[ref_of(obj)] = places
             if resource.type == CLUSTER_TYPE:
                 members.append(str(inputs["metadata"]["name"]))
     workloads = rollouts_of(snapshot, begun)
-    return Declared(kubeconfigs, objects, releases, workloads.checks, workloads.missing, tuple(sorted(members)))
+    return Declared(
+        kubeconfigs, objects, dropped, releases, workloads.checks, workloads.missing, tuple(sorted(members))
+    )
 
 
 def stored(manifest: Object) -> Object:

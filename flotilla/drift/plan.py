@@ -6,12 +6,25 @@ from flotilla.drift.comparing import Comparing
 from flotilla.drift.findings import Finding, Layer, Mend, changed
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object, ref_of
+from flotilla.kube.zero_values import is_left_out
 
 
 def compare_object(
-    connection: Connection, cluster: str, wanted: Object, comparing: Comparing | None = None
+    connection: Connection,
+    cluster: str,
+    wanted: Object,
+    comparing: Comparing | None = None,
+    *,
+    left_out: frozenset[str] = frozenset(),
 ) -> list[Finding]:
-    """Compare one object; `comparing` is this look's at the cluster.
+    """Compare one object with what its cluster holds.
+
+    Args:
+        connection: to the cluster.
+        cluster: its name.
+        wanted: as declared.
+        comparing: this look's at the cluster.
+        left_out: where it declares values that the API server didn't keep.
 
     Raises:
         ClusterError: the cluster could not be asked: nothing is known of the object.
@@ -26,4 +39,5 @@ def compare_object(
     return [
         changed(Layer.PLAN, "object-changed", cluster, live, difference, Mend.UP)
         for difference in (comparing or Comparing(connection)).differences(Layer.PLAN, wanted, live)
+        if not is_left_out(difference, left_out)
     ]

@@ -70,6 +70,11 @@ class Item(NamedTuple):
     """The values of its key fields, such as `web` or `80/TCP`."""
 
 
+def key_text(key: Key) -> str:
+    """Write the key of a list's element: `web`, `80/TCP`."""
+    return "/".join(str(part) for part in key)
+
+
 KeyedPath = tuple[str | int | Item, ...]
 """A path whose steps may name elements by their keys."""
 
@@ -159,7 +164,7 @@ def _of_keyed(wanted: Mapping[Key, Any], actual: list[Any], path: KeyedPath, sha
         places.setdefault(shape.key_of(element), []).append(index)
     found: list[Difference] = []
     for key, element in wanted.items():
-        name = "/".join(str(part) for part in key)
+        name = key_text(key)
         if key not in places:
             found.append(Difference((*path, Item(-1, name)), element, None))
             continue

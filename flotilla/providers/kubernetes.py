@@ -302,7 +302,7 @@ class KubernetesProvider:
             return Live("", {})
         if not old.inputs:  # the program doesn't manage it: what it declares of it is nothing
             return replace(outputs_of(live, declarable(live), _manager(old)), inputs={})
-        return outputs_of(live, as_held(normalized(reveal(old.inputs)), live), _manager(old))
+        return outputs_of(live, as_held(normalized(reveal(old.inputs)), live, reveal(old.outputs)), _manager(old))
 
     def recover(self, urn: str, inputs: Properties, token: str) -> Live:
         """Find the object of a broken-off creation: the name alone isn't enough, its field manager must be ours."""

@@ -9,9 +9,10 @@ import base64
 from typing import Any
 
 from flotilla.kube.merge_keys import shape_of
-from flotilla.kube.objects import Object, differences
+from flotilla.kube.objects import Item, KeyedPath, Object, differences, key_text, path_text
 from flotilla.kube.quantities import canonicalized
 from flotilla.kube.shapes import Shape
+from flotilla.kube.zero_values import left_out
 from flotilla.providers import Live
 from flotilla.state.values import INPUTS_KEY, UNKNOWN, Properties, Secret, has_unknown
 
@@ -94,25 +95,44 @@ def declarable(live: Object) -> Properties:
     return {**{key: value for key, value in live.items() if key != "status"}, "metadata": metadata}
 
 
-def as_held(wanted: Object, actual: Object) -> Object:
+def as_held(wanted: Object, actual: Object, before: Object | None = None) -> Object:
     """Return what is wanted of an object with the values that the server has now: the same where nobody changed any.
 
-    Elements that others have added to lists with keys are theirs, and stay out.
+    Elements that others have added to lists with keys are theirs, and stay out. Values that the server never kept stay.
+
+    Args:
+        wanted: what was declared.
+        actual: what the server has now.
+        before: what it had when we wrote it last; None where that isn't known.
     """
-    held: Object = _as_held(wanted, actual, shape_of(wanted))
+    held: Object = _as_held(wanted, actual, shape_of(wanted), left_out(wanted, before or {}), ())
     return held
 
 
-def _as_held(wanted: Any, actual: Any, shape: Shape) -> Any:
-    if isinstance(wanted, dict) and isinstance(actual, dict):
-        return {key: _as_held(value, actual.get(key), shape.of(key)) for key, value in wanted.items()}
+def _as_held(wanted: Any, actual: Any, shape: Shape, places: frozenset[str], path: KeyedPath) -> Any:
+    if isinstance(wanted, dict) and isinstance(actual or {}, dict):
+        there = actual or {}
+        if not there and not any(place.startswith(path_text(path)) for place in places):
+            return wanted if not differences(wanted, actual, shape=shape) else actual
+        return {
+            key: _as_held(value, there.get(key), shape.of(key), places, (*path, key)) for key, value in wanted.items()
+        }
     if isinstance(wanted, list) and isinstance(actual, list):
         keyed = shape.by_key(wanted)
         if keyed is not None:
-            there = {shape.key_of(element): element for element in reversed(actual)}
-            return [_as_held(one, there[key], shape.elements) for key, one in keyed.items() if key in there]
+            found = {shape.key_of(element): element for element in reversed(actual)}
+            return [
+                _as_held(one, found[key], shape.elements, places, (*path, Item(0, key_text(key))))
+                for key, one in keyed.items()
+                if key in found
+            ]
         if len(wanted) == len(actual) and not shape.as_set:
-            return [_as_held(one, other, shape.elements) for one, other in zip(wanted, actual, strict=True)]
+            return [
+                _as_held(one, other, shape.elements, places, (*path, number))
+                for number, (one, other) in enumerate(zip(wanted, actual, strict=True))
+            ]
+    if actual is None and path_text(path) in places:
+        return wanted
     return wanted if not differences(wanted, actual, shape=shape) else actual
 
 

@@ -13,6 +13,7 @@ from flotilla.karmada.status import judgements
 from flotilla.kube.merge_keys import defined_shape, object_differences, shape_of, with_added
 from flotilla.kube.objects import differences, pointer_text
 from flotilla.kube.ownership import last_writer
+from flotilla.kube.zero_values import is_left_out, left_out
 from flotilla.providers.objects import as_held
 from tests.unit.copies import MESH, WIDGET, Serving, deployment, nested, pod, web, widget
 
@@ -240,6 +241,22 @@ def test_a_rollout_does_not_wait_for_a_template_that_the_control_plane_adds_a_co
     assert differences(wanted, template) == []
     # A container that left the template is still in an older Work: that one isn't what is declared now.
     assert differences(with_added(declared, declared, shape_of(declared)), template) != []
+
+
+def test_a_refresh_keeps_zero_values_that_the_server_never_kept():
+    """Charts write `hostNetwork: false`: a refresh took it for a change, and drift for a removed field."""
+    declared = deployment(pod({**web(), "stdin": False}, hostNetwork=False, automountServiceAccountToken=False))
+    kept = deployment(pod(web(), automountServiceAccountToken=False))
+    assert as_held(declared, kept, kept) == declared
+    assert [d for d in object_differences(declared, kept) if not is_left_out(d, left_out(declared, kept))] == []
+    # Somebody turns it on, or takes away what the server did keep.
+    on = deployment(pod(web(), hostNetwork=True))
+    held = as_held(declared, on, kept)["spec"]["template"]["spec"]
+    assert (held["hostNetwork"], held["automountServiceAccountToken"]) == (True, None)
+    changed = [d for d in object_differences(declared, on) if not is_left_out(d, left_out(declared, kept))]
+    assert {d.text.rpartition(".")[2] for d in changed} == {"hostNetwork", "automountServiceAccountToken"}
+    # What was there before isn't known: everything that is missing is a change.
+    assert as_held(declared, kept) != declared
 
 
 def test_a_refresh_leaves_out_what_others_have_added():

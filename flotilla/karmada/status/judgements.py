@@ -19,6 +19,7 @@ from flotilla.karmada.versions import Version
 from flotilla.kube.merge_keys import object_differences
 from flotilla.kube.objects import Difference, Object, differences
 from flotilla.kube.secrecy import shown
+from flotilla.kube.zero_values import is_zero
 
 REFUSED = "not scheduled"
 """How a text begins where the scheduler has found no cluster."""
@@ -38,7 +39,7 @@ def _is_left_out(difference: Difference) -> bool:
 
     It stores no zero values of most of its own kinds' fields (omitempty in Go); waiting for one would never end.
     """
-    return difference.found is None and difference.wanted in (False, 0, "")
+    return difference.found is None and is_zero(difference.wanted)
 
 
 def not_claimed(template: Object, binding: ResourceBinding | None) -> str:
