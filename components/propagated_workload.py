@@ -279,4 +279,7 @@ def _definition(manifest: dict[str, Any]) -> str:
 
 
 def _secret_if_needed(manifests: list[dict[str, Any]]) -> Any:
-    return pulumi.Output.secret(manifests) if any(m["kind"] == "Secret" for m in manifests) else manifests
+    if not any(manifest["kind"] == "Secret" for manifest in manifests):
+        return manifests
+    # As a whole: Output.secret of the list would make an output of each value in it, which takes seconds for a chart.
+    return pulumi.Output.secret("").apply(lambda _: manifests)

@@ -22,7 +22,7 @@ from flotilla.deploy.engines import open_stack
 from flotilla.deploy.interface import Stack
 from flotilla.karmada.propagation import template
 from flotilla.observe.fleet import fleet_status
-from flotilla.plan.fleet import fleet_plan
+from flotilla.plan.fleet import FleetPlan, fleet_plan
 from flotilla.plan.notices import owner_notes
 from flotilla.plan.steps import Result
 from flotilla.stack.clear_secrets import in_clear
@@ -71,9 +71,11 @@ def _open(options: argparse.Namespace, output: Output) -> Stack:
     return open_stack(options.engine, setting_of(options, output))
 
 
-def _document(options: argparse.Namespace, stack: Stack, result: Result) -> dict[str, Any]:
+def _document(
+    options: argparse.Namespace, stack: Stack, result: Result, plan: FleetPlan | None = None
+) -> dict[str, Any]:
     return plan_document(
-        fleet_plan(result, version=karmada_version(options)),
+        plan or _fleet_plan(options, result),
         result,
         stack=options.stack,
         engine=stack.engine,
@@ -81,12 +83,23 @@ def _document(options: argparse.Namespace, stack: Stack, result: Result) -> dict
     )
 
 
-def _show(options: argparse.Namespace, output: Output, stack: Stack, result: Result, title: str) -> None:
+def _fleet_plan(options: argparse.Namespace, result: Result) -> FleetPlan:
+    return fleet_plan(result, version=karmada_version(options))
+
+
+def _show(
+    options: argparse.Namespace,
+    output: Output,
+    stack: Stack,
+    result: Result,
+    title: str,
+    plan: FleetPlan | None = None,
+) -> None:
     """Show a plan to people; machines get one document, at the end."""
     if options.json:
         return
     output.plan(
-        fleet_plan(result, version=karmada_version(options)),
+        plan or _fleet_plan(options, result),
         result,
         stack=options.stack,
         engine=stack.engine,
@@ -97,16 +110,18 @@ def _show(options: argparse.Namespace, output: Output, stack: Stack, result: Res
     )
 
 
-def _finish(options: argparse.Namespace, output: Output, stack: Stack, result: Result) -> None:
+def _finish(
+    options: argparse.Namespace, output: Output, stack: Stack, result: Result, plan: FleetPlan | None = None
+) -> None:
     """Print the run's document, where machines want one; what failed ends the run.
 
     Raises:
         CommandError: something failed.
     """
     if result.failures:
-        raise plan_failed(output, result, _document(options, stack, result))
+        raise plan_failed(output, result, _document(options, stack, result, plan))
     if options.json:
-        output.json(_document(options, stack, result))
+        output.json(_document(options, stack, result, plan))
 
 
 def _refuse(options: argparse.Namespace, result: Result, document: dict[str, Any]) -> None:
@@ -132,10 +147,11 @@ def _preview(options: argparse.Namespace) -> ExitCode:
     output = Output(as_json=options.json, quiet=True)
     stack = _open(options, output)
     result = stack.preview(targets=tuple(options.target), refresh_first=options.refresh)
-    _show(options, output, stack, result, "Plan")
+    plan = _fleet_plan(options, result)
+    _show(options, output, stack, result, "Plan", plan)
     if not result.failures:
-        _refuse(options, result, _document(options, stack, result))
-    _finish(options, output, stack, result)
+        _refuse(options, result, _document(options, stack, result, plan))
+    _finish(options, output, stack, result, plan)
     return ExitCode.DRIFT if options.expect_no_changes and result.changes else ExitCode.DONE
 
 
@@ -145,8 +161,9 @@ def _up(options: argparse.Namespace) -> ExitCode:
     quiet = open_stack(options.engine, setting_of(options))
     targets = tuple(options.target)
     planned = quiet.preview(targets=targets, refresh_first=options.refresh)
-    document = _document(options, stack, planned)
-    _show(options, output, stack, planned, "Plan")
+    plan = _fleet_plan(options, planned)
+    document = _document(options, stack, planned, plan)
+    _show(options, output, stack, planned, "Plan", plan)
     if planned.failures:
         raise plan_failed(output, planned, document)
     _refuse(options, planned, document)

@@ -6,7 +6,6 @@ is the same before and after it, so that a plan shows no difference that nobody 
 
 from __future__ import annotations
 
-from copy import deepcopy
 from typing import Any
 
 from flotilla.karmada.kinds import BUILT_IN, Kinds, in_namespace
@@ -22,6 +21,7 @@ from flotilla.karmada.objects import (
     RuleWithCluster,
 )
 from flotilla.karmada.scheduling.defaults import with_default_tolerations
+from flotilla.kube.objects import copied
 
 Object = dict[str, Any]
 
@@ -93,7 +93,7 @@ def template(manifest: Object, *, namespace: str = "", kinds: Kinds = BUILT_IN) 
             server drops it without a word.
         kinds: what is known of custom kinds.
     """
-    result = deepcopy(in_namespace(manifest, namespace, kinds))
+    result = copied(in_namespace(manifest, namespace, kinds))
     metadata = result["metadata"]
     annotations = metadata.get("annotations") or {}
     ignored = {HEALTH_IGNORED: "true"} if annotations.get(SKIP_AWAIT) == "true" else {}
@@ -152,7 +152,7 @@ def declared_policy(policy: Object, *, namespace: str) -> Object:
         policy: the policy.
         namespace: its own, where it is of a kind with namespaces and names none.
     """
-    result = deepcopy(policy)
+    result = copied(policy)
     metadata, spec = result["metadata"], result.setdefault("spec", {})
     if result["kind"] in (PropagationPolicy.kind_of, OverridePolicy.kind_of):
         metadata["namespace"] = metadata.get("namespace") or namespace

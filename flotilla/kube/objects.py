@@ -7,12 +7,13 @@ import binascii
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar, cast
 
 from kubernetes.utils.quantity import parse_quantity
 
 from flotilla.kube.shapes import PLAIN, Key, Shape
 
+T = TypeVar("T")
 Object = dict[str, Any]
 
 
@@ -68,6 +69,16 @@ class Item(NamedTuple):
     """Where it stands in the list that was found; -1 where it isn't there."""
     key: str
     """The values of its key fields, such as `web` or `80/TCP`."""
+
+
+def copied(value: T) -> T:
+    """Return a copy of plain data in which no map or list is shared. `copy.deepcopy` takes many times as long."""
+    result: Any = value
+    if isinstance(value, dict):
+        result = {key: copied(entry) for key, entry in value.items()}
+    elif isinstance(value, list):
+        result = [copied(entry) for entry in value]
+    return cast("T", result)
 
 
 def key_text(key: Key) -> str:

@@ -11,6 +11,7 @@ import yaml
 from pulumi.runtime.stack import run_pulumi_func
 
 import components
+from components.propagated_workload import _secret_if_needed
 from components.rollout import RolloutProvider
 from components.secret_patches import sealed_patches
 from components.served_kinds import ServedKindsProvider
@@ -436,3 +437,17 @@ def test_a_charts_objects_are_declared_each_on_its_own_and_what_is_to_be_known_i
         "workload shop: differs at each rendering (random, or by time) in Secret shop: stringData.a:"
     )
     assert len(programs.of("template")) == 2, "however often the program asks, it is one rendering, and one to compare"
+
+
+def test_a_workload_with_a_secret_hides_its_templates_as_a_whole():
+    """An output for each value of every template took seconds for a chart with a hundred objects."""
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"a": "Yg=="}}
+    manifests = [secret, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}}]
+
+    async def inside(value):
+        return await value.future(), await value.is_secret()
+
+    found, is_secret = asyncio.run(inside(_secret_if_needed(manifests)))
+    assert found is manifests
+    assert is_secret
+    assert _secret_if_needed(manifests[1:]) == manifests[1:]

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
-from copy import deepcopy
 from typing import Any
 
 from flotilla.karmada.rendering.images import Image
+from flotilla.kube.objects import copied
 
 Object = dict[str, Any]
 
@@ -65,7 +65,7 @@ _UPDATES = ("strategy", "updateStrategy")
 
 def with_defaults(template: Object) -> Object:
     """Return a template with what its API server fills in."""
-    result = deepcopy(template)
+    result = copied(template)
     kind = (str(result.get("apiVersion")), str(result["kind"]))
     spec = result.get("spec")
     if kind == ("v1", "Secret"):
@@ -76,7 +76,7 @@ def with_defaults(template: Object) -> Object:
         if field in _UPDATES and isinstance(spec.get(field), dict):
             _fill_update(spec[field], value)
         else:
-            spec.setdefault(field, deepcopy(value))
+            spec.setdefault(field, copied(value))
     _fill_below(kind, spec)
     return result
 
@@ -134,14 +134,14 @@ def _fill_update(strategy: Object, value: Object) -> None:
 
 def _fill_pod(pod: Object) -> None:
     for field, value in _POD.items():
-        pod.setdefault(field, deepcopy(value))
+        pod.setdefault(field, copied(value))
     for key in ("containers", "initContainers"):
         _each(pod.get(key), _fill_container)
 
 
 def _fill_container(container: Object) -> None:
     for field, value in _CONTAINER.items():
-        container.setdefault(field, deepcopy(value))
+        container.setdefault(field, copied(value))
     try:
         image = Image.parse(str(container.get("image") or ""))
     except ValueError:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from copy import deepcopy
 from typing import Any
 
 from flotilla.karmada.names import execution_namespace
 from flotilla.karmada.rendering.policies import Applied
 from flotilla.karmada.versions import SUPPORTED, Version
+from flotilla.kube.objects import copied
 
 Object = dict[str, Any]
 
@@ -56,7 +56,7 @@ ANNOTATIONS = frozenset(
 
 def without_marks(obj: Object) -> Object:
     """Return an object without what Karmada has added to it; an empty map goes with it."""
-    result = deepcopy(obj)
+    result = copied(obj)
     for field, keys in (("labels", LABELS), ("annotations", ANNOTATIONS)):
         kept = {key: value for key, value in (result["metadata"].pop(field, None) or {}).items() if key not in keys}
         if kept:
@@ -85,7 +85,7 @@ def marked(
         cluster: the member's name.
         version: Karmada's version.
     """
-    result = deepcopy(manifest)
+    result = copied(manifest)
     metadata = result["metadata"]
     own = overridden["metadata"]
     labels = {**(metadata.get("labels") or {}), MANAGED: "true", WORK_ID: work_id}

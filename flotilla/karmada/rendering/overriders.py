@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from typing import Any
 
 from flotilla.karmada.rendering.embedded import override_field
@@ -10,6 +9,7 @@ from flotilla.karmada.rendering.errors import OverrideError
 from flotilla.karmada.rendering.images import containers, override_image
 from flotilla.karmada.rendering.patches import apply_patch
 from flotilla.karmada.versions import SUPPORTED, Version
+from flotilla.kube.objects import copied
 
 Object = dict[str, Any]
 FIELD_OVERRIDER_SINCE = Version(1, 12)
@@ -28,10 +28,14 @@ ORDER = (
 def apply_overriders(obj: Object, overriders: Object, version: Version = SUPPORTED.newest) -> Object:
     """Return an object with the overriders of one rule: image, command, args, labels, annotations, fields, patches.
 
+    Where there are none it is the object itself.
+
     Raises:
         OverrideError: one that Karmada fails on.
     """
-    result = deepcopy(obj)
+    if not any(overriders.values()):
+        return obj
+    result = copied(obj)
     for step in overriders.get("imageOverrider") or []:
         result = override_image(result, step)
     for key, field in (("commandOverrider", "command"), ("argsOverrider", "args")):

@@ -7,10 +7,10 @@ what that refuses, and quotes the object in its errors, which may be a Secret.
 from __future__ import annotations
 
 import re
-from copy import deepcopy
 from typing import Any
 
 from flotilla.karmada.rendering.errors import OverrideError
+from flotilla.kube.objects import copied
 
 _MISSING = "the object has no such field"
 _INDEX = re.compile(r"[+-]?[0-9]+", re.ASCII)
@@ -26,7 +26,7 @@ def apply_patch(document: Any, steps: list[tuple[str, str, Any]]) -> Any:
     Raises:
         OverrideError: a step that doesn't fit; none is applied then.
     """
-    result = deepcopy(document)
+    result = copied(document)
     for operator, path, value in steps:
         try:
             result = _apply(result, operator, path, value)
@@ -43,7 +43,7 @@ def _apply(document: Any, operator: str, path: str, value: Any) -> Any:
     if path == "" and operator != "remove":
         if not isinstance(value, dict | list):
             raise _Unfit("the whole object can only be replaced by an object or a list")
-        return deepcopy(value)
+        return copied(value)
     # Upstream passes over what stands before the first slash.
     _, *parts = [part.replace("~1", "/").replace("~0", "~") for part in (path or "/").split("/")]
     if not parts:
@@ -65,15 +65,15 @@ def _change_map(container: dict[str, Any], operator: str, key: str, value: Any) 
     if operator == "remove":
         del container[key]
     else:
-        container[key] = deepcopy(value)
+        container[key] = copied(value)
 
 
 def _change_list(container: list[Any], operator: str, key: str, value: Any) -> None:
     if operator == "add":
         place = len(container) if key == "-" else _index(key, len(container) + 1)
-        container.insert(place, deepcopy(value))
+        container.insert(place, copied(value))
     elif operator == "replace":
-        container[_index(key, len(container))] = deepcopy(value)
+        container[_index(key, len(container))] = copied(value)
     else:
         del container[_index(key, len(container))]
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
 from typing import Any
 
 from flotilla.karmada.scheduling import divide, replicas_field, ties_descend
 from flotilla.karmada.versions import SUPPORTED, Version
+from flotilla.kube.objects import copied
 
 Object = dict[str, Any]
 Targets = Sequence[tuple[str, int | None]]
@@ -27,7 +27,7 @@ def revises(*, divided: bool, version: Version) -> bool:
 
 def revised(template: Object, replicas: int | None, version: Version = SUPPORTED.newest) -> Object:
     """Return a template with a cluster's share of the replicas; as it is for kinds that have none."""
-    result = deepcopy(template)
+    result = copied(template)
     field = replicas_field(result, version)
     if field and replicas is not None:
         result.setdefault("spec", {})[field] = replicas

@@ -6,10 +6,10 @@ Karmada prunes after the overrides, so that no override can bring such a field b
 from __future__ import annotations
 
 from collections.abc import Iterable
-from copy import deepcopy
 from typing import Any
 
 from flotilla.karmada.versions import SUPPORTED, Version
+from flotilla.kube.objects import copied
 
 Object = dict[str, Any]
 
@@ -40,7 +40,7 @@ _TWICE_SINCE = Version(1, 13)
 
 def traveling(obj: Object, version: Version = SUPPORTED.newest) -> Object:
     """Return what of an object travels to members. Karmada goes by the kind alone, whatever its group."""
-    result = {key: value for key, value in deepcopy(obj).items() if key != "status"}
+    result = {key: value for key, value in copied(obj).items() if key != "status"}
     metadata = result["metadata"]
     for key in _METADATA:
         metadata.pop(key, None)
