@@ -444,10 +444,11 @@ def test_a_workload_with_a_secret_hides_its_templates_as_a_whole():
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"a": "Yg=="}}
     manifests = [secret, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}}]
 
-    async def inside(value):
-        return await value.future(), await value.is_secret()
+    async def inside():
+        output = _secret_if_needed(manifests)
+        return await output.future(), await output.is_secret()
 
-    found, is_secret = asyncio.run(inside(_secret_if_needed(manifests)))
+    found, is_secret = asyncio.run(inside())
     assert found is manifests
     assert is_secret
     assert _secret_if_needed(manifests[1:]) == manifests[1:]
