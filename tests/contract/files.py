@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from flotilla.kube.objects import ObjectRef
+from tests.contract.karmada import eventually
 from tests.contract.main_job import KINDS, everything, members
 
 SERVER = {
@@ -116,4 +117,5 @@ def test_a_file_that_is_put_into_the_folder_is_the_next_plan(fleet, run, apps):
     assert fleet.connection("member1").find(ObjectRef("v1", "ConfigMap", "settings", "exported"))
     (apps / "settings.json").unlink()
     run("up", "--yes")
-    assert fleet.connection("member1").find(ObjectRef("v1", "ConfigMap", "settings", "exported")) is None
+    settings = ObjectRef("v1", "ConfigMap", "settings", "exported")
+    eventually(lambda: fleet.connection("member1").find(settings) is None)

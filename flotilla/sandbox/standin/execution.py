@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from flotilla.errors import FlotillaError
 from flotilla.karmada.kinds import kind_of
 from flotilla.karmada.names import EXECUTION_NAMESPACE_PREFIX, WORK_FINALIZER
 from flotilla.karmada.objects import CLUSTER_API, WORK_API
 from flotilla.karmada.rendering.marks import CONFLICT, MANAGED
 from flotilla.karmada.rendering.replicas import owns_replicas
-from flotilla.kube.connection import Connection
+from flotilla.kube.connection import ApiError, Connection
 from flotilla.kube.objects import Object, condition, is_true, ref_of
 from flotilla.sandbox.standin.interpreters import collected_status, health
 from flotilla.sandbox.standin.world import (
@@ -83,7 +85,7 @@ def _apply(world: World, work: Object, member: Connection) -> None:
     world.set_status(work, {"conditions": [said], "manifestStatuses": statuses})
 
 
-def _apply_one(member: Connection, manifest: Object, *, overwrite: bool) -> Object:
+def _apply_one(member: Connection, manifest: Object, *, overwrite: bool, again: int = 3) -> Object:
     ref = ref_of(manifest)
     found = member.find(ref)
     if found is not None and label(found, MANAGED) != "true" and not overwrite:
@@ -91,7 +93,17 @@ def _apply_one(member: Connection, manifest: Object, *, overwrite: bool) -> Obje
             f"resource({ref}) already exists in the cluster {member.name} and the abort strategy is "
             "required by ConflictResolution (conflict-resolution strategy value is empty or abort)"
         )
-    return member.apply(retained(manifest, found), field_manager=MANAGER, force=True)
+    kept = retained(manifest, found)
+    if found is None or kept is manifest:
+        return member.apply(kept, field_manager=MANAGER, force=True)
+    # What is kept was read a moment ago: where somebody has written since, it is read again.
+    version = {"resourceVersion": found["metadata"]["resourceVersion"]}
+    try:
+        return member.apply({**kept, "metadata": {**kept["metadata"], **version}}, field_manager=MANAGER, force=True)
+    except ApiError as error:
+        if error.status != HTTPStatus.CONFLICT or not again:
+            raise
+        return _apply_one(member, manifest, overwrite=overwrite, again=again - 1)
 
 
 def retained(manifest: Object, found: Object | None) -> Object:
