@@ -95,9 +95,7 @@ class _Splitting:
                     raise entry.error
                 listed = self._files.read(entry.file)
             except UnreadableFile as error:
-                self._problem(
-                    where, error.message, "nothing would say where the workload goes", "give an existing file"
-                )
+                self._problem(where, error.message, _NOWHERE, "give an existing file")
                 continue
             except ManifestError as error:
                 for problem in error.problems:
