@@ -316,4 +316,4 @@ def assert_nowhere(planted):
     # Pulumi's CLI needs the passphrase and the tokens, and its provider, which runs the plugin, inherits them.
     inherited = planted.variables if planted.engine == "pulumi" else set()
     assert [form for form in planted.leaks(plugin) if form not in inherited] == []
-    assert "PULUMI_CONFIG=" not in plugin
+    assert "PULUMI_CONFIG=" not in plugin.replace("PULUMI_CONFIG={}\n", ""), "the CLI gives its provider an empty one"
