@@ -86,7 +86,7 @@ class _Splitting:
 
     def _read(self, policies: list[Object], objects: list[Object]) -> list[Object]:
         """Return the policies among the manifests and those of the policies' own files, each once."""
-        found = {_key(policy): policy for policy in policies}
+        found = {identity(policy): policy for policy in policies}
         known = {identity(obj) for obj in objects}
         for entry in manifest_files(self._workload.policies, self._files):
             where = f"{self._where}.policies[{entry.position}]"
@@ -103,8 +103,8 @@ class _Splitting:
                 continue
             for obj in listed:
                 if is_policy(obj):
-                    if found.setdefault(_key(obj), obj) != obj:
-                        self._problem(where, f"{_name(obj)} is there twice", "one would replace the other", "drop one")
+                    if found.setdefault(identity(obj), obj) != obj:
+                        self._problem(where, f"{ref_of(obj)} is there twice", "one would replace the other", "drop one")
                 elif identity(in_namespace(obj, self._workload.namespace)) not in known:
                     self._problem(
                         where,
@@ -120,7 +120,7 @@ class _Splitting:
 
     def _groups(self, policies: list[Object], templates: list[Object]) -> list[tuple[Object, list[Object]]]:
         """Return which policy sends which templates, in the order of the templates."""
-        found: dict[tuple[str, str], tuple[Object, list[Object]]] = {}
+        found: dict[Identity, tuple[Object, list[Object]]] = {}
         free: list[Object] = []
         for one in templates:
             sender = claimant(policies, one)
@@ -134,7 +134,7 @@ class _Splitting:
                     "add it to a policy's resourceSelectors, or list it in a workload of its own",
                 )
             else:
-                found.setdefault(_key(sender), (sender, []))[1].append(one)
+                found.setdefault(identity(sender), (sender, []))[1].append(one)
         groups = list(found.values())
         if groups:
             groups[0][1][:0] = free
@@ -145,32 +145,32 @@ class _Splitting:
         return groups
 
     def _parts_of(self, policies: list[Object], groups: list[tuple[Object, list[Object]]]) -> list[Workload]:
-        senders = {_key(sender) for sender, _ in groups}
-        declared: set[tuple[str, str]] = set()
+        senders = {identity(sender) for sender, _ in groups}
+        declared: set[Identity] = set()
         parts: list[Workload] = []
         for number, (sender, templates) in enumerate(groups):
             overrides = [p for p in policies if p["kind"] in OVERRIDES and any(selects(p, t) for t in templates)]
             # What has no effect is declared all the same, with the first part: it may have one on other objects.
-            idle = [p for p in policies if number == 0 and _key(p) not in senders and not _reaches(p, groups)]
+            idle = [p for p in policies if number == 0 and identity(p) not in senders and not _reaches(p, groups)]
             own = [sender, *overrides, *idle]
             reading = workload_keys(sender["spec"])
             given = GivenPolicies(
                 sender=sender,
                 overrides=tuple(overrides),
-                declares=tuple(p for p in own if _key(p) not in declared),
+                declares=tuple(p for p in own if identity(p) not in declared),
                 objects=frozenset(self._written[id(one)] for one in templates),
                 messages=(
-                    *(f"{_name(sender)}: the plan doesn't take {field} into account" for field in reading.unread),
+                    *(f"{ref_of(sender)}: the plan doesn't take {field} into account" for field in reading.unread),
                     *(_without_effect(policy) for policy in idle),
                     *_namespaces(sender, templates),
                 ),
             )
-            declared |= {_key(policy) for policy in own}
+            declared |= {identity(policy) for policy in own}
             keys = {"name": "part", "image": "part", **reading.keys}
             try:
                 parsed = Workload.model_validate(keys)
             except ValidationError as error:
-                prefix = f"{self._where}.policies ({_name(sender)})"
+                prefix = f"{self._where}.policies ({ref_of(sender)})"
                 self.problems += problems_of(error, keys, prefix=prefix, model=Workload)
                 continue
             said = {name: getattr(parsed, name) for name in parsed.model_fields_set - {"name", "image"}}
@@ -209,7 +209,7 @@ def check_given(workloads: list[tuple[int, Workload]], files: ManifestFiles) -> 
                 problems += [
                     Problem(
                         f"workloads[{index}].policies",
-                        f"{_name(policy)} selects {ref_of(one)} of the workload {other.name!r} as well",
+                        f"{ref_of(policy)} selects {ref_of(one)} of the workload {other.name!r} as well",
                         "Karmada would apply it there, and the plan of that workload would not say so",
                         "narrow its selectors, or list the object among this workload's manifests",
                     )
@@ -222,13 +222,13 @@ def _check_name(where: str, index: int, policy: Object, workloads: list[tuple[in
     for other_index, other in workloads:
         if other_index == index:
             continue
-        names = {_key(p) for p in other.given.declares} if other.given else set()
+        names = {identity(p) for p in other.given.declares} if other.given else set()
         generated = not other.given and policy["metadata"]["name"] == other.object_name
-        if _key(policy) in names or generated:
+        if identity(policy) in names or generated:
             return [
                 Problem(
                     where,
-                    f"{_name(policy)} has the name of a policy of the workload {other.name!r}",
+                    f"{ref_of(policy)} has the name of a policy of the workload {other.name!r}",
                     "one would overwrite the other",
                     "rename the workload, or the policy",
                 )
@@ -236,37 +236,27 @@ def _check_name(where: str, index: int, policy: Object, workloads: list[tuple[in
     return []
 
 
-def _key(policy: Object) -> tuple[str, str]:
-    return str(policy["kind"]), f"{policy['metadata'].get('namespace') or ''}/{policy['metadata']['name']}"
-
-
-def _name(policy: Object) -> str:
-    within = f"{policy['metadata']['namespace']}/" if policy["metadata"].get("namespace") else ""
-    return f"{policy['kind']} {within}{policy['metadata']['name']}"
-
-
 def _reaches(policy: Object, groups: list[tuple[Object, list[Object]]]) -> bool:
     return policy["kind"] in OVERRIDES and any(selects(policy, one) for _, listed in groups for one in listed)
 
 
 def _without_effect(policy: Object) -> str:
-    return f"{_name(policy)} has no effect: it selects none of the workload's objects, or another policy sends them"
+    return f"{ref_of(policy)} has no effect: it selects none of the workload's objects, or another policy sends them"
 
 
 def _namespaces(sender: Object, templates: list[Object]) -> Iterator[str]:
     for one in templates:
         if goes_by_itself(one) and selects(sender, one):
-            yield f"{_name(sender)} selects {ref_of(one)}, which Karmada sends to every member without a policy"
+            yield f"{ref_of(sender)} selects {ref_of(one)}, which Karmada sends to every member without a policy"
 
 
-def _part_name(workload: str, sender: Object, senders: set[tuple[str, str]]) -> str:
+def _part_name(workload: str, sender: Object, senders: set[Identity]) -> str:
     """Return a DNS label for the part that a policy sends: `shop-frontend`."""
-    kind, where = _key(sender)
-    namespace, _, name = where.partition("/")
-    alike = [key for key in senders if key[1].partition("/")[2] == name]
+    _, _, namespace, name = identity(sender)
+    alike = [one for one in senders if one[-1] == name]
     text = name if len(alike) == 1 else f"{namespace or 'cluster'}-{name}"
     label = re.sub(r"[^a-z0-9-]+", "-", f"{workload}-{text}")
     if len(label) <= _LONGEST:
         return label
-    digest = hashlib.sha256(f"{kind}/{where}".encode()).hexdigest()[:_DIGEST]
+    digest = hashlib.sha256(str(ref_of(sender)).encode()).hexdigest()[:_DIGEST]
     return f"{label[: _LONGEST - _DIGEST - 1].rstrip('-')}-{digest}"
