@@ -157,7 +157,7 @@ def declared_policy(policy: Object, *, namespace: str) -> Object:
     if result["kind"] in (PropagationPolicy.kind_of, OverridePolicy.kind_of):
         metadata["namespace"] = metadata.get("namespace") or namespace
         for selector in spec.get("resourceSelectors") or []:
-            selector["namespace"] = metadata["namespace"]
+            selector["namespace"] = selector.get("namespace") or metadata["namespace"]
     else:
         metadata.pop("namespace", None)
     if result["kind"] in (PropagationPolicy.kind_of, ClusterPropagationPolicy.kind_of):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from enum import IntEnum
 
 from flotilla.karmada.objects import POLICY_API
 from flotilla.karmada.scheduling import labels_match
@@ -39,52 +39,60 @@ def claim_annotations(policy: Object) -> dict[str, str]:
     return {POLICY_NAME_ANNOTATIONS[kind]: meta["name"], **within}
 
 
-def precedence(policy: Object, selector: dict[str, Any]) -> tuple[bool, int, int, str]:
-    """Return by what policies that want one template are ordered, the winner first.
+class Exactness(IntEnum):
+    """How exactly a policy means a template: the more exact one wins (pkg/util/selector.go, ImplicitPriority)."""
 
-    A PropagationPolicy goes before a cluster-wide one; then the higher priority; then a match by name before one by
-    label before one by kind; then the policy's name (Karmada's documentation of PropagationPolicy).
-
-    Args:
-        policy: the policy.
-        selector: the one of its selectors that means the template.
-    """
-    exactness = 0 if selector.get("name") else 1 if selector.get("labelSelector") else 2
-    priority = int((policy.get("spec") or {}).get("priority") or 0)
-    return (policy["kind"] != "PropagationPolicy", -priority, exactness, str(policy["metadata"]["name"]))
+    NOT = 0
+    KIND = 1
+    """By its kind, or by no selector at all."""
+    LABELS = 2
+    NAME = 3
 
 
-def claimant(policies: Iterable[Object], template: Object) -> Object | None:
-    """Return the policy that sends a template which none has claimed yet; None where no policy means it."""
-    ranked = [
-        (precedence(policy, selector), number, policy)
-        for number, policy in enumerate(policies)
-        if policy["kind"] in POLICIES
-        for selector in (policy.get("spec") or {}).get("resourceSelectors") or []
-        if _selects(selector, template, policy["metadata"].get("namespace"))
-    ]
-    return min(ranked, key=lambda one: one[:2])[2] if ranked else None
-
-
-def selects(policy: Object, template: Object) -> bool:
-    """Tell whether any selector of a policy means a template; a namespaced policy reaches its own namespace alone.
+def exactness(policy: Object, template: Object) -> Exactness:
+    """Return how exactly a policy means a template; a namespaced policy reaches its own namespace alone.
 
     An override policy without selectors is for every template that it reaches (policy/v1alpha1, OverrideSpec).
     """
     within = policy["metadata"].get("namespace")
+    if within and template["metadata"].get("namespace") != within:
+        return Exactness.NOT
     selectors = (policy.get("spec") or {}).get("resourceSelectors") or []
-    if not selectors and policy.get("kind") in OVERRIDES:
-        return not within or bool(template["metadata"].get("namespace") == within)
-    return any(_selects(selector, template, within) for selector in selectors)
+    if not selectors:
+        return Exactness.KIND if policy.get("kind") in OVERRIDES else Exactness.NOT
+    return max(_exactness(selector, template) for selector in selectors)
 
 
-def _selects(selector: dict[str, Any], template: Object, within: str | None) -> bool:
+def _exactness(selector: Object, template: Object) -> Exactness:
     meta = template["metadata"]
-    namespace = within or selector.get("namespace")
     if (selector.get("apiVersion"), selector.get("kind")) != (template["apiVersion"], template["kind"]):
-        return False
-    if namespace and meta.get("namespace") != namespace:
-        return False
+        return Exactness.NOT
+    if selector.get("namespace") and selector["namespace"] != meta.get("namespace"):
+        return Exactness.NOT
     if selector.get("name"):
-        return bool(selector["name"] == meta["name"])
-    return labels_match(meta.get("labels") or {}, selector.get("labelSelector") or {})
+        return Exactness.NAME if selector["name"] == meta["name"] else Exactness.NOT
+    if selector.get("labelSelector") is None:
+        return Exactness.KIND
+    return Exactness.LABELS if labels_match(meta.get("labels") or {}, selector["labelSelector"]) else Exactness.NOT
+
+
+def selects(policy: Object, template: Object) -> bool:
+    """Tell whether a policy means a template, however exactly."""
+    return exactness(policy, template) is not Exactness.NOT
+
+
+def precedence(policy: Object, template: Object) -> tuple[bool, int, int, str]:
+    """Return by what policies that send one template are ordered, the winner first.
+
+    A PropagationPolicy goes before a cluster-wide one; then the higher priority; then the one that means the template
+    more exactly; then the policy's name (Karmada's documentation of PropagationPolicy).
+    """
+    priority = int((policy.get("spec") or {}).get("priority") or 0)
+    kind, name = policy["kind"], str(policy["metadata"]["name"])
+    return (kind != "PropagationPolicy", -priority, -exactness(policy, template), name)
+
+
+def claimant(policies: Iterable[Object], template: Object) -> Object | None:
+    """Return the policy that sends a template which none has claimed yet; None where no policy means it."""
+    meaning = [policy for policy in policies if policy["kind"] in POLICIES and selects(policy, template)]
+    return min(meaning, key=lambda policy: precedence(policy, template), default=None)

@@ -3,7 +3,9 @@
 import pytest
 import yaml
 
+from flotilla.karmada.propagation import declared_policy
 from flotilla.karmada.rendering.policies import ONLY_FOR, rules_of_all
+from flotilla.karmada.selection import claimant, selects
 from flotilla.stack.declare import rendered
 from flotilla.stack.files import ManifestFiles
 from flotilla.stack.notices import notices
@@ -191,3 +193,22 @@ def test_rules_for_some_objects_alone_say_so(given, project):
     assert rules_of_all([all_of_them], [FRONT, BACK]) == all_of_them["spec"]["overrideRules"]
     found = rules_of_all([all_of_them, one], [FRONT, BACK])
     assert [rule[ONLY_FOR][0][2] for rule in found] == ["front", "back", "back"]
+
+
+def test_a_selector_of_another_namespace_stays_as_it_is_and_selects_nothing():
+    """It was written over with the policy's own namespace; Karmada's webhook fills in only what is missing."""
+    wrong = policy("p", [selector(FRONT, namespace="elsewhere"), selector(BACK)], **to("member1"))
+    declared = declared_policy(wrong, namespace="default")
+    assert [one["namespace"] for one in declared["spec"]["resourceSelectors"]] == ["elsewhere", "default"]
+    within = [{**one, "metadata": {**one["metadata"], "namespace": "default"}} for one in (FRONT, BACK)]
+    assert [selects(declared, one) for one in within] == [False, True]
+
+
+def test_a_selector_with_labels_that_fit_everything_is_more_exact_than_one_without():
+    """pkg/util/selector.go: what counts is that there is a label selector."""
+    one = {**FRONT, "metadata": {**FRONT["metadata"], "namespace": "default"}}
+    by_kind, by_labels = (
+        declared_policy(policy(name, [{**EVERY_DEPLOYMENT, **more}]), namespace="default")
+        for name, more in (("a", {}), ("b", {"labelSelector": {}}))
+    )
+    assert claimant([by_kind, by_labels], one) is by_labels

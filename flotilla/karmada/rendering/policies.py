@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from enum import IntEnum
 from typing import Any, NamedTuple
 
 from flotilla.karmada.rendering.errors import OverrideError
 from flotilla.karmada.rendering.overriders import apply_overriders
-from flotilla.karmada.scheduling import ClusterFacts, labels_match, matches
+from flotilla.karmada.scheduling import ClusterFacts, matches
+from flotilla.karmada.selection import exactness
 from flotilla.karmada.versions import SUPPORTED, Version
 from flotilla.kube.objects import ref_of
 
@@ -21,16 +21,6 @@ ONLY_FOR = "onlyFor"
 """A key that we add to a RuleWithCluster: the templates that it is for, each as the parts of an `ObjectRef`."""
 
 
-class Exactness(IntEnum):
-    """How exactly a policy means a template: the more exact, the later it is applied, and so it wins."""
-
-    NOT = 0
-    KIND = 1
-    """By its kind, or by no selector at all."""
-    LABELS = 2
-    NAME = 3
-
-
 class Applied(NamedTuple):
     """One rule of a policy that was applied."""
 
@@ -38,30 +28,6 @@ class Applied(NamedTuple):
     """One of `POLICY_KINDS`."""
     policy: str
     overriders: Object
-
-
-def exactness(policy: Object, template: Object) -> Exactness:
-    """Return how exactly an override policy means a template; a namespaced one reaches its own namespace alone."""
-    within = policy["metadata"].get("namespace") if policy["kind"] == "OverridePolicy" else None
-    if within and template["metadata"].get("namespace") != within:
-        return Exactness.NOT
-    selectors = (policy.get("spec") or {}).get("resourceSelectors") or []
-    if not selectors:
-        return Exactness.KIND
-    return max(_exactness(selector, template) for selector in selectors)
-
-
-def _exactness(selector: Object, template: Object) -> Exactness:
-    meta = template["metadata"]
-    if (selector.get("apiVersion"), selector.get("kind")) != (template["apiVersion"], template["kind"]):
-        return Exactness.NOT
-    if selector.get("namespace") and selector["namespace"] != meta.get("namespace"):
-        return Exactness.NOT
-    if selector.get("name"):
-        return Exactness.NAME if selector["name"] == meta["name"] else Exactness.NOT
-    if selector.get("labelSelector") is None:
-        return Exactness.KIND
-    return Exactness.LABELS if labels_match(meta.get("labels") or {}, selector["labelSelector"]) else Exactness.NOT
 
 
 def in_order(policies: Iterable[Object], template: Object) -> list[Object]:

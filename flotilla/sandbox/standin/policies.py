@@ -33,7 +33,7 @@ def reconcile_policies(world: World) -> None:
         identified = _identified(world, policy)
         for selector in policy["spec"].get("resourceSelectors") or []:
             for template in _selected(world, policy, selector):
-                rank = _rank(policy, selector, template)
+                rank = _rank(policy, template)
                 held = claims.get(ref_of(template))
                 if held is None or rank < held[0]:
                     claims[ref_of(template)] = (rank, identified, template)
@@ -54,6 +54,8 @@ def _selected(world: World, policy: Object, selector: Object) -> list[Object]:
     """Return the templates that a selector means; a PropagationPolicy reaches its own namespace alone."""
     namespace = selector.get("namespace") or ""
     if policy["kind"] == "PropagationPolicy":
+        if namespace not in ("", policy["metadata"]["namespace"]):
+            return []
         namespace = policy["metadata"]["namespace"]
     ref = ObjectRef(selector["apiVersion"], selector["kind"], selector.get("name") or "", namespace)
     try:
@@ -77,13 +79,13 @@ def _is_namespaced(world: World, ref: ObjectRef) -> bool:
     return world.control_plane.resource(ref.api_version, ref.kind).namespaced
 
 
-def _rank(policy: Object, selector: Object, template: Object) -> tuple[Any, ...]:
+def _rank(policy: Object, template: Object) -> tuple[Any, ...]:
     """Order policies that want one template, the winner first: who has claimed it keeps it unless another preempts."""
     key = POLICY_ID_LABELS[policy["kind"]]
     claimed = any(label(template, other) for other in POLICY_ID_LABELS.values())
     holds = bool(label(template, key)) and label(template, key) == label(policy, key)
     may_take = holds or not claimed or policy["spec"].get("preemption") == "Always" or not _holder_exists(template)
-    return (not may_take, *precedence(policy, selector))
+    return (not may_take, *precedence(policy, template))
 
 
 def _holder_exists(template: Object) -> bool:
