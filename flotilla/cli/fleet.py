@@ -6,6 +6,7 @@ import argparse
 import hmac
 import shlex
 import sys
+from functools import cached_property
 from typing import Any
 
 from flotilla.cli.ending import CommandError, Kind
@@ -71,57 +72,51 @@ def _open(options: argparse.Namespace, output: Output) -> Stack:
     return open_stack(options.engine, setting_of(options, output))
 
 
-def _document(
-    options: argparse.Namespace, stack: Stack, result: Result, plan: FleetPlan | None = None
-) -> dict[str, Any]:
-    return plan_document(
-        plan or _fleet_plan(options, result),
-        result,
-        stack=options.stack,
-        engine=stack.engine,
-        rendered=options.rendered,
-    )
+class _Shown:
+    """A run's result as its verb shows it: what it means for the fleet is worked out once."""
 
+    def __init__(self, options: argparse.Namespace, output: Output, stack: Stack, result: Result) -> None:
+        self._options, self._output, self._stack, self._result = options, output, stack, result
 
-def _fleet_plan(options: argparse.Namespace, result: Result) -> FleetPlan:
-    return fleet_plan(result, version=karmada_version(options))
+    @cached_property
+    def _plan(self) -> FleetPlan:
+        return fleet_plan(self._result, version=karmada_version(self._options))
 
+    def document(self) -> dict[str, Any]:
+        """Return it for machines."""
+        return plan_document(
+            self._plan,
+            self._result,
+            stack=self._options.stack,
+            engine=self._stack.engine,
+            rendered=self._options.rendered,
+        )
 
-def _show(
-    options: argparse.Namespace,
-    output: Output,
-    stack: Stack,
-    result: Result,
-    title: str,
-    plan: FleetPlan | None = None,
-) -> None:
-    """Show a plan to people; machines get one document, at the end."""
-    if options.json:
-        return
-    output.plan(
-        plan or _fleet_plan(options, result),
-        result,
-        stack=options.stack,
-        engine=stack.engine,
-        detail=options.detail,
-        rendered=options.rendered,
-        title=title,
-        digest=True,
-    )
+    def show(self, title: str) -> None:
+        """Show a plan to people; machines get one document, at the end."""
+        if self._options.json:
+            return
+        self._output.plan(
+            self._plan,
+            self._result,
+            stack=self._options.stack,
+            engine=self._stack.engine,
+            detail=self._options.detail,
+            rendered=self._options.rendered,
+            title=title,
+            digest=True,
+        )
 
+    def finish(self) -> None:
+        """Print the run's document, where machines want one; what failed ends the run.
 
-def _finish(
-    options: argparse.Namespace, output: Output, stack: Stack, result: Result, plan: FleetPlan | None = None
-) -> None:
-    """Print the run's document, where machines want one; what failed ends the run.
-
-    Raises:
-        CommandError: something failed.
-    """
-    if result.failures:
-        raise plan_failed(output, result, _document(options, stack, result, plan))
-    if options.json:
-        output.json(_document(options, stack, result, plan))
+        Raises:
+            CommandError: something failed.
+        """
+        if self._result.failures:
+            raise plan_failed(self._output, self._result, self.document())
+        if self._options.json:
+            self._output.json(self.document())
 
 
 def _refuse(options: argparse.Namespace, result: Result, document: dict[str, Any]) -> None:
@@ -147,11 +142,11 @@ def _preview(options: argparse.Namespace) -> ExitCode:
     output = Output(as_json=options.json, quiet=True)
     stack = _open(options, output)
     result = stack.preview(targets=tuple(options.target), refresh_first=options.refresh)
-    plan = _fleet_plan(options, result)
-    _show(options, output, stack, result, "Plan", plan)
+    shown = _Shown(options, output, stack, result)
+    shown.show("Plan")
     if not result.failures:
-        _refuse(options, result, _document(options, stack, result, plan))
-    _finish(options, output, stack, result, plan)
+        _refuse(options, result, shown.document())
+    shown.finish()
     return ExitCode.DRIFT if options.expect_no_changes and result.changes else ExitCode.DONE
 
 
@@ -161,9 +156,9 @@ def _up(options: argparse.Namespace) -> ExitCode:
     quiet = open_stack(options.engine, setting_of(options))
     targets = tuple(options.target)
     planned = quiet.preview(targets=targets, refresh_first=options.refresh)
-    plan = _fleet_plan(options, planned)
-    document = _document(options, stack, planned, plan)
-    _show(options, output, stack, planned, "Plan", plan)
+    shown = _Shown(options, output, stack, planned)
+    document = shown.document()
+    shown.show("Plan")
     if planned.failures:
         raise plan_failed(output, planned, document)
     _refuse(options, planned, document)
@@ -176,7 +171,7 @@ def _up(options: argparse.Namespace) -> ExitCode:
     result.digest = planned.digest
     if result.failures:
         sys.stderr.write("the state is saved: run `flotilla up` again to go on from here\n")
-    _finish(options, output, stack, result)
+    _Shown(options, output, stack, result).finish()
     if not options.json:
         output.console.print()
         paint_status(output.console, fleet_status(control_plane_of(setting_of(options), options.engine)))
@@ -205,8 +200,9 @@ def _refresh(options: argparse.Namespace) -> ExitCode:
     output = Output(as_json=options.json, quiet=True)
     stack = _open(options, output)
     result = stack.refresh(preview_only=options.preview_only)
-    _show(options, output, stack, result, "What the clusters hold, against the state")
-    _finish(options, output, stack, result)
+    shown = _Shown(options, output, stack, result)
+    shown.show("What the clusters hold, against the state")
+    shown.finish()
     return ExitCode.DRIFT if options.expect_no_changes and result.changes else ExitCode.DONE
 
 
@@ -216,15 +212,17 @@ def _destroy(options: argparse.Namespace) -> ExitCode:
     quiet = open_stack(options.engine, setting_of(options))
     targets = tuple(options.target)
     result = quiet.destroy(targets=targets, preview_only=True)
+    shown = _Shown(options, output, stack, result)
     if not result.failures:
-        _show(options, output, stack, result, "To be deleted")
+        shown.show("To be deleted")
     if not result.failures and not options.preview_only and result.changes:
-        confirm(options, "delete all of this", _document(options, stack, result))
+        confirm(options, "delete all of this", shown.document())
         planned, result = result, stack.destroy(targets=targets, plan=result)
         result.digest = planned.digest
+        shown = _Shown(options, output, stack, result)
         if result.failures:
             sys.stderr.write("the state is saved: run `flotilla destroy` again to go on from here\n")
-    _finish(options, output, stack, result)
+    shown.finish()
     return ExitCode.DONE
 
 
@@ -234,8 +232,7 @@ def _validate(options: argparse.Namespace) -> ExitCode:
     output = Output(as_json=options.json)
     kinds = known_kinds(fleet, manifests, None)
     templates = {
-        workload.name: [template(one, namespace=workload.namespace) for one in manifests_of(workload, manifests)]
-        for workload in fleet.workloads
+        workload.name: [template(one) for one in manifests_of(workload, manifests)] for workload in fleet.workloads
     }
     notes = (
         *kinds.messages,
