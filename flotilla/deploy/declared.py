@@ -11,13 +11,12 @@ from flotilla.karmada.joining.join import controller_account
 from flotilla.karmada.names import CLUSTER_NAMESPACE, cluster_of
 from flotilla.karmada.status.rollout import RolloutCheck
 from flotilla.kube.objects import Object, ObjectRef, ref_of
-from flotilla.kube.zero_values import left_out
 from flotilla.plan.fleet import CLUSTER_TYPE
 from flotilla.plan.rollouts import rollouts_of
 from flotilla.providers.releases import RELEASE
 from flotilla.state.checkpoint import Snapshot
 from flotilla.state.urns import provider_of
-from flotilla.state.values import reveal
+from flotilla.state.values import Properties, reveal
 
 CONTROL_PLANE = "karmada"
 MEMBER_TYPES = ("flotilla:index:PushMember", "flotilla:index:PullMember")
@@ -32,8 +31,8 @@ class Declared:
     """Administrator's kubeconfig by cluster; the control plane is `karmada`."""
     objects: dict[str, list[Object]] = field(default_factory=dict)
     """Declared objects by cluster."""
-    left_out: dict[str, dict[ObjectRef, frozenset[str]]] = field(default_factory=dict)
-    """By cluster and object: where it declares values that the API server didn't keep (paths as text)."""
+    answers: dict[str, dict[ObjectRef, Properties]] = field(default_factory=dict)
+    """By cluster and object: what the API server answered to its last write, as the state keeps it."""
     releases: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     """Helm releases by cluster: namespace and name."""
     rollouts: dict[str, RolloutCheck] = field(default_factory=dict)
@@ -64,7 +63,7 @@ def declared(snapshot: Snapshot) -> Declared:
     """
     kubeconfigs: dict[str, str] = {}
     objects: dict[str, list[Object]] = {}
-    dropped: dict[str, dict[ObjectRef, frozenset[str]]] = {}
+    answers: dict[str, dict[ObjectRef, Properties]] = {}
     releases: dict[str, list[tuple[str, str]]] = {}
     members = []
     standing = {resource.urn for resource in snapshot.resources}
@@ -82,13 +81,12 @@ def declared(snapshot: Snapshot) -> Declared:
             # Fields that are left to others are not declared.
             obj = stored(keep_ignored(inputs, {}, resource.ignore_changes))
             objects.setdefault(cluster, []).append(obj)
-            if places := left_out(obj, reveal(resource.outputs)):
-                dropped.setdefault(cluster, {})[ref_of(obj)] = places
+            answers.setdefault(cluster, {})[ref_of(obj)] = resource.outputs
             if resource.type == CLUSTER_TYPE:
                 members.append(str(inputs["metadata"]["name"]))
     workloads = rollouts_of(snapshot, begun)
     return Declared(
-        kubeconfigs, objects, dropped, releases, workloads.checks, workloads.missing, tuple(sorted(members))
+        kubeconfigs, objects, answers, releases, workloads.checks, workloads.missing, tuple(sorted(members))
     )
 
 

@@ -211,8 +211,8 @@ def _cluster(outcome: _Outcome, declared: Declared, access: dict[str, Access], s
 def _plan(outcome: _Outcome, declared: Declared, connection: Connection, comparing: Comparing) -> None:
     name = connection.name
     for obj in declared.objects.get(name, []):
-        places = declared.left_out.get(name, {}).get(ref_of(obj), frozenset())
-        outcome.look(partial(compare_object, connection, name, obj, comparing, left_out=places))
+        answer = declared.answers.get(name, {}).get(ref_of(obj))
+        outcome.look(partial(compare_object, connection, name, obj, comparing, answer=answer))
         outcome.objects += 1
     for namespace, release in declared.releases.get(name, []):
         outcome.look(partial(check_release, connection, name, namespace, release, comparing))

@@ -6,7 +6,8 @@ from flotilla.drift.comparing import Comparing
 from flotilla.drift.findings import Finding, Layer, Mend, changed
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object, ref_of
-from flotilla.kube.zero_values import is_left_out
+from flotilla.kube.zero_values import is_left_out, left_out
+from flotilla.state.values import Properties, reveal
 
 
 def compare_object(
@@ -15,7 +16,7 @@ def compare_object(
     wanted: Object,
     comparing: Comparing | None = None,
     *,
-    left_out: frozenset[str] = frozenset(),
+    answer: Properties | None = None,
 ) -> list[Finding]:
     """Compare one object with what its cluster holds.
 
@@ -24,7 +25,7 @@ def compare_object(
         cluster: its name.
         wanted: as declared.
         comparing: this look's at the cluster.
-        left_out: where it declares values that the API server didn't keep.
+        answer: what the API server answered to our last write, as the state keeps it.
 
     Raises:
         ClusterError: the cluster could not be asked: nothing is known of the object.
@@ -36,8 +37,10 @@ def compare_object(
     if live["metadata"].get("deletionTimestamp"):
         message = f"is being deleted since {live['metadata']['deletionTimestamp']}"
         return [Finding(Layer.PLAN, "object-deleting", cluster, str(ref_of(wanted)), message)]
+    found = (comparing or Comparing(connection)).differences(Layer.PLAN, wanted, live)
+    places = left_out(wanted, reveal(answer)) if found and answer else frozenset()
     return [
         changed(Layer.PLAN, "object-changed", cluster, live, difference, Mend.UP)
-        for difference in (comparing or Comparing(connection)).differences(Layer.PLAN, wanted, live)
-        if not is_left_out(difference, left_out)
+        for difference in found
+        if not is_left_out(difference, places)
     ]

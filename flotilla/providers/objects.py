@@ -105,7 +105,10 @@ def as_held(wanted: Object, actual: Object, before: Object | None = None) -> Obj
         actual: what the server has now.
         before: what it had when we wrote it last; None where that isn't known.
     """
-    held: Object = _as_held(wanted, actual, shape_of(wanted), left_out(wanted, before or {}), ())
+    shape = shape_of(wanted)
+    if not differences(wanted, actual, shape=shape):
+        return wanted
+    held: Object = _as_held(wanted, actual, shape, left_out(wanted, before or {}), ())
     return held
 
 
