@@ -11,7 +11,7 @@ from flotilla.karmada.joining.join import controller_account
 from flotilla.karmada.names import CLUSTER_NAMESPACE, cluster_of
 from flotilla.karmada.status.rollout import RolloutCheck
 from flotilla.kube.objects import Object, ObjectRef, ref_of
-from flotilla.plan.fleet import CLUSTER_TYPE
+from flotilla.plan.members import CLUSTER_TYPE
 from flotilla.plan.rollouts import rollouts_of
 from flotilla.providers.releases import RELEASE
 from flotilla.state.checkpoint import Snapshot

@@ -54,6 +54,16 @@ class Step:
         """The resource's name."""
         return name_of(self.urn)
 
+    @property
+    def before(self) -> ResourceState | None:
+        """The resource before the step; None where there was none."""
+        return None if self.op is Op.CREATE else self.old
+
+    @property
+    def after(self) -> ResourceState | None:
+        """The resource after the step; None where it is gone."""
+        return None if self.op in GOING else self.new or self.old
+
     def to_json(self) -> dict[str, Any]:
         """Return the step for machines; secrets masked."""
         body: dict[str, Any] = {"op": str(self.op), "urn": self.urn, "type": self.type, "name": self.name}

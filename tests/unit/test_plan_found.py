@@ -2,7 +2,8 @@
 
 import pytest
 
-from flotilla.plan.fleet import CLUSTER_TYPE, fleet_plan
+from flotilla.plan.fleet import fleet_plan
+from flotilla.plan.members import CLUSTER_TYPE
 from flotilla.plan.rollouts import ROLLOUT_TYPE
 from flotilla.plan.steps import Op, Result, Step
 from flotilla.state.checkpoint import ResourceState

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from flotilla.cli.output import Output
-from flotilla.plan.fleet import CLUSTER_TYPE, fleet_plan
+from flotilla.plan.fleet import fleet_plan
+from flotilla.plan.members import CLUSTER_TYPE
 from flotilla.plan.notices import notice_text
 from flotilla.plan.rollouts import ROLLOUT_TYPE, rollouts_of
 from flotilla.plan.steps import Op, Phase, Result, Step, StepEvent

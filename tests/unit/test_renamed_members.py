@@ -7,7 +7,8 @@ from components.membership import MembershipProvider
 from flotilla.errors import FlotillaError
 from flotilla.karmada.joining import abandon, agent, renaming
 from flotilla.kube.objects import ObjectRef
-from flotilla.plan.fleet import CLUSTER_TYPE, fleet_plan
+from flotilla.plan.fleet import fleet_plan
+from flotilla.plan.members import CLUSTER_TYPE
 from flotilla.plan.steps import Op, Result, Step
 from flotilla.stack import ConfigError, parse_fleet
 from flotilla.state.checkpoint import ResourceState

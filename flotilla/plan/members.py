@@ -1,0 +1,119 @@
+"""What becomes of each member: whether it joins, leaves or changes, and what placements see of it, before and after."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from flotilla.karmada.scheduling import ClusterFacts, Taint, facts_of
+from flotilla.karmada.status.expected import unready_reason
+from flotilla.kube.objects import Object
+from flotilla.plan.changes import change_text
+from flotilla.plan.renames import Renamed
+from flotilla.plan.steps import GOING, Op, Step
+from flotilla.state.checkpoint import ResourceState
+from flotilla.state.values import reveal
+
+CLUSTER_TYPE = "kubernetes:cluster.karmada.io/v1alpha1:Cluster"
+
+
+@dataclass(frozen=True)
+class ClusterPlan:
+    """What happens to a member."""
+
+    name: str
+    verb: str
+    """joins, leaves, changes or stays."""
+    details: tuple[str, ...] = ()
+
+
+def members_facts(steps: list[Step], side: str, clusters: dict[str, Object]) -> list[ClusterFacts]:
+    """Return the members before or after, as placements see them.
+
+    Args:
+        steps: the plan's.
+        side: old or new.
+        clusters: the control plane's Clusters, by name, as far as they are known.
+    """
+    found = []
+    for step in steps:
+        if step.type == CLUSTER_TYPE:
+            state = step.before if side == "old" else step.after
+            if state is not None:
+                facts = facts_of(reveal(state.inputs))
+                live = (clusters.get(facts.name) or reveal(step.old.outputs)) if step.old else {}
+                served = facts_of({**reveal(state.inputs), "status": _status(live)}).served
+                taints = facts.taints + (_taints_of_others(step.old, live) if step.old else ())
+                found.append(replace(facts, taints=taints, served=served))
+    # A Cluster that is replaced has two steps.
+    return sorted({facts.name: facts for facts in found}.values(), key=lambda facts: facts.name)
+
+
+def _status(live: Object) -> Object:
+    found = live.get("status")
+    return found if isinstance(found, dict) else {}
+
+
+def _taints_of_others(state: ResourceState, live: Object) -> tuple[Taint, ...]:
+    """Return the taints that a Cluster has beyond the declared ones: a cordon, for one.
+
+    Karmada takes its own taints off again once the cluster is Ready.
+    """
+    spec = live.get("spec")
+    if not isinstance(spec, dict) or not isinstance(spec.get("taints") or [], list):
+        return ()
+    ready = not unready_reason({"metadata": {}, "status": live.get("status") or {}})
+    declared = facts_of(reveal(state.inputs)).taints
+    found = facts_of({"metadata": {"name": ""}, "spec": {"taints": spec.get("taints")}}).taints
+    return tuple(taint for taint in found if taint not in declared and not (ready and taint.of_condition))
+
+
+def made_anew(steps: list[Step]) -> dict[str, str]:
+    """Return which members are another cluster than before under the same name, with the UID of the one before."""
+    clusters = [step for step in steps if step.type == CLUSTER_TYPE]
+    made = {_member_of(step) for step in clusters if step.op is Op.CREATE_REPLACEMENT}
+    return {
+        _member_of(step): str((reveal(step.old.inputs).get("spec") or {}).get("id"))
+        for step in clusters
+        if step.op is Op.DELETE_REPLACED and step.old and _member_of(step) in made
+    }
+
+
+def tells_of_cluster(step: Step, anew: dict[str, str]) -> bool:
+    """Tell whether a step says something of a member; of a replacement only its second half does."""
+    return step.type == CLUSTER_TYPE and not (step.op is Op.DELETE_REPLACED and _member_of(step) in anew)
+
+
+def _member_of(step: Step) -> str:
+    state = step.new or step.old
+    inputs = reveal(state.inputs) if state else {}
+    return str((inputs.get("metadata") or {}).get("name") or step.name.removesuffix("-cluster"))
+
+
+def cluster_plan(step: Step, anew: dict[str, str], renamed: list[Renamed]) -> ClusterPlan:
+    """Return what becomes of the member that a Cluster's step is about.
+
+    Args:
+        step: the step.
+        anew: as `made_anew` has it.
+        renamed: the members that had another name.
+    """
+    state = step.new or step.old
+    inputs = reveal(state.inputs) if state else {}
+    name = _member_of(step)
+    if name in anew:
+        now = (inputs.get("spec") or {}).get("id")
+        which = f"it is another cluster now (UID {anew[name]} → {now})"
+        return ClusterPlan(name, "changes", (f"{which}: the one before leaves, this one joins",))
+    if step.op in (Op.CREATE, Op.CREATE_REPLACEMENT):
+        spec = inputs.get("spec") or {}
+        former = [one.text for one in renamed if one.name == name]
+        where = f"{str(spec.get('syncMode', '')).lower()} mode, at {spec.get('apiEndpoint')}"
+        return ClusterPlan(name, "joins", (*former, where))
+    if step.op in GOING:
+        now = next((one.name for one in renamed if one.former == name and one.keeps_copies), "")
+        return ClusterPlan(name, "leaves", (f"it is {now} now" if now else "its workloads are removed first",))
+    if step.op is Op.UPDATE:
+        # What it is waited for follows from its mode, and says nothing of its own.
+        shown = [c for c in step.changes if "pulumi.com/waitFor" not in c.path]
+        return ClusterPlan(name, "changes", tuple(change_text(c) for c in shown))
+    return ClusterPlan(name, "stays")

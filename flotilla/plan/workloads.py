@@ -1,0 +1,262 @@
+"""What becomes of each workload, cluster by cluster, and what each cluster gets of all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from flotilla.karmada.rendering.reach import Notice
+from flotilla.karmada.scheduling import ClusterFacts, Refusal
+from flotilla.karmada.status.judgements import suspends
+from flotilla.kube.objects import Object
+from flotilla.plan.caveats import caveats_of, hidden_verb, lazily, unchanged, waits
+from flotilla.plan.changes import CopyPlan, copy_plan
+from flotilla.plan.copies import (
+    Copies,
+    Surroundings,
+    Undecided,
+    by_template,
+    copies_after,
+    copies_before,
+    scheduled_of,
+)
+from flotilla.plan.followers import (
+    Followed,
+    Follower,
+    Knowledge,
+    Orders,
+    followers_of,
+    following_copies,
+    kept_by,
+    with_kept,
+)
+from flotilla.plan.moves import Moved, Side, adds_words, with_moves
+from flotilla.plan.notices import notices_of
+from flotilla.plan.notices import to_json as notice_json
+from flotilla.plan.policies import PolicyPlan, doubled
+from flotilla.plan.rollouts import templates_in
+from flotilla.plan.steps import Op, Step
+from flotilla.state.checkpoint import ResourceState
+from flotilla.state.values import mask, reveal
+
+
+@dataclass(frozen=True)
+class Unscheduled:
+    """A cluster that the placement chooses, and that Karmada won't schedule the workload to."""
+
+    cluster: str
+    taint: str = ""
+    """The taint that the workload doesn't tolerate, as kubectl writes it: key=value:effect."""
+    reason: str = ""
+    """What else keeps it out: a kind that the cluster doesn't serve, a field that its Cluster doesn't have."""
+
+    @classmethod
+    def by(cls, cluster: str, refusal: Refusal) -> Unscheduled:
+        """Return a cluster with what keeps a workload out."""
+        return cls(cluster, str(refusal.taint)) if refusal.taint else cls(cluster, reason=str(refusal))
+
+    def __str__(self) -> str:
+        return f"taint {self.taint}" if self.taint else self.reason
+
+    def to_json(self) -> dict[str, str]:
+        """Return it for machines."""
+        return {"name": self.cluster, "taint": self.taint, **({"reason": self.reason} if self.reason else {})}
+
+
+@dataclass(frozen=True)
+class WorkloadPlan:
+    """What happens to a workload, cluster by cluster."""
+
+    name: str
+    verb: str
+    copies: tuple[CopyPlan, ...]
+    problem: str = ""
+    origin: str = ""
+    """Where it comes from, where it had another name or takes objects over: `formerly shop`."""
+    question: str = ""
+    """What only the user can answer before this is done."""
+    unscheduled: tuple[Unscheduled, ...] = ()
+    undecided: tuple[Undecided, ...] = ()
+    """Where only Karmada knows which clusters get it, or how many replicas."""
+    unplaced: tuple[str, ...] = ()
+    """Why templates go to no cluster."""
+    notices: tuple[Notice, ...] = ()
+    """What is to be known of its overrides, replicas and Jobs before it is applied."""
+    after: tuple[str, ...] = ()
+    """The workloads whose rollouts come first."""
+    policies: tuple[PolicyPlan, ...] = ()
+    """Its policies, where they are in more than one place."""
+    follows: tuple[Follower, ...] = ()
+    """The objects that follow its templates (`dependencies: true`), beyond where their own policies send them."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it for machines."""
+        return {
+            "name": self.name,
+            "verb": self.verb,
+            **({"origin": self.origin} if self.origin else {}),
+            **({"question": self.question} if self.question else {}),
+            **({"after": list(self.after)} if self.after else {}),
+            **({"policies": [policy.to_json() for policy in self.policies]} if self.policies else {}),
+            "clusters": [{"name": c.cluster, "verb": c.verb, "details": list(c.details)} for c in self.copies],
+            "unscheduled": [one.to_json() for one in self.unscheduled],
+            **({"undecided": [_undecided(one) for one in self.undecided]} if self.undecided else {}),
+            **({"unplaced": list(self.unplaced)} if self.unplaced else {}),
+            **({"notices": [notice_json(notice) for notice in self.notices]} if self.notices else {}),
+            **({"follows": [one.to_json() for one in self.follows]} if self.follows else {}),
+        }
+
+
+@dataclass(frozen=True)
+class Following:
+    """What says which objects follow workloads."""
+
+    orders: Orders
+    known: Knowledge
+
+
+def workload_plans(
+    steps: list[Step],
+    before: list[ClusterFacts],
+    around: Surroundings,
+    kept: frozenset[str],
+    names: Mapping[str, str],
+    following: Following,
+) -> tuple[list[WorkloadPlan], dict[str, list[Object]]]:
+    """Return the workloads' plans, and what each cluster gets of all of them.
+
+    `names` has the present name of members that had another one: what they had before is theirs.
+    """
+    plans, sides = [], []
+    coming: dict[str, Copies] = {}
+    rendered: dict[str, list[Object]] = {}
+    notices: dict[str, tuple[Notice, ...]] = {}
+    sending: dict[str, _Sending] = {}
+    held: dict[str, Mapping[str, list[Object]]] = {}
+    everything = templates_of(steps)
+    for step in steps:
+        name = step.name.removesuffix("-rollout")
+        former = reveal(step.old.inputs).get("workload") if step.old and step.op is not Op.CREATE else ""
+        old, new = step.before, step.after
+        try:
+            scheduled = scheduled_of(old, before)
+            copies = copies_before(old, around.of(before), scheduled).objects
+            olds = {names.get(cluster, cluster): objects for cluster, objects in copies.items()}
+            waiting = lazily(old, new, around.changing)
+            now = scheduled or by_template(olds)
+            found = copies_after(new, around, now, old, waiting, unchanged(old, new))
+        except ValueError as error:
+            plans.append(WorkloadPlan(name, "changes", (), str(error)))
+            continue
+        coming[name], held[name] = found, olds
+        asked = _inputs(new)
+        keeps = step.old is not None and step.old.parent in kept
+        was = (reveal(old.inputs).get("suspension") or {}) if old else {}
+        suspension = was if waiting else asked.get("suspension") or {}
+        sending[name] = _Sending(suspension, was, keeps, hidden_verb(step))
+        notices[name] = (
+            *caveats_of(step, around.unasked, sorted(waiting)),
+            *notices_of(asked, found.places(), around.members, everything, around.version),
+        )
+        sides.append(Side(name, str(former or ""), olds, found.objects, _adds_words(new)))
+        for cluster, items in found.objects.items():
+            rendered.setdefault(cluster, []).extend(mask(item) for item in items)
+    own = {step.name.removesuffix("-rollout"): step for step in steps}
+    followed = followers_of(steps, held, coming, following.orders, following.known)
+    kept_there = kept_by(followed)
+    for moved in with_moves(sides):
+        if not moved.absorbed:
+            name = moved.name
+            plan = _workload_plan(moved, coming[name], sending[name], around.replaced)
+            more = followed.get(name, Followed())
+            shown = with_kept(plan.copies, moved.old, moved.new, kept_there)
+            said = (*notices[name], *waits(own[name], plan.verb, notices[name]), *more.notices)
+            plans.append(replace(plan, copies=shown, notices=said, follows=more.followers))
+    states = [state for step in steps if (state := step.after) is not None]
+    for cluster, items in following_copies(states, followed, around).items():
+        rendered.setdefault(cluster, []).extend(mask(item) for item in items)
+    return sorted(plans, key=lambda plan: plan.name), rendered
+
+
+def with_surroundings(
+    plans: list[WorkloadPlan], rollouts: list[Step], policies: Mapping[str, tuple[PolicyPlan, ...]]
+) -> list[WorkloadPlan]:
+    """Add to the workloads' plans what they come after, and their policies (by the URN of the workload)."""
+    found = {step.name.removesuffix("-rollout"): step for step in rollouts}
+    result = []
+    for plan in plans:
+        step = found[plan.name]
+        state, new = step.new or step.old, step.after
+        after = reveal(new.inputs).get("after") if new else None
+        listed = policies.get(state.parent, ()) if state else ()
+        question = plan.question or (doubled(listed) if _adds_words(new) else "")
+        order = tuple(map(str, after)) if isinstance(after, list) else ()
+        result.append(replace(plan, after=order, policies=listed, question=question))
+    return result
+
+
+def templates_of(rollouts: list[Step]) -> list[Object]:
+    """Return the templates of all workloads as they are to be."""
+    return [t for step in rollouts if step.after for t in templates_in(reveal(step.after.inputs))]
+
+
+def _inputs(rollout: ResourceState | None) -> Object:
+    """Return a Rollout's inputs; templates that aren't known yet are left out."""
+    found = reveal(rollout.inputs) if rollout else {}
+    return found if isinstance(found.get("templates"), list) else {}
+
+
+def _adds_words(rollout: ResourceState | None) -> bool:
+    """Tell whether overrides of two names would add something twice; those that Pulumi's CLI hides may."""
+    rules = reveal(rollout.inputs).get("overrideRules") if rollout else None
+    return adds_words(rules) if isinstance(rules, list) else bool(rules)
+
+
+@dataclass(frozen=True)
+class _Sending:
+    """What a workload's policy says of sending and removing copies."""
+
+    suspension: Object
+    before: Object
+    keeps: bool
+    hidden: str = ""
+    """What happens to a workload of which the engine hides everything; empty where it is shown."""
+
+
+def _workload_plan(moved: Moved, coming: Copies, sending: _Sending, replaced: Collection[str]) -> WorkloadPlan:
+    copies = tuple(
+        copy_plan(
+            cluster,
+            moved.old.get(cluster),
+            moved.new.get(cluster),
+            coming.undecided,
+            replaced,
+            coming.standing,
+            keeps=sending.keeps,
+            suspended=suspends(sending.suspension, cluster),
+            was_suspended=suspends(sending.before, cluster),
+        )
+        for cluster in sorted({*moved.old, *moved.new})
+    )
+    verbs = {copy.verb for copy in copies} or ({"new"} if coming.undecided else set())
+    verb = "stays" if verbs <= {"stays"} else verbs.pop() if len(verbs) == 1 else "changes"
+    verb = sending.hidden or verb
+    return WorkloadPlan(
+        moved.name,
+        verb,
+        copies,
+        origin=moved.origin,
+        question=moved.question,
+        unscheduled=(
+            *(Unscheduled.by(cluster, refusal) for cluster, refusal in sorted(coming.refused.items())),
+            *(Unscheduled(name, reason=why) for name, why in sorted(coming.passed_over.items())),
+        ),
+        undecided=tuple(coming.undecided),
+        unplaced=tuple(coming.unplaced),
+    )
+
+
+def _undecided(one: Undecided) -> dict[str, Any]:
+    candidates = [{"name": n, "least": low, "most": high} for n, (low, high) in one.candidates.items()]
+    return {"template": one.template, "why": one.why, "replicas": one.replicas, "candidates": candidates}
