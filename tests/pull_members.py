@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ from flotilla.karmada.names import CLUSTER_NAMESPACE, execution_namespace
 from flotilla.karmada.objects import CLUSTER_API
 from flotilla.kube.connection import ApiError, Connection
 from flotilla.kube.objects import Object, ObjectRef
+from tests.background import repeating
 
 _MANAGER = "agent-of-tests"
 _BEAT_SECONDS = 5
@@ -66,21 +66,10 @@ def renew(api: Connection, name: str) -> None:
 @contextmanager
 def beating(api: Connection, names: list[str]) -> Iterator[None]:
     """Renew the Clusters' leases until the block ends."""
-    stop = threading.Event()
 
     def beat(name: str) -> None:
         with suppress(ApiError):  # the next turn comes before the lease runs out
             renew(api, name)
 
-    def keep() -> None:
-        with ThreadPoolExecutor(4) as pool:
-            while not stop.wait(_BEAT_SECONDS):
-                list(pool.map(beat, names))
-
-    thread = threading.Thread(target=keep, daemon=True)
-    thread.start()
-    try:
+    with ThreadPoolExecutor(4) as pool, repeating(lambda: list(pool.map(beat, names)), every=_BEAT_SECONDS):
         yield
-    finally:
-        stop.set()
-        thread.join()

@@ -8,7 +8,8 @@ import yaml
 
 from flotilla.kube.objects import ObjectRef
 from tests.contract.main_job import everything, members, staying, verbs  # noqa: F401 - fixtures of the contract
-from tests.contract.spaces import LEFT, clean, obj, pods, policies, run  # noqa: F401
+from tests.contract.objects import obj, pods
+from tests.contract.spaces import LEFT, clean, policies, run  # noqa: F401
 
 SPACE = "given"
 WEB = {"apiVersion": "apps/v1", "kind": "Deployment", "labelSelector": {"matchLabels": {"part": "web"}}}
@@ -45,9 +46,8 @@ WEIGHTS = {
 }
 
 
-def web(replicas=3):
-    found = labelled(pods("web"), part="web")
-    return {**found, "spec": {**found["spec"], "replicas": replicas}}
+def web():
+    return labelled(pods("web", replicas=3), part="web")
 
 
 MANIFESTS = (

@@ -11,23 +11,12 @@ from flotilla.kube.connection import KindNotServed
 from flotilla.kube.objects import ObjectRef
 from tests.contract.karmada import eventually
 from tests.contract.main_job import members, staying, verbs  # noqa: F401 - fixtures of the contract
+from tests.contract.objects import pods
 
 DEPLOYMENT = ObjectRef("apps/v1", "Deployment", "shop", "default")
 CONFIG = ObjectRef("v1", "ConfigMap", "shop", "default")
 BOTH = ("member1", "member2")
-SHOP = {
-    "apiVersion": "apps/v1",
-    "kind": "Deployment",
-    "metadata": {"name": "shop"},
-    "spec": {
-        "replicas": 2,
-        "selector": {"matchLabels": {"app": "shop"}},
-        "template": {
-            "metadata": {"labels": {"app": "shop"}},
-            "spec": {"containers": [{"name": "shop", "image": "nginx:1.27"}]},
-        },
-    },
-}
+SHOP = pods("shop", replicas=2)
 SETTINGS = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "shop"}, "data": {"colour": "red"}}
 
 

@@ -4,8 +4,7 @@ The same cases run on real Karmada (`tests/live`) and on the stand-in (`tests/sa
 """
 
 import datetime as dt
-import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 import yaml
@@ -13,6 +12,7 @@ import yaml
 from flotilla.kube.connection import ApiError
 from flotilla.kube.merge_keys import shape_of
 from flotilla.kube.objects import ObjectRef
+from tests.background import repeating
 from tests.contract.drift import look
 from tests.contract.karmada import eventually
 from tests.contract.main_job import NGINX, members, staying, verbs  # noqa: F401 - fixtures of the contract
@@ -181,25 +181,14 @@ def test_a_container_that_the_control_planes_admission_adds_holds_up_nothing(run
         assert drift(run)["clean"]
 
 
-@contextmanager
 def writing(connection, body, *, every=0.4):
     """Play a controller that writes a field again as often as Karmada takes it back."""
-    stop = threading.Event()
 
     def write():
-        while not stop.wait(every):
-            try:
-                connection.patch(COPY, body, kind="strategic", query={"fieldManager": "mesh-operator"})
-            except ApiError:
-                continue  # somebody else wrote at the same moment: the next one counts
+        with suppress(ApiError):  # somebody else wrote at the same moment: the next one counts
+            connection.patch(COPY, body, kind="strategic", query={"fieldManager": "mesh-operator"})
 
-    thread = threading.Thread(target=write)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
+    return repeating(write, every=every)
 
 
 def test_two_that_write_a_field_in_turn_are_reported_as_a_fight_with_both_names(nginx, fleet):

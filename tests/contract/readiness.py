@@ -12,6 +12,7 @@ import yaml
 from flotilla.kube.objects import ObjectRef
 from tests.contract.karmada import eventually
 from tests.contract.main_job import going_on, leave, members, staying, verbs  # noqa: F401 - fixtures
+from tests.contract.objects import pods
 
 SPACE = "serving"  # not `default`, where each API server has a Service of its own
 NAMESPACE = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SPACE}}
@@ -46,19 +47,7 @@ BUDGET = {
     "metadata": {"name": "other"},
     "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "of-somebody-else"}}},
 }
-DEPLOYMENT = {
-    "apiVersion": "apps/v1",
-    "kind": "Deployment",
-    "metadata": {"name": "web"},
-    "spec": {
-        "replicas": 1,
-        "selector": {"matchLabels": {"app": "web"}},
-        "template": {
-            "metadata": {"labels": {"app": "web"}},
-            "spec": {"containers": [{"name": "web", "image": "nginx:1.27"}]},
-        },
-    },
-}
+DEPLOYMENT = pods("web")
 JOB = {
     "apiVersion": "batch/v1",
     "kind": "Job",

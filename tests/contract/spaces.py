@@ -11,27 +11,15 @@ from flotilla.kube.objects import ObjectRef, condition, ref_of
 from tests.contract.karmada import eventually
 from tests.contract.main_job import KINDS, everything, members, staying, verbs  # noqa: F401 - fixtures of the contract
 from tests.contract.moves import BOTH, run, settled, stack, workload  # noqa: F401 - fixtures of the contract
+from tests.contract.objects import obj, pods
 
 FRONT, BACK = "spaces-front", "spaces-back"
 POLICY = "policy.karmada.io/v1alpha1"
 LEFT = (*KINDS, ("v1", "ConfigMap"))
 
 
-def obj(api_version, kind, name, namespace=None, **more):
-    within = {"namespace": namespace} if namespace else {}
-    return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name, **within}, **more}
-
-
 def settings(namespace=None):
     return obj("v1", "ConfigMap", "settings", namespace, data={"of": namespace or "the workload's own"})
-
-
-def pods(name, namespace=None, **spec):
-    labels = {"app": name}
-    pod = {"containers": [{"name": name, "image": "nginx:1.27"}], **spec}
-    template = {"metadata": {"labels": labels}, "spec": pod}
-    whole = {"replicas": 1, "selector": {"matchLabels": labels}, "template": template}
-    return obj("apps/v1", "Deployment", name, namespace, spec=whole)
 
 
 SHOP = (

@@ -7,25 +7,11 @@ import yaml
 
 from flotilla.kube.objects import ObjectRef
 from tests.contract.main_job import members
+from tests.contract.objects import obj, pods
 
 WEB = ObjectRef("apps/v1", "Deployment", "web", "default")
 SITE = ObjectRef("v1", "ConfigMap", "web", "default")
-OBJECTS = [
-    {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": "web"},
-        "spec": {
-            "replicas": 1,
-            "selector": {"matchLabels": {"app": "web"}},
-            "template": {
-                "metadata": {"labels": {"app": "web"}},
-                "spec": {"containers": [{"name": "web", "image": "nginx:1.27"}]},
-            },
-        },
-    },
-    {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "web"}, "data": {"site": "nowhere"}},
-]
+OBJECTS = [pods("web"), obj("v1", "ConfigMap", "web", data={"site": "nowhere"})]
 DEPLOYMENT = {
     "target": {},
     "evaluate": True,
@@ -44,9 +30,9 @@ CONFIG = {
 def stack(fleet, run, *, size):
     """Write a stack of two members that differ, and of two workloads with an override each."""
     listed = []
-    for name, obj, override in zip(("web", "settings"), OBJECTS, (DEPLOYMENT, CONFIG), strict=True):
+    for name, one, override in zip(("web", "settings"), OBJECTS, (DEPLOYMENT, CONFIG), strict=True):
         file = fleet.project / f"{name}.yaml"
-        file.write_text(yaml.safe_dump(obj))
+        file.write_text(yaml.safe_dump(one))
         listed.append(
             {"name": name, "manifests": [str(file)], "placement": {}, "overrides": [override], "timeout": 120}
         )

@@ -7,7 +7,6 @@ FLOTILLA_CASES as many as it says.
 import json
 import os
 import random
-import shutil
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -20,10 +19,8 @@ from flotilla.karmada.status.snapshot import binding_ref
 from flotilla.karmada.versions import Version
 from flotilla.kube.connection import ApiError
 from flotilla.kube.objects import ref_of
-from tests.contract.fleet import programs, real_karmada
 from tests.live.dependency_cases import KINDS, definitions, template
 from tests.pull_members import beating, join, report
-from tests.rendering.gather import karmada_in
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(1200)]
 CASES = int(os.environ.get("FLOTILLA_CASES", "400"))
@@ -33,14 +30,6 @@ NAMESPACE = "truth"
 ANNOTATION = "resourcebinding.karmada.io/dependencies"
 SECONDS = 240
 QUIET_SECONDS = 15
-
-
-@pytest.fixture
-def control_plane(tmp_path):
-    """Karmada's API and its programs, without members."""
-    with karmada_in(tmp_path / "karmada", real_karmada(), programs()) as made:
-        yield made
-    shutil.rmtree(tmp_path, ignore_errors=True)
 
 
 def served():

@@ -3,27 +3,17 @@
 import json
 import os
 import random
-import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.contract.fleet import programs, real_karmada
 from tests.rendering.compare import disagreements, judged
-from tests.rendering.gather import gather, karmada_in
+from tests.rendering.gather import gather
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(1200)]
 CASES = int(os.environ.get("FLOTILLA_CASES", "330"))
 ENOUGH = 0.9
 """The share of the cases that Karmada has to schedule, so that the comparison says something."""
-
-
-@pytest.fixture
-def control_plane(tmp_path):
-    """Karmada's API and its programs, without members."""
-    with karmada_in(tmp_path / "karmada", real_karmada(), programs()) as made:
-        yield made
-    shutil.rmtree(tmp_path, ignore_errors=True)
 
 
 def test_works_are_what_the_model_says(control_plane, capsys):
