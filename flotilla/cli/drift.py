@@ -134,7 +134,7 @@ def _table(console: Console, report: DriftReport, stack: str) -> None:
         return
     if report.findings:
         table = Table(box=None, header_style="bold", pad_edge=False)
-        for heading in ("CLUSTER", "OBJECT", "WHAT", "WANTED", "FOUND", "LAST WRITTEN BY", "MENDED BY"):
+        for heading in ("CLUSTER", "OBJECT", "WHAT", "WANTED", "FOUND", "LAST WRITTEN BY", "FIXED BY"):
             table.add_column(heading, overflow="fold")
         for finding in report.findings:
             table.add_row(*(Text(one_line(cell)) for cell in _cells(finding)))

@@ -118,7 +118,7 @@ def drift(run, *, expect=0):
 
 
 def test_a_container_that_admission_adds_in_a_member_is_its_own_and_a_changed_field_of_ours_is_drift(run, fleet):
-    """The injected container was drift for ever, "mended by karmada", which never takes it away."""
+    """The injected container was drift for ever, and Karmada, which was to fix it, never takes it away."""
     member1 = fleet.connection("member1")
     with admission(member1, "mesh", WITH_MESH, MESH):
         fleet.write(members(*BOTH), [NGINX])

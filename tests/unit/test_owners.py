@@ -100,7 +100,7 @@ class Watched:
 
 
 def test_a_fight_takes_the_place_of_what_was_found_on_the_same_field():
-    """Karmada doesn't put right what another writes again at once: "mended by karmada" was wrong for it."""
+    """Karmada doesn't put right what another writes again at once, and the finding said that it does."""
     states = [state(4), state(5, image="web:2"), state(6), state(7, image="web:2")]
     member = Watched(*states)
     same = Finding(
