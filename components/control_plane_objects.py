@@ -10,8 +10,7 @@ import pulumi
 from components.karmada_control_plane import KarmadaControlPlane
 from components.kubernetes_object import KubernetesObject, type_token
 from components.propagated_workload import PropagatedWorkload, template_name
-from flotilla.karmada.control_plane_objects import Identity
-from flotilla.karmada.kinds import other_versions
+from flotilla.karmada.kinds import Identity, other_versions
 from flotilla.workloads.control_plane import Declared
 
 

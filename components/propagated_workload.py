@@ -21,6 +21,7 @@ from flotilla.karmada.kinds import (
     DEFINITION,
     NAMESPACE,
     GroupKind,
+    Identity,
     Kinds,
     defined_kind,
     defined_kinds,
@@ -71,7 +72,7 @@ class PropagatedWorkload(pulumi.ComponentResource):
     templates: list[KubernetesObject]
     """The templates in the control plane, in file order."""
 
-    by_identity: dict[tuple[str, str, str, str], KubernetesObject]
+    by_identity: dict[Identity, KubernetesObject]
     """The templates by group, kind, namespace and name, for objects of the control plane that name them."""
 
     first: dict[str, pulumi.Resource]

@@ -20,12 +20,10 @@ from flotilla.karmada.control_plane_kinds import (
     SERVICE_IMPORT,
     target_of,
 )
-from flotilla.karmada.kinds import DEFINITION, NAMESPACE, GroupKind, Kinds, group_of, kind_of
+from flotilla.karmada.kinds import DEFINITION, NAMESPACE, GroupKind, Identity, Kinds, group_of, kind_of
 from flotilla.karmada.propagation import SKIP_AWAIT
 from flotilla.kube.objects import Object
 
-Identity = tuple[str, str, str, str]
-"""What makes an object the same one in every version: group, kind, namespace (empty for none), name."""
 _DEFAULT = "default"
 _RIGHTS = "rbac.authorization.k8s.io"
 _ACCOUNT: GroupKind = ("", "ServiceAccount")

@@ -14,6 +14,8 @@ from flotilla.kube.objects import Object
 
 GroupKind = tuple[str, str]
 """A group (empty for the core) and a kind."""
+Identity = tuple[str, str, str, str]
+"""Group, kind, namespace and name: what makes an object the same one in every version of its group."""
 
 DEFINITION: GroupKind = ("apiextensions.k8s.io", "CustomResourceDefinition")
 NAMESPACE: GroupKind = ("", "Namespace")
@@ -77,7 +79,7 @@ def kind_of(obj: Object) -> GroupKind:
     return group_of(str(obj["apiVersion"])), str(obj["kind"])
 
 
-def identity(obj: Object, namespace: str = "") -> tuple[str, str, str, str]:
+def identity(obj: Object, namespace: str = "") -> Identity:
     """Return what makes an object the same one in every version of its group: group, kind, namespace, name."""
     group, kind = kind_of(obj)
     meta = obj["metadata"]

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flotilla.karmada.kinds import identity
+from flotilla.karmada.kinds import Identity, identity
 from flotilla.kube.objects import Object, ref_of
 
 Copies = dict[str, list[Object]]
 """What each cluster holds of a workload."""
-Identity = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True)

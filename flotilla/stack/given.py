@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from flotilla.karmada.kinds import Identity
+
 Object = dict[str, Any]
-Identity = tuple[str, str, str, str]
-"""Group, kind, namespace as it is written, and name."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,6 @@ class GivenPolicies:
     declares: tuple[Object, ...] = ()
     """The policies that this workload declares; it needs the others of other workloads."""
     objects: frozenset[Identity] = frozenset()
-    """What it sends, as the manifests name it."""
+    """What it sends, with the namespaces that the manifests have."""
     messages: tuple[str, ...] = ()
     """What the user has to know of these policies."""

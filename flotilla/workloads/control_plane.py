@@ -6,9 +6,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from flotilla.karmada.control_plane_kinds import CRON_FEDERATED_HPA, FEDERATED_HPA, OWN_KINDS, REBALANCER, target_of
-from flotilla.karmada.control_plane_objects import Identity, Stage, control_plane_object, named_by, stage_of
-from flotilla.karmada.kinds import NAMESPACE, Kinds, defined_kind, defined_kinds, identity, kind_of
-from flotilla.karmada.propagation import template
+from flotilla.karmada.control_plane_objects import Stage, control_plane_object, named_by, stage_of
+from flotilla.karmada.kinds import (
+    NAMESPACE,
+    Identity,
+    Kinds,
+    defined_kind,
+    defined_kinds,
+    identity,
+    in_namespace,
+    kind_of,
+)
 from flotilla.karmada.scaling import BOUNDS, scaled
 from flotilla.kube.objects import Object
 from flotilla.kube.reading import UnreadableFile
@@ -112,7 +120,7 @@ class ControlPlane:
 
 def template_identity(manifest: Object, workload: Workload, kinds: Kinds) -> Identity:
     """Return what makes the template of a manifest the same one in every version of its group."""
-    return identity(template(manifest, namespace=workload.namespace, kinds=kinds))
+    return identity(in_namespace(manifest, workload.namespace, kinds))
 
 
 def control_plane_of(fleet: Fleet, files: ManifestFiles) -> ControlPlane:

@@ -13,8 +13,8 @@ from flotilla.karmada.control_plane_kinds import (
     target_of,
     too_new,
 )
-from flotilla.karmada.control_plane_objects import Identity, control_plane_object
-from flotilla.karmada.kinds import NAMESPACE, goes_by_itself, identity, kind_of
+from flotilla.karmada.control_plane_objects import control_plane_object
+from flotilla.karmada.kinds import NAMESPACE, Identity, goes_by_itself, identity, kind_of
 from flotilla.karmada.names import CLUSTER_NAMESPACE, EXECUTION_NAMESPACE_PREFIX
 from flotilla.karmada.rendering.replicas import owns_replicas
 from flotilla.karmada.versions import SUPPORTED, Version

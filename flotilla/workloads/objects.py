@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flotilla.karmada.kinds import NAMESPACE, Kinds, defined_kinds, identity, in_namespace, kind_of
+from flotilla.karmada.kinds import NAMESPACE, Identity, Kinds, defined_kinds, identity, in_namespace, kind_of
 from flotilla.karmada.names import CLUSTER_NAMESPACE, is_dns_label
 from flotilla.karmada.propagation import deployment
 from flotilla.karmada.rendering.replicas import RETAIN_LABEL
@@ -89,7 +89,7 @@ def check_objects(workloads: list[tuple[int, Workload]], files: ManifestFiles) -
             continue
     kinds = defined_kinds(m for _, _, manifests in readable for m in manifests)
     problems: list[Problem] = []
-    seen: dict[tuple[str, str, str, str], tuple[str, Object]] = {}
+    seen: dict[Identity, tuple[str, Object]] = {}
     for index, workload, manifests in readable:
         if workload.autoscaled and not any(kind_of(manifest) == DEPLOYMENT for manifest in manifests):
             problems.append(

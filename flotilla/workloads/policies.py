@@ -13,14 +13,14 @@ from contextlib import suppress
 
 from pydantic import ValidationError
 
-from flotilla.karmada.kinds import Kinds, defined_kinds, goes_by_itself, identity, in_namespace
-from flotilla.karmada.propagation import declared_policy, template
+from flotilla.karmada.kinds import Identity, defined_kinds, goes_by_itself, identity, in_namespace
+from flotilla.karmada.propagation import declared_policy
 from flotilla.karmada.selection import OVERRIDES, claimant, is_policy, selects
 from flotilla.kube.objects import Object, ref_of
 from flotilla.kube.reading import UnreadableFile
 from flotilla.stack.files import ManifestFiles, manifest_files
 from flotilla.stack.from_policies import workload_keys
-from flotilla.stack.given import GivenPolicies, Identity
+from flotilla.stack.given import GivenPolicies
 from flotilla.stack.problems import ConfigError, Problem, problems_of
 from flotilla.stack.workloads import Workload
 from flotilla.workloads.manifests import ManifestError
@@ -64,7 +64,6 @@ class _Splitting:
 
     def __init__(self, where: str, workload: Workload, files: ManifestFiles) -> None:
         self._where, self._workload, self._files = where, workload, files
-        self._kinds = Kinds()
         self._written: dict[int, Identity] = {}
         self.problems: list[Problem] = []
 
@@ -75,9 +74,9 @@ class _Splitting:
             objects = manifests_of(self._workload, self._files)
         except ConfigError:
             return [self._workload]  # the check of files says it
-        self._kinds = defined_kinds(objects)
+        kinds = defined_kinds(objects)
         policies = [self._placed(policy) for policy in self._read([obj for obj in read if is_policy(obj)], objects)]
-        pairs = [(obj, template(obj, kinds=self._kinds)) for obj in objects]
+        pairs = [(obj, in_namespace(obj, self._workload.namespace, kinds)) for obj in objects]
         if self.problems:
             return []
         self._written = {id(declared): identity(obj) for obj, declared in pairs}
@@ -197,7 +196,7 @@ def check_given(workloads: list[tuple[int, Workload]], files: ManifestFiles) -> 
         with suppress(ConfigError):
             objects[workload.name] = manifests_of(workload, files)
     kinds = defined_kinds(obj for listed in objects.values() for obj in listed)
-    objects = {name: [template(obj, kinds=kinds) for obj in listed] for name, listed in objects.items()}
+    objects = {name: [in_namespace(obj, "", kinds) for obj in listed] for name, listed in objects.items()}
     problems: list[Problem] = []
     for index, workload in workloads:
         if not workload.given:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from flotilla.karmada.dependencies import Reference, Sender, following, references_of
-from flotilla.karmada.kinds import identity, kind_of
+from flotilla.karmada.kinds import Identity, identity, kind_of
 from flotilla.karmada.scheduling import Certain, Scheduler, decide, demand_of
 from flotilla.karmada.versions import SUPPORTED, Version
 from flotilla.kube.objects import Object, ObjectRef, ref_of
@@ -30,8 +30,6 @@ _MAKERS = {
     ("cert-manager.io", "Certificate"): ("spec", "secretName"),
 }
 """Kinds whose controllers make a Secret in the members, and where its name stands; else it has the object's."""
-
-_Key = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True)
@@ -64,9 +62,9 @@ class _Placed:
 class _Known:
     """What the stack's workloads declare, by group, kind, namespace and name."""
 
-    owners: dict[_Key, str] = field(default_factory=dict)
+    owners: dict[Identity, str] = field(default_factory=dict)
     """The workload of each object; empty for one of the control plane itself (`flotilla:objects`)."""
-    places: dict[_Key, _Places] = field(default_factory=dict)
+    places: dict[Identity, _Places] = field(default_factory=dict)
     """Where each object gets: by its own placement, and by following others."""
 
 
@@ -112,7 +110,7 @@ def _places(fleet: Fleet, workload: Workload, template: Object) -> _Places:
     return _Places(frozenset(least), frozenset(decision.candidates) - least)
 
 
-def _known(placed: Sequence[_Placed], own: Iterable[_Key], version: Version) -> _Known:
+def _known(placed: Sequence[_Placed], own: Iterable[Identity], version: Version) -> _Known:
     """Return what is declared, with where it gets; `own`: what is declared for the control plane itself."""
     known = _Known(dict.fromkeys(own, ""), dict.fromkeys(own, _Places()))
     for one in placed:
@@ -131,7 +129,7 @@ def _known(placed: Sequence[_Placed], own: Iterable[_Key], version: Version) -> 
     return known
 
 
-def _made(template: Object) -> Iterator[_Key]:
+def _made(template: Object) -> Iterator[Identity]:
     """Yield the Secret that a controller makes of an object."""
     path = _MAKERS.get(kind_of(template))
     if path is not None:
@@ -139,7 +137,7 @@ def _made(template: Object) -> Iterator[_Key]:
         yield *_SECRET, str(metadata.get("namespace") or ""), str(at(template, path) or metadata["name"])
 
 
-def _key(reference: Reference) -> _Key:
+def _key(reference: Reference) -> Identity:
     return identity({"apiVersion": reference.api_version, "kind": reference.kind, "metadata": _meta(reference.ref)})
 
 
