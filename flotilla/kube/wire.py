@@ -25,6 +25,7 @@ _LATER = frozenset({429, 502, 503, 504})
 _UNCERTAIN = frozenset({401, 408, 429})
 # For a request that isn't idempotent these say that it wasn't begun; a 502 or 504 doesn't.
 _NOT_BEGUN = frozenset({429, 503})
+_FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
 ATTEMPTS = 5
 CONNECT_SECONDS = 5.0
@@ -297,7 +298,7 @@ def pause_for(status: int, retry_after: str | None, attempt: int, method: str = 
 
 def back_off(attempt: int) -> float:
     """Return the seconds before the next attempt."""
-    return float(0.1 * 2**attempt)
+    return float(_FIRST_PAUSE * 2**attempt)
 
 
 def network_reason(error: BaseException) -> str:

@@ -25,7 +25,7 @@ from flotilla.karmada.joining.agent import ACCOUNT, DEPLOYMENT, KUBECONFIG_SECRE
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object, ObjectRef
-from flotilla.sandbox.clusters import LOOPBACK, free_ports
+from flotilla.sandbox.ports import LOOPBACK, free_ports
 from flotilla.sandbox.processes import Process
 
 _PAUSE_SECONDS = 1.0

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
-import secrets
 import shutil
-import socket
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +16,9 @@ from flotilla.kube import children
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import Connection
 from flotilla.sandbox.binaries import KUBERNETES, Binaries
+from flotilla.sandbox.ports import LOOPBACK, free_ports
 from flotilla.sandbox.processes import command_line, start_time, wait_until
 
-LOOPBACK = "127.0.0.1"
-_SERVER_PORTS = range(20000, 32768)
 _NODE_CAPACITY = {"cpu": "32", "memory": "256Gi", "pods": "110"}
 # What runs in a Karmada control plane, as upstream deploys its kube-controller-manager: no workload controllers.
 _KARMADA_CONTROLLERS = (
@@ -103,7 +99,8 @@ class SandboxCluster:
         try:
             wait_until(self.ready, seconds=_START_SECONDS, doing=f"waiting for the cluster {self.name}")
         except SandboxError as error:
-            raise SandboxError(error.message, hint=f"see the logs in {self.folder / 'logs'}") from None
+            logs = self.folder / "logs"
+            raise SandboxError(f"{error.message}:\n{_last_lines(logs)}", hint=f"see the logs in {logs}") from None
 
     def down(self) -> None:
         """End the cluster's processes and remove its files."""
@@ -186,7 +183,10 @@ class SandboxCluster:
             "requestheader-group-headers": "X-Remote-Group",
             "requestheader-username-headers": "X-Remote-User",
         }
-        patches = [_patch("kube-apiserver", arguments)]
+        # There is one of each: an election would only cost writes, and a wait after a restart.
+        alone = {"leader-elect": "false"}
+        controllers = _patch("kube-controller-manager", alone)
+        patches = [_patch("kube-apiserver", arguments), controllers, _patch("kube-scheduler", alone)]
         if not workloads:
             options["disable"] = ["kube-scheduler", "kwok-controller"]
             # Upstream's Karmada API server has no ServiceAccount admission: templates name accounts of members.
@@ -194,7 +194,7 @@ class SandboxCluster:
                 {"key": "disable-admission-plugins", "value": "StorageObjectInUseProtection,ServiceAccount"}
             )
             signing = {"cluster-signing-cert-file": f"{pki}/ca.crt", "cluster-signing-key-file": f"{pki}/ca.key"}
-            patches.append(_patch("kube-controller-manager", {"controllers": _KARMADA_CONTROLLERS, **signing}))
+            controllers["extraArgs"] += _arguments({"controllers": _KARMADA_CONTROLLERS, **signing})
         return {
             "apiVersion": "config.kwok.x-k8s.io/v1alpha1",
             "kind": "KwokctlConfiguration",
@@ -248,23 +248,15 @@ class SandboxCluster:
             )
 
 
+def _last_lines(logs: Path) -> str:
+    """Return the last line of each program's log: one that ended says there why."""
+    texts = {file.stem: file.read_text(errors="replace").rstrip() for file in sorted(logs.glob("*.log"))}
+    return "\n".join(f"{name}: {text.rpartition(chr(10))[2][:300]}" for name, text in texts.items())
+
+
 def _patch(component: str, arguments: dict[str, str]) -> dict[str, Any]:
-    return {
-        "name": component,
-        "extraArgs": [{"key": key, "value": value} for key, value in arguments.items()],
-    }
+    return {"name": component, "extraArgs": _arguments(arguments)}
 
 
-def free_ports(count: int) -> list[int]:
-    """Return ports of loopback that are free now, all different.
-
-    They lie below the range that the kernel draws from for outgoing connections: one of those could take a port
-    between this look and the moment when its server starts.
-    """
-    found: set[int] = set()
-    while len(found) < count:
-        port = secrets.choice(_SERVER_PORTS)
-        with socket.socket() as one, contextlib.suppress(OSError):
-            one.bind((LOOPBACK, port))
-            found.add(port)
-    return sorted(found)
+def _arguments(arguments: dict[str, str]) -> list[dict[str, str]]:
+    return [{"key": key, "value": value} for key, value in arguments.items()]

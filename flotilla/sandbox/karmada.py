@@ -20,9 +20,9 @@ from flotilla.kube import children
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object
 from flotilla.sandbox.certificates import serving_certificate
-from flotilla.sandbox.clusters import LOOPBACK, free_ports
 from flotilla.sandbox.controllers import Controllers
 from flotilla.sandbox.definitions import SYSTEM_NAMESPACE, allow_proxy, apply, prepare, serves_clusters
+from flotilla.sandbox.ports import LOOPBACK, free_ports
 from flotilla.sandbox.processes import Process, wait_until
 from flotilla.sandbox.webhooks import webhook_configurations
 

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from components import join, karmada_control_plane
+from flotilla.kube import wire
 from flotilla.stack.load import parse_fleet
 from flotilla.state import crypto
 from tests.conftest import REPOSITORY
@@ -21,6 +22,12 @@ KUBECONFIG = {
     "contexts": [{"name": "admin", "context": {"cluster": "one", "user": "admin"}}],
     "users": [{"name": "admin", "user": {"token": "hunter2"}}],
 }
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch):
+    """Let requests be repeated as ever, without the pauses in between."""
+    monkeypatch.setattr(wire, "_FIRST_PAUSE", 0.001)
 
 
 def answering(monkeypatch) -> None:

@@ -35,8 +35,7 @@ def reconcile_clusters(world: World) -> list[Object]:
 def _accept(world: World, cluster: Object) -> None:
     world.add_finalizer(cluster, CLUSTER_FINALIZER)
     name = execution_namespace(cluster["metadata"]["name"])
-    ref = ObjectRef("v1", "Namespace", name)
-    if world.control_plane.find(ref) is None:
+    if all(one["metadata"]["name"] != name for one in world.control_plane.list("v1", "Namespace")):
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
         world.control_plane.create(namespace, field_manager=MANAGER)
 

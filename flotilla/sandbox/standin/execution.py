@@ -69,7 +69,7 @@ def _apply(world: World, work: Object, member: Connection) -> None:
     overwrite = (work["metadata"].get("annotations") or {}).get(CONFLICT) == "overwrite"
     for manifest in work["spec"]["workload"]["manifests"]:
         try:
-            live = _apply_one(member, manifest, overwrite=overwrite)
+            live = _apply_one(world, member, manifest, overwrite=overwrite)
         except FlotillaError as error:
             applied, message = False, error.message
             continue
@@ -85,9 +85,26 @@ def _apply(world: World, work: Object, member: Connection) -> None:
     world.set_status(work, {"conditions": [said], "manifestStatuses": statuses})
 
 
-def _apply_one(member: Connection, manifest: Object, *, overwrite: bool, again: int = 3) -> Object:
+def _apply_one(world: World, member: Connection, manifest: Object, *, overwrite: bool) -> Object:
+    """Apply a manifest in a member; a copy that nobody has changed since is left alone."""
     ref = ref_of(manifest)
     found = member.find(ref)
+    key = (member.server, ref)
+    if found is not None and world.applied.get(key) == (manifest, _version(found)):
+        return found
+    applied = _apply_over(member, manifest, found, overwrite=overwrite)
+    world.applied[key] = (manifest, _version(applied))
+    return applied
+
+
+def _version(obj: Object) -> str:
+    return str(obj["metadata"]["resourceVersion"])
+
+
+def _apply_over(
+    member: Connection, manifest: Object, found: Object | None, *, overwrite: bool, again: int = 3
+) -> Object:
+    ref = ref_of(manifest)
     if found is not None and label(found, MANAGED) != "true" and not overwrite:
         raise FlotillaError(
             f"resource({ref}) already exists in the cluster {member.name} and the abort strategy is "
@@ -97,13 +114,13 @@ def _apply_one(member: Connection, manifest: Object, *, overwrite: bool, again: 
     if found is None or kept is manifest:
         return member.apply(kept, field_manager=MANAGER, force=True)
     # What is kept was read a moment ago: where somebody has written since, it is read again.
-    version = {"resourceVersion": found["metadata"]["resourceVersion"]}
+    version = {"resourceVersion": _version(found)}
     try:
         return member.apply({**kept, "metadata": {**kept["metadata"], **version}}, field_manager=MANAGER, force=True)
     except ApiError as error:
         if error.status != HTTPStatus.CONFLICT or not again:
             raise
-        return _apply_one(member, manifest, overwrite=overwrite, again=again - 1)
+        return _apply_over(member, manifest, member.find(ref), overwrite=overwrite, again=again - 1)
 
 
 def retained(manifest: Object, found: Object | None) -> Object:

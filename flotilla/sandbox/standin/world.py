@@ -18,6 +18,7 @@ from flotilla.karmada.objects import BINDING_API
 from flotilla.karmada.rendering.marks import BINDING_ID_LABELS, binding_labels
 from flotilla.kube.connection import ApiError, Connection, KindNotServed
 from flotilla.kube.objects import Object, ObjectRef, ref_of
+from flotilla.sandbox.standin.reading import ReadingOnce
 
 MANAGER = "karmada-stand-in"
 _PREFERRED_SECONDS = 30.0
@@ -26,13 +27,20 @@ _PREFERRED_SECONDS = 30.0
 class World:
     """Everything that one pass looks at and writes to."""
 
-    def __init__(self, control_plane: Connection) -> None:
+    def __init__(self, control_plane: ReadingOnce) -> None:
         """Begin with no member connected."""
         self.control_plane = control_plane
-        self._members: dict[str, tuple[str, Connection]] = {}
+        self._members: dict[str, tuple[str, ReadingOnce]] = {}
         self.served: dict[tuple[str, ...], tuple[float, list[Object]]] = {}
         """API enablements by server and its groups, with the time of the look."""
         self._preferred: dict[tuple[str, str], tuple[float, str]] = {}
+        self.applied: dict[tuple[str, ObjectRef], tuple[Object, str]] = {}
+        """What was applied last, by server and object, with the version of the copy that came of it."""
+
+    def begin_pass(self) -> None:
+        """Read everything anew from now on."""
+        for server in (self.control_plane, *(server for _, server in self._members.values())):
+            server.forget()
 
     def looks_at(self, api_version: str, kind: str) -> bool:
         """Tell whether a kind is looked at in this version: the one that the API server prefers, and no other."""
@@ -75,7 +83,7 @@ class World:
                 "users": [{"name": name, "user": {"token": token}}],
                 "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
             }
-            held = (key, Connection(document, name=name, timeout=5.0))
+            held = (key, ReadingOnce(document, name=name, timeout=5.0))
             self._members[name] = held
         return held[1]
 

@@ -1,0 +1,33 @@
+"""Two sandboxes that start at the same time never choose one port."""
+
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from flotilla.sandbox import ports
+
+
+def test_ports_are_different_and_of_the_servers_range():
+    found = ports.free_ports(20)
+    assert len(set(found)) == 20
+    assert all(20000 <= port < 32768 for port in found)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps a port for its server")
+def test_a_port_that_was_given_is_given_to_nobody_else_and_its_server_gets_it(monkeypatch):
+    (port,) = ports.free_ports(1)
+    monkeypatch.setattr(ports, "_SERVER_PORTS", [port])
+    other = (
+        "import random, flotilla.sandbox.ports as ports\n"
+        f"found = iter([{port}, {port + 1}])\n"
+        "ports.secrets.choice = lambda _: next(found)\n"
+        "print(ports.free_ports(1))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", other], check=True, capture_output=True, text=True, timeout=30)
+    assert done.stdout.strip() == f"[{port + 1}]"
+    with socket.create_server((ports.LOOPBACK, port)), socket.create_connection((ports.LOOPBACK, port), timeout=5):
+        pass
+    with socket.create_server((ports.LOOPBACK, port)):
+        pass  # its server comes back to it after an end
