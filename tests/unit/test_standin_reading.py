@@ -28,24 +28,56 @@ def connection(api):
     return ReadingOnce(kubeconfigs.select(kubeconfigs.load(api.kubeconfig)), name="member1")
 
 
-def test_what_was_read_is_not_asked_for_again_until_the_next_pass(api, connection):
+def test_what_was_read_is_not_asked_for_again_while_nothing_is_written(api, connection):
+    assert connection.renew(), "nothing was asked for yet"
     first = connection.list("v1", "ConfigMap")
     asked = connection.traffic.requests
     assert connection.list("v1", "ConfigMap") == first
     assert connection.traffic.requests == asked
     connection.list("v1", "ConfigMap", namespace="default")
     assert connection.traffic.requests == asked + 1
+    assert not connection.renew()
+    assert connection.list("v1", "ConfigMap") == first
+    assert connection.traffic.requests == asked + 2, "the revision alone"
+
+
+def test_what_another_writes_is_seen_after_the_next_look(api, connection):
+    connection.renew()
+    connection.list("v1", "ConfigMap")
     api.put({**SETTINGS, "metadata": {"name": "other", "namespace": "default"}})
     assert len(connection.list("v1", "ConfigMap")) == 1
-    World(connection).begin_pass()
+    assert connection.renew()
     assert len(connection.list("v1", "ConfigMap")) == 2
+
+
+def test_what_changes_without_a_write_is_asked_for_at_each_look(connection):
+    def asked():
+        before = connection.traffic.requests
+        connection.request("GET", "/apis", doing="listing API groups")
+        connection.request("GET", "/api/v1", doing="listing kinds")
+        return connection.traffic.requests - before
+
+    connection.renew()
+    assert [asked(), asked()] == [2, 0]
+    assert not connection.renew()
+    assert asked() == 2
+
+
+def test_a_server_that_does_not_say_its_revision_may_have_changed(api):
+    document = kubeconfigs.select(kubeconfigs.load(api.kubeconfig))
+    document["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:1"
+    nobody = ReadingOnce(document, name="member1")
+    assert nobody.renew()
+    assert nobody.renew()
 
 
 def test_a_write_makes_everything_be_read_anew(connection):
     ref = ObjectRef("v1", "ConfigMap", "settings", "default")
     assert connection.get(ref)["data"] == {"a": "1"}
+    connection.renew()
     connection.patch(ref, {"data": {"a": "2"}})
     assert connection.get(ref)["data"] == {"a": "2"}
+    assert connection.renew(), "what comes of an own write is looked at, too"
 
 
 def test_an_object_that_is_not_there_is_asked_for_again(api, connection):
@@ -61,7 +93,7 @@ def test_a_copy_is_applied_again_when_it_or_its_work_has_changed_and_only_then(a
     monkeypatch.setattr(connection, "apply", lambda obj, **options: applied.append(obj) or apply(obj, **options))
 
     def writes(manifest):
-        world.begin_pass()
+        world.renew()
         applied.clear()
         assert _apply_one(world, connection, manifest, overwrite=False)["data"] == manifest["data"]
         return bool(applied)

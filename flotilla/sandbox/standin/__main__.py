@@ -1,4 +1,4 @@
-"""The stand-in as a process: one pass over everything, three times a second, until SIGTERM."""
+"""The stand-in as a process: one pass over everything whenever something was written anywhere, until SIGTERM."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ from flotilla.sandbox.standin.scheduler import reconcile_schedules
 from flotilla.sandbox.standin.works import reconcile_works
 from flotilla.sandbox.standin.world import World
 
-_PAUSE_SECONDS = 0.3
+_PAUSE_SECONDS = 0.2
+_LONGEST_REST = 2.0
+"""Seconds: what changes without a write, such as a member's readiness, is seen by then."""
 
 
 def one_pass(world: World) -> None:
     """Look at everything once, in the order in which one thing leads to the next."""
-    world.begin_pass()
     reconcile_policies(world)
     # Clusters are read after the bindings are made: a taint that came before a template counts for it.
     clusters = reconcile_clusters(world)
@@ -46,12 +47,15 @@ def main() -> int:
     document = kubeconfigs.select(kubeconfigs.load(options.kubeconfig.read_text()))
     world = World(ReadingOnce(document, name="karmada"))
     sys.stdout.write("stand-in for Karmada: not Karmada, for the sandbox alone\n")
+    looked = -_LONGEST_REST
     while not stop.is_set():
-        try:
-            one_pass(world)
-        except FlotillaError as error:
-            sys.stdout.write(f"{time.strftime('%H:%M:%S')} {error.message}\n")
-            sys.stdout.flush()
+        if world.renew() or time.monotonic() - looked >= _LONGEST_REST:
+            try:
+                one_pass(world)
+            except FlotillaError as error:
+                sys.stdout.write(f"{time.strftime('%H:%M:%S')} {error.message}\n")
+                sys.stdout.flush()
+            looked = time.monotonic()
         stop.wait(_PAUSE_SECONDS)
     return 0
 

@@ -37,10 +37,11 @@ class World:
         self.applied: dict[tuple[str, ObjectRef], tuple[Object, str]] = {}
         """What was applied last, by server and object, with the version of the copy that came of it."""
 
-    def begin_pass(self) -> None:
-        """Read everything anew from now on."""
-        for server in (self.control_plane, *(server for _, server in self._members.values())):
-            server.forget()
+    def renew(self) -> bool:
+        """Read everything anew from now on, in clusters where something was written. Tell whether there are any."""
+        servers = (self.control_plane, *(server for _, server in self._members.values()))
+        changed = [server for server in servers if server.renew()]
+        return bool(changed)
 
     def looks_at(self, api_version: str, kind: str) -> bool:
         """Tell whether a kind is looked at in this version: the one that the API server prefers, and no other."""
