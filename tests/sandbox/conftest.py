@@ -2,12 +2,22 @@
 
 import uuid
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from flotilla.kube.objects import ObjectRef
 from tests.contract.fleet import cluster_in, fleet_in, programs
 from tests.contract.main_job import run, verbs  # noqa: F401 - fixtures of the contract
+
+
+def pytest_collection_modifyitems(items):
+    """Put files that need a fleet last, so that a worker starts one, and not one after each other kind of servers."""
+    places = [place for place, item in enumerate(items) if Path(__file__).parent in item.path.parents]
+    ours = [items[place] for place in places]
+    with_fleet = {item.path for item in ours if "fleet" in item.fixturenames}
+    for place, item in zip(places, sorted(ours, key=lambda item: item.path in with_fleet), strict=True):
+        items[place] = item
 
 
 @pytest.fixture(scope="session")
