@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from flotilla.karmada.kinds import Identity, defined_kinds, goes_by_itself, identity, in_namespace
 from flotilla.karmada.propagation import declared_policy
+from flotilla.karmada.rendering.policies import may_reach
 from flotilla.karmada.selection import OVERRIDES, claimant, is_policy, selects
 from flotilla.kube.objects import Object, ref_of
 from flotilla.kube.reading import UnreadableFile
@@ -145,12 +146,13 @@ class _Splitting:
 
     def _parts_of(self, policies: list[Object], groups: list[tuple[Object, list[Object]]]) -> list[Workload]:
         senders = {identity(sender) for sender, _ in groups}
+        reaching = {identity(p) for _, templates in groups for p in _reaching(policies, templates)}
         declared: set[Identity] = set()
         parts: list[Workload] = []
         for number, (sender, templates) in enumerate(groups):
-            overrides = [p for p in policies if p["kind"] in OVERRIDES and any(selects(p, t) for t in templates)]
+            overrides = _reaching(policies, templates)
             # What has no effect is declared all the same, with the first part: it may have one on other objects.
-            idle = [p for p in policies if number == 0 and identity(p) not in senders and not _reaches(p, groups)]
+            idle = [p for p in policies if number == 0 and identity(p) not in senders | reaching]
             own = [sender, *overrides, *idle]
             reading = workload_keys(sender["spec"])
             given = GivenPolicies(
@@ -235,8 +237,10 @@ def _check_name(where: str, index: int, policy: Object, workloads: list[tuple[in
     return []
 
 
-def _reaches(policy: Object, groups: list[tuple[Object, list[Object]]]) -> bool:
-    return policy["kind"] in OVERRIDES and any(selects(policy, one) for _, listed in groups for one in listed)
+def _reaching(policies: list[Object], templates: list[Object]) -> list[Object]:
+    """Return the override policies that reach any of some templates, in their order."""
+    overrides = [policy for policy in policies if policy["kind"] in OVERRIDES]
+    return [policy for policy in overrides if any(may_reach(policy, overrides, one) for one in templates)]
 
 
 def _without_effect(policy: Object) -> str:

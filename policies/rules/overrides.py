@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from flotilla.karmada.propagation import CHANGES_NOTHING
+from flotilla.karmada.rendering.policies import may_reach
 from flotilla.karmada.rendering.render import render
 from flotilla.karmada.scheduling import ClusterFacts, matches
 from flotilla.karmada.selection import OVERRIDES
 from flotilla.karmada.versions import Version
 from flotilla.policy.model import UNKNOWN, Resource, Rule, StackView, Undecidable
 
-from .placement import means, possible, propagation_policies, selected
+from .placement import possible, propagation_policies, selected
 
 
 def _subjects(view: StackView) -> list[Resource]:
@@ -21,17 +22,16 @@ def _subjects(view: StackView) -> list[Resource]:
 
 
 def _judge(policy: Resource, view: StackView) -> Iterator[str]:
-    whole = _whole(policy, view)
-    meant = [
-        (template, possible(other, view))
-        for other in propagation_policies(view)
-        for template in selected(other, view)
-        if any(means(one, template) for one in whole)
+    placed = [
+        (template, possible(other, view)) for other in propagation_policies(view) for template in selected(other, view)
     ]
+    overrides = [_object(one) for one in view.policies(*OVERRIDES)]
     for number, rule in enumerate(_known(policy.at("spec", "overrideRules"))):
+        whole = [_object(one) for one in _whole(policy, rule, view)]
         targets = [
             (_known(template.props), cluster)
-            for template, clusters in meant
+            for template, clusters in placed
+            if any(may_reach(one, overrides, _identified(template)) for one in whole)
             for cluster in clusters
             if matches(cluster, rule.get("targetCluster") or {}, view.version)
         ]
@@ -41,19 +41,30 @@ def _judge(policy: Resource, view: StackView) -> Iterator[str]:
             yield f"rule {number + 1} changes nothing: the workload is like that already"
 
 
-def _whole(policy: Resource, view: StackView) -> list[Resource]:
-    """Return the policies by which a workload's overrides are declared: one for each namespace of its objects."""
-    rules = _known(policy.at("spec", "overrideRules"))
+def _whole(policy: Resource, rule: dict[str, Any], view: StackView) -> list[Resource]:
+    """Return the policies by which an override of a workload is declared: one for each namespace of its objects, say.
+
+    Those that are for a single object have the rules of the whole workload as well.
+    """
     return [
         policy,
         *(
             other
             for other in view.policies(*OVERRIDES)
-            if policy.parent
+            if other is not policy
+            and policy.parent
             and other.parent == policy.parent
-            and other.at("spec", "overrideRules", default=[]) == rules
+            and rule in other.at("spec", "overrideRules", default=[])
         ),
     ]
+
+
+def _object(policy: Resource) -> dict[str, Any]:
+    return {key: policy.at(key, default={}) for key in ("kind", "metadata", "spec")}
+
+
+def _identified(template: Resource) -> dict[str, Any]:
+    return {key: template.at(key) for key in ("apiVersion", "kind", "metadata")}
 
 
 def _differs(template: dict[str, Any], cluster: ClusterFacts, rule: dict[str, Any], version: Version) -> bool:

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 from flotilla.karmada.rendering.errors import OverrideError
 from flotilla.karmada.rendering.overriders import apply_overriders
+from flotilla.karmada.rendering.relabelling import possible_exactness, relabelled_by
 from flotilla.karmada.scheduling import ClusterFacts, matches
-from flotilla.karmada.selection import exactness
+from flotilla.karmada.selection import Exactness, exactness
 from flotilla.karmada.versions import SUPPORTED, Version
 from flotilla.kube.objects import ref_of
 
@@ -19,6 +20,10 @@ POLICY_KINDS = ("ClusterOverridePolicy", "OverridePolicy")
 """In the order in which they are applied."""
 ONLY_FOR = "onlyFor"
 """A key that we add to a RuleWithCluster: the templates that it is for, each as the parts of an `ObjectRef`."""
+ONLY_AS = "onlyAs"
+"""A key that we add to a rule of an OverridePolicy, where cluster-wide policies may change by what it selects: the
+`policy` (kind, metadata and selectors), and how exactly (`exactness`) it has to select what they have made of the
+template. Whatever comes before the first such rule is cluster-wide."""
 
 
 class Applied(NamedTuple):
@@ -48,17 +53,17 @@ def rules_of(policy: Object) -> list[Object]:
 def rules_of_all(policies: Sequence[Object], templates: Iterable[Object]) -> list[Object]:
     """Return the rules of override policies in the order in which they are applied to templates.
 
-    A rule that not all of the templates get says under `ONLY_FOR` which do.
+    A rule that not all of the templates get says under `ONLY_FOR` which do. One that a template gets in some clusters
+    only, by what the cluster-wide policies make of it there, says under `ONLY_AS` when.
 
     Args:
         policies: of both kinds.
         templates: as declared.
     """
-    by_kind = [[policy for policy in policies if policy["kind"] == kind] for kind in POLICY_KINDS]
     listed = list(templates)
     groups: list[tuple[list[Object], list[Object]]] = []
     for template in listed:
-        rules = [rule for one in by_kind for policy in in_order(one, template) for rule in rules_of(policy)]
+        rules = _rules_of_template(policies, template)
         alike = next((meant for known, meant in groups if known == rules), None)
         if alike is None:
             groups.append((rules, [template]))
@@ -69,6 +74,62 @@ def rules_of_all(policies: Sequence[Object], templates: Iterable[Object]) -> lis
     return [
         {**rule, ONLY_FOR: [list(ref_of(template)) for template in meant]} for rules, meant in groups for rule in rules
     ]
+
+
+def _rules_of_template(policies: Sequence[Object], template: Object) -> list[Object]:
+    wide, narrow = ([policy for policy in policies if policy["kind"] == kind] for kind in POLICY_KINDS)
+    first = [rule for policy in in_order(wide, template) for rule in rules_of(policy)]
+    changed = relabelled_by(first)
+    possible = [(policy, possible_exactness(policy, template, changed)) for policy in narrow]
+    if all(len(ranks) == 1 for _, ranks in possible):
+        return first + [rule for policy in in_order(narrow, template) for rule in rules_of(policy)]
+    ranked = [(rank, policy["metadata"]["name"], policy) for policy, ranks in possible for rank in ranks if rank]
+    ranked.sort(key=lambda one: one[:2])
+    return first + [
+        {**rule, ONLY_AS: {"policy": _selecting(policy), "exactness": int(rank)}}
+        for rank, _, policy in ranked
+        for rule in rules_of(policy)
+    ]
+
+
+def may_reach(policy: Object, policies: Sequence[Object], template: Object) -> bool:
+    """Tell whether an override policy reaches a template in any cluster.
+
+    Args:
+        policy: of either kind, one of `policies`.
+        policies: all of them; the cluster-wide ones may change by what the others select.
+        template: as declared.
+    """
+    if policy["kind"] == POLICY_KINDS[0]:
+        return bool(exactness(policy, template))
+    wide = [one for one in policies if one["kind"] == POLICY_KINDS[0] and exactness(one, template)]
+    changed = relabelled_by(rule for one in wide for rule in rules_of(one))
+    return any(possible_exactness(policy, template, changed))
+
+
+def _selecting(policy: Object) -> Object:
+    """Return what `exactness` asks of a policy, without what an API server adds."""
+    selectors = (policy.get("spec") or {}).get("resourceSelectors") or []
+    metadata = {key: value for key, value in policy["metadata"].items() if key in ("name", "namespace")}
+    return {"kind": policy["kind"], "metadata": metadata, "spec": {"resourceSelectors": selectors}}
+
+
+def in_stages(rules: Iterable[Object], template: Object) -> tuple[list[Object], list[Object]]:
+    """Return the rules for a template that are applied in any case, and those to be asked about after them.
+
+    Args:
+        rules: those that are for one cluster, in their order.
+        template: as declared.
+    """
+    meant = [rule for rule in rules if is_for(rule, template)]
+    begin = next((number for number, rule in enumerate(meant) if ONLY_AS in rule), len(meant))
+    return meant[:begin], meant[begin:]
+
+
+def is_as(rule: Object, obj: Object) -> bool:
+    """Tell whether a rule of the second stage is for what the first has made of an object."""
+    asked = rule[ONLY_AS]
+    return exactness(asked["policy"], obj) == Exactness(asked["exactness"])
 
 
 def is_for(rule: Object, template: Object) -> bool:
@@ -118,7 +179,10 @@ def apply_rules(
     Raises:
         OverrideError: one that Karmada fails on.
     """
-    for rule in [one for one in rules_for(rules, cluster, version) if is_for(one, obj)]:
+    first, then = in_stages(rules_for(rules, cluster, version), obj)
+    for rule in first:
+        obj = apply_overriders(obj, rule.get("overriders") or {}, version)
+    for rule in [one for one in then if is_as(one, obj)]:
         obj = apply_overriders(obj, rule.get("overriders") or {}, version)
     return obj
 

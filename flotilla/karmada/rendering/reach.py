@@ -5,7 +5,7 @@ Karmada applies an override without a word wherever it can, also where it has no
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -14,7 +14,7 @@ from flotilla.karmada.rendering.defaults import with_defaults
 from flotilla.karmada.rendering.errors import OverrideError
 from flotilla.karmada.rendering.images import Image, containers, image_paths
 from flotilla.karmada.rendering.overriders import ORDER, apply_overriders
-from flotilla.karmada.rendering.policies import Rules, targets
+from flotilla.karmada.rendering.policies import Rules, in_stages, is_as, is_for, targets
 from flotilla.karmada.rendering.traveling import traveling
 from flotilla.karmada.scheduling import ClusterFacts
 from flotilla.karmada.versions import SUPPORTED, Version
@@ -95,13 +95,14 @@ def reach(
         numbers: for each rule the number of the override that it is of, where one override is several rules.
     """
     found, listed = _Found(version), Rules(rules)
-    getting = {c.name: c for template in templates for c in placed.get(str(ref_of(template)), ())}.values()
     overrides: dict[int, list[Object]] = {}
     counted = numbers if len(numbers) == len(rules) else range(1, len(rules) + 1)
     for number, rule in zip(counted, rules, strict=True):
         overrides.setdefault(int(number), []).append(rule)
     for number, alike in overrides.items():
         steps = [step for rule in alike for step in _steps(rule)]
+        meant = [template for template in templates if any(is_for(rule, template) for rule in alike)]
+        getting = {c.name: c for template in meant for c in placed.get(str(ref_of(template)), ())}.values()
         if steps and getting and not any(targets(rule, c, version) for rule in alike for c in getting):
             named = [n for rule in alike for n in (rule.get("targetCluster") or {}).get("clusterNames") or []]
             found.notices.append(Notice(Reach.NO_CLUSTER, step=f"override {number}", clusters=tuple(named)))
@@ -138,16 +139,24 @@ class _Found:
 
     def follow(self, template: Object, cluster: ClusterFacts, rules: Sequence[Object]) -> None:
         """Apply the steps of a cluster's rules one by one, as Karmada does, and note what each of them does."""
-        obj = template
-        for rule in rules:
-            for step in _steps(rule):
-                try:
-                    after = apply_overriders(obj, {step.key: [step.body]}, self._version)
-                except OverrideError as error:
-                    self._note(Reach.FAILS, template, cluster, error.what, error.why)
-                    return
-                self._judge(template, cluster, step, (obj, after))
-                obj = after
+        first, then = in_stages(rules, template)
+        between = self._steps_of(first, template, template, cluster)
+        if between is not None:
+            self._steps_of([rule for rule in then if is_as(rule, between)], between, template, cluster)
+
+    def _steps_of(
+        self, rules: Iterable[Object], obj: Object, template: Object, cluster: ClusterFacts
+    ) -> Object | None:
+        """Note what rules do to what is there of a template, and return what comes of it; None where Karmada fails."""
+        for step in (step for rule in rules for step in _steps(rule)):
+            try:
+                after = apply_overriders(obj, {step.key: [step.body]}, self._version)
+            except OverrideError as error:
+                self._note(Reach.FAILS, template, cluster, error.what, error.why)
+                return None
+            self._judge(template, cluster, step, (obj, after))
+            obj = after
+        return obj
 
     def _judge(self, template: Object, cluster: ClusterFacts, step: _Step, change: tuple[Object, Object]) -> None:
         before, after = change

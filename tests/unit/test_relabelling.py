@@ -1,0 +1,158 @@
+"""Cluster-wide override policies that change the labels by which those of a namespace select.
+
+Karmada (pkg/util/overridemanager, ApplyOverridePolicies, the same from 1.10 to 1.18) applies every
+ClusterOverridePolicy first, and matches OverridePolicies with what has become of the object in that cluster.
+"""
+
+import random
+
+import pytest
+import yaml
+
+from flotilla.karmada.rendering.errors import OverrideError
+from flotilla.karmada.rendering.policies import ONLY_AS, Rules, apply_policies, apply_rules, rules_of_all
+from flotilla.karmada.rendering.reach import Reach, reach
+from flotilla.karmada.rendering.relabelling import EVERY_LABEL, relabelled_by
+from flotilla.karmada.scheduling import ClusterFacts
+from flotilla.kube.objects import copied, ref_of
+from flotilla.stack.declare import rendered
+from flotilla.stack.files import ManifestFiles
+from flotilla.stack.notices import notices
+from tests.rendering.cases import template
+from tests.rendering.overrides import override_policy
+from tests.unit.test_given_policies import BACK, EVERY_DEPLOYMENT, FRONT, given, policy, to  # noqa: F401 - a fixture
+
+ONE, TWO = ClusterFacts("member1"), ClusterFacts("member2")
+
+
+def labelling(name, operator, value, *members):
+    rule = {"overriders": {"labelsOverrider": [{"operator": operator, "value": value}]}}
+    target = {"targetCluster": {"clusterNames": list(members)}} if members else {}
+    return policy(name, [EVERY_DEPLOYMENT], "ClusterOverridePolicy", overrideRules=[{**rule, **target}])
+
+
+def noting(name, selectors, value):
+    rule = {"overriders": {"annotationsOverrider": [{"operator": "add", "value": {"by": value}}]}}
+    one = policy(name, selectors, "OverridePolicy", overrideRules=[rule])
+    return {**one, "metadata": {**one["metadata"], "namespace": "default"}}
+
+
+def labelled(**labels):
+    return {**EVERY_DEPLOYMENT, "labelSelector": {"matchLabels": labels}}
+
+
+def within(obj):
+    return {**obj, "metadata": {**obj["metadata"], "namespace": "default"}}
+
+
+def notes(policies, obj, cluster):
+    """Return who noted last, by the rules that a plan has of the policies."""
+    start = copied(within(obj))
+    start["metadata"]["annotations"] = {}
+    rules = Rules(rules_of_all(policies, [start]))
+    return apply_rules(copied(start), cluster, rules)["metadata"]["annotations"].get("by")
+
+
+def test_a_label_that_a_cluster_wide_policy_adds_selects_in_the_clusters_that_get_it():
+    policies = [labelling("site", "add", {"site": "edge"}, "member2"), noting("edge", [labelled(site="edge")], "edge")]
+    assert [notes(policies, FRONT, cluster) for cluster in (ONE, TWO)] == [None, "edge"]
+
+
+def test_a_label_that_a_cluster_wide_policy_takes_away_selects_no_more():
+    policies = [labelling("off", "remove", {"tier": ""}, "member2"), noting("tier", [labelled(tier="front")], "front")]
+    assert [notes(policies, FRONT, cluster) for cluster in (ONE, TWO)] == ["front", None]
+
+
+def test_a_policy_that_a_label_makes_more_exact_comes_after_the_others_there():
+    both = noting("a", [EVERY_DEPLOYMENT, labelled(site="edge")], "a")
+    policies = [labelling("site", "add", {"site": "edge"}, "member2"), both, noting("b", [EVERY_DEPLOYMENT], "b")]
+    assert [notes(policies, FRONT, cluster) for cluster in (ONE, TWO)] == ["b", "a"]
+
+
+def test_policies_of_a_namespace_are_chosen_before_any_of_them_is_applied():
+    first = noting("a", [EVERY_DEPLOYMENT], "a")
+    first["spec"]["overrideRules"][0]["overriders"]["labelsOverrider"] = [{"operator": "add", "value": {"site": "x"}}]
+    policies = [labelling("w", "replace", {"site": "y"}), first, noting("b", [labelled(site="x")], "b")]
+    assert notes(policies, FRONT, ONE) == "a"
+
+
+def test_rules_say_nothing_of_what_selects_where_no_such_label_changes():
+    policies = [labelling("w", "add", {"other": "x"}), noting("b", [labelled(tier="front")], "b")]
+    assert not any(ONLY_AS in rule for rule in rules_of_all(policies, [within(FRONT)]))
+
+
+@pytest.mark.parametrize(
+    ("overriders", "keys"),
+    [
+        ({"labelsOverrider": [{"operator": "remove", "value": {"a": ""}}]}, {"a"}),
+        ({"plaintext": [{"path": "/metadata/labels/example.org~1a", "operator": "remove"}]}, {"example.org/a"}),
+        ({"plaintext": [{"path": "/metadata/labels", "operator": "add", "value": {}}]}, {EVERY_LABEL}),
+        ({"plaintext": [{"path": "/metadata/annotations/a", "operator": "remove"}]}, set()),
+        ({"annotationsOverrider": [{"operator": "add", "value": {"a": "b"}}]}, set()),
+    ],
+)
+def test_the_labels_that_a_rule_may_change(overriders, keys):
+    assert relabelled_by([{"overriders": overriders}]) == keys
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_rules_give_what_the_policies_themselves_give(seed):
+    """The policies as Karmada applies them (compared with the real one elsewhere), against the rules of a plan."""
+    rnd = random.Random(seed)
+    for number in range(12):
+        obj = template(rnd, f"w{number}", "space")
+        meta = {**obj["metadata"], "labels": {**(obj["metadata"].get("labels") or {}), "app": obj["metadata"]["name"]}}
+        obj = {**obj, "metadata": {**meta, "annotations": meta.get("annotations") or {}}}
+        names = ["member1", "member2"]
+        policies = [override_policy(rnd, obj, names, f"p{rnd.randint(0, 9)}-{i}") for i in range(rnd.randint(2, 5))]
+        rules = Rules(rules_of_all(policies, [obj]))
+        for cluster in (ONE, TWO):
+            try:
+                expected, _ = apply_policies(copied(obj), cluster, policies)
+            except OverrideError:
+                with pytest.raises(OverrideError):
+                    apply_rules(copied(obj), cluster, rules)
+                continue
+            assert apply_rules(copied(obj), cluster, rules) == expected
+
+
+def test_a_policy_that_selects_by_what_others_make_is_declared_shown_and_in_effect(given, project):  # noqa: F811
+    """It was named as without effect, and `preview --rendered` didn't have its values."""
+    policies = [
+        policy("p", [EVERY_DEPLOYMENT], **to("member1", "member2")),
+        labelling("site", "add", {"site": "edge"}, "member2"),
+        noting("edge", [labelled(site="edge")], "edge"),
+    ]
+    fleet = given([FRONT, BACK], policies)
+    assert not [line for line in notices(fleet) if "no effect" in line]
+    assert [one["metadata"]["name"] for one in fleet.workloads[0].given.overrides] == ["site", "edge"]
+    found = rendered(fleet, ManifestFiles(project))
+    noted = {
+        member: [(obj["metadata"].get("annotations") or {}).get("by") for obj in objects]
+        for member, objects in found.items()
+    }
+    assert {member: noted[member] for member in ("member1", "member2")} == {
+        "member1": [None, None],
+        "member2": ["edge", "edge"],
+    }
+
+
+def test_notices_of_overrides_follow_what_selects():
+    policies = [labelling("site", "add", {"site": "edge"}, "member2"), noting("edge", [labelled(site="edge")], "edge")]
+    web = within(FRONT)
+    rules = rules_of_all(policies, [web])
+    assert reach([web], rules, {str(ref_of(web)): [ONE, TWO]}) == []
+    steps = rules[1]["overriders"]["annotationsOverrider"]
+    steps[0] = {"operator": "replace", "value": {"nothing": "x"}}
+    found = reach([web], rules, {str(ref_of(web)): [ONE, TWO]})
+    assert [one.what for one in found] == [Reach.NOTHING]
+
+
+def test_notices_are_of_the_templates_that_a_rule_is_for():
+    """A rule for one of two Deployments was followed on both."""
+    remove = {"overriders": {"plaintext": [{"operator": "remove", "path": "/metadata/labels/tier"}]}}
+    bare = within({**BACK, "metadata": {"name": "bare"}})
+    one = policy("o", [labelled(tier="front")], "OverridePolicy", overrideRules=[remove])
+    rules = rules_of_all([one], [within(FRONT), bare])
+    placed = {str(ref_of(obj)): [ONE] for obj in (within(FRONT), bare)}
+    assert reach([within(FRONT), bare], rules, placed) == []
