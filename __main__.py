@@ -62,6 +62,7 @@ for workload, needs in in_order(fleet, manifests, known.kinds):
             "members": {name: member.expected for name, member in chosen.items()},
             "kinds": known.kinds,
             "custom": [need.kind for need in needs if need.kind],
+            "given_overrides": fleet.given_overrides,
         },
         pulumi.ResourceOptions(
             depends_on=[*(if_made(member.joined) for member in chosen.values()), *needed, *first.values()]

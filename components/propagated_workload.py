@@ -16,6 +16,7 @@ from components.rollout import Rollout
 from components.secret_patches import refuse_placeholders, sealed_patches
 from components.served_kinds import ServedKinds
 from components.withdrawal import Withdrawal
+from flotilla.karmada.aiming import override_policies
 from flotilla.karmada.kinds import (
     BUILT_IN,
     DEFINITION,
@@ -30,12 +31,14 @@ from flotilla.karmada.kinds import (
     kind_of,
     other_versions,
 )
-from flotilla.karmada.propagation import DEFINITIONS, further, override_policy, propagation_policy, template
+from flotilla.karmada.propagation import DEFINITIONS, further, propagation_policy, template
 from flotilla.karmada.rendering.policies import rules_of_all
 from flotilla.karmada.scaling import REPLICAS, scaler_of
+from flotilla.karmada.status.overriding import OTHERS, OWN, as_input
 from flotilla.karmada.versions import Version
+from flotilla.kube.objects import ObjectRef, ref_of
 from flotilla.stack.readiness import plain_rules
-from flotilla.stack.specs import override_rules, propagation_spec, served_affinities
+from flotilla.stack.specs import propagation_spec, rules_for_objects, served_affinities
 from flotilla.stack.workloads import Workload
 from flotilla.workloads.needs import policy_key
 
@@ -55,6 +58,8 @@ class PropagatedWorkloadArgs(TypedDict):
     """The members that are to run it, by name: `id` is the UID, `unanswered` says why one does not answer, or ''."""
     kinds: NotRequired[Kinds]
     """What is known of custom kinds, beside the definitions among the objects."""
+    given_overrides: NotRequired[list[ObjectRef]]
+    """The override policies of the stack's workloads that their authors wrote."""
     custom: NotRequired[list[GroupKind]]
     """Kinds that other workloads of the stack define: they are waited for where this one has objects of them."""
 
@@ -98,12 +103,13 @@ class PropagatedWorkload(pulumi.ComponentResource):
         self._spec = propagation_spec(workload, version)
         # Without the patch release, which changes none of the rules that the waits go by.
         self._karmada = {"karmadaVersion": str(version)} if version else {}
-        self._rules = override_rules(workload)
         self._child = pulumi.ResourceOptions(parent=self, provider=args["control_plane"].provider)
         own = defined_kinds(args["objects"])
         self._kinds = own.over(args.get("kinds") or BUILT_IN)
         defined = {*own.namespaced, *args.get("custom", ())}
         manifests = [template(m, namespace=workload.namespace, kinds=self._kinds) for m in args["objects"]]
+        self._rules = rules_for_objects(workload, manifests)
+        self._overriding = [ref_of(policy) for policy in (workload.given.overrides if workload.given else ())]
         custom = [m for m in manifests if kind_of(m) in defined]
         ahead = [m for m in manifests if kind_of(m) == NAMESPACE]
         # Definitions have a policy of their own only where something waits for them: else all that is cluster-wide
@@ -175,10 +181,16 @@ class PropagatedWorkload(pulumi.ComponentResource):
         if overridden:
             # Declared even where nothing is overridden: rules that fall away are then an update, made before the
             # rollout is waited for. A deletion would come after it, and the rollout would wait for it in vain.
-            override = override_policy(name, namespace=scope, templates=overridden, rules=self._rules)
-            declared.append(
-                KubernetesObject(f"{self._name}{suffix}-override", self._sealed(override), self._after(before))
-            )
+            found = override_policies(name, namespace=scope, templates=overridden, rules=self._rules)
+            shared: list[pulumi.Resource] = []
+            for ending, override in found.items():
+                resource = f"{self._name}{suffix}{ending}-override"
+                # The one that all share has selected the object until now: both would be in force.
+                declared.append(KubernetesObject(resource, self._sealed(override), self._after([*before, *shared])))
+                if ending:
+                    self._overriding.append(ref_of(override))
+                else:
+                    shared = declared[-1:]
         return declared
 
     def _given(self, before: list[pulumi.Resource]) -> dict[str, KubernetesObject]:
@@ -247,6 +259,8 @@ class PropagatedWorkload(pulumi.ComponentResource):
             **({"lazy": True} if self._workload.activation else {}),
             **({"after": sorted(set(self._workload.after))} if self._workload.after else {}),
             **({"ready": plain_rules(self._workload.ready)} if self._workload.ready else {}),
+            **({OWN: as_input(self._overriding)} if self._overriding else {}),
+            **({OTHERS: as_input(others)} if (others := self._args.get("given_overrides")) else {}),
             **self._karmada,
         }
         return Rollout(f"{self._name}-rollout", rollout, pulumi.ResourceOptions(parent=self, depends_on=before))

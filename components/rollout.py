@@ -21,6 +21,7 @@ from flotilla.karmada.scaling import scaler_of
 from flotilla.karmada.scheduling import replicas_of
 from flotilla.karmada.status.claims import transfer_claims
 from flotilla.karmada.status.lacking import Servers
+from flotilla.karmada.status.overriding import OTHERS, overrides_left, withdraw_overrides
 from flotilla.karmada.status.reading import read_servers
 from flotilla.karmada.status.rollout import Progress, RolloutCheck, as_expected
 from flotilla.karmada.status.sharing import SharedReader, shared_reader
@@ -92,6 +93,7 @@ class RolloutProvider(ResourceProvider):
             _SCHEDULED,
             _UNSERVED,
             _NUMBERS,
+            OTHERS,
         }
         olds = {**olds, "templates": _without_scaled(olds.get("templates"))}
         news = {**news, "templates": _without_scaled(news.get("templates"))}
@@ -102,7 +104,9 @@ class RolloutProvider(ResourceProvider):
         return DiffResult(changes=changed or not olds.get(_SETTLED, True))
 
     def update(self, id_: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
-        """Wait for the rollout of a change."""
+        """Wait for the rollout of a change; override policies that the workload has no more go first."""
+        if going := overrides_left(olds, news):
+            withdraw_overrides(shared_reader(news["kubeconfig"]).connection, going)
         return UpdateResult(outs=wait(news, id_, anew(olds, news)))
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:

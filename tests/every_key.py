@@ -176,6 +176,17 @@ WORKLOADS = (
         },
     },
     {"name": "overridden", "placement": {}, "overrides": OVERRIDES},
+    {
+        "name": "aimed",
+        "placement": {},
+        "overrides": [
+            {
+                **FIRST,
+                "objects": [{"kind": "Deployment", "name": "aimed", "namespace": "default"}],
+                "labels": {"site": "one"},
+            }
+        ],
+    },
     {"name": "fields", "placement": {}, "overrides": [{**FIRST, "fields": FIELDS}]},
     {"name": "evaluated", "placement": {}, "overrides": [EVALUATED]},
 )

@@ -23,6 +23,7 @@ POLICY_NAMESPACE_ANNOTATION = "propagationpolicy.karmada.io/namespace"
 """The annotation of a template that names the namespace of the PropagationPolicy that has claimed it."""
 POLICIES = tuple(POLICY_ID_LABELS)
 """The kinds of policies that send templates."""
+_STACKS = "pulumi-kubernetes"
 OVERRIDES = ("OverridePolicy", "ClusterOverridePolicy")
 """The kinds of policies that make templates differ by cluster."""
 
@@ -37,6 +38,12 @@ def claim_annotations(policy: Object) -> dict[str, str]:
     kind, meta = policy["kind"], policy["metadata"]
     within = {POLICY_NAMESPACE_ANNOTATION: meta["namespace"]} if kind == "PropagationPolicy" else {}
     return {POLICY_NAME_ANNOTATIONS[kind]: meta["name"], **within}
+
+
+def made_by_a_stack(policy: Object) -> bool:
+    """Tell whether a stack declares, or has declared, a policy that was read."""
+    managers = [str(entry.get("manager")) for entry in policy["metadata"].get("managedFields") or []]
+    return any(manager.startswith(_STACKS) for manager in managers)
 
 
 class Exactness(IntEnum):

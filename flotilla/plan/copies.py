@@ -35,7 +35,7 @@ from flotilla.karmada.scheduling import (
     groups_with,
     replicas_of,
 )
-from flotilla.karmada.selection import POLICIES, selects
+from flotilla.karmada.selection import selects
 from flotilla.karmada.versions import SUPPORTED, Version
 from flotilla.kube.objects import Object, ref_of
 from flotilla.plan.found import PARTLY
@@ -253,7 +253,7 @@ class _Asked:
     past: bool = False
     """It is what was declared before."""
     partly: tuple[Object, ...] = ()
-    """Policies that were found to be otherwise, for some of the templates alone."""
+    """Propagation policies that were found to be otherwise, for some of the templates alone."""
 
     @classmethod
     def of(cls, state: ResourceState, *, past: bool = False) -> _Asked:
@@ -276,10 +276,7 @@ class _Asked:
             if not selects(reveal(policy), template):
                 continue
             spec = policy["spec"]
-            if policy["kind"] in POLICIES:
-                result = replace(result, placement=reveal(spec.get("placement") or {}))
-            else:
-                result = replace(result, rules=Rules(spec.get("overrideRules") or []))
+            result = replace(result, placement=reveal(spec.get("placement") or {}))
         return result
 
 

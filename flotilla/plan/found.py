@@ -12,15 +12,16 @@ from dataclasses import replace
 
 from flotilla.karmada.kinds import goes_by_itself, identity
 from flotilla.karmada.scaling import replicas_from, scaler_of
-from flotilla.karmada.selection import selects
+from flotilla.karmada.selection import OVERRIDES, selects
 from flotilla.kube.objects import Object, ref_of
 from flotilla.plan.begun import POLICIES, as_begun, object_of
+from flotilla.plan.overriding import Overriding
 from flotilla.plan.rollouts import ROLLOUT_TYPE
 from flotilla.plan.steps import CHANGING, GOING, Op, Step
 from flotilla.state.values import Properties, Secret, reveal
 
 PARTLY = "partly"
-"""Among a Rollout's inputs as found: the policies that are for some of its templates alone, where they change."""
+"""Among a Rollout's inputs as found: propagation policies for some of its templates alone, where they change."""
 _Pair = tuple[Object | None, Object | None]
 """An object before and after; None where it is not there."""
 
@@ -29,14 +30,16 @@ def as_found(steps: list[Step]) -> list[Step]:
     """Return a plan's steps, where each Rollout has the templates, placement and rules that its objects have."""
     steps = as_begun(steps)
     children: dict[str, list[_Pair]] = defaultdict(list)
-    for step in _whole(steps):
+    whole = _whole(steps)
+    overriding = Overriding(whole)
+    for step in whole:
         state = step.new or step.old
         if state is not None and state.parent and step.type.startswith("kubernetes:") and step.op in CHANGING:
             new = None if step.op in GOING else object_of(step.new)
             pair = (None if step.op is Op.CREATE else object_of(step.old), new)
             if pair != (None, None):
                 children[state.parent].append(pair)
-    return [_scaled(_corrected(step, children)) if step.type == ROLLOUT_TYPE else step for step in steps]
+    return [_scaled(_corrected(step, children, overriding)) if step.type == ROLLOUT_TYPE else step for step in steps]
 
 
 def keeping(steps: list[Step]) -> frozenset[str]:
@@ -68,16 +71,14 @@ def _whole(steps: list[Step]) -> list[Step]:
     ]
 
 
-def _corrected(rollout: Step, children: dict[str, list[_Pair]]) -> Step:
+def _corrected(rollout: Step, children: dict[str, list[_Pair]], overriding: Overriding) -> Step:
     state = rollout.new or rollout.old
     pairs = children.get(state.parent, []) if state is not None and state.parent else []
-    if not pairs:
-        return rollout  # everything is as it was declared
     old, new = rollout.old, rollout.new
     return replace(
         rollout,
-        old=replace(old, inputs=_inputs(old.inputs, pairs, 0)) if old else None,
-        new=replace(new, inputs=_inputs(new.inputs, pairs, 1)) if new else None,
+        old=replace(old, inputs=_inputs(old.inputs, pairs, 0, overriding)) if old else None,
+        new=replace(new, inputs=_inputs(new.inputs, pairs, 1, overriding)) if new else None,
     )
 
 
@@ -96,7 +97,7 @@ def _scaled(rollout: Step) -> Step:
     return replace(rollout, new=replace(new, inputs={**new.inputs, "templates": templates}))
 
 
-def _inputs(inputs: Properties, pairs: list[_Pair], side: int) -> Properties:
+def _inputs(inputs: Properties, pairs: list[_Pair], side: int, overriding: Overriding) -> Properties:
     """Return a Rollout's inputs with what one side of its changing objects has."""
     declared = inputs.get("templates")
     templates = reveal(declared)
@@ -109,11 +110,13 @@ def _inputs(inputs: Properties, pairs: list[_Pair], side: int) -> Properties:
         now = pair[side]
         if not str(known["apiVersion"]).startswith(POLICIES):
             templates = _replaced(templates, identity(known), now)
-        elif now is not None:
+        elif now is not None and now["kind"] not in OVERRIDES:
             policies.append(now)
     for policy in policies:
         _take_policy(result, policy, templates)
-    return {**result, "templates": Secret(templates) if isinstance(declared, Secret) else templates}
+    if pairs:
+        result["templates"] = Secret(templates) if isinstance(declared, Secret) else templates
+    return overriding.of(result, templates, side)
 
 
 def _is_for_some(policy: Object, templates: list[Object]) -> bool:
@@ -136,8 +139,6 @@ def _take_policy(inputs: Properties, policy: Object, templates: list[Object]) ->
         return
     if _is_for_some(policy, templates):
         inputs[PARTLY] = [*(inputs.get(PARTLY) or []), {**policy, "spec": spec}]
-    elif str(policy["kind"]).endswith("PropagationPolicy"):
+    else:
         inputs["placement"] = spec.get("placement") or {}
         inputs["suspension"] = spec.get("suspension") or {}
-    elif str(policy["kind"]).endswith("OverridePolicy"):
-        inputs["overrideRules"] = spec.get("overrideRules") or []

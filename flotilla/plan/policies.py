@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from flotilla.karmada.aiming import is_of_one
 from flotilla.karmada.selection import OVERRIDES, POLICIES
 from flotilla.plan.steps import GOING, Op, Step
 from flotilla.state.values import reveal
@@ -65,9 +66,10 @@ def policies_text(policies: Sequence[PolicyPlan]) -> str:
 def doubled(policies: Sequence[PolicyPlan]) -> str:
     """Say where an override policy comes beside one that goes at the end of the run; empty where none does.
 
-    The workload has another `namespace`: until the former policy is gone both are in force.
+    The workload has another `namespace`: until the former policy is gone both are in force. That of a single object
+    goes before the rollout.
     """
-    overrides = [one for one in policies if one.kind in OVERRIDES]
+    overrides = [one for one in policies if one.kind in OVERRIDES and not is_of_one(one.name)]
     coming = {one.namespace for one in overrides if one.verb == "new"}
     both = sorted({one.namespace for one in overrides if one.verb == "gone" and one.namespace in coming})
     if not both:

@@ -37,12 +37,14 @@ def in_clear(fleet: Fleet, files: ManifestFiles) -> list[str]:
     """
     found: list[str] = []
     for index, workload in enumerate(fleet.workloads):
-        if not workload.overrides or not any(obj["kind"] == "Secret" for obj in manifests_of(workload, files)):
-            continue
+        secrets = (
+            [obj for obj in manifests_of(workload, files) if obj["kind"] == "Secret"] if workload.overrides else []
+        )
         found += [
             f"workload {workload.name}: {place} sets {path} of a Secret, and "
             + (_BY_FACTS if evaluates(override, value) else _IN_CLEAR.format(path=f"{WORKLOADS}[{index}].{place}"))
             for number, override in enumerate(workload.overrides)
+            if any(override.is_for(secret) for secret in secrets)
             for place, path, value in _values(f"overrides[{number}]", override)
             if value is not None and value != HIDDEN and carries_secret(path)
         ]

@@ -20,7 +20,7 @@ from flotilla.stack.fleet import ControlPlane, Fleet, facts
 from flotilla.stack.helm import CHART_REPOSITORY, CertificateMode
 from flotilla.stack.installation import PLACEHOLDER, certificate_names, release_values
 from flotilla.stack.load import parse_fleet
-from flotilla.stack.specs import override_rules, placement_of
+from flotilla.stack.specs import placement_of, rules_for_objects
 from flotilla.stack.stackfile import sections_of
 from flotilla.workloads.manifests import check_overridden
 from flotilla.workloads.objects import manifests_of
@@ -94,9 +94,9 @@ def rendered(fleet: Fleet, files: ManifestFiles) -> dict[str, list[Object]]:
     for workload in fleet.workloads:
         placement = placement_of(workload.placement)
         given = workload.given
-        own = Rules(override_rules(workload))
-        for manifest in manifests[workload.name]:
-            declared = template(manifest, kinds=kinds)
+        templates = [template(manifest, kinds=kinds) for manifest in manifests[workload.name]]
+        own = Rules([] if given else rules_for_objects(workload, templates))
+        for declared in templates:
             rules = Rules(rules_of_all(given.overrides, [declared])) if given else own
             demand = demand_of(declared, scheduler)
             shares = first_of(decide(members, placement, demand, scheduler=scheduler))

@@ -8,7 +8,9 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
 from flotilla.karmada.scheduling import Choice, ClusterFacts, Scheduler, Taint, choose, matches
+from flotilla.karmada.selection import OVERRIDES
 from flotilla.karmada.versions import SUPPORTED, Version
+from flotilla.kube.objects import ObjectRef, ref_of
 from flotilla.stack.clusters import KindCluster
 from flotilla.stack.credentials import Kubeconfig
 from flotilla.stack.drift import DriftSettings
@@ -113,6 +115,12 @@ class Fleet(ConfigModel):
         """Karmada's version; None where none is named."""
         release = self.control_plane.release
         return Version.parse(release) if release else None
+
+    @property
+    def given_overrides(self) -> list[ObjectRef]:
+        """The override policies of all workloads that their authors wrote."""
+        policies = (policy for one in self.workloads if one.given for policy in one.given.declares)
+        return [ref_of(policy) for policy in policies if policy["kind"] in OVERRIDES]
 
     def member(self, name: str) -> Member:
         """Return a member by name; KeyError if there is none."""

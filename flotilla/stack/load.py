@@ -28,6 +28,7 @@ from flotilla.stack.workloads import Workload
 from flotilla.workloads.control_plane_checks import check_groups
 from flotilla.workloads.objects import check_objects
 from flotilla.workloads.order import check_order
+from flotilla.workloads.overridden import check_overridden_objects
 from flotilla.workloads.policies import check_given, with_policies
 from flotilla.workloads.readiness import check_ready
 from flotilla.workloads.secret_checks import check_secrets
@@ -107,6 +108,7 @@ def parse_fleet(
             *check_files(control_plane, valid_members, valid_workloads, base, read),
             *check_objects(valid_workloads, read),
             *check_given(valid_workloads, read),
+            *check_overridden_objects(valid_workloads, read),
             *check_secrets(valid_workloads, read),
             *check_ready(valid_workloads, read),
         ]

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
+from flotilla.karmada.status.ready import Selector
 from flotilla.stack.expressions import OPENING
 from flotilla.stack.labels import LabelKey, check_key, check_value
 from flotilla.stack.placement import Affinity
@@ -112,6 +113,22 @@ class FieldOverride(ConfigModel):
     patches: tuple[Patch, ...] = Field(min_length=1, description="JSON patch steps; their paths begin in the text.")
 
 
+class OverriddenObject(ConfigModel):
+    """An object of the workload that an override is for."""
+
+    kind: str = Field(min_length=1, description="The object's kind.")
+    name: str = Field(min_length=1, description="Its name.")
+    namespace: str | None = Field(default=None, min_length=1, description="Its namespace. Default: any.")
+
+    def matches(self, obj: dict[str, Any]) -> bool:
+        """Tell whether an object, whose namespace is written out, is meant."""
+        return Selector(self.kind, namespace=self.namespace or "", name=self.name).matches(obj)
+
+    def __str__(self) -> str:
+        within = f"{self.namespace}/" if self.namespace else ""
+        return f"{self.kind} {within}{self.name}"
+
+
 class Override(ConfigModel):
     """How the workload differs in some clusters."""
 
@@ -123,6 +140,11 @@ class Override(ConfigModel):
     evaluate: bool = Field(
         default=False,
         description="Values have expressions over the member, such as `${member.region}`: below.",
+    )
+    objects: tuple[OverriddenObject, ...] = Field(
+        default=(),
+        min_length=1,
+        description="The workload's objects that it is for, by kind and name: below. Default: all of them.",
     )
     image: ImageOverride | None = None
     command: tuple[str, ...] = Field(default=(), description="Words added to the container's command.")
@@ -147,7 +169,7 @@ class Override(ConfigModel):
 
     @model_validator(mode="after")
     def _something(self) -> Self:
-        target = {"clusters", "target", "evaluate", "container"}
+        target = {"clusters", "target", "evaluate", "objects", "container"}
         if not any(getattr(self, name) for name in type(self).model_fields if name not in target):
             raise refuse(
                 "changes nothing", consequence="it would only look like a difference", remedy="remove it or fill it"
@@ -163,6 +185,10 @@ class Override(ConfigModel):
                 remedy="name the clusters, or write their conditions into 'target'",
             )
         return self
+
+    def is_for(self, obj: dict[str, Any]) -> bool:
+        """Tell whether it is for an object of the workload, whose namespace is written out."""
+        return not self.objects or any(one.matches(obj) for one in self.objects)
 
     @property
     def affinity(self) -> Affinity:

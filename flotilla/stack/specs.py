@@ -5,10 +5,12 @@ Only what a stack file says is written out, and the defaults of Karmada's API be
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from flotilla.karmada.rendering.policies import ONLY_FOR
 from flotilla.karmada.versions import Version
-from flotilla.kube.objects import Object
+from flotilla.kube.objects import Object, ref_of
 from flotilla.stack.failover import ApplicationFailover, ClusterFailover, Failover, PurgeMode
 from flotilla.stack.overrides import FieldOverride, ImageOverride, Override, Patch
 from flotilla.stack.placement import (
@@ -209,6 +211,19 @@ def _workload_affinity(affinity: WorkloadAffinity) -> Object:
 def override_rules(workload: Workload) -> list[Object]:
     """Return a workload's overrides, evaluated where they have expressions, as Karmada's RuleWithCluster objects."""
     return [override_rule(override, container=workload.object_name) for _, override in workload.evaluated]
+
+
+def rules_for_objects(workload: Workload, objects: Sequence[Object]) -> list[Object]:
+    """Return a workload's overrides as `override_rules` does; one for single objects says so under `ONLY_FOR`.
+
+    Args:
+        workload: the workload.
+        objects: what it declares, with their namespaces.
+    """
+    return [
+        {**rule, ONLY_FOR: [list(ref_of(obj)) for obj in objects if override.is_for(obj)]} if override.objects else rule
+        for (_, override), rule in zip(workload.evaluated, override_rules(workload), strict=True)
+    ]
 
 
 def override_rule(override: Override, *, container: str) -> Object:

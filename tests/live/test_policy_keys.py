@@ -2,13 +2,14 @@
 
 import pytest
 
-from flotilla.karmada.propagation import override_policy, propagation_policy, template
+from flotilla.karmada.aiming import override_policies
+from flotilla.karmada.propagation import propagation_policy, template
 from flotilla.karmada.versions import Version
 from flotilla.kube.connection import ApiError
 from flotilla.kube.objects import differences, ref_of
 from flotilla.stack.features import features_of
 from flotilla.stack.files import ManifestFiles
-from flotilla.stack.specs import override_rules, propagation_spec
+from flotilla.stack.specs import propagation_spec, rules_for_objects
 from flotilla.stack.workloads import Workload
 from flotilla.workloads.objects import manifests_of
 from tests.contract.karmada import eventually
@@ -33,10 +34,10 @@ def version(fleet):
 def policies_of(raw, version, project, namespace):
     workload = declared(raw)
     templates = [template(obj, namespace=workload.namespace) for obj in manifests_of(workload, ManifestFiles(project))]
-    spec = propagation_spec(workload, version)
+    spec, rules = propagation_spec(workload, version), rules_for_objects(workload, templates)
     return (
         propagation_policy("keys", namespace=namespace, templates=templates, spec=spec),
-        override_policy("keys", namespace=namespace, templates=templates, rules=override_rules(workload)),
+        *override_policies("keys", namespace=namespace, templates=templates, rules=rules).values(),
     )
 
 

@@ -7,7 +7,6 @@ ClusterOverridePolicy first, and matches OverridePolicies with what has become o
 import random
 
 import pytest
-import yaml
 
 from flotilla.karmada.rendering.errors import OverrideError
 from flotilla.karmada.rendering.policies import ONLY_AS, Rules, apply_policies, apply_rules, rules_of_all
@@ -98,7 +97,7 @@ def test_the_labels_that_a_rule_may_change(overriders, keys):
 @pytest.mark.parametrize("seed", range(40))
 def test_rules_give_what_the_policies_themselves_give(seed):
     """The policies as Karmada applies them (compared with the real one elsewhere), against the rules of a plan."""
-    rnd = random.Random(seed)
+    rnd = random.Random(seed)  # noqa: S311 - a test's choice
     for number in range(12):
         obj = template(rnd, f"w{number}", "space")
         meta = {**obj["metadata"], "labels": {**(obj["metadata"].get("labels") or {}), "app": obj["metadata"]["name"]}}

@@ -144,9 +144,7 @@ class _Found:
         if between is not None:
             self._steps_of([rule for rule in then if is_as(rule, between)], between, template, cluster)
 
-    def _steps_of(
-        self, rules: Iterable[Object], obj: Object, template: Object, cluster: ClusterFacts
-    ) -> Object | None:
+    def _steps_of(self, rules: Iterable[Object], obj: Object, template: Object, cluster: ClusterFacts) -> Object | None:
         """Note what rules do to what is there of a template, and return what comes of it; None where Karmada fails."""
         for step in (step for rule in rules for step in _steps(rule)):
             try:

@@ -12,12 +12,17 @@ from collections.abc import Iterable
 from http import HTTPStatus
 
 from flotilla.karmada.objects import POLICY_API
-from flotilla.karmada.selection import POLICY_ID_LABELS, POLICY_NAME_ANNOTATIONS, claim_annotations, selects
+from flotilla.karmada.selection import (
+    POLICY_ID_LABELS,
+    POLICY_NAME_ANNOTATIONS,
+    claim_annotations,
+    made_by_a_stack,
+    selects,
+)
 from flotilla.kube.connection import ApiError, Connection
 from flotilla.kube.objects import Object, ObjectRef, ref_of
 
 _MANAGER = "flotilla-claims"
-_STACKS = "pulumi-kubernetes"
 
 
 def transfer_claims(connection: Connection, templates: Iterable[Object], policies: tuple[str, ...]) -> list[ObjectRef]:
@@ -50,7 +55,7 @@ def _transfer(connection: Connection, template: Object, policies: tuple[str, ...
     if not holder or holder in policies:
         return False
     theirs = connection.find(ObjectRef(POLICY_API, kind, str(holder), ref.namespace))
-    if theirs is None or not _names(theirs, template) or not _made_by_a_stack(theirs):
+    if theirs is None or not _names(theirs, template) or not made_by_a_stack(theirs):
         return False
     for name in policies:
         ours = connection.find(ObjectRef(POLICY_API, kind, name, ref.namespace))
@@ -85,8 +90,3 @@ def _names(policy: Object, template: Object) -> bool:
     """Tell whether a policy selects a template by name, as the policies of workloads do."""
     named = [s for s in (policy.get("spec") or {}).get("resourceSelectors") or [] if s.get("name")]
     return selects({**policy, "spec": {"resourceSelectors": named}}, template)
-
-
-def _made_by_a_stack(policy: Object) -> bool:
-    managers = [str(entry.get("manager")) for entry in policy["metadata"].get("managedFields") or []]
-    return any(manager.startswith(_STACKS) for manager in managers)

@@ -1,0 +1,95 @@
+"""The override policies of a whole plan, before and after: which rules templates get of them, as they were found."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from flotilla.karmada.propagation import CHANGES_NOTHING
+from flotilla.karmada.rendering.policies import ONLY_FOR, is_for, may_reach, rules_of_all
+from flotilla.karmada.selection import OVERRIDES
+from flotilla.kube.objects import Object
+from flotilla.plan.begun import object_of
+from flotilla.plan.steps import CHANGING, GOING, Op, Step
+from flotilla.state.values import Properties, Secret, reveal
+
+_Key = tuple[str, str, str]
+
+
+class _Policy(NamedTuple):
+    """A policy before and after; None where it is not there."""
+
+    sides: tuple[Object | None, Object | None]
+    changes: bool
+
+
+class Overriding:
+    """The override policies of a plan, found by the objects that they name."""
+
+    def __init__(self, steps: Iterable[Step]) -> None:
+        """Take the steps of a plan, a replacement as one."""
+        self._named: dict[_Key, list[int]] = defaultdict(list)
+        self._unnamed: list[int] = []
+        self._policies: list[_Policy] = []
+        for step in steps:
+            if step.type.startswith("kubernetes:") and step.type.rpartition(":")[2] in OVERRIDES:
+                old = None if step.op is Op.CREATE else _open(object_of(step.old))
+                new = None if step.op in GOING else _open(object_of(step.new or step.old))
+                self._take(_Policy((old, new), step.op in CHANGING))
+
+    def _take(self, policy: _Policy) -> None:
+        number = len(self._policies)
+        self._policies.append(policy)
+        for side in filter(None, policy.sides):
+            selectors = reveal(side.get("spec") or {}).get("resourceSelectors") or []
+            if not selectors or not all(one.get("name") for one in selectors):
+                self._unnamed.append(number)
+            for one in selectors:
+                key = (str(one.get("apiVersion")), str(one.get("kind")), str(one.get("name")))
+                self._named[key].append(number)
+
+    def of(self, inputs: Properties, templates: Sequence[Object], side: int) -> Properties:
+        """Return a Rollout's inputs with the rules of the policies, where one changes and they say otherwise.
+
+        Args:
+            inputs: the Rollout's.
+            templates: as they are on that side.
+            side: 0 for before, 1 for after.
+        """
+        numbers = {number for template in templates for number in self._named.get(_key(template), ())}
+        found = [self._policies[number] for number in sorted({*numbers, *self._unnamed})]
+        if not any(policy.changes and _reaches(policy, templates) for policy in found):
+            return inputs
+        there = [obj for policy in found if (obj := policy.sides[side]) is not None]
+        if any(not isinstance(obj.get("spec"), dict) for obj in there):
+            return inputs  # an engine hides it
+        rules = rules_of_all(there, templates)
+        declared = reveal(inputs.get("overrideRules") or [])
+        if isinstance(declared, list) and all(_of(declared, one) == _of(reveal(rules), one) for one in templates):
+            return inputs
+        return {**inputs, "overrideRules": rules}
+
+
+def _reaches(policy: _Policy, templates: Sequence[Object]) -> bool:
+    sides = [reveal(side) for side in policy.sides if side is not None]
+    return any(
+        isinstance(side.get("spec"), dict) and may_reach(side, [side], one) for side in sides for one in templates
+    )
+
+
+def _open(policy: Object | None) -> Object | None:
+    """Return a policy whose spec is open, with the marks of what is secret in it."""
+    if policy is None or not isinstance(policy.get("spec"), Secret):
+        return policy
+    return {**policy, "spec": policy["spec"].value}
+
+
+def _key(template: Object) -> _Key:
+    return str(template["apiVersion"]), str(template["kind"]), str(template["metadata"]["name"])
+
+
+def _of(rules: Iterable[Object], template: Object) -> list[Object]:
+    """Return the rules that are for a template and do anything."""
+    meant = ({key: value for key, value in rule.items() if key != ONLY_FOR} for rule in rules if is_for(rule, template))
+    return [rule for rule in meant if rule != CHANGES_NOTHING]

@@ -1,0 +1,52 @@
+"""Overrides for single objects, against the objects that their workloads declare."""
+
+from __future__ import annotations
+
+from flotilla.counts import counted
+from flotilla.karmada.kinds import defined_kinds, in_namespace
+from flotilla.kube.objects import Object, ref_of
+from flotilla.stack.files import ManifestFiles
+from flotilla.stack.problems import ConfigError, Problem
+from flotilla.stack.workloads import Workload
+from flotilla.workloads.objects import manifests_of
+
+_NAMED = 8
+
+
+def check_overridden_objects(workloads: list[tuple[int, Workload]], files: ManifestFiles) -> list[Problem]:
+    """Check that every object that an override names is one of its workload.
+
+    Workloads with files that can't be read are left out: that is reported already.
+    """
+    problems: list[Problem] = []
+    for index, workload in workloads:
+        if not any(override.objects for override in workload.overrides):
+            continue
+        try:
+            manifests = manifests_of(workload, files)
+        except ConfigError:
+            continue
+        kinds = defined_kinds(manifests)
+        objects = [in_namespace(one, workload.namespace, kinds) for one in manifests]
+        problems += [
+            _no_object(f"workloads[{index}].overrides[{number}].objects[{place}]", str(one), one.kind, objects)
+            for number, override in enumerate(workload.overrides)
+            for place, one in enumerate(override.objects)
+            if not any(one.matches(obj) for obj in objects)
+        ]
+    return problems
+
+
+def _no_object(path: str, seen: str, kind: str, objects: list[Object]) -> Problem:
+    """Name those of the kind that is asked for, or all where there is none."""
+    alike = [obj for obj in objects if obj["kind"] == kind] or objects
+    listed = sorted(str(ref_of(obj)) for obj in alike)
+    more = len(listed) - _NAMED
+    shown = ", ".join(listed[:_NAMED]) + (f" and {counted(more, 'more', 'more')}" if more > 0 else "")
+    return Problem(
+        path,
+        "is no object of the workload",
+        "the override would do nothing",
+        f"name one that it has: {shown}",
+        seen,
+    )

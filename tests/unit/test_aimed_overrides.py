@@ -1,0 +1,321 @@
+"""Overrides of a workload that are for single objects: what is declared, predicted, expected and refused."""
+
+from dataclasses import replace
+
+import pytest
+import yaml
+
+from components import rollout
+from components.rollout import RolloutProvider
+from flotilla.karmada.aiming import override_policies, own_ending
+from flotilla.karmada.rendering.policies import Rules, apply_policies, apply_rules, rules_of_all
+from flotilla.karmada.scheduling import ClusterFacts
+from flotilla.karmada.status.overriding import OTHERS, OWN, overrides_left, withdraw_overrides
+from flotilla.kube.objects import ObjectRef, copied
+from flotilla.plan.policies import PolicyPlan, doubled
+from flotilla.plan.rollouts import rollouts_of
+from flotilla.stack.clear_secrets import in_clear
+from flotilla.stack.declare import rendered
+from flotilla.stack.files import ManifestFiles
+from flotilla.stack.problems import ConfigError
+from flotilla.stack.specs import rules_for_objects
+from flotilla.state.checkpoint import ResourceState, Snapshot
+from tests.unit.rollouts import props
+from tests.unit.test_components import absolute, run  # noqa: F401 - fixtures
+from tests.unit.test_given_policies import BACK, FRONT, config
+from tests.unit.test_plan_found import PARENT, PLACEMENT, nginx, object_step, plan
+from tests.unit.test_plan_found import policy as sent_by
+
+POLICY_API = "policy.karmada.io/v1alpha1"
+OBJECTS = (FRONT, BACK, config("c"))
+AT_MEMBER2 = {"clusters": ["member2"]}
+
+
+def labelled(value, *objects, **more):
+    named = [{"kind": kind, "name": name} for kind, name in objects]
+    return {**AT_MEMBER2, "labels": {"by": value}, **({"objects": named} if named else {}), **more}
+
+
+@pytest.fixture
+def shop(project, fleet_of):
+    """Parse a stack with two Deployments and a ConfigMap, and overrides."""
+
+    def parse(*overrides, manifests=OBJECTS, **keys):
+        (project / "shop.yaml").write_text(yaml.safe_dump_all(manifests))
+        one = {"name": "shop", "image": None, "manifests": ["shop.yaml"], "placement": {}, "overrides": list(overrides)}
+        return fleet_of({**one, **keys})
+
+    return parse
+
+
+def labels(fleet, project, member="member2"):
+    found = rendered(fleet, ManifestFiles(project))[member]
+    return {obj["metadata"]["name"]: (obj["metadata"].get("labels") or {}).get("by") for obj in found}
+
+
+def test_an_override_is_for_the_objects_that_it_names(shop, project):
+    fleet = shop(labelled("one", ("Deployment", "front"), ("ConfigMap", "c")))
+    assert labels(fleet, project) == {"front": "one", "back": None, "c": "one"}
+    assert set(labels(fleet, project, "member1").values()) == {None}
+
+
+def test_the_order_of_overrides_is_that_of_the_stack_file_for_every_object(shop, project):
+    """By Karmada's own order the policy of the single object would always come last."""
+    fleet = shop(labelled("one", ("Deployment", "front")), labelled("all"))
+    assert labels(fleet, project) == {"front": "all", "back": "all", "c": "all"}
+    fleet = shop(labelled("all"), labelled("one", ("Deployment", "front")))
+    assert labels(fleet, project) == {"front": "one", "back": "all", "c": "all"}
+
+
+def test_an_object_that_the_workload_does_not_have_is_refused_with_those_that_it_has(shop):
+    with pytest.raises(ConfigError) as refused:
+        shop(labelled("one", ("Deployment", "frnt")), labelled("two", ("Service", "front")))
+    assert [str(one) for one in refused.value.problems] == [
+        (
+            "workloads[0].overrides[0].objects[0]: Deployment frnt — is no object of the workload; the override would "
+            "do nothing; name one that it has: Deployment default/back, Deployment default/front"
+        ),
+        (
+            "workloads[0].overrides[1].objects[0]: Service front — is no object of the workload; the override would "
+            "do nothing; name one that it has: ConfigMap default/c, Deployment default/back, Deployment default/front"
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("objects", "said"),
+    [([], "objects"), ([{"kind": "Deployment"}], "objects[0].name"), ([{"kind": "D", "name": "a", "x": 1}], "x")],
+)
+def test_objects_name_a_kind_and_a_name(shop, objects, said):
+    with pytest.raises(ConfigError) as refused:
+        shop({**labelled("one"), "objects": objects})
+    assert said in str(refused.value)
+
+
+def test_the_same_name_in_two_namespaces_is_told_apart_by_namespace(shop, project):
+    there = {**config("c"), "metadata": {"name": "c", "namespace": "other"}}
+    one = {**labelled("one"), "objects": [{"kind": "ConfigMap", "name": "c", "namespace": "other"}]}
+    fleet = shop(one, manifests=[config("c"), there])
+    found = rendered(fleet, ManifestFiles(project))["member2"]
+    assert [(obj["metadata"].get("labels") or {}).get("by") for obj in found] == [None, "one"]
+
+
+def test_policies_give_each_object_its_rules_whatever_karmada_sorts_first(shop):
+    """What the policies do, as Karmada applies them, against what the plan says of the rules."""
+    overrides = [
+        labelled("1"),
+        labelled("2", ("Deployment", "front")),
+        labelled("3", ("ConfigMap", "c")),
+        labelled("4"),
+    ]
+    for number in range(len(overrides)):
+        order = overrides[number:] + overrides[:number]
+        templates = [in_default(one) for one in (FRONT, BACK, config("c"))]
+        made = rules_for_objects(shop(*order).workloads[0], templates)
+        policies = list(override_policies("shop", namespace="default", templates=templates, rules=made).values())
+        for template in templates:
+            for member in ("member1", "member2"):
+                sent, _ = apply_policies(copied(template), ClusterFacts(member), policies)
+                assert sent == apply_rules(copied(template), ClusterFacts(member), Rules(made))
+                assert sent == apply_rules(copied(template), ClusterFacts(member), rules_of_all(policies, templates))
+
+
+def in_default(obj):
+    metadata = {**obj["metadata"], "namespace": "default"}
+    return {**obj, "metadata": {**metadata, "labels": metadata.get("labels") or {}}}
+
+
+def test_where_every_object_is_named_the_shared_policy_selects_no_others_and_changes_nothing():
+    """Without a selector it would be for every object of the namespace."""
+    templates = [in_default(FRONT)]
+    only = [{"overriders": {}, "onlyFor": [["apps/v1", "Deployment", "front", "default"]]}]
+    shared = override_policies("shop", namespace="default", templates=templates, rules=only)[""]["spec"]
+    assert [one["name"] for one in shared["resourceSelectors"]] == ["front"]
+    assert shared["overrideRules"] == [{"overriders": {}}]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "ending"),
+    [
+        ("Deployment", "web", ".of.deployment-web"),
+        ("ClusterRole", "system:reader", ".of.clusterrole-system-reader-"),
+        ("ConfigMap", "a" * 200, ".of.configmap-aaa"),
+    ],
+)
+def test_names_are_dns_names_that_a_reader_recognises(kind, name, ending):
+    found = own_ending({"kind": kind, "metadata": {"name": name}})
+    assert found.startswith(ending)
+    assert len(found) < 130
+    assert own_ending({"kind": kind, "metadata": {"name": f"{name}b"}}) != found
+
+
+def test_kinds_of_one_name_in_two_groups_have_policies_of_two_names():
+    one, other = ({**in_default(config("c")), "apiVersion": api, "kind": "Gateway"} for api in ("a.x/v1", "b.x/v1"))
+    refs = [[api, "Gateway", "c", "default"] for api in ("a.x/v1", "b.x/v1")]
+    found = override_policies(
+        "s", namespace="default", templates=[one, other], rules=[{"onlyFor": refs, "overriders": {}}]
+    )
+    assert list(found) == ["", ".of.gateway-c.a.x", ".of.gateway-c.b.x"]
+    assert len({policy["metadata"]["name"] for policy in found.values()}) == 3
+
+
+def test_the_program_declares_a_policy_for_each_object_that_is_named(run, absolute, project):  # noqa: F811
+    config_map = {**config("c"), "metadata": {"name": "c"}}
+    (project / "two.yaml").write_text(yaml.safe_dump_all([FRONT, config_map]))
+    overrides = [labelled("all"), labelled("one", ("Deployment", "front"))]
+    absolute["workloads"] = [
+        {"name": "shop", "manifests": [str(project / "two.yaml")], "placement": {}, "overrides": overrides}
+    ]
+    registered = run(absolute)
+    shared, own = (registered[name].inputs["spec"] for name in ("shop-override", "shop.of.deployment-front-override"))
+    assert [one["name"] for one in shared["resourceSelectors"]] == ["c"]
+    assert [one["name"] for one in own["resourceSelectors"]] == ["front"]
+    values = [[r["overriders"]["labelsOverrider"][0]["value"]["by"] for r in s["overrideRules"]] for s in (shared, own)]
+    assert values == [["all"], ["all", "one"]]
+    assert all("onlyFor" not in rule for spec in (shared, own) for rule in spec["overrideRules"])
+    inputs = registered["shop-rollout"].inputs
+    assert inputs["overrideRules"][1]["onlyFor"] == [["apps/v1", "Deployment", "front", "default"]]
+    assert inputs[OWN] == [["OverridePolicy", "default", "shop.of.deployment-front"]]
+
+
+def test_the_program_declares_what_it_declared_where_no_object_is_named(run, absolute):  # noqa: F811
+    absolute["workloads"][0]["overrides"] = [labelled("all")]
+    registered = run(absolute)
+    assert [name for name in registered if name.endswith("-override")] == ["nginx-override"]
+    assert OWN not in registered["nginx-rollout"].inputs
+
+
+# -- what the state, and what somebody has changed, say of them --------------------------------------------------------
+
+
+def override(name, value, *names):
+    selectors = [{"apiVersion": "apps/v1", "kind": "Deployment", "name": one, "namespace": "default"} for one in names]
+    rule = {"overriders": {"labelsOverrider": [{"operator": "add", "value": {"by": value}}]}}
+    meta = {"name": name, "namespace": "default"}
+    spec = {"resourceSelectors": selectors, "overrideRules": [rule]}
+    return {"apiVersion": POLICY_API, "kind": "OverridePolicy", "metadata": meta, "spec": spec}
+
+
+def test_a_state_says_which_rules_each_object_gets():
+    other = {**nginx(1), "metadata": {"name": "other", "namespace": "default"}}
+    sender = sent_by(PLACEMENT)
+    sender["spec"]["resourceSelectors"] = [{"apiVersion": "apps/v1", "kind": "Deployment"}]
+    objects = [nginx(1), other, sender, override("nginx", "all", "nginx"), override("nginx.of.x", "one", "other")]
+    resources = [
+        ResourceState(
+            urn=f"urn:pulumi:dev::p::flotilla:index:PropagatedWorkload$kubernetes:x:{obj['kind']}::{number}",
+            custom=True,
+            type=f"kubernetes:x:{obj['kind']}",
+            id=str(number),
+            inputs=obj,
+            parent=PARENT,
+        )
+        for number, obj in enumerate(objects)
+    ]
+    check = rollouts_of(Snapshot(resources=resources)).checks["nginx"]
+    got = [
+        apply_rules(in_default(obj), ClusterFacts("member1"), check.rules)["metadata"]["labels"]["by"]
+        for obj in (nginx(1), other)
+    ]
+    assert got == ["all", "one"]
+
+
+def test_a_change_of_one_objects_policy_in_the_control_plane_is_felt_by_that_object_alone():
+    """The rules of the policy that was changed stood for those of all the workload's objects."""
+    other = {**nginx(1), "metadata": {"name": "other", "namespace": "default"}}
+    declared = {
+        "templates": [nginx(7), other],
+        "overrideRules": rules_of_all(
+            [override("nginx", "all", "nginx"), override("nginx.of.other", "one", "other")], [nginx(7), other]
+        ),
+    }
+    shared = override("nginx", "all", "nginx")
+    own, changed = override("nginx.of.other", "one", "other"), override("nginx.of.other", "two", "other")
+    verb, copies = plan(object_step(shared, shared), object_step(own, changed), before=declared, declared=declared)
+    details = " ".join(copies["member1"][1])
+    assert verb == "changes"
+    assert "Deployment default/other" in details
+    assert "default/nginx" not in details
+
+
+def test_rules_as_declared_keep_the_numbers_of_their_overrides():
+    shared = override("nginx", "all", "nginx")
+    changed = override("nginx", "new", "nginx")
+    before = {"overrideRules": shared["spec"]["overrideRules"]}
+    after = {"overrideRules": changed["spec"]["overrideRules"], "overrideNumbers": [4]}
+    verb, copies = plan(object_step(shared, changed), before=before, declared=after)
+    assert verb == "changes"
+    assert set(copies) == {"member1", "member2"}
+
+
+# -- policies that fall away -------------------------------------------------------------------------------------------
+
+
+def own(*names):
+    return [["OverridePolicy", "default", name] for name in names]
+
+
+def test_policies_that_fall_away_are_known_and_those_that_stay_are_left():
+    news = props(**{OWN: own("web.of.a"), OTHERS: own("given")})
+    olds = props(**{OWN: own("web.of.a", "web.of.b", "given", "web")})
+    assert overrides_left(olds, news) == [ObjectRef(POLICY_API, "OverridePolicy", "web.of.b", "default")]
+    assert overrides_left(props(), news) == []
+    assert overrides_left(news, props()) == [ObjectRef(POLICY_API, "OverridePolicy", "web.of.a", "default")]
+
+
+class ControlPlane:
+    """Answers with policies, and notes what is deleted."""
+
+    def __init__(self, **managers):
+        self.managers = managers
+        self.deleted = []
+
+    def find(self, ref):
+        if ref.name not in self.managers:
+            return None
+        return {"metadata": {"uid": f"uid-{ref.name}", "managedFields": [{"manager": self.managers[ref.name]}]}}
+
+    def delete(self, ref, *, propagation, uid):
+        self.deleted.append((ref.name, uid))
+        return True
+
+
+def test_only_what_is_there_and_a_stack_has_made_is_deleted():
+    plane = ControlPlane(a="pulumi-kubernetes-1234", b="kubectl")
+    withdraw_overrides(plane, [ObjectRef(POLICY_API, "OverridePolicy", name, "default") for name in "abc"])
+    assert plane.deleted == [("a", "uid-a")]
+
+
+def test_they_go_before_the_rollout_is_waited_for(monkeypatch):
+    """An engine deletes them after it: the rollout would wait for copies that they keep from changing."""
+    plane, seen = ControlPlane(**{"web.of.b": "pulumi-kubernetes"}), []
+    monkeypatch.setattr(rollout, "shared_reader", lambda _: type("Reader", (), {"connection": plane}))
+    monkeypatch.setattr(rollout, "wait", lambda *_: seen.append(list(plane.deleted)) or {})
+    RolloutProvider().update("web", props(**{OWN: own("web.of.b")}), props())
+    assert seen == [[("web.of.b", "uid-web.of.b")]]
+
+
+def test_a_list_of_the_stacks_other_policies_is_no_change():
+    provider = RolloutProvider()
+    assert not provider.diff("web", props(), props(**{OTHERS: own("x")})).changes
+    assert provider.diff("web", props(), props(**{OWN: own("x")})).changes
+
+
+def test_the_policy_of_another_object_is_no_question_of_words_that_come_twice():
+    """One goes before the rollout, so that nothing is waited for in vain."""
+    listed = [
+        PolicyPlan("OverridePolicy", "default", "shop.of.deployment-a", "gone"),
+        PolicyPlan("OverridePolicy", "default", "shop.of.deployment-b", "new"),
+    ]
+    assert doubled(listed) == ""
+    assert "twice" in doubled([replace(one, name=f"shop{number}") for number, one in enumerate(listed)])
+
+
+def test_a_patch_that_is_not_for_the_secret_sets_none_of_its_values(shop, project):
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"a": "Yg=="}}
+    patch = {"patches": [{"op": "add", "path": "/data/x", "value": "clear"}]}
+    files = ManifestFiles(project)
+    aimed = {**AT_MEMBER2, **patch, "objects": [{"kind": "ConfigMap", "name": "c"}]}
+    assert in_clear(shop(aimed, manifests=[secret, config("c")]), files) == []
+    found = in_clear(shop({**AT_MEMBER2, **patch}, manifests=[secret, config("c")]), ManifestFiles(project))
+    assert ["overrides[0].patches[0].value" in line for line in found] == [True]
