@@ -1,9 +1,11 @@
 """Stand-ins for `helm` and `kustomize`, in this process, and a record of how they were called.
 
 They keep what Flotilla relies on: helm's arguments, `# Source:` before each object, hooks after all else, values that
-come over each other. Their templates know `{{ .Release.Name }}`, `{{ .Values.a.b }}` and `{{ random }}`.
+come over each other, NOTES.txt rendered and not printed. Their templates know `{{ .Release.Name }}`,
+`{{ .Values.a.b }}`, `{{ random }}` and the inclusion of another file of the templates as JSON.
 """
 
+import json
 import re
 import secrets
 import stat
@@ -124,11 +126,19 @@ class Programs:
         definitions = sorted(place.glob("crds/*.yaml")) if "--include-crds" in call.arguments else []
         printed = [f"---\n# Source: {name}/crds/{file.name}\n{file.read_text()}" for file in definitions]
         hooks = []
-        for file in sorted(place.glob("templates/*.yaml")):
-            for part in re.split(r"^---$", _filled(file.read_text(), known), flags=re.MULTILINE):
+        for file in sorted(place.glob("templates/*")):
+            text = _filled(_with_included(file.read_text(), place, known), known)
+            if file.name == "NOTES.txt":
+                continue
+            for part in re.split(r"^---$", text, flags=re.MULTILINE):
                 target = hooks if "helm.sh/hook:" in part else printed
                 target.append(f"---\n# Source: {name}/templates/{file.name}\n{part.strip()}\n")
-        return "".join(printed + hooks)
+        every = printed + hooks
+        if only := call.options("show-only"):
+            every = [part for part in every if any(part.startswith(f"---\n# Source: {name}/{one}\n") for one in only)]
+            if not every:
+                raise Failed(f"Error: could not find template {only[0]} in chart")
+        return "".join(every)
 
     # -- kustomize ---------------------------------------------------------------------------------
 
@@ -145,6 +155,18 @@ def _over(one, other):
     if not isinstance(one, dict) or not isinstance(other, dict):
         return other
     return {**one, **{key: _over(one.get(key), value) for key, value in other.items()}}
+
+
+def _with_included(text, place, known):
+    """Put in other templates where they are included as JSON, as helm's engine does: by the path of their file."""
+
+    def value(found):
+        file = place / "templates" / found[1]
+        if not file.exists():
+            raise Failed(f"Error: template: no template {found[1]!r} associated with template {place.name!r}")
+        return json.dumps(_filled(file.read_text(), known))
+
+    return re.sub(r'\{\{ include \(print \$\.Template\.BasePath "/([\w.]+)"\) \. \| toJson \}\}', value, text)
 
 
 def _filled(text, known):
@@ -175,7 +197,7 @@ def _build(folder):
 def write_chart(
     folder: Path, templates: dict[str, str], *, values: str = "", crds: dict[str, str] | None = None
 ) -> None:
-    """Write a chart called like its folder."""
+    """Write a chart called like its folder; `templates` may have a NOTES.txt."""
     (folder / "templates").mkdir(parents=True, exist_ok=True)
     (folder / "Chart.yaml").write_text(f"apiVersion: v2\nname: {folder.name}\nversion: 1.0.0\n")
     (folder / "values.yaml").write_text(values)

@@ -11,6 +11,7 @@ from typing import Any
 
 from flotilla.cli.ending import CommandError, Kind
 from flotilla.cli.exit_codes import ExitCode
+from flotilla.cli.notes import notes_document, notes_of_changes, paint_notes
 from flotilla.cli.output import Output, plan_document, plan_failed
 from flotilla.cli.policy import refuse_violations, verdicts_of
 from flotilla.cli.setting import karmada_version, load_fleet, setting_of
@@ -28,6 +29,7 @@ from flotilla.plan.notices import owner_notes
 from flotilla.plan.steps import Result
 from flotilla.stack.clear_secrets import in_clear
 from flotilla.stack.files import ManifestFiles
+from flotilla.stack.fleet import Fleet
 from flotilla.stack.notices import kept_out
 from flotilla.workloads.needs import known_kinds
 from flotilla.workloads.notices import fleet_notices, unopened
@@ -67,9 +69,10 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     environment.set_defaults(verb=_environment)
 
 
-def _open(options: argparse.Namespace, output: Output) -> Stack:
-    load_fleet(options)  # every problem of the stack file in one go, before anything is asked or run
-    return open_stack(options.engine, setting_of(options, output))
+def _open(options: argparse.Namespace, output: Output, manifests: ManifestFiles | None = None) -> tuple[Stack, Fleet]:
+    # Every problem of the stack file in one go, before anything is asked or run.
+    fleet = load_fleet(options, manifests=manifests)
+    return open_stack(options.engine, setting_of(options, output)), fleet
 
 
 class _Shown:
@@ -79,13 +82,14 @@ class _Shown:
         self._options, self._output, self._stack, self._result = options, output, stack, result
 
     @cached_property
-    def _plan(self) -> FleetPlan:
+    def plan(self) -> FleetPlan:
+        """What it means for the fleet."""
         return fleet_plan(self._result, version=karmada_version(self._options))
 
     def document(self) -> dict[str, Any]:
         """Return it for machines."""
         return plan_document(
-            self._plan,
+            self.plan,
             self._result,
             stack=self._options.stack,
             engine=self._stack.engine,
@@ -97,7 +101,7 @@ class _Shown:
         if self._options.json:
             return
         self._output.plan(
-            self._plan,
+            self.plan,
             self._result,
             stack=self._options.stack,
             engine=self._stack.engine,
@@ -107,8 +111,11 @@ class _Shown:
             digest=True,
         )
 
-    def finish(self) -> None:
+    def finish(self, more: dict[str, Any] | None = None) -> None:
         """Print the run's document, where machines want one; what failed ends the run.
+
+        Args:
+            more: what else is said of a run that has succeeded.
 
         Raises:
             CommandError: something failed.
@@ -116,7 +123,7 @@ class _Shown:
         if self._result.failures:
             raise plan_failed(self._output, self._result, self.document())
         if self._options.json:
-            self._output.json(self.document())
+            self._output.json({**self.document(), **(more or {})})
 
 
 def _refuse(options: argparse.Namespace, result: Result, document: dict[str, Any]) -> None:
@@ -140,7 +147,7 @@ def _refuse(options: argparse.Namespace, result: Result, document: dict[str, Any
 
 def _preview(options: argparse.Namespace) -> ExitCode:
     output = Output(as_json=options.json, quiet=True)
-    stack = _open(options, output)
+    stack, _ = _open(options, output)
     result = stack.preview(targets=tuple(options.target), refresh_first=options.refresh)
     shown = _Shown(options, output, stack, result)
     shown.show("Plan")
@@ -152,7 +159,8 @@ def _preview(options: argparse.Namespace) -> ExitCode:
 
 def _up(options: argparse.Namespace) -> ExitCode:
     output = Output(as_json=options.json)
-    stack = _open(options, output)
+    files = ManifestFiles(options.project.resolve())
+    stack, fleet = _open(options, output, files)
     quiet = open_stack(options.engine, setting_of(options))
     targets = tuple(options.target)
     planned = quiet.preview(targets=targets, refresh_first=options.refresh)
@@ -171,8 +179,11 @@ def _up(options: argparse.Namespace) -> ExitCode:
     result.digest = planned.digest
     if result.failures:
         sys.stderr.write("the state is saved: run `flotilla up` again to go on from here\n")
-    _Shown(options, output, stack, result).finish()
+    done = _Shown(options, output, stack, result)
+    notes = {} if result.failures else notes_of_changes(done.plan, fleet, files)
+    done.finish({"chartNotes": notes_document(notes)} if notes else {})
     if not options.json:
+        paint_notes(output.console, notes)
         output.console.print()
         paint_status(output.console, fleet_status(control_plane_of(setting_of(options), options.engine)))
     return ExitCode.DONE
@@ -198,7 +209,7 @@ def _compare_digest(options: argparse.Namespace, planned: Result, document: dict
 
 def _refresh(options: argparse.Namespace) -> ExitCode:
     output = Output(as_json=options.json, quiet=True)
-    stack = _open(options, output)
+    stack, _ = _open(options, output)
     result = stack.refresh(preview_only=options.preview_only)
     shown = _Shown(options, output, stack, result)
     shown.show("What the clusters hold, against the state")

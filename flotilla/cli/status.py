@@ -13,6 +13,7 @@ from rich.text import Text
 from flotilla.cli.access import access_options, cluster_options, open_access
 from flotilla.cli.completion import completed, workload_names
 from flotilla.cli.exit_codes import ExitCode
+from flotilla.cli.notes import Notes, notes_asked, notes_document, paint_notes
 from flotilla.cli.output import complain
 from flotilla.cli.stack_options import seconds
 from flotilla.cli.tables import age, labels_text, print_table, verdict
@@ -46,6 +47,7 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     completed(workloads.add_argument("name", nargs="*", help="only these workloads"), workload_names)
     workloads.add_argument("-n", "--namespace", default="", help="only this namespace")
     workloads.add_argument("--timeout", type=seconds, default=10.0, metavar="SECONDS", help="for asking members why")
+    workloads.add_argument("--notes", action="store_true", help="what their charts' authors say (NOTES.txt), too")
     workloads.set_defaults(verb=_workloads)
 
 
@@ -189,15 +191,18 @@ class _Copies:
     total: int
     """Of all that were chosen, shown or not."""
     why: dict[CopyStatus, list[str]] = field(default_factory=dict)
+    notes: Notes = field(default_factory=dict)
 
     def reasons(self, copy: CopyStatus) -> list[str]:
         return [text for text in (copy.reason, *self.why.get(copy, [])) if text]
 
     def to_json(self) -> dict[str, Any]:
-        return {"workloads": [{**asdict(copy), "why": self.reasons(copy)} for copy in self.copies]}
+        copies = [{**asdict(copy), "why": self.reasons(copy)} for copy in self.copies]
+        return {"workloads": copies, **({"chartNotes": notes_document(self.notes)} if self.notes else {})}
 
 
 def _workloads(options: argparse.Namespace) -> ExitCode:
+    notes = notes_asked(options, frozenset(options.name)) if options.notes else {}
     access = open_access(options)
 
     def look() -> _Copies:
@@ -206,7 +211,7 @@ def _workloads(options: argparse.Namespace) -> ExitCode:
         every = [c for c in seen.workloads if c.cluster in members and _named(options, c)]
         copies = [copy for copy in every if _wanted(options, copy)]
         healthy = sum(copy.health == "Healthy" for copy in every)
-        return _Copies(copies, healthy, len(every), ask_why(access, copies, seconds=options.timeout))
+        return _Copies(copies, healthy, len(every), ask_why(access, copies, seconds=options.timeout), notes)
 
     return show(options, look, _Copies.to_json, lambda console, seen: _paint_copies(console, seen, options.all))
 
@@ -217,6 +222,7 @@ def _paint_copies(console: Console, seen: _Copies, everything: bool) -> None:
     rows = [_copy_row(copy, seen.reasons(copy)) for copy in seen.copies]
     headings = ("NAMESPACE", "WORKLOAD", "CLUSTER", "READY", "HEALTH", "SINCE", "IMAGE", "OVERRIDES", "WHY")
     print_table(console, headings, rows, everything=everything)
+    paint_notes(console, seen.notes)
 
 
 def _copy_row(copy: CopyStatus, why: list[str]) -> tuple[str | Text, ...]:

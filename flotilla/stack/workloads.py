@@ -197,6 +197,7 @@ class Workload(ConfigModel):
 
     _evaluated: Evaluated | None = PrivateAttr(default=None)
     _given: GivenPolicies | None = PrivateAttr(default=None)
+    _whole: str = PrivateAttr(default="")
 
     def with_given(self, given: GivenPolicies, keys: Mapping[str, Any]) -> Self:
         """Return the part of this workload that one of its given policies sends.
@@ -206,7 +207,7 @@ class Workload(ConfigModel):
             keys: what the policy says, as values of this model's fields.
         """
         part = self.model_copy(update=dict(keys))
-        part._given = given  # noqa: SLF001 - of the same class
+        part._given, part._whole = given, self.object_name  # noqa: SLF001 - of the same class
         return part
 
     @property
@@ -236,6 +237,11 @@ class Workload(ConfigModel):
     def object_name(self) -> str:
         """The name of the policies, and of the short form's Deployment and container: it outlives a rename."""
         return self.formerly or self.name
+
+    @property
+    def release(self) -> str:
+        """The release of its chart where the chart names none: the same for all parts of a workload with policies."""
+        return self._whole or self.object_name
 
     @property
     def source(self) -> str:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 
 from flotilla.stack.files import ManifestFiles, manifest_files
 from flotilla.stack.fleet import Fleet
 from flotilla.stack.notices import notices
+from flotilla.stack.workloads import Workload
 from flotilla.workloads.control_plane import as_in_files
 from flotilla.workloads.control_plane_notices import object_notices
 from flotilla.workloads.exported import dropped, notice
 from flotilla.workloads.objects import as_written
 from flotilla.workloads.shared import shared_notices
+from flotilla.workloads.sources.notes import without_secrets
 from flotilla.workloads.sources.shape import SourceError
 
 
@@ -63,4 +66,22 @@ def rendered_notices(fleet: Fleet, files: ManifestFiles) -> list[str]:
             with suppress(SourceError):
                 made = files.renderings.of(workload)
                 found += [f"workload {workload.name}: {one}" for one in made.notices]
+    return found
+
+
+def chart_notes(workloads: Iterable[Workload], files: ManifestFiles) -> dict[str, str]:
+    """Return what charts' authors say to those who install them (NOTES.txt), by workload; of each release once.
+
+    Secrets that this process has met are `[secret]`. A chart that can't be rendered has none.
+    """
+    found: dict[str, str] = {}
+    known: set[tuple[str, str]] = set()
+    for workload in workloads:
+        if workload.chart:
+            with suppress(SourceError):
+                notes = without_secrets(files.renderings.of(workload).notes)
+                # The parts of a workload with policies are of one release.
+                if notes and (workload.release, notes) not in known:
+                    known.add((workload.release, notes))
+                    found[workload.name] = notes
     return found

@@ -89,6 +89,7 @@ def test_a_chart_is_declared_changed_by_one_value_and_gone(fleet, run):
     if shutil.which("helm") is None:
         pytest.skip("not on the PATH: helm")
     templates = {"web.yaml": DEPLOYMENT, "settings.yaml": SETTINGS, "gauge.yaml": GAUGE, "check.yaml": CHECK}
+    templates["NOTES.txt"] = "{{ .Release.Name }} has {{ .Values.replicas }}, and says {{ .Values.password }}\n"
     values = "replicas: 1\ntag: '1.27'\ncolour: red\npassword: none\n"
     write_chart(fleet.project / "charts" / "web", templates, values=values, crds={"gauge.yaml": DEFINITION})
     chart = {"path": "charts/web", "values": {"replicas": 2, "password": PASSWORD}}
@@ -102,7 +103,8 @@ def test_a_chart_is_declared_changed_by_one_value_and_gone(fleet, run):
         "secret-default/shop-login": "create",
     }
     assert PASSWORD not in str(plan)
-    run("up", "--yes")
+    assert run("up", "--yes")["chartNotes"] == [{"workload": "shop", "text": "shop has 2, and says [secret]"}]
+    assert "chartNotes" not in run("up", "--yes")
     deployment = ObjectRef("apps/v1", "Deployment", "shop-web", "default")
     settings = ObjectRef("v1", "ConfigMap", "shop-settings", "default")
     gauge = ObjectRef("sources.example.org/v1", "Gauge", "shop", "default")

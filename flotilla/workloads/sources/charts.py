@@ -20,12 +20,14 @@ from flotilla.stack.problems import Problem
 from flotilla.stack.sources import WorkloadChart
 from flotilla.workloads.sources.cache import Cache
 from flotilla.workloads.sources.inputs import TooMuch, digest_of, digest_of_file, digest_of_folder
+from flotilla.workloads.sources.notes import CHART, notes_of, without_secrets
 from flotilla.workloads.sources.parts import objects_of
 from flotilla.workloads.sources.programs import ProgramFailed, Tool, shown
-from flotilla.workloads.sources.rendering import Recipe, Render
+from flotilla.workloads.sources.rendering import Recipe, Session
 from flotilla.workloads.sources.shape import NOTHING, Sourced, SourceError
 
 _KEY = "chart"
+_DEFINITIONS = "--include-crds"
 _WARNINGS = ("warning: ", "info: skipping unknown hook: ")
 _MOST_WARNINGS = 5
 
@@ -61,7 +63,7 @@ def chart_recipe(chart: WorkloadChart, *, release: str, namespace: str, base: Pa
     )
 
     @contextmanager
-    def session(helm: Tool) -> Iterator[Render]:
+    def session(helm: Tool) -> Iterator[Session]:
         with tempfile.TemporaryDirectory(prefix="flotilla-helm-") as name:
             folder = Path(name)
             # Commas and addresses have a meaning in helm's --values: these names have none.
@@ -73,7 +75,7 @@ def chart_recipe(chart: WorkloadChart, *, release: str, namespace: str, base: Pa
             run = partial(helm.run, secrets=secrets, KUBECONFIG=str(folder / "kubeconfig"))
             where = place.chart if chart.path else str(_pulled(run, place, folder, cache))
             options = [f"--namespace={namespace}", *(f"--values={file}" for file in given)]
-            options += ["--include-crds"] if chart.include_crds else []
+            options += [_DEFINITIONS] if chart.include_crds else []
             options += [f"--kube-version={chart.kube_version}"] if chart.kube_version else []
             options += [f"--api-versions={one}" for one in chart.api_versions]
 
@@ -83,7 +85,14 @@ def chart_recipe(chart: WorkloadChart, *, release: str, namespace: str, base: Pa
                 found = objects_of(text, key=_KEY, where="what helm printed")
                 return Sourced(tuple(found), tuple(f"helm: {line}" for line in warnings[:_MOST_WARNINGS]))
 
-            yield render
+            def notes() -> str:
+                copy = folder / "with-notes"
+                copy.mkdir()
+                asked = [one for one in options if one != _DEFINITIONS]
+                found = notes_of(run, Path(where), copy, ["template", release, CHART, *asked])
+                return without_secrets(found, secrets)
+
+            yield Session(render, notes)
 
     return Recipe(
         key=key,

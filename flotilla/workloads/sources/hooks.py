@@ -6,6 +6,7 @@ Which events there are: Helm's documentation, "Chart Hooks"; `crd-install` and `
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from enum import Enum
 
 from flotilla.kube.objects import Object
@@ -65,7 +66,8 @@ def settled(made: Sourced, hooks: Hooks | None) -> Sourced:
         "hooks are declared like any other object, without helm's order and clean-up": _names(by[_Fate.INCLUDED]),
         f"only helm obeys `{_KEEP}: keep`, and a destroy deletes these": _names(kept),
     }
-    return Sourced(tuple(objects), (*made.notices, *(f"{what}: {names}" for what, names in said.items() if names)))
+    notices = (*made.notices, *(f"{what}: {names}" for what, names in said.items() if names))
+    return replace(made, found=tuple(objects), notices=notices)
 
 
 def _fate(events: tuple[str, ...], hooks: Hooks | None) -> _Fate:

@@ -47,7 +47,7 @@ def digest_of_folder(folder: Path) -> str:
     """
     found = hashlib.sha256()
     left = MOST_BYTES
-    for file in sorted(_files(folder)):
+    for file in sorted(files_of_folder(folder)):
         content = read_bytes(file, limit=MOST_BYTES)
         left -= len(content)
         if left < 0:
@@ -56,8 +56,13 @@ def digest_of_folder(folder: Path) -> str:
     return found.hexdigest()
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """Yield the files below a folder, by each way to them; a link to a folder above is no way."""
+def files_of_folder(folder: Path) -> Iterator[Path]:
+    """Yield the files below a folder, by each way to them; a link to a folder above is no way.
+
+    Raises:
+        UnreadableFile: a folder can't be listed.
+        TooMuch: there are more than a chart or a kustomization has.
+    """
     count = 0
     for place, folders, names in os.walk(folder, followlinks=True, onerror=_unreadable):
         count += 1 + len(names)

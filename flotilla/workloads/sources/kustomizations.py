@@ -17,7 +17,7 @@ from flotilla.stack.sources import INSTALL_KUSTOMIZE, Kustomization
 from flotilla.workloads.sources.inputs import MOST_FILES, TooMuch, digest_of, digest_of_file, digest_of_folder
 from flotilla.workloads.sources.parts import objects_of
 from flotilla.workloads.sources.programs import Tool, shown
-from flotilla.workloads.sources.rendering import Recipe, Render
+from flotilla.workloads.sources.rendering import Recipe, Session
 from flotilla.workloads.sources.shape import NOTHING, Sourced, SourceError
 
 _KEY = "kustomize"
@@ -70,14 +70,14 @@ def kustomize_recipe(kustomization: Kustomization, *, base: Path) -> Recipe:
     parts = sorted([_between(folder, Path(name)), digest] for name, digest in content.items())
 
     @contextmanager
-    def session(tool: Tool) -> Iterator[Render]:
+    def session(tool: Tool) -> Iterator[Session]:
         def render() -> Sourced:
             verb = "build" if tool.name == "kustomize" else "kustomize"
             text, _ = tool.run([verb, str(folder)])
             found = objects_of(text, key=_KEY, where="what kustomize built")
             return Sourced(tuple(found), tuple(_remote(list(tree.remote))))
 
-        yield render
+        yield Session(render)
 
     return Recipe(
         key=digest_of({"source": _KEY, "content": parts, "remote": sorted(tree.remote)}),

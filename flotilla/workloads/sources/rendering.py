@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from flotilla.kube.secrecy import remember, secret_texts
 from flotilla.stack.problems import Problem
@@ -21,6 +21,14 @@ Raises:
     ProgramFailed: it gave nothing.
     SourceError: what it gave is not made of objects.
 """
+
+
+class Session(NamedTuple):
+    """What can be asked of a program while what its runs share is there."""
+
+    render: Render
+    notes: Callable[[], str] = lambda: ""
+    """Returns what a chart's author says to those who install it; secrets are `[secret]`."""
 
 
 NOT_KEPT = (
@@ -43,7 +51,7 @@ class Recipe:
     """The first one of these that is installed renders it."""
     missing: Problem
     """What is said where none is."""
-    session: Callable[[Tool], AbstractContextManager[Render]]
+    session: Callable[[Tool], AbstractContextManager[Session]]
     """Prepares what the runs share: a pulled chart, files of values."""
     remedy: Callable[[str], str]
     """Returns what helps where the program fails, given its message."""
@@ -76,12 +84,12 @@ def rendered(recipe: Recipe, cache: Cache, *, programs: bool) -> Sourced:
         if kept and before and kept.get("version") == version:  # another file of the same version
             cache.write(recipe.key, {**kept, "identity": tool.identity})
             return _remembered(before)
-        with recipe.session(tool) as render:
-            made = _remembered(render())
-            notices = [*made.notices, *(_varies(made, render()) if recipe.may_vary else [])]
+        with recipe.session(tool) as session:
+            made = _remembered(session.render())
+            notices = [*made.notices, *(_varies(made, session.render()) if recipe.may_vary else [])]
+            made = Sourced(made.found, tuple(notices), session.notes())
     except ProgramFailed as error:
         raise SourceError([Problem(recipe.where, error.message, NOTHING, recipe.remedy(error.message))]) from None
-    made = Sourced(made.found, tuple(notices))
     cache.write(recipe.key, {"identity": tool.identity, "version": version, **_to_json(made)})
     return made
 
@@ -107,6 +115,7 @@ def _to_json(made: Sourced) -> dict[str, Any]:
         "objects": [one.object for one in made.found],
         "origins": [one.origin for one in made.found],
         "notices": list(made.notices),
+        **({"notes": made.notes} if made.notes else {}),
     }
 
 
@@ -117,4 +126,5 @@ def _from_json(kept: dict[str, Any]) -> Sourced | None:
         notices = tuple(str(notice) for notice in kept["notices"])
     except (KeyError, TypeError, ValueError):
         return None
-    return Sourced(tuple(found), notices) if all(isinstance(one.object, dict) for one in found) else None
+    made = Sourced(tuple(found), notices, str(kept.get("notes") or ""))
+    return made if all(isinstance(one.object, dict) for one in found) else None

@@ -42,7 +42,7 @@ class Renderings:
             SourceError: it gives none.
         """
         source = workload.chart or workload.kustomize
-        asked = (workload.object_name, workload.namespace, source.model_dump_json() if source else "")
+        asked = (workload.release, workload.namespace, source.model_dump_json() if source else "")
         if asked not in self._made:
             self._made[asked] = self._make(workload)
         made = self._made[asked]
@@ -67,7 +67,7 @@ class Renderings:
 
     def _recipe(self, workload: Workload) -> Recipe:
         if workload.chart:
-            release = workload.chart.release or workload.object_name
+            release = workload.chart.release or workload.release
             return chart_recipe(
                 workload.chart, release=release, namespace=workload.namespace, base=self._base, cache=self._cache
             )

@@ -30,6 +30,8 @@ class Sourced:
     found: tuple[Found, ...]
     notices: tuple[str, ...] = ()
     """What the user should know, a line each; no value of a Secret is in it."""
+    notes: str = ""
+    """What a chart's author says to those who have installed it, several lines; empty where nothing is known of it."""
 
     @property
     def objects(self) -> list[Object]:

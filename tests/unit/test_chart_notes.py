@@ -1,0 +1,328 @@
+"""What a chart's author says to those who install it: rendered without a cluster, kept, shown and never declared."""
+
+# ruff: noqa: F811 - fixtures are arguments here
+
+import json
+import shutil
+import tarfile
+
+import pytest
+import yaml
+
+from flotilla.cli import fleet, status
+from flotilla.cli.exit_codes import ExitCode
+from flotilla.cli.main import main
+from flotilla.deploy.interface import EngineName
+from flotilla.karmada.propagation import deployment
+from flotilla.kube import secrecy
+from flotilla.observe.access import FleetAccess
+from flotilla.observe.fleet import FleetStatus
+from flotilla.plan.members import CLUSTER_TYPE
+from flotilla.plan.rollouts import ROLLOUT_TYPE
+from flotilla.plan.steps import Op, Result, Step
+from flotilla.stack import parse_fleet
+from flotilla.stack.files import ManifestFiles
+from flotilla.state.checkpoint import ResourceState
+from flotilla.workloads.notices import chart_notes
+from flotilla.workloads.objects import manifests_of
+from flotilla.workloads.sources import notes as notes_module
+from flotilla.workloads.sources.renderings import FOLDER
+from tests.renderers import DEPLOYMENT, write_chart
+from tests.unit.charts import AT, VALUES, declared, helm, names, place  # noqa: F401 - fixtures
+
+NOTES = 'Thank you for {{ .Release.Name }}:\n  it runs <nginx:{{ .Values.tag }}> in "{{ .Release.Namespace }}"\n\n'
+SHOP = 'Thank you for shop:\n  it runs <nginx:1.27> in "default"'
+
+
+@pytest.fixture
+def noted(place):
+    (place / "charts" / "web" / "templates" / "NOTES.txt").write_text(NOTES)
+    return place
+
+
+@pytest.fixture
+def said(noted, sections, helm):
+    """Return the notes of a stack with one chart, as one run reads them."""
+
+    def read(chart=None, **more):
+        given = {"path": "charts/web"} if chart is None else chart
+        sections["workloads"] = [{"name": "shop", "placement": {}, "chart": given, **more}]
+        files = ManifestFiles(noted)
+        return chart_notes(parse_fleet(sections, base=noted, manifests=files).workloads, files)
+
+    return read
+
+
+def test_notes_are_rendered_like_the_chart(said, helm):
+    assert said() == {"shop": SHOP}
+    own = {"path": "charts/web", "release": "r", "values": {"tag": "a"}}
+    assert said(own, namespace="space") == {
+        "shop": SHOP.replace("shop", "r").replace("1.27", "a").replace("default", "space")
+    }
+
+
+def test_no_object_of_the_workload_comes_of_them(declared, noted):
+    objects, notices = declared()
+    assert names(objects) == ["CustomResourceDefinition things.example.org", "Deployment shop-web", "Service shop-web"]
+    assert notices == []
+    assert sorted(file.name for file in (noted / "charts" / "web" / "templates").iterdir()) == [
+        "NOTES.txt",
+        "a.yaml",
+        "b.yaml",
+    ]
+
+
+def test_helm_is_asked_for_the_one_template_alone_and_without_a_kubeconfig(said, helm):
+    said()
+    *_, call = helm.of("template")
+    assert call.option("show-only") == "templates/flotilla-notes.yaml"
+    assert "--include-crds" not in call.arguments
+    assert call.environment["KUBECONFIG"].endswith("/kubeconfig")
+
+
+def test_they_are_kept_with_the_rendering(said, helm):
+    said()
+    helm.calls.clear()
+    assert said() == {"shop": SHOP}
+    assert helm.calls == []
+    helm.remove("helm")
+    assert said() == {"shop": SHOP}
+
+
+@pytest.mark.parametrize("how", ["archive", "repository", "oci"])
+def test_a_chart_may_be_anywhere(said, helm, noted, how):
+    if how == "archive":
+        with tarfile.open(noted / "web.tgz", "w:gz") as archive:
+            archive.add(noted / "charts" / "web", arcname="web")
+        chart = {"path": "web.tgz"}
+    else:
+        shutil.copytree(noted / "charts" / "web", helm.folder / "repository" / "web")
+        oci = {"oci": "oci://registry.example/web", "version": "1.2.3"}
+        chart = dict(AT) if how == "repository" else oci
+    assert said(chart) == {"shop": SHOP}
+
+
+@pytest.mark.parametrize(
+    "text", [None, "", " \n", "{{ .Values.absent.deeper }}"], ids=["no file", "empty", "blank", "failing"]
+)
+def test_where_there_are_none_nothing_is_shown(said, noted, helm, monkeypatch, text):
+    file = noted / "charts" / "web" / "templates" / "NOTES.txt"
+    if text is None:
+        file.unlink()
+    elif not text.startswith("{{"):
+        file.write_text(text)
+    else:
+        # A helm that can't do what is asked for the notes alone: the objects are there all the same.
+        monkeypatch.setattr(notes_module, "_TEMPLATE", "{{ .Values.absent }}")
+    assert said() == {}
+    assert bool(list((noted / FOLDER).glob("*.json")))
+
+
+def test_a_rendering_that_was_kept_before_has_none(said, noted):
+    """Its random values would change if it were rendered again for them."""
+    said()
+    (kept,) = (noted / FOLDER).glob("*.json")
+    text = kept.read_text()
+    assert '"notes":' in text
+    kept.write_text(text.replace('"notes":', '"other":'))
+    assert said() == {}
+
+
+def test_a_template_of_the_chart_with_our_name_stays_its_own(said, noted):
+    (noted / "charts" / "web" / "templates" / "flotilla-notes.yaml").write_text(DEPLOYMENT.replace("-web", "-x"))
+    assert said() == {"shop": SHOP}
+
+
+def test_secrets_in_them_are_masked(said, noted, monkeypatch):
+    """By the keys of values that sound secret, by the Secrets that the chart makes, and by what is met later."""
+    monkeypatch.setattr(secrecy, "_met", set())
+    templates = noted / "charts" / "web" / "templates"
+    (templates / "NOTES.txt").write_text(
+        "log in with {{ .Values.adminPassword }} or {{ .Values.made }}, tag {{ .Values.tag }}"
+    )
+    secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: login}\nstringData: {password: {{ .Values.made }}}\n"
+    (templates / "c.yaml").write_text(secret)
+    values = {"adminPassword": "hunter2", "made": "open-sesame-43", "tag": "met-elsewhere"}
+    notes = said({"path": "charts/web", "values": values})["shop"]
+    assert notes == "log in with [secret] or [secret], tag met-elsewhere"
+    assert "hunter2" not in next((noted / FOLDER).glob("*.json")).read_text().partition('"notes"')[2]
+    secrecy.remember("met-elsewhere")
+    assert said({"path": "charts/web", "values": values})["shop"].endswith("tag [secret]")
+
+
+def test_very_long_notes_are_cut(said, noted):
+    (noted / "charts" / "web" / "templates" / "NOTES.txt").write_text("x" * (notes_module.LONGEST + 5))
+    assert len(said()["shop"]) == notes_module.LONGEST
+
+
+def test_an_archive_with_more_than_a_chart_has_is_not_unpacked(said, noted, monkeypatch):
+    with tarfile.open(noted / "web.tgz", "w:gz") as archive:
+        archive.add(noted / "charts" / "web", arcname="web")
+    monkeypatch.setattr(notes_module, "MOST_FILES", 2)
+    assert said({"path": "web.tgz"}) == {}
+
+
+# -- a chart whose objects several policies send -----------------------------------------------------------------------
+
+
+def policy(name, kind):
+    selector = {"apiVersion": {"Deployment": "apps/v1", "Service": "v1"}[kind], "kind": kind}
+    return {
+        "apiVersion": "policy.karmada.io/v1alpha1",
+        "kind": "PropagationPolicy",
+        "metadata": {"name": name},
+        "spec": {"resourceSelectors": [selector], "placement": {}},
+    }
+
+
+def test_the_parts_of_a_chart_with_policies_are_of_one_release(project, sections, helm):
+    """Each part was rendered with a release of its own name, whose objects no policy's part had."""
+    write_chart(
+        project / "charts" / "web",
+        {
+            "a.yaml": DEPLOYMENT,
+            "b.yaml": "apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {ports: [{port: 80}]}\n",
+            "NOTES.txt": NOTES,
+        },
+        values=VALUES,
+    )
+    (project / "p.yaml").write_text(yaml.safe_dump_all([policy("one", "Deployment"), policy("two", "Service")]))
+    sections["workloads"] = [{"name": "shop", "chart": {"path": "charts/web"}, "policies": ["p.yaml"]}]
+    files = ManifestFiles(project)
+    workloads = parse_fleet(sections, base=project, manifests=files).workloads
+    assert {one.name: names(manifests_of(one, files)) for one in workloads} == {
+        "shop-one": ["Deployment shop-web"],
+        "shop-two": ["Service s"],
+    }
+    assert chart_notes(workloads, files) == {"shop-one": SHOP}
+
+
+# -- what verbs show ---------------------------------------------------------------------------------------------------
+
+
+def rollout(name, image, before=None):
+    """The step of a workload's Rollout: new, as it was, or with another image."""
+    made = [step_state(name, one) for one in (before, image)]
+    op = Op.CREATE if before is None else Op.SAME if before == image else Op.UPDATE
+    return Step(op, made[1].urn, ROLLOUT_TYPE, old=made[0] if before else None, new=made[1])
+
+
+def step_state(name, image):
+    template = deployment(
+        f"{name}-web",
+        namespace="default",
+        image=f"nginx:{image}",
+        replicas=1,
+        ports=[],
+        env={},
+        resources=None,
+        labels={},
+    )
+    inputs = {"workload": name, "templates": [template], "placement": {}, "overrideRules": []}
+    urn = f"urn:pulumi:dev::flotilla::{ROLLOUT_TYPE}::{name}-rollout"
+    return ResourceState(urn=urn, custom=True, type=ROLLOUT_TYPE, id=name, inputs=inputs, parent="")
+
+
+class Ran:
+    """A stack whose runs have a result."""
+
+    engine = EngineName.EMBEDDED
+
+    def __init__(self, result):
+        self.result = result
+
+    def preview(self, **_):
+        return self.result
+
+    def up(self, **_):
+        return self.result
+
+
+@pytest.fixture
+def command(noted, sections, helm, monkeypatch, capsys, repository):
+    """Run a verb on a stack of three workloads with the chart, of which one is new, one has changed and one hasn't."""
+    members = [{"kind": "Cluster", "metadata": {"name": name}, "spec": {}} for name in ("member1", "member2")]
+    clusters = [
+        Step(Op.SAME, state.urn, CLUSTER_TYPE, old=state, new=state)
+        for one in members
+        for state in [
+            ResourceState(
+                urn=f"urn:pulumi:dev::flotilla::{CLUSTER_TYPE}::{one['metadata']['name']}-cluster",
+                custom=True,
+                type=CLUSTER_TYPE,
+                id="c",
+                inputs=one,
+                parent="",
+            )
+        ]
+    ]
+    steps = [*clusters, rollout("new", "2"), rollout("changed", "2", "1"), rollout("same", "2", "2")]
+    ran = Result(steps=steps)
+    monkeypatch.setattr(fleet, "open_stack", lambda *_: Ran(ran))
+    monkeypatch.setattr(fleet, "verdicts_of", lambda *_: ())
+    monkeypatch.setattr(fleet, "refuse_violations", lambda *_: None)
+    monkeypatch.setattr(fleet, "fleet_status", lambda _: FleetStatus((), (), {}))
+    monkeypatch.setattr(fleet, "control_plane_of", lambda *_: None)
+    monkeypatch.setattr(status, "open_access", lambda _: FleetAccess(None))
+    monkeypatch.setattr(status, "fleet_status", lambda _: FleetStatus((), (), {}))
+    monkeypatch.setattr(status, "members_of", lambda *_, **__: [])
+    (noted / "Pulumi.yaml").write_text((repository / "Pulumi.yaml").read_text())
+    (noted / "stacks").mkdir()
+    sections["workloads"] = [
+        {"name": name, "placement": {}, "chart": {"path": "charts/web", "includeCRDs": False, "values": {"own": name}}}
+        for name in ("new", "changed", "same")
+    ]
+    for number, one in enumerate(sections["workloads"]):
+        one["namespace"] = f"space{number}"
+    config = {f"flotilla:{key}": value for key, value in sections.items()}
+    (noted / "stacks" / "Pulumi.dev.yaml").write_text(yaml.safe_dump({"config": config}))
+
+    def do(*words, expect=ExitCode.DONE):
+        assert main([words[0], "-C", str(noted), "-s", "dev", *words[1:]]) == expect
+        return capsys.readouterr().out
+
+    do.result = ran
+    return do
+
+
+def test_an_up_that_has_succeeded_shows_the_notes_of_what_is_new_or_has_changed(command):
+    out = command("up", "--yes")
+    assert "notes of new's chart\n  Thank you for new:\n    it runs <nginx:1.27>" in out
+    assert "notes of changed's chart" in out
+    assert "same's chart" not in out
+    assert out.index("notes of changed") < out.index("0 of 0 members ready")
+
+
+def test_the_document_of_an_up_has_them_too(command):
+    found = json.loads(command("up", "--yes", "--json"))["chartNotes"]
+    assert [one["workload"] for one in found] == ["new", "changed"]
+    assert found[0]["text"].startswith("Thank you for new:\n")
+
+
+def test_an_up_that_fails_shows_none(command):
+    command.result.failures.append("no")
+    assert "Thank you" not in command("up", "--yes", expect=ExitCode.FAILED)
+
+
+def test_a_plan_shows_none(command):
+    assert "Thank you" not in command("preview")
+
+
+def test_workloads_shows_them_where_it_is_asked_to(command):
+    assert "Thank you" not in command("workloads")
+    out = command("workloads", "--notes")
+    assert [out.count(f"Thank you for {name}:") for name in ("new", "changed", "same")] == [1, 1, 1]
+    assert "Thank you for new" not in command("workloads", "same", "--notes")
+    found = json.loads(command("workloads", "same-web", "--notes", "--json"))["chartNotes"]
+    assert [one["workload"] for one in found] == ["same"]
+
+
+def test_a_fleet_without_a_stack_has_no_charts(command):
+    assert command("workloads", "--notes", "--kubeconfig", "kube.yaml", expect=ExitCode.USAGE) == ""
+
+
+def test_what_a_terminal_would_carry_out_is_shown_as_text(noted, command):
+    (noted / "charts" / "web" / "templates" / "NOTES.txt").write_text("red \x1b[31m and\n::error::nothing\n")
+    out = command("workloads", "same", "--notes")
+    assert "\x1b" not in out
+    assert "red \\x1b[31m and" in out
