@@ -40,7 +40,7 @@ from flotilla.kube.objects import ObjectRef, ref_of
 from flotilla.stack.readiness import plain_rules
 from flotilla.stack.specs import propagation_spec, rules_for_objects, served_affinities
 from flotilla.stack.workloads import Workload
-from flotilla.workloads.needs import policy_key
+from flotilla.workloads.needs import follower_key, policy_key
 
 
 class PropagatedWorkloadArgs(TypedDict):
@@ -107,7 +107,7 @@ class PropagatedWorkload(pulumi.ComponentResource):
         own = defined_kinds(args["objects"])
         self._kinds = own.over(args.get("kinds") or BUILT_IN)
         defined = {*own.namespaced, *args.get("custom", ())}
-        manifests = [template(m, namespace=workload.namespace, kinds=self._kinds) for m in args["objects"]]
+        manifests = [self._as_template(m) for m in args["objects"]]
         self._rules = rules_for_objects(workload, manifests)
         self._overriding = [ref_of(policy) for policy in (workload.given.overrides if workload.given else ())]
         custom = [m for m in manifests if kind_of(m) in defined]
@@ -144,9 +144,13 @@ class PropagatedWorkload(pulumi.ComponentResource):
             **{f"namespace/{m['metadata']['name']}": made[id(m)] for m in ahead},
             **{_definition(m): made[id(m)] for m in manifests if kind_of(m) == DEFINITION},
             **given,
+            **{follower_key(m): made[id(m)] for m in manifests if workload.given and workload.given.follows(m)},
             "rollout": self._rollout(manifests, [*before, *policies, *self.templates]),
         }
         self.register_outputs({})
+
+    def _as_template(self, obj: dict[str, Any]) -> dict[str, Any]:
+        return template(obj, namespace=self._workload.namespace, kinds=self._kinds)
 
     def _after(self, resources: list[pulumi.Resource]) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(depends_on=resources))
@@ -239,22 +243,25 @@ class PropagatedWorkload(pulumi.ComponentResource):
 
     def _rollout(self, manifests: list[dict[str, Any]], before: list[Any]) -> Rollout:
         given = self._workload.given
+        followers = [self._as_template(one) for one in given.followers] if given else []
+        manifests = [one for one in manifests if not (given and given.follows(one))]
         policy = propagation_policy(self._name, namespace=None, templates=manifests, spec=self._spec)
         name = given.sender["metadata"]["name"] if given else self._policy
-        rules = rules_of_all(given.overrides, manifests) if given else self._rules
+        rules = rules_of_all(given.overrides, [*manifests, *followers]) if given else self._rules
         suspended = policy["spec"].get("suspension")
         rollout = {
             "kubeconfig": self._args["control_plane"].kubeconfig,
             "workload": self._name,
             "templates": _secret_if_needed(manifests),
             "placement": policy["spec"]["placement"],
-            "overrideRules": sealed_patches(rules, manifests),
+            "overrideRules": sealed_patches(rules, [*manifests, *followers]),
             "controlPlane": self._args["control_plane"].cluster_id,
             "members": self._args.get("members") or {},
             "timeout": self._workload.timeout,
             **_numbers(self._workload),
             **({"policy": name} if name != self._name else {}),
             **({"policies": {n: f"{self._policy}{s}" for n, s in self._further.items()}} if self._further else {}),
+            **({"followers": _secret_if_needed(followers)} if followers else {}),
             **({"suspension": suspended} if suspended else {}),
             **({"lazy": True} if self._workload.activation else {}),
             **({"after": sorted(set(self._workload.after))} if self._workload.after else {}),

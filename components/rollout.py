@@ -114,7 +114,7 @@ class RolloutProvider(ResourceProvider):
         check = RolloutCheck.of({**props, "members": as_expected(props.get("members"))})
         reader = shared_reader(props["kubeconfig"])
         judge = _Judge(check, reader)
-        progress = calm(lambda: judge(reader.read_for(check.templates)))
+        progress = calm(lambda: judge(reader.read_for(check.objects)))
         return ReadResult(id_, _outs(props, progress, settled=all(one.settled for one in progress)))
 
 
@@ -196,7 +196,7 @@ def _looking(props: dict[str, Any], divided: frozenset[ObjectRef]) -> Callable[[
 
     def look() -> list[Progress]:
         nonlocal done
-        snapshot = reader.read_for(check.templates)
+        snapshot = reader.read_for(check.objects)
         if not done:
             live = [template for ref in refs if (template := snapshot.template(ref)) is not None]
             for template in live:
@@ -317,7 +317,8 @@ class Rollout(Resource, module="flotilla", name="Rollout"):
                 `id`, and `unanswered`, why it doesn't answer now ('' where it does). Where they are declared,
                 suspension (Karmada's Suspension), lazy (its ActivationPreference is Lazy) and ready (how far objects
                 have to get, by selector: flotilla.karmada.status.ready). Where it is known, karmadaVersion (`1.18`,
-                without the patch release). Where there are any, policies (by namespace, the names of those beside the
+                without the patch release). Where there are any, followers (objects that no policy selects and that
+                follow the templates), policies (by namespace, the names of those beside the
                 workload's own namespace) and after (the workloads that come first, for plans; `opts` makes the order).
             opts: resource options.
         """

@@ -176,7 +176,7 @@ class _Sight:
     def __init__(self, pool: ThreadPoolExecutor, declared: Declared, control_plane: Access) -> None:
         """Begin to read; it comes before every other task, so that none that waits for it takes its place."""
         self.control_plane = control_plane
-        templates = [ref_of(template) for check in declared.rollouts.values() for template in check.templates]
+        templates = [ref_of(template) for check in declared.rollouts.values() for template in check.objects]
         if not isinstance(control_plane, str):
             self._reading = pool.submit(read_all, control_plane, templates)
 

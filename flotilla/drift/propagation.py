@@ -66,7 +66,7 @@ def check_complete(declared: Declared) -> list[Finding]:
 def check_policies(connection: Connection, declared: Declared) -> list[Finding]:
     """Look for policies of others that want our templates."""
     ours = {ref_of(obj) for obj in declared.objects.get(CONTROL_PLANE, [])}
-    templates = [template for check in declared.rollouts.values() for template in check.templates]
+    templates = [template for check in declared.rollouts.values() for template in check.objects]
     found = []
     for kind in (*POLICIES, *OVERRIDES):
         for policy in connection.list(POLICY_API, kind):
@@ -92,7 +92,7 @@ def check_unclaimed(connection: Connection, declared: Declared, snapshot: Snapsh
     control plane has ClusterRoles, PriorityClasses and the like for itself.
     """
     ours = {ref_of(obj) for obj in declared.objects.get(CONTROL_PLANE, [])}
-    templates = [template for check in declared.rollouts.values() for template in check.templates]
+    templates = [template for check in declared.rollouts.values() for template in check.objects]
     found = []
     for api_version, kind, namespace in sorted({_where(t) for t in templates if _is_looked_for(t)}):
         if namespace in _SYSTEM_NAMESPACES or namespace.startswith(EXECUTION_NAMESPACE_PREFIX):

@@ -39,7 +39,7 @@ from flotilla.karmada.selection import selects
 from flotilla.karmada.versions import SUPPORTED, Version
 from flotilla.kube.objects import Object, ref_of
 from flotilla.plan.found import PARTLY
-from flotilla.plan.rollouts import templates_in
+from flotilla.plan.rollouts import followers_in, templates_in
 from flotilla.state.checkpoint import ResourceState
 from flotilla.state.values import Secret, reveal
 
@@ -227,14 +227,15 @@ def copy_of(state: ResourceState | None, template: str, cluster: str, around: Su
 
     Args:
         state: the workload's Rollout as it is to be.
-        template: the template's reference, as `ObjectRef` writes it; of a kind without replicas.
+        template: the reference of a template, or of an object that follows them, as `ObjectRef` writes it; of a kind
+            without replicas.
         cluster: the cluster's name.
         around: what else is known.
     """
     asked = _Asked.of(state) if state is not None else None
     if asked is None:
         return None
-    meant = [one for one in asked.templates if str(ref_of(one)) == template]
+    meant = [one for one in (*asked.templates, *asked.followers) if str(ref_of(one)) == template]
     found = Copies()
     for one in meant:
         with suppress(OverrideError):
@@ -252,6 +253,8 @@ class _Asked:
     hidden: bool
     past: bool = False
     """It is what was declared before."""
+    followers: tuple[Object, ...] = ()
+    """Objects that no policy selects, and that follow the templates."""
     partly: tuple[Object, ...] = ()
     """Propagation policies that were found to be otherwise, for some of the templates alone."""
 
@@ -264,8 +267,9 @@ class _Asked:
             templates_in(inputs),
             inputs.get("placement") or {},
             Rules(rules if isinstance(rules, list) else []),  # Pulumi's CLI shows a secret value as a text
-            isinstance(state.inputs.get("templates"), Secret),
+            isinstance(state.inputs.get("templates"), Secret) or isinstance(state.inputs.get("followers"), Secret),
             past,
+            tuple(followers_in(inputs)),
             tuple(state.inputs.get(PARTLY) or ()),
         )
 

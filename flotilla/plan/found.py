@@ -16,7 +16,7 @@ from flotilla.karmada.selection import OVERRIDES, selects
 from flotilla.kube.objects import Object, ref_of
 from flotilla.plan.begun import POLICIES, as_begun, object_of
 from flotilla.plan.overriding import Overriding
-from flotilla.plan.rollouts import ROLLOUT_TYPE
+from flotilla.plan.rollouts import ROLLOUT_TYPE, followers_in
 from flotilla.plan.steps import CHANGING, GOING, Op, Step
 from flotilla.state.values import Properties, Secret, reveal
 
@@ -104,19 +104,24 @@ def _inputs(inputs: Properties, pairs: list[_Pair], side: int, overriding: Overr
     if not isinstance(templates, list):
         return inputs
     result = dict(inputs)
+    following = inputs.get("followers")
+    followers = followers_in({"followers": reveal(following)})
     policies: list[Object] = []
     for pair in pairs:
         known: Object = pair[0] or pair[1] or {}
         now = pair[side]
         if not str(known["apiVersion"]).startswith(POLICIES):
             templates = _replaced(templates, identity(known), now)
+            followers = _replaced(followers, identity(known), now)
         elif now is not None and now["kind"] not in OVERRIDES:
             policies.append(now)
     for policy in policies:
         _take_policy(result, policy, templates)
     if pairs:
         result["templates"] = Secret(templates) if isinstance(declared, Secret) else templates
-    return overriding.of(result, templates, side)
+    if followers:
+        result["followers"] = Secret(followers) if isinstance(following, Secret) else followers
+    return overriding.of(result, [*templates, *followers], side)
 
 
 def _is_for_some(policy: Object, templates: list[Object]) -> bool:

@@ -6,14 +6,16 @@ while the policies and templates of the failed run are in the control plane and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from flotilla.karmada.dependencies import refers_to
+from flotilla.karmada.kinds import goes_by_itself
 from flotilla.karmada.rendering.policies import Rules, rules_of_all
 from flotilla.karmada.selection import OVERRIDES, POLICIES, claimant
 from flotilla.karmada.status.rollout import RolloutCheck, as_expected
-from flotilla.karmada.versions import Version
+from flotilla.karmada.versions import SUPPORTED, Version
 from flotilla.kube.objects import Object, ObjectRef, ref_of
 from flotilla.state.checkpoint import ResourceState, Snapshot
 from flotilla.state.urns import name_of, own_type
@@ -27,6 +29,12 @@ def templates_in(inputs: Any) -> list[Object]:
     """Return the templates among a Rollout's inputs; none where an engine hides them, or they aren't known yet."""
     templates = inputs.get("templates")
     return templates if isinstance(templates, list) else []
+
+
+def followers_in(inputs: Any) -> list[Object]:
+    """Return the objects among a Rollout's inputs that follow its templates and that no policy selects."""
+    followers = inputs.get("followers")
+    return followers if isinstance(followers, list) else []
 
 
 @dataclass
@@ -70,11 +78,17 @@ def rollouts_of(snapshot: Snapshot, begun: Iterable[ResourceState] = ()) -> Roll
         ):
             _take_object(found.setdefault(name_of(resource.parent), _Workload()), reveal(resource.inputs))
     version = max((v for one in found.values() if one.rollout and (v := one.rollout.version)), default=None)
-    policies = [policy for one in found.values() for policy in one.policies]
-    overrides = [policy for one in found.values() for policy in one.overrides]
-    checks = {
-        name: check for name, one in found.items() if (check := _check(one, policies, overrides, version)) is not None
-    }
+    every = _All(
+        [policy for one in found.values() for policy in one.policies],
+        [policy for one in found.values() for policy in one.overrides],
+        version,
+    )
+    for obj in (obj for one in found.values() for obj in one.templates):
+        if sender := claimant(every.policies, obj):
+            every.senders[id(obj)] = sender
+        elif not goes_by_itself(obj):
+            every.unselected.append(obj)
+    checks = {name: check for name, one in found.items() if (check := _check(one, every)) is not None}
     missing = {name: lost for name, one in found.items() if (lost := _missing(one, known))}
     return Rollouts(checks, missing)
 
@@ -94,23 +108,34 @@ def _take_object(workload: _Workload, inputs: Any) -> None:
         workload.templates.append(obj)
 
 
-def _check(
-    one: _Workload, policies: Sequence[Object], overrides: Sequence[Object], version: Version | None
-) -> RolloutCheck | None:
-    """Return what the policies and templates say; what the last rollout waited for where there are none.
+@dataclass
+class _All:
+    """What the workloads of a state have together."""
 
-    Args:
-        one: the workload.
-        policies: those of all workloads that send templates: a policy that its author wrote may be another's.
-        overrides: the override policies of all workloads.
-        version: Karmada's, where the workload has had no rollout that knew it.
-    """
-    senders = [(obj, sender) for obj in one.templates if (sender := claimant(policies, obj))]
-    if not senders:
+    policies: list[Object]
+    """Those that send templates: a policy that its author wrote may be another workload's."""
+    overrides: list[Object]
+    """The override policies."""
+    version: Version | None
+    """Karmada's, for a workload that has had no rollout that knew it."""
+    senders: dict[int, Object] = field(default_factory=dict)
+    """By the id of a template, the policy that sends it."""
+    unselected: list[Object] = field(default_factory=list)
+    """Objects that none of the policies selects: they may follow others."""
+
+
+def _check(one: _Workload, every: _All) -> RolloutCheck | None:
+    """Return what the policies and templates say; what the last rollout waited for where there are none."""
+    version = (one.rollout and one.rollout.version) or every.version
+    templates = [obj for obj in one.templates if id(obj) in every.senders]
+    if not templates:
         return one.rollout
-    templates = [obj for obj, _ in senders]
-    spec = senders[0][1].get("spec") or {}
-    rules = rules_of_all(overrides, templates)
+    spec = every.senders[id(templates[0])].get("spec") or {}
+    followers = []
+    if spec.get("propagateDeps"):
+        known = version or SUPPORTED.newest
+        followers = [obj for obj in every.unselected if any(refers_to(one, obj, known) for one in templates)]
+    rules = rules_of_all(every.overrides, [*templates, *followers])
     return RolloutCheck(
         templates,
         spec.get("placement") or {},
@@ -118,8 +143,9 @@ def _check(
         one.rollout.members if one.rollout else None,
         suspension=spec.get("suspension") or {},
         lazy=bool(spec.get("activationPreference")),
-        version=(one.rollout and one.rollout.version) or version,
+        version=version,
         ready=one.rollout.ready if one.rollout else {},
+        followers=followers,
     )
 
 

@@ -31,6 +31,7 @@ from flotilla.plan.followers import (
     kept_by,
     with_kept,
 )
+from flotilla.plan.following import Held, followed_copies, together
 from flotilla.plan.moves import Moved, Side, adds_words, with_moves
 from flotilla.plan.notices import notices_of
 from flotilla.plan.notices import to_json as notice_json
@@ -134,6 +135,7 @@ def workload_plans(
     notices: dict[str, tuple[Notice, ...]] = {}
     sending: dict[str, _Sending] = {}
     held: dict[str, Mapping[str, list[Object]]] = {}
+    behind_them: dict[str, tuple[Held, Held]] = {}
     everything = templates_of(steps)
     for step in steps:
         name = step.name.removesuffix("-rollout")
@@ -142,7 +144,10 @@ def workload_plans(
         try:
             scheduled = scheduled_of(old, before)
             copies = copies_before(old, around.of(before), scheduled).objects
-            olds = {names.get(cluster, cluster): objects for cluster, objects in copies.items()}
+            behind = followed_copies(old, copies, around.of(before))
+            olds, led = (
+                {names.get(cluster, cluster): objects for cluster, objects in held.items()} for held in (copies, behind)
+            )
             waiting = lazily(old, new, around.changing)
             now = scheduled or by_template(olds)
             found = copies_after(new, around, now, old, waiting, unchanged(old, new))
@@ -150,6 +155,7 @@ def workload_plans(
             plans.append(WorkloadPlan(name, "changes", (), str(error)))
             continue
         coming[name], held[name] = found, olds
+        behind_them[name] = (led, followed_copies(new, found.objects, around))
         asked = _inputs(new)
         keeps = step.old is not None and step.old.parent in kept
         was = (reveal(old.inputs).get("suspension") or {}) if old else {}
@@ -168,9 +174,11 @@ def workload_plans(
     for moved in with_moves(sides):
         if not moved.absorbed:
             name = moved.name
-            plan = _workload_plan(moved, coming[name], sending[name], around.replaced)
+            was_led, is_led = behind_them[name]
+            whole = replace(moved, old=together(moved.old, was_led), new=together(moved.new, is_led))
+            plan = _workload_plan(whole, coming[name], sending[name], around.replaced)
             more = followed.get(name, Followed())
-            shown = with_kept(plan.copies, moved.old, moved.new, kept_there)
+            shown = with_kept(plan.copies, whole.old, whole.new, kept_there)
             said = (*notices[name], *waits(own[name], plan.verb, notices[name]), *more.notices)
             plans.append(replace(plan, copies=shown, notices=said, follows=more.followers))
     states = [state for step in steps if (state := step.after) is not None]

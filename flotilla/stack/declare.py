@@ -6,17 +6,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from flotilla.karmada.dependencies import refers_to
 from flotilla.karmada.kinds import defined_kinds
 from flotilla.karmada.propagation import template
 from flotilla.karmada.rendering.policies import Rules, rules_of_all
 from flotilla.karmada.rendering.render import render
 from flotilla.karmada.rendering.replicas import planned_completions
-from flotilla.karmada.scheduling import Scheduler, decide, demand_of, divides, first_of
-from flotilla.kube.objects import Object
+from flotilla.karmada.scheduling import ClusterFacts, Scheduler, decide, demand_of, divides, first_of
+from flotilla.kube.objects import Object, ref_of
 from flotilla.stack.charts import reference
 from flotilla.stack.clusters import KindCluster
 from flotilla.stack.files import ManifestFiles
 from flotilla.stack.fleet import ControlPlane, Fleet, facts
+from flotilla.stack.given import GivenPolicies
 from flotilla.stack.helm import CHART_REPOSITORY, CertificateMode
 from flotilla.stack.installation import PLACEHOLDER, certificate_names, release_values
 from flotilla.stack.load import parse_fleet
@@ -86,29 +88,57 @@ def rendered(fleet: Fleet, files: ManifestFiles) -> dict[str, list[Object]]:
     Raises:
         ValueError: a patch that doesn't fit its template, or that sets another value where a text is wanted.
     """
-    result: dict[str, list[Object]] = {member.name: [] for member in fleet.placeable}
     manifests = {workload.name: manifests_of(workload, files) for workload in fleet.workloads}
     kinds = defined_kinds(manifest for listed in manifests.values() for manifest in listed)
-    members = [facts(member) for member in fleet.placeable]
-    scheduler = Scheduler.of(fleet.karmada)
+    found = _Rendered([facts(member) for member in fleet.placeable], Scheduler.of(fleet.karmada))
     for workload in fleet.workloads:
-        placement = placement_of(workload.placement)
         given = workload.given
         templates = [template(manifest, kinds=kinds) for manifest in manifests[workload.name]]
         own = Rules([] if given else rules_for_objects(workload, templates))
-        for declared in templates:
-            rules = Rules(rules_of_all(given.overrides, [declared])) if given else own
-            demand = demand_of(declared, scheduler)
-            shares = first_of(decide(members, placement, demand, scheduler=scheduler))
-            divided = divides(placement)
-            parts = planned_completions(declared, shares, divided=divided, version=scheduler.version)
-            for member in members:
-                if member.name in shares:
-                    share, part = shares[member.name], parts.get(member.name)
-                    item = render(
-                        declared, member, replicas=share, rules=rules, completions=part, version=scheduler.version
-                    )
-                    if rules:
-                        check_overridden(declared, item, member.name)
-                    result[member.name].append(item)
-    return result
+        sent = [(one, _rules(given, one, own)) for one in templates if not (given and given.follows(one))]
+        placed = [(one, found.send(one, rules, placement_of(workload.placement))) for one, rules in sent]
+        for follower in given.followers if given else ():
+            declared = template(follower, kinds=kinds)
+            users = [clusters for user, clusters in placed if refers_to(user, declared, found.scheduler.version)]
+            found.follow(declared, _rules(given, declared, own), set[str]().union(*users))
+    return found.objects
+
+
+def _rules(given: GivenPolicies | None, declared: Object, own: Rules) -> Rules:
+    return Rules(rules_of_all(given.overrides, [declared])) if given else own
+
+
+class _Rendered:
+    """What each member gets."""
+
+    def __init__(self, members: list[ClusterFacts], scheduler: Scheduler) -> None:
+        self.scheduler = scheduler
+        self.objects: dict[str, list[Object]] = {member.name: [] for member in members}
+        self._members = members
+
+    def send(self, declared: Object, rules: Rules, placement: Object) -> set[str]:
+        """Add a template where its placement puts it, and return these members' names."""
+        version = self.scheduler.version
+        demand = demand_of(declared, self.scheduler)
+        shares = first_of(decide(self._members, placement, demand, scheduler=self.scheduler))
+        parts = planned_completions(declared, shares, divided=divides(placement), version=version)
+        for member in self._members:
+            if member.name in shares:
+                self._add(declared, member, rules, shares[member.name], parts.get(member.name))
+        return set(shares)
+
+    def follow(self, declared: Object, rules: Rules, clusters: set[str]) -> None:
+        """Add an object where those are that it follows; it may follow the objects of several parts of a workload."""
+        for member in self._members:
+            if member.name in clusters and ref_of(declared) not in map(ref_of, self.objects[member.name]):
+                self._add(declared, member, rules, None, None)
+
+    def _add(
+        self, declared: Object, member: ClusterFacts, rules: Rules, replicas: int | None, completions: int | None
+    ) -> None:
+        item = render(
+            declared, member, replicas=replicas, rules=rules, completions=completions, version=self.scheduler.version
+        )
+        if rules:
+            check_overridden(declared, item, member.name)
+        self.objects[member.name].append(item)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from flotilla.karmada.kinds import Identity
+from flotilla.karmada.kinds import Identity, identity
 
 Object = dict[str, Any]
 
@@ -21,6 +21,13 @@ class GivenPolicies:
     declares: tuple[Object, ...] = ()
     """The policies that this workload declares; it needs the others of other workloads."""
     objects: frozenset[Identity] = frozenset()
-    """What it sends, with the namespaces that the manifests have."""
+    """What it declares, with the namespaces that the manifests have."""
+    followers: tuple[Object, ...] = ()
+    """The objects that no policy selects, and that follow those that `sender` sends (propagateDeps), with their
+    namespaces. Each is declared by one of the parts whose objects use it."""
     messages: tuple[str, ...] = ()
     """What the user has to know of these policies."""
+
+    def follows(self, obj: Object) -> bool:
+        """Tell whether an object, with its namespace, follows others and is selected by no policy."""
+        return identity(obj) in {identity(one) for one in self.followers}

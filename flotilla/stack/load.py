@@ -74,12 +74,12 @@ def parse_fleet(
     drift = parse(DriftSettings, sections.get("drift") or {}, "drift", problems)
     workloads = parse_list(Workload, sections.get("workloads"), "workloads", problems)
     read = (manifests or ManifestFiles(base)) if base is not None and files else None
-    workloads = _parts(workloads, read, problems)
     groups = _groups(sections, problems)
     stacks = OtherStacks(base, problems)
     others = stacks.members(sections.get("membersFrom"))
     version = (control_plane.version or stacks.version(control_plane.stack)) if control_plane else None
     karmada = Version.parse(version) if version else None
+    workloads = _parts(workloads, read, problems, karmada)
     problems += check_across(members, workloads, others, karmada)
     named = [(i, name) for i, _, name in members if name]
     if drift:
@@ -130,13 +130,16 @@ def parse_fleet(
 
 
 def _parts(
-    workloads: list[tuple[int, Workload | None, str]], files: ManifestFiles | None, problems: list[Problem]
+    workloads: list[tuple[int, Workload | None, str]],
+    files: ManifestFiles | None,
+    problems: list[Problem],
+    version: Version | None,
 ) -> list[tuple[int, Workload | None, str]]:
     """Return workloads with those that have policies in their parts, in the order of the file."""
     if files is None:
         return workloads
     invalid: list[tuple[int, Workload | None, str]] = [one for one in workloads if one[1] is None]
-    parts = with_policies([(i, workload) for i, workload, _ in workloads if workload], files, problems)
+    parts = with_policies([(i, workload) for i, workload, _ in workloads if workload], files, problems, version)
     return sorted([*invalid, *((i, part, part.name) for i, part in parts)], key=lambda one: one[0])
 
 

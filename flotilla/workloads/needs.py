@@ -26,7 +26,8 @@ class Need:
     workload: str
     """Who declares it."""
     what: str
-    """`namespace/NAME`, `kind/GROUP/KIND`, `policy/KIND/NAMESPACE/NAME`, or `rollout`: that all of it is done."""
+    """`namespace/NAME`, `kind/GROUP/KIND`, `policy/KIND/NAMESPACE/NAME`, `object/KIND/NAMESPACE/NAME` (one that follows
+    others), or `rollout`: that all of it is done."""
 
     @property
     def kind(self) -> GroupKind | None:
@@ -97,6 +98,8 @@ def needs_of(
 ) -> dict[str, list[Need]]:
     """Return what each workload needs of others: the namespaces of its objects, their kinds, shared policies.
 
+    And the objects that follow its own and that another part of the same workload declares.
+
     Args:
         manifests: what each workload declares, by its name, with namespaces as `manifests_of` writes them.
         kinds: what is known of custom kinds: objects of cluster-scoped ones need no namespace.
@@ -107,7 +110,9 @@ def needs_of(
         for manifest in listed:
             makers |= dict.fromkeys(_made(manifest), name)
     makers |= {policy_key(policy): name for name, one in given.items() for policy in one.declares}
-    shared = {name: [policy_key(policy) for policy in one.overrides] for name, one in given.items()}
+    for name, one in given.items():
+        makers |= {follower_key(m): name for m in manifests.get(name, ()) if one.follows(m)}
+    shared = {name: [*map(policy_key, one.overrides), *map(follower_key, one.followers)] for name, one in given.items()}
     return {
         name: _needs(name, [*_wanted(listed, kinds), *shared.get(name, ())], makers)
         for name, listed in manifests.items()
@@ -118,6 +123,12 @@ def policy_key(policy: Object) -> str:
     """Return what a `Need` calls a policy."""
     metadata = policy["metadata"]
     return f"policy/{policy['kind']}/{metadata.get('namespace') or ''}/{metadata['name']}"
+
+
+def follower_key(obj: Object) -> str:
+    """Return what a `Need` calls an object that follows others."""
+    metadata = obj["metadata"]
+    return f"object/{obj['kind']}/{metadata.get('namespace') or ''}/{metadata['name']}"
 
 
 def _made(manifest: Object) -> list[str]:

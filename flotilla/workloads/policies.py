@@ -10,13 +10,16 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
+from flotilla.karmada.dependencies import refers_to
 from flotilla.karmada.kinds import Identity, defined_kinds, goes_by_itself, identity, in_namespace
 from flotilla.karmada.propagation import declared_policy
 from flotilla.karmada.rendering.policies import may_reach
 from flotilla.karmada.selection import OVERRIDES, claimant, is_policy, selects
+from flotilla.karmada.versions import SUPPORTED, Version
 from flotilla.kube.objects import Object, ref_of
 from flotilla.kube.reading import UnreadableFile
 from flotilla.stack.files import ManifestFiles, manifest_files
@@ -33,12 +36,21 @@ _DIGEST = 8
 
 
 def with_policies(
-    workloads: Iterable[tuple[int, Workload]], files: ManifestFiles, problems: list[Problem]
+    workloads: Iterable[tuple[int, Workload]],
+    files: ManifestFiles,
+    problems: list[Problem],
+    version: Version | None = None,
 ) -> list[tuple[int, Workload]]:
     """Return each workload with its place in the stack file; one with policies as its parts, one to a policy.
 
     A workload whose files can't be read, or whose policies don't say where all of it goes, is returned as it is, and
     what is wrong is added to `problems`. What comes after a workload comes after all of its parts.
+
+    Args:
+        workloads: by position in the stack file.
+        files: where manifests and policies are.
+        problems: takes what is wrong.
+        version: Karmada's, which decides what follows what; None where it isn't known, which stands for the newest.
     """
     found: list[tuple[int, Workload]] = []
     split: dict[str, tuple[str, ...]] = {}
@@ -46,7 +58,7 @@ def with_policies(
         if not workload.policies:
             found.append((index, workload))
             continue
-        splitting = _Splitting(f"workloads[{index}]", workload, files)
+        splitting = _Splitting(f"workloads[{index}]", workload, files, version or SUPPORTED.newest)
         parts = splitting.parts()
         problems += splitting.problems
         parts = [workload] if splitting.problems else parts
@@ -60,11 +72,35 @@ def _after(workload: Workload, split: Mapping[str, tuple[str, ...]]) -> Workload
     return workload if after == workload.after else workload.model_copy(update={"after": after})
 
 
+@dataclass
+class _Group:
+    """A policy with what it sends."""
+
+    sender: Object
+    templates: list[Object] = field(default_factory=list)
+    """What it selects."""
+    followers: list[Object] = field(default_factory=list)
+    """What no policy selects, and follows these."""
+    declares: list[Object] = field(default_factory=list)
+    """Those of them that no group before declares."""
+
+    @property
+    def everything(self) -> list[Object]:
+        return [*self.templates, *self.followers]
+
+    def takes_along(self, one: Object, version: Version) -> bool:
+        """Tell whether Karmada sends an object along with what the policy sends (propagateDeps)."""
+        spec = self.sender["spec"]
+        return bool(spec.get("propagateDeps") or spec.get("association")) and any(
+            refers_to(template, one, version) for template in self.templates
+        )
+
+
 class _Splitting:
     """One workload with policies, on its way to its parts."""
 
-    def __init__(self, where: str, workload: Workload, files: ManifestFiles) -> None:
-        self._where, self._workload, self._files = where, workload, files
+    def __init__(self, where: str, workload: Workload, files: ManifestFiles, version: Version) -> None:
+        self._where, self._workload, self._files, self._version = where, workload, files, version
         self._written: dict[int, Identity] = {}
         self.problems: list[Problem] = []
 
@@ -118,39 +154,53 @@ class _Splitting:
         """Return a policy in its namespace, and with what Karmada's webhook would write into it."""
         return declared_policy(policy, namespace=self._workload.namespace)
 
-    def _groups(self, policies: list[Object], templates: list[Object]) -> list[tuple[Object, list[Object]]]:
-        """Return which policy sends which templates, in the order of the templates."""
-        found: dict[Identity, tuple[Object, list[Object]]] = {}
+    def _groups(self, policies: list[Object], templates: list[Object]) -> list[_Group]:
+        """Return which policy sends which templates, and what follows these, in the order of the templates."""
+        found: dict[Identity, _Group] = {}
         free: list[Object] = []
+        unselected: list[Object] = []
         for one in templates:
             sender = claimant(policies, one)
             if goes_by_itself(one):
                 free.append(one)
             elif sender is None:
-                self._problem(
-                    f"{self._where}.policies",
-                    f"no policy selects {ref_of(one)}",
-                    "it would run nowhere",
-                    "add it to a policy's resourceSelectors, or list it in a workload of its own",
-                )
+                unselected.append(one)
             else:
-                found.setdefault(identity(sender), (sender, []))[1].append(one)
+                found.setdefault(identity(sender), _Group(sender)).templates.append(one)
         groups = list(found.values())
+        for one in unselected:
+            self._follow(one, groups)
         if groups:
-            groups[0][1][:0] = free
+            groups[0].templates[:0] = free
         elif not self.problems:
             self._problem(
                 f"{self._where}.policies", "select none of the manifests", "nothing would run", "fix their selectors"
             )
         return groups
 
-    def _parts_of(self, policies: list[Object], groups: list[tuple[Object, list[Object]]]) -> list[Workload]:
-        senders = {identity(sender) for sender, _ in groups}
-        reaching = {identity(p) for _, templates in groups for p in _reaching(policies, templates)}
+    def _follow(self, one: Object, groups: list[_Group]) -> None:
+        """Take an object that no policy selects to those that it follows."""
+        users = [group for group in groups if group.takes_along(one, self._version)]
+        for group in users:
+            group.followers.append(one)
+        if users:
+            users[0].declares.append(one)
+            return
+        self._problem(
+            f"{self._where}.policies",
+            f"no policy selects {ref_of(one)}",
+            "it would run nowhere",
+            "add it to a policy's resourceSelectors, or list it in a workload of its own",
+        )
+
+    def _parts_of(self, policies: list[Object], groups: list[_Group]) -> list[Workload]:
+        senders = {identity(group.sender) for group in groups}
+        reaching = {identity(p) for group in groups for p in _reaching(policies, group.everything)}
         declared: set[Identity] = set()
         parts: list[Workload] = []
-        for number, (sender, templates) in enumerate(groups):
-            overrides = _reaching(policies, templates)
+        for number, group in enumerate(groups):
+            sender = group.sender
+            overrides = _reaching(policies, group.everything)
             # What has no effect is declared all the same, with the first part: it may have one on other objects.
             idle = [p for p in policies if number == 0 and identity(p) not in senders | reaching]
             own = [sender, *overrides, *idle]
@@ -159,11 +209,12 @@ class _Splitting:
                 sender=sender,
                 overrides=tuple(overrides),
                 declares=tuple(p for p in own if identity(p) not in declared),
-                objects=frozenset(self._written[id(one)] for one in templates),
+                objects=frozenset(self._written[id(one)] for one in (*group.templates, *group.declares)),
+                followers=tuple(group.followers),
                 messages=(
                     *(f"{ref_of(sender)}: the plan doesn't take {field} into account" for field in reading.unread),
                     *(_without_effect(policy) for policy in idle),
-                    *_namespaces(sender, templates),
+                    *_namespaces(sender, group.templates),
                 ),
             )
             declared |= {identity(policy) for policy in own}

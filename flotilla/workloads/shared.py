@@ -97,6 +97,8 @@ def _placed(fleet: Fleet, files: ManifestFiles) -> Iterator[_Placed]:
 
 
 def _places(fleet: Fleet, workload: Workload, template: Object) -> _Places:
+    if workload.given and workload.given.follows(template):
+        return _Places()  # no policy sends it: it goes where those go that it follows
     clusters = [facts(member) for member in fleet.placeable]
     scheduler = Scheduler.of(fleet.karmada)
     try:

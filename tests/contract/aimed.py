@@ -6,8 +6,9 @@ The same cases run on real Karmada (`tests/live`) and on the stand-in (`tests/sa
 # ruff: noqa: F811 - fixtures of other contracts are arguments here
 
 from flotilla.kube.objects import ObjectRef
-from tests.contract.given import labelled, policy, to
+from tests.contract.given import labelled, policy, runs, to
 from tests.contract.given import stack as given  # noqa: F401 - a fixture
+from tests.contract.karmada import eventually
 from tests.contract.main_job import everything, members, staying, verbs  # noqa: F401 - fixtures of the contract
 from tests.contract.moves import BOTH, run, stack, workload  # noqa: F401 - fixtures of the contract
 from tests.contract.objects import obj, pods
@@ -64,7 +65,9 @@ def test_an_override_reaches_the_object_that_it_names_until_it_is_taken_back(fle
     # Another object: the policy of the one before is gone before the rollout is waited for.
     write(by("three", "aimed-store"))
     run("up", "--yes")
-    assert labels(fleet, "aimed-web", "aimed-store") == [[None, None], [None, "three"]]
+    eventually(
+        lambda: labels(fleet, "aimed-web", "aimed-store") == [[None, None], [None, "three"]], problem="a label stays"
+    )
     assert OF_WEB not in policies(fleet)
     clean(run)
 
@@ -83,7 +86,9 @@ def test_an_override_reaches_the_object_that_it_names_until_it_is_taken_back(fle
 
     write()
     run("up", "--yes")
-    assert labels(fleet, "aimed-web", "aimed-store") == [[None, None], [None, None]]
+    eventually(
+        lambda: labels(fleet, "aimed-web", "aimed-store") == [[None, None], [None, None]], problem="a label stays"
+    )
     assert [one for one in policies(fleet) if one[0] == "OverridePolicy"] == [("OverridePolicy", "default", "shop")]
     clean(run)
     run.write(members(*BOTH), [])
@@ -111,6 +116,8 @@ def test_policies_of_a_namespace_select_by_what_cluster_wide_ones_have_made_and_
     wide = marking("given-edge", "add", {"site": "edge"}, [only], "ClusterOverridePolicy", clusterNames=["member2"])
     less = marking("given-less", "remove", {"tier": ""}, [only], "ClusterOverridePolicy", clusterNames=["member1"])
     narrow = marking("narrow", "add", {"by": "edge"}, [edge], "OverridePolicy")
+    tagged = {"component": "Tag", "operator": "replace", "value": "1.29"}
+    narrow["spec"]["overrideRules"][0]["overriders"]["imageOverrider"] = [tagged]
     inner = marking("inner", "add", {"of": "core"}, [core], "OverridePolicy")
     given([space, web], [sent, wide, less, narrow, inner])
     assert not [line for line in run("validate").get("notes", []) if "no effect" in line]
@@ -130,9 +137,11 @@ def test_policies_of_a_namespace_select_by_what_cluster_wide_ones_have_made_and_
     clean(run)
 
     # An override policy that is taken out of the file is deleted at the end of the run: the rollout waited for it.
+    assert runs(fleet, "web") == {"member1": (1, "1.27"), "member2": (1, "1.29")}
     given([space, web], [sent, wide, less, inner])
     run("up", "--yes")
-    assert labels(fleet, "web", namespace="given") == [[None, None]]
+    assert runs(fleet, "web") == {"member1": (1, "1.27"), "member2": (1, "1.27")}
+    eventually(lambda: labels(fleet, "web", namespace="given") == [[None, None]], problem="the label stays")
     assert ("OverridePolicy", "given", "narrow") not in policies(fleet)
     clean(run)
     run.write(members(*BOTH), [])

@@ -5,7 +5,7 @@ pkg/util/helper/pod.go, of 1.10 to 1.18.
 """
 
 from flotilla.karmada.dependencies.distribution import ABORT, OVERWRITE, Following, Sender, following
-from flotilla.karmada.dependencies.references import Reference, references_of
+from flotilla.karmada.dependencies.references import Reference, references_of, refers_to
 
 __all__ = [
     "ABORT",
@@ -15,4 +15,5 @@ __all__ = [
     "Sender",
     "following",
     "references_of",
+    "refers_to",
 ]

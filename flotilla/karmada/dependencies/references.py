@@ -82,6 +82,19 @@ class Reference:
         """The object; without a name where it is meant by its labels."""
         return ObjectRef(self.api_version, self.kind, self.name, self.namespace)
 
+    def means(self, obj: Object) -> bool:
+        """Tell whether it is an object that is referred to, by name or by labels."""
+        meta = obj["metadata"]
+        if (obj["apiVersion"], obj["kind"], meta.get("namespace") or "") != (
+            self.api_version,
+            self.kind,
+            self.namespace,
+        ):
+            return False
+        if self.name:
+            return bool(meta["name"] == self.name)
+        return bool(self.labels) and set(self.labels) <= set((meta.get("labels") or {}).items())
+
     def __str__(self) -> str:
         labels = ", ".join(f"{key}={value}" for key, value in self.labels)
         return f"{self.kind} {self.namespace}/ with {labels}" if labels else str(self.ref)
@@ -122,6 +135,20 @@ def references_of(
         return found
     own = {_map(claim.get("metadata")).get("name") for claim in _maps(template["spec"].get("volumeClaimTemplates"))}
     return tuple(one for one in found if one.kind != "PersistentVolumeClaim" or one.name not in own)
+
+
+def refers_to(
+    template: Object, obj: Object, version: Version = SUPPORTED.newest, interpreted: Collection[GroupKind] = ()
+) -> bool:
+    """Tell whether Karmada takes an object for a dependency of a template; not where only an interpreter knows.
+
+    Args:
+        template: with its namespace.
+        obj: the object, with its namespace.
+        version: Karmada's.
+        interpreted: as for `references_of`.
+    """
+    return any(one.means(obj) for one in references_of(template, version, interpreted) or ())
 
 
 def _derived(name: str, namespace: str) -> tuple[Reference, ...]:

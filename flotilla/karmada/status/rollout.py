@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from flotilla.karmada.dependencies import refers_to
 from flotilla.karmada.kinds import GroupKind, goes_by_itself, kind_of
 from flotilla.karmada.objects import AggregatedStatusItem, ResourceBinding, Work
 from flotilla.karmada.rendering.errors import OverrideError
@@ -99,6 +100,23 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class _Sought:
+    """What is looked for in each cluster of a template, and what was read of it."""
+
+    declared: Object
+    template: Object
+    """As it is in the control plane."""
+    reports: Mapping[str, AggregatedStatusItem]
+    works: Works
+    fleet: Fleet
+    expectation: Expectation
+    goal: Goal | None
+    servers: Servers
+    follows: bool = False
+    """It follows others. Karmada passes no suspension on to it."""
+
+
+@dataclass(frozen=True)
 class RolloutCheck:
     """What was declared, to be compared with what is there."""
 
@@ -121,14 +139,21 @@ class RolloutCheck:
     """Karmada's, by whose rules clusters are chosen and overrides applied; None where it isn't known: the newest's."""
     ready: ReadyRules = field(default_factory=dict)
     """How far objects have to get, where it is declared."""
+    followers: list[Object] = field(default_factory=list)
+    """Objects that no policy selects, and that follow templates that use them (propagateDeps)."""
+
+    @property
+    def objects(self) -> list[Object]:
+        """The templates, and what follows them."""
+        return [*self.templates, *self.followers]
 
     @classmethod
     def of(cls, inputs: Mapping[str, Any], anew: frozenset[ObjectRef] = frozenset()) -> RolloutCheck:
         """Return the check that a Rollout's inputs ask for.
 
         Args:
-            inputs: templates, placement, overrideRules, and where they are declared members, suspension, lazy, ready
-                and karmadaVersion.
+            inputs: templates, placement, overrideRules, and where they are declared members, suspension, lazy, ready,
+                followers and karmadaVersion.
             anew: the templates that Karmada has divided anew.
         """
         return cls(
@@ -141,6 +166,7 @@ class RolloutCheck:
             lazy=bool(inputs.get("lazy")),
             version=known_version(inputs.get("karmadaVersion")),
             ready=inputs.get("ready") or {},
+            followers=inputs.get("followers") or [],
         )
 
     def progress(self, snapshot: Snapshot, servers: Servers | None = None) -> list[Progress]:
@@ -154,7 +180,8 @@ class RolloutCheck:
             ClusterError: the snapshot doesn't know of one of them, since it could not be read.
         """
         known = snapshot.servers if servers is None else servers
-        return [self._progress(declared, snapshot, known) for declared in self.templates]
+        own = [self._progress(declared, snapshot, known) for declared in self.templates]
+        return own + [self._follower(declared, snapshot, known) for declared in self.followers]
 
     def _progress(self, declared: Object, snapshot: Snapshot, servers: Servers) -> Progress:
         ref = ref_of(declared)
@@ -203,7 +230,6 @@ class RolloutCheck:
         if not targets and self._replicas(declared) != 0 and not mismatch.unanswered:
             reasons = [f"{name}: {reason}" for name, reason in mismatch.waiting.items()]
             return Progress(ref, waiting_for="; ".join(["scheduled to no cluster", *reasons]))
-        reports = {item.cluster_name: item for item in binding.status.aggregated_status}
         progress: list[ClusterProgress] = []
         bound = binding.spec.placement if self.lazy else None
         placement = bound.wire() if bound else self.placement
@@ -212,35 +238,76 @@ class RolloutCheck:
         expectation = Expectation(sent, self.rules, placement, self.version).scheduled(
             list(targets.items()), uid=template["metadata"].get("uid"), replicas=binding.spec.replicas
         )
+        sought = _Sought(declared, template, _reports(binding), works, fleet, expectation, goal, servers or {})
         for name, replicas in targets.items():
-            unready = fleet.unready.get(name, "") if self.members else ""
-            if unready and name not in (self.members or {}):
-                continue  # a cluster that is about to leave, or is nobody's: it is not waited for
-            facts = fleet.facts.get(name, ClusterFacts(name))
-            report = reports.get(name)
-            late = mismatch.waiting.get(name) or _not_arrived(works.get(name), expectation, facts, replicas)
-            unserved = ""
-            if self._is_suspended(name, works.get(name)):
-                late = ""
-            elif not late:
-                sent = _sent(works.get(name), declared)
-                late = judgements.not_ready(
-                    report,
-                    replicas,
-                    template["metadata"].get("generation"),
-                    goal=goal,
-                    sent=sent,
-                    version=self.version,
-                )
-                late, unserved = _served(late, sent, report, goal, (servers or {}).get(name, {}))
-            said = str((self.members or {}).get(name, {}).get("unanswered") or "")
-            ready = (report.status or {}).get("readyReplicas", 0) if report and replicas is not None else None
-            silent = unready or (said if late or unserved else "")
-            progress.append(ClusterProgress(name, replicas, ready, late, silent, "" if silent else unserved))
+            copy = self._copy(sought, name, replicas, mismatch.waiting.get(name, ""))
+            progress += [copy] if copy else []
         absent = [ClusterProgress(n, None, None, r) for n, r in mismatch.waiting.items() if n not in targets]
         unanswered = [ClusterProgress(n, None, None, unanswered=r) for n, r in mismatch.unanswered.items()]
         left = self._left(works, binding, fleet)
         return Progress(ref, (*progress, *absent, *unanswered, *left), scheduled=targets)
+
+    def _copy(self, sought: _Sought, name: str, replicas: int | None, late: str = "") -> ClusterProgress | None:
+        """Judge the copy of one cluster; None for a cluster that nobody waits for.
+
+        Args:
+            sought: what is looked for, and what was read of it.
+            name: the cluster.
+            replicas: its share.
+            late: what is missing there in any case.
+        """
+        fleet, declared, work = sought.fleet, sought.declared, sought.works.get(name)
+        unready = fleet.unready.get(name, "") if self.members else ""
+        if unready and name not in (self.members or {}):
+            return None  # a cluster that is about to leave, or is nobody's: it is not waited for
+        facts = fleet.facts.get(name, ClusterFacts(name))
+        report = sought.reports.get(name)
+        late = late or _not_arrived(work, sought.expectation, facts, replicas)
+        unserved = ""
+        if not sought.follows and self._is_suspended(name, work):
+            late = ""
+        elif not late:
+            sent = _sent(work, declared)
+            late = judgements.not_ready(
+                report,
+                replicas,
+                sought.template["metadata"].get("generation"),
+                goal=sought.goal,
+                sent=sent,
+                version=self.version,
+            )
+            late, unserved = _served(late, sent, report, sought.goal, sought.servers.get(name, {}))
+        said = str((self.members or {}).get(name, {}).get("unanswered") or "")
+        ready = (report.status or {}).get("readyReplicas", 0) if report and replicas is not None else None
+        silent = unready or (said if late or unserved else "")
+        return ClusterProgress(name, replicas, ready, late, silent, "" if silent else unserved)
+
+    def _follower(self, declared: Object, snapshot: Snapshot, servers: Servers) -> Progress:
+        """Judge an object that no policy selects, in the clusters of the templates that it follows."""
+        ref = ref_of(declared)
+        template = snapshot.template(ref)
+        if template is None:
+            return Progress(ref, waiting_for="is not in the control plane")
+        clusters: dict[str, None] = {}
+        for user in self.templates:
+            if refers_to(user, declared, self.version or SUPPORTED.newest):
+                bound = snapshot.binding_of(ref_of(user))
+                clusters |= dict.fromkeys(target.name for target in bound.spec.clusters) if bound else {}
+        binding = snapshot.binding_of(ref)
+        late = judgements.not_declared(declared, template)
+        if late or not clusters:
+            return Progress(ref, waiting_for=late)  # what it follows says itself why it is nowhere
+        if binding is None or judgements.not_claimed(template, binding):
+            return Progress(ref, waiting_for="doesn't follow yet what uses it (there is no ResourceBinding)")
+        works = snapshot.works_of(binding.metadata.labels)
+        sent = with_added(declared, template, shape_of(declared))
+        expectation = Expectation(sent, self.rules, {}, self.version)
+        goal = goal_of(self.ready, declared)
+        sought = _Sought(
+            declared, template, _reports(binding), works, snapshot.fleet, expectation, goal, servers, follows=True
+        )
+        found = [copy for name in sorted(clusters) if (copy := self._copy(sought, name, None))]
+        return Progress(ref, (*found, *self._left(works, binding, snapshot.fleet)))
 
     def _left(self, works: Works, binding: ResourceBinding, fleet: Fleet) -> list[ClusterProgress]:
         """Return the clusters that answer and still have a copy although they aren't chosen any more."""
@@ -304,6 +371,10 @@ class RolloutCheck:
 def as_expected(members: Members | None) -> Members | None:
     """Return expected clusters as a state keeps them, without what was said then of whether they answer."""
     return {name: {**one, "unanswered": ""} for name, one in members.items()} if members is not None else None
+
+
+def _reports(binding: ResourceBinding) -> dict[str, AggregatedStatusItem]:
+    return {item.cluster_name: item for item in binding.status.aggregated_status}
 
 
 def _not_arrived(work: WorkOrError | None, expectation: Expectation, facts: ClusterFacts, replicas: int | None) -> str:

@@ -1,0 +1,44 @@
+"""Copies of objects that no policy selects, and that follow the templates of a workload with policies of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from flotilla.karmada.dependencies import refers_to
+from flotilla.kube.objects import Object, ref_of
+from flotilla.plan.copies import Surroundings, copy_of
+from flotilla.plan.rollouts import followers_in, templates_in
+from flotilla.state.checkpoint import ResourceState
+from flotilla.state.values import reveal
+
+Held = Mapping[str, list[Object]]
+"""By cluster, the objects that it has."""
+
+
+def followed_copies(state: ResourceState | None, copies: Held, around: Surroundings) -> dict[str, list[Object]]:
+    """Return what follows a workload's templates into the clusters that have copies of these.
+
+    Args:
+        state: the workload's Rollout.
+        copies: what clusters have of its templates, for certain.
+        around: what else is known, of the same time.
+    """
+    inputs = reveal(state.inputs) if state is not None else {}
+    found: dict[str, list[Object]] = {}
+    for follower in followers_in(inputs):
+        users = {ref_of(one) for one in templates_in(inputs) if refers_to(one, follower, around.version)}
+        for cluster, items in copies.items():
+            if users.isdisjoint(map(ref_of, items)):
+                continue
+            copy = copy_of(state, str(ref_of(follower)), cluster, around)
+            found.setdefault(cluster, []).extend([copy] if copy else [])
+    return found
+
+
+def together(copies: Held, followed: Held) -> dict[str, list[Object]]:
+    """Return what clusters have of a workload, with what follows it; an object that is in both once."""
+    found = {cluster: list(items) for cluster, items in copies.items()}
+    for cluster, items in followed.items():
+        known = {ref_of(item) for item in found.get(cluster, [])}
+        found.setdefault(cluster, []).extend(item for item in items if ref_of(item) not in known)
+    return {cluster: items for cluster, items in found.items() if items}
