@@ -17,7 +17,7 @@ EVERYWHERE = {"clusterAffinity": {}, "replicaScheduling": {"replicaSchedulingTyp
 
 def looked(check, connection):
     """Return what a rollout's check says of a control plane that is read once."""
-    return check.progress(read_for(connection, check.templates))
+    return check.progress(read_for(connection, check.objects))
 
 
 class Plane:
