@@ -59,7 +59,7 @@ class Overriding:
         """
         numbers = {number for template in templates for number in self._named.get(_key(template), ())}
         found = [self._policies[number] for number in sorted({*numbers, *self._unnamed})]
-        if not any(policy.changes and _reaches(policy, templates) for policy in found):
+        if not any(_changes(found, templates, one) for one in (0, 1)):
             return inputs
         there = [obj for policy in found if (obj := policy.sides[side]) is not None]
         if any(not isinstance(obj.get("spec"), dict) for obj in there):
@@ -71,11 +71,12 @@ class Overriding:
         return {**inputs, "overrideRules": rules}
 
 
-def _reaches(policy: _Policy, templates: Sequence[Object]) -> bool:
-    sides = [reveal(side) for side in policy.sides if side is not None]
-    return any(
-        isinstance(side.get("spec"), dict) and may_reach(side, [side], one) for side in sides for one in templates
-    )
+def _changes(policies: Sequence[_Policy], templates: Sequence[Object], side: int) -> bool:
+    """Tell whether any of the policies that reach the templates on one side changes."""
+    there = [(policy, reveal(obj)) for policy in policies if (obj := policy.sides[side]) is not None]
+    listed = [obj for _, obj in there if isinstance(obj.get("spec"), dict)]
+    changing = [obj for policy, obj in there if policy.changes and obj in listed]
+    return any(may_reach(obj, listed, template) for obj in changing for template in templates)
 
 
 def _open(policy: Object | None) -> Object | None:

@@ -214,6 +214,7 @@ class _Splitting:
                 messages=(
                     *(f"{ref_of(sender)}: the plan doesn't take {field} into account" for field in reading.unread),
                     *(_without_effect(policy) for policy in idle),
+                    *(_unnoticed(policy) for policy in overrides if not _selects_any(policy, group.everything)),
                     *_namespaces(sender, group.templates),
                 ),
             )
@@ -292,6 +293,21 @@ def _reaching(policies: list[Object], templates: list[Object]) -> list[Object]:
     """Return the override policies that reach any of some templates, in their order."""
     overrides = [policy for policy in policies if policy["kind"] in OVERRIDES]
     return [policy for policy in overrides if any(may_reach(policy, overrides, one) for one in templates)]
+
+
+def _selects_any(policy: Object, templates: list[Object]) -> bool:
+    return any(selects(policy, template) for template in templates)
+
+
+def _unnoticed(policy: Object) -> str:
+    """Say what Karmada does not do: it looks for the objects of a changed policy as they are before any override.
+
+    Source: pkg/controllers/binding, newOverridePolicyFunc, of 1.10 to 1.18.
+    """
+    return (
+        f"{ref_of(policy)} selects by labels that a cluster-wide policy sets: Karmada applies it, but doesn't notice "
+        "when it alone is added, changed or deleted; it does so with the next change of the objects"
+    )
 
 
 def _without_effect(policy: Object) -> str:

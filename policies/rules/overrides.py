@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from flotilla.karmada.dependencies import refers_to
 from flotilla.karmada.propagation import CHANGES_NOTHING
 from flotilla.karmada.rendering.policies import may_reach
 from flotilla.karmada.rendering.render import render
@@ -22,9 +23,7 @@ def _subjects(view: StackView) -> list[Resource]:
 
 
 def _judge(policy: Resource, view: StackView) -> Iterator[str]:
-    placed = [
-        (template, possible(other, view)) for other in propagation_policies(view) for template in selected(other, view)
-    ]
+    placed = [*_placed(view)]
     overrides = [_object(one) for one in view.policies(*OVERRIDES)]
     for number, rule in enumerate(_known(policy.at("spec", "overrideRules"))):
         whole = [_object(one) for one in _whole(policy, rule, view)]
@@ -39,6 +38,20 @@ def _judge(policy: Resource, view: StackView) -> Iterator[str]:
             yield f"rule {number + 1} targets no cluster that gets the workload"
         elif not any(_differs(template, cluster, rule, view.version) for template, cluster in targets):
             yield f"rule {number + 1} changes nothing: the workload is like that already"
+
+
+def _placed(view: StackView) -> Iterator[tuple[Resource, list[ClusterFacts]]]:
+    """Yield templates with the clusters that they may go to: by a policy, or because those use them that one sends."""
+    sent = [(policy, selected(policy, view)) for policy in propagation_policies(view)]
+    known = {template.urn for _, templates in sent for template in templates}
+    others = [template for template in view.templates() if template.urn not in known]
+    for policy, templates in sent:
+        yield from ((template, possible(policy, view)) for template in templates)
+        if others and policy.at("spec", "propagateDeps"):
+            users = [_known(template.props) for template in templates]
+            for other in others:
+                if any(refers_to(user, _identified(other), view.version) for user in users):
+                    yield other, possible(policy, view)
 
 
 def _whole(policy: Resource, rule: dict[str, Any], view: StackView) -> list[Resource]:
@@ -60,7 +73,7 @@ def _whole(policy: Resource, rule: dict[str, Any], view: StackView) -> list[Reso
 
 
 def _object(policy: Resource) -> dict[str, Any]:
-    return {key: policy.at(key, default={}) for key in ("kind", "metadata", "spec")}
+    return {"kind": policy.kind, **{key: policy.at(key, default={}) for key in ("metadata", "spec")}}
 
 
 def _identified(template: Resource) -> dict[str, Any]:

@@ -117,8 +117,8 @@ def test_policies_of_a_namespace_select_by_what_cluster_wide_ones_have_made_and_
     less = marking("given-less", "remove", {"tier": ""}, [only], "ClusterOverridePolicy", clusterNames=["member1"])
     narrow = marking("narrow", "add", {"by": "edge"}, [edge], "OverridePolicy")
     tagged = {"component": "Tag", "operator": "replace", "value": "1.29"}
-    narrow["spec"]["overrideRules"][0]["overriders"]["imageOverrider"] = [tagged]
     inner = marking("inner", "add", {"of": "core"}, [core], "OverridePolicy")
+    inner["spec"]["overrideRules"][0]["overriders"]["imageOverrider"] = [tagged]
     given([space, web], [sent, wide, less, narrow, inner])
     assert not [line for line in run("validate").get("notes", []) if "no effect" in line]
     rendered = run("preview", "--rendered")["rendered"]
@@ -138,11 +138,11 @@ def test_policies_of_a_namespace_select_by_what_cluster_wide_ones_have_made_and_
 
     # An override policy that is taken out of the file is deleted at the end of the run: the rollout waited for it.
     assert runs(fleet, "web") == {"member1": (1, "1.27"), "member2": (1, "1.29")}
-    given([space, web], [sent, wide, less, inner])
+    given([space, web], [sent, wide, less, narrow])
     run("up", "--yes")
     assert runs(fleet, "web") == {"member1": (1, "1.27"), "member2": (1, "1.27")}
-    eventually(lambda: labels(fleet, "web", namespace="given") == [[None, None]], problem="the label stays")
-    assert ("OverridePolicy", "given", "narrow") not in policies(fleet)
+    eventually(lambda: labels(fleet, "web", label="of", namespace="given") == [[None, None]], problem="the label stays")
+    assert ("OverridePolicy", "given", "inner") not in policies(fleet)
     clean(run)
     run.write(members(*BOTH), [])
     run("up", "--yes")

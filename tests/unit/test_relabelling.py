@@ -19,7 +19,16 @@ from flotilla.stack.files import ManifestFiles
 from flotilla.stack.notices import notices
 from tests.rendering.cases import template
 from tests.rendering.overrides import override_policy
-from tests.unit.test_given_policies import BACK, EVERY_DEPLOYMENT, FRONT, given, policy, to  # noqa: F401 - a fixture
+from tests.unit.test_given_policies import (
+    BACK,
+    EVERY_DEPLOYMENT,
+    FRONT,
+    given,  # noqa: F401 - a fixture
+    policy,
+    selector,
+    to,
+)
+from tests.unit.test_policies import cluster, resource, statuses
 
 ONE, TWO = ClusterFacts("member1"), ClusterFacts("member2")
 
@@ -94,7 +103,7 @@ def test_the_labels_that_a_rule_may_change(overriders, keys):
     assert relabelled_by([{"overriders": overriders}]) == keys
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(12))
 def test_rules_give_what_the_policies_themselves_give(seed):
     """The policies as Karmada applies them (compared with the real one elsewhere), against the rules of a plan."""
     rnd = random.Random(seed)  # noqa: S311 - a test's choice
@@ -105,14 +114,14 @@ def test_rules_give_what_the_policies_themselves_give(seed):
         names = ["member1", "member2"]
         policies = [override_policy(rnd, obj, names, f"p{rnd.randint(0, 9)}-{i}") for i in range(rnd.randint(2, 5))]
         rules = Rules(rules_of_all(policies, [obj]))
-        for cluster in (ONE, TWO):
+        for member in (ONE, TWO):
             try:
-                expected, _ = apply_policies(copied(obj), cluster, policies)
+                expected, _ = apply_policies(copied(obj), member, policies)
             except OverrideError:
                 with pytest.raises(OverrideError):
-                    apply_rules(copied(obj), cluster, rules)
+                    apply_rules(copied(obj), member, rules)
                 continue
-            assert apply_rules(copied(obj), cluster, rules) == expected
+            assert apply_rules(copied(obj), member, rules) == expected
 
 
 def test_a_policy_that_selects_by_what_others_make_is_declared_shown_and_in_effect(given, project):  # noqa: F811
@@ -123,7 +132,11 @@ def test_a_policy_that_selects_by_what_others_make_is_declared_shown_and_in_effe
         noting("edge", [labelled(site="edge")], "edge"),
     ]
     fleet = given([FRONT, BACK], policies)
-    assert not [line for line in notices(fleet) if "no effect" in line]
+    said = notices(fleet)
+    assert not [line for line in said if "no effect" in line]
+    assert [
+        "OverridePolicy default/edge selects by labels that a cluster-wide policy sets" in line for line in said
+    ] == [True]
     assert [one["metadata"]["name"] for one in fleet.workloads[0].given.overrides] == ["site", "edge"]
     found = rendered(fleet, ManifestFiles(project))
     noted = {
@@ -155,3 +168,58 @@ def test_notices_are_of_the_templates_that_a_rule_is_for():
     rules = rules_of_all([one], [within(FRONT), bare])
     placed = {str(ref_of(obj)): [ONE] for obj in (within(FRONT), bare)}
     assert reach([within(FRONT), bare], rules, placed) == []
+
+
+# -- the project's own policies ----------------------------------------------------------------------------------------
+
+
+def declared(obj, name, **spec):
+    """A resource of the plan: an object of the workload, or one of its policies."""
+    props = {**obj, "metadata": {**obj["metadata"], "namespace": "default"}, "spec": {**obj["spec"], **spec}}
+    if obj["kind"] == "ClusterOverridePolicy":
+        del props["metadata"]["namespace"]
+    return resource(f"kubernetes:{obj['apiVersion']}:{obj['kind']}", name, props)
+
+
+def judged(*objects):
+    names = [f"object-{number}" for number in range(len(objects))]
+    listed = [declared(obj, name) for obj, name in zip(objects, names, strict=True)]
+    found = statuses("overrides-change-something", (cluster("member1"), cluster("member2"), *listed))
+    return [str(one.name) for one in found]
+
+
+SENT = policy("p", [EVERY_DEPLOYMENT], **to("member1", "member2"))
+WIDE = labelling("site", "add", {"site": "edge"}, "member2")
+
+
+def test_a_policy_that_selects_by_what_others_make_is_not_called_idle():
+    """The house rule said that it targets no cluster that gets the workload."""
+    assert judged(FRONT, SENT, WIDE, noting("edge", [labelled(site="edge")], "edge")) == ["PASS"]
+    assert "FAIL" in judged(FRONT, SENT, WIDE, noting("other", [labelled(site="other", x="y")], "x"))
+
+
+def test_a_policy_for_every_object_of_its_namespace_is_not_called_idle():
+    assert judged(FRONT, SENT, noting("all", [], "x")) == ["PASS"]
+
+
+def test_a_policy_for_what_follows_is_not_called_idle():
+    follower = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "spec": {}}
+    using = copied(FRONT)
+    using["spec"]["template"]["spec"]["containers"][0]["envFrom"] = [{"configMapRef": {"name": "c"}}]
+    along = {**SENT, "spec": {**SENT["spec"], "propagateDeps": True}}
+    only = noting("c", [{"apiVersion": "v1", "kind": "ConfigMap"}], "x")
+    assert judged(using, follower, along, only) == ["PASS"]
+    assert judged(using, follower, SENT, only) == ["FAIL"]
+
+
+def test_a_rule_of_all_objects_is_judged_by_those_with_a_policy_of_their_own_too():
+    """What changes nothing of a ConfigMap changes the Deployment, whose policy has further rules."""
+    image = {"overriders": {"imageOverrider": [{"component": "Tag", "operator": "replace", "value": "2"}]}}
+    note = {"overriders": {"annotationsOverrider": [{"operator": "add", "value": {"a": "b"}}]}}
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "spec": {}}
+    every = policy("p", [EVERY_DEPLOYMENT, {"apiVersion": "v1", "kind": "ConfigMap"}], **to("member1"))
+    shared = policy("o", [selector(config, namespace="default")], "OverridePolicy", overrideRules=[image])
+    own = policy("o.of.d", [selector(FRONT, namespace="default")], "OverridePolicy", overrideRules=[image, note])
+    assert judged(FRONT, config, every, shared, own) == ["PASS"]
+    alone = policy("o.of.d", [selector(FRONT, namespace="default")], "OverridePolicy", overrideRules=[note])
+    assert "FAIL" in judged(FRONT, config, every, shared, alone)

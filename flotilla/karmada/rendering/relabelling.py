@@ -56,7 +56,7 @@ def possible_exactness(policy: Object, template: Object, changed: Collection[str
         return [exactness(policy, template)]
     sure = [one for number, one in enumerate(selectors) if number not in doubtful]
     # An empty label selector fits whatever the labels are, and is as exact as any other.
-    fitting = [{**one, "labelSelector": {}} for number, one in enumerate(selectors) if number in doubtful]
+    fitting = [_without(one, changed) for number, one in enumerate(selectors) if number in doubtful]
     least = exactness(_with(policy, sure), template) if sure else Exactness.NOT
     return sorted({least, exactness(_with(policy, sure + fitting), template)})
 
@@ -66,6 +66,16 @@ def _asks(selector: Object, changed: Collection[str]) -> bool:
     asked = selector.get("labelSelector") or {}
     keys = {*(asked.get("matchLabels") or {}), *(str(one.get("key")) for one in asked.get("matchExpressions") or [])}
     return not selector.get("name") and bool(keys) and (EVERY_LABEL in changed or not keys.isdisjoint(changed))
+
+
+def _without(selector: Object, changed: Collection[str]) -> Object:
+    """Return a selector without the conditions on labels that may be otherwise."""
+    asked = selector.get("labelSelector") or {}
+    if EVERY_LABEL in changed:
+        return {**selector, "labelSelector": {}}
+    labels = {key: value for key, value in (asked.get("matchLabels") or {}).items() if key not in changed}
+    others = [one for one in asked.get("matchExpressions") or [] if str(one.get("key")) not in changed]
+    return {**selector, "labelSelector": {"matchLabels": labels, "matchExpressions": others}}
 
 
 def _with(policy: Object, selectors: list[Object]) -> Object:
