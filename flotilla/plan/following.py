@@ -11,11 +11,11 @@ from flotilla.plan.rollouts import followers_in, templates_in
 from flotilla.state.checkpoint import ResourceState
 from flotilla.state.values import reveal
 
-Held = Mapping[str, list[Object]]
+ByCluster = Mapping[str, list[Object]]
 """By cluster, the objects that it has."""
 
 
-def followed_copies(state: ResourceState | None, copies: Held, around: Surroundings) -> dict[str, list[Object]]:
+def followed_copies(state: ResourceState | None, copies: ByCluster, around: Surroundings) -> dict[str, list[Object]]:
     """Return what follows a workload's templates into the clusters that have copies of these.
 
     Args:
@@ -35,7 +35,7 @@ def followed_copies(state: ResourceState | None, copies: Held, around: Surroundi
     return found
 
 
-def together(copies: Held, followed: Held) -> dict[str, list[Object]]:
+def together(copies: ByCluster, followed: ByCluster) -> dict[str, list[Object]]:
     """Return what clusters have of a workload, with what follows it; an object that is in both once."""
     found = {cluster: list(items) for cluster, items in copies.items()}
     for cluster, items in followed.items():

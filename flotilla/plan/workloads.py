@@ -31,7 +31,7 @@ from flotilla.plan.followers import (
     kept_by,
     with_kept,
 )
-from flotilla.plan.following import Held, followed_copies, together
+from flotilla.plan.following import ByCluster, followed_copies, together
 from flotilla.plan.moves import Moved, Side, adds_words, with_moves
 from flotilla.plan.notices import notices_of
 from flotilla.plan.notices import to_json as notice_json
@@ -135,7 +135,7 @@ def workload_plans(
     notices: dict[str, tuple[Notice, ...]] = {}
     sending: dict[str, _Sending] = {}
     held: dict[str, Mapping[str, list[Object]]] = {}
-    behind_them: dict[str, tuple[Held, Held]] = {}
+    following_them: dict[str, tuple[ByCluster, ByCluster]] = {}
     everything = templates_of(steps)
     for step in steps:
         name = step.name.removesuffix("-rollout")
@@ -145,8 +145,8 @@ def workload_plans(
             scheduled = scheduled_of(old, before)
             copies = copies_before(old, around.of(before), scheduled).objects
             behind = followed_copies(old, copies, around.of(before))
-            olds, led = (
-                {names.get(cluster, cluster): objects for cluster, objects in held.items()} for held in (copies, behind)
+            olds, followed_before = (
+                {names.get(cluster, cluster): objects for cluster, objects in side.items()} for side in (copies, behind)
             )
             waiting = lazily(old, new, around.changing)
             now = scheduled or by_template(olds)
@@ -155,7 +155,7 @@ def workload_plans(
             plans.append(WorkloadPlan(name, "changes", (), str(error)))
             continue
         coming[name], held[name] = found, olds
-        behind_them[name] = (led, followed_copies(new, found.objects, around))
+        following_them[name] = (followed_before, followed_copies(new, found.objects, around))
         asked = _inputs(new)
         keeps = step.old is not None and step.old.parent in kept
         was = (reveal(old.inputs).get("suspension") or {}) if old else {}
@@ -174,8 +174,8 @@ def workload_plans(
     for moved in with_moves(sides):
         if not moved.absorbed:
             name = moved.name
-            was_led, is_led = behind_them[name]
-            whole = replace(moved, old=together(moved.old, was_led), new=together(moved.new, is_led))
+            was, now_following = following_them[name]
+            whole = replace(moved, old=together(moved.old, was), new=together(moved.new, now_following))
             plan = _workload_plan(whole, coming[name], sending[name], around.replaced)
             more = followed.get(name, Followed())
             shown = with_kept(plan.copies, whole.old, whole.new, kept_there)

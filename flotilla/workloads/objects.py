@@ -46,6 +46,19 @@ def manifests_of(workload: Workload, files: ManifestFiles) -> list[Object]:
     return [_scaled_by_members(obj) for obj in objects] if workload.autoscaled else objects
 
 
+def readable_objects(workload: Workload, files: ManifestFiles) -> list[Object]:
+    """Return what a workload declares, where the kinds that it defines itself have no namespace if they are so defined.
+
+    Nothing where a file can't be read, or a chart can't be rendered: that is reported already.
+    """
+    try:
+        manifests = manifests_of(workload, files)
+    except ConfigError:
+        return []
+    kinds = defined_kinds(manifests)
+    return [in_namespace(one, workload.namespace, kinds) for one in manifests]
+
+
 def as_written(workload: Workload, files: ManifestFiles) -> list[Object]:
     """Return the objects of a workload's source as they stand there, with what a server may have added to them.
 

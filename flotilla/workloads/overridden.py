@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from flotilla.counts import counted
-from flotilla.karmada.kinds import defined_kinds, in_namespace
 from flotilla.kube.objects import Object, ref_of
 from flotilla.stack.files import ManifestFiles
-from flotilla.stack.problems import ConfigError, Problem
+from flotilla.stack.problems import Problem
 from flotilla.stack.workloads import Workload
-from flotilla.workloads.objects import manifests_of
+from flotilla.workloads.objects import readable_objects
 
 _NAMED = 8
 
@@ -22,12 +21,8 @@ def check_overridden_objects(workloads: list[tuple[int, Workload]], files: Manif
     for index, workload in workloads:
         if not any(override.objects for override in workload.overrides):
             continue
-        try:
-            manifests = manifests_of(workload, files)
-        except ConfigError:
+        if not (objects := readable_objects(workload, files)):
             continue
-        kinds = defined_kinds(manifests)
-        objects = [in_namespace(one, workload.namespace, kinds) for one in manifests]
         problems += [
             _no_object(f"workloads[{index}].overrides[{number}].objects[{place}]", str(one), one.kind, objects)
             for number, override in enumerate(workload.overrides)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from flotilla.karmada.kinds import defined_kinds, goes_by_itself, in_namespace, kind_of
+from flotilla.karmada.kinds import goes_by_itself, kind_of
 from flotilla.karmada.status.ready import Selector, Until, collected
 from flotilla.kube.jsonpath import JsonPath
 from flotilla.kube.objects import Object
 from flotilla.stack.files import ManifestFiles
-from flotilla.stack.problems import ConfigError, Problem
+from flotilla.stack.problems import Problem
 from flotilla.stack.readiness import Readiness
 from flotilla.stack.workloads import Workload
-from flotilla.workloads.objects import manifests_of
+from flotilla.workloads.objects import readable_objects
 
 
 def check_ready(workloads: list[tuple[int, Workload]], files: ManifestFiles) -> list[Problem]:
@@ -22,12 +22,8 @@ def check_ready(workloads: list[tuple[int, Workload]], files: ManifestFiles) -> 
     for index, workload in workloads:
         if not workload.ready:
             continue
-        try:
-            manifests = manifests_of(workload, files)
-        except ConfigError:
+        if not (objects := readable_objects(workload, files)):
             continue
-        kinds = defined_kinds(manifests)
-        objects = [in_namespace(one, workload.namespace, kinds) for one in manifests]
         for text, readiness in workload.ready.items():
             path = f"workloads[{index}].ready.{text}"
             meant = [one for one in objects if Selector.parse(text).matches(one)]

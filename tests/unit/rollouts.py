@@ -3,6 +3,8 @@
 from components.rollout import RolloutProvider
 from flotilla.karmada.propagation import deployment
 from flotilla.kube.objects import ObjectRef
+from flotilla.plan.rollouts import rollouts_of
+from flotilla.state.checkpoint import ResourceState, Snapshot
 
 WEB = ObjectRef("apps/v1", "Deployment", "web", "default")
 TAINT = {"key": "site", "value": "edge", "effect": "NoSchedule"}
@@ -77,3 +79,20 @@ def props(**more):
 
 def changes(olds, news):
     return RolloutProvider().diff("web", olds, news).changes
+
+
+def check_in_state(workload, *objects):
+    """What a state with a workload of these objects, policies among them, says that the workload is to be."""
+    component = "flotilla:index:PropagatedWorkload"
+    resources = [
+        ResourceState(
+            urn=f"urn:pulumi:dev::p::{component}$kubernetes:x:{obj['kind']}::{number}",
+            custom=True,
+            type=f"kubernetes:x:{obj['kind']}",
+            id=str(number),
+            inputs=obj,
+            parent=f"urn:pulumi:dev::p::{component}::{workload}",
+        )
+        for number, obj in enumerate(objects)
+    ]
+    return rollouts_of(Snapshot(resources=resources)).checks[workload]

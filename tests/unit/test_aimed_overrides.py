@@ -13,17 +13,15 @@ from flotilla.karmada.scheduling import ClusterFacts
 from flotilla.karmada.status.overriding import OTHERS, OWN, overrides_left, withdraw_overrides
 from flotilla.kube.objects import ObjectRef, copied
 from flotilla.plan.policies import PolicyPlan, doubled
-from flotilla.plan.rollouts import rollouts_of
 from flotilla.stack.clear_secrets import in_clear
 from flotilla.stack.declare import rendered
 from flotilla.stack.files import ManifestFiles
 from flotilla.stack.problems import ConfigError
 from flotilla.stack.specs import rules_for_objects
-from flotilla.state.checkpoint import ResourceState, Snapshot
-from tests.unit.rollouts import props
+from tests.unit.rollouts import check_in_state, props
 from tests.unit.test_components import absolute, run  # noqa: F401 - fixtures
 from tests.unit.test_given_policies import BACK, FRONT, config
-from tests.unit.test_plan_found import PARENT, PLACEMENT, nginx, object_step, plan
+from tests.unit.test_plan_found import PLACEMENT, nginx, object_step, plan
 from tests.unit.test_plan_found import policy as sent_by
 
 POLICY_API = "policy.karmada.io/v1alpha1"
@@ -200,19 +198,8 @@ def test_a_state_says_which_rules_each_object_gets():
     other = {**nginx(1), "metadata": {"name": "other", "namespace": "default"}}
     sender = sent_by(PLACEMENT)
     sender["spec"]["resourceSelectors"] = [{"apiVersion": "apps/v1", "kind": "Deployment"}]
-    objects = [nginx(1), other, sender, override("nginx", "all", "nginx"), override("nginx.of.x", "one", "other")]
-    resources = [
-        ResourceState(
-            urn=f"urn:pulumi:dev::p::flotilla:index:PropagatedWorkload$kubernetes:x:{obj['kind']}::{number}",
-            custom=True,
-            type=f"kubernetes:x:{obj['kind']}",
-            id=str(number),
-            inputs=obj,
-            parent=PARENT,
-        )
-        for number, obj in enumerate(objects)
-    ]
-    check = rollouts_of(Snapshot(resources=resources)).checks["nginx"]
+    policies = [override("nginx", "all", "nginx"), override("nginx.of.x", "one", "other")]
+    check = check_in_state("nginx", nginx(1), other, sender, *policies)
     got = [
         apply_rules(in_default(obj), ClusterFacts("member1"), check.rules)["metadata"]["labels"]["by"]
         for obj in (nginx(1), other)

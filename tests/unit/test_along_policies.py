@@ -7,16 +7,15 @@ import yaml
 
 from flotilla.karmada.status.rollout import RolloutCheck
 from flotilla.plan.fleet import fleet_plan
-from flotilla.plan.rollouts import ROLLOUT_TYPE, rollouts_of
+from flotilla.plan.rollouts import ROLLOUT_TYPE
 from flotilla.plan.steps import Result
 from flotilla.stack.declare import rendered
 from flotilla.stack.files import ManifestFiles
 from flotilla.stack.problems import ConfigError
-from flotilla.state.checkpoint import ResourceState, Snapshot
 from flotilla.workloads.order import in_order
 from flotilla.workloads.shared import shared_notices
 from tests.unit.planes import Plane, binding, cluster, live, looked, work
-from tests.unit.rollouts import on
+from tests.unit.rollouts import check_in_state, on
 from tests.unit.test_components import absolute, run  # noqa: F401 - fixtures
 from tests.unit.test_given_policies import (
     EVERY_DEPLOYMENT,
@@ -92,7 +91,7 @@ def test_what_follows_the_objects_of_two_policies_is_declared_once(given, projec
     assert shared_notices(fleet, ManifestFiles(project)) == []
 
 
-def test_a_part_whose_policy_takes_nothing_along_is_told_what_its_clusters_lack(given, project):  # noqa: F811
+def test_a_part_whose_policy_takes_nothing_along_is_named_with_what_its_clusters_lack(given, project):  # noqa: F811
     quiet = [TWO[0], {**TWO[1], "spec": {**TWO[1]["spec"], "propagateDeps": False}}]
     fleet = given([config("c"), using("front"), using("back")], quiet)
     lines = shared_notices(fleet, ManifestFiles(project))
@@ -179,27 +178,11 @@ def sender(**spec):
     return {"apiVersion": "policy.karmada.io/v1alpha1", "kind": "PropagationPolicy", "metadata": meta, "spec": whole}
 
 
-def state_of(*objects):
-    parent = "urn:pulumi:dev::p::flotilla:index:PropagatedWorkload::shop"
-    resources = [
-        ResourceState(
-            urn=f"urn:pulumi:dev::p::flotilla:index:PropagatedWorkload$kubernetes:x:{obj['kind']}::{number}",
-            custom=True,
-            type=f"kubernetes:x:{obj['kind']}",
-            id=str(number),
-            inputs=obj,
-            parent=parent,
-        )
-        for number, obj in enumerate(objects)
-    ]
-    return rollouts_of(Snapshot(resources=resources)).checks["shop"]
-
-
 def test_a_state_says_what_follows():
-    check = state_of(user("front"), config_map(), config_map("other"), sender(**ALONG))
+    check = check_in_state("shop", user("front"), config_map(), config_map("other"), sender(**ALONG))
     assert [one["metadata"]["name"] for one in check.templates] == ["front"]
     assert [one["metadata"]["name"] for one in check.followers] == ["common"]
-    assert state_of(user("front"), config_map(), sender()).followers == []
+    assert check_in_state("shop", user("front"), config_map(), sender()).followers == []
 
 
 FOLLOWER = {**config_map(), "metadata": {**config_map()["metadata"], "labels": {}, "annotations": {}}}
