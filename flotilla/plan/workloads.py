@@ -174,8 +174,8 @@ def workload_plans(
     for moved in with_moves(sides):
         if not moved.absorbed:
             name = moved.name
-            was, now_following = following_them[name]
-            whole = replace(moved, old=together(moved.old, was), new=together(moved.new, now_following))
+            followed_before, followed_after = following_them[name]
+            whole = replace(moved, old=together(moved.old, followed_before), new=together(moved.new, followed_after))
             plan = _workload_plan(whole, coming[name], sending[name], around.replaced)
             more = followed.get(name, Followed())
             shown = with_kept(plan.copies, whole.old, whole.new, kept_there)
