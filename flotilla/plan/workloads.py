@@ -174,8 +174,8 @@ def workload_plans(
     for moved in with_moves(sides):
         if not moved.absorbed:
             name = moved.name
-            followed_before, followed_after = following_them[name]
-            whole = replace(moved, old=together(moved.old, followed_before), new=together(moved.new, followed_after))
+            along_before, along_after = following_them[name]
+            whole = replace(moved, old=together(moved.old, along_before), new=together(moved.new, along_after))
             plan = _workload_plan(whole, coming[name], sending[name], around.replaced)
             more = followed.get(name, Followed())
             shown = with_kept(plan.copies, whole.old, whole.new, kept_there)
