@@ -6,6 +6,7 @@ from flotilla.stack.evaluation import unevaluated
 from flotilla.stack.features import doubtful_gates
 from flotilla.stack.fleet import Fleet
 from flotilla.stack.placement import SpreadField
+from flotilla.stack.reach import passed_over
 from flotilla.stack.workloads import OnRemoval, Workload
 
 # Karmada's scheduler selects by these (pkg/scheduler/core/spreadconstraint/select_clusters.go, 1.10 to 1.18).
@@ -19,7 +20,9 @@ def notices(fleet: Fleet) -> list[str]:
         if not fleet.gates_known:
             found += doubtful_gates(workload)
         found += _spread(workload) + _suspended(workload) + _unevaluated(workload)
-        found += [f"workload {workload.name}: {one}" for one in workload.given.messages] if workload.given else []
+        said = list(workload.given.messages) if workload.given else []
+        said += passed_over(workload, fleet.placeable, fleet.karmada)
+        found += [f"workload {workload.name}: {one}" for one in said]
     return found
 
 

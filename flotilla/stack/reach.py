@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 from flotilla.karmada.scheduling import Scheduler, choose, matches
 from flotilla.karmada.versions import SUPPORTED, Version
+from flotilla.kube.objects import ref_of
 from flotilla.stack.fleet import facts, may_run_in
 from flotilla.stack.members import Member
-from flotilla.stack.placement import Affinity, Placement, Spread, SpreadField
+from flotilla.stack.placement import Affinity, OverflowGroup, Placement, Spread, SpreadField
 from flotilla.stack.problems import Problem
 from flotilla.stack.specs import affinity_of, placement_of
 from flotilla.stack.workloads import Workload
@@ -47,6 +48,9 @@ def check_reach(
     """
     fleet = None if members is None else _Members(tuple(members), version or SUPPORTED.newest)
     chosen = fleet.of(workload.placement) if fleet else None
+    if workload.given:
+        place = f"{path}.policies ({ref_of(workload.given.sender)})"
+        return _check_given(place, workload.placement, fleet, chosen) if fleet and chosen else []
     problems = _check_placement(f"{path}.placement", workload.placement, known, fleet, chosen)
     problems += _check_overrides(path, workload, known, chosen)
     if workload.suspend:
@@ -109,6 +113,54 @@ def _check_placement(
     for index, spread in enumerate(placement.spread):
         problems += _check_spread(f"{path}.spread[{index}]", spread, chosen.members)
     return problems
+
+
+def _check_given(path: str, placement: Placement, fleet: _Members, chosen: _Members) -> list[Problem]:
+    """Check a policy that a user brings: only one that runs nowhere is refused.
+
+    Karmada passes over names, groups and weights of clusters that aren't there, and such a policy works; see
+    `passed_over`.
+    """
+    if not chosen.members:
+        return [
+            Problem(
+                path,
+                "chooses no member of this stack",
+                "the workload would run nowhere",
+                "add one of its clusters to members, or bring another policy",
+            )
+        ]
+    problems = _all_tainted(path, placement, fleet)
+    for spread in placement.spread:
+        problems += _check_spread(path, spread, chosen.members)
+    return problems
+
+
+def passed_over(workload: Workload, members: Iterable[Member], version: Version | None = None) -> list[str]:
+    """Return what a user's own policy says of clusters and does nothing for the members of the stack, a text each."""
+    if not workload.given:
+        return []
+    fleet = _Members(tuple(members), version or SUPPORTED.newest)
+    known = {member.name for member in fleet.members}
+    placement = workload.placement
+    parts = list(_parts("", placement))
+    named = [name for _, part in parts for name in part.clusters] + [*placement.weights]
+    named += [name for rule in placement.weight_rules for name in rule.clusters]
+    named += workload.suspend.clusters if workload.suspend else ()
+    found = []
+    if unknown := [name for name in dict.fromkeys(named) if name not in known]:
+        found.append(
+            f"names {', '.join(unknown)}, not among the members of this stack: the plan and the rollout leave that out"
+        )
+    if placement.groups:
+        idle = [part.name for _, part in parts if isinstance(part, OverflowGroup) and not fleet.matching(part)]
+        found += [f"its group {name!r} matches no member of this stack" for name in idle]
+    weighed = {*placement.weights, *(m.name for rule in placement.weight_rules for m in fleet.matching(rule))}
+    chosen = [member.name for member in fleet.of(placement).members]
+    lacking = [name for name in chosen if name not in weighed]
+    if lacking and len(lacking) < len(chosen):
+        found.append(f"has no weight for {', '.join(lacking)}: Karmada gives a cluster without a weight no replica")
+    return [f"{ref_of(workload.given.sender)} {text}" for text in found]
 
 
 def _check_weights(path: str, placement: Placement, chosen: _Members) -> list[Problem]:

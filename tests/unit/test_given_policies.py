@@ -174,6 +174,43 @@ def test_what_would_run_nowhere_or_be_refused_is_said(given, policies, said):
     assert said in str(refused.value)
 
 
+def divided(*members, groups=()):
+    weights = [{"targetCluster": {"clusterNames": [name]}, "weight": 1} for name in members]
+    strategy = {"replicaSchedulingType": "Divided", "replicaDivisionPreference": "Weighted"}
+    affinity = {"clusterAffinity": {"clusterNames": list(members)}}
+    if groups:
+        affinity = {"clusterAffinities": [{"affinityName": name, "clusterNames": [name]} for name in groups]}
+    scheduling = {**strategy, "weightPreference": {"staticWeightList": weights}}
+    return {"placement": {**affinity, "replicaScheduling": scheduling}}
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        (divided("member1", "elsewhere"), ["names elsewhere, not among the members of this stack"]),
+        (divided("member1", "elsewhere", groups=["member1", "elsewhere"]), ["names elsewhere", "group 'elsewhere'"]),
+        (divided("member1", groups=["member1", "member2"]), ["has no weight for member2"]),
+        (divided("member1", "member2", groups=["member1"]), []),
+        (
+            to("member1") | {"suspension": {"dispatchingOnClusters": {"clusterNames": ["elsewhere"]}}},
+            ["names elsewhere", "keeps Karmada from sending"],
+        ),
+    ],
+)
+def test_names_of_clusters_elsewhere_are_passed_over_as_karmada_does_and_named(given, spec, said):
+    """A policy of a larger fleet was refused, though it works with the clusters that are there."""
+    fleet = given([FRONT], [policy("p", [selector(FRONT)], **spec)])
+    found = notices(fleet)
+    assert len(found) == len(said)
+    assert all(any(one in line for line in found) for one in said)
+
+
+def test_a_policy_that_chooses_no_member_is_refused_by_its_name(given):
+    said = r"workloads\[0\].policies \(PropagationPolicy default/p\): chooses no member of this stack"
+    with pytest.raises(ConfigError, match=said):
+        given([FRONT], [policy("p", [selector(FRONT)], **to("elsewhere"))])
+
+
 def test_policies_and_keys_that_say_the_same_are_refused_together(given):
     with pytest.raises(ConfigError, match="has 'policies' and 'placement', 'priority'"):
         given([FRONT], [policy("p", [EVERY_DEPLOYMENT])], placement={}, priority=1)
