@@ -125,28 +125,30 @@ class _Splitting:
         found = {identity(policy): policy for policy in policies}
         known = {identity(obj) for obj in objects}
         for entry in manifest_files(self._workload.policies, self._files):
-            where = f"{self._where}.policies[{entry.position}]"
+            where, value = f"{self._where}.policies[{entry.position}]", f'"{entry.file}"'
             try:
                 if entry.error:
                     raise entry.error
                 listed = self._files.read(entry.file)
             except UnreadableFile as error:
-                self._problem(where, error.message, _NOWHERE, "give an existing file")
+                self._problem(where, error.message, _NOWHERE, "give an existing file", value)
                 continue
             except ManifestError as error:
                 for problem in error.problems:
-                    self._problem(where, problem, _NOWHERE, "fix the file")
+                    self._problem(where, problem, _NOWHERE, "fix the file", value)
                 continue
             for obj in listed:
                 if is_policy(obj):
                     if found.setdefault(identity(obj), obj) != obj:
-                        self._problem(where, f"{ref_of(obj)} is there twice", "one would replace the other", "drop one")
+                        rule = f"{ref_of(obj)} is there twice"
+                        self._problem(where, rule, "one would replace the other", "drop one", value)
                 elif identity(in_namespace(obj, self._workload.namespace)) not in known:
                     self._problem(
                         where,
                         f"{obj['kind']} {obj['metadata']['name']} is no policy of Karmada's",
                         "it would be sent nowhere",
                         "list the file under 'manifests' as well",
+                        value,
                     )
         return list(found.values())
 
@@ -232,8 +234,8 @@ class _Splitting:
             parts.append(self._workload.with_given(given, {**said, "name": name, "formerly": former}))
         return parts
 
-    def _problem(self, where: str, rule: str, consequence: str, remedy: str) -> None:
-        self.problems.append(Problem(where, rule, consequence, remedy))
+    def _problem(self, where: str, rule: str, consequence: str, remedy: str, value: str = "") -> None:
+        self.problems.append(Problem(where, rule, consequence, remedy, value))
 
 
 def check_given(workloads: list[tuple[int, Workload]], files: ManifestFiles) -> list[Problem]:

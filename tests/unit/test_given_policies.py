@@ -174,6 +174,22 @@ def test_what_would_run_nowhere_or_be_refused_is_said(given, policies, said):
     assert said in str(refused.value)
 
 
+def test_what_is_wrong_with_policies_of_a_folder_names_the_file(project, fleet_of):
+    """Only the folder's place in the stack file was said: `workloads[0].policies[0]`."""
+    (project / "karmada").mkdir()
+    (project / "shop.yaml").write_text(yaml.safe_dump(FRONT))
+    (project / "karmada" / "good.yaml").write_text(yaml.safe_dump(policy("p", [selector(FRONT)], **to("member1"))))
+    for text, said in (
+        ("a: [", "not valid YAML"),
+        (yaml.safe_dump(config("c")), "ConfigMap c is no policy"),
+        (yaml.safe_dump(policy("p", [EVERY_DEPLOYMENT])), "PropagationPolicy p is there twice"),
+    ):
+        (project / "karmada" / "new.yaml").write_text(text)
+        with pytest.raises(ConfigError) as refused:
+            fleet_of({"image": None, "manifests": ["shop.yaml"], "policies": ["karmada"]})
+        assert f'policies[0]: "karmada/new.yaml" — {said}' in str(refused.value)
+
+
 def divided(*members, groups=()):
     weights = [{"targetCluster": {"clusterNames": [name]}, "weight": 1} for name in members]
     strategy = {"replicaSchedulingType": "Divided", "replicaDivisionPreference": "Weighted"}
