@@ -23,7 +23,7 @@ from flotilla.stack.problems import ConfigError, Problem
 from flotilla.stack.workloads import Workload
 from flotilla.workloads import sops
 from flotilla.workloads.listing import files_of
-from flotilla.workloads.manifests import ManifestError, parse_manifests
+from flotilla.workloads.manifests import ManifestError, NoObjects, parse_manifests
 from flotilla.workloads.sources.renderings import Renderings
 from flotilla.workloads.sources.shape import SourceError
 
@@ -100,6 +100,22 @@ class ManifestFiles:
             raise found
         return list(found)
 
+    def objects(self, entry: Entry) -> list[Object]:
+        """Return the objects of a file; none of an empty one that only its folder or a pattern means, as for kubectl.
+
+        Raises:
+            UnreadableFile: the entry means no file, or one that can't be read or decrypted.
+            ManifestError: it isn't YAML, holds something that is no Kubernetes object, or nothing though it was named.
+        """
+        if entry.error:
+            raise entry.error
+        try:
+            return self.read(entry.file)
+        except NoObjects:
+            if entry.named:
+                raise
+            return []
+
     def encrypted(self, path: str) -> bool:
         """Tell whether a file that was read is encrypted with SOPS."""
         return resolve(path, self._base) in self._encrypted
@@ -125,6 +141,8 @@ class Entry(NamedTuple):
     """The entry's place in `manifests`."""
     file: str
     """The file's path, as the stack file could name it."""
+    named: bool = True
+    """The entry is this path, and not a folder or a pattern that means the file."""
     error: UnreadableFile | None = None
 
 
@@ -135,13 +153,13 @@ def manifest_files(manifests: Iterable[str], files: ManifestFiles) -> Iterator[E
         try:
             found = files.files(entry)
         except UnreadableFile as error:
-            yield Entry(index, entry, error)
+            yield Entry(index, entry, error=error)
             continue
         for file in found:
             name = os.path.normpath(file)
             if name not in seen:
                 seen.add(name)
-                yield Entry(index, file)
+                yield Entry(index, file, named=file == entry)
 
 
 def read_manifests(workload: Workload, files: ManifestFiles) -> list[Object]:
@@ -161,9 +179,7 @@ def read_manifests(workload: Workload, files: ManifestFiles) -> list[Object]:
     for entry in manifest_files(workload.manifests, files):
         where = f"{workload.name}.manifests[{entry.position}]"
         try:
-            if entry.error:
-                raise entry.error
-            objects += files.read(entry.file)
+            objects += files.objects(entry)
         except UnreadableFile as error:
             problems.append(Problem(where, error.message, remedy=error.hint))
         except ManifestError as error:
@@ -264,9 +280,7 @@ def _check_manifests(path: str, workload: Workload, files: ManifestFiles, names:
         where, value = f"{path}[{entry.position}]", f'"{entry.file}"'
         why = "there would be nothing to run"
         try:
-            if entry.error:
-                raise entry.error
-            objects = files.read(entry.file)
+            objects = files.objects(entry)
         except UnreadableFile as error:
             problems.append(Problem(where, error.message, why, error.hint or "give an existing file", value))
             continue
@@ -277,6 +291,8 @@ def _check_manifests(path: str, workload: Workload, files: ManifestFiles, names:
             found = _check_manifest(where, item, entry.file, workload, seen)
             found += names.check(where, workload, item)
             problems += [replace(one, value=value) for one in found]
+    if workload.manifests and not seen and not problems:
+        problems.append(Problem(path, "hold no object", "there would be nothing to run", "name files that hold some"))
     return problems
 
 

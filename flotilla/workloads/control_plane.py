@@ -44,9 +44,7 @@ def read_group(group: ObjectGroup, files: ManifestFiles) -> Iterator[Read]:
     """Yield what each file of a group holds, in their order; nothing is raised for one that can't be read."""
     for entry in manifest_files(group.manifests, files):
         try:
-            if entry.error:
-                raise entry.error
-            yield Read(entry.position, entry.file, tuple(files.read(entry.file)))
+            yield Read(entry.position, entry.file, tuple(files.objects(entry)))
         except UnreadableFile as error:
             yield Read(entry.position, entry.file, problems=(error.message,))
         except ManifestError as error:

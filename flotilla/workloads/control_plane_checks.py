@@ -65,9 +65,12 @@ def check_groups(
     seen: dict[Identity, str] = {}
     objects: list[tuple[str, Object]] = []
     for index, group in groups:
-        for read in read_group(group, files):
+        listed = list(read_group(group, files))
+        why = "there would be nothing to declare"
+        if not any(read.objects or read.problems for read in listed):
+            problems.append(Problem(f"objects[{index}].manifests", "hold no object", why, "name files that hold some"))
+        for read in listed:
             where = f"objects[{index}].manifests[{read.index}]"
-            why = "there would be nothing to declare"
             problems += [Problem(where, one, why, "fix the file", f'"{read.file}"') for one in read.problems]
             for obj in read.objects:
                 settled = control_plane_object(cleaned(obj), kinds)

@@ -37,6 +37,10 @@ class ManifestError(ValueError):
         self.problems = problems
 
 
+class NoObjects(ManifestError):
+    """A text that is YAML with nothing in it: comments, empty documents, a list without items."""
+
+
 def parse_manifests(text: str, documents: list[Any] | None = None) -> list[Object]:
     """Return the objects of a YAML text with one or more documents, in its order.
 
@@ -45,7 +49,8 @@ def parse_manifests(text: str, documents: list[Any] | None = None) -> list[Objec
         documents: what it is taken for, where something stands in the place of its own values.
 
     Raises:
-        ManifestError: it isn't YAML, holds no object, or something that is no object as Kubernetes takes one.
+        NoObjects: it holds no object.
+        ManifestError: it isn't YAML, or holds something that is no object as Kubernetes takes one.
     """
     try:
         documents = yaml.load_all(text) if documents is None else documents
@@ -55,7 +60,7 @@ def parse_manifests(text: str, documents: list[Any] | None = None) -> list[Objec
     for index, document in enumerate(documents):
         found.document(index, document)
     if not found.problems and not found.objects:
-        found.problems.append("holds no object")
+        raise NoObjects(["holds no object"])
     if found.problems:
         raise ManifestError(found.problems)
     return found.objects

@@ -127,9 +127,7 @@ class _Splitting:
         for entry in manifest_files(self._workload.policies, self._files):
             where, value = f"{self._where}.policies[{entry.position}]", f'"{entry.file}"'
             try:
-                if entry.error:
-                    raise entry.error
-                listed = self._files.read(entry.file)
+                listed = self._files.objects(entry)
             except UnreadableFile as error:
                 self._problem(where, error.message, _NOWHERE, "give an existing file", value)
                 continue

@@ -73,6 +73,17 @@ def test_what_would_run_nowhere_is_a_workloads(refused):
     assert "list its file in the `manifests` of a workload" in said
 
 
+def test_a_folders_empty_file_is_passed_over_and_a_folder_of_nothing_is_refused(sections, project):
+    folder = project / "folder"
+    folder.mkdir()
+    (folder / "empty.yaml").write_text("# later\n")
+    given = {**sections, "objects": [{"name": "platform", "manifests": ["folder"]}]}
+    with pytest.raises(ConfigError, match=r"objects\[0\].manifests: hold no object; there would be nothing to declare"):
+        parse_fleet(given, base=project)
+    (folder / "role.yaml").write_text(yaml.safe_dump(of("ClusterRole", "rbac.authorization.k8s.io/v1", rules=[])))
+    assert parse_fleet(given, base=project).objects
+
+
 @pytest.mark.parametrize(
     ("api_version", "kind", "remedy"),
     [

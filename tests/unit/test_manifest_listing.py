@@ -60,6 +60,25 @@ def test_what_an_entry_means(apps, project, entry, files):
     assert files_of(str(project / entry), project) == [str(project / file) for file in files] or entry.startswith(".")
 
 
+@pytest.mark.parametrize("nothing", ["# nothing yet\n", "", "---\n---\n", "{apiVersion: v1, kind: List, items: []}"])
+def test_a_file_with_nothing_in_it_is_passed_over_in_a_folder_as_kubectl_does(apps, fleet_of, project, nothing):
+    """A folder of upstream with a file of comments was refused as a whole."""
+    (apps / "new.yaml").write_text(nothing)
+    (project / "void").mkdir()
+    (project / "void" / "new.yaml").write_text(nothing)
+    for entry in ("apps", "apps/*.yaml"):
+        (workload,) = fleet_of({"image": None, "manifests": [entry]}).workloads
+        assert "b" in names(read_manifests(workload, ManifestFiles(project)))
+    with pytest.raises(ConfigError, match=r'manifests\[0\]: "apps/new.yaml" — holds no object; there would be nothing'):
+        fleet_of({"image": None, "manifests": ["apps/new.yaml"]})
+    with pytest.raises(ConfigError, match=r"workloads\[0\].manifests: hold no object; there would be nothing to run"):
+        fleet_of({"image": None, "manifests": ["void"]})
+
+
+def names(objects):
+    return [obj["metadata"]["name"] for obj in objects]
+
+
 def test_a_file_whose_name_is_a_pattern_is_itself(apps, project):
     (apps / "[b].yaml").write_text(config_map("brackets"))
     assert files_of("apps/[b].yaml", project) == ["apps/[b].yaml"]
