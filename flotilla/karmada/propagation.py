@@ -20,7 +20,7 @@ from flotilla.karmada.objects import (
     ResourceSelector,
     RuleWithCluster,
 )
-from flotilla.karmada.scheduling.defaults import with_default_tolerations
+from flotilla.karmada.scheduling.defaults import with_default_scheduling, with_default_tolerations
 from flotilla.kube.objects import copied
 
 Object = dict[str, Any]
@@ -161,7 +161,7 @@ def declared_policy(policy: Object, *, namespace: str) -> Object:
     else:
         metadata.pop("namespace", None)
     if result["kind"] in (PropagationPolicy.kind_of, ClusterPropagationPolicy.kind_of):
-        placement = {**_DEFAULTS["placement"], **(spec.get("placement") or {})}
+        placement = with_default_scheduling({**_DEFAULTS["placement"], **(spec.get("placement") or {})})
         if tolerations := placement.get("clusterTolerations"):
             placement["clusterTolerations"] = with_default_tolerations(tolerations)
         result["spec"] = {**_DEFAULTS, **spec, "placement": placement}

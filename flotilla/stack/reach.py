@@ -241,8 +241,8 @@ def _values(member: Member, by: SpreadField) -> set[str]:
 def _all_tainted(path: str, placement: Placement, fleet: _Members) -> list[Problem]:
     clusters = [facts(member) for member in fleet.members]
     choice = choose(clusters, placement_of(placement), scheduler=Scheduler(fleet.version))
-    if choice.chosen:
-        return []
+    if choice.chosen or not choice.refused:
+        return []  # without a taint it is the spread's field that they lack, which its own check says
     taints = ", ".join(f"{name} has {taint}" for name, taint in choice.refused.items())
     return [
         Problem(

@@ -221,6 +221,18 @@ def test_names_of_clusters_elsewhere_are_passed_over_as_karmada_does_and_named(g
     assert all(any(one in line for line in found) for one in said)
 
 
+def test_what_the_webhook_makes_of_a_spread_and_a_division_is_declared(given):
+    """A spread without a field was refused; declared without what is stored, its list would differ for ever."""
+    scheduling = {"replicaSchedulingType": "Divided", "replicaDivisionPreference": "Weighted"}
+    spec = {"clusterAffinity": {"clusterNames": ["member1", "member2"]}, "spreadConstraints": [{"maxGroups": 2}]}
+    both = policy("p", [selector(FRONT)], placement={**spec, "replicaScheduling": {}})
+    (declared,) = given([FRONT], [both]).workloads[0].given.declares
+    assert declared["spec"]["placement"]["spreadConstraints"] == [
+        {"spreadByField": "cluster", "minGroups": 1, "maxGroups": 2}
+    ]
+    assert declared["spec"]["placement"]["replicaScheduling"] == scheduling
+
+
 def test_a_policy_that_chooses_no_member_is_refused_by_its_name(given):
     said = r"workloads\[0\].policies \(PropagationPolicy default/p\): chooses no member of this stack"
     with pytest.raises(ConfigError, match=said):

@@ -171,3 +171,12 @@ def test_an_autoscaled_workload_without_a_deployment_is_refused(fleet_of, projec
     )
     with pytest.raises(ConfigError, match="no Deployment among the manifests"):
         fleet_of({"image": None, "manifests": ["a.yaml"], "autoscaled": True})
+
+
+def test_members_without_the_field_of_a_spread_are_not_called_tainted(fleet_of):
+    """`chooses only members with taints that it doesn't tolerate ()` was said beside what is wrong."""
+    placement = {"spread": [{"by": "cluster"}, {"by": "region"}]}
+    with pytest.raises(ConfigError) as refused:
+        fleet_of({"placement": placement}, members=[{"name": "member1"}])
+    (problem,) = refused.value.problems
+    assert "by region, and the members that the placement chooses have 0 (none)" in problem.rule

@@ -10,6 +10,18 @@ _SECONDS = 300
 
 def as_stored(placement: Object, scheduler: Scheduler) -> Object:
     """Return the placement that Karmada makes of a declared one; one that was read comes back as it is."""
+    result = with_default_scheduling(placement)
+    if not scheduler.since(_TOLERATED_UNTIL):
+        result["clusterTolerations"] = with_default_tolerations(placement.get("clusterTolerations") or [])
+    return result
+
+
+def with_default_scheduling(placement: Object) -> Object:
+    """Return a placement with what the API and the webhook of every version write into it.
+
+    They fill in how replicas are divided, and what a spread constraint without a field or a number is
+    (SetDefaultSpreadConstraints in pkg/util/helper/policy.go).
+    """
     result = dict(placement)
     scheduling = placement.get("replicaScheduling")
     if scheduling is not None:
@@ -18,8 +30,6 @@ def as_stored(placement: Object, scheduler: Scheduler) -> Object:
             result["replicaScheduling"].setdefault("replicaDivisionPreference", "Weighted")
     if placement.get("spreadConstraints"):
         result["spreadConstraints"] = [_constraint(one) for one in placement["spreadConstraints"]]
-    if not scheduler.since(_TOLERATED_UNTIL):
-        result["clusterTolerations"] = with_default_tolerations(placement.get("clusterTolerations") or [])
     return result
 
 
