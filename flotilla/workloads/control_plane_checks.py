@@ -88,8 +88,7 @@ def _check(where: str, obj: Object, version: Version | None) -> list[Problem]:
     name = f"{obj['kind']} {obj['metadata']['name']}"
     misplaced = _MISPLACED.get(place_of(obj))
     if misplaced:
-        rule, consequence, remedy = misplaced
-        return [Problem(where, rule.format(name=name, group=kind_of(obj)[0]), consequence, remedy)]
+        return [Problem(where, *(text.format(name=name, group=kind_of(obj)[0]) for text in misplaced))]
     other = another_version(obj)
     if other:
         rule = f"{name} is written in {obj['apiVersion']}, and Karmada has it in {other}"

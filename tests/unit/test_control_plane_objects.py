@@ -73,6 +73,13 @@ def test_what_would_run_nowhere_is_a_workloads(refused):
     assert "list its file in the `manifests` of a workload" in said
 
 
+def test_what_controllers_make_is_refused_with_its_group(refused):
+    """`exported objects of {group} are no source` was said."""
+    said = refused(of("ResourceBinding", "work.karmada.io/v1alpha2", spec={"resource": {}}))
+    assert "ResourceBinding one is made by Karmada's controllers" in said
+    assert "exported objects of work.karmada.io are no source" in said
+
+
 def test_a_folders_empty_file_is_passed_over_and_a_folder_of_nothing_is_refused(sections, project):
     folder = project / "folder"
     folder.mkdir()
