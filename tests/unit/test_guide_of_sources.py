@@ -17,7 +17,7 @@ def guide(repository):
 def test_the_guides_examples_are_workloads_of_every_source(guide):
     blocks = re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)
     assert len(blocks) >= 5
-    found = [one for block in blocks for one in placeholders(yaml.load(block))["flotilla:workloads"]]
+    found = [one for block in blocks for one in placeholders(yaml.load(block)).get("flotilla:workloads", [])]
     workloads = [Workload.model_validate(one) for one in found]
     assert {one.source for one in workloads} == {"manifests", "chart", "kustomize"}
     assert any(one.policies for one in workloads)
