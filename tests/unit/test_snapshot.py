@@ -296,6 +296,15 @@ def test_members_that_are_not_ready_are_findings():
     ]
 
 
+def test_names_of_clusters_elsewhere_in_a_policy_are_no_drift():
+    """A user's own policy that named a third cluster was reported for ever in a fleet of two."""
+    placement = {"clusterAffinity": {"clusterNames": ["m0", "m1", "elsewhere"]}}
+    members = {name: {"id": "some"} for name in ("m0", "m1")}
+    declared = Declared(rollouts={"web": RolloutCheck([], placement, [], members)})
+    found = check_clusters(Snapshot((cluster("m0"),)), declared)
+    assert [(one.rule, one.message) for one in found] == [("cluster-missing", "is placed on m1, which is not a member")]
+
+
 def test_copies_of_a_deleted_template_are_those_in_ready_members():
     declared, objects = done(1, 2)
     gone = [obj for obj in objects if obj["kind"] != "Deployment"]
