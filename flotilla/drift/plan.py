@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flotilla.drift.comparing import Comparing
 from flotilla.drift.findings import Finding, Layer, Mend, changed
+from flotilla.karmada.kinds import expires
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object, ref_of
 from flotilla.kube.zero_values import is_left_out, left_out
@@ -31,6 +32,8 @@ def compare_object(
         ClusterError: the cluster could not be asked: nothing is known of the object.
     """
     live = connection.find(ref_of(wanted))
+    if live is None and expires(wanted):
+        return []
     if live is None:
         message = "is declared and not there"
         return [Finding(Layer.PLAN, "object-missing", cluster, str(ref_of(wanted)), message)]

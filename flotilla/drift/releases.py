@@ -10,7 +10,6 @@ from flotilla.drift.findings import Finding, Layer, Mend
 from flotilla.drift.plan import compare_object
 from flotilla.kube.connection import Connection
 from flotilla.kube.helm import deployed_manifest
-from flotilla.kube.objects import Object
 
 
 def check_release(
@@ -27,12 +26,7 @@ def check_release(
     if manifest is None:
         message = "is declared and not deployed"
         return [Finding(Layer.PLAN, "release-missing", cluster, f"Release {namespace}/{name}", message)]
-    found = [
-        finding
-        for obj in manifest
-        for finding in compare_object(connection, cluster, stored(obj), comparing)
-        if not (finding.rule == "object-missing" and _passes(obj))
-    ]
+    found = [finding for obj in manifest for finding in compare_object(connection, cluster, stored(obj), comparing)]
     return [
         replace(
             finding,
@@ -42,8 +36,3 @@ def check_release(
         )
         for finding in found
     ]
-
-
-def _passes(obj: Object) -> bool:
-    """Tell whether an object goes away by itself: a Job that has done its work, after a time that it says."""
-    return obj["kind"] == "Job" and (obj.get("spec") or {}).get("ttlSecondsAfterFinished") is not None

@@ -184,6 +184,17 @@ def _rank(version: str) -> tuple[int, int, int, str]:
     return (stage, int(found[1]), int(found[3] or 0), version)
 
 
+def expires(obj: Object) -> bool:
+    """Tell whether an object is deleted by itself when it is done: a Job with `ttlSecondsAfterFinished`.
+
+    Such a Job that isn't there has done its work, for all that anybody can know.
+    """
+    spec = obj.get("spec")
+    return (
+        kind_of(obj) == ("batch", "Job") and isinstance(spec, dict) and spec.get("ttlSecondsAfterFinished") is not None
+    )
+
+
 def goes_by_itself(template: Object) -> bool:
     """Tell whether Karmada sends an object to every member without a policy, as it does with namespaces.
 

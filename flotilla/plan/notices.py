@@ -92,8 +92,8 @@ _TEXTS: dict[str, str] = {
     Upkeep.OWN_REPLICAS: "{template}: members keep their own number of replicas once it runs there (autoscaled)",
     Upkeep.RUNS_EVERYWHERE: "{template}: a CronJob is not divided: it runs in every chosen cluster",
     Upkeep.DELETED_WHEN_DONE: (
-        "{template}: the control plane deletes it in all clusters {detail} s after all copies have finished, and the "
-        "next `up` runs it again; members don't get spec.ttlSecondsAfterFinished"
+        "{template}: the control plane deletes it in all clusters {detail} s after all copies have finished; it runs "
+        "again only once its declaration changes; members don't get spec.ttlSecondsAfterFinished"
     ),
     Caveat.BY_STATE: (
         "the control plane was not asked ({detail}): taints and interpreters count here as the state knows them, so "

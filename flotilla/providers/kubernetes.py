@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import Any
 
 from flotilla.errors import EngineError, FlotillaError
+from flotilla.karmada.kinds import expires
 from flotilla.karmada.status.kept import KEPT_REMEDY, why_cluster_stays
 from flotilla.kube.connection import ApiError, Connection, KindNotServed
 from flotilla.kube.identity import PROBE_SECONDS
@@ -294,10 +295,15 @@ class KubernetesProvider:
             raise EngineError(error.message, hint="run it again once its finalizers can be served") from None
 
     def read(self, urn: str, resource_id: str, old: ResourceState | None) -> Live:
-        """Read the object; its inputs are the old ones' fields with the values that the server has now."""
+        """Read the object; its inputs are the old ones' fields with the values that the server has now.
+
+        A Job whose time to live is over stays as the state has it: it has run, and isn't to run again.
+        """
         if old is None:
             raise EngineError(f"{urn}: an object is read by its type, which isn't given")
         live = find_live(self._connect(), _ref_of_state(old))
+        if live is None and expires(reveal(old.inputs)):
+            return Live(resource_id, reveal(old.outputs), reveal(old.inputs))
         if live is None:
             return Live("", {})
         if not old.inputs:  # the program doesn't manage it: what it declares of it is nothing

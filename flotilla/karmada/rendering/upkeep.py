@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
 
-from flotilla.karmada.kinds import group_of, kind_of
+from flotilla.karmada.kinds import expires, group_of, kind_of
 from flotilla.karmada.rendering.reach import Notice
 from flotilla.karmada.rendering.replicas import owns_replicas
 from flotilla.karmada.scaling import scaler_of
@@ -52,8 +52,8 @@ def upkeep(templates: Sequence[Object], *, divided: bool, everything: Sequence[O
             found.append(Notice(Upkeep.TWO_OWNERS, name, detail=scalers[0]))
         if kind == ("batch", "CronJob") and divided:
             found.append(Notice(Upkeep.RUNS_EVERYWHERE, name))
-        seconds = (template.get("spec") or {}).get("ttlSecondsAfterFinished")
-        if kind == ("batch", "Job") and seconds is not None:
+        if expires(template):
+            seconds = template["spec"]["ttlSecondsAfterFinished"]
             found.append(Notice(Upkeep.DELETED_WHEN_DONE, name, detail=str(seconds)))
     return found
 

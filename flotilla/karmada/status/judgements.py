@@ -8,7 +8,7 @@ cluster), applied, healthy. Pure functions over what was read.
 from __future__ import annotations
 
 from flotilla.errors import ClusterError
-from flotilla.karmada.kinds import kind_of
+from flotilla.karmada.kinds import expires, kind_of
 from flotilla.karmada.objects import AggregatedStatusItem, ResourceBinding, Work
 from flotilla.karmada.status.health import is_judged
 from flotilla.karmada.status.kept import never_applied, unfinished
@@ -25,6 +25,19 @@ REFUSED = "not scheduled"
 """How a text begins where the scheduler has found no cluster."""
 NO_WORK = "not sent yet (there is no Work)"
 LEFT = "is not chosen any more, and its copy is still there"
+
+
+def not_there(declared: Object, goal: Goal | None) -> str:
+    """Say what is missing of a template that isn't in the control plane: nothing of a Job whose time to live is over.
+
+    Where the stack asks for a condition or a value of it, nobody can say any more whether the Job had that: it may have
+    failed.
+    """
+    if not expires(declared):
+        return "is not in the control plane"
+    if goal is None or goal.until:
+        return ""
+    return "is not in the control plane any more: its ttlSecondsAfterFinished is over, and nobody knows how it ended"
 
 
 def not_declared(declared: Object, template: Object) -> str:

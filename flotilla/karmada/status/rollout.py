@@ -187,7 +187,7 @@ class RolloutCheck:
         ref = ref_of(declared)
         template = snapshot.template(ref)
         if template is None:
-            return Progress(ref, waiting_for="is not in the control plane")
+            return Progress(ref, waiting_for=judgements.not_there(declared, goal_of(self.ready, declared)))
         if goes_by_itself(declared):
             late = judgements.not_declared(declared, template)
             return Progress(ref, () if late else tuple(self._namespace(declared, snapshot)), late)
