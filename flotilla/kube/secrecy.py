@@ -33,6 +33,8 @@ _WITH_VALUES = ("plaintext", "fieldOverrider")
 # Every token Secret has these, and they are no secrets: a CA's certificate, and a namespace's name.
 _PUBLIC = frozenset({"ca.crt", "caBundle", "namespace"})
 _SOUNDS_SECRET = re.compile(r"passw|passphrase|secret|token|credential|key$", re.IGNORECASE)
+# In objects, a `key`, a `topologyKey` and a `secretName` are names that any text about them needs.
+_SOUNDS_SECRET_IN_OBJECTS = re.compile(r"passw|passphrase", re.IGNORECASE)
 _QUOTED = re.compile(r'Invalid value: (?:"(?:[^"\\]|\\.)*"|\S+)')
 _GOT = re.compile(r"(expected [^,]+, got )&?.*", re.DOTALL)
 _USER_INFO = re.compile(r"(?<=://)[^/\s@\"'?#]*:[^/\s@\"']*@")
@@ -265,13 +267,16 @@ def _leaves(value: Any) -> Iterator[str]:
         yield str(value)
 
 
-def _named_secret(value: Any) -> Iterator[str]:
+def _named_secret(value: Any, sounds: re.Pattern[str] = _SOUNDS_SECRET) -> Iterator[str]:
     if isinstance(value, list):
         for entry in value:
-            yield from _named_secret(entry)
+            yield from _named_secret(entry, sounds)
     elif isinstance(value, dict):
+        if isinstance(value.get("kind"), str) and isinstance(value.get("metadata"), dict):
+            yield from _secret_leaves(value)
+            sounds = _SOUNDS_SECRET_IN_OBJECTS
         for key, entry in value.items():
-            if isinstance(entry, str) and _SOUNDS_SECRET.search(str(key)):
+            if isinstance(entry, str) and sounds.search(str(key)):
                 yield entry
             elif not isinstance(entry, str):
-                yield from _named_secret(entry)
+                yield from _named_secret(entry, sounds)

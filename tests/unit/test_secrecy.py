@@ -181,6 +181,35 @@ def test_texts_of_others_lose_the_secrets_that_this_process_has_met():
         assert secret not in secrecy.redacted(f"helm: can't use {secret}: no")
 
 
+def test_names_that_objects_beside_a_secret_have_stay_readable():
+    """Of a workload with a Secret, which is secret as a whole, `topologyKey`s and names became [secret] in all texts."""
+    term = {
+        "topologyKey": "kubernetes.io/a-host",
+        "labelSelector": {"matchExpressions": [{"key": "app.example/a-name"}]},
+    }
+    spec = {
+        "volumes": [{"secret": {"secretName": "certificate-of-web"}}],
+        "terms": [term],
+        "tokenPath": "/var/run/a-token",
+    }
+    web = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"}, "spec": spec}
+    door = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "door"},
+        "stringData": {"pin": "pin-of-the-door"},
+    }
+    other = {
+        "apiVersion": "x/v1",
+        "kind": "Base",
+        "metadata": {"name": "x"},
+        "spec": {"adminPassword": "a-word-that-passes"},
+    }
+    secrecy.remember_value([web, door, other])
+    text = "kubernetes.io/a-host app.example/a-name certificate-of-web /var/run/a-token"
+    assert secrecy.redacted(f"{text} pin-of-the-door a-word-that-passes") == f"{text} [secret] [secret]"
+
+
 def test_a_server_with_a_password_in_its_url_is_named_without():
     text = kubeconfigs.dump(
         {
