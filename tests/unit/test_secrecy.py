@@ -182,7 +182,7 @@ def test_texts_of_others_lose_the_secrets_that_this_process_has_met():
 
 
 def test_names_that_objects_beside_a_secret_have_stay_readable():
-    """Of a workload with a Secret, which is secret as a whole, `topologyKey`s and names became [secret] in all texts."""
+    """A workload with a Secret is secret as a whole: its `topologyKey`s and names became [secret] in all texts."""
     term = {
         "topologyKey": "kubernetes.io/a-host",
         "labelSelector": {"matchExpressions": [{"key": "app.example/a-name"}]},
