@@ -57,6 +57,7 @@ bench: $(STAMP) ## ratios measured in one run
 	@$(BIN)/python -m tests.bench.glance
 	@$(BIN)/python -m tests.bench.hanging
 	@$(BIN)/python -m tests.bench.rollout
+	@$(BIN)/python -m tests.bench.chart
 
 kills: $(STAMP) ## a hundred runs killed at random moments, each followed by a clean one
 	@$(BIN)/python -m tests.bench.kills 100

@@ -35,12 +35,15 @@ from flotilla.karmada.propagation import DEFINITIONS, further, propagation_polic
 from flotilla.karmada.rendering.policies import rules_of_all
 from flotilla.karmada.scaling import REPLICAS, scaler_of
 from flotilla.karmada.status.overriding import OTHERS, OWN, as_input
+from flotilla.karmada.template_references import DIGEST, reference_to
 from flotilla.karmada.versions import Version
 from flotilla.kube.objects import ObjectRef, ref_of
 from flotilla.stack.readiness import plain_rules
 from flotilla.stack.specs import propagation_spec, rules_for_objects, served_affinities
 from flotilla.stack.workloads import Workload
 from flotilla.workloads.needs import follower_key, policy_key
+
+_TYPE = "flotilla:index:PropagatedWorkload"
 
 
 class PropagatedWorkloadArgs(TypedDict):
@@ -90,11 +93,12 @@ class PropagatedWorkload(pulumi.ComponentResource):
         former = workload.formerly
         aliases = [pulumi.Alias(name=former)] if former else []
         super().__init__(
-            "flotilla:index:PropagatedWorkload",
+            _TYPE,
             name,
             None,
             pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(aliases=aliases)),
         )
+        self._nested = opts is not None and opts.parent is not None
         self._name = name
         self._policy = former or name
         self._args = args
@@ -218,12 +222,22 @@ class PropagatedWorkload(pulumi.ComponentResource):
         names = [name]
         if metadata.get("namespace") in (None, self._workload.namespace):  # as all objects were in states of then
             names.append(f"{self._name}-{manifest['kind'].lower()}-{metadata['name']}")
-        aliases = [pulumi.Alias(name=old_name) for old_name in names[1:]]
-        aliases += [pulumi.Alias(name=n, type_=t) for t in types for n in names]
+        known = type_token(manifest)
+        aliases = [self._alias(n, t) for t in (known, *types) for n in names if (n, t) != (name, known)]
         after = self._after([self._withdrawal, *before])
         ignored = [REPLICAS] if scaler_of(manifest) else None
         options = pulumi.ResourceOptions(aliases=aliases, ignore_changes=ignored)
         return KubernetesObject(name, manifest, pulumi.ResourceOptions.merge(after, options))
+
+    def _alias(self, name: str, type_: str) -> str | pulumi.Alias:
+        """Return another name and type of a template, as a URN where the workload stands directly in the stack.
+
+        The SDK makes a dozen outputs of each alias that isn't one, and templates of a chart have a thousand.
+        """
+        if self._nested:
+            return pulumi.Alias(name=name, type_=type_)
+        stack, project = pulumi.get_stack(), pulumi.get_project()
+        return f"urn:pulumi:{stack}::{project}::{_TYPE}${type_}::{name}"
 
     def _served(self, custom: list[dict[str, Any]], before: list[pulumi.Resource]) -> ServedKinds:
         listed = sorted({(m["apiVersion"], m["kind"]) for m in custom})
@@ -252,7 +266,7 @@ class PropagatedWorkload(pulumi.ComponentResource):
         rollout = {
             "kubeconfig": self._args["control_plane"].kubeconfig,
             "workload": self._name,
-            "templates": _secret_if_needed(manifests),
+            "templates": [_reference(manifest) for manifest in manifests],
             "placement": policy["spec"]["placement"],
             "overrideRules": sealed_patches(rules, [*manifests, *followers]),
             "controlPlane": self._args["control_plane"].cluster_id,
@@ -261,7 +275,7 @@ class PropagatedWorkload(pulumi.ComponentResource):
             **_numbers(self._workload),
             **({"policy": name} if name != self._name else {}),
             **({"policies": {n: f"{self._policy}{s}" for n, s in self._further.items()}} if self._further else {}),
-            **({"followers": _secret_if_needed(followers)} if followers else {}),
+            **({"followers": [_reference(one) for one in followers]} if followers else {}),
             **({"suspension": suspended} if suspended else {}),
             **({"lazy": True} if self._workload.activation else {}),
             **({"after": sorted(set(self._workload.after))} if self._workload.after else {}),
@@ -300,8 +314,9 @@ def _definition(manifest: dict[str, Any]) -> str:
     return f"kind/{group}/{kind}"
 
 
-def _secret_if_needed(manifests: list[dict[str, Any]]) -> Any:
-    if not any(manifest["kind"] == "Secret" for manifest in manifests):
-        return manifests
-    # As a whole: Output.secret of the list would make an output of each value in it, which takes seconds for a chart.
-    return pulumi.Output.secret("").apply(lambda _: manifests)
+def _reference(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Return what the Rollout keeps of a template; a digest of a Secret could be used to try values out."""
+    reference = reference_to(manifest)
+    if manifest["kind"] != "Secret":
+        return reference
+    return {**reference, DIGEST: pulumi.Output.secret(reference[DIGEST])}

@@ -17,8 +17,6 @@ from components.whole_numbers import whole_numbers
 from flotilla.errors import NotDone
 from flotilla.karmada.kinds import goes_by_itself
 from flotilla.karmada.propagation import DEFINITIONS
-from flotilla.karmada.scaling import scaler_of
-from flotilla.karmada.scheduling import replicas_of
 from flotilla.karmada.status.claims import transfer_claims
 from flotilla.karmada.status.lacking import Servers
 from flotilla.karmada.status.overriding import OTHERS, overrides_left, withdraw_overrides
@@ -27,6 +25,8 @@ from flotilla.karmada.status.rollout import Progress, RolloutCheck, as_expected
 from flotilla.karmada.status.sharing import SharedReader, shared_reader
 from flotilla.karmada.status.snapshot import Snapshot
 from flotilla.karmada.status.words import Words, unserved_text, waiting_text
+from flotilla.karmada.status.written import Marks, WrittenCheck
+from flotilla.karmada.template_references import bare, digests, reference_to, replicas_in
 from flotilla.karmada.versions import known_version
 from flotilla.kube.connection import ApiError
 from flotilla.kube.objects import ObjectRef, ref_of
@@ -54,8 +54,9 @@ _VERSION = "karmadaVersion"
 _SETTLED = "settled"
 _SCHEDULED = "scheduled"
 _UNSERVED = "unserved"
+_WRITTEN = "written"
 _NUMBERS = "overrideNumbers"
-_OUTPUTS = (_SETTLED, _SCHEDULED, _UNSERVED)
+_TEMPLATES, _FOLLOWERS = "templates", "followers"
 
 
 @whole_numbers
@@ -63,8 +64,12 @@ class RolloutProvider(ResourceProvider):
     """Waits on create and update; nothing is left to delete.
 
     Its outputs are its inputs, `settled` (whether all was done when it was last looked at) and `scheduled` (where
-    Karmada has put each template: replicas by cluster, by template), from which plans know what runs where; and, where
-    there is such a thing, `unserved`: by template and cluster, what it lacks and nobody serves.
+    Karmada has put each template: replicas by cluster, by template), from which plans know what runs where; `written`,
+    a mark of each template by which a later change in the control plane is recognised; and, where there is such a
+    thing, `unserved`: by template and cluster, what it lacks and nobody serves.
+
+    Of templates inputs and outputs say which ones they are, with a digest; what they hold is read from the control
+    plane when it is needed (docs/decisions/rollout-templates.md).
     """
 
     serialize_as_secret_always = False
@@ -72,7 +77,7 @@ class RolloutProvider(ResourceProvider):
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Wait for the first rollout."""
         id_ = str(props["workload"])
-        return CreateResult(id_=id_, outs=wait(props, id_, anew(None, props)))
+        return CreateResult(id_=id_, outs=wait(props, id_, anew(None, props), Marks()))
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
         """A new rollout follows a change of what is declared, or a refresh that found it undone.
@@ -92,12 +97,14 @@ class RolloutProvider(ResourceProvider):
             _SETTLED,
             _SCHEDULED,
             _UNSERVED,
+            _WRITTEN,
             _NUMBERS,
             OTHERS,
+            _TEMPLATES,
+            _FOLLOWERS,
         }
-        olds = {**olds, "templates": _without_scaled(olds.get("templates"))}
-        news = {**news, "templates": _without_scaled(news.get("templates"))}
-        changed = any(olds.get(key) != news.get(key) for key in {*olds, *news} - ignored)
+        changed = any(digests(olds.get(key) or ()) != digests(news.get(key) or ()) for key in (_TEMPLATES, _FOLLOWERS))
+        changed = changed or any(olds.get(key) != news.get(key) for key in {*olds, *news} - ignored)
         changed = changed or _who(olds.get("members")) != _who(news.get("members"))
         before, now = known_version(olds.get(_VERSION)), known_version(news.get(_VERSION))
         changed = changed or (before is not None and now is not None and before != now)
@@ -107,15 +114,17 @@ class RolloutProvider(ResourceProvider):
         """Wait for the rollout of a change; override policies that the workload has no more go first."""
         if going := overrides_left(olds, news):
             withdraw_overrides(shared_reader(news["kubeconfig"]).connection, going)
-        return UpdateResult(outs=wait(news, id_, anew(olds, news)))
+        return UpdateResult(outs=wait(news, id_, anew(olds, news), marks_of(olds, news)))
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Look whether the fleet still runs what was declared: a refresh sees what people have changed anywhere."""
-        check = RolloutCheck.of({**props, "members": as_expected(props.get("members"))})
+        marks = marks_of(props, props)
+        check = _check_of({**props, "members": as_expected(props.get("members"))}, marks)
         reader = shared_reader(props["kubeconfig"])
         judge = _Judge(check, reader)
         progress = calm(lambda: judge(reader.read_for(check.objects)))
-        return ReadResult(id_, _outs(props, progress, settled=all(one.settled for one in progress)))
+        settled = all(one.settled for one in progress)
+        return ReadResult(id_, _outs(props, progress, marks, settled=settled))
 
 
 def anew(olds: dict[str, Any] | None, news: dict[str, Any]) -> frozenset[ObjectRef]:
@@ -126,21 +135,31 @@ def anew(olds: dict[str, Any] | None, news: dict[str, Any]) -> frozenset[ObjectR
         news: what is declared now.
     """
     whole = olds is None or not olds.get(_SETTLED, True) or olds.get("placement") != news["placement"]
-    before = {} if whole else {ref_of(t): replicas_of(t) for t in (olds or {}).get("templates") or []}
-    now = {ref_of(template): replicas_of(template) for template in news["templates"]}
+    before = {} if whole else replicas_in((olds or {}).get(_TEMPLATES) or ())
+    now = replicas_in(news[_TEMPLATES])
     return frozenset(ref for ref, replicas in now.items() if ref not in before or before[ref] != replicas)
 
 
-def _without_scaled(templates: Any) -> Any:
-    """Return templates without the replicas that an autoscaler of the control plane owns."""
-    if not isinstance(templates, list):
-        return templates
-    return [
-        {**one, "spec": {key: value for key, value in one["spec"].items() if key != "replicas"}}
-        if scaler_of(one) and isinstance(one.get("spec"), dict)
-        else one
-        for one in templates
-    ]
+def marks_of(olds: dict[str, Any], news: dict[str, Any]) -> Marks:
+    """Return the marks of the last look at templates that are declared as they were then."""
+    before, now = digests(_objects_in(olds)), digests(_objects_in(news))
+    marks = olds.get(_WRITTEN) or {}
+    return Marks({ref: marks[str(ref)] for ref, one in now.items() if before.get(ref) == one and str(ref) in marks})
+
+
+def _objects_in(props: dict[str, Any]) -> list[Any]:
+    """Return a Rollout's templates, and what follows them."""
+    return [*(props.get(_TEMPLATES) or ()), *(props.get(_FOLLOWERS) or ())]
+
+
+def _each(props: dict[str, Any], change: Callable[[Any], Any]) -> dict[str, Any]:
+    """Return a Rollout's inputs with each of its objects changed."""
+    listed = {key: [change(one) for one in props[key]] for key in (_TEMPLATES, _FOLLOWERS) if props.get(key)}
+    return {**props, **listed}
+
+
+def _check_of(props: dict[str, Any], marks: Marks, divided: frozenset[ObjectRef] = frozenset()) -> WrittenCheck:
+    return WrittenCheck(RolloutCheck.of(_each(props, bare), divided), marks)
 
 
 def _who(members: Any) -> Any:
@@ -148,7 +167,7 @@ def _who(members: Any) -> Any:
     return {name: one["id"] for name, one in members.items()} if isinstance(members, dict) else members
 
 
-def wait(props: dict[str, Any], id_: str, divided: frozenset[ObjectRef]) -> dict[str, Any]:
+def wait(props: dict[str, Any], id_: str, divided: frozenset[ObjectRef], marks: Marks) -> dict[str, Any]:
     """Wait until the rollout is done, and return the outputs.
 
     Raises:
@@ -156,8 +175,8 @@ def wait(props: dict[str, Any], id_: str, divided: frozenset[ObjectRef]) -> dict
         ClusterError: the control plane refused to be asked.
     """
     words = Words(str(props["workload"]), say)
-    progress, problem = poll(_looking(props, divided), float(props["timeout"]), words=words)
-    outs = _outs(props, progress, settled=not problem)
+    progress, problem = poll(_looking(props, divided, marks), float(props["timeout"]), words=words)
+    outs = _outs(props, progress, marks, settled=not problem)
     if not problem and (lacking := unserved_text(progress)):
         words.ended(f"done, but nobody seems to serve {lacking}; {_STRICTLY}")
     if problem:
@@ -172,7 +191,7 @@ _STRICTLY = "an entry `healthy` in the workload's `ready` waits for it, `applied
 class _Judge:
     """Judges snapshots; where something isn't served, by what is served of all that the control plane has."""
 
-    def __init__(self, check: RolloutCheck, reader: SharedReader) -> None:
+    def __init__(self, check: WrittenCheck, reader: SharedReader) -> None:
         self._check = check
         self._reader = reader
         self._servers: Servers = {}
@@ -188,10 +207,10 @@ class _Judge:
         return self._check.progress(snapshot, self._servers)
 
 
-def _looking(props: dict[str, Any], divided: frozenset[ObjectRef]) -> Callable[[], list[Progress]]:
+def _looking(props: dict[str, Any], divided: frozenset[ObjectRef], marks: Marks) -> Callable[[], list[Progress]]:
     """Return what looks once, and takes templates over from policies of other workloads as long as not all is done."""
-    check, reader = RolloutCheck.of(props, divided), shared_reader(props["kubeconfig"])
-    refs = [ref_of(template) for template in props["templates"] if not goes_by_itself(template)]
+    check, reader = _check_of(props, marks, divided), shared_reader(props["kubeconfig"])
+    refs = [ref_of(template) for template in check.templates if not goes_by_itself(template)]
     judge, done = _Judge(check, reader), False
 
     def look() -> list[Progress]:
@@ -293,7 +312,7 @@ def _unanswered(progress: list[Progress]) -> str:
     return f"is not done: {'; '.join(texts)}; {others}"
 
 
-def _outs(props: dict[str, Any], progress: list[Progress], *, settled: bool) -> dict[str, Any]:
+def _outs(props: dict[str, Any], progress: list[Progress], marks: Marks, *, settled: bool) -> dict[str, Any]:
     scheduled = {
         str(one.template): {name: count or 0 for name, count in one.scheduled.items()}
         for one in progress
@@ -301,7 +320,13 @@ def _outs(props: dict[str, Any], progress: list[Progress], *, settled: bool) -> 
     }
     unserved = {str(one.template): one.unserved for one in progress if one.unserved}
     declared = {key: value for key, value in props.items() if key != _UNSERVED}
-    return {**declared, _SETTLED: settled, _SCHEDULED: scheduled, **({_UNSERVED: unserved} if unserved else {})}
+    return {
+        **_each(declared, reference_to),
+        _SETTLED: settled,
+        _SCHEDULED: scheduled,
+        _WRITTEN: marks.to_json(),
+        **({_UNSERVED: unserved} if unserved else {}),
+    }
 
 
 class Rollout(Resource, module="flotilla", name="Rollout"):
@@ -312,14 +337,17 @@ class Rollout(Resource, module="flotilla", name="Rollout"):
 
         Args:
             name: the resource's name.
-            props: kubeconfig, workload, templates, placement, overrideRules, timeout (seconds), policy where its
-                policies have another name than the workload, and members: by name of each cluster that is expected its
-                `id`, and `unanswered`, why it doesn't answer now ('' where it does). Where they are declared,
-                suspension (Karmada's Suspension), lazy (its ActivationPreference is Lazy) and ready (how far objects
-                have to get, by selector: flotilla.karmada.status.ready). Where it is known, karmadaVersion (`1.18`,
-                without the patch release). Where there are any, followers (objects that no policy selects and that
-                follow the templates), policies (by namespace, the names of those beside the
-                workload's own namespace) and after (the workloads that come first, for plans; `opts` makes the order).
+            props: kubeconfig, workload, templates (each by `template_references.reference_to`), placement,
+                overrideRules, timeout (seconds), policy where its policies have another name than the workload, and
+                members: by name of each cluster that is expected its `id`, and `unanswered`, why it doesn't answer now
+                ('' where it does). Where they are declared, suspension (Karmada's Suspension), lazy (its
+                ActivationPreference is Lazy) and ready (how far objects have to get, by selector:
+                flotilla.karmada.status.ready). Where it is known, karmadaVersion (`1.18`, without the patch release).
+                Where there are any, followers (objects that no policy selects and that follow the templates, each as a
+                template is), policies (by namespace, the names of those beside the workload's own namespace) and
+                after (the workloads that come first, for plans; `opts` makes the order).
             opts: resource options.
         """
-        super().__init__(RolloutProvider(), name, props, opts)
+        sealed = pulumi.ResourceOptions(additional_secret_outputs=[_WRITTEN])
+        secret = any(template["kind"] == "Secret" for template in _objects_in(props))
+        super().__init__(RolloutProvider(), name, props, pulumi.ResourceOptions.merge(opts, sealed if secret else None))

@@ -9,11 +9,16 @@ from pathlib import Path
 
 def write_whole(file: Path, text: str, *, mode: int = 0o600) -> None:
     """Put a text in a file's place, durably; a reader sees the old one or the new one, and a failure leaves the old."""
+    write_bytes_whole(file, text.encode(), mode=mode)
+
+
+def write_bytes_whole(file: Path, data: bytes, *, mode: int = 0o600) -> None:
+    """Put bytes in a file's place, as `write_whole` does."""
     descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}-")
     partial = Path(name)
     try:
-        with os.fdopen(descriptor, "w") as stream:
-            stream.write(text)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
         partial.chmod(mode)

@@ -147,7 +147,7 @@ def _answers(member: str, how: str) -> FlotillaError:
 
 
 def _ref(resource: ResourceState) -> ObjectRef:
-    return ref_of(reveal(resource.inputs))
+    return ref_of(resource.plain)
 
 
 def _uid(resource: ResourceState) -> str:

@@ -9,10 +9,10 @@ from flotilla.karmada.objects import CLUSTER_API
 from flotilla.kube.connection import Connection, KindNotServed, connect
 from flotilla.kube.objects import Object, ObjectRef
 from flotilla.kube.secrecy import HIDDEN
+from flotilla.plan.contents import ROLLOUT_TYPE
 from flotilla.plan.followers import undeclared
-from flotilla.plan.rollouts import ROLLOUT_TYPE
 from flotilla.plan.steps import Result
-from flotilla.state.values import UNKNOWN, reveal
+from flotilla.state.values import UNKNOWN
 
 _ANSWER_SECONDS = 5.0
 _INTERPRETER_API = "config.karmada.io/v1alpha1"
@@ -31,7 +31,7 @@ def with_clusters(result: Result) -> Result:
     goes by what the state knows, and says so (`unasked`).
     """
     rollouts = [step.new for step in result.steps if step.type == ROLLOUT_TYPE and step.new]
-    given = [reveal(state.inputs).get("kubeconfig") for state in rollouts]
+    given = [state.plain.get("kubeconfig") for state in rollouts]
     kubeconfigs = {known for known in given if isinstance(known, str) and known != HIDDEN}
     if not kubeconfigs and any(known is not UNKNOWN for known in given):
         result.unasked = "this engine hides its kubeconfig"

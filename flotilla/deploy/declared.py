@@ -16,7 +16,7 @@ from flotilla.plan.rollouts import rollouts_of
 from flotilla.providers.releases import RELEASE
 from flotilla.state.checkpoint import Snapshot
 from flotilla.state.urns import provider_of
-from flotilla.state.values import Properties, reveal
+from flotilla.state.values import Properties
 
 CONTROL_PLANE = "karmada"
 MEMBER_TYPES = ("flotilla:index:PushMember", "flotilla:index:PullMember")
@@ -71,7 +71,7 @@ def declared(snapshot: Snapshot) -> Declared:
     for resource in (*snapshot.resources, *begun):
         if resource.delete or resource.external:
             continue
-        inputs: Any = reveal(resource.inputs)
+        inputs: Any = resource.plain
         cluster = cluster_of(provider_of(resource.provider))
         if resource.type == _PROVIDER:
             kubeconfigs[cluster_of(resource.name)] = str(inputs["kubeconfig"])

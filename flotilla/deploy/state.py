@@ -16,6 +16,7 @@ from flotilla.errors import EngineError
 from flotilla.state.backend import StackFiles, open_copy, open_stack, read_file, written
 from flotilla.state.backups import Backup, newest_good, time_of
 from flotilla.state.checkpoint import ResourceState
+from flotilla.state.compression import unpacked
 from flotilla.state.crypto import passphrase
 from flotilla.state.diff import compare
 from flotilla.state.locks import Holder, Lock, found_in, refusal
@@ -207,7 +208,7 @@ def _state(files: StackFiles) -> Copy:
 
 def _look(files: StackFiles, file: Path) -> Copy:
     try:
-        document = parse(read_file(file), files.project, files.stack)
+        document = parse(unpacked(read_file(file)), files.project, files.stack)
     except StateError as error:
         return Copy(file, problem=error.message)
     latest = document["checkpoint"].get("latest") or {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from flotilla.plan.steps import Result
-from flotilla.state.values import reveal
 
 IDENTITY_TYPE = "pulumi-python:dynamic/flotilla:ClusterIdentity"
 
@@ -17,7 +16,7 @@ def with_unanswered(result: Result, *, changing: bool) -> Result:
     for step in result.steps:
         if step.type != IDENTITY_TYPE or step.new is None:
             continue
-        inputs = reveal(step.new.inputs)
+        inputs = step.new.plain
         cluster, reason = str(inputs.get("cluster")), inputs.get("unanswered")
         if not isinstance(reason, str) or not reason or cluster in result.unknown:
             continue

@@ -208,7 +208,9 @@ class Deployment(Deletions):
 
     def _checked(self, urn: str, goal: Goal, old: ResourceState | None, inputs: Properties) -> Properties:
         provider = self.registry.provider(goal.provider, goal.type)
-        return self.registry.seal_checked(goal.type, provider.check(urn, old, reveal(inputs)), inputs)
+        plain = reveal(inputs)
+        checked = provider.check(urn, old, plain)
+        return checked if plain is inputs else self.registry.seal_checked(goal.type, checked, inputs)
 
     def _custom(self, urn: str, goal: Goal, old: ResourceState | None, inputs: Properties) -> ResourceState:
         checked = self._checked(urn, goal, old, inputs)

@@ -17,7 +17,7 @@ from flotilla.engine.goal import goal_of
 from flotilla.engine.ledger import Refused
 from flotilla.errors import EngineError, FlotillaError
 from flotilla.state.urns import STACK_TYPE
-from flotilla.state.values import UNKNOWN, from_struct, reveal, to_struct
+from flotilla.state.values import INPUTS_KEY, UNKNOWN, Secret, from_struct, to_struct
 
 _FEATURES = (
     resource_pb2.RESOURCE_MONITOR_FEATURE_SECRETS,
@@ -144,9 +144,14 @@ class EmbeddedEngine:
 
 
 def _answer(outputs: dict[str, Any]) -> dict[str, Any]:
-    """Return outputs for the SDK. A secret with an unknown in it is unknown."""
-    return {key: UNKNOWN if _is_unknown(value) else value for key, value in outputs.items()}
+    """Return outputs for the SDK. A secret with an unknown in it is unknown.
+
+    An object's copy of its inputs is left out: no program can ask for it, and the SDK would read all of it.
+    """
+    return {key: UNKNOWN if _is_unknown(value) else value for key, value in outputs.items() if key != INPUTS_KEY}
 
 
 def _is_unknown(value: Any) -> bool:
-    return reveal(value) is UNKNOWN
+    while isinstance(value, Secret):
+        value = value.value
+    return value is UNKNOWN

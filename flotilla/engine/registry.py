@@ -123,7 +123,7 @@ class ProviderRegistry:
         self, type_: str, outputs: Properties, inputs: Properties, additional: tuple[str, ...] = ()
     ) -> Properties:
         """Mark as secret in outputs what is so in the inputs, by the resource's kind, or by name."""
-        sealed = seal_outputs(outputs, inputs)
+        sealed = dict(seal_outputs(outputs, inputs))
         for name in (*additional, *_secret_by_kind(type_, outputs)):
             if sealed.get(name) is not None and not isinstance(sealed[name], Secret) and sealed[name] is not UNKNOWN:
                 sealed[name] = Secret(sealed[name])

@@ -14,6 +14,8 @@ from kubernetes.utils.quantity import parse_quantity
 from flotilla.kube.shapes import PLAIN, Key, Shape
 
 T = TypeVar("T")
+PLAIN_TYPES = frozenset({str, int, float, bool, type(None)})
+"""The types of values that hold no others."""
 Object = dict[str, Any]
 
 
@@ -73,12 +75,16 @@ class Item(NamedTuple):
 
 def copied(value: T) -> T:
     """Return a copy of plain data in which no map or list is shared. `copy.deepcopy` takes many times as long."""
-    result: Any = value
+    return cast("T", _copy(value))
+
+
+def _copy(value: Any) -> Any:
+    # Most values are plain: they are recognised before the call, since a chart has tens of thousands.
     if isinstance(value, dict):
-        result = {key: copied(entry) for key, entry in value.items()}
-    elif isinstance(value, list):
-        result = [copied(entry) for entry in value]
-    return cast("T", result)
+        return {key: entry if entry.__class__ in PLAIN_TYPES else _copy(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [entry if entry.__class__ in PLAIN_TYPES else _copy(entry) for entry in value]
+    return value
 
 
 def key_text(key: Key) -> str:

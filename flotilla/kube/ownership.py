@@ -95,3 +95,48 @@ def _names(key: str, item: Any, index: int) -> bool:
     if kind == "v":
         return bool(json.loads(text) == item)
     return kind == "i" and text == str(index)
+
+
+def owned_part(obj: Object, managers: tuple[str, ...]) -> Object | None:
+    """Return what some managers own of an object: what they have written, in the form in which the server keeps it.
+
+    Args:
+        obj: the object as the API has it.
+        managers: the beginnings of their names.
+
+    Returns:
+        the part, with what says which object it is; None where they own nothing, or the server doesn't know who does.
+    """
+    owned = [e.get("fieldsV1") or {} for e in _entries(obj) if str(e.get("manager")).startswith(managers)]
+    parts = [part for fields in owned if (part := _part(obj, fields))]
+    if not parts:
+        return None
+    metadata = {key: obj["metadata"][key] for key in ("name", "namespace") if key in obj["metadata"]}
+    whole = {"apiVersion": obj["apiVersion"], "kind": obj["kind"], "metadata": metadata}
+    for part in parts:
+        whole = _joined(whole, part)
+    return whole
+
+
+def _part(value: Any, fields: Object) -> Any:
+    """Return what of a value a tree of owned fields names; a leaf of the tree is owned with everything below it."""
+    if not fields:
+        return value
+    if isinstance(value, dict):
+        names = {key: key.removeprefix("f:") for key in fields if key.startswith("f:")}
+        return {name: _part(value[name], fields[key]) for key, name in names.items() if name in value}
+    if not isinstance(value, list):
+        return value
+    found = []
+    for index, item in enumerate(value):
+        below = next((fields[key] for key in fields if key != "." and _names(key, item, index)), None)
+        if below is not None:
+            found.append(_part(item, below))
+    return found
+
+
+def _joined(one: Any, other: Any) -> Any:
+    """Return both of two parts of one object; where both have a list, that of the second."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return {**one, **{key: _joined(one.get(key), value) for key, value in other.items()}}
+    return other

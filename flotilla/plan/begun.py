@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from flotilla.karmada.kinds import identity
 from flotilla.kube.objects import Object, differences
-from flotilla.plan.rollouts import ROLLOUT_TYPE
+from flotilla.plan.contents import ROLLOUT_TYPE
 from flotilla.plan.steps import GOING, Op, Step
 from flotilla.state.checkpoint import ResourceState
 from flotilla.state.values import Properties, Secret, reveal
@@ -109,7 +109,7 @@ def _sealed(templates: list[Object], as_in: Properties) -> object:
 
 def object_of(state: ResourceState | None) -> Object | None:
     """Return the object that a resource is; None for what is none, and where it isn't known."""
-    inputs = reveal(state.inputs) if state is not None else None
+    inputs = state.plain if state is not None else None
     if not isinstance(inputs, dict) or not inputs.get("kind") or not isinstance(inputs.get("metadata"), dict):
         return None
     if state is not None and str(inputs.get("apiVersion")).startswith(POLICIES):

@@ -47,7 +47,7 @@ def caveats_of(step: Step, unasked: str, waiting: Iterable[str]) -> list[Notice]
     found = _unserved(step.old)
     if unasked and step.op in CHANGING:
         found.append(Notice(Caveat.BY_STATE, detail=unasked))
-    goals = reveal(new.inputs).get("ready")
+    goals = new.plain.get("ready")
     if step.op in CHANGING and isinstance(goals, dict) and goals:
         texts = (f"{selector}: {Goal.of(goal)}" for selector, goal in goals.items())
         found.append(Notice(Caveat.READY, detail=", ".join(texts)))
@@ -105,7 +105,7 @@ def changing_policies(steps: Iterable[Step]) -> frozenset[str]:
 
 
 def _orders(policy: ResourceState) -> Object:
-    spec = reveal(policy.inputs).get("spec") or {}
+    spec = policy.plain.get("spec") or {}
     return {key: value for key, value in spec.items() if key != "resourceSelectors"}
 
 
@@ -122,7 +122,7 @@ def lazily(old: ResourceState | None, new: ResourceState | None, policies: Colle
     """
     if old is None or new is None:
         return frozenset()
-    before, now = reveal(old.inputs), reveal(new.inputs)
+    before, now = old.plain, new.plain
     same = new.parent not in policies and all(
         (before.get(key) or {}) == (now.get(key) or {}) for key in ("placement", "suspension")
     )
@@ -133,8 +133,8 @@ def lazily(old: ResourceState | None, new: ResourceState | None, policies: Colle
 
 def unchanged(old: ResourceState | None, new: ResourceState | None) -> frozenset[str]:
     """Return the templates of a Rollout that stay as they are, by their reference."""
-    before = {_ref(one): one for one in templates_in(reveal(old.inputs))} if old else {}
-    now = templates_in(reveal(new.inputs)) if new else []
+    before = {_ref(one): one for one in templates_in(old.plain)} if old else {}
+    now = templates_in(new.plain) if new else []
     return frozenset(_ref(one) for one in now if before.get(_ref(one)) == one)
 
 

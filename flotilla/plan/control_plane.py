@@ -12,7 +12,6 @@ from flotilla.kube.objects import Object, ref_of
 from flotilla.plan.changes import change_text
 from flotilla.plan.steps import GOING, Op, Step
 from flotilla.state.urns import own_type
-from flotilla.state.values import reveal
 
 GROUP_TYPE = "flotilla:index:ControlPlaneObjects"
 
@@ -49,7 +48,7 @@ def _is_own(step: Step) -> bool:
 
 def _plan(step: Step) -> ObjectPlan | None:
     state = step.new or step.old
-    inputs = reveal(state.inputs) if state else {}
+    inputs = state.plain if state else {}
     if not inputs.get("kind") or not isinstance(inputs.get("metadata"), dict):
         return None
     name = str(ref_of(inputs))

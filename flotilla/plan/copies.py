@@ -260,7 +260,7 @@ class _Asked:
 
     @classmethod
     def of(cls, state: ResourceState, *, past: bool = False) -> _Asked:
-        inputs = reveal(state.inputs)
+        inputs = state.plain
         rules = state.inputs.get("overrideRules") or []  # what they set may be secret, and stays so in what comes of it
         rules = inputs["overrideRules"] if isinstance(rules, Secret) else rules
         return cls(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from flotilla.karmada.kinds import kind_of
@@ -19,6 +20,7 @@ from flotilla.karmada.versions import Version
 from flotilla.kube.objects import Object, ref_of
 from flotilla.plan.caveats import changing_policies
 from flotilla.plan.changes import change_text
+from flotilla.plan.contents import ROLLOUT_TYPE, with_contents
 from flotilla.plan.control_plane import ObjectPlan, own_objects
 from flotilla.plan.copies import Surroundings, interpreted_kinds, with_kinds
 from flotilla.plan.followers import Knowledge, orders_of
@@ -33,11 +35,10 @@ from flotilla.plan.members import (
 )
 from flotilla.plan.policies import policies_of
 from flotilla.plan.renames import present_names, refused_renames, renamed_members
-from flotilla.plan.rollouts import ROLLOUT_TYPE
 from flotilla.plan.steps import CHANGING, GOING, Op, Result, Step
 from flotilla.plan.workloads import Following, WorkloadPlan, templates_of, with_surroundings, workload_plans
 from flotilla.state.urns import provider_of
-from flotilla.state.values import reveal
+from flotilla.state.values import mask, reveal
 
 
 @dataclass(frozen=True)
@@ -50,12 +51,17 @@ class FleetPlan:
     """Per cluster (by its provider's name): how many objects are created, changed, replaced, deleted."""
     changed: dict[str, list[str]] = field(default_factory=dict)
     """Per cluster: objects that change in place or are replaced, and how."""
-    rendered: dict[str, list[Object]] = field(default_factory=dict)
-    """Per cluster: what it gets, overrides and replicas applied; secrets masked."""
+    copies: dict[str, list[Object]] = field(default_factory=dict, repr=False)
+    """Per cluster: what it gets, overrides and replicas applied; with its secrets."""
     refusals: tuple[str, ...] = ()
     """Why this plan may not be carried out as it stands."""
     control_plane: tuple[ObjectPlan, ...] = ()
     """The objects of the control plane itself."""
+
+    @cached_property
+    def rendered(self) -> dict[str, list[Object]]:
+        """Per cluster: what it gets, secrets masked."""
+        return {cluster: [mask(item) for item in items] for cluster, items in self.copies.items()}
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan for machines."""
@@ -78,17 +84,18 @@ def fleet_plan(result: Result, *, version: str | None = None) -> FleetPlan:
     """
     # What is independent runs side by side, in an order that nobody chose: a plan has the same one every time.
     ordered = sorted(result.steps, key=lambda step: (step.name, step.urn, step.op))
-    steps = as_found([step for step in ordered if step.op is not Op.REPLACE])
+    steps = as_found(with_contents([step for step in ordered if step.op is not Op.REPLACE]))
     before = members_facts(steps, "old", result.clusters)
     after = members_facts(steps, "new", result.clusters)
     renamed = renamed_members([step for step in steps if step.type == CLUSTER_TYPE])
     anew = made_anew(steps)
     clusters = tuple(cluster_plan(step, anew, renamed) for step in steps if tells_of_cluster(step, anew))
     rollouts = [step for step in steps if step.type == ROLLOUT_TYPE]
-    interpreters = [*result.interpreters, *(reveal(s.inputs) for step in steps if (s := step.new or step.old))]
-    kinds = [kind_of(one) for one in templates_of(rollouts)]
+    templates = templates_of(rollouts)
+    interpreters = [*result.interpreters, *(s.plain for step in steps if (s := step.new or step.old))]
+    kinds = [kind_of(one) for one in templates]
     around = Surroundings(
-        tuple(with_kinds(after, templates_of(rollouts))),
+        tuple(with_kinds(after, templates)),
         Scheduler(Version.parse(version)) if version else None,
         _uids(steps),
         interpreted_kinds(interpreters, asked=kinds),
@@ -145,7 +152,7 @@ def _changed(steps: list[Step]) -> dict[str, list[str]]:
     for step in steps:
         if step.op in (Op.UPDATE, Op.REPLACE) and step.type.startswith("kubernetes:"):
             state = step.new or step.old
-            inputs = reveal(state.inputs) if state else {}
+            inputs = state.plain if state else {}
             name = str(ref_of(inputs)) if inputs.get("kind") else step.name
             how = "; ".join(change_text(change) for change in step.changes) or "is made ready"
             forced = "is replaced: " if step.op is Op.REPLACE else ""

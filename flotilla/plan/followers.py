@@ -13,11 +13,11 @@ from flotilla.karmada.rendering.reach import Notice
 from flotilla.karmada.versions import SUPPORTED, Version
 from flotilla.kube.objects import Object, ObjectRef, ref_of
 from flotilla.plan.changes import CopyPlan
+from flotilla.plan.contents import ROLLOUT_TYPE, with_contents
 from flotilla.plan.copies import Copies, Surroundings, by_template, copy_of
-from flotilla.plan.rollouts import ROLLOUT_TYPE, templates_in
+from flotilla.plan.rollouts import templates_in
 from flotilla.plan.steps import GOING, Op, Step
 from flotilla.state.checkpoint import ResourceState
-from flotilla.state.values import reveal
 
 UNCERTAIN = "uncertain"
 """The conflict resolution of a dependency for which the policies of two users say different things, before 1.16."""
@@ -121,15 +121,18 @@ def undeclared(steps: Iterable[Step]) -> list[ObjectRef]:
     """Return what would follow workloads and that no step declares: whether it is there, the control plane knows."""
     listed = list(steps)
     orders, declared, wanted = orders_of(listed), set(), set()
+    if not any(new.get("propagateDeps") for _, new in orders.values()):
+        return []
+    listed = with_contents(listed)
     for step in listed:
         if step.op in GOING or (state := step.new or step.old) is None:
             continue
         if step.type.startswith("kubernetes:"):
-            inputs = reveal(state.inputs)
+            inputs = state.plain
             if isinstance(inputs, dict) and inputs.get("kind") and isinstance(inputs.get("metadata"), dict):
                 declared.add(ref_of(inputs))
         elif step.type == ROLLOUT_TYPE and orders.get(state.parent or "", ({}, {}))[1].get("propagateDeps"):
-            for template in templates_in(reveal(state.inputs)):
+            for template in templates_in(state.plain):
                 wanted |= {one.ref for one in references_of(template) or () if one.name}
     return sorted(wanted - declared)
 
@@ -178,7 +181,7 @@ def followers_of(
         if was.get("propagateDeps") and step.old is not None:
             old.senders[name] = [
                 Sender.of(ref_of(one), known.references(one) or (), there.get(str(ref_of(one)), ()), (), was)
-                for one in templates_in(reveal(step.old.inputs))
+                for one in templates_in(step.old.plain)
             ]
         copies = after.get(name, Copies())
         certain, possible = _there(copies.objects), {}
@@ -187,7 +190,7 @@ def followers_of(
             certain[one.template], possible[one.template] = sure, frozenset(one.candidates) - sure
         new.own |= certain
         if now.get("propagateDeps") and step.op not in GOING and state is not None:
-            templates = templates_in(reveal(state.inputs))
+            templates = templates_in(state.plain)
             notices[name] = tuple(notice for one in templates for notice in _notices(one, known))
             lost = {str(ref) for ref in known.missing}
             new.senders[name] = [
@@ -319,6 +322,6 @@ def _clusters(users: Mapping[str, tuple[ObjectRef, ...]], templates: frozenset[s
 
 
 def _spec(policy: ResourceState | None) -> Object:
-    inputs = reveal(policy.inputs) if policy else {}
+    inputs = policy.plain if policy else {}
     spec = inputs.get("spec") if isinstance(inputs, dict) else None
     return spec if isinstance(spec, dict) else {}

@@ -15,8 +15,9 @@ from flotilla.karmada.scaling import replicas_from, scaler_of
 from flotilla.karmada.selection import OVERRIDES, selects
 from flotilla.kube.objects import Object, ref_of
 from flotilla.plan.begun import POLICIES, as_begun, object_of
+from flotilla.plan.contents import ROLLOUT_TYPE
 from flotilla.plan.overriding import Overriding
-from flotilla.plan.rollouts import ROLLOUT_TYPE, followers_in
+from flotilla.plan.rollouts import followers_in
 from flotilla.plan.steps import CHANGING, GOING, Op, Step
 from flotilla.state.values import Properties, Secret, reveal
 
@@ -48,7 +49,7 @@ def keeping(steps: list[Step]) -> frozenset[str]:
     What counts is the policy as it is before the plan: the Works that go have its preserveResourcesOnDeletion.
     """
     policies = [step.old for step in steps if step.old and step.type.endswith("PropagationPolicy")]
-    specs = [(state.parent, reveal(state.inputs).get("spec") or {}) for state in policies]
+    specs = [(state.parent, state.plain.get("spec") or {}) for state in policies]
     return frozenset(parent for parent, spec in specs if parent and spec.get("preserveResourcesOnDeletion"))
 
 
@@ -87,7 +88,7 @@ def _scaled(rollout: Step) -> Step:
     old, new = rollout.old, rollout.new
     if old is None or new is None:
         return rollout
-    before, declared = reveal(old.inputs).get("templates"), new.inputs.get("templates")
+    before, declared = old.plain.get("templates"), new.inputs.get("templates")
     after = reveal(declared)
     if not isinstance(before, list) or not isinstance(after, list) or not any(map(scaler_of, after)):
         return rollout

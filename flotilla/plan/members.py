@@ -39,9 +39,9 @@ def members_facts(steps: list[Step], side: str, clusters: dict[str, Object]) -> 
         if step.type == CLUSTER_TYPE:
             state = step.before if side == "old" else step.after
             if state is not None:
-                facts = facts_of(reveal(state.inputs))
+                facts = facts_of(state.plain)
                 live = (clusters.get(facts.name) or reveal(step.old.outputs)) if step.old else {}
-                served = facts_of({**reveal(state.inputs), "status": _status(live)}).served
+                served = facts_of({**state.plain, "status": _status(live)}).served
                 taints = facts.taints + (_taints_of_others(step.old, live) if step.old else ())
                 found.append(replace(facts, taints=taints, served=served))
     # A Cluster that is replaced has two steps.
@@ -62,7 +62,7 @@ def _taints_of_others(state: ResourceState, live: Object) -> tuple[Taint, ...]:
     if not isinstance(spec, dict) or not isinstance(spec.get("taints") or [], list):
         return ()
     ready = not unready_reason({"metadata": {}, "status": live.get("status") or {}})
-    declared = facts_of(reveal(state.inputs)).taints
+    declared = facts_of(state.plain).taints
     found = facts_of({"metadata": {"name": ""}, "spec": {"taints": spec.get("taints")}}).taints
     return tuple(taint for taint in found if taint not in declared and not (ready and taint.of_condition))
 
@@ -72,7 +72,7 @@ def made_anew(steps: list[Step]) -> dict[str, str]:
     clusters = [step for step in steps if step.type == CLUSTER_TYPE]
     made = {_member_of(step) for step in clusters if step.op is Op.CREATE_REPLACEMENT}
     return {
-        _member_of(step): str((reveal(step.old.inputs).get("spec") or {}).get("id"))
+        _member_of(step): str((step.old.plain.get("spec") or {}).get("id"))
         for step in clusters
         if step.op is Op.DELETE_REPLACED and step.old and _member_of(step) in made
     }
@@ -85,7 +85,7 @@ def tells_of_cluster(step: Step, anew: dict[str, str]) -> bool:
 
 def _member_of(step: Step) -> str:
     state = step.new or step.old
-    inputs = reveal(state.inputs) if state else {}
+    inputs = state.plain if state else {}
     return str((inputs.get("metadata") or {}).get("name") or step.name.removesuffix("-cluster"))
 
 
@@ -98,7 +98,7 @@ def cluster_plan(step: Step, anew: dict[str, str], renamed: list[Renamed]) -> Cl
         renamed: the members that had another name.
     """
     state = step.new or step.old
-    inputs = reveal(state.inputs) if state else {}
+    inputs = state.plain if state else {}
     name = _member_of(step)
     if name in anew:
         now = (inputs.get("spec") or {}).get("id")

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from flotilla.karmada.aiming import is_of_one
 from flotilla.karmada.selection import OVERRIDES, POLICIES
 from flotilla.plan.steps import GOING, Op, Step
-from flotilla.state.values import reveal
 
 _VERBS = {Op.CREATE: "new", Op.CREATE_REPLACEMENT: "new", Op.UPDATE: "changes", **dict.fromkeys(GOING, "gone")}
 _KINDS = (*POLICIES, *OVERRIDES)
@@ -40,7 +39,7 @@ def policies_of(steps: Iterable[Step]) -> dict[str, tuple[PolicyPlan, ...]]:
         kind = step.type.rpartition(":")[2]
         if state is None or kind not in _KINDS or not step.type.startswith("kubernetes:"):
             continue
-        metadata = reveal(state.inputs).get("metadata") or {}
+        metadata = state.plain.get("metadata") or {}
         namespace, name = str(metadata.get("namespace") or ""), str(metadata.get("name") or step.name)
         found[state.parent].append(PolicyPlan(kind, namespace, name, _VERBS.get(step.op, "stays")))
     return {parent: _ordered(listed) for parent, listed in found.items() if len({_place(one) for one in listed}) > 1}

@@ -11,7 +11,6 @@ from typing import Any
 
 from flotilla.plan.steps import GOING, Op, Step
 from flotilla.state.checkpoint import ResourceState
-from flotilla.state.values import reveal
 
 
 @dataclass(frozen=True)
@@ -81,12 +80,12 @@ def _refusal(one: Renamed) -> str:
 
 
 def _name(state: ResourceState) -> str:
-    return str((reveal(state.inputs).get("metadata") or {}).get("name") or "")
+    return str((state.plain.get("metadata") or {}).get("name") or "")
 
 
 def _id(state: ResourceState | None) -> Any:
-    return (reveal(state.inputs).get("spec") or {}).get("id") if state else None
+    return (state.plain.get("spec") or {}).get("id") if state else None
 
 
 def _mode(state: ResourceState) -> str:
-    return str((reveal(state.inputs).get("spec") or {}).get("syncMode") or "")
+    return str((state.plain.get("spec") or {}).get("syncMode") or "")

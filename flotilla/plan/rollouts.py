@@ -17,11 +17,11 @@ from flotilla.karmada.selection import OVERRIDES, POLICIES, claimant
 from flotilla.karmada.status.rollout import RolloutCheck, as_expected
 from flotilla.karmada.versions import SUPPORTED, Version
 from flotilla.kube.objects import Object, ObjectRef, ref_of
+from flotilla.plan.contents import ROLLOUT_TYPE, contents_of, filled
 from flotilla.state.checkpoint import ResourceState, Snapshot
 from flotilla.state.urns import name_of, own_type
 from flotilla.state.values import reveal
 
-ROLLOUT_TYPE = "pulumi-python:dynamic/flotilla:Rollout"
 _WORKLOAD_TYPE = "flotilla:index:PropagatedWorkload"
 
 
@@ -64,19 +64,20 @@ def rollouts_of(snapshot: Snapshot, begun: Iterable[ResourceState] = ()) -> Roll
     """
     found: dict[str, _Workload] = {}
     known: set[ObjectRef] = set()
+    contents = contents_of((*snapshot.resources, *begun))
     for resource in (*snapshot.resources, *begun):
         if resource.delete or resource.external:
             continue
         if resource.type.startswith("kubernetes:"):
-            known.add(ref_of(reveal(resource.inputs)))
+            known.add(ref_of(resource.plain))
         if own_type(resource.urn) == _WORKLOAD_TYPE:
             found.setdefault(name_of(resource.urn), _Workload())
         elif resource.type == ROLLOUT_TYPE:
-            _take_rollout(found, reveal(resource.inputs))
+            _take_rollout(found, reveal(filled(resource.inputs, contents)))
         elif (
             resource.parent and own_type(resource.parent) == _WORKLOAD_TYPE and resource.type.startswith("kubernetes:")
         ):
-            _take_object(found.setdefault(name_of(resource.parent), _Workload()), reveal(resource.inputs))
+            _take_object(found.setdefault(name_of(resource.parent), _Workload()), resource.plain)
     version = max((v for one in found.values() if one.rollout and (v := one.rollout.version)), default=None)
     every = _All(
         [policy for one in found.values() for policy in one.policies],

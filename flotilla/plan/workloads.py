@@ -39,7 +39,6 @@ from flotilla.plan.policies import PolicyPlan, doubled
 from flotilla.plan.rollouts import templates_in
 from flotilla.plan.steps import Op, Step
 from flotilla.state.checkpoint import ResourceState
-from flotilla.state.values import mask, reveal
 
 
 @dataclass(frozen=True)
@@ -139,7 +138,7 @@ def workload_plans(
     everything = templates_of(steps)
     for step in steps:
         name = step.name.removesuffix("-rollout")
-        former = reveal(step.old.inputs).get("workload") if step.old and step.op is not Op.CREATE else ""
+        former = step.old.plain.get("workload") if step.old and step.op is not Op.CREATE else ""
         old, new = step.before, step.after
         try:
             scheduled = scheduled_of(old, before)
@@ -158,7 +157,7 @@ def workload_plans(
         following_them[name] = (followed_before, followed_copies(new, found.objects, around))
         asked = _inputs(new)
         keeps = step.old is not None and step.old.parent in kept
-        was = (reveal(old.inputs).get("suspension") or {}) if old else {}
+        was = (old.plain.get("suspension") or {}) if old else {}
         suspension = was if waiting else asked.get("suspension") or {}
         sending[name] = _Sending(suspension, was, keeps, hidden_verb(step))
         notices[name] = (
@@ -167,7 +166,7 @@ def workload_plans(
         )
         sides.append(Side(name, str(former or ""), olds, found.objects, _adds_words(new)))
         for cluster, items in found.objects.items():
-            rendered.setdefault(cluster, []).extend(mask(item) for item in items)
+            rendered.setdefault(cluster, []).extend(items)
     own = {step.name.removesuffix("-rollout"): step for step in steps}
     followed = followers_of(steps, held, coming, following.orders, following.known)
     kept_there = kept_by(followed)
@@ -183,7 +182,7 @@ def workload_plans(
             plans.append(replace(plan, copies=shown, notices=said, follows=more.followers))
     states = [state for step in steps if (state := step.after) is not None]
     for cluster, items in following_copies(states, followed, around).items():
-        rendered.setdefault(cluster, []).extend(mask(item) for item in items)
+        rendered.setdefault(cluster, []).extend(items)
     return sorted(plans, key=lambda plan: plan.name), rendered
 
 
@@ -196,7 +195,7 @@ def with_surroundings(
     for plan in plans:
         step = found[plan.name]
         state, new = step.new or step.old, step.after
-        after = reveal(new.inputs).get("after") if new else None
+        after = new.plain.get("after") if new else None
         listed = policies.get(state.parent, ()) if state else ()
         question = plan.question or (doubled(listed) if _adds_words(new) else "")
         order = tuple(map(str, after)) if isinstance(after, list) else ()
@@ -206,18 +205,18 @@ def with_surroundings(
 
 def templates_of(rollouts: list[Step]) -> list[Object]:
     """Return the templates of all workloads as they are to be."""
-    return [t for step in rollouts if step.after for t in templates_in(reveal(step.after.inputs))]
+    return [t for step in rollouts if step.after for t in templates_in(step.after.plain)]
 
 
 def _inputs(rollout: ResourceState | None) -> Object:
     """Return a Rollout's inputs; templates that aren't known yet are left out."""
-    found = reveal(rollout.inputs) if rollout else {}
+    found = rollout.plain if rollout else {}
     return found if isinstance(found.get("templates"), list) else {}
 
 
 def _adds_words(rollout: ResourceState | None) -> bool:
     """Tell whether overrides of two names would add something twice; those that Pulumi's CLI hides may."""
-    rules = reveal(rollout.inputs).get("overrideRules") if rollout else None
+    rules = rollout.plain.get("overrideRules") if rollout else None
     return adds_words(rules) if isinstance(rules, list) else bool(rules)
 
 

@@ -15,6 +15,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from flotilla.errors import EngineError, FlotillaError, NotDone
+from flotilla.kube.objects import copied
 from flotilla.pickler import keep_pickler
 from flotilla.providers import InitializationError, Live
 from flotilla.state.checkpoint import ResourceState
@@ -119,6 +120,12 @@ def _kept(inputs: Properties) -> Iterator[None]:
         ) from None
 
 
+def _own(values: Properties) -> Properties:
+    """Return properties without the marks of secrets, as a copy: a program's provider may change what it gets."""
+    plain: Properties = copied(reveal(values))
+    return plain
+
+
 class DynamicProvider:
     """Calls `pulumi.dynamic.ResourceProvider` objects as the SDK's own plugin does."""
 
@@ -138,8 +145,8 @@ class DynamicProvider:
             self._by_urn[urn] = provider
         if has_unknown(inputs):
             return inputs
-        olds = reveal(old.inputs) if old else {}
-        result = self._call(urn, "checking", lambda: self._provider(urn, inputs).check(olds, dict(inputs)))
+        olds = _own(old.inputs) if old else {}
+        result = self._call(urn, "checking", lambda: self._provider(urn, inputs).check(olds, copied(inputs)))
         if result.failures:
             listed = "; ".join(f"{f.property}: {f.reason}" for f in result.failures)
             raise EngineError(f"{urn}: {listed}")
@@ -150,7 +157,7 @@ class DynamicProvider:
         result = self._call(
             old.urn,
             "comparing",
-            lambda: self._provider(old.urn, inputs).diff(old.id, reveal(old.outputs), dict(inputs)),
+            lambda: self._provider(old.urn, inputs).diff(old.id, _own(old.outputs), copied(inputs)),
         )
         if result.changes is False:
             return Diff()
@@ -167,7 +174,7 @@ class DynamicProvider:
     def create(self, urn: str, inputs: Properties, *, timeout: float | None, adopt: str) -> Live:
         """Let the provider create."""
         with _kept(inputs):
-            result = self._call(urn, "creating", lambda: self._provider(urn, inputs).create(dict(inputs)))
+            result = self._call(urn, "creating", lambda: self._provider(urn, inputs).create(copied(inputs)))
         return Live(str(result.id), {**(result.outs or {}), _PROVIDER_KEY: inputs[_PROVIDER_KEY]})
 
     def update(self, old: ResourceState, inputs: Properties, *, timeout: float | None) -> Live:
@@ -176,20 +183,20 @@ class DynamicProvider:
             result = self._call(
                 old.urn,
                 "updating",
-                lambda: self._provider(old.urn, inputs).update(old.id, reveal(old.outputs), dict(inputs)),
+                lambda: self._provider(old.urn, inputs).update(old.id, _own(old.outputs), copied(inputs)),
             )
         return Live(old.id, {**(result.outs or {}), _PROVIDER_KEY: inputs[_PROVIDER_KEY]})
 
     def delete(self, old: ResourceState, *, timeout: float | None) -> None:
         """Let the provider delete."""
-        props = reveal(old.outputs)
+        props = _own(old.outputs)
         self._call(old.urn, "deleting", lambda: self._provider(old.urn, props).delete(old.id, props))
 
     def read(self, urn: str, resource_id: str, old: ResourceState | None) -> Live:
         """Let the provider read."""
-        props = reveal(old.outputs) if old else {}
-        inputs = reveal(old.inputs) if old else {}
-        result = self._call(urn, "reading", lambda: self._provider(urn, props).read(resource_id, dict(props)))
+        props = _own(old.outputs) if old else {}
+        inputs = _own(old.inputs) if old else {}
+        result = self._call(urn, "reading", lambda: self._provider(urn, props).read(resource_id, copied(props)))
         outs = {**(result.outs or {}), _PROVIDER_KEY: props.get(_PROVIDER_KEY)}
         return Live(str(result.id or ""), outs, getattr(result, "inputs", None) or inputs)
 

@@ -92,7 +92,8 @@ class KubernetesProvider:
 
     def diff(self, old: ResourceState, inputs: Properties) -> Diff:
         """Compare inputs; where they differ, a dry run tells whether the server lets the change be made in place."""
-        changes = compare(normalized(reveal(old.inputs)), normalized(inputs))
+        # What the state has is in that form already, but in a state of before.
+        changes = compare(old.plain, inputs) and compare(normalized(old.plain), normalized(inputs))
         if not changes:
             return Diff()
         kind = str(inputs.get("kind"))

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flotilla.errors import EngineError
-from flotilla.files import write_whole
+from flotilla.files import write_bytes_whole, write_whole
 from flotilla.state.backups import Backup, candidates, newest_good, prune
 from flotilla.state.checkpoint import Snapshot, secrets_salt
 from flotilla.state.checksums import remove_checksum, remove_file
+from flotilla.state.compression import ENDING, compressed, unpacked
 from flotilla.state.crypto import PassphraseCrypter
 from flotilla.state.locks import Holder, found_in, refusal, write_lock
 from flotilla.state.reading import StateError, parse, snapshot_of
@@ -80,7 +81,7 @@ class StackFiles:
             StateError: it is there but can't be read, or it is kept in a form that this engine doesn't read.
         """
         try:
-            return read_file(self.checkpoint)
+            return unpacked(read_file(self.checkpoint))
         except FileNotFoundError:
             self._refuse_other_forms()
             return None
@@ -127,7 +128,8 @@ class StackFiles:
             return
         with written(self.backups):
             self.backups.mkdir(parents=True, exist_ok=True)
-            write_whole(self.backups / f"{self.stack}.{time.time_ns()}.json", opened.text)
+            kept = self.backups / f"{self.stack}.{time.time_ns()}.json{ENDING}"
+            write_bytes_whole(kept, compressed(opened.text))
             write_whole(self.bak, opened.text)
             remove_checksum(self.bak)
             prune(self.backups, self.stack, suffix=".json")
@@ -153,7 +155,8 @@ class StackFiles:
             self.history.mkdir(parents=True, exist_ok=True)
             write_whole(self.history / f"{stem}.history.json", json.dumps(entry))
             if self.checkpoint.exists():
-                write_whole(self.history / f"{stem}.checkpoint.json", self.checkpoint.read_text())
+                kept = self.history / f"{stem}.checkpoint.json{ENDING}"
+                write_bytes_whole(kept, compressed(self.checkpoint.read_text()))
             prune(self.history, self.stack, suffix=".checkpoint.json")
 
     def copies(self) -> list[Path]:
@@ -212,7 +215,7 @@ def written(place: Path) -> Iterator[None]:
 
 
 def read_file(file: Path) -> bytes:
-    """Return the content of a state or of a copy.
+    """Return the content of a state, or of a copy as it is kept: `unpacked` reads a compressed one.
 
     Raises:
         FileNotFoundError: it isn't there.
@@ -275,7 +278,7 @@ def open_copy(files: StackFiles, file: Path, passphrase: str) -> Backup:
         EngineError: the passphrase is wrong.
         FileNotFoundError: it isn't there.
     """
-    found = _opened(files, read_file(file), passphrase, None)
+    found = _opened(files, unpacked(read_file(file)), passphrase, None)
     return Backup(file, found.snapshot, found.text)
 
 

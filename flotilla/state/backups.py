@@ -13,6 +13,7 @@ from flotilla.counts import counted
 from flotilla.errors import FlotillaError
 from flotilla.state.checkpoint import Snapshot
 from flotilla.state.checksums import remove_file
+from flotilla.state.compression import ENDING
 
 KEPT = 20
 """Backups of a stack that are kept, and states in its history; older ones are removed."""
@@ -42,7 +43,9 @@ def candidates(backups: Path, beside: Path, history: Path) -> list[Path]:
         beside: the copy beside the state.
         history: the folder of the stack's history, which keeps the state after each update.
     """
-    files = [*backups.glob("*.json"), beside, *history.glob("*.checkpoint.json")]
+    folders = ((backups, "*.json"), (history, "*.checkpoint.json"))
+    files = [file for folder, named in folders for ending in ("", ENDING) for file in folder.glob(named + ending)]
+    files.append(beside)
     return sorted((file for file in files if file.is_file()), key=lambda file: file.stat().st_mtime_ns, reverse=True)
 
 
@@ -55,8 +58,11 @@ def newest_good(files: list[Path], read: Callable[[Path], Backup]) -> Backup | N
 
 
 def prune(folder: Path, stack: str, *, suffix: str) -> None:
-    """Remove all but the newest copies that a stack's runs have put into a folder; others' files stay."""
-    ours = re.compile(rf"{re.escape(stack)}[.-](\d+){re.escape(suffix)}")
+    """Remove all but the newest copies that a stack's runs have put into a folder; others' files stay.
+
+    Copies of earlier versions are not compressed; they count with the others.
+    """
+    ours = re.compile(rf"{re.escape(stack)}[.-](\d+){re.escape(suffix)}(?:{re.escape(ENDING)})?")
     numbered = [(int(found[1]), file) for file in folder.iterdir() if (found := ours.fullmatch(file.name))]
     for _, file in sorted(numbered)[:-KEPT]:
         remove_file(file)

@@ -7,10 +7,11 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 
 from flotilla.errors import EngineError
 from flotilla.state.crypto import PassphraseCrypter
-from flotilla.state.values import Properties, from_state, to_state
+from flotilla.state.values import Properties, from_state, reveal, to_state
 
 ENGINE_VERSION = "v3.259.0"
 """The Pulumi version whose checkpoint this is."""
@@ -56,6 +57,12 @@ class ResourceState:
     def name(self) -> str:
         """The resource's name, the last part of its URN."""
         return self.urn.rpartition("::")[2]
+
+    @cached_property
+    def plain(self) -> Properties:
+        """The inputs without the marks of secrets: to be read, not to be changed."""
+        found: Properties = reveal(self.inputs)
+        return found
 
     def depends_on(self) -> set[str]:
         """Return the URNs that must exist before this resource, and be deleted after it."""

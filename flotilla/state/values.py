@@ -6,13 +6,14 @@ Signatures and encodings are Pulumi's (sdk/go/common/resource/properties.go, plu
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf import struct_pb2
 
 from flotilla.errors import EngineError
+from flotilla.kube.objects import PLAIN_TYPES
 from flotilla.kube.secrecy import HIDDEN, remember_value, without_user_info
 
 SIGNATURE_KEY = "4dabf18193072939515e22adb298388d"
@@ -51,7 +52,11 @@ UNKNOWN = _Unknown()
 
 def from_struct(struct: struct_pb2.Struct) -> Properties:
     """Read properties off the wire."""
-    return {key: _from_value(struct.fields[key]) for key in sorted(struct.fields)}
+    return {key: _from_value(value) for key, value in sorted(struct.fields.items(), key=_key)}
+
+
+def _key(entry: tuple[str, Any]) -> str:
+    return entry[0]
 
 
 def _from_value(value: struct_pb2.Value) -> Any:
@@ -85,29 +90,34 @@ def to_struct(properties: Properties) -> struct_pb2.Struct:
     """Write properties to the wire."""
     struct = struct_pb2.Struct()
     for key, value in properties.items():
-        struct.fields[key].CopyFrom(_to_value(value))
+        _fill(struct.fields[key], value)
     return struct
 
 
-def _to_value(value: Any) -> struct_pb2.Value:
+def _fill(target: struct_pb2.Value, value: Any) -> None:
+    """Write a value where it belongs: one that is put together elsewhere is copied once for each level above it."""
     if value is None:
-        return struct_pb2.Value(null_value=struct_pb2.NULL_VALUE)
-    if value is UNKNOWN:
-        return struct_pb2.Value(string_value=UNKNOWN_TEXT)
-    if isinstance(value, Secret):
-        signed = struct_pb2.Struct()
-        signed.fields[SIGNATURE_KEY].string_value = _SECRET
-        signed.fields["value"].CopyFrom(_to_value(value.value))
-        return struct_pb2.Value(struct_value=signed)
-    if isinstance(value, bool):
-        return struct_pb2.Value(bool_value=value)
-    if isinstance(value, int | float):
-        return struct_pb2.Value(number_value=value)
-    if isinstance(value, str):
-        return struct_pb2.Value(string_value=value)
-    if isinstance(value, dict):
-        return struct_pb2.Value(struct_value=to_struct(value))
-    return struct_pb2.Value(list_value=struct_pb2.ListValue(values=[_to_value(entry) for entry in value]))
+        target.null_value = struct_pb2.NULL_VALUE
+    elif value is UNKNOWN:
+        target.string_value = UNKNOWN_TEXT
+    elif isinstance(value, Secret):
+        fields = target.struct_value.fields
+        fields[SIGNATURE_KEY].string_value = _SECRET
+        _fill(fields["value"], value.value)
+    elif isinstance(value, bool):
+        target.bool_value = value
+    elif isinstance(value, int | float):
+        target.number_value = value
+    elif isinstance(value, str):
+        target.string_value = value
+    elif isinstance(value, dict):
+        target.struct_value.SetInParent()
+        for key, entry in value.items():
+            _fill(target.struct_value.fields[key], entry)
+    else:
+        target.list_value.SetInParent()
+        for entry in value:
+            _fill(target.list_value.values.add(), entry)
 
 
 def to_state(value: Any, encrypt: Callable[[str], str]) -> Any:
@@ -125,15 +135,15 @@ def to_state(value: Any, encrypt: Callable[[str], str]) -> Any:
 
 
 def from_state(value: Any, decrypt: Callable[[str], str]) -> Any:
-    """Read a value of a checkpoint."""
+    """Read a value of a checkpoint; what has no secret in it is not copied."""
     if isinstance(value, dict):
         if value.get(SIGNATURE_KEY) == _SECRET:
             if "ciphertext" in value:
                 return _met(json.loads(decrypt(value["ciphertext"])))
             return _met(json.loads(value["plaintext"]))
-        return {key: from_state(entry, decrypt) for key, entry in value.items()}
+        return _changed(value, value.items(), lambda entry: from_state(entry, decrypt))
     if isinstance(value, list):
-        return [from_state(entry, decrypt) for entry in value]
+        return _changed(value, enumerate(value), lambda entry: from_state(entry, decrypt))
     return value
 
 
@@ -144,14 +154,31 @@ def _met(value: Any) -> Secret:
 
 
 def reveal(value: Any) -> Any:
-    """Return a copy without the marks of secrets; unknowns stay."""
+    """Return a value without the marks of secrets; unknowns stay.
+
+    What holds no mark is not copied: whoever changes the result has to copy it first.
+    """
     if isinstance(value, Secret):
         return reveal(value.value)
     if isinstance(value, dict):
-        return {key: reveal(entry) for key, entry in value.items()}
+        return _changed(value, value.items(), reveal)
     if isinstance(value, list):
-        return [reveal(entry) for entry in value]
+        return _changed(value, enumerate(value), reveal)
     return value
+
+
+def _changed(whole: Any, entries: Iterable[tuple[Any, Any]], change: Callable[[Any], Any]) -> Any:
+    """Return a map or list with each of its entries changed: itself, where none of them is another one then."""
+    result = whole
+    for key, entry in entries:  # of the whole as it is: changes go into a copy
+        # Most entries are plain: they are recognised here, since a chart has hundreds of thousands.
+        if entry.__class__ in PLAIN_TYPES:
+            continue
+        new = change(entry)
+        if new is not entry:
+            result = whole.copy() if result is whole else result
+            result[key] = new
+    return result
 
 
 def mask(value: Any) -> Any:
@@ -171,38 +198,42 @@ def mask(value: Any) -> Any:
 
 def has_unknown(value: Any) -> bool:
     """Tell whether there is an unknown anywhere in a value."""
-    if isinstance(value, Secret):
-        return has_unknown(value.value)
-    if isinstance(value, dict):
-        return any(has_unknown(entry) for entry in value.values())
-    if isinstance(value, list):
-        return any(has_unknown(entry) for entry in value)
-    return value is UNKNOWN
+    return value is UNKNOWN or any(has_unknown(entry) for entry in _within(value))
 
 
 def has_secret(value: Any) -> bool:
     """Tell whether there is a secret at any depth."""
-    if isinstance(value, dict):
-        return any(has_secret(entry) for entry in value.values())
-    if isinstance(value, list):
-        return any(has_secret(entry) for entry in value)
-    return isinstance(value, Secret)
+    return isinstance(value, Secret) or any(has_secret(entry) for entry in _within(value))
+
+
+def _within(value: Any) -> list[Any]:
+    """Return the entries of a value in which marks may be: those that are no plain texts, numbers and the like."""
+    if isinstance(value, Secret):
+        return [value.value]
+    entries = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [entry for entry in entries if entry.__class__ not in PLAIN_TYPES]
 
 
 def seal(value: Any, like: Any) -> Any:
-    """Mark as secret in `value` whatever is secret at the same place in `like`."""
+    """Mark as secret in `value` whatever is secret at the same place in `like`; itself where nothing is."""
+    return _sealed(value, like) if has_secret(like) else value
+
+
+def _sealed(value: Any, like: Any) -> Any:
     if isinstance(like, Secret):
         return value if isinstance(value, Secret) or value is None else Secret(value)
     if isinstance(value, dict) and isinstance(like, dict):
-        return {key: seal(entry, like.get(key)) for key, entry in value.items()}
+        return {key: _sealed(entry, like.get(key)) for key, entry in value.items()}
     if isinstance(value, list) and isinstance(like, list) and len(value) == len(like):
-        return [seal(entry, other) for entry, other in zip(value, like, strict=True)]
+        return [_sealed(entry, other) for entry, other in zip(value, like, strict=True)]
     # Of another shape, so that no place says which part of it is the secret.
     return Secret(value) if value is not None and has_secret(like) else value
 
 
 def seal_outputs(outputs: Properties, inputs: Properties) -> Properties:
     """Mark as secret in a resource's outputs what is secret in its inputs, in the copy of them among it, too."""
+    if not outputs or not has_secret(inputs):
+        return outputs
     sealed: Properties = seal(outputs, {**inputs, INPUTS_KEY: inputs})
     return sealed
 

@@ -22,6 +22,7 @@ from components import rollout
 from flotilla.karmada.names import binding_name, execution_namespace
 from flotilla.karmada.objects import BINDING_API, CLUSTER_API, WORK_API
 from flotilla.karmada.propagation import deployment
+from flotilla.karmada.status.written import Marks
 from flotilla.kube.connection import Connection, connect
 from flotilla.kube.objects import Object, ObjectRef
 from flotilla.sandbox.binaries import ensure
@@ -143,7 +144,7 @@ def wait(text: str, indexes: list[int], members: int) -> None:
         "members": expected,
         "timeout": 600,
     }
-    outs = rollout.wait(props, "bench", rollout.anew(None, props))
+    outs = rollout.wait(props, "bench", rollout.anew(None, props), Marks())
     assert outs["settled"]
     assert all(len(where) == members for where in outs["scheduled"].values())
 

@@ -25,6 +25,7 @@ from flotilla.deploy.interface import EngineName
 from flotilla.errors import FlotillaError
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.sandbox.processes import start_time
+from flotilla.state.compression import unpacked
 from flotilla.state.crypto import PassphraseCrypter
 from tests.conformance.versions import CLI_NEEDS, LANGUAGE, PROVIDER, require
 from tests.contract.fleet import REPOSITORY, policies_in
@@ -305,7 +306,7 @@ def assert_nowhere(planted):
     assert any("history" in str(file) for file in left)
     assert any("backups" in str(file) for file in left)
     assert any(file.name == "sandbox.json" for file in left)
-    leaking = {str(file): planted.leaks(file.read_bytes().decode("utf-8", "replace")) for file in left}
+    leaking = {str(file): planted.leaks(unpacked(file.read_bytes()).decode("utf-8", "replace")) for file in left}
     assert {file: forms for file, forms in leaking.items() if forms} == {}
 
     plugin, children = (planted.folder / "environment").read_text(), json.dumps(asked(planted.folder / "bin"))

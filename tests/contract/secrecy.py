@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from flotilla.cli.main import main
+from flotilla.state.compression import unpacked
 from tests.contract.fleet import standing
 from tests.contract.main_job import NGINX, members
 
@@ -60,7 +61,8 @@ def left_on_disk(fleet):
     folder = fleet.project / ".flotilla" / "state"
     files = [file for file in folder.rglob("*") if file.is_file() and file.name != "passphrase"]
     assert any(file.suffix == ".json" for file in files)
-    return {file: file.read_text() for file in [*files, *fleet.project.glob("*.html"), *fleet.project.glob("*.svg")]}
+    found = [*files, *fleet.project.glob("*.html"), *fleet.project.glob("*.svg")]
+    return {file: unpacked(file.read_bytes()).decode() for file in found}
 
 
 def test_a_main_job_tells_no_secret_and_leaves_none_in_clear(fleet, told):

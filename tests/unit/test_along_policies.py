@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from flotilla.karmada.status.rollout import RolloutCheck
+from flotilla.plan.contents import ROLLOUT_TYPE
 from flotilla.plan.fleet import fleet_plan
-from flotilla.plan.rollouts import ROLLOUT_TYPE
 from flotilla.plan.steps import Result
 from flotilla.stack.declare import rendered
 from flotilla.stack.files import ManifestFiles
@@ -118,8 +118,8 @@ def test_the_program_declares_it_as_a_template_that_the_rollout_knows_as_followi
     registered = run(absolute)
     assert registered["configmap-default/c"].typ == "kubernetes:core/v1:ConfigMap"
     inputs = registered["shop-rollout"].inputs
-    assert [one["metadata"]["name"] for one in inputs["templates"]] == ["web"]
-    assert [one["metadata"]["name"] for one in inputs["followers"]] == ["c"]
+    assert [one["name"] for one in inputs["templates"]] == ["web"]
+    assert [one["name"] for one in inputs["followers"]] == ["c"]
 
 
 # -- plans -------------------------------------------------------------------------------------------------------------

@@ -17,8 +17,8 @@ from flotilla.karmada.propagation import deployment
 from flotilla.kube import secrecy
 from flotilla.observe.access import FleetAccess
 from flotilla.observe.fleet import FleetStatus
+from flotilla.plan.contents import ROLLOUT_TYPE
 from flotilla.plan.members import CLUSTER_TYPE
-from flotilla.plan.rollouts import ROLLOUT_TYPE
 from flotilla.plan.steps import Op, Result, Step
 from flotilla.stack import parse_fleet
 from flotilla.stack.files import ManifestFiles

@@ -11,12 +11,13 @@ import yaml
 from pulumi.runtime.stack import run_pulumi_func
 
 import components
-from components.propagated_workload import _secret_if_needed
 from components.rollout import RolloutProvider
 from components.secret_patches import sealed_patches
 from components.served_kinds import ServedKindsProvider
 from components.withdrawal import WithdrawalProvider
 from flotilla.karmada.installing import pki
+from flotilla.karmada.template_references import reference_to
+from flotilla.kube.objects import whole
 from flotilla.kube.reading import read_text
 from flotilla.state.values import SIGNATURE_KEY
 from flotilla.workloads.sources import renderings
@@ -98,6 +99,11 @@ def test_a_member_is_every_object_of_its_join(run, absolute):
     assert registered["member1-cluster"].inputs["spec"]["id"] == "uid-of-member1"
     assert hidden(registered["member1-credentials"].inputs["data"]) == {"token": "dG9rZW4=", "caBundle": "Y2E="}
     assert hidden(registered["member1-impersonator-credentials"].inputs["data"]) == {"token": "dG9rZW4="}
+
+
+def opened(value):
+    """A list, secret or not."""
+    return hidden(value) if isinstance(value, dict) else value
 
 
 def hidden(value):
@@ -345,6 +351,12 @@ def test_a_stack_of_before_tolerations_groups_and_suspension_has_no_changes(run,
     later = {key: inputs.pop("karmadaVersion") for key, inputs in now.items() if "karmadaVersion" in inputs}
     assert {key.partition("::")[0].rpartition(":")[2] for key in later} == {"Rollout", "ServedKinds"}
     for key, inputs in before["resources"].items():
+        if "templates" in inputs and key.partition("::")[0].endswith(":Rollout"):
+            # Whole templates then: what says which ones they are is the same.
+            inputs["templates"] = opened(inputs["templates"])
+            now[key]["templates"] = opened(now[key]["templates"])
+            references = [reference_to(one) for one in whole(inputs["templates"])]
+            inputs = {**inputs, "templates": references}  # noqa: PLW2901
         assert now[key] == inputs, key
     now = {key: {**inputs, **({"karmadaVersion": later[key]} if key in later else {})} for key, inputs in now.items()}
     for provider, suffix, outputs in (
@@ -439,16 +451,19 @@ def test_a_charts_objects_are_declared_each_on_its_own_and_what_is_to_be_known_i
     assert len(programs.of("template")) == 2, "however often the program asks, it is one rendering, and one to compare"
 
 
-def test_a_workload_with_a_secret_hides_its_templates_as_a_whole():
-    """An output for each value of every template took seconds for a chart with a hundred objects."""
+def test_of_a_workload_the_rollout_keeps_which_templates_there_are(run, absolute, project):
+    """What they hold stands in their own resources; a digest of a Secret is one, since values could be tried out."""
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"a": "Yg=="}}
-    manifests = [secret, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}}]
-
-    async def inside():
-        output = _secret_if_needed(manifests)
-        return await output.future(), await output.is_secret()
-
-    found, is_secret = asyncio.run(inside())
-    assert found is manifests
-    assert is_secret
-    assert _secret_if_needed(manifests[1:]) == manifests[1:]
+    plain = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"a": "b"}}
+    (project / "s.yaml").write_text(yaml.safe_dump(secret))
+    (project / "c.yaml").write_text(yaml.safe_dump(plain))
+    absolute["workloads"] = [
+        {"name": name, "manifests": [str(project / f"{name}.yaml")], "placement": {}} for name in ("s", "c")
+    ]
+    registered = run(absolute)
+    assert SIGNATURE_KEY in registered["s-rollout"].inputs["templates"]
+    (of_secret,) = hidden(registered["s-rollout"].inputs["templates"])
+    (of_plain,) = registered["c-rollout"].inputs["templates"]
+    named = {"apiVersion": "v1", "namespace": "default"}
+    assert of_secret == {**named, "kind": "Secret", "name": "s", "digest": of_secret["digest"]}
+    assert of_plain == {**named, "kind": "ConfigMap", "name": "c", "digest": of_plain["digest"]}

@@ -11,10 +11,10 @@ from flotilla.deploy.clusters import with_clusters
 from flotilla.deploy.interface import EngineName
 from flotilla.karmada.objects import POLICY_API
 from flotilla.kube.objects import ObjectRef
+from flotilla.plan.contents import ROLLOUT_TYPE
 from flotilla.plan.fleet import fleet_plan
 from flotilla.plan.followers import undeclared
 from flotilla.plan.notices import notice_text
-from flotilla.plan.rollouts import ROLLOUT_TYPE
 from flotilla.plan.steps import Op, Result, Step
 from tests.unit.rollouts import divided, on, web
 from tests.unit.test_plan_taints import cluster_step, state

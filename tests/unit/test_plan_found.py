@@ -2,9 +2,9 @@
 
 import pytest
 
+from flotilla.plan.contents import ROLLOUT_TYPE
 from flotilla.plan.fleet import fleet_plan
 from flotilla.plan.members import CLUSTER_TYPE
-from flotilla.plan.rollouts import ROLLOUT_TYPE
 from flotilla.plan.steps import Op, Result, Step
 from flotilla.state.checkpoint import ResourceState
 from flotilla.state.diff import compare

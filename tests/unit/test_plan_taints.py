@@ -7,9 +7,9 @@ from flotilla.deploy.clusters import with_clusters
 from flotilla.karmada.propagation import propagation_policy
 from flotilla.karmada.scheduling import ClusterFacts, Scheduler, Taint, choose, decide, demand_of, tolerates
 from flotilla.karmada.versions import Version
+from flotilla.plan.contents import ROLLOUT_TYPE
 from flotilla.plan.fleet import fleet_plan
 from flotilla.plan.members import CLUSTER_TYPE
-from flotilla.plan.rollouts import ROLLOUT_TYPE
 from flotilla.plan.steps import Op, Result, Step
 from flotilla.stack.declare import rendered
 from flotilla.stack.files import ManifestFiles

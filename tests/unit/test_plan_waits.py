@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 
 from flotilla.cli.output import Output
+from flotilla.plan.contents import ROLLOUT_TYPE
 from flotilla.plan.fleet import fleet_plan
 from flotilla.plan.members import CLUSTER_TYPE
 from flotilla.plan.notices import notice_text
-from flotilla.plan.rollouts import ROLLOUT_TYPE, rollouts_of
+from flotilla.plan.rollouts import rollouts_of
 from flotilla.plan.steps import Op, Phase, Result, Step, StepEvent
 from flotilla.state.checkpoint import Snapshot
 from flotilla.state.values import Secret

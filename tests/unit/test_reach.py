@@ -10,9 +10,9 @@ from flotilla.karmada.rendering.reach import Notice, Reach, reach
 from flotilla.karmada.rendering.upkeep import Upkeep, upkeep
 from flotilla.karmada.scheduling import ClusterFacts
 from flotilla.kube.objects import ref_of
+from flotilla.plan.contents import ROLLOUT_TYPE
 from flotilla.plan.fleet import fleet_plan
 from flotilla.plan.notices import notice_text
-from flotilla.plan.rollouts import ROLLOUT_TYPE
 from flotilla.plan.steps import Op, Result, Step
 from tests.unit.templates import A, config, field, image_step, job, pods
 from tests.unit.test_plan_taints import cluster_step, copies, state

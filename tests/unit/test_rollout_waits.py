@@ -7,6 +7,7 @@ from components.rollout import RolloutProvider, anew, calm, poll
 from flotilla.errors import NotDone
 from flotilla.karmada.status.rollout import ClusterProgress, Progress
 from flotilla.karmada.status.words import Words
+from flotilla.karmada.template_references import reference_to
 from flotilla.kube.connection import ApiError, Unreachable
 from flotilla.kube.objects import ref_of
 from flotilla.providers import InitializationError
@@ -217,7 +218,7 @@ def test_karmada_divides_anew_for_other_replicas_or_another_placement(olds, divi
 def looks(monkeypatch):
     """Replace what is asked of Karmada."""
     found = [seen(a=LATE)]
-    monkeypatch.setattr(rollout, "_looking", lambda _props, _divided: lambda: found[0])
+    monkeypatch.setattr(rollout, "_looking", lambda _props, _divided, _marks: lambda: found[0])
     monkeypatch.setattr(rollout, "_POLL_SECONDS", 0.001)
     monkeypatch.setattr(rollout, "_LONGEST_POLL_SECONDS", 0.001)
     return found
@@ -228,7 +229,8 @@ def test_a_rollout_that_failed_leaves_a_trace_so_that_the_way_back_is_waited_for
     provider, good, bad = RolloutProvider(), props(settled=True), props(timeout=0, templates=[web(9)])
     with pytest.raises(NotDone, match="workload web is not healthy everywhere") as failed:
         provider.update("web", good, bad)
-    assert failed.value.outs == {**bad, "settled": False, "scheduled": {}}
+    kept = {**bad, "templates": [reference_to(web(9))]}
+    assert failed.value.outs == {**kept, "settled": False, "scheduled": {}, "written": {}}
     assert changes(failed.value.outs, props())
     assert changes(failed.value.outs, bad)
 

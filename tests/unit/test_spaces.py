@@ -6,9 +6,9 @@ from components.rollout import policies_for
 from flotilla.karmada.kinds import BUILT_IN, Kinds, in_namespace, namespace_of
 from flotilla.karmada.status.claims import transfer_claims
 from flotilla.kube.objects import ref_of
+from flotilla.plan.contents import ROLLOUT_TYPE
 from flotilla.plan.fleet import fleet_plan
 from flotilla.plan.policies import policies_text
-from flotilla.plan.rollouts import ROLLOUT_TYPE
 from flotilla.plan.steps import Op, Result, Step
 from flotilla.stack.declare import rendered
 from flotilla.stack.files import ManifestFiles

@@ -1,6 +1,7 @@
 """State files that are empty, broken or somebody else's are refused with the newest good backup, by every verb."""
 
 import errno
+import gzip
 import json
 import os
 from contextlib import suppress
@@ -10,8 +11,8 @@ import pytest
 from flotilla.cli.main import main
 from flotilla.engine.stack import EmbeddedStack
 from flotilla.errors import EngineError
-from flotilla.state import backend
-from flotilla.state.backend import StackFiles, open_stack
+from flotilla.state import backend, compression
+from flotilla.state.backend import StackFiles, open_copy, open_stack
 from flotilla.state.backups import KEPT
 from flotilla.state.checkpoint import Encoder, ResourceState, Snapshot
 from flotilla.state.config import Project
@@ -265,12 +266,50 @@ def test_backups_and_states_in_the_history_are_pruned_and_others_files_stay(file
     for _ in range(KEPT + 5):
         files.back_up(opened)
         files.add_history("update", 0.0, "succeeded", {})
-    assert len(list(files.backups.glob("test.*.json"))) == KEPT
+    assert len(list(files.backups.glob("test.*.json.gz"))) == KEPT
     assert (files.backups / "mine.json").exists()
-    assert len(list(files.history.glob("*.checkpoint.json"))) == KEPT
+    assert len(list(files.history.glob("*.checkpoint.json.gz"))) == KEPT
     assert len(list(files.history.glob("*.history.json"))) == KEPT + 6
-    newest = max(files.backups.glob("test.*.json"), key=lambda file: file.name)
-    assert newest.read_text() == opened.text
+    newest = max(files.backups.glob("test.*.json.gz"), key=lambda file: file.name)
+    assert gzip.decompress(newest.read_bytes()).decode() == opened.text
+
+
+def test_copies_of_earlier_versions_and_of_the_cli_are_read_compressed_or_not(files, stack):
+    stack.up()
+    text = files.checkpoint.read_text()
+    files.backups.mkdir(parents=True, exist_ok=True)
+    for name, data in (("test.1.json", text.encode()), ("test.2.json.gz", gzip.compress(text.encode()))):
+        (files.backups / name).write_bytes(data)
+        assert open_copy(files, files.backups / name, "unit").content == text
+        assert files.backups / name in files.copies()
+    (checkpoint,) = files.history.glob("*.checkpoint.json.gz")
+    assert checkpoint in files.copies()
+    opened = open_stack(files, "unit", None)
+    for _ in range(KEPT):
+        files.back_up(opened)
+    assert not (files.backups / "test.1.json").exists(), "they count with the others"
+
+
+@pytest.mark.parametrize(
+    ("data", "wrong"),
+    [
+        (gzip.compress(b"{}")[:-4], "gzip can't unpack it"),
+        (b"\x1f\x8b" + b"no gzip at all", "gzip can't unpack it"),
+        (gzip.compress(b"version: 3\n"), "is not JSON"),
+    ],
+)
+def test_a_broken_compressed_copy_is_one_line(files, stack, data, wrong):
+    stack.up()
+    files.backups.mkdir(parents=True, exist_ok=True)
+    (files.backups / "test.9.json.gz").write_bytes(data)
+    with pytest.raises(StateError, match=wrong):
+        open_copy(files, files.backups / "test.9.json.gz", "unit")
+
+
+def test_a_small_file_does_not_unpack_into_all_memory(files, monkeypatch):
+    monkeypatch.setattr(compression, "_MOST_BYTES", 1000)
+    with pytest.raises(StateError, match="larger than 1 GiB when it is unpacked"):
+        compression.unpacked(gzip.compress(b" " * 1001))
 
 
 def full(monkeypatch, *, after=0):

@@ -99,7 +99,7 @@ def test_restore_of_an_older_backup_names_what_is_added_removed_and_changed(file
     (changed,) = [entry for entry in document["changed"] if entry["urn"].endswith("::a")]
     assert changed["paths"] == ["value"]
     assert files.checkpoint.read_text() == older
-    (by_name,) = files.backups.glob("test.*.json")
+    (by_name,) = files.backups.glob("test.*.json.gz")
     assert state("restore", "--backup", by_name.name)[1]["backup"]["file"] == str(by_name)
 
 

@@ -12,8 +12,8 @@ from flotilla.karmada.propagation import template
 from flotilla.karmada.rendering.reach import Reach, reach
 from flotilla.karmada.scheduling import ClusterFacts
 from flotilla.kube.objects import ref_of
+from flotilla.plan.contents import ROLLOUT_TYPE
 from flotilla.plan.fleet import fleet_plan
-from flotilla.plan.rollouts import ROLLOUT_TYPE
 from flotilla.plan.steps import Op, Result, Step
 from flotilla.stack.declare import rendered
 from flotilla.stack.files import ManifestFiles

@@ -15,10 +15,11 @@ from flotilla.karmada.status.expected import compare
 from flotilla.karmada.status.fleet import fleet_of as judged_fleet
 from flotilla.karmada.status.rollout import RolloutCheck
 from flotilla.karmada.versions import Version
+from flotilla.plan.contents import ROLLOUT_TYPE
 from flotilla.plan.fleet import fleet_plan
 from flotilla.plan.members import CLUSTER_TYPE
 from flotilla.plan.notices import notice_text
-from flotilla.plan.rollouts import ROLLOUT_TYPE, rollouts_of
+from flotilla.plan.rollouts import rollouts_of
 from flotilla.plan.steps import Op, Result, Step
 from flotilla.policy.evaluate import Status
 from flotilla.stack.declare import rendered

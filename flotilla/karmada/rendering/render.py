@@ -13,7 +13,7 @@ from flotilla.karmada.rendering.defaults import narrowed, with_defaults
 from flotilla.karmada.rendering.errors import OverrideError
 from flotilla.karmada.rendering.policies import apply_rules
 from flotilla.karmada.rendering.replicas import revised
-from flotilla.karmada.rendering.traveling import traveling
+from flotilla.karmada.rendering.traveling import pruned
 from flotilla.karmada.scheduling import ClusterFacts
 from flotilla.karmada.versions import SUPPORTED, Version
 
@@ -48,7 +48,7 @@ def render(
     if completions is not None:
         given["spec"]["completions"] = completions
     try:
-        return traveling(_overridden(given, cluster, rules, version), version)
+        return pruned(_overridden(given, cluster, rules, version), version)
     except OverrideError as error:
         which = f"{template['kind']} {template['metadata']['name']}"
         raise OverrideError(f"{which}: {error.what}", error.why) from None

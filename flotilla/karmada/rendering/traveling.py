@@ -40,7 +40,12 @@ _TWICE_SINCE = Version(1, 13)
 
 def traveling(obj: Object, version: Version = SUPPORTED.newest) -> Object:
     """Return what of an object travels to members. Karmada goes by the kind alone, whatever its group."""
-    result = {key: value for key, value in copied(obj).items() if key != "status"}
+    return pruned(copied(obj), version)
+
+
+def pruned(obj: Object, version: Version = SUPPORTED.newest) -> Object:
+    """Return what `traveling` does, of an object that may be changed for it."""
+    result = {key: value for key, value in obj.items() if key != "status"}
     metadata = result["metadata"]
     for key in _METADATA:
         metadata.pop(key, None)
