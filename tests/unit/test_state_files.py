@@ -297,6 +297,7 @@ def test_copies_of_earlier_versions_and_of_the_cli_are_read_compressed_or_not(fi
         (b"\x1f\x8b" + b"no gzip at all", "gzip can't unpack it"),
         (gzip.compress(b"version: 3\n"), "is not JSON"),
     ],
+    ids=["cut", "no gzip", "no JSON"],  # compressed bytes hold the time
 )
 def test_a_broken_compressed_copy_is_one_line(files, stack, data, wrong):
     stack.up()
