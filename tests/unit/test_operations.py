@@ -12,7 +12,7 @@ from flotilla.kube.credentials import Credentials
 from flotilla.kube.following import Followed
 from flotilla.kube.objects import ObjectRef
 from flotilla.kube.operations import Operations, Page, Scope
-from flotilla.kube.wire import ATTEMPTS, ApiError, KindNotServed, Peer, Request, pause_for
+from flotilla.kube.wire import ATTEMPTS, ApiError, KindNotServed, Peer, Request, back_off, pause_for
 
 SERVED = {"resources": [{"kind": "Thing", "name": "things", "namespaced": True, "shortNames": ["th"]}]}
 
@@ -121,7 +121,7 @@ def test_a_list_after_a_gap_tells_what_was_missed():
 def test_what_says_later_is_asked_again_within_bounds():
     assert pause_for(429, "3", 1) == 3
     assert pause_for(503, "3600", 1) == 5
-    assert pause_for(503, "Wed, 21 Oct 2026 07:28:00 GMT", 1) == 0.2
+    assert pause_for(503, "Wed, 21 Oct 2026 07:28:00 GMT", 1) == back_off(1), "a date counts as no number"
     assert pause_for(503, None, ATTEMPTS) is None
     assert pause_for(404, None, 1) is None
 

@@ -10,6 +10,7 @@ from flotilla.errors import FlotillaError
 from flotilla.karmada.joining import abandon, identity, membership
 from flotilla.karmada.status import withdrawal
 from flotilla.karmada.status.rollout import Progress
+from flotilla.karmada.status.written import Marks
 from flotilla.kube.objects import ObjectRef
 from flotilla.providers.awaits import NotReady, await_gone, await_ready
 
@@ -41,8 +42,8 @@ class Missing(Cluster):
 
 def wait_rollout(monkeypatch):
     progress = Progress(ObjectRef("apps/v1", "Deployment", "nginx", "default"), waiting_for="is not there")
-    monkeypatch.setattr(rollout, "_looking", lambda _props, _divided: lambda: [progress])
-    rollout.wait({"timeout": 600, "workload": "nginx"}, "nginx", frozenset())
+    monkeypatch.setattr(rollout, "_looking", lambda _props, _divided, _marks: lambda: [progress])
+    rollout.wait({"timeout": 600, "workload": "nginx"}, "nginx", frozenset(), Marks())
 
 
 def wait_control_plane(monkeypatch):
