@@ -1,0 +1,68 @@
+"""Which Karmada a control plane is of, and how it was installed, as far as its objects show it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from flotilla.karmada.versions import SUPPORTED, Version
+from flotilla.kube.objects import Object
+
+_POLICIES, _BINDINGS = "propagationpolicies.policy.karmada.io", "resourcebindings.work.karmada.io"
+# The first version whose published CustomResourceDefinitions have a field, or a whole kind ("").
+_MARKS: tuple[tuple[Version, str, str], ...] = (
+    (Version(1, 11), _POLICIES, "spec.suspension"),
+    (Version(1, 12), _POLICIES, "spec.preserveResourcesOnDeletion"),
+    (Version(1, 13), _POLICIES, "spec.schedulePriority"),
+    (Version(1, 14), "clustertaintpolicies.policy.karmada.io", ""),
+    (Version(1, 15), _POLICIES, "spec.failover.cluster"),
+    (Version(1, 16), _BINDINGS, "spec.components"),
+    (Version(1, 17), _POLICIES, "spec.placement.workloadAffinity"),
+    (Version(1, 18), _POLICIES, "spec.placement.clusterAffinities.*.overflowAffinities"),
+)
+_WEBHOOKS = "mutating-config"
+# Who has written Karmada's webhook configuration: client-go names the program as the field manager. The chart's job
+# runs kubectl.
+_INSTALLERS = {
+    "karmadactl": "karmadactl init",
+    "kubectl-karmada": "karmadactl init",
+    "karmada-operator": "its operator",
+    "kubectl-client-side-apply": "its Helm chart, or kubectl",
+    "kubectl": "its Helm chart, or kubectl",
+}
+
+
+def version_of(definitions: Iterable[Object]) -> Version | None:
+    """Return Karmada's version by the fields that its API has; None where its definitions can't be read.
+
+    The newest supported version stands for newer ones, too: nothing shows what they add.
+    """
+    schemas: dict[str, list[Object]] = {}
+    for definition in definitions:
+        for one in (definition.get("spec") or {}).get("versions") or []:
+            schema = (one.get("schema") or {}).get("openAPIV3Schema")
+            if isinstance(schema, dict):
+                schemas.setdefault(str(definition["metadata"]["name"]), []).append(schema)
+    if _POLICIES not in schemas:
+        return None
+    found = SUPPORTED.oldest
+    for version, name, path in _MARKS:
+        if not any(_has(schema, path) for schema in schemas.get(name, [])):
+            break
+        found = version
+    return found
+
+
+def _has(schema: Object, path: str) -> bool:
+    for step in filter(None, path.split(".")):
+        within = schema.get("items") if step == "*" else (schema.get("properties") or {}).get(step)
+        if not isinstance(within, dict):
+            return False
+        schema = within
+    return True
+
+
+def installed_by(webhooks: Iterable[Object]) -> str:
+    """Return how Karmada was installed, by who wrote its webhook configuration; empty where nothing shows it."""
+    config = next((one for one in webhooks if one["metadata"]["name"] == _WEBHOOKS), None)
+    managers = [str(one.get("manager")) for one in (config or {}).get("metadata", {}).get("managedFields") or []]
+    return next((_INSTALLERS[name] for name in managers if name in _INSTALLERS), "")

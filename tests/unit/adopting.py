@@ -1,0 +1,173 @@
+"""A fleet as it runs: what a stack declares, with all that servers, webhooks and controllers add to it."""
+
+import json
+from pathlib import Path
+
+import yaml
+
+from flotilla.adopt.compose import Wanted, adopt
+from flotilla.adopt.model import Found, Selection
+from flotilla.karmada.kinds import identity
+from flotilla.karmada.objects import CLUSTER_API, POLICY_API
+from flotilla.karmada.propagation import declared_policy
+from flotilla.karmada.scheduling.defaults import with_default_tolerations
+from flotilla.karmada.selection import (
+    POLICIES,
+    POLICY_ID_LABELS,
+    claim_annotations,
+    claimant,
+    is_policy,
+)
+from flotilla.kube.objects import copied, ref_of
+from flotilla.state.crypto import PassphraseCrypter
+from flotilla.state.values import SIGNATURE_KEY
+from tests.unit.conftest import KUBECONFIG
+
+SERVER = {
+    "uid": "0b7ac2d4-0000-4000-8000-000000000001",
+    "resourceVersion": "4711",
+    "generation": 3,
+    "creationTimestamp": "2026-01-05T09:00:00Z",
+    "managedFields": [{"manager": "kubectl-client-side-apply", "operation": "Update"}],
+}
+FINALIZERS = {"PropagationPolicy": ["karmada.io/propagation-policy-controller"]}
+CRYPTER = PassphraseCrypter("of tests")
+
+
+def plain(value):
+    """Return what a program registered, without the marks of secrets."""
+    if isinstance(value, dict):
+        return plain(value["value"]) if SIGNATURE_KEY in value else {key: plain(one) for key, one in value.items()}
+    return [plain(one) for one in value] if isinstance(value, list) else value
+
+
+def in_karmada(registered):
+    """Return the templates, policies and objects of the control plane itself that a program registered."""
+    found = {}
+    for name, args in registered.items():
+        ours = args.typ.startswith("kubernetes:") and "::karmada-provider::" in args.provider
+        if ours and not name.endswith(("-credentials", "-cluster")):
+            obj = plain(args.inputs)
+            found[identity(obj)] = obj
+    return found
+
+
+def clusters_of(registered):
+    return [plain(args.inputs) for args in registered.values() if args.typ.endswith(":Cluster")]
+
+
+def live(objects, *, version="1.18"):
+    """Return objects as an API server gives them once Karmada has claimed the templates."""
+    policies = [_served_policy(obj, version) for obj in objects if is_policy(obj)]
+    found = list(policies)
+    for obj in objects:
+        if not is_policy(obj):
+            sender = claimant(policies, obj)
+            found.append(_served(obj, _claim(sender) if sender else {}))
+    return found
+
+
+def _served_policy(policy, version):
+    declared = declared_policy(policy, namespace="default")
+    if policy["kind"] in POLICIES:
+        if version < "1.15":
+            placement = declared["spec"]["placement"]
+            placement["clusterTolerations"] = with_default_tolerations(placement.get("clusterTolerations") or [])
+        ref = ref_of(policy)
+        labels = {"labels": {POLICY_ID_LABELS[policy["kind"]]: f"id-{ref.namespace}-{ref.name}"}}
+        return _served(declared, labels, finalizers=FINALIZERS.get(policy["kind"], []))
+    return _served(declared, {})
+
+
+def _claim(policy):
+    key = POLICY_ID_LABELS[policy["kind"]]
+    return {"labels": {key: policy["metadata"]["labels"][key]}, "annotations": claim_annotations(policy)}
+
+
+def _served(obj, more, **metadata):
+    result = copied(obj)
+    meta = result["metadata"]
+    for field, values in more.items():
+        meta[field] = {**(meta.get(field) or {}), **values}
+    note = {"kubectl.kubernetes.io/last-applied-configuration": "not JSON"}
+    meta |= {**SERVER, **metadata, "annotations": {**note, **(meta.get("annotations") or {})}}
+    if obj["kind"] in ("Deployment", "FederatedHPA"):
+        result["status"] = {"observedGeneration": 3}
+    return result
+
+
+def cluster(name, *, ready=True, spec=None, **metadata):
+    status = {"conditions": [{"type": "Ready", "status": str(ready), "message": "" if ready else "it is gone"}]}
+    body = {"apiVersion": CLUSTER_API, "kind": "Cluster", "metadata": {"name": name, **metadata, **SERVER}}
+    return {**body, "spec": {"syncMode": "Push", "apiEndpoint": f"https://{name}:6443", **(spec or {})}, "status": status}
+
+
+def found_of(objects, clusters, **more):
+    """Return what is read of a control plane with these objects."""
+    policies = tuple(obj for obj in objects if obj["apiVersion"] == POLICY_API and is_policy(obj))
+    own = tuple(obj for obj in objects if obj["apiVersion"].split("/")[0].endswith(".karmada.io") and not is_policy(obj))
+    templates = tuple(obj for obj in objects if obj not in policies and obj not in own)
+    return Found(clusters=tuple(clusters), policies=policies, templates=templates, objects=own, **more)
+
+
+class Adoption:
+    """What is adopted of a fleet, written into a project's folder."""
+
+    def __init__(self, project, found, *, version="1.18", sealed=True, **selection):
+        self.project = Path(project)
+        for file in ("kube", *(one["metadata"]["name"] for one in found.clusters)):
+            self._kubeconfig(file)
+        chosen = Selection(**{key: value if key == "labels" else frozenset(value) for key, value in selection.items()})
+        wanted = Wanted(
+            "adopted/test", "kube.yaml", chosen, version=version, seal=CRYPTER.encrypt if sealed else None
+        )
+        self.adopted = adopt(found, {}, wanted, project=self.project)
+        self.sections = self.adopted.sections
+        for name, text in self.adopted.files.items():
+            file = self.project / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+
+    def _kubeconfig(self, name):
+        file = self.project / f"{name}.yaml"
+        if not file.exists():
+            port = 1 + len(list(self.project.glob("*.yaml")))
+            clusters = [{"name": "one", "cluster": {"server": f"https://127.0.0.1:{port}"}}]
+            file.write_text(yaml.safe_dump({**KUBECONFIG, "clusters": clusters}))
+
+    @property
+    def report(self):
+        return self.adopted.report.to_json()
+
+    @property
+    def left_out(self):
+        return {one["object"]: one["reason"] for one in self.report["leftOut"]}
+
+    @property
+    def rules(self):
+        return {(one["rule"], one["object"]) for one in self.report["findings"]}
+
+    @property
+    def workloads(self):
+        return {one["name"]: one for one in self.sections.get("workloads", [])}
+
+    def absolute(self):
+        """Return the sections for a program that runs elsewhere: absolute paths, values decrypted."""
+        sections = json.loads(json.dumps(opened(self.sections)))
+        sections["controlPlane"]["kubeconfig"] = str(self.project / "kube.yaml")
+        for member in sections.get("members", []):
+            member["kubeconfig"] = str(self.project / f"{member['name']}.yaml")
+        for entry in (*sections.get("workloads", []), *sections.get("objects", [])):
+            for key in ("manifests", "policies"):
+                if key in entry:
+                    entry[key] = [str(self.project / name) for name in entry[key]]
+        return sections
+
+
+def opened(value):
+    """Return a configuration with its encrypted values decrypted."""
+    if isinstance(value, dict):
+        if set(value) == {"secure"}:
+            return CRYPTER.decrypt(value["secure"])
+        return {key: opened(one) for key, one in value.items()}
+    return [opened(one) for one in value] if isinstance(value, list) else value
