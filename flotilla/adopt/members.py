@@ -39,6 +39,7 @@ _READ = frozenset(
 _OWN_TAINTS = frozenset(
     f"cluster.karmada.io/{name}" for name in ("not-ready", "unreachable", "unschedulable", "terminating")
 )
+_CERTIFICATE = "-----BEGIN CERTIFICATE-----"
 _GIB = 2**30
 _MOST = 2**63 - 1
 # Karmada, pkg/apis/cluster/mutation: the models that the server gives a Cluster without any (cores, GiB).
@@ -82,8 +83,8 @@ def member_of(
         keys["taints"] = declared
     if spec.get("insecureSkipTLSVerification"):
         keys["insecureSkipTlsVerify"] = True
-    elif facts.server and credentials.authority and credentials.authority != facts.authority:
-        keys["caBundle"] = base64.b64decode(credentials.authority).decode(errors="replace")
+    elif facts.server and (bundle := _other_authority(credentials.authority, facts.authority)):
+        keys["caBundle"] = bundle
     if spec.get("proxyURL"):
         keys["proxyUrl"] = spec["proxyURL"]
     namespace = credentials.account.partition("/")[0]
@@ -106,6 +107,15 @@ def _kubeconfig(name: str, facts: MemberFacts, report: Report) -> Any:
     if facts.problem:
         report.notes.append(f"member {name}: its own side is not known: {facts.problem}")
     return {"path": facts.path, "context": facts.context} if facts.context else facts.path
+
+
+def _other_authority(known: str, own: str) -> str:
+    """Return the certificates by which Karmada verifies a member where they aren't the kubeconfig's; else ''."""
+    try:
+        texts = [base64.b64decode(one).decode().strip() for one in (known, own)]
+    except ValueError:
+        return ""
+    return f"{texts[0]}\n" if texts[0] != texts[1] and _CERTIFICATE in texts[0] else ""
 
 
 def _taints(name: str, taints: list[Object], by_policy: set[tuple[str, str]], report: Report) -> list[Keys]:

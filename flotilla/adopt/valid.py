@@ -128,7 +128,9 @@ def _at(problems: list[Problem], section: str) -> dict[int, Problem]:
 
 
 def _reason(problem: Problem) -> str:
-    return f"`flotilla validate` would refuse it: {problem.path}: {problem.rule}"
+    key = problem.path.partition("]")[2].lstrip(".")
+    seen = " ".join(part for part in (key, problem.value) if part)
+    return f"`flotilla validate` would refuse it: {seen}{': ' if seen else ''}{problem.rule}"
 
 
 def _index(path: str, section: str) -> int | None:

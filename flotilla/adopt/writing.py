@@ -64,18 +64,9 @@ def texts_of(files: Mapping[str, list[Object]]) -> dict[str, str]:
     return {name: document_text(objects) for name, objects in sorted(files.items())}
 
 
-def refuse_existing(stack_file: Path, folder: Path) -> None:
-    """Make sure that nothing would be overwritten.
-
-    Raises:
-        FlotillaError: the stack file is there, or the folder of its manifests.
-    """
-    for place in (stack_file, folder):
-        if os.path.lexists(place):
-            raise FlotillaError(
-                f"{place} is there already; nothing was written",
-                hint="choose another stack with -s, or take it away first: what people wrote is never overwritten",
-            )
+def existing(stack_file: Path, folder: Path) -> Path | None:
+    """Return what would be overwritten: the stack file, or the folder of its manifests; None where neither is there."""
+    return next((place for place in (stack_file, folder) if os.path.lexists(place)), None)
 
 
 def write(project: Path, stack_file: Path, text: str, folder: str, files: Mapping[str, str]) -> None:
@@ -92,7 +83,9 @@ def write(project: Path, stack_file: Path, text: str, folder: str, files: Mappin
         FlotillaError: something is there already, or can't be written.
     """
     place = project / folder
-    refuse_existing(stack_file, place)
+    there = existing(stack_file, place)
+    if there is not None:
+        raise FlotillaError(f"{there} is there by now; nothing was written")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         stack_file.parent.mkdir(parents=True, exist_ok=True)

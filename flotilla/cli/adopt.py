@@ -15,7 +15,7 @@ from rich.text import Text
 from flotilla.adopt.compose import Adopted, Wanted, adopt
 from flotilla.adopt.model import MemberFacts, Selection
 from flotilla.adopt.reading import read_control_plane, read_member
-from flotilla.adopt.writing import refuse_existing, write
+from flotilla.adopt.writing import existing, write
 from flotilla.cli.ending import UsageError
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import Output
@@ -51,7 +51,6 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     add(
         "--karmada-version",
         type=_version,
-        default="",
         metavar="VERSION",
         help="such as 1.18.2; else what its API shows",
     )
@@ -77,7 +76,7 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     )
     add("--policy", action="append", default=[], metavar="NAME", help="only what this policy sends; repeatable")
     add("--member", action="append", default=[], metavar="NAME", help="only this member; repeatable")
-    add("--members-from", type=_stack, default="", metavar="STACK", help="no members: those of another stack")
+    add("--members-from", type=_stack, metavar="STACK", help="no members: those of another stack")
     add("--dry-run", action="store_true", help="write nothing: print the stack file")
     parser.set_defaults(verb=_adopt)
 
@@ -125,7 +124,7 @@ def _adopt(options: argparse.Namespace) -> ExitCode:
     project, stack_file = setting.project, setting.stack_file
     folder = f"{_FOLDER}/{options.stack}"
     if not options.dry_run:
-        refuse_existing(stack_file, project / folder)
+        _refuse_existing(stack_file, project / folder)
     document = _selected(options.karmada_kubeconfig, options.context)
     output.say("reading the control plane")
     found = read_control_plane(Connection(document, name="karmada"))
@@ -137,9 +136,9 @@ def _adopt(options: argparse.Namespace) -> ExitCode:
         selection=Selection(
             frozenset(options.namespace), options.selector, frozenset(options.policy), frozenset(options.member)
         ),
-        version=options.karmada_version,
+        version=options.karmada_version or "",
         seal=crypter.encrypt if crypter else None,
-        members_from=options.members_from,
+        members_from=options.members_from or "",
     )
     adopted = adopt(found, facts, wanted, project=project)
     text = adopted.stack_text(salt=crypter.state if crypter else "")
@@ -162,6 +161,15 @@ def _adopt(options: argparse.Namespace) -> ExitCode:
             sys.stdout.write(text)
         _print(Output(as_json=False) if not options.dry_run else output, adopted, options, stack_file)
     return ExitCode.DONE
+
+
+def _refuse_existing(stack_file: Path, folder: Path) -> None:
+    there = existing(stack_file, folder)
+    if there is not None:
+        raise UsageError(
+            f"{there} is there already, and is never overwritten; nothing was written",
+            hint="choose another stack with -s, take it away first, or look with --dry-run",
+        )
 
 
 def _crypter(file: Path) -> PassphraseCrypter | None:

@@ -1,12 +1,13 @@
 """A fleet as it runs: what a stack declares, with all that servers, webhooks and controllers add to it."""
 
+import base64
 import json
 from pathlib import Path
 
 import yaml
 
 from flotilla.adopt.compose import Wanted, adopt
-from flotilla.adopt.model import Found, Selection
+from flotilla.adopt.model import Found, MemberFacts, Selection
 from flotilla.karmada.kinds import identity
 from flotilla.karmada.objects import CLUSTER_API, POLICY_API
 from flotilla.karmada.propagation import declared_policy
@@ -21,6 +22,7 @@ from flotilla.karmada.selection import (
 from flotilla.kube.objects import copied, ref_of
 from flotilla.state.crypto import PassphraseCrypter
 from flotilla.state.values import SIGNATURE_KEY
+from flotilla.workloads.exported import cleaned
 from tests.unit.conftest import KUBECONFIG
 
 SERVER = {
@@ -31,7 +33,66 @@ SERVER = {
     "managedFields": [{"manager": "kubectl-client-side-apply", "operation": "Update"}],
 }
 FINALIZERS = {"PropagationPolicy": ["karmada.io/propagation-policy-controller"]}
+TO_FIRST = {"clusterAffinity": {"clusterNames": ["member1"]}}
+TAG = {"component": "Tag", "operator": "replace", "value": "1.28"}
 CRYPTER = PassphraseCrypter("of tests")
+
+
+def pods(name, *, namespace="shop", labels=None, **spec):
+    """Return a Deployment as its author writes it."""
+    selector = {"app": name}
+    template = {
+        "metadata": {"labels": selector},
+        "spec": {"containers": [{"name": name, "image": "nginx:1.27"}]},
+    }
+    metadata = {"name": name, "namespace": namespace, "labels": {**selector, **(labels or {})}}
+    body = {"replicas": 2, "selector": {"matchLabels": selector}, "template": template, **spec}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": body}
+
+
+def own(kind, api_version, name, *, namespace="shop", **body):
+    """Return any other object."""
+    metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
+    return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **body}
+
+
+def secret(name, texts, **more):
+    data = {key: base64.b64encode(text.encode()).decode() for key, text in texts.items()}
+    return own("Secret", "v1", name, **{"type": "Opaque", "data": data, **more})
+
+
+def policy(kind, name, selected, *, namespace="shop", **spec):
+    """Return a policy; it selects objects by name, or by selectors that are given as they are."""
+    selectors = [
+        {"apiVersion": one["apiVersion"], "kind": one["kind"], "name": one["metadata"]["name"]}
+        if "metadata" in one
+        else one
+        for one in selected
+    ]
+    spec = {**({"resourceSelectors": selectors} if selectors else {}), **spec}
+    return own(kind, POLICY_API, name, namespace=namespace, spec=spec)
+
+
+def with_both_zones(workload):
+    """Before 1.12 a cluster is in a zone with all of its zones, or not at all."""
+    overrides = [
+        {**one, "target": {**one["target"], "zones": ["us-a", "us-b"]}} if "zones" in (one.get("target") or {}) else one
+        for one in workload.get("overrides", [])
+    ]
+    return {**workload, **({"overrides": overrides} if overrides else {})}
+
+
+def as_there(objects):
+    """Return objects by what they are, without what servers have added and what a stack writes on every template."""
+    found = {}
+    for obj in objects:
+        bare = cleaned({**obj, "metadata": {**obj["metadata"], **SERVER}})
+        meta = dict(bare["metadata"])
+        if not meta.get("annotations"):
+            meta.pop("annotations", None)
+        bare = {**bare, "metadata": meta}
+        found[str(ref_of(obj))] = declared_policy(bare, namespace="default") if is_policy(bare) else bare
+    return found
 
 
 def plain(value):
@@ -99,13 +160,19 @@ def _served(obj, more, **metadata):
 def cluster(name, *, ready=True, spec=None, **metadata):
     status = {"conditions": [{"type": "Ready", "status": str(ready), "message": "" if ready else "it is gone"}]}
     body = {"apiVersion": CLUSTER_API, "kind": "Cluster", "metadata": {"name": name, **metadata, **SERVER}}
-    return {**body, "spec": {"syncMode": "Push", "apiEndpoint": f"https://{name}:6443", **(spec or {})}, "status": status}
+    return {
+        **body,
+        "spec": {"syncMode": "Push", "apiEndpoint": f"https://{name}:6443", **(spec or {})},
+        "status": status,
+    }
 
 
 def found_of(objects, clusters, **more):
     """Return what is read of a control plane with these objects."""
     policies = tuple(obj for obj in objects if obj["apiVersion"] == POLICY_API and is_policy(obj))
-    own = tuple(obj for obj in objects if obj["apiVersion"].split("/")[0].endswith(".karmada.io") and not is_policy(obj))
+    own = tuple(
+        obj for obj in objects if obj["apiVersion"].split("/")[0].endswith(".karmada.io") and not is_policy(obj)
+    )
     templates = tuple(obj for obj in objects if obj not in policies and obj not in own)
     return Found(clusters=tuple(clusters), policies=policies, templates=templates, objects=own, **more)
 
@@ -113,15 +180,15 @@ def found_of(objects, clusters, **more):
 class Adoption:
     """What is adopted of a fleet, written into a project's folder."""
 
-    def __init__(self, project, found, *, version="1.18", sealed=True, **selection):
+    def __init__(self, project, found, *, version="1.18", sealed=True, placeholders=False, **selection):
         self.project = Path(project)
-        for file in ("kube", *(one["metadata"]["name"] for one in found.clusters)):
+        members = [one["metadata"]["name"] for one in found.clusters]
+        for file in ("kube", *members):
             self._kubeconfig(file)
         chosen = Selection(**{key: value if key == "labels" else frozenset(value) for key, value in selection.items()})
-        wanted = Wanted(
-            "adopted/test", "kube.yaml", chosen, version=version, seal=CRYPTER.encrypt if sealed else None
-        )
-        self.adopted = adopt(found, {}, wanted, project=self.project)
+        wanted = Wanted("adopted/test", "kube.yaml", chosen, version=version, seal=CRYPTER.encrypt if sealed else None)
+        facts = {} if placeholders else {name: MemberFacts(f"{name}.yaml") for name in members}
+        self.adopted = adopt(found, facts, wanted, project=self.project)
         self.sections = self.adopted.sections
         for name, text in self.adopted.files.items():
             file = self.project / name

@@ -1,12 +1,26 @@
-"""A stack that is written from a fleet declares what is there: object by object, field by field."""
+"""What the program declares for a stack that was written from a fleet is what is there: object by object."""
 # ruff: noqa: F811 - the fixture of the program comes from the tests of components
 
 import pytest
-import yaml
 
-from flotilla.karmada.kinds import identity
+from flotilla.workloads import needs
 from tests.every_key import NEWEST, workloads_for
-from tests.unit.adopting import Adoption, clusters_of, found_of, in_karmada, live
+from tests.unit.adopting import (
+    TAG,
+    TO_FIRST,
+    Adoption,
+    as_there,
+    cluster,
+    clusters_of,
+    found_of,
+    in_karmada,
+    live,
+    own,
+    pods,
+    policy,
+    secret,
+    with_both_zones,
+)
 from tests.unit.test_components import run  # noqa: F401
 
 MEMBERS = [
@@ -45,9 +59,11 @@ MEMBERS = [
 
 
 @pytest.fixture
-def declare(run, project):
+def declare(run, project, monkeypatch):
     """Run the program on a fleet of three members; return what it declares in the control plane, and the Clusters."""
     (project / "member3.yaml").write_text((project / "member2.yaml").read_text().replace("127.0.0.1:3", "127.0.0.1:4"))
+
+    monkeypatch.setattr(needs, "ask", lambda *_args, **_more: None)  # no control plane is there to be asked
 
     def declare(sections):
         registered = run(sections)
@@ -75,21 +91,36 @@ def same_again(declare, project, before, clusters, *, version=NEWEST, **found):
     return adoption
 
 
-def _with_both_zones(workload):
-    """Before 1.12 a cluster is in a zone with all of its zones, or not at all."""
-    overrides = [
-        {**one, "target": {**one["target"], "zones": ["us-a", "us-b"]}} if "zones" in (one.get("target") or {}) else one
-        for one in workload.get("overrides", [])
-    ]
-    return {**workload, **({"overrides": overrides} if overrides else {})}
-
-
-@pytest.mark.parametrize("version", ["1.10", "1.14", NEWEST])
+@pytest.mark.parametrize("version", ["1.10", NEWEST])
 def test_a_stack_of_every_key_is_declared_again_in_short_form(declare, project, version):
-    workloads = [_with_both_zones(one) for one in workloads_for(version)]
+    workloads = [with_both_zones(one) for one in workloads_for(version)]
     before, clusters = declare(stack(project, *workloads, version=version))
     adoption = same_again(declare, project, before, clusters, version=version)
     assert set(adoption.workloads) == {one["name"] for one in workloads}
     assert [name for name, one in adoption.workloads.items() if "placement" not in one] == []
     assert adoption.left_out == {}
     assert adoption.workloads["named"]["placement"] == {"clusters": ["member1"], "exclude": ["member2"]}
+
+
+def test_policies_of_any_form_and_objects_of_the_control_plane_are_declared_as_they_are(declare, project):
+    web, db, login = pods("web"), pods("db", namespace="back"), secret("login", {"password": "hunter2"})
+    quota = own("FederatedResourceQuota", "policy.karmada.io/v1alpha1", "limits", spec={"overall": {"cpu": "10"}})
+    there = live(
+        [
+            web,
+            db,
+            login,
+            quota,
+            policy("PropagationPolicy", "front", [web, login], placement=TO_FIRST, priority=3),
+            policy("OverridePolicy", "tags", [web], overrideRules=[{"overriders": {"imageOverrider": [TAG]}}]),
+            policy("ClusterPropagationPolicy", "back", [db], namespace=None, placement={}),
+        ]
+    )
+    clusters = [cluster("member1"), cluster("member2")]
+    adoption = Adoption(project, found_of(there, clusters))
+    declared, _ = declare(adoption.absolute())
+    assert as_there(declared.values()) == as_there(there)
+    assert {name: sorted(one) for name, one in adoption.workloads.items()} == {
+        "back": ["manifests", "name", "namespace", "policies"],
+        "front": ["manifests", "name", "namespace", "policies", "secrets"],
+    }
