@@ -1,6 +1,8 @@
 """What the program declares for a stack that was written from a fleet is what is there: object by object."""
 # ruff: noqa: F811 - the fixture of the program comes from the tests of components
 
+import json
+
 import pytest
 
 from flotilla.workloads import needs
@@ -102,7 +104,8 @@ def test_a_stack_of_every_key_is_declared_again_in_short_form(declare, project, 
     assert adoption.workloads["named"]["placement"] == {"clusters": ["member1"], "exclude": ["member2"]}
 
 
-def test_policies_of_any_form_and_objects_of_the_control_plane_are_declared_as_they_are(declare, project):
+def test_policies_of_any_form_and_objects_of_the_control_plane_are_declared_as_they_are(declare, project, monkeypatch):
+    monkeypatch.setenv("PULUMI_CONFIG_SECRET_KEYS", json.dumps(["flotilla:workloads"]))
     web, db, login = pods("web"), pods("db", namespace="back"), secret("login", {"password": "hunter2"})
     quota = own("FederatedResourceQuota", "policy.karmada.io/v1alpha1", "limits", spec={"overall": {"cpu": "10"}})
     there = live(
