@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from flotilla.adopt.grouping import Group, groups_of, is_claimed, merged, sender_of
+from flotilla.adopt.grouping import Group, groups_of, merged, sender_of
 from flotilla.adopt.judging import findings_of, followers, is_reserved, short_key
 from flotilla.adopt.members import member_of
 from flotilla.adopt.model import Credentials, Found, MemberFacts, Report, Seal, Selection
@@ -15,7 +15,7 @@ from flotilla.adopt.names import Names, file_names, workload_name
 from flotilla.adopt.objects import own_objects
 from flotilla.adopt.secrets import is_secret
 from flotilla.adopt.valid import OBJECTS, Sections, valid
-from flotilla.adopt.version import installed_by, version_of
+from flotilla.adopt.version import installed_by, patch_release, version_of
 from flotilla.adopt.workloads import MOST_FILES, Draft, draft_of
 from flotilla.adopt.writing import document_text, texts_of
 from flotilla.counts import counted
@@ -83,7 +83,7 @@ def adopt(found: Found, facts: Mapping[str, MemberFacts], wanted: Wanted, *, pro
     """
     report = Report(left_out=list(found.unread))
     selection = wanted.selection
-    version = wanted.version or str(version_of(found.definitions) or "")
+    version = wanted.version or patch_release(str(version_of(found.definitions) or ""), facts.values())
     sent = _sent(found, selection, report)
     control_plane: Keys = {"kubeconfig": wanted.kubeconfig} | ({"version": version} if version else {})
     members = () if wanted.members_from else _members(found, facts, selection, version, report)
@@ -161,8 +161,6 @@ def _sent(found: Found, selection: Selection, report: Report) -> list[tuple[Obje
         if is_reserved(template):
             continue
         if goes_by_itself(template):
-            if is_claimed(template) and selection.has_object(template):
-                report.leave_out(str(ref_of(template)), "Karmada sends namespaces to every member by itself")
             continue
         sender = sender_of(template, found.policies)
         if sender is None:
@@ -177,6 +175,12 @@ def _sent(found: Found, selection: Selection, report: Report) -> list[tuple[Obje
             report.leave_out(str(ref_of(template)), "it is being deleted")
             continue
         sent.append((template, sender))
+    spaces = sorted({str(template["metadata"].get("namespace") or "") for template, _ in sent} - {"", "default"})
+    if spaces:
+        report.leave_out(
+            f"Namespace {', '.join(spaces)}",
+            "Karmada sends namespaces to every member by itself; list one in a workload to have it made anew",
+        )
     adopted = {str(ref_of(sender)) for _, sender in sent}
     report.notes += [
         f"{policy}: sends {counted(count, 'object')} more, which {'is' if count == 1 else 'are'} not in this part"

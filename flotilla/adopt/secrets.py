@@ -12,7 +12,7 @@ from flotilla.adopt.written import as_written
 from flotilla.karmada.kinds import kind_of
 from flotilla.karmada.selection import OVERRIDES, selects
 from flotilla.kube.objects import Object, ref_of
-from flotilla.kube.secrecy import carries_secret
+from flotilla.kube.secrecy import carries_secret, remember
 
 Keys = dict[str, Any]
 
@@ -93,6 +93,7 @@ def _entry(written: Object, seal: Seal) -> Keys:
     data: Keys = {}
     for key, value in written["data"].items():
         text = _text(str(value))
+        remember(str(value), *([text] if text else []))
         if text is None:
             data[key] = {"secure": seal(str(value))}
         else:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from flotilla.karmada.versions import SUPPORTED, Version
+from flotilla.adopt.model import MemberFacts
+from flotilla.karmada.versions import SUPPORTED, Version, known_version
 from flotilla.kube.objects import Object
 
 _POLICIES, _BINDINGS = "propagationpolicies.policy.karmada.io", "resourcebindings.work.karmada.io"
@@ -19,6 +20,7 @@ _MARKS: tuple[tuple[Version, str, str], ...] = (
     (Version(1, 17), _POLICIES, "spec.placement.workloadAffinity"),
     (Version(1, 18), _POLICIES, "spec.placement.clusterAffinities.*.overflowAffinities"),
 )
+_PARTS = 2
 _WEBHOOKS = "mutating-config"
 # Who has written Karmada's webhook configuration: client-go names the program as the field manager. The chart's job
 # runs kubectl.
@@ -59,6 +61,17 @@ def _has(schema: Object, path: str) -> bool:
             return False
         schema = within
     return True
+
+
+def patch_release(version: str, facts: Iterable[MemberFacts]) -> str:
+    """Return a version with its patch release where an agent's image has one of the same version; else as it is."""
+    for one in facts:
+        for agent in one.agents:
+            for container in agent["spec"]["template"]["spec"].get("containers") or []:
+                tag = str(container.get("image") or "").rpartition(":")[2].removeprefix("v")
+                if version and known_version(tag) == known_version(version) and tag.count(".") == _PARTS:
+                    return tag
+    return version
 
 
 def installed_by(webhooks: Iterable[Object]) -> str:

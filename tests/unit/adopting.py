@@ -8,9 +8,9 @@ import yaml
 
 from flotilla.adopt.compose import Wanted, adopt
 from flotilla.adopt.model import Found, MemberFacts, Selection
-from flotilla.karmada.kinds import identity
+from flotilla.karmada.kinds import defined_kinds, identity
 from flotilla.karmada.objects import CLUSTER_API, POLICY_API
-from flotilla.karmada.propagation import declared_policy
+from flotilla.karmada.propagation import declared_policy, override_policy, propagation_policy, template
 from flotilla.karmada.scheduling.defaults import with_default_tolerations
 from flotilla.karmada.selection import (
     POLICIES,
@@ -20,9 +20,13 @@ from flotilla.karmada.selection import (
     is_policy,
 )
 from flotilla.kube.objects import copied, ref_of
+from flotilla.stack.files import ManifestFiles
+from flotilla.stack.load import parse_fleet
+from flotilla.stack.specs import override_rules, propagation_spec
 from flotilla.state.crypto import PassphraseCrypter
 from flotilla.state.values import SIGNATURE_KEY
 from flotilla.workloads.exported import cleaned
+from flotilla.workloads.objects import manifests_of
 from tests.unit.conftest import KUBECONFIG
 
 SERVER = {
@@ -231,10 +235,34 @@ class Adoption:
         return sections
 
 
-def opened(value):
+def opened(value, crypter=CRYPTER):
     """Return a configuration with its encrypted values decrypted."""
     if isinstance(value, dict):
         if set(value) == {"secure"}:
-            return CRYPTER.decrypt(value["secure"])
-        return {key: opened(one) for key, one in value.items()}
-    return [opened(one) for one in value] if isinstance(value, list) else value
+            return crypter.decrypt(value["secure"])
+        return {key: opened(one, crypter) for key, one in value.items()}
+    return [opened(one, crypter) for one in value] if isinstance(value, list) else value
+
+
+def declared_by(adoption):
+    """Return what a stack declares of templates and policies, without running a program."""
+    return declared_in(adoption.project, opened(adoption.sections))
+
+
+def declared_in(project, sections):
+    """Return what the sections of a stack declare of templates and policies."""
+    files = ManifestFiles(project)
+    fleet = parse_fleet(sections, base=project, manifests=files)
+    objects = []
+    for workload in fleet.workloads:
+        manifests = manifests_of(workload, files)
+        templates = [template(one, namespace=workload.namespace, kinds=defined_kinds(manifests)) for one in manifests]
+        objects += templates
+        if workload.given:
+            objects += workload.given.declares
+        else:
+            name, namespace = workload.object_name, templates[0]["metadata"].get("namespace")
+            spec, rules = propagation_spec(workload, fleet.karmada), override_rules(workload)
+            objects.append(propagation_policy(name, namespace=namespace, templates=templates, spec=spec))
+            objects.append(override_policy(name, namespace=namespace, templates=templates, rules=rules))
+    return as_there(objects)

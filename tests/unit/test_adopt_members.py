@@ -7,7 +7,7 @@ import pytest
 
 from flotilla.adopt.members import is_default_models, member_of
 from flotilla.adopt.model import Credentials, MemberFacts, Report
-from flotilla.adopt.version import installed_by, version_of
+from flotilla.adopt.version import installed_by, patch_release, version_of
 from flotilla.karmada.joining import agent
 from flotilla.karmada.versions import Version
 from flotilla.stack.members import Member
@@ -205,3 +205,10 @@ def test_who_installed_karmada_is_read_off_its_webhooks(manager, said):
     config = {"metadata": {"name": "mutating-config", "managedFields": [{"manager": manager}]}}
     assert said in installed_by([config])
     assert installed_by([]) == ""
+
+
+def test_an_agents_image_says_which_patch_release_it_is():
+    facts = [MemberFacts(agents=(deployment(image_name="mirror.example:5000/karmada-agent:v1.18.1"),))]
+    assert patch_release("1.18", facts) == "1.18.1"
+    assert patch_release("1.17", facts) == "1.17", "the agent may be another one than its control plane"
+    assert patch_release("1.18", [MemberFacts(agents=(deployment(image_name="agent@sha256:1"),))]) == "1.18"
