@@ -144,8 +144,9 @@ def _problems(sections: Sections, project: Path) -> list[Problem]:
     """Return what `flotilla validate` would say of a stack, with its manifests in a folder for the time being."""
     with tempfile.TemporaryDirectory(prefix="flotilla-adopt-") as name:
         base = Path(name)
-        for entry in project.iterdir():
-            if entry.name in ("Pulumi.yaml", "stacks"):
+        written = {file.partition("/")[0] for file in sections.files}
+        for entry in project.iterdir():  # other stacks are read, where members are theirs
+            if entry.name not in written and not entry.name.startswith("."):
                 (base / entry.name).symlink_to(entry.resolve())
         for file, text in texts_of(sections.files).items():
             place = base / file
