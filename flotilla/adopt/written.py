@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from flotilla.adopt.owned import owned
 from flotilla.karmada.kinds import kind_of
 from flotilla.karmada.propagation import declared_policy
 from flotilla.karmada.rendering.defaults import narrowed, with_defaults
 from flotilla.karmada.scheduling.defaults import with_default_tolerations
-from flotilla.karmada.selection import POLICIES, is_policy
+from flotilla.karmada.selection import POLICIES
 from flotilla.kube.objects import Object, copied
 from flotilla.workloads.exported import cleaned
 
@@ -25,14 +26,17 @@ _SECRET = ("", "Secret")
 def as_written(obj: Object) -> Object:
     """Return an object of the control plane as a manifest.
 
-    Where `kubectl apply` has noted what it was given, defaults that its author didn't write are left out, too. Every
-    value is the one that is there: a note that is out of date changes nothing.
+    Where `kubectl apply` has noted what it was given, or the server what was applied, defaults that its author didn't
+    write are left out, too. Every value is the one that is there: a note that is out of date changes nothing.
     """
     result = _without_marks(cleaned(obj))
     last = _last_applied(obj)
-    if last is not None and not is_policy(obj):
-        result = narrowed(result, with_defaults(last), last)
-    return _in_order(result)
+    if last is not None:
+        return _in_order(narrowed(result, with_defaults(last), last))
+    try:
+        return _in_order(owned(result, obj))
+    except (ValueError, AttributeError, TypeError, KeyError):
+        return _in_order(result)  # managedFields that no server writes
 
 
 def policy_as_written(policy: Object) -> Object:

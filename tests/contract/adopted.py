@@ -11,7 +11,7 @@ from flotilla.kube.objects import ObjectRef, ref_of
 from flotilla.stack.stackfile import sections_of
 from flotilla.state.crypto import PassphraseCrypter
 from tests.contract.karmada import eventually
-from tests.contract.main_job import everything, members, verbs  # noqa: F401 - fixtures of the contract
+from tests.contract.main_job import everything, members, staying, verbs  # noqa: F401 - fixtures of the contract
 from tests.contract.objects import obj
 from tests.contract.spaces import LEFT, run  # noqa: F401
 from tests.unit.adopting import TAG, TO_FIRST, as_there, declared_in, opened, own, pods, policy, secret

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from flotilla.adopt.written import as_written
 from flotilla.karmada.propagation import override_policy, propagation_policy, template
 from flotilla.karmada.selection import is_policy
 from flotilla.karmada.versions import Version
@@ -158,6 +159,35 @@ def test_defaults_of_the_server_are_left_out_where_kubectl_noted_what_was_writte
     wanted["metadata"]["labels"]["added"] = "later"
     assert written == wanted
     assert set(adoption.left_out) == {"Namespace shop"}
+
+
+FIELDS = {
+    "f:metadata": {"f:labels": {"f:app": {}}},
+    "f:spec": {
+        "f:replicas": {},
+        "f:selector": {},
+        "f:template": {
+            "f:metadata": {"f:labels": {"f:app": {}}},
+            "f:spec": {"f:containers": {'k:{"name":"web"}': {".": {}, "f:name": {}, "f:image": {}}}},
+        },
+    },
+}
+
+
+def test_fields_that_nobody_owns_are_left_out_of_what_was_applied_on_the_server():
+    web = pods("web")
+    _, there = live([policy("PropagationPolicy", "web", [web]), web])
+    full = copied(there)
+    full["spec"] |= {"revisionHistoryLimit": 10, "paused": True}
+    full["spec"]["template"]["spec"] |= {"dnsPolicy": "ClusterFirst"}
+    full["spec"]["template"]["spec"]["containers"][0] |= {"imagePullPolicy": "IfNotPresent", "resources": {}}
+    edit = {"manager": "kubectl-edit", "operation": "Update", "fieldsV1": {"f:spec": {"f:paused": {}}}}
+    apply = {"manager": "kubectl", "operation": "Apply", "fieldsV1": FIELDS}
+    status = {"manager": "karmada", "subresource": "status", "fieldsV1": {"f:spec": {"f:revisionHistoryLimit": {}}}}
+    full["metadata"]["managedFields"] = [apply, edit, status]
+    assert as_written(full)["spec"] == {**web["spec"], "paused": True}
+    full["metadata"]["managedFields"] = [{"manager": "x", "fieldsV1": {"f:spec": {"f:template": {"k:no JSON": {}}}}}]
+    assert as_written(full)["metadata"]["name"] == "web"
 
 
 def texts(folder):
