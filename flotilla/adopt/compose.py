@@ -19,9 +19,10 @@ from flotilla.adopt.version import installed_by, patch_release, version_of
 from flotilla.adopt.workloads import MOST_FILES, Draft, draft_of
 from flotilla.adopt.writing import document_text, texts_of
 from flotilla.counts import counted
+from flotilla.karmada.dependencies import refers_to
 from flotilla.karmada.kinds import goes_by_itself, identity
 from flotilla.karmada.selection import POLICIES, selects
-from flotilla.karmada.versions import SUPPORTED, known_version
+from flotilla.karmada.versions import SUPPORTED, Version, known_version
 from flotilla.kube.objects import Object, ref_of
 from flotilla.stack.stackfile import PROJECT
 
@@ -84,7 +85,7 @@ def adopt(found: Found, facts: Mapping[str, MemberFacts], wanted: Wanted, *, pro
     report = Report(left_out=list(found.unread))
     selection = wanted.selection
     version = wanted.version or patch_release(str(version_of(found.definitions) or ""), facts.values())
-    sent = _sent(found, selection, report)
+    sent = _sent(found, selection, known_version(version) or SUPPORTED.newest, report)
     control_plane: Keys = {"kubeconfig": wanted.kubeconfig} | ({"version": version} if version else {})
     members = () if wanted.members_from else _members(found, facts, selection, version, report)
     drafts = _drafts(sent, found, wanted, version, report)
@@ -152,9 +153,10 @@ def _members(
     )
 
 
-def _sent(found: Found, selection: Selection, report: Report) -> list[tuple[Object, Object]]:
-    """Return the templates that are adopted, each with the policy that sends it."""
+def _sent(found: Found, selection: Selection, version: Version, report: Report) -> list[tuple[Object, Object]]:
+    """Return the templates that are adopted, each with the policy that sends it, and what follows them."""
     along = followers(found.bindings)
+    following: list[Object] = []
     sent: list[tuple[Object, Object]] = []
     more: dict[str, int] = {}
     for template in found.templates:
@@ -164,9 +166,8 @@ def _sent(found: Found, selection: Selection, report: Report) -> list[tuple[Obje
             continue
         sender = sender_of(template, found.policies)
         if sender is None:
-            if short_key(template) in along and selection.has_object(template) and not selection.policies:
-                why = "it goes along with what needs it (propagateDeps), and no policy is for it"
-                report.leave_out(str(ref_of(template)), why)
+            if short_key(template) in along:
+                following.append(template)
             continue
         if not selection.has_policy(sender) or not selection.has_object(template):
             more[str(ref_of(sender))] = more.get(str(ref_of(sender)), 0) + 1
@@ -175,6 +176,7 @@ def _sent(found: Found, selection: Selection, report: Report) -> list[tuple[Obje
             report.leave_out(str(ref_of(template)), "it is being deleted")
             continue
         sent.append((template, sender))
+    sent += _followed(following, sent, selection, version, report)
     spaces = sorted({str(template["metadata"].get("namespace") or "") for template, _ in sent} - {"", "default"})
     if spaces:
         report.leave_out(
@@ -188,6 +190,29 @@ def _sent(found: Found, selection: Selection, report: Report) -> list[tuple[Obje
         if policy in adopted
     ]
     return sent
+
+
+def _followed(
+    following: list[Object],
+    sent: list[tuple[Object, Object]],
+    selection: Selection,
+    version: Version,
+    report: Report,
+) -> list[tuple[Object, Object]]:
+    """Return what no policy selects and Karmada sends along, with the policy of what needs it."""
+    found = []
+    for one in following:
+        for template, sender in sent:
+            spec = sender.get("spec") or {}
+            takes = spec.get("propagateDeps") or spec.get("association")
+            if takes and refers_to(template, one, version):
+                found.append((one, sender))
+                break
+        else:
+            if selection.has_object(one) and not selection.policies:
+                why = "Karmada sends it along with what needs it, and nothing that is adopted shows that it does"
+                report.leave_out(str(ref_of(one)), why)
+    return found
 
 
 def _drafts(

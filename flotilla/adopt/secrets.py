@@ -83,7 +83,7 @@ def _unsealable(written: Object, bare: Object, senders: tuple[Object, ...], seal
         return "it has no values of its own"
     if written["metadata"].get("namespace") != bare["metadata"]["namespace"]:
         return "`secrets` are in the namespace of their workload, and this one is in another"
-    if not any(selects(sender, bare) for sender in senders):
+    if any(selects(sender, written) and not selects(sender, bare) for sender in senders):
         return "its policy selects it by labels, and `secrets` have none"
     return ""
 

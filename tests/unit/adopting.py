@@ -8,9 +8,10 @@ import yaml
 
 from flotilla.adopt.compose import Wanted, adopt
 from flotilla.adopt.model import Found, MemberFacts, Selection
+from flotilla.karmada.aiming import override_policies
 from flotilla.karmada.kinds import defined_kinds, identity
 from flotilla.karmada.objects import CLUSTER_API, POLICY_API
-from flotilla.karmada.propagation import declared_policy, override_policy, propagation_policy, template
+from flotilla.karmada.propagation import declared_policy, propagation_policy, template
 from flotilla.karmada.scheduling.defaults import with_default_tolerations
 from flotilla.karmada.selection import (
     POLICIES,
@@ -22,7 +23,7 @@ from flotilla.karmada.selection import (
 from flotilla.kube.objects import copied, ref_of
 from flotilla.stack.files import ManifestFiles
 from flotilla.stack.load import parse_fleet
-from flotilla.stack.specs import override_rules, propagation_spec
+from flotilla.stack.specs import propagation_spec, rules_for_objects
 from flotilla.state.crypto import PassphraseCrypter
 from flotilla.state.values import SIGNATURE_KEY
 from flotilla.workloads.exported import cleaned
@@ -262,7 +263,7 @@ def declared_in(project, sections):
             objects += workload.given.declares
         else:
             name, namespace = workload.object_name, templates[0]["metadata"].get("namespace")
-            spec, rules = propagation_spec(workload, fleet.karmada), override_rules(workload)
+            spec, rules = propagation_spec(workload, fleet.karmada), rules_for_objects(workload, templates)
             objects.append(propagation_policy(name, namespace=namespace, templates=templates, spec=spec))
-            objects.append(override_policy(name, namespace=namespace, templates=templates, rules=rules))
+            objects += override_policies(name, namespace=namespace, templates=templates, rules=rules).values()
     return as_there(objects)

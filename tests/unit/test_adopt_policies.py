@@ -55,7 +55,7 @@ def adopted(project, objects, *, clusters=CLUSTERS, version=NEWEST, **more):
 def own_workloads(draw):
     """Draw workloads with keys of the stack's own model; return the objects that it declares for them."""
     version = draw(st.sampled_from(["1.10", "1.14", NEWEST]))
-    known = [with_both_zones(one) for one in workloads_for(version)]
+    known = [with_both_zones(one) for one in workloads_for(version) if one["name"] != "aimed"]
     chosen = draw(st.lists(st.sampled_from(known), min_size=1, max_size=3, unique_by=lambda one: one["name"]))
     objects = []
     for keys in chosen:
@@ -318,7 +318,22 @@ def test_what_looks_wrong_is_found(tmp_path):
         ("template-unclaimed", "ConfigMap shop/bare"),
         ("claim-lost", "Deployment shop/lost"),
     }
-    assert "propagateDeps" in adoption.left_out["ConfigMap shop/needed"]
+    assert "sends it along" in adoption.left_out["ConfigMap shop/needed"]
+
+
+def test_what_follows_by_propagate_deps_is_in_the_workload_that_needs_it(tmp_path):
+    web, config, login = pods("web"), own("ConfigMap", "v1", "settings", data={"a": "b"}), secret("login", {"p": "q"})
+    sources = [{"configMapRef": {"name": "settings"}}, {"secretRef": {"name": "login"}}]
+    web["spec"]["template"]["spec"]["containers"][0]["envFrom"] = sources
+    objects = live([web, config, login, policy("PropagationPolicy", "web", [web], propagateDeps=True)])
+    needed = [{"spec": {"resource": own_reference(one), "requiredBy": [{"name": "x"}]}} for one in (config, login)]
+    adoption = Adoption(tmp_path, found_of(objects, CLUSTERS, bindings=tuple(needed)))
+    assert declared_by(adoption) == as_there(objects)
+    assert set(adoption.workloads) == {"web"}
+
+
+def own_reference(obj):
+    return {"apiVersion": obj["apiVersion"], "kind": obj["kind"], **obj["metadata"]}
 
 
 def test_a_policy_that_selects_nothing_is_left_out(tmp_path):
