@@ -58,7 +58,8 @@ class Adopted:
 
     def stack_text(self, *, salt: str = "") -> str:
         """Return the stack file's text; `salt` is what its encrypted values were made with, where there are any."""
-        secret = {"encryptionsalt": salt} if salt and "secure" in str(self.sections) else {}
+        encrypted = any(entry.get("secrets") for entry in self.sections.get("workloads", []))
+        secret = {"encryptionsalt": salt} if salt and encrypted else {}
         config = {f"{PROJECT}:{key}": value for key, value in self.sections.items()}
         return _HEADER + document_text([{**secret, "config": config}])
 

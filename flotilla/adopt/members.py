@@ -39,6 +39,8 @@ _READ = frozenset(
 _OWN_TAINTS = frozenset(
     f"cluster.karmada.io/{name}" for name in ("not-ready", "unreachable", "unschedulable", "terminating")
 )
+_PATCH = 2
+"""Points in a version that names its patch release."""
 _CERTIFICATE = "-----BEGIN CERTIFICATE-----"
 _GIB = 2**30
 _MOST = 2**63 - 1
@@ -90,8 +92,8 @@ def member_of(
     namespace = credentials.account.partition("/")[0]
     if namespace and namespace != CLUSTER_NAMESPACE:
         keys["namespace"] = namespace
-    if keys.get("mode") == "Pull" and (agent := _agent(name, facts, version)):
-        keys["agent"] = agent
+    if keys.get("mode") == "Pull":
+        keys |= _agent_keys(name, facts, version, report)
     _without_key(name, cluster, report)
     return keys
 
@@ -129,6 +131,16 @@ def _taints(name: str, taints: list[Object], by_policy: set[tuple[str, str]], re
             continue
         declared.append({part: taint[part] for part in ("key", "value", "effect") if taint.get(part)})
     return declared
+
+
+def _agent_keys(name: str, facts: MemberFacts, version: str, report: Report) -> Keys:
+    agent = _agent(name, facts, version)
+    if "image" not in agent and version.count(".") < _PATCH:
+        report.notes.append(
+            f"member {name}: which image its agent has is not known; say Karmada's patch release "
+            "(--karmada-version 1.18.2), or give the member's kubeconfig"
+        )
+    return {"agent": agent} if agent else {}
 
 
 def _agent(name: str, facts: MemberFacts, version: str) -> Keys:

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from flotilla.state.crypto import PassphraseCrypter, passphrase
 from flotilla.untrusted import one_line
 
 _FOLDER = "adopted"
+_AT_ONCE = 16
 _TERM = re.compile(r"(?P<not>!?)(?P<key>[^!=\s]+?)(?:\s*(?P<operator>==?|!=)\s*(?P<value>[^!=\s]*))?")
 
 
@@ -198,17 +200,15 @@ def _facts(options: argparse.Namespace, project: Path, clusters: dict[str, Objec
             )
     if missing := sorted(set(contexts) - set(files)):
         raise UsageError(f"--member-context names {missing[0]!r}, which has no --member-kubeconfig")
-    found = {}
-    for name, file in files.items():
-        document = _selected(Path(file), contexts.get(name, ""))
-        found[name] = read_member(
-            document,
-            name=name,
-            path=_path(Path(file), project),
-            context=contexts.get(name, ""),
-            identifier=str((clusters[name].get("spec") or {}).get("id") or ""),
-        )
-    return found
+
+    def read(name: str) -> MemberFacts:
+        file, context = Path(files[name]), contexts.get(name, "")
+        identifier = str((clusters[name].get("spec") or {}).get("id") or "")
+        document = _selected(file, context)
+        return read_member(document, name=name, path=_path(file, project), context=context, identifier=identifier)
+
+    with ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="adopt") as pool:
+        return dict(zip(files, pool.map(read, files), strict=True))
 
 
 def _by_member(option: str, pairs: list[tuple[str, str]]) -> dict[str, str]:
@@ -225,9 +225,11 @@ def _selected(file: Path, context: str) -> Object:
 
 
 def _path(file: Path, project: Path) -> str:
-    """Return a file as the stack file names it: relative to the project's folder where it is in it."""
+    """Return a file as the stack file names it: relative to the project's folder, or to the home, where it is in it."""
     place = Path(os.path.abspath(file.expanduser()))  # noqa: PTH100 - links stay as they are
-    return str(place.relative_to(project) if place.is_relative_to(project) else place)
+    if place.is_relative_to(project):
+        return str(place.relative_to(project))
+    return f"~/{place.relative_to(Path.home())}" if place.is_relative_to(Path.home()) else str(place)
 
 
 def _named(path: str, context: str) -> Any:

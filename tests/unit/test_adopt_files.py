@@ -1,7 +1,7 @@
 """What is read of an API server that refuses some of it, and the files that are written: their text, all or none."""
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flotilla.adopt.reading import read_control_plane
@@ -23,6 +23,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.dictionaries(TEXTS, VALUES, min_size=1, max_size=3), min_size=1, max_size=3))
 def test_whatever_is_written_is_read_as_the_same(documents):
     assert yaml.load_all(document_text(documents)) == documents

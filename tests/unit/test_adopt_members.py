@@ -140,6 +140,14 @@ def test_a_member_without_a_kubeconfig_has_a_placeholder_and_a_line(tmp_path):
     assert [note for note in adoption.report["notes"] if "placeholder" in note and "member1" in note]
 
 
+def test_an_agent_whose_image_nobody_knows_is_said(tmp_path):
+    found = found_of([], [cluster("member1", spec={"syncMode": "Pull"})])
+    notes = Adoption(tmp_path, found, version="1.18").report["notes"]
+    assert [note for note in notes if "--karmada-version" in note]
+    notes = Adoption(tmp_path, found, version="1.18.2").report["notes"]
+    assert [note for note in notes if "--karmada-version" in note] == []
+
+
 # -- Karmada itself ---------------------------------------------------------------------------------------------------
 
 MARKS = {
