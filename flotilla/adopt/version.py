@@ -9,6 +9,7 @@ from flotilla.karmada.versions import SUPPORTED, Version, known_version
 from flotilla.kube.objects import Object
 
 _POLICIES, _BINDINGS = "propagationpolicies.policy.karmada.io", "resourcebindings.work.karmada.io"
+_ALWAYS = "spec.resourceSelectors"
 # The first version whose published CustomResourceDefinitions have a field, or a whole kind ("").
 _MARKS: tuple[tuple[Version, str, str], ...] = (
     (Version(1, 11), _POLICIES, "spec.suspension"),
@@ -44,8 +45,8 @@ def version_of(definitions: Iterable[Object]) -> Version | None:
             schema = (one.get("schema") or {}).get("openAPIV3Schema")
             if isinstance(schema, dict):
                 schemas.setdefault(str(definition["metadata"]["name"]), []).append(schema)
-    if _POLICIES not in schemas:
-        return None
+    if not any(_has(schema, _ALWAYS) for schema in schemas.get(_POLICIES, [])):
+        return None  # not as Karmada publishes them: what they lack says nothing
     found = SUPPORTED.oldest
     for version, name, path in _MARKS:
         if not any(_has(schema, path) for schema in schemas.get(name, [])):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -20,6 +21,9 @@ from flotilla.kube.objects import Object
 _MODE = 0o644
 # A plain text that some reader of YAML takes for something else: numbers in any notation, and words for booleans.
 _AMBIGUOUS = re.compile(r"[-+.\d].*|y|n|yes|no|on|off|true|false|null|~|nan|inf", re.IGNORECASE)
+
+
+_ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 
 class _Dumper(pyyaml.SafeDumper):
@@ -47,16 +51,18 @@ def document_text(documents: list[Any]) -> str:
     text = pyyaml.dump_all(
         documents, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120, explicit_start=len(documents) > 1
     )
-    if yaml.load_all(text) == documents:
-        return text
+    try:
+        same = yaml.load_all(text) == documents
+    except yaml.YamlError:
+        same = False
     # What this reader takes otherwise is written as JSON, which has one meaning.
-    return "".join(f"---\n{_json(one)}\n" for one in documents)
+    return text if same else "".join(f"---\n{_json(one)}\n" for one in documents)
 
 
 def _json(value: Any) -> str:
-    import json
-
-    return json.dumps(value, indent=2, ensure_ascii=False)
+    """Return a value as JSON without the characters that YAML allows as escapes only."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    return _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def texts_of(files: Mapping[str, list[Object]]) -> dict[str, str]:

@@ -23,7 +23,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.dictionaries(TEXTS, VALUES, min_size=1, max_size=3), min_size=1, max_size=3))
 def test_whatever_is_written_is_read_as_the_same(documents):
     assert yaml.load_all(document_text(documents)) == documents

@@ -169,7 +169,7 @@ NAMES = {
 
 def definitions(version):
     """Return definitions with the fields that a version and those before it have."""
-    fields = {"policies": [], "bindings": []}
+    fields = {"policies": ["resourceSelectors"], "bindings": []}
     for since, (name, path) in MARKS.items():
         if Version.parse(since) <= Version.parse(version):
             fields.setdefault(name, []).append(path)
@@ -202,6 +202,8 @@ def test_the_version_is_read_off_the_fields_that_the_api_has(version, tmp_path):
 
 def test_without_definitions_no_version_is_claimed(tmp_path):
     assert version_of([]) is None
+    whatever = {"metadata": {"name": NAMES["policies"]}, "spec": {"versions": [{"schema": {"openAPIV3Schema": {}}}]}}
+    assert version_of([whatever]) is None
     assert "version" not in Adoption(tmp_path, found_of([], []), version="").sections["controlPlane"]
 
 
