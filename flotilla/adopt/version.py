@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from flotilla.adopt.model import MemberFacts
 from flotilla.karmada.versions import SUPPORTED, Version, known_version
 from flotilla.kube.objects import Object
 
-_POLICIES, _BINDINGS = "propagationpolicies.policy.karmada.io", "resourcebindings.work.karmada.io"
+_POLICIES = "propagationpolicies.policy.karmada.io"
 _ALWAYS = "spec.resourceSelectors"
 # The first version whose published CustomResourceDefinitions have a field, or a whole kind ("").
 _MARKS: tuple[tuple[Version, str, str], ...] = (
@@ -17,10 +18,12 @@ _MARKS: tuple[tuple[Version, str, str], ...] = (
     (Version(1, 13), _POLICIES, "spec.schedulePriority"),
     (Version(1, 14), "clustertaintpolicies.policy.karmada.io", ""),
     (Version(1, 15), _POLICIES, "spec.failover.cluster"),
-    (Version(1, 16), _BINDINGS, "spec.components"),
     (Version(1, 17), _POLICIES, "spec.placement.workloadAffinity"),
     (Version(1, 18), _POLICIES, "spec.placement.clusterAffinities.*.overflowAffinities"),
 )
+# 1.16 has the fields of 1.15; its definitions are made by a newer generator.
+_SAME_FIELDS = Version(1, 16)
+_GENERATOR, _GENERATED = "controller-gen.kubebuilder.io/version", (0, 19)
 _PARTS = 2
 _WEBHOOKS = "mutating-config"
 # Who has written Karmada's webhook configuration: client-go names the program as the field manager. The chart's job
@@ -40,19 +43,23 @@ def version_of(definitions: Iterable[Object]) -> Version | None:
     The newest supported version stands for newer ones, too: nothing shows what they add.
     """
     schemas: dict[str, list[Object]] = {}
-    for definition in definitions:
+    listed = list(definitions)
+    for definition in listed:
         for one in (definition.get("spec") or {}).get("versions") or []:
             schema = (one.get("schema") or {}).get("openAPIV3Schema")
             if isinstance(schema, dict):
                 schemas.setdefault(str(definition["metadata"]["name"]), []).append(schema)
     if not any(_has(schema, _ALWAYS) for schema in schemas.get(_POLICIES, [])):
         return None  # not as Karmada publishes them: what they lack says nothing
-    found = SUPPORTED.oldest
-    for version, name, path in _MARKS:
-        if not any(_has(schema, path) for schema in schemas.get(name, [])):
-            break
-        found = version
-    return found
+    found = [SUPPORTED.oldest]
+    found += [since for since, name, path in _MARKS if any(_has(schema, path) for schema in schemas.get(name, []))]
+    newer = any(one["metadata"]["name"] == _POLICIES and _generator(one) >= _GENERATED for one in listed)
+    return max([*found, _SAME_FIELDS] if newer else found)
+
+
+def _generator(definition: Object) -> tuple[int, ...]:
+    text = str((definition["metadata"].get("annotations") or {}).get(_GENERATOR) or "")
+    return tuple(int(part) for part in re.findall(r"\d+", text)[:_PARTS])
 
 
 def _has(schema: Object, path: str) -> bool:

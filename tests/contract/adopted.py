@@ -50,8 +50,7 @@ def test_a_fleet_that_was_filled_by_kubectl_is_written_as_a_stack(fleet, run, mo
         sections = _opened(fleet.project / "stacks" / "Pulumi.adopted.yaml")
         assert [one["name"] for one in sections["members"]] == ["member1", "member2"]
         assert [one["name"] for one in sections["objects"]] == ["control-plane"]
-        # The stand-in's definitions have no fields to tell the version by.
-        assert sections["controlPlane"].get("version") in (None, fleet.version.rpartition(".")[0])
+        assert sections["controlPlane"]["version"] == fleet.version.rpartition(".")[0]
         declared = declared_in(fleet.project, sections)
         there = as_there(karmada.get(ref_of(one)) for one in (*POLICIES, WEB, STORE, LOGIN))
         assert declared == there

@@ -156,25 +156,29 @@ MARKS = {
     "1.13": ("policies", "schedulePriority"),
     "1.14": ("taints", ""),
     "1.15": ("policies", "failover.cluster"),
-    "1.16": ("bindings", "components"),
+    "1.16": ("policies", ""),
     "1.17": ("policies", "placement.workloadAffinity"),
     "1.18": ("policies", "placement.clusterAffinities.*.overflowAffinities"),
 }
+GENERATOR = "controller-gen.kubebuilder.io/version"
 NAMES = {
     "policies": "propagationpolicies.policy.karmada.io",
-    "bindings": "resourcebindings.work.karmada.io",
     "taints": "clustertaintpolicies.policy.karmada.io",
 }
 
 
 def definitions(version):
     """Return definitions with the fields that a version and those before it have."""
-    fields = {"policies": ["resourceSelectors"], "bindings": []}
+    fields = {"policies": ["resourceSelectors"]}
     for since, (name, path) in MARKS.items():
         if Version.parse(since) <= Version.parse(version):
             fields.setdefault(name, []).append(path)
+    generator = {GENERATOR: "v0.19.0" if Version.parse(version) >= Version(1, 16) else "v0.18.0"}
     return [
-        {"metadata": {"name": NAMES[name]}, "spec": {"versions": [{"schema": {"openAPIV3Schema": schema(paths)}}]}}
+        {
+            "metadata": {"name": NAMES[name], "annotations": generator},
+            "spec": {"versions": [{"schema": {"openAPIV3Schema": schema(paths)}}]},
+        }
         for name, paths in fields.items()
     ]
 
