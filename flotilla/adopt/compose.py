@@ -17,7 +17,7 @@ from flotilla.adopt.secrets import is_secret
 from flotilla.adopt.valid import OBJECTS, Sections, valid
 from flotilla.adopt.version import installed_by, patch_release, version_of
 from flotilla.adopt.workloads import MOST_FILES, Draft, draft_of
-from flotilla.adopt.writing import document_text, texts_of
+from flotilla.adopt.writing import document_text
 from flotilla.counts import counted
 from flotilla.karmada.dependencies import refers_to
 from flotilla.karmada.kinds import goes_by_itself, identity
@@ -104,7 +104,7 @@ def adopt(found: Found, facts: Mapping[str, MemberFacts], wanted: Wanted, *, pro
     report.findings += findings_of(found, sent, facts, selection)
     return Adopted(
         sections.plain(object_files=[f"{wanted.folder}/{OBJECTS}"]),
-        texts_of(sections.files),
+        sections.texts,
         report,
         {
             "members": len(sections.members),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -51,13 +52,13 @@ class Sections:
             sections["objects"] = [{"name": GROUP, "manifests": list(object_files)}]
         return sections
 
-    @property
-    def files(self) -> Files:
-        """Return every manifest."""
+    @cached_property
+    def texts(self) -> dict[str, str]:
+        """The texts of all manifests, by path."""
         found = dict(self.objects)
         for draft in self.drafts:
             found |= draft.files
-        return found
+        return texts_of(found)
 
 
 def valid(sections: Sections, report: Report, *, project: Path) -> Sections:
@@ -144,11 +145,11 @@ def _problems(sections: Sections, project: Path) -> list[Problem]:
     """Return what `flotilla validate` would say of a stack, with its manifests in a folder for the time being."""
     with tempfile.TemporaryDirectory(prefix="flotilla-adopt-") as name:
         base = Path(name)
-        written = {file.partition("/")[0] for file in sections.files}
+        written = {file.partition("/")[0] for file in sections.texts}
         for entry in project.iterdir():  # other stacks are read, where members are theirs
             if entry.name not in written and not entry.name.startswith("."):
                 (base / entry.name).symlink_to(entry.resolve())
-        for file, text in texts_of(sections.files).items():
+        for file, text in sections.texts.items():
             place = base / file
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(text)
