@@ -10,7 +10,7 @@ from flotilla.karmada.kinds import kind_of
 from flotilla.karmada.propagation import declared_policy
 from flotilla.karmada.rendering.defaults import narrowed, with_defaults
 from flotilla.karmada.scheduling.defaults import with_default_tolerations
-from flotilla.karmada.selection import POLICIES
+from flotilla.karmada.selection import OVERRIDES, POLICIES
 from flotilla.kube.objects import Object, copied
 from flotilla.workloads.exported import cleaned
 
@@ -43,13 +43,14 @@ def policy_as_written(policy: Object) -> Object:
     """Return a policy as a manifest, without the defaults of Karmada's API and of its webhook.
 
     What is declared for the manifest (`declared_policy`) is what is there, apart from the tolerations that older
-    webhooks add to every policy.
+    webhooks add to every policy, and from an empty `overriders`.
     """
     result = _without_marks(cleaned(policy))
     namespace = str(result["metadata"].get("namespace") or "")
-    wanted = declared_policy(_without_default_tolerations(result), namespace=namespace)
-    short = _without_defaults(_without_default_tolerations(result))
-    return _in_order(short if declared_policy(short, namespace=namespace) == wanted else result)
+    bare = _without_default_tolerations(_without_empty_overriders(result))
+    short = _without_defaults(bare)
+    same = declared_policy(short, namespace=namespace) == declared_policy(bare, namespace=namespace)
+    return _in_order(short if same else bare)
 
 
 def _last_applied(obj: Object) -> Object | None:
@@ -71,6 +72,14 @@ def _without_marks(obj: Object) -> Object:
         if kept:
             metadata[field] = kept
     return result
+
+
+def _without_empty_overriders(policy: Object) -> Object:
+    """Return an override policy without the deprecated field that Karmada's webhook writes out empty."""
+    spec = policy.get("spec")
+    if policy["kind"] not in OVERRIDES or not isinstance(spec, dict) or spec.get("overriders") != {}:
+        return policy
+    return {**policy, "spec": {key: value for key, value in spec.items() if key != "overriders"}}
 
 
 def _without_default_tolerations(policy: Object) -> Object:
