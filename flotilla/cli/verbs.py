@@ -19,6 +19,9 @@ VERBS = {
         "validate": "check the stack file and what it names",
         "env": "print what plain `pulumi` needs here, for a shell to evaluate",
     },
+    "adopt": {
+        "adopt": "write the stack that declares a fleet which is there",
+    },
     "status": {
         "status": "the fleet at a glance, worst first",
         "clusters": "members, with capacity, labels, taints",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flotilla.deploy.declared import CONTROL_PLANE, Declared
 from flotilla.drift.findings import Finding, Layer, Mend
-from flotilla.drift.unspread import meant_to_spread
 from flotilla.karmada.kinds import DEFINITION, NAMESPACE, kind_of
 from flotilla.karmada.names import CLUSTER_NAMESPACE, EXECUTION_NAMESPACE_PREFIX
 from flotilla.karmada.objects import POLICY_API, Cluster, ResourceBinding
@@ -12,6 +11,7 @@ from flotilla.karmada.scheduling import every_affinity
 from flotilla.karmada.selection import OVERRIDES, POLICIES, POLICY_ID_LABELS, selects
 from flotilla.karmada.status.rollout import RolloutCheck
 from flotilla.karmada.status.snapshot import Snapshot, binding_ref
+from flotilla.karmada.unspread import meant_to_spread
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object, ObjectRef, ref_of
 

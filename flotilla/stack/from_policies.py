@@ -59,6 +59,13 @@ def workload_keys(spec: Object) -> Reading:
     return reading
 
 
+def affinity_keys(affinity: Object) -> Reading:
+    """Read a ClusterAffinity (policy/v1alpha1) as the conditions of a placement, or of an override's `target`."""
+    reading = Reading()
+    reading.keys |= _affinity(_Parts(affinity, "targetCluster", reading.unread))
+    return reading
+
+
 class _Parts:
     """The fields of one mapping: what nobody has taken is unread."""
 

@@ -9,7 +9,7 @@ from flotilla.drift.autoscalers import find_autoscaled
 from flotilla.drift.comparing import Comparing, Suspect
 from flotilla.drift.fights import Turns, fight, with_fights
 from flotilla.drift.findings import DriftReport, Finding, Layer, Mend
-from flotilla.drift.unspread import meant_to_spread
+from flotilla.karmada.unspread import meant_to_spread
 from flotilla.kube.ownership import writer_of_change
 from tests.unit.copies import MESH, Serving, deployment, nested, pod, web, widget
 

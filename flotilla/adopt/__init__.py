@@ -1,0 +1,1 @@
+"""Reads a fleet that exists and writes the stack that declares it."""

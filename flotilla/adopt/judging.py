@@ -1,0 +1,133 @@
+"""What looks wrong in a fleet that is adopted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from flotilla.adopt.grouping import is_claimed, sender_of
+from flotilla.adopt.model import Finding, Found, MemberFacts, Selection
+from flotilla.karmada.control_plane_kinds import KINDS
+from flotilla.karmada.kinds import goes_by_itself, identity, kind_of
+from flotilla.karmada.names import EXECUTION_NAMESPACE_PREFIX
+from flotilla.karmada.selection import POLICIES, claimant, selects
+from flotilla.karmada.unspread import meant_to_spread
+from flotilla.kube.objects import Object, condition, is_true, ref_of
+from flotilla.untrusted import one_line
+
+RESERVED = ("karmada-", "kube-")
+"""Beginnings of namespaces from which Karmada sends nothing."""
+_TOKEN = "kubernetes.io/service-account-token"  # noqa: S105 - a type's name
+
+
+def is_reserved(obj: Object) -> bool:
+    """Tell whether an object is in a namespace that Karmada and Kubernetes keep for themselves."""
+    return str(obj["metadata"].get("namespace") or "").startswith((*RESERVED, EXECUTION_NAMESPACE_PREFIX))
+
+
+def followers(bindings: Iterable[Object]) -> set[tuple[str, str, str]]:
+    """Return kind, namespace and name of what goes along with templates that need it (propagateDeps)."""
+    found = set()
+    for binding in bindings:
+        spec = binding.get("spec") or {}
+        if spec.get("requiredBy"):
+            resource: dict[str, Any] = spec.get("resource") or {}
+            found.add((str(resource.get("kind")), str(resource.get("namespace") or ""), str(resource.get("name"))))
+    return found
+
+
+def short_key(obj: Object) -> tuple[str, str, str]:
+    """Return what `followers` knows an object by."""
+    meta = obj["metadata"]
+    return str(obj["kind"]), str(meta.get("namespace") or ""), str(meta["name"])
+
+
+def findings_of(
+    found: Found, sent: list[tuple[Object, Object]], facts: Mapping[str, MemberFacts], selection: Selection
+) -> list[Finding]:
+    """Return what looks wrong, of the part that is adopted.
+
+    Args:
+        found: what is there.
+        sent: the templates that are adopted, each with its policy.
+        facts: what members say themselves.
+        selection: which part is adopted.
+    """
+    return [
+        *_members(found, facts, selection),
+        *_competing(found, sent),
+        *_clusters(found, sent),
+        *_unclaimed(found, sent, selection),
+    ]
+
+
+def _members(found: Found, facts: Mapping[str, MemberFacts], selection: Selection) -> Iterator[Finding]:
+    for cluster in found.clusters:
+        name = str(cluster["metadata"]["name"])
+        if not selection.has_member(name):
+            continue
+        if not is_true(cluster, "Ready"):
+            ready = condition(cluster, "Ready") or {}
+            why = one_line(str(ready.get("message") or ready.get("reason") or "it has never reported"))
+            yield Finding("member-not-ready", f"Cluster {name}", why)
+        account = found.credentials[name].account if name in found.credentials else ""
+        bindings = facts[name].administrators.get(account, ()) if account and name in facts else ()
+        if bindings:
+            message = (
+                f"Karmada's token ({account}) has all rights there, by ClusterRoleBinding {', '.join(bindings)}: "
+                "who reads Secrets of the control plane is its administrator"
+            )
+            yield Finding("token-cluster-admin", f"Cluster {name}", message)
+
+
+def _competing(found: Found, sent: list[tuple[Object, Object]]) -> Iterator[Finding]:
+    policies = [policy for policy in found.policies if policy["kind"] in POLICIES]
+    for template, sender in sent:
+        rivals = [one for one in policies if identity(one) != identity(sender) and selects(one, template)]
+        if not rivals:
+            continue
+        listed = ", ".join(str(ref_of(one)) for one in rivals)
+        message = f"{ref_of(sender)} sends it, and {listed} {'selects' if len(rivals) == 1 else 'select'} it as well"
+        winner = claimant(policies, template)
+        if winner is not None and identity(winner) != identity(sender):
+            message += f"; claimed anew it would go to {ref_of(winner)}"
+        yield Finding("competing-policies", str(ref_of(template)), message)
+
+
+def _clusters(found: Found, sent: list[tuple[Object, Object]]) -> Iterator[Finding]:
+    known = {str(cluster["metadata"]["name"]) for cluster in found.clusters}
+    for policy in {identity(sender): sender for _, sender in sent}.values():
+        placement = (policy.get("spec") or {}).get("placement") or {}
+        affinities = [placement.get("clusterAffinity") or {}, *(placement.get("clusterAffinities") or [])]
+        named = {str(name) for one in affinities for name in one.get("clusterNames") or []}
+        if unknown := sorted(named - known):
+            message = f"it names {', '.join(unknown)}, and the control plane has no such Cluster"
+            yield Finding("unknown-cluster", str(ref_of(policy)), message)
+
+
+def _unclaimed(found: Found, sent: list[tuple[Object, Object]], selection: Selection) -> Iterator[Finding]:
+    """Yield templates that nothing claims in namespaces that have claimed ones, and those whose policy is gone."""
+    adopted = {identity(template) for template, _ in sent}
+    namespaces = {str(template["metadata"].get("namespace") or "") for template, _ in sent} - {""}
+    along = followers(found.bindings)
+    for template in found.templates:
+        if identity(template) in adopted or is_reserved(template) or not selection.has_object(template):
+            continue
+        if is_claimed(template):
+            if sender_of(template, found.policies) is None and not selection.policies:
+                yield Finding("claim-lost", str(ref_of(template)), "the policy that has claimed it is gone")
+            continue
+        here = str(template["metadata"].get("namespace") or "") in namespaces
+        if not here or not _may_be_meant(template) or short_key(template) in along:
+            continue
+        if claimant(found.policies, template) is None:
+            yield Finding("template-unclaimed", str(ref_of(template)), "no policy claims it: it runs nowhere")
+
+
+def _may_be_meant(template: Object) -> bool:
+    return (
+        meant_to_spread(template)
+        and not goes_by_itself(template)
+        and kind_of(template) not in KINDS
+        and template.get("type") != _TOKEN
+    )

@@ -1,0 +1,210 @@
+"""Clusters of a control plane as members of a stack file."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable
+from typing import Any
+
+from kubernetes.utils.quantity import parse_quantity
+
+from flotilla.adopt.model import Credentials, MemberFacts, Report
+from flotilla.karmada.joining.agent import NAMESPACE as AGENT_NAMESPACE
+from flotilla.karmada.joining.agent import image, serves
+from flotilla.karmada.names import CLUSTER_NAMESPACE
+from flotilla.kube.objects import Object
+
+Keys = dict[str, Any]
+
+PLACEHOLDER = "kubeconfigs/{name}.yaml"
+"""Where a member's kubeconfig is looked for if none was given."""
+_READ = frozenset(
+    {
+        "syncMode",
+        "id",
+        "apiEndpoint",
+        "secretRef",
+        "impersonatorSecretRef",
+        "provider",
+        "region",
+        "zone",
+        "zones",
+        "taints",
+        "proxyURL",
+        "insecureSkipTLSVerification",
+        "resourceModels",
+    }
+)
+# Karmada, pkg/apis/cluster/v1alpha1/well_known_constants.go: its controllers set and take these away.
+_OWN_TAINTS = frozenset(
+    f"cluster.karmada.io/{name}" for name in ("not-ready", "unreachable", "unschedulable", "terminating")
+)
+_PATCH = 2
+"""Points in a version that names its patch release."""
+_CERTIFICATE = "-----BEGIN CERTIFICATE-----"
+_GIB = 2**30
+_MOST = 2**63 - 1
+# Karmada, pkg/apis/cluster/mutation: the models that the server gives a Cluster without any (cores, GiB).
+_CORES = (0, 1, 2, 4, 8, 16, 32, 64, 128)
+_MEMORY = (0, 4, 16, 32, 64, 128, 256, 512, 1024)
+
+
+def member_of(
+    cluster: Object,
+    facts: MemberFacts,
+    credentials: Credentials,
+    *,
+    version: str,
+    taints: Iterable[tuple[str, str]],
+    report: Report,
+) -> Keys:
+    """Return a Cluster as an entry of `flotilla:members`.
+
+    Args:
+        cluster: the Cluster.
+        facts: what the member says itself.
+        credentials: what Karmada knows it by.
+        version: Karmada's, empty where it isn't known: an agent with another image has it named.
+        taints: key and effect of taints that ClusterTaintPolicies set.
+        report: gets what has no key.
+    """
+    name, spec = str(cluster["metadata"]["name"]), cluster.get("spec") or {}
+    keys: Keys = {"name": name}
+    if spec.get("syncMode") == "Pull":
+        keys["mode"] = "Pull"
+    keys["kubeconfig"] = _kubeconfig(name, facts, report)
+    endpoint = spec.get("apiEndpoint")
+    if endpoint and endpoint != facts.server:
+        keys["apiEndpoint"] = endpoint
+    if labels := cluster["metadata"].get("labels"):
+        keys["labels"] = dict(labels)
+    zones = spec.get("zones") or ([spec["zone"]] if spec.get("zone") else [])
+    values = {"provider": spec.get("provider"), "region": spec.get("region"), "zones": list(zones)}
+    keys |= {key: value for key, value in values.items() if value}
+    if declared := _taints(name, spec.get("taints") or [], set(taints), report):
+        keys["taints"] = declared
+    if spec.get("insecureSkipTLSVerification"):
+        keys["insecureSkipTlsVerify"] = True
+    elif facts.server and (bundle := _other_authority(credentials.authority, facts.authority)):
+        keys["caBundle"] = bundle
+    if spec.get("proxyURL"):
+        keys["proxyUrl"] = spec["proxyURL"]
+    namespace = credentials.account.partition("/")[0]
+    if namespace and namespace != CLUSTER_NAMESPACE:
+        keys["namespace"] = namespace
+    if keys.get("mode") == "Pull":
+        keys |= _agent_keys(name, facts, version, report)
+    _without_key(name, cluster, report)
+    return keys
+
+
+def _kubeconfig(name: str, facts: MemberFacts, report: Report) -> Any:
+    if not facts.path:
+        path = PLACEHOLDER.format(name=name)
+        why = facts.problem or "no kubeconfig of it was given"
+        report.notes.append(
+            f"member {name}: {why}; {path} is a placeholder: put an administrator's kubeconfig there, or name another"
+        )
+        return path
+    if facts.problem:
+        report.notes.append(f"member {name}: its own side is not known: {facts.problem}")
+    return {"path": facts.path, "context": facts.context} if facts.context else facts.path
+
+
+def _other_authority(known: str, own: str) -> str:
+    """Return the certificates by which Karmada verifies a member where they aren't the kubeconfig's; else ''."""
+    try:
+        texts = [base64.b64decode(one).decode().strip() for one in (known, own)]
+    except ValueError:
+        return ""
+    return f"{texts[0]}\n" if texts[0] != texts[1] and _CERTIFICATE in texts[0] else ""
+
+
+def _taints(name: str, taints: list[Object], by_policy: set[tuple[str, str]], report: Report) -> list[Keys]:
+    declared = []
+    for taint in taints:
+        key, effect = str(taint.get("key")), str(taint.get("effect"))
+        if key in _OWN_TAINTS:
+            continue
+        if (key, effect) in by_policy:
+            report.leave_out(f"Cluster {name}: taint {key}:{effect}", "a ClusterTaintPolicy sets it")
+            continue
+        declared.append({part: taint[part] for part in ("key", "value", "effect") if taint.get(part)})
+    return declared
+
+
+def _agent_keys(name: str, facts: MemberFacts, version: str, report: Report) -> Keys:
+    agent = _agent(name, facts, version)
+    if "image" not in agent and version.count(".") < _PATCH:
+        report.notes.append(
+            f"member {name}: which image its agent has is not known; say Karmada's patch release "
+            "(--karmada-version 1.18.2), or give the member's kubeconfig"
+        )
+    return {"agent": agent} if agent else {}
+
+
+def _agent(name: str, facts: MemberFacts, version: str) -> Keys:
+    """Return how a member's agent differs from the one that the stack would declare."""
+    deployment = next((one for one in facts.agents if serves(one, name)), None)
+    if deployment is None:
+        return {}
+    container: Object = next(iter(deployment["spec"]["template"]["spec"].get("containers") or []), {})
+    namespace, replicas = deployment["metadata"].get("namespace"), deployment["spec"].get("replicas", 1)
+    usual = image(version) if version else ""
+    given = str(container.get("image") or "")
+    keys: Keys = {}
+    if given and given not in (usual, usual.removeprefix("docker.io/")):
+        keys["image"] = given
+    if namespace != AGENT_NAMESPACE:
+        keys["namespace"] = namespace
+    if replicas != 1:
+        keys["replicas"] = replicas
+    resources = {
+        part: values for part in ("requests", "limits") if (values := (container.get("resources") or {}).get(part))
+    }
+    return keys | ({"resources": resources} if resources else {})
+
+
+def _without_key(name: str, cluster: Object, report: Report) -> None:
+    """Record what people may have set on a Cluster and the stack file has no key for."""
+    spec = cluster.get("spec") or {}
+    why = "the stack file has no key for it; it stays as it is"
+    if spec.get("resourceModels") and not is_default_models(spec["resourceModels"]):
+        report.leave_out(f"Cluster {name}: spec.resourceModels", why)
+    for field, value in spec.items():
+        if field not in _READ and value:
+            report.leave_out(f"Cluster {name}: spec.{field}", why)
+    for key in cluster["metadata"].get("annotations") or {}:
+        if not key.startswith(("pulumi.com/", "kubectl.kubernetes.io/")):
+            report.leave_out(f"Cluster {name}: annotation {key}", why)
+
+
+def is_default_models(models: list[Object]) -> bool:
+    """Tell whether resource models are those that Karmada's server writes into a Cluster that names none."""
+    found = []
+    for model in models:
+        ranges = {one.get("name"): one for one in model.get("ranges") or []}
+        if set(ranges) != {"cpu", "memory"}:
+            return False
+        found.append(
+            (model.get("grade"), *(_bytes(ranges[n].get(m)) for n in ("cpu", "memory") for m in ("min", "max")))
+        )
+    last = len(_CORES) - 1
+    wanted = [
+        (
+            grade,
+            _CORES[grade],
+            _CORES[grade + 1] if grade < last else _MOST,
+            _MEMORY[grade] * _GIB,
+            _MEMORY[grade + 1] * _GIB if grade < last else _MOST,
+        )
+        for grade in range(len(_CORES))
+    ]
+    return found == wanted
+
+
+def _bytes(quantity: object) -> int:
+    try:
+        return int(parse_quantity(str(quantity)))
+    except ValueError:
+        return -1

@@ -1,0 +1,42 @@
+"""Objects of the control plane itself, as `flotilla:objects`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from flotilla.adopt.judging import is_reserved
+from flotilla.adopt.model import Report, Selection
+from flotilla.adopt.written import as_written
+from flotilla.karmada.kinds import Identity, identity
+from flotilla.karmada.unspread import meant_to_spread
+from flotilla.kube.objects import Object, ref_of
+
+GROUP = "control-plane"
+"""The name of their entry."""
+
+
+def own_objects(
+    objects: Iterable[Object], templates: set[Identity], selection: Selection, report: Report
+) -> list[Object]:
+    """Return the objects that users have declared in the control plane, as manifests.
+
+    Args:
+        objects: those of Karmada's own kinds.
+        templates: what policies send: it belongs to workloads.
+        selection: which part is adopted; a part that is chosen by policy or by member has none.
+        report: gets what is left out.
+    """
+    if selection.policies or (selection.members and not selection.of_workloads):
+        return []
+    found = []
+    for obj in sorted(objects, key=ref_of):
+        if identity(obj) in templates or not selection.has_object(obj) or is_reserved(obj):
+            continue
+        if not meant_to_spread(obj):
+            report.leave_out(str(ref_of(obj)), "a controller has made it")
+            continue
+        if obj["metadata"].get("deletionTimestamp"):
+            report.leave_out(str(ref_of(obj)), "it is being deleted")
+            continue
+        found.append(as_written(obj))
+    return found

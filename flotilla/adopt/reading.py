@@ -1,0 +1,197 @@
+"""Reads what there is of a fleet: a few lists of its control plane, and a few of each member that lets itself be asked.
+
+Nothing is written anywhere.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+from flotilla.adopt.model import Credentials, Found, LeftOut, MemberFacts
+from flotilla.errors import ClusterError, FlotillaError
+from flotilla.karmada.control_plane_kinds import KINDS
+from flotilla.karmada.joining.agent import DEPLOYMENT
+from flotilla.karmada.kinds import Identity, identity
+from flotilla.karmada.objects import BINDING_API, CLUSTER_API, POLICY_API
+from flotilla.karmada.selection import OVERRIDES, POLICIES
+from flotilla.kube import kubeconfig as kubeconfigs
+from flotilla.kube.connection import Connection, KindNotServed
+from flotilla.kube.identity import uid_of
+from flotilla.kube.objects import Object, ObjectRef
+
+Kind = tuple[str, str]
+"""An apiVersion and a kind."""
+
+_USUAL: tuple[Kind, ...] = (
+    ("apps/v1", "Deployment"),
+    ("apps/v1", "StatefulSet"),
+    ("apps/v1", "DaemonSet"),
+    ("batch/v1", "Job"),
+    ("batch/v1", "CronJob"),
+    ("v1", "Service"),
+    ("networking.k8s.io/v1", "Ingress"),
+    ("v1", "ConfigMap"),
+    ("v1", "Secret"),
+)
+"""Kinds that are looked through for templates that nothing claims, beside those that are propagated anyway."""
+_RBAC = "rbac.authorization.k8s.io/v1"
+_AT_ONCE = 8
+
+
+def read_control_plane(connection: Connection) -> Found:
+    """Read the whole of a control plane that matters for a stack.
+
+    Raises:
+        ClusterError: it could not be asked for its members or policies. What else can't be read is in `unread`.
+    """
+    clusters = tuple(connection.list(CLUSTER_API, "Cluster"))
+    policies = tuple(obj for kind in (*POLICIES, *OVERRIDES) for obj in connection.list(POLICY_API, kind))
+    bindings = tuple(
+        obj for kind in ("ResourceBinding", "ClusterResourceBinding") for obj in connection.list(BINDING_API, kind)
+    )
+    own = [(f"{group}/{one.version}", kind) for (group, kind), one in KINDS.items()]
+    definitions: Kind = ("apiextensions.k8s.io/v1", "CustomResourceDefinition")
+    webhooks: Kind = ("admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration")
+    wanted = list(dict.fromkeys([*_propagated(policies, bindings), *_USUAL]))
+    lists = _lists(connection, list(dict.fromkeys([*wanted, *own, definitions, webhooks])))
+    unread = [
+        LeftOut(f"every {kind} of {api_version}", f"could not be read: {found}")
+        for (api_version, kind), found in lists.items()
+        if isinstance(found, str)
+    ]
+    return Found(
+        clusters=clusters,
+        policies=policies,
+        templates=tuple(_once(obj for kind in wanted for obj in _of(lists, kind))),
+        bindings=bindings,
+        objects=tuple(obj for kind in own for obj in _of(lists, kind)),
+        definitions=tuple(_of(lists, definitions)),
+        webhooks=tuple(_of(lists, webhooks)),
+        credentials=_credentials(connection, clusters),
+        unread=tuple(unread),
+    )
+
+
+def _propagated(policies: Iterable[Object], bindings: Iterable[Object]) -> list[Kind]:
+    """Return the kinds that are propagated: those of bindings, in Karmada's preferred version, before the selected."""
+    listed = [(binding.get("spec") or {}).get("resource") or {} for binding in bindings]
+    for policy in policies:
+        if policy["kind"] in POLICIES:
+            listed += (policy.get("spec") or {}).get("resourceSelectors") or []
+    found = ((str(one.get("apiVersion") or ""), str(one.get("kind") or "")) for one in listed)
+    return [kind for kind in dict.fromkeys(found) if all(kind)]
+
+
+def _lists(connection: Connection, kinds: list[Kind]) -> dict[Kind, list[Object] | str]:
+    """List kinds side by side; a text says why one can't be listed. One that isn't served has no objects."""
+
+    def one(kind: Kind) -> list[Object] | str:
+        try:
+            return connection.list(*kind)
+        except KindNotServed:
+            return []
+        except ClusterError as error:
+            if error.whole_cluster:
+                raise
+            return error.message
+
+    with ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="adopt") as pool:
+        return dict(zip(kinds, pool.map(one, kinds), strict=True))
+
+
+def _of(lists: dict[Kind, list[Object] | str], kind: Kind) -> list[Object]:
+    found = lists[kind]
+    return [] if isinstance(found, str) else found
+
+
+def _once(objects: Iterable[Object]) -> list[Object]:
+    """Return each object in the first of the versions that it was listed in."""
+    found: dict[Identity, Object] = {}
+    for obj in objects:
+        found.setdefault(identity(obj), obj)
+    return list(found.values())
+
+
+def _credentials(connection: Connection, clusters: Iterable[Object]) -> dict[str, Credentials]:
+    """Return what Karmada knows each member by; nothing where it can't be read, which says nothing."""
+    found = {}
+    for cluster in clusters:
+        ref = (cluster.get("spec") or {}).get("secretRef") or {}
+        if not ref.get("name"):
+            continue
+        try:
+            secret = connection.find(ObjectRef("v1", "Secret", str(ref["name"]), str(ref.get("namespace") or "")))
+        except ClusterError:
+            continue
+        data = (secret or {}).get("data") or {}
+        found[str(cluster["metadata"]["name"])] = Credentials(
+            str(data.get("caBundle") or ""), _account(data.get("token"))
+        )
+    return found
+
+
+def _account(token: object) -> str:
+    """Return whose token it is, as NAMESPACE/NAME of a ServiceAccount; empty where the token doesn't say it."""
+    try:
+        payload = base64.b64decode(str(token)).decode().split(".")[1]
+        subject = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["sub"]
+        prefix, kind, namespace, name = str(subject).split(":")
+    except (ValueError, LookupError, TypeError):
+        return ""
+    return f"{namespace}/{name}" if (prefix, kind) == ("system", "serviceaccount") else ""
+
+
+# -- members ----------------------------------------------------------------------------------------------------------
+
+
+def read_member(document: Object, *, name: str, path: str, context: str, identifier: str) -> MemberFacts:
+    """Read what a member's API server knows of its join.
+
+    Args:
+        document: its kubeconfig, narrowed to one context.
+        name: the member's.
+        path: the kubeconfig as the stack file is to name it.
+        context: the context, where it isn't the file's current one.
+        identifier: `spec.id` of the Cluster; empty where it has none.
+    """
+    cluster = document["clusters"][0]["cluster"]
+    known = MemberFacts(
+        path, context, kubeconfigs.server(document), str(cluster.get("certificate-authority-data") or "")
+    )
+    connection = Connection(document, name=name)
+    try:
+        found = uid_of(connection)
+        if identifier and found != identifier:
+            why = f"its kubeconfig leads to another cluster ({found}), and the Cluster is of {identifier}"
+            return MemberFacts(problem=why)
+        agents = [
+            obj
+            for obj in connection.list("apps/v1", "Deployment", fields=f"metadata.name={DEPLOYMENT}")
+            if obj["metadata"]["name"] == DEPLOYMENT
+        ]
+        administrators = _administrators(
+            connection.list(_RBAC, "ClusterRoleBinding"), connection.list(_RBAC, "ClusterRole")
+        )
+    except FlotillaError as error:
+        return MemberFacts(path, context, known.server, known.authority, problem=error.message)
+    return MemberFacts(path, context, known.server, known.authority, "", tuple(agents), administrators)
+
+
+def _administrators(bindings: Iterable[Object], roles: Iterable[Object]) -> dict[str, tuple[str, ...]]:
+    everything = {str(role["metadata"]["name"]) for role in roles if any(_is_all(r) for r in role.get("rules") or [])}
+    found: dict[str, list[str]] = {}
+    for binding in bindings:
+        if str((binding.get("roleRef") or {}).get("name")) not in everything:
+            continue
+        for subject in binding.get("subjects") or []:
+            if subject.get("kind") == "ServiceAccount":
+                account = f"{subject.get('namespace') or ''}/{subject.get('name')}"
+                found.setdefault(account, []).append(str(binding["metadata"]["name"]))
+    return {account: tuple(names) for account, names in found.items()}
+
+
+def _is_all(rule: Object) -> bool:
+    return all("*" in (rule.get(key) or []) for key in ("apiGroups", "resources", "verbs"))

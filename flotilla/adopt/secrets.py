@@ -1,0 +1,127 @@
+"""Secrets among templates: no value of theirs is ever written in clear text."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass, field
+from typing import Any
+
+from flotilla.adopt.model import Report, Seal
+from flotilla.adopt.written import as_written
+from flotilla.karmada.kinds import kind_of
+from flotilla.karmada.selection import OVERRIDES, selects
+from flotilla.kube.objects import Object, ref_of
+from flotilla.kube.secrecy import carries_secret, remember
+
+Keys = dict[str, Any]
+
+_SECRET = ("", "Secret")
+UNSEALED = (
+    "its values would stand in clear text: set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE to have them "
+    "encrypted in the stack file"
+)
+
+
+@dataclass
+class Sealed:
+    """The Secrets of one workload as its `secrets`."""
+
+    keys: list[Keys] = field(default_factory=list)
+    objects: list[Object] = field(default_factory=list)
+    """What the workload declares for them, without values."""
+    templates: list[Object] = field(default_factory=list)
+    """The Secrets that are there, in the same order."""
+
+
+def is_secret(obj: Object) -> bool:
+    """Tell whether an object is a Secret."""
+    return kind_of(obj) == _SECRET
+
+
+def sealed(
+    secrets: list[Object], senders: tuple[Object, ...], namespace: str, seal: Seal | None, report: Report
+) -> Sealed:
+    """Return Secrets as `secrets` of a workload; those that can't be are left out, and reported.
+
+    Args:
+        secrets: the templates.
+        senders: the policies that send them.
+        namespace: the workload's.
+        seal: encrypts a value; None where there is no passphrase.
+        report: gets what is left out.
+    """
+    found = Sealed()
+    for secret in sorted(secrets, key=ref_of):
+        written, ref = as_written(secret), str(ref_of(secret))
+        bare = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": secret["metadata"]["name"], "namespace": namespace},
+            "type": written.get("type") or "Opaque",
+        }
+        why = _unsealable(written, bare, senders, seal)
+        if why or seal is None:
+            report.leave_out(ref, why)
+            continue
+        for name in ("labels", "annotations"):
+            if written["metadata"].get(name):
+                report.leave_out(f"{ref}: metadata.{name}", "`secrets` has no key for them; they stay as they are")
+        if written.get("immutable"):
+            report.leave_out(f"{ref}: immutable", "`secrets` has no key for it; it stays as it is")
+        found.keys.append(_entry(written, seal))
+        found.objects.append(bare)
+        found.templates.append(secret)
+    return found
+
+
+def _unsealable(written: Object, bare: Object, senders: tuple[Object, ...], seal: Seal | None) -> str:
+    """Return why a Secret can't be one of a workload's `secrets`; empty where it can."""
+    if seal is None:
+        return UNSEALED
+    if not written.get("data"):
+        return "it has no values of its own"
+    if written["metadata"].get("namespace") != bare["metadata"]["namespace"]:
+        return "`secrets` are in the namespace of their workload, and this one is in another"
+    if any(selects(sender, written) and not selects(sender, bare) for sender in senders):
+        return "its policy selects it by labels, and `secrets` have none"
+    return ""
+
+
+def _entry(written: Object, seal: Seal) -> Keys:
+    texts: Keys = {}
+    data: Keys = {}
+    for key, value in written["data"].items():
+        text = _text(str(value))
+        remember(str(value), *([text] if text else []))
+        if text is None:
+            data[key] = {"secure": seal(str(value))}
+        else:
+            texts[key] = {"secure": seal(text)}
+    kind = written.get("type") or "Opaque"
+    entry: Keys = {"name": written["metadata"]["name"]} | ({"type": kind} if kind != "Opaque" else {})
+    return entry | ({"stringData": texts} if texts else {}) | ({"data": data} if data else {})
+
+
+def _text(value: str) -> str | None:
+    """Return what a value in base64 stands for, where it is a text that becomes the same value again."""
+    try:
+        text = base64.b64decode(value, validate=True).decode()
+    except (binascii.Error, ValueError):
+        return None
+    return text if base64.b64encode(text.encode()).decode() == value else None
+
+
+def sets_secrets(policy: Object, templates: tuple[Object, ...]) -> bool:
+    """Tell whether an override policy sets values of Secrets: written as it is, they would stand in clear text."""
+    if policy["kind"] not in OVERRIDES:
+        return False
+    spec = policy.get("spec") or {}
+    named = any(one.get("kind") == "Secret" for one in spec.get("resourceSelectors") or [])
+    if not named and not any(is_secret(one) and selects(policy, one) for one in templates):
+        return False
+    rules = [*(spec.get("overrideRules") or []), spec]
+    overriders = [rule.get("overriders") or {} for rule in rules]
+    paths = [str(step.get("path")) for one in overriders for step in one.get("plaintext") or []]
+    paths += [str(step.get("fieldPath")) for one in overriders for step in one.get("fieldOverrider") or []]
+    return any(carries_secret(path) for path in paths)

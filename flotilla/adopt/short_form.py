@@ -1,0 +1,80 @@
+"""Policies in the short form of the stack file, where it says exactly the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from flotilla.adopt.grouping import Group
+from flotilla.adopt.overrides import Unreadable, override_keys
+from flotilla.adopt.written import policy_as_written
+from flotilla.karmada.kinds import DEFINITION, NAMESPACE, kind_of
+from flotilla.karmada.propagation import declared_policy, override_policy, propagation_policy
+from flotilla.karmada.versions import Version
+from flotilla.kube.objects import Object
+from flotilla.stack.from_policies import workload_keys
+from flotilla.stack.specs import override_rules, propagation_spec
+from flotilla.stack.workloads import Workload
+
+Keys = dict[str, Any]
+
+_DEFAULTS: Keys = {"priority": 0, "preemption": "Never", "conflictResolution": "Abort"}
+_OVERRIDES = {"PropagationPolicy": "OverridePolicy", "ClusterPropagationPolicy": "ClusterOverridePolicy"}
+
+
+def short_form(group: Group, templates: list[Object], version: Version | None) -> Keys | None:
+    """Return `placement`, `overrides` and the keys beside them; None where they would declare something else.
+
+    What the stack would declare is made and compared: the policies' names, their selectors and all that they say. The
+    stack declares two policies for each workload, so that both have to be there.
+
+    Args:
+        group: the policies.
+        templates: what the workload lists, in its order.
+        version: Karmada's; None where it isn't known.
+    """
+    if len(group.senders) != 1 or len(group.others) != 1:
+        return None
+    sender, override = group.senders[0], group.others[0]
+    name, namespace = str(sender["metadata"]["name"]), sender["metadata"].get("namespace")
+    same = (override["metadata"]["name"], override["metadata"].get("namespace")) == (name, namespace)
+    if not same or override["kind"] != _OVERRIDES[sender["kind"]] or not _all_in(templates, namespace):
+        return None
+    spec, rules = _spec(sender), _spec(override).get("overrideRules") or []
+    reading = workload_keys(spec)
+    try:
+        overrides = override_keys(rules, container=name)
+        keys = {key: value for key, value in reading.keys.items() if _DEFAULTS.get(key) != value}
+        keys |= {"overrides": overrides} if overrides else {}
+        workload = Workload.model_validate({"name": name, "manifests": ["adopted"], **keys})
+    except (Unreadable, ValidationError):
+        return None
+    propagation = propagation_policy(
+        name, namespace=namespace, templates=templates, spec=propagation_spec(workload, version)
+    )
+    overriding = override_policy(name, namespace=namespace, templates=templates, rules=override_rules(workload))
+    return keys if _same(propagation, sender) and _same(overriding, override) else None
+
+
+def _all_in(templates: list[Object], namespace: str | None) -> bool:
+    """Tell whether one pair of policies is what the stack would declare for templates.
+
+    It sends namespaces without a policy, and definitions by a policy of their own where objects of their kinds follow.
+    """
+    if any(kind_of(one) in (NAMESPACE, DEFINITION) for one in templates):
+        return False
+    return all(one["metadata"].get("namespace") == namespace for one in templates)
+
+
+def _spec(policy: Object) -> Object:
+    spec: Object = _declared(policy).get("spec") or {}
+    return spec
+
+
+def _declared(policy: Object) -> Object:
+    return declared_policy(policy_as_written(policy), namespace=str(policy["metadata"].get("namespace") or ""))
+
+
+def _same(made: Object, there: Object) -> bool:
+    return declared_policy(made, namespace="") == _declared(there)

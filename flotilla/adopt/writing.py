@@ -1,0 +1,116 @@
+"""The files of an adopted fleet: their text, and how they get to the disk, all of them or none."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml as pyyaml
+
+from flotilla.errors import FlotillaError
+from flotilla.files import write_whole
+from flotilla.kube import yaml
+from flotilla.kube.objects import Object
+
+_MODE = 0o644
+# A plain text that some reader of YAML takes for something else: numbers in any notation, and words for booleans.
+_AMBIGUOUS = re.compile(r"[-+.\d].*|y|n|yes|no|on|off|true|false|null|~|nan|inf", re.IGNORECASE)
+
+
+_ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+
+
+class _Dumper(pyyaml.SafeDumper):
+    """Writes YAML as people do: long texts in lines of their own, lists within their key."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        """Indent lists below their key."""
+        super().increase_indent(flow, False)
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Write a value that occurs twice twice."""
+        return True
+
+
+def _text(dumper: _Dumper, value: str) -> pyyaml.ScalarNode:
+    style = "|" if "\n" in value else '"' if _AMBIGUOUS.fullmatch(value) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def document_text(documents: list[Any]) -> str:
+    """Return documents as YAML that Kubernetes and Flotilla read as the same values."""
+    text = pyyaml.dump_all(
+        documents, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120, explicit_start=len(documents) > 1
+    )
+    try:
+        same = yaml.load_all(text) == documents
+    except yaml.YamlError:
+        same = False
+    # What this reader takes otherwise is written as JSON, which has one meaning.
+    return text if same else "".join(f"---\n{_json(one)}\n" for one in documents)
+
+
+def _json(value: Any) -> str:
+    """Return a value as JSON without the characters that YAML allows as escapes only."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    return _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def texts_of(files: Mapping[str, list[Object]]) -> dict[str, str]:
+    """Return the text of each file of manifests."""
+    return {name: document_text(objects) for name, objects in sorted(files.items())}
+
+
+def existing(stack_file: Path, folder: Path) -> Path | None:
+    """Return what would be overwritten: the stack file, or the folder of its manifests; None where neither is there."""
+    return next((place for place in (stack_file, folder) if os.path.lexists(place)), None)
+
+
+def write(project: Path, stack_file: Path, text: str, folder: str, files: Mapping[str, str]) -> None:
+    """Write a stack file and its manifests; where one of them can't be written, none is left.
+
+    Args:
+        project: the project's folder.
+        stack_file: the stack file.
+        text: its text.
+        folder: where all manifests are, relative to the project.
+        files: the manifests' texts by path, relative to the project.
+
+    Raises:
+        FlotillaError: something is there already, or can't be written.
+    """
+    place = project / folder
+    there = existing(stack_file, place)
+    if there is not None:
+        raise FlotillaError(f"{there} is there by now; nothing was written")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        stack_file.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}-"))
+        partial.chmod(0o755)
+        try:
+            for name, content in files.items():
+                file = partial / Path(name).relative_to(folder)
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(content)
+                file.chmod(_MODE)
+            if files:
+                partial.rename(place)
+            write_whole(stack_file, text, mode=_MODE)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+            if files and not stack_file.exists():
+                shutil.rmtree(place, ignore_errors=True)
+    except OSError as error:
+        raise FlotillaError(
+            f"{error.filename or place}: {(error.strerror or 'can not be written').lower()}; nothing was written"
+        ) from None

@@ -1,0 +1,263 @@
+"""The verb `adopt`: writes the stack that declares a fleet which is there; the clusters are only read."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from rich.text import Text
+
+from flotilla.adopt.compose import Adopted, Wanted, adopt
+from flotilla.adopt.model import MemberFacts, Selection
+from flotilla.adopt.reading import read_control_plane, read_member
+from flotilla.adopt.writing import existing, write
+from flotilla.cli.ending import UsageError
+from flotilla.cli.exit_codes import ExitCode
+from flotilla.cli.output import Output
+from flotilla.cli.setting import setting_of
+from flotilla.cli.stack_options import stack_options
+from flotilla.cli.verbs import HELP
+from flotilla.counts import counted
+from flotilla.karmada.versions import SUPPORTED, known_version
+from flotilla.kube import kubeconfig as kubeconfigs
+from flotilla.kube.connection import Connection
+from flotilla.kube.objects import Object
+from flotilla.stack.stackfile import is_stack_name
+from flotilla.state.crypto import PassphraseCrypter, passphrase
+from flotilla.untrusted import one_line
+
+_FOLDER = "adopted"
+_AT_ONCE = 16
+_TERM = re.compile(r"(?P<not>!?)(?P<key>[^!=\s]+?)(?:\s*(?P<operator>==?|!=)\s*(?P<value>[^!=\s]*))?")
+
+
+def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
+    """Add the verb to the command's parser."""
+    parser = verbs.add_parser(
+        "adopt",
+        parents=[common, stack_options()],
+        help=HELP["adopt"],
+        description="Read a Karmada that exists, and write a stack file and manifests that declare what is there. "
+        "No cluster is changed, and no file is overwritten. "
+        "Example: flotilla adopt -s prod --karmada-kubeconfig karmada.yaml --member-kubeconfig member1=member1.yaml",
+    )
+    add = parser.add_argument
+    add("--karmada-kubeconfig", type=Path, required=True, metavar="FILE", help="administrator's, of the control plane")
+    add("--context", default="", help="its context; the file's current one by default")
+    add(
+        "--karmada-version",
+        type=_version,
+        metavar="VERSION",
+        help="such as 1.18.2; else what its API shows",
+    )
+    add(
+        "--member-kubeconfig",
+        type=_pair,
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        help="a member's; repeatable. Without one the stack file has a placeholder",
+    )
+    add(
+        "--member-context",
+        type=_pair,
+        action="append",
+        default=[],
+        metavar="NAME=CONTEXT",
+        help="the context of a member's kubeconfig; repeatable",
+    )
+    add("-n", "--namespace", action="append", default=[], help="only workloads and objects of it; repeatable")
+    add(
+        "--selector", type=_selector, default={}, metavar="LABELS", help="only objects with these labels: a=b,c!=d,e,!f"
+    )
+    add("--policy", action="append", default=[], metavar="NAME", help="only what this policy sends; repeatable")
+    add("--member", action="append", default=[], metavar="NAME", help="only this member; repeatable")
+    add("--members-from", type=_stack, metavar="STACK", help="no members: those of another stack")
+    add("--dry-run", action="store_true", help="write nothing: print the stack file")
+    parser.set_defaults(verb=_adopt)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (equals and name and value):
+        raise argparse.ArgumentTypeError(f"{text[:60]!r}: write NAME=VALUE, with a member's name")
+    return name, value
+
+
+def _version(text: str) -> str:
+    version = known_version(text)
+    if version is None or not SUPPORTED.covers(version):
+        raise argparse.ArgumentTypeError(f"{text[:60]!r}: give a version between {SUPPORTED}, such as 1.18.2")
+    return text.removeprefix("v")
+
+
+def _stack(text: str) -> str:
+    if not is_stack_name(text):
+        raise argparse.ArgumentTypeError(f"{text[:60]!r} is not a stack name: letters, digits, '_', '.', '-'")
+    return text
+
+
+def _selector(text: str) -> Object:
+    """Read labels as kubectl's `-l` has them, without sets; return a LabelSelector."""
+    expressions: list[Object] = []
+    for term in text.split(","):
+        found = _TERM.fullmatch(term.strip())
+        if not found or (found["not"] and found["operator"]):
+            raise argparse.ArgumentTypeError(f"{text[:60]!r}: write labels as `a=b,c!=d,e,!f`")
+        key, value = found["key"], found["value"] or ""
+        if not found["operator"]:
+            expressions.append({"key": key, "operator": "DoesNotExist" if found["not"] else "Exists"})
+        else:
+            expressions.append(
+                {"key": key, "operator": "NotIn" if found["operator"] == "!=" else "In", "values": [value]}
+            )
+    return {"matchExpressions": expressions}
+
+
+def _adopt(options: argparse.Namespace) -> ExitCode:
+    output = Output(as_json=options.json)
+    setting = setting_of(options)
+    project, stack_file = setting.project, setting.stack_file
+    folder = f"{_FOLDER}/{options.stack}"
+    if not options.dry_run:
+        _refuse_existing(stack_file, project / folder)
+    document = _selected(options.karmada_kubeconfig, options.context)
+    output.say("reading the control plane")
+    found = read_control_plane(Connection(document, name="karmada"))
+    facts = _facts(options, project, {str(one["metadata"]["name"]): one for one in found.clusters})
+    crypter = _crypter(setting.state_folder / "passphrase")
+    wanted = Wanted(
+        folder=folder,
+        kubeconfig=_named(_path(options.karmada_kubeconfig, project), options.context),
+        selection=Selection(
+            frozenset(options.namespace), options.selector, frozenset(options.policy), frozenset(options.member)
+        ),
+        version=options.karmada_version or "",
+        seal=crypter.encrypt if crypter else None,
+        members_from=options.members_from or "",
+    )
+    adopted = adopt(found, facts, wanted, project=project)
+    text = adopted.stack_text(salt=crypter.state if crypter else "")
+    if not options.dry_run:
+        write(project, stack_file, text, folder, adopted.files)
+    if options.json:
+        written = {"stackFile": str(stack_file), "folder": str(project / folder), "files": sorted(adopted.files)}
+        output.json(
+            {
+                "stack": options.stack,
+                "written": not options.dry_run,
+                **written,
+                "counts": dict(adopted.counts),
+                **({"text": text} if options.dry_run else {}),
+                **adopted.report.to_json(),
+            }
+        )
+    else:
+        if options.dry_run:
+            sys.stdout.write(text)
+        _print(Output(as_json=False) if not options.dry_run else output, adopted, options, stack_file)
+    return ExitCode.DONE
+
+
+def _refuse_existing(stack_file: Path, folder: Path) -> None:
+    there = existing(stack_file, folder)
+    if there is not None:
+        raise UsageError(
+            f"{there} is there already, and is never overwritten; nothing was written",
+            hint="choose another stack with -s, take it away first, or look with --dry-run",
+        )
+
+
+def _crypter(file: Path) -> PassphraseCrypter | None:
+    """Return what encrypts the stack's values: by the passphrase that is given, or the project's; None without any."""
+    given = any(os.environ.get(name) is not None for name in _VARIABLES)
+    return PassphraseCrypter(passphrase(file)) if given or file.is_file() else None
+
+
+_VARIABLES = ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")
+
+
+def _facts(options: argparse.Namespace, project: Path, clusters: dict[str, Object]) -> dict[str, MemberFacts]:
+    files, contexts = (
+        _by_member("--member-kubeconfig", options.member_kubeconfig),
+        _by_member("--member-context", options.member_context),
+    )
+    for option, names in (
+        ("--member-kubeconfig", files),
+        ("--member-context", contexts),
+        ("--member", dict.fromkeys(options.member, "")),
+    ):
+        if unknown := sorted(set(names) - set(clusters)):
+            raise UsageError(
+                f"{option} names {unknown[0]!r}, and the control plane has no such Cluster",
+                hint=f"it has {', '.join(sorted(clusters)) or 'none'}",
+            )
+    if missing := sorted(set(contexts) - set(files)):
+        raise UsageError(f"--member-context names {missing[0]!r}, which has no --member-kubeconfig")
+
+    def read(name: str) -> MemberFacts:
+        file, context = Path(files[name]), contexts.get(name, "")
+        identifier = str((clusters[name].get("spec") or {}).get("id") or "")
+        document = _selected(file, context)
+        return read_member(document, name=name, path=_path(file, project), context=context, identifier=identifier)
+
+    with ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="adopt") as pool:
+        return dict(zip(files, pool.map(read, files), strict=True))
+
+
+def _by_member(option: str, pairs: list[tuple[str, str]]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        if found.setdefault(name, value) != value:
+            raise UsageError(f"{option} names {name!r} twice", hint="keep one of them")
+    return found
+
+
+def _selected(file: Path, context: str) -> Object:
+    place = file.expanduser()
+    return kubeconfigs.checked(kubeconfigs.select(kubeconfigs.read(place), context or None, base=place.parent))
+
+
+def _path(file: Path, project: Path) -> str:
+    """Return a file as the stack file names it: relative to the project's folder, or to the home, where it is in it."""
+    place = Path(os.path.abspath(file.expanduser()))  # noqa: PTH100 - links stay as they are
+    if place.is_relative_to(project):
+        return str(place.relative_to(project))
+    return f"~/{place.relative_to(Path.home())}" if place.is_relative_to(Path.home()) else str(place)
+
+
+def _named(path: str, context: str) -> Any:
+    return {"path": path, "context": context} if context else path
+
+
+# -- what is said -----------------------------------------------------------------------------------------------------
+
+
+def _print(output: Output, adopted: Adopted, options: argparse.Namespace, stack_file: Path) -> None:
+    say: Callable[[Any], None] = output.progress_console.print if options.dry_run else output.console.print
+    counts, report = adopted.counts, adopted.report.to_json()
+    parts = (
+        counted(counts["members"], "member"),
+        f"{counted(counts['workloads'], 'workload')} with {counted(counts['templates'], 'object')}",
+        f"{counted(counts['controlPlaneObjects'], 'object')} of the control plane",
+    )
+    verb = "would declare" if options.dry_run else "declares"
+    say(Text(f"{stack_file} {verb} {', '.join(parts)}", style="bold"))
+    for note in report["notes"]:
+        say(Text(f"  {one_line(note)}"))
+    if report["findings"]:
+        say(Text("\nlooks wrong", style="bold"))
+        for one in report["findings"]:
+            say(Text(f"  ! {one_line(one['object'])}: {one_line(one['message'])} ({one['rule']})", style="yellow"))
+    if report["leftOut"]:
+        say(Text("\nleft out", style="bold"))
+        for one in report["leftOut"]:
+            say(Text(f"  - {one_line(one['object'])}: {one_line(one['reason'])}"))
+    if not options.dry_run:
+        say(Text(f"\nnext: flotilla validate -s {options.stack}; flotilla preview -s {options.stack}"))
