@@ -13,6 +13,7 @@ from flotilla.karmada.client import AsyncKarmada, Karmada
 from flotilla.karmada.objects import PropagationPolicy
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import Connection
+from flotilla.kube.objects import ObjectRef
 from flotilla.kube.wire import ApiError, KindNotServed, Unreachable
 from tests.conftest import REPOSITORY
 from tests.contract.karmada import eventually, karmada, namespace  # noqa: F401 - fixtures: a fleet with members, room for a case
@@ -186,9 +187,13 @@ def examples():
 
 
 @pytest.mark.parametrize("name", ["dynamic", "asyncio"])
-def test_the_guides_examples_run(file, tmp_path, monkeypatch, capsys, name):
-    run_example(file, tmp_path, monkeypatch, name)
-    assert "member1" in capsys.readouterr().out
+def test_the_guides_examples_run(file, fleet, tmp_path, monkeypatch, capsys, name):
+    try:
+        run_example(file, tmp_path, monkeypatch, name)
+        assert "member1" in capsys.readouterr().out
+    finally:
+        # Other files go on with this fleet, and their drift would find it.
+        fleet.connection("karmada").delete(ObjectRef("v1", "ConfigMap", "hello", "default"))
 
 
 def run_example(file, folder, monkeypatch, name):
