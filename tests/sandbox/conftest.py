@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from flotilla.kube.objects import ObjectRef, ref_of
+from flotilla.kube.objects import ObjectRef
 from tests.contract.fleet import cluster_in, fleet_in, programs
 from tests.contract.main_job import run, verbs  # noqa: F401 - fixtures of the contract
 
@@ -78,11 +78,5 @@ def namespace(connection):
 
 @pytest.fixture(scope="module")
 def fleet(servers, binaries, tmp_path_factory):
-    """A fleet on the stand-in. What a file leaves in `default` is taken away: the next file goes on with it."""
-    made = servers.get("fleet", lambda: fleet_in(tmp_path_factory.mktemp("stand-in"), stand_in=True))
-    yield made
-    karmada = made.connection("karmada")
-    for api_version, kind in (("v1", "ConfigMap"), ("apps/v1", "Deployment")):
-        for left in karmada.list(api_version, kind, namespace="default"):
-            if left["metadata"]["name"] != "kube-root-ca.crt":
-                karmada.delete(ref_of(left), propagation="Background")
+    """A fleet on the stand-in."""
+    return servers.get("fleet", lambda: fleet_in(tmp_path_factory.mktemp("stand-in"), stand_in=True))
