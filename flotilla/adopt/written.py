@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from flotilla.adopt.owned import owned
 from flotilla.karmada.kinds import kind_of
 from flotilla.karmada.propagation import declared_policy
 from flotilla.karmada.rendering.defaults import narrowed, with_defaults
 from flotilla.karmada.scheduling.defaults import with_default_tolerations
 from flotilla.karmada.selection import OVERRIDES, POLICIES
 from flotilla.kube.objects import Object, copied
+from flotilla.kube.ownership import without_defaults
+from flotilla.kube.secrecy import LAST_APPLIED
 from flotilla.workloads.exported import cleaned
 
-_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 # Karmada, pkg/apis/networking/v1alpha1/well_known_constants.go: written on a MultiClusterService and its Services.
 _MARKS = {
     "labels": ("multiclusterservice.karmada.io/permanent-id",),
@@ -34,7 +34,7 @@ def as_written(obj: Object) -> Object:
     if last is not None:
         return _in_order(narrowed(result, with_defaults(last), last))
     try:
-        return _in_order(owned(result, obj))
+        return _in_order(without_defaults(result, obj))
     except (ValueError, AttributeError, TypeError, KeyError):
         return _in_order(result)  # managedFields that no server writes
 
@@ -54,7 +54,7 @@ def policy_as_written(policy: Object) -> Object:
 
 
 def _last_applied(obj: Object) -> Object | None:
-    text = (obj["metadata"].get("annotations") or {}).get(_LAST_APPLIED)
+    text = (obj["metadata"].get("annotations") or {}).get(LAST_APPLIED)
     try:
         found = json.loads(text) if isinstance(text, str) else None
     except ValueError:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from functools import reduce
 from typing import Any, NamedTuple
 
 from flotilla.kube.objects import Item, KeyedPath, Object
+
+_TYPE = ("apiVersion", "kind")
 
 
 class Writer(NamedTuple):
@@ -107,15 +110,49 @@ def owned_part(obj: Object, managers: tuple[str, ...]) -> Object | None:
     Returns:
         the part, with what says which object it is; None where they own nothing, or the server doesn't know who does.
     """
-    owned = [e.get("fieldsV1") or {} for e in _entries(obj) if str(e.get("manager")).startswith(managers)]
-    parts = [part for fields in owned if (part := _part(obj, fields))]
-    if not parts:
+    trees = [e.get("fieldsV1") or {} for e in _entries(obj) if str(e.get("manager")).startswith(managers)]
+    part = _part(obj, reduce(union, trees)) if trees else None
+    if not part:
         return None
     metadata = {key: obj["metadata"][key] for key in ("name", "namespace") if key in obj["metadata"]}
-    whole = {"apiVersion": obj["apiVersion"], "kind": obj["kind"], "metadata": metadata}
-    for part in parts:
-        whole = _joined(whole, part)
-    return whole
+    return {**part, **{key: obj[key] for key in _TYPE}, "metadata": {**part.get("metadata", {}), **metadata}}
+
+
+def without_defaults(obj: Object, noted: Object) -> Object:
+    """Return an object without the fields that nobody owns: those are defaults of the server.
+
+    Server-side apply notes exactly what was written. A program that creates an object in any other way owns the
+    defaults, too: nothing tells them from what it wrote, and they stay.
+
+    Args:
+        obj: the object; its type and its metadata stay.
+        noted: the same object with its managedFields; where the server noted no owners, all of it stays.
+    """
+    trees: list[Object] = [entry["fieldsV1"] for entry in _entries(noted) if entry.get("fieldsV1")]
+    tree = reduce(union, trees) if trees else {}
+    if not any(key.startswith("f:") and key != "f:metadata" for key in tree):
+        return obj
+    kept = (*_TYPE, "metadata")
+    return {
+        key: value if key in kept else _part(value, tree[f"f:{key}"])
+        for key, value in obj.items()
+        if key in kept or f"f:{key}" in tree
+    }
+
+
+def union(one: Object, other: Object) -> Object:
+    """Return the union of two sets of fields in the form of `fieldsV1`.
+
+    An empty map is a field that is owned itself. In a map that isn't empty, `.` says the same of the field, besides
+    those below it.
+    """
+    if not one and not other:
+        return {}
+    one, other = one or {".": {}}, other or {".": {}}
+    return {
+        key: union(one[key], other[key]) if key in one and key in other else one.get(key, other.get(key))
+        for key in {**one, **other}
+    }
 
 
 def _part(value: Any, fields: Object) -> Any:
@@ -123,8 +160,7 @@ def _part(value: Any, fields: Object) -> Any:
     if not fields:
         return value
     if isinstance(value, dict):
-        names = {key: key.removeprefix("f:") for key in fields if key.startswith("f:")}
-        return {name: _part(value[name], fields[key]) for key, name in names.items() if name in value}
+        return {key: _part(item, fields[f"f:{key}"]) for key, item in value.items() if f"f:{key}" in fields}
     if not isinstance(value, list):
         return value
     found = []
@@ -133,10 +169,3 @@ def _part(value: Any, fields: Object) -> Any:
         if below is not None:
             found.append(_part(item, below))
     return found
-
-
-def _joined(one: Any, other: Any) -> Any:
-    """Return both of two parts of one object; where both have a list, that of the second."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        return {**one, **{key: _joined(one.get(key), value) for key, value in other.items()}}
-    return other

@@ -27,7 +27,8 @@ PLACEHOLDERS: Mapping[str, str] = {"data": base64.b64encode(HIDDEN.encode()).dec
 """What stands for an encrypted value in each part of a Secret, where the value is not known."""
 
 _PARTS = ("data", "stringData")
-_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+"""The annotation in which kubectl keeps the whole of what it was given."""
 _OVERRIDES = ("OverridePolicy", "ClusterOverridePolicy")
 _WITH_VALUES = ("plaintext", "fieldOverrider")
 # Every token Secret has these, and they are no secrets: a CA's certificate, and a namespace's name.
@@ -55,7 +56,7 @@ def shown(obj: Object, path: tuple[Any, ...], value: Any) -> Any:
     """
     if value is None:
         return None
-    if obj.get("kind") == "Secret" and (path[:1] in ((_PARTS[0],), (_PARTS[1],)) or _APPLIED in path):
+    if obj.get("kind") == "Secret" and (path[:1] in ((_PARTS[0],), (_PARTS[1],)) or LAST_APPLIED in path):
         return HIDDEN
     if _overrides_secrets(obj):
         for index, step in enumerate(path):
@@ -73,8 +74,8 @@ def masked(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     result = {key: masked(entry) for key, entry in value.items()}
-    if '"Secret"' in str(result.get(_APPLIED)):  # kubectl keeps the whole object in there
-        result[_APPLIED] = HIDDEN
+    if '"Secret"' in str(result.get(LAST_APPLIED)):  # kubectl keeps the whole object in there
+        result[LAST_APPLIED] = HIDDEN
     if value.get("kind") == "Secret":
         for part in _PARTS:
             if value.get(part) is not None:

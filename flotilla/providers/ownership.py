@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from flotilla.kube.objects import Object, Path
+from flotilla.kube.ownership import union
 from flotilla.kube.wire import ApiError
 from flotilla.state.diff import parse_path
 
@@ -102,21 +103,6 @@ def _put(value: Any, path: Path, new: Any) -> Any:
         return value
     inner = _put(value.get(step, {}), rest, new) if rest else new
     return {key: item for key, item in {**value, step: inner}.items() if item is not None}
-
-
-def union(one: Object, other: Object) -> Object:
-    """Return the union of two sets of fields in the form of `fieldsV1`.
-
-    An empty map is a field that is owned itself. In a map that isn't empty, `.` says the same of the field, besides
-    those below it.
-    """
-    if not one and not other:
-        return {}
-    one, other = one or {".": {}}, other or {".": {}}
-    return {
-        key: union(one[key], other[key]) if key in one and key in other else one.get(key, other.get(key))
-        for key in {**one, **other}
-    }
 
 
 def _entries(obj: Object) -> list[Any]:

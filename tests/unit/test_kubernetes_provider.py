@@ -5,12 +5,13 @@ from types import SimpleNamespace
 import pytest
 
 from flotilla.errors import EngineError
+from flotilla.kube.ownership import union
 from flotilla.kube.wire import ApiError, KindNotServed, Unreachable
 from flotilla.providers import InitializationError, awaits
 from flotilla.providers.awaits import NotReady, await_gone, await_ready
 from flotilla.providers.judging import hint_for, judged
 from flotilla.providers.kubernetes import KubernetesProvider
-from flotilla.providers.ownership import field_conflicts, transferred, union
+from flotilla.providers.ownership import field_conflicts, transferred
 from flotilla.state.checkpoint import ResourceState
 
 OBJECT = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "n"}, "data": {"x": "1"}}

@@ -92,6 +92,18 @@ def test_a_part_follows_the_tree_of_owned_fields(value, fields, owned):
     assert owned_part(obj, ("other",)) is None
 
 
+def test_what_two_of_the_stacks_managers_own_of_a_list_is_in_the_part_once_and_whole():
+    """Pulumi's provider creates by one manager and updates by another: the list of the second stood for both."""
+    owned = [{"f:a": {'k:{"name":"x"}': {"f:name": {}}}}, {"f:a": {'k:{"name":"y"}': {"f:name": {}, "f:v": {}}}}]
+    managed = [
+        {"manager": "m", "operation": one, "fieldsV1": {"f:spec": fields}}
+        for one, fields in zip("AU", owned, strict=True)
+    ]
+    spec = {"a": [{"name": "x", "v": 1}, {"name": "y", "v": 2}]}
+    obj = {"apiVersion": "v1", "kind": "X", "metadata": {"name": "x", "managedFields": managed}, "spec": spec}
+    assert owned_part(obj, ("m",))["spec"] == {"a": [{"name": "x"}, {"name": "y", "v": 2}]}
+
+
 def test_a_template_whose_writers_nobody_knows_is_taken_as_it_is():
     template = deployed()
     del template["metadata"]["managedFields"]
