@@ -52,7 +52,7 @@ def workload_name(group: Group, names: Names) -> str:
 def file_names(objects: Iterable[Object], *, most: int) -> dict[str, list[Object]]:
     """Return objects by the files that they are written to: one to a file, or one kind to a file where they are many.
 
-    Names are told apart whatever the case of their letters is: some file systems don't know it.
+    No two names differ by the case of their letters alone: some file systems take these for one.
     """
     listed = list(objects)
     namespaces = {str(one["metadata"].get("namespace") or "") for one in listed}

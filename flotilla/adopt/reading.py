@@ -9,6 +9,7 @@ import base64
 import json
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from flotilla.adopt.model import Credentials, Found, LeftOut, MemberFacts
 from flotilla.errors import ClusterError, FlotillaError
@@ -176,8 +177,8 @@ def read_member(document: Object, *, name: str, path: str, context: str, identif
             connection.list(_RBAC, "ClusterRoleBinding"), connection.list(_RBAC, "ClusterRole")
         )
     except FlotillaError as error:
-        return MemberFacts(path, context, known.server, known.authority, problem=error.message)
-    return MemberFacts(path, context, known.server, known.authority, "", tuple(agents), administrators)
+        return replace(known, problem=error.message)
+    return replace(known, agents=tuple(agents), administrators=administrators)
 
 
 def _administrators(bindings: Iterable[Object], roles: Iterable[Object]) -> dict[str, tuple[str, ...]]:

@@ -29,7 +29,7 @@ from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object
 from flotilla.stack.stackfile import is_stack_name
-from flotilla.state.crypto import PassphraseCrypter, passphrase
+from flotilla.state.crypto import PassphraseCrypter, passphrase, passphrase_is_named
 from flotilla.untrusted import one_line
 
 _FOLDER = "adopted"
@@ -176,11 +176,7 @@ def _refuse_existing(stack_file: Path, folder: Path) -> None:
 
 def _crypter(file: Path) -> PassphraseCrypter | None:
     """Return what encrypts the stack's values: by the passphrase that is given, or the project's; None without any."""
-    given = any(os.environ.get(name) is not None for name in _VARIABLES)
-    return PassphraseCrypter(passphrase(file)) if given or file.is_file() else None
-
-
-_VARIABLES = ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")
+    return PassphraseCrypter(passphrase(file)) if passphrase_is_named() or file.is_file() else None
 
 
 def _facts(options: argparse.Namespace, project: Path, clusters: dict[str, Object]) -> dict[str, MemberFacts]:

@@ -29,7 +29,7 @@ from flotilla.stack.stackfile import manifest_names, read_stack_file
 from flotilla.state.backend import StackFiles
 from flotilla.state.checkpoint import ResourceState, Snapshot, from_export
 from flotilla.state.config import StackConfig
-from flotilla.state.crypto import derived_key, passphrase
+from flotilla.state.crypto import derived_key, passphrase, passphrase_is_named
 from flotilla.state.diff import Change, ChangeKind, parse_path
 from flotilla.state.stacks import refuse_unknown
 from flotilla.state.urns import DYNAMIC_PREFIX, is_default_provider
@@ -189,7 +189,7 @@ class PulumiStack:
     def _existing(self, environment: Mapping[str, str]) -> automation.Stack:
         """Return the stack without making anything: no state, no passphrase, no salt in the stack file."""
         setting = self._setting
-        if _makes_passphrase() and not (setting.state_folder / "passphrase").is_file():
+        if not passphrase_is_named() and not (setting.state_folder / "passphrase").is_file():
             raise EngineError(
                 f"stack {setting.stack} does not exist yet", hint="a person has to run `flotilla up` first"
             )
@@ -219,13 +219,6 @@ def _temporary_files() -> Iterator[dict[str, str]]:
         yield {"TMPDIR": folder}
 
 
-def _makes_passphrase() -> bool:
-    """Tell whether the stack's passphrase is the one that is made for it: the user has named none."""
-    return not any(
-        os.environ.get(key) is not None for key in ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")
-    )
-
-
 def cli_environment(setting: Setting) -> dict[str, str]:
     """Return what the CLI needs to find the stack: the backend and the passphrase, made if there is none yet."""
     environment = {"PULUMI_SKIP_UPDATE_CHECK": "true"}
@@ -233,7 +226,7 @@ def cli_environment(setting: Setting) -> dict[str, str]:
     environment["PULUMI_BACKEND_URL"] = url
     if url == f"file://{setting.state_folder}":
         setting.state_folder.mkdir(parents=True, exist_ok=True)
-    if _makes_passphrase():
+    if not passphrase_is_named():
         file = setting.state_folder / "passphrase"
         passphrase(file)
         environment["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(file)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -26,13 +25,11 @@ from flotilla.plan.steps import Listener, Result
 from flotilla.state.backend import OpenStack, StackFiles, open_stack
 from flotilla.state.checkpoint import Encoder, Snapshot, without
 from flotilla.state.config import Project, StackConfig
-from flotilla.state.crypto import PassphraseCrypter, derived_key, passphrase
+from flotilla.state.crypto import PassphraseCrypter, derived_key, passphrase, passphrase_is_named
 from flotilla.state.stacks import refuse_unknown
 from flotilla.state.urns import STACK_TYPE
 from flotilla.state.values import Properties
 from flotilla.state.writer import StateWriter
-
-_PASSPHRASES = ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")
 
 Tell = Callable[[str], None]
 
@@ -166,8 +163,8 @@ class EmbeddedStack:
 
     def _passphrase(self, salted: str = "") -> str:
         file = self.backend / "passphrase"
-        named = any(os.environ.get(key) is not None for key in _PASSPHRASES)
-        if self.read_only and not named and not file.exists() and not salted and not self.files.exists():
+        known = passphrase_is_named() or file.exists() or salted or self.files.exists()
+        if self.read_only and not known:
             return _own_passphrase()
         return passphrase(file, salted=salted)
 

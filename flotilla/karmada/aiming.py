@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from flotilla.karmada.propagation import override_policy
-from flotilla.karmada.rendering.policies import ONLY_FOR, is_for
+from flotilla.karmada.rendering.policies import ONLY_FOR, rules_of_template
 from flotilla.kube.objects import ref_of
 
 Object = dict[str, Any]
@@ -64,10 +64,9 @@ def override_policies(
         # Kinds of one name in two groups, for which names of objects may be alike as well.
         group = f".{template['apiVersion'].partition('/')[0]}" if endings.count(ending) > 1 else ""
         found[ending + group] = override_policy(
-            f"{name}{ending}{group}", namespace=namespace, templates=[template], rules=_meant(rules, template)
+            f"{name}{ending}{group}",
+            namespace=namespace,
+            templates=[template],
+            rules=rules_of_template(rules, template),
         )
     return found
-
-
-def _meant(rules: Iterable[Object], template: Object) -> list[Object]:
-    return [{key: value for key, value in rule.items() if key != ONLY_FOR} for rule in rules if is_for(rule, template)]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from flotilla.karmada.propagation import CHANGES_NOTHING
-from flotilla.karmada.rendering.policies import ONLY_FOR, is_for, may_reach, rules_of_all
+from flotilla.karmada.rendering.policies import may_reach, rules_of_all, rules_of_template
 from flotilla.karmada.selection import OVERRIDES
 from flotilla.kube.objects import Object
 from flotilla.plan.begun import object_of
@@ -92,5 +92,4 @@ def _key(template: Object) -> _Key:
 
 def _of(rules: Iterable[Object], template: Object) -> list[Object]:
     """Return the rules that are for a template and do anything."""
-    meant = ({key: value for key, value in rule.items() if key != ONLY_FOR} for rule in rules if is_for(rule, template))
-    return [rule for rule in meant if rule != CHANGES_NOTHING]
+    return [rule for rule in rules_of_template(rules, template) if rule != CHANGES_NOTHING]

@@ -99,6 +99,11 @@ def derived_key(passphrase: str, state: str | None, purpose: str) -> bytes:
     return hmac.digest(_key(passphrase, salt), purpose.encode(), "sha256")
 
 
+def passphrase_is_named() -> bool:
+    """Tell whether the user has named a passphrase by one of Pulumi's variables; else it is the generated one."""
+    return any(os.environ.get(name) is not None for name in (_VARIABLE, _FILE_VARIABLE))
+
+
 def passphrase(default_file: Path, *, salted: str = "") -> str:
     """Return the stack's passphrase: from Pulumi's variables, else from a generated file with mode 0600.
 

@@ -137,6 +137,11 @@ def is_for(rule: Object, template: Object) -> bool:
     return ONLY_FOR not in rule or list(ref_of(template)) in [list(ref) for ref in rule[ONLY_FOR]]
 
 
+def rules_of_template(rules: Iterable[Object], template: Object) -> list[Object]:
+    """Return the rules that are for a template, without saying so."""
+    return [{key: value for key, value in rule.items() if key != ONLY_FOR} for rule in rules if is_for(rule, template)]
+
+
 def targets(rule: Object, cluster: ClusterFacts, version: Version = SUPPORTED.newest) -> bool:
     """Tell whether a rule is for a cluster; one without targetCluster is for every cluster."""
     return matches(cluster, rule.get("targetCluster") or {}, version)
