@@ -11,6 +11,7 @@ PROVIDERS = {
     "dynamic/flotilla:ClusterIdentity": "components.cluster_identity:ClusterIdentityProvider",
     "dynamic/flotilla:ControlPlaneReady": "components.installation:ReadyProvider",
     "dynamic/flotilla:HostState": "components.installation:HostStateProvider",
+    "dynamic/flotilla:Keeping": "components.keeping:KeepingProvider",
     "dynamic/flotilla:Kind": "components.kind_cluster:KindClusterProvider",
     "dynamic/flotilla:Membership": "components.membership:MembershipProvider",
     "dynamic/flotilla:Rollout": "components.rollout:RolloutProvider",

@@ -11,6 +11,7 @@ from typing import Any, NotRequired, TypedDict
 import pulumi
 
 from components.karmada_control_plane import KarmadaControlPlane
+from components.keeping import Keeping
 from components.kubernetes_object import KubernetesObject, type_token
 from components.rollout import Rollout
 from components.secret_patches import refuse_placeholders, sealed_patches
@@ -31,7 +32,7 @@ from flotilla.karmada.kinds import (
     kind_of,
     other_versions,
 )
-from flotilla.karmada.propagation import DEFINITIONS, further, propagation_policy, template
+from flotilla.karmada.propagation import DEFINITIONS, ON_REMOVAL, further, propagation_policy, template
 from flotilla.karmada.rendering.policies import rules_of_all
 from flotilla.karmada.scaling import REPLICAS, scaler_of
 from flotilla.karmada.status.overriding import OTHERS, OWN, as_input
@@ -40,7 +41,7 @@ from flotilla.karmada.versions import Version
 from flotilla.kube.objects import ObjectRef, ref_of
 from flotilla.stack.readiness import plain_rules
 from flotilla.stack.specs import propagation_spec, rules_for_objects, served_affinities
-from flotilla.stack.workloads import Workload
+from flotilla.stack.workloads import OnRemoval, Workload
 from flotilla.workloads.needs import follower_key, policy_key
 
 _TYPE = "flotilla:index:PropagatedWorkload"
@@ -74,7 +75,8 @@ class PropagatedWorkload(pulumi.ComponentResource):
     pair. Policies in the workload's own namespace are named after the workload, others after both.
 
     The order: namespaces; definitions with their policy, until every chosen cluster serves their kinds; the other
-    policies; the other templates; the rollout. A destroy goes the other way, and ends when no Ready cluster has a copy.
+    policies; the other templates; the rollout. A destroy goes the other way, and ends when no Ready cluster has a copy;
+    where copies are to stay, it begins when Karmada knows that of each, and ends when each is let go.
     """
 
     templates: list[KubernetesObject]
@@ -112,6 +114,9 @@ class PropagatedWorkload(pulumi.ComponentResource):
         self._kinds = own.over(args.get("kinds") or BUILT_IN)
         defined = {*own.namespaced, *args.get("custom", ())}
         manifests = [self._as_template(m) for m in args["objects"]]
+        keeps = workload.on_removal is OnRemoval.KEEP
+        if keeps:
+            manifests = [_kept(m) for m in manifests]
         self._rules = rules_for_objects(workload, manifests)
         self._overriding = [ref_of(policy) for policy in (workload.given.overrides if workload.given else ())]
         custom = [m for m in manifests if kind_of(m) in defined]
@@ -127,6 +132,7 @@ class PropagatedWorkload(pulumi.ComponentResource):
             kubeconfig=args["control_plane"].kubeconfig,
             timeout=workload.timeout,
             before=workload.after,
+            keeps=keeps,
         )
         made = {id(m): self._template(m, []) for m in ahead}
         before: list[pulumi.Resource] = list(made.values())
@@ -151,6 +157,14 @@ class PropagatedWorkload(pulumi.ComponentResource):
             **{follower_key(m): made[id(m)] for m in manifests if workload.given and workload.given.follows(m)},
             "rollout": self._rollout(manifests, [*before, *policies, *self.templates]),
         }
+        if keeps:
+            Keeping(
+                name,
+                manifests,
+                pulumi.ResourceOptions(parent=self, depends_on=[*before, *policies, *self.templates]),
+                kubeconfig=args["control_plane"].kubeconfig,
+                timeout=workload.timeout,
+            )
         self.register_outputs({})
 
     def _as_template(self, obj: dict[str, Any]) -> dict[str, Any]:
@@ -285,6 +299,17 @@ class PropagatedWorkload(pulumi.ComponentResource):
             **self._karmada,
         }
         return Rollout(f"{self._name}-rollout", rollout, pulumi.ResourceOptions(parent=self, depends_on=before))
+
+
+def _kept(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Return a template whose copies are to stay: what goes to members without a policy has to say so itself."""
+    if not goes_by_itself(manifest):
+        return manifest
+    metadata = manifest["metadata"]
+    return {
+        **manifest,
+        "metadata": {**metadata, "annotations": {**(metadata.get("annotations") or {}), ON_REMOVAL: "keep"}},
+    }
 
 
 def _numbers(workload: Workload) -> dict[str, list[int]]:

@@ -1,4 +1,4 @@
-"""The end of a workload: waits until its copies are gone, before any of its clusters leaves.
+"""The end of a workload: waits until its copies are gone, or let go, before any of its clusters leaves.
 
 A dynamic resource, for a template itself is gone at once: waiting for it, as a foreground deletion does, would wait for
 ever where one of its clusters is dead. Templates depend on it, so that it is deleted after them.
@@ -10,38 +10,37 @@ from collections.abc import Sequence
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
+from pulumi.dynamic import Resource
 
+from components.ends import EndProvider
 from components.whole_numbers import whole_numbers
+from flotilla.karmada.keeping.members import free_copies
+from flotilla.karmada.keeping.works import Finisher, await_released, return_namespaces
 from flotilla.karmada.status.withdrawal import await_withdrawn
 from flotilla.kube.connection import connect
 from flotilla.kube.objects import Object, ObjectRef, ref_of
+from flotilla.waiting import say
 
 
 @whole_numbers
-class WithdrawalProvider(ResourceProvider):
+class WithdrawalProvider(EndProvider):
     """Waits on deletion; makes nothing."""
 
-    serialize_as_secret_always = False
-
-    def create(self, props: dict[str, Any]) -> CreateResult:
-        """Keep which templates there are."""
-        return CreateResult(id_=str(props["workload"]), outs=props)
-
-    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        """Report a change of the templates, the credentials or the order; another timeout changes nothing."""
-        keys = ("templates", "kubeconfig", "before")
-        return DiffResult(changes=any(olds.get(key) != news.get(key) for key in keys))
-
-    def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
-        """Keep which templates there are now."""
-        return UpdateResult(outs=news)
+    counts = ("templates", "kubeconfig", "before", "keeps")
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
-        """Wait until the copies are gone."""
+        """Wait until the copies are gone; copies that stay are let go."""
         templates = [ObjectRef(*parts) for parts in props["templates"]]
-        connection = connect(props["kubeconfig"], name="Karmada")
-        await_withdrawn(connection, templates, float(props["timeout"]), every_work=bool(props.get("before")))
+        connection, seconds = connect(props["kubeconfig"], name="Karmada"), float(props["timeout"])
+        if not props.get("keeps"):
+            await_withdrawn(connection, templates, seconds, every_work=bool(props.get("before")))
+            return
+        finisher = Finisher(connection, templates)
+        return_namespaces(connection, (ref.name for ref in templates if ref.kind == "Namespace"))
+        await_withdrawn(connection, templates, seconds, meanwhile=finisher)
+        await_released(connection, finisher, seconds)
+        for member, why in sorted(free_copies(connection, templates).items()):
+            say(f"{props['workload']}: the copies in {member} run on, and may still have marks of Karmada: {why}")
 
 
 class Withdrawal(Resource, module="flotilla", name="Withdrawal"):
@@ -56,6 +55,7 @@ class Withdrawal(Resource, module="flotilla", name="Withdrawal"):
         kubeconfig: pulumi.Input[str],
         timeout: int,
         before: Sequence[str] = (),
+        keeps: bool = False,
     ) -> None:
         """Declare the wait.
 
@@ -66,6 +66,7 @@ class Withdrawal(Resource, module="flotilla", name="Withdrawal"):
             kubeconfig: Karmada's; a secret.
             timeout: seconds.
             before: the workloads that go only when this one's copies are gone.
+            keeps: its copies stay in the members.
         """
         props = {
             "workload": workload,
@@ -73,5 +74,6 @@ class Withdrawal(Resource, module="flotilla", name="Withdrawal"):
             "kubeconfig": kubeconfig,
             "timeout": timeout,
             **({"before": sorted(set(before))} if before else {}),
+            **({"keeps": True} if keeps else {}),
         }
         super().__init__(WithdrawalProvider(), f"{workload}-withdrawal", props, opts)

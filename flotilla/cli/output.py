@@ -37,6 +37,8 @@ _SYMBOLS = {
     "changes": ("~", "yellow"),
     "stays": (" ", "dim"),
 }
+_KEPT = ("=", "cyan")
+"""A copy that leaves the workload and stays in its cluster."""
 _OPERATIONS = {
     Op.CREATE: ("+", "green"),
     Op.CREATE_REPLACEMENT: ("++", "green"),
@@ -178,7 +180,7 @@ class Output:
             self.console.print("\nworkloads")
         for workload in plan.workloads:
             symbol, style = _SYMBOLS[workload.verb]
-            said = "; ".join(part for part in (workload.origin, _order(workload.after)) if part)
+            said = "; ".join(part for part in (workload.origin, _order(workload.after), _kept(workload.kept)) if part)
             self.console.print(Text(f"  {symbol} {workload.name}{': ' + said if said else ''}", style=style))
             if workload.policies:
                 self.console.print(Text(f"      policies: {policies_text(workload.policies)}"))
@@ -187,7 +189,7 @@ class Output:
             if workload.problem:
                 self.console.print(Text(f"      {one_line(workload.problem)}", style="red"))
             for copy in workload.copies:
-                symbol, style = _SYMBOLS[copy.verb]
+                symbol, style = _KEPT if copy.kept else _SYMBOLS[copy.verb]
                 details = one_line("; ".join(copy.details)) or "no change"
                 self.console.print(Text(f"    {symbol} on {copy.cluster}: {details}", style=style))
             self._followers(workload.follows)
@@ -240,6 +242,12 @@ class Output:
 
 def _order(after: tuple[str, ...]) -> str:
     return f"after: {', '.join(after)}" if after else ""
+
+
+def _kept(clusters: tuple[str, ...]) -> str:
+    """Say where copies stay: `stays on member1 and member2`."""
+    *most, last = clusters or ("",)
+    return f"stays on {', '.join(most)} and {last}" if most else f"stays on {last}" if last else ""
 
 
 def _as_written(obj: dict[str, Any]) -> dict[str, Any]:

@@ -43,6 +43,8 @@ OWN_ANNOTATIONS = {
 """What every template has in the control plane."""
 HEALTH_IGNORED = "flotilla.dev/health-ignored"
 """Marks a template whose manifest says `pulumi.com/skipAwait`: a rollout waits until it is applied, and no longer."""
+ON_REMOVAL = "flotilla.dev/on-removal"
+"""Marks a Namespace whose copies stay in members (`keep`): it goes there without a policy that could say so."""
 
 
 def deployment(

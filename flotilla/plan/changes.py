@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from flotilla.counts import counted
-from flotilla.karmada.kinds import identity
+from flotilla.karmada.kinds import goes_by_itself, identity
 from flotilla.karmada.rendering.replicas import owns_replicas
 from flotilla.karmada.scheduling import UNBOUNDED, replicas_field, replicas_of
 from flotilla.kube.objects import Object, ref_of
@@ -20,8 +20,8 @@ from flotilla.state.values import mask
 _SHOWN = 60
 _KEPT = "stays there, without Karmada's marks (onRemoval: keep)"
 _KEPT_UNSENT = (
-    "is suspended there: if it was never sent, Karmada doesn't finish taking it away (onRemoval: keep), and the member "
-    "can't leave"
+    "is suspended there: if it was never sent, Karmada doesn't finish taking it away (onRemoval: keep); `up` does "
+    "where the whole workload goes, else the member can't leave"
 )
 _UNSENT = "suspended: Karmada sends nothing there"
 
@@ -34,6 +34,8 @@ class CopyPlan:
     verb: str
     """new, gone, changes or stays."""
     details: tuple[str, ...] = ()
+    kept: bool = False
+    """It is gone from the workload, and stays in the cluster (`onRemoval: keep`)."""
 
 
 def copy_plan(
@@ -69,7 +71,7 @@ def copy_plan(
         come = (_summary(item, open_.get(str(ref_of(item)))) for item in new or [])
         return CopyPlan(cluster, "new", (*come, *unsent))
     if new is None:
-        return CopyPlan(cluster, "gone", tuple(f"{ref_of(item)}{kept}" for item in old))
+        return CopyPlan(cluster, "gone", tuple(f"{ref_of(item)}{kept}" for item in old), keeps and not was_suspended)
     versions = {identity(item): item["apiVersion"] for item in old}
     olds = {ref_of(item): item for item in in_one_version(old, new)}
     news = {ref_of(item): item for item in new}
@@ -78,7 +80,9 @@ def copy_plan(
         if ref not in olds:
             details.append(f"{ref} is added")
         elif ref not in news:
-            details.append(f"{ref}{kept}" if keeps else f"{ref} is removed")
+            # A Namespace that goes alone takes its copies along: no policy of it says that they stay.
+            stays = keeps and not goes_by_itself(olds[ref])
+            details.append(f"{ref}{kept}" if stays else f"{ref} is removed")
         else:
             several = f"{ref}: " if len(news) > 1 else ""
             if str(ref) in replaced:

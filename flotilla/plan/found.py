@@ -11,6 +11,7 @@ from collections import defaultdict
 from dataclasses import replace
 
 from flotilla.karmada.kinds import goes_by_itself, identity
+from flotilla.karmada.propagation import ON_REMOVAL
 from flotilla.karmada.scaling import replicas_from, scaler_of
 from flotilla.karmada.selection import OVERRIDES, selects
 from flotilla.kube.objects import Object, ref_of
@@ -23,6 +24,7 @@ from flotilla.state.values import Properties, Secret, reveal
 
 PARTLY = "partly"
 """Among a Rollout's inputs as found: propagation policies for some of its templates alone, where they change."""
+_NAMESPACE = "kubernetes:core/v1:Namespace"
 _Pair = tuple[Object | None, Object | None]
 """An object before and after; None where it is not there."""
 
@@ -46,11 +48,17 @@ def as_found(steps: list[Step]) -> list[Step]:
 def keeping(steps: list[Step]) -> frozenset[str]:
     """Return the URNs of the workloads whose copies stay in members once they are not sent any more.
 
-    What counts is the policy as it is before the plan: the Works that go have its preserveResourcesOnDeletion.
+    What counts is the policy as it is before the plan: the Works that go have its preserveResourcesOnDeletion. A
+    workload of namespaces alone has no policy; they say it themselves.
     """
     policies = [step.old for step in steps if step.old and step.type.endswith("PropagationPolicy")]
     specs = [(state.parent, state.plain.get("spec") or {}) for state in policies]
-    return frozenset(parent for parent, spec in specs if parent and spec.get("preserveResourcesOnDeletion"))
+    spaces = [step.old for step in steps if step.old and step.type == _NAMESPACE]
+    said = [(state.parent, state.plain.get("metadata") or {}) for state in spaces]
+    return frozenset(
+        [parent for parent, spec in specs if parent and spec.get("preserveResourcesOnDeletion")]
+        + [parent for parent, meta in said if parent and ON_REMOVAL in (meta.get("annotations") or {})]
+    )
 
 
 def replaced_templates(steps: list[Step]) -> frozenset[str]:

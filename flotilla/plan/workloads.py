@@ -90,6 +90,11 @@ class WorkloadPlan:
     follows: tuple[Follower, ...] = ()
     """The objects that follow its templates (`dependencies: true`), beyond where their own policies send them."""
 
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """The clusters that keep their copies (`onRemoval: keep`) though the workload leaves them."""
+        return tuple(copy.cluster for copy in self.copies if copy.kept)
+
     def to_json(self) -> dict[str, Any]:
         """Return it for machines."""
         return {
@@ -99,7 +104,10 @@ class WorkloadPlan:
             **({"question": self.question} if self.question else {}),
             **({"after": list(self.after)} if self.after else {}),
             **({"policies": [policy.to_json() for policy in self.policies]} if self.policies else {}),
-            "clusters": [{"name": c.cluster, "verb": c.verb, "details": list(c.details)} for c in self.copies],
+            "clusters": [
+                {"name": c.cluster, "verb": c.verb, "details": list(c.details), **({"kept": True} if c.kept else {})}
+                for c in self.copies
+            ],
             "unscheduled": [one.to_json() for one in self.unscheduled],
             **({"undecided": [_undecided(one) for one in self.undecided]} if self.undecided else {}),
             **({"unplaced": list(self.unplaced)} if self.unplaced else {}),

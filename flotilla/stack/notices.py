@@ -57,8 +57,8 @@ def _suspended(workload: Workload) -> list[str]:
     if workload.on_removal is OnRemoval.KEEP:
         found.append(
             f"workload {workload.name}: `onRemoval: keep` with `suspend`: in a member that it was never sent to, "
-            "Karmada doesn't finish taking it away, and that member can't leave; resume it once before the workload or "
-            "the member goes, or drop `onRemoval: keep`"
+            "Karmada doesn't finish taking it away (`up` does where the workload goes), and that member can't leave "
+            "before; resume it once before the member goes, or drop `onRemoval: keep`"
         )
     return found
 

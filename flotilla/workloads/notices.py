@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 
+from flotilla.karmada.kinds import NAMESPACE, kind_of
 from flotilla.stack.files import ManifestFiles, manifest_files
 from flotilla.stack.fleet import Fleet
 from flotilla.stack.notices import notices
-from flotilla.stack.workloads import Workload
+from flotilla.stack.problems import ConfigError
+from flotilla.stack.workloads import OnRemoval, Workload
 from flotilla.workloads.control_plane import as_in_files
 from flotilla.workloads.control_plane_notices import object_notices
 from flotilla.workloads.exported import dropped, notice
-from flotilla.workloads.objects import as_written
+from flotilla.workloads.objects import as_written, manifests_of
 from flotilla.workloads.shared import shared_notices
 from flotilla.workloads.sources.notes import without_secrets
 from flotilla.workloads.sources.shape import SourceError
@@ -26,6 +28,36 @@ def fleet_notices(fleet: Fleet, files: ManifestFiles) -> list[str]:
         *object_notices(fleet, files),
         *left_out(fleet, files),
         *rendered_notices(fleet, files),
+        *taken_along(fleet, files),
+    ]
+
+
+def taken_along(fleet: Fleet, files: ManifestFiles) -> list[str]:
+    """Return which copies are to stay in members (`onRemoval: keep`), in namespaces that another workload takes along.
+
+    Nothing is said of manifests that can't be read: that is a problem of its own.
+    """
+    if all(workload.on_removal is OnRemoval.DELETE for workload in fleet.workloads):
+        return []
+    objects = {}
+    with suppress(ConfigError):
+        objects = {workload.name: manifests_of(workload, files) for workload in fleet.workloads}
+    makers = {
+        str(obj["metadata"]["name"]): workload.name
+        for workload in fleet.workloads
+        for obj in objects.get(workload.name, ())
+        if workload.on_removal is OnRemoval.DELETE and kind_of(obj) == NAMESPACE
+    }
+    found = {
+        (workload.name, makers[namespace], namespace)
+        for workload in fleet.workloads
+        for obj in objects.get(workload.name, ())
+        if workload.on_removal is OnRemoval.KEEP and (namespace := obj["metadata"].get("namespace")) in makers
+    }
+    return [
+        f"workload {name}: its copies in namespace {namespace} are to stay (`onRemoval: keep`), and go with that "
+        f"namespace when workload {maker} goes: add `onRemoval: keep` to {maker} as well"
+        for name, maker, namespace in sorted(found)
     ]
 
 

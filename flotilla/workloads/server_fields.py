@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from flotilla.karmada.kinds import GroupKind
-from flotilla.karmada.propagation import HEALTH_IGNORED, OWN_ANNOTATIONS
+from flotilla.karmada.propagation import HEALTH_IGNORED, ON_REMOVAL, OWN_ANNOTATIONS
 from flotilla.karmada.rendering import marks
 from flotilla.karmada.selection import POLICY_ID_LABELS, POLICY_NAME_ANNOTATIONS, POLICY_NAMESPACE_ANNOTATION
 from flotilla.kube.objects import Object
@@ -222,6 +222,6 @@ ROWS: tuple[Row, ...] = (
     *_labels(_KARMADA, *sorted(marks.LABELS), *POLICY_ID_LABELS.values()),
     *_annotations("flotilla.karmada.propagation", "pulumi.com/skipAwait", only=_not_asked_for),
     *_annotations("flotilla.karmada.propagation", HEALTH_IGNORED, only=_of_a_stack),
-    *_annotations("flotilla.karmada.propagation", "pulumi.com/deletionPropagationPolicy"),
+    *_annotations("flotilla.karmada.propagation", "pulumi.com/deletionPropagationPolicy", ON_REMOVAL),
 )
 """What servers set, in the order in which it is looked for."""

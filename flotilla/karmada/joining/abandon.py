@@ -94,7 +94,7 @@ def remove_cluster(connection: Connection, member: str, cluster_id: str) -> None
     if cluster is None:  # its Works go with it; where somebody has taken its finalizer off, they are still there
         for work in leftovers(connection, member).works:
             connection.delete(work, propagation="Background")
-            _release(connection, work, WORK_FINALIZER)
+            release(connection, work, WORK_FINALIZER)
         return
     found = (cluster.get("spec") or {}).get("id")
     if found and cluster_id and found != cluster_id:
@@ -107,7 +107,7 @@ def remove_cluster(connection: Connection, member: str, cluster_id: str) -> None
         return
     if _gone(connection, ref, LEAVE_SECONDS / 2, meanwhile=lambda: _release_works(connection, member)):
         return
-    _release(connection, ref, CLUSTER_FINALIZER)
+    release(connection, ref, CLUSTER_FINALIZER)
     if not _gone(connection, ref, LEAVE_SECONDS / 2):
         raise FlotillaError(
             f"Cluster {member} is still there",
@@ -130,10 +130,10 @@ def _gone(
 
 def _release_works(connection: Connection, member: str) -> None:
     for work in leftovers(connection, member).works:
-        _release(connection, work, WORK_FINALIZER)
+        release(connection, work, WORK_FINALIZER)
 
 
-def _release(connection: Connection, ref: ObjectRef, finalizer: str) -> None:
+def release(connection: Connection, ref: ObjectRef, finalizer: str) -> None:
     """Take one of Karmada's finalizers off an object; others are not ours to judge."""
     for _ in range(_TRIES):
         found = connection.find(ref)

@@ -25,7 +25,7 @@ GENERATION = "resourcetemplate.karmada.io/generation"
 _UID = "resourcetemplate.karmada.io/uid"
 _WORK_NAME, _WORK_NAMESPACE = "work.karmada.io/name", "work.karmada.io/namespace"
 _BINDING_NAME, _BINDING_NAMESPACE = "resourcebinding.karmada.io/name", "resourcebinding.karmada.io/namespace"
-_CLUSTER_BINDING_NAME = "clusterresourcebinding.karmada.io/name"
+CLUSTER_BINDING_NAME = "clusterresourcebinding.karmada.io/name"
 _MANAGED_LABELS = "resourcetemplate.karmada.io/managed-labels"
 _MANAGED_ANNOTATIONS = "resourcetemplate.karmada.io/managed-annotations"
 APPLIED_OVERRIDES = {
@@ -46,7 +46,7 @@ ANNOTATIONS = frozenset(
         _WORK_NAMESPACE,
         _BINDING_NAME,
         _BINDING_NAMESPACE,
-        _CLUSTER_BINDING_NAME,
+        CLUSTER_BINDING_NAME,
         _MANAGED_LABELS,
         _MANAGED_ANNOTATIONS,
     }
@@ -116,7 +116,7 @@ def _binding_annotations(binding: Object) -> dict[str, str]:
     meta = binding["metadata"]
     if binding["kind"] == "ResourceBinding":
         return {_BINDING_NAMESPACE: meta["namespace"], _BINDING_NAME: meta["name"]}
-    return {_CLUSTER_BINDING_NAME: meta["name"]}
+    return {CLUSTER_BINDING_NAME: meta["name"]}
 
 
 def conflict_resolution(overridden: Object, binding: Object) -> str:

@@ -21,7 +21,12 @@ _BUSY = (0, 429, 503)
 
 
 def await_withdrawn(
-    connection: Connection, templates: Iterable[ObjectRef], seconds: float, *, every_work: bool = False
+    connection: Connection,
+    templates: Iterable[ObjectRef],
+    seconds: float,
+    *,
+    every_work: bool = False,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> None:
     """Wait until no Ready member has a copy of the deleted templates any more.
 
@@ -34,6 +39,7 @@ def await_withdrawn(
         seconds: how long to wait.
         every_work: look through all Works at the end: Karmada lets a binding go once its Works are being deleted, not
             once they are gone (pkg/controllers/binding, of 1.10 to 1.18), and nothing else leads to them then.
+        meanwhile: called between looks.
 
     Raises:
         FlotillaError: Ready members still have copies after `seconds`; names them.
@@ -56,6 +62,7 @@ def await_withdrawn(
                 hint="finalizers in these members may keep them; run it again once they are gone",
             )
         waiting = list(holding)
+        meanwhile()
         if pause(_POLL_SECONDS):
             raise FlotillaError("interrupted while waiting for Karmada to take a workload's copies away")
 

@@ -8,8 +8,16 @@ from flotilla.errors import FlotillaError
 from flotilla.karmada.kinds import kind_of
 from flotilla.karmada.names import EXECUTION_NAMESPACE_PREFIX, WORK_FINALIZER
 from flotilla.karmada.objects import CLUSTER_API, WORK_API
-from flotilla.karmada.rendering.marks import CONFLICT, MANAGED
+from flotilla.karmada.rendering.marks import (
+    ANNOTATIONS,
+    BINDING_ID_LABELS,
+    CLUSTER_BINDING_NAME,
+    CONFLICT,
+    MANAGED,
+    WORK_ID,
+)
 from flotilla.karmada.rendering.replicas import owns_replicas
+from flotilla.karmada.selection import POLICY_ID_LABELS, POLICY_NAME_ANNOTATIONS, POLICY_NAMESPACE_ANNOTATION
 from flotilla.kube.connection import ApiError, Connection
 from flotilla.kube.objects import Object, condition, is_true, ref_of
 from flotilla.sandbox.standin.interpreters import collected_status, health
@@ -27,6 +35,10 @@ from flotilla.sandbox.standin.world import (
     template_ref,
 )
 
+_LET_GO_LABELS = (BINDING_ID_LABELS["ResourceBinding"], WORK_ID, MANAGED)
+_LET_GO_ANNOTATIONS = tuple(ANNOTATIONS - {CONFLICT, CLUSTER_BINDING_NAME})
+"""What Karmada takes off a copy that stays (pkg/util/constants.go): not its conflict resolution, and no mark of a
+cluster-wide binding."""
 _COUNTS = ("replicas", "readyReplicas", "updatedReplicas", "availableReplicas")
 
 
@@ -37,6 +49,8 @@ def reconcile_execution(world: World) -> None:
         cluster = clusters.get(work["metadata"]["namespace"].removeprefix(EXECUTION_NAMESPACE_PREFIX))
         if deleting(work):
             _withdraw(world, work, cluster)
+        elif work["spec"].get("suspendDispatching"):
+            continue  # what was sent before stays as it is
         elif cluster is not None and is_true(cluster, "Ready") and not deleting(cluster):
             _apply(world, work, world.member(cluster))
 
@@ -44,10 +58,16 @@ def reconcile_execution(world: World) -> None:
 def _withdraw(world: World, work: Object, cluster: Object | None) -> None:
     """Delete what a Work applied. In a member that isn't Ready it stays, and so does the Work, until the member leaves.
 
-    As in Karmada's execution controller (handleWorkDelete). In pull mode that is the agent's: without it, nobody does.
+    Where copies stay, they are let go; a Work whose copy can't be is tried again and again. As in Karmada's execution
+    controller (handleWorkDelete). In pull mode that is the agent's: without it, nobody does.
     """
     ready = cluster is not None and is_true(cluster, "Ready")
     pull = cluster is not None and cluster["spec"].get("syncMode") == "Pull"
+    if work["spec"].get("preserveResourcesOnDeletion"):
+        if cluster is None or not ready or not _let_go(work, world.member(cluster)):
+            return
+        world.drop_finalizer(work, WORK_FINALIZER)
+        return
     if cluster is not None and not ready and (pull or not deleting(cluster)):
         return
     if cluster is not None and ready:
@@ -62,6 +82,25 @@ def _withdraw(world: World, work: Object, cluster: Object | None) -> None:
         except FlotillaError:
             return
     world.drop_finalizer(work, WORK_FINALIZER)
+
+
+def _let_go(work: Object, member: Connection) -> bool:
+    """Take Karmada's marks off the copies of a Work (cleanupPolicyClaimMetadata); False where that can't be done."""
+    overwrite = (work["metadata"].get("annotations") or {}).get(CONFLICT) == "overwrite"
+    for manifest in work["spec"]["workload"]["manifests"]:
+        try:
+            found = find(member, ref_of(manifest))
+            if found is None or (label(found, MANAGED) != "true" and not overwrite):
+                return False
+            kind = "PropagationPolicy" if ref_of(manifest).namespace else "ClusterPropagationPolicy"
+            labels = (*_LET_GO_LABELS, POLICY_ID_LABELS[kind])
+            annotations = (*_LET_GO_ANNOTATIONS, POLICY_NAME_ANNOTATIONS[kind])
+            annotations += (POLICY_NAMESPACE_ANNOTATION,) if ref_of(manifest).namespace else ()
+            body = {"metadata": {"labels": dict.fromkeys(labels), "annotations": dict.fromkeys(annotations)}}
+            member.patch(ref_of(manifest), body, query={"fieldManager": MANAGER})
+        except FlotillaError:
+            return False
+    return True
 
 
 def _apply(world: World, work: Object, member: Connection) -> None:

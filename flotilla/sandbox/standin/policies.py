@@ -127,6 +127,7 @@ def _bind(world: World, template: Object, policy: Object) -> None:
         "conflictResolution": spec.get("conflictResolution", "Abort"),
         "schedulerName": spec.get("schedulerName", "default-scheduler"),
         "propagateDeps": bool(spec.get("propagateDeps")),
+        "preserveResourcesOnDeletion": bool(spec.get("preserveResourcesOnDeletion")),
     }
     demand = demand_of(template, Scheduler())
     if demand.replicas is not None:
@@ -135,6 +136,8 @@ def _bind(world: World, template: Object, policy: Object) -> None:
         if requirements is not None:
             wanted["replicaRequirements"] = requirements
     found = world.control_plane.find(ref)
+    if spec.get("suspension") or (found and found["spec"].get("suspension")):
+        wanted["suspension"] = spec.get("suspension") or {}
     if found is None:
         metadata: Object = {
             "name": ref.name,

@@ -81,7 +81,20 @@ class _Wanted:
                 "annotations": work_annotations(sent.overridden, self.binding, sent.applied),
                 "finalizers": [WORK_FINALIZER],
             },
-            "spec": {"workload": {"manifests": [manifest]}},
+            "spec": {"workload": {"manifests": [manifest]}, **self.orders},
+        }
+
+    @property
+    def orders(self) -> Object:
+        """What the Work says of sending and of its end; nothing for a Namespace, which goes by no binding."""
+        if self.binding is None:
+            return {}
+        spec = self.binding["spec"]
+        suspension = spec.get("suspension") or {}
+        named = (suspension.get("dispatchingOnClusters") or {}).get("clusterNames") or []
+        return {
+            "preserveResourcesOnDeletion": bool(spec.get("preserveResourcesOnDeletion")),
+            "suspendDispatching": bool(suspension.get("dispatching")) or self.cluster in named,
         }
 
 
@@ -93,6 +106,7 @@ def reconcile_works(world: World, clusters: list[Object]) -> None:
     for binding in bindings(world.control_plane):
         if not deleting(binding):
             wanted |= {one.key: one for one in _works_of(world, binding, facts, policies)}
+    skipped = _skipped_namespaces(world)
     for work in world.control_plane.list(WORK_API, "Work"):
         key = (work["metadata"]["namespace"], work["metadata"]["name"])
         cluster = key[0].removeprefix(EXECUTION_NAMESPACE_PREFIX)
@@ -101,7 +115,7 @@ def reconcile_works(world: World, clusters: list[Object]) -> None:
             # An override that fails leaves the Work as it is.
             if isinstance(target.sent, Sent):
                 _update(world, work, target.work(target.sent, label(work, WORK_ID)))
-        elif not deleting(work) and cluster in facts:
+        elif not deleting(work) and cluster in facts and not skipped & {ref_of(one) for one in _manifests(work)}:
             world.control_plane.delete(ref_of(work), propagation="Background")
     for one in wanted.values():
         if isinstance(one.sent, Sent):
@@ -138,12 +152,25 @@ def _works_of(world: World, binding: Object, facts: _Facts, policies: list[Objec
     return [_Wanted(name, ref, sent, binding) for name, sent in found.items()]
 
 
+def _manifests(work: Object) -> list[Object]:
+    return list((work["spec"].get("workload") or {}).get("manifests") or [])
+
+
+def _skipped_namespaces(world: World) -> set[ObjectRef]:
+    """Return the namespaces that Karmada is kept away from: what it has sent of them before stays as it is."""
+    found = [one for one in world.control_plane.list("v1", "Namespace") if label(one, SKIP_PROPAGATION) == "true"]
+    return {ObjectRef("v1", "Namespace", one["metadata"]["name"]) for one in found}
+
+
 def _update(world: World, held: Object, wanted: Object) -> None:
-    old = (held["spec"].get("workload") or {}).get("manifests") or []
+    old = _manifests(held)
     new = wanted["spec"]["workload"]["manifests"]
-    if deleting(held) or (not differences(new, old) and not differences(old, new)):
+    orders = {key: value for key, value in wanted["spec"].items() if key != "workload"}
+    same = all(held["spec"].get(key, False) == value for key, value in orders.items())
+    if deleting(held) or (same and not differences(new, old) and not differences(old, new)):
         return
     patch: list[Object] = [{"op": "add", "path": "/spec/workload", "value": {"manifests": new}}]
+    patch += [{"op": "add", "path": f"/spec/{key}", "value": value} for key, value in orders.items()]
     patch.append({"op": "add", "path": "/metadata/annotations", "value": wanted["metadata"]["annotations"]})
     world.control_plane.patch(ref_of(held), patch, kind="json")
 

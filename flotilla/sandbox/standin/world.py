@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import datetime as dt
 import hashlib
@@ -10,10 +9,9 @@ import time
 import uuid
 from typing import Any
 
-from flotilla.errors import FlotillaError
 from flotilla.karmada.discovery import served_kinds
+from flotilla.karmada.keeping.members import stored_access
 from flotilla.karmada.kinds import group_of
-from flotilla.karmada.names import CLUSTER_NAMESPACE
 from flotilla.karmada.objects import BINDING_API
 from flotilla.karmada.rendering.marks import BINDING_ID_LABELS, binding_labels
 from flotilla.kube.connection import ApiError, Connection, KindNotServed
@@ -59,31 +57,11 @@ class World:
         Raises:
             FlotillaError: there are none, or they can't be used.
         """
-        name, spec = cluster["metadata"]["name"], cluster["spec"]
-        reference = spec.get("secretRef") or {}
-        secret = self.control_plane.find(
-            ObjectRef("v1", "Secret", reference.get("name", ""), reference.get("namespace", CLUSTER_NAMESPACE))
-        )
-        if secret is None:
-            raise FlotillaError(f"the Secret {reference.get('name')!r} of the Cluster isn't there")
-        data = secret.get("data") or {}
-        token = base64.b64decode(data.get("token", "")).decode()
-        endpoint: Object = {"server": spec.get("apiEndpoint", "")}
-        if spec.get("insecureSkipTLSVerification"):
-            endpoint["insecure-skip-tls-verify"] = True
-        elif data.get("caBundle"):
-            endpoint["certificate-authority-data"] = data["caBundle"]
-        key = hashlib.sha256(repr((token, endpoint)).encode()).hexdigest()
+        name = cluster["metadata"]["name"]
+        document = stored_access(self.control_plane, cluster)
+        key = hashlib.sha256(repr(document).encode()).hexdigest()
         held = self._members.get(name)
         if held is None or held[0] != key:
-            document = {
-                "apiVersion": "v1",
-                "kind": "Config",
-                "current-context": name,
-                "clusters": [{"name": name, "cluster": endpoint}],
-                "users": [{"name": name, "user": {"token": token}}],
-                "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
-            }
             held = (key, ReadingOnce(document, name=name, timeout=5.0))
             self._members[name] = held
         return held[1]
