@@ -48,6 +48,9 @@ VERBS = {
     "abandon": {
         "abandon": "give up a member that no longer exists",
     },
+    "release": {
+        "release": "give workloads or members back: what they run runs on",
+    },
     "explain": {
         "explain": "say which values of Karmada's chart are changed, and why",
     },

@@ -152,12 +152,17 @@ class EmbeddedStack:
             self.files.back_up(self._open()[0])
             yield
 
-    def forget(self, urns: set[str]) -> None:
-        """Take resources out of the state, within `changing`; what they stand for is not touched."""
+    def forget(self, urns: set[str], *, verb: str = "abandon") -> None:
+        """Take resources out of the state, within `changing`; what they stand for is not touched.
+
+        Args:
+            urns: of the resources.
+            verb: what the stack's history calls it.
+        """
         opened, _ = self._open()
         left = without(opened.snapshot, urns)
         self.files.write(Encoder(opened.crypter, self.files.qualified).encode(left))
-        self.files.add_history("abandon", time.time(), "succeeded", {"delete": len(urns)})
+        self.files.add_history(verb, time.time(), "succeeded", {"delete": len(urns)})
 
     # -- parts ------------------------------------------------------------------------------------
 

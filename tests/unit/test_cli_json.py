@@ -85,6 +85,7 @@ EVERY_VERB = (
     "preview", "up", "refresh", "destroy", "validate", "status", "clusters", "workloads", "drift", "policy", "doctor",
     "explain", "graph", "report", "events", ("get", "pods"), ("logs", "nginx"), ("kubeconfig", "-o", "-"), "env", "mcp",
     ("abandon", "member2"),
+    ("release", "nginx"),
 )  # fmt: skip
 NOT_A_STACK = {
     "no UTF-8": b"\xff\xfe\x00c",

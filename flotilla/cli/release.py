@@ -1,0 +1,98 @@
+"""The verb `release`: gives workloads and members back, and lets all that they run run on."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from rich.text import Text
+
+from flotilla.cli.completion import completed, member_names, workload_names
+from flotilla.cli.ending import CommandError, Kind
+from flotilla.cli.exit_codes import ExitCode
+from flotilla.cli.output import Output
+from flotilla.cli.setting import setting_of
+from flotilla.cli.stack_options import confirm, engine_options, stack_options
+from flotilla.cli.verbs import HELP
+from flotilla.counts import counted
+from flotilla.deploy.release import Release, plan_release, release
+
+_SHOWN = 20
+
+
+def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
+    """Add the verb to the command's parser."""
+    parser = verbs.add_parser(
+        "release",
+        parents=[common, stack_options(), engine_options()],
+        help=HELP["release"],
+        description="Give workloads or members back: what they run in the members runs on, free of Karmada, and the "
+        "state forgets them. Then take them out of the stack file. Example: flotilla release shop member2",
+    )
+    names = parser.add_argument("names", nargs="*", metavar="NAME", help="workloads and members")
+    completed(names, lambda **given: [*workload_names(**given), *member_names(**given)])
+    parser.add_argument("--all", action="store_true", help="every workload and every member")
+    parser.add_argument("--preview-only", action="store_true", help="change nothing")
+    parser.add_argument("-y", "--yes", action="store_true", help="don't ask")
+    parser.set_defaults(verb=_release)
+
+
+def _release(options: argparse.Namespace) -> ExitCode:
+    if bool(options.names) == options.all:
+        raise CommandError(
+            "release needs names of workloads or members, or --all, and not both",
+            kind=Kind.USAGE,
+            code=ExitCode.USAGE,
+            hint="`flotilla release shop`, `flotilla release --all`",
+        )
+    output = Output(as_json=options.json)
+    setting = setting_of(options, output)
+    plan = plan_release(setting, options.engine, options.names, everything=options.all)
+    document = {"stack": options.stack, "done": False, **plan.to_json()}
+    if not options.json:
+        _print(output, plan)
+    if options.preview_only:
+        if options.json:
+            output.json(document)
+        return ExitCode.DONE
+    names = ", ".join(one.name for one in (*plan.workloads, *plan.members))
+    confirm(options, f"release {names}", document)
+    said = release(setting, options.engine, plan)
+    if options.json:
+        output.json({**document, "done": True, "notes": said})
+        return ExitCode.DONE
+    for line in said:
+        output.console.print(Text(line, style="yellow"))
+    output.console.print(Text(f"{names}: released; take {_them(plan)} out of the stack file", style="bold"))
+    if plan.workloads:
+        output.console.print(
+            "`up` with the entry still there would send it again: where copies run, it stops (`conflictResolution: "
+            "Abort`), or takes them over again (`Overwrite`)"
+        )
+    return ExitCode.DONE
+
+
+def _them(plan: Release) -> str:
+    return "it" if len(plan.workloads) + len(plan.members) == 1 else "them"
+
+
+def _print(output: Output, plan: Release) -> None:
+    say = output.console.print
+    say(Text("released", style="bold"))
+    for kind, parts in (("workload", plan.workloads), ("member", plan.members)):
+        for one in parts:
+            say(Text(f"  {kind} {one.name}", style="cyan"))
+    for member, refs in plan.staying.items():
+        say(f"\nstays on {member}, without Karmada's marks")
+        for ref in refs[:_SHOWN]:
+            say(Text(f"  = {ref}", style="cyan"))
+        if len(refs) > _SHOWN:
+            say(f"  and {len(refs) - _SHOWN} more")
+    say("\nremoved from the control plane")
+    for ref in plan.removed[:_SHOWN]:
+        say(Text(f"  - {ref}", style="red"))
+    if len(plan.removed) > _SHOWN:
+        say(f"  and {len(plan.removed) - _SHOWN} more")
+    if plan.members:
+        say("removed from the members: Karmada's accounts, roles and agents")
+    say(f"\nforgotten by the state: {counted(len(plan.urns), 'resource')}")
