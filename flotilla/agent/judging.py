@@ -61,7 +61,8 @@ class ClusterEffect(Answer):
 
     what: str
     verb: str = Field(
-        description="joins, leaves, new, gone, changes, stays, unscheduled (kept out), undecided (Karmada chooses), "
+        description="joins, adopted (is there already and becomes the stack's), leaves, new, gone, changes, stays, "
+        "unscheduled (kept out), undecided (Karmada chooses), "
         "follows (an object that comes or goes with the workload: `dependencies`), or notice (to be known before it is "
         "applied)."
     )
@@ -71,7 +72,7 @@ class ClusterEffect(Answer):
 class ResourceChange(Answer):
     """One resource that changes."""
 
-    operation: str = Field(description="create, update, replace, delete, ...")
+    operation: str = Field(description="create, adopt, update, replace, delete, ...")
     resource: str
     type: str
     changes: list[str] = Field(description="Field by field; secrets are masked.")

@@ -13,6 +13,7 @@ from pathlib import Path
 from flotilla.agent.edits import Move, Scale, edited
 from flotilla.agent.tool import Refused
 from flotilla.agent.workplace import Workplace
+from flotilla.counts import counted
 from flotilla.deploy.access import fleet_of
 from flotilla.deploy.policies import judge
 from flotilla.kube import yaml
@@ -46,7 +47,20 @@ class Planned:
     @property
     def refusals(self) -> list[str]:
         """What speaks against the plan: the plan itself, and what policies refuse, each with its remedy."""
-        return [*self.plan.refusals, *(verdict.sentence for verdict in self.verdicts if verdict.refuses)]
+        return [
+            *self.plan.refusals,
+            *self._there(),
+            *(verdict.sentence for verdict in self.verdicts if verdict.refuses),
+        ]
+
+    def _there(self) -> list[str]:
+        """Say that objects exist already: whether they become the stack's is a person's decision."""
+        there = self.result.there
+        if not there:
+            return []
+        first = f"{there[0].object} in {there[0].cluster}"
+        counts = f"{counted(len(there), 'object')} that the stack would create exist already, the first is {first}"
+        return [f"{counts}: a person decides with `flotilla up --adopt`"]
 
     @property
     def advice(self) -> list[str]:

@@ -9,6 +9,7 @@ import sys
 from functools import cached_property
 from typing import Any
 
+from flotilla.cli.adopting import refuse_unmatched
 from flotilla.cli.ending import CommandError, Kind
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.notes import notes_document, notes_of_changes, paint_notes
@@ -45,13 +46,22 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     showing.add_argument("--rendered", action="store_true", help="the objects that each cluster will get")
     refreshing = argparse.ArgumentParser(add_help=False)
     refreshing.add_argument("--refresh", action="store_true", help="look at the clusters first")
+    adopting = argparse.ArgumentParser(add_help=False)
+    adopting.add_argument(
+        "--adopt",
+        action="append",
+        nargs="*",
+        metavar="NAME",
+        help="take over what exists already: all of it, or that of a member, a workload or an object (`Kind/name`)",
+    )
     sure = argparse.ArgumentParser(add_help=False)
     sure.add_argument("-y", "--yes", action="store_true", help="don't ask")
 
-    preview = verbs.add_parser("preview", parents=[common, stack, engine, showing, refreshing], help=HELP["preview"])
+    seeing = [common, stack, engine, showing, refreshing, adopting]
+    preview = verbs.add_parser("preview", parents=seeing, help=HELP["preview"])
     preview.add_argument("--expect-no-changes", action="store_true", help="exit 3 where there would be changes")
     preview.set_defaults(verb=_preview)
-    up = verbs.add_parser("up", parents=[common, stack, engine, showing, refreshing, sure], help=HELP["up"])
+    up = verbs.add_parser("up", parents=[*seeing, sure], help=HELP["up"])
     up.add_argument(
         "--plan", metavar="DIGEST", help="do exactly the plan that `preview` gave this digest, without asking"
     )
@@ -149,6 +159,7 @@ def _preview(options: argparse.Namespace) -> ExitCode:
     output = Output(as_json=options.json, quiet=True)
     stack, _ = _open(options, output)
     result = stack.preview(targets=tuple(options.target), refresh_first=options.refresh)
+    refuse_unmatched(result)
     shown = _Shown(options, output, stack, result)
     shown.show("Plan")
     if not result.failures:
@@ -164,6 +175,7 @@ def _up(options: argparse.Namespace) -> ExitCode:
     quiet = open_stack(options.engine, setting_of(options))
     targets = tuple(options.target)
     planned = quiet.preview(targets=targets, refresh_first=options.refresh)
+    refuse_unmatched(planned)
     shown = _Shown(options, output, stack, planned)
     document = shown.document()
     shown.show("Plan")

@@ -13,11 +13,13 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
+from flotilla.cli.adopting import print_there
 from flotilla.cli.ending import CommandError, Kind
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.counts import counted
 from flotilla.deploy.interface import EngineName
 from flotilla.karmada.names import cluster_of
+from flotilla.plan.adoptions import changes_no_cluster
 from flotilla.plan.changes import change_text
 from flotilla.plan.fleet import FleetPlan
 from flotilla.plan.followers import Follower
@@ -32,6 +34,7 @@ JSON_VERSION = 1
 _SYMBOLS = {
     "joins": ("+", "green"),
     "new": ("+", "green"),
+    "adopted": ("=", "cyan"),
     "leaves": ("-", "red"),
     "gone": ("-", "red"),
     "changes": ("~", "yellow"),
@@ -47,6 +50,7 @@ _OPERATIONS = {
     Op.DELETE: ("-", "red"),
     Op.DELETE_REPLACED: ("--", "red"),
     Op.IMPORT: ("=", "cyan"),
+    Op.ADOPT: ("=", "cyan"),
 }
 # A step that takes longer than this is worth a line while it is under way.
 _SLOW_SECONDS = 1.0
@@ -157,6 +161,7 @@ class Output:
             self._detail(result)
         if rendered:
             self._rendered(plan)
+        print_there(self.console, result, stack)
         for cluster, reason in sorted(result.unknown.items()):
             self.console.print(Text(f"{cluster}: unknown: {reason}", style="yellow"))
         for message in result.messages:
@@ -269,6 +274,7 @@ def plan_document(
         **plan.to_json(),
         "steps": [step.to_json() for step in steps],
         "failures": result.failures,
+        **({"there": [one.to_json() for one in result.there]} if result.there else {}),
         "unknown": [{"cluster": cluster, "reason": reason} for cluster, reason in sorted(result.unknown.items())],
     }
     if rendered:
@@ -293,10 +299,11 @@ def summary(result: Result) -> str:
     counted = Counter(step.op for step in result.steps)
     parts = [
         f"{counted[op]} to {op.replace('-', ' ')}"
-        for op in (Op.CREATE, Op.UPDATE, Op.REPLACE, Op.DELETE, Op.IMPORT)
+        for op in (Op.ADOPT, Op.CREATE, Op.UPDATE, Op.REPLACE, Op.DELETE, Op.IMPORT)
         if counted[op]
     ]
-    return ("\n" + ", ".join(parts) + f", {counted[Op.SAME]} unchanged") if parts else "\nno changes"
+    nothing = "\nnothing changes in any cluster" if changes_no_cluster(result) else ""
+    return ("\n" + ", ".join(parts) + f", {counted[Op.SAME]} unchanged{nothing}") if parts else "\nno changes"
 
 
 def _pair(step: Step, change: Any) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from itertools import chain
 
 from flotilla.cli.output import Output
 from flotilla.deploy.access import fleet_of
 from flotilla.deploy.interface import Setting
+from flotilla.engine.adoption import NOTHING, Adoption
 from flotilla.errors import FlotillaError
 from flotilla.stack.files import ManifestFiles
 from flotilla.stack.fleet import Fleet
@@ -30,4 +32,15 @@ def karmada_version(options: argparse.Namespace) -> str | None:
 def setting_of(options: argparse.Namespace, output: Output | None = None) -> Setting:
     """Return where the stack is that the options name; `output` shows the steps and messages of a run."""
     project, stack = options.project.resolve(), options.stack
-    return Setting(project, stack, output.on_step, output.say) if output else Setting(project, stack)
+    adopt = adoption_of(options)
+    if output is None:
+        return Setting(project, stack, adopt=adopt)
+    return Setting(project, stack, output.on_step, output.say, adopt=adopt)
+
+
+def adoption_of(options: argparse.Namespace) -> Adoption:
+    """Return what `--adopt` names: nothing without it, everything where it names nothing."""
+    given = getattr(options, "adopt", None)
+    if given is None:
+        return NOTHING
+    return Adoption(True) if any(not names for names in given) else Adoption(True, tuple(chain.from_iterable(given)))

@@ -34,5 +34,6 @@ def embedded_stack(setting: Setting) -> EmbeddedEngine:
         listener=setting.listener,
         program=setting.program,
         config_file=setting.config_file,
+        adopt=setting.adopt,
         read_only=setting.read_only,
     )

@@ -10,13 +10,23 @@ from flotilla.deploy.embedded import embedded_stack
 from flotilla.deploy.interface import EngineName, Setting, Stack
 from flotilla.errors import EngineError
 
+_ONCE = (
+    "run it once with `--engine embedded --adopt`; both engines have one state, and Pulumi's CLI goes on with it after"
+)
+
 
 def open_stack(engine: EngineName, setting: Setting) -> Stack:
     """Return a stack on the engine that is asked for; `auto` takes Pulumi's CLI where all of it is installed.
 
+    What exists is adopted by the embedded engine alone: `auto` takes it for such a run, whatever is installed.
+
     Raises:
-        EngineError: the engine isn't there, or can't use the stack's backend.
+        EngineError: the engine isn't there, can't use the stack's backend, or can't adopt.
     """
+    if setting.adopt.asked:
+        if engine is EngineName.PULUMI:
+            raise EngineError("Pulumi's CLI adopts nothing: --adopt and --engine pulumi exclude each other", hint=_ONCE)
+        return embedded_stack(setting)
     missing = missing_for_cli()
     if engine is EngineName.PULUMI and missing:
         raise EngineError(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlparse
 
+from flotilla.engine.adoption import NOTHING, Adoption
 from flotilla.engine.program import Program
 from flotilla.errors import EngineError
 from flotilla.plan.steps import Listener, Result
@@ -64,6 +65,8 @@ class Setting:
     program: Program | None = None
     config_file: Path | None = None
     """Another file than the stack's own: what a change of it would do, before it is made."""
+    adopt: Adoption = NOTHING
+    """What is taken over where it exists already."""
     read_only: bool = False
     """Nothing is written anywhere, not even what a first preview makes: the passphrase, the CLI's entry of a stack."""
 

@@ -9,25 +9,26 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+from flotilla.engine.adopting import Adopting
+from flotilla.engine.adoption import names_of, part_of
 from flotilla.engine.aliases import resolve
-from flotilla.engine.deletions import Deletions
 from flotilla.engine.goal import Goal, keep_ignored
 from flotilla.engine.ledger import Refused
 from flotilla.errors import EngineError, FlotillaError
-from flotilla.kube.secrecy import redacted
-from flotilla.plan.steps import Op, Step
-from flotilla.providers import InitializationError, Live, Provider
+from flotilla.plan.steps import Op, Step, There
+from flotilla.providers import Provider
+from flotilla.providers.adoption import AlreadyThere
 from flotilla.state.checkpoint import Operation, ResourceState, touched
 from flotilla.state.diff import Diff, compare, parse_path, path_matches
 from flotilla.state.urns import DYNAMIC_PREFIX, PROVIDER_PREFIX, make_urn, package_of
 from flotilla.state.values import Properties, has_unknown, reveal, seal, seal_at
 
 
-class Deployment(Deletions):
+class Deployment(Adopting):
     """Decides what to do about each resource that the program registers, and does it."""
 
     def register(self, goal: Goal) -> ResourceState:
@@ -135,35 +136,6 @@ class Deployment(Deletions):
                 self.news[urn] = held
         return replace(goal, provider=f"{urn}::{held.id}")
 
-    def _state(
-        self, urn: str, goal: Goal, old: ResourceState | None, inputs: Properties, *, id_: str, outputs: Properties
-    ) -> ResourceState:
-        """Return the state of a resource after a step; secrets marked wherever the inputs or options say so."""
-        sealed = self.registry.seal_outputs(goal.type, outputs, inputs, goal.additional_secret_outputs)
-        return ResourceState(
-            urn=urn,
-            custom=goal.custom,
-            type=goal.type,
-            id=id_,
-            inputs=inputs,
-            outputs=sealed,
-            parent=goal.parent,
-            protect=goal.protect,
-            dependencies=goal.dependencies,
-            property_dependencies={key: list(urns) for key, urns in goal.property_dependencies},
-            provider=goal.provider,
-            additional_secret_outputs=goal.additional_secret_outputs,
-            aliases=self.aliases.get(urn, ()),
-            custom_timeouts=dict(goal.timeouts) or None,
-            import_id=goal.import_id,
-            retain_on_delete=goal.retain_on_delete,
-            deleted_with=goal.deleted_with,
-            ignore_changes=goal.ignore_changes,
-            replace_on_changes=goal.replace_on_changes,
-            created=old.created if old else "",
-            modified=old.modified if old else "",
-        )
-
     def _component(self, urn: str, goal: Goal, old: ResourceState | None, inputs: Properties) -> ResourceState:
         outputs = old.outputs if old else {}
         new = self._state(urn, goal, old, inputs, id_="", outputs=outputs)
@@ -215,8 +187,10 @@ class Deployment(Deletions):
     def _custom(self, urn: str, goal: Goal, old: ResourceState | None, inputs: Properties) -> ResourceState:
         checked = self._checked(urn, goal, old, inputs)
         adopt = self._broken_creation(urn)
+        covered = self.options.adopt.asked and self.adopting.covers(names_of(self._chain(urn), checked))
         if old is None:
-            return self._create(urn, goal, None, checked, adopt)
+            taken = self._adopted(urn, goal, checked) if covered and not adopt else None
+            return taken or self._create(urn, goal, None, checked, adopt)
         diff = self._diff(goal, old, checked)
         if diff.replaces:
             # Another resource, so that a name that its provider gave is given anew.
@@ -303,29 +277,17 @@ class Deployment(Deletions):
             return  # what is replaced still has the name
         try:
             warning = provider.rehearse(old, reveal(inputs))
+        except AlreadyThere as found:
+            there = There(found.cluster, found.object, part_of(self._chain(step.urn)), found.managers)
+            with self.lock:
+                self.result.there.append(there)
+            return
         except FlotillaError as error:
             self.fail(step, error)
             return
         if warning:
             with self.lock:
                 self.result.messages.append(f"warning: {warning}: `up` would stop there")
-
-    def _initialized(
-        self, urn: str, goal: Goal, old: ResourceState | None, inputs: Properties, action: Callable[[], Live]
-    ) -> ResourceState:
-        """Carry out a creation or an update and put its state; what was made but isn't ready is kept, and fails."""
-        error = None
-        try:
-            live = action()
-        except InitializationError as caught:
-            live, error = caught.live, caught.reason
-        new = touched(self._state(urn, goal, old, inputs, id_=live.id, outputs=live.outputs), created=old is None)
-        if error is not None:
-            error = redacted(error)  # a text of the cluster, which stands in the state in clear
-            self.put(replace(new, init_errors=(error,)))
-            raise EngineError(error, hint="it is in the state; the next run goes on with it")
-        self.put(new)
-        return new
 
     def _update(self, urn: str, goal: Goal, old: ResourceState, inputs: Properties, diff: Diff) -> ResourceState:
         provider = self.registry.provider(goal.provider, goal.type)

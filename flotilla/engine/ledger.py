@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from flotilla.engine.adoption import NOTHING, Adoption, Named
 from flotilla.engine.registry import ProviderRegistry, referred
 from flotilla.engine.shown import Shown
 from flotilla.engine.unanswered import Unanswered
@@ -43,6 +44,8 @@ class Options:
     targets: tuple[str, ...] = ()
     disabled_defaults: tuple[str, ...] = ()
     """Packages that every resource must name a provider for (`pulumi:disable-default-providers`)."""
+    adopt: Adoption = NOTHING
+    """What is taken over where it exists already."""
 
 
 @dataclass
@@ -90,6 +93,7 @@ class Ledger:
         self.skipped: set[tuple[str, str]] = set()
         """Type and name of what the program could not register, since it waits for what failed, and of its parents."""
         self.unanswered = Unanswered()
+        self.adopting = Named(self.options.adopt)
         self.registry = ProviderRegistry(self.provider_of, self.read_stack)
 
     # -- state ------------------------------------------------------------------------------------
@@ -223,5 +227,6 @@ class Ledger:
         """Add to the result which clusters did not answer; for a run that changes things, each is a failure."""
         with self.lock:
             self.result.unknown |= self.unanswered.reasons()
+            self.result.unmatched = self.adopting.missing
             if not self.options.dry_run:
                 self.result.failures += self.unanswered.sentences()

@@ -93,6 +93,11 @@ class ProviderRegistry:
                 self._made[key] = make(urn, inputs)
             return self._made[key]
 
+    def adopter(self, reference: str, type_: str) -> KubernetesProvider | None:
+        """Return the provider that can take a resource over which exists already; None where none can."""
+        provider = self.provider(reference, type_)
+        return provider if isinstance(provider, KubernetesProvider) else None
+
     def reach(self, reference: str, type_: str) -> None:
         """Ask the cluster of a Kubernetes provider whether it answers.
 

@@ -96,7 +96,7 @@ def _silent(shown: Step, step: Step) -> set[str]:
 
 def _changes(shown: Step, step: Step) -> str:
     """Look for changes that were not shown: the state is another one than it was then."""
-    if not shown.changes:
+    if not shown.changes and step.op is not Op.ADOPT:
         return ""  # components and providers do not tell which of their properties differ
     silent = _silent(shown, step)
     for change in step.changes:

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from flotilla.counts import counted
+from flotilla.engine.adoption import NOTHING, Adoption
 from flotilla.engine.deployment import Deployment
 from flotilla.engine.digest import PURPOSE, plan_digest
 from flotilla.engine.interrupts import INTERRUPTED, Interrupts, abortable, interruptible
@@ -52,6 +53,8 @@ class EmbeddedStack:
     config_file: Path | None = None
     """Another file than the stack's own, as the CLI's --config-file."""
     parallel: int = PARALLEL
+    adopt: Adoption = NOTHING
+    """What `preview` shows, and `up` does, as an adoption where it exists already."""
     read_only: bool = False
     """No passphrase is made where there is none: until the first `up` this process takes one of its own."""
 
@@ -218,7 +221,7 @@ class EmbeddedStack:
     def _deployment(
         self, snapshot: Snapshot, config: StackConfig, targets: tuple[str, ...], *, dry_run: bool
     ) -> Deployment:
-        options = Options(dry_run, self.parallel, targets, config.disabled_defaults)
+        options = Options(dry_run, self.parallel, targets, config.disabled_defaults, self.adopt)
         return Deployment(self.name, self.project.name, snapshot, options, self.listener, read_stack=self._outputs_of)
 
     def _outputs_of(self, full: str) -> Properties:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from flotilla.karmada.kinds import identity
 from flotilla.kube.objects import Object, differences
 from flotilla.plan.contents import ROLLOUT_TYPE
-from flotilla.plan.steps import GOING, Op, Step
+from flotilla.plan.steps import GOING, Op, Step, stays
 from flotilla.state.checkpoint import ResourceState
 from flotilla.state.values import Properties, Secret, reveal
 
@@ -55,7 +55,7 @@ def _take(owned: _Objects, step: Step) -> None:
         return
     if str(obj["apiVersion"]).startswith(POLICIES):
         kind = "OverridePolicy" if str(obj["kind"]).endswith("OverridePolicy") else "PropagationPolicy"
-        owned.policies[kind] = owned.policies.get(kind, True) and step.op is Op.SAME
+        owned.policies[kind] = owned.policies.get(kind, True) and stays(step)
         if kind == "PropagationPolicy":
             owned.placement = reveal(obj.get("spec") or {}).get("placement") or {}
         return
@@ -63,7 +63,7 @@ def _take(owned: _Objects, step: Step) -> None:
         owned.going.append(obj)
         return
     owned.there.add(identity(obj))
-    if step.op is Op.SAME:
+    if stays(step):
         owned.same.add(identity(obj))
 
 

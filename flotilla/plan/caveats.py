@@ -29,6 +29,10 @@ class Caveat(StrEnum):
     """The stack says how far objects have to get."""
     WAITS = "waits"
     """No object changes: the run only waits until the workload is done."""
+    ADOPTED = "adopted"
+    """Objects of the workload that exist already become the stack's."""
+    CLAIMED = "claimed"
+    """A policy that the stack doesn't declare for it has claimed a template that is adopted."""
     UNSERVED = "unserved"
     """What nobody seemed to serve when the workload was looked at last: a load balancer's address, for one."""
 
@@ -100,7 +104,7 @@ def hidden_verb(step: Step) -> str:
 
 def changing_policies(steps: Iterable[Step]) -> frozenset[str]:
     """Return the URNs of the workloads whose propagation policies change, what they select aside."""
-    updates = [s for s in steps if s.op is Op.UPDATE and s.type.endswith("PropagationPolicy")]
+    updates = [s for s in steps if s.op in (Op.UPDATE, Op.ADOPT) and s.type.endswith("PropagationPolicy")]
     return frozenset(s.new.parent for s in updates if s.old and s.new and _orders(s.old) != _orders(s.new))
 
 

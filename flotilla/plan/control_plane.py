@@ -23,7 +23,7 @@ class ObjectPlan:
     name: str
     """Kind, namespace and name: `FederatedHPA default/web`."""
     verb: str
-    """new, changes, gone or stays."""
+    """new, adopted, changes, gone or stays."""
     details: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -57,6 +57,8 @@ def _plan(step: Step) -> ObjectPlan | None:
     if step.op in GOING:
         return ObjectPlan(name, "gone")
     changes = tuple(change_text(change) for change in step.changes)
+    if step.op is Op.ADOPT:
+        return ObjectPlan(name, "adopted", changes)
     if step.op in (Op.REPLACE, Op.CREATE_REPLACEMENT):
         return ObjectPlan(name, "changes", ("is replaced", *changes))
     return ObjectPlan(name, "changes", changes) if step.op is Op.UPDATE else ObjectPlan(name, "stays")

@@ -18,6 +18,7 @@ from flotilla.karmada.names import cluster_of
 from flotilla.karmada.scheduling import Scheduler
 from flotilla.karmada.versions import Version
 from flotilla.kube.objects import Object, ref_of
+from flotilla.plan.adoptions import tells_of_change, with_adoptions
 from flotilla.plan.caveats import changing_policies
 from flotilla.plan.changes import change_text
 from flotilla.plan.contents import ROLLOUT_TYPE, with_contents
@@ -116,7 +117,7 @@ def fleet_plan(result: Result, *, version: str | None = None) -> FleetPlan:
     workloads, rendered = workload_plans(rollouts, standing, around, kept, present_names(renamed), following)
     return FleetPlan(
         clusters,
-        tuple(with_surroundings(workloads, rollouts, policies_of(steps))),
+        tuple(with_adoptions(with_surroundings(workloads, rollouts, policies_of(steps)), rollouts, steps)),
         _objects(steps),
         _changed(ordered),
         rendered,
@@ -129,7 +130,7 @@ def _uids(steps: list[Step]) -> dict[str, str]:
     """Return the UIDs of the objects that exist and stay, by their reference."""
     found = {}
     for step in steps:
-        if step.old and step.op in (Op.SAME, Op.UPDATE) and step.type.startswith("kubernetes:"):
+        if step.old and step.op in (Op.SAME, Op.UPDATE, Op.ADOPT) and step.type.startswith("kubernetes:"):
             live = reveal(step.old.outputs)
             uid = (live.get("metadata") or {}).get("uid") if isinstance(live, dict) else None
             if uid and live.get("kind"):
@@ -150,12 +151,15 @@ def _changed(steps: list[Step]) -> dict[str, list[str]]:
     """Say what changes in objects that exist already."""
     texts: dict[str, list[str]] = {}
     for step in steps:
-        if step.op in (Op.UPDATE, Op.REPLACE) and step.type.startswith("kubernetes:"):
+        if tells_of_change(step) and step.type.startswith("kubernetes:"):
             state = step.new or step.old
             inputs = state.plain if state else {}
             name = str(ref_of(inputs)) if inputs.get("kind") else step.name
             how = "; ".join(change_text(change) for change in step.changes) or "is made ready"
-            forced = "is replaced: " if step.op is Op.REPLACE else ""
+            forced = {Op.REPLACE: "is replaced: ", Op.ADOPT: "is adopted: "}.get(step.op, "")
+            how = "; ".join(
+                part for part in (how if step.changes or step.op is not Op.ADOPT else "", step.detail) if part
+            )
             texts.setdefault(_cluster_of(step), []).append(f"{name}: {forced}{how}")
     return texts
 

@@ -13,6 +13,7 @@ from flotilla.plan.steps import GOING, Op, Step
 from flotilla.state.checkpoint import ResourceState
 from flotilla.state.values import reveal
 
+_ADOPTED = "this stack did not join it, but adopted it: its join goes all the same"
 CLUSTER_TYPE = "kubernetes:cluster.karmada.io/v1alpha1:Cluster"
 
 
@@ -22,7 +23,7 @@ class ClusterPlan:
 
     name: str
     verb: str
-    """joins, leaves, changes or stays."""
+    """joins, adopted, leaves, changes or stays."""
     details: tuple[str, ...] = ()
 
 
@@ -109,9 +110,14 @@ def cluster_plan(step: Step, anew: dict[str, str], renamed: list[Renamed]) -> Cl
         former = [one.text for one in renamed if one.name == name]
         where = f"{str(spec.get('syncMode', '')).lower()} mode, at {spec.get('apiEndpoint')}"
         return ClusterPlan(name, "joins", (*former, where))
+    if step.op is Op.ADOPT:
+        spec, shown = inputs.get("spec") or {}, [c for c in step.changes if "pulumi.com/waitFor" not in c.path]
+        where = f"{str(spec.get('syncMode', '')).lower()} mode, at {spec.get('apiEndpoint')}"
+        return ClusterPlan(name, "adopted", (where, *map(change_text, shown), *filter(None, (step.detail,))))
     if step.op in GOING:
         now = next((one.name for one in renamed if one.former == name and one.keeps_copies), "")
-        return ClusterPlan(name, "leaves", (f"it is {now} now" if now else "its workloads are removed first",))
+        how = f"it is {now} now" if now else "its workloads are removed first"
+        return ClusterPlan(name, "leaves", (how, *([_ADOPTED] if step.old and step.old.import_id else [])))
     if step.op is Op.UPDATE:
         # What it is waited for follows from its mode, and says nothing of its own.
         shown = [c for c in step.changes if "pulumi.com/waitFor" not in c.path]

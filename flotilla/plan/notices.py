@@ -109,6 +109,8 @@ _TEXTS: dict[str, str] = {
         "the change of the policy has no effect yet on {template}: with `activation: Lazy` Karmada acts on it at "
         "the next change of the object"
     ),
+    Caveat.ADOPTED: "{template} is there already and becomes this stack's",
+    Caveat.CLAIMED: "{template} is claimed by {detail}",
     Caveat.READY: "done when every object is healthy, but {detail}",
     Caveat.WAITS: "no object changes: `up` waits until it is done everywhere",
     Caveat.UNSERVED: (

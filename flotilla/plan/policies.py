@@ -10,7 +10,13 @@ from flotilla.karmada.aiming import is_of_one
 from flotilla.karmada.selection import OVERRIDES, POLICIES
 from flotilla.plan.steps import GOING, Op, Step
 
-_VERBS = {Op.CREATE: "new", Op.CREATE_REPLACEMENT: "new", Op.UPDATE: "changes", **dict.fromkeys(GOING, "gone")}
+_VERBS = {
+    Op.CREATE: "new",
+    Op.CREATE_REPLACEMENT: "new",
+    Op.UPDATE: "changes",
+    Op.ADOPT: "adopted",
+    **dict.fromkeys(GOING, "gone"),
+}
 _KINDS = (*POLICIES, *OVERRIDES)
 
 
@@ -24,7 +30,7 @@ class PolicyPlan:
     """Empty for a cluster-wide one."""
     name: str
     verb: str
-    """new, gone, changes or stays."""
+    """new, adopted, gone, changes or stays."""
 
     def to_json(self) -> dict[str, str]:
         """Return it for machines."""

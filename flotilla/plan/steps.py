@@ -28,6 +28,8 @@ class Op(StrEnum):
     DISCARD = "discard"
     REFRESH = "refresh"
     IMPORT = "import"
+    ADOPT = "adopt"
+    """An object that is there already becomes the stack's; of the embedded engine alone, Pulumi has no such word."""
 
 
 CHANGING = frozenset(Op) - {Op.SAME, Op.READ, Op.DISCARD, Op.REFRESH}
@@ -82,6 +84,11 @@ class Step:
         return body
 
 
+def stays(step: Step) -> bool:
+    """Tell whether what a step is about stays as it is: an adoption may change nothing of it."""
+    return step.op is Op.SAME or (step.op is Op.ADOPT and not step.changes)
+
+
 class Phase(StrEnum):
     """Where a step is."""
 
@@ -107,6 +114,23 @@ class StepEvent:
 Listener = Callable[[StepEvent], None]
 
 
+@dataclass(frozen=True)
+class There:
+    """An object that a plan would create, and that exists: `up` stops there unless it adopts it."""
+
+    cluster: str
+    object: str
+    """Kind, namespace and name."""
+    part: str
+    """The member, the workload or the like that declares it."""
+    managers: tuple[str, ...] = ()
+    """Who has written its fields, as the API server names them."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it for machines."""
+        return {"cluster": self.cluster, "object": self.object, "part": self.part, "managers": list(self.managers)}
+
+
 @dataclass
 class Result:
     """What a whole operation did or would do."""
@@ -115,6 +139,10 @@ class Result:
     failures: list[str] = field(default_factory=list)
     outputs: dict[str, Any] = field(default_factory=dict)
     messages: list[str] = field(default_factory=list)
+    there: list[There] = field(default_factory=list)
+    """What exists already and was not asked to be adopted."""
+    unmatched: tuple[str, ...] = ()
+    """Names that were asked to be adopted, and that nothing in the stack goes by."""
     unknown: dict[str, str] = field(default_factory=dict)
     """Clusters that did not answer, with the reason: nothing is said about what is in them."""
     clusters: dict[str, Object] = field(default_factory=dict)

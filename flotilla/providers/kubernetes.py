@@ -6,6 +6,7 @@ import secrets
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -16,6 +17,7 @@ from flotilla.kube.connection import ApiError, Connection, KindNotServed
 from flotilla.kube.identity import PROBE_SECONDS
 from flotilla.kube.objects import Object, ObjectRef, ref_of
 from flotilla.providers import InitializationError, Live, nothing_done
+from flotilla.providers.adoption import AlreadyThere, Existing, existing, not_judged, take_over
 from flotilla.providers.awaits import NotReady, annotation, await_gone, await_ready, find_live
 from flotilla.providers.judging import PATCH_FORCE, hint_for, judged
 from flotilla.providers.objects import FIELD_MANAGER, OWN_KEYS, as_held, declarable, normalized, outputs_of
@@ -117,8 +119,16 @@ class KubernetesProvider:
         return False
 
     def rehearse(self, old: ResourceState | None, inputs: Properties) -> str:
-        """Let the server judge what a preview would apply, where it can be asked and everything is known."""
-        if has_unknown(inputs) or not self._answers():
+        """Let the server judge what a preview would apply, where it can be asked and everything is known.
+
+        Raises:
+            AlreadyThere: what is to be created exists.
+        """
+        if not self._answers():
+            return ""
+        if has_unknown(inputs):
+            if old is None and not self._upsert:
+                self._refuse_existing(inputs)
             return ""
         try:
             if old is not None:
@@ -129,15 +139,64 @@ class KubernetesProvider:
         except KindNotServed:
             return ""  # its definition may be made by the very same run
         except ApiError as error:
-            found = self._found(inputs) if old is None and error.status == HTTPStatus.CONFLICT else None
-            if found is None:
-                return judged(error)
-            # `up` waits for one that is on its way out.
-            return "" if _is_leaving(found) else f"{self._connect().name}: {ref_of(inputs)} is there already"
+            if old is None and error.status == HTTPStatus.CONFLICT and self._refuse_existing(inputs):
+                return ""
+            return judged(error)
         return ""
 
+    def _refuse_existing(self, inputs: Properties) -> bool:
+        """Look for an object of that name; False where there is none, True for one that `up` waits for, as it leaves.
+
+        Raises:
+            AlreadyThere: there is one.
+        """
+        found = self._found(inputs)
+        if found is not None and not _is_leaving(found):
+            raise AlreadyThere(self._connect().name, found, str(ref_of(inputs)))
+        return found is not None
+
+    def existing(self, inputs: Properties, manager: str, ignored: tuple[str, ...] = ()) -> Existing | None:
+        """Return the object of that name and what an adoption would make of it; None where there is none.
+
+        Args:
+            inputs: what is declared.
+            manager: who would apply it.
+            ignored: paths of fields that are left to whoever has written them.
+        """
+        live = self._found(inputs) if self._answers() else None
+        if live is None or _is_leaving(live):
+            return None
+        applied = left_to_others(inputs, live, manager, ignored)
+        if has_unknown(inputs):
+            return existing(live, inputs, None, manager, applied)
+        fixed = map(parse_path, (*_ALWAYS_IMMUTABLE, *_IMMUTABLE.get(str(inputs.get("kind")), ())))
+        uid = live["metadata"]["uid"]
+        name = f"{self._connect().name}: {ref_of(inputs)}"
+        try:
+            planned = self._apply(applied, manager, dry_run=True, force=True, uid=uid)
+        except ApiError as error:
+            return not_judged(existing(live, inputs, None, manager, applied), error, name, fixed)
+        return existing(live, inputs, planned, manager, applied)
+
+    def adopt(self, found: Existing, inputs: Properties, manager: str, *, timeout: float | None) -> Live:
+        """Take an object over: its declared fields become the stack's alone, and have the declared values.
+
+        Args:
+            found: the object, as `existing` returned it.
+            inputs: what is declared.
+            manager: who applies it from now on.
+            timeout: seconds to wait until it is ready.
+        """
+        apply = partial(self._apply, found.applied, manager, force=True, uid=found.live["metadata"]["uid"])
+        return self._ready(take_over(found.live, manager, apply, self._transfer), inputs, manager, timeout)
+
     def _found(self, inputs: Properties) -> Object | None:
-        """Return the object of that name; None where there is none, or none that can be read."""
+        """Return the object of that name; None where there is none, none that can be read, or the name isn't known."""
+        metadata = inputs.get("metadata")
+        if not isinstance(metadata, dict) or any(has_unknown(metadata.get(key)) for key in ("name", "namespace")):
+            return None
+        if not metadata.get("name"):
+            return None
         try:
             return self._connect().find(ref_of(inputs))
         except ApiError:
@@ -187,7 +246,7 @@ class KubernetesProvider:
             return self._apply(inputs, manager)
         error = EngineError(
             f"{self._connect().name}: {ref_of(inputs)} already exists and is not this stack's",
-            hint="import it (`pulumi import`), remove it, or let the stack use another name",
+            hint="`flotilla up --adopt` takes it over; or remove it, or let the stack use another name",
         )
         error.nothing_done = True
         raise error
@@ -248,7 +307,14 @@ class KubernetesProvider:
         return found is not None and not managers(found)  # made before the server kept owners
 
     def _apply(
-        self, inputs: Properties, manager: str, *, dry_run: bool = False, force: bool = False, only_new: bool = False
+        self,
+        inputs: Properties,
+        manager: str,
+        *,
+        dry_run: bool = False,
+        force: bool = False,
+        only_new: bool = False,
+        uid: str = "",
     ) -> Object:
         with nothing_done():
             connection = self._connect()
@@ -256,6 +322,8 @@ class KubernetesProvider:
         body = _bare(inputs)
         if only_new:
             body["metadata"] = {**body["metadata"], "resourceVersion": _ONLY_NEW}
+        if uid:  # this very object, and none that took its place
+            body["metadata"] = {**body["metadata"], "uid": uid}
         try:
             return connection.apply(body, field_manager=manager, force=force, dry_run=dry_run)
         except ApiError as error:

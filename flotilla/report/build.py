@@ -15,7 +15,7 @@ from flotilla.observe.members import MemberStatus
 from flotilla.observe.workloads import CopyStatus
 from flotilla.plan.fleet import FleetPlan
 from flotilla.plan.notices import notice_text
-from flotilla.plan.steps import Op, Result, Step
+from flotilla.plan.steps import Op, Result, Step, stays
 from flotilla.policy.evaluate import Status, Verdict
 from flotilla.report.graph import HEALTH, PLANNED, State, fleet_graph, plan_graph
 from flotilla.report.model import Fact, Item, Report, Row, Section
@@ -26,6 +26,7 @@ _GIB = 2**30
 _STEP_STATES = {
     Op.CREATE: State.NEW,
     Op.IMPORT: State.NEW,
+    Op.ADOPT: State.CHANGED,
     Op.CREATE_REPLACEMENT: State.NEW,
     Op.UPDATE: State.CHANGED,
     Op.REPLACE: State.CHANGED,
@@ -62,7 +63,14 @@ def plan_report(
 ) -> Report:
     """Return the page on a plan: what becomes of clusters and workloads, every resource that changes, policies."""
     counts = result.counts()
-    counted = ((Op.CREATE, State.NEW), (Op.UPDATE, State.CHANGED), (Op.REPLACE, State.CHANGED), (Op.DELETE, State.GONE))
+    adopted = ((Op.ADOPT, State.OK),) if counts.get(Op.ADOPT) else ()
+    counted = (
+        *adopted,
+        (Op.CREATE, State.NEW),
+        (Op.UPDATE, State.CHANGED),
+        (Op.REPLACE, State.CHANGED),
+        (Op.DELETE, State.GONE),
+    )
     facts = tuple(
         Fact(f"to {op}", str(counts.get(op, 0)), state if counts.get(op) else State.OK) for op, state in counted
     )
@@ -207,7 +215,8 @@ def _verdict(verdict: Verdict) -> Item:
 
 def _step(step: Step) -> Item:
     rows = tuple(_change(change) for change in step.changes)
-    return Item(step.name, _STEP_STATES[step.op], step.type, rows, step.detail, word=str(step.op))
+    state = State.OK if stays(step) else _STEP_STATES[step.op]
+    return Item(step.name, state, step.type, rows, step.detail, word=str(step.op))
 
 
 def _change(change: Change) -> Row:

@@ -41,6 +41,7 @@ PLANNED = {
     "leaves": State.GONE,
     "gone": State.GONE,
     "changes": State.CHANGED,
+    "adopted": State.OK,
     "stays": State.OK,
 }
 HEALTH = {"Healthy": State.OK, "Unhealthy": State.BAD}

@@ -133,14 +133,18 @@ def test_a_cluster_that_is_joined_already_is_recognised_before_anything_is_chang
         karmada.delete(ObjectRef("cluster.karmada.io/v1alpha1", "Cluster", "other"), propagation="Background")
     await_gone(karmada, ObjectRef("cluster.karmada.io/v1alpha1", "Cluster", "other"))
     within = {"namespace": "karmada-cluster"}
+    rbac, called = "rbac.authorization.k8s.io", {"name": "karmada-impersonator"}
+    role = {"apiGroup": rbac, "kind": "ClusterRole", "name": "karmada-impersonator"}
     for obj in (
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "karmada-cluster"}},
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "karmada-impersonator", **within}},
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {**called, **within}},
+        {"apiVersion": f"{rbac}/v1", "kind": "ClusterRoleBinding", "metadata": called, "roleRef": role},
     ):
         member.create(obj, field_manager="somebody")
     try:
         assert "member3 is joined to another control plane" in str(run("preview", expect=1))
     finally:
+        member.delete(ObjectRef(f"{rbac}/v1", "ClusterRoleBinding", "karmada-impersonator"))
         member.delete(ObjectRef("v1", "Namespace", "karmada-cluster"))
         await_gone(member, ObjectRef("v1", "Namespace", "karmada-cluster"))
     run("up", "--yes")

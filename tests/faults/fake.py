@@ -19,6 +19,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import yaml
 
+from tests.faults.applied import applied
+
 Object = dict[str, Any]
 
 # apiVersion, kind, plural, namespaced
@@ -64,6 +66,8 @@ class FakeApi:
         self.kinds = kinds
         self.requests: list[str] = []
         """Method and path of each request, in the order in which they came."""
+        self.refusals: dict[tuple[str, str], str] = {}
+        """By kind and name: why an apply of an object is refused as invalid."""
         self._version = 0
         self._objects: dict[tuple[str, str, str, str], Object] = {}
         self._events: list[tuple[int, tuple[str, str], Object]] = []
@@ -263,10 +267,42 @@ class _Handler(BaseHTTPRequestHandler):
             gone = self.api.take(api_version, kind, name, namespace)
             self._found(ref, gone)
         elif self.command == "PATCH":
-            create = "apply-patch" in self.headers.get("Content-Type", "")
-            self._found(ref, self.api.merged(ref, body, create=create))
+            self._patch(ref, query, body)
         else:
             self._found(ref, self.api.find(api_version, kind, name, namespace))
+
+    def _patch(self, ref: tuple[str, str, str, str], query: dict[str, str], body: Any) -> None:
+        api_version, kind, namespace, name = ref
+        old = self.api.find(api_version, kind, name, namespace)
+        if isinstance(body, list):  # the only JSON patch that there is: of owners
+            version = (old or {"metadata": {}})["metadata"].get("resourceVersion")
+            values = {one["path"]: one["value"] for one in body}
+            if old is None or version != values["/metadata/resourceVersion"]:
+                self._refuse(409, "Conflict", "the object has been modified")
+                return
+            entries = {"managedFields": values["/metadata/managedFields"]}
+            self._found(ref, self.api.put({**old, "metadata": {**old["metadata"], **entries}}))
+        elif "apply-patch" not in self.headers.get("Content-Type", ""):
+            self._found(ref, self.api.merged(ref, body, create=False))
+        elif any(
+            body["metadata"].get(key) not in (None, (old or {"metadata": {}})["metadata"].get(key))
+            and (old is not None or key == "uid")
+            for key in ("uid", "resourceVersion")
+        ):
+            self._refuse(409, "Conflict", "the object has been modified")
+        elif refusal := self.api.refusals.get((kind, name)):
+            self._refuse(422, "Invalid", refusal)
+        else:
+            self._apply(ref, query, body, old)
+
+    def _apply(self, ref: tuple[str, str, str, str], query: dict[str, str], body: Object, old: Object | None) -> None:
+        new = applied(old, body, query["fieldManager"])
+        dry, same = query.get("dryRun") == "All", old is not None and _plain(old) == _plain(new)
+        if dry:
+            meta = {"uid": "of-a-dry-run", **new["metadata"]}
+            self._found(ref, {**new, "metadata": meta})
+        else:
+            self._found(ref, old if same else self.api.put(new))
 
     def _create(self, ref: tuple[str, str, str, str], body: Object) -> None:
         api_version, kind, namespace, _ = ref

@@ -65,29 +65,35 @@ def test_one_cluster_under_two_names_is_bad_input():
 
 
 class Member:
-    """A cluster that has, or has not, the account of a join."""
+    """A cluster that has some of what a join, and Karmada after it, leaves there."""
 
     name = "b"
 
-    def __init__(self, joined):
-        self.joined = joined
+    def __init__(self, kinds):
+        self.kinds = kinds
 
-    def find(self, _ref, timeout=None):
-        return {"metadata": {}} if self.joined else None
+    def find(self, ref, timeout=None):
+        return {"metadata": {}} if ref.kind in self.kinds else None
+
+
+BEGUN, SERVED = ("ServiceAccount",), ("ServiceAccount", "ClusterRoleBinding")
 
 
 @pytest.mark.parametrize(
-    ("known", "joined", "said"),
+    ("known", "there", "said"),
     [
-        ({}, False, ""),
-        ({ONE: "b"}, True, ""),
-        (None, True, ""),
-        ({ONE: "a"}, True, "b is joined to this control plane already, as Cluster a"),
-        ({TWO: "a"}, True, "b is joined to another control plane"),
+        ({}, (), ""),
+        ({ONE: "b"}, SERVED, ""),
+        (None, SERVED, ""),
+        ({ONE: "a"}, SERVED, "b is joined to this control plane already, as Cluster a"),
+        ({TWO: "a"}, SERVED, "b is joined to another control plane"),
+        ({TWO: "a"}, BEGUN, ""),  # half a join, by karmadactl or by hand
+        ({TWO: "b"}, BEGUN, "Cluster b of this control plane is another cluster"),
+        ({ONE: "a", TWO: "b"}, BEGUN, "as Cluster a"),
     ],
 )
-def test_a_cluster_that_is_joined_already_is_recognised(known, joined, said):
-    reason = join_conflict("b", ONE, known, Member(joined), "karmada-cluster")
+def test_a_cluster_that_is_joined_already_is_recognised(known, there, said):
+    reason = join_conflict("b", ONE, known, Member(there), "karmada-cluster")
     assert said in reason
     assert bool(reason) is bool(said)
 

@@ -8,6 +8,7 @@ from flotilla.errors import EngineError
 from flotilla.kube.ownership import union
 from flotilla.kube.wire import ApiError, KindNotServed, Unreachable
 from flotilla.providers import InitializationError, awaits
+from flotilla.providers.adoption import AlreadyThere
 from flotilla.providers.awaits import NotReady, await_gone, await_ready
 from flotilla.providers.judging import hint_for, judged
 from flotilla.providers.kubernetes import KubernetesProvider
@@ -148,7 +149,9 @@ def test_an_object_that_is_there_is_refused_whoever_made_it(owners):
     with pytest.raises(EngineError, match="already exists and is not this stack's") as failure:
         server.provider.create("urn", OBJECT, timeout=None, adopt="pulumi-kubernetes-1")
     assert failure.value.nothing_done
-    assert "is there already" in server.provider.rehearse(None, OBJECT)
+    with pytest.raises(AlreadyThere, match="member1: ConfigMap n/a is there already") as there:
+        server.provider.rehearse(None, OBJECT)
+    assert there.value.managers == tuple(one["manager"] for one in owners)
 
 
 def test_an_object_of_this_creation_is_gone_on_with():

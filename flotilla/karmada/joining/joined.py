@@ -26,11 +26,18 @@ def clusters_by_id(control_plane: Connection) -> dict[str, str] | None:
     return found
 
 
-def has_join(member: Connection, namespace: str) -> bool:
-    """Tell whether a cluster has the account of a join; False where it does not answer within seconds."""
-    ref = ObjectRef("v1", "ServiceAccount", IMPERSONATOR, namespace)
+def is_served(member: Connection, namespace: str) -> bool:
+    """Tell whether a control plane has a cluster as a member; False where it does not answer within seconds.
+
+    The account of a join alone says that a join was begun: it may have broken off before there was a Cluster. What
+    Karmada itself sends to each member (pkg/controllers/unifiedauth) says that there is, or was, one.
+    """
+    refs = (
+        ObjectRef("v1", "ServiceAccount", IMPERSONATOR, namespace),
+        ObjectRef("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", IMPERSONATOR),
+    )
     try:
-        return member.find(ref, timeout=PROBE_SECONDS) is not None
+        return all(member.find(ref, timeout=PROBE_SECONDS) is not None for ref in refs)
     except ClusterError:
         return False
 
@@ -52,10 +59,16 @@ def join_conflict(name: str, uid: str, known: dict[str, str] | None, member: Con
             f"{name} is joined to this control plane already, as Cluster {known[uid]} (UID {uid}): Karmada would send "
             f"it everything twice; if it has a new name, add `formerly: {known[uid]}`, else that Cluster has to leave"
         )
-    if has_join(member, namespace):
+    if name in known.values():
         return (
-            f"{name} is joined to another control plane: it has ServiceAccount {namespace}/{IMPERSONATOR}, and this "
-            "control plane has no Cluster for it; two control planes would undo each other's changes; let it leave "
-            f"there first, or delete namespace {namespace} in it if it is left over from an earlier join"
+            f"Cluster {name} of this control plane is another cluster than the one that the kubeconfig leads to (UID "
+            f"{uid}): it would get the workloads of that one; correct the kubeconfig, or use another name"
+        )
+    if is_served(member, namespace):
+        return (
+            f"{name} is joined to another control plane: it has ServiceAccount {namespace}/{IMPERSONATOR} and what "
+            "Karmada sends to its members, and this control plane has no Cluster for it; two control planes would undo "
+            f"each other's changes; let it leave there first, or delete namespace {namespace} in it if it is left over "
+            "from an earlier join"
         )
     return ""

@@ -1,0 +1,104 @@
+"""What a plan says of objects that exist and become the stack's: what changes of them, and who has claimed them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from flotilla.karmada.rendering.reach import Notice
+from flotilla.karmada.selection import POLICIES, POLICY_NAME_ANNOTATIONS, POLICY_NAMESPACE_ANNOTATION
+from flotilla.kube.objects import ObjectRef, ref_of
+from flotilla.plan.caveats import Caveat
+from flotilla.plan.steps import Op, Result, Step, stays
+from flotilla.plan.workloads import WorkloadPlan
+from flotilla.state.values import reveal
+
+_OBJECTS = "kubernetes:"
+_DYNAMIC = "pulumi-python:dynamic"
+_ONLY_LOOKING = ("ClusterIdentity", "Rollout", "Membership", "ServedKinds")
+"""Dynamic resources whose creation writes nothing in a cluster: they ask, or wait."""
+_KEPT = (
+    "which this stack does not declare: Karmada leaves it to that policy, so that the rollout would wait in vain for "
+    "this stack's; declare that policy here, or delete it"
+)
+_PREEMPTED = "which this stack does not declare: its own policy takes it over where it has a higher priority"
+_Claim = tuple[str, str, str]
+"""A policy: kind, namespace, name."""
+
+
+def tells_of_change(step: Step) -> bool:
+    """Tell whether a step changes an object that exists, or there is something to be known of its adoption."""
+    return step.op in (Op.UPDATE, Op.REPLACE) or (step.op is Op.ADOPT and bool(step.changes or step.detail))
+
+
+def changes_no_cluster(result: Result) -> bool:
+    """Tell whether a plan adopts objects and does nothing else to any cluster."""
+    adopts = False
+    for step in result.changes:
+        if step.type.startswith(_OBJECTS):
+            if not stays(step):
+                return False
+            adopts = True
+        elif step.type.startswith(_DYNAMIC) and not (
+            step.op is Op.CREATE and step.type.rpartition(":")[2] in _ONLY_LOOKING
+        ):
+            return False
+    return adopts and not result.there
+
+
+def with_adoptions(
+    plans: Sequence[WorkloadPlan], rollouts: Iterable[Step], steps: Iterable[Step]
+) -> list[WorkloadPlan]:
+    """Add to workloads' plans which of their objects are adopted, and which of them another policy has claimed.
+
+    A workload of which nothing else changes is `adopted`.
+    """
+    parents = {step.name.removesuffix("-rollout"): s.parent for step in rollouts if (s := step.new or step.old)}
+    adopted: dict[str, list[Step]] = defaultdict(list)
+    declared: set[_Claim] = set()
+    preempting: set[str] = set()
+    for step in steps:
+        state = step.after
+        if state is None or not step.type.startswith(_OBJECTS):
+            continue
+        if step.op is Op.ADOPT:
+            adopted[state.parent].append(step)
+        if step.type.rpartition(":")[2] in POLICIES:
+            ref = _ref(step)
+            declared.add((ref.kind, ref.namespace, ref.name))
+            if (reveal(state.inputs).get("spec") or {}).get("preemption") == "Always":
+                preempting.add(state.parent)
+    urns = [(plan, parents.get(plan.name, "")) for plan in plans]
+    return [_with(plan, adopted.get(urn, []), declared, preempts=urn in preempting) for plan, urn in urns]
+
+
+def _with(plan: WorkloadPlan, adopted: list[Step], declared: set[_Claim], *, preempts: bool) -> WorkloadPlan:
+    if not adopted:
+        return plan
+    notices = [Notice(Caveat.ADOPTED, template=str(_ref(step))) for step in adopted]
+    for step in adopted:
+        claim = _claim(step)
+        if claim is not None and claim not in declared:
+            kind, namespace, name = claim
+            said = f"{ObjectRef('', kind, name, namespace)}, {_PREEMPTED if preempts else _KEPT}"
+            notices.append(Notice(Caveat.CLAIMED, template=str(_ref(step)), detail=said))
+    verb = "adopted" if plan.verb == "stays" else plan.verb
+    return replace(plan, verb=verb, notices=(*plan.notices, *notices))
+
+
+def _claim(step: Step) -> _Claim | None:
+    """Return the policy that has claimed an object, by the annotations that Karmada has put on it."""
+    live = reveal(step.old.outputs) if step.old else {}
+    annotations = (live.get("metadata") or {}).get("annotations") or {}
+    for kind in POLICIES:
+        name = annotations.get(POLICY_NAME_ANNOTATIONS[kind])
+        if name:
+            within = annotations.get(POLICY_NAMESPACE_ANNOTATION, "") if kind == "PropagationPolicy" else ""
+            return kind, str(within), str(name)
+    return None
+
+
+def _ref(step: Step) -> ObjectRef:
+    state = step.after
+    return ref_of(reveal(state.inputs) if state else {})

@@ -1,0 +1,278 @@
+"""Objects that exist already become a stack's: what a plan says, what `up` writes, who owns the fields then."""
+
+import json
+
+import pulumi
+import pulumi_kubernetes as k8s
+import pytest
+
+from components.kubernetes_object import KubernetesObject
+from flotilla.engine.adoption import NOTHING, Adoption, names_of, part_of
+from flotilla.engine.stack import EmbeddedStack
+from flotilla.plan.adoptions import changes_no_cluster
+from flotilla.plan.steps import Op
+from flotilla.providers.adoption import existing, taken_over
+from flotilla.state.config import Project
+from flotilla.state.values import UNKNOWN, UNKNOWN_TEXT, Secret
+from tests.faults import FakeApi
+from tests.faults.applied import owners, written
+
+ALL = Adoption(asked=True)
+
+
+def config_map(name="settings", **data):
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": name, "namespace": "default", "annotations": {"pulumi.com/skipAwait": "true"}},
+        "data": data,
+    }
+
+
+def there(name="settings", manager="kubectl-client-side-apply", **data):
+    obj = config_map(name, **data)
+    obj["metadata"] = {"name": name, "namespace": "default", "labels": {"by": "hand"}}
+    return written(obj, manager)
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Run manifests as a stack on a fake API server: `run(api, "up", manifest, ..., adopt=ALL)`."""
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "unit")
+    (tmp_path / "Pulumi.yaml").write_text("name: adopting\nruntime: python\n")
+
+    def run(api, verb, *manifests, adopt=NOTHING, options=None, **arguments):
+        def program():
+            mutable = {"enable_config_map_mutable": True, "enable_secret_mutable": True}
+            made = k8s.Provider("cluster", kubeconfig=api.kubeconfig, cluster_identifier="member1", **mutable)
+            for manifest in manifests:
+                name = manifest["metadata"]["name"]
+                KubernetesObject(name, manifest, pulumi.ResourceOptions(provider=made, **(options or {})))
+
+        stack = EmbeddedStack(Project.load(tmp_path), "test", tmp_path, program=program, adopt=adopt)
+        return getattr(stack, verb)(**arguments)
+
+    return run
+
+
+def ops(result):
+    return {step.name: str(step.op) for step in result.steps if step.type.startswith("kubernetes:")}
+
+
+def changes(result):
+    return {s.name: [(c.text, c.old, c.new) for c in s.changes] for s in result.steps if s.op is Op.ADOPT}
+
+
+def held(api, name="settings"):
+    return api.find("v1", "ConfigMap", name, "default")
+
+
+# -- plans ----------------------------------------------------------------------------------------
+
+
+def test_what_is_there_is_listed_whole_even_without_owners_and_with_unknown_values(run):
+    """An account made without any field has no owner; a Secret's data may be unknown in a preview."""
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "a", "namespace": "default"}}
+    with FakeApi(there(x="1"), account, there("later", manager="karmadactl", y="1")) as api:
+        later = config_map("later", y=UNKNOWN_TEXT)
+        planned = run(api, "preview", config_map(x="1"), account, later, config_map("new"))
+        assert planned.failures == planned.messages == []
+        assert sorted((one.object, one.managers) for one in planned.there) == [
+            ("ConfigMap default/later", ("karmadactl",)),
+            ("ConfigMap default/settings", ("kubectl-client-side-apply",)),
+            ("ServiceAccount default/a", ()),
+        ]
+        assert ops(planned) == dict.fromkeys(("settings", "a", "later", "new"), "create")
+
+
+def test_an_adoption_without_differences_says_that_nothing_changes(run):
+    with FakeApi(there(x="1")) as api:
+        planned = run(api, "preview", config_map(x="1"), adopt=ALL)
+        assert (ops(planned), changes(planned)) == ({"settings": "adopt"}, {"settings": []})
+        assert changes_no_cluster(planned)
+        assert planned.there == []
+        assert not changes_no_cluster(run(api, "preview", config_map(x="1"), config_map("new"), adopt=ALL))
+        assert not changes_no_cluster(run(api, "preview", config_map(x="2"), adopt=ALL))
+        assert not changes_no_cluster(run(api, "preview", config_map(x="1")))
+
+
+def test_a_plan_shows_what_differs_and_leaves_what_others_have_added(run):
+    with FakeApi(there(x="1", theirs="kept")) as api:
+        planned = run(api, "preview", config_map(x="2", y="3"), adopt=ALL)
+        assert changes(planned) == {"settings": [("data.x", "1", "2"), ("data.y", None, "3")]}
+        assert held(api)["data"] == {"x": "1", "theirs": "kept"}, "a preview changes nothing"
+
+
+def test_what_is_not_known_yet_counts_as_different(run):
+    with FakeApi(there(x="1", y="1")) as api:
+        declared = config_map(x=UNKNOWN_TEXT, y="1")
+        assert changes(run(api, "preview", declared, adopt=ALL)) == {"settings": [("data.x", "1", UNKNOWN)]}
+
+
+def test_a_secret_that_is_adopted_shows_no_value(run):
+    old = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "default"}}
+    with FakeApi(written({**old, "data": {"key": "aHVudGVyMg=="}}, "kubectl-create")) as api:
+        planned = run(api, "preview", {**old, "data": {"key": "b3RoZXI="}}, adopt=ALL)
+        ((text, was, now),) = changes(planned)["s"]
+        assert (text, type(was), type(now)) == ("data.key", Secret, Secret)
+        assert "hunter2" not in json.dumps([step.to_json() for step in planned.steps])
+        assert "aHVudGVyMg" not in json.dumps([step.to_json() for step in planned.steps])
+
+
+@pytest.mark.parametrize("verb", ["preview", "up"])
+def test_what_can_not_be_changed_is_refused_alone_and_in_one_line(run, verb):
+    labels = {"matchLabels": {"app": "web"}}
+    web = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "default"}}
+    declared = {**web, "spec": {"selector": {"matchLabels": {"app": "nginx"}}}}
+    declared["metadata"] = {**web["metadata"], "annotations": {"pulumi.com/skipAwait": "true"}}
+    with FakeApi(written({**web, "spec": {"selector": labels}}, "kubectl"), there(x="1")) as api:
+        api.refusals["Deployment", "web"] = 'Deployment.apps "web" is invalid: spec.selector: field is immutable'
+        result = run(api, verb, declared, config_map(x="1"), adopt=ALL)
+        (failure,) = result.failures
+        assert (
+            "fake: Deployment default/web can't be adopted: spec.selector.matchLabels.app is web there and nginx here"
+            in (failure).replace("cluster: ", "fake: ")
+        )
+        assert ops(result)["settings"] == "adopt"
+        assert api.find("apps/v1", "Deployment", "web", "default")["spec"]["selector"] == labels
+
+
+# -- what is done ---------------------------------------------------------------------------------
+
+
+def test_an_adopted_object_is_the_stacks_own_and_stays_the_same_one(run):
+    """A field that later falls out of the stack is removed; one that the stack never declared stays its owner's."""
+    with FakeApi(there(x="1", dropped="1", theirs="kept")) as api:
+        uid = held(api)["metadata"]["uid"]
+        planned = run(api, "preview", config_map(x="1", dropped="1"), adopt=ALL)
+        done = run(api, "up", config_map(x="1", dropped="1"), adopt=ALL, plan=planned)
+        assert (done.failures, ops(done)) == ([], {"settings": "adopt"})
+        assert held(api)["metadata"]["uid"] == uid
+        (ours,) = owners(held(api), "data", "x")
+        assert ours.startswith("pulumi-kubernetes-")
+        assert owners(held(api), "data", "theirs") == {"kubectl-client-side-apply"}
+        assert held(api)["metadata"]["labels"] == {"by": "hand"}
+        assert run(api, "preview", config_map(x="1", dropped="1")).changes == []
+        assert run(api, "preview", config_map(x="1", dropped="1"), adopt=ALL).changes == []
+        assert run(api, "refresh", preview_only=True).changes == []
+        assert run(api, "up", config_map(x="1")).failures == []
+        assert held(api)["data"] == {"x": "1", "theirs": "kept"}
+
+
+def test_an_object_that_no_manager_owned_belongs_to_the_stack_alone(run):
+    """Its first apply makes `before-first-apply` an owner of everything that was there."""
+    bare = {**config_map(x="1", y="2"), "metadata": {"name": "settings", "namespace": "default"}}
+    with FakeApi(bare) as api:
+        assert run(api, "up", config_map(x="1", y="2"), adopt=ALL).failures == []
+        assert run(api, "up", config_map(x="1")).failures == []
+        assert held(api)["data"] == {"x": "1"}
+
+
+def test_the_state_of_an_adoption_is_that_of_a_creation_and_says_that_it_was_none(run, tmp_path):
+    with FakeApi(there(x="1")) as api:
+        run(api, "up", config_map(x="1"), config_map("new", x="1"), adopt=ALL)
+        run(api, "up", config_map(x="2"), config_map("new", x="1"))
+        document = json.loads((tmp_path / ".pulumi/stacks/adopting/test.json").read_text())
+        states = {r["urn"].rpartition("::")[2]: r for r in document["checkpoint"]["latest"]["resources"]}
+        adopted, made = states["settings"], states["new"]
+        assert adopted.keys() - made.keys() == {"importID"}
+        assert adopted["outputs"].keys() == made["outputs"].keys()
+        assert (adopted["id"], adopted["importID"]) == ("default/settings", "default/settings")
+        assert adopted["inputs"]["data"] == {"x": "2"}
+
+
+def test_only_what_is_named_is_adopted(run):
+    with FakeApi(there(x="1"), there("other", x="1")) as api:
+        for name in ("other", "ConfigMap/other", "ConfigMap default/other"):
+            planned = run(api, "preview", config_map(x="1"), config_map("other", x="1"), adopt=Adoption(True, (name,)))
+            assert ops(planned) == {"settings": "create", "other": "adopt"}
+            assert [one.object for one in planned.there] == ["ConfigMap default/settings"]
+            assert planned.unmatched == ()
+        assert run(api, "preview", config_map(x="1"), adopt=Adoption(True, ("othr",))).unmatched == ("othr",)
+
+
+def test_an_adoption_is_bound_to_what_was_shown(run):
+    """The object changes between the plan and the run, or another one takes its place."""
+    with FakeApi(there(x="1")) as api:
+        shown = run(api, "preview", config_map(x="1"), adopt=ALL)
+        api.put(there(x="changed"))
+        (failure,) = run(api, "up", config_map(x="1"), adopt=ALL, plan=shown).failures
+        assert "data.x would change from changed, which is not what was shown" in failure
+        shown = run(api, "preview", config_map(x="1"), adopt=ALL)
+        api.take("v1", "ConfigMap", "settings", "default")
+        api.put(there(x="changed"))
+        (failure,) = run(api, "up", config_map(x="1"), adopt=ALL, plan=shown).failures
+        assert "another resource is in its place" in failure
+        api.take("v1", "ConfigMap", "settings", "default")
+        (failure,) = run(api, "up", config_map(x="1"), adopt=ALL, plan=shown).failures
+        assert "does not create it" in failure
+
+
+def test_without_being_asked_up_refuses_what_is_there_and_names_the_way(run):
+    with FakeApi(there(x="1")) as api:
+        (failure,) = run(api, "up", config_map(x="1")).failures
+        assert "already exists and is not this stack's" in failure
+        assert "flotilla up --adopt" in failure
+        assert not any(owner.startswith("pulumi") for owner in owners(held(api), "data", "x"))
+
+
+def test_fields_that_are_ignored_stay_their_writers_and_keep_their_value(run):
+    """Replicas that an autoscaler owns, for one: an adoption that set them would restart what it should not touch."""
+    with FakeApi(there(x="5", y="1")) as api:
+        planned = run(api, "preview", config_map(x="1", y="1"), adopt=ALL, options={"ignore_changes": ["data.x"]})
+        assert changes(planned) == {"settings": []}
+        assert run(api, "up", config_map(x="1", y="1"), adopt=ALL, options={"ignore_changes": ["data.x"]}).failures == (
+            []
+        )
+        assert held(api)["data"]["x"] == "5"
+        assert owners(held(api), "data", "x") == {"kubectl-client-side-apply"}
+
+
+# -- owners ---------------------------------------------------------------------------------------
+
+
+def owned(manager, operation, *fields, **more):
+    tree = {"f:data": {f"f:{field}": {} for field in fields}}
+    return {"manager": manager, "operation": operation, "apiVersion": "v1", "fieldsV1": tree, **more}
+
+
+@pytest.mark.parametrize(
+    ("entry", "left"),
+    [
+        (owned("kubectl-client-side-apply", "Update", "x"), []),
+        (owned("karmadactl", "Update", "x", "z"), [owned("karmadactl", "Update", "z")]),
+        (owned("kubectl", "Apply", "x"), []),
+        (owned("pulumi-kubernetes-00000000", "Apply", "x"), []),
+        (owned("before-first-apply", "Update", "x"), []),
+        (owned("argocd-controller", "Apply", "x"), None),
+        (owned("kube-controller-manager", "Update", "x", subresource="scale"), None),
+        (owned("kubectl", "Update", "z"), None),
+    ],
+)
+def test_whose_fields_an_adoption_takes(entry, left):
+    live = {"metadata": {"managedFields": [entry]}}
+    planned = {"metadata": {"managedFields": [entry, owned("ours", "Apply", "x", "y")]}}
+    moved = taken_over(live, planned, "ours")
+    assert moved == (None if left is None else [owned("ours", "Apply", "x"), *left])
+
+
+def test_who_else_applies_an_object_is_said():
+    for manager, said in (("argocd-controller", "argocd-controller applies it, too"), ("pulumi-kubernetes-1", "stack")):
+        live = {**config_map(), "metadata": {**config_map()["metadata"], "managedFields": [owned(manager, "Apply")]}}
+        assert said in existing(live, config_map(), None, "ours").note
+    assert existing(there(), config_map(), None, "ours").note == ""
+
+
+# -- names ----------------------------------------------------------------------------------------
+
+
+def test_a_resource_goes_by_its_own_name_its_parents_and_its_objects():
+    chain = [
+        "urn:pulumi:s::p::flotilla:index:PushMember$kubernetes:core/v1:Secret::member1-token",
+        "urn:pulumi:s::p::flotilla:index:PushMember::member1",
+        "urn:pulumi:s::p::pulumi:pulumi:Stack::p-s",
+    ]
+    assert part_of(chain) == "member1"
+    names = names_of(chain, {"kind": "Secret", "metadata": Secret({"name": "t", "namespace": "n"})})
+    assert names == ["member1-token", "member1", "Secret t", "Secret/t", "Secret n/t", "Secret/n/t"]
+    assert names_of(chain, {"kind": "Secret", "metadata": UNKNOWN}) == ["member1-token", "member1"]
