@@ -7,11 +7,14 @@ import pulumi_kubernetes as k8s
 import pytest
 
 from components.kubernetes_object import KubernetesObject
+from flotilla.engine.adoption import NOTHING, Adoption
 from flotilla.engine.stack import EmbeddedStack
 from flotilla.kube.objects import ObjectRef
+from flotilla.plan.adoptions import changes_no_cluster
 from flotilla.state.config import Project
 from tests.bench.kills import Subject
 from tests.contract.fleet import cluster_in
+from tests.contract.karmada import eventually
 
 pytestmark = pytest.mark.sandbox
 
@@ -48,7 +51,7 @@ def run(cluster, tmp_path, monkeypatch):
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "sandbox")
     (tmp_path / "Pulumi.yaml").write_text("name: sandbox-tests\nruntime: python\n")
 
-    def run(verb, *manifests, options=None, provider=None, **arguments):
+    def run(verb, *manifests, options=None, provider=None, adopt=NOTHING, **arguments):
         def program():
             where = {"kubeconfig": cluster.kubeconfig.read_text(), "cluster_identifier": "member1"}
             made = k8s.Provider("cluster", **{**where, **(provider or {})})
@@ -56,7 +59,7 @@ def run(cluster, tmp_path, monkeypatch):
                 opts = pulumi.ResourceOptions(provider=made, **(options or {}))
                 KubernetesObject(manifest["metadata"]["name"], manifest, opts)
 
-        stack = EmbeddedStack(Project.load(tmp_path), "test", tmp_path, program=program)
+        stack = EmbeddedStack(Project.load(tmp_path), "test", tmp_path, program=program, adopt=adopt)
         return getattr(stack, verb)(**arguments)
 
     return run
@@ -139,12 +142,45 @@ def test_an_object_that_no_manager_owns_is_not_taken_over(run, connection, names
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "a", "namespace": namespace}}
     made = connection.create(account, field_manager="kubectl-create")
     assert not made["metadata"].get("managedFields"), "an account without fields has no owner"
-    assert "ServiceAccount" in "".join(run("preview", account).messages)
+    assert [one.object for one in run("preview", account).there] == [f"ServiceAccount {namespace}/a"]
     assert "already exists and is not this stack's" in run("up", account).failures[0]
     run("destroy")
     assert (
         connection.get(ObjectRef("v1", "ServiceAccount", "a", namespace))["metadata"]["uid"] == made["metadata"]["uid"]
     )
+
+
+def test_what_is_there_is_taken_over_with_its_fields_and_without_a_new_pod(run, connection, namespace):
+    """By `kubectl apply` (Update) with a label of its own; an account that nobody owns; a selector that differs."""
+    ref = ObjectRef("apps/v1", "Deployment", "web", namespace)
+    made = deployment(namespace)
+    made["metadata"]["labels"] = {"by": "kubectl"}
+    connection.create(made, field_manager="kubectl-client-side-apply")
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "a", "namespace": namespace}}
+    connection.create(account, field_manager="kubectl-create")
+    before = eventually(
+        lambda: found if (found := connection.get(ref)).get("status", {}).get("readyReplicas") else None
+    )
+    refused = run("preview", deployment(namespace, selector="other"), account, adopt=Adoption(True))
+    (failure,) = refused.failures
+    assert "spec.selector.matchLabels.app is web there and other here, which can't be changed" in failure
+    planned = run("preview", deployment(namespace), account, adopt=Adoption(True))
+    assert (ops(planned), changes_no_cluster(planned)) == ({"web": "adopt", "a": "adopt"}, True)
+    assert run("up", deployment(namespace), account, adopt=Adoption(True), plan=planned).failures == []
+    after = connection.get(ref)
+    for key in ("uid", "generation", "labels"):
+        assert after["metadata"][key] == before["metadata"][key]
+    owners = {
+        e["manager"] for e in after["metadata"]["managedFields"] if "f:replicas" in str(e["fieldsV1"].get("f:spec"))
+    }
+    assert len(owners) == 1
+    assert owners.pop().startswith("pulumi-kubernetes-")
+    assert run("preview", deployment(namespace), account, refresh_first=True).changes == []
+    lean = deployment(namespace)
+    del lean["spec"]["template"]["spec"]["containers"][0]["resources"]
+    assert run("up", lean, account).failures == []
+    assert not connection.get(ref)["spec"]["template"]["spec"]["containers"][0].get("resources")
+    run("destroy")
 
 
 def test_a_wrong_type_stops_the_preview_already(run, namespace):
@@ -170,8 +206,7 @@ def test_a_preview_says_what_up_would_stop_at(run, connection, namespace):
     connection.apply(deployment(namespace), field_manager="kubectl")
     result = run("preview", deployment(namespace))
     assert result.failures == []
-    (warning,) = [message for message in result.messages if message.startswith("warning:")]
-    assert f"Deployment {namespace}/web is there already" in warning
+    assert [(one.object, one.managers) for one in result.there] == [(f"Deployment {namespace}/web", ("kubectl",))]
     wrong = deployment(namespace)
     wrong["metadata"]["name"] = "Not_A_Name"
     assert "Invalid value" in run("preview", wrong).failures[0]

@@ -1,0 +1,227 @@
+"""What a plan says of objects that exist: adopted, claimed by others, listed where nobody asked to adopt them."""
+
+import argparse
+
+import pytest
+
+from flotilla.agent.bounds import PagedArguments
+from flotilla.agent.judging import plan_answer
+from flotilla.agent.planning import Planned
+from flotilla.cli.adopting import refuse_unmatched
+from flotilla.cli.ending import UsageError
+from flotilla.cli.output import Output, plan_document
+from flotilla.cli.setting import adoption_of
+from flotilla.deploy.engines import open_stack
+from flotilla.deploy.interface import EngineName, Setting
+from flotilla.engine.adoption import NOTHING, Adoption
+from flotilla.engine.digest import plan_digest
+from flotilla.errors import EngineError
+from flotilla.plan.fleet import fleet_plan
+from flotilla.plan.members import CLUSTER_TYPE
+from flotilla.plan.notices import notice_text
+from flotilla.plan.rollouts import ROLLOUT_TYPE
+from flotilla.plan.steps import Op, Result, Step, There
+from flotilla.report.build import plan_report
+from flotilla.report.html import html
+from flotilla.state.checkpoint import ResourceState
+from flotilla.state.diff import compare
+
+WORKLOAD = "urn:pulumi:dev::p::flotilla:index:PropagatedWorkload::web"
+MEMBER = "urn:pulumi:dev::p::flotilla:index:PushMember::member1"
+PLACEMENT = {"clusterAffinity": {"clusterNames": ["member1"]}}
+THERE = There("member1", "ServiceAccount karmada-cluster/karmada-member1", "member1", ("karmadactl",))
+
+
+def cluster(**labels):
+    spec = {"syncMode": "Push", "apiEndpoint": "https://10.0.0.7:6443", "id": "1"}
+    metadata = {"name": "member1", **({"labels": labels} if labels else {})}
+    return {"apiVersion": "cluster.karmada.io/v1alpha1", "kind": "Cluster", "metadata": metadata, "spec": spec}
+
+
+def deployment(replicas=2):
+    meta = {"name": "web", "namespace": "default"}
+    pods = {"spec": {"containers": [{"name": "web", "image": "nginx:1.27"}]}}
+    spec = {"replicas": replicas, "template": pods}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": spec}
+
+
+def policy(**spec):
+    selectors = [{"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "namespace": "default"}]
+    return {
+        "apiVersion": "policy.karmada.io/v1alpha1",
+        "kind": "PropagationPolicy",
+        "metadata": {"name": "web", "namespace": "default"},
+        "spec": {"resourceSelectors": selectors, "placement": PLACEMENT, **spec},
+    }
+
+
+def step(op, type_, name, old, new, parent=WORKLOAD, annotations=None, import_id="", detail=""):
+    def state(inputs):
+        urn = f"urn:pulumi:dev::p::{type_}::{name}"
+        outputs = {**inputs, "metadata": {**(inputs.get("metadata") or {}), "annotations": annotations or {}}}
+        more = {"parent": parent, "import_id": import_id}
+        return ResourceState(urn=urn, custom=True, type=type_, id=name, inputs=inputs, outputs=outputs, **more)
+
+    olds, news = (None if one is None else state(one) for one in (old, new))
+    changes = tuple(compare(old, new)) if old is not None and new is not None else ()
+    return Step(op, (news or olds).urn, type_, "", changes, olds, news, detail)
+
+
+def adopted_cluster(**labels):
+    return step(Op.ADOPT, CLUSTER_TYPE, "member1-cluster", cluster(), cluster(**labels), MEMBER)
+
+
+def adopted_workload(was=2, annotations=None, kind=Op.ADOPT, **spec):
+    inputs = {"workload": "web", "templates": [deployment()], "placement": PLACEMENT, "overrideRules": []}
+    policy_type = "kubernetes:policy.karmada.io/v1alpha1:PropagationPolicy"
+    declared = policy(**spec)
+    return [
+        step(Op.ADOPT, "kubernetes:apps/v1:Deployment", "d", deployment(was), deployment(), annotations=annotations),
+        step(kind, policy_type, "p", declared if kind is Op.ADOPT else None, declared),
+        step(Op.CREATE, ROLLOUT_TYPE, "web-rollout", None, inputs),
+    ]
+
+
+def notices(*steps):
+    (workload,) = fleet_plan(Result(steps=list(steps)), version="1.18.2").workloads
+    return workload, [notice_text(notice) for notice in workload.notices]
+
+
+def printed(capsys, result, **more):
+    shown = {"stack": "prod", "engine": "embedded", "detail": False, "rendered": False, "title": "Plan", **more}
+    Output(as_json=False).plan(fleet_plan(result), result, **shown)
+    return capsys.readouterr().out
+
+
+def test_a_member_and_a_workload_that_exist_are_adopted_in_so_many_words(capsys):
+    result = Result(steps=[adopted_cluster(), *adopted_workload()])
+    plan = fleet_plan(result, version="1.18.2")
+    assert [(c.name, c.verb, c.details) for c in plan.clusters] == [
+        ("member1", "adopted", ("push mode, at https://10.0.0.7:6443",))
+    ]
+    (workload,) = plan.workloads
+    assert (workload.verb, [(c.cluster, c.verb) for c in workload.copies]) == ("adopted", [("member1", "stays")])
+    text = printed(capsys, result)
+    assert "= member1 adopted: push mode" in text
+    assert "= web" in text
+    assert "3 to adopt, 1 to create, 0 unchanged" in text
+    assert "nothing changes in any cluster" in text
+
+
+def test_what_differs_is_shown_as_a_change_of_what_is_adopted(capsys):
+    result = Result(steps=[adopted_cluster(env="prod"), *adopted_workload(was=3)])
+    plan = fleet_plan(result, version="1.18.2")
+    assert plan.clusters[0].details[1:] == ("labels = {'env': 'prod'}",)
+    (workload,) = plan.workloads
+    assert [(c.verb, c.details) for c in workload.copies] == [("changes", ("replicas 3 → 2",))]
+    assert plan.changed["?"] == [
+        "Deployment default/web: is adopted: replicas 3 → 2",
+        "Cluster member1: is adopted: labels = {'env': 'prod'}",
+    ]
+    assert "nothing changes in any cluster" not in printed(capsys, result)
+
+
+@pytest.mark.parametrize(
+    ("annotations", "spec", "said"),
+    [
+        ({}, {}, ""),
+        ({"name": "web", "namespace": "default"}, {}, ""),
+        (
+            {"name": "old", "namespace": "default"},
+            {},
+            "claimed by PropagationPolicy default/old, which this stack does not",
+        ),
+        ({"name": "old", "namespace": "default"}, {"preemption": "Always"}, "its own policy takes it over"),
+    ],
+)
+@pytest.mark.parametrize("kind", [Op.ADOPT, Op.CREATE])
+def test_a_template_that_another_policy_has_claimed_is_named(annotations, spec, said, kind):
+    claim = {f"propagationpolicy.karmada.io/{key}": value for key, value in annotations.items()}
+    _, texts = notices(adopted_cluster(), *adopted_workload(annotations=claim, kind=kind, **spec))
+    found = [text for text in texts if "claimed" in text]
+    assert [said in text for text in found] == ([True] if said else [])
+    assert any(text.startswith("Deployment default/web is there already") for text in texts)
+
+
+def test_a_member_that_the_stack_did_not_join_leaves_with_a_word_about_it():
+    for import_id, said in (("member1", True), ("", False)):
+        gone = step(Op.DELETE, CLUSTER_TYPE, "member1-cluster", cluster(), None, MEMBER, import_id=import_id)
+        (leaving,) = fleet_plan(Result(steps=[gone])).clusters
+        assert ("this stack did not join it" in str(leaving.details)) is said
+
+
+def test_what_exists_is_one_table_with_the_command_that_adopts_it(capsys):
+    result = Result(steps=[], there=[THERE, There("karmada", "Secret karmada-cluster/member1", "web", ())])
+    text = printed(capsys, result)
+    lines = [line.split() for line in text.splitlines()]
+    assert ["member1", "ServiceAccount", "karmada-cluster/karmada-member1", "member1", "karmadactl"] in lines
+    assert ["karmada", "Secret", "karmada-cluster/member1", "web", "-"] in lines
+    assert "flotilla up -s prod --adopt, or a part of it: --adopt member1 web" in text
+    document = plan_document(fleet_plan(result), result, stack="prod", engine=EngineName.EMBEDDED)
+    assert document["there"][0] == {
+        "cluster": "member1",
+        "object": "ServiceAccount karmada-cluster/karmada-member1",
+        "part": "member1",
+        "managers": ["karmadactl"],
+    }
+
+
+def test_json_digest_and_report_know_the_operation():
+    result = Result(steps=[adopted_cluster(env="prod"), *adopted_workload()])
+    document = plan_document(fleet_plan(result), result, stack="prod", engine=EngineName.EMBEDDED)
+    assert document["summary"] == {"adopt": 3, "create": 1}
+    assert [c["path"] for s in document["steps"] if s["op"] == "adopt" for c in s.get("changes", [])] == [
+        "metadata.labels"
+    ]
+    unchanged = Result(steps=[adopted_cluster(), *adopted_workload()])
+    created = Result(steps=[step(Op.CREATE, CLUSTER_TYPE, "member1-cluster", None, cluster(), MEMBER)])
+    digests = [plan_digest(one, b"key") for one in (result, unchanged, created)]
+    assert len(set(digests)) == 3
+    page = html(plan_report(fleet_plan(result), result, stack="prod", engine="embedded"))
+    assert "to adopt" in page
+    assert "adopted" in page
+
+
+def test_an_agent_is_refused_what_would_stop_half_way():
+    answer = plan_answer(Planned(Result(there=[THERE]), [], ""), PagedArguments(), enabled=True)
+    (refusal,) = answer.refused_by
+    assert "a person decides with `flotilla up --adopt`" in refusal
+    adopted = plan_answer(Planned(Result(steps=[adopted_cluster()]), [], ""), PagedArguments(), enabled=True)
+    assert [(one.what, one.verb) for one in adopted.clusters] == [("member1", "adopted")]
+    assert [one.operation for one in adopted.resources] == ["adopt"]
+
+
+# -- the command ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        (None, NOTHING),
+        ([[]], Adoption(True)),
+        ([["a", "b"]], Adoption(True, ("a", "b"))),
+        ([["a"], ["b"]], Adoption(True, ("a", "b"))),
+        ([["a"], []], Adoption(True)),
+    ],
+)
+def test_what_the_option_means(given, meant):
+    assert adoption_of(argparse.Namespace(adopt=given)) == meant
+    assert adoption_of(argparse.Namespace()) == NOTHING
+
+
+def test_a_name_that_nothing_goes_by_is_refused():
+    with pytest.raises(UsageError, match="--adopt 'memer1': nothing in the stack goes by this name"):
+        refuse_unmatched(Result(unmatched=("memer1",)))
+    refuse_unmatched(Result())
+
+
+def test_pulumis_engine_adopts_nothing_and_names_the_way(tmp_path, monkeypatch):
+    monkeypatch.setattr("flotilla.deploy.engines.missing_for_cli", list)
+    setting = Setting(tmp_path, "dev", adopt=Adoption(True))
+    with pytest.raises(EngineError, match="--adopt and --engine pulumi exclude each other") as refused:
+        open_stack(EngineName.PULUMI, setting)
+    assert "--engine embedded --adopt" in refused.value.hint
+    (tmp_path / "Pulumi.yaml").write_text("name: p\nruntime: python\n")
+    for engine in (EngineName.AUTO, EngineName.EMBEDDED):
+        stack = open_stack(engine, setting)
+        assert (stack.engine, stack.adopt) == (EngineName.EMBEDDED, Adoption(True))
