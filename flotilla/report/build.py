@@ -79,6 +79,7 @@ def plan_report(
         Section("Clusters", tuple(_verb(c.name, c.verb, c.details) for c in plan.clusters), empty="none declared"),
         Section("Workloads", tuple(_workloads(plan)), empty="none declared"),
         *_control_plane(plan),
+        *_there(result),
         Section(
             "Policies",
             tuple(_verdict(verdict) for verdict in failed),
@@ -205,6 +206,15 @@ def _control_plane(plan: FleetPlan) -> list[Section]:
     """Return a section of the control plane's own objects, where the stack declares some."""
     items = tuple(_verb(one.name, one.verb, one.details) for one in plan.control_plane)
     return [Section("Control plane", items)] if items else []
+
+
+def _there(result: Result) -> list[Section]:
+    """Return a section of what exists already and was not asked to be adopted, where there is any."""
+    items = tuple(
+        Item(f"{one.object} in {one.cluster}", State.BAD, f"of {one.part}", word="there already")
+        for one in sorted(result.there, key=lambda one: (one.cluster, one.object))
+    )
+    return [Section("There already: `up` stops at it, `up --adopt` takes it over", items)] if items else []
 
 
 def _verdict(verdict: Verdict) -> Item:

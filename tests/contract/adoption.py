@@ -123,7 +123,8 @@ def test_a_fleet_of_karmadactl_and_kubectl_is_adopted_without_touching_what_runs
     assert [(c["name"], c["verb"]) for c in plan["clusters"]] == [("member1", "adopted"), ("member2", "joins")]
     assert plan["objects"]["member1"] == {"adopt": 7}
     assert plan["objects"]["member2"] == {"adopt": 3, "create": 4}
-    assert plan["objects"]["karmada"] == {"adopt": 5, "create": 3}
+    # The half-joined member, and the override policy that every workload of a stack has.
+    assert plan["objects"]["karmada"] == {"adopt": 5, "create": 4}
     assert [w["verb"] for w in plan["workloads"]] == ["adopted"]
     changed = [c["path"] for step in plan["steps"] if step["op"] == "adopt" for c in step.get("changes", [])]
     assert changed == [], changed

@@ -180,6 +180,10 @@ def test_json_digest_and_report_know_the_operation():
     page = html(plan_report(fleet_plan(result), result, stack="prod", engine="embedded"))
     assert "to adopt" in page
     assert "adopted" in page
+    refused = Result(there=[THERE])
+    page = html(plan_report(fleet_plan(refused), refused, stack="prod", engine="embedded"))
+    assert "ServiceAccount karmada-cluster/karmada-member1 in member1" in page
+    assert "`up --adopt` takes it over" in page
 
 
 def test_an_agent_is_refused_what_would_stop_half_way():
