@@ -227,6 +227,7 @@ class Ledger:
         """Add to the result which clusters did not answer; for a run that changes things, each is a failure."""
         with self.lock:
             self.result.unknown |= self.unanswered.reasons()
-            self.result.unmatched = self.adopting.missing
+            if not self.options.targets:  # else they may go by what was left out
+                self.result.unmatched = self.adopting.missing
             if not self.options.dry_run:
                 self.result.failures += self.unanswered.sentences()

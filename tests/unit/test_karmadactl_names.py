@@ -1,0 +1,61 @@
+"""What karmadactl leaves has the names of what a stack declares, so that a join of it can be adopted.
+
+Sources, read of 1.10.7 and 1.18.2: pkg/util/credential.go and serviceaccount.go (join, and an agent that reports
+Secrets), pkg/karmadactl/register/register.go (an agent's own objects; 1.10.7 gives it no rights of its own in the
+control plane).
+"""
+
+from flotilla.karmada.joining import agent, join
+from flotilla.kube.objects import ref_of
+
+IN_MEMBER = {
+    "Namespace karmada-cluster",
+    "ServiceAccount karmada-cluster/karmada-impersonator",
+    "ServiceAccount karmada-cluster/karmada-m",
+    "Secret karmada-cluster/karmada-impersonator",
+    "Secret karmada-cluster/karmada-m",
+    "ClusterRole karmada-controller-manager:karmada-m",
+    "ClusterRoleBinding karmada-controller-manager:karmada-m",
+}
+IN_CONTROL_PLANE = {"Secret karmada-cluster/m", "Secret karmada-cluster/m-impersonator", "Cluster m"}
+OF_AGENT_IN_MEMBER = {
+    "Namespace karmada-system",
+    "ServiceAccount karmada-system/karmada-agent-sa",
+    "Secret karmada-system/karmada-kubeconfig",
+    "ClusterRole karmada-agent",
+    "ClusterRoleBinding karmada-agent",
+    "Deployment karmada-system/karmada-agent",
+}
+OF_AGENT_IN_CONTROL_PLANE = {
+    "ClusterRole system:karmada:m:agent",
+    "ClusterRoleBinding system:karmada:m:agent",
+    "Role karmada-cluster/system:karmada:m:agent-secret",
+    "RoleBinding karmada-cluster/system:karmada:m:agent-secret",
+    "Role karmada-es-m/system:karmada:m:agent-work",
+    "RoleBinding karmada-es-m/system:karmada:m:agent-work",
+}
+
+
+def names(*objects):
+    return {str(ref_of(obj)) for obj in objects}
+
+
+def test_a_join_by_karmadactl_has_the_names_of_a_declared_one():
+    account = join.controller_account("m")
+    accounts = [join.service_account(join.IMPERSONATOR), join.service_account(account)]
+    tokens = [join.token_secret(join.IMPERSONATOR), join.token_secret(account)]
+    rights = [join.cluster_role("m"), join.cluster_role_binding("m")]
+    assert names(join.namespace(), *accounts, *tokens, *rights) == IN_MEMBER
+    secrets = [join.credentials("m", {}), join.impersonator_credentials("m", {})]
+    assert names(*secrets, join.cluster("m", cluster_id="1", api_endpoint="")) == IN_CONTROL_PLANE
+
+
+def test_an_agent_registered_by_karmadactl_has_the_names_of_a_declared_one():
+    deployment = agent.deployment("m", version="1.18.2", endpoint="", identity="")
+    inside = [agent.service_account(), agent.kubeconfig_secret({}), agent.member_role(), agent.member_role_binding()]
+    assert names(join.namespace(agent.NAMESPACE), *inside, deployment) == OF_AGENT_IN_MEMBER
+    rights = [agent.cluster_role("m"), agent.cluster_role_binding("m"), agent.work_role("m")]
+    rights += [agent.work_role_binding("m"), agent.secret_role("m"), agent.secret_role_binding("m")]
+    assert names(*rights) == OF_AGENT_IN_CONTROL_PLANE
+    # Another selector could not be adopted: it can't be changed.
+    assert deployment["spec"]["selector"] == {"matchLabels": {"app": "karmada-agent"}}
