@@ -87,7 +87,7 @@ def existing(
         manager: who would apply it.
     """
     applied = inputs if applied is None else applied
-    held = as_held(inputs, live)
+    held = _marked(as_held(inputs, live), inputs)
     if planned is None:
         after, changes = Live(object_id(live), {**live, **inputs}, inputs), compare(as_held(applied, live), applied)
     else:
@@ -237,6 +237,16 @@ def _tree(paths: Iterable[tuple[str, ...]]) -> Object:
         if place:
             place["."] = {}
     return tree
+
+
+def _marked(held: Properties, inputs: Properties) -> Properties:
+    """Return what an object has with the marks for Pulumi that are declared: they are no difference."""
+    declared = (inputs.get("metadata") or {}).get("annotations")
+    marks = {k: v for k, v in declared.items() if k.startswith(_OWN_MARKS)} if isinstance(declared, dict) else {}
+    if not marks:
+        return held
+    metadata = held.get("metadata") or {}
+    return {**held, "metadata": {**metadata, "annotations": {**(metadata.get("annotations") or {}), **marks}}}
 
 
 def _without_marks(change: Change) -> list[Change]:

@@ -13,6 +13,7 @@ from flotilla.plan.adoptions import changes_no_cluster
 from flotilla.plan.steps import Op
 from flotilla.providers.adoption import existing, taken_over
 from flotilla.state.config import Project
+from flotilla.state.diff import compare
 from flotilla.state.values import UNKNOWN, UNKNOWN_TEXT, Secret
 from tests.faults import FakeApi
 from tests.faults.applied import owners, written
@@ -91,6 +92,8 @@ def test_an_adoption_without_differences_says_that_nothing_changes(run):
         assert (ops(planned), changes(planned)) == ({"settings": "adopt"}, {"settings": []})
         assert changes_no_cluster(planned)
         assert planned.there == []
+        (step,) = planned.changes[-1:]
+        assert compare(step.old.inputs, step.new.inputs) == [], "marks for Pulumi are no difference"
         assert not changes_no_cluster(run(api, "preview", config_map(x="1"), config_map("new"), adopt=ALL))
         assert not changes_no_cluster(run(api, "preview", config_map(x="2"), adopt=ALL))
         assert not changes_no_cluster(run(api, "preview", config_map(x="1")))
