@@ -98,7 +98,9 @@ def test_a_fleet_of_karmadactl_and_kubectl_is_adopted_without_touching_what_runs
     karmada = fleet.connection("karmada")
     template = {**pods("web", "default", replicas=2)}
     selector = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "namespace": "default"}
-    spec = {"resourceSelectors": [selector], "placement": {"clusterAffinity": {"clusterNames": ["member1"]}}}
+    duplicated = {"replicaScheduling": {"replicaSchedulingType": "Duplicated"}}
+    placement = {"clusterAffinity": {"clusterNames": ["member1"]}, **duplicated}
+    spec = {"resourceSelectors": [selector], "placement": placement}
     karmada.create(template, field_manager=KUBECTL)
     karmada.create(obj(POLICY.api_version, POLICY.kind, "web", "default", spec=spec), field_manager=KUBECTL)
     eventually(lambda: ready(fleet), seconds=90, problem="the copy does not run")
