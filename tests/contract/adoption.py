@@ -76,13 +76,20 @@ def karmadactl(fleet):
 
 
 def identities(fleet):
-    """Return what an adoption may not touch: who the objects are, and the generation of what makes pods."""
+    """Return what an adoption may not touch: who the objects are, what they want, and all that makes pods.
+
+    A Deployment's own generation is none of it: Kubernetes counts each new annotation there.
+    """
     karmada, member = fleet.connection("karmada"), fleet.connection("member1")
     uids = {str(ref): karmada.get(ref)["metadata"]["uid"] for ref in (CLUSTER, WEB, POLICY, BINDING)}
-    copy = member.get(WEB)["metadata"]
-    running = {pod["metadata"]["name"]: pod["metadata"]["uid"] for pod in member.list("v1", "Pod", namespace="default")}
-    generations = karmada.get(WEB)["metadata"]["generation"], copy["generation"]
-    return {**uids, "copy": copy["uid"], "pods": running, "generations": generations}
+    copy = member.get(WEB)
+    made = {
+        one["metadata"]["name"]: (one["metadata"]["uid"], one["metadata"].get("generation"))
+        for of in (("v1", "Pod"), ("apps/v1", "ReplicaSet"))
+        for one in member.list(*of, namespace="default")
+    }
+    specs = [karmada.get(ref)["spec"] for ref in (CLUSTER, WEB, POLICY)]
+    return {**uids, "copy": copy["metadata"]["uid"], "made": made, "specs": [*specs, copy["spec"]]}
 
 
 def ready(fleet):
