@@ -93,7 +93,27 @@ def existing(
     else:
         after, changes = outputs_of(planned, inputs, manager), compare(declarable(live), declarable(planned))
     shown = tuple(_sealed(change, live) for one in changes for change in _without_marks(one))
-    return Existing(live, applied, replace(outputs_of(live, held, manager), inputs=held), after, shown, _note(live))
+    before = replace(outputs_of(live, held, manager), inputs=held)
+    return Existing(live, applied, before, after, shown, _note(live), _another_cluster(live, applied))
+
+
+def _another_cluster(live: Object, applied: Properties) -> EngineError | None:
+    """Return why a Cluster can't be adopted that stands for another cluster than the declared one; else None.
+
+    The API server would let the UID change: the one cluster would get the other one's workloads.
+    """
+    if live.get("kind") != "Cluster" or not str(live.get("apiVersion", "")).startswith("cluster.karmada.io/"):
+        return None
+    there, declared = ((one.get("spec") or {}).get("id") for one in (live, applied))
+    if not there or not isinstance(declared, str) or declared in ("", there):
+        return None
+    refusal = EngineError(
+        f"Cluster {live['metadata']['name']} of this control plane is another cluster (UID {there}) than the one that "
+        f"the kubeconfig leads to (UID {declared}): it would get the workloads of that one",
+        hint="correct the kubeconfig, or use another name",
+    )
+    refusal.nothing_done = True
+    return refusal
 
 
 def not_judged(found: Existing, error: ApiError, name: str, fixed: Iterable[Path]) -> Existing:

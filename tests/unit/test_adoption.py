@@ -140,6 +140,18 @@ def test_what_can_not_be_changed_is_refused_alone_and_in_one_line(run, verb):
         assert api.find("apps/v1", "Deployment", "web", "default")["spec"]["selector"] == labels
 
 
+@pytest.mark.parametrize(("uid", "refused"), [("a", False), ("b", True), (None, False), (UNKNOWN, False)])
+def test_a_cluster_of_the_name_that_is_another_cluster_is_refused(uid, refused):
+    api = {"apiVersion": "cluster.karmada.io/v1alpha1", "kind": "Cluster"}
+    there = written({**api, "metadata": {"name": "member1", "uid": "1"}, "spec": {"id": "a"}}, "karmadactl")
+    declared = {**api, "metadata": {"name": "member1"}, "spec": {"id": uid} if uid else {}}
+    found = existing(there, declared, None, "pulumi-kubernetes-x")
+    assert bool(found.refusal) is refused
+    assert not refused or "is another cluster (UID a) than the one that the kubeconfig leads to (UID b)" in str(
+        found.refusal
+    )
+
+
 # -- what is done ---------------------------------------------------------------------------------
 
 

@@ -59,11 +59,6 @@ def join_conflict(name: str, uid: str, known: dict[str, str] | None, member: Con
             f"{name} is joined to this control plane already, as Cluster {known[uid]} (UID {uid}): Karmada would send "
             f"it everything twice; if it has a new name, add `formerly: {known[uid]}`, else that Cluster has to leave"
         )
-    if name in known.values():
-        return (
-            f"Cluster {name} of this control plane is another cluster than the one that the kubeconfig leads to (UID "
-            f"{uid}): it would get the workloads of that one; correct the kubeconfig, or use another name"
-        )
     if is_served(member, namespace):
         return (
             f"{name} is joined to another control plane: it has ServiceAccount {namespace}/{IMPERSONATOR} and what "
