@@ -20,9 +20,9 @@ def label_of(text: str) -> str:
 class Names:
     """Names that are given once."""
 
-    def __init__(self) -> None:
-        """Know none yet."""
-        self._taken: set[str] = set()
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        """Know the names that are taken already."""
+        self._taken = set(taken)
 
     def take(self, *wanted: str) -> str:
         """Return the first of some names that is free, or the last one with a number behind it."""

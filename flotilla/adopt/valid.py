@@ -103,13 +103,13 @@ def _repaired(sections: Sections, problems: list[Problem], report: Report) -> Se
         elif draft.short is not None:
             kept.append(draft.as_given())
         else:
-            report.leave_out(f"workload {draft.name} ({counted(draft.objects, 'object')})", _reason(drafts[index]))
+            report.leave_out(f"workload {draft.name} ({counted(draft.objects, 'object')})", reason(drafts[index]))
     for index, problem in members.items():
-        report.leave_out(f"Cluster {sections.members[index]['name']}", _reason(problem))
+        report.leave_out(f"Cluster {sections.members[index]['name']}", reason(problem))
     files = list(sections.objects.items())
     for index, problem in objects.items():
         for obj in files[index][1]:
-            report.leave_out(str(ref_of(obj)), _reason(problem))
+            report.leave_out(str(ref_of(obj)), reason(problem))
     return replace(
         sections,
         drafts=tuple(kept),
@@ -128,7 +128,8 @@ def _at(problems: list[Problem], section: str) -> dict[int, Problem]:
     return found
 
 
-def _reason(problem: Problem) -> str:
+def reason(problem: Problem) -> str:
+    """Return why `flotilla validate` would refuse something, for the report."""
     key = problem.path.partition("]")[2].lstrip(".")
     seen = " ".join(part for part in (key, problem.value) if part)
     return f"`flotilla validate` would refuse it: {seen}{': ' if seen else ''}{problem.rule}"

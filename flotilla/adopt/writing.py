@@ -70,9 +70,9 @@ def texts_of(files: Mapping[str, list[Object]]) -> dict[str, str]:
     return {name: document_text(objects) for name, objects in sorted(files.items())}
 
 
-def existing(stack_file: Path, folder: Path) -> Path | None:
-    """Return what would be overwritten: the stack file, or the folder of its manifests; None where neither is there."""
-    return next((place for place in (stack_file, folder) if os.path.lexists(place)), None)
+def existing(*places: Path) -> Path | None:
+    """Return what would be overwritten: the stack file, or a folder of its manifests; None where nothing is there."""
+    return next((place for place in places if os.path.lexists(place)), None)
 
 
 def write(project: Path, stack_file: Path, text: str, folder: str, files: Mapping[str, str]) -> None:
@@ -113,4 +113,39 @@ def write(project: Path, stack_file: Path, text: str, folder: str, files: Mappin
     except OSError as error:
         raise FlotillaError(
             f"{error.filename or place}: {(error.strerror or 'can not be written').lower()}; nothing was written"
+        ) from None
+
+
+def add(project: Path, stack_file: Path, text: str | None, folders: list[str], files: Mapping[str, str]) -> None:
+    """Write folders of manifests, and the text of the stack file that names them; where one can't be written, none is.
+
+    Args:
+        project: the project's folder.
+        stack_file: the stack file, which is there.
+        text: its new text; None: it stays as it is.
+        folders: new folders, relative to the project.
+        files: the manifests' texts by path, each in one of the folders.
+
+    Raises:
+        FlotillaError: a folder is there already, or something can't be written.
+    """
+    made: list[Path] = []
+    try:
+        for folder in folders:
+            place = project / folder
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.mkdir()
+            made.append(place)
+        for name, content in files.items():
+            (project / name).write_text(content)
+            (project / name).chmod(_MODE)
+        if text is not None:
+            write_whole(stack_file, text, mode=stack_file.stat().st_mode & 0o777)
+    except BaseException as error:
+        for place in made:
+            shutil.rmtree(place, ignore_errors=True)
+        if not isinstance(error, OSError):
+            raise
+        raise FlotillaError(
+            f"{error.filename or stack_file}: {(error.strerror or 'can not be written').lower()}; nothing was written"
         ) from None

@@ -14,9 +14,11 @@ from typing import Any
 from rich.text import Text
 
 from flotilla.adopt.compose import Adopted, Wanted, adopt
-from flotilla.adopt.model import MemberFacts, Selection
+from flotilla.adopt.model import MemberFacts, Report, Selection
 from flotilla.adopt.reading import read_control_plane, read_member
 from flotilla.adopt.writing import existing, write
+from flotilla.cli.adopt_member import Target, adopt_from_member, named, selected
+from flotilla.cli.completion import completed, member_names
 from flotilla.cli.ending import UsageError
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import Output
@@ -24,8 +26,10 @@ from flotilla.cli.setting import setting_of
 from flotilla.cli.stack_options import stack_options
 from flotilla.cli.verbs import HELP
 from flotilla.counts import counted
+from flotilla.deploy.access import fleet_of
+from flotilla.deploy.interface import Setting
+from flotilla.karmada.names import is_dns_label
 from flotilla.karmada.versions import SUPPORTED, known_version
-from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object
 from flotilla.stack.stackfile import is_stack_name
@@ -48,7 +52,7 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
         "Example: flotilla adopt -s prod --karmada-kubeconfig karmada.yaml --member-kubeconfig member1=member1.yaml",
     )
     add = parser.add_argument
-    add("--karmada-kubeconfig", type=Path, required=True, metavar="FILE", help="administrator's, of the control plane")
+    add("--karmada-kubeconfig", type=Path, metavar="FILE", help="administrator's, of the control plane")
     add("--context", default="", help="its context; the file's current one by default")
     add(
         "--karmada-version",
@@ -79,7 +83,23 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     add("--policy", action="append", default=[], metavar="NAME", help="only what this policy sends; repeatable")
     add("--member", action="append", default=[], metavar="NAME", help="only this member; repeatable")
     add("--members-from", type=_stack, metavar="STACK", help="no members: those of another stack")
-    add("--dry-run", action="store_true", help="write nothing: print the stack file")
+    from_member = add(
+        "--from-member",
+        metavar="NAME",
+        help="what runs in this member without Karmada, instead of what Karmada sends: workloads of a new stack, or "
+        "added to one that has a file; needs --namespace or --object",
+    )
+    completed(from_member, member_names)
+    add(
+        "--object",
+        type=named,
+        action="append",
+        default=[],
+        metavar="KIND/[NAMESPACE/]NAME",
+        help="with --from-member: only this object and what it needs; repeatable",
+    )
+    add("--workload", type=_workload, metavar="NAME", help="with --from-member: the workload's name")
+    add("--dry-run", action="store_true", help="write nothing: print the stack file, or what would be added to it")
     parser.set_defaults(verb=_adopt)
 
 
@@ -120,14 +140,27 @@ def _selector(text: str) -> Object:
     return {"matchExpressions": expressions}
 
 
+def _workload(text: str) -> str:
+    if not is_dns_label(text):
+        raise argparse.ArgumentTypeError(f"{text[:60]!r} is not a workload's name: lower-case letters, digits, '-'")
+    return text
+
+
 def _adopt(options: argparse.Namespace) -> ExitCode:
     output = Output(as_json=options.json)
     setting = setting_of(options)
     project, stack_file = setting.project, setting.stack_file
     folder = f"{_FOLDER}/{options.stack}"
+    if options.from_member:
+        return _from_member(options, setting, folder)
+    for name in ("object", "workload"):
+        if getattr(options, name):
+            raise UsageError(f"--{name} is about what runs in a member: give --from-member as well")
+    if options.karmada_kubeconfig is None:
+        raise UsageError("adopt needs --karmada-kubeconfig", hint="an administrator's kubeconfig of the control plane")
     if not options.dry_run:
         _refuse_existing(stack_file, project / folder)
-    document = _selected(options.karmada_kubeconfig, options.context)
+    document = selected(options.karmada_kubeconfig, options.context)
     output.say("reading the control plane")
     found = read_control_plane(Connection(document, name="karmada"))
     facts = _facts(options, project, {str(one["metadata"]["name"]): one for one in found.clusters})
@@ -165,6 +198,34 @@ def _adopt(options: argparse.Namespace) -> ExitCode:
     return ExitCode.DONE
 
 
+def _from_member(options: argparse.Namespace, setting: Setting, folder: str) -> ExitCode:
+    project = setting.project
+    if os.path.lexists(setting.stack_file):
+        target, wanted = Target(setting, folder, fleet_of(setting, files=False)), None
+    else:
+        target = Target(setting, folder)
+        if not options.dry_run:
+            _refuse_existing(setting.stack_file, project / folder)
+        wanted = Wanted(
+            folder=folder,
+            kubeconfig=_named(_path(options.karmada_kubeconfig or Path(), project), options.context),
+            version=options.karmada_version or "",
+            members_from=options.members_from or "",
+        )
+
+    def facts(clusters: dict[str, Object]) -> dict[str, MemberFacts]:
+        return _facts(options, project, clusters)
+
+    def say(output: Output, report: Report) -> None:
+        _print_report((output.progress_console if options.dry_run else output.console).print, report.to_json())
+        if not options.dry_run:
+            output.console.print(
+                Text(f"\nnext: flotilla validate -s {options.stack}; flotilla preview -s {options.stack}")
+            )
+
+    return adopt_from_member(options, target, facts, wanted, say)
+
+
 def _refuse_existing(stack_file: Path, folder: Path) -> None:
     there = existing(stack_file, folder)
     if there is not None:
@@ -200,7 +261,7 @@ def _facts(options: argparse.Namespace, project: Path, clusters: dict[str, Objec
     def read(name: str) -> MemberFacts:
         file, context = Path(files[name]), contexts.get(name, "")
         identifier = str((clusters[name].get("spec") or {}).get("id") or "")
-        document = _selected(file, context)
+        document = selected(file, context)
         return read_member(document, name=name, path=_path(file, project), context=context, identifier=identifier)
 
     with ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="adopt") as pool:
@@ -213,11 +274,6 @@ def _by_member(option: str, pairs: list[tuple[str, str]]) -> dict[str, str]:
         if found.setdefault(name, value) != value:
             raise UsageError(f"{option} names {name!r} twice", hint="keep one of them")
     return found
-
-
-def _selected(file: Path, context: str) -> Object:
-    place = file.expanduser()
-    return kubeconfigs.checked(kubeconfigs.select(kubeconfigs.read(place), context or None, base=place.parent))
 
 
 def _path(file: Path, project: Path) -> str:
@@ -245,6 +301,12 @@ def _print(output: Output, adopted: Adopted, options: argparse.Namespace, stack_
     )
     verb = "would declare" if options.dry_run else "declares"
     say(Text(f"{stack_file} {verb} {', '.join(parts)}", style="bold"))
+    _print_report(say, report)
+    if not options.dry_run:
+        say(Text(f"\nnext: flotilla validate -s {options.stack}; flotilla preview -s {options.stack}"))
+
+
+def _print_report(say: Callable[[Any], None], report: dict[str, Any]) -> None:
     for note in report["notes"]:
         say(Text(f"  {one_line(note)}"))
     if report["findings"]:
@@ -255,5 +317,3 @@ def _print(output: Output, adopted: Adopted, options: argparse.Namespace, stack_
         say(Text("\nleft out", style="bold"))
         for one in report["leftOut"]:
             say(Text(f"  - {one_line(one['object'])}: {one_line(one['reason'])}"))
-    if not options.dry_run:
-        say(Text(f"\nnext: flotilla validate -s {options.stack}; flotilla preview -s {options.stack}"))

@@ -100,6 +100,10 @@ class ManifestFiles:
             raise found
         return list(found)
 
+    def put(self, path: str, objects: list[Object]) -> None:
+        """Take a file that is yet to be written for one that was read."""
+        self._read[resolve(path, self._base)] = list(objects)
+
     def objects(self, entry: Entry) -> list[Object]:
         """Return the objects of a file; none of an empty one that only its folder or a pattern means, as for kubectl.
 

@@ -68,6 +68,8 @@ class FakeApi:
         """Method and path of each request, in the order in which they came."""
         self.refusals: dict[tuple[str, str], str] = {}
         """By kind and name: why an apply of an object is refused as invalid."""
+        self.forbidden: set[str] = set()
+        """Kinds that may not be listed."""
         self._version = 0
         self._objects: dict[tuple[str, str, str, str], Object] = {}
         self._events: list[tuple[int, tuple[str, str], Object]] = []
@@ -261,6 +263,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(201, {**body, "status": {"allowed": True}})
         elif self.command == "POST":
             self._create(ref, body)
+        elif not name and kind in self.api.forbidden:
+            self._refuse(403, "Forbidden", f"{kind} is forbidden: the user may not list it")
         elif not name:
             self._send(200, self.api.listed(api_version, kind, namespace, query))
         elif self.command == "DELETE":

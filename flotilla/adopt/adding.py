@@ -1,0 +1,186 @@
+"""Workloads that are added to a stack file which is there: what must hold with them, and the file's text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml as pyyaml
+
+from flotilla.adopt.model import Report
+from flotilla.adopt.valid import reason
+from flotilla.adopt.workloads import Draft
+from flotilla.adopt.writing import document_text
+from flotilla.counts import counted
+from flotilla.karmada.kinds import Identity, identity
+from flotilla.kube import yaml
+from flotilla.kube.objects import ref_of
+from flotilla.stack.files import ManifestFiles
+from flotilla.stack.fleet import Fleet
+from flotilla.stack.load import parse_fleet
+from flotilla.stack.problems import ConfigError, Problem
+from flotilla.stack.stackfile import PROJECT, placeholders
+from flotilla.workloads.objects import readable_objects
+
+Keys = dict[str, Any]
+
+_WORKLOADS = f"{PROJECT}:workloads"
+_SALT = "encryptionsalt"
+_ROUNDS = 50
+
+
+def declared(fleet: Fleet, project: Path) -> frozenset[Identity]:
+    """Return the objects that a stack's workloads declare."""
+    files = ManifestFiles(project, programs=False)
+    return frozenset(identity(one) for workload in fleet.workloads for one in readable_objects(workload, files))
+
+
+def valid_with(sections: Keys, drafts: Iterable[Draft], report: Report, *, project: Path) -> tuple[Draft, ...]:
+    """Return the workloads that a valid stack can have besides its own; the others, and why, are in the report.
+
+    Args:
+        sections: the stack's, as its file has them.
+        drafts: what is to be added.
+        report: gets what is left out.
+        project: the project's folder.
+
+    Raises:
+        ConfigError: the stack isn't valid with them, for a reason that is in none of them.
+    """
+    kept = list(drafts)
+    before = _problems(sections, [], project)
+    own = len(sections.get("workloads") or [])
+    for _ in range(_ROUNDS):
+        problems = [one for one in _problems(sections, kept, project) if one not in before]
+        if not problems or not kept:
+            return tuple(kept)
+        following = _without(kept, problems, own, report)
+        if following == kept:
+            raise ConfigError(problems, origin="the stack with what would be added")
+        kept = following
+    raise ConfigError(problems, origin="the stack with what would be added")
+
+
+def _problems(sections: Keys, drafts: list[Draft], project: Path) -> list[Problem]:
+    """Return what `flotilla validate` would say of a stack with more workloads, whose files aren't written yet."""
+    files = ManifestFiles(project, programs=False)
+    for draft in drafts:
+        for path, objects in draft.files.items():
+            files.put(path, objects)
+    entries = [{**draft.entry, "manifests": list(draft.files)} for draft in drafts]
+    plain = placeholders({**sections, "workloads": [*(sections.get("workloads") or []), *entries]})
+    try:
+        parse_fleet(plain, base=project, manifests=files, origin="the stack", as_written=True)
+    except ConfigError as error:
+        return error.problems
+    return []
+
+
+def _without(drafts: list[Draft], problems: list[Problem], own: int, report: Report) -> list[Draft]:
+    """Return workloads without the manifests, or else without the workloads, that problems are about."""
+    kept = []
+    for index, draft in enumerate(drafts):
+        mine = [one for one in problems if one.path.startswith(f"workloads[{own + index}]")]
+        named = {
+            name: problem
+            for problem in mine
+            for name, (obj, *_) in draft.manifests.items()
+            if problem.rule.startswith(f"{obj['kind']} {obj['metadata']['name']} ")
+        }
+        if not mine:
+            kept.append(draft)
+        elif named and len(named) < len(draft.manifests):
+            for name, problem in named.items():
+                for obj in draft.manifests[name]:
+                    report.leave_out(str(ref_of(obj)), reason(problem))
+            left = {name: objects for name, objects in draft.manifests.items() if name not in named}
+            kept.append(replace(draft, manifests=left))
+        else:
+            report.leave_out(f"workload {draft.name} ({counted(draft.objects, 'object')})", reason(mine[0]))
+    return kept
+
+
+# -- the file's text --------------------------------------------------------------------------------------------------
+
+
+def entries_text(drafts: Iterable[Draft], indent: int = 0) -> str:
+    """Return workloads as items of a list, as they stand in a stack file."""
+    text = document_text([[draft.entry for draft in drafts]])
+    lines = [line.removeprefix("  ") for line in text.splitlines()] if text.startswith("  ") else text.splitlines()
+    return "".join(f"{' ' * indent}{line}\n" if line else "\n" for line in lines)
+
+
+def text_with(text: str, drafts: Iterable[Draft], salt: str = "") -> str | None:
+    """Return a stack file's text with more workloads, after its own; every line that it has stays as it is.
+
+    None where the file isn't written in a way that lines can be added to (a list in brackets, JSON, anchors).
+
+    Args:
+        text: the file's.
+        drafts: the workloads.
+        salt: what encrypted values were made with, where the file has none yet.
+    """
+    listed = list(drafts)
+    result = _with_entries(text, listed)
+    if result is None:
+        return None
+    if salt:
+        result = f"{result}{'' if result.endswith(chr(10)) else chr(10)}{_SALT}: {salt}\n"
+    return result if _same(text, result, listed, salt) else None
+
+
+def _same(before: str, after: str, drafts: list[Draft], salt: str) -> bool:
+    """Tell whether a text means what the one before means, with more workloads, and nothing else."""
+    try:
+        wanted, found = yaml.load(before) or {}, yaml.load(after)
+    except yaml.YamlError:
+        return False
+    config = wanted.get("config") or {}
+    entries = [*(config.get(_WORKLOADS) or []), *(draft.entry for draft in drafts)]
+    wanted = {**wanted, **({_SALT: salt} if salt else {}), "config": {**config, _WORKLOADS: entries}}
+    return bool(found == wanted)
+
+
+def _with_entries(text: str, drafts: list[Draft]) -> str | None:
+    try:
+        root = pyyaml.compose(text, Loader=pyyaml.SafeLoader)
+    except pyyaml.YAMLError:
+        return None
+    config = _below(root, "config")
+    if not isinstance(config, pyyaml.MappingNode) or config.flow_style or not config.value:
+        return None
+    listed = _below(config, _WORKLOADS)
+    if listed is None:
+        indent = config.value[0][0].start_mark.column
+        added = f"{' ' * indent}{_WORKLOADS}:\n{entries_text(drafts, indent + 2)}"
+        return _inserted(text, config, added)
+    if not isinstance(listed, pyyaml.SequenceNode) or listed.flow_style or not listed.value:
+        return None
+    return _inserted(text, listed, entries_text(drafts, listed.start_mark.column))
+
+
+def _below(node: Any, key: str) -> Any:
+    if not isinstance(node, pyyaml.MappingNode):
+        return None
+    return next((value for name, value in node.value if name.value == key), None)
+
+
+def _inserted(text: str, node: Any, added: str) -> str:
+    """Return a text with lines added after the last line of a node."""
+    mark = _last(node).end_mark
+    end = mark.index
+    if mark.column:
+        end = text.find("\n", end)
+        end = len(text) if end < 0 else end + 1
+    before = text[:end]
+    return f"{before}{'' if before.endswith(chr(10)) or not before else chr(10)}{added}{text[end:]}"
+
+
+def _last(node: Any) -> Any:
+    """Return the last leaf of a node: a block's own end is where the next thing begins."""
+    while not getattr(node, "flow_style", True) and node.value:
+        last = node.value[-1]
+        node = last[1] if isinstance(last, tuple) else last
+    return node

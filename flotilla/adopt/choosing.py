@@ -1,0 +1,159 @@
+"""What of a member's objects somebody has written, and what controllers, Karmada and other tools have made there."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from flotilla.adopt.model import Finding, Report
+from flotilla.counts import counted
+from flotilla.karmada.kinds import kind_of
+from flotilla.karmada.rendering.marks import MANAGED
+from flotilla.karmada.unspread import meant_to_spread
+from flotilla.kube.objects import Object, is_true, ref_of
+
+_TOKEN = "kubernetes.io/service-account-token"  # noqa: S105 - a type's name
+_RELEASE = "helm.sh/release.v1"
+_LEADER = "control-plane.alpha.kubernetes.io/leader"
+_CERTIFICATE = "cert-manager.io/certificate-name"
+_HELM = "meta.helm.sh/release-name"
+# Istio and OpenShift write these into every namespace, as Kubernetes does kube-root-ca.crt.
+_IN_EVERY_NAMESPACE = frozenset({"istio-ca-root-cert", "openshift-service-ca.crt"})
+_OTHERS = (
+    ("labels", "argocd.argoproj.io/instance", "Argo CD", "the application {}"),
+    ("annotations", "argocd.argoproj.io/tracking-id", "Argo CD", "{}"),
+    ("labels", "kustomize.toolkit.fluxcd.io/name", "Flux", "the Kustomization {}"),
+    ("labels", "helm.toolkit.fluxcd.io/name", "Flux", "the HelmRelease {}"),
+)
+"""By which mark of an object it is known that another controller applies it again and again."""
+
+
+class Why(StrEnum):
+    """Why an object isn't declared, where it is the same reason for many objects of a kind."""
+
+    OWNED = "made by the objects that own them"
+    SENT = "Karmada sends them there: they are adopted from the control plane"
+    CLAIMED = "made by a StatefulSet, from its volumeClaimTemplates"
+
+
+@dataclass(frozen=True)
+class Left:
+    """Why an object isn't declared."""
+
+    why: str = ""
+    """Empty: it goes without a word, since every namespace has it."""
+    many: Why | None = None
+    """The reason, where objects are counted by kind instead of named."""
+
+
+def left(obj: Object, claims: frozenset[str], *, named: bool = False) -> Left | None:
+    """Return why an object of a member isn't declared; None where somebody has written it.
+
+    Args:
+        obj: as the API server gives it.
+        claims: what `claimed` returns for its namespace.
+        named: the user has named it.
+    """
+    meta, kind = obj["metadata"], kind_of(obj)
+    if (meta.get("labels") or {}).get(MANAGED) == "true":
+        return Left(many=Why.SENT)
+    if meta.get("ownerReferences"):
+        return Left(many=Why.OWNED)
+    if meta.get("deletionTimestamp"):
+        return Left("it is being deleted")
+    if kind == ("", "PersistentVolumeClaim") and any(re.fullmatch(one, str(meta["name"])) for one in claims):
+        return Left(many=Why.CLAIMED)
+    if kind == ("", "ServiceAccount") and meta["name"] == "default":
+        pulls = [str(one.get("name")) for one in obj.get("imagePullSecrets") or []]
+        why = f"every namespace has one of its own: name its imagePullSecrets ({', '.join(pulls)}) in the pods"
+        return Left(why if pulls else "")
+    if not meant_to_spread(obj) or _in_every_namespace(obj):
+        return Left()
+    return _by_kind(obj, named=named)
+
+
+def _in_every_namespace(obj: Object) -> bool:
+    name = str(obj["metadata"]["name"])
+    if kind_of(obj)[0] == "rbac.authorization.k8s.io":
+        return name.startswith("system:")
+    return (kind_of(obj) == ("", "ConfigMap") and name in _IN_EVERY_NAMESPACE) or is_release(obj)
+
+
+def _by_kind(obj: Object, *, named: bool) -> Left | None:
+    annotations = obj["metadata"].get("annotations") or {}
+    match kind_of(obj):
+        case ("", "Secret") if obj.get("type") == _TOKEN:
+            return Left("a token of this cluster: the token controller fills it")
+        case ("", "Secret") if annotations.get(_CERTIFICATE):
+            return Left(f"cert-manager writes it for Certificate {annotations[_CERTIFICATE]}")
+        case ("", "ConfigMap") if annotations.get(_LEADER):
+            return Left("the lock of a leader election")
+        case ("", "Pod") if not named:
+            return Left("a Pod without a controller, which nothing would replace: name it with --object to take it")
+        case ("batch", "Job") if not named and (is_true(obj, "Complete") or is_true(obj, "Failed")):
+            return Left("it has finished; in another cluster it would run again: name it with --object to take it")
+    return None
+
+
+def claimed(objects: Iterable[Object]) -> frozenset[str]:
+    """Return patterns of the names that claims of StatefulSets have: TEMPLATE-SET-NUMBER."""
+    return frozenset(
+        rf"{re.escape(str((one.get('metadata') or {}).get('name')))}-{re.escape(str(obj['metadata']['name']))}-\d+"
+        for obj in objects
+        if kind_of(obj) == ("apps", "StatefulSet")
+        for one in (obj.get("spec") or {}).get("volumeClaimTemplates") or []
+    )
+
+
+def report_left(found: Iterable[tuple[Object, Left]], report: Report) -> None:
+    """Record what isn't declared: each object, or the number of them where there are many of a kind."""
+    counts: Counter[tuple[str, str, Why]] = Counter()
+    for obj, one in found:
+        if one.many:
+            counts[str(obj["kind"]), str(obj["metadata"].get("namespace") or ""), one.many] += 1
+        elif one.why:
+            report.leave_out(str(ref_of(obj)), one.why)
+    for (kind, namespace, why), count in sorted(counts.items()):
+        report.leave_out(f"{kind} in namespace {namespace}: {counted(count, 'object')}", why.value)
+
+
+# -- who else writes them ---------------------------------------------------------------------------------------------
+
+
+def is_release(obj: Object) -> bool:
+    """Tell whether an object is the record of a Helm release."""
+    labels = obj["metadata"].get("labels") or {}
+    secret = kind_of(obj) == ("", "Secret") and obj.get("type") == _RELEASE
+    return secret or (kind_of(obj) == ("", "ConfigMap") and labels.get("owner") == "helm" and "status" in labels)
+
+
+def releases(objects: Iterable[Object]) -> list[str]:
+    """Return a line for each Helm release that has made some objects."""
+    counts: Counter[str] = Counter()
+    for obj in objects:
+        name = (obj["metadata"].get("annotations") or {}).get(_HELM)
+        if name:
+            counts[str(name)] += 1
+    return [
+        f"helm release {name}: {counted(count, 'object')} of it {'is' if count == 1 else 'are'} declared as "
+        f"{'a manifest' if count == 1 else 'manifests'}; a `chart:` in place of `manifests:` would keep it a chart, "
+        "and no `helm upgrade` may be run in the member any more"
+        for name, count in sorted(counts.items())
+    ]
+
+
+def others(objects: Iterable[Object]) -> Iterator[Finding]:
+    """Yield the objects that another controller applies again and again."""
+    for obj in objects:
+        for part, key, who, what in _OTHERS:
+            value = (obj["metadata"].get(part) or {}).get(key)
+            if value:
+                named = what.format(str(value)[:60])
+                message = (
+                    f"{who} applies it, too ({named}): it and Karmada would overwrite each other; take it out there"
+                )
+                yield Finding("applied-by-others", str(ref_of(obj)), message)
+                break
