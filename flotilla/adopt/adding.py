@@ -28,6 +28,7 @@ Keys = dict[str, Any]
 
 _WORKLOADS = f"{PROJECT}:workloads"
 _SALT = "encryptionsalt"
+_NULL = "tag:yaml.org,2002:null"
 _ROUNDS = 50
 
 
@@ -152,10 +153,15 @@ def _with_entries(text: str, drafts: list[Draft]) -> str | None:
     if not isinstance(config, pyyaml.MappingNode) or config.flow_style or not config.value:
         return None
     listed = _below(config, _WORKLOADS)
+    indent = config.value[0][0].start_mark.column
     if listed is None:
-        indent = config.value[0][0].start_mark.column
-        added = f"{' ' * indent}{_WORKLOADS}:\n{entries_text(drafts, indent + 2)}"
-        return _inserted(text, config, added)
+        return _inserted(text, config, f"{' ' * indent}{_WORKLOADS}:\n{entries_text(drafts, indent + 2)}")
+    if not listed.value or listed.tag == _NULL:  # `[]`, or nothing: the list begins in the next line
+        start, end = listed.start_mark.index, listed.end_mark.index
+        line = text.find("\n", end)
+        rest = text[end:] if line < 0 else text[end:line]
+        before = f"{text[:start].rstrip(' ')}{rest}\n"
+        return before + entries_text(drafts, indent + 2) + ("" if line < 0 else text[line + 1 :])
     if not isinstance(listed, pyyaml.SequenceNode) or listed.flow_style or not listed.value:
         return None
     return _inserted(text, listed, entries_text(drafts, listed.start_mark.column))

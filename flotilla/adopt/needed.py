@@ -27,12 +27,15 @@ _SERVICE = re.compile(r"\b([a-z0-9][a-z0-9-]{0,62})\.([a-z0-9][a-z0-9-]{0,62})\.
 _LONGEST = 100_000
 
 
-def with_needed(roots: list[Object], objects: Iterable[Object], version: Version, report: Report) -> list[Object]:
+def with_needed(
+    roots: list[Object], objects: Iterable[Object], sent: frozenset[Identity], version: Version, report: Report
+) -> list[Object]:
     """Return some objects with those that they need, all of the member's namespaces; what isn't there is a finding.
 
     Args:
         roots: what is meant.
         objects: what may be declared.
+        sent: what Karmada sends there already.
         version: Karmada's: what it takes for a dependency.
         report: gets what is missing.
     """
@@ -47,7 +50,7 @@ def with_needed(roots: list[Object], objects: Iterable[Object], version: Version
             if key in there:
                 found[key] = there[key]
                 rest.append(there[key])
-            elif missing:
+            elif missing and key not in sent:
                 report.findings.append(Finding("dependency-missing", str(ref_of(one)), missing))
     return [obj for key, obj in there.items() if key in found]
 
@@ -104,7 +107,9 @@ def cluster_scoped(objects: Iterable[Object], running: Running, report: Report) 
     whoever is called so there.
     """
     listed = list(objects)
-    own = {identity(one) for one in listed}
+    # Pods that name no account have the one that each namespace gets by itself.
+    default = {("", "ServiceAccount", str(one["metadata"].get("namespace") or ""), "default") for one in listed}
+    own = {identity(one) for one in listed} | default
     bindings = [one for one in running.cluster_bindings if _is_given(one, own, report)]
     bound = [*bindings, *(one for one in listed if kind_of(one) == (_RBAC, "RoleBinding"))]
     roles = {

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from flotilla.adopt.choosing import Left, claimed, left, others, releases, report_left
+from flotilla.adopt.choosing import Left, Why, claimed, left, others, releases, report_left
 from flotilla.adopt.model import Finding, Report, Seal, Selection
 from flotilla.adopt.names import Names, file_names, label_of
 from flotilla.adopt.needed import cluster_scoped, report_around, with_needed
@@ -146,16 +146,17 @@ def _chosen(running: Running, there: There, promotion: Promotion, report: Report
         elif wanted:
             passed.append((obj, why))
     report_left(passed, report)
-    own = with_needed(meant, written, promotion.karmada, report)
+    sent = frozenset(identity(one) for one in running.objects if (why := left(one, claims)) and why.many is Why.SENT)
+    own = with_needed(meant, written, sent, promotion.karmada, report)
     shared = cluster_scoped(own, running, report)
     spaces = [running.namespaces[name] for name in dict.fromkeys(str(o["metadata"]["namespace"]) for o in own)]
     shared = [*(one for one in spaces if one["metadata"]["name"] != _DEFAULT), *shared]
     known = there([*own, *shared])
-    sent = [one for one in shared if left(one, claims) is None and identity(one) not in known]
+    shared = [one for one in shared if left(one, claims) is None and identity(one) not in known]
     for one in own:
         if identity(one) in known:
             report.leave_out(str(ref_of(one)), "the control plane or the stack has an object of this name already")
-    return _Parts([one for one in own if identity(one) not in known], sent)
+    return _Parts([one for one in own if identity(one) not in known], shared)
 
 
 def _is(named: Named, obj: Object, running: Running) -> bool:

@@ -440,9 +440,26 @@ def test_missing_needs_and_those_of_other_namespaces_are_reported(fleet, capsys)
     assert "ConfigMap shop/urls needs it" in left(said)["Service data/main"]
 
 
+def test_what_karmada_sends_there_already_is_not_missing(fleet, capsys):
+    fleet.member.put(made(settings(), labels={"karmada.io/managed": "true"}))
+    fleet.stack()
+    fleet.run("--namespace", "shop", "--json")
+    assert rules(document(capsys)) == set()
+    assert "configmap-settings.yaml" not in fleet.manifests("shop")
+
+
+def test_rights_of_the_account_that_every_namespace_has_go_along(fleet):
+    fleet.member.put(bound("ClusterRoleBinding", "all", "ClusterRole/all", {**SUBJECT, "name": "default"}))
+    fleet.member.put(role("all"))
+    fleet.stack()
+    fleet.run("--namespace", "shop")
+    assert {"clusterrole-all.yaml", "clusterrolebinding-all.yaml"} <= set(fleet.manifests("shop-shared"))
+
+
 def test_what_the_stack_or_the_control_plane_has_already_is_left_out(fleet, capsys):
     fleet.karmada.put(own("ConfigMap", "v1", "settings", data={}))
     fleet.karmada.put(own("Namespace", "v1", "shop", namespace=None))
+    fleet.karmada.put(HIGH)
     (fleet.project / "ours.yaml").write_text(yaml.safe_dump(own("ServiceAccount", "v1", "web")))
     ours = "{name: ours, namespace: shop, manifests: [ours.yaml], placement: {clusters: [member2]}}"
     fleet.stack(f"  flotilla:workloads:\n    - {ours}\n")
@@ -495,7 +512,10 @@ def test_a_dry_run_prints_what_would_be_added_and_writes_nothing(fleet, capsys):
 
 @pytest.mark.parametrize(
     "workloads",
-    ["  flotilla:workloads: []\n", "  flotilla:workloads: '[]'\n", '  "flotilla:workloads": []\n'],
+    [
+        "  flotilla:workloads: [{name: a, image: x, placement: {clusters: [member1]}}]\n",
+        "  flotilla:workloads: '[]'\n",
+    ],
 )
 def test_a_file_that_lines_cannot_be_added_to_is_left_as_it_is(fleet, capsys, workloads):
     fleet.stack(workloads)
@@ -506,6 +526,14 @@ def test_a_file_that_lines_cannot_be_added_to_is_left_as_it_is(fleet, capsys, wo
     assert "- name: shop" in said
     assert fleet.file.read_text() == before
     assert "deployment-web.yaml" in fleet.manifests("shop")
+
+
+@pytest.mark.parametrize("empty", [" []", ":", " null # none", " []   # none\n  flotilla:policies: {}"])
+def test_an_empty_list_gets_the_workloads(fleet, empty):
+    fleet.stack(f"  flotilla:workloads:{empty.removeprefix(':')}\n")
+    fleet.run("--namespace", "shop")
+    assert set(fleet.workloads) == {"shop", "shop-shared"}
+    assert ("# none" in empty) == ("# none" in fleet.file.read_text())
 
 
 def test_manifests_that_are_there_are_not_overwritten(fleet, capsys):

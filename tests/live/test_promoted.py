@@ -1,0 +1,7 @@
+"""What runs in one member becomes a workload of the stack, on real Karmada."""
+
+import pytest
+
+from tests.contract.promoted import *  # noqa: F403 - the case is the contract's
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]

@@ -1,0 +1,7 @@
+"""What runs in one member becomes a workload of the stack, on the stand-in."""
+
+import pytest
+
+from tests.contract.promoted import *  # noqa: F403 - the case is the contract's
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
