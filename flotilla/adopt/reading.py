@@ -8,9 +8,9 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+from flotilla.adopt.listing import lists
 from flotilla.adopt.model import Credentials, Found, LeftOut, MemberFacts
 from flotilla.errors import ClusterError, FlotillaError
 from flotilla.karmada.control_plane_kinds import KINDS
@@ -19,7 +19,7 @@ from flotilla.karmada.kinds import Identity, identity
 from flotilla.karmada.objects import BINDING_API, CLUSTER_API, POLICY_API
 from flotilla.karmada.selection import OVERRIDES, POLICIES
 from flotilla.kube import kubeconfig as kubeconfigs
-from flotilla.kube.connection import Connection, KindNotServed
+from flotilla.kube.connection import Connection
 from flotilla.kube.identity import uid_of
 from flotilla.kube.objects import Object, ObjectRef
 
@@ -39,7 +39,6 @@ _USUAL: tuple[Kind, ...] = (
 )
 """Kinds that are looked through for templates that nothing claims, beside those that are propagated anyway."""
 _RBAC = "rbac.authorization.k8s.io/v1"
-_AT_ONCE = 8
 
 
 def read_control_plane(connection: Connection) -> Found:
@@ -87,20 +86,9 @@ def _propagated(policies: Iterable[Object], bindings: Iterable[Object]) -> list[
 
 
 def _lists(connection: Connection, kinds: list[Kind]) -> dict[Kind, list[Object] | str]:
-    """List kinds side by side; a text says why one can't be listed. One that isn't served has no objects."""
-
-    def one(kind: Kind) -> list[Object] | str:
-        try:
-            return connection.list(*kind)
-        except KindNotServed:
-            return []
-        except ClusterError as error:
-            if error.whole_cluster:
-                raise
-            return error.message
-
-    with ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="adopt") as pool:
-        return dict(zip(kinds, pool.map(one, kinds), strict=True))
+    """List kinds of all namespaces; a text says why one can't be listed."""
+    found = lists(connection, ((*kind, "") for kind in kinds))
+    return {(version, kind): listed for (version, kind, _), listed in found.items()}
 
 
 def _of(lists: dict[Kind, list[Object] | str], kind: Kind) -> list[Object]:

@@ -6,17 +6,16 @@ Nothing is written. Lists are read in pages; a kind that may not be read is one 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from flotilla.adopt.listing import Lists, lists
 from flotilla.adopt.model import LeftOut
 from flotilla.adopt.served import Served, served
 from flotilla.errors import ClusterError
 from flotilla.karmada.kinds import BUILT_IN, DEFINITION, GroupKind, Identity, identity, is_built_in, kind_of
-from flotilla.kube.connection import Connection, KindNotServed
+from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object, ObjectRef
 
-_AT_ONCE = 8
 _RBAC = "rbac.authorization.k8s.io/v1"
 _DEFINITIONS = "apiextensions.k8s.io/v1"
 _SCHEDULING = "scheduling.k8s.io/v1"
@@ -81,20 +80,20 @@ def read_running(member: Connection, namespaces: Iterable[str], control_plane: S
     asked = [(version, key[1], name) for name in names for key, version in wanted.items()]
     asked += [(api, kind, "") for api, kind in ((_RBAC, "ClusterRoleBinding"), (_RBAC, "ClusterRole"))]
     asked.append((_SCHEDULING, "PriorityClass", ""))
-    lists = _lists(member, asked)
-    for (version, kind, name), found in lists.items():
+    found_lists = lists(member, asked)
+    for (version, kind, name), found in found_lists.items():
         if isinstance(found, str):
             where = f" in namespace {name}" if name else ""
             unread.append(LeftOut(f"every {kind} of {version}{where}", f"could not be read: {found}"))
-    objects = _once(obj for key in asked if key[2] for obj in _of(lists, *key))
+    objects = _once(obj for key in asked if key[2] for obj in _of(found_lists, *key))
     unserved, other_versions = _unserved(objects, control_plane)
     custom = sorted(key for key in unserved if not is_built_in(key[0]))
     return Running(
         objects=objects,
         namespaces=_found(member, [ObjectRef("v1", "Namespace", name) for name in names], unread),
-        cluster_bindings=tuple(_of(lists, _RBAC, "ClusterRoleBinding", "")),
-        cluster_roles=_by_name(_of(lists, _RBAC, "ClusterRole", "")),
-        priority_classes=_by_name(_of(lists, _SCHEDULING, "PriorityClass", "")),
+        cluster_bindings=tuple(_of(found_lists, _RBAC, "ClusterRoleBinding", "")),
+        cluster_roles=_by_name(_of(found_lists, _RBAC, "ClusterRole", "")),
+        priority_classes=_by_name(_of(found_lists, _SCHEDULING, "PriorityClass", "")),
         definitions=_definitions(member, custom, there, unread),
         unserved=unserved,
         other_versions=other_versions,
@@ -113,16 +112,15 @@ def read_there(connection: Connection, objects: Iterable[Object]) -> frozenset[I
     kinds = {(str(one["apiVersion"]), str(one["kind"]), _namespace(one)) for one in listed}
     wanted = {identity(one) for one in listed}
     spaced = [kind for kind in kinds if kind[2]]
-    found = {
-        identity(obj) for of in _lists(connection, spaced).values() for obj in (of if isinstance(of, list) else ())
-    }
+    found = {identity(obj) for of in lists(connection, spaced).values() for obj in (of if isinstance(of, list) else ())}
     for one in listed:
         if not _namespace(one):
             ref = ObjectRef(str(one["apiVersion"]), str(one["kind"]), str(one["metadata"]["name"]))
             try:
                 found |= {identity(one)} if connection.find(ref) is not None else set()
-            except KindNotServed:
-                continue
+            except ClusterError as error:
+                if error.whole_cluster:
+                    raise
     return frozenset(found & wanted)
 
 
@@ -151,29 +149,8 @@ def _unserved(
     )
 
 
-def _lists(
-    connection: Connection, asked: Iterable[tuple[str, str, str]]
-) -> dict[tuple[str, str, str], list[Object] | str]:
-    """List kinds side by side; a text says why one can't be listed. One that isn't served has no objects."""
-
-    def one(key: tuple[str, str, str]) -> list[Object] | str:
-        version, kind, namespace = key
-        try:
-            return connection.list(version, kind, namespace=namespace or None)
-        except KindNotServed:
-            return []
-        except ClusterError as error:
-            if error.whole_cluster:
-                raise
-            return error.message
-
-    keys = list(dict.fromkeys(asked))
-    with ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="adopt") as pool:
-        return dict(zip(keys, pool.map(one, keys), strict=True))
-
-
-def _of(lists: dict[tuple[str, str, str], list[Object] | str], version: str, kind: str, namespace: str) -> list[Object]:
-    found = lists[version, kind, namespace]
+def _of(found_lists: Lists, version: str, kind: str, namespace: str) -> list[Object]:
+    found = found_lists[version, kind, namespace]
     return [] if isinstance(found, str) else found
 
 

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from flotilla.cli.main import main
+from flotilla.kube.secrecy import LAST_APPLIED
 from flotilla.state.crypto import PassphraseCrypter
 from tests.conftest import REPOSITORY
 from tests.faults.fake import KINDS, FakeApi
@@ -222,6 +223,15 @@ def test_what_people_wrote_stays_and_what_servers_set_is_left_out(fleet):
     assert spec["ports"][0]["nodePort"] == 30080
     assert "secret-login.yaml" not in manifests
     assert "hunter2" not in "".join(file.read_text() for file in fleet.project.rglob("*.yaml"))
+
+
+def test_what_the_server_filled_in_of_an_applied_object_is_left_out(fleet):
+    live = made(web(serviceAccount="web", dnsPolicy="ClusterFirst"), annotations={LAST_APPLIED: json.dumps(web())})
+    live["spec"] = {**live["spec"], "revisionHistoryLimit": 10, "replicas": 3}
+    fleet.member.put(live)
+    fleet.stack()
+    fleet.run("--namespace", "shop")
+    assert fleet.manifests("shop")["deployment-web.yaml"] == {**web(), "spec": {**web()["spec"], "replicas": 3}}
 
 
 def test_secrets_are_encrypted_for_the_stack_with_the_salt_that_it_has_or_gets(fleet):

@@ -135,6 +135,8 @@ def _fill_update(strategy: Object, value: Object) -> None:
 def _fill_pod(pod: Object) -> None:
     for field, value in _POD.items():
         pod.setdefault(field, copied(value))
+    if pod.get("serviceAccountName"):
+        pod.setdefault("serviceAccount", pod["serviceAccountName"])  # its older name
     for key in ("containers", "initContainers"):
         _each(pod.get(key), _fill_container)
 

@@ -1,0 +1,39 @@
+"""Lists of many kinds at once, of one cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+from flotilla.errors import ClusterError
+from flotilla.kube.connection import Connection, KindNotServed
+from flotilla.kube.objects import Object
+
+_AT_ONCE = 8
+Asked = tuple[str, str, str]
+"""An apiVersion, a kind and a namespace; '' for all namespaces."""
+Lists = dict[Asked, list[Object] | str]
+"""What was found; a text says why a kind can't be listed."""
+
+
+def lists(connection: Connection, asked: Iterable[Asked]) -> Lists:
+    """List kinds side by side, each in pages. One that isn't served has no objects.
+
+    Raises:
+        ClusterError: the cluster can't be asked at all.
+    """
+
+    def one(key: Asked) -> list[Object] | str:
+        version, kind, namespace = key
+        try:
+            return connection.list(version, kind, namespace=namespace or None)
+        except KindNotServed:
+            return []
+        except ClusterError as error:
+            if error.whole_cluster:
+                raise
+            return error.message
+
+    keys = list(dict.fromkeys(asked))
+    with ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="adopt") as pool:
+        return dict(zip(keys, pool.map(one, keys), strict=True))
