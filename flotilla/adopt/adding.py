@@ -28,6 +28,7 @@ Keys = dict[str, Any]
 
 _WORKLOADS = f"{PROJECT}:workloads"
 _SALT = "encryptionsalt"
+_DOS = "\r\n"
 _NULL = "tag:yaml.org,2002:null"
 _ROUNDS = 50
 
@@ -124,11 +125,13 @@ def text_with(text: str, drafts: Iterable[Draft], salt: str = "") -> str | None:
         salt: what encrypted values were made with, where the file has none yet.
     """
     listed = list(drafts)
-    result = _with_entries(text, listed)
+    plain = text.replace(_DOS, "\n")
+    result = _with_entries(plain, listed)
     if result is None:
         return None
     if salt:
         result = f"{result}{'' if result.endswith(chr(10)) else chr(10)}{_SALT}: {salt}\n"
+    result = result if plain == text else result.replace("\n", _DOS)
     return result if _same(text, result, listed, salt) else None
 
 

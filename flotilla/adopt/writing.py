@@ -140,7 +140,7 @@ def add(project: Path, stack_file: Path, text: str | None, folders: list[str], f
             (project / name).write_text(content)
             (project / name).chmod(_MODE)
         if text is not None:
-            write_whole(stack_file, text, mode=stack_file.stat().st_mode & 0o777)
+            write_whole(stack_file.resolve(), text, mode=stack_file.stat().st_mode & 0o777)
     except BaseException as error:
         for place in made:
             shutil.rmtree(place, ignore_errors=True)

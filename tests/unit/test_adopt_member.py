@@ -6,7 +6,9 @@ import shutil
 import pytest
 import yaml
 
+from flotilla.adopt.served import served
 from flotilla.cli.main import main
+from flotilla.errors import ClusterError
 from flotilla.kube.secrecy import LAST_APPLIED
 from flotilla.state.crypto import PassphraseCrypter
 from tests.conftest import REPOSITORY
@@ -544,6 +546,60 @@ def test_an_empty_list_gets_the_workloads(fleet, empty):
     fleet.run("--namespace", "shop")
     assert set(fleet.workloads) == {"shop", "shop-shared"}
     assert ("# none" in empty) == ("# none" in fleet.file.read_text())
+
+
+def test_line_ends_of_windows_and_links_stay(fleet):
+    fleet.stack(OTHER)
+    linked = fleet.project / "prod.yaml"
+    before = fleet.file.read_text().replace("\n", "\r\n")
+    linked.write_bytes(before.encode())
+    fleet.file.unlink()
+    fleet.file.symlink_to(linked)
+    fleet.run("--namespace", "shop")
+    assert fleet.file.is_symlink()
+    lines = linked.read_bytes().decode().split("\r\n")
+    assert not [line for line in lines if "\n" in line]
+    assert [line for line in before.split("\r\n") if line not in lines] == []
+    assert "shop" in fleet.workloads
+    fleet.validate()
+
+
+class Groups:
+    """An API server that serves a group in two versions, and another one that is down."""
+
+    name = "member1"
+
+    def request(self, _method, path, *, doing):
+        if path == "/apis":
+            versions = [{"groupVersion": "example.com/v1"}, {"groupVersion": "example.com/v1alpha1"}]
+            down = {"groupVersion": "down.example.com/v1"}
+            return {
+                "groups": [
+                    {"name": "example.com", "versions": versions[::-1], "preferredVersion": versions[0]},
+                    {"name": "down.example.com", "versions": [down], "preferredVersion": down},
+                ]
+            }
+        if "down" in path:
+            raise ClusterError(f"unavailable while {doing}")
+        entries = {
+            "/api/v1": [("Binding", "bindings", ["create"]), ("Pod", "pods", ["list"]), ("Pod", "pods/log", ["get"])],
+            "/apis/example.com/v1": [("Widget", "widgets", ["list"])],
+            "/apis/example.com/v1alpha1": [("Widget", "widgets", ["list"]), ("Gadget", "gadgets", ["list"])],
+        }
+        listed = [
+            {"kind": kind, "name": name, "namespaced": True, "verbs": verbs} for kind, name, verbs in entries[path]
+        ]
+        return {"resources": listed}
+
+
+def test_kinds_of_every_version_are_found_and_a_group_that_is_down_is_one_line():
+    found = served(Groups())
+    assert {key: kind.versions for key, kind in found.kinds.items()} == {
+        ("", "Pod"): ("v1",),
+        ("example.com", "Widget"): ("example.com/v1", "example.com/v1alpha1"),
+        ("example.com", "Gadget"): ("example.com/v1alpha1",),
+    }
+    assert [one.what for one in found.unread] == ["every kind of down.example.com/v1"]
 
 
 def test_manifests_that_are_there_are_not_overwritten(fleet, capsys):
