@@ -66,6 +66,8 @@ class Promotion:
     """Names of workloads that the stack has."""
     version: str = ""
     """Karmada's; empty where it isn't known."""
+    stated: bool = True
+    """The stack says that version: only then it may ask for what older ones lack."""
     seal: Seal | None = None
 
     @property
@@ -212,15 +214,20 @@ def _draft(
 def _shared(name: str, objects: list[Object], promotion: Promotion, report: Report) -> Draft:
     keys: Keys = {"placement": {"clusters": [promotion.member]}, "conflictResolution": "Overwrite"}
     listed = ", ".join(str(ref_of(one)) for one in objects[:_SHOWN]) + (", ..." if len(objects) > _SHOWN else "")
-    if promotion.karmada >= _KEEPS:
+    if promotion.stated and promotion.karmada >= _KEEPS:
         keys["onRemoval"] = "keep"
         report.notes.append(
             f"workload {name}: {listed}: others may need it, so it stays when it is removed from the stack"
         )
     else:
+        why = (
+            f"Karmada before {_KEEPS} can't keep it"
+            if promotion.karmada < _KEEPS
+            else "the stack names no `version` in its controlPlane: name it, and add `onRemoval: keep` to the workload"
+        )
         message = (
-            f"others may need it, and Karmada before {_KEEPS} deletes it in the members when the workload is removed: "
-            "a Namespace with everything in it, a definition with every object of its kind"
+            f"others may need it, and it is deleted in the members when the workload is removed, a Namespace with "
+            f"everything in it, a definition with every object of its kind; {why}"
         )
         report.findings.append(Finding("deleted-with-the-stack", f"workload {name}", f"{listed}: {message}"))
     manifests = [_by_policy(as_written(one)) for one in objects]

@@ -36,9 +36,11 @@ from flotilla.kube.objects import Object
 from flotilla.kube.reading import read_text
 from flotilla.stack.files import kubeconfig_text
 from flotilla.stack.fleet import Fleet
+from flotilla.stack.load import karmada_version
 from flotilla.stack.stackfile import fleet_sections, read_stack_file
 from flotilla.state.crypto import PassphraseCrypter, passphrase, passphrase_is_named
 
+_DEFINITIONS = "apiextensions.k8s.io/v1"
 _PASSPHRASE = "passphrase"  # noqa: S105 - a file's name, and a provider's
 
 
@@ -95,9 +97,10 @@ def adopt_from_member(
     crypter, salt = _crypter(target)
     new = _new(options, control_plane, facts, karmada, project) if karmada and control_plane else None
     sections = new.sections if new else fleet_sections(target.setting.stack_file)
-    version = _version(options, sections, control_plane)
+    named_version = _named_version(target, sections)
+    version = options.karmada_version or named_version or _shown_version(control_plane)
     taken = frozenset(str(one.get("name")) for one in sections.get("workloads") or [] if isinstance(one, dict))
-    part = replace(part, folder=target.folder, version=version, taken=taken, seal=crypter)
+    part = replace(part, folder=target.folder, version=version, stated=bool(named_version), taken=taken, seal=crypter)
     own = declared(target.fleet, project) if target.fleet else frozenset()
     drafts = promoted(running, lambda objs: own | _there(control_plane, objs, report), part, report)
     drafts = valid_with(sections, drafts, report, project=project)
@@ -212,13 +215,17 @@ def _crypter(target: Target) -> tuple[Seal | None, str]:
     return crypter.encrypt, "" if salt else crypter.state
 
 
-def _version(options: argparse.Namespace, sections: dict[str, Any], control_plane: Connection | None) -> str:
-    """Return Karmada's version: as it is given, as the stack names it, else what the fields of its API show."""
-    known = options.karmada_version or (sections.get("controlPlane") or {}).get("version") or ""
-    if known or control_plane is None:
-        return str(known)
+def _named_version(target: Target, sections: dict[str, Any]) -> str:
+    """Return Karmada's version as the stack names it; empty where it names none."""
+    if target.is_there:
+        return str(karmada_version(target.setting.stack_file, target.setting.project) or "")
+    return str(sections["controlPlane"].get("version") or "")
+
+
+def _shown_version(control_plane: Connection | None) -> str:
+    """Return Karmada's version by the fields of its API; empty where they don't show it."""
     try:
-        return str(version_of(control_plane.list("apiextensions.k8s.io/v1", DEFINITION[1])) or "")
+        return str(version_of(control_plane.list(_DEFINITIONS, DEFINITION[1])) or "") if control_plane else ""
     except ClusterError:
         return ""
 

@@ -281,6 +281,18 @@ def test_a_new_stack_has_the_control_plane_its_members_and_the_workloads(fleet, 
     fleet.validate()
 
 
+def test_a_new_stack_can_have_the_members_of_another_one(fleet):
+    fleet.stack()
+    part = ["adopt", "-C", str(fleet.project), "-s", "part", "--from-member", "member1", "-n", "shop"]
+    part += ["--karmada-kubeconfig", str(fleet.project / "karmada.yaml"), "--members-from", "prod"]
+    assert main([*part, "--member-kubeconfig", f"member1={fleet.project / 'member1.yaml'}"]) == 0
+    config = yaml.safe_load((fleet.project / "stacks" / "Pulumi.part.yaml").read_text())["config"]
+    assert config["flotilla:membersFrom"] == "prod"
+    assert "flotilla:members" not in config
+    assert [one["name"] for one in config["flotilla:workloads"]] == ["shop-shared", "shop"]
+    assert main(["validate", "-C", str(fleet.project), "-s", "part"]) == 0
+
+
 def test_what_controllers_karmada_and_tools_made_is_left_out(fleet, capsys):
     for obj in (
         made(own("ReplicaSet", "apps/v1", "web-1", spec={}), owner="Deployment"),
@@ -382,6 +394,16 @@ def test_before_keep_the_shared_part_is_reported(fleet, capsys):
     fleet.run("--namespace", "shop", "--json")
     assert "onRemoval" not in fleet.workloads["shop-shared"]
     assert ("deleted-with-the-stack", "workload shop-shared") in rules(document(capsys))
+    fleet.validate()
+
+
+def test_a_stack_that_names_no_version_gets_the_shared_part_all_the_same(fleet, capsys):
+    fleet.stack()
+    fleet.file.write_text(fleet.file.read_text().replace(", version: 1.18.2", ""))
+    fleet.run("--namespace", "shop", "--json")
+    assert "onRemoval" not in fleet.workloads["shop-shared"]
+    (finding,) = document(capsys)["findings"]
+    assert "name it, and add `onRemoval: keep`" in finding["message"]
     fleet.validate()
 
 
