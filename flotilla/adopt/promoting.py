@@ -117,7 +117,7 @@ def promoted(running: Running, there: There, promotion: Promotion, report: Repor
         draft = _draft(name, namespace, listed, promotion, report, running)
         drafts += [draft] if draft else []
     if drafts and parts.shared:
-        name = names.take(f"{drafts[0].name}-shared")
+        name = names.take(f"{drafts[0].name if len(drafts) == 1 else promotion.member}-shared")
         drafts.insert(0, _shared(name, parts.shared, promotion, report))
     return tuple(drafts)
 

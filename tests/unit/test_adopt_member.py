@@ -457,6 +457,16 @@ def test_one_object_brings_what_it_needs_and_nothing_else(fleet, capsys):
     fleet.validate()
 
 
+def test_several_namespaces_are_workloads_with_one_shared_part(fleet):
+    fleet.member.put(own("Namespace", "v1", "default", namespace=None))
+    fleet.member.put(pods("lone", namespace="default"))
+    fleet.stack()
+    fleet.run("--namespace", "shop", "--namespace", "default")
+    assert list(fleet.workloads) == ["member1-shared", "default", "shop"]
+    assert set(fleet.manifests("member1-shared")) == {"namespace-shop.yaml", "priorityclass-high.yaml"}
+    fleet.validate()
+
+
 def test_labels_choose_and_the_workload_can_be_named(fleet):
     fleet.member.put(pods("other"))
     fleet.stack()
