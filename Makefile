@@ -4,6 +4,9 @@ UV := 0.13.9
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Compiled modules are kept: where an environment forbids it (container images do), each of the hundreds of processes
+# that tests start would compile everything that it imports, a second of CPU time each.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 # The linters of the CI templates, by version; they are fetched when they are asked for.

@@ -1,5 +1,6 @@
 """What all tests share."""
 
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,28 @@ pytest.register_assert_rewrite("tests.contract")  # their cases say what differs
 REPOSITORY = Path(__file__).parents[1]
 PUBLISHED = REPOSITORY.parent / "shared" / "karmada"
 VERSIONS = ("1.10.7", "1.18.2")
+_UNIT = Path(__file__).with_name("unit")
+_SANDBOX = Path(__file__).with_name("sandbox")
+
+
+def pytest_collection_modifyitems(items):
+    """Put files that need a fleet last, so that a worker starts one, and not one after each other kind of servers.
+
+    They wait more than they compute, and unit tests only compute: those run between them, a third of them at the end,
+    when there are fewer files left than workers.
+    """
+    others, fleets, unit = [], [], []
+    for path, group in groupby(items, key=lambda item: item.path):
+        found = list(group)
+        needs_a_fleet = _SANDBOX in path.parents and any("fleet" in item.fixturenames for item in found)
+        (unit if _UNIT in path.parents else fleets if needs_a_fleet else others).append(found)
+    between = len(unit) * 2 // 3
+    mixed = [
+        group
+        for place, fleet in enumerate(fleets)
+        for group in (fleet, *unit[between * place // len(fleets) : between * (place + 1) // len(fleets)])
+    ]
+    items[:] = [item for group in (*others, *mixed, *unit[between if fleets else 0 :]) for item in group]
 
 
 @pytest.fixture

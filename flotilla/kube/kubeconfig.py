@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -169,7 +171,13 @@ def write(file: Path, document: dict[str, Any]) -> None:
 
 def dump(document: dict[str, Any]) -> str:
     """Return a kubeconfig as text, always the same for the same content."""
-    return safe_dump(document, sort_keys=True)
+    return _dumped(json.dumps(document, sort_keys=True))
+
+
+@lru_cache(maxsize=128)
+def _dumped(content: str) -> str:
+    """Return a document as YAML. One run writes each member's several times, and certificates make that slow."""
+    return safe_dump(json.loads(content), sort_keys=True)
 
 
 def listed(names: list[str]) -> str:

@@ -95,7 +95,7 @@ def test_a_folder_of_exported_objects_goes_up_stays_clean_and_leaves_nothing(fle
 
     run("preview", "--expect-no-changes")
     run("refresh", "--preview-only", "--expect-no-changes")
-    time.sleep(20)  # Karmada writes statuses every ten seconds
+    time.sleep(fleet.rest_seconds)  # statuses are written again meanwhile
     run("preview", "--refresh", "--expect-no-changes")
     assert run("drift")["findings"] == []
 

@@ -149,7 +149,7 @@ def test_nginx_on_both_clusters_and_away_again(fleet, run):
     run("preview", "--expect-no-changes")
     run("refresh", "--preview-only", "--expect-no-changes")
     run("up", "--yes")
-    time.sleep(20)  # Karmada writes statuses every ten seconds
+    time.sleep(fleet.rest_seconds)  # statuses are written again meanwhile
     run("refresh", "--preview-only", "--expect-no-changes")
     run("preview", "--refresh", "--expect-no-changes")
 

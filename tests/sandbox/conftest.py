@@ -1,8 +1,8 @@
 """What tests run on: one real cluster (API server, controllers, simulated nodes and pods), or a fleet of them."""
 
+import os
 import uuid
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
@@ -11,13 +11,13 @@ from tests.contract.fleet import cluster_in, fleet_in, programs
 from tests.contract.main_job import run, verbs  # noqa: F401 - fixtures of the contract
 
 
-def pytest_collection_modifyitems(items):
-    """Put files that need a fleet last, so that a worker starts one, and not one after each other kind of servers."""
-    places = [place for place, item in enumerate(items) if Path(__file__).parent in item.path.parents]
-    ours = [items[place] for place in places]
-    with_fleet = {item.path for item in ours if "fleet" in item.fixturenames}
-    for place, item in zip(places, sorted(ours, key=lambda item: item.path in with_fleet), strict=True):
-        items[place] = item
+@pytest.fixture(scope="session", autouse=True)
+def rare_collections():
+    """Let the servers of tests collect garbage rarely: they live for minutes, and memory is cheaper than CPU here."""
+    with pytest.MonkeyPatch.context() as patch:
+        if "GOGC" not in os.environ:
+            patch.setenv("GOGC", "400")
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +50,7 @@ class Servers:
         self._stack.close()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def servers():
     made = Servers()
     yield made

@@ -21,6 +21,8 @@ from flotilla.sandbox.standin.works import reconcile_works
 from flotilla.sandbox.standin.world import World
 
 _PAUSE_SECONDS = 0.2
+_LONGEST_PAUSE = 0.5
+"""While nothing is written: each question for the revision costs API servers and etcd some milliseconds."""
 _LONGEST_REST = 2.0
 """Seconds: what changes without a write, such as a member's readiness, is seen by then."""
 
@@ -47,16 +49,18 @@ def main() -> int:
     document = kubeconfigs.select(kubeconfigs.load(options.kubeconfig.read_text()))
     world = World(ReadingOnce(document, name="karmada"))
     sys.stdout.write("stand-in for Karmada: not Karmada, for the sandbox alone\n")
-    looked = -_LONGEST_REST
+    looked, pause = -_LONGEST_REST, _PAUSE_SECONDS
     while not stop.is_set():
-        if world.renew() or time.monotonic() - looked >= _LONGEST_REST:
+        written = world.renew()
+        pause = _PAUSE_SECONDS if written else min(pause * 1.1, _LONGEST_PAUSE)
+        if written or time.monotonic() - looked >= _LONGEST_REST:
             try:
                 one_pass(world)
             except FlotillaError as error:
                 sys.stdout.write(f"{time.strftime('%H:%M:%S')} {error.message}\n")
                 sys.stdout.flush()
             looked = time.monotonic()
-        stop.wait(_PAUSE_SECONDS)
+        stop.wait(pause)
     return 0
 
 
