@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from yaml import safe_dump as dump
 
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.main import main
@@ -177,3 +178,14 @@ def test_merging_into_a_file_with_a_name_twice_is_refused(tmp_path):
     with pytest.raises(KubeconfigError, match="occurs twice"):
         kubeconfig.merged(file, kubeconfig.select(document()))
     assert yaml.load(file.read_text())["clusters"] == [ENTRY, ENTRY]
+
+
+def test_the_same_content_is_written_once_and_alike_whatever_its_order_and_shared_parts(monkeypatch):
+    """Every run writes each member's kubeconfig several times; its certificates made that slow."""
+    written = []
+    monkeypatch.setattr(kubeconfig, "safe_dump", lambda *a, **kw: written.append(a) or dump(*a, **kw))
+    part = {"server": "https://192.0.2.77:6443"}
+    apart = {"b": dict(part), "a": [dict(part)]}
+    texts = {kubeconfig.dump(one) for one in ({"a": [part], "b": part}, apart, apart)}
+    assert texts == {dump(apart, sort_keys=True)}
+    assert len(written) == 1
