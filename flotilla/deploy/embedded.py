@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from flotilla.deploy.clusters import with_clusters
 from flotilla.deploy.interface import EngineName, Setting, backend_folder, load_project
 from flotilla.deploy.unanswered import with_unanswered
 from flotilla.engine.stack import EmbeddedStack
 from flotilla.plan.steps import Result
+from flotilla.stack.stackfile import read_stack_file
+from flotilla.state.backend import StackFiles
+from flotilla.state.reading import StateError, parse
 
 
 class EmbeddedEngine(EmbeddedStack):
@@ -22,6 +27,24 @@ class EmbeddedEngine(EmbeddedStack):
     def up(self, *, targets: tuple[str, ...] = (), refresh_first: bool = False, plan: Result | None = None) -> Result:
         """Make it so; a cluster that did not answer is a failure."""
         return with_unanswered(super().up(targets=targets, refresh_first=refresh_first, plan=plan), changing=True)
+
+
+def opens_embedded(setting: Setting) -> bool:
+    """Tell whether the embedded engine can open a stack: its backend is a folder, and its secrets have a passphrase.
+
+    A state that can't be read is left to the one who opens it, to say what is wrong.
+    """
+    url = setting.backend_url()
+    if not url.startswith("file://"):
+        return False
+    project = load_project(setting)
+    file = setting.stack_file
+    providers = [read_stack_file(file).get("secretsprovider") if file.exists() else None]
+    with suppress(StateError):
+        data = StackFiles(backend_folder(url), project.name, setting.stack).read()
+        latest = parse(data, project.name, setting.stack)["checkpoint"].get("latest") or {} if data else {}
+        providers.append((latest.get("secrets_providers") or {}).get("type"))
+    return all(provider in (None, "passphrase") for provider in providers)
 
 
 def embedded_stack(setting: Setting) -> EmbeddedEngine:

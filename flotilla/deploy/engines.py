@@ -6,26 +6,21 @@ import os
 import shutil
 from pathlib import Path
 
-from flotilla.deploy.embedded import embedded_stack
+from flotilla.deploy.embedded import embedded_stack, opens_embedded
 from flotilla.deploy.interface import EngineName, Setting, Stack
 from flotilla.errors import EngineError
-
-_ONCE = (
-    "run it once with `--engine embedded --adopt`; both engines have one state, and Pulumi's CLI goes on with it after"
-)
 
 
 def open_stack(engine: EngineName, setting: Setting) -> Stack:
     """Return a stack on the engine that is asked for; `auto` takes Pulumi's CLI where all of it is installed.
 
-    What exists is adopted by the embedded engine alone: `auto` takes it for such a run, whatever is installed.
+    What exists is adopted by the embedded engine: `auto` takes it for such a run wherever it can open the stack, and
+    the CLI for the state where it can't.
 
     Raises:
-        EngineError: the engine isn't there, can't use the stack's backend, or can't adopt.
+        EngineError: the engine isn't there, or can't use the stack's backend.
     """
-    if setting.adopt.asked:
-        if engine is EngineName.PULUMI:
-            raise EngineError("Pulumi's CLI adopts nothing: --adopt and --engine pulumi exclude each other", hint=_ONCE)
+    if setting.adopt.asked and engine is EngineName.AUTO and opens_embedded(setting):
         return embedded_stack(setting)
     missing = missing_for_cli()
     if engine is EngineName.PULUMI and missing:
@@ -33,9 +28,11 @@ def open_stack(engine: EngineName, setting: Setting) -> Stack:
             f"--engine pulumi needs {', '.join(missing)} on the PATH", hint="install Pulumi, or use --engine embedded"
         )
     if engine is EngineName.PULUMI or (engine is EngineName.AUTO and not missing):
-        from flotilla.deploy.pulumi_cli import PulumiStack  # the SDK's automation API takes long to import
+        # The SDK's automation API takes long to import.
+        from flotilla.deploy.adopting_cli import AdoptingPulumiStack
+        from flotilla.deploy.pulumi_cli import PulumiStack
 
-        return PulumiStack(setting)
+        return AdoptingPulumiStack(setting) if setting.adopt.asked else PulumiStack(setting)
     return embedded_stack(setting)
 
 

@@ -109,7 +109,7 @@ class PulumiStack:
         try:
             return from_export(dict(self._stack().export_stack().deployment or {}))
         except automation.CommandError as error:
-            raise EngineError(_last_words("pulumi stack export", error)) from None
+            raise EngineError(last_words("pulumi stack export", error)) from None
 
     def _with_digest(self, result: Result) -> Result:
         """Set a plan's digest. The CLI's events hide secrets, so the content of the files they come from is covered."""
@@ -155,7 +155,7 @@ class PulumiStack:
                 done = action(self._stack(environment), collector.take)
         except automation.CommandError as error:
             if not collector.result.failures:
-                raise EngineError(_last_words(f"pulumi {doing}", error)) from None
+                raise EngineError(last_words(f"pulumi {doing}", error)) from None
             return collector.result
         if getattr(done, "outputs", None):
             collector.result.outputs = {
@@ -184,7 +184,7 @@ class PulumiStack:
             choose = automation.create_or_select_stack if known else automation.select_stack
             return choose(stack_name=setting.stack, work_dir=str(setting.project), opts=options)
         except automation.CommandError as error:
-            raise EngineError(_last_words(f"pulumi stack select {setting.stack}", error)) from None
+            raise EngineError(last_words(f"pulumi stack select {setting.stack}", error)) from None
 
     def _existing(self, environment: Mapping[str, str]) -> automation.Stack:
         """Return the stack without making anything: no state, no passphrase, no salt in the stack file."""
@@ -197,7 +197,7 @@ class PulumiStack:
         try:
             return automation.select_stack(stack_name=setting.stack, work_dir=str(setting.project), opts=options)
         except automation.CommandError as error:
-            raise EngineError(_last_words(f"pulumi stack select {setting.stack}", error)) from None
+            raise EngineError(last_words(f"pulumi stack select {setting.stack}", error)) from None
 
     def _refuse_unknown(self) -> None:
         """Refuse a mistyped name, which the CLI would make a stack of."""
@@ -388,7 +388,8 @@ def _uncoloured(text: str) -> str:
     return text
 
 
-def _last_words(command: str, error: Exception) -> str:
+def last_words(command: str, error: Exception | str) -> str:
+    """Return what a command of the CLI failed by, in one line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     telling = [line.removeprefix("stderr:").strip() for line in lines if "error" in line.lower()]
     return redacted(f"{command}: {(telling or lines or ['failed'])[-1]}")

@@ -75,15 +75,15 @@ class ResourceState:
             urns.add(self.deleted_with)
         return urns - {self.urn}
 
-    def to_json(self, crypter: PassphraseCrypter) -> Properties:
-        """Return the checkpoint's form: secrets encrypted, defaults left out."""
+    def to_json(self, crypter: PassphraseCrypter | None) -> Properties:
+        """Return the checkpoint's form: secrets encrypted (in plain text without `crypter`), defaults left out."""
         body: Properties = {}
         for part in fields(self):
             value = getattr(self, part.name)
             if part.name == "rest" or (part.name not in ("urn", "custom", "type") and not value):
                 continue
             if part.name in _VALUES:
-                value = to_state(value, crypter.encrypt)
+                value = to_state(value, crypter.encrypt if crypter else None)
             body[_JSON_NAMES.get(part.name) or _camel(part.name)] = list(value) if isinstance(value, tuple) else value
         return {**self.rest, **body}
 
@@ -226,13 +226,7 @@ def decode(document: Properties, crypter: PassphraseCrypter) -> Snapshot:
     Raises:
         EngineError: it has secrets of another passphrase.
     """
-    latest = document["checkpoint"].get("latest") or {}
-    resources = tuple(ResourceState.from_json(body, crypter.decrypt) for body in latest.get("resources") or [])
-    pending = tuple(
-        Operation(ResourceState.from_json(op["resource"], crypter.decrypt), op["type"])
-        for op in latest.get("pending_operations") or []
-    )
-    return Snapshot(resources, pending)
+    return _snapshot(document["checkpoint"].get("latest") or {}, crypter.decrypt)
 
 
 def from_export(deployment: Properties) -> Snapshot:
@@ -241,7 +235,29 @@ def from_export(deployment: Properties) -> Snapshot:
     def refuse(_ciphertext: str) -> str:
         raise EngineError("the exported state has secrets that are not shown", hint="export it with --show-secrets")
 
-    return Snapshot(tuple(ResourceState.from_json(body, refuse) for body in deployment.get("resources") or []))
+    return _snapshot(deployment, refuse)
+
+
+def to_export(snapshot: Snapshot, deployment: Properties) -> Properties:
+    """Return what `pulumi stack import` takes: a state in the place of an exported one, its secrets in plain text.
+
+    Args:
+        snapshot: the state.
+        deployment: what was exported, which says how the stack's secrets are encrypted.
+    """
+    resources = [resource.to_json(None) for resource in snapshot.resources]
+    pending = [{"resource": op.resource.to_json(None), "type": op.type} for op in snapshot.pending]
+    return {**deployment, "manifest": manifest(), "resources": resources, "pending_operations": pending}
+
+
+def _snapshot(latest: Properties, decrypt: Callable[[str], str]) -> Snapshot:
+    """Read the part of a checkpoint, and of an export, that lists resources and what had begun."""
+    resources = tuple(ResourceState.from_json(body, decrypt) for body in latest.get("resources") or [])
+    pending = tuple(
+        Operation(ResourceState.from_json(op["resource"], decrypt), op["type"])
+        for op in latest.get("pending_operations") or []
+    )
+    return Snapshot(resources, pending)
 
 
 def secrets_salt(document: Properties) -> str | None:

@@ -120,11 +120,11 @@ def _fill(target: struct_pb2.Value, value: Any) -> None:
             _fill(target.list_value.values.add(), entry)
 
 
-def to_state(value: Any, encrypt: Callable[[str], str]) -> Any:
-    """Write a value for the checkpoint: secrets as ciphertext of their JSON."""
+def to_state(value: Any, encrypt: Callable[[str], str] | None) -> Any:
+    """Write a value for the checkpoint: secrets as ciphertext of their JSON, or the JSON itself without `encrypt`."""
     if isinstance(value, Secret):
         plaintext = json.dumps(reveal(value), separators=(",", ":"), sort_keys=True)
-        return {SIGNATURE_KEY: _SECRET, "ciphertext": encrypt(plaintext)}
+        return {SIGNATURE_KEY: _SECRET, **({"ciphertext": encrypt(plaintext)} if encrypt else {"plaintext": plaintext})}
     if value is UNKNOWN:
         return UNKNOWN_TEXT
     if isinstance(value, dict):

@@ -1,0 +1,226 @@
+"""Adoption on a stack that Pulumi's CLI keeps, in whatever backend and under whatever secrets provider.
+
+Pulumi has no operation that takes over what exists with another content, so the embedded engine plans and does it
+(docs/decisions/adoption.md). Where it can open the stack itself, it works on the CLI's own files. Elsewhere it works on
+a copy: the CLI exports the state and the configuration, both decrypted, and imports the state afterwards.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pulumi import automation
+
+from flotilla.deploy.embedded import EmbeddedEngine, embedded_stack, opens_embedded
+from flotilla.deploy.interface import Setting, load_project
+from flotilla.deploy.pulumi_cli import PulumiStack, cli_environment, last_words
+from flotilla.engine.digest import plan_digest
+from flotilla.errors import EngineError
+from flotilla.kube.secrecy import HIDDEN
+from flotilla.plan.steps import Result
+from flotilla.state.backend import StackFiles
+from flotilla.state.checkpoint import Encoder, from_export, to_export
+from flotilla.state.crypto import PassphraseCrypter
+from flotilla.state.values import Properties, Secret
+
+BY_WHOM = "adopted by the embedded engine, into the state of Pulumi's CLI, which goes on from there"
+_TRIES = 3
+_PAUSE_SECONDS = 2.0
+
+
+class AdoptingPulumiStack(PulumiStack):
+    """One stack of Pulumi's CLI, for runs that adopt what exists."""
+
+    def preview(self, *, targets: tuple[str, ...] = (), refresh_first: bool = False) -> Result:
+        """Say what `up` would do; nothing is written but what the CLI makes of a stack that is new."""
+        if opens_embedded(self._setting):
+            result = embedded_stack(self._setting).preview(targets=targets, refresh_first=refresh_first)
+        else:
+            with self._copied() as copy:
+                result = copy.engine.preview(targets=targets, refresh_first=refresh_first)
+            result.digest = plan_digest(result, self._digest_key()[0])
+        result.messages.append(BY_WHOM)
+        return result
+
+    def up(self, *, targets: tuple[str, ...] = (), refresh_first: bool = False, plan: Result | None = None) -> Result:
+        """Make it so, with a plan that was shown nothing but that, and give the CLI the state.
+
+        Raises:
+            EngineError: the backend didn't take the state; says whether anything was changed.
+        """
+        if opens_embedded(self._setting):
+            return embedded_stack(self._setting).up(targets=targets, refresh_first=refresh_first, plan=plan)
+        with self._copied() as copy:
+            self._prove_writable(copy)
+            try:
+                return copy.engine.up(targets=targets, refresh_first=refresh_first, plan=plan)
+            finally:
+                self._give_back(copy)
+
+    # -- the copy ---------------------------------------------------------------------------------
+
+    @contextmanager
+    def _copied(self) -> Iterator[_Copy]:
+        """Make a copy of the stack, for as long as the context lasts.
+
+        It lies in a folder of its own, encrypted under a passphrase that only this process knows.
+        """
+        setting = self._setting
+        project = load_project(setting)
+        self._stack()  # which makes it, where the stack is new
+        exported = self._exported()
+        values = self._configuration()
+        secret = secrets.token_urlsafe(24)
+        crypter = PassphraseCrypter(secret)
+        with tempfile.TemporaryDirectory(prefix="flotilla-", ignore_cleanup_errors=True) as folder:
+            files = StackFiles(Path(folder), project.name, setting.stack)
+            files.write(Encoder(crypter, files.qualified).encode(from_export(exported)))
+            config = Path(folder) / "config.yaml"
+            sealed = {k: {"secure": crypter.encrypt(text)} if hidden else text for k, (text, hidden) in values.items()}
+            config.write_text(json.dumps({"encryptionsalt": crypter.state, "config": sealed}))
+            engine = _OnCopy(
+                project=project,
+                name=setting.stack,
+                backend=Path(folder),
+                tell=setting.tell,
+                listener=setting.listener,
+                program=setting.program or project.folder,
+                config_file=config,
+                adopt=setting.adopt,
+            )
+            engine.secret, engine.outputs_of = secret, self._outputs
+            yield _Copy(engine, exported)
+
+    def _prove_writable(self, copy: _Copy) -> None:
+        """Write the state back as it is, before anything is changed: a backend that refuses it says so now.
+
+        Raises:
+            EngineError: it refuses it, or another run has the stack.
+        """
+        if not copy.exported.get("secrets_providers"):
+            raise EngineError(
+                f"the state of stack {self._setting.stack} names no secrets provider, so that its secrets would be "
+                "written in plain text; nothing was changed",
+                hint=f"`pulumi stack change-secrets-provider -s {self._setting.stack} ...` gives it one",
+            )
+        if copy.exported.get("pending_operations"):
+            return  # an import drops them, and the run goes by them
+        try:
+            self._import(copy.exported)
+        except EngineError as error:
+            raise EngineError(f"{error.message}; nothing was changed", hint=error.hint) from None
+        copy.exported = self._exported()
+
+    def _give_back(self, copy: _Copy) -> None:
+        """Write the state that a run has left into the backend; nothing, where it is as it was.
+
+        Raises:
+            EngineError: another run has changed the state meanwhile, or the backend refuses it.
+        """
+        left = copy.engine.snapshot()
+        if left == from_export(copy.exported):
+            return
+        again = "run the same command again: it finds what is done, and does the rest"
+        if self._exported() != copy.exported:
+            raise EngineError(
+                f"another run has changed the state of stack {self._setting.stack} meanwhile: it was left as it is, "
+                "and does not have what this run has done",
+                hint=again,
+            )
+        self._retried(lambda: self._import(to_export(left, copy.exported)), again)
+        if left.pending:
+            self._setting.tell(f"{len(left.pending)} operations broke off, and the CLI's import drops them: {again}")
+
+    def _retried(self, action: Callable[[], None], hint: str) -> None:
+        for left in reversed(range(_TRIES)):
+            try:
+                action()
+            except EngineError as error:
+                if not left:
+                    raise EngineError(
+                        f"{error.message}; what this run has done is not in the state", hint=hint
+                    ) from None
+                time.sleep(_PAUSE_SECONDS)
+            else:
+                return
+
+    # -- what the CLI is asked --------------------------------------------------------------------
+
+    def _exported(self) -> Properties:
+        """Return the state's deployment with its secrets in plain text."""
+        document = json.loads(self._pulumi("stack", "export", "--show-secrets"))
+        return document.get("deployment") or {}
+
+    def _import(self, deployment: Properties) -> None:
+        """Put a state in the place of the stack's own; its secrets go through a pipe, not through a file."""
+        self._pulumi("stack", "import", given=json.dumps({"version": 3, "deployment": deployment}))
+
+    def _configuration(self) -> dict[str, tuple[str, bool]]:
+        """Return the stack's values as texts (JSON for objects), and whether each is a secret."""
+        file = ["--config-file", self._config_file] if self._config_file else []
+        found = json.loads(self._pulumi("config", "--show-secrets", "--json", *file))
+        return {key: (one["value"], bool(one["secret"])) for key, one in found.items() if "value" in one}
+
+    def _outputs(self, full: str) -> Properties:
+        """Return the outputs of another stack of the same backend."""
+        plain = json.loads(self._pulumi("stack", "output", "--json", "--show-secrets", stack=full))
+        masked = json.loads(self._pulumi("stack", "output", "--json", stack=full))
+        return {key: Secret(value) if masked.get(key) == HIDDEN else value for key, value in plain.items()}
+
+    def _pulumi(self, *arguments: str, given: str = "", stack: str = "") -> str:
+        """Run one of the CLI's commands on the stack, or on another one, and return what it prints.
+
+        Raises:
+            EngineError: it failed.
+        """
+        command = " ".join(word for word in arguments if not word.startswith("-"))
+        line = [*arguments, "--stack", stack or self._setting.stack, "--non-interactive"]
+        try:
+            return _run(line, self._setting, given)
+        except subprocess.CalledProcessError as error:
+            raise EngineError(last_words(f"pulumi {command}", error.stderr or error.stdout or "failed")) from None
+
+
+@dataclass
+class _Copy:
+    """A stack's copy, and the deployment that it was made of."""
+
+    engine: _OnCopy
+    exported: Properties
+
+
+class _OnCopy(EmbeddedEngine):
+    """The embedded engine on a copy of a stack."""
+
+    secret: str
+    """The copy's passphrase, whatever the environment names."""
+    outputs_of: Callable[[str], Properties]
+
+    def _passphrase(self, salted: str = "") -> str:
+        return self.secret
+
+    def _outputs_of(self, full: str) -> Properties:
+        return self.outputs_of(full)
+
+
+def _run(line: list[str], setting: Setting, given: str) -> str:
+    environment = {**os.environ, **cli_environment(setting)}
+    done = subprocess.run(
+        [automation.PulumiCommand().command, *line],
+        cwd=setting.project,
+        env=environment,
+        input=given,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
