@@ -39,9 +39,8 @@ class FakeCli:
     def run(self, line, setting, given):
         command = " ".join(word for word in line[: line.index("--stack")] if not word.startswith("-"))
         self.commands.append(command)
-        if self.refuses and command == "stack import":
-            if (why := self.refuses.pop(0)) is not None:
-                raise subprocess.CalledProcessError(255, line, stderr=f"warning: x\nerror: {why}\n")
+        if self.refuses and command == "stack import" and (why := self.refuses.pop(0)) is not None:
+            raise subprocess.CalledProcessError(255, line, stderr=f"warning: x\nerror: {why}\n")
         if command == "stack export":
             assert "--show-secrets" in line
             return json.dumps({"version": 3, "deployment": self.deployment})
@@ -123,16 +122,15 @@ def test_up_adopts_and_gives_the_cli_a_state_with_the_same_secrets_provider(stac
 def test_a_backend_that_refuses_the_state_stops_the_run_before_it_changes_anything(stack, cli):
     cli.refuses = ["the stack is currently locked by 1 lock(s)"]
     with FakeApi(there(colour="blue")) as api:
-        with pytest.raises(EngineError, match="currently locked by 1 lock.*; nothing was changed"):
+        with pytest.raises(EngineError, match=r"currently locked by 1 lock.*; nothing was changed"):
             stack(api, config_map(colour="red")).up()
         assert held(api)["data"] == {"colour": "blue"}
 
 
 def test_a_state_without_a_secrets_provider_is_refused_since_its_secrets_would_be_in_plain_text(stack, cli):
     del cli.deployment["secrets_providers"]
-    with FakeApi() as api:
-        with pytest.raises(EngineError, match="names no secrets provider.*nothing was changed") as refused:
-            stack(api, config_map()).up()
+    with FakeApi() as api, pytest.raises(EngineError, match=r"names no secrets provider.*nothing was cha") as refused:
+        stack(api, config_map()).up()
     assert "change-secrets-provider" in refused.value.hint
 
 
@@ -171,9 +169,8 @@ def test_a_state_that_another_run_has_changed_meanwhile_is_left_as_it_is(stack, 
     def meanwhile():
         cli.deployment = other
 
-    with FakeApi(there()) as api:
-        with pytest.raises(EngineError, match="another run has changed the state of stack test meanwhile"):
-            stack(api, config_map(), more=meanwhile).up()
+    with FakeApi(there()) as api, pytest.raises(EngineError, match="another run has changed the state of stack test"):
+        stack(api, config_map(), more=meanwhile).up()
     assert cli.deployment is other
 
 

@@ -11,11 +11,9 @@ from flotilla.cli.adopting import refuse_unmatched
 from flotilla.cli.ending import UsageError
 from flotilla.cli.output import Output, plan_document
 from flotilla.cli.setting import adoption_of
-from flotilla.deploy.engines import open_stack
-from flotilla.deploy.interface import EngineName, Setting
+from flotilla.deploy.interface import EngineName
 from flotilla.engine.adoption import NOTHING, Adoption
 from flotilla.engine.digest import plan_digest
-from flotilla.errors import EngineError
 from flotilla.plan.fleet import fleet_plan
 from flotilla.plan.members import CLUSTER_TYPE
 from flotilla.plan.notices import notice_text
@@ -217,15 +215,3 @@ def test_a_name_that_nothing_goes_by_is_refused():
     with pytest.raises(UsageError, match="--adopt 'memer1': nothing in the stack goes by this name"):
         refuse_unmatched(Result(unmatched=("memer1",)))
     refuse_unmatched(Result())
-
-
-def test_pulumis_engine_adopts_nothing_and_names_the_way(tmp_path, monkeypatch):
-    monkeypatch.setattr("flotilla.deploy.engines.missing_for_cli", list)
-    setting = Setting(tmp_path, "dev", adopt=Adoption(True))
-    with pytest.raises(EngineError, match="--adopt and --engine pulumi exclude each other") as refused:
-        open_stack(EngineName.PULUMI, setting)
-    assert "--engine embedded --adopt" in refused.value.hint
-    (tmp_path / "Pulumi.yaml").write_text("name: p\nruntime: python\n")
-    for engine in (EngineName.AUTO, EngineName.EMBEDDED):
-        stack = open_stack(engine, setting)
-        assert (stack.engine, stack.adopt) == (EngineName.EMBEDDED, Adoption(True))

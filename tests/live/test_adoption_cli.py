@@ -1,0 +1,99 @@
+"""A fleet of karmadactl and kubectl is adopted into the state of Pulumi's CLI, and both engines agree on it then."""
+
+import json
+
+import pytest
+import yaml
+
+from flotilla.cli.main import main
+from tests.contract.adoption import KUBECTL, POLICY, accounts, identities, ready
+from tests.contract.karmada import eventually
+from tests.contract.main_job import everything, members, said
+from tests.contract.objects import obj, pods
+from tests.live.test_adoption import karmadactl  # noqa: F401 - a fixture
+from tests.live.test_cli_main_job import pulumi  # noqa: F401 - a fixture
+from tests.vault_stand_in import vault
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
+NO_CHANGES = ("preview", "--stack", "sandbox", "--expect-no-changes")
+
+
+@pytest.fixture
+def ours(fleet, capsys):
+    """Run verbs of this command on the CLI's stack, and return what they print."""
+
+    def ours(verb, *options, engine="pulumi"):
+        capsys.readouterr()
+        code = main([verb, *options, "-C", str(fleet.project), "-s", "sandbox", "--engine", engine, "--json"])
+        captured = capsys.readouterr()
+        assert code == 0, captured.err or said(captured.out)
+        return json.loads(captured.out)
+
+    return ours
+
+
+@pytest.fixture
+def there(fleet, karmadactl):  # noqa: F811
+    """One member joined, one half joined, and a template with its policy: none of them a stack's."""
+    karmadactl("member1")
+    for manifest in accounts("member2"):
+        fleet.connection("member2").create(manifest, field_manager="karmadactl")
+    template = {**pods("web", "default", replicas=2)}
+    selector = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "namespace": "default"}
+    placement = {
+        "clusterAffinity": {"clusterNames": ["member1"]},
+        "replicaScheduling": {"replicaSchedulingType": "Duplicated"},
+    }
+    spec = {"resourceSelectors": [selector], "placement": placement}
+    karmada = fleet.connection("karmada")
+    karmada.create(template, field_manager=KUBECTL)
+    karmada.create(obj(POLICY.api_version, POLICY.kind, "web", "default", spec=spec), field_manager=KUBECTL)
+    eventually(lambda: ready(fleet), seconds=90, problem="the copy does not run")
+    (fleet.project / "web.yaml").write_text(yaml.safe_dump(template))
+    placed = {"placement": {"clusters": ["member1"]}}
+    fleet.write(members("member1", "member2"), [{"name": "web", "manifests": ["web.yaml"], **placed}])
+    return identities(fleet)
+
+
+@pytest.fixture
+def before(fleet):
+    """Every object, before there was anything of these cases."""
+    return everything(fleet)
+
+
+def test_a_fleet_is_adopted_into_a_state_whose_secrets_only_the_cli_can_read(
+    fleet,
+    before,
+    there,
+    pulumi,  # noqa: F811
+    ours,
+    monkeypatch,
+):
+    with vault() as environment:
+        for key, value in environment.items():
+            monkeypatch.setenv(key, value)
+        pulumi("stack", "init", "sandbox", "--secrets-provider", "hashivault://fleet")
+        assert "already exists" in pulumi("up", "--stack", "sandbox", "--yes", refused=True)
+        assert identities(fleet) == there, "the CLI alone takes nothing over"
+
+        plan = ours("preview", "--adopt")
+        assert plan["objects"]["member1"] == {"adopt": 7}
+        assert plan["objects"]["member2"] == {"adopt": 3, "create": 4}
+        assert plan["objects"]["karmada"] == {"adopt": 5, "create": 4}
+        assert [c["path"] for step in plan["steps"] if step["op"] == "adopt" for c in step.get("changes", [])] == []
+        assert ours("up", "--adopt", "--yes", "--plan", plan["digest"])["summary"]["adopt"] == 15
+        assert identities(fleet) == there
+
+        pulumi(*NO_CHANGES)
+        pulumi("refresh", "--stack", "sandbox", "--preview-only", "--expect-no-changes")
+        ours("preview", "--adopt", "--refresh", "--expect-no-changes")
+        state = json.loads(pulumi("stack", "export", "--stack", "sandbox"))["deployment"]
+        assert state["secrets_providers"]["type"] == "cloud"
+        assert "plaintext" not in json.dumps(state)
+
+        pulumi("stack", "change-secrets-provider", "--stack", "sandbox", "passphrase")
+    ours("preview", "--expect-no-changes", engine="embedded")
+    assert ours("drift", engine="embedded")["findings"] == []
+    assert identities(fleet) == there
+    pulumi("destroy", "--stack", "sandbox", "--yes")
+    assert everything(fleet) == before
