@@ -18,12 +18,13 @@ from flotilla.adopt.model import MemberFacts, Report, Selection
 from flotilla.adopt.reading import read_control_plane, read_member
 from flotilla.adopt.writing import existing, write
 from flotilla.cli.adopt_member import Target, adopt_from_member, named, selected
+from flotilla.cli.adopt_object import ONE_OBJECT, add_object_options, adopt_objects, takes_objects
 from flotilla.cli.completion import completed, member_names
 from flotilla.cli.ending import UsageError
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import Output
 from flotilla.cli.setting import setting_of
-from flotilla.cli.stack_options import stack_options
+from flotilla.cli.stack_options import engine_options, stack_options
 from flotilla.cli.verbs import HELP
 from flotilla.counts import counted
 from flotilla.deploy.access import fleet_of
@@ -45,12 +46,14 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     """Add the verb to the command's parser."""
     parser = verbs.add_parser(
         "adopt",
-        parents=[common, stack_options()],
+        parents=[common, stack_options(), engine_options()],
         help=HELP["adopt"],
         description="Read a Karmada that exists, and write a stack file and manifests that declare what is there. "
         "No cluster is changed, and no file is overwritten. "
-        "Example: flotilla adopt -s prod --karmada-kubeconfig karmada.yaml --member-kubeconfig member1=member1.yaml",
+        "Example: flotilla adopt -s prod --karmada-kubeconfig karmada.yaml --member-kubeconfig member1=member1.yaml. "
+        f"{ONE_OBJECT}",
     )
+    add_object_options(parser)
     add = parser.add_argument
     add("--karmada-kubeconfig", type=Path, metavar="FILE", help="administrator's, of the control plane")
     add("--context", default="", help="its context; the file's current one by default")
@@ -147,6 +150,8 @@ def _workload(text: str) -> str:
 
 
 def _adopt(options: argparse.Namespace) -> ExitCode:
+    if takes_objects(options):
+        return adopt_objects(options)
     output = Output(as_json=options.json)
     setting = setting_of(options)
     project, stack_file = setting.project, setting.stack_file

@@ -60,12 +60,12 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     seeing = [common, stack, engine, showing, refreshing, adopting]
     preview = verbs.add_parser("preview", parents=seeing, help=HELP["preview"])
     preview.add_argument("--expect-no-changes", action="store_true", help="exit 3 where there would be changes")
-    preview.set_defaults(verb=_preview)
+    preview.set_defaults(verb=preview_verb)
     up = verbs.add_parser("up", parents=[*seeing, sure], help=HELP["up"])
     up.add_argument(
         "--plan", metavar="DIGEST", help="do exactly the plan that `preview` gave this digest, without asking"
     )
-    up.set_defaults(verb=_up)
+    up.set_defaults(verb=up_verb)
     refresh = verbs.add_parser("refresh", parents=[common, stack, engine, showing], help=HELP["refresh"])
     refresh.add_argument("--preview-only", action="store_true", help="change nothing")
     refresh.add_argument("--expect-no-changes", action="store_true", help="exit 3 where something differs")
@@ -155,7 +155,8 @@ def _refuse(options: argparse.Namespace, result: Result, document: dict[str, Any
     refuse_violations(verdicts_of(options, result), document)
 
 
-def _preview(options: argparse.Namespace) -> ExitCode:
+def preview_verb(options: argparse.Namespace) -> ExitCode:
+    """Show the plan that the options ask for."""
     output = Output(as_json=options.json, quiet=True)
     stack, _ = _open(options, output)
     result = stack.preview(targets=tuple(options.target), refresh_first=options.refresh)
@@ -168,7 +169,8 @@ def _preview(options: argparse.Namespace) -> ExitCode:
     return ExitCode.DRIFT if options.expect_no_changes and result.changes else ExitCode.DONE
 
 
-def _up(options: argparse.Namespace) -> ExitCode:
+def up_verb(options: argparse.Namespace) -> ExitCode:
+    """Show the plan that the options ask for, ask, and carry it out."""
     output = Output(as_json=options.json)
     files = ManifestFiles(options.project.resolve())
     stack, fleet = _open(options, output, files)

@@ -20,7 +20,7 @@ VERBS = {
         "env": "print what plain `pulumi` needs here, for a shell to evaluate",
     },
     "adopt": {
-        "adopt": "write the stack that declares a fleet which is there",
+        "adopt": "write the stack that declares a fleet which is there; or take one declared object over",
     },
     "status": {
         "status": "the fleet at a glance, worst first",

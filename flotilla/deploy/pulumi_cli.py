@@ -28,7 +28,6 @@ from flotilla.stack.files import resolve
 from flotilla.stack.stackfile import manifest_names, read_stack_file
 from flotilla.state.backend import StackFiles
 from flotilla.state.checkpoint import ResourceState, Snapshot, from_export
-from flotilla.state.config import StackConfig
 from flotilla.state.crypto import derived_key, passphrase, passphrase_is_named
 from flotilla.state.diff import Change, ChangeKind, parse_path
 from flotilla.state.stacks import refuse_unknown
@@ -126,7 +125,8 @@ class PulumiStack:
         named = os.environ.get("PULUMI_CONFIG_PASSPHRASE_FILE") or setting.state_folder / "passphrase"
         has_passphrase = "PULUMI_CONFIG_PASSPHRASE" in os.environ or Path(named).is_file()
         secret = passphrase(Path(named)) if has_passphrase else ""
-        salt = StackConfig.load(project, setting.stack, setting.config_file).salt
+        # Read as it is: a stack whose secrets are under a key service has none.
+        salt = read_stack_file(setting.stack_file).get("encryptionsalt") if setting.stack_file.exists() else None
         purpose = f"{PURPOSE} {project.name}/{setting.stack}"
         return derived_key(secret, salt if has_passphrase else None, purpose), has_passphrase
 

@@ -205,7 +205,7 @@ class Deployment(Adopting):
         with self.lock:
             self.note(step)
             # An unchanged resource needs no write of its own: the next one, or the end, takes it along.
-            self.news[step.urn] = new
+            self.news[step.urn] = self.standing(new)
             if step.urn not in self.unsettled:
                 self.pending.pop(step.urn, None)
 

@@ -19,7 +19,7 @@ from flotilla.errors import EngineError, FlotillaError
 from flotilla.kube.secrecy import redacted
 from flotilla.plan.steps import Listener, Phase, Result, Step, StepEvent
 from flotilla.providers.stacks import ReadStack, no_stacks
-from flotilla.state.checkpoint import Operation, ResourceState, Snapshot, renamed
+from flotilla.state.checkpoint import Operation, ResourceState, Snapshot, renamed, without_references
 from flotilla.state.urns import is_default_provider
 from flotilla.waiting import heard_by
 
@@ -128,11 +128,20 @@ class Ledger:
     def put(self, resource: ResourceState) -> None:
         """Take a resource into the state and make it durable."""
         with self.lock:
-            self.news[resource.urn] = resource
+            self.news[resource.urn] = self.standing(resource)
             self.pending.pop(resource.urn, None)
             self.unsettled -= {resource.urn}
         if not self.options.dry_run:
             self.save()
+
+    def standing(self, resource: ResourceState) -> ResourceState:
+        """Return a resource as the state may have it: without dependencies on what targets left out and never was made.
+
+        The CLI refuses a state that refers to what it doesn't have.
+        """
+        if not self.options.targets:
+            return resource
+        return without_references(resource, {u for u in resource.depends_on() if u not in self.news | self.olds})
 
     def drop(self, resource: ResourceState) -> None:
         """Take a resource out of the state and make that durable."""

@@ -40,11 +40,14 @@ def changes_no_cluster(result: Result) -> bool:
             if not stays(step):
                 return False
             adopts = True
-        elif step.type.startswith(_DYNAMIC) and not (
-            step.op is Op.CREATE and step.type.rpartition(":")[2] in _ONLY_LOOKING
-        ):
+        elif step.type.startswith(_DYNAMIC) and not only_looks(step):
             return False
     return adopts and not result.there
+
+
+def only_looks(step: Step) -> bool:
+    """Tell whether a step makes a dynamic resource that writes nothing in a cluster."""
+    return step.op is Op.CREATE and step.type.startswith(_DYNAMIC) and step.type.rpartition(":")[2] in _ONLY_LOOKING
 
 
 def with_adoptions(

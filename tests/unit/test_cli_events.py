@@ -98,6 +98,15 @@ def test_with_the_cli_a_plan_that_is_another_one_now_is_not_carried_out(tmp_path
     assert done[-1] == "destroy"
 
 
+def test_a_plan_of_a_stack_whose_secrets_are_under_a_key_service_has_a_digest(tmp_path, monkeypatch):
+    (tmp_path / "Pulumi.yaml").write_text("name: p\nruntime: python\n")
+    (tmp_path / "Pulumi.s.yaml").write_text("secretsprovider: awskms://alias/fleet\nencryptedkey: AQID\n")
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "")
+    stack = PulumiStack(Setting(tmp_path, "s"))
+    monkeypatch.setattr(stack, "_run", lambda _doing, _action: Result([]))
+    assert stack.preview().digest
+
+
 def test_what_a_run_leaves_among_temporary_files_goes_with_it(monkeypatch, tmp_path):
     """pulumi-kubernetes leaves the kubeconfig of every provider there."""
     folders = []

@@ -1,0 +1,124 @@
+"""`flotilla adopt OBJECT`: one object that the stack declares and that exists becomes the stack's, and nothing else."""
+
+from __future__ import annotations
+
+import argparse
+
+from flotilla.cli.ending import CommandError, Kind, UsageError
+from flotilla.cli.exit_codes import ExitCode
+from flotilla.cli.setting import load_fleet, setting_of
+from flotilla.deploy.engines import open_stack
+from flotilla.plan.single import Match, Wanted, along_with, in_the_way, matches
+from flotilla.plan.steps import Op, Result
+
+ONE_OBJECT = (
+    "With an OBJECT: take it over into the stack that declares it, and nothing else. "
+    "Example: flotilla adopt Deployment/shop/web -s prod"
+)
+_WRITING = ("karmada_kubeconfig", "context", "karmada_version", "member_kubeconfig", "member_context", "namespace")
+_SELECTING = ("selector", "policy", "member", "members_from", "dry_run")
+
+
+def add_object_options(parser: argparse.ArgumentParser) -> None:
+    """Add what a run with objects takes to the verb's parser."""
+    add = parser.add_argument
+    add("object", nargs="*", type=_wanted, metavar="OBJECT", help="Kind/name or Kind/namespace/name, as declared")
+    add("--cluster", metavar="NAME", help="with OBJECT: the cluster that it is in, `karmada` for the control plane")
+    add("--preview-only", action="store_true", help="with OBJECT: show the plan, change nothing")
+    add("--plan", metavar="DIGEST", help="with OBJECT: do exactly the plan with this digest, without asking")
+    add("--detail", action="store_true", help="with OBJECT: every resource and property, as Pulumi sees them")
+    add("-y", "--yes", action="store_true", help="with OBJECT: don't ask")
+
+
+def takes_objects(options: argparse.Namespace) -> bool:
+    """Tell whether the run is about objects, or writes a stack.
+
+    Raises:
+        UsageError: it is about neither, or about both.
+    """
+    given = [name for name in (*_WRITING, *_SELECTING) if getattr(options, name, None)]
+    if options.object:
+        if given:
+            option = f"--{given[0].replace('_', '-')}"
+            raise UsageError(
+                f"{option} is for writing a stack, and an OBJECT is taken over into one that exists",
+                hint="leave one of them out: `flotilla adopt --help` has an example of each",
+            )
+        return True
+    only = [name for name in ("cluster", "preview_only", "plan", "detail", "yes") if getattr(options, name, None)]
+    if only:
+        raise UsageError(f"--{only[0].replace('_', '-')} needs an OBJECT", hint="flotilla adopt Deployment/shop/web")
+    if not options.karmada_kubeconfig:
+        raise UsageError(
+            "give --karmada-kubeconfig FILE to write a stack of what is there, or an OBJECT to take over",
+            hint="`flotilla adopt --help` has an example of each",
+        )
+    return False
+
+
+def adopt_objects(options: argparse.Namespace) -> ExitCode:
+    """Take over the objects that the options name: the same plan, question, document and exit codes as `up`."""
+    from flotilla.cli.fleet import preview_verb, up_verb  # the plan's parts load every client, writing a stack none
+
+    load_fleet(options)
+    options.adopt = [[]]
+    whole = open_stack(options.engine, setting_of(options)).preview()
+    urns = [_declared(options, whole, wanted).step.urn for wanted in options.object]
+    along = along_with(whole.steps, urns)
+    blocking = in_the_way(along, urns)
+    if blocking is not None:
+        raise CommandError(
+            f"it can't be adopted alone: it is made of {blocking.name}, which the stack would {blocking.op} first; "
+            "nothing was changed",
+            kind=Kind.FAILED,
+            code=ExitCode.FAILED,
+            hint="take over what it belongs to: `flotilla up --adopt NAME`, with a member's or a workload's name",
+        )
+    options.target = [step.urn for step in along]
+    options.refresh = options.rendered = options.expect_no_changes = False
+    return preview_verb(options) if options.preview_only else up_verb(options)
+
+
+def _declared(options: argparse.Namespace, whole: Result, wanted: Wanted) -> Match:
+    """Return the declared object that is meant.
+
+    Raises:
+        CommandError: nothing of the stack is, more than one is, or it does not exist.
+    """
+    name = "/".join(filter(None, (wanted.kind, wanted.namespace, wanted.name)))
+    found = matches(whole.steps, wanted)
+    chosen = [one for one in found if options.cluster in (None, one.cluster)]
+    if not found and whole.failures:
+        raise CommandError(
+            f"the stack's plan can't be made: {whole.failures[0]}", kind=Kind.FAILED, code=ExitCode.FAILED
+        )
+    if not chosen:
+        where = f" in cluster {options.cluster}" if options.cluster else ""
+        raise UsageError(
+            f"nothing in stack {options.stack} declares {name}{where}, so it can't become the stack's",
+            hint="add it to a workload's `manifests` or to `objects`; "
+            "`flotilla adopt --karmada-kubeconfig FILE` writes a stack that declares what is there",
+        )
+    if len(chosen) > 1:
+        raise UsageError(
+            f"{name} may be {', '.join(map(str, chosen))}", hint="say which: Kind/namespace/name, and --cluster NAME"
+        )
+    if chosen[0].cluster in whole.unknown:
+        raise CommandError(
+            f"{whole.unknown[chosen[0].cluster]}; nothing was changed", kind=Kind.FAILED, code=ExitCode.FAILED
+        )
+    if chosen[0].step.op is Op.CREATE:
+        raise CommandError(
+            f"{chosen[0]} does not exist, so there is nothing to adopt; nothing was changed",
+            kind=Kind.FAILED,
+            code=ExitCode.FAILED,
+            hint="`flotilla up` creates it",
+        )
+    return chosen[0]
+
+
+def _wanted(text: str) -> Wanted:
+    try:
+        return Wanted.parse(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text[:60]!r}: write Kind/name or Kind/namespace/name") from None
