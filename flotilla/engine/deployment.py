@@ -111,6 +111,8 @@ class Deployment(Adopting):
         """Answer for a resource that isn't targeted: as it is; one that doesn't exist is not created."""
         if old is None:
             self.note(Step(Op.SAME, urn, goal.type, goal.provider, detail="not targeted"))
+            with self.lock:
+                self.left_out.add(urn)
             return ResourceState(urn=urn, custom=True, type=goal.type, inputs=goal.inputs)
         self._finish_same(Step(Op.SAME, urn, goal.type, old.provider, old=old, new=old), replace(old, urn=urn))
         return old

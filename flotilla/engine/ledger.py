@@ -90,6 +90,8 @@ class Ledger:
         """URNs whose broken-off operation could not be settled, because their cluster did not answer."""
         self.failed: set[str] = set()
         """URNs of what failed or was not begun in this run: what depends on them is left as it is."""
+        self.left_out: set[str] = set()
+        """URNs of what targets left out and never was made: the program may not know its outputs."""
         self.skipped: set[tuple[str, str]] = set()
         """Type and name of what the program could not register, since it waits for what failed, and of its parents."""
         self.unanswered = Unanswered()

@@ -54,7 +54,10 @@ class EmbeddedMonitor:
             self._refuse(f"{request.type} {request.name}", error)
             return resource_pb2.RegisterResourceResponse(urn="", result=resource_pb2.Result.FAIL)
         return resource_pb2.RegisterResourceResponse(
-            urn=state.urn, id=state.id, object=to_struct(_answer(state.outputs if request.custom else state.inputs))
+            urn=state.urn,
+            id=state.id,
+            object=to_struct(_answer(state.outputs if request.custom else state.inputs)),
+            unknown=state.urn in self._deployment.left_out,
         )
 
     def _refuse(self, what: str, error: FlotillaError) -> None:
