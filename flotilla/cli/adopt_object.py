@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from flotilla.cli.completion import completed, object_names
 from flotilla.cli.ending import CommandError, Kind, UsageError
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.setting import load_fleet, setting_of
@@ -22,7 +23,8 @@ _SELECTING = ("selector", "policy", "member", "members_from", "dry_run")
 def add_object_options(parser: argparse.ArgumentParser) -> None:
     """Add what a run with objects takes to the verb's parser."""
     add = parser.add_argument
-    add("object", nargs="*", type=_wanted, metavar="OBJECT", help="Kind/name or Kind/namespace/name, as declared")
+    named = add("object", nargs="*", type=_wanted, metavar="OBJECT", help="Kind/name or Kind/namespace/name, declared")
+    completed(named, object_names)
     add("--cluster", metavar="NAME", help="with OBJECT: the cluster that it is in, `karmada` for the control plane")
     add("--preview-only", action="store_true", help="with OBJECT: show the plan, change nothing")
     add("--plan", metavar="DIGEST", help="with OBJECT: do exactly the plan with this digest, without asking")

@@ -52,6 +52,23 @@ def workload_names(*, parsed_args: argparse.Namespace, **_: Any) -> list[str]:
     return sorted(workload.name for workload in fleet.workloads) if fleet else []
 
 
+def object_names(*, parsed_args: argparse.Namespace, **_: Any) -> list[str]:
+    """Return the objects that workloads declare by an image or by manifests: no chart is rendered for a key press."""
+    from flotilla.stack.files import ManifestFiles
+    from flotilla.workloads.objects import readable_objects
+
+    fleet = _fleet(parsed_args)
+    files = ManifestFiles(parsed_args.project.resolve())
+    found = [
+        obj
+        for workload in (fleet.workloads if fleet else ())
+        if workload.source in ("image", "manifests")
+        for obj in readable_objects(workload, files)
+    ]
+    places = ((obj["kind"], obj["metadata"].get("namespace"), obj["metadata"]["name"]) for obj in found)
+    return sorted("/".join(filter(None, place)) for place in places)
+
+
 def _fleet(parsed_args: argparse.Namespace) -> Any:
     from flotilla.cli.setting import load_fleet
 

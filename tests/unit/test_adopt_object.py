@@ -1,10 +1,12 @@
 """`flotilla adopt OBJECT`: one declared object becomes the stack's; nothing else is made, changed or waited for."""
 
+import argparse
 import json
 
 import pytest
 import yaml
 
+from flotilla.cli.completion import object_names
 from flotilla.cli.main import main
 from flotilla.plan.single import Wanted, along_with, in_the_way, matches
 from flotilla.plan.steps import Op, Step
@@ -134,6 +136,11 @@ def test_a_cluster_that_does_not_answer_is_named_rather_than_called_empty(fleet,
         fleet.karmada.kubeconfig.replace(fleet.karmada.server, "https://127.0.0.1:1")
     )
     assert "nothing to adopt" not in adopt(OBJECT, expect=1)["error"]["message"]
+
+
+def test_objects_of_the_stack_are_completed(fleet):
+    assert object_names(parsed_args=argparse.Namespace(project=fleet.project, stack="prod")) == [OBJECT]
+    assert object_names(parsed_args=argparse.Namespace(project=fleet.project, stack="none")) == []
 
 
 # -- what comes along -----------------------------------------------------------------------------
