@@ -37,6 +37,8 @@ from flotilla.workloads.sources.renderings import rendering_keys
 
 _OPERATIONS = {str(op): op for op in Op}
 _MARKS = {HIDDEN: Secret(None), UNKNOWN_TEXT: UNKNOWN}
+_EXISTS = "\nThe resource already exists in the cluster. This can happen when:"
+"""Where pulumi-kubernetes begins to list what may be done (4.32.0, provider/pkg/await/await.go)."""
 
 
 class PulumiStack:
@@ -302,7 +304,7 @@ class _Collector:
             return
         if diagnostic.severity == "error":
             name = diagnostic.urn.rpartition("::")[2] if diagnostic.urn else "pulumi"
-            self.result.failures.append(f"{name}: {redacted(_uncoloured(text))}")
+            self.result.failures.append(f"{name}: {redacted(_adoptable(_uncoloured(text)))}")
         elif diagnostic.severity == "warning":
             self.result.messages.append(f"warning: {redacted(_uncoloured(text))}")
         elif self._report and text.startswith(SAID_BY):
@@ -380,6 +382,12 @@ def _at(value: Any, path: tuple[str | int, ...]) -> Any:
 
 def _text(value: Any) -> str:
     return str(getattr(value, "value", value))
+
+
+def _adoptable(text: str) -> str:
+    """Name the way to take over what exists, not the provider's own ways: none fits this project."""
+    said, exists, _ = text.partition(_EXISTS)
+    return f"{said.rstrip()}\n  hint: `flotilla up --adopt` takes over what exists" if exists else text
 
 
 def _uncoloured(text: str) -> str:

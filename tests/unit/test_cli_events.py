@@ -133,6 +133,15 @@ def test_what_a_provider_prints_under_the_cli_is_what_a_step_says(tmp_path, repo
     assert (collector.result.messages, collector.result.failures) == ([], [])
 
 
+def test_with_the_cli_what_exists_already_is_one_error_with_the_way_to_take_it_over(tmp_path):
+    collector = _Collector(Setting(tmp_path, "s"), report=True)
+    said = 'resource "urn" was not created: namespaces "karmada-cluster" already exists'
+    ways = "The resource already exists in the cluster. This can happen when:\n\n  - Renaming a Pulumi resource: ..."
+    message = f"{said}\n\n{ways}"
+    collector.take(EngineEvent(1, 1, diagnostic_event=DiagnosticEvent(message, "never", "error", 1, False, urn="a::b")))
+    assert collector.result.failures == [f"b: {said}\n  hint: `flotilla up --adopt` takes over what exists"]
+
+
 def test_what_a_provider_says_is_its_steps_progress():
     heard = []
     ledger = Ledger("dev", "p", Snapshot(()), Options(), heard.append)
