@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from pulumi import automation
@@ -83,7 +84,7 @@ class AdoptingPulumiStack(PulumiStack):
         crypter = PassphraseCrypter(secret)
         with tempfile.TemporaryDirectory(prefix="flotilla-", ignore_cleanup_errors=True) as folder:
             files = StackFiles(Path(folder), project.name, setting.stack)
-            files.write(Encoder(crypter, files.qualified).encode(from_export(exported)))
+            files.write(Encoder(crypter, files.qualified).encode(from_export(exported["deployment"])))
             config = Path(folder) / "config.yaml"
             sealed = {k: {"secure": crypter.encrypt(text)} if hidden else text for k, (text, hidden) in values.items()}
             config.write_text(json.dumps({"encryptionsalt": crypter.state, "config": sealed}))
@@ -106,13 +107,13 @@ class AdoptingPulumiStack(PulumiStack):
         Raises:
             EngineError: it refuses it, or another run has the stack.
         """
-        if not copy.exported.get("secrets_providers"):
+        if not copy.exported["deployment"].get("secrets_providers"):
             raise EngineError(
                 f"the state of stack {self._setting.stack} names no secrets provider, so that its secrets would be "
                 "written in plain text; nothing was changed",
                 hint=f"`pulumi stack change-secrets-provider -s {self._setting.stack} ...` gives it one",
             )
-        if copy.exported.get("pending_operations"):
+        if copy.exported["deployment"].get("pending_operations"):
             return  # an import drops them, and the run goes by them
         try:
             self._import(copy.exported)
@@ -126,8 +127,8 @@ class AdoptingPulumiStack(PulumiStack):
         Raises:
             EngineError: another run has changed the state meanwhile, or the backend refuses it.
         """
-        left = copy.engine.snapshot()
-        if left == from_export(copy.exported):
+        left, before = copy.engine.snapshot(), copy.exported["deployment"]
+        if left == from_export(before):
             return
         again = "run the same command again: it finds what is done, and does the rest"
         if self._exported() != copy.exported:
@@ -136,7 +137,8 @@ class AdoptingPulumiStack(PulumiStack):
                 "and does not have what this run has done",
                 hint=again,
             )
-        self._retried(lambda: self._import(to_export(left, copy.exported)), again)
+        document = {**copy.exported, "deployment": to_export(left, before)}
+        self._retried(lambda: self._import(document), again)
         if left.pending:
             self._setting.tell(f"{len(left.pending)} operations broke off, and the CLI's import drops them: {again}")
 
@@ -156,13 +158,13 @@ class AdoptingPulumiStack(PulumiStack):
     # -- what the CLI is asked --------------------------------------------------------------------
 
     def _exported(self) -> Properties:
-        """Return the state's deployment with its secrets in plain text."""
-        document = json.loads(self._pulumi("stack", "export", "--show-secrets"))
-        return document.get("deployment") or {}
+        """Return what the CLI exports, with its secrets in plain text: the state is its `deployment`."""
+        document: Properties = json.loads(self._pulumi("stack", "export", "--show-secrets"))
+        return {**document, "deployment": document.get("deployment") or {}}
 
-    def _import(self, deployment: Properties) -> None:
+    def _import(self, document: Properties) -> None:
         """Put a state in the place of the stack's own; its secrets go through a pipe, not through a file."""
-        self._pulumi("stack", "import", given=json.dumps({"version": 3, "deployment": deployment}))
+        self._pulumi("stack", "import", given=json.dumps(document))
 
     def _configuration(self) -> dict[str, tuple[str, bool]]:
         """Return the stack's values as texts (JSON for objects), and whether each is a secret."""
@@ -192,7 +194,7 @@ class AdoptingPulumiStack(PulumiStack):
 
 @dataclass
 class _Copy:
-    """A stack's copy, and the deployment that it was made of."""
+    """A stack's copy, and the export that it was made of."""
 
     engine: _OnCopy
     exported: Properties
@@ -215,7 +217,7 @@ class _OnCopy(EmbeddedEngine):
 def _run(line: list[str], setting: Setting, given: str) -> str:
     environment = {**os.environ, **cli_environment(setting)}
     done = subprocess.run(
-        [automation.PulumiCommand().command, *line],
+        [_command(), *line],
         cwd=setting.project,
         env=environment,
         input=given,
@@ -224,3 +226,9 @@ def _run(line: list[str], setting: Setting, given: str) -> str:
         check=True,
     )
     return done.stdout
+
+
+@cache
+def _command() -> str:
+    """Return where the CLI is, once a process: the SDK asks it for its version."""
+    return automation.PulumiCommand().command

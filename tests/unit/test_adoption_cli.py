@@ -43,14 +43,16 @@ class FakeCli:
             raise subprocess.CalledProcessError(255, line, stderr=f"warning: x\nerror: {why}\n")
         if command == "stack export":
             assert "--show-secrets" in line
-            return json.dumps({"version": 3, "deployment": self.deployment})
+            return json.dumps({"version": 4, "features": ["hooks"], "deployment": self.deployment})
         if command == "config":
             return json.dumps(self.config)
         if command == "stack output":
             return json.dumps({"open": "1", "shut": "2" if "--show-secrets" in line else "[secret]"})
         assert command == "stack import"
         # As the CLI: what had begun is dropped, an empty list is left out.
-        deployment = {k: v for k, v in json.loads(given)["deployment"].items() if k != "pending_operations"}
+        document = json.loads(given)
+        assert (document["version"], document["features"]) == (4, ["hooks"]), "what the state needs of the CLI stays"
+        deployment = {k: v for k, v in document["deployment"].items() if k != "pending_operations"}
         self.imported.append(deployment)
         self.deployment = deployment
         return "Import complete."
