@@ -32,6 +32,7 @@ _USUAL_KINDS = (
     ("batch/v1", "CronJob"),
     ("networking.k8s.io/v1", "Ingress"),
 )
+_OWN_NAMESPACES = "karmada-"
 _UNAUTHORIZED = 401
 # What Kubernetes' own bindings give to every account (plugin/pkg/auth/authorizer/rbac/bootstrappolicy).
 _FOR_EVERYBODY = frozenset(
@@ -106,10 +107,18 @@ def find_unwanted(connection: Connection, member: str, carried: list[Object]) ->
         for obj in marked:
             meta = obj["metadata"]
             ref = ObjectRef(api_version, kind, meta["name"], meta.get("namespace") or "")
-            if ref not in wanted and not meta.get("deletionTimestamp"):
+            if ref not in wanted and not meta.get("deletionTimestamp") and not _of_a_join(ref):
                 message = "has Karmada's mark, and nothing sends it any more"
                 found.append(Finding(Layer.MEMBERS, "copy-unwanted", member, str(ref), message, mend=Mend.HAND))
     return found
+
+
+def _of_a_join(ref: ObjectRef) -> bool:
+    """Tell whether an object is a namespace that a join makes: karmadactl 1.10 gives it the mark of copies.
+
+    Karmada itself sends no namespace of such a name.
+    """
+    return ref.kind == "Namespace" and ref.name.startswith(_OWN_NAMESPACES)
 
 
 def check_access(control_plane: Connection, connection: Connection, kubeconfig: str, member: str) -> list[Finding]:

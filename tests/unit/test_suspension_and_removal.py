@@ -124,6 +124,14 @@ def test_copies_of_suspended_and_of_refused_works_are_wanted():
     assert sorted(finding.object for finding in found) == ["Deployment default/gone", "Deployment default/nobodys"]
 
 
+def test_the_namespace_that_karmadactl_made_for_a_join_is_no_unwanted_copy():
+    """karmadactl 1.10 gives it the mark that Karmada gives copies (pkg/util/credential.go)."""
+    marked = {"labels": {"karmada.io/managed": "true"}}
+    names = ("karmada-cluster", "karmada-system", "shop")
+    there = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, **marked}} for name in names]
+    assert [finding.object for finding in find_unwanted(Plane(*there), "m0", [])] == ["Namespace shop"]
+
+
 # -- status ----------------------------------------------------------------------------------------------------------
 
 
