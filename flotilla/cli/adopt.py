@@ -162,7 +162,10 @@ def _adopt(options: argparse.Namespace) -> ExitCode:
         if getattr(options, name):
             raise UsageError(f"--{name} is about what runs in a member: give --from-member as well")
     if options.karmada_kubeconfig is None:
-        raise UsageError("adopt needs --karmada-kubeconfig", hint="an administrator's kubeconfig of the control plane")
+        raise UsageError(
+            "adopt needs --karmada-kubeconfig, or an OBJECT to take over",
+            hint="an administrator's kubeconfig of the control plane; an object as in Deployment/shop/web",
+        )
     if not options.dry_run:
         _refuse_existing(stack_file, project / folder)
     document = selected(options.karmada_kubeconfig, options.context)

@@ -17,13 +17,13 @@ ONE_OBJECT = (
     "Example: flotilla adopt Deployment/shop/web -s prod"
 )
 _WRITING = ("karmada_kubeconfig", "context", "karmada_version", "member_kubeconfig", "member_context", "namespace")
-_SELECTING = ("selector", "policy", "member", "members_from", "dry_run")
+_SELECTING = ("selector", "policy", "member", "members_from", "from_member", "object", "workload", "dry_run")
 
 
 def add_object_options(parser: argparse.ArgumentParser) -> None:
     """Add what a run with objects takes to the verb's parser."""
     add = parser.add_argument
-    named = add("object", nargs="*", type=_wanted, metavar="OBJECT", help="Kind/name or Kind/namespace/name, declared")
+    named = add("objects", nargs="*", type=_wanted, metavar="OBJECT", help="Kind/name or Kind/namespace/name, declared")
     completed(named, object_names)
     add("--cluster", metavar="NAME", help="with OBJECT: the cluster that it is in, `karmada` for the control plane")
     add("--preview-only", action="store_true", help="with OBJECT: show the plan, change nothing")
@@ -33,13 +33,13 @@ def add_object_options(parser: argparse.ArgumentParser) -> None:
 
 
 def takes_objects(options: argparse.Namespace) -> bool:
-    """Tell whether the run is about objects, or writes a stack.
+    """Tell whether the run takes objects over, or writes a stack.
 
     Raises:
-        UsageError: it is about neither, or about both.
+        UsageError: it would do both.
     """
     given = [name for name in (*_WRITING, *_SELECTING) if getattr(options, name, None)]
-    if options.object:
+    if options.objects:
         if given:
             option = f"--{given[0].replace('_', '-')}"
             raise UsageError(
@@ -50,11 +50,6 @@ def takes_objects(options: argparse.Namespace) -> bool:
     only = [name for name in ("cluster", "preview_only", "plan", "detail", "yes") if getattr(options, name, None)]
     if only:
         raise UsageError(f"--{only[0].replace('_', '-')} needs an OBJECT", hint="flotilla adopt Deployment/shop/web")
-    if not options.karmada_kubeconfig:
-        raise UsageError(
-            "give --karmada-kubeconfig FILE to write a stack of what is there, or an OBJECT to take over",
-            hint="`flotilla adopt --help` has an example of each",
-        )
     return False
 
 
@@ -65,7 +60,7 @@ def adopt_objects(options: argparse.Namespace) -> ExitCode:
     load_fleet(options)
     options.adopt = [[]]
     whole = open_stack(options.engine, setting_of(options)).preview()
-    urns = [_declared(options, whole, wanted).step.urn for wanted in options.object]
+    urns = [_declared(options, whole, wanted).step.urn for wanted in options.objects]
     along = along_with(whole.steps, urns)
     blocking = in_the_way(along, urns)
     if blocking is not None:

@@ -119,9 +119,10 @@ def test_a_difference_is_shown_and_asked_about(fleet, adopt):
         (["Namespace/karmada-cluster"], 1, "does not exist, so there is nothing to adopt"),
         (["web"], 2, "'web': write Kind/name or Kind/namespace/name"),
         (["a//b"], 2, "'a//b': write Kind/name or Kind/namespace/name"),
-        ([], 2, "give --karmada-kubeconfig FILE to write a stack of what is there, or an OBJECT to take over"),
+        ([], 2, "adopt needs --karmada-kubeconfig, or an OBJECT to take over"),
         (["--yes"], 2, "--yes needs an OBJECT"),
         ([OBJECT, "--dry-run"], 2, "--dry-run is for writing a stack"),
+        ([OBJECT, "--from-member", "member1"], 2, "--from-member is for writing a stack"),
         ([OBJECT, "-n", "default"], 2, "--namespace is for writing a stack"),
     ],
 )
