@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from flotilla.cli.adopt_member import named
 from flotilla.cli.completion import completed, object_names
 from flotilla.cli.ending import CommandError, Kind, UsageError
 from flotilla.cli.exit_codes import ExitCode
@@ -23,8 +24,10 @@ _SELECTING = ("selector", "policy", "member", "members_from", "from_member", "ob
 def add_object_options(parser: argparse.ArgumentParser) -> None:
     """Add what a run with objects takes to the verb's parser."""
     add = parser.add_argument
-    named = add("objects", nargs="*", type=_wanted, metavar="OBJECT", help="Kind/name or Kind/namespace/name, declared")
-    completed(named, object_names)
+    objects = add(
+        "objects", nargs="*", type=_wanted, metavar="OBJECT", help="Kind/name or Kind/namespace/name, declared"
+    )
+    completed(objects, object_names)
     add("--cluster", metavar="NAME", help="with OBJECT: the cluster that it is in, `karmada` for the control plane")
     add("--preview-only", action="store_true", help="with OBJECT: show the plan, change nothing")
     add("--plan", metavar="DIGEST", help="with OBJECT: do exactly the plan with this digest, without asking")
@@ -115,7 +118,5 @@ def _declared(options: argparse.Namespace, whole: Result, wanted: Wanted) -> Mat
 
 
 def _wanted(text: str) -> Wanted:
-    try:
-        return Wanted.parse(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text[:60]!r}: write Kind/name or Kind/namespace/name") from None
+    kind, namespace, name = named(text)
+    return Wanted(kind, name, namespace or None)

@@ -28,18 +28,6 @@ class Wanted:
     namespace: str | None = None
     """None: in whatever namespace, or without one."""
 
-    @classmethod
-    def parse(cls, text: str) -> Wanted:
-        """Read a name.
-
-        Raises:
-            ValueError: it is none.
-        """
-        kind, *within, name = text.split("/") if text.count("/") in (1, 2) else ("", "")
-        if not kind or not name or "" in within:
-            raise ValueError(text)
-        return cls(kind, name, within[0] if within else None)
-
     def means(self, ref: ObjectRef) -> bool:
         """Tell whether an object goes by this name; a kind in whatever case, as with kubectl."""
         named = (self.kind.lower(), self.name) == (ref.kind.lower(), ref.name)

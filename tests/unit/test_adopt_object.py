@@ -117,8 +117,8 @@ def test_a_difference_is_shown_and_asked_about(fleet, adopt):
             "nothing in stack prod declares Deployment/default/web in cluster member1",
         ),
         (["Namespace/karmada-cluster"], 1, "does not exist, so there is nothing to adopt"),
-        (["web"], 2, "'web': write Kind/name or Kind/namespace/name"),
-        (["a//b"], 2, "'a//b': write Kind/name or Kind/namespace/name"),
+        (["web"], 2, "'web': write KIND/NAME or KIND/NAMESPACE/NAME"),
+        (["a//b"], 2, "'a//b': write KIND/NAME or KIND/NAMESPACE/NAME"),
         ([], 2, "adopt needs --karmada-kubeconfig, or an OBJECT to take over"),
         (["--yes"], 2, "--yes needs an OBJECT"),
         ([OBJECT, "--dry-run"], 2, "--dry-run is for writing a stack"),
@@ -183,6 +183,6 @@ def test_an_object_made_of_what_does_not_stand_yet_can_not_be_adopted_alone(op):
 
 def test_a_name_means_an_object_in_each_cluster_that_has_it():
     steps = [secret(Op.ADOPT), secret(Op.ADOPT, provider=OTHER), IDENTITY, PROVIDER]
-    for text in ("Secret/token", "secret/a/token"):
-        assert [one.cluster for one in matches(steps, Wanted.parse(text))] == ["member1", "member2"]
-    assert matches(steps, Wanted.parse("Secret/b/token")) == []
+    for wanted in (Wanted("Secret", "token"), Wanted("secret", "token", "a")):
+        assert [one.cluster for one in matches(steps, wanted)] == ["member1", "member2"]
+    assert matches(steps, Wanted("Secret", "token", "b")) == []
