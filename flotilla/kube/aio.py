@@ -203,6 +203,10 @@ class AsyncConnection(Endpoint):
         """Server-side apply: creates the object, or changes the fields that `field_manager` owns."""
         return await self._run(self._steps.apply(obj, field_manager=field_manager, force=force, dry_run=dry_run))
 
+    async def replace(self, obj: Object, *, field_manager: str, dry_run: bool = False) -> Object:
+        """Write a whole object over the one that is there; what it doesn't have is gone afterwards."""
+        return await self._run(self._steps.replace(obj, field_manager=field_manager, dry_run=dry_run))
+
     async def delete(self, ref: ObjectRef, *, propagation: str = "Foreground", uid: str | None = None) -> bool:
         """Ask for an object's deletion; False where it was gone already."""
         return await self._run(self._steps.delete(ref, propagation=propagation, uid=uid))

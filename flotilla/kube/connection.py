@@ -264,6 +264,10 @@ class Connection(Endpoint):
         """Server-side apply: creates the object, or changes the fields that `field_manager` owns."""
         return self._run(self._steps.apply(obj, field_manager=field_manager, force=force, dry_run=dry_run))
 
+    def replace(self, obj: Object, *, field_manager: str, dry_run: bool = False) -> Object:
+        """Write a whole object over the one that is there; what it doesn't have is gone afterwards."""
+        return self._run(self._steps.replace(obj, field_manager=field_manager, dry_run=dry_run))
+
     def delete(self, ref: ObjectRef, *, propagation: str = "Foreground", uid: str | None = None) -> bool:
         """Ask for an object's deletion; False where it was gone already.
 

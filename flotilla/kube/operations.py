@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from flotilla.kube import answers
 from flotilla.kube.answers import Strange
-from flotilla.kube.objects import Object, ObjectRef
+from flotilla.kube.objects import Object, ObjectRef, ref_of
 from flotilla.kube.wire import MEDIA, ApiError, Peer, Request, Resource, group_path
 
 T = TypeVar("T")
@@ -255,6 +255,15 @@ class Operations:
             "dryRun": "All" if dry_run else None,
         }
         return (yield from self.patch(ref, obj, kind="apply", query=query))
+
+    def replace(self, obj: Object, *, field_manager: str, dry_run: bool = False) -> Steps[Object]:
+        """Write a whole object over the one that is there; what it doesn't have is gone afterwards."""
+        ref = ref_of(obj)
+        doing = f"replacing {ref}"
+        resource = yield from self.resource(ref.api_version, ref.kind, doing)
+        query = {"fieldManager": field_manager, "dryRun": "All" if dry_run else None}
+        answer = yield Request("PUT", resource.path(ref.name, ref.namespace), doing, query, obj)
+        return self._object(answer, ref.kind, doing, ref.name)
 
     def delete(self, ref: ObjectRef, *, propagation: str = "Foreground", uid: str | None = None) -> Steps[bool]:
         """Ask for an object's deletion; False where it was gone already.

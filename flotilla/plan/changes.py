@@ -112,9 +112,19 @@ def _range(bounds: tuple[int, int]) -> str:
     return range_text(*bounds, "replica")
 
 
+def looks_of(item: Object) -> tuple[str, ...]:
+    """Return what an object is like, in a few words: its replicas and its images."""
+    replicas = replicas_of(item)
+    return (*([] if replicas is None else [counted(replicas, "replica")]), *_images(item))
+
+
+def _images(item: Object) -> list[str]:
+    return sorted({str(c.get("image")) for c in _containers(item)})
+
+
 def _summary(item: Object, bounds: tuple[int, int] | None) -> str:
     replicas = replicas_of(item)
-    images = sorted({str(c.get("image")) for c in _containers(item)})
+    images = _images(item)
     parts = [str(ref_of(item))]
     if bounds:
         parts.append(_range(bounds))

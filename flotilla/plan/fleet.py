@@ -9,6 +9,7 @@ second look at the configuration would guess.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -21,11 +22,13 @@ from flotilla.kube.objects import Object, ref_of
 from flotilla.plan.adoptions import tells_of_change, with_adoptions
 from flotilla.plan.caveats import changing_policies
 from flotilla.plan.changes import change_text
+from flotilla.plan.coming import Coming
 from flotilla.plan.contents import ROLLOUT_TYPE, with_contents
 from flotilla.plan.control_plane import ObjectPlan, own_objects
 from flotilla.plan.copies import Surroundings, interpreted_kinds, with_kinds
 from flotilla.plan.followers import Knowledge, orders_of
 from flotilla.plan.found import as_found, keeping, replaced_templates
+from flotilla.plan.in_members import InMember
 from flotilla.plan.members import (
     CLUSTER_TYPE,
     ClusterPlan,
@@ -58,6 +61,12 @@ class FleetPlan:
     """Why this plan may not be carried out as it stands."""
     control_plane: tuple[ObjectPlan, ...] = ()
     """The objects of the control plane itself."""
+    coming: tuple[Coming, ...] = field(default=(), repr=False)
+    """What clusters get anew; with its secrets."""
+    there: tuple[InMember, ...] = ()
+    """What of that members have already, by somebody else than Karmada; empty where they were not asked."""
+    unasked: Mapping[str, str] = field(default_factory=dict)
+    """By member that could not be asked for that, why."""
 
     @cached_property
     def rendered(self) -> dict[str, list[Object]]:
@@ -70,6 +79,8 @@ class FleetPlan:
             "clusters": [{"name": c.name, "verb": c.verb, "details": list(c.details)} for c in self.clusters],
             "workloads": [workload.to_json() for workload in self.workloads],
             **({"controlPlane": [one.to_json() for one in self.control_plane]} if self.control_plane else {}),
+            **({"inMembers": [one.to_json() for one in self.there]} if self.there else {}),
+            **({"unasked": dict(sorted(self.unasked.items()))} if self.unasked else {}),
             **({"refusals": list(self.refusals)} if self.refusals else {}),
             "changed": dict(sorted(self.changed.items())),
             "objects": {name: dict(sorted(counter.items())) for name, counter in sorted(self.objects.items())},
@@ -114,7 +125,7 @@ def fleet_plan(result: Result, *, version: str | None = None) -> FleetPlan:
             around.version,
         ),
     )
-    workloads, rendered = workload_plans(rollouts, standing, around, kept, present_names(renamed), following)
+    workloads, rendered, coming = workload_plans(rollouts, standing, around, kept, present_names(renamed), following)
     return FleetPlan(
         clusters,
         tuple(with_adoptions(with_surroundings(workloads, rollouts, policies_of(steps)), rollouts, steps)),
@@ -123,6 +134,7 @@ def fleet_plan(result: Result, *, version: str | None = None) -> FleetPlan:
         rendered,
         refused_renames(renamed),
         own_objects(ordered),
+        coming,
     )
 
 

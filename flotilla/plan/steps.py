@@ -153,6 +153,8 @@ class Result:
     """What would follow workloads (`dependencies: true`), and neither the stack nor the control plane has."""
     unasked: str = ""
     """Why the control plane was not asked for these; empty where it was, and where nobody wanted to."""
+    stopped: dict[str, str] = field(default_factory=dict)
+    """By URN, workloads of which `up` does nothing, with the reason: members have objects of theirs already."""
     digest: str = ""
     """Stands for exactly this plan (flotilla.engine.digest); empty for what was done."""
 

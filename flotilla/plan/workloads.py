@@ -12,6 +12,7 @@ from flotilla.karmada.status.judgements import suspends
 from flotilla.kube.objects import Object
 from flotilla.plan.caveats import caveats_of, hidden_verb, lazily, unchanged, waits
 from flotilla.plan.changes import CopyPlan, copy_plan
+from flotilla.plan.coming import Coming, Sending, coming_copies
 from flotilla.plan.copies import (
     Copies,
     Surroundings,
@@ -131,8 +132,8 @@ def workload_plans(
     kept: frozenset[str],
     names: Mapping[str, str],
     following: Following,
-) -> tuple[list[WorkloadPlan], dict[str, list[Object]]]:
-    """Return the workloads' plans, and what each cluster gets of all of them.
+) -> tuple[list[WorkloadPlan], dict[str, list[Object]], tuple[Coming, ...]]:
+    """Return the workloads' plans, what each cluster gets of all of them, and what of that it gets anew.
 
     `names` has the present name of members that had another one: what they had before is theirs.
     """
@@ -189,9 +190,13 @@ def workload_plans(
             said = (*notices[name], *waits(own[name], plan.verb, notices[name]), *more.notices)
             plans.append(replace(plan, copies=shown, notices=said, follows=more.followers))
     states = [state for step in steps if (state := step.after) is not None]
-    for cluster, items in following_copies(states, followed, around).items():
+    along = following_copies(states, followed, around)
+    for cluster, items in along.items():
         rendered.setdefault(cluster, []).extend(items)
-    return sorted(plans, key=lambda plan: plan.name), rendered
+    before_them, after_them = zip(*following_them.values(), strict=True) if following_them else ((), ())
+    everything_before = (*held.values(), *before_them)
+    known = Sending(everything_before, coming, followed, (along, *after_them))
+    return sorted(plans, key=lambda plan: plan.name), rendered, coming_copies(steps, following.orders, known)
 
 
 def with_surroundings(

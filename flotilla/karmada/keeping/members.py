@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from itertools import groupby
 
 from flotilla.errors import ClusterError, FlotillaError
 from flotilla.karmada.keeping.marks import freeing, is_managed
@@ -13,10 +12,9 @@ from flotilla.karmada.names import CLUSTER_NAMESPACE, proxy_path
 from flotilla.karmada.objects import CLUSTER_API
 from flotilla.kube.connection import ApiError, Connection, KindNotServed
 from flotilla.kube.objects import Object, ObjectRef, is_true, ref_of
+from flotilla.kube.several import find_several
 
 _SECONDS = 5.0
-_FEW = 2
-"""So many objects of a kind and namespace are read one by one."""
 _AT_ONCE = 8
 
 
@@ -127,24 +125,8 @@ def free_in(member: Connection, refs: Iterable[ObjectRef], *, managed: bool = Fa
     Raises:
         ClusterError: the member could not be asked, or did not take a change.
     """
-
-    def where(ref: ObjectRef) -> tuple[str, str, str]:
-        return ref.api_version, ref.kind, ref.namespace
-
-    for (api_version, kind, namespace), group in groupby(sorted(set(refs), key=where), where):
-        wanted = set(group)
-        if len(wanted) <= _FEW:
-            for ref in wanted:
-                free(member, ref, managed=managed)
-            continue
-        try:
-            listed = member.list(api_version, kind, namespace=namespace or None)
-        except KindNotServed:
-            continue
-        for item in listed:
-            found = {**item, "apiVersion": api_version, "kind": kind}
-            if ref_of(found) in wanted:
-                _free(member, found, managed=managed)
+    for found in find_several(member, refs).values():
+        _free(member, found, managed=managed)
 
 
 def stands(control_plane: Connection, template: ObjectRef) -> bool:

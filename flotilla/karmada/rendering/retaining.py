@@ -1,0 +1,106 @@
+"""What Karmada writes over an object that a member has: the manifest, with what it leaves to the member.
+
+Sources: pkg/util/objectwatcher (retainClusterFields), pkg/resourceinterpreter/default/native/retain.go and
+pkg/util/lifted/retain.go, the same in 1.10 and 1.18. Karmada writes the whole object: a field of the member's that
+neither the manifest nor this list has is gone afterwards, or has the API's default.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flotilla.karmada.rendering.replicas import owns_replicas
+from flotilla.kube.objects import Object, copied
+
+_LEFT = ("finalizers", "ownerReferences")
+_TOKEN_TYPE = "kubernetes.io/service-account-token"  # noqa: S105 - a type's name
+_MANAGED = {
+    "labels": "resourcetemplate.karmada.io/managed-labels",
+    "annotations": "resourcetemplate.karmada.io/managed-annotations",
+}
+"""The annotations that list which labels and annotations of a copy Karmada has written."""
+
+
+def written_over(manifest: Object, live: Object) -> Object:
+    """Return what Karmada writes over a member's object; the object's `resourceVersion` is in it."""
+    result = retained(manifest, live)
+    metadata, there = {**result["metadata"]}, live["metadata"]
+    for field, record in _MANAGED.items():
+        former = str((there.get("annotations") or {}).get(record) or "").split(",")
+        kept = {key: value for key, value in (there.get(field) or {}).items() if key not in former}
+        merged = {**kept, **(metadata.get(field) or {})}
+        metadata = {**metadata, **({field: merged} if merged else {})}
+    metadata = {key: value for key, value in metadata.items() if key not in _LEFT}
+    metadata |= {key: there[key] for key in (*_LEFT, "resourceVersion") if there.get(key)}
+    return {**result, "metadata": metadata}
+
+
+def retained(manifest: Object, live: Object | None) -> Object:
+    """Return a manifest with the fields below its metadata that Karmada leaves as the member's object has them."""
+    if live is None:
+        return manifest
+    match (manifest.get("apiVersion"), manifest.get("kind")):
+        case ("apps/v1", "Deployment") if owns_replicas(manifest):
+            return _with(manifest, live, ("spec", "replicas"))
+        case ("batch/v1", "Job") if _spec(manifest).get("manualSelector") is not True:
+            selected = _with(manifest, live, ("spec", "selector", "matchLabels"))
+            return _with(selected, live, ("spec", "template", "metadata", "labels"))
+        case ("v1", "Service"):
+            return _with(_with(manifest, live, ("spec", "healthCheckNodePort")), live, ("spec", "clusterIP"))
+        case ("v1", "PersistentVolumeClaim"):
+            return _with(manifest, live, ("spec", "volumeName"))
+        case ("v1", "PersistentVolume"):
+            return _with(manifest, live, ("spec", "claimRef"))
+        case ("v1", "Secret") if manifest.get("type") == _TOKEN_TYPE:
+            return _with(manifest, live, ("data",))
+        case ("v1", "ServiceAccount"):
+            return {**manifest, **_credentials(manifest, live)}
+        case ("v1", "Pod"):
+            return _pod(manifest, live)
+    return manifest
+
+
+def _with(manifest: Object, live: Object, path: tuple[str, ...]) -> Object:
+    """Return a manifest that has at a path what the member's object has there, if that is anything."""
+    value: Any = live
+    for step in path:
+        value = value.get(step) if isinstance(value, dict) else None
+    if value in (None, "", {}):
+        return manifest
+    result = copied(manifest)
+    place = result
+    for step in path[:-1]:
+        below = place.get(step)
+        place[step] = below if isinstance(below, dict) else {}
+        place = place[step]
+    place[path[-1]] = value
+    return result
+
+
+def _spec(obj: Object) -> Object:
+    spec = obj.get("spec")
+    return spec if isinstance(spec, dict) else {}
+
+
+def _credentials(manifest: Object, live: Object) -> Object:
+    """Return a ServiceAccount's Secrets: those of both, the manifest's first."""
+    found: Object = {}
+    for field in ("secrets", "imagePullSecrets"):
+        own = [one for one in manifest.get(field) or [] if isinstance(one, dict)]
+        names = {one.get("name") for one in own}
+        merged = [*own, *(one for one in live.get(field) or [] if one.get("name") not in names)]
+        found |= {field: merged} if merged else {}
+    return found
+
+
+def _pod(manifest: Object, live: Object) -> Object:
+    there = _spec(live)
+    spec = {**_spec(manifest), **{k: there[k] for k in ("nodeName", "serviceAccountName", "volumes") if there.get(k)}}
+    for field in ("containers", "initContainers"):
+        mounts = {one.get("name"): one.get("volumeMounts") for one in there.get(field) or []}
+        own = [
+            {**one, "volumeMounts": mounts[one.get("name")]} if mounts.get(one.get("name")) else one
+            for one in spec.get(field) or []
+        ]
+        spec |= {field: own} if own else {}
+    return {**manifest, "spec": spec}
