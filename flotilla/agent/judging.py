@@ -286,6 +286,14 @@ def plan_answer(found: Planned, asked: PagedArguments, *, enabled: bool) -> Plan
         for n in w.notices
     ]
     workloads += [
+        ClusterEffect(what=f"{one.workload} in {one.cluster}", verb="there already", details=[cut(one.text)])
+        for one in plan.there
+    ]
+    workloads += [
+        ClusterEffect(what=cluster, verb="not asked", details=[cut(f"whether it has the new copies already: {why}")])
+        for cluster, why in sorted(plan.unasked.items())
+    ]
+    workloads += [
         ClusterEffect(what=w.name, verb="undecided", details=[cut(text)])
         for w in plan.workloads
         for text in (*map(str, w.undecided), *w.unplaced)

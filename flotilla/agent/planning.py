@@ -15,9 +15,11 @@ from flotilla.agent.tool import Refused
 from flotilla.agent.workplace import Workplace
 from flotilla.counts import counted
 from flotilla.deploy.access import fleet_of
+from flotilla.deploy.in_members import previewed
 from flotilla.deploy.policies import judge
 from flotilla.kube import yaml
 from flotilla.plan.fleet import FleetPlan, fleet_plan
+from flotilla.plan.in_members import REMEDY
 from flotilla.plan.steps import Result
 from flotilla.policy.evaluate import Status, Verdict
 from flotilla.stack.problems import ConfigError
@@ -31,8 +33,8 @@ class Planned:
     verdicts: list[Verdict]
     text: str
     """The stack file, with the change in it."""
-    version: str | None = None
-    """Karmada's, where the stack file names it."""
+    read: FleetPlan | None = None
+    """The plan in the fleet's words, where it was read already: with what members have of it."""
 
     @property
     def digest(self) -> str:
@@ -42,7 +44,7 @@ class Planned:
     @cached_property
     def plan(self) -> FleetPlan:
         """The plan in the fleet's words."""
-        return fleet_plan(self.result, version=self.version)
+        return self.read or fleet_plan(self.result)
 
     @property
     def refusals(self) -> list[str]:
@@ -50,6 +52,7 @@ class Planned:
         return [
             *self.plan.refusals,
             *self._there(),
+            *(f"{why}: {REMEDY}, and that is a person's decision" for _, why in sorted(self.result.stopped.items())),
             *(verdict.sentence for verdict in self.verdicts if verdict.refuses),
         ]
 
@@ -85,9 +88,16 @@ def planned(workplace: Workplace, edit: Move | Scale | None) -> Planned:
             raise Refused(f"the stack file would not be valid, so nothing was changed: {listed}") from None
         result = workplace.open(changed).preview()
         if result.failures:
-            raise Refused(f"the preview fails: {'; '.join(result.failures)}", hint="nothing was changed")
+            raise _failing(result)
+        plan = previewed(result, setting, version=fleet.control_plane.version)
+        if result.failures:
+            raise _failing(result)
         verdicts = judge(result, setting.project, changed)
-    return Planned(result, verdicts, text, fleet.control_plane.version)
+    return Planned(result, verdicts, text, plan)
+
+
+def _failing(result: Result) -> Refused:
+    return Refused(f"the preview fails: {'; '.join(result.failures)}", hint="nothing was changed")
 
 
 def meaning(text: str) -> str:

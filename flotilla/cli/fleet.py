@@ -22,6 +22,7 @@ from flotilla.cli.verbs import HELP
 from flotilla.counts import counted
 from flotilla.deploy.access import control_plane_of
 from flotilla.deploy.engines import open_stack
+from flotilla.deploy.in_members import previewed
 from flotilla.deploy.interface import Stack
 from flotilla.karmada.propagation import template
 from flotilla.observe.fleet import fleet_status
@@ -88,8 +89,17 @@ def _open(options: argparse.Namespace, output: Output, manifests: ManifestFiles 
 class _Shown:
     """A run's result as its verb shows it: what it means for the fleet is worked out once."""
 
-    def __init__(self, options: argparse.Namespace, output: Output, stack: Stack, result: Result) -> None:
+    def __init__(
+        self,
+        options: argparse.Namespace,
+        output: Output,
+        stack: Stack,
+        result: Result,
+        plan: FleetPlan | None = None,
+    ) -> None:
         self._options, self._output, self._stack, self._result = options, output, stack, result
+        if plan is not None:
+            self.plan = plan
 
     @cached_property
     def plan(self) -> FleetPlan:
@@ -161,7 +171,8 @@ def preview_verb(options: argparse.Namespace) -> ExitCode:
     stack, _ = _open(options, output)
     result = stack.preview(targets=tuple(options.target), refresh_first=options.refresh)
     refuse_unmatched(result)
-    shown = _Shown(options, output, stack, result)
+    plan = previewed(result, setting_of(options), version=karmada_version(options))
+    shown = _Shown(options, output, stack, result, plan)
     shown.show("Plan")
     if not result.failures:
         _refuse(options, result, shown.document())
@@ -178,7 +189,8 @@ def up_verb(options: argparse.Namespace) -> ExitCode:
     targets = tuple(options.target)
     planned = quiet.preview(targets=targets, refresh_first=options.refresh)
     refuse_unmatched(planned)
-    shown = _Shown(options, output, stack, planned)
+    plan = previewed(planned, setting_of(options), version=karmada_version(options))
+    shown = _Shown(options, output, stack, planned, plan)
     document = shown.document()
     shown.show("Plan")
     if planned.failures:

@@ -16,6 +16,7 @@ from rich.text import Text
 from flotilla.cli.adopting import print_there
 from flotilla.cli.ending import CommandError, Kind
 from flotilla.cli.exit_codes import ExitCode
+from flotilla.cli.in_members import print_in_member, print_in_members
 from flotilla.counts import counted
 from flotilla.deploy.interface import EngineName
 from flotilla.karmada.names import cluster_of
@@ -162,6 +163,7 @@ class Output:
         if rendered:
             self._rendered(plan)
         print_there(self.console, result, stack)
+        print_in_members(self.console, plan)
         for cluster, reason in sorted(result.unknown.items()):
             self.console.print(Text(f"{cluster}: unknown: {reason}", style="yellow"))
         for message in result.messages:
@@ -197,6 +199,7 @@ class Output:
                 symbol, style = _KEPT if copy.kept else _SYMBOLS[copy.verb]
                 details = one_line("; ".join(copy.details)) or "no change"
                 self.console.print(Text(f"    {symbol} on {copy.cluster}: {details}", style=style))
+                print_in_member(self.console, plan, workload.name, copy.cluster)
             self._followers(workload.follows)
             for cluster in workload.unscheduled:
                 text = f"    ! won't be scheduled on {cluster.cluster}: {cluster}"

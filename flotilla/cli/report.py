@@ -15,10 +15,11 @@ from flotilla.cli.setting import karmada_version, load_fleet, setting_of
 from flotilla.cli.stack_options import seconds
 from flotilla.cli.verbs import HELP
 from flotilla.deploy.engines import open_stack
+from flotilla.deploy.in_members import previewed
 from flotilla.drift.check import check_stack
 from flotilla.errors import ClusterError, FlotillaError
 from flotilla.observe.fleet import FleetStatus, fleet_status
-from flotilla.plan.fleet import fleet_plan
+from flotilla.plan.fleet import FleetPlan
 from flotilla.plan.steps import Result
 from flotilla.report.build import drift_report, fleet_report, plan_report
 from flotilla.report.graph import Graph, fleet_graph, plan_graph
@@ -57,9 +58,7 @@ def _fleet_graph(options: argparse.Namespace) -> Graph:
 
 
 def _planned_graph(options: argparse.Namespace) -> Graph:
-    return plan_graph(
-        fleet_plan(_plan(options)[0], version=karmada_version(options)), title=f"Plan for {options.stack}"
-    )
+    return plan_graph(_plan(options)[1], title=f"Plan for {options.stack}")
 
 
 def _report(options: argparse.Namespace) -> ExitCode:
@@ -72,9 +71,8 @@ def _fleet_page(options: argparse.Namespace) -> Report:
 
 
 def _plan_page(options: argparse.Namespace) -> Report:
-    result, engine = _plan(options)
+    result, plan, engine = _plan(options)
     verdicts = verdicts_of(options, result)
-    plan = fleet_plan(result, version=karmada_version(options))
     return plan_report(plan, result, stack=options.stack, engine=engine, verdicts=verdicts)
 
 
@@ -93,7 +91,7 @@ def _status(options: argparse.Namespace) -> FleetStatus:
     return fleet_status(open_access(options).control_plane)
 
 
-def _plan(options: argparse.Namespace) -> tuple[Result, str]:
+def _plan(options: argparse.Namespace) -> tuple[Result, FleetPlan, str]:
     """Preview.
 
     Raises:
@@ -102,10 +100,11 @@ def _plan(options: argparse.Namespace) -> tuple[Result, str]:
     load_fleet(options)
     stack = open_stack(options.engine, setting_of(options))
     result = stack.preview()
+    plan = previewed(result, setting_of(options), version=karmada_version(options))
     if result.failures:
         document = {"stack": options.stack, "failures": result.failures}
         raise plan_failed(Output(as_json=options.json), result, document)
-    return result, str(stack.engine)
+    return result, plan, str(stack.engine)
 
 
 def _name(options: argparse.Namespace) -> str:

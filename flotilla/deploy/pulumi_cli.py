@@ -36,6 +36,10 @@ from flotilla.state.values import SIGNATURE_KEY, UNKNOWN, UNKNOWN_TEXT, Secret
 from flotilla.workloads.sources.renderings import rendering_keys
 
 _OPERATIONS = {str(op): op for op in Op}
+_WHOLE = (
+    "Pulumi's CLI can't do the rest of a plan, so nothing was done; `conflictResolution: Overwrite` in the workload takes "
+    "over what is there, and `--engine embedded` leaves the workload out"
+)
 _MARKS = {HIDDEN: Secret(None), UNKNOWN_TEXT: UNKNOWN}
 _EXISTS = "\nThe resource already exists in the cluster. This can happen when:"
 """Where pulumi-kubernetes begins to list what may be done (4.32.0, provider/pkg/await/await.go)."""
@@ -70,6 +74,8 @@ class PulumiStack:
     def up(self, *, targets: tuple[str, ...] = (), refresh_first: bool = False, plan: Result | None = None) -> Result:
         """Make it so; with a plan that was shown only if a preview right before still has the same digest."""
         if plan is not None:
+            if plan.stopped:
+                return Result(failures=[*plan.stopped.values(), _WHOLE])
             changed = self._changed_since(plan, self.preview(targets=targets, refresh_first=refresh_first))
             if changed is not None:
                 return changed

@@ -17,6 +17,7 @@ from flotilla.engine.shown import Shown
 from flotilla.engine.unanswered import Unanswered
 from flotilla.errors import EngineError, FlotillaError
 from flotilla.kube.secrecy import redacted
+from flotilla.plan.in_members import REMEDY
 from flotilla.plan.steps import Listener, Phase, Result, Step, StepEvent
 from flotilla.providers.stacks import ReadStack, no_stacks
 from flotilla.state.checkpoint import Operation, ResourceState, Snapshot, renamed, without_references
@@ -168,7 +169,16 @@ class Ledger:
 
         Not to be called under the lock: a failure waits until the state is written.
         """
-        objection = self.shown.objection(step) if self.shown is not None else ""
+        if self.shown is None:
+            return
+        stop = self.shown.stop(step)
+        if stop is not None:
+            with self.lock:
+                self.failed.add(step.urn)
+            if stop:
+                self.fail(step, EngineError(f"{stop}; nothing of this workload was done", hint=REMEDY))
+            raise Refused(step.urn)
+        objection = self.shown.objection(step)
         if objection:
             self.fail(step, EngineError(objection))
             raise Refused(step.urn)

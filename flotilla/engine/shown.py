@@ -39,6 +39,8 @@ class Shown:
     def __init__(self, plan: Result) -> None:
         """Take a preview's result."""
         self._steps = {(step.op, step.urn): step for step in plan.steps}
+        self._stopped = dict(plan.stopped)
+        self._said: set[str] = set()
         self._names: dict[str, str] = {}
         self._lock = threading.Lock()
 
@@ -56,6 +58,20 @@ class Shown:
             names = dict(self._names)
         differs = _provider(shown, step) or _old(shown, step) or _inputs(shown, step, names) or _changes(shown, step)
         return f"{differs}, which is not what was shown, so it was not done; {_HINT}" if differs else ""
+
+    def stop(self, step: Step) -> str | None:
+        """Return why nothing is done of the workload that a step belongs to; empty after the first time, None if not.
+
+        Members have objects of the workload already, and it doesn't say that they are taken over.
+        """
+        state = step.new or step.old
+        urn = state.parent if state is not None and step.op in CHANGING else ""
+        if urn not in self._stopped:
+            return None
+        with self._lock:
+            first = urn not in self._said
+            self._said.add(urn)
+        return self._stopped[urn] if first else ""
 
     def _planned(self, step: Step) -> Step | None:
         candidates = (step.op, *_MILDER.get(step.op, ()))

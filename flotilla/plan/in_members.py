@@ -18,7 +18,7 @@ _RESTARTED = {"Deployment", "StatefulSet", "DaemonSet"}
 _POD_TEMPLATE = ("spec", "template")
 
 
-class Verdict(StrEnum):
+class Outcome(StrEnum):
     """What becomes of an object that a member has already."""
 
     STOPS = "stops"
@@ -64,13 +64,13 @@ class InMember:
         return self.object.partition(" ")[0]
 
     @property
-    def verdict(self) -> Verdict:
+    def outcome(self) -> Outcome:
         """What becomes of it."""
         if self.resolution == OVERWRITE:
-            return Verdict.IMPOSSIBLE if self.refusal else Verdict.TAKES_OVER
+            return Outcome.IMPOSSIBLE if self.refusal else Outcome.TAKES_OVER
         if self.resolution == ABORT:
-            return Verdict.STAYS if self.kind == "Namespace" else Verdict.STOPS
-        return Verdict.UNCERTAIN
+            return Outcome.STAYS if self.kind == "Namespace" else Outcome.STOPS
+        return Outcome.UNCERTAIN
 
     @property
     def restarts(self) -> bool:
@@ -83,17 +83,17 @@ class InMember:
         by = ", ".join(dict.fromkeys(_NAMES.get(name, name) for name in self.managers))
         there = "; ".join(part for part in (f"by {by}" if by else "", ", ".join(self.looks)) if part)
         said = [f"{self.object} is there already{f' ({there})' if there else ''}"]
-        match self.verdict:
-            case Verdict.STOPS:
+        match self.outcome:
+            case Outcome.STOPS:
                 said.append("conflictResolution Abort: Karmada would not apply it, `up` would stop")
                 said.append(f"can't be taken over either: {self.refusal}" if self.refusal else self._would)
-            case Verdict.TAKES_OVER:
+            case Outcome.TAKES_OVER:
                 said.append(f"is taken over (Overwrite): {self._effect}")
-            case Verdict.IMPOSSIBLE:
+            case Outcome.IMPOSSIBLE:
                 said.append(f"can't be taken over: {self.refusal}")
-            case Verdict.STAYS:
+            case Outcome.STAYS:
                 said.append("Karmada leaves a Namespace that it has not made as it is, and puts copies into it")
-            case Verdict.UNCERTAIN:
+            case Outcome.UNCERTAIN:
                 said.append("whether Karmada takes it over hangs on which of the policies it looks at last")
                 said.append(self._would)
         return "; ".join(part for part in (*said, self.note) if part)
@@ -125,7 +125,7 @@ class InMember:
             "managers": list(self.managers),
             "looks": list(self.looks),
             "conflictResolution": self.resolution,
-            "verdict": str(self.verdict),
+            "outcome": str(self.outcome),
             "changes": [
                 {"path": one.text, "kind": str(one.kind), "old": mask(one.old), "new": mask(one.new)}
                 for one in self.changes

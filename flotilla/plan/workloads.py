@@ -193,10 +193,9 @@ def workload_plans(
     along = following_copies(states, followed, around)
     for cluster, items in along.items():
         rendered.setdefault(cluster, []).extend(items)
-    before_them, after_them = zip(*following_them.values(), strict=True) if following_them else ((), ())
-    everything_before = (*held.values(), *before_them)
-    known = Sending(everything_before, coming, followed, (along, *after_them))
-    return sorted(plans, key=lambda plan: plan.name), rendered, coming_copies(steps, following.orders, known)
+    there = (*held.values(), *(former for former, _ in following_them.values()))
+    sent = Sending(there, coming, followed, (along, *(later for _, later in following_them.values())))
+    return sorted(plans, key=lambda plan: plan.name), rendered, coming_copies(steps, following.orders, sent)
 
 
 def with_surroundings(

@@ -16,9 +16,10 @@ from flotilla.errors import EngineError, FlotillaError
 from flotilla.kube.objects import Object, Path
 from flotilla.kube.wire import ApiError
 from flotilla.providers import Live, nothing_done
+from flotilla.providers.immutable import among
 from flotilla.providers.judging import judged
 from flotilla.providers.objects import as_held, declarable, object_id, outputs_of
-from flotilla.state.diff import Change, compare, path_matches
+from flotilla.state.diff import Change, compare
 from flotilla.state.values import Properties, Secret, mask
 from flotilla.untrusted import one_line
 
@@ -92,7 +93,7 @@ def existing(
         after, changes = Live(object_id(live), {**live, **inputs}, inputs), compare(as_held(applied, live), applied)
     else:
         after, changes = outputs_of(planned, inputs, manager), compare(declarable(live), declarable(planned))
-    shown = tuple(_sealed(change, live) for one in changes for change in _without_marks(one))
+    shown = tuple(with_hidden(change, live) for one in changes for change in _without_marks(one))
     before = replace(outputs_of(live, held, manager), inputs=held)
     return Existing(live, applied, before, after, shown, _note(live), _another_cluster(live, applied))
 
@@ -134,12 +135,23 @@ def not_judged(found: Existing, error: ApiError, name: str, fixed: Iterable[Path
 
 def _refusal(found: Existing, error: ApiError, name: str, fixed: tuple[Path, ...]) -> EngineError:
     """Return why an object can't be taken over, in one line."""
-    listed = [c for c in found.changes if any(path_matches(p, c.path) or path_matches(c.path, p) for p in fixed)]
-    differs = ", ".join(f"{c.text} is {_text(c.old)} there and {_text(c.new)} here" for c in listed)
-    why = f"{differs}, which can't be changed" if differs else one_line(error.message)
+    why = why_refused(found.changes, list(fixed), error.message)
     refusal = EngineError(f"{name} can't be adopted: {why}", hint=_REFUSED)
     refusal.nothing_done = True
     return refusal
+
+
+def why_refused(changes: Iterable[Change], fixed: list[Path], message: str) -> str:
+    """Return in one line why the API doesn't allow some changes of an object.
+
+    Args:
+        changes: what would change.
+        fixed: the fields that the kind doesn't let change.
+        message: what the server said.
+    """
+    listed = [change for change in changes if among(change, fixed)]
+    differs = ", ".join(f"{c.text} is {_text(c.old)} there and {_text(c.new)} here" for c in listed)
+    return f"{differs}, which can't be changed" if differs else one_line(message)
 
 
 def take_over(
@@ -279,8 +291,8 @@ def _without_marks(change: Change) -> list[Change]:
     return [change]
 
 
-def _sealed(change: Change, live: Object) -> Change:
-    """Keep a Secret's content secret."""
+def with_hidden(change: Change, live: Object) -> Change:
+    """Keep a Secret's content secret in a change of it."""
     if live.get("kind") != "Secret" or not change.path or change.path[0] not in _HIDDEN:
         return change
     return replace(change, old=_secret(change.old), new=_secret(change.new))

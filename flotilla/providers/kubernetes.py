@@ -19,32 +19,19 @@ from flotilla.kube.objects import Object, ObjectRef, ref_of
 from flotilla.providers import InitializationError, Live, nothing_done
 from flotilla.providers.adoption import AlreadyThere, Existing, existing, not_judged, take_over
 from flotilla.providers.awaits import NotReady, annotation, await_gone, await_ready, find_live
+from flotilla.providers.immutable import among, fixed_paths
 from flotilla.providers.judging import PATCH_FORCE, hint_for, judged
 from flotilla.providers.objects import FIELD_MANAGER, OWN_KEYS, as_held, declarable, normalized, outputs_of
 from flotilla.providers.ownership import field_conflicts, gives_way, left_to_others, managers, transferred
 from flotilla.state.checkpoint import ResourceState
-from flotilla.state.diff import Change, Diff, compare, parse_path, path_matches
+from flotilla.state.diff import Change, Diff, compare, parse_path
 from flotilla.state.urns import name_of
 from flotilla.state.values import Properties, has_unknown, reveal
 
 _PROPAGATION = "pulumi.com/deletionPropagationPolicy"
 _AUTONAMED = "pulumi.com/autonamed"
 
-# What the API doesn't let change, by kind (a dry run finds the rest). Names and namespaces hold for all.
-_IMMUTABLE = {
-    "Deployment": ("spec.selector",),
-    "ReplicaSet": ("spec.selector",),
-    "DaemonSet": ("spec.selector",),
-    "StatefulSet": ("spec.selector", "spec.serviceName", "spec.podManagementPolicy", "spec.volumeClaimTemplates"),
-    "Job": ("spec.selector", "spec.template", "spec.completionMode"),
-    "ClusterRoleBinding": ("roleRef",),
-    "RoleBinding": ("roleRef",),
-    "Secret": ("type",),
-    "StorageClass": ("provisioner", "parameters", "reclaimPolicy", "volumeBindingMode"),
-    "PersistentVolumeClaim": ("spec.accessModes", "spec.selector", "spec.storageClassName", "spec.volumeName"),
-}
 _DATA = ("data", "binaryData", "stringData")
-_ALWAYS_IMMUTABLE = ("apiVersion", "kind", "metadata.name", "metadata.namespace")
 _ONLY_NEW = "1"
 """A `resourceVersion` that no object has: an apply with it creates an object, and is refused where there is one."""
 _TRIES = 3
@@ -100,7 +87,7 @@ class KubernetesProvider:
             return Diff()
         kind = str(inputs.get("kind"))
         fixed = _DATA if kind in ("Secret", "ConfigMap") and kind not in self._mutable else ()
-        patterns = [parse_path(p) for p in (*_ALWAYS_IMMUTABLE, *_IMMUTABLE.get(kind, ()), *fixed)]
+        patterns = [*fixed_paths(kind), *map(parse_path, fixed)]
         marked = [_marked(change, patterns) for change in changes if not _same_group(change)]
         marked += [change for change in changes if _same_group(change)]
         if not any(c.replaces for c in marked) and not has_unknown(inputs) and self._refused(old, inputs):
@@ -169,7 +156,7 @@ class KubernetesProvider:
         applied = left_to_others(inputs, live, manager, ignored)
         if has_unknown(inputs):
             return existing(live, inputs, None, manager, applied)
-        fixed = map(parse_path, (*_ALWAYS_IMMUTABLE, *_IMMUTABLE.get(str(inputs.get("kind")), ())))
+        fixed = fixed_paths(str(inputs.get("kind")))
         uid = live["metadata"]["uid"]
         name = f"{self._connect().name}: {ref_of(inputs)}"
         try:
@@ -399,8 +386,7 @@ def _same_group(change: Change) -> bool:
 
 
 def _marked(change: Change, patterns: list[Any]) -> Change:
-    replaces = any(path_matches(p, change.path) or path_matches(change.path, p) for p in patterns)
-    return Change(change.path, change.kind, change.old, change.new, replaces=replaces)
+    return Change(change.path, change.kind, change.old, change.new, replaces=among(change, patterns))
 
 
 def _bare(inputs: Properties) -> Object:

@@ -14,6 +14,7 @@ from flotilla.observe.fleet import FleetStatus
 from flotilla.observe.members import MemberStatus
 from flotilla.observe.workloads import CopyStatus
 from flotilla.plan.fleet import FleetPlan
+from flotilla.plan.in_members import Outcome
 from flotilla.plan.notices import notice_text
 from flotilla.plan.steps import Op, Result, Step, stays
 from flotilla.policy.evaluate import Status, Verdict
@@ -80,6 +81,7 @@ def plan_report(
         Section("Workloads", tuple(_workloads(plan)), empty="none declared"),
         *_control_plane(plan),
         *_there(result),
+        *_in_members(plan),
         Section(
             "Policies",
             tuple(_verdict(verdict) for verdict in failed),
@@ -200,6 +202,22 @@ def _workloads(plan: FleetPlan) -> Iterable[Item]:
             yield Item(workload.name, State.WAITING, text)
         for notice in workload.notices:
             yield Item(workload.name, State.WAITING, notice_text(notice))
+
+
+def _in_members(plan: FleetPlan) -> list[Section]:
+    """Return a section of what members have already of what is sent to them, where there is any."""
+    bad = (Outcome.STOPS, Outcome.IMPOSSIBLE)
+    items = tuple(
+        Item(
+            f"{one.workload} in {one.cluster}",
+            State.BAD if one.outcome in bad else State.WAITING,
+            one.text,
+            word=str(one.outcome),
+        )
+        for one in plan.there
+    )
+    unasked = tuple(Item(name, State.WAITING, why, word="not asked") for name, why in sorted(plan.unasked.items()))
+    return [Section("There already in members", (*items, *unasked))] if items or unasked else []
 
 
 def _control_plane(plan: FleetPlan) -> list[Section]:

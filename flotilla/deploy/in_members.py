@@ -1,0 +1,206 @@
+"""What members have already of what a plan sends them: the chosen members are asked when the plan is shown."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+
+from flotilla.deploy.interface import Setting
+from flotilla.errors import FlotillaError
+from flotilla.karmada.keeping.marks import is_managed
+from flotilla.karmada.names import cluster_of
+from flotilla.karmada.propagation import OWN_ANNOTATIONS
+from flotilla.karmada.rendering.retaining import written_over
+from flotilla.kube.connection import ApiError, Connection, connect
+from flotilla.kube.objects import Object, copied, ref_of
+from flotilla.kube.secrecy import HIDDEN
+from flotilla.kube.several import find_several
+from flotilla.observe.access import FleetAccess
+from flotilla.observe.across import ask_members
+from flotilla.plan.changes import looks_of
+from flotilla.plan.coming import Coming
+from flotilla.plan.fleet import FleetPlan, fleet_plan
+from flotilla.plan.in_members import InMember, Outcome
+from flotilla.plan.steps import GOING, Result
+from flotilla.providers.adoption import why_refused, with_hidden, writers
+from flotilla.providers.immutable import among, fixed_paths
+from flotilla.providers.judging import judged
+from flotilla.providers.objects import as_held, declarable
+from flotilla.stack.files import kubeconfig_text
+from flotilla.stack.load import load_stack_file
+from flotilla.state.diff import Change, compare
+from flotilla.state.values import has_unknown, reveal, seal_at
+
+ANSWER_SECONDS = 10.0
+"""For all members together."""
+_MOST_JUDGED = 30
+"""So many objects of a member are judged by it, with a dry run each; of those beyond, declared fields are compared."""
+_CONTROL_PLANE = "karmada"
+_PROVIDER = "pulumi:providers:kubernetes"
+_MANAGER = "flotilla"
+_CONFLICT = 409
+_INVALID = 422
+
+
+def previewed(result: Result, setting: Setting, *, version: str | None = None) -> FleetPlan:
+    """Read a preview's plan, and ask the members for what they have already of what it sends them.
+
+    What can't be taken over fails the plan; workloads that `up` would stop at are noted in the result.
+
+    Args:
+        result: of a preview.
+        setting: where the stack is.
+        version: Karmada's; None where it isn't known.
+    """
+    plan = fleet_plan(result, version=version)
+    if not plan.coming or result.failures:
+        return plan
+    there, unasked = in_members(plan.coming, access_in(result, setting), result.unknown)
+    for one in there:
+        if one.outcome is Outcome.IMPOSSIBLE:
+            result.failures.append(f"workload {one.workload}: {one.sentence}")
+        elif one.outcome is Outcome.STOPS:
+            result.stopped.setdefault(one.urn, f"workload {one.workload}: {one.sentence}")
+    return replace(plan, there=there, unasked=unasked)
+
+
+def access_in(result: Result, setting: Setting) -> FleetAccess | None:
+    """Return the way to the members that a plan is about; None where it tells neither of them nor of Karmada.
+
+    Their kubeconfigs are those of the plan itself; where the engine hides them, the files that the stack names.
+    """
+    known: dict[str, str] = {}
+    for step in result.steps:
+        if step.type == _PROVIDER and step.op not in GOING and (state := step.new or step.old):
+            text = state.plain.get("kubeconfig")
+            if isinstance(text, str) and text and text != HIDDEN:
+                known[cluster_of(step.name)] = text
+    for name, text in _files(setting).items():
+        known.setdefault(name, text)
+    control_plane = known.pop(_CONTROL_PLANE, None)
+    if control_plane is None:
+        return None
+    with suppress(FlotillaError):
+        return FleetAccess(connect(control_plane, name="Karmada"), lambda: known)
+    return None
+
+
+def _files(setting: Setting) -> dict[str, str]:
+    """Return the kubeconfigs that a stack's file names as files, by cluster."""
+    found: dict[str, str] = {}
+    with suppress(FlotillaError):
+        fleet = load_stack_file(setting.stack_file, base=setting.project, files=False)
+        named = {member.name: member.kubeconfig for member in fleet.members}
+        if fleet.control_plane.kubeconfig is not None:
+            named[_CONTROL_PLANE] = fleet.control_plane.kubeconfig
+        for name, source in named.items():
+            if source.path is not None:
+                with suppress(FlotillaError):
+                    found[name] = kubeconfig_text(source, setting.project)
+    return found
+
+
+def in_members(
+    coming: Iterable[Coming], access: FleetAccess | None, silent: Mapping[str, str]
+) -> tuple[tuple[InMember, ...], dict[str, str]]:
+    """Ask members for what they have already, by somebody else than Karmada, of what comes to them.
+
+    Args:
+        coming: what comes.
+        access: the way to the members; None where there is none.
+        silent: clusters that are known not to answer, with the reason.
+
+    Returns:
+        What is there, and by member that could not be asked why.
+    """
+    wanted: dict[str, list[Coming]] = defaultdict(list)
+    for one in coming:
+        wanted[one.cluster].append(one)
+    if access is None:
+        return (), dict.fromkeys(sorted(wanted), "this engine hides its kubeconfig, and the stack names no file")
+    quiet = {name: silent[name] for name in wanted if name in silent}
+    asked = [name for name in wanted if name not in quiet]
+    answers = ask_members(access, asked, lambda member: _there(member, wanted[member.name]), seconds=ANSWER_SECONDS)
+    return tuple(one for found in answers.found.values() for one in found), dict(
+        sorted({**quiet, **answers.unknown}.items())
+    )
+
+
+def _there(member: Connection, coming: list[Coming]) -> list[InMember]:
+    wanted = {ref_of(one.item): one for one in coming}
+    live = find_several(member, wanted)
+    others = [ref for ref in sorted(live) if not is_managed(live[ref])]
+    return [_compared(member, wanted[ref], live[ref], asks=n < _MOST_JUDGED) for n, ref in enumerate(others)]
+
+
+def _compared(member: Connection, coming: Coming, live: Object, *, asks: bool) -> InMember:
+    """Compare an object that is there with what Karmada would write over it."""
+    found = InMember(
+        coming.cluster,
+        coming.workload,
+        coming.urn,
+        str(ref_of(live)),
+        coming.resolution,
+        writers(live),
+        looks_of(live),
+    )
+    if found.outcome is Outcome.STAYS:
+        return found
+    if live["metadata"].get("deletionTimestamp"):
+        return replace(found, note="it is being deleted", judged=False)
+    manifest = _manifest(coming.item)
+    over = written_over(manifest, live)
+    fixed = fixed_paths(found.kind)
+    differences = [c for c in compare(as_held(manifest, live), manifest) if c.path != ("status",)]
+    if asks and not _hides(coming.item):
+        try:
+            planned = member.replace(over, field_manager=_MANAGER, dry_run=True)
+            return replace(found, changes=_shown(compare(declarable(live), declarable(planned)), coming.item, live))
+        except ApiError as error:
+            if error.status == _INVALID:
+                why = why_refused(_shown(differences, coming.item, live), fixed, error.message)
+                return replace(found, refusal=why, judged=True)
+            found = replace(found, note=_warning(error))
+    shown = _shown(differences, coming.item, live)
+    stuck = [change for change in shown if among(change, fixed)]
+    refusal = why_refused(stuck, fixed, "") if stuck else ""
+    return replace(found, changes=shown, judged=False, refusal=refusal)
+
+
+def _warning(error: ApiError) -> str:
+    """Return what is to be said of a dry run that the member did not carry out."""
+    if error.status == _CONFLICT:
+        return ""  # somebody has written since the object was read
+    try:
+        return judged(error)
+    except ApiError:
+        return error.message
+
+
+def _manifest(item: Object) -> Object:
+    """Return what travels, in clear; without the annotations that are for Pulumi alone: they are no difference."""
+    manifest: Object = copied(reveal(item))
+    annotations = manifest["metadata"].get("annotations") or {}
+    kept = {key: value for key, value in annotations.items() if key not in OWN_ANNOTATIONS}
+    manifest["metadata"] |= {"annotations": kept} if kept else {}
+    if not kept:
+        manifest["metadata"].pop("annotations", None)
+    return manifest
+
+
+def _hides(item: Object) -> bool:
+    """Tell whether a value is not known yet, or hidden by the engine: no member could judge it."""
+    return has_unknown(item) or HIDDEN in str(reveal(item))
+
+
+def _shown(changes: Iterable[Change], item: Object, live: Object) -> tuple[Change, ...]:
+    """Return changes whose values are as secret as what is declared, and as a Secret's content."""
+    return tuple(
+        with_hidden(
+            replace(change, old=seal_at(change.old, change.path, item), new=seal_at(change.new, change.path, item)),
+            live,
+        )
+        for change in changes
+    )
