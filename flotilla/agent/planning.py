@@ -17,9 +17,9 @@ from flotilla.counts import counted
 from flotilla.deploy.access import fleet_of
 from flotilla.deploy.in_members import previewed
 from flotilla.deploy.policies import judge
+from flotilla.karmada.status.judgements import REMEDY
 from flotilla.kube import yaml
 from flotilla.plan.fleet import FleetPlan, fleet_plan
-from flotilla.plan.in_members import REMEDY
 from flotilla.plan.steps import Result
 from flotilla.policy.evaluate import Status, Verdict
 from flotilla.stack.problems import ConfigError

@@ -6,8 +6,9 @@ from rich.console import Console
 from rich.text import Text
 
 from flotilla.counts import counted
+from flotilla.karmada.status.judgements import REMEDY
 from flotilla.plan.fleet import FleetPlan
-from flotilla.plan.in_members import REMEDY, Outcome
+from flotilla.plan.in_members import Outcome
 from flotilla.untrusted import one_line
 
 _STYLES = {Outcome.STOPS: "yellow", Outcome.IMPOSSIBLE: "red", Outcome.UNCERTAIN: "yellow"}

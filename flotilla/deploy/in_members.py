@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 from flotilla.deploy.interface import Setting
 from flotilla.errors import FlotillaError
@@ -30,7 +31,7 @@ from flotilla.providers.judging import judged
 from flotilla.providers.objects import as_held, declarable
 from flotilla.stack.files import kubeconfig_text
 from flotilla.stack.load import load_stack_file
-from flotilla.state.diff import Change, compare
+from flotilla.state.diff import Change, ChangeKind, compare
 from flotilla.state.values import has_unknown, reveal, seal_at
 
 ANSWER_SECONDS = 10.0
@@ -40,6 +41,7 @@ _MOST_JUDGED = 30
 _CONTROL_PLANE = "karmada"
 _PROVIDER = "pulumi:providers:kubernetes"
 _MANAGER = "flotilla"
+_SELECTOR = ("spec", "selector")
 _CONFLICT = 409
 _INVALID = 422
 
@@ -153,7 +155,7 @@ def _compared(member: Connection, coming: Coming, live: Object, *, asks: bool) -
     manifest = _manifest(coming.item)
     over = written_over(manifest, live)
     fixed = fixed_paths(found.kind)
-    differences = [c for c in compare(as_held(manifest, live), manifest) if c.path != ("status",)]
+    differences = _differences(manifest, over, live)
     if asks and not _hides(coming.item):
         try:
             planned = member.replace(over, field_manager=_MANAGER, dry_run=True)
@@ -167,6 +169,21 @@ def _compared(member: Connection, coming: Coming, live: Object, *, asks: bool) -
     stuck = [change for change in shown if among(change, fixed)]
     refusal = why_refused(stuck, fixed, "") if stuck else ""
     return replace(found, changes=shown, judged=False, refusal=refusal)
+
+
+def _differences(manifest: Object, over: Object, live: Object) -> list[Change]:
+    """Return what differs of the declared fields; of a selector the whole, which may also lose labels."""
+    found = compare(as_held(manifest, live), manifest)
+    was, now = _selector(live), _selector(over)
+    if was is None or now is None or was == now:
+        return found
+    others = [change for change in found if change.path[:2] != _SELECTOR]
+    return [Change(_SELECTOR, ChangeKind.UPDATE, was, now), *others]
+
+
+def _selector(obj: Object) -> Any:
+    spec = obj.get(_SELECTOR[0])
+    return spec.get(_SELECTOR[1]) if isinstance(spec, dict) else None
 
 
 def _warning(error: ApiError) -> str:

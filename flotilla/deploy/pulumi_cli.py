@@ -20,6 +20,7 @@ from flotilla.deploy.interface import EngineName, Setting, backend_folder, load_
 from flotilla.deploy.unanswered import with_unanswered
 from flotilla.engine.digest import PURPOSE, differences, plan_digest
 from flotilla.errors import EngineError
+from flotilla.karmada.status.judgements import REMEDY
 from flotilla.karmada.status.words import SAID_BY
 from flotilla.kube.secrecy import HIDDEN, redacted
 from flotilla.plan.steps import Op, Phase, Result, Step, StepEvent
@@ -37,8 +38,8 @@ from flotilla.workloads.sources.renderings import rendering_keys
 
 _OPERATIONS = {str(op): op for op in Op}
 _WHOLE = (
-    "Pulumi's CLI can't do the rest of a plan, so nothing was done; `conflictResolution: Overwrite` in the workload takes "
-    "over what is there, and `--engine embedded` leaves the workload out"
+    "Pulumi's CLI can't leave a workload out of a plan, so nothing was done; `--engine embedded` does the rest, and "
+    f"{REMEDY}"
 )
 _MARKS = {HIDDEN: Secret(None), UNKNOWN_TEXT: UNKNOWN}
 _EXISTS = "\nThe resource already exists in the cluster. This can happen when:"

@@ -16,8 +16,8 @@ from flotilla.engine.registry import ProviderRegistry, referred
 from flotilla.engine.shown import Shown
 from flotilla.engine.unanswered import Unanswered
 from flotilla.errors import EngineError, FlotillaError
+from flotilla.karmada.status.judgements import REMEDY
 from flotilla.kube.secrecy import redacted
-from flotilla.plan.in_members import REMEDY
 from flotilla.plan.steps import Listener, Phase, Result, Step, StepEvent
 from flotilla.providers.stacks import ReadStack, no_stacks
 from flotilla.state.checkpoint import Operation, ResourceState, Snapshot, renamed, without_references

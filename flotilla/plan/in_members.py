@@ -11,7 +11,6 @@ from flotilla.plan.coming import ABORT, OVERWRITE
 from flotilla.state.diff import Change
 from flotilla.state.values import mask
 
-REMEDY = "`conflictResolution: Overwrite` in the workload takes over what is there"
 _NAMES = {"kubectl-client-side-apply": "kubectl", "kubectl-create": "kubectl", "before-first-apply": "kubectl"}
 _RESTARTED = {"Deployment", "StatefulSet", "DaemonSet"}
 """Kinds whose pods are replaced when their pod template changes."""

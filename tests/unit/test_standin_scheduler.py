@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from flotilla.karmada.rendering.retaining import retained
 from flotilla.sandbox.standin.__main__ import one_pass
-from flotilla.sandbox.standin.execution import retained
 from flotilla.sandbox.standin.scheduler import APPLIED, reconcile_schedules
 
 BOTH = {

@@ -24,6 +24,10 @@ from flotilla.kube.zero_values import is_zero
 REFUSED = "not scheduled"
 """How a text begins where the scheduler has found no cluster."""
 NO_WORK = "not sent yet (there is no Work)"
+REMEDY = "`conflictResolution: Overwrite` in the workload takes over what is there"
+_THERE = "already exists in the cluster"
+"""What Karmada says of an object that a member has, that it does not manage, and that it is not to take over
+(pkg/util/objectwatcher)."""
 LEFT = "is not chosen any more, and its copy is still there"
 
 
@@ -148,7 +152,20 @@ def not_applied(work: Work) -> str:
     applied = work.condition("Applied")
     if applied is None:
         return "sent, not applied yet"
-    return "" if applied.true else f"not applied: {applied.why}"
+    return "" if applied.true else f"not applied: {_why(applied.why)}"
+
+
+def left_alone(work: WorkOrError | None) -> bool:
+    """Tell whether the member has what a Work carries, made by somebody else, and Karmada leaves that as it is."""
+    applied = work.condition("Applied") if isinstance(work, Work) else None
+    return applied is not None and not applied.true and _THERE in applied.why
+
+
+def _why(said: str) -> str:
+    """Return why something was not applied: in other words than Karmada's where these don't say what to do."""
+    if _THERE not in said:
+        return said
+    return f"the member has it already, made by somebody else, and Karmada leaves that alone; {REMEDY}"
 
 
 def not_reported(report: AggregatedStatusItem | None, generation: int | None) -> str:
@@ -161,7 +178,7 @@ def not_reported(report: AggregatedStatusItem | None, generation: int | None) ->
     if report is None:
         return "applied, not reported yet"
     if not report.applied:
-        return f"not applied: {report.applied_message or 'no reason given'}"
+        return f"not applied: {_why(report.applied_message or 'no reason given')}"
     # Karmada passes a template's generation on to the member and back (not in 1.10).
     seen = (report.status or {}).get("resourceTemplateGeneration")
     if seen is not None and generation is not None and seen < generation:

@@ -330,7 +330,9 @@ class RolloutCheck:
             unready = fleet.unready.get(facts.name, "") if members else ""
             if unready and facts.name not in members:
                 continue
-            late = _not_arrived(works.get(facts.name), expectation, facts, None)
+            work = works.get(facts.name)
+            # One that the member had before stays as it is, whatever the workload says: no policy sends a Namespace.
+            late = "" if judgements.left_alone(work) else _not_arrived(work, expectation, facts, None)
             progress.append(ClusterProgress(facts.name, None, None, late, unready))
         return progress
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from flotilla.errors import FlotillaError
-from flotilla.karmada.kinds import kind_of
 from flotilla.karmada.names import EXECUTION_NAMESPACE_PREFIX, WORK_FINALIZER
 from flotilla.karmada.objects import CLUSTER_API, WORK_API
 from flotilla.karmada.rendering.marks import (
@@ -16,7 +15,7 @@ from flotilla.karmada.rendering.marks import (
     MANAGED,
     WORK_ID,
 )
-from flotilla.karmada.rendering.replicas import owns_replicas
+from flotilla.karmada.rendering.retaining import retained, written_over
 from flotilla.karmada.selection import POLICY_ID_LABELS, POLICY_NAME_ANNOTATIONS, POLICY_NAMESPACE_ANNOTATION
 from flotilla.kube.connection import ApiError, Connection
 from flotilla.kube.objects import Object, condition, is_true, ref_of
@@ -144,11 +143,14 @@ def _apply_over(
     member: Connection, manifest: Object, found: Object | None, *, overwrite: bool, again: int = 3
 ) -> Object:
     ref = ref_of(manifest)
-    if found is not None and label(found, MANAGED) != "true" and not overwrite:
-        raise FlotillaError(
-            f"resource({ref}) already exists in the cluster {member.name} and the abort strategy is "
-            "required by ConflictResolution (conflict-resolution strategy value is empty or abort)"
-        )
+    if found is not None and label(found, MANAGED) != "true":
+        if not overwrite:
+            which = f"kind={ref.kind}, {ref.namespace}/{ref.name}"
+            raise FlotillaError(
+                f"resource({which}) already exists in the cluster {member.name} and the {CONFLICT} strategy value is "
+                "empty, Karmada will not manage this resource"
+            )
+        return member.replace(written_over(manifest, found), field_manager=MANAGER)
     kept = retained(manifest, found)
     if found is None or kept is manifest:
         return member.apply(kept, field_manager=MANAGER, force=True)
@@ -160,24 +162,6 @@ def _apply_over(
         if error.status != HTTPStatus.CONFLICT or not again:
             raise
         return _apply_over(member, manifest, member.find(ref), overwrite=overwrite, again=again - 1)
-
-
-def retained(manifest: Object, found: Object | None) -> Object:
-    """Return what is applied over a copy, with what Karmada retains (pkg/resourceinterpreter/default/native/retain.go).
-
-    A Job keeps the selector and the pods' labels that its member gave it: they can't be changed, and the Work has none.
-    A Deployment that says so keeps its number of replicas.
-    """
-    if found is not None and owns_replicas(manifest):
-        return {**manifest, "spec": {**manifest["spec"], "replicas": found["spec"].get("replicas")}}
-    if found is None or kind_of(manifest) != ("batch", "Job") or (manifest["spec"].get("manualSelector") is True):
-        return manifest
-    live, spec = found["spec"], manifest["spec"]
-    labels = ((live.get("template") or {}).get("metadata") or {}).get("labels")
-    template = spec.get("template") or {}
-    metadata = {**(template.get("metadata") or {}), **({"labels": labels} if labels else {})}
-    kept = {"selector": live["selector"]} if live.get("selector") else {}
-    return {**manifest, "spec": {**spec, **kept, "template": {**template, "metadata": metadata}}}
 
 
 def reconcile_reports(world: World) -> None:

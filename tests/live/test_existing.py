@@ -1,0 +1,7 @@
+"""Workloads that run in members already, on real Karmada."""
+
+import pytest
+
+from tests.contract.existing import *  # noqa: F403 - the cases are the contract's
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]

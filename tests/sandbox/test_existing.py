@@ -1,0 +1,7 @@
+"""Workloads that run in members already, on the stand-in."""
+
+import pytest
+
+from tests.contract.existing import *  # noqa: F403 - the cases are the contract's
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
