@@ -13,6 +13,7 @@ from flotilla.karmada.rendering.marks import APPLIED_OVERRIDES
 from flotilla.karmada.rendering.replicas import owns_replicas
 from flotilla.karmada.selection import OVERRIDES
 from flotilla.karmada.status.health import is_plain
+from flotilla.karmada.status.judgements import why_not_applied
 from flotilla.karmada.status.lacking import lacking
 from flotilla.karmada.status.reading import read_sent
 from flotilla.karmada.status.snapshot import Snapshot, WorkOrError, Works
@@ -160,14 +161,14 @@ def _reason(health: str, report: AggregatedStatusItem | None, work: Work | None)
     if health == "Healthy":
         return ""
     if report is not None and report.applied_message:
-        return report.applied_message
+        return why_not_applied(report.applied_message)
     if work is None:
         return "not sent yet"
     if work.spec.suspend_dispatching:
         return "suspended: Karmada sends nothing there"
     applied = work.condition("Applied")
     if applied is not None and not applied.true:
-        return applied.why
+        return why_not_applied(applied.why)
     return "sent, not reported yet" if report is None else ""
 
 

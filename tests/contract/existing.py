@@ -8,8 +8,11 @@ The same case runs on real Karmada (`tests/live`) and on the stand-in (`tests/sa
 import pytest
 
 from flotilla.deploy.engines import open_stack
+from flotilla.deploy.in_members import in_members
 from flotilla.deploy.interface import EngineName, Setting
 from flotilla.kube.objects import ObjectRef, ref_of
+from flotilla.observe.access import FleetAccess
+from flotilla.plan.coming import Coming
 from tests.contract.karmada import eventually
 from tests.contract.main_job import staying, verbs  # noqa: F401 - fixtures of the contract
 from tests.contract.moves import BOTH, run, stack, workload  # noqa: F401 - fixtures of the contract
@@ -103,6 +106,10 @@ def test_what_members_have_is_shown_refused_and_taken_over_without_a_restart(fle
     assert "replicas 3 → 2" in said
     assert "image nginx:1.26 → nginx:1.27" in said
     assert "its pods restart" in said
+    texts = {name: (fleet.kubeconfigs / f"{name}.yaml").read_text() for name in BOTH}
+    access = FleetAccess(karmada, lambda: texts)
+    in_members([Coming("member1", "web", "", WEB, "Abort")], access, {})
+    assert access.member("member1").traffic.requests == 3, "the kinds of the group, the object, and a dry run"
     done = run("up", "--yes", expect=1)
     assert "`conflictResolution: Overwrite` in the workload takes over" in str(done["failures"])
     assert len(done["failures"]) == 1, done["failures"]

@@ -228,3 +228,40 @@ def test_values_that_an_api_server_leaves_out_are_not_waited_for():
         other = with_pod({**ZEROS, key: 7})
         assert f"spec.template.spec.{key} differs" in judgements.not_declared(other, live(there))
         assert f"spec.template.spec.{key} differs" in judgements.not_declared(declared, live(other))
+
+
+THERE = (
+    "Failed to apply all manifests (0/1): resource(kind=Deployment, default/web) already exists in the cluster m0 and "
+    "the work.karmada.io/conflict-resolution strategy value is empty, Karmada will not manage this resource"
+)
+"""What Karmada says (1.10 to 1.18) of a copy that it doesn't take over."""
+
+
+def test_a_copy_that_karmada_leaves_to_its_maker_names_the_key_that_takes_it_over():
+    """Karmada's own words name neither Abort nor a remedy, in a rollout's end, in drift and in status."""
+    refused = work(web(), "m0", identity="id-web", applied="False", message=THERE)
+    said = judgements.not_applied(Work.read(refused))
+    assert said == (
+        "not applied: the member has it already, made by somebody else, and Karmada leaves that alone; "
+        "`conflictResolution: Overwrite` in the workload takes over what is there"
+    )
+    assert judgements.not_reported(report(applied=False, appliedMessage=THERE), 1) == said
+    obj = binding(web(), ["m0"])
+    obj["status"] |= {"aggregatedStatus": [{"clusterName": "m0", "applied": False, "appliedMessage": THERE}]}
+    (copy,) = copies_of(Plane(obj, refused))
+    assert f"not applied: {copy.reason}" == said
+    other = work(web(), "m0", identity="id-web", applied="False", message="denied")
+    assert judgements.not_applied(Work.read(other)) == "not applied: denied"
+
+
+def test_a_namespace_that_a_member_has_already_keeps_no_rollout_waiting():
+    """Karmada makes no Namespace its own that it has not made: a workload that brings one waited in vain."""
+    space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}
+
+    def late(message):
+        sent = [work(space, name, applied="False", message=message) for name in ("m0", "m1")]
+        (progress,) = looked(check([space], "m0", "m1"), Plane(cluster("m0"), cluster("m1"), live(space), *sent))
+        return [one.late for one in progress.clusters]
+
+    assert late(THERE) == ["", ""]
+    assert late("denied") == ["not applied: denied"] * 2

@@ -152,7 +152,7 @@ def not_applied(work: Work) -> str:
     applied = work.condition("Applied")
     if applied is None:
         return "sent, not applied yet"
-    return "" if applied.true else f"not applied: {_why(applied.why)}"
+    return "" if applied.true else f"not applied: {why_not_applied(applied.why)}"
 
 
 def left_alone(work: WorkOrError | None) -> bool:
@@ -161,7 +161,7 @@ def left_alone(work: WorkOrError | None) -> bool:
     return applied is not None and not applied.true and _THERE in applied.why
 
 
-def _why(said: str) -> str:
+def why_not_applied(said: str) -> str:
     """Return why something was not applied: in other words than Karmada's where these don't say what to do."""
     if _THERE not in said:
         return said
@@ -178,7 +178,7 @@ def not_reported(report: AggregatedStatusItem | None, generation: int | None) ->
     if report is None:
         return "applied, not reported yet"
     if not report.applied:
-        return f"not applied: {_why(report.applied_message or 'no reason given')}"
+        return f"not applied: {why_not_applied(report.applied_message or 'no reason given')}"
     # Karmada passes a template's generation on to the member and back (not in 1.10).
     seen = (report.status or {}).get("resourceTemplateGeneration")
     if seen is not None and generation is not None and seen < generation:
