@@ -25,7 +25,7 @@ from flotilla.plan.coming import Coming
 from flotilla.plan.fleet import FleetPlan, fleet_plan
 from flotilla.plan.in_members import InMember, Outcome
 from flotilla.plan.steps import GOING, Result
-from flotilla.providers.adoption import why_refused, with_hidden, writers
+from flotilla.providers.adoption import note_of, why_refused, with_hidden, writers
 from flotilla.providers.immutable import among, fixed_paths
 from flotilla.providers.judging import judged
 from flotilla.providers.objects import as_held, declarable
@@ -147,11 +147,12 @@ def _compared(member: Connection, coming: Coming, live: Object, *, asks: bool) -
         coming.resolution,
         writers(live),
         looks_of(live),
+        note=_note(live),
     )
     if found.outcome is Outcome.STAYS:
         return found
     if live["metadata"].get("deletionTimestamp"):
-        return replace(found, note="it is being deleted", judged=False)
+        return replace(found, note=_joined(found.note, "it is being deleted"), judged=False)
     manifest = _manifest(coming.item)
     over = written_over(manifest, live)
     fixed = fixed_paths(found.kind)
@@ -164,7 +165,7 @@ def _compared(member: Connection, coming: Coming, live: Object, *, asks: bool) -
             if error.status == _INVALID:
                 why = why_refused(_shown(differences, coming.item, live), fixed, error.message)
                 return replace(found, refusal=why, judged=True)
-            found = replace(found, note=_warning(error))
+            found = replace(found, note=_joined(found.note, _warning(error)))
     shown = _shown(differences, coming.item, live)
     stuck = [change for change in shown if among(change, fixed)]
     refusal = why_refused(stuck, fixed, "") if stuck else ""
@@ -184,6 +185,16 @@ def _differences(manifest: Object, over: Object, live: Object) -> list[Change]:
 def _selector(obj: Object) -> Any:
     spec = obj.get(_SELECTOR[0])
     return spec.get(_SELECTOR[1]) if isinstance(spec, dict) else None
+
+
+def _note(live: Object) -> str:
+    """Say who has another claim to an object: whoever applies it by itself, and the objects that it belongs to."""
+    owners = [f"{one.get('kind')} {one.get('name')}" for one in live["metadata"].get("ownerReferences") or []]
+    return _joined(note_of(live), f"it belongs to {', '.join(owners)}" if owners else "")
+
+
+def _joined(*parts: str) -> str:
+    return "; ".join(part for part in parts if part)
 
 
 def _warning(error: ApiError) -> str:

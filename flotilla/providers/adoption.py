@@ -95,7 +95,7 @@ def existing(
         after, changes = outputs_of(planned, inputs, manager), compare(declarable(live), declarable(planned))
     shown = tuple(with_hidden(change, live) for one in changes for change in _without_marks(one))
     before = replace(outputs_of(live, held, manager), inputs=held)
-    return Existing(live, applied, before, after, shown, _note(live), _another_cluster(live, applied))
+    return Existing(live, applied, before, after, shown, note_of(live), _another_cluster(live, applied))
 
 
 def _another_cluster(live: Object, applied: Properties) -> EngineError | None:
@@ -217,7 +217,7 @@ def writers(obj: Object) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
-def _note(live: Object) -> str:
+def note_of(live: Object) -> str:
     """Say who will go on writing the object, or has another claim to it."""
     applied = {str(e.get("manager")) for e in _entries(live) if e.get("operation") == "Apply"}
     stacks = sorted(name for name in applied if name.startswith(_STACKS))

@@ -230,6 +230,14 @@ def test_secrets_stay_hidden():
     assert "secret:1" not in json.dumps(one(hidden, Member(by(web())), "Overwrite").to_json())
 
 
+def test_who_has_another_claim_to_an_object_is_named():
+    there = by(config(x="1"), ownerReferences=[{"kind": "Certificate", "name": "web"}])
+    there["metadata"]["managedFields"] += [{"manager": "argocd-controller", "operation": "Apply"}]
+    found = one(config(x="1"), Member(there), "Overwrite")
+    assert "argocd-controller applies it, too" in found.text
+    assert found.text.endswith("it belongs to Certificate web")
+
+
 def test_a_namespace_stays_as_it_is():
     space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}
     found = one(space, Member(by(space)))
