@@ -91,7 +91,7 @@ def test_what_members_have_is_shown_refused_and_taken_over_without_a_restart(fle
     assert "can't be changed" in refused["refusal"]
 
     # Abort: what is there and what would change; `up` does the rest, and writes nothing of the workload.
-    stack(side, workload("web", web, timeout=30))
+    stack(side, workload("web", web, timeout=15))
     found = there(run("preview"))
     assert {key: one["outcome"] for key, one in found.items() if key[1] != "Namespace brown"} == {
         ours: "stops",
