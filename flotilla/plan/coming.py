@@ -31,7 +31,8 @@ class Coming:
     item: Object = field(repr=False)
     """As it arrives, overrides and replicas applied; with its secrets."""
     resolution: str
-    """What Karmada does where the cluster has it: Abort, Overwrite, or `uncertain`."""
+    """What Karmada does where the cluster has it: Abort, Overwrite, or `uncertain`; empty for a Namespace that goes
+    there without a policy: it stays as it is, and nobody misses Karmada's."""
 
 
 class Sending(NamedTuple):
@@ -87,9 +88,11 @@ def _of_workload(name: str, step: Step, orders: Orders, copies: Copies) -> Itera
 
 
 def _resolution(item: Object, spec: Object) -> str:
-    """Return what a conflict means: the template's own annotation counts first; a Namespace has no policy."""
-    said = conflict_resolution(reveal(item), {"spec": {} if goes_by_itself(item) else spec})
-    return OVERWRITE if said == "overwrite" else ABORT
+    """Return what a conflict means: the template's own annotation counts first; a Namespace may have no policy."""
+    alone = goes_by_itself(item)
+    if conflict_resolution(reveal(item), {"spec": {} if alone else spec}) == "overwrite":
+        return OVERWRITE
+    return "" if alone else ABORT
 
 
 def _doubtful(step: Step, orders: Orders) -> bool:

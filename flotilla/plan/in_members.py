@@ -27,7 +27,7 @@ class Outcome(StrEnum):
     IMPOSSIBLE = "impossible"
     """It is to be taken over, and the API doesn't allow the change."""
     STAYS = "stays"
-    """A Namespace: Karmada leaves it as it is, and copies get into it."""
+    """A Namespace that no policy sends: Karmada leaves it as it is, and copies get into it."""
     UNCERTAIN = "uncertain"
     """Whether Karmada takes it over hangs on which policy it looks at last."""
 
@@ -43,7 +43,7 @@ class InMember:
     object: str
     """Kind, namespace and name."""
     resolution: str
-    """What Karmada does about it: Abort, Overwrite or `uncertain`."""
+    """What Karmada does about it: Abort, Overwrite or `uncertain`; empty for a Namespace that no policy sends."""
     managers: tuple[str, ...] = ()
     """Who has written its fields, as the API server names them."""
     looks: tuple[str, ...] = ()
@@ -68,8 +68,8 @@ class InMember:
         if self.resolution == OVERWRITE:
             return Outcome.IMPOSSIBLE if self.refusal else Outcome.TAKES_OVER
         if self.resolution == ABORT:
-            return Outcome.STAYS if self.kind == "Namespace" else Outcome.STOPS
-        return Outcome.UNCERTAIN
+            return Outcome.STOPS
+        return Outcome.UNCERTAIN if self.resolution else Outcome.STAYS
 
     @property
     def restarts(self) -> bool:

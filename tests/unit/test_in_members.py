@@ -240,8 +240,9 @@ def test_who_has_another_claim_to_an_object_is_named():
 
 def test_a_namespace_stays_as_it_is():
     space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}
-    found = one(space, Member(by(space)))
+    found = one(space, Member(by(space)), "")
     assert (found.outcome, found.changes) == ("stays", ())
+    assert one(space, Member(by(space)), "Abort").outcome == "stops", "one that a policy sends"
 
 
 def test_what_karmada_leaves_to_a_member():
@@ -357,7 +358,10 @@ def test_the_annotation_of_a_template_counts_before_its_policy_and_no_policy_cou
     }
     assert {word for *_, word in sent(plan_of(own))} == {"Overwrite"}
     space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}
-    assert {word for *_, word in sent(plan_of(space, resolution="Overwrite", was="Overwrite"))} == {"Abort"}
+    assert {word for *_, word in sent(plan_of(space, resolution="Overwrite", was="Overwrite"))} == {""}
+    labels = {"namespace.karmada.io/skip-auto-propagation": "true"}
+    own = {**space, "metadata": {"name": "shop", "labels": labels}}
+    assert {word for *_, word in sent(plan_of(own))} == {"Abort"}
 
 
 @pytest.fixture
