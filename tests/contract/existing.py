@@ -41,8 +41,8 @@ _WEB = ref_of(WEB)
 
 
 @pytest.fixture
-def brown(fleet, run):
-    """Members in which kubectl has made a namespace and a Deployment; `run` comes first, so that it ends last."""
+def brown(fleet):
+    """Members in which kubectl has made a namespace and a Deployment; they go after the stack's, which makes them anew."""
     made = (("member1", WEB), ("member2", OTHER), ("member1", OTHERWISE))
     for member in BOTH:
         fleet.connection(member).create(SPACE, field_manager=KUBECTL)
@@ -76,7 +76,7 @@ def there(plan):
     return {(one["cluster"], one["object"]): one for one in plan.get("inMembers", [])}
 
 
-def test_what_members_have_is_shown_refused_and_taken_over_without_a_restart(fleet, run, stack, brown):
+def test_what_members_have_is_shown_refused_and_taken_over_without_a_restart(fleet, brown, run, stack):
     karmada = fleet.connection("karmada")
     before = running(fleet, "member1")
     uid = running(fleet, "member2")["Deployment"]
