@@ -273,15 +273,17 @@ class PropagatedWorkload(pulumi.ComponentResource):
         given = self._workload.given
         followers = [self._as_template(one) for one in given.followers] if given else []
         manifests = [one for one in manifests if not (given and given.follows(one))]
-        policy = propagation_policy(self._name, namespace=None, templates=manifests, spec=self._spec)
+        # A policy as its author wrote it is in Karmada just so, without what the stack's own ones say besides.
+        own = propagation_policy(self._name, namespace=None, templates=manifests, spec=self._spec)
+        spec = given.sender["spec"] if given else own["spec"]
         name = given.sender["metadata"]["name"] if given else self._policy
         rules = rules_of_all(given.overrides, [*manifests, *followers]) if given else self._rules
-        suspended = policy["spec"].get("suspension")
+        suspended = spec.get("suspension")
         rollout = {
             "kubeconfig": self._args["control_plane"].kubeconfig,
             "workload": self._name,
             "templates": [_reference(manifest) for manifest in manifests],
-            "placement": policy["spec"]["placement"],
+            "placement": spec["placement"],
             "overrideRules": sealed_patches(rules, [*manifests, *followers]),
             "controlPlane": self._args["control_plane"].cluster_id,
             "members": self._args.get("members") or {},

@@ -35,25 +35,16 @@ class PullMember(Member):
         control_plane, given = args["control_plane"].kubeconfig, args["member"]
         refused = agent.refuses_name(name, given.formerly, args["karmada_version"]) if given.formerly else ""
         joined = declare_join(self, name, args, mode="Pull", refused=refused)
-        identity = AgentIdentity(
-            f"{name}-agent-identity",
-            {
-                "controlPlane": control_plane,
-                "member": name,
-                "server": given.agent.control_plane_endpoint or "",
-                "lifetimeDays": given.agent.lifetime_days,
-                "renewBeforeDays": given.agent.renew_before_days,
-            },
-            pulumi.ResourceOptions(parent=self),
-        )
-        rights = _declare_rights(joined, name, args["karmada_version"])
+        found = given.agent.as_found
+        rights = _declare_rights(joined, name, args["karmada_version"], found=found)
+        identity = None if found else self._identity(name, args)
         running = _declare_agent(joined, name, args, identity, rights)
         self.joined = Membership(
             f"{name}-membership",
             {
                 "controlPlane": control_plane,
                 "member": name,
-                "agent": identity.fingerprint,
+                "agent": identity.fingerprint if identity else "",
                 "clusterId": self.cluster_id,
                 "timeout": given.ready_timeout,
             },
@@ -63,11 +54,22 @@ class PullMember(Member):
         self.name = pulumi.Output.from_input(self.joined.id).apply(str)
         self.register_outputs({"name": self.name, "clusterId": self.cluster_id})
 
+    def _identity(self, name: str, args: PullMemberArgs) -> AgentIdentity:
+        settings = args["member"].agent
+        props = {
+            "controlPlane": args["control_plane"].kubeconfig,
+            "member": name,
+            "server": settings.control_plane_endpoint or "",
+            "lifetimeDays": settings.lifetime_days,
+            "renewBeforeDays": settings.renew_before_days,
+        }
+        return AgentIdentity(f"{name}-agent-identity", props, pulumi.ResourceOptions(parent=self))
 
-def _declare_rights(joined: Joined, name: str, version: str) -> list[KubernetesObject]:
+
+def _declare_rights(joined: Joined, name: str, version: str, *, found: bool) -> list[KubernetesObject]:
     """Declare what the agent may do in the control plane; the Cluster brings the namespace of its Works."""
     at = joined.control_plane
-    role = at.declare("agent-rights", agent.cluster_role(name))
+    role = at.declare("agent-rights", agent.cluster_role(name, found=found))
     work_role = at.declare("agent-work-rights", agent.work_role(name), depends_on=[joined.cluster])
     rights = [
         role,
@@ -75,7 +77,7 @@ def _declare_rights(joined: Joined, name: str, version: str) -> list[KubernetesO
         at.declare("agent-rights-binding", agent.cluster_role_binding(name), depends_on=[role]),
         at.declare("agent-work-rights-binding", agent.work_role_binding(name), depends_on=[work_role]),
     ]
-    if agent.needs_secrets(version):
+    if found or agent.needs_secrets(version):
         secret_role = at.declare("agent-secret-rights", agent.secret_role(name))
         binding = at.declare("agent-secret-rights-binding", agent.secret_role_binding(name), depends_on=[secret_role])
         rights += [secret_role, binding]
@@ -83,9 +85,12 @@ def _declare_rights(joined: Joined, name: str, version: str) -> list[KubernetesO
 
 
 def _declare_agent(
-    joined: Joined, name: str, args: PullMemberArgs, identity: AgentIdentity, rights: list[KubernetesObject]
+    joined: Joined, name: str, args: PullMemberArgs, identity: AgentIdentity | None, rights: list[KubernetesObject]
 ) -> KubernetesObject:
-    """Declare the agent in the member, which starts once it may do its work; return its Deployment."""
+    """Declare the agent in the member, which starts once it may do its work; return its Deployment.
+
+    Without an identity it is the one that runs there already, whose Deployment and kubeconfig stay as they are.
+    """
     at = joined.member
     given, settings = args["member"], args["member"].agent
     namespace = settings.namespace
@@ -95,6 +100,10 @@ def _declare_agent(
     account = at.declare("agent-account", agent.service_account(namespace), depends_on=first)
     role = at.declare("agent-role", agent.member_role())
     binding = at.declare("agent-role-binding", agent.member_role_binding(namespace), depends_on=[role, account])
+    if identity is None:
+        running = at.declare("agent", agent.found_deployment(namespace), depends_on=[binding, *rights, joined.cluster])
+        at.declare("agent-kubeconfig", agent.found_secret(namespace), depends_on=[running])
+        return running
     held = identity.kubeconfig.apply(lambda text: {agent.KUBECONFIG_SECRET: text})  # a secret, for the kubeconfig is
     secret = at.declare("agent-kubeconfig", agent.kubeconfig_secret(held, namespace), depends_on=first)
     manifest = agent.deployment(

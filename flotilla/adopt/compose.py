@@ -9,7 +9,7 @@ from typing import Any
 
 from flotilla.adopt.grouping import Group, groups_of, merged, sender_of
 from flotilla.adopt.judging import findings_of, followers, is_reserved, short_key
-from flotilla.adopt.members import member_of
+from flotilla.adopt.members import member_of, unfinished_member
 from flotilla.adopt.model import Credentials, Found, MemberFacts, Report, Seal, Selection
 from flotilla.adopt.names import Names, file_names, workload_name
 from flotilla.adopt.objects import own_objects
@@ -140,7 +140,9 @@ def _members(
         if obj["kind"] == "ClusterTaintPolicy"
         for taint in (obj.get("spec") or {}).get("taints") or []
     ]
-    return tuple(
+    known = {str(cluster["metadata"]["name"]) for cluster in found.clusters}
+    begun = [name for name in sorted(facts.keys() - known) if selection.has_member(name)]
+    whole = [
         member_of(
             cluster,
             facts.get(name, MemberFacts()),
@@ -151,7 +153,8 @@ def _members(
         )
         for cluster in sorted(found.clusters, key=ref_of)
         if selection.has_member(name := str(cluster["metadata"]["name"]))
-    )
+    ]
+    return (*whole, *(unfinished_member(name, facts[name], report) for name in begun))
 
 
 def _sent(found: Found, selection: Selection, version: Version, report: Report) -> list[tuple[Object, Object]]:

@@ -55,6 +55,7 @@ def findings_of(
     """
     return [
         *_members(found, facts, selection),
+        *_unfinished(found, facts, selection),
         *_competing(found, sent),
         *_clusters(found, sent),
         *_unclaimed(found, sent, selection),
@@ -78,6 +79,17 @@ def _members(found: Found, facts: Mapping[str, MemberFacts], selection: Selectio
                 "who reads Secrets of the control plane is its administrator"
             )
             yield Finding("token-cluster-admin", f"Cluster {name}", message)
+
+
+def _unfinished(found: Found, facts: Mapping[str, MemberFacts], selection: Selection) -> Iterator[Finding]:
+    """Yield joins that broke off, and whose members nobody has given a kubeconfig of."""
+    for name in sorted(found.unfinished - facts.keys()):
+        if selection.has_member(name):
+            message = (
+                f"its join broke off: Secrets {name} and {name}-impersonator are there, and no Cluster; give "
+                f"--member-kubeconfig {name}=FILE to have it declared, and `up --adopt` completes the join"
+            )
+            yield Finding("join-unfinished", f"member {name}", message)
 
 
 def _competing(found: Found, sent: list[tuple[Object, Object]]) -> Iterator[Finding]:

@@ -9,8 +9,8 @@ from typing import Any
 from kubernetes.utils.quantity import parse_quantity
 
 from flotilla.adopt.model import Credentials, MemberFacts, Report
+from flotilla.karmada.joining.agent import IDENTITY_ANNOTATION, image, serves
 from flotilla.karmada.joining.agent import NAMESPACE as AGENT_NAMESPACE
-from flotilla.karmada.joining.agent import image, serves
 from flotilla.karmada.names import CLUSTER_NAMESPACE
 from flotilla.kube.objects import Object
 
@@ -98,6 +98,12 @@ def member_of(
     return keys
 
 
+def unfinished_member(name: str, facts: MemberFacts, report: Report) -> Keys:
+    """Return a member whose join broke off before its Cluster as an entry of `flotilla:members`."""
+    report.notes.append(f"member {name}: its join broke off before its Cluster; `flotilla up --adopt` completes it")
+    return {"name": name, "kubeconfig": _kubeconfig(name, facts, report)}
+
+
 def _kubeconfig(name: str, facts: MemberFacts, report: Report) -> Any:
     if not facts.path:
         path = PLACEHOLDER.format(name=name)
@@ -134,8 +140,8 @@ def _taints(name: str, taints: list[Object], by_policy: set[tuple[str, str]], re
 
 
 def _agent_keys(name: str, facts: MemberFacts, version: str, report: Report) -> Keys:
-    agent = _agent(name, facts, version)
-    if "image" not in agent and version.count(".") < _PATCH:
+    agent = _agent(name, facts, version, report)
+    if not agent.keys() & {"image", "asFound"} and version.count(".") < _PATCH:
         report.notes.append(
             f"member {name}: which image its agent has is not known; say Karmada's patch release "
             "(--karmada-version 1.18.2), or give the member's kubeconfig"
@@ -143,7 +149,12 @@ def _agent_keys(name: str, facts: MemberFacts, version: str, report: Report) -> 
     return {"agent": agent} if agent else {}
 
 
-def _agent(name: str, facts: MemberFacts, version: str) -> Keys:
+def declared_by_a_stack(deployment: Object) -> bool:
+    """Tell whether an agent's Deployment is as a stack declares it, with the fingerprint of its certificate."""
+    return IDENTITY_ANNOTATION in (deployment["spec"]["template"]["metadata"].get("annotations") or {})
+
+
+def _agent(name: str, facts: MemberFacts, version: str, report: Report) -> Keys:
     """Return how a member's agent differs from the one that the stack would declare."""
     deployment = next((one for one in facts.agents if serves(one, name)), None)
     if deployment is None:
@@ -152,6 +163,13 @@ def _agent(name: str, facts: MemberFacts, version: str) -> Keys:
     namespace, replicas = deployment["metadata"].get("namespace"), deployment["spec"].get("replicas", 1)
     usual = image(version) if version else ""
     given = str(container.get("image") or "")
+    if not declared_by_a_stack(deployment):
+        place = {} if namespace == AGENT_NAMESPACE else {"namespace": namespace}
+        report.notes.append(
+            f"member {name}: its agent stays as karmadactl has deployed it (`agent: {{asFound: true}}`), with a "
+            "certificate that nobody renews; without that key it becomes the stack's own, and its pod restarts"
+        )
+        return {"asFound": True, **place}
     keys: Keys = {}
     if given and given not in (usual, usual.removeprefix("docker.io/")):
         keys["image"] = given

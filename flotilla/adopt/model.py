@@ -127,6 +127,8 @@ class Found:
     """The MutatingWebhookConfigurations."""
     credentials: Mapping[str, Credentials] = field(default_factory=dict)
     """By the member's name."""
+    unfinished: frozenset[str] = frozenset()
+    """Names of members whose Secrets are there and whose Cluster is not: a join that broke off."""
     unread: tuple[LeftOut, ...] = ()
 
 
@@ -144,5 +146,7 @@ class MemberFacts:
     """Why nothing else is known."""
     agents: tuple[Object, ...] = ()
     """Deployments of agents."""
+    joining: bool = False
+    """The account that a join makes for Karmada is there."""
     administrators: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By account (NAMESPACE/NAME): the ClusterRoleBindings that give it all rights."""

@@ -15,7 +15,9 @@ from flotilla.adopt.model import Credentials, Found, LeftOut, MemberFacts
 from flotilla.errors import ClusterError, FlotillaError
 from flotilla.karmada.control_plane_kinds import KINDS
 from flotilla.karmada.joining.agent import DEPLOYMENT
+from flotilla.karmada.joining.join import controller_account
 from flotilla.karmada.kinds import Identity, identity
+from flotilla.karmada.names import CLUSTER_NAMESPACE
 from flotilla.karmada.objects import BINDING_API, CLUSTER_API, POLICY_API
 from flotilla.karmada.selection import OVERRIDES, POLICIES
 from flotilla.kube import kubeconfig as kubeconfigs
@@ -71,8 +73,17 @@ def read_control_plane(connection: Connection) -> Found:
         definitions=tuple(_of(lists, definitions)),
         webhooks=tuple(_of(lists, webhooks)),
         credentials=_credentials(connection, clusters),
+        unfinished=_unfinished(_of(lists, ("v1", "Secret")), clusters),
         unread=tuple(unread),
     )
+
+
+def _unfinished(secrets: Iterable[Object], clusters: Iterable[Object]) -> frozenset[str]:
+    """Return the names by which joins have begun: they make both of a member's Secrets before its Cluster."""
+    listed = [secret["metadata"] for secret in secrets]
+    names = {str(meta["name"]) for meta in listed if meta.get("namespace") == CLUSTER_NAMESPACE}
+    known = {str(cluster["metadata"]["name"]) for cluster in clusters}
+    return frozenset(name for name in names - known if f"{name}-impersonator" in names)
 
 
 def _propagated(policies: Iterable[Object], bindings: Iterable[Object]) -> list[Kind]:
@@ -161,12 +172,14 @@ def read_member(document: Object, *, name: str, path: str, context: str, identif
             for obj in connection.list("apps/v1", "Deployment", fields=f"metadata.name={DEPLOYMENT}")
             if obj["metadata"]["name"] == DEPLOYMENT
         ]
+        account = ObjectRef("v1", "ServiceAccount", controller_account(name), CLUSTER_NAMESPACE)
+        joining = connection.find(account) is not None
         administrators = _administrators(
             connection.list(_RBAC, "ClusterRoleBinding"), connection.list(_RBAC, "ClusterRole")
         )
     except FlotillaError as error:
         return replace(known, problem=error.message)
-    return replace(known, agents=tuple(agents), administrators=administrators)
+    return replace(known, agents=tuple(agents), joining=joining, administrators=administrators)
 
 
 def _administrators(bindings: Iterable[Object], roles: Iterable[Object]) -> dict[str, tuple[str, ...]]:

@@ -41,7 +41,8 @@ def short_form(group: Group, templates: list[Object], version: Version | None) -
     same = (override["metadata"]["name"], override["metadata"].get("namespace")) == (name, namespace)
     if not same or override["kind"] != _OVERRIDES[sender["kind"]] or not _all_in(templates, namespace):
         return None
-    spec, rules = _spec(sender), _spec(override).get("overrideRules") or []
+    spec: Object = _declared(sender, version).get("spec") or {}
+    rules = (override.get("spec") or {}).get("overrideRules") or []
     reading = workload_keys(spec)
     try:
         overrides = override_keys(rules, container=name)
@@ -54,7 +55,7 @@ def short_form(group: Group, templates: list[Object], version: Version | None) -
         name, namespace=namespace, templates=templates, spec=propagation_spec(workload, version)
     )
     overriding = override_policy(name, namespace=namespace, templates=templates, rules=override_rules(workload))
-    return keys if _same(propagation, sender) and _same(overriding, override) else None
+    return keys if _same(propagation, sender, version) and _same(overriding, override, version) else None
 
 
 def _all_in(templates: list[Object], namespace: str | None) -> bool:
@@ -67,14 +68,10 @@ def _all_in(templates: list[Object], namespace: str | None) -> bool:
     return all(one["metadata"].get("namespace") == namespace for one in templates)
 
 
-def _spec(policy: Object) -> Object:
-    spec: Object = _declared(policy).get("spec") or {}
-    return spec
+def _declared(policy: Object, version: Version | None) -> Object:
+    namespace = str(policy["metadata"].get("namespace") or "")
+    return declared_policy(policy_as_written(policy), namespace=namespace, version=version)
 
 
-def _declared(policy: Object) -> Object:
-    return declared_policy(policy_as_written(policy), namespace=str(policy["metadata"].get("namespace") or ""))
-
-
-def _same(made: Object, there: Object) -> bool:
-    return declared_policy(made, namespace="") == _declared(there)
+def _same(made: Object, there: Object, version: Version | None) -> bool:
+    return declared_policy(made, namespace="", version=version) == _declared(there, version)

@@ -6,7 +6,7 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from rich.text import Text
 
 from flotilla.adopt.compose import Adopted, Wanted, adopt
-from flotilla.adopt.model import MemberFacts, Report, Selection
+from flotilla.adopt.model import Found, MemberFacts, Report, Selection
 from flotilla.adopt.reading import read_control_plane, read_member
 from flotilla.adopt.writing import existing, write
 from flotilla.cli.adopt_member import Target, adopt_from_member, named, selected
@@ -171,7 +171,7 @@ def _adopt(options: argparse.Namespace) -> ExitCode:
     document = selected(options.karmada_kubeconfig, options.context)
     output.say("reading the control plane")
     found = read_control_plane(Connection(document, name="karmada"))
-    facts = _facts(options, project, {str(one["metadata"]["name"]): one for one in found.clusters})
+    facts = _facts(options, project, found)
     crypter = _crypter(setting.state_folder / "passphrase")
     wanted = Wanted(
         folder=folder,
@@ -228,7 +228,7 @@ def _from_member(options: argparse.Namespace, setting: Setting, folder: str) -> 
         _print_report((output.progress_console if options.dry_run else output.console).print, report.to_json())
         if not options.dry_run:
             output.console.print(
-                Text(f"\nnext: flotilla validate -s {options.stack}; flotilla preview -s {options.stack}")
+                Text(f"\nnext: flotilla validate -s {options.stack}; flotilla preview -s {options.stack} --adopt")
             )
 
     return adopt_from_member(options, target, facts, wanted, say)
@@ -248,7 +248,8 @@ def _crypter(file: Path) -> PassphraseCrypter | None:
     return PassphraseCrypter(passphrase(file)) if passphrase_is_named() or file.is_file() else None
 
 
-def _facts(options: argparse.Namespace, project: Path, clusters: dict[str, Object]) -> dict[str, MemberFacts]:
+def _facts(options: argparse.Namespace, project: Path, found: Found) -> dict[str, MemberFacts]:
+    clusters = {str(one["metadata"]["name"]): one for one in found.clusters}
     files, contexts = (
         _by_member("--member-kubeconfig", options.member_kubeconfig),
         _by_member("--member-context", options.member_context),
@@ -258,22 +259,31 @@ def _facts(options: argparse.Namespace, project: Path, clusters: dict[str, Objec
         ("--member-context", contexts),
         ("--member", dict.fromkeys(options.member, "")),
     ):
-        if unknown := sorted(set(names) - set(clusters)):
-            raise UsageError(
-                f"{option} names {unknown[0]!r}, and the control plane has no such Cluster",
-                hint=f"it has {', '.join(sorted(clusters)) or 'none'}",
-            )
+        # Without a Cluster a join may have begun: where there is a kubeconfig, the member is asked.
+        asked = {name for name, file in files.items() if Path(file).expanduser().is_file()}
+        if unknown := sorted(set(names) - set(clusters) - asked - found.unfinished):
+            raise _no_such_cluster(option, unknown[0], clusters)
     if missing := sorted(set(contexts) - set(files)):
         raise UsageError(f"--member-context names {missing[0]!r}, which has no --member-kubeconfig")
 
     def read(name: str) -> MemberFacts:
         file, context = Path(files[name]), contexts.get(name, "")
-        identifier = str((clusters[name].get("spec") or {}).get("id") or "")
+        identifier = str((clusters.get(name, {}).get("spec") or {}).get("id") or "")
         document = selected(file, context)
-        return read_member(document, name=name, path=_path(file, project), context=context, identifier=identifier)
+        facts = read_member(document, name=name, path=_path(file, project), context=context, identifier=identifier)
+        if name not in clusters and name not in found.unfinished and not facts.joining:
+            raise _no_such_cluster("--member-kubeconfig", name, clusters)
+        return facts
 
     with ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="adopt") as pool:
         return dict(zip(files, pool.map(read, files), strict=True))
+
+
+def _no_such_cluster(option: str, name: str, clusters: Collection[str]) -> UsageError:
+    return UsageError(
+        f"{option} names {name!r}, and the control plane has no such Cluster",
+        hint=f"it has {', '.join(sorted(clusters)) or 'none'}",
+    )
 
 
 def _by_member(option: str, pairs: list[tuple[str, str]]) -> dict[str, str]:
@@ -311,7 +321,7 @@ def _print(output: Output, adopted: Adopted, options: argparse.Namespace, stack_
     say(Text(f"{stack_file} {verb} {', '.join(parts)}", style="bold"))
     _print_report(say, report)
     if not options.dry_run:
-        say(Text(f"\nnext: flotilla validate -s {options.stack}; flotilla preview -s {options.stack}"))
+        say(Text(f"\nnext: flotilla validate -s {options.stack}; flotilla preview -s {options.stack} --adopt"))
 
 
 def _print_report(say: Callable[[Any], None], report: dict[str, Any]) -> None:

@@ -20,7 +20,8 @@ from flotilla.karmada.objects import (
     ResourceSelector,
     RuleWithCluster,
 )
-from flotilla.karmada.scheduling.defaults import with_default_scheduling, with_default_tolerations
+from flotilla.karmada.scheduling.defaults import adds_tolerations, with_default_scheduling, with_default_tolerations
+from flotilla.karmada.versions import Version
 from flotilla.kube.objects import copied
 
 Object = dict[str, Any]
@@ -147,12 +148,16 @@ def propagation_policy(name: str, *, namespace: str | None, templates: list[Obje
     return PropagationPolicy(metadata=ObjectMeta(name=name, namespace=namespace), spec=checked).manifest()
 
 
-def declared_policy(policy: Object, *, namespace: str) -> Object:
+def declared_policy(policy: Object, *, namespace: str, version: Version | None = None) -> Object:
     """Return a policy of any of the four kinds as its author wrote it, with what Karmada's webhook writes into it.
+
+    Nothing else is added, not even a default that Karmada only acts by, such as that of a placement which doesn't say
+    how replicas are divided: a policy that was applied before would differ from what is declared.
 
     Args:
         policy: the policy.
         namespace: its own, where it is of a kind with namespaces and names none.
+        version: Karmada's; None where it isn't known, which stands for the oldest.
     """
     result = copied(policy)
     metadata, spec = result["metadata"], result.setdefault("spec", {})
@@ -163,8 +168,9 @@ def declared_policy(policy: Object, *, namespace: str) -> Object:
     else:
         metadata.pop("namespace", None)
     if result["kind"] in (PropagationPolicy.kind_of, ClusterPropagationPolicy.kind_of):
-        placement = with_default_scheduling({**_DEFAULTS["placement"], **(spec.get("placement") or {})})
-        if tolerations := placement.get("clusterTolerations"):
+        placement = with_default_scheduling(spec.get("placement") or {})
+        tolerations = placement.get("clusterTolerations")
+        if tolerations and adds_tolerations(version):
             placement["clusterTolerations"] = with_default_tolerations(tolerations)
         result["spec"] = {**_DEFAULTS, **spec, "placement": placement}
     return result

@@ -23,9 +23,9 @@ from flotilla.state.diff import Change, compare
 from flotilla.state.values import Properties, Secret, mask
 from flotilla.untrusted import one_line
 
-_OWN_MARKS = "pulumi.com/"
-"""Annotations that begin so tell Pulumi how to wait for an object and how to delete it: nothing in a cluster reads
-them, and they are no difference between what is declared and what is there."""
+_OWN_MARKS = ("pulumi.com/", "flotilla.dev/")
+"""Annotations that begin so tell Pulumi how to wait for an object and how to delete it, and Flotilla who scales it or
+that it stays. Nothing in a cluster reads them: they are no difference between what is declared and what is there."""
 _HIDDEN = ("data", "stringData")
 _DECLARING = ("kubectl", "before-first-apply", "pulumi-kubernetes", "pulumi-resource-kubernetes")
 """Managers that declare by server-side apply and give a field up for a stack, by the beginnings of their names."""
@@ -67,7 +67,7 @@ class Existing:
     after: Live
     """As it would be."""
     changes: tuple[Change, ...] = ()
-    """What differs, marks for Pulumi left out; what isn't known yet counts as different."""
+    """What differs, marks for Pulumi and Flotilla left out; what isn't known yet counts as different."""
     note: str = ""
     """What is to be known of it: who else writes it, what a dry run warned of."""
     refusal: FlotillaError | None = None
@@ -272,7 +272,7 @@ def _tree(paths: Iterable[tuple[str, ...]]) -> Object:
 
 
 def _marked(held: Properties, inputs: Properties) -> Properties:
-    """Return what an object has with the marks for Pulumi that are declared: they are no difference."""
+    """Return what an object has with the marks that are declared: they are no difference."""
     declared = (inputs.get("metadata") or {}).get("annotations")
     marks = {k: v for k, v in declared.items() if k.startswith(_OWN_MARKS)} if isinstance(declared, dict) else {}
     if not marks:
@@ -282,7 +282,7 @@ def _marked(held: Properties, inputs: Properties) -> Properties:
 
 
 def _without_marks(change: Change) -> list[Change]:
-    """Leave marks for Pulumi out of a change."""
+    """Leave marks out of a change."""
     if change.path[:2] == ("metadata", "annotations") and len(change.path) > 2:  # noqa: PLR2004 - a path's length
         return [] if str(change.path[2]).startswith(_OWN_MARKS) else [change]
     if change.path == ("metadata", "annotations") and isinstance(change.new, dict):

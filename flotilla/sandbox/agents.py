@@ -91,6 +91,8 @@ class Agents:
         replaced = {
             f"{container['volumeMounts'][0]['mountPath']}/{KUBECONFIG_SECRET}": str(mounted),
             "$(POD_IP)": LOOPBACK,
+            "0.0.0.0": LOOPBACK,  # noqa: S104 - as karmadactl's Deployments have it, and it is replaced
+            "=:8080": f"={LOOPBACK}:8080",
             "8080": str(metrics),
             "10357": str(health),
         }

@@ -22,7 +22,8 @@ from flotilla.sandbox.processes import command_line, start_time, wait_until
 _NODE_CAPACITY = {"cpu": "32", "memory": "256Gi", "pods": "110"}
 # What runs in a Karmada control plane, as upstream deploys its kube-controller-manager: no workload controllers.
 _KARMADA_CONTROLLERS = (
-    "namespace,garbagecollector,serviceaccount-token,ttl-after-finished,csrcleaner,csrsigning,clusterrole-aggregation"
+    "namespace,garbagecollector,serviceaccount-token,ttl-after-finished,bootstrapsigner,tokencleaner,csrcleaner,"
+    "csrsigning,clusterrole-aggregation"
 )
 _START_SECONDS = 120
 _STOP_SECONDS = 30
@@ -193,6 +194,8 @@ class SandboxCluster:
             patches[0]["extraArgs"].append(
                 {"key": "disable-admission-plugins", "value": "StorageObjectInUseProtection,ServiceAccount"}
             )
+            # `karmadactl register` introduces a member by such a token.
+            patches[0]["extraArgs"] += _arguments({"enable-bootstrap-token-auth": "true"})
             signing = {"cluster-signing-cert-file": f"{pki}/ca.crt", "cluster-signing-key-file": f"{pki}/ca.key"}
             controllers["extraArgs"] += _arguments({"controllers": _KARMADA_CONTROLLERS, **signing})
         return {

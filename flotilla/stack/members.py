@@ -109,6 +109,11 @@ class Agent(ConfigModel):
     )
     lifetime_days: int = Field(default=365, ge=1, le=3650, description="Of its certificate.")
     renew_before_days: int = Field(default=60, ge=0, description="A plan renews what expires within so many days.")
+    as_found: bool = Field(
+        default=False,
+        description="Take over an agent that `karmadactl register` has deployed as it is: its arguments, and its "
+        "certificate, which nobody renews. Without it the agent becomes the stack's own, and its pod restarts.",
+    )
 
 
 class Member(ConfigModel):

@@ -58,7 +58,7 @@ def with_policies(
         if not workload.policies:
             found.append((index, workload))
             continue
-        splitting = _Splitting(f"workloads[{index}]", workload, files, version or SUPPORTED.newest)
+        splitting = _Splitting(f"workloads[{index}]", workload, files, version)
         parts = splitting.parts()
         problems += splitting.problems
         parts = [workload] if splitting.problems else parts
@@ -99,8 +99,9 @@ class _Group:
 class _Splitting:
     """One workload with policies, on its way to its parts."""
 
-    def __init__(self, where: str, workload: Workload, files: ManifestFiles, version: Version) -> None:
-        self._where, self._workload, self._files, self._version = where, workload, files, version
+    def __init__(self, where: str, workload: Workload, files: ManifestFiles, version: Version | None) -> None:
+        self._where, self._workload, self._files = where, workload, files
+        self._known, self._version = version, version or SUPPORTED.newest
         self._written: dict[int, Identity] = {}
         self.problems: list[Problem] = []
 
@@ -152,7 +153,7 @@ class _Splitting:
 
     def _placed(self, policy: Object) -> Object:
         """Return a policy in its namespace, and with what Karmada's webhook would write into it."""
-        return declared_policy(policy, namespace=self._workload.namespace)
+        return declared_policy(policy, namespace=self._workload.namespace, version=self._known)
 
     def _groups(self, policies: list[Object], templates: list[Object]) -> list[_Group]:
         """Return which policy sends which templates, and what follows these, in the order of the templates."""

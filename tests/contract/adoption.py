@@ -35,44 +35,52 @@ def accounts(name):
     ]
 
 
+def half_joined(fleet, name):
+    """Make all that `karmadactl join` makes before the Cluster; return the Secrets in the control plane."""
+    member, karmada = fleet.connection(name), fleet.connection("karmada")
+    for manifest in (
+        *accounts(name),
+        join.token_secret(join.IMPERSONATOR),
+        join.token_secret(join.controller_account(name)),
+        marked(join.cluster_role(name)),
+        marked(join.cluster_role_binding(name)),
+    ):
+        member.create(manifest, field_manager="karmadactl")
+
+    def token(account):
+        ref = ObjectRef("v1", "Secret", account, CLUSTER_NAMESPACE)
+        return eventually(lambda: data if "token" in (data := member.get(ref).get("data") or {}) else None)
+
+    held, other = token(join.controller_account(name)), token(join.IMPERSONATOR)
+    made = [
+        join.credentials(name, {"token": held["token"], "caBundle": held["ca.crt"]}),
+        join.impersonator_credentials(name, {"token": other["token"]}),
+    ]
+    for secret in made:
+        karmada.create(marked(secret), field_manager="karmadactl")
+    return made
+
+
+def joined(fleet, name):
+    """Join a member as `karmadactl join` does, with its names, labels and owner references."""
+    made = half_joined(fleet, name)
+    member, karmada = fleet.connection(name), fleet.connection("karmada")
+    uid = member.get(ObjectRef("v1", "Namespace", "kube-system"))["metadata"]["uid"]
+    server = kubeconfigs.server_of((fleet.kubeconfigs / f"{name}.yaml").read_text())
+    cluster = join.cluster(name, cluster_id=uid, api_endpoint=server)
+    del cluster["metadata"]["annotations"]
+    owner = karmada.create(cluster, field_manager="karmadactl")["metadata"]["uid"]
+    reference = {"apiVersion": CLUSTER.api_version, "kind": "Cluster", "name": name, "uid": owner}
+    for secret in made:
+        ref = ObjectRef("v1", "Secret", secret["metadata"]["name"], CLUSTER_NAMESPACE)
+        owned = {"ownerReferences": [{**reference, "controller": True, "blockOwnerDeletion": True}]}
+        karmada.patch(ref, {"metadata": owned}, query={"fieldManager": "karmadactl"})
+
+
 @pytest.fixture
 def karmadactl(fleet):
-    """Join a member as `karmadactl join` does, with its names, labels and owner references."""
-
-    def run(name):
-        member, karmada = fleet.connection(name), fleet.connection("karmada")
-        for manifest in (
-            *accounts(name),
-            join.token_secret(join.IMPERSONATOR),
-            join.token_secret(join.controller_account(name)),
-            marked(join.cluster_role(name)),
-            marked(join.cluster_role_binding(name)),
-        ):
-            member.create(manifest, field_manager="karmadactl")
-
-        def token(account):
-            ref = ObjectRef("v1", "Secret", account, CLUSTER_NAMESPACE)
-            return eventually(lambda: data if "token" in (data := member.get(ref).get("data") or {}) else None)
-
-        held, other = token(join.controller_account(name)), token(join.IMPERSONATOR)
-        made = [
-            join.credentials(name, {"token": held["token"], "caBundle": held["ca.crt"]}),
-            join.impersonator_credentials(name, {"token": other["token"]}),
-        ]
-        for secret in made:
-            karmada.create(marked(secret), field_manager="karmadactl")
-        uid = member.get(ObjectRef("v1", "Namespace", "kube-system"))["metadata"]["uid"]
-        server = kubeconfigs.server_of((fleet.kubeconfigs / f"{name}.yaml").read_text())
-        cluster = join.cluster(name, cluster_id=uid, api_endpoint=server)
-        del cluster["metadata"]["annotations"]
-        owner = karmada.create(cluster, field_manager="karmadactl")["metadata"]["uid"]
-        reference = {"apiVersion": CLUSTER.api_version, "kind": "Cluster", "name": name, "uid": owner}
-        for secret in made:
-            ref = ObjectRef("v1", "Secret", secret["metadata"]["name"], CLUSTER_NAMESPACE)
-            owned = {"ownerReferences": [{**reference, "controller": True, "blockOwnerDeletion": True}]}
-            karmada.patch(ref, {"metadata": owned}, query={"fieldManager": "karmadactl"})
-
-    return run
+    """Join a member as `karmadactl join` does."""
+    return lambda name: joined(fleet, name)
 
 
 def identities(fleet):

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from flotilla.adopt.compose import Wanted, adopt
 from flotilla.adopt.members import is_default_models, member_of
 from flotilla.adopt.model import Credentials, MemberFacts, Report
 from flotilla.adopt.version import installed_by, patch_release, version_of
@@ -131,6 +132,31 @@ def test_an_agent_is_declared_as_it_differs_from_the_usual_one(found, keys):
     entry, _ = read({"syncMode": "Pull"}, facts=facts)
     assert entry["mode"] == "Pull"
     assert entry.get("agent") == keys
+
+
+def test_an_agent_of_karmadactl_stays_as_it_is_and_its_certificate_is_named():
+    """The stack's own Deployment would restart its pod, with another certificate."""
+    found = deployment(namespace="agents")
+    del found["spec"]["template"]["metadata"]["annotations"]
+    facts = MemberFacts("member1.yaml", server="https://member1:6443", agents=(found,))
+    report = Report()
+    more = {"version": "1.18.2", "taints": (), "report": report}
+    keys = member_of(cluster("member1", spec={"syncMode": "Pull"}), facts, ACCOUNT, **more)
+    assert Member.model_validate(keys).agent.as_found
+    assert keys["agent"] == {"asFound": True, "namespace": "agents"}
+    assert "certificate that nobody renews" in report.notes[0]
+
+
+def test_a_join_that_broke_off_is_found_by_its_secrets_and_declared_with_a_kubeconfig(tmp_path):
+    found = found_of([], [cluster("member1")], unfinished=frozenset({"member2"}))
+    adoption = Adoption(tmp_path, found)
+    assert ("join-unfinished", "member member2") in adoption.rules
+    (tmp_path / "member2.yaml").write_text((tmp_path / "member1.yaml").read_text().replace(":2", ":9"))
+    facts = {name: MemberFacts(f"{name}.yaml") for name in ("member1", "member2")}
+    adopted = adopt(found, facts, Wanted("adopted/other", "kube.yaml", version="1.18"), project=tmp_path)
+    assert [one["name"] for one in adopted.sections["members"]] == ["member1", "member2"]
+    assert [note for note in adopted.report.notes if "member2: its join broke off" in note]
+    assert adopted.report.findings == []
 
 
 def test_a_member_without_a_kubeconfig_has_a_placeholder_and_a_line(tmp_path):

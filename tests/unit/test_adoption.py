@@ -86,6 +86,15 @@ def test_what_is_there_is_listed_whole_even_without_owners_and_with_unknown_valu
         assert ops(planned) == dict.fromkeys(("settings", "a", "later", "new"), "create")
 
 
+def test_the_mark_of_an_autoscaler_is_no_difference(run):
+    """A template that a FederatedHPA scales was a change of the plan, and so were its copies."""
+    declared = config_map(x="1")
+    declared["metadata"]["annotations"] |= {"flotilla.dev/scaled-by": "FederatedHPA web"}
+    with FakeApi(there(x="1")) as api:
+        planned = run(api, "preview", declared, adopt=ALL)
+        assert (ops(planned), changes(planned)) == ({"settings": "adopt"}, {"settings": []})
+
+
 def test_an_adoption_without_differences_says_that_nothing_changes(run):
     with FakeApi(there(x="1")) as api:
         planned = run(api, "preview", config_map(x="1"), adopt=ALL)

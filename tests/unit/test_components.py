@@ -22,6 +22,7 @@ from flotilla.kube.reading import read_text
 from flotilla.state.values import SIGNATURE_KEY
 from flotilla.workloads.sources import renderings
 from tests.renderers import Programs, write_chart
+from tests.unit.adopting import plain
 from tests.unit.conftest import KUBECONFIG, answering
 
 
@@ -235,6 +236,17 @@ def test_a_pull_member_is_a_join_and_an_agent(run, installed):
     assert registered["member2-agent-work-rights"].inputs["metadata"]["namespace"] == "karmada-es-member2"
     assert "::karmada-provider::" in registered["member2-agent-work-rights"].provider
     assert "::member2-provider::" in registered["member2-agent"].provider
+
+
+def test_an_agent_as_it_is_found_is_taken_over_without_what_it_runs_and_with_the_rights_that_it_has(run, installed):
+    """Its Deployment was changed, so that its pod restarted, with another certificate."""
+    installed["members"][1]["agent"] = {"asFound": True}
+    registered = run(installed)
+    assert "member2-agent-identity" not in registered
+    assert "spec" not in registered["member2-agent"].inputs
+    assert "data" not in registered["member2-agent-kubeconfig"].inputs
+    # It reports Secrets: nothing has told it not to.
+    assert {"member2-agent-secret-rights", "member2-agent-secret-rights-binding"} <= set(registered)
 
 
 def test_an_agent_of_1_10_gets_its_own_arguments(run, installed):
@@ -467,3 +479,24 @@ def test_of_a_workload_the_rollout_keeps_which_templates_there_are(run, absolute
     named = {"apiVersion": "v1", "namespace": "default"}
     assert of_secret == {**named, "kind": "Secret", "name": "s", "digest": of_secret["digest"]}
     assert of_plain == {**named, "kind": "ConfigMap", "name": "c", "digest": of_plain["digest"]}
+
+
+def test_a_rollout_of_a_policy_as_it_is_written_waits_for_just_its_placement(run, absolute, project):
+    """It waited for tolerations and a division that only the stack's own policies say, and so for ever."""
+    tolerated = [{"key": "cluster.karmada.io/unreachable", "operator": "Exists", "effect": "NoExecute"}]
+    placement = {"clusterAffinity": {"clusterNames": ["member1"]}, "clusterTolerations": tolerated}
+    settings = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}}
+    selector = {"apiVersion": "v1", "kind": "ConfigMap", "name": "settings"}
+    policy = {
+        "apiVersion": "policy.karmada.io/v1alpha1",
+        "kind": "PropagationPolicy",
+        "metadata": {"name": "settings"},
+        "spec": {"resourceSelectors": [selector], "placement": placement},
+    }
+    for name, obj in (("settings", settings), ("policy", policy)):
+        (project / f"{name}.yaml").write_text(yaml.safe_dump(obj))
+    files = {"manifests": [str(project / "settings.yaml")], "policies": [str(project / "policy.yaml")]}
+    absolute["controlPlane"]["version"] = "1.18.2"
+    absolute["workloads"] = [{"name": "given", **files}]
+    registered = run(absolute)
+    assert plain(registered["given-rollout"].inputs["placement"]) == placement

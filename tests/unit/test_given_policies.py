@@ -6,6 +6,7 @@ import yaml
 from flotilla.karmada.propagation import declared_policy
 from flotilla.karmada.rendering.policies import ONLY_FOR, rules_of_all
 from flotilla.karmada.selection import claimant, selects
+from flotilla.karmada.versions import Version
 from flotilla.stack.declare import rendered
 from flotilla.stack.files import ManifestFiles
 from flotilla.stack.notices import notices
@@ -277,3 +278,30 @@ def test_a_selector_with_labels_that_fit_everything_is_more_exact_than_one_witho
         for name, more in (("a", {}), ("b", {"labelSelector": {}}))
     )
     assert claimant([by_kind, by_labels], one) is by_labels
+
+
+def spec_of(version=None, **placement):
+    placed = {**policy("web", [EVERY_DEPLOYMENT]), "spec": {"placement": placement}}
+    return declared_policy(placed, namespace="default", version=version)["spec"]["placement"]
+
+
+def test_a_placement_that_says_nothing_of_replicas_gets_nothing_said():
+    """Karmada's API and webhooks leave it so: a policy that is there already would differ from what is declared."""
+    assert spec_of(clusterAffinity={"clusterNames": ["a"]}) == {"clusterAffinity": {"clusterNames": ["a"]}}
+
+
+def test_tolerations_get_what_the_webhook_of_the_version_adds_and_no_more():
+    own = {
+        "key": "cluster.karmada.io/unreachable",
+        "operator": "Exists",
+        "effect": "NoExecute",
+        "tolerationSeconds": 60,
+    }
+    added = {
+        "key": "cluster.karmada.io/not-ready",
+        "operator": "Exists",
+        "effect": "NoExecute",
+        "tolerationSeconds": 300,
+    }
+    for version, wanted in ((Version(1, 15), [own]), (Version(1, 14), [own, added]), (None, [own, added])):
+        assert spec_of(version, clusterTolerations=[own])["clusterTolerations"] == wanted

@@ -59,3 +59,17 @@ def test_an_agent_registered_by_karmadactl_has_the_names_of_a_declared_one():
     assert names(*rights) == OF_AGENT_IN_CONTROL_PLANE
     # Another selector could not be adopted: it can't be changed.
     assert deployment["spec"]["selector"] == {"matchLabels": {"app": "karmada-agent"}}
+
+
+def test_rights_of_an_agent_that_is_taken_over_are_as_karmadactl_writes_them():
+    """Lists of verbs are compared in their order; a stack's own role of before keeps its order, too."""
+    own, found = (agent.cluster_role("m", found=found)["rules"] for found in (False, True))
+    assert [rule["verbs"] for rule in found[-1:]] == [["patch", "create", "update"]]
+    assert [sorted(rule["verbs"]) for rule in own] == [sorted(rule["verbs"]) for rule in found]
+    assert own[-1]["verbs"] == ["create", "patch", "update"]
+
+
+def test_an_agent_that_is_taken_over_is_declared_without_what_it_runs():
+    assert names(agent.found_deployment(), agent.found_secret()) <= OF_AGENT_IN_MEMBER
+    assert "spec" not in agent.found_deployment()
+    assert "data" not in agent.found_secret()

@@ -52,6 +52,9 @@ class Writable(Plane):
             del self.objects[ref]
 
 
+MANAGER = "work.karmada.io/conflict-resolution"
+
+
 def merged(target, patch):
     result = copy.deepcopy(target)
     for key, value in patch.items():
@@ -259,6 +262,12 @@ def test_the_labels_that_name_a_policy_in_1_10_are_taken_off():
     """They stayed on the copies of a released member."""
     named = merged(web(), {"metadata": {"labels": {"propagationpolicy.karmada.io/name": "web"}}})
     assert freeing(named) == {"metadata": {"labels": {"propagationpolicy.karmada.io/name": None}}}
+
+
+def test_the_mark_of_an_autoscaler_is_taken_off():
+    """`flotilla.dev/scaled-by` stayed on the copies of what a FederatedHPA scales."""
+    scaled = merged(web(), {"metadata": {"annotations": {"flotilla.dev/scaled-by": "FederatedHPA web", MANAGER: "w"}}})
+    assert freeing(scaled)["metadata"]["annotations"] == {"flotilla.dev/scaled-by": None, MANAGER: None}
 
 
 def test_what_the_manifest_itself_says_of_waiting_stays():

@@ -40,8 +40,13 @@ def image(version: str) -> str:
 # -- in the control plane -------------------------------------------------------------------------
 
 
-def cluster_role(member: str) -> Object:
-    """Return what the agent may do in the whole control plane: its own Cluster, and what it has to look up."""
+def cluster_role(member: str, *, found: bool = False) -> Object:
+    """Return what the agent may do in the whole control plane: its own Cluster, and what it has to look up.
+
+    Args:
+        member: the Cluster's name.
+        found: as `karmadactl register` writes the same rights: another order of verbs would be a change.
+    """
     return {
         "apiVersion": f"{_RBAC}/v1",
         "kind": "ClusterRole",
@@ -59,7 +64,7 @@ def cluster_role(member: str) -> Object:
             _rule("coordination.k8s.io", ["leases"], ["get", "create", "update"]),
             _rule("certificates.k8s.io", ["certificatesigningrequests"], ["get", "create"]),
             _rule("", ["services"], ["list", "watch"]),
-            _rule("", ["events"], ["create", "patch", "update"]),
+            _rule("", ["events"], ["patch", "create", "update"] if found else ["create", "patch", "update"]),
         ],
     }
 
@@ -155,6 +160,18 @@ def kubeconfig_secret(data: Any, namespace: str = NAMESPACE) -> Object:
         "metadata": {"name": KUBECONFIG_SECRET, "namespace": namespace},
         "data": data,
     }
+
+
+def found_secret(namespace: str = NAMESPACE) -> Object:
+    """Return the Secret with the kubeconfig of an agent that is there: nothing of its content."""
+    metadata = {"name": KUBECONFIG_SECRET, "namespace": namespace}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata}
+
+
+def found_deployment(namespace: str = NAMESPACE) -> Object:
+    """Return the Deployment of an agent that is there: nothing of what it runs, so that it can't be created either."""
+    metadata = {"name": DEPLOYMENT, "namespace": namespace, "labels": {"app": DEPLOYMENT}}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata}
 
 
 def deployment(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flotilla.karmada.scheduling.facts import Object, Scheduler
+from flotilla.karmada.versions import Version
 
 _TOLERATED_UNTIL = 15
 _SECONDS = 300
@@ -40,6 +41,11 @@ def _constraint(constraint: Object) -> Object:
     if not result.get("minGroups"):
         result["minGroups"] = 1
     return result
+
+
+def adds_tolerations(version: Version | None) -> bool:
+    """Tell whether the webhook of a version adds tolerations to every placement; a version that isn't known may."""
+    return version is None or version < Version(1, _TOLERATED_UNTIL)
 
 
 def with_default_tolerations(tolerations: list[Object]) -> list[Object]:

@@ -1,0 +1,122 @@
+"""Every object of every API server of a fleet, and what has changed of them between two looks."""
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+CLUSTERS = ("karmada", "member1", "member2", "member3")
+RESTLESS = {
+    "Event",
+    "Lease",
+    "Node",
+    "EndpointSlice",
+    "Endpoints",
+    "APIService",
+    "CertificateSigningRequest",
+    "ComponentStatus",
+}
+"""Kinds that controllers write all the time, whatever a stack does, or that are no objects."""
+COUNTERS = ("managedFields", "resourceVersion", "generation")
+"""Fields of an object's metadata that change with any other."""
+
+
+def everything(fleet, clusters=CLUSTERS):
+    """Return every object as its API server has it, by cluster, kind, namespace and name."""
+    with ThreadPoolExecutor(max_workers=len(clusters)) as pool:
+        found = pool.map(lambda name: _of(fleet.connection(name)), clusters)
+        return {(cluster, *key): obj for cluster, objects in zip(clusters, found, strict=True) for key, obj in objects}
+
+
+def _of(connection):
+    groups = connection.request("GET", "/apis", doing="listing API groups")["groups"]
+    versions = ["v1", *(group["preferredVersion"]["groupVersion"] for group in groups)]
+    for version in versions:
+        path = "/api/v1" if version == "v1" else f"/apis/{version}"
+        for resource in connection.request("GET", path, doing=f"looking up {version}")["resources"]:
+            kind = resource["kind"]
+            if "/" in resource["name"] or "list" not in resource["verbs"] or kind in RESTLESS:
+                continue
+            for obj in connection.list(version, kind):
+                metadata = obj["metadata"]
+                yield (kind, metadata.get("namespace", ""), metadata["name"]), obj
+
+
+def fields(obj, depth=3):
+    """Return the leaves of an object by their paths, which are cut off after some steps; statuses are left out."""
+
+    def walk(value, path):
+        if isinstance(value, dict) and value and len(path) < depth:
+            for key, below in value.items():
+                yield from walk(below, (*path, key))
+        else:
+            yield ".".join(path), value
+
+    bare = {key: value for key, value in obj.items() if key not in ("status", "apiVersion", "kind")}
+    metadata = {key: value for key, value in obj["metadata"].items() if key not in COUNTERS}
+    return dict(walk({**bare, "metadata": metadata}, ()))
+
+
+def written(before, after):
+    """Return what differs between two looks: how many objects by cluster, kind, and what was done to which field.
+
+    Returns:
+        `{(cluster, kind, "changed metadata.labels.x"): count}`; "created", "deleted", and "made anew" for another UID.
+        "owners" stands for another owner of fields alone.
+    """
+    counts = Counter()
+    for key in before.keys() | after.keys():
+        cluster, kind = key[:2]
+        old, new = before.get(key), after.get(key)
+        if old is None or new is None:
+            counts[cluster, kind, "created" if old is None else "deleted"] += 1
+        elif old["metadata"]["uid"] != new["metadata"]["uid"]:
+            counts[cluster, kind, "made anew"] += 1
+        else:
+            were, are = fields(old), fields(new)
+            changed = sorted(path for path in were.keys() | are.keys() if were.get(path) != are.get(path))
+            for path in changed:
+                counts[cluster, kind, f"{'changed' if path in were else 'added'} {path}"] += 1
+            if not changed and _owners(old) != _owners(new):
+                counts[cluster, kind, "owners"] += 1
+    return counts
+
+
+def _owners(obj):
+    """Return who owns fields of an object, statuses aside."""
+    entries = obj["metadata"].get("managedFields") or []
+    return sorted(
+        (entry["manager"], entry["operation"], str(entry.get("fieldsV1")))
+        for entry in entries
+        if entry.get("subresource") != "status"
+    )
+
+
+def table(counts):
+    """Return the counts as lines: cluster, kind, what, how many."""
+    return "\n".join(
+        f"{cluster:8} {kind:28} {what:70} {count:4}" for (cluster, kind, what), count in sorted(counts.items())
+    )
+
+
+def untouchable(objects):
+    """Return of everything that runs what an adoption may not change: UIDs, specs, and all that makes pods."""
+    return {key: _kept(key[1], obj) for key, obj in objects.items()}
+
+
+def _kept(kind, obj):
+    uid, spec = obj["metadata"]["uid"], obj.get("spec")
+    if kind in ("Pod", "ReplicaSet", "ControllerRevision", "Job"):
+        return uid, obj["metadata"].get("generation"), spec
+    if kind in ("ResourceBinding", "ClusterResourceBinding"):
+        return uid, _in_order({**spec, "resource": {**spec["resource"], "resourceVersion": ""}})
+    # A Work holds a template whole, with the annotations that a stack gives it.
+    return uid if kind == "Work" else (uid, spec)
+
+
+def _in_order(spec):
+    """Return a binding's spec with its clusters in the order of their names: the scheduler changes it."""
+    required = [{**one, "clusters": _by_name(one.get("clusters"))} for one in spec.get("requiredBy") or []]
+    return {**spec, "clusters": _by_name(spec.get("clusters")), "requiredBy": _by_name(required)}
+
+
+def _by_name(entries):
+    return sorted(entries or [], key=lambda one: one["name"])

@@ -1,0 +1,164 @@
+"""A fleet that was made with karmadactl and kubectl alone becomes a stack's, and is let go again: nothing restarts.
+
+Three members: one joined, one in pull mode registered by a token, one whose join broke off; workloads with policies of
+every kind, two overrides, autoscalers, a definition with its objects, Secrets. Prints what the adoption has written.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from flotilla.cli.main import main
+from flotilla.karmada.versions import Version
+from flotilla.kube.objects import is_true
+from tests.contract.adoption import half_joined
+from tests.contract.fleet import fleet_in, real_karmada
+from tests.contract.karmada import eventually
+from tests.live.by_karmadactl import Karmadactl
+from tests.live.everything import everything, table, untouchable, written
+from tests.live.twenty_workloads import whole
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(1200)]
+
+MEMBERS = ("member1", "member2", "member3")
+OWN_MARKS = ("pulumi.com/", "flotilla.dev/")
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory):
+    """A fleet of this file alone: what is released stays in its members."""
+    found = real_karmada()
+    if shutil.which("kubectl") is None:
+        pytest.skip("kubectl is not on the PATH")
+    with fleet_in(tmp_path_factory.mktemp("adopted-fleet"), karmada_bin=found) as made:
+        yield made
+
+
+@pytest.fixture
+def kubectl(fleet):
+    """Run kubectl on the control plane, with objects as its input."""
+
+    def run(*arguments, objects=()):
+        command = ["kubectl", f"--kubeconfig={fleet.kubeconfigs / 'karmada.yaml'}", *arguments]
+        text = yaml.safe_dump_all(objects) if objects else None
+        done = subprocess.run(command, input=text, text=True, capture_output=True, check=False, timeout=120)
+        assert done.returncode == 0, done.stderr
+
+    return run
+
+
+@pytest.fixture
+def flotilla(fleet, capsys, monkeypatch):
+    """Run a verb of the stack `prod`; return the document that it prints."""
+    monkeypatch.delenv("PULUMI_BACKEND_URL", raising=False)
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "of tests")
+
+    def run(verb, *options):
+        engine = [] if verb in ("adopt", "validate") else ["--engine", "embedded"]
+        code = main([verb, "-C", str(fleet.project), "-s", "prod", "--json", *engine, *options])
+        printed = capsys.readouterr()
+        assert code == 0, printed.err + printed.out[-6000:]
+        return json.loads(printed.out)
+
+    return run
+
+
+def clusters(fleet):
+    return fleet.connection("karmada").list("cluster.karmada.io/v1alpha1", "Cluster")
+
+
+def make(fleet, kubectl, folder):
+    """Make the fleet as people do: three ways to apply, labels and replicas changed afterwards."""
+    karmadactl = Karmadactl(fleet, folder)
+    karmadactl.join("member1", "--cluster-provider=onprem", "--cluster-region=eu", "--cluster-zones=eu-a")
+    kubectl("label", "cluster", "member1", "site=core")
+    karmadactl.register("member3")
+    half_joined(fleet, "member2")
+    eventually(lambda: [is_true(one, "Ready") for one in clusters(fleet)] == [True, True], seconds=90)
+    applied, created, by_server = whole(Version.parse(fleet.version))
+    kubectl("apply", "-f", "-", objects=applied)
+    kubectl("create", "-f", "-", objects=created)
+    kubectl("apply", "--server-side", "-f", "-", objects=by_server)
+    settled(fleet)
+    kubectl("annotate", "deployment", "lazy", "--namespace=back", "note=the policy acts from now on")
+    kubectl("scale", "deployment", "cache", "--namespace=back", "--replicas=4")
+    return settled(fleet)
+
+
+def settled(fleet):
+    """Return every object once nothing that makes pods changes any more."""
+    before = {}
+
+    def at_rest():
+        now = everything(fleet)
+        before["last"], was = now, before.get("last")
+        return was is not None and not written(was, now) and _all_run(now) and now
+
+    return eventually(at_rest, seconds=180, problem="the fleet does not come to rest")
+
+
+def _all_run(objects):
+    return all(
+        (obj.get("status") or {}).get("readyReplicas", 0) == obj["spec"]["replicas"]
+        for (cluster, kind, *_), obj in objects.items()
+        if kind in ("Deployment", "StatefulSet") and cluster in MEMBERS
+    )
+
+
+def of_workloads(objects):
+    """Return what runs in the members, and the control plane's own side of it; joins of members aside."""
+    return {key: kept for key, kept in untouchable(objects).items() if key[2] in ("shop", "back", "data")}
+
+
+def test_a_fleet_of_karmadactl_and_kubectl_is_adopted_and_released(fleet, kubectl, flotilla, tmp_path, capsys):
+    before = make(fleet, kubectl, tmp_path)
+    files = [f"--karmada-kubeconfig={fleet.kubeconfigs / 'karmada.yaml'}"]
+    files += [f"--member-kubeconfig={name}={fleet.kubeconfigs / name}.yaml" for name in MEMBERS]
+    adopted = flotilla("adopt", *files)
+    assert adopted["counts"]["members"] == len(MEMBERS)
+    assert {one["rule"] for one in adopted["findings"]} == {"token-cluster-admin"}
+    flotilla("validate")
+
+    plan = flotilla("preview", "--adopt")
+    verbs = {one["name"]: one["verb"] for one in plan["clusters"]}
+    assert verbs == {"member1": "adopted", "member2": "joins", "member3": "adopted"}
+    changed = [(s["name"], c["path"]) for s in plan["steps"] if s["op"] == "adopt" for c in s.get("changes", [])]
+    assert changed == []
+    assert written(before, settled(fleet)) == {}, "a preview changes nothing"
+
+    flotilla("up", "--adopt", "--yes")
+    flotilla("preview", "--expect-no-changes")
+    flotilla("preview", "--refresh", "--expect-no-changes")
+    assert flotilla("drift")["findings"] == []
+    after = settled(fleet)
+    counts = written(before, after)
+    with capsys.disabled():
+        sys.stdout.write(f"\nwritten by adopting a fleet on Karmada {fleet.version}:\n{table(counts)}\n")
+    of_agent = ("member3", "Deployment", "karmada-system", "karmada-agent")
+    assert untouchable(after)[of_agent] == untouchable(before)[of_agent]
+    kept = untouchable(after)
+    assert {key: kept.get(key) for key, value in untouchable(before).items() if kept.get(key) != value} == {}
+
+    flotilla("release", "--all", "--yes")
+    released = settled(fleet)
+    assert clusters(fleet) == []
+    assert [key for key in released if key[1] in ("Work", "ResourceBinding", "ClusterResourceBinding")] == []
+    running = {key: kept for key, kept in of_workloads(before).items() if key[0] in MEMBERS}
+    assert {key: kept for key, kept in of_workloads(released).items() if key in running} == running
+    assert marked(released) == []
+
+
+def marked(objects):
+    """Return what still has a mark of Karmada or of a stack in a member; what Kubernetes copies of one stays there."""
+    found = []
+    for key, obj in objects.items():
+        keys = {*(obj["metadata"].get("labels") or {}), *(obj["metadata"].get("annotations") or {})}
+        marks = sorted(one for one in keys if "karmada.io/" in one or one.startswith(OWN_MARKS))
+        copied = key[1] in ("ReplicaSet", "ControllerRevision") or key[3].startswith("karmada-")
+        if marks and not copied and key[0] in MEMBERS:
+            found.append((key, marks))
+    return found
