@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from flotilla.adopt.divisions import stale_divisions
 from flotilla.adopt.grouping import Group, groups_of, merged, sender_of
 from flotilla.adopt.judging import findings_of, followers, is_reserved, short_key
 from flotilla.adopt.members import member_of, unfinished_member
@@ -102,6 +103,7 @@ def adopt(found: Found, facts: Mapping[str, MemberFacts], wanted: Wanted, *, pro
     sections = valid(sections, report, project=project)
     _describe(found, wanted, version, report)
     report.findings += findings_of(found, sent, facts, selection)
+    report.findings += stale_divisions(found, [template for template, _ in sent], known_version(version))
     return Adopted(
         sections.plain(object_files=[f"{wanted.folder}/{OBJECTS}"]),
         sections.texts,
