@@ -39,14 +39,11 @@ def is_secret(obj: Object) -> bool:
     return kind_of(obj) == _SECRET
 
 
-def sealed(
-    secrets: list[Object], senders: tuple[Object, ...], namespace: str, seal: Seal | None, report: Report
-) -> Sealed:
+def sealed(secrets: list[Object], namespace: str, seal: Seal | None, report: Report) -> Sealed:
     """Return Secrets as `secrets` of a workload; those that can't be are left out, and reported.
 
     Args:
         secrets: the templates.
-        senders: the policies that send them.
         namespace: the workload's.
         seal: encrypts a value; None where there is no passphrase.
         report: gets what is left out.
@@ -57,34 +54,32 @@ def sealed(
         bare = {
             "apiVersion": "v1",
             "kind": "Secret",
-            "metadata": {"name": secret["metadata"]["name"], "namespace": namespace},
+            "metadata": {"name": secret["metadata"]["name"], "namespace": namespace, **_marks(written)},
             "type": written.get("type") or "Opaque",
         }
-        why = _unsealable(written, bare, senders, seal)
+        why = _unsealable(written, namespace, seal)
         if why or seal is None:
             report.leave_out(ref, why)
             continue
-        for name in ("labels", "annotations"):
-            if written["metadata"].get(name):
-                report.leave_out(f"{ref}: metadata.{name}", "`secrets` has no key for them; they stay as they are")
-        if written.get("immutable"):
-            report.leave_out(f"{ref}: immutable", "`secrets` has no key for it; it stays as it is")
         found.keys.append(_entry(written, seal))
         found.objects.append(bare)
         found.templates.append(secret)
     return found
 
 
-def _unsealable(written: Object, bare: Object, senders: tuple[Object, ...], seal: Seal | None) -> str:
+def _marks(written: Object) -> Keys:
+    """Return what a Secret has of labels and annotations."""
+    return {name: dict(values) for name in ("labels", "annotations") if (values := written["metadata"].get(name))}
+
+
+def _unsealable(written: Object, namespace: str, seal: Seal | None) -> str:
     """Return why a Secret can't be one of a workload's `secrets`; empty where it can."""
     if seal is None:
         return UNSEALED
     if not written.get("data"):
         return "it has no values of its own"
-    if written["metadata"].get("namespace") != bare["metadata"]["namespace"]:
+    if written["metadata"].get("namespace") != namespace:
         return "`secrets` are in the namespace of their workload, and this one is in another"
-    if any(selects(sender, written) and not selects(sender, bare) for sender in senders):
-        return "its policy selects it by labels, and `secrets` have none"
     return ""
 
 
@@ -100,7 +95,8 @@ def _entry(written: Object, seal: Seal) -> Keys:
             texts[key] = {"secure": seal(text)}
     kind = written.get("type") or "Opaque"
     entry: Keys = {"name": written["metadata"]["name"]} | ({"type": kind} if kind != "Opaque" else {})
-    return entry | ({"stringData": texts} if texts else {}) | ({"data": data} if data else {})
+    entry |= ({"stringData": texts} if texts else {}) | ({"data": data} if data else {})
+    return entry | _marks(written) | ({"immutable": True} if written.get("immutable") else {})
 
 
 def _text(value: str) -> str | None:

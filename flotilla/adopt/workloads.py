@@ -80,7 +80,7 @@ def draft_of(
     """Return a group as a workload; None, and the reason in the report, where nothing of it can be declared."""
     namespace = _namespace(group)
     secret_templates = [one for one in group.templates if is_secret(one)]
-    found = sealed(secret_templates, group.senders, namespace, seal, report)
+    found = sealed(secret_templates, namespace, seal, report)
     kept = replace(group, others=tuple(p for p in group.others if not _left_out(p, group, report)))
     templates = [as_written(one) for one in _by_selector(group, [t for t in group.templates if not is_secret(t)])]
     if not templates:

@@ -22,8 +22,8 @@ from flotilla.sandbox.processes import command_line, start_time, wait_until
 _NODE_CAPACITY = {"cpu": "32", "memory": "256Gi", "pods": "110"}
 # What runs in a Karmada control plane, as upstream deploys its kube-controller-manager: no workload controllers.
 _KARMADA_CONTROLLERS = (
-    "namespace,garbagecollector,serviceaccount-token,ttl-after-finished,bootstrapsigner,tokencleaner,csrcleaner,"
-    "csrsigning,clusterrole-aggregation"
+    "namespace,garbagecollector,serviceaccount-token,ttl-after-finished,bootstrapsigner,tokencleaner,csrapproving,"
+    "csrcleaner,csrsigning,clusterrole-aggregation"
 )
 _START_SECONDS = 120
 _STOP_SECONDS = 30

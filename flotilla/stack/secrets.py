@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 from flotilla.karmada.names import is_dns_subdomain
 from flotilla.kube.objects import is_base64
 from flotilla.kube.secrecy import HIDDEN
+from flotilla.stack.labels import LabelKey, Labels
 from flotilla.stack.problems import ConfigModel, refuse
 
 # apimachinery, util/validation: IsConfigMapKey.
@@ -46,6 +47,9 @@ class WorkloadSecret(ConfigModel):
         default_factory=dict, description="Texts by key; set each with `pulumi config set --secret --path`."
     )
     data: Values = Field(default_factory=dict, description="The same in base64, for what is no text.")
+    labels: Labels = Field(default_factory=dict, description="Its labels: policies and other objects select by them.")
+    annotations: dict[LabelKey, str] = Field(default_factory=dict, description="Its annotations.")
+    immutable: bool = Field(default=False, description="Its values can never be changed.")
 
     @model_validator(mode="after")
     def _values(self) -> Self:

@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from flotilla.kube.objects import Object
 from flotilla.kube.secrecy import HIDDEN, PLACEHOLDERS
+from flotilla.stack.secrets import WorkloadSecret
 from flotilla.stack.workloads import Workload
 
 
@@ -25,8 +26,9 @@ def secret_objects(workload: Workload) -> list[Object]:
         {
             "apiVersion": "v1",
             "kind": "Secret",
-            "metadata": {"name": secret.name},
+            "metadata": {"name": secret.name, **_marks(secret)},
             "type": secret.type,
+            **({"immutable": True} if secret.immutable else {}),
             "data": {
                 **{key: _encoded(_value(value)) for key, value in secret.string_data.items()},
                 **{key: _base64(_value(value)) for key, value in secret.data.items()},
@@ -34,6 +36,11 @@ def secret_objects(workload: Workload) -> list[Object]:
         }
         for secret in workload.secrets
     ]
+
+
+def _marks(secret: WorkloadSecret) -> Object:
+    marks = {"labels": dict(secret.labels), "annotations": dict(secret.annotations)}
+    return {field: values for field, values in marks.items() if values}
 
 
 def _value(value: SecretStr) -> str:

@@ -14,10 +14,12 @@ from tests.contract.objects import obj
 
 RBAC = "rbac.authorization.k8s.io"
 TOKENS = "system:bootstrappers:karmada:default-cluster-token"
+NODES = "system:certificates.k8s.io:certificatesigningrequests:nodeclient"
+"""Before 1.12 an agent gets a certificate as nodes do, approved by Kubernetes' own controller."""
 CLUSTER_INFO = {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["cluster-info"], "verbs": ["get"]}
 APPROVE = {"apiGroups": ["certificates.k8s.io"], "resources": ["certificatesigningrequests/clusteragent"]}
-OWN_DIRECTORY = "mkdir -p {0} && cp -a /etc/. {0} && mount --bind {0} /etc && exec "
-"""Before 1.12 `karmadactl register` keeps files in /etc/karmada: it gets a copy of /etc of its own."""
+OWN_ETC = "mkdir -p {0} && cp /etc/hosts /etc/passwd /etc/nsswitch.conf {0} && mount --bind {0} /etc && exec "
+"""Before 1.12 `karmadactl register` keeps files in /etc/karmada: it gets an /etc of its own, in a mount namespace."""
 
 
 def granted(kind, name, role, role_kind, subject_kind, subject, namespace=None):
@@ -55,6 +57,7 @@ def for_tokens(kubeconfig):
         granted(
             "ClusterRoleBinding", "system:karmada:agent-autoapprove-bootstrap", approver, "ClusterRole", "Group", TOKENS
         ),
+        granted("ClusterRoleBinding", "karmada:agent-autoapprove-bootstrap", NODES, "ClusterRole", "Group", TOKENS),
         *for_registration(),
     ]
 
@@ -109,7 +112,7 @@ class Karmadactl:
         token = re.search(r"--token (\S+)", printed)[1]
         digest = re.search(r"--discovery-token-ca-cert-hash (\S+)", printed)[1]
         old = Version.parse(self._fleet.version) < Version(1, 12)
-        said = self(
+        arguments = (
             "register",
             karmada.server.removeprefix("https://"),
             f"--kubeconfig={self._file(name)}",
@@ -117,6 +120,6 @@ class Karmadactl:
             f"--token={token}",
             f"--discovery-token-ca-cert-hash={digest}",
             *options,
-            before=OWN_DIRECTORY.format(self._folder / "etc") if old else "",
         )
+        said = self(*arguments, before=OWN_ETC.format(self._folder / "etc") if old else "")
         assert "joined successfully" in said, said

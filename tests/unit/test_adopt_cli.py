@@ -168,3 +168,25 @@ def test_wrong_arguments_are_refused_before_anything_is_written(fleet, capsys, a
     assert said in capsys.readouterr().err
     assert not (fleet.project / "adopted").exists()
     assert not (fleet.project / "stacks").exists()
+
+
+def half_a_join(*secrets):
+    return [own("Secret", "v1", name, namespace="karmada-cluster", data={}) for name in secrets]
+
+
+def test_a_join_that_broke_off_is_known_by_its_secrets_or_by_the_account_in_the_member(fleet, capsys):
+    """Its member could not be named: "the control plane has no such Cluster"."""
+    for secret_ in half_a_join("member2", "member2-impersonator", "else"):
+        fleet.karmada.put(secret_)
+    assert fleet.run("--dry-run", "--json") == 0
+    found = json.loads(capsys.readouterr().out)["findings"]
+    assert [one["object"] for one in found if one["rule"] == "join-unfinished"] == ["member member2"]
+    assert fleet.run("--dry-run", "--json", "--member-kubeconfig", f"else={fleet.project / 'member1.yaml'}") == 2
+    capsys.readouterr()
+    fleet.member.put(own("ServiceAccount", "v1", "karmada-else", namespace="karmada-cluster"))
+    files = [f"{name}={fleet.project / 'member1.yaml'}" for name in ("member2", "else")]
+    for file in files:
+        assert fleet.run("--dry-run", "--json", "--member-kubeconfig", file) == 0
+        adopted = json.loads(capsys.readouterr().out)
+        assert adopted["counts"]["members"] == 2
+        assert f"member {file.partition('=')[0]}: its join broke off" in str(adopted["notes"])

@@ -350,3 +350,16 @@ def test_what_validate_would_refuse_is_left_out_with_its_reason(tmp_path):
     assert "ttlSecondsAfterFinished" in adoption.left_out["WorkloadRebalancer again"]
     assert "objects" not in adoption.sections
     assert set(adoption.workloads) == {"web"}
+
+
+def test_secrets_keep_their_labels_and_annotations_and_a_policy_selects_them_by_these(tmp_path):
+    """They were left out: a Secret that a policy selects by its labels, with the policy's whole workload."""
+    login = secret("login", {"password": "hunter2"}, immutable=True)
+    login["metadata"] |= {"labels": {"part": "web"}, "annotations": {"owner": "platform"}}
+    selector = {"apiVersion": "v1", "kind": "Secret", "labelSelector": {"matchLabels": {"part": "web"}}}
+    web = policy("PropagationPolicy", "web", [pods("web"), selector], placement=TO_FIRST)
+    adoption = Adoption(tmp_path, found_of(live([pods("web"), login, web]), [cluster("member1")]))
+    (entry,) = adoption.workloads["web"]["secrets"]
+    assert (entry["labels"], entry["annotations"], entry["immutable"]) == ({"part": "web"}, {"owner": "platform"}, True)
+    assert declared_by(adoption)[str(ref_of(login))] == as_there([login])[str(ref_of(login))]
+    assert "login" not in str(adoption.left_out)

@@ -204,3 +204,10 @@ def test_objects_of_external_secrets_are_templates_like_any_others(project, sect
     kinds = [f"kubernetes:external-secrets.io/v1:{one['kind']}" for one in EXTERNAL]
     view = StackView(tuple(resource(kind, "x", one) for kind, one in zip(kinds, EXTERNAL, strict=True)))
     assert [verdict for verdict in evaluate(RULES.values(), view) if verdict.status is Status.FAIL] == []
+
+
+def test_a_secret_has_the_labels_and_annotations_that_are_declared(sections, project):
+    marks = {"labels": {"part": "web"}, "annotations": {"owner": "platform"}}
+    _, secret = objects(with_secret(sections, immutable=True, **marks), project)
+    assert secret["immutable"] is True
+    assert secret["metadata"] == {"name": "login", "namespace": "default", **marks}
