@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flotilla.deploy.access import control_plane_of
@@ -18,7 +18,7 @@ from flotilla.karmada.keeping.members import free_copies, free_in
 from flotilla.karmada.keeping.works import Finisher, await_preserved, await_released, carried, keep_namespaces, patched
 from flotilla.karmada.kinds import DEFINITION, NAMESPACE, defined_kind, goes_by_itself, kind_of
 from flotilla.karmada.names import EXECUTION_NAMESPACE_PREFIX, cluster_of, execution_namespace
-from flotilla.karmada.objects import POLICY_API, WORK_API
+from flotilla.karmada.objects import CLUSTER_API, POLICY_API, WORK_API
 from flotilla.karmada.propagation import ON_REMOVAL
 from flotilla.karmada.selection import POLICIES, is_policy
 from flotilla.kube.connection import Connection, KindNotServed, connect
@@ -73,6 +73,8 @@ class Release:
     """By member, the copies that run on there."""
     kubeconfigs: dict[str, str]
     """Administrator's kubeconfigs of the members that the state has, by name."""
+    members_first: bool = False
+    """Members leave before workloads do: Karmada can't be told that copies stay, and reaches none of them then."""
 
     @property
     def templates(self) -> list[Object]:
@@ -136,8 +138,10 @@ def plan_release(setting: Setting, engine: EngineName, names: Sequence[str], *, 
     _refuse_protected(chosen)
     connection = control_plane_of(setting, engine)
     plan = Release(workloads, members, {}, kubeconfigs)
-    _refuse_too_old(connection, plan)
-    return Release(workloads, members, _staying(connection, plan), kubeconfigs)
+    too_old = _too_old(connection, plan)
+    if too_old is not None and not _all_leave(connection, members):
+        raise too_old
+    return replace(plan, staying=_staying(connection, plan), members_first=too_old is not None)
 
 
 def release(setting: Setting, engine: EngineName, plan: Release) -> list[str]:
@@ -152,13 +156,18 @@ def release(setting: Setting, engine: EngineName, plan: Release) -> list[str]:
     connection = control_plane_of(setting, engine)
     stack = embedded_stack(setting)
     said = []
+    workloads = {one.urn for part in plan.workloads for one in part.resources}
     with stack.changing():
-        if plan.workloads:
+        if workloads and not plan.members_first:
             said += _let_workloads_go(setting, connection, plan)
-            stack.forget({one.urn for part in plan.workloads for one in part.resources}, verb="release")
+            stack.forget(workloads, verb="release")
         for one in plan.members:
             _let_member_go(setting, connection, one, plan.kubeconfigs[one.name])
             stack.forget({resource.urn for resource in one.resources}, verb="release")
+        if workloads and plan.members_first:
+            for obj in (*plan.policies, *_spaces_last(plan.templates)):
+                _delete(connection, ref_of(obj), plan.workloads)
+            stack.forget(workloads, verb="release")
     return said
 
 
@@ -223,18 +232,32 @@ def _refuse_needed(going: Iterable[Released], others: Iterable[Released]) -> Non
                 )
 
 
-def _refuse_too_old(connection: Connection, plan: Release) -> None:
-    """Refuse where Karmada's policies can't say that copies stay: it would drop the field without a word."""
+def _too_old(connection: Connection, plan: Release) -> FlotillaError | None:
+    """Return why Karmada's policies can't say that copies stay: it would drop the field without a word."""
     for policy in _senders(plan.policies):
         ref = ref_of(policy)
         if connection.find(ref) is None:
             continue
         taken = connection.patch(ref, _SAYS, query={"fieldManager": "flotilla", "dryRun": "All"})
         if not (taken.get("spec") or {}).get("preserveResourcesOnDeletion"):
-            raise FlotillaError(
+            return FlotillaError(
                 f"this Karmada can't let copies go: {ref} has no preserveResourcesOnDeletion",
-                hint="Karmada 1.12 or newer can; a member can be released with all that it runs",
+                hint="Karmada 1.12 or newer can; a member can be released with all that it runs, and so can everything "
+                "(--all)",
             )
+    return None
+
+
+def _all_leave(connection: Connection, members: Iterable[Released]) -> bool:
+    """Tell whether no Cluster is left once these members have left."""
+    return {str(one["metadata"]["name"]) for one in connection.list(CLUSTER_API, "Cluster")} <= {
+        m.name for m in members
+    }
+
+
+def _spaces_last(templates: Iterable[Object]) -> list[Object]:
+    """Return templates with namespaces and definitions, which take others along, behind these."""
+    return sorted(templates, key=lambda one: kind_of(one) in (NAMESPACE, DEFINITION))
 
 
 def _senders(policies: Iterable[Object]) -> list[Object]:

@@ -55,7 +55,8 @@ class Shell:
         runs["karmadactl"] = lambda _, name, *__: self._join(name)
         self._capsys.readouterr()
         runs[command[0]](*command[1:])
-        return self._capsys.readouterr().out
+        printed = self._capsys.readouterr()
+        return printed.out + printed.err
 
     def _flotilla(self, verb, *arguments):
         engine = [] if verb in ("adopt", "validate") else ["--engine", "embedded"]

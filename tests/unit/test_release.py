@@ -10,6 +10,7 @@ from flotilla.deploy import release as releasing
 from flotilla.deploy.release import Release, plan_release, release
 from flotilla.errors import FlotillaError
 from flotilla.karmada.keeping import members, works
+from flotilla.kube.objects import ref_of
 from flotilla.state.checkpoint import Operation, ResourceState, Snapshot
 from tests.unit.planes import binding, cluster, live, web, work
 from tests.unit.test_keeping import POLICY, Writable, merged
@@ -145,6 +146,42 @@ def test_a_karmada_that_drops_the_field_is_refused(given):
     given(fleet(Old), *part("PropagatedWorkload", "web", POLICY, web()))
     with pytest.raises(FlotillaError, match="this Karmada can't let copies go"):
         plan_release(SETTING, None, ["web"])
+
+
+def test_a_karmada_that_drops_the_field_lets_all_members_go_before_the_workloads(given, monkeypatch):
+    """`--all` was refused before 1.12, though a member alone could be released."""
+
+    class Old(Karmada):
+        carries = False
+
+    plane = fleet(Old)
+    clusters = [ref.name for ref in plane.objects if ref.kind == "Cluster"]
+    providers = [
+        ResourceState(
+            f"{URN}pulumi:providers:kubernetes::{name}-provider",
+            custom=True,
+            type="pulumi:providers:kubernetes",
+            inputs={"kubeconfig": "text"},
+        )
+        for name in clusters
+    ]
+    members = [one for name in clusters for one in part("PushMember", name)]
+    forgotten = given(plane, *part("PropagatedWorkload", "web", POLICY, web()), *members, *providers)
+
+    def leave(_setting, _plane, one, _text):
+        plane.log.append(one.name)
+        for ref in [ref for ref in plane.objects if ref.namespace == f"karmada-es-{one.name}"]:
+            del plane.objects[ref]
+
+    monkeypatch.setattr(releasing, "_let_member_go", leave)
+    with pytest.raises(FlotillaError, match="this Karmada can't let copies go"):
+        plan_release(SETTING, None, ["web", f"member/{clusters[0]}"])
+    plan = plan_release(SETTING, None, [], everything=True)
+    assert plan.members_first
+    release(SETTING, None, plan)
+    assert plane.log[: len(clusters)] == clusters
+    assert not {ref_of(POLICY), ref_of(web())} & set(plane.objects)
+    assert len(forgotten) == len(clusters) + 1
 
 
 @pytest.mark.parametrize(
