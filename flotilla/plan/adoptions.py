@@ -16,8 +16,8 @@ from flotilla.state.values import reveal
 
 _OBJECTS = "kubernetes:"
 _DYNAMIC = "pulumi-python:dynamic"
-_ONLY_LOOKING = ("ClusterIdentity", "Rollout", "Membership", "ServedKinds")
-"""Dynamic resources whose creation writes nothing in a cluster: they ask, or wait."""
+ONLY_LOOKING = ("ClusterIdentity", "Rollout", "Membership", "ServedKinds", "Withdrawal", "Keeping")
+"""Dynamic resources whose creation writes nothing in a cluster: they ask, or wait, or act when they go."""
 _KEPT = (
     "which this stack does not declare: Karmada leaves it to that policy, so that the rollout would wait in vain for "
     "this stack's; declare that policy here, or delete it"
@@ -47,7 +47,7 @@ def changes_no_cluster(result: Result) -> bool:
 
 def only_looks(step: Step) -> bool:
     """Tell whether a step makes a dynamic resource that writes nothing in a cluster."""
-    return step.op is Op.CREATE and step.type.startswith(_DYNAMIC) and step.type.rpartition(":")[2] in _ONLY_LOOKING
+    return step.op is Op.CREATE and step.type.startswith(_DYNAMIC) and step.type.rpartition(":")[2] in ONLY_LOOKING
 
 
 def with_adoptions(

@@ -1,9 +1,12 @@
 """What a plan says of objects that exist: adopted, claimed by others, listed where nobody asked to adopt them."""
 
 import argparse
+from importlib import import_module
 
 import pytest
 
+from components.dynamic_providers import PROVIDERS
+from components.ends import EndProvider
 from flotilla.agent.bounds import PagedArguments
 from flotilla.agent.judging import plan_answer
 from flotilla.agent.planning import Planned
@@ -14,6 +17,7 @@ from flotilla.cli.setting import adoption_of
 from flotilla.deploy.interface import EngineName
 from flotilla.engine.adoption import NOTHING, Adoption
 from flotilla.engine.digest import plan_digest
+from flotilla.plan.adoptions import ONLY_LOOKING
 from flotilla.plan.fleet import fleet_plan
 from flotilla.plan.members import CLUSTER_TYPE
 from flotilla.plan.notices import notice_text
@@ -215,3 +219,11 @@ def test_a_name_that_nothing_goes_by_is_refused():
     with pytest.raises(UsageError, match="--adopt 'memer1': nothing in the stack goes by this name"):
         refuse_unmatched(Result(unmatched=("memer1",)))
     refuse_unmatched(Result())
+
+
+def test_resources_that_act_only_when_they_go_change_no_cluster_when_they_are_made():
+    """Every workload has one: no plan of a fleet said "nothing changes in any cluster"."""
+    found = {token.rpartition(":")[2]: where.split(":") for token, where in PROVIDERS.items()}
+    ends = [name for name, (module, of) in found.items() if issubclass(getattr(import_module(module), of), EndProvider)]
+    assert sorted(ends) == ["Keeping", "Withdrawal"]
+    assert set(ends) <= set(ONLY_LOOKING)
