@@ -15,6 +15,8 @@ RESTLESS = {
     "ComponentStatus",
 }
 """Kinds that controllers write all the time, whatever a stack does, or that are no objects."""
+LAST_USED = "kubernetes.io/legacy-token-last-used"
+"""A label that API servers write on a Secret once its token is used."""
 COUNTERS = ("managedFields", "resourceVersion", "generation")
 """Fields of an object's metadata that change with any other."""
 
@@ -52,6 +54,8 @@ def fields(obj, depth=3):
 
     bare = {key: value for key, value in obj.items() if key not in ("status", "apiVersion", "kind")}
     metadata = {key: value for key, value in obj["metadata"].items() if key not in COUNTERS}
+    if LAST_USED in (metadata.get("labels") or {}):
+        metadata["labels"] = {key: value for key, value in metadata["labels"].items() if key != LAST_USED}
     return dict(walk({**bare, "metadata": metadata}, ()))
 
 
@@ -82,7 +86,7 @@ def written(before, after):
 
 def _owners(obj):
     """Return who owns fields of an object, statuses aside."""
-    entries = obj["metadata"].get("managedFields") or []
+    entries = [one for one in obj["metadata"].get("managedFields") or [] if LAST_USED not in str(one.get("fieldsV1"))]
     return sorted(
         (entry["manager"], entry["operation"], str(entry.get("fieldsV1")))
         for entry in entries
