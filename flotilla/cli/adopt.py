@@ -228,7 +228,7 @@ def _from_member(options: argparse.Namespace, setting: Setting, folder: str) -> 
         _print_report((output.progress_console if options.dry_run else output.console).print, report.to_json())
         if not options.dry_run:
             output.console.print(
-                Text(f"\nnext: flotilla validate -s {options.stack}; flotilla preview -s {options.stack} --adopt")
+                Text(f"\nnext: flotilla validate -s {options.stack}; flotilla preview -s {options.stack}")
             )
 
     return adopt_from_member(options, target, facts, wanted, say)

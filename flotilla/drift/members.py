@@ -9,6 +9,7 @@ from typing import Any
 
 from flotilla.drift.comparing import Comparing
 from flotilla.drift.findings import Finding, Layer, Mend, changed
+from flotilla.karmada.joining.agent import DEPLOYMENT as AGENT
 from flotilla.karmada.joining.join import IMPERSONATOR, access_role
 from flotilla.karmada.names import CLUSTER_NAMESPACE
 from flotilla.karmada.rendering.marks import MANAGED
@@ -32,7 +33,7 @@ _USUAL_KINDS = (
     ("batch/v1", "CronJob"),
     ("networking.k8s.io/v1", "Ingress"),
 )
-_OWN_NAMESPACES = "karmada-"
+_KARMADAS = "karmada-"
 _UNAUTHORIZED = 401
 # What Kubernetes' own bindings give to every account (plugin/pkg/auth/authorizer/rbac/bootstrappolicy).
 _FOR_EVERYBODY = frozenset(
@@ -107,18 +108,20 @@ def find_unwanted(connection: Connection, member: str, carried: list[Object]) ->
         for obj in marked:
             meta = obj["metadata"]
             ref = ObjectRef(api_version, kind, meta["name"], meta.get("namespace") or "")
-            if ref not in wanted and not meta.get("deletionTimestamp") and not _of_a_join(ref):
+            if ref not in wanted and not meta.get("deletionTimestamp") and not _of_a_join(ref, member):
                 message = "has Karmada's mark, and nothing sends it any more"
                 found.append(Finding(Layer.MEMBERS, "copy-unwanted", member, str(ref), message, mend=Mend.HAND))
     return found
 
 
-def _of_a_join(ref: ObjectRef) -> bool:
-    """Tell whether an object is a namespace that a join makes: karmadactl 1.10 gives it the mark of copies.
+def _of_a_join(ref: ObjectRef, member: str) -> bool:
+    """Tell whether an object is one that a join makes: karmadactl 1.10 marks these as if Karmada had sent them.
 
-    Karmada itself sends no namespace of such a name.
+    Karmada sends nothing into namespaces that begin so, nor such a namespace.
     """
-    return ref.kind == "Namespace" and ref.name.startswith(_OWN_NAMESPACES)
+    if ref.kind in ("ClusterRole", "ClusterRoleBinding"):
+        return ref.name in (access_role(member), AGENT)
+    return (ref.name if ref.kind == "Namespace" else ref.namespace).startswith(_KARMADAS)
 
 
 def check_access(control_plane: Connection, connection: Connection, kubeconfig: str, member: str) -> list[Finding]:

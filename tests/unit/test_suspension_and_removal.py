@@ -124,12 +124,16 @@ def test_copies_of_suspended_and_of_refused_works_are_wanted():
     assert sorted(finding.object for finding in found) == ["Deployment default/gone", "Deployment default/nobodys"]
 
 
-def test_the_namespace_that_karmadactl_made_for_a_join_is_no_unwanted_copy():
-    """karmadactl 1.10 gives it the mark that Karmada gives copies (pkg/util/credential.go)."""
-    marked = {"labels": {"karmada.io/managed": "true"}}
-    names = ("karmada-cluster", "karmada-system", "shop")
-    there = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, **marked}} for name in names]
-    assert [finding.object for finding in find_unwanted(Plane(*there), "m0", [])] == ["Namespace shop"]
+def test_what_a_join_of_karmadactl_makes_is_no_copy_that_is_left():
+    """karmadactl 1.10 gives its namespaces and accounts the mark of copies: a clean fleet had drift for ever."""
+    meta = {"labels": {"karmada.io/managed": "true"}}
+    spaces = [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {**meta, "name": name}}
+        for name in ("karmada-cluster", "karmada-system", "shop")
+    ]
+    inside = web("agent") | {"metadata": {**meta, "name": "agent", "namespace": "karmada-system"}}
+    found = find_unwanted(Plane(*spaces, inside), "m0", [])
+    assert [finding.object for finding in found] == ["Namespace shop"]
 
 
 # -- status ----------------------------------------------------------------------------------------------------------
