@@ -191,7 +191,7 @@ def _unserved(obj: Object, running: Running) -> Left | None:
 def _draft(
     name: str, namespace: str, objects: list[Object], promotion: Promotion, report: Report, running: Running
 ) -> Draft | None:
-    found = sealed([one for one in objects if is_secret(one)], (), namespace, promotion.seal, report)
+    found = sealed([one for one in objects if is_secret(one)], namespace, promotion.seal, report)
     manifests = [_retaining(as_written(one), running, report) for one in objects if not is_secret(one)]
     if not manifests:
         for one in found.templates:

@@ -14,7 +14,7 @@ from typing import Any
 from rich.text import Text
 
 from flotilla.adopt.compose import Adopted, Wanted, adopt
-from flotilla.adopt.model import Found, MemberFacts, Report, Selection
+from flotilla.adopt.model import MemberFacts, Report, Selection
 from flotilla.adopt.reading import read_control_plane, read_member
 from flotilla.adopt.writing import existing, write
 from flotilla.cli.adopt_member import Target, adopt_from_member, named, selected
@@ -171,7 +171,8 @@ def _adopt(options: argparse.Namespace) -> ExitCode:
     document = selected(options.karmada_kubeconfig, options.context)
     output.say("reading the control plane")
     found = read_control_plane(Connection(document, name="karmada"))
-    facts = _facts(options, project, found)
+    clusters = {str(one["metadata"]["name"]): one for one in found.clusters}
+    facts = _facts(options, project, clusters, found.unfinished)
     crypter = _crypter(setting.state_folder / "passphrase")
     wanted = Wanted(
         folder=folder,
@@ -248,8 +249,9 @@ def _crypter(file: Path) -> PassphraseCrypter | None:
     return PassphraseCrypter(passphrase(file)) if passphrase_is_named() or file.is_file() else None
 
 
-def _facts(options: argparse.Namespace, project: Path, found: Found) -> dict[str, MemberFacts]:
-    clusters = {str(one["metadata"]["name"]): one for one in found.clusters}
+def _facts(
+    options: argparse.Namespace, project: Path, clusters: dict[str, Object], unfinished: frozenset[str] = frozenset()
+) -> dict[str, MemberFacts]:
     files, contexts = (
         _by_member("--member-kubeconfig", options.member_kubeconfig),
         _by_member("--member-context", options.member_context),
@@ -261,7 +263,7 @@ def _facts(options: argparse.Namespace, project: Path, found: Found) -> dict[str
     ):
         # Without a Cluster a join may have begun: where there is a kubeconfig, the member is asked.
         asked = {name for name, file in files.items() if Path(file).expanduser().is_file()}
-        if unknown := sorted(set(names) - set(clusters) - asked - found.unfinished):
+        if unknown := sorted(set(names) - set(clusters) - asked - unfinished):
             raise _no_such_cluster(option, unknown[0], clusters)
     if missing := sorted(set(contexts) - set(files)):
         raise UsageError(f"--member-context names {missing[0]!r}, which has no --member-kubeconfig")
@@ -271,7 +273,7 @@ def _facts(options: argparse.Namespace, project: Path, found: Found) -> dict[str
         identifier = str((clusters.get(name, {}).get("spec") or {}).get("id") or "")
         document = selected(file, context)
         facts = read_member(document, name=name, path=_path(file, project), context=context, identifier=identifier)
-        if name not in clusters and name not in found.unfinished and not facts.joining:
+        if name not in clusters and name not in unfinished and not facts.joining:
             raise _no_such_cluster("--member-kubeconfig", name, clusters)
         return facts
 
