@@ -25,6 +25,7 @@ from tests.live.twenty_workloads import whole
 pytestmark = [pytest.mark.live, pytest.mark.timeout(1200)]
 
 MEMBERS = ("member1", "member2", "member3")
+LAMPS = 2
 OWN_MARKS = ("pulumi.com/", "flotilla.dev/")
 AUTHORS = {"resourcetemplate.karmada.io/retain-replicas"}
 """Labels of Karmada that people write."""
@@ -85,6 +86,8 @@ def make(fleet, kubectl, folder):
     kubectl("apply", "-f", "-", objects=applied)
     kubectl("create", "-f", "-", objects=created)
     kubectl("apply", "--server-side", "-f", "-", objects=by_server)
+    # Before 1.12 Karmada looks for new kinds every half a minute.
+    eventually(lambda: sum(key[:2] == ("member1", "Lamp") for key in everything(fleet)) == LAMPS, seconds=120)
     settled(fleet)
     kubectl("annotate", "deployment", "lazy", "--namespace=back", "note=the policy acts from now on")
     kubectl("scale", "deployment", "cache", "--namespace=back", "--replicas=4")
