@@ -8,7 +8,6 @@ a copy: the CLI exports the state and the configuration, both decrypted, and imp
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import subprocess
 import tempfile
@@ -21,11 +20,13 @@ from pathlib import Path
 
 from pulumi import automation
 
+from flotilla.counts import counted
 from flotilla.deploy.embedded import EmbeddedEngine, embedded_stack, opens_embedded
 from flotilla.deploy.interface import Setting, load_project
 from flotilla.deploy.pulumi_cli import PulumiStack, cli_environment, last_words
 from flotilla.engine.digest import plan_digest
 from flotilla.errors import EngineError
+from flotilla.kube import children
 from flotilla.kube.secrecy import HIDDEN
 from flotilla.plan.steps import Result
 from flotilla.state.backend import StackFiles
@@ -140,7 +141,8 @@ class AdoptingPulumiStack(PulumiStack):
         document = {**copy.exported, "deployment": to_export(left, before)}
         self._retried(lambda: self._import(document), again)
         if left.pending:
-            self._setting.tell(f"{len(left.pending)} operations broke off, and the CLI's import drops them: {again}")
+            broke = counted(len(left.pending), "operation")
+            self._setting.tell(f"{broke} broke off, which the CLI's import doesn't keep: {again}")
 
     def _retried(self, action: Callable[[], None], hint: str) -> None:
         for left in reversed(range(_TRIES)):
@@ -215,11 +217,10 @@ class _OnCopy(EmbeddedEngine):
 
 
 def _run(line: list[str], setting: Setting, given: str) -> str:
-    environment = {**os.environ, **cli_environment(setting)}
     done = subprocess.run(
         [_command(), *line],
         cwd=setting.project,
-        env=environment,
+        env=children.whole_environment(**cli_environment(setting)),
         input=given,
         capture_output=True,
         text=True,

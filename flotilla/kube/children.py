@@ -27,6 +27,11 @@ def environment(**more: str) -> dict[str, str]:
     return {**kept, **more}
 
 
+def whole_environment(**more: str) -> dict[str, str]:
+    """Return all of the environment, with `more` in it: for Pulumi's CLI alone."""
+    return os.environ | more
+
+
 def _kept_back(key: str) -> bool:
     return key in _KEPT_BACK or key.startswith(_PREFIX)
 

@@ -340,6 +340,8 @@ def test_every_program_that_is_started_is_given_its_environment():
     assert [place for place, given in found.items() if not given] == []
     uses = [file for file in (REPOSITORY / "flotilla").rglob("*.py") if "**os.environ" in file.read_text()]
     assert uses == []
+    whole = [f.name for f in (REPOSITORY / "flotilla").rglob("*.py") if "children.whole_environment" in f.read_text()]
+    assert whole == ["adopting_cli.py"], "Pulumi's CLI alone"
 
 
 def test_the_program_takes_its_configuration_out_of_the_environment(monkeypatch):
