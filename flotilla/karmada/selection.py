@@ -21,6 +21,8 @@ POLICY_NAME_ANNOTATIONS = {
 """The annotation of a template that names the policy of each kind that has claimed it."""
 POLICY_NAMESPACE_ANNOTATION = "propagationpolicy.karmada.io/namespace"
 """The annotation of a template that names the namespace of the PropagationPolicy that has claimed it."""
+CLAIM_KEYS = frozenset({*POLICY_ID_LABELS.values(), *POLICY_NAME_ANNOTATIONS.values(), POLICY_NAMESPACE_ANNOTATION})
+"""What a claim writes on a template; Karmada 1.10 writes names and namespaces as labels, too."""
 POLICIES = tuple(POLICY_ID_LABELS)
 """The kinds of policies that send templates."""
 _STACKS = "pulumi-kubernetes"

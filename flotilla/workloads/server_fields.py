@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from flotilla.karmada.kinds import GroupKind
 from flotilla.karmada.propagation import HEALTH_IGNORED, ON_REMOVAL, OWN_ANNOTATIONS
 from flotilla.karmada.rendering import marks
-from flotilla.karmada.selection import POLICY_ID_LABELS, POLICY_NAME_ANNOTATIONS, POLICY_NAMESPACE_ANNOTATION
+from flotilla.karmada.selection import CLAIM_KEYS
 from flotilla.kube.objects import Object
 
 Step = str
@@ -217,9 +217,9 @@ ROWS: tuple[Row, ...] = (
     # The label that says who has sent it goes after what is asked by it.
     *_annotations(_KARMADA, marks.CONFLICT, only=_sent_by_karmada),
     *_annotations(_KARMADA, *sorted(marks.ANNOTATIONS - {marks.CONFLICT})),
-    *_annotations(_KARMADA, *POLICY_NAME_ANNOTATIONS.values(), POLICY_NAMESPACE_ANNOTATION),
+    *_annotations(_KARMADA, *sorted(CLAIM_KEYS)),
     *_annotations(_KARMADA, *marks.APPLIED_OVERRIDES.values(), "policy.karmada.io/applied-placement"),
-    *_labels(_KARMADA, *sorted(marks.LABELS), *POLICY_ID_LABELS.values()),
+    *_labels(_KARMADA, *sorted(marks.LABELS | CLAIM_KEYS)),
     *_annotations("flotilla.karmada.propagation", "pulumi.com/skipAwait", only=_not_asked_for),
     *_annotations("flotilla.karmada.propagation", HEALTH_IGNORED, only=_of_a_stack),
     *_annotations("flotilla.karmada.propagation", "pulumi.com/deletionPropagationPolicy", ON_REMOVAL),

@@ -242,6 +242,15 @@ def test_an_object_of_a_member_or_of_karmada_loses_karmadas_marks():
     assert cleaned(templated)["metadata"]["annotations"] == {"work.karmada.io/conflict-resolution": "overwrite"}
 
 
+@pytest.mark.parametrize("policy", ["propagationpolicy", "clusterpropagationpolicy"])
+def test_claims_of_karmada_1_10_are_labels_too(policy):
+    names = {f"{policy}.karmada.io/name": "web", "propagationpolicy.karmada.io/namespace": "default"}
+    claimed = plain(
+        "ConfigMap", labels={**names, f"{policy}.karmada.io/permanent-id": "u", "app": "web"}, annotations=names
+    )
+    assert cleaned(claimed) == plain("ConfigMap", labels={"app": "web"})
+
+
 @pytest.mark.parametrize("asked", [False, True])
 def test_a_template_of_a_stack_is_again_what_its_manifest_was(asked):
     """Else an exported template would say that nobody wants to wait for it."""

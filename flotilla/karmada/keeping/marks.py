@@ -13,12 +13,11 @@ from typing import Any
 from flotilla.karmada.propagation import HEALTH_IGNORED, ON_REMOVAL, OWN_ANNOTATIONS, SKIP_AWAIT
 from flotilla.karmada.rendering.marks import ANNOTATIONS, LABELS, MANAGED
 from flotilla.karmada.scaling import SCALED_BY
-from flotilla.karmada.selection import POLICY_ID_LABELS, POLICY_NAME_ANNOTATIONS, POLICY_NAMESPACE_ANNOTATION
+from flotilla.karmada.selection import CLAIM_KEYS
 from flotilla.kube.objects import Object
 
-_OF_KARMADA = LABELS | ANNOTATIONS | frozenset(POLICY_ID_LABELS.values())
-_OF_KARMADA |= {*POLICY_NAME_ANNOTATIONS.values(), POLICY_NAMESPACE_ANNOTATION}
-"""Labels and annotations alike: in 1.10 the policy that has claimed a template is named by both."""
+_OF_KARMADA = LABELS | ANNOTATIONS | CLAIM_KEYS
+"""Labels and annotations alike."""
 _OWN = frozenset({*OWN_ANNOTATIONS, HEALTH_IGNORED, ON_REMOVAL, SCALED_BY})
 
 
