@@ -7,8 +7,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from flotilla.karmada.rendering.reach import Notice
-from flotilla.karmada.selection import POLICIES, POLICY_NAME_ANNOTATIONS, POLICY_NAMESPACE_ANNOTATION
-from flotilla.kube.objects import ObjectRef, ref_of
+from flotilla.karmada.selection import (
+    POLICIES,
+    POLICY_NAME_ANNOTATIONS,
+    POLICY_NAMESPACE_ANNOTATION,
+    is_policy,
+    selects,
+)
+from flotilla.kube.objects import Object, ObjectRef, ref_of
 from flotilla.plan.caveats import Caveat
 from flotilla.plan.steps import Op, Result, Step, stays
 from flotilla.plan.workloads import WorkloadPlan
@@ -34,15 +40,17 @@ def tells_of_change(step: Step) -> bool:
 
 def changes_no_cluster(result: Result) -> bool:
     """Tell whether a plan adopts objects and does nothing else to any cluster."""
-    adopts = False
+    adopts = wakes = False
+    lazy = _lazy(result.steps)
     for step in result.changes:
         if step.type.startswith(_OBJECTS):
             if not stays(step):
                 return False
             adopts = True
+            wakes = wakes or bool(_awakened(step, lazy))
         elif step.type.startswith(_DYNAMIC) and not only_looks(step):
             return False
-    return adopts and not result.there
+    return adopts and not wakes and not result.there
 
 
 def only_looks(step: Step) -> bool:
@@ -61,6 +69,8 @@ def with_adoptions(
     adopted: dict[str, list[Step]] = defaultdict(list)
     declared: set[_Claim] = set()
     preempting: set[str] = set()
+    steps = list(steps)
+    lazy = _lazy(steps)
     for step in steps:
         state = step.after
         if state is None or not step.type.startswith(_OBJECTS):
@@ -73,14 +83,40 @@ def with_adoptions(
             if (reveal(state.inputs).get("spec") or {}).get("preemption") == "Always":
                 preempting.add(state.parent)
     urns = [(plan, parents.get(plan.name, "")) for plan in plans]
-    return [_with(plan, adopted.get(urn, []), declared, preempts=urn in preempting) for plan, urn in urns]
+    return [_with(plan, adopted.get(urn, []), declared, lazy, preempts=urn in preempting) for plan, urn in urns]
 
 
-def _with(plan: WorkloadPlan, adopted: list[Step], declared: set[_Claim], *, preempts: bool) -> WorkloadPlan:
+def _lazy(steps: Iterable[Step]) -> list[Object]:
+    """Return the policies of a plan by which Karmada acts with a template's next change."""
+    found = []
+    for step in steps:
+        state = step.after
+        if state is not None and step.type.startswith(_OBJECTS) and step.type.rpartition(":")[2] in POLICIES:
+            policy = reveal(state.inputs)
+            if (policy.get("spec") or {}).get("activationPreference") == "Lazy":
+                found.append(policy)
+    return found
+
+
+def _awakened(step: Step, lazy: list[Object]) -> list[Object]:
+    """Return the lazy policies that have been waiting for a change of an object, which its adoption is."""
+    state = step.after
+    if step.op is not Op.ADOPT or state is None:
+        return []
+    obj = reveal(state.inputs)
+    return [policy for policy in lazy if not is_policy(obj) and selects(policy, obj)]
+
+
+def _with(
+    plan: WorkloadPlan, adopted: list[Step], declared: set[_Claim], lazy: list[Object], *, preempts: bool
+) -> WorkloadPlan:
     if not adopted:
         return plan
     notices = [Notice(Caveat.ADOPTED, template=str(_ref(step))) for step in adopted]
     for step in adopted:
+        notices += [
+            Notice(Caveat.AWAKENED, template=str(_ref(step)), detail=str(ref_of(one))) for one in _awakened(step, lazy)
+        ]
         claim = _claim(step)
         if claim is not None and claim not in declared:
             kind, namespace, name = claim

@@ -31,6 +31,8 @@ class Caveat(StrEnum):
     """No object changes: the run only waits until the workload is done."""
     ADOPTED = "adopted"
     """Objects of the workload that exist already become the stack's."""
+    AWAKENED = "lazy-acts"
+    """Karmada acts on a lazy policy with the adoption of a template."""
     CLAIMED = "claimed"
     """A policy that the stack doesn't declare for it has claimed a template that is adopted."""
     UNSERVED = "unserved"

@@ -110,6 +110,10 @@ _TEXTS: dict[str, str] = {
         "the next change of the object"
     ),
     Caveat.ADOPTED: "{template} is there already and becomes this stack's",
+    Caveat.AWAKENED: (
+        "{template}: {detail} is lazy, and the adoption is a change of the object: whatever of that policy has had no "
+        "effect yet takes effect with this `up`"
+    ),
     Caveat.CLAIMED: "{template} is claimed by {detail}",
     Caveat.READY: "done when every object is healthy, but {detail}",
     Caveat.WAITS: "no object changes: `up` waits until it is done everywhere",

@@ -145,6 +145,18 @@ def test_a_template_that_another_policy_has_claimed_is_named(annotations, spec, 
     assert any(text.startswith("Deployment default/web is there already") for text in texts)
 
 
+@pytest.mark.parametrize("lazy", [True, False])
+def test_a_lazy_policy_acts_when_its_template_is_adopted(lazy, capsys):
+    spec = {"activationPreference": "Lazy"} if lazy else {}
+    _, texts = notices(adopted_cluster(), *adopted_workload(**spec))
+    found = [text for text in texts if "web is lazy, and the adoption is a change of the object" in text]
+    assert [text.startswith("Deployment default/web: PropagationPolicy default/web is lazy") for text in found] == (
+        [True] if lazy else []
+    )
+    result = Result(steps=[adopted_cluster(), *adopted_workload(**spec)])
+    assert ("nothing changes in any cluster" in printed(capsys, result)) is not lazy
+
+
 def test_a_member_that_the_stack_did_not_join_leaves_with_a_word_about_it():
     for import_id, said in (("member1", True), ("", False)):
         gone = step(Op.DELETE, CLUSTER_TYPE, "member1-cluster", cluster(), None, MEMBER, import_id=import_id)
