@@ -14,10 +14,11 @@ from pulumi.dynamic import Resource
 
 from components.ends import EndProvider
 from components.whole_numbers import whole_numbers
+from flotilla.karmada.keeping.bindings import SECONDS, finish_bindings
 from flotilla.karmada.keeping.members import free_copies
 from flotilla.karmada.keeping.works import Finisher, await_released, return_namespaces
 from flotilla.karmada.status.withdrawal import await_withdrawn
-from flotilla.kube.connection import connect
+from flotilla.kube.connection import Connection, connect
 from flotilla.kube.objects import Object, ObjectRef, ref_of
 from flotilla.waiting import say
 
@@ -34,13 +35,20 @@ class WithdrawalProvider(EndProvider):
         connection, seconds = connect(props["kubeconfig"], name="Karmada"), float(props["timeout"])
         if not props.get("keeps"):
             await_withdrawn(connection, templates, seconds, every_work=bool(props.get("before")))
+            self._finish(connection, templates, props)
             return
         finisher = Finisher(connection, templates)
         return_namespaces(connection, (ref.name for ref in templates if ref.kind == "Namespace"))
         await_withdrawn(connection, templates, seconds, meanwhile=finisher)
         await_released(connection, finisher, seconds)
+        self._finish(connection, templates, props)
         for member, why in sorted(free_copies(connection, templates).items()):
             say(f"{props['workload']}: the copies in {member} run on, and may still have marks of Karmada: {why}")
+
+    @staticmethod
+    def _finish(connection: Connection, templates: list[ObjectRef], props: dict[str, Any]) -> None:
+        for line in finish_bindings(connection, templates, min(SECONDS, float(props["timeout"]))):
+            say(f"{props['workload']}: {line}")
 
 
 class Withdrawal(Resource, module="flotilla", name="Withdrawal"):

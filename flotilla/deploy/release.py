@@ -14,6 +14,7 @@ from flotilla.errors import FlotillaError
 from flotilla.karmada.joining.abandon import remove_cluster
 from flotilla.karmada.joining.join import IMPERSONATOR
 from flotilla.karmada.joining.renaming import Agent, cut_access
+from flotilla.karmada.keeping.bindings import finish_bindings
 from flotilla.karmada.keeping.members import free_copies, free_in
 from flotilla.karmada.keeping.works import Finisher, await_preserved, await_released, carried, keep_namespaces, patched
 from flotilla.karmada.kinds import DEFINITION, NAMESPACE, defined_kind, goes_by_itself, kind_of
@@ -148,7 +149,7 @@ def release(setting: Setting, engine: EngineName, plan: Release) -> list[str]:
     """Carry it out: Karmada first, the state last, so that a broken-off run can be repeated.
 
     Returns:
-        What could not be done in members, a line each.
+        What could not be done, a line each.
 
     Raises:
         FlotillaError: copies could not be marked as kept; nothing was removed then. Or Karmada does not let them go.
@@ -167,6 +168,7 @@ def release(setting: Setting, engine: EngineName, plan: Release) -> list[str]:
         if workloads and plan.members_first:
             for obj in (*plan.policies, *_spaces_last(plan.templates)):
                 _delete(connection, ref_of(obj), plan.workloads)
+            said += finish_bindings(connection, map(ref_of, plan.templates))
             stack.forget(workloads, verb="release")
     return said
 
@@ -305,12 +307,14 @@ def _let_workloads_go(setting: Setting, connection: Connection, plan: Release) -
     await_released(connection, finisher, _SECONDS)
     for policy in plan.policies:
         _delete(connection, ref_of(policy), plan.workloads)
+    unfinished = finish_bindings(connection, refs)
     unreached = free_copies(connection, refs)
     for name in sorted(unreached):
         if name in plan.kubeconfigs:
             free_in(connect(plan.kubeconfigs[name], name=name), refs)
             del unreached[name]
-    return [f"copies in {name} may still have marks of Karmada: {why}" for name, why in sorted(unreached.items())]
+    marked = [f"copies in {name} may still have marks of Karmada: {why}" for name, why in sorted(unreached.items())]
+    return marked + unfinished
 
 
 def _let_member_go(setting: Setting, connection: Connection, one: Released, kubeconfig: str) -> None:

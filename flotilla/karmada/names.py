@@ -14,8 +14,9 @@ MAX_MEMBER_NAME = 63 - len(EXECUTION_NAMESPACE_PREFIX)
 CLUSTER_FINALIZER = "karmada.io/cluster-controller"
 WORK_FINALIZER = "karmada.io/execution-controller"
 BINDING_FINALIZER = "karmada.io/binding-controller"
+DEPENDENCIES_FINALIZER = "karmada.io/binding-dependencies-distributor"
 """Karmada's own finalizers. A Cluster waits until its Works are gone, a Work until its copies are deleted; a binding
-goes once its Works are being deleted."""
+goes once its Works are being deleted, and that of a workload that others follow once it is taken out of theirs."""
 
 RESERVED_CLUSTERS = frozenset({"karmada", "karmada-host"})
 """What stacks call the control plane and its host cluster: plans, drift and providers go by these names."""

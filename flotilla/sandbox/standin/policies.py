@@ -22,9 +22,14 @@ from flotilla.kube.connection import ApiError
 from flotilla.kube.objects import Object, ObjectRef, differences, ref_of
 from flotilla.sandbox.standin.world import MANAGER, World, deleting, find, fresh_id, label, owned_by
 
+_OF_ONE_NAMESPACE = ("PropagationPolicy", "OverridePolicy")
+
 
 def reconcile_policies(world: World) -> None:
     """Let policies claim templates in their order, and bring the bindings of claimed templates up to date."""
+    for kind in _OF_ONE_NAMESPACE:
+        for policy in world.control_plane.list(POLICY_API, kind):
+            _name_namespace(world, policy)
     policies = [
         policy for kind in POLICIES for policy in world.control_plane.list(POLICY_API, kind) if not deleting(policy)
     ]
@@ -40,6 +45,19 @@ def reconcile_policies(world: World) -> None:
     for _, policy, template in claims.values():
         if not deleting(template):
             _bind(world, _claimed(world, template, policy), policy)
+
+
+def _name_namespace(world: World, policy: Object) -> None:
+    """Give a policy's selectors its own namespace, as the webhook does, in the name of who has written them."""
+    own, selectors = policy["metadata"]["namespace"], policy["spec"].get("resourceSelectors") or []
+    if deleting(policy) or all(one.get("namespace") for one in selectors):
+        return
+    entries = policy["metadata"].get("managedFields") or []
+    writer = next((str(one["manager"]) for one in entries if "f:spec" in (one.get("fieldsV1") or {})), MANAGER)
+    named = [{**one, "namespace": one.get("namespace") or own} for one in selectors]
+    version = {"resourceVersion": policy["metadata"]["resourceVersion"]}
+    with contextlib.suppress(ApiError):  # it has changed since: the next pass tells
+        world.patch(policy, {"metadata": version, "spec": {"resourceSelectors": named}}, manager=writer)
 
 
 def _identified(world: World, policy: Object) -> Object:

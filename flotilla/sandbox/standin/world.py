@@ -66,9 +66,9 @@ class World:
             self._members[name] = held
         return held[1]
 
-    def patch(self, obj: Object, body: Object) -> Object:
+    def patch(self, obj: Object, body: Object, *, manager: str = MANAGER) -> Object:
         """Merge a change into an object of the control plane."""
-        return self.control_plane.patch(ref_of(obj), body, query={"fieldManager": MANAGER})
+        return self.control_plane.patch(ref_of(obj), body, query={"fieldManager": manager})
 
     def set_status(self, obj: Object, status: Object) -> None:
         """Write an object's status, where it differs; kinds without a status part are left alone."""

@@ -1,0 +1,84 @@
+"""Bindings that Karmada never finishes: their templates are gone, and their clusters went before these.
+
+Up to 1.10.7, 1.11.3 and 1.12.0 the part of Karmada that has dependencies follow a workload (`propagateDeps`) overlooks
+the deletion of a binding without clusters, so that its finalizer stays for ever (karmada-io/karmada issue 5942); the
+binding's namespace can't go then. All that this part would still do is to take the binding out of those of its
+followers, which it did when the clusters went: what is left there names no cluster.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from flotilla.errors import FlotillaError
+from flotilla.karmada.joining.abandon import release
+from flotilla.karmada.names import DEPENDENCIES_FINALIZER
+from flotilla.karmada.status.snapshot import binding_ref
+from flotilla.kube.connection import Connection, KindNotServed
+from flotilla.kube.objects import Object, ObjectRef
+from flotilla.kube.several import find_several
+from flotilla.waiting import pause
+
+SECONDS = 60.0
+_POLL_SECONDS = 1.0
+_PATIENCE_SECONDS = 5.0
+"""How long Karmada may take to finish a binding, before it is finished here."""
+
+
+def finish_bindings(connection: Connection, templates: Iterable[ObjectRef], seconds: float = SECONDS) -> list[str]:
+    """Wait until bindings of deleted templates that others follow are gone; finish those that Karmada overlooks.
+
+    Only what waits for that finalizer alone, and has no clusters, is finished. A template that is still there, because
+    another workload has it now, or a finalizer of somebody else keeps it, is not waited for.
+
+    Args:
+        connection: the control plane.
+        templates: the deleted ones.
+        seconds: how long to wait.
+
+    Returns:
+        What is still there then, a line each.
+
+    Raises:
+        ClusterError: the control plane could not be asked.
+        FlotillaError: the run was interrupted.
+    """
+    by_binding = {binding_ref(ref): ref for ref in templates if ref.namespace}
+    began = time.monotonic()
+    since: dict[ObjectRef, float] = {}
+    while True:
+        left = _left(connection, by_binding)
+        if not left:
+            return []
+        now = time.monotonic()
+        for ref, found in left.items():
+            if _is_overlooked(found) and now - since.setdefault(ref, now) >= _PATIENCE_SECONDS:
+                release(connection, ref, DEPENDENCIES_FINALIZER)
+        if now - began > seconds:
+            return [f"{ref} is still there: its finalizer {DEPENDENCIES_FINALIZER} waits for Karmada" for ref in left]
+        if pause(_POLL_SECONDS):
+            raise FlotillaError("interrupted while waiting for Karmada to finish bindings; run the same command again")
+
+
+def _left(connection: Connection, by_binding: dict[ObjectRef, ObjectRef]) -> dict[ObjectRef, Object]:
+    """Return the bindings that have the finalizer, and whose templates are gone."""
+    found = find_several(connection, by_binding)
+    waiting = {ref: one for ref, one in found.items() if DEPENDENCIES_FINALIZER in _finalizers(one)}
+    return {ref: one for ref, one in sorted(waiting.items()) if _is_gone(connection, by_binding[ref])}
+
+
+def _is_overlooked(binding: Object) -> bool:
+    deleted = bool(binding["metadata"].get("deletionTimestamp"))
+    return deleted and not (binding.get("spec") or {}).get("clusters") and len(_finalizers(binding)) == 1
+
+
+def _finalizers(binding: Object) -> list[str]:
+    return binding["metadata"].get("finalizers") or []
+
+
+def _is_gone(connection: Connection, template: ObjectRef) -> bool:
+    try:
+        return connection.find(template) is None
+    except KindNotServed:
+        return True

@@ -1,0 +1,88 @@
+"""Bindings that Karmada never finishes, since their clusters went before their templates did."""
+
+import pytest
+
+from components.withdrawal import WithdrawalProvider
+from flotilla.errors import FlotillaError
+from flotilla.karmada.keeping import bindings
+from flotilla.karmada.keeping.bindings import finish_bindings
+from flotilla.karmada.names import BINDING_FINALIZER, DEPENDENCIES_FINALIZER
+from flotilla.karmada.status.snapshot import binding_ref
+from flotilla.kube.objects import ref_of
+from tests.unit.planes import binding, cluster, live, web
+from tests.unit.test_keeping import Writable, merged
+
+WEB = ref_of(web())
+LEFT = {"deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": [DEPENDENCIES_FINALIZER], "resourceVersion": "1"}
+
+
+def left(clusters=(), **metadata):
+    """The binding of a template that is gone, which has clusters or not."""
+    return merged(binding(web(), list(clusters)), {"metadata": {**LEFT, **metadata}})
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch):
+    """Seconds that pass with each pause."""
+    now = [0.0]
+
+    def pause(seconds):
+        now[0] += seconds
+        return False
+
+    monkeypatch.setattr(bindings, "pause", pause)
+    monkeypatch.setattr(bindings.time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_a_binding_that_has_lost_its_clusters_is_finished_after_some_seconds(clock):
+    """Karmada 1.10.7 overlooks it for ever; `release --all` left such bindings behind."""
+    plane = Writable(left())
+    assert finish_bindings(plane, [WEB]) == []
+    assert binding_ref(WEB) not in plane.objects
+    assert clock[0] > bindings._PATIENCE_SECONDS
+
+
+@pytest.mark.parametrize(
+    "waiting",
+    [
+        left(["m1"]),
+        left(deletionTimestamp=None),
+        left(finalizers=[DEPENDENCIES_FINALIZER, BINDING_FINALIZER]),
+        left(finalizers=[DEPENDENCIES_FINALIZER, "example.com/theirs"]),
+    ],
+    ids=["it has clusters", "nobody has deleted it", "its Works come first", "somebody else keeps it"],
+)
+def test_a_binding_that_karmada_has_yet_to_finish_is_waited_for_and_named(waiting, clock):
+    plane = Writable(waiting)
+    (said,) = finish_bindings(plane, [WEB], 10)
+    assert said.startswith("ResourceBinding default/web-deployment is still there: its finalizer karmada.io/binding-")
+    assert plane.objects[binding_ref(WEB)] == waiting
+    assert clock[0] > 10
+
+
+@pytest.mark.parametrize(
+    "others", [[live(web()), left()], [left(finalizers=[BINDING_FINALIZER])], [left(finalizers=[])], []]
+)
+def test_nothing_is_waited_for_where_the_template_stands_or_the_finalizer_is_not_there(others, clock):
+    plane = Writable(*others)
+    before = dict(plane.objects)
+    assert finish_bindings(plane, [WEB]) == []
+    assert (plane.objects, clock[0]) == (before, 0)
+
+
+def test_a_run_that_is_interrupted_says_so(monkeypatch):
+    monkeypatch.setattr(bindings, "pause", lambda _seconds: True)
+    with pytest.raises(FlotillaError, match="interrupted while waiting for Karmada to finish bindings"):
+        finish_bindings(Writable(left()), [WEB])
+
+
+@pytest.mark.parametrize("keeps", [False, True])
+def test_the_end_of_a_workload_finishes_them_too(monkeypatch, keeps):
+    """Its namespace could not go: a binding in it kept it."""
+    plane = Writable(cluster("m1"), left())
+    monkeypatch.setattr("components.withdrawal.connect", lambda *_, **__: plane)
+    monkeypatch.setattr("flotilla.karmada.keeping.members.reach", lambda *_: Writable())
+    props = {"workload": "web", "templates": [list(WEB)], "kubeconfig": "", "timeout": 60, "keeps": keeps}
+    WithdrawalProvider().delete("web", props)
+    assert binding_ref(WEB) not in plane.objects
