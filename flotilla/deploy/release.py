@@ -13,7 +13,7 @@ from flotilla.deploy.interface import EngineName, Setting
 from flotilla.errors import FlotillaError
 from flotilla.karmada.joining.abandon import remove_cluster
 from flotilla.karmada.joining.join import IMPERSONATOR
-from flotilla.karmada.joining.renaming import Agent, cut_access
+from flotilla.karmada.joining.renaming import Agent, await_cut_off, take_access
 from flotilla.karmada.keeping.bindings import finish_bindings
 from flotilla.karmada.keeping.members import free_copies, free_in
 from flotilla.karmada.keeping.works import Finisher, await_preserved, await_released, carried, keep_namespaces, patched
@@ -162,8 +162,9 @@ def release(setting: Setting, engine: EngineName, plan: Release) -> list[str]:
         if workloads and not plan.members_first:
             said += _let_workloads_go(setting, connection, plan)
             stack.forget(workloads, verb="release")
+        _cut_off(setting, connection, plan)
         for one in plan.members:
-            _let_member_go(setting, connection, one, plan.kubeconfigs[one.name])
+            _let_member_go(connection, one, plan.kubeconfigs[one.name])
             stack.forget({resource.urn for resource in one.resources}, verb="release")
         if workloads and plan.members_first:
             for obj in (*plan.policies, *_spaces_last(plan.templates)):
@@ -317,17 +318,26 @@ def _let_workloads_go(setting: Setting, connection: Connection, plan: Release) -
     return marked + unfinished
 
 
-def _let_member_go(setting: Setting, connection: Connection, one: Released, kubeconfig: str) -> None:
-    """Let a member leave as it is: Karmada loses its access first, so that it can delete nothing there."""
-    member = connect(kubeconfig, name=one.name)
-    cluster_id = _cluster_id(one)
-    if cluster_id:
-        verified(member, cluster_id)
+def _cut_off(setting: Setting, connection: Connection, plan: Release) -> None:
+    """Take Karmada's access to all members away, before one leaves: its replicas would come to the next ones."""
+    cut = []
+    for one in plan.members:
+        member = connect(plan.kubeconfigs[one.name], name=one.name)
+        if cluster_id := _cluster_id(one):
+            verified(member, cluster_id)
+        inside = one.objects(one.name)
+        agents = [obj for obj in inside if (obj["kind"], obj["metadata"]["name"]) == ("Deployment", "karmada-agent")]
+        cut.append((one.name, cluster_id, Agent(member, agents[0]["metadata"]["namespace"]) if agents else None))
+    there = [name for name, cluster_id, agent in cut if take_access(connection, name, cluster_id, agent)]
+    for name in there:
+        setting.tell(f"waiting until Karmada no longer reaches {name}, so that it leaves everything there as it is")
+        await_cut_off(connection, name)
+
+
+def _let_member_go(connection: Connection, one: Released, kubeconfig: str) -> None:
+    """Let a member that Karmada can't reach leave as it is."""
+    member, cluster_id = connect(kubeconfig, name=one.name), _cluster_id(one)
     inside, outside = one.objects(one.name), one.objects(CONTROL_PLANE)
-    agents = [obj for obj in inside if (obj["kind"], obj["metadata"]["name"]) == ("Deployment", "karmada-agent")]
-    agent = Agent(member, agents[0]["metadata"]["namespace"]) if agents else None
-    setting.tell(f"waiting until Karmada no longer reaches {one.name}, so that it leaves everything there as it is")
-    cut_access(connection, one.name, cluster_id, agent)
     works = connection.list(WORK_API, "Work", namespace=execution_namespace(one.name))
     sent = [ref for work in works for ref in carried(work)]
     free_in(member, [ref for ref in sent if not _is_access(ref)], managed=True)

@@ -168,18 +168,26 @@ def test_a_karmada_that_drops_the_field_lets_all_members_go_before_the_workloads
     members = [one for name in clusters for one in part("PushMember", name)]
     forgotten = given(plane, *part("PropagatedWorkload", "web", POLICY, web()), *members, *providers)
 
-    def leave(_setting, _plane, one, _text):
+    def leave(_plane, one, _text):
         plane.log.append(one.name)
         for ref in [ref for ref in plane.objects if ref.namespace == f"karmada-es-{one.name}"]:
             del plane.objects[ref]
 
+    def take(_plane, name, _cluster_id, _agent):
+        plane.log.append(f"take {name}")
+        return True
+
     monkeypatch.setattr(releasing, "_let_member_go", leave)
+    monkeypatch.setattr(releasing, "connect", lambda *_, **__: None)
+    monkeypatch.setattr(releasing, "take_access", take)
+    monkeypatch.setattr(releasing, "await_cut_off", lambda _plane, name: plane.log.append(f"await {name}"))
     with pytest.raises(FlotillaError, match="this Karmada can't let copies go"):
         plan_release(SETTING, None, ["web", f"member/{clusters[0]}"])
     plan = plan_release(SETTING, None, [], everything=True)
     assert plan.members_first
     release(SETTING, None, plan)
-    assert plane.log[: len(clusters)] == clusters
+    cut = [*(f"take {name}" for name in clusters), *(f"await {name}" for name in clusters)]
+    assert plane.log[: len(cut) + len(clusters)] == [*cut, *clusters], "replicas of the first would come to the next"
     assert not {ref_of(POLICY), ref_of(web())} & set(plane.objects)
     assert len(forgotten) == len(clusters) + 1
 

@@ -42,14 +42,33 @@ def cut_access(connection: Connection, former: str, cluster_id: str, agent: Agen
         FlotillaError: Karmada still reaches the member under its former name.
         ClusterError: the member or the control plane did not take the change.
     """
+    if take_access(connection, former, cluster_id, agent):
+        await_cut_off(connection, former)
+
+
+def take_access(connection: Connection, former: str, cluster_id: str, agent: Agent | None = None) -> bool:
+    """Take Karmada's access to a member away, as `cut_access` does, and don't wait. Tell whether the Cluster is there.
+
+    Raises:
+        ClusterError: the member or the control plane did not take the change.
+    """
     cluster = connection.find(ObjectRef(CLUSTER_API, "Cluster", former))
     if cluster is None or not cluster_id or (cluster.get("spec") or {}).get("id") != cluster_id:
-        return
+        return False
     if cluster["spec"].get("syncMode") != "Pull":
         _delete_secrets(connection, cluster["spec"])
     elif agent:
         _stop(agent)
-    doing = f"waiting until Karmada no longer reaches {former}, which gets another name"
+    return True
+
+
+def await_cut_off(connection: Connection, former: str) -> None:
+    """Wait until Karmada has noticed that it has no access to a member any more.
+
+    Raises:
+        FlotillaError: it still reaches the member.
+    """
+    doing = f"waiting until Karmada no longer reaches {former}, which is about to leave under this name"
     if stays_ready(connection, former, NOTICE_SECONDS, doing=doing):
         raise FlotillaError(
             f"Karmada still reaches {former} after {NOTICE_SECONDS:.0f} s: if it left now, its copies would be deleted",
