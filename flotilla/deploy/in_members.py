@@ -25,14 +25,14 @@ from flotilla.plan.coming import Coming
 from flotilla.plan.fleet import FleetPlan, fleet_plan
 from flotilla.plan.in_members import InMember, Outcome
 from flotilla.plan.steps import GOING, Result
-from flotilla.providers.adoption import note_of, why_refused, with_hidden, writers
+from flotilla.providers.adoption import as_secret, note_of, why_refused, writers
 from flotilla.providers.immutable import among, fixed_paths
 from flotilla.providers.judging import judged
 from flotilla.providers.objects import as_held, declarable
 from flotilla.stack.files import kubeconfig_text
 from flotilla.stack.load import load_stack_file
 from flotilla.state.diff import Change, ChangeKind, compare
-from flotilla.state.values import has_unknown, reveal, seal_at
+from flotilla.state.values import has_unknown, reveal
 
 ANSWER_SECONDS = 10.0
 """For all members together."""
@@ -160,13 +160,13 @@ def _compared(member: Connection, coming: Coming, live: Object, *, asks: bool) -
     if asks and not _hides(coming.item):
         try:
             planned = member.replace(over, field_manager=_MANAGER, dry_run=True)
-            return replace(found, changes=_shown(compare(declarable(live), declarable(planned)), coming.item, live))
+            return replace(found, changes=as_secret(compare(declarable(live), declarable(planned)), coming.item, live))
         except ApiError as error:
             if error.status == _INVALID:
-                why = why_refused(_shown(differences, coming.item, live), fixed, error.message)
+                why = why_refused(as_secret(differences, coming.item, live), fixed, error.message)
                 return replace(found, refusal=why, judged=True)
             found = replace(found, note=_joined(found.note, _warning(error)))
-    shown = _shown(differences, coming.item, live)
+    shown = as_secret(differences, coming.item, live)
     stuck = [change for change in shown if among(change, fixed)]
     refusal = why_refused(stuck, fixed, "") if stuck else ""
     return replace(found, changes=shown, judged=False, refusal=refusal)
@@ -221,14 +221,3 @@ def _manifest(item: Object) -> Object:
 def _hides(item: Object) -> bool:
     """Tell whether a value is not known yet, or hidden by the engine: no member could judge it."""
     return has_unknown(item) or HIDDEN in str(reveal(item))
-
-
-def _shown(changes: Iterable[Change], item: Object, live: Object) -> tuple[Change, ...]:
-    """Return changes whose values are as secret as what is declared, and as a Secret's content."""
-    return tuple(
-        with_hidden(
-            replace(change, old=seal_at(change.old, change.path, item), new=seal_at(change.new, change.path, item)),
-            live,
-        )
-        for change in changes
-    )

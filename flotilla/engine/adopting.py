@@ -12,10 +12,8 @@ from flotilla.errors import EngineError
 from flotilla.kube.secrecy import redacted
 from flotilla.plan.steps import Op, Step
 from flotilla.providers import InitializationError, Live
-from flotilla.providers.adoption import Existing
 from flotilla.state.checkpoint import Operation, ResourceState, touched
-from flotilla.state.diff import Change
-from flotilla.state.values import Properties, has_unknown, reveal, seal, seal_at
+from flotilla.state.values import Properties, has_unknown, reveal, seal
 
 
 class Adopting(Deletions):
@@ -34,7 +32,7 @@ class Adopting(Deletions):
         """Take over what exists already; None where nothing does."""
         provider = self.registry.adopter(goal.provider, goal.type)
         token = provider.creation_token() if provider else ""
-        found = provider.existing(reveal(inputs), token, goal.ignore_changes) if provider else None
+        found = provider.existing(inputs, token, goal.ignore_changes) if provider else None
         if provider is None or found is None:
             return None
         goal = replace(goal, import_id=found.before.id)
@@ -43,7 +41,7 @@ class Adopting(Deletions):
         before = self._state(urn, goal, None, held, id_=found.before.id, outputs=found.before.outputs)
         planned = self._state(urn, goal, None, inputs, id_=found.after.id, outputs=found.after.outputs)
         begun = self._state(urn, goal, None, inputs, id_="", outputs={"__fieldManager": token})
-        step = Step(Op.ADOPT, urn, goal.type, goal.provider, _sealed(found, inputs), before, planned, detail=found.note)
+        step = Step(Op.ADOPT, urn, goal.type, goal.provider, found.changes, before, planned, detail=found.note)
         box: list[ResourceState] = []
 
         def adopt() -> None:
@@ -109,11 +107,3 @@ class Adopting(Deletions):
             raise EngineError(error, hint="it is in the state; the next run goes on with it")
         self.put(new)
         return new
-
-
-def _sealed(found: Existing, inputs: Properties) -> tuple[Change, ...]:
-    """Return what an adoption changes, as secret as what is declared."""
-    return tuple(
-        replace(change, old=seal_at(change.old, change.path, inputs), new=seal_at(change.new, change.path, inputs))
-        for change in found.changes
-    )

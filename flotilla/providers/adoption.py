@@ -20,7 +20,7 @@ from flotilla.providers.immutable import among
 from flotilla.providers.judging import judged
 from flotilla.providers.objects import as_held, declarable, object_id, outputs_of
 from flotilla.state.diff import Change, compare
-from flotilla.state.values import Properties, Secret, mask
+from flotilla.state.values import Properties, Secret, mask, reveal, seal_at
 from flotilla.untrusted import one_line
 
 _OWN_MARKS = ("pulumi.com/", "flotilla.dev/")
@@ -81,19 +81,20 @@ def existing(
 
     Args:
         live: the object.
-        inputs: what is declared.
+        inputs: what is declared; what is marked as secret is secret in the changes, on both sides.
         applied: what is applied of it; None for all of it.
         planned: what a dry run of the adoption answered; None where there is no answer, such as while not everything
             is known.
         manager: who would apply it.
     """
+    declared, inputs = inputs, reveal(inputs)
     applied = inputs if applied is None else applied
     held = _marked(as_held(inputs, live), inputs)
     if planned is None:
         after, changes = Live(object_id(live), {**live, **inputs}, inputs), compare(as_held(applied, live), applied)
     else:
         after, changes = outputs_of(planned, inputs, manager), compare(declarable(live), declarable(planned))
-    shown = tuple(with_hidden(change, live) for one in changes for change in _without_marks(one))
+    shown = as_secret((change for one in changes for change in _without_marks(one)), declared, live)
     before = replace(outputs_of(live, held, manager), inputs=held)
     return Existing(live, applied, before, after, shown, note_of(live), _another_cluster(live, applied))
 
@@ -151,7 +152,7 @@ def why_refused(changes: Iterable[Change], fixed: list[Path], message: str) -> s
     """
     listed = [change for change in changes if among(change, fixed)]
     differs = ", ".join(f"{c.text} is {_text(c.old)} there and {_text(c.new)} here" for c in listed)
-    return f"{differs}, which can't be changed" if differs else one_line(message)
+    return one_line(f"{differs}, which can't be changed" if differs else message)
 
 
 def take_over(
@@ -291,8 +292,20 @@ def _without_marks(change: Change) -> list[Change]:
     return [change]
 
 
-def with_hidden(change: Change, live: Object) -> Change:
-    """Keep a Secret's content secret in a change of it."""
+def as_secret(changes: Iterable[Change], declared: Properties, live: Object) -> tuple[Change, ...]:
+    """Return changes of an object whose values are as secret as what is declared, and as a Secret's content."""
+    return tuple(
+        _hidden(
+            replace(
+                change, old=seal_at(change.old, change.path, declared), new=seal_at(change.new, change.path, declared)
+            ),
+            live,
+        )
+        for change in changes
+    )
+
+
+def _hidden(change: Change, live: Object) -> Change:
     if live.get("kind") != "Secret" or not change.path or change.path[0] not in _HIDDEN:
         return change
     return replace(change, old=_secret(change.old), new=_secret(change.new))

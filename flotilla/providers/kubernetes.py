@@ -146,24 +146,25 @@ class KubernetesProvider:
         """Return the object of that name and what an adoption would make of it; None where there is none.
 
         Args:
-            inputs: what is declared.
+            inputs: what is declared, its secrets marked.
             manager: who would apply it.
             ignored: paths of fields that are left to whoever has written them.
         """
+        declared, inputs = inputs, reveal(inputs)
         live = self._found(inputs) if self._answers() else None
         if live is None or _is_leaving(live):
             return None
         applied = left_to_others(inputs, live, manager, ignored)
         if has_unknown(inputs):
-            return existing(live, inputs, None, manager, applied)
+            return existing(live, declared, None, manager, applied)
         fixed = fixed_paths(str(inputs.get("kind")))
         uid = live["metadata"]["uid"]
         name = f"{self._connect().name}: {ref_of(inputs)}"
         try:
             planned = self._apply(applied, manager, dry_run=True, force=True, uid=uid)
         except ApiError as error:
-            return not_judged(existing(live, inputs, None, manager, applied), error, name, fixed)
-        return existing(live, inputs, planned, manager, applied)
+            return not_judged(existing(live, declared, None, manager, applied), error, name, fixed)
+        return existing(live, declared, planned, manager, applied)
 
     def adopt(self, found: Existing, inputs: Properties, manager: str, *, timeout: float | None) -> Live:
         """Take an object over: its declared fields become the stack's alone, and have the declared values.

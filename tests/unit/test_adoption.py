@@ -38,7 +38,10 @@ def there(name="settings", manager="kubectl-client-side-apply", **data):
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
-    """Run manifests as a stack on a fake API server: `run(api, "up", manifest, ..., adopt=ALL)`."""
+    """Run manifests as a stack on a fake API server: `run(api, "up", manifest, ..., adopt=ALL)`.
+
+    A function in place of a manifest is called within the program, where outputs can be made.
+    """
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "unit")
     (tmp_path / "Pulumi.yaml").write_text("name: adopting\nruntime: python\n")
 
@@ -46,7 +49,8 @@ def run(tmp_path, monkeypatch):
         def program():
             mutable = {"enable_config_map_mutable": True, "enable_secret_mutable": True}
             made = k8s.Provider("cluster", kubeconfig=api.kubeconfig, cluster_identifier="member1", **mutable)
-            for manifest in manifests:
+            for one in manifests:
+                manifest = one() if callable(one) else one
                 name = manifest["metadata"]["name"]
                 KubernetesObject(name, manifest, pulumi.ResourceOptions(provider=made, **(options or {})))
 
@@ -147,6 +151,25 @@ def test_what_can_not_be_changed_is_refused_alone_and_in_one_line(run, verb):
         )
         assert ops(result)["settings"] == "adopt"
         assert api.find("apps/v1", "Deployment", "web", "default")["spec"]["selector"] == labels
+
+
+@pytest.mark.parametrize("verb", ["preview", "up"])
+def test_a_refused_adoption_shows_no_secret_neither_the_declared_one_nor_the_one_that_is_there(run, verb):
+    def job(value, **annotations):
+        pods = {"spec": {"containers": [{"name": "main", "env": [{"name": "PASSWORD", "value": value}]}]}}
+        metadata = {"name": "job", "namespace": "default", "annotations": annotations}
+        return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": {"template": pods}}
+
+    def declared():  # the secret is too short to be remembered, so that `redacted` leaves it in texts
+        return job(pulumi.Output.secret("hunter2"), **{"pulumi.com/skipAwait": "true"})
+
+    with FakeApi(written(job("their-own-password"), "kubectl-create")) as api:
+        api.refusals["Job", "job"] = 'Job.batch "job" is invalid: spec.template: field is immutable'
+        result = run(api, verb, declared, adopt=ALL)
+        (failure,) = result.failures
+        assert "env[0].value is [secret] there and [secret] here, which can't be changed" in failure
+        assert "hunter2" not in failure
+        assert "their-own-password" not in failure
 
 
 @pytest.mark.parametrize(("uid", "refused"), [("a", False), ("b", True), (None, False), (UNKNOWN, False)])
