@@ -30,6 +30,7 @@ from flotilla.deploy.access import control_plane_of
 from flotilla.deploy.interface import EngineName, Setting
 from flotilla.errors import ClusterError, FlotillaError
 from flotilla.karmada.kinds import DEFINITION, Identity
+from flotilla.karmada.names import is_dns_label
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object
@@ -122,7 +123,13 @@ def _part(options: argparse.Namespace) -> Promotion:
             "--from-member needs --namespace or --object",
             hint="such as `--namespace shop`, or `--object Deployment/shop/web` for single objects",
         )
-    if reserved := next((n for n in (*spaces, *(o.namespace for o in chosen)) if n.startswith(RESERVED)), None):
+    named_spaces = [*spaces, *(one.namespace for one in chosen)]
+    if wrong := next(([name] for name in named_spaces if not is_dns_label(name)), None):
+        raise UsageError(
+            f"{wrong[0][:60]!r} is not a namespace: lower-case letters, digits, '-'; nothing was read",
+            hint="such as `--namespace shop`; an empty one may come of a variable that isn't set",
+        )
+    if reserved := next((name for name in named_spaces if name.startswith(RESERVED)), None):
         raise UsageError(
             f"namespace {reserved!r} is Kubernetes' or Karmada's own: Karmada sends nothing there", hint="leave it out"
         )
