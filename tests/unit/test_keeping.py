@@ -20,6 +20,7 @@ from flotilla.karmada.keeping.works import (
 )
 from flotilla.karmada.names import WORK_FINALIZER
 from flotilla.karmada.rendering.marks import marked
+from flotilla.kube.connection import ApiError
 from flotilla.kube.objects import ObjectRef, ref_of
 from flotilla.plan.fleet import FleetPlan
 from flotilla.plan.found import keeping
@@ -198,6 +199,60 @@ def test_a_work_that_karmada_never_ends_is_ended(monkeypatch, copies):
     await_released(plane, Finisher(plane, [ref_of(web())]), 60)
     assert [ref.namespace for ref in plane.objects if ref.kind == "Work"] == ["karmada-es-m2"], "it isn't Ready"
     assert all(freeing(one) is None for one in member.objects.values())
+
+
+def test_a_member_is_reached_once_a_look_however_many_works_it_has(monkeypatch):
+    """Each Work waited anew for a member that doesn't answer: the wait was longer than its bound, many times."""
+    others = [web(name) for name in ("a", "b", "c")]
+    ending = [
+        merged(work(one, "m1", preserveResourcesOnDeletion=True), {"metadata": {"name": one["metadata"]["name"]}})
+        for one in others
+    ]
+    for one in ending:
+        one["metadata"] |= {"deletionTimestamp": GOING, "finalizers": [WORK_FINALIZER], "resourceVersion": "1"}
+    asked = []
+    monkeypatch.setattr(works, "reach", lambda _plane, found: asked.append(found["metadata"]["name"]))
+    Finisher(Writable(cluster("m1"), *ending), map(ref_of, others))()
+    assert asked == ["m1"]
+
+
+class Busy(Writable):
+    """A control plane that is too busy for the first request of each kind."""
+
+    def __init__(self, *objects):
+        super().__init__(*objects)
+        self.refused = set()
+
+    def _once(self, what):
+        if what not in self.refused:
+            self.refused.add(what)
+            raise ApiError("too many requests", status=429, reason="TooManyRequests")
+
+    def find(self, ref):
+        self._once("find")
+        return super().find(ref)
+
+    def list(self, *arguments, **named):
+        self._once("list")
+        return super().list(*arguments, **named)
+
+    def patch(self, ref, body, *, kind="merge", query=None):
+        self._once("patch")
+        return super().patch(ref, body, kind=kind, query=query)
+
+
+def test_a_control_plane_that_is_busy_for_a_moment_ends_no_wait(monkeypatch):
+    """A destroy broke off at a single 429 or 503 of the control plane."""
+    plane = Busy(space(**{"flotilla.dev/on-removal": "keep"}), work(space(), "m1"))
+    keep_namespaces(plane, ["shop"], 60)
+    assert plane.objects[SPACE]["metadata"]["labels"] == {"namespace.karmada.io/skip-auto-propagation": "true"}
+    plane = Busy(cluster("m1"), going())
+    monkeypatch.setattr(works, "reach", lambda _plane, _cluster: Writable())
+    finisher = Finisher(plane, [ref_of(web())])
+    for _ in range(4):
+        finisher()
+    assert plane.refused == {"list", "find", "patch"}
+    assert not [ref for ref in plane.objects if ref.kind == "Work"]
 
 
 def test_a_work_of_a_member_that_is_not_reached_is_named(monkeypatch):

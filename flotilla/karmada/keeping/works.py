@@ -134,23 +134,35 @@ def keep_namespaces(connection: Connection, names: Iterable[str], seconds: float
     deadline = time.monotonic() + seconds
     for name in names:
         ref = ObjectRef("v1", "Namespace", name)
-        while (live := connection.find(ref)) is not None and _asks_to_be_kept(live):
-            works = [work for work in _works_of_namespace(connection, ref) if not _is_kept_already(work)]
-            skipped = (live["metadata"].get("labels") or {}).get(SKIP_PROPAGATION) == "true"
-            if skipped and not works:
-                break
-            for work in works:
-                patched(connection, ref_of(work), _SAYS)
-            if not skipped:
-                marks = {"labels": {SKIP_PROPAGATION: "true"}, "annotations": {_PREPARED: "true"}}
-                patched(connection, ref, {"metadata": marks})
+        while not _is_prepared(connection, ref):
             if time.monotonic() > deadline:
                 raise FlotillaError(
                     f"`onRemoval: keep` has not reached the copies of {ref} after {seconds:.0f} s",
-                    hint="nothing was removed; who writes its Works all the time?",
+                    hint="nothing was removed; does the control plane answer, and who writes its Works all the time?",
                 )
             if pause(_POLL_SECONDS):  # somebody may have been about to write them
                 raise FlotillaError(f"interrupted while marking the copies of {ref} as kept")
+
+
+def _is_prepared(connection: Connection, ref: ObjectRef) -> bool:
+    """Tell whether a Namespace and its Works say that copies stay, or need not; where they don't, have them say it."""
+    try:
+        live = connection.find(ref)
+        if live is None or not _asks_to_be_kept(live):
+            return True
+        works = [work for work in _works_of_namespace(connection, ref) if not _is_kept_already(work)]
+        skipped = (live["metadata"].get("labels") or {}).get(SKIP_PROPAGATION) == "true"
+        if skipped and not works:
+            return True
+        for work in works:
+            patched(connection, ref_of(work), _SAYS)
+        if not skipped:
+            marks = {"labels": {SKIP_PROPAGATION: "true"}, "annotations": {_PREPARED: "true"}}
+            patched(connection, ref, {"metadata": marks})
+    except ApiError as error:
+        if error.status not in _BUSY:  # the next look tells
+            raise
+    return False
 
 
 def return_namespaces(connection: Connection, names: Iterable[str]) -> None:
@@ -221,20 +233,33 @@ class Finisher:
         """Look, at most once a second; end what has waited for some seconds.
 
         Raises:
-            ClusterError: the control plane could not be asked.
+            ClusterError: the control plane refuses a request. One that it is too busy for is made at the next look.
         """
         if time.monotonic() - self._looked < _POLL_SECONDS:
             return
         self._looked = time.monotonic()
-        left = self.left() or ()
+        try:
+            self._look()
+        except ApiError as error:
+            if error.status not in _BUSY:
+                raise
+
+    def _look(self) -> None:
+        left = self.left()
         clusters = {str(one["metadata"]["name"]): one for one in self._connection.list(CLUSTER_API, "Cluster") if left}
+        reached: dict[str, Connection | None] = {}  # once a look: one that doesn't answer takes seconds
         for work in left:
             ref = ref_of(work)
             if not _may_hang(work) or time.monotonic() - self._since.setdefault(ref, self._looked) < _PATIENCE_SECONDS:
                 continue
-            cluster = clusters.get(_member(work))
-            if cluster is not None and is_true(cluster, "Ready"):
-                self._finish(work, cluster)
+            name = _member(work)
+            if name not in reached:
+                cluster = clusters.get(name)
+                asked = cluster if cluster is not None and is_true(cluster, "Ready") else None
+                reached[name] = reach(self._connection, asked) if asked is not None else None
+            member = reached[name]
+            if member is not None and not self._finish(work, member):
+                reached[name] = None
 
     def left(self) -> list[Object]:
         """Return the Works that still carry one of the templates.
@@ -248,15 +273,14 @@ class Finisher:
         """Return which of the templates a Work carries."""
         return self._templates & frozenset(carried(work))
 
-    def _finish(self, work: Object, cluster: Object) -> None:
-        member = reach(self._connection, cluster)
-        if member is None:
-            return
+    def _finish(self, work: Object, member: Connection) -> bool:
+        """End a Work, its copy freed; False where the member answers no more."""
         try:
             free_in(member, carried(work), managed=True)
-        except ClusterError:
-            return  # the next look tries again
+        except ClusterError as error:
+            return not error.whole_cluster  # the next look tries again
         release(self._connection, ref_of(work), WORK_FINALIZER)
+        return True
 
 
 def _member(work: Object) -> str:
