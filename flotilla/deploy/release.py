@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -31,6 +32,10 @@ from flotilla.state.values import reveal
 
 WORKLOAD_TYPE = "flotilla:index:PropagatedWorkload"
 _SECONDS = 300.0
+_ACCESS = tuple(
+    ObjectRef("rbac.authorization.k8s.io/v1", kind, IMPERSONATOR) for kind in ("ClusterRoleBinding", "ClusterRole")
+)
+"""What Karmada sends to each member for itself (pkg/controllers/unifiedauth)."""
 _SAYS = {"spec": {"preserveResourcesOnDeletion": True, "activationPreference": None}}
 """A policy that is about to go no longer waits for a change of the objects, either."""
 
@@ -135,6 +140,12 @@ def plan_release(setting: Setting, engine: EngineName, names: Sequence[str], *, 
             raise FlotillaError(
                 f"the state has no kubeconfig of {one.name}: its copies could not be freed of their marks",
                 hint="run `flotilla up` once before; `flotilla abandon` is for a member that is gone",
+            )
+        if not _cluster_id(one):
+            raise FlotillaError(
+                f"the state has no UID of {one.name}'s cluster: Karmada's access to it could not be taken away first, "
+                "and everything that it has sent there would be deleted",
+                hint="run `flotilla up` once before",
             )
     _refuse_protected(chosen)
     connection = control_plane_of(setting, engine)
@@ -281,7 +292,7 @@ def _staying(connection: Connection, plan: Release) -> dict[str, tuple[ObjectRef
 
 def _is_access(ref: ObjectRef) -> bool:
     """Tell whether an object is part of Karmada's own access to a member, which goes with it."""
-    return ref.kind in ("ClusterRole", "ClusterRoleBinding") and ref.name == IMPERSONATOR
+    return (ref.kind, ref.name) in {(one.kind, one.name) for one in _ACCESS}
 
 
 # -- what is done ----------------------------------------------------------------------------------
@@ -296,7 +307,8 @@ def _let_workloads_go(setting: Setting, connection: Connection, plan: Release) -
     for name in alone:
         patched(connection, ObjectRef("v1", "Namespace", name), {"metadata": {"annotations": {ON_REMOVAL: "keep"}}})
     setting.tell("waiting until every copy is sure to stay")
-    await_preserved(connection, [ref_of(obj) for obj in templates if not goes_by_itself(obj)], _SECONDS)
+    # Also where another policy has claimed a template, or none has: it is deleted all the same.
+    await_preserved(connection, [ref_of(obj) for obj in templates if not goes_by_itself(obj)], _SECONDS, every=True)
     keep_namespaces(connection, alone, _SECONDS)
     last = [ref_of(obj) for obj in templates if kind_of(obj) in (NAMESPACE, DEFINITION)]
     finisher = Finisher(connection, refs)
@@ -312,8 +324,9 @@ def _let_workloads_go(setting: Setting, connection: Connection, plan: Release) -
     unreached = free_copies(connection, refs)
     for name in sorted(unreached):
         if name in plan.kubeconfigs:
-            free_in(connect(plan.kubeconfigs[name], name=name), refs)
-            del unreached[name]
+            with suppress(FlotillaError):  # it is named, and the others are done
+                free_in(connect(plan.kubeconfigs[name], name=name), refs)
+                del unreached[name]
     marked = [f"copies in {name} may still have marks of Karmada: {why}" for name, why in sorted(unreached.items())]
     return marked + unfinished
 
@@ -345,7 +358,8 @@ def _let_member_go(connection: Connection, one: Released, kubeconfig: str) -> No
     for ref in (*reversed([ref_of(obj) for obj in outside]),):
         if ref.kind != "Cluster":
             _delete(connection, ref, [one])
-    for ref in (*filter(_is_access, sent), *reversed([ref_of(obj) for obj in inside])):
+    # Not by the Works, which a run that broke off has removed: a later join would take it for another control plane's.
+    for ref in (*_ACCESS, *reversed([ref_of(obj) for obj in inside])):
         _delete(member, ref, [one])
 
 

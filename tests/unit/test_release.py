@@ -8,7 +8,7 @@ import pytest
 from flotilla.cli.main import main
 from flotilla.deploy import release as releasing
 from flotilla.deploy.release import Release, plan_release, release
-from flotilla.errors import FlotillaError
+from flotilla.errors import ClusterError, FlotillaError
 from flotilla.karmada.keeping import members, works
 from flotilla.kube.objects import ref_of
 from flotilla.state.checkpoint import Operation, ResourceState, Snapshot
@@ -19,6 +19,18 @@ URN = "urn:pulumi:s::p::"
 KARMADA = f"{URN}pulumi:providers:kubernetes::karmada-provider"
 DIALS = f"{URN}pulumi:providers:kubernetes::member1-provider"
 SPACE = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}
+
+
+def known(name):
+    """What the state has of a member besides its objects: its kubeconfig, and its cluster's UID."""
+    root = f"{URN}flotilla:index:PushMember::{name}"
+    kind = "pulumi-python:dynamic/flotilla:ClusterIdentity"
+    urn = f"{URN}flotilla:index:PushMember${kind}::{name}-identity"
+    dials, provider = "pulumi:providers:kubernetes", f"{URN}pulumi:providers:kubernetes::{name}-provider"
+    return [
+        ResourceState(provider, custom=True, type=dials, inputs={"kubeconfig": "text"}),
+        ResourceState(urn, custom=True, type=kind, parent=root, outputs={"uid": f"uid-{name}"}),
+    ]
 
 
 def part(kind, name, *objects):
@@ -156,15 +168,7 @@ def test_a_karmada_that_drops_the_field_lets_all_members_go_before_the_workloads
 
     plane = fleet(Old)
     clusters = [ref.name for ref in plane.objects if ref.kind == "Cluster"]
-    providers = [
-        ResourceState(
-            f"{URN}pulumi:providers:kubernetes::{name}-provider",
-            custom=True,
-            type="pulumi:providers:kubernetes",
-            inputs={"kubeconfig": "text"},
-        )
-        for name in clusters
-    ]
+    providers = [one for name in clusters for one in known(name)]
     members = [one for name in clusters for one in part("PushMember", name)]
     forgotten = given(plane, *part("PropagatedWorkload", "web", POLICY, web()), *members, *providers)
 
@@ -208,12 +212,7 @@ def test_what_is_not_clear_or_would_take_others_along_is_refused(given, names, e
         *part("PropagatedWorkload", "web", web()),
         *part("PropagatedWorkload", "both"),
         *part("PushMember", "both"),
-        ResourceState(
-            f"{URN}pulumi:providers:kubernetes::both-provider",
-            custom=True,
-            type="pulumi:providers:kubernetes",
-            inputs={"kubeconfig": "text"},
-        ),
+        *known("both"),
         *part("PropagatedWorkload", "spaces", SPACE),
         *part("PropagatedWorkload", "tenant", tenant),
     )
@@ -230,6 +229,56 @@ def test_a_member_that_the_state_can_not_reach_is_refused(given):
     given(fleet(), *part("PushMember", "m1"))
     with pytest.raises(FlotillaError, match="the state has no kubeconfig of m1"):
         plan_release(SETTING, None, ["m1"])
+
+
+def test_a_member_whose_cluster_the_state_does_not_know_is_refused(given):
+    """Karmada kept its access, so that it deleted all copies when the Cluster went."""
+    given(fleet(), *part("PushMember", "m1"), *known("m1")[:1])
+    with pytest.raises(FlotillaError, match="the state has no UID of m1's cluster"):
+        plan_release(SETTING, None, ["m1"])
+
+
+def test_a_template_that_another_policy_has_claimed_is_not_deleted_before_its_copies_are_sure_to_stay(
+    given, monkeypatch
+):
+    """The policy in force did not say that copies stay, so that nobody waited, and they were deleted."""
+    monkeypatch.setattr(releasing, "_SECONDS", 0)
+    plane = fleet()
+    name = {"propagationpolicy.karmada.io/name": "others"}
+    plane.objects[ref_of(web())] = merged(claimed(web()), {"metadata": {"annotations": name}})
+    others = merged(POLICY, {"metadata": {"name": "others"}, "spec": {"preserveResourcesOnDeletion": None}})
+    plane.objects[ref_of(others)] = others
+    monkeypatch.setattr(plane, "patch", lambda ref, body, **_: merged(plane.objects[ref], body))
+    forgotten = given(plane, *part("PropagatedWorkload", "web", POLICY, web()))
+    with pytest.raises(FlotillaError, match="has not reached copies"):
+        release(SETTING, None, plan_release(SETTING, None, ["web"]))
+    assert ref_of(web()) in plane.objects
+    assert forgotten == []
+
+
+def test_a_member_that_is_not_reached_for_its_marks_is_named_and_the_release_ends(given, monkeypatch):
+    """Nothing was forgotten, and each further run failed in the same way."""
+    plane = fleet()
+    forgotten = given(plane, *part("PropagatedWorkload", "web", POLICY, web()), *known("m1"))
+    plan = plan_release(SETTING, None, ["web"])
+    monkeypatch.setattr(releasing, "free_copies", lambda *_: {"m1": "it is not reached"})
+
+    def unreachable(*_, **__):
+        raise ClusterError("m1: no answer")
+
+    monkeypatch.setattr(releasing, "connect", unreachable)
+    assert release(SETTING, None, plan) == ["copies in m1 may still have marks of Karmada: it is not reached"]
+    assert len(forgotten) == 1
+
+
+def test_karmadas_own_access_goes_with_a_member_also_where_a_run_broke_off_before(given, monkeypatch):
+    """Its Works had gone, and its binding stayed: a later join took the member for another control plane's."""
+    member = Karmada()
+    monkeypatch.setattr(releasing, "connect", lambda *_, **__: member)
+    monkeypatch.setattr(releasing, "verified", lambda *_: None)
+    given(Karmada(), *part("PushMember", "m1"), *known("m1"))
+    release(SETTING, None, plan_release(SETTING, None, ["m1"]))
+    assert member.log == [("delete", "ClusterRoleBinding"), ("delete", "ClusterRole")]
 
 
 def test_what_is_protected_stays(given):

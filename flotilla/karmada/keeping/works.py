@@ -39,7 +39,9 @@ _SAYS = {"spec": {"preserveResourcesOnDeletion": True}}
 # -- before templates go ---------------------------------------------------------------------------
 
 
-def await_preserved(connection: Connection, templates: Iterable[ObjectRef], seconds: float) -> None:
+def await_preserved(
+    connection: Connection, templates: Iterable[ObjectRef], seconds: float, *, every: bool = False
+) -> None:
     """Wait until the Works of templates say that their copies stay, as the policies in force do.
 
     A template whose policy doesn't say so is not waited for: it is another workload's now, or the key was dropped.
@@ -48,6 +50,7 @@ def await_preserved(connection: Connection, templates: Iterable[ObjectRef], seco
         connection: the control plane.
         templates: those that are about to be deleted.
         seconds: how long to wait.
+        every: wait for all of them, whatever the policy in force says: they are surely going to be deleted.
 
     Raises:
         FlotillaError: some don't say it in time, and what they miss. Nothing has been deleted.
@@ -55,26 +58,26 @@ def await_preserved(connection: Connection, templates: Iterable[ObjectRef], seco
     deadline = time.monotonic() + seconds
     refs = list(templates)
     while True:
-        lacking = _lacking(connection, refs)
+        lacking = _lacking(connection, refs, every=every)
         if not lacking:
             return
         if time.monotonic() > deadline:
             listed = "; ".join(f"{ref} in {', '.join(places)}" for ref, places in lacking.items())
             raise FlotillaError(
                 f"`onRemoval: keep` has not reached copies after {seconds:.0f} s, they would be deleted: {listed}",
-                hint="nothing was removed; is karmada-controller-manager running? With `activation: Lazy` a policy "
+                hint="nothing was removed; is karmada-controller-manager running? Has another policy claimed them? With `activation: Lazy` a policy "
                 "counts with the next change of the objects: drop it, or change them, and run `up` once before",
             )
         if pause(_POLL_SECONDS):
             raise FlotillaError("interrupted while waiting for Karmada to mark a workload's copies as kept")
 
 
-def _lacking(connection: Connection, refs: list[ObjectRef]) -> dict[ObjectRef, list[str]]:
+def _lacking(connection: Connection, refs: list[ObjectRef], *, every: bool) -> dict[ObjectRef, list[str]]:
     """Return where templates' copies would not stay although the policy in force says so: members, or the binding."""
     try:
         snapshot = read_left(connection, refs)
         policies: dict[ObjectRef, bool] = {}
-        found = {ref: _unsaid(snapshot, ref) for ref in refs if _is_kept(connection, snapshot, ref, policies)}
+        found = {ref: _unsaid(snapshot, ref) for ref in refs if every or _is_kept(connection, snapshot, ref, policies)}
     except ApiError as error:
         if error.status in _BUSY:  # the next look tells
             return {ref: ["the control plane, which does not answer"] for ref in refs}
