@@ -80,7 +80,7 @@ class Release:
     kubeconfigs: dict[str, str]
     """Administrator's kubeconfigs of the members that the state has, by name."""
     members_first: bool = False
-    """Members leave before workloads do: Karmada can't be told that copies stay, and reaches none of them then."""
+    """Members leave before workloads do: this Karmada has no field for copies that stay, and reaches none then."""
 
     @property
     def templates(self) -> list[Object]:

@@ -65,8 +65,9 @@ def await_preserved(
             listed = "; ".join(f"{ref} in {', '.join(places)}" for ref, places in lacking.items())
             raise FlotillaError(
                 f"`onRemoval: keep` has not reached copies after {seconds:.0f} s, they would be deleted: {listed}",
-                hint="nothing was removed; is karmada-controller-manager running? Has another policy claimed them? With `activation: Lazy` a policy "
-                "counts with the next change of the objects: drop it, or change them, and run `up` once before",
+                hint="nothing was removed; is karmada-controller-manager running? Has another policy claimed them? "
+                "With `activation: Lazy` a policy counts with the next change of the objects: drop it, "
+                "or change them, and run `up` once before",
             )
         if pause(_POLL_SECONDS):
             raise FlotillaError("interrupted while waiting for Karmada to mark a workload's copies as kept")
