@@ -182,6 +182,7 @@ def test_a_karmada_that_drops_the_field_lets_all_members_go_before_the_workloads
         return True
 
     monkeypatch.setattr(releasing, "_let_member_go", leave)
+    monkeypatch.setattr(releasing, "verified", lambda *_: None)
     monkeypatch.setattr(releasing, "connect", lambda *_, **__: None)
     monkeypatch.setattr(releasing, "take_access", take)
     monkeypatch.setattr(releasing, "await_cut_off", lambda _plane, name: plane.log.append(f"await {name}"))
