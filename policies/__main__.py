@@ -19,6 +19,7 @@ sys.path.insert(0, str(HERE.parent))
 from flotilla.karmada.names import cluster_of  # noqa: E402
 from flotilla.kube.objects import whole  # noqa: E402
 from flotilla.policy.evaluate import Status, check_settings, evaluate  # noqa: E402
+from flotilla.policy.guards import GUARDS  # noqa: E402
 from flotilla.policy.model import UNKNOWN, Resource, Rule, StackView  # noqa: E402
 from flotilla.policy.pack import load_rules  # noqa: E402
 from flotilla.stack.clear_secrets import encrypted_secrets  # noqa: E402
@@ -72,7 +73,7 @@ def _view(args: StackValidationArgs) -> StackView:
         )
     file = HERE.parent / "stacks" / f"Pulumi.{stack}.yaml"
     settings = policy_settings(file)
-    check_settings(RULES, settings, origin=f"stacks/Pulumi.{stack}.yaml")
+    check_settings([*RULES, *GUARDS], settings, origin=f"stacks/Pulumi.{stack}.yaml")
     others, version = other_members(file, HERE.parent), karmada_of(file, HERE.parent)
     return StackView(tuple(resources), settings, others, version, encrypted_secrets(file, HERE.parent))
 

@@ -94,7 +94,7 @@ class Changing:
                 hint="call preview_change with this change, look at its plan, and give its digest",
             )
         with self._workplace.taking_turn():
-            found = planned(self._workplace, edit)
+            found = planned(self._workplace, edit, applying=True)
             if not hmac.compare_digest(found.digest, digest):
                 raise Refused(
                     f"digest {digest[:40]!r} is not of this plan: the stack file, the fleet's state or the change "
@@ -102,7 +102,10 @@ class Changing:
                     hint="call preview_change again and look at the new plan",
                 )
             if found.refusals:
-                raise Refused(f"this plan is refused, so nothing was changed: {'; '.join(found.refusals)}")
+                raise Refused(
+                    f"this plan is refused, so nothing was changed: {'; '.join(found.refusals)}",
+                    hint="a person confirms it with `flotilla up --plan DIGEST`" if found.needs_a_person else "",
+                )
             return self._do(found, edit)
 
     def _do(self, found: Planned, edit: Move | Scale | None) -> Done:

@@ -83,6 +83,9 @@ class PlanAnswer(PagedAnswer):
 
     digest: str = Field(description="Stands for exactly this plan. A changing tool needs it, and refuses any other.")
     summary: dict[str, int] = Field(description="How many resources by operation.")
+    blast_radius: str = Field(
+        description="How far it reaches: copies, clusters, pods that restart. Empty where it touches no cluster."
+    )
     clusters: list[ClusterEffect]
     workloads: list[ClusterEffect] = Field(description="One entry for each workload and cluster.")
     control_plane: list[ClusterEffect] = Field(description="Objects of the control plane itself that change.")
@@ -308,6 +311,7 @@ def plan_answer(found: Planned, asked: PagedArguments, *, enabled: bool) -> Plan
         next_cursor=part.next_cursor,
         digest=found.digest,
         summary=found.result.counts(),
+        blast_radius=cut(plan.blast_radius.text),
         clusters=[effect for effect in clusters if effect.verb != "stays"][:50],
         workloads=[effect for effect in workloads if effect.verb != "stays"][:50],
         control_plane=[effect for effect in own if effect.verb != "stays"][:50],
@@ -321,6 +325,8 @@ def plan_answer(found: Planned, asked: PagedArguments, *, enabled: bool) -> Plan
 def _next_step(found: Planned, *, enabled: bool) -> str:
     if not found.result.changes:
         return "nothing: there are no changes"
+    if found.needs_a_person:
+        return "ask a person: only guards refuse it, and `flotilla up --plan DIGEST` with its digest confirms it"
     if found.refusals:
         return "change the stack file so that no policy refuses it"
     if not enabled:

@@ -35,6 +35,8 @@ class Planned:
     """The stack file, with the change in it."""
     read: FleetPlan | None = None
     """The plan in the fleet's words, where it was read already: with what members have of it."""
+    allow_guarded: bool = False
+    """What guards refuse may be done by its digest."""
 
     @property
     def digest(self) -> str:
@@ -49,12 +51,19 @@ class Planned:
     @property
     def refusals(self) -> list[str]:
         """What speaks against the plan: the plan itself, and what policies refuse, each with its remedy."""
-        return [
-            *self.plan.refusals,
-            *self._there(),
-            *(f"{why}: {REMEDY}, and that is a person's decision" for _, why in sorted(self.result.stopped.items())),
-            *(verdict.sentence for verdict in self.verdicts if verdict.refuses),
-        ]
+        refusing = [v for v in self.verdicts if v.refuses and not (v.confirmable and self.allow_guarded)]
+        return [*self._against(), *(verdict.sentence for verdict in refusing)]
+
+    @property
+    def needs_a_person(self) -> bool:
+        """Tell whether only guards refuse the plan, so that a person may confirm it by its digest."""
+        refusing = [v for v in self.verdicts if v.refuses]
+        return not self._against() and bool(self.refusals) and all(v.confirmable for v in refusing)
+
+    def _against(self) -> list[str]:
+        """Return what speaks against the plan whatever policies say."""
+        left = (f"{why}: {REMEDY}, and that is a person's decision" for _, why in sorted(self.result.stopped.items()))
+        return [*self.plan.refusals, *self._there(), *left]
 
     def _there(self) -> list[str]:
         """Say that objects exist already: whether they become the stack's is a person's decision."""
@@ -68,11 +77,18 @@ class Planned:
     @property
     def advice(self) -> list[str]:
         """What policies advise against."""
-        return [v.sentence for v in self.verdicts if v.status is Status.FAIL and not v.refuses]
+        confirmed = self.allow_guarded
+        failed = [v for v in self.verdicts if v.status is Status.FAIL]
+        return [v.sentence for v in failed if not v.refuses or (v.confirmable and confirmed)]
 
 
-def planned(workplace: Workplace, edit: Move | Scale | None) -> Planned:
+def planned(workplace: Workplace, edit: Move | Scale | None, *, applying: bool = False) -> Planned:
     """Preview a stack as it is declared, or as it would be after a change of its file; nothing is changed.
+
+    Args:
+        workplace: the stack's.
+        edit: the change.
+        applying: the plan is to be carried out now.
 
     Raises:
         Refused: the changed file is not valid, or the preview fails.
@@ -92,8 +108,8 @@ def planned(workplace: Workplace, edit: Move | Scale | None) -> Planned:
         plan = previewed(result, setting, version=fleet.control_plane.version)
         if result.failures:
             raise _failing(result)
-        verdicts = judge(result, setting.project, changed)
-    return Planned(result, verdicts, text, plan)
+        verdicts = judge(result, setting.project, changed, plan, applying=applying)
+    return Planned(result, verdicts, text, plan, workplace.allow_guarded)
 
 
 def _failing(result: Result) -> Refused:

@@ -26,6 +26,8 @@ class Workplace:
     stack: str
     engine: EngineName = EngineName.AUTO
     allow_changes: bool = False
+    allow_guarded: bool = False
+    """A plan's digest is enough for the changing tools where only guards refuse it, as it is for a person."""
     turn: threading.Lock = field(default_factory=threading.Lock, compare=False, repr=False)
     """Held while the program runs: it has the process's environment to itself, and changes come one by one."""
 

@@ -14,6 +14,7 @@ from rich.text import Text
 from flotilla.cli.ending import CommandError, Kind, UsageError
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import Output, plan_failed
+from flotilla.cli.policy import guards_of, refuse_violations
 from flotilla.cli.setting import setting_of
 from flotilla.cli.stack_options import confirm, engine_options, seconds, stack_options
 from flotilla.cli.verbs import HELP
@@ -25,6 +26,8 @@ from flotilla.drift.findings import DriftReport, Finding, Mend
 from flotilla.drift.formats import FORMATS, count_text, ignored_sentence, shortened
 from flotilla.stack.load import drift_settings
 from flotilla.untrusted import one_line
+
+_HOW = "`flotilla preview --refresh` shows it, and `flotilla up --refresh --plan DIGEST` does it"
 
 
 def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
@@ -89,7 +92,7 @@ def _fix(options: argparse.Namespace, stack: Stack, report: DriftReport) -> Drif
     """Run `up --refresh` and look again.
 
     Raises:
-        CommandError: not every cluster answered, the answer was no, or the run failed.
+        CommandError: not every cluster answered, the answer was no, a guard refuses the plan, or the run failed.
     """
     document = {"stack": options.stack, **report.to_json()}
     if report.unknown:
@@ -101,6 +104,11 @@ def _fix(options: argparse.Namespace, stack: Stack, report: DriftReport) -> Drif
             document=document,
         )
     confirm(options, "fix this with `up --refresh`", document)
+    # The run does whatever the stack file says, and not only what was found: a guard may have something against that.
+    planned = stack.preview(refresh_first=True)
+    if planned.failures:
+        raise plan_failed(Output(as_json=options.json), planned, document)
+    refuse_violations(guards_of(options, planned, applying=True), document, how=_HOW)
     result = stack.up(refresh_first=True)
     after = _check(options, stack)
     if result.failures:

@@ -14,7 +14,7 @@ from flotilla.cli.ending import CommandError, Kind
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.notes import notes_document, notes_of_changes, paint_notes
 from flotilla.cli.output import Output, plan_document, plan_failed
-from flotilla.cli.policy import refuse_violations, verdicts_of
+from flotilla.cli.policy import guards_of, refuse_violations, verdicts_of
 from flotilla.cli.setting import karmada_version, load_fleet, setting_of
 from flotilla.cli.stack_options import confirm, engine_options, stack_options
 from flotilla.cli.status import paint_status
@@ -23,12 +23,13 @@ from flotilla.counts import counted
 from flotilla.deploy.access import control_plane_of
 from flotilla.deploy.engines import open_stack
 from flotilla.deploy.in_members import previewed
-from flotilla.deploy.interface import Stack
+from flotilla.deploy.interface import EngineName, Stack
 from flotilla.karmada.propagation import template
 from flotilla.observe.fleet import fleet_status
 from flotilla.plan.fleet import FleetPlan, fleet_plan
 from flotilla.plan.notices import owner_notes
 from flotilla.plan.steps import Result
+from flotilla.policy.guards import EMPTIED
 from flotilla.stack.clear_secrets import in_clear
 from flotilla.stack.files import ManifestFiles
 from flotilla.stack.fleet import Fleet
@@ -73,6 +74,11 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     refresh.set_defaults(verb=_refresh)
     destroy = verbs.add_parser("destroy", parents=[common, stack, engine, showing, sure], help=HELP["destroy"])
     destroy.add_argument("--preview-only", action="store_true", help="change nothing")
+    destroy.add_argument(
+        "--plan",
+        metavar="DIGEST",
+        help="do exactly the deletion that `--preview-only` gave this digest, without asking",
+    )
     destroy.set_defaults(verb=_destroy)
     validate = verbs.add_parser("validate", parents=[common, stack], help=HELP["validate"])
     validate.set_defaults(verb=_validate)
@@ -146,12 +152,13 @@ class _Shown:
             self._output.json({**self.document(), **(more or {})})
 
 
-def _refuse(options: argparse.Namespace, result: Result, document: dict[str, Any]) -> None:
-    """Raise where the plan can't be carried out, or policies refuse it.
+def _refuse(options: argparse.Namespace, result: Result, shown: _Shown, *, applying: bool = True) -> None:
+    """Raise where the plan can't be carried out, or policies or guards refuse it; `applying`: it is to be done now.
 
     Raises:
         CommandError: with every reason; nothing was changed.
     """
+    document = shown.document()
     refusals = document.get("refusals", [])
     if refusals:
         raise CommandError(
@@ -162,7 +169,26 @@ def _refuse(options: argparse.Namespace, result: Result, document: dict[str, Any
             document=document,
             lines=tuple(f"error: {refusal}; nothing was changed" for refusal in refusals),
         )
-    refuse_violations(verdicts_of(options, result), document)
+    verdicts = verdicts_of(options, result, shown.plan, applying=applying)
+    refuse_violations(
+        verdicts, document, how=_with_digest(options, "up", result), confirmed=_confirmed(options, result)
+    )
+
+
+def _with_digest(options: argparse.Namespace, verb: str, result: Result) -> str:
+    """Return the command that does exactly this plan."""
+    refreshing = ["--refresh"] if getattr(options, "refresh", False) else []
+    engine = [] if options.engine is EngineName.AUTO else ["--engine", str(options.engine)]
+    targets = [part for target in options.target for part in ("--target", target)]
+    adopting = [part for names in getattr(options, "adopt", None) or () for part in ("--adopt", *names)]
+    parts = [*engine, *refreshing, *targets, *adopting, "--plan", result.digest]
+    return shlex.join(["flotilla", verb, "--stack", options.stack, *parts])
+
+
+def _confirmed(options: argparse.Namespace, result: Result) -> bool:
+    """Tell whether the digest that was given is the plan's."""
+    given = getattr(options, "plan", None)
+    return given is not None and hmac.compare_digest(given.strip().lower().encode(), result.digest.encode())
 
 
 def preview_verb(options: argparse.Namespace) -> ExitCode:
@@ -175,7 +201,7 @@ def preview_verb(options: argparse.Namespace) -> ExitCode:
     shown = _Shown(options, output, stack, result, plan)
     shown.show("Plan")
     if not result.failures:
-        _refuse(options, result, shown.document())
+        _refuse(options, result, shown, applying=False)
     shown.finish()
     return ExitCode.DRIFT if options.expect_no_changes and result.changes else ExitCode.DONE
 
@@ -195,7 +221,7 @@ def up_verb(options: argparse.Namespace) -> ExitCode:
     shown.show("Plan")
     if planned.failures:
         raise plan_failed(output, planned, document)
-    _refuse(options, planned, document)
+    _refuse(options, planned, shown)
     if options.plan is not None:
         _compare_digest(options, planned, document)
     elif planned.changes:
@@ -221,7 +247,7 @@ def _compare_digest(options: argparse.Namespace, planned: Result, document: dict
     Raises:
         CommandError: it is another one; nothing was changed.
     """
-    if hmac.compare_digest(options.plan.strip().lower().encode(), planned.digest.encode()):
+    if _confirmed(options, planned):
         return
     raise CommandError(
         f"the plan has the digest {planned.digest}, not {options.plan.strip()[:64]}: a file, the state or a cluster "
@@ -252,8 +278,17 @@ def _destroy(options: argparse.Namespace) -> ExitCode:
     shown = _Shown(options, output, stack, result)
     if not result.failures:
         shown.show("To be deleted")
+    if not result.failures and result.changes:
+        how = _with_digest(options, "destroy", result)
+        # Whoever destroys a stack means that nothing is left.
+        asked = guards_of(options, result, shown.plan, applying=not options.preview_only)
+        guards = [verdict for verdict in asked if verdict.rule is not EMPTIED]
+        refuse_violations(guards, shown.document(), how=how, confirmed=_confirmed(options, result))
     if not result.failures and not options.preview_only and result.changes:
-        confirm(options, "delete all of this", shown.document())
+        if options.plan is not None:
+            _compare_digest(options, result, shown.document())
+        else:
+            confirm(options, "delete all of this", shown.document())
         planned, result = result, stack.destroy(targets=targets, plan=result)
         result.digest = planned.digest
         shown = _Shown(options, output, stack, result)

@@ -42,6 +42,11 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     mcp.add_argument(
         "--allow-changes", action="store_true", help="enable apply, move_workload and scale_workload (off by default)"
     )
+    mcp.add_argument(
+        "--allow-guarded",
+        action="store_true",
+        help="with --allow-changes: a digest confirms what only guards refuse (off by default: a person does that)",
+    )
     mcp.add_argument("--audit", type=Path, metavar="FILE", help="the audit log (default .flotilla/audit.jsonl)")
     mcp.add_argument("--schemas", action="store_true", help="print the tools as JSON-schema functions and end")
     mcp.set_defaults(verb=_mcp)
@@ -51,7 +56,13 @@ def _mcp(options: argparse.Namespace) -> ExitCode:
     from flotilla.agent import Toolbox, Workplace  # the SDK takes a while to load
 
     setting = setting_of(options)
-    workplace = Workplace(setting.project, options.stack, options.engine, allow_changes=options.allow_changes)
+    workplace = Workplace(
+        setting.project,
+        options.stack,
+        options.engine,
+        allow_changes=options.allow_changes,
+        allow_guarded=options.allow_guarded and options.allow_changes,
+    )
     toolbox = Toolbox(workplace, audit=options.audit)
     if options.schemas:
         Output(as_json=True).json({"tools": toolbox.schemas()})

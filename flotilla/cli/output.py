@@ -154,6 +154,8 @@ class Output:
     ) -> None:
         """Print a plan for people; `digest`: with the digest that stands for it as the last line."""
         self.console.print(Text(f"{title} for stack {stack} ({engine} engine)", style="bold"))
+        if plan.blast_radius.text:
+            self.console.print(Text(plan.blast_radius.text))
         self._clusters(plan)
         self._workloads(plan)
         self._control_plane(plan)

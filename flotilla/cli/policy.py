@@ -15,7 +15,8 @@ from flotilla.cli.setting import setting_of
 from flotilla.cli.stack_options import engine_options, stack_options
 from flotilla.cli.verbs import HELP
 from flotilla.deploy.engines import open_stack
-from flotilla.deploy.policies import judge
+from flotilla.deploy.policies import guards_on, judge
+from flotilla.plan.fleet import FleetPlan
 from flotilla.plan.steps import Result
 from flotilla.policy.evaluate import Status, Verdict
 from flotilla.untrusted import one_line
@@ -44,30 +45,57 @@ def _policy(options: argparse.Namespace) -> ExitCode:
     return ExitCode.REFUSED if any(verdict.refuses for verdict in verdicts) else ExitCode.DONE
 
 
-def verdicts_of(options: argparse.Namespace, result: Result) -> list[Verdict]:
-    """Judge a plan by the project's pack and the stack's settings."""
+def verdicts_of(
+    options: argparse.Namespace, result: Result, plan: FleetPlan | None = None, *, applying: bool = False
+) -> list[Verdict]:
+    """Judge a plan by the project's pack, the guards and the stack's settings; the arguments are those of `judge`."""
     setting = setting_of(options)
-    return judge(result, setting.project, setting.stack_file)
+    return judge(result, setting.project, setting.stack_file, plan, applying=applying)
 
 
-def refuse_violations(verdicts: list[Verdict], document: dict[str, Any]) -> None:
+def guards_of(
+    options: argparse.Namespace, result: Result, plan: FleetPlan | None = None, *, applying: bool
+) -> list[Verdict]:
+    """Ask the guards alone about a plan; none where the stack's file is gone."""
+    setting = setting_of(options)
+    if not setting.stack_file.exists():
+        return []
+    return guards_on(result, setting.project, setting.stack_file, plan, applying=applying)
+
+
+def refuse_violations(
+    verdicts: list[Verdict], document: dict[str, Any], *, how: str = "", confirmed: bool = False
+) -> None:
     """Write advice to standard error, a line each, and end where a mandatory policy is violated.
+
+    Args:
+        verdicts: of the plan.
+        document: what --json prints of it.
+        how: the command that carries the plan out although a guard refuses it; empty where there is none.
+        confirmed: a person has given the plan's digest, so that guards only advise.
 
     Raises:
         CommandError: the plan may not be carried out.
     """
     for verdict in verdicts:
-        if verdict.status is Status.FAIL and not verdict.refuses:
+        if verdict.status is Status.FAIL and not (verdict.refuses and not (confirmed and verdict.confirmable)):
             complain(f"policy {verdict.sentence}", kind="advice")
-    refusing = [verdict.sentence for verdict in verdicts if verdict.refuses]
+    refused = [verdict for verdict in verdicts if verdict.refuses and not (confirmed and verdict.confirmable)]
+    refusing = [verdict.sentence for verdict in refused]
     if refusing:
+        confirmable = bool(how) and all(verdict.confirmable for verdict in refused)
+        confirm = (f"to confirm this plan: {how}",) if confirmable else ()
         raise CommandError(
             "refused by policy; nothing was changed",
             kind=Kind.REFUSED,
             code=ExitCode.REFUSED,
-            hint="; ".join(refusing),
+            hint="; ".join([*refusing, *confirm]),
             document={**document, "verdicts": [v.to_json() for v in verdicts if v.status is not Status.PASS]},
-            lines=(*(f"error: policy {text}" for text in refusing), "error: refused by policy; nothing was changed"),
+            lines=(
+                *(f"error: policy {text}" for text in refusing),
+                "error: refused by policy; nothing was changed",
+                *(f"  {text}" for text in confirm),
+            ),
         )
 
 

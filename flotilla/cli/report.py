@@ -72,7 +72,7 @@ def _fleet_page(options: argparse.Namespace) -> Report:
 
 def _plan_page(options: argparse.Namespace) -> Report:
     result, plan, engine = _plan(options)
-    verdicts = verdicts_of(options, result)
+    verdicts = verdicts_of(options, result, plan)
     return plan_report(plan, result, stack=options.stack, engine=engine, verdicts=verdicts)
 
 

@@ -10,12 +10,14 @@ from flotilla.karmada.names import cluster_of
 from flotilla.karmada.scheduling import ClusterFacts
 from flotilla.karmada.versions import SUPPORTED, Version
 from flotilla.kube.secrecy import HIDDEN
+from flotilla.plan.fleet import FleetPlan, fleet_plan
 from flotilla.plan.steps import GOING, Op, Result, Step
 from flotilla.policy.evaluate import Verdict, check_settings, evaluate
+from flotilla.policy.guards import GUARDS, guard_verdicts
 from flotilla.policy.model import UNKNOWN, Resource, StackView
 from flotilla.policy.pack import load_rules
 from flotilla.stack.clear_secrets import encrypted_secrets
-from flotilla.stack.load import karmada_of, other_members, policy_settings
+from flotilla.stack.load import karmada_of, karmada_version, other_members, policy_settings
 from flotilla.stack.policies import PolicySettings
 from flotilla.state.checkpoint import ResourceState
 from flotilla.state.urns import provider_of
@@ -23,8 +25,17 @@ from flotilla.state.values import UNKNOWN as ENGINE_UNKNOWN
 from flotilla.state.values import UNKNOWN_TEXT, Secret
 
 
-def judge(result: Result, project: Path, stack_file: Path) -> list[Verdict]:
-    """Ask every rule of the project's pack about a plan; no pack, no verdicts.
+def judge(
+    result: Result, project: Path, stack_file: Path, plan: FleetPlan | None = None, *, applying: bool = False
+) -> list[Verdict]:
+    """Ask every rule of the project's pack about a plan, and every guard.
+
+    Args:
+        result: the plan.
+        project: the project's folder; without a pack in it, only guards are asked.
+        stack_file: the stack's.
+        plan: what the plan means for the fleet, where it is known already.
+        applying: the plan is to be carried out now.
 
     Raises:
         ConfigError: the stack's settings name rules that aren't there.
@@ -32,10 +43,27 @@ def judge(result: Result, project: Path, stack_file: Path) -> list[Verdict]:
     """
     rules = load_rules(project)
     settings = policy_settings(stack_file)
-    check_settings(rules, settings, origin=str(stack_file))
+    check_settings([*rules, *GUARDS], settings, origin=str(stack_file))
     others, version = other_members(stack_file, project), karmada_of(stack_file, project)
     view = stack_view(result, settings, others, version)
-    return evaluate(rules, replace(view, encrypted=encrypted_secrets(stack_file, project)))
+    return [
+        *evaluate(rules, replace(view, encrypted=encrypted_secrets(stack_file, project))),
+        *guards_on(result, project, stack_file, plan, applying=applying),
+    ]
+
+
+def guards_on(
+    result: Result, project: Path, stack_file: Path, plan: FleetPlan | None = None, *, applying: bool
+) -> list[Verdict]:
+    """Ask every guard about a plan; the arguments are those of `judge`. A plan without changes has no verdicts.
+
+    Raises:
+        ConfigError: the stack's settings can't be read.
+    """
+    if not result.changes:
+        return []
+    known = plan or fleet_plan(result, version=karmada_version(stack_file, project))
+    return guard_verdicts(known.blast_radius, policy_settings(stack_file), applying=applying)
 
 
 def stack_view(

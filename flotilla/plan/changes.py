@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -13,6 +13,7 @@ from flotilla.karmada.rendering.replicas import owns_replicas
 from flotilla.karmada.scheduling import UNBOUNDED, replicas_field, replicas_of
 from flotilla.kube.objects import Object, ref_of
 from flotilla.plan.copies import Undecided, range_text
+from flotilla.plan.effects import Effect, effect_on
 from flotilla.plan.moves import in_one_version
 from flotilla.state.diff import Change, compare
 from flotilla.state.values import mask
@@ -36,6 +37,8 @@ class CopyPlan:
     details: tuple[str, ...] = ()
     kept: bool = False
     """It is gone from the workload, and stays in the cluster (`onRemoval: keep`)."""
+    effect: Effect = field(default_factory=Effect)
+    """What it suffers, as data."""
 
 
 def copy_plan(
@@ -96,7 +99,8 @@ def copy_plan(
                 details.append(f"{several}{_range(open_[str(ref)])}, as Karmada chooses")
             details += [f"{several}{change_text(change)}" for change in changes]
     if details:
-        return CopyPlan(cluster, "changes", (*details, *unsent))
+        effect = Effect() if suspended else effect_on(olds, news, open_, replaced, keeps=keeps)
+        return CopyPlan(cluster, "changes", (*details, *unsent), effect=effect)
     counts = {str(ref): shares[cluster] for ref in news if cluster in (shares := standing.get(str(ref), {}))}
     return CopyPlan(cluster, "stays", tuple(_stays(ref, count, several=len(news) > 1) for ref, count in counts.items()))
 

@@ -20,6 +20,7 @@ from flotilla.karmada.scheduling import Scheduler
 from flotilla.karmada.versions import Version
 from flotilla.kube.objects import Object, ref_of
 from flotilla.plan.adoptions import tells_of_change, with_adoptions
+from flotilla.plan.blast_radius import BlastRadius, blast_radius
 from flotilla.plan.caveats import changing_policies
 from flotilla.plan.changes import change_text
 from flotilla.plan.coming import Coming
@@ -69,6 +70,11 @@ class FleetPlan:
     """By member that could not be asked for that, why."""
 
     @cached_property
+    def blast_radius(self) -> BlastRadius:
+        """How far it reaches."""
+        return blast_radius(self.workloads, self.clusters, self.objects)
+
+    @cached_property
     def rendered(self) -> dict[str, list[Object]]:
         """Per cluster: what it gets, secrets masked."""
         return {cluster: [mask(item) for item in items] for cluster, items in self.copies.items()}
@@ -76,6 +82,7 @@ class FleetPlan:
     def to_json(self) -> dict[str, Any]:
         """Return the plan for machines."""
         return {
+            "blastRadius": self.blast_radius.to_json(),
             "clusters": [{"name": c.name, "verb": c.verb, "details": list(c.details)} for c in self.clusters],
             "workloads": [workload.to_json() for workload in self.workloads],
             **({"controlPlane": [one.to_json() for one in self.control_plane]} if self.control_plane else {}),

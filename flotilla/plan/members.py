@@ -45,8 +45,23 @@ def members_facts(steps: list[Step], side: str, clusters: dict[str, Object]) -> 
                 served = facts_of({**state.plain, "status": _status(live)}).served
                 taints = facts.taints + (_taints_of_others(step.old, live) if step.old else ())
                 found.append(replace(facts, taints=taints, served=served))
+    found += _of_others(steps, clusters)
     # A Cluster that is replaced has two steps.
     return sorted({facts.name: facts for facts in found}.values(), key=lambda facts: facts.name)
+
+
+def _of_others(steps: list[Step], clusters: dict[str, Object]) -> list[ClusterFacts]:
+    """Return the Clusters that this stack doesn't declare: Karmada's placements choose among them as well."""
+    states = [state for step in steps if step.type == CLUSTER_TYPE for state in (step.old, step.new) if state]
+    own = {facts_of(state.plain).name for state in states}
+    found = []
+    for name, live in clusters.items():
+        if name not in own and not (live.get("metadata") or {}).get("deletionTimestamp"):
+            facts = facts_of(live)
+            ready = not unready_reason({"metadata": {}, "status": _status(live)})
+            taints = tuple(taint for taint in facts.taints if not (ready and taint.of_condition))
+            found.append(replace(facts, taints=taints, capacity=None))  # it changes by the minute
+    return found
 
 
 def _status(live: Object) -> Object:

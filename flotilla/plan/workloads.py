@@ -90,6 +90,8 @@ class WorkloadPlan:
     """Its policies, where they are in more than one place."""
     follows: tuple[Follower, ...] = ()
     """The objects that follow its templates (`dependencies: true`), beyond where their own policies send them."""
+    declared: bool = True
+    """The stack still has it after the plan."""
 
     @property
     def kept(self) -> tuple[str, ...]:
@@ -188,7 +190,8 @@ def workload_plans(
             more = followed.get(name, Followed())
             shown = with_kept(plan.copies, whole.old, whole.new, kept_there)
             said = (*notices[name], *waits(own[name], plan.verb, notices[name]), *more.notices)
-            plans.append(replace(plan, copies=shown, notices=said, follows=more.followers))
+            still = own[name].after is not None
+            plans.append(replace(plan, copies=shown, notices=said, follows=more.followers, declared=still))
     states = [state for step in steps if (state := step.after) is not None]
     along = following_copies(states, followed, around)
     for cluster, items in along.items():

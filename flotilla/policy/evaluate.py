@@ -9,7 +9,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Any
 
-from flotilla.policy.model import Resource, Rule, StackView, Undecidable
+from flotilla.policy.model import Guard, Principle, Resource, Rule, StackView, Undecidable
 from flotilla.stack.policies import Exemption, Level, PolicySettings
 from flotilla.stack.problems import ConfigError, Problem
 
@@ -28,7 +28,7 @@ class Status(StrEnum):
 class Verdict:
     """One rule on one resource."""
 
-    rule: Rule
+    rule: Principle
     level: Level
     resource: str
     status: Status
@@ -38,6 +38,11 @@ class Verdict:
     def refuses(self) -> bool:
         """The plan may not be carried out."""
         return self.status is Status.FAIL and self.level is Level.MANDATORY
+
+    @property
+    def confirmable(self) -> bool:
+        """Whoever gives the plan's digest may carry it out all the same."""
+        return isinstance(self.rule, Guard)
 
     @property
     def sentence(self) -> str:
@@ -53,7 +58,8 @@ class Verdict:
             "status": str(self.status),
             "message": self.message,
         }
-        return {**body, "reason": self.rule.reason, "remedy": self.rule.remedy}
+        more = {"confirmable": True} if self.confirmable else {}
+        return {**body, "reason": self.rule.reason, "remedy": self.rule.remedy, **more}
 
 
 def level_of(rule: Rule, view: StackView) -> Level:
@@ -64,7 +70,7 @@ def level_of(rule: Rule, view: StackView) -> Level:
     return Level.MANDATORY if rule.always or view.production else Level.ADVISORY
 
 
-def check_settings(rules: Iterable[Rule], settings: PolicySettings, *, origin: str) -> None:
+def check_settings(rules: Iterable[Principle], settings: PolicySettings, *, origin: str) -> None:
     """Refuse settings that name a rule which isn't there: a typing error would switch nothing off, silently.
 
     Raises:
@@ -113,19 +119,26 @@ def _judge(rule: Rule, level: Level, resource: Resource, view: StackView, day: d
         messages = list(rule.judge(resource, view))
     except Undecidable as unknown:
         return [Verdict(rule, level, resource.name, Status.UNDECIDED, _not_known(unknown))]
+    return verdicts_on(rule, level, resource.name, messages, view.settings, day)
+
+
+def verdicts_on(
+    rule: Principle, level: Level, resource: str, messages: list[str], settings: PolicySettings, day: dt.date
+) -> list[Verdict]:
+    """Return what a rule's messages on a resource come to, by the exemptions of a day."""
     if not messages:
-        return [Verdict(rule, level, resource.name, Status.PASS)]
-    exemption = _exemption(rule, resource, view.settings)
+        return [Verdict(rule, level, resource, Status.PASS)]
+    exemption = exemption_for(rule, resource, settings)
     if exemption and day <= exemption.expires:
         text = f"{'; '.join(messages)} (exempt until {exemption.expires}: {exemption.reason})"
-        return [Verdict(rule, level, resource.name, Status.EXEMPT, text)]
+        return [Verdict(rule, level, resource, Status.EXEMPT, text)]
     expired = f" (its exemption ended on {exemption.expires})" if exemption else ""
-    return [Verdict(rule, level, resource.name, Status.FAIL, message + expired) for message in messages]
+    return [Verdict(rule, level, resource, Status.FAIL, message + expired) for message in messages]
 
 
-def _exemption(rule: Rule, resource: Resource, settings: PolicySettings) -> Exemption | None:
+def exemption_for(rule: Principle, resource: str, settings: PolicySettings) -> Exemption | None:
     """Return the exemption that counts longest."""
-    fitting = [one for one in settings.exemptions if one.rule == rule.name and fnmatchcase(resource.name, one.resource)]
+    fitting = [one for one in settings.exemptions if one.rule == rule.name and fnmatchcase(resource, one.resource)]
     return max(fitting, key=lambda one: one.expires, default=None)
 
 

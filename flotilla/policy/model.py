@@ -139,14 +139,25 @@ Judge = Callable[[Resource, StackView], Iterable[str]]
 
 
 @dataclass(frozen=True)
-class Rule:
-    """One policy."""
+class Principle:
+    """What every policy says of itself."""
 
     name: str
     reason: str
     """What goes wrong without it."""
     remedy: str
     """How a violation is fixed."""
+
+
+@dataclass(frozen=True)
+class Guard(Principle):
+    """A limit on what one plan may do (flotilla.policy.guards): a person may confirm the plan by its digest."""
+
+
+@dataclass(frozen=True)
+class Rule(Principle):
+    """A policy on what is declared."""
+
     subjects: Subjects
     """The resources that it is about; none: it doesn't apply."""
     judge: Judge

@@ -97,7 +97,8 @@ def plan_report(
     ]
     title = f"Plan for {stack}"
     graph = plan_graph(plan, title=title)
-    subtitle = f"{engine} engine; {_when(now)}"
+    reach = f"; {plan.blast_radius.text}" if plan.blast_radius.text else ""
+    subtitle = f"{engine} engine; {_when(now)}{reach}"
     return Report(title, subtitle, facts, tuple(sections), graph, tuple(result.failures))
 
 

@@ -7,15 +7,11 @@ from enum import StrEnum
 
 from pydantic import Field
 
+from flotilla.stack.environments import Environment
+from flotilla.stack.freezes import Freeze
 from flotilla.stack.problems import ConfigModel
 
-
-class Environment(StrEnum):
-    """What a stack is for; some rules are for production alone."""
-
-    DEVELOPMENT = "development"
-    STAGING = "staging"
-    PRODUCTION = "production"
+__all__ = ["Environment", "Exemption", "Guards", "Level", "PolicySettings"]
 
 
 class Level(StrEnum):
@@ -38,6 +34,20 @@ class Exemption(ConfigModel):
     expires: dt.date = Field(description="The last day on which it counts (YYYY-MM-DD).")
 
 
+class Guards(ConfigModel):
+    """How much one plan may take away or touch, and when; what isn't given is as the environment has it."""
+
+    max_removals: int | None = Field(default=None, ge=0, description="The most copies that one plan may take away.")
+    max_removed_share: int | None = Field(
+        default=None,
+        ge=0,
+        le=100,
+        description="The most of the clusters that a workload runs on, in percent, in which one plan may take it away.",
+    )
+    max_clusters: int | None = Field(default=None, ge=0, description="The most clusters that one plan may touch.")
+    freeze: tuple[Freeze, ...] = Field(default=(), description="When the stack isn't changed.")
+
+
 class PolicySettings(ConfigModel):
     """A stack's policies."""
 
@@ -46,3 +56,4 @@ class PolicySettings(ConfigModel):
         default_factory=dict, description="Level by rule; by default mandatory in production, else advisory."
     )
     exemptions: tuple[Exemption, ...] = Field(default=(), description="What is exempt, why and until when.")
+    guards: Guards = Field(default=Guards(), description="How much one plan may take away or touch, and when.")

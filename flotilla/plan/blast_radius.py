@@ -1,0 +1,188 @@
+"""How far a plan reaches: copies that come, change and go, clusters that it touches, pods that restart.
+
+It is worked out from the plan alone. A copy is what one workload runs in one cluster. What only Karmada knows stays a
+range: at least this many, at most that many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flotilla.counts import counted
+from flotilla.plan.copies import range_text
+from flotilla.plan.members import ClusterPlan
+from flotilla.plan.workloads import WorkloadPlan
+
+_CONTROL_PLANE = "karmada"
+_UNKNOWN = "?"
+Range = tuple[int, int]
+"""The least and the most."""
+
+
+@dataclass(frozen=True)
+class WorkloadRadius:
+    """What a plan does to the copies of one workload; clusters by name."""
+
+    name: str
+    declared: bool = True
+    """The stack still has it after the plan."""
+    before: tuple[str, ...] = ()
+    """Where it runs before."""
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    """Where it changes and stays whole."""
+    removed: tuple[str, ...] = ()
+    """Where its copy is deleted."""
+    reduced: tuple[str, ...] = ()
+    """Where its copy stays and has no replicas any more, or loses what runs pods, keeps data or holds other objects."""
+    kept: tuple[str, ...] = ()
+    """Where its objects stay and Karmada lets go of them (`onRemoval: keep`)."""
+    may_add: tuple[str, ...] = ()
+    """Where only Karmada knows whether a copy comes."""
+    may_remove: tuple[str, ...] = ()
+    """Where only Karmada knows whether a copy stays."""
+
+    @property
+    def lost(self) -> tuple[str, ...]:
+        """The clusters in which it doesn't run any more as it did."""
+        return tuple(sorted({*self.removed, *self.reduced}))
+
+
+@dataclass(frozen=True)
+class BlastRadius:
+    """How far a plan reaches."""
+
+    workloads: tuple[WorkloadRadius, ...] = ()
+    """Those with copies, before or after."""
+    clusters: tuple[str, ...] = ()
+    """The clusters in which anything changes, the host cluster among them; the control plane is none of them."""
+    joining: tuple[str, ...] = ()
+    leaving: tuple[str, ...] = ()
+    staying: tuple[str, ...] = ()
+    """Members that are there before and after."""
+    restarted: Range = (0, 0)
+    """Pods that restart."""
+    uncounted: int = 0
+    """How many objects restart pods whose number isn't declared, cluster by cluster."""
+
+    def total(self, what: str) -> int:
+        """Return how many copies there are of a kind: `added`, `changed`, `removed`, `reduced`, `kept`, ...."""
+        return sum(len(getattr(one, what)) for one in self.workloads)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it for machines."""
+        kinds = ("added", "changed", "reduced", "removed", "kept")
+        return {
+            "copies": {
+                **{kind: self.total(kind) for kind in kinds},
+                "mayBeAdded": self.total("may_add"),
+                "mayBeRemoved": self.total("may_remove"),
+            },
+            "clusters": list(self.clusters),
+            "members": {"join": list(self.joining), "leave": list(self.leaving)},
+            "podsRestarted": {"least": self.restarted[0], "most": self.restarted[1], "uncounted": self.uncounted},
+        }
+
+    @property
+    def text(self) -> str:
+        """Say it in one line; empty where no cluster and no copy is touched."""
+        copies = [
+            _counted(self.total("added"), self.total("may_add"), "added"),
+            _counted(self.total("changed"), 0, "changed"),
+            _counted(self.total("reduced"), 0, "reduced"),
+            _counted(self.total("removed"), self.total("may_remove"), "removed"),
+            _counted(self.total("kept"), 0, "let go of"),
+        ]
+        said = [text for text in copies if text]
+        parts = [f"copies: {', '.join(said)}"] if said else []
+        if self.leaving:
+            parts.append(f"{counted(len(self.leaving), 'member')} of {len(self.leaving) + len(self.staying)} leaving")
+        if self.clusters:
+            parts.append(f"{counted(len(self.clusters), 'cluster')} touched")
+        pods = self._pods()
+        return "; ".join([*parts, *([pods] if pods else [])])
+
+    def _pods(self) -> str:
+        least, most = self.restarted
+        if not most and not self.uncounted:
+            return ""
+        count = f"{_amount(least, most, 'pod')} restarted" if most else ""
+        more = (
+            f"those of {counted(self.uncounted, 'copy', 'copies')} that set their own number" if self.uncounted else ""
+        )
+        return f"{count}, and {more}" if count and more else count or f"pods restarted: {more}"
+
+
+def blast_radius(
+    workloads: Iterable[WorkloadPlan], members: Iterable[ClusterPlan], objects: Mapping[str, Mapping[str, int]]
+) -> BlastRadius:
+    """Return how far a plan reaches.
+
+    Args:
+        workloads: the workloads' plans.
+        members: the members' plans.
+        objects: by cluster, how many objects the plan itself changes there.
+    """
+    listed, joined = list(workloads), list(members)
+    touched = {name for name, counts in objects.items() if any(counts.values())} - {_CONTROL_PLANE, _UNKNOWN}
+    touched |= {member.name for member in joined if member.verb != "stays"}
+    touched |= {copy.cluster for one in listed for copy in one.copies if copy.verb != "stays"}
+    touched |= {name for one in listed for f in one.follows for name, verb in f.clusters.items() if verb in _MOVING}
+    effects = [copy.effect for one in listed for copy in one.copies]
+    radii = [_of(one) for one in listed]
+    return BlastRadius(
+        tuple(one for one in radii if one.before or one.added or one.may_add),
+        tuple(sorted(touched)),
+        _named(joined, "joins"),
+        _named(joined, "leaves"),
+        tuple(sorted({*_named(joined, "stays"), *_named(joined, "changes"), *_named(joined, "adopted")})),
+        (sum(one.restarted[0] for one in effects), sum(one.restarted[1] for one in effects)),
+        sum(one.uncounted for one in effects),
+    )
+
+
+_MOVING = ("new", "gone")
+
+
+def _of(plan: WorkloadPlan) -> WorkloadRadius:
+    by = {copy.cluster: copy for copy in plan.copies}
+    reduced = {
+        name for name, copy in by.items() if copy.verb == "changes" and (copy.effect.lost or copy.effect.stopped)
+    }
+    open_ = {name for one in plan.undecided for name, (least, _) in one.candidates.items() if not least}
+    stay = {name for name, copy in by.items() if copy.verb in ("changes", "stays")}
+    return WorkloadRadius(
+        plan.name,
+        plan.declared,
+        before=_sorted(name for name, copy in by.items() if copy.verb != "new"),
+        added=_sorted(name for name, copy in by.items() if copy.verb == "new" and name not in open_),
+        changed=_sorted(name for name, copy in by.items() if copy.verb == "changes" and name not in reduced),
+        removed=_sorted(name for name, copy in by.items() if copy.verb == "gone" and not copy.kept),
+        reduced=_sorted(reduced),
+        kept=_sorted(name for name, copy in by.items() if copy.verb == "gone" and copy.kept),
+        may_add=_sorted(open_ - stay - {name for name, copy in by.items() if copy.verb == "gone"}),
+        may_remove=_sorted((open_ & stay) - reduced),
+    )
+
+
+def _sorted(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(names))
+
+
+def _named(members: Iterable[ClusterPlan], verb: str) -> tuple[str, ...]:
+    return _sorted(member.name for member in members if member.verb == verb)
+
+
+def _amount(least: int, most: int, noun: str = "") -> str:
+    if least == most:
+        return counted(most, noun) if noun else str(most)
+    if not least:
+        return f"up to {counted(most, noun) if noun else most}"
+    return range_text(least, most, noun)
+
+
+def _counted(certain: int, maybe: int, verb: str) -> str:
+    """Return a part of the line: `3 removed`, `3 to 5 removed`, `up to 2 removed`; empty for none."""
+    return f"{_amount(certain, certain + maybe)} {verb}" if certain + maybe else ""

@@ -1,0 +1,609 @@
+"""How far a plan reaches, and what is refused because of it: the mass deletions that other tools report, one by one."""
+
+import datetime as dt
+import json
+
+import pytest
+import yaml
+
+from flotilla import agent
+from flotilla.agent import Workplace, changing
+from flotilla.agent.planning import Planned
+from flotilla.agent.tool import Refused
+from flotilla.cli import drift, fleet
+from flotilla.cli.exit_codes import ExitCode
+from flotilla.cli.main import main
+from flotilla.deploy.interface import EngineName
+from flotilla.plan.contents import ROLLOUT_TYPE
+from flotilla.plan.fleet import fleet_plan
+from flotilla.plan.members import CLUSTER_TYPE
+from flotilla.plan.steps import Op, Result, Step
+from flotilla.policy.evaluate import Status
+from flotilla.policy.guards import GUARDS, guard_verdicts
+from flotilla.stack.policies import Guards, PolicySettings
+from tests.unit.rollouts import divided, on
+from tests.unit.test_plan_scheduling import DYNAMIC
+from tests.unit.test_plan_taints import cluster_step, state
+
+NOW = dt.datetime(2026, 6, 3, 12, 0, tzinfo=dt.UTC)  # a Wednesday
+TEN = tuple(f"m{number}" for number in range(10))
+FRONT = {"tier": "front"}
+
+
+def member(name, before=FRONT, after=FRONT):
+    """The step of a member; None for the labels of a side on which it isn't there."""
+
+    def declared(labels):
+        outputs = {"metadata": {"name": name, "labels": labels}, "spec": {}, "status": cluster_step(name).old.outputs}
+        return state(CLUSTER_TYPE, f"{name}-cluster", {"metadata": outputs["metadata"], "spec": {}}, outputs)
+
+    old = None if before is None else declared(before)
+    new = None if after is None else declared(after)
+    op = Op.CREATE if old is None else Op.DELETE if new is None else Op.SAME if before == after else Op.UPDATE
+    return Step(op, (old or new).urn, CLUSTER_TYPE, old=old, new=new)
+
+
+def deployment(name="web", *, replicas=2, image="nginx:1.27", kind="Deployment", **spec):
+    pod = {"metadata": {"labels": {"app": name}}, "spec": {"containers": [{"name": "main", "image": image}]}}
+    count = {} if kind == "DaemonSet" else {"replicas": replicas}
+    meta = {"name": name, "namespace": "default"}
+    return {"apiVersion": "apps/v1", "kind": kind, "metadata": meta, "spec": {**count, "template": pod, **spec}}
+
+
+def obj(kind, name="common"):
+    return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": "default"}}
+
+
+def labelled(**labels):
+    return {"clusterAffinity": {"labelSelector": {"matchLabels": labels}}}
+
+
+def declares(placement, *templates, **more):
+    return {"templates": list(templates or [deployment()]), "placement": placement, "overrideRules": [], **more}
+
+
+def workload(name="web", before=None, after=None, scheduled=None):
+    """The step of a workload's rollout; `scheduled`: where its templates are, by default where the placement says."""
+
+    def made(props, outputs):
+        return state(ROLLOUT_TYPE, f"{name}-rollout", {"workload": name, **props}, outputs)
+
+    outputs = {"scheduled": scheduled} if scheduled else {}
+    old = None if before is None else made(before, outputs)
+    new = None if after is None else made(after, {})
+    op = Op.CREATE if old is None else Op.DELETE if new is None else Op.SAME if before == after else Op.UPDATE
+    return Step(op, (old or new).urn, ROLLOUT_TYPE, old=old, new=new)
+
+
+def planned(*steps, **more):
+    return fleet_plan(Result(steps=list(steps), **more), version="1.18.2")
+
+
+def ran(*names, template="Deployment default/web"):
+    return {template: dict.fromkeys(names, 2)}
+
+
+def judged(plan, *, now=NOW, applying=True, **settings):
+    given = PolicySettings.model_validate({"environment": "production", **settings})
+    return guard_verdicts(plan.blast_radius, given, applying=applying, now=now)
+
+
+def refused(plan, **settings):
+    """What refuses a plan: the guard and what it is about."""
+    return [(v.rule.name, v.resource) for v in judged(plan, **settings) if v.refuses]
+
+
+def text_of(plan, rule, **settings):
+    (found,) = [v.message for v in judged(plan, **settings) if v.rule.name == rule and v.status is Status.FAIL]
+    return found
+
+
+# -- the classes of mass deletion that the field reports --------------------------------------------
+
+ALL = on(*TEN)
+MEMBERS = tuple(member(name) for name in TEN)
+HALF_TYPO = [member(name, after={"teir": "front"} if index < 5 else FRONT) for index, name in enumerate(TEN)]
+BY_LABEL = declares(labelled(tier="front"))
+CRD = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "as.b.c"}}
+SPACE = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}
+
+DELETIONS = {
+    "a label of half the members is mistyped": (
+        [*HALF_TYPO, workload("web", BY_LABEL, BY_LABEL, ran(*TEN))],
+        [("max-removed-share", "web")],
+    ),
+    "the label of a placement is mistyped": (
+        [*MEMBERS, workload("web", BY_LABEL, declares(labelled(teir="front")), ran(*TEN))],
+        [("max-removed-share", "web"), ("emptied", "web")],
+    ),
+    "a list of clusters loses most of its lines": (
+        [*MEMBERS, workload("web", declares(ALL), declares(on("m0", "m1")), ran(*TEN))],
+        [("max-removed-share", "web")],
+    ),
+    "the list of members is empty": (
+        [*(member(name, after=None) for name in TEN), workload("web", BY_LABEL, BY_LABEL, ran(*TEN))],
+        [("max-removed-share", "web"), ("max-removed-share", "members"), ("emptied", "members")],
+    ),
+    "half of the members are missing from the list": (
+        [*MEMBERS[:5], *(member(name, after=None) for name in TEN[5:]), workload("web", BY_LABEL, BY_LABEL, ran(*TEN))],
+        [("max-removed-share", "web"), ("max-removed-share", "members")],
+    ),
+    "a list of workloads is empty": (
+        [
+            *MEMBERS,
+            workload("web", declares(ALL), None, ran(*TEN)),
+            workload(
+                "db",
+                declares(on("m0", "m1"), deployment("db")),
+                None,
+                ran("m0", "m1", template="Deployment default/db"),
+            ),
+        ],
+        [("max-removals", "stack"), ("max-removed-share", "db"), ("max-removed-share", "web")],
+    ),
+    "a workload gets another name without `formerly`": (
+        [
+            *MEMBERS,
+            workload("web", declares(on("m0", "m1")), None, ran("m0", "m1")),
+            workload("shop", None, declares(on("m0", "m1"), deployment("shop"))),
+        ],
+        [("max-removed-share", "web")],
+    ),
+    "the only cluster of a workload is exchanged for another one": (
+        [*MEMBERS, workload("web", declares(on("m0")), declares(on("m1")), ran("m0"))],
+        [("max-removed-share", "web")],
+    ),
+    "the namespace is missing from the manifests": (
+        [*MEMBERS, workload("web", declares(ALL, SPACE, deployment()), declares(ALL), ran(*TEN))],
+        [("max-removed-share", "web")],
+    ),
+    "a custom resource definition is missing, and its objects go with it": (
+        [*MEMBERS, workload("web", declares(ALL, CRD, deployment()), declares(ALL), ran(*TEN))],
+        [("max-removed-share", "web")],
+    ),
+    "one of two Deployments is missing from a folder": (
+        [*MEMBERS, workload("web", declares(ALL, deployment("api"), deployment()), declares(ALL), ran(*TEN))],
+        [("max-removed-share", "web")],
+    ),
+    "replicas are 0": (
+        [*MEMBERS, workload("web", declares(ALL), declares(ALL, deployment(replicas=0)), ran(*TEN))],
+        [("max-removed-share", "web")],
+    ),
+}
+
+
+@pytest.mark.parametrize(("steps", "by"), DELETIONS.values(), ids=DELETIONS)
+def test_a_mass_deletion_is_refused_in_production(steps, by):
+    plan = planned(*steps)
+    assert refused(plan) == by
+    assert all(v.confirmable for v in judged(plan))
+
+
+@pytest.mark.parametrize("name", ["a label of half the members is mistyped", "a list of workloads is empty"])
+def test_staging_advises_and_development_says_nothing(name):
+    plan = planned(*DELETIONS[name][0])
+    advised = [v.rule.name for v in judged(plan, environment="staging") if v.status is Status.FAIL]
+    assert advised == [rule for rule, _ in DELETIONS[name][1]]
+    assert refused(plan, environment="staging") == []
+    assert [v for v in judged(plan, environment="development") if v.status is Status.FAIL] == []
+
+
+def test_an_empty_list_where_something_was_is_refused_everywhere():
+    """An empty list of members took every workload off the fleet, and a placement that matches nothing likewise."""
+    gone = planned(*DELETIONS["the list of members is empty"][0])
+    nothing = planned(*DELETIONS["the label of a placement is mistyped"][0])
+    assert refused(gone, environment="development") == [("emptied", "members")]
+    assert text_of(gone, "emptied").startswith("no member is left: all 10 leave (m0, m1, m2, m3, m4 and 5 more)")
+    assert refused(nothing, environment="development") == [("emptied", "web")]
+    assert refused(nothing, environment="development", levels={"emptied": "disabled"}) == []
+
+
+def test_a_mistyped_label_is_seen_on_members_that_another_stack_declares():
+    """A stack without members of its own (`membersFrom`) planned as if there were no cluster at all."""
+    live = {name: member(name).old.outputs for name in ("m0", "m1")}
+    typo = workload("web", BY_LABEL, declares(labelled(teir="front")), ran("m0", "m1"))
+    plan = planned(typo, clusters=live)
+    assert [(c.cluster, c.verb) for c in plan.workloads[0].copies] == [("m0", "gone"), ("m1", "gone")]
+    assert ("emptied", "web") in refused(plan, environment="development")
+    leaving = {**live, "m1": {**live["m1"], "metadata": {**live["m1"]["metadata"], "deletionTimestamp": "2026-01-01"}}}
+    stays = workload("web", BY_LABEL, BY_LABEL, ran("m0"))
+    assert [c.cluster for c in planned(stays, clusters=leaving).workloads[0].copies] == ["m0"]
+
+
+def test_what_is_small_passes():
+    one = planned(*MEMBERS, workload("web", declares(ALL), declares(on(*TEN[1:])), ran(*TEN)))
+    image = planned(*MEMBERS, workload("web", declares(ALL), declares(ALL, deployment(image="nginx:2")), ran(*TEN)))
+    config = planned(*MEMBERS, workload("web", declares(ALL, obj("ConfigMap"), deployment()), declares(ALL), ran(*TEN)))
+    new = planned(*MEMBERS, workload("web", None, declares(ALL)))
+    assert [refused(plan) for plan in (one, image, config, new)] == [[], [], [], []]
+
+
+def test_what_members_keep_is_not_taken_away():
+    policy = {"resourceSelectors": [], "preserveResourcesOnDeletion": True}
+    kept = {"apiVersion": "policy.karmada.io/v1alpha1", "kind": "PropagationPolicy", "metadata": {"name": "p"}}
+    parent = "urn:pulumi:s::p::flotilla:index:PropagatedWorkload::web"
+    listed = [*MEMBERS, workload("web", declares(on("m0")), None, ran("m0"))]
+    found = state("kubernetes:policy.karmada.io/v1alpha1:PropagationPolicy", "p", {**kept, "spec": policy})
+    for one in (listed[-1].old, found):
+        object.__setattr__(one, "parent", parent)
+    plan = planned(*listed, Step(Op.DELETE, found.urn, found.type, old=found))
+    assert plan.blast_radius.text == "copies: 1 let go of; 1 cluster touched"
+    assert refused(plan) == []
+
+
+# -- limits, levels, exemptions, freezes ------------------------------------------------------------
+
+TAKEN = planned(*MEMBERS, workload("web", declares(ALL), declares(on("m0", "m1", "m2", "m3", "m4", "m5")), ran(*TEN)))
+CHANGED = planned(*MEMBERS, workload("web", declares(ALL), declares(ALL, deployment(image="nginx:2")), ran(*TEN)))
+
+
+def test_a_limit_that_the_stack_file_gives_holds_in_every_environment():
+    assert refused(TAKEN) == []
+    for environment in ("development", "staging", "production"):
+        given = {"environment": environment, "guards": {"maxRemovals": 3, "maxRemovedShare": 39, "maxClusters": 3}}
+        assert [rule for rule, _ in refused(TAKEN, **given)] == ["max-removals", "max-removed-share", "max-clusters"]
+        loose = {"maxRemovals": 4, "maxRemovedShare": 40, "maxClusters": 4}
+        assert refused(TAKEN, environment=environment, guards=loose) == []
+        levels = {"max-removals": "advisory", "max-removed-share": "disabled", "max-clusters": "disabled"}
+        assert refused(TAKEN, **given, levels=levels) == []
+
+
+def test_the_message_names_counts_limits_and_clusters():
+    limits = {"guards": {"maxRemovals": 3, "maxRemovedShare": 39, "maxClusters": 3}}
+    assert text_of(TAKEN, "max-removals", **limits) == (
+        "4 copies would be taken away, more than 3 (web in m6, m7, m8, m9)"
+    )
+    assert text_of(TAKEN, "max-removed-share", **limits) == (
+        "is taken away in 4 of the 10 clusters that it runs on (m6, m7, m8, m9), more than 39 %"
+    )
+    assert text_of(TAKEN, "max-clusters", **limits) == "4 clusters would be touched, more than 3 (m6, m7, m8, m9)"
+    moved = planned(*DELETIONS["the only cluster of a workload is exchanged for another one"][0])
+    assert text_of(moved, "max-removed-share").endswith("more than 40 %, before the new copies (m1) are healthy")
+
+
+def test_an_exemption_lets_one_workload_pass_until_it_ends():
+    one = {"resource": "we*", "reason": "retired", "expires": "2026-06-03"}
+    limits = {"guards": {"maxRemovals": 3, "maxRemovedShare": 39}}
+    both = [{"rule": "max-removals", **one}, {"rule": "max-removed-share", **one}]
+    assert refused(TAKEN, **limits, exemptions=both) == []
+    assert [v.status for v in judged(TAKEN, **limits, exemptions=both)][1:2] == [Status.EXEMPT]
+    ended = [{**entry, "expires": "2026-06-02"} for entry in both]
+    assert len(refused(TAKEN, **limits, exemptions=ended)) == 2
+
+
+WEEKEND = {"from": "Fri 16:00", "until": "Mon 08:00", "timeZone": "Europe/Berlin", "reason": "weekend"}
+WHOLE_DAYS = {"from": "Saturday", "until": "sun", "reason": "weekend"}
+HOLIDAYS = {"from": dt.date(2026, 12, 20), "until": "2027-01-03", "reason": "year"}
+
+
+@pytest.mark.parametrize(
+    ("freeze", "at", "until"),
+    [
+        (WEEKEND, "2026-06-05T13:59", None),
+        (WEEKEND, "2026-06-05T14:00", "Mon 2026-06-08 08:00 Europe/Berlin"),
+        (WEEKEND, "2026-06-08T05:59", "Mon 2026-06-08 08:00 Europe/Berlin"),
+        (WEEKEND, "2026-06-08T06:00", None),
+        (WHOLE_DAYS, "2026-06-07T23:59", "Mon 2026-06-08 00:00 UTC"),
+        (WHOLE_DAYS, "2026-06-08T00:00", None),
+        ({"from": "22:00", "until": "6:00", "reason": "night"}, "2026-06-04T05:59", "Thu 2026-06-04 06:00 UTC"),
+        ({"from": "22:00", "until": "6:00", "reason": "night"}, "2026-06-04T06:00", None),
+        ({"from": "09:00", "until": "17:00", "reason": "day"}, "2026-06-04T08:59", None),
+        (HOLIDAYS, "2026-12-19T23:59", None),
+        (HOLIDAYS, "2027-01-03T23:59", "Mon 2027-01-04 00:00 UTC"),
+        (HOLIDAYS, "2027-01-04T00:00", None),
+        ({**HOLIDAYS, "until": "2026-12-20 18:00"}, "2026-12-20T17:59", "Sun 2026-12-20 18:00 UTC"),
+    ],
+)  # fmt: skip
+def test_a_freeze_refuses_until_it_ends_and_says_when(freeze, at, until):
+    now = dt.datetime.fromisoformat(at).replace(tzinfo=dt.UTC)
+    guards = {"freeze": [freeze]}
+    found = [v for v in judged(CHANGED, now=now, guards=guards) if v.rule.name == "freeze"]
+    assert [v.status for v in found] == [Status.FAIL if until else Status.PASS]
+    if until:
+        assert found[0].refuses
+        assert found[0].message == f"no changes until {until} ({freeze['reason']})"
+        looked = judged(CHANGED, now=now, guards=guards, applying=False)
+        assert not any(v.refuses for v in looked), "a plan may be looked at any time"
+
+
+def test_a_freeze_of_other_environments_does_not_hold():
+    held = {**WEEKEND, "from": "Mon", "until": "Sat", "environments": ["production"]}
+    assert refused(CHANGED, guards={"freeze": [held]}) == [("freeze", "stack")]
+    assert refused(CHANGED, environment="staging", guards={"freeze": [held]}) == []
+
+
+@pytest.mark.parametrize(
+    ("guards", "said"),
+    [
+        ({"maxRemovals": -1}, "policies.guards.maxRemovals: -1 — must be greater than or equal to 0"),
+        ({"maxRemovedShare": 101}, "policies.guards.maxRemovedShare: 101 — must be less than or equal to 100"),
+        ({"maxRemoval": 1}, "did you mean 'maxRemovals'?"),
+        ({"freeze": [{**WEEKEND, "from": "Fry 16:00"}]}, 'freeze[0].from: "Fry 16:00" — must be a day and a time'),
+        ({"freeze": [{**WEEKEND, "from": "25:00"}]}, "must be a day and a time (Fri 16:00)"),
+        ({"freeze": [{**WEEKEND, "from": "2026-02-30"}]}, "must be a day and a time (Fri 16:00)"),
+        ({"freeze": [{**WEEKEND, "until": "22:00"}]}, "has a beginning and an end of different forms"),
+        ({"freeze": [{**WEEKEND, "until": "Fri 16:00"}]}, "begins and ends at the same time"),
+        ({"freeze": [{**WEEKEND, "from": "Mon", "until": "Sun"}]}, "begins and ends at the same time"),
+        ({"freeze": [{**WEEKEND, "from": "2026-06-02", "until": "2026-06-01"}]}, "ends before it begins"),
+        ({"freeze": [{**WEEKEND, "timeZone": "Mars/Olympus"}]}, 'freeze[0].timeZone: "Mars/Olympus" — is no time zone'),
+        ({"freeze": [{**WEEKEND, "timeZone": "../../etc/passwd"}]}, "is no time zone"),
+        ({"freeze": [{"from": "Fri", "until": "Sun"}]}, "freeze[0].reason: is required"),
+    ],
+)  # fmt: skip
+def test_a_guard_that_could_not_work_is_refused_with_the_stack_file(stack, project, sections, capsys, guards, said):
+    stack({**sections, "policies": {"guards": guards}})
+    assert main(["validate", "-C", str(project), "-s", "dev"]) == ExitCode.USAGE
+    assert said in capsys.readouterr().err
+
+
+# -- the blast radius -------------------------------------------------------------------------------
+
+
+def reach(before, after, *, scheduled=("m0", "m1"), members=("m0", "m1"), template="Deployment default/web"):
+    steps = [member(name) for name in members]
+    old = ran(*scheduled, template=template) if scheduled else None
+    return planned(*steps, workload("web", before, after, old)).blast_radius.text
+
+
+def test_nothing_is_said_where_nothing_changes():
+    assert reach(declares(on("m0")), declares(on("m0")), scheduled=("m0",)) == ""
+    assert planned().to_json()["blastRadius"]["clusters"] == []
+
+
+BOTH = on("m0", "m1")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "pods"),
+    [
+        (deployment(), deployment(image="nginx:2"), "; 4 pods restarted"),
+        (deployment(), deployment(replicas=5), ""),
+        (deployment(), deployment(replicas=1, image="nginx:2"), "; 2 pods restarted"),
+        (deployment(), deployment(image="nginx:2", paused=True), ""),
+        (deployment(kind="ReplicaSet"), deployment(kind="ReplicaSet", image="nginx:2"), ""),
+        (deployment(kind="StatefulSet"), deployment(kind="StatefulSet", image="nginx:2"), "; 4 pods restarted"),
+        (
+            deployment(kind="StatefulSet"),
+            deployment(kind="StatefulSet", image="nginx:2", updateStrategy={"type": "OnDelete"}),
+            "",
+        ),
+        (
+            deployment(kind="DaemonSet"),
+            deployment(kind="DaemonSet", image="nginx:2"),
+            "; pods restarted: those of 2 copies that set their own number",
+        ),
+    ],
+    ids=["image", "scaled", "scaled and image", "paused", "replica set", "stateful", "on delete", "daemon set"],
+)
+def test_pods_that_restart_are_counted(before, after, pods):
+    template = f"{before['kind']} default/web"
+    found = reach(declares(BOTH, before), declares(BOTH, after), template=template)
+    assert found == f"copies: 2 changed; 2 clusters touched{pods}"
+
+
+def test_what_only_karmada_knows_is_a_range():
+    free = {"replicaScheduling": DYNAMIC["replicaScheduling"]}
+    fresh = reach(None, declares({**on("m0", "m1"), **free}), scheduled=())
+    assert fresh == "copies: up to 2 added"
+    scaled = declares({**on("m0", "m1"), **free}, deployment(replicas=3, image="nginx:2"))
+    text = reach(declares({**on("m0", "m1"), **free}, deployment(replicas=4)), scaled, scheduled=("m0", "m1"))
+    assert text == "copies: 2 changed; 2 clusters touched; 2 to 4 pods restarted"
+    one = declares({**on("m0", "m1"), **free}, deployment(replicas=1))
+    text = reach(declares({**on("m0", "m1"), **free}, deployment(replicas=4)), one, scheduled=("m0", "m1"))
+    assert text == "copies: 2 changed, up to 2 removed; 2 clusters touched"
+    four = deployment(replicas=4)
+    text = reach(declares(divided("m0", "m1"), four), declares(divided("m0"), four))
+    assert text == "copies: 1 changed, 1 removed; 2 clusters touched"
+
+
+def test_a_plan_opens_with_how_far_it_reaches_and_so_does_its_document(run_fake):
+    code, out, _ = run_fake("preview")
+    assert code == ExitCode.REFUSED
+    assert out.splitlines()[1] == "copies: 10 removed; 10 clusters touched"
+    code, document, _ = run_fake("preview", "--json")
+    assert json.loads(document)["blastRadius"] == {
+        "copies": {
+            "added": 0, "changed": 0, "reduced": 0, "removed": 10, "kept": 0, "mayBeAdded": 0, "mayBeRemoved": 0
+        },
+        "clusters": list(TEN),
+        "members": {"join": [], "leave": []},
+        "podsRestarted": {"least": 0, "most": 0, "uncounted": 0},
+    }  # fmt: skip
+
+
+# -- the command and the agent ----------------------------------------------------------------------
+
+DIGEST = "d" * 32
+
+
+class Fake:
+    """A stack whose plan takes a workload off ten clusters."""
+
+    engine = EngineName.EMBEDDED
+
+    def __init__(self):
+        self.done = []
+
+    def preview(self, **_):
+        steps = DELETIONS["the label of a placement is mistyped"][0]
+        return Result(steps=list(steps), digest=DIGEST)
+
+    def up(self, **given):
+        self.done.append(("up", (given.get("plan") or Result()).digest))
+        return Result()
+
+    def destroy(self, *, targets=(), preview_only=False, plan=None):
+        if not preview_only:
+            self.done.append(("destroy", plan.digest))
+        steps = [*(member(name, after=None) for name in TEN), workload("web", BY_LABEL, None, ran(*TEN))]
+        return Result(steps=steps, digest=DIGEST)
+
+
+@pytest.fixture
+def stack(project, sections, repository):
+    """A project with a stack file; `write(sections)` changes it."""
+    (project / "Pulumi.yaml").write_text((repository / "Pulumi.yaml").read_text())
+    (project / "stacks").mkdir()
+
+    def write(content):
+        config = {f"flotilla:{key}": value for key, value in content.items()}
+        (project / "stacks" / "Pulumi.dev.yaml").write_text(yaml.safe_dump({"config": config}))
+
+    write(sections)
+    return write
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    made = Fake()
+    for module in (fleet, drift):
+        monkeypatch.setattr(module, "open_stack", lambda *_: made)
+    return made
+
+
+@pytest.fixture
+def run_fake(stack, project, fake, capsys):
+    """Run a verb on the fake stack, and return its exit code, what it printed, and what it said of errors."""
+
+    def run(verb, *words):
+        code = main([verb, "-C", str(project), "-s", "dev", *words])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+def test_a_guarded_plan_is_done_by_its_digest_alone(run_fake, fake):
+    code, _, said = run_fake("preview")
+    assert code == ExitCode.REFUSED
+    (line,) = [line for line in said.splitlines() if "emptied" in line]
+    assert line.startswith("error: policy emptied: web: its placement chooses no cluster any more; it runs in m0, m1")
+    assert f"to confirm this plan: flotilla up --stack dev --plan {DIGEST}" in said
+    code, _, _ = run_fake("up", "--yes", "--json")
+    assert (code, fake.done) == (ExitCode.REFUSED, [])
+    code, _, _ = run_fake("up", "--json", "--plan", "e" * 32)
+    assert (code, fake.done) == (ExitCode.REFUSED, [])
+    code, _, said = run_fake("up", "--json", "--plan", DIGEST.upper())
+    assert (code, fake.done) == (ExitCode.DONE, [("up", DIGEST)])
+    assert "advice: policy emptied: web" in said
+
+
+def test_a_refusal_has_the_guards_verdicts_in_its_document(run_fake):
+    code, document, _ = run_fake("up", "--json")
+    body = json.loads(document)
+    assert (code, body["error"]["kind"]) == (ExitCode.REFUSED, "refused")
+    assert [(v["rule"], v["resource"], v["confirmable"]) for v in body["verdicts"]] == [("emptied", "web", True)]
+    assert f"--plan {DIGEST}" in body["error"]["hint"]
+
+
+def test_a_policy_can_not_be_confirmed_by_a_digest(run_fake, stack, sections, repository, project):
+    rules = project / "policies" / "rules"
+    rules.mkdir(parents=True)
+    (rules / "__init__.py").write_text(
+        "from flotilla.policy.model import Rule\n"
+        "RULES = (Rule('never', 'a', 'b', lambda view: view.resources[:1], lambda one, view: ['no'], always=True),)\n"
+    )
+    code, _, said = run_fake("up", "--json", "--plan", DIGEST)
+    assert code == ExitCode.REFUSED
+    assert "policy never" in said
+    assert "to confirm this plan" not in said
+
+
+def test_a_freeze_holds_for_up_and_not_for_preview(run_fake, stack, sections, fake):
+    """A pull request's preview failed all weekend, for a change that nobody wanted to make before Monday."""
+    always = {"from": "2020-01-01", "until": "2999-12-31", "reason": "ticket 7"}
+    stack({**sections, "policies": {"guards": {"freeze": [always]}, "levels": {"emptied": "disabled"}}})
+    code, _, said = run_fake("preview")
+    assert code == ExitCode.DONE
+    assert "advice: policy freeze: stack: no changes until Wed 3000-01-01 00:00 UTC (ticket 7); wait" in said
+    code, _, said = run_fake("up", "--yes")
+    assert (code, fake.done) == (ExitCode.REFUSED, [])
+    assert f"flotilla up --stack dev --plan {DIGEST}" in said
+    assert run_fake("up", "--json", "--plan", DIGEST)[0] == ExitCode.DONE
+
+
+def test_a_destroy_in_production_needs_its_digest(run_fake, stack, sections, fake):
+    """The wrong stack's name and --yes deleted a production fleet."""
+    stack({**sections, "policies": {"environment": "production"}})
+    code, _, said = run_fake("destroy", "--yes")
+    assert (code, fake.done) == (ExitCode.REFUSED, [])
+    assert "policy max-removed-share: web: is taken away in 10 of the 10 clusters" in said
+    assert f"flotilla destroy --stack dev --plan {DIGEST}" in said
+    assert run_fake("destroy", "--json", "--plan", DIGEST)[0] == ExitCode.DONE
+    assert fake.done == [("destroy", DIGEST)]
+
+
+def test_a_destroy_in_development_is_asked_about_as_ever(run_fake, fake):
+    assert run_fake("destroy", "--json", "--yes")[0] == ExitCode.DONE
+    assert fake.done == [("destroy", DIGEST)]
+
+
+def test_fixing_drift_is_guarded_too(run_fake, fake, monkeypatch):
+    """`drift --fix` does whatever the stack file says: a mistyped label went through with it."""
+
+    class Report:
+        findings = (type("F", (), {"mend": drift.Mend.UP}),)
+        unknown = ()
+
+        def to_json(self):
+            return {}
+
+    monkeypatch.setattr(drift, "check_stack", lambda *_: Report())
+    code, _, said = run_fake("drift", "--fix", "--yes", "--json")
+    assert (code, fake.done) == (ExitCode.REFUSED, [])
+    assert "policy emptied: web" in said
+
+
+def test_the_command_that_confirms_has_all_that_the_digest_is_for(run_fake):
+    _, _, said = run_fake("preview", "--engine", "embedded", "--refresh", "--target", "*web*", "--adopt", "web")
+    more = "--engine embedded --refresh --target '*web*' --adopt web"
+    assert f"flotilla up --stack dev {more} --plan {DIGEST}" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "given"), [((), False), (("--allow-guarded",), False), (("--allow-changes",), False)]
+)
+def test_an_agents_digest_is_no_confirmation_unless_both_are_allowed(stack, project, monkeypatch, words, given):
+    made = []
+    monkeypatch.setattr(agent, "Workplace", lambda *a, **k: made.append(k) or Workplace(*a, **k))
+    for more, expected in ((words, given), (("--allow-changes", "--allow-guarded"), True)):
+        assert main(["mcp", "--schemas", "-C", str(project), "-s", "dev", *more]) == ExitCode.DONE
+        assert made.pop()["allow_guarded"] is expected
+
+
+def test_a_changing_tool_refuses_a_guarded_plan_and_names_who_confirms_it(project, monkeypatch):
+    asked = []
+
+    def plan(workplace, _edit, *, applying=False):
+        asked.append(applying)
+        found = planned(*DELETIONS["a list of workloads is empty"][0])
+        return Planned(Result(digest=DIGEST), judged(found), "", allow_guarded=workplace.allow_guarded)
+
+    monkeypatch.setattr(changing, "planned", plan)
+    monkeypatch.setattr(changing.Changing, "_do", lambda *_: "done")
+    careful = changing.Changing(Workplace(project, "dev", allow_changes=True))
+    with pytest.raises(Refused, match="this plan is refused, so nothing was changed: max-removals: stack") as caught:
+        careful._carry_out(None, DIGEST)
+    assert "a person confirms it" in caught.value.hint
+    trusted = changing.Changing(Workplace(project, "dev", allow_changes=True, allow_guarded=True))
+    assert trusted._carry_out(None, DIGEST) == "done"
+    assert asked == [True, True], "a freeze holds for what is carried out"
+
+
+def test_every_guard_is_in_the_reference_with_its_setting(repository):
+    text = (repository / "docs" / "reference" / "policies.md").read_text()
+    assert [guard.name for guard in GUARDS if f"| `{guard.name}` |" not in text] == []
+    keys = (repository / "docs" / "reference" / "stack-file.md").read_text()
+    assert [f.alias for f in Guards.model_fields.values() if f"| `{f.alias}` |" not in keys] == []
+
+
+def test_an_agent_leaves_the_digest_of_a_guarded_plan_to_a_person():
+    plan = planned(*DELETIONS["a list of workloads is empty"][0])
+    result = Result(digest=DIGEST)
+    careful = Planned(result, judged(plan), "")
+    assert len(careful.refusals) == 3
+    assert careful.needs_a_person
+    assert careful.advice == []
+    trusted = Planned(result, judged(plan), "", allow_guarded=True)
+    assert (trusted.refusals, trusted.needs_a_person) == ([], False)
+    assert len(trusted.advice) == 3
