@@ -59,6 +59,18 @@ def test_platform_members_and_workloads_are_stacks_of_their_own(fleet, run, stac
     assert [m["name"] for m in run("status", "-s", "workloads")["members"]] == ["member1", "member2"]
     assert run("drift", "-s", "workloads")["findings"] == []
 
+    fewer = {**NGINX, "placement": {"clusters": ["member1"]}}
+    guarded = {"workloads": [fewer], "policies": {"guards": {"maxRemovals": 0}}}
+    write(fleet, "workloads", {**stacks["workloads"], **guarded})
+    plan = run("preview", "-s", "workloads", expect=4)
+    assert plan["blastRadius"]["copies"]["removed"] == 1
+    assert plan["blastRadius"]["clusters"] == ["member2"]
+    assert "1 copy would be taken away, more than 0 (nginx in member2)" in str(plan["verdicts"])
+    run("up", "-s", "workloads", "--yes", expect=4)
+    assert deployed(fleet, "member2")["status"]["readyReplicas"] == 2
+    run("up", "-s", "workloads", "--plan", plan["digest"])
+    assert deployed(fleet, "member2") is None
+
     file = tmp_path / "karmada.yaml"
     run("kubeconfig", "-s", "workloads", "--output", str(file))
     assert stat.S_IMODE(file.stat().st_mode) == 0o600

@@ -62,6 +62,20 @@ def sections():
 
 
 @pytest.fixture
+def stack(project, sections, repository):
+    """A project with a stack file; `write(sections)` changes it."""
+    (project / "Pulumi.yaml").write_text((repository / "Pulumi.yaml").read_text())
+    (project / "stacks").mkdir()
+
+    def write(content):
+        config = {f"flotilla:{key}": value for key, value in content.items()}
+        (project / "stacks" / "Pulumi.dev.yaml").write_text(yaml.safe_dump({"config": config}))
+
+    write(sections)
+    return write
+
+
+@pytest.fixture
 def fleet_of(project):
     """Parse a stack of workloads on three members with provider, region, zones and labels, and return its fleet."""
     for number, member in enumerate(MEMBERS, start=11):

@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.main import build_parser, main
@@ -21,20 +20,6 @@ from flotilla.plan.changes import change_text
 from flotilla.stack.load import load_stack_file
 from flotilla.state.diff import Change, ChangeKind
 from flotilla.state.values import Secret
-
-
-@pytest.fixture
-def stack(project, sections, repository):
-    """A project with a stack file; `write(sections)` changes it."""
-    (project / "Pulumi.yaml").write_text((repository / "Pulumi.yaml").read_text())
-    (project / "stacks").mkdir()
-
-    def write(content):
-        config = {f"flotilla:{key}": value for key, value in content.items()}
-        (project / "stacks" / "Pulumi.dev.yaml").write_text(yaml.safe_dump({"config": config}))
-
-    write(sections)
-    return write
 
 
 def test_a_valid_stack_is_said_to_be_valid(stack, project, capsys):

@@ -4,7 +4,6 @@ import datetime as dt
 import json
 
 import pytest
-import yaml
 
 from flotilla import agent
 from flotilla.agent import Workplace, changing
@@ -437,20 +436,6 @@ class Fake:
             self.done.append(("destroy", plan.digest))
         steps = [*(member(name, after=None) for name in TEN), workload("web", BY_LABEL, None, ran(*TEN))]
         return Result(steps=steps, digest=DIGEST)
-
-
-@pytest.fixture
-def stack(project, sections, repository):
-    """A project with a stack file; `write(sections)` changes it."""
-    (project / "Pulumi.yaml").write_text((repository / "Pulumi.yaml").read_text())
-    (project / "stacks").mkdir()
-
-    def write(content):
-        config = {f"flotilla:{key}": value for key, value in content.items()}
-        (project / "stacks" / "Pulumi.dev.yaml").write_text(yaml.safe_dump({"config": config}))
-
-    write(sections)
-    return write
 
 
 @pytest.fixture
