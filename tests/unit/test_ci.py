@@ -252,3 +252,15 @@ def test_what_is_missing_is_told_and_nothing_is_written(environment, words):
     with pytest.raises(SystemExit) as told:
         forge.find_forge(environment)
     assert words in str(told.value)
+
+
+@pytest.mark.parametrize(("plan", "words"), [("", ""), ("abc", " --plan abc")])
+def test_a_merge_confirms_the_plan_that_a_person_names(tmp_path, repository, plan, words):
+    """A plan that a guard refuses could be done on a person's machine only, with the passphrase of production on it."""
+    program = tmp_path / "flotilla"
+    program.write_text('#!/bin/sh\necho "$@"\n')
+    program.chmod(0o755)
+    variables = {"PATH": f"{tmp_path}:/usr/bin:/bin", "STACK": "dev", "PLAN": plan}
+    step = ["bash", str(repository / "ci" / "steps" / "up.sh")]
+    done = subprocess.run(step, env=variables, capture_output=True, text=True, check=True, timeout=30)
+    assert done.stdout == f"up --stack dev --yes{words}\n"

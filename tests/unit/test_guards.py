@@ -7,8 +7,9 @@ import pytest
 
 from flotilla import agent
 from flotilla.agent import Workplace, changing
+from flotilla.agent.judging import plan_answer
 from flotilla.agent.planning import Planned
-from flotilla.agent.tool import Refused
+from flotilla.agent.tool import PagedArguments, Refused
 from flotilla.cli import drift, fleet
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.main import main
@@ -19,6 +20,7 @@ from flotilla.plan.members import CLUSTER_TYPE
 from flotilla.plan.steps import Op, Result, Step
 from flotilla.policy.evaluate import Status
 from flotilla.policy.guards import GUARDS, guard_verdicts
+from flotilla.report.build import plan_report
 from flotilla.stack.policies import Guards, PolicySettings
 from tests.unit.rollouts import divided, on
 from tests.unit.test_plan_scheduling import DYNAMIC
@@ -580,6 +582,20 @@ def test_every_guard_is_in_the_reference_with_its_setting(repository):
     assert [guard.name for guard in GUARDS if f"| `{guard.name}` |" not in text] == []
     keys = (repository / "docs" / "reference" / "stack-file.md").read_text()
     assert [f.alias for f in Guards.model_fields.values() if f"| `{f.alias}` |" not in keys] == []
+
+
+def test_an_agent_and_a_report_say_how_far_a_plan_reaches():
+    plan, result = planned(*DELETIONS["a list of workloads is empty"][0]), Result(digest=DIGEST)
+    reach = "copies: 12 removed; 10 clusters touched"
+    page = plan_report(plan, result, stack="dev", engine="embedded", verdicts=judged(plan), now=NOW)
+    assert page.subtitle.endswith(f"; {reach}")
+    one = Step(Op.DELETE, "urn:pulumi:s::p::t::n", "t")
+    found = Planned(Result(steps=[one], digest=DIGEST), judged(plan), "", "1.18.2")
+    found.__dict__["plan"] = plan
+    answer = plan_answer(found, PagedArguments(), enabled=True)
+    assert answer.blast_radius == reach
+    assert answer.next_step.startswith("ask a person: only guards refuse it")
+    assert len(answer.refused_by) == 3
 
 
 def test_an_agent_leaves_the_digest_of_a_guarded_plan_to_a_person():

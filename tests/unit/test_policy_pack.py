@@ -41,7 +41,8 @@ class Pack:
         self.stub = stub
 
     def configured(self, environment, version=""):
-        config = {"flotilla:policies": {"environment": str(environment)}}
+        # A guard's level is no mistake here, although the pack asks no guard.
+        config = {"flotilla:policies": {"environment": str(environment), "levels": {"freeze": "advisory"}}}
         if version:
             config["flotilla:controlPlane"] = {"kubeconfig": "kube.yaml", "version": version}
         (self.project / "stacks" / "Pulumi.s.yaml").write_text(yaml.safe_dump({"config": config}))
