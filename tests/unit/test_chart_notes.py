@@ -259,8 +259,8 @@ def command(noted, sections, helm, monkeypatch, capsys, repository):
     steps = [*clusters, rollout("new", "2"), rollout("changed", "2", "1"), rollout("same", "2", "2")]
     ran = Result(steps=steps)
     monkeypatch.setattr(fleet, "open_stack", lambda *_: Ran(ran))
-    monkeypatch.setattr(fleet, "verdicts_of", lambda *_: ())
-    monkeypatch.setattr(fleet, "refuse_violations", lambda *_: None)
+    monkeypatch.setattr(fleet, "verdicts_of", lambda *_, **__: ())
+    monkeypatch.setattr(fleet, "refuse_violations", lambda *_, **__: None)
     monkeypatch.setattr(fleet, "fleet_status", lambda _: FleetStatus((), (), {}))
     monkeypatch.setattr(fleet, "control_plane_of", lambda *_: None)
     monkeypatch.setattr(status, "open_access", lambda _: FleetAccess(None))
