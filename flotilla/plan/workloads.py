@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -139,66 +139,110 @@ def workload_plans(
 
     `names` has the present name of members that had another one: what they had before is theirs.
     """
-    plans, sides = [], []
-    coming: dict[str, Copies] = {}
-    rendered: dict[str, list[Object]] = {}
-    notices: dict[str, tuple[Notice, ...]] = {}
-    sending: dict[str, _Sending] = {}
-    held: dict[str, Mapping[str, list[Object]]] = {}
-    following_them: dict[str, tuple[ByCluster, ByCluster]] = {}
+    plans: list[WorkloadPlan] = []
+    read: dict[str, _Read] = {}
     everything = templates_of(steps)
     for step in steps:
         name = step.name.removesuffix("-rollout")
-        former = step.old.plain.get("workload") if step.old and step.op is not Op.CREATE else ""
-        old, new = step.before, step.after
         try:
-            scheduled = scheduled_of(old, before)
-            copies = copies_before(old, around.of(before), scheduled).objects
-            behind = followed_copies(old, copies, around.of(before))
-            olds, followed_before = (
-                {names.get(cluster, cluster): objects for cluster, objects in side.items()} for side in (copies, behind)
-            )
-            waiting = lazily(old, new, around.changing)
-            now = scheduled or by_template(olds)
-            found = copies_after(new, around, now, old, waiting, unchanged(old, new))
+            read[name] = _read(name, step, before, around, kept, names, everything)
         except ValueError as error:
             plans.append(WorkloadPlan(name, "changes", (), str(error)))
-            continue
-        coming[name], held[name] = found, olds
-        following_them[name] = (followed_before, followed_copies(new, found.objects, around))
-        asked = _inputs(new)
-        keeps = step.old is not None and step.old.parent in kept
-        was = (old.plain.get("suspension") or {}) if old else {}
-        suspension = was if waiting else asked.get("suspension") or {}
-        sending[name] = _Sending(suspension, was, keeps, hidden_verb(step))
-        notices[name] = (
-            *caveats_of(step, around.unasked, sorted(waiting)),
-            *notices_of(asked, found.places(), around.members, everything, around.version),
-        )
-        sides.append(Side(name, str(former or ""), olds, found.objects, _adds_words(new)))
-        for cluster, items in found.objects.items():
-            rendered.setdefault(cluster, []).extend(items)
-    own = {step.name.removesuffix("-rollout"): step for step in steps}
-    followed = followers_of(steps, held, coming, following.orders, following.known)
+    rendered: dict[str, list[Object]] = {}
+    _add(rendered, (one.coming.objects for one in read.values()))
+    coming = {name: one.coming for name, one in read.items()}
+    followed = followers_of(
+        steps, {name: one.held for name, one in read.items()}, coming, following.orders, following.known
+    )
     kept_there = kept_by(followed)
-    for moved in with_moves(sides):
+    for moved in with_moves([one.side for one in read.values()]):
         if not moved.absorbed:
-            name = moved.name
-            along_before, along_after = following_them[name]
-            whole = replace(moved, old=together(moved.old, along_before), new=together(moved.new, along_after))
-            plan = _workload_plan(whole, coming[name], sending[name], around.replaced)
-            more = followed.get(name, Followed())
-            shown = with_kept(plan.copies, whole.old, whole.new, kept_there)
-            said = (*notices[name], *waits(own[name], plan.verb, notices[name]), *more.notices)
-            still = own[name].after is not None
-            plans.append(replace(plan, copies=shown, notices=said, follows=more.followers, declared=still))
+            more = followed.get(moved.name, Followed())
+            plans.append(_whole_plan(moved, read[moved.name], more, kept_there, around.replaced))
     states = [state for step in steps if (state := step.after) is not None]
     along = following_copies(states, followed, around)
-    for cluster, items in along.items():
-        rendered.setdefault(cluster, []).extend(items)
-    there = (*held.values(), *(former for former, _ in following_them.values()))
-    sent = Sending(there, coming, followed, (along, *(later for _, later in following_them.values())))
+    _add(rendered, [along])
+    there = (*(one.held for one in read.values()), *(one.followed_before for one in read.values()))
+    sent = Sending(there, coming, followed, (along, *(one.followed_after for one in read.values())))
     return sorted(plans, key=lambda plan: plan.name), rendered, coming_copies(steps, following.orders, sent)
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What one workload has sent, and what it sends."""
+
+    step: Step
+    side: Side
+    held: Mapping[str, list[Object]]
+    """Its copies as they are, by the members' present names."""
+    coming: Copies
+    followed_before: ByCluster
+    """Copies of what follows its templates, as they are."""
+    followed_after: ByCluster
+    sending: _Sending
+    notices: tuple[Notice, ...]
+
+
+def _read(
+    name: str,
+    step: Step,
+    before: list[ClusterFacts],
+    around: Surroundings,
+    kept: frozenset[str],
+    names: Mapping[str, str],
+    everything: list[Object],
+) -> _Read:
+    """Read a workload's step.
+
+    Raises:
+        ValueError: what it sends can't be worked out.
+    """
+    former = step.old.plain.get("workload") if step.old and step.op is not Op.CREATE else ""
+    old, new = step.before, step.after
+    scheduled = scheduled_of(old, before)
+    copies = copies_before(old, around.of(before), scheduled).objects
+    behind = followed_copies(old, copies, around.of(before))
+    held, followed_before = (
+        {names.get(cluster, cluster): objects for cluster, objects in side.items()} for side in (copies, behind)
+    )
+    waiting = lazily(old, new, around.changing)
+    now = scheduled or by_template(held)
+    coming = copies_after(new, around, now, old, waiting, unchanged(old, new))
+    asked = _inputs(new)
+    was = (old.plain.get("suspension") or {}) if old else {}
+    keeps = step.old is not None and step.old.parent in kept
+    return _Read(
+        step,
+        Side(name, str(former or ""), held, coming.objects, _adds_words(new)),
+        held,
+        coming,
+        followed_before,
+        followed_copies(new, coming.objects, around),
+        _Sending(was if waiting else asked.get("suspension") or {}, was, keeps, hidden_verb(step)),
+        (
+            *caveats_of(step, around.unasked, sorted(waiting)),
+            *notices_of(asked, coming.places(), around.members, everything, around.version),
+        ),
+    )
+
+
+def _add(rendered: dict[str, list[Object]], more: Iterable[Mapping[str, list[Object]]]) -> None:
+    """Add what each cluster gets."""
+    for copies in more:
+        for cluster, objects in copies.items():
+            rendered.setdefault(cluster, []).extend(objects)
+
+
+def _whole_plan(
+    moved: Moved, read: _Read, more: Followed, kept_there: Mapping[tuple[str, str], str], replaced: Collection[str]
+) -> WorkloadPlan:
+    """Return a workload's plan, with what follows its templates."""
+    whole = replace(moved, old=together(moved.old, read.followed_before), new=together(moved.new, read.followed_after))
+    plan = _workload_plan(whole, read.coming, read.sending, replaced)
+    shown = with_kept(plan.copies, whole.old, whole.new, kept_there)
+    said = (*read.notices, *waits(read.step, plan.verb, read.notices), *more.notices)
+    still = read.step.after is not None
+    return replace(plan, copies=shown, notices=said, follows=more.followers, declared=still)
 
 
 def with_surroundings(
