@@ -34,6 +34,8 @@ class Why(StrEnum):
     COMBINATIONS = "more combinations of regions than are tried"
     VERSION = "Karmada's version"
     GROUP = "the affinity group that it has taken before"
+    FAILOVER = "whether this Karmada moves workloads away from failed clusters"
+    ORDER = "the order in which clusters are given up"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from collections.abc import Collection, Mapping
 from flotilla.karmada.scheduling import (
     Certain,
     ClusterFacts,
-    Current,
     Scheduler,
     Shares,
     decide,
@@ -16,10 +15,10 @@ from flotilla.karmada.scheduling import (
     facts_of,
     first_of,
 )
-from flotilla.kube.objects import Object, condition, is_true, ref_of
+from flotilla.karmada.scheduling.bindings import APPLIED, current_of
+from flotilla.kube.objects import Object, is_true, ref_of
 from flotilla.sandbox.standin.world import World, bindings, conditions_of, deleting, new_condition
 
-APPLIED = "policy.karmada.io/applied-placement"
 _SCHEDULER = Scheduler()
 
 
@@ -47,21 +46,6 @@ def _schedule(world: World, binding: Object, staying: Mapping[str, ClusterFacts]
     if not problem or cleared:
         binding = _write(world, binding, targets_of(first_of(decision)))
     _say(world, binding, problem=problem, fits=not cleared, group=decision.group)
-
-
-def current_of(binding: Object) -> Current:
-    """Return how a binding is scheduled."""
-    spec, status = binding["spec"], binding.get("status") or {}
-    applied = (binding["metadata"].get("annotations") or {}).get(APPLIED)
-    scheduled = condition(binding, "Scheduled")
-    failed = scheduled if scheduled and scheduled.get("status") != "True" else None
-    return Current(
-        {target["name"]: target.get("replicas") for target in spec.get("clusters") or []},
-        status.get("schedulerObservingAffinityName") or "",
-        json.loads(applied) if applied else None,
-        str(failed.get("message")) if failed else "",
-        frozenset(str(task.get("fromCluster")) for task in spec.get("gracefulEvictionTasks") or []),
-    )
 
 
 def targets_of(shares: Shares) -> list[Object]:

@@ -1,0 +1,26 @@
+"""How a template is scheduled now, as its binding says it (work/v1alpha2)."""
+
+from __future__ import annotations
+
+import json
+
+from flotilla.karmada.scheduling.facts import Current, Object
+from flotilla.kube.objects import condition
+
+APPLIED = "policy.karmada.io/applied-placement"
+"""The annotation in which the scheduler keeps the placement that it has gone by."""
+
+
+def current_of(binding: Object) -> Current:
+    """Return how a binding is scheduled."""
+    spec, status = binding["spec"], binding.get("status") or {}
+    applied = (binding["metadata"].get("annotations") or {}).get(APPLIED)
+    scheduled = condition(binding, "Scheduled")
+    failed = scheduled if scheduled and scheduled.get("status") != "True" else None
+    return Current(
+        {target["name"]: target.get("replicas") for target in spec.get("clusters") or []},
+        status.get("schedulerObservingAffinityName") or "",
+        json.loads(applied) if applied else None,
+        str(failed.get("message")) if failed else "",
+        frozenset(str(task.get("fromCluster")) for task in spec.get("gracefulEvictionTasks") or []),
+    )

@@ -1,0 +1,91 @@
+"""The loss of every cluster, region and zone, and which of them is a single point of failure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from flotilla.karmada.scheduling import ClusterFacts, Decision, Depends
+from flotilla.karmada.simulation.outcome import Outcome, Verdict, outcomes
+from flotilla.karmada.simulation.world import Assumed, World
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What the loss of a cluster, a region or a zone would mean."""
+
+    kind: str
+    """cluster, region or zone."""
+    name: str
+    clusters: tuple[str, ...]
+    """Those that are lost with it."""
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def ends(self) -> tuple[Outcome, ...]:
+        """Templates of which nothing runs any more."""
+        return tuple(one for one in self.outcomes if one.verdict is Verdict.LOST and one.certain)
+
+    @property
+    def may_end(self) -> tuple[Outcome, ...]:
+        """Templates of which nothing may run any more: only Karmada knows."""
+        loose = (one for one in self.outcomes if one not in self.ends)
+        return tuple(one for one in loose if one.verdict in (Verdict.LOST, Verdict.DEPENDS) or not one.certain)
+
+    @property
+    def single_point(self) -> bool:
+        """Something ends with it."""
+        return bool(self.ends)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it for machines; templates of which nothing changes are left out."""
+        return {
+            "kind": self.kind,
+            "name": self.name,
+            "clusters": list(self.clusters),
+            "singlePointOfFailure": self.single_point,
+            "lost": [one.template for one in self.ends],
+            "mayBeLost": [one.template for one in self.may_end],
+            "templates": [one.to_json() for one in self.outcomes if one.verdict is not Verdict.SAME],
+        }
+
+
+def losses(world: World, assumed: Assumed | None = None) -> list[Loss]:
+    """Return the loss of every cluster, region and zone, each alone, on top of what is assumed.
+
+    A cluster in several zones is lost with a zone only where that is its last one.
+    """
+    given = assumed or Assumed()
+    every = [one for one in (*world.clusters, *given.joins) if one.name not in given.without]
+    return [
+        Loss(kind, name, names, tuple(outcomes(world, replace(given, without=given.without | set(names)))))
+        for kind, name, names in domains(every)
+    ]
+
+
+def domains(clusters: Iterable[ClusterFacts]) -> list[tuple[str, str, tuple[str, ...]]]:
+    """Return what may be lost at once: kind, name, and its clusters."""
+    listed = sorted(clusters, key=lambda one: one.name)
+    found: list[tuple[str, str, tuple[str, ...]]] = [("cluster", one.name, (one.name,)) for one in listed]
+    regions = sorted({one.region for one in listed} - {""})
+    zones = sorted({zone for one in listed for zone in one.zones})
+    found += [("region", name, tuple(one.name for one in listed if one.region == name)) for name in regions]
+    found += [("zone", name, tuple(one.name for one in listed if set(one.zones) == {name})) for name in zones]
+    return [one for one in found if one[2]]
+
+
+def all_in_one(decision: Decision) -> tuple[list[str], bool]:
+    """Return the clusters of which one has, or may have, every copy of a template, and whether that is certain.
+
+    Args:
+        decision: where Karmada schedules a template.
+    """
+    if not isinstance(decision, Depends):
+        running = [name for name, count in decision.shares.items() if count != 0]
+        return (running, True) if len(running) == 1 else ([], True)
+    least = {name: low for name, (low, _) in decision.candidates.items()}
+    alone = [name for name in least if not any(low for other, low in least.items() if other != name)]
+    if decision.total is not None:
+        alone = [name for name in alone if decision.candidates[name][1] >= decision.total]
+    return alone, len(least) == 1 and bool(alone)

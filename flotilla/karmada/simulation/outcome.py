@@ -1,0 +1,249 @@
+"""What a simulation says of each template: what runs before and after, what is lost, what is broken."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+from flotilla.karmada.scheduling import (
+    Certain,
+    ClusterFacts,
+    Decision,
+    Depends,
+    Shares,
+    divides,
+    first_of,
+    replicas_of,
+)
+from flotilla.karmada.scheduling.spread import constraints_of
+from flotilla.karmada.simulation.room import Pending, without_room
+from flotilla.karmada.simulation.settling import Settled, after, before, scaled
+from flotilla.karmada.simulation.world import Assumed, Placed, World
+
+_SPREAD_FIELDS = ("cluster", "region", "zone", "provider")
+
+
+class Verdict(StrEnum):
+    """How a template comes out of it."""
+
+    SAME = "same"
+    """Nothing of it changes."""
+    CHANGES = "changes"
+    """It runs elsewhere or otherwise, and not less than before."""
+    FEWER = "fewer"
+    """Less of it runs than before, and something does."""
+    LOST = "lost"
+    """Nothing of it runs any more."""
+    DEPENDS = "depends"
+    """Whether something of it runs, only Karmada knows."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What becomes of one template."""
+
+    workload: str
+    template: str
+    verdict: Verdict
+    before: Shares
+    """Where it was, with its replicas; None for kinds without."""
+    after: Shares
+    """Where Karmada has it then; of what is open, one of the choices."""
+    lost: tuple[str, ...] = ()
+    """Clusters that are down and had a copy."""
+    open: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """The least and the most replicas of clusters, where only Karmada knows."""
+    why: str = ""
+    """What decides then; `after` is by the free capacity that Clusters report now where it is that."""
+    certain: bool = True
+    """The verdict is the same whatever Karmada chooses."""
+    problem: str = ""
+    """Why Karmada can't schedule it any more, in its words."""
+    evicted: Mapping[str, int] = field(default_factory=dict)
+    """Clusters that it is taken away from, with the seconds that it tolerates their taint."""
+    returns: tuple[str, ...] = ()
+    """Clusters that it goes back to, and is taken away from again, for as long as the taint is there."""
+    interrupted: bool = False
+    """Everything of it that ran was in clusters that are lost: until it runs elsewhere, nothing does."""
+    broken: tuple[str, ...] = ()
+    """Rules of its spread that no longer hold, in words."""
+    pending: Mapping[str, int] = field(default_factory=dict)
+    """Replicas at least that a cluster gets and, by what it reports, has no room for."""
+    guessed: bool = False
+    """Where it was isn't certain either: one of the choices that Karmada has is taken."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it for machines."""
+        return {
+            "workload": self.workload,
+            "template": self.template,
+            "verdict": str(self.verdict),
+            "certain": self.certain,
+            "before": dict(self.before),
+            "after": dict(self.after),
+            **({"lost": list(self.lost)} if self.lost else {}),
+            **(
+                {"open": {name: {"least": low, "most": high} for name, (low, high) in self.open.items()}}
+                if self.open
+                else {}
+            ),
+            **({"why": self.why} if self.why else {}),
+            **({"problem": self.problem} if self.problem else {}),
+            **({"evicted": dict(self.evicted)} if self.evicted else {}),
+            **({"returns": list(self.returns)} if self.returns else {}),
+            **({"interrupted": True} if self.interrupted else {}),
+            **({"broken": list(self.broken)} if self.broken else {}),
+            **({"pending": dict(self.pending)} if self.pending else {}),
+            **({"beforeIsOpen": True} if self.guessed else {}),
+        }
+
+
+def outcomes(world: World, assumed: Assumed) -> list[Outcome]:
+    """Return what becomes of every template, in their order.
+
+    Raises:
+        ValueError: a template or a placement can't be read: a quantity or an operator is none of Kubernetes'.
+    """
+    blind = world.blind()
+    found = [_outcome(world, blind, assumed, placed) for placed in world.placed]
+    pending = without_room(world, assumed, [Pending(one.template, one.before, one.after) for one in found])
+    return [replace(one, pending=pending.get(one.template, {})) for one in found]
+
+
+def judged(world: World, assumed: Assumed, placed: Placed) -> tuple[Settled, Settled]:
+    """Return where a template is in the end: by the capacity that clusters report now, and whatever it is."""
+    blind = world.blind()
+    start = _known(before(world, placed), before(blind, placed))
+    unaided = _blind(assumed)
+    return after(world, assumed, placed, start), after(blind, unaided, placed, start)
+
+
+def _blind(assumed: Assumed) -> Assumed:
+    return replace(assumed, joins=tuple(replace(one, capacity=None) for one in assumed.joins))
+
+
+def _known(full: Decision, blind: Decision) -> Decision:
+    return blind if isinstance(blind, Certain) else full
+
+
+def _outcome(world: World, blind: World, assumed: Assumed, placed: Placed) -> Outcome:
+    start = _known(before(world, placed), before(blind, placed))
+    by_now, ever = after(world, assumed, placed, start), after(blind, _blind(assumed), placed, start)
+    settled = ever if isinstance(ever.decision, Certain) else by_now
+    had, has = first_of(start), first_of(settled.decision)
+    down = world.down | assumed.without
+    asked = _Asked(world, assumed, placed)
+    verdict = asked.verdict(had, settled.decision)
+    certain = isinstance(ever.decision, Certain) or verdict is asked.verdict(had, ever.decision)
+    open_ = next((one.decision for one in (by_now, ever) if isinstance(one.decision, Depends)), None)
+    open_ = None if isinstance(ever.decision, Certain) else open_
+    ran = {name for name, count in had.items() if count != 0 and name not in world.down}
+    gone = tuple(name for name, count in had.items() if name in assumed.without - world.down and count != 0)
+    every = asked.clusters()
+    return Outcome(
+        placed.workload,
+        placed.ref,
+        verdict,
+        had,
+        has,
+        gone,
+        dict(open_.candidates) if open_ else {},
+        open_.why.value if open_ else "",
+        certain,
+        settled.decision.problem if isinstance(settled.decision, Certain) else "",
+        settled.evicted,
+        settled.returns,
+        bool(ran) and ran <= set(gone) and verdict is not Verdict.LOST,
+        tuple(_broken(placed, every, _running(had, world.down), _running(has, down))),
+        guessed=isinstance(start, Depends),
+    )
+
+
+def _running(shares: Shares, down: Collection[str]) -> list[str]:
+    return [name for name, count in shares.items() if count != 0 and name not in down]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """How much of a template runs."""
+
+    world: World
+    assumed: Assumed
+    placed: Placed
+
+    def clusters(self) -> dict[str, ClusterFacts]:
+        return {one.name: one for one in (*self.world.clusters, *self.assumed.joins)}
+
+    def verdict(self, had: Shares, decision: Decision) -> Verdict:
+        down = self.world.down | self.assumed.without
+        ran = self._count(had, self.world.down)
+        least, most = self._bounds(decision, down)
+        if not ran:
+            return Verdict.SAME if dict(first_of(decision)) == dict(had) else Verdict.CHANGES
+        if not most:
+            return Verdict.LOST if self._wanted() else Verdict.CHANGES
+        if not least:
+            return Verdict.DEPENDS
+        if least < self._least_wanted(had, ran):
+            return Verdict.FEWER
+        same = isinstance(decision, Certain) and dict(decision.shares) == dict(had)
+        return Verdict.SAME if same and not down & set(had) else Verdict.CHANGES
+
+    def _replicas(self) -> int | None:
+        scheduler = self.assumed.scheduler or self.world.scheduler
+        return replicas_of(scaled(self.placed, self.assumed, scheduler), self.world.version)
+
+    def _wanted(self) -> bool:
+        return self._replicas() != 0
+
+    def _least_wanted(self, had: Shares, ran: int) -> int:
+        """Return how much has to run for nothing to be missing: what ran, or what is asked for where that is less."""
+        now, then = replicas_of(self.placed.template, self.world.version), self._replicas()
+        if now is None or then is None or then >= now:
+            return ran
+        if divides(self.placed.placement):
+            return min(ran, then)
+        return then * len(_running(had, self.world.down))
+
+    def _count(self, shares: Shares, down: Collection[str]) -> int:
+        """Return how many replicas run; for kinds without, in how many clusters."""
+        running = {name: count for name, count in shares.items() if name not in down}
+        return sum(1 if count is None else count for count in running.values())
+
+    def _bounds(self, decision: Decision, down: Collection[str]) -> tuple[int, int]:
+        """Return the least and the most that runs."""
+        if isinstance(decision, Certain):
+            count = self._count(decision.shares, down)
+            return count, count
+        up = {name: one for name, one in decision.candidates.items() if name not in down}
+        least, most = sum(low for low, _ in up.values()), sum(high for _, high in up.values())
+        if self._replicas() is None:
+            return 0, len(up)
+        if decision.total is not None and not decision.may_fail:
+            elsewhere = sum(high for name, (_, high) in decision.candidates.items() if name in down)
+            least, most = max(least, decision.total - elsewhere), min(most, decision.total)
+        return least, most
+
+
+def _broken(placed: Placed, clusters: Mapping[str, ClusterFacts], ran: list[str], runs: list[str]) -> list[str]:
+    """Return which rules of a spread held and no longer hold, of the copies that run."""
+    found = []
+    for name, rule in constraints_of(placed.placement).items():
+        least = int(rule.get("minGroups") or 1)
+        if name not in _SPREAD_FIELDS:
+            continue
+        had, has = (len({group for one in side for group in _groups(clusters.get(one), name)}) for side in (ran, runs))
+        if has < least <= had:
+            found.append(f"it is to be in at least {least} by {name}, and is in {has}")
+    return found
+
+
+def _groups(cluster: ClusterFacts | None, field_name: str) -> tuple[str, ...]:
+    if cluster is None:
+        return ()
+    if field_name == "zone":
+        return cluster.zones
+    value = {"cluster": cluster.name, "region": cluster.region, "provider": cluster.provider}[field_name]
+    return (value,) if value else ()

@@ -1,0 +1,67 @@
+"""Which replicas a cluster gets and has no room for, by what its Cluster reports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from kubernetes.utils.quantity import parse_quantity
+
+from flotilla.karmada.scheduling import Demand, Shares
+from flotilla.karmada.scheduling.capacity import room
+from flotilla.karmada.scheduling.demand import MILLI_CPU
+from flotilla.karmada.scheduling.facts import ClusterFacts, Scheduler
+from flotilla.karmada.simulation.settling import demand, scaled
+from flotilla.karmada.simulation.world import Assumed, World
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A template's replicas before and after."""
+
+    template: str
+    before: Shares
+    after: Shares
+
+
+def without_room(world: World, assumed: Assumed, moves: Iterable[Pending]) -> dict[str, dict[str, int]]:
+    """Return by template the clusters that get more replicas than they have room for, with those beyond.
+
+    Static weights and duplication look at no capacity, and several workloads that move at once are each divided by the
+    same free capacity. What a cluster reports is a sum over its nodes, so that these are the least that stay pending.
+    """
+    scheduler = assumed.scheduler or world.scheduler or Scheduler(world.version)
+    down = world.down | assumed.without
+    left = {one.name: one for one in (*world.clusters, *assumed.joins) if one.name not in down}
+    placed = {one.ref: one for one in world.placed}
+    found: dict[str, dict[str, int]] = {}
+    for move in sorted(moves, key=lambda one: one.template):
+        template = placed[move.template]
+        asked = demand(world, template, scheduler, scaled(template, assumed, scheduler))
+        for name, count in move.after.items():
+            more = (count or 0) - (move.before.get(name) or 0)
+            if more <= 0 or name not in left:
+                continue
+            free = room(left[name], asked, scheduler)
+            if free is None:
+                continue
+            if more > free:
+                found.setdefault(move.template, {})[name] = more - free
+            left[name] = _filled(left[name], asked, min(more, free))
+    return found
+
+
+def _filled(cluster: ClusterFacts, asked: Demand, count: int) -> ClusterFacts:
+    """Return a cluster with so many more pods in it."""
+    if cluster.capacity is None or not count:
+        return cluster
+    taken: dict[str, str] = dict(cluster.capacity.allocating)
+    needs: Mapping[str, int] = {**(asked.requests or {}), "pods": 1}
+    for name, amount in needs.items():
+        unit = "m" if name == MILLI_CPU else ""
+        taken[name] = _sum(taken.get(name), f"{amount * count}{unit}")
+    return replace(cluster, capacity=replace(cluster.capacity, allocating=taken))
+
+
+def _sum(one: str | None, other: str) -> str:
+    return str(parse_quantity(one) + parse_quantity(other)) if one else other

@@ -1,0 +1,61 @@
+"""What a simulation says of clusters that fail, are tainted or cordoned, against what a real Karmada then does.
+
+SIMULATION_TRUTH="FLEETS TEMPLATES SEED OUT.json" asks for more than the one small fleet that a run of all tests takes,
+for a seed of before, and for a file that keeps what was gathered. A fleet with 15 templates takes about 25 seconds.
+"""
+
+import json
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from flotilla.kube import kubeconfig as kubeconfigs
+from flotilla.kube.connection import Connection
+from flotilla.sandbox.fleet import Sandbox
+from tests.contract.fleet import copy_program, programs, real_karmada
+from tests.truth.losing import Loser, summary, verdicts, with_failover
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(3600)]
+
+
+@pytest.fixture
+def karmada(tmp_path):
+    """A real Karmada with failover on, whose Clusters the test makes itself: its version, and a connection to it."""
+    found = real_karmada()
+    programs()
+    copy_program(tmp_path)
+    sandbox = Sandbox(tmp_path)
+    try:
+        sandbox.up(print, members=1, karmada_bin=with_failover(Path(found), tmp_path / "programs"))
+        text = (tmp_path / ".flotilla" / "sandbox" / "kubeconfigs" / "karmada.yaml").read_text()
+        title = next(one.detail for one in sandbox.status() if one.kind == "karmada")
+        yield title.split()[1], Connection(kubeconfigs.select(kubeconfigs.load(text)), name="karmada")
+    finally:
+        sandbox.down(print)
+
+
+def test_a_simulation_says_what_the_real_karmada_does(karmada, capsys):
+    """Where it is certain the clusters and replicas are the same, else among those that it leaves open."""
+    version, api = karmada
+    fleets, count, seed, out = (*os.environ.get("SIMULATION_TRUTH", "1 25").split(), "", "", "")[:4]
+    chosen = int(seed) if seed else random.SystemRandom().randrange(10**6)
+    print(f"seed {chosen}")  # noqa: T201 - shown where the test fails
+
+    def keep(record):
+        if out:
+            Path(out).write_text(json.dumps(record))
+
+    record = Loser(api, chosen, version).gather(int(fleets), int(count or 25), keep)
+    judged = {
+        "all known": list(verdicts(record)),
+        "UIDs unknown": list(verdicts(record, uid="")),
+        "capacity unknown": list(verdicts(record, with_room=False)),
+    }
+    with capsys.disabled():
+        print(f"\nKarmada {version}, seed {chosen}, {fleets} fleets")  # noqa: T201 - the figures are what it is for
+        for known, found in judged.items():
+            print(f"  {known}: {summary(found)}")  # noqa: T201
+    assert judged["all known"], "few answers came in time"
+    assert [(known, one.case, one.wrong) for known, found in judged.items() for one in found if one.wrong] == []
