@@ -18,6 +18,7 @@ from flotilla.agent.bounds import MOST_CHARACTERS
 from flotilla.agent.changing import Changing
 from flotilla.agent.judging import Judging
 from flotilla.agent.looking import Looking
+from flotilla.agent.simulating import Simulating
 from flotilla.agent.tool import Answer, Refused, Tool
 from flotilla.agent.workplace import Workplace
 from flotilla.errors import FlotillaError
@@ -43,7 +44,7 @@ class Toolbox:
         """
         self.workplace = workplace
         self.audit = AuditLog(audit or workplace.project / AUDIT_FILE)
-        parts = (Looking(workplace), Judging(workplace), Changing(workplace))
+        parts = (Looking(workplace), Judging(workplace), Simulating(workplace), Changing(workplace))
         self.tools: dict[str, Tool] = {tool.name: tool for part in parts for tool in part.tools()}
 
     def schemas(self) -> list[dict[str, Any]]:

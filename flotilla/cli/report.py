@@ -16,6 +16,7 @@ from flotilla.cli.stack_options import seconds
 from flotilla.cli.verbs import HELP
 from flotilla.deploy.engines import open_stack
 from flotilla.deploy.in_members import previewed
+from flotilla.deploy.simulated import seen_of, simulated
 from flotilla.drift.check import check_stack
 from flotilla.errors import ClusterError, FlotillaError
 from flotilla.observe.fleet import FleetStatus, fleet_status
@@ -73,7 +74,9 @@ def _fleet_page(options: argparse.Namespace) -> Report:
 def _plan_page(options: argparse.Namespace) -> Report:
     result, plan, engine = _plan(options)
     verdicts = verdicts_of(options, result, plan)
-    return plan_report(plan, result, stack=options.stack, engine=engine, verdicts=verdicts)
+    seen = seen_of(setting_of(options), options.engine)
+    losses = simulated(result, seen, load_fleet(options, files=False).control_plane, each=True).losses
+    return plan_report(plan, result, stack=options.stack, engine=engine, verdicts=verdicts, losses=losses)
 
 
 def _drift_page(options: argparse.Namespace) -> Report:

@@ -42,6 +42,9 @@ VERBS = {
     "policy": {
         "policy": "judge the plan by the project's policies",
     },
+    "simulate": {
+        "simulate": "say what becomes of workloads if a cluster is lost, cordoned, tainted, or joins",
+    },
     "drift": {
         "drift": "compare the fleet with what was declared, down to the members' objects",
     },

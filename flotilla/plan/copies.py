@@ -243,6 +243,14 @@ def copy_of(state: ResourceState | None, template: str, cluster: str, around: Su
     return next(iter(found.objects.get(cluster, [])), None)
 
 
+def placed_templates(state: ResourceState) -> Iterator[tuple[Object, Object]]:
+    """Yield the templates of a Rollout that a policy places, each with its placement."""
+    asked = _Asked.of(state)
+    for template in asked.templates:
+        if not goes_by_itself(template):
+            yield template, asked.of_template(template).placement
+
+
 @dataclass(frozen=True)
 class _Asked:
     """What a Rollout declares."""

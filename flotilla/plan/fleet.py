@@ -116,7 +116,7 @@ def fleet_plan(result: Result, *, version: str | None = None) -> FleetPlan:
     around = Surroundings(
         tuple(with_kinds(after, templates)),
         Scheduler(Version.parse(version)) if version else None,
-        _uids(steps),
+        uids_of(steps),
         interpreted_kinds(interpreters, asked=kinds),
         replaced_templates(steps),
         unasked=result.unasked if any(s.old and s.type == CLUSTER_TYPE and s.op not in GOING for s in steps) else "",
@@ -145,7 +145,7 @@ def fleet_plan(result: Result, *, version: str | None = None) -> FleetPlan:
     )
 
 
-def _uids(steps: list[Step]) -> dict[str, str]:
+def uids_of(steps: list[Step]) -> dict[str, str]:
     """Return the UIDs of the objects that exist and stay, by their reference."""
     found = {}
     for step in steps:

@@ -10,6 +10,9 @@ from typing import Any
 
 from flotilla.drift.findings import DriftReport, Finding, Ignored
 from flotilla.drift.formats import REMEDIES
+from flotilla.karmada.simulation.losses import Loss
+from flotilla.karmada.simulation.outcome import Verdict as LossVerdict
+from flotilla.karmada.simulation.words import ends_text, loss_text, moves_text
 from flotilla.observe.fleet import FleetStatus
 from flotilla.observe.members import MemberStatus
 from flotilla.observe.workloads import CopyStatus
@@ -60,9 +63,13 @@ def plan_report(
     stack: str,
     engine: str,
     verdicts: Iterable[Verdict] = (),
+    losses: Iterable[Loss] = (),
     now: dt.datetime | None = None,
 ) -> Report:
-    """Return the page on a plan: what becomes of clusters and workloads, every resource that changes, policies."""
+    """Return the page on a plan: what becomes of clusters and workloads, every resource that changes, policies.
+
+    `losses`: what the loss of every cluster, region and zone would mean, where that was asked.
+    """
     counts = result.counts()
     adopted = ((Op.ADOPT, State.OK),) if counts.get(Op.ADOPT) else ()
     counted = (
@@ -82,6 +89,7 @@ def plan_report(
         *_control_plane(plan),
         *_there(result),
         *_in_members(plan),
+        *losses_section(losses),
         Section(
             "Policies",
             tuple(_verdict(verdict) for verdict in failed),
@@ -234,6 +242,25 @@ def _there(result: Result) -> list[Section]:
         for one in sorted(result.there, key=lambda one: (one.cluster, one.object))
     )
     return [Section("There already: `up` stops at it, `up --adopt` takes it over", items)] if items else []
+
+
+def losses_section(losses: Iterable[Loss]) -> list[Section]:
+    """Return a section of what the fleet wouldn't survive, worst first; none where nothing was asked."""
+    listed = sorted(losses, key=lambda one: (not one.ends, not one.may_end))
+    items = tuple(_loss(one) for one in listed)
+    return [Section("If a cluster, a region or a zone is lost", items)] if items else []
+
+
+def _loss(loss: Loss) -> Item:
+    if loss.ends:
+        state, word, summary = State.BAD, "single point of failure", f"lost: {ends_text(loss.ends)}"
+    elif loss.may_end:
+        state, word, summary = State.WAITING, "may be one", f"may be lost: {ends_text(loss.may_end)}"
+    else:
+        state, word, summary = State.OK, "survived", ""
+    changed = (one for one in loss.outcomes if one.verdict is not LossVerdict.SAME)
+    rows = tuple(Row(f"{one.workload}: {one.template}", after=f"{one.verdict}: {moves_text(one)}") for one in changed)
+    return Item(loss_text(loss), state, summary, rows, word=word)
 
 
 def _verdict(verdict: Verdict) -> Item:

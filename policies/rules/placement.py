@@ -3,11 +3,14 @@
 from collections.abc import Iterator
 
 from flotilla.karmada.kinds import SKIP_PROPAGATION
-from flotilla.karmada.scheduling import ClusterFacts, Scheduler, choose, every_affinity
+from flotilla.karmada.scheduling import ClusterFacts, Scheduler, choose, decide, demand_of, every_affinity
 from flotilla.karmada.selection import selects
+from flotilla.karmada.simulation.losses import all_in_one
 from flotilla.policy.model import Resource, Rule, StackView
 
 _LEAST = 2
+_RUNNING = ("Deployment", "StatefulSet", "ReplicaSet", "DaemonSet", "CronJob")
+"""Kinds of which something runs all the time. A Job that is lost was to end anyway."""
 
 
 def propagation_policies(view: StackView) -> list[Resource]:
@@ -71,6 +74,23 @@ def _two_of_each(policy: Resource, view: StackView) -> Iterator[str]:
             yield f"{template.kind} {template.at('metadata', 'name')} has fewer than {_LEAST} replicas ({replicas})"
 
 
+def _survives(policy: Resource, view: StackView) -> Iterator[str]:
+    placement = policy.at("spec", "placement", default={})
+    scheduler, clusters = Scheduler(view.version), view.clusters()
+    bounds = [one.get("minGroups") or 1 for one in placement.get("spreadConstraints") or []]
+    for template in selected(policy, view):
+        if template.kind not in _RUNNING:
+            continue
+        obj = {key: template.at(key) for key in ("apiVersion", "kind", "metadata", "spec")}
+        found = decide(clusters, placement, demand_of(obj, scheduler), scheduler=scheduler)
+        alone, certain = all_in_one(found)
+        if not alone or (not certain and max(bounds, default=1) >= _LEAST):
+            continue
+        what = f"{template.kind} {template.at('metadata', 'name')}"
+        where = alone[0] if len(alone) == 1 else f"one of {', '.join(alone)}"
+        yield f"{what} {'runs' if certain else 'may run'} in {where} alone: nothing of it is left when that is lost"
+
+
 def _namespaces(view: StackView) -> list[Resource]:
     return [template for template in view.templates() if template.kind == "Namespace"]
 
@@ -94,6 +114,15 @@ TWO_OF_EACH = Rule(
     "place it on at least two clusters (with `spread` where replicas are aggregated), with at least two replicas",
     propagation_policies,
     _two_of_each,
+    production_only=True,
+)
+SURVIVES_ANY_CLUSTER = Rule(
+    "survives-any-cluster",
+    "A cluster that is lost takes what runs nowhere else with it; by default Karmada moves nothing",
+    "divide its replicas over two clusters at least (weights, `spread`), or give it more; `flotilla simulate --each` "
+    "says what every loss would mean",
+    propagation_policies,
+    _survives,
     production_only=True,
 )
 NAMESPACES_STAY = Rule(

@@ -14,13 +14,22 @@ APPLIED = "policy.karmada.io/applied-placement"
 def current_of(binding: Object) -> Current:
     """Return how a binding is scheduled."""
     spec, status = binding["spec"], binding.get("status") or {}
-    applied = (binding["metadata"].get("annotations") or {}).get(APPLIED)
+    applied = _read((binding["metadata"].get("annotations") or {}).get(APPLIED))
     scheduled = condition(binding, "Scheduled")
     failed = scheduled if scheduled and scheduled.get("status") != "True" else None
     return Current(
         {target["name"]: target.get("replicas") for target in spec.get("clusters") or []},
         status.get("schedulerObservingAffinityName") or "",
-        json.loads(applied) if applied else None,
+        applied,
         str(failed.get("message")) if failed else "",
         frozenset(str(task.get("fromCluster")) for task in spec.get("gracefulEvictionTasks") or []),
     )
+
+
+def _read(annotation: object) -> Object | None:
+    """Return the placement in an annotation; None where there is none, or something else was written into it."""
+    try:
+        found = json.loads(annotation) if isinstance(annotation, str) else None
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None

@@ -30,8 +30,7 @@ class Loss:
     @property
     def may_end(self) -> tuple[Outcome, ...]:
         """Templates of which nothing may run any more: only Karmada knows."""
-        loose = (one for one in self.outcomes if one not in self.ends)
-        return tuple(one for one in loose if one.verdict in (Verdict.LOST, Verdict.DEPENDS) or not one.certain)
+        return tuple(one for one in self.outcomes if one.may_end and one not in self.ends)
 
     @property
     def single_point(self) -> bool:

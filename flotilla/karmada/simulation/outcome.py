@@ -71,6 +71,8 @@ class Outcome:
     """Rules of its spread that no longer hold, in words."""
     pending: Mapping[str, int] = field(default_factory=dict)
     """Replicas at least that a cluster gets and, by what it reports, has no room for."""
+    may_end: bool = False
+    """It isn't sure that anything of it runs then."""
     guessed: bool = False
     """Where it was isn't certain either: one of the choices that Karmada has is taken."""
 
@@ -136,7 +138,8 @@ def _outcome(world: World, blind: World, assumed: Assumed, placed: Placed) -> Ou
     down = world.down | assumed.without
     asked = _Asked(world, assumed, placed)
     verdict = asked.verdict(had, settled.decision)
-    certain = isinstance(ever.decision, Certain) or verdict is asked.verdict(had, ever.decision)
+    whatever = asked.verdict(had, ever.decision)
+    certain = isinstance(ever.decision, Certain) or verdict is whatever
     open_ = next((one.decision for one in (by_now, ever) if isinstance(one.decision, Depends)), None)
     open_ = None if isinstance(ever.decision, Certain) else open_
     ran = {name for name, count in had.items() if count != 0 and name not in world.down}
@@ -157,6 +160,7 @@ def _outcome(world: World, blind: World, assumed: Assumed, placed: Placed) -> Ou
         settled.returns,
         bool(ran) and ran <= set(gone) and verdict is not Verdict.LOST,
         tuple(_broken(placed, every, _running(had, world.down), _running(has, down))),
+        may_end=bool({verdict, whatever} & {Verdict.LOST, Verdict.DEPENDS}),
         guessed=isinstance(start, Depends),
     )
 

@@ -1,0 +1,182 @@
+"""The verb `simulate`: what becomes of workloads if something happens to the fleet. It changes nothing."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from flotilla.cli.ending import CommandError, Kind, UsageError
+from flotilla.cli.exit_codes import ExitCode
+from flotilla.cli.output import Output, plan_failed
+from flotilla.cli.setting import load_fleet, setting_of
+from flotilla.cli.stack_options import engine_options, stack_options
+from flotilla.cli.tables import print_table
+from flotilla.cli.verbs import HELP
+from flotilla.deploy.engines import open_stack
+from flotilla.deploy.simulated import Simulated, seen_of, simulated
+from flotilla.errors import FlotillaError
+from flotilla.karmada.simulation.asking import Asked, BadAssumption
+from flotilla.karmada.simulation.losses import Loss
+from flotilla.karmada.simulation.outcome import Outcome, Verdict
+from flotilla.karmada.simulation.upgrades import Otherwise
+from flotilla.karmada.simulation.words import assumed_text, details, ends_text, loss_text, moves_text, otherwise_text
+from flotilla.kube import yaml
+from flotilla.kube.objects import Object
+from flotilla.kube.reading import located, read_text
+from flotilla.untrusted import one_line
+
+_STYLES = {
+    Verdict.SAME: "dim",
+    Verdict.CHANGES: "",
+    Verdict.FEWER: "yellow",
+    Verdict.LOST: "red",
+    Verdict.DEPENDS: "yellow",
+}
+
+
+def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
+    """Add the verb to the command's parser."""
+    simulate = verbs.add_parser("simulate", parents=[common, stack_options(), engine_options()], help=HELP["simulate"])
+
+    def several(name: str, metavar: str, text: str) -> None:
+        simulate.add_argument(name, action="append", default=[], metavar=metavar, help=f"{text}; may be given again")
+
+    several("--without", "MEMBER", "a cluster that is lost, or region=NAME, zone=NAME")
+    several("--cordon", "MEMBER", "a cluster that takes nothing new")
+    several("--taint", "MEMBER=KEY=VALUE:EFFECT", "a taint that a cluster gets")
+    several("--replicas", "NAME=COUNT", "other replicas of a workload")
+    several("--member", "FILE", "a cluster that joins: a Cluster, or name, labels, region, ... as in a stack")
+    simulate.add_argument("--karmada", default="", metavar="VERSION", help="another version of Karmada")
+    simulate.add_argument("--each", action="store_true", help="lose every cluster, region and zone, each alone")
+    simulate.add_argument(
+        "--failover",
+        choices=("on", "off"),
+        help="whether this Karmada takes workloads away from failed clusters (default: what the stack says)",
+    )
+    simulate.add_argument("--require-survival", action="store_true", help="exit 1 where a workload is lost, or may be")
+    simulate.add_argument("--all", action="store_true", help="show what stays the same, too")
+    simulate.set_defaults(verb=_simulate)
+
+
+def _simulate(options: argparse.Namespace) -> ExitCode:
+    asked = _asked(options)
+    if asked == Asked() and not options.each:
+        raise UsageError(
+            "nothing is assumed: give --without, --cordon, --taint, --replicas, --member, --karmada or --each",
+            hint="flotilla simulate --help",
+        )
+    output = Output(as_json=options.json, quiet=True)
+    found = _found(options, asked, output)
+    document = {"stack": options.stack, **found.to_json()}
+    if not options.json:
+        _print(output.console, found, everything=options.all)
+    if options.require_survival and found.ending:
+        raise CommandError(
+            "not everything survives: " + "; ".join(found.ending),
+            kind=Kind.FAILED,
+            code=ExitCode.FAILED,
+            hint="place what is lost on more clusters, or turn failover on",
+            document=document,
+        )
+    if options.json:
+        output.json(document)
+    return ExitCode.DONE
+
+
+def _asked(options: argparse.Namespace) -> Asked:
+    return Asked(
+        tuple(options.without),
+        tuple(options.cordon),
+        tuple(options.taint),
+        tuple(options.replicas),
+        tuple(one for file in options.member for one in _members(file)),
+        options.karmada,
+    )
+
+
+def _members(file: str) -> list[Object]:
+    """Read the clusters in a file.
+
+    Raises:
+        UsageError: it can't be read, or holds none.
+    """
+    try:
+        found = [one for one in yaml.load_all(read_text(located(file, Path.cwd()))) if one is not None]
+    except (FlotillaError, ValueError) as error:
+        raise UsageError(f"--member {file}: {getattr(error, 'message', error)}") from None
+    if not found:
+        raise UsageError(f"--member {file}: it is empty, and no member joins", hint="write a Cluster into it")
+    return found
+
+
+def _found(options: argparse.Namespace, asked: Asked, output: Output) -> Simulated:
+    fleet = load_fleet(options)
+    result = open_stack(options.engine, setting_of(options)).preview()
+    if result.failures:
+        raise plan_failed(output, result, {"stack": options.stack, "failures": result.failures})
+    seen = seen_of(setting_of(options), options.engine)
+    given = None if options.failover is None else options.failover == "on"
+    try:
+        return simulated(result, seen, fleet.control_plane, asked, each=options.each, failover=given)
+    except BadAssumption as error:
+        raise UsageError(error.message, hint=error.hint) from None
+
+
+# -- for people -----------------------------------------------------------------------------------
+
+
+def _print(console: Console, found: Simulated, *, everything: bool) -> None:
+    def say(text: str, style: str = "") -> None:
+        console.print(Text(one_line(text), style=style))
+
+    say(f"{found.known.text[0].upper()}{found.known.text[1:]}.", "dim")
+    for note in found.notes:
+        say(note, "yellow")
+    if not found.assumed.nothing:
+        say(f"{assumed_text(found.assumed)}:", "bold")
+        _print_outcomes(say, found.outcomes, everything=everything)
+    if found.assumed.scheduler:
+        _print_otherwise(say, found.otherwise)
+    if found.losses:
+        _print_losses(console, say, found.losses)
+
+
+def _print_outcomes(say: Callable[..., None], listed: tuple[Outcome, ...], *, everything: bool) -> None:
+    for one in listed:
+        if one.verdict is Verdict.SAME and not everything and not one.evicted and not one.problem:
+            continue
+        loose = "" if one.certain else " (not certain)"
+        say(f"  {one.verdict:8} {one.workload}: {one.template}: {moves_text(one)}{loose}", _STYLES[one.verdict])
+        for text in details(one):
+            say(f"           {text}")
+    counts = Counter(one.verdict for one in listed)
+    say("  " + (", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict]) or "no workloads"))
+
+
+def _print_otherwise(say: Callable[..., None], listed: tuple[Otherwise, ...]) -> None:
+    say("What is scheduled stays so at the upgrade. At its next schedule:", "bold")
+    for one in listed:
+        say(f"  {one.workload}: {one.template}: {otherwise_text(one)}", "yellow")
+    if not listed:
+        say("  nothing is decided otherwise, as far as today's version is known")
+
+
+def _print_losses(console: Console, say: Callable[..., None], listed: tuple[Loss, ...]) -> None:
+    rows = []
+    for loss in listed:
+        fewer = sum(one.verdict is Verdict.FEWER for one in loss.outcomes)
+        out = sum(one.interrupted for one in loss.outcomes)
+        lost = Text(ends_text(loss.ends), style="red")
+        rows.append((loss_text(loss), lost, ends_text(loss.may_end), str(fewer or ""), str(out or "")))
+    print_table(console, ("LOSS OF", "LOST", "MAY BE LOST", "FEWER", "INTERRUPTED"), rows, everything=True)
+    points = [loss_text(loss) for loss in listed if loss.single_point]
+    if points:
+        say(f"single points of failure: {', '.join(points)}", "red")
+    else:
+        say("no cluster, region or zone is a single point of failure", "green")

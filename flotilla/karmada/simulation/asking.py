@@ -1,0 +1,153 @@
+"""What users write to say what is assumed: names, taints, replicas, a member."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from flotilla.errors import FlotillaError
+from flotilla.karmada.scheduling import ClusterFacts, Scheduler, Taint, facts_of
+from flotilla.karmada.simulation.failover import Failover
+from flotilla.karmada.simulation.world import Assumed, World
+from flotilla.karmada.versions import SUPPORTED, known_version
+from flotilla.kube.objects import Object
+
+_EFFECTS = ("NoSchedule", "NoExecute")
+_MOST_REPLICAS = 2**31 - 1
+_TAINT = re.compile(r"(?P<cluster>[^=:\s]+)=(?P<key>[^=:\s]+)(=(?P<value>[^=:\s]*))?:(?P<effect>[A-Za-z]+)")
+_FIELDS = ("name", "labels", "provider", "region", "zones", "taints")
+
+
+class BadAssumption(FlotillaError):
+    """What is assumed can't be read, or names what the fleet doesn't have."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is assumed, as users write it."""
+
+    without: tuple[str, ...] = ()
+    """Clusters; or `region=NAME`, `zone=NAME`: all that are in it alone."""
+    cordon: tuple[str, ...] = ()
+    taints: tuple[str, ...] = ()
+    """`CLUSTER=KEY[=VALUE]:EFFECT`"""
+    replicas: tuple[str, ...] = ()
+    """`NAME=COUNT`: a workload's or a template's name."""
+    members: tuple[Object, ...] = ()
+    """Clusters that join: of Karmada's API, or as a stack's member."""
+    karmada: str = ""
+    """Another version of Karmada."""
+
+
+def assumed_of(asked: Asked, world: World, failovers: Callable[[str], tuple[Failover, ...]]) -> Assumed:
+    """Return what is assumed of a fleet.
+
+    Args:
+        asked: as users write it.
+        world: the fleet.
+        failovers: what another version of Karmada does about failed clusters.
+
+    Raises:
+        BadAssumption: something can't be read, or isn't in the fleet.
+    """
+    joins = tuple(joining(one) for one in asked.members)
+    every = (*world.clusters, *joins)
+    without = frozenset(name for one in asked.without for name in _lost(one, every))
+    for one in joins:
+        if one.name in world.names:
+            raise BadAssumption(f"{one.name} is a member already", hint="a cluster that joins needs a name of its own")
+    scheduler = None
+    if asked.karmada:
+        version = known_version(asked.karmada)
+        if version is None or not SUPPORTED.covers(version):
+            raise BadAssumption(
+                f"{asked.karmada[:40]!r} is no version of Karmada between {SUPPORTED}: nothing is known of it",
+                hint="write such as 1.18.2",
+            )
+        scheduler = Scheduler(version)
+    return Assumed(
+        without,
+        frozenset(_known(name, every) for name in asked.cordon),
+        tuple(_taint(one, every) for one in asked.taints),
+        dict(_replicas(one, world) for one in asked.replicas),
+        joins,
+        scheduler,
+        failovers(asked.karmada) if asked.karmada else (),
+    )
+
+
+def _known(name: str, clusters: Iterable[ClusterFacts]) -> str:
+    names = sorted(one.name for one in clusters)
+    if name in names:
+        return name
+    shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")  # noqa: PLR2004 - a line is enough
+    raise BadAssumption(f"there is no member {name[:60]!r}", hint=f"the fleet has {shown or 'none'}")
+
+
+def _lost(text: str, clusters: Iterable[ClusterFacts]) -> list[str]:
+    listed = list(clusters)
+    field, equals, value = text.partition("=")
+    if not equals:
+        return [_known(text, listed)]
+    tests: dict[str, Callable[[ClusterFacts], bool]] = {
+        "region": lambda one: one.region == value,
+        "zone": lambda one: set(one.zones) == {value},
+    }
+    found = [one.name for one in listed if field in tests and tests[field](one)]
+    if not found:
+        raise BadAssumption(
+            f"nothing is lost with {text[:60]!r}: no member is in it alone",
+            hint="name a member, region=NAME or zone=NAME",
+        )
+    return found
+
+
+def _taint(text: str, clusters: Iterable[ClusterFacts]) -> tuple[str, Taint]:
+    found = _TAINT.fullmatch(text)
+    if not found or found["effect"] not in _EFFECTS:
+        raise BadAssumption(
+            f"{text[:80]!r} is no taint of a member with the effect {' or '.join(_EFFECTS)}, the ones that Karmada "
+            "looks at",
+            hint="write MEMBER=KEY=VALUE:NoSchedule or MEMBER=KEY:NoExecute",
+        )
+    return _known(found["cluster"], clusters), Taint(found["key"], found["value"] or "", found["effect"])
+
+
+def _replicas(text: str, world: World) -> tuple[str, int]:
+    name, _, count = text.rpartition("=")
+    if not name or not re.fullmatch(r"\d{1,10}", count) or int(count) > _MOST_REPLICAS:
+        raise BadAssumption(f"{text[:80]!r} says no replicas", hint="write NAME=COUNT, such as nginx=20")
+    known = {key for one in world.placed for key in (one.ref, one.workload, str(one.template["metadata"]["name"]))}
+    if name not in known:
+        listed = ", ".join(sorted({one.workload for one in world.placed})[:12])
+        raise BadAssumption(f"there is no workload {name[:60]!r}", hint=f"the stack has {listed or 'none'}")
+    return name, int(count)
+
+
+def joining(document: Any) -> ClusterFacts:
+    """Return a cluster that joins, from a Cluster of Karmada's API or a member as a stack has it.
+
+    Raises:
+        BadAssumption: it is neither.
+    """
+    if not isinstance(document, dict):
+        raise BadAssumption("a member is a map", hint=f"write a Cluster, or {', '.join(_FIELDS)}")
+    if document.get("kind") == "Cluster":
+        cluster = document
+    else:
+        cluster = {
+            "metadata": {"name": document.get("name"), "labels": document.get("labels") or {}},
+            "spec": {key: document.get(key) for key in ("provider", "region", "zones", "taints")},
+        }
+    meta = cluster.get("metadata")
+    name = meta.get("name") if isinstance(meta, dict) else None
+    if not isinstance(name, str) or not name:
+        raise BadAssumption("a member that joins has no name", hint="write `name: member9`")
+    try:
+        return facts_of(cluster)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise BadAssumption(
+            f"member {name[:60]} can't be read", hint="labels are a map, zones a list, taints a list of maps"
+        ) from None

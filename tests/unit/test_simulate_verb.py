@@ -1,0 +1,311 @@
+"""`flotilla simulate`: from a plan, the control plane's bindings and the state to what is printed."""
+
+import json
+
+import pytest
+import yaml
+
+from flotilla.cli import simulate as verb
+from flotilla.cli.exit_codes import ExitCode
+from flotilla.cli.main import main
+from flotilla.karmada.scheduling import Taint
+from flotilla.karmada.simulation.asking import Asked, BadAssumption, assumed_of, joining
+from flotilla.karmada.simulation.failover import Failover
+from flotilla.karmada.versions import Version
+from flotilla.plan.contents import ROLLOUT_TYPE
+from flotilla.plan.members import CLUSTER_TYPE
+from flotilla.plan.simulated import Seen, world_of
+from flotilla.plan.steps import Op, Result, Step
+from flotilla.stack.fleet import ControlPlane
+from flotilla.stack.moving import failover_of
+from flotilla.state.checkpoint import ResourceState
+from tests.unit.rollouts import binding, cluster, divided, web
+from tests.unit.worlds import EVICTS
+
+URN = "urn:pulumi:test::flotilla::{}::{}"
+BOTH = divided("member1", "member2")
+
+
+def state(type_, name, inputs, outputs=None):
+    return ResourceState(URN.format(type_, name), True, type_, id=name, inputs=inputs, outputs=outputs or inputs)
+
+
+def cluster_step(name, mode="Push", **spec):
+    inputs = {"metadata": {"name": name}, "spec": {"syncMode": mode, **spec}}
+    found = state(CLUSTER_TYPE, f"{name}-cluster", inputs, {**inputs, **cluster(name)})
+    return Step(Op.SAME, found.urn, CLUSTER_TYPE, old=found, new=found)
+
+
+def rollout_step(placement=BOTH, scheduled=None, replicas=4):
+    inputs = {"workload": "web", "overrideRules": [], "templates": [web(replicas)], "placement": placement}
+    outputs = {"scheduled": {"Deployment default/web": scheduled}} if scheduled else {}
+    found = state(ROLLOUT_TYPE, "web-rollout", inputs, outputs)
+    return Step(Op.SAME, found.urn, ROLLOUT_TYPE, old=found, new=found)
+
+
+def bound(shares, placement=BOTH, **more):
+    found = binding(shares, placement, **more)
+    found["spec"]["resource"]["namespace"] = "default"
+    found["metadata"]["annotations"] = {"policy.karmada.io/applied-placement": json.dumps(placement)}
+    return found
+
+
+def planned(*more, scheduled=None, placement=BOTH, live=True):
+    steps = [cluster_step("member1"), cluster_step("member2"), rollout_step(placement, scheduled), *more]
+    names = [s.name.removesuffix("-cluster") for s in steps if s.type == CLUSTER_TYPE]
+    return Result(steps=steps, clusters={name: cluster(name) for name in names} if live else {})
+
+
+def world(result, *bindings, version="1.18.2", policies=()):
+    seen = Seen(tuple(bindings), tuple(policies))
+    return world_of(result, seen, version=version, failovers=(Failover(),))
+
+
+# -- what is known --------------------------------------------------------------------------------
+
+
+def test_where_a_template_is_is_what_its_binding_says():
+    (found,) = world(planned(scheduled={"member1": 4}), bound({"member1": 1, "member2": 3})).placed
+    assert (found.current.shares, found.current.placement, found.seen) == ({"member1": 1, "member2": 3}, BOTH, True)
+
+
+def test_without_bindings_it_is_what_the_state_says():
+    (found,) = world(planned(scheduled={"member1": 4}, live=False)).placed
+    assert (found.current.shares, found.current.placement, found.seen) == ({"member1": 4}, BOTH, False)
+
+
+def test_a_suspended_schedule_is_known():
+    suspended = bound({"member1": 4})
+    suspended["spec"]["suspension"] = {"scheduling": True}
+    assert world(planned(), suspended).placed[0].suspended
+
+
+def test_a_binding_whose_annotation_is_rubbish_is_read_all_the_same():
+    broken = bound({"member1": 4})
+    broken["metadata"]["annotations"] = {"policy.karmada.io/applied-placement": "{"}
+    assert world(planned(), broken).placed[0].current.placement is None
+
+
+def test_clusters_have_the_capacity_that_they_report_and_their_mode():
+    result = planned(cluster_step("member3", "Pull", region="eu"))
+    result.clusters["member1"]["status"]["resourceSummary"] = {"allocatable": {"pods": "110"}}
+    result.clusters["member2"]["status"]["conditions"] = [{"type": "Ready", "status": "False"}]
+    result.clusters["other"] = cluster("other", labels={"of": "another stack"})
+    found = world(result)
+    facts = {one.name: one for one in found.clusters}
+    assert facts["member1"].capacity.allocatable == {"pods": "110"}
+    assert facts["other"].labels == {"of": "another stack"}
+    assert (found.pull, found.down, facts["member3"].region) == ({"member3"}, {"member2"}, "eu")
+
+
+def test_a_member_that_leaves_by_the_plan_is_not_in_the_fleet():
+    gone = cluster_step("member3")
+    result = planned(Step(Op.DELETE, gone.urn, CLUSTER_TYPE, old=gone.old))
+    result.clusters["member3"] = cluster("member3")
+    assert world(result).names == ["member1", "member2"]
+
+
+def test_taint_policies_of_the_control_plane_come_before_those_that_are_only_declared():
+    def policy(name, time=None):
+        return {**EVICTS, "kind": "ClusterTaintPolicy", "metadata": {"name": name, "creationTimestamp": time}}
+
+    inputs = policy("declared")
+    declared = state("kubernetes:policy.karmada.io/v1alpha1:ClusterTaintPolicy", "declared", inputs)
+    step = Step(Op.CREATE, declared.urn, declared.type, new=declared)
+    found = world(planned(step), policies=(policy("b", "2026-01-02"), policy("a", "2026-01-01"))).taint_policies
+    assert [one["metadata"]["name"] for one in found] == ["a", "b", "declared"]
+
+
+# -- what is assumed ------------------------------------------------------------------------------
+
+
+def assumed(**asked):
+    return assumed_of(Asked(**asked), world(planned(cluster_step("member3", region="eu", zones=["a"]))), lambda _: ())
+
+
+def test_what_users_write_is_read():
+    found = assumed(
+        without=("member1", "region=eu"),
+        cordon=("member2",),
+        taints=("member2=site=gone:NoExecute", "member2=edge:NoSchedule"),
+        replicas=("web=20",),
+        members=({"name": "member9", "zones": ["b"], "taints": [{"key": "x", "effect": "NoSchedule"}]},),
+        karmada="v1.16.1",
+    )
+    assert (found.without, found.cordoned, found.replicas) == ({"member1", "member3"}, {"member2"}, {"web": 20})
+    assert found.taints == (("member2", Taint("site", "gone", "NoExecute")), ("member2", Taint("edge")))
+    assert found.joins[0].zones == ("b",)
+    assert found.scheduler.version == Version(1, 16)
+    assert assumed(without=("zone=a",)).without == {"member3"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"without": ("member7",)}, ["'member7'", "member1"]),
+        ({"without": ("region=mars",)}, ["region=mars"]),
+        ({"without": ("colour=red",)}, ["colour=red", "region=NAME"]),
+        ({"cordon": ("",)}, ["no member ''"]),
+        ({"taints": ("member1=site:PreferNoSchedule",)}, ["NoSchedule or NoExecute"]),
+        ({"taints": ("member1",)}, ["MEMBER=KEY"]),
+        ({"taints": ("member8=a:NoExecute",)}, ["'member8'"]),
+        ({"replicas": ("web",)}, ["NAME=COUNT"]),
+        ({"replicas": ("web=-1",)}, ["NAME=COUNT"]),
+        ({"replicas": ("web=99999999999",)}, ["NAME=COUNT"]),
+        ({"replicas": ("shop=2",)}, ["'shop'", "web"]),
+        ({"karmada": "1.9"}, ["'1.9'", "1.10 and 1.18"]),
+        ({"karmada": "latest"}, ["'latest'"]),
+        ({"members": ({"name": "member1"},)}, ["member1 is a member already"]),
+        ({"members": ({"labels": {}},)}, ["no name"]),
+        ({"members": ([],)}, ["a map"]),
+        ({"members": ({"name": "m", "taints": 7},)}, ["can't be read"]),
+        ({"members": ({"name": "m", "zones": 7},)}, ["can't be read"]),
+    ],
+)
+def test_what_can_not_be_read_or_is_not_in_the_fleet_is_one_line(asked, words):
+    with pytest.raises(BadAssumption) as error:
+        assumed(**asked)
+    assert "\n" not in error.value.message
+    for word in words:
+        assert word in str(error.value)
+
+
+def test_a_member_may_be_a_cluster_of_the_api():
+    found = joining({"kind": "Cluster", **cluster("member9", labels={"env": "prod"})})
+    assert (found.name, found.labels) == ("member9", {"env": "prod"})
+
+
+# -- this Karmada's failover ----------------------------------------------------------------------
+
+
+def helm(version, values=None, **gates):
+    section = {"host": "host.yaml", "endpoint": {"type": "NodePort", "address": "10.0.0.1", "port": 32443}}
+    section |= {"featureGates": {"controllerManager": gates}} if gates else {}
+    return ControlPlane.model_validate({"version": version, "helm": section | ({"values": values} if values else {})})
+
+
+def test_failover_is_what_the_stack_sets_else_the_versions_default():
+    flag = {"controllerManager": {"extraCommandArgs": {"enable-no-execute-taint-eviction": "true"}}}
+    gate_alone, both = failover_of(helm("1.18.2", Failover=True)), failover_of(helm("1.18.2", flag, Failover=True))
+    assert gate_alone.ways == (Failover(taint_policies=True),)
+    assert both.ways == (Failover(taints_evict=True, taint_policies=True),)
+    assert failover_of(helm("1.18.2")).ways == (Failover(),)
+    assert failover_of(helm("1.10.7")).ways == (Failover(unready_evicts=True, taints_evict=True),)
+    assert failover_of(helm("1.10.7", Failover=False)).ways == (Failover(taints_evict=True),)
+
+
+def test_where_the_version_is_not_known_either_way_is_possible_and_users_may_say_it():
+    unknown = ControlPlane.model_validate({"kubeconfig": "kube.yaml"})
+    assert len(failover_of(unknown).ways) > 1
+    assert "isn't known" in failover_of(unknown).text
+    named = ControlPlane.model_validate({"kubeconfig": "kube.yaml", "version": "1.18.2"})
+    assert failover_of(named).ways == (Failover(),)
+    assert failover_of(named, given=True).ways == (Failover(taints_evict=True, taint_policies=True),)
+    assert failover_of(named, release="1.10.7").ways == (Failover(unready_evicts=True, taints_evict=True),)
+
+
+# -- the verb -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def run(project, sections, monkeypatch, capsys):
+    """Run the verb on a stack whose plan and bindings the test gives; its exit code, output and errors."""
+    sections["controlPlane"]["version"] = "1.18.2"
+    sections["workloads"][0]["name"] = "web"
+    (project / "Pulumi.yaml").write_text("name: flotilla\nruntime: python\nstackConfigDir: stacks\n")
+    (project / "stacks").mkdir()
+    config = {f"flotilla:{key}": value for key, value in sections.items()}
+    (project / "stacks" / "Pulumi.dev.yaml").write_text(yaml.safe_dump({"config": config}))
+
+    def do(*words, result=None, seen=None):
+        found = planned() if result is None else result
+
+        class Stack:
+            def preview(self):
+                return found
+
+        monkeypatch.setattr(verb, "open_stack", lambda *_: Stack())
+        monkeypatch.setattr(verb, "seen_of", lambda *_: seen or Seen((bound({"member1": 1, "member2": 3}),)))
+        code = main(["simulate", "-C", str(project), "-s", "dev", *words])
+        out, err = capsys.readouterr()
+        assert "Traceback" not in out + err
+        return code, out, err
+
+    return do
+
+
+def test_it_says_what_is_lost_and_what_stays(run):
+    code, out, _ = run("--without", "member2")
+    assert code == ExitCode.DONE
+    assert "Failover is taken to be off, the default of Karmada 1.18.2." in out
+    assert "If member2 is lost:" in out
+    assert "fewer    web: Deployment default/web: member1 1, member2 3 → lost" in out
+    assert "Karmada leaves it scheduled to member2, where it doesn't run" in out
+
+
+def test_assumptions_come_together(run):
+    seen = Seen((bound({"member1": 1, "member2": 3}),), ({**EVICTS, "metadata": {"name": "p"}},))
+    more = ("--cordon", "member1", "--replicas", "web=6", "--failover", "on")
+    code, out, _ = run("--without", "member2", *more, seen=seen)
+    assert code == ExitCode.DONE
+    assert "If member2 is lost, member1 is cordoned and web has 6 replicas:" in out
+    assert "member1 1 → 6, member2 3 → lost" in out
+
+
+def test_the_document_has_every_template_and_what_was_assumed(run):
+    code, out, _ = run("--json", "--without", "member2", "--karmada", "1.10.7")
+    document = json.loads(out)
+    assert (code, document["stack"], document["assumed"]["karmada"]) == (0, "dev", "1.10")
+    (template,) = document["templates"]
+    assert template["before"] == {"member1": 1, "member2": 3}
+    assert template["evicted"] == {"member2": 0}, "stored by 1.18, the placement has no tolerations by default"
+
+
+def test_each_names_the_single_points_of_failure(run):
+    code, out, _ = run("--each", seen=Seen((bound({"member2": 4}),)))
+    assert code == ExitCode.DONE
+    assert "single points of failure: cluster member2" in out
+    assert "no cluster, region or zone" in run("--each")[1]
+
+
+def test_survival_that_is_required_is_an_exit_code(run):
+    alone = Seen((bound({"member2": 4}),))
+    code, out, err = run("--each", "--require-survival", "--json", seen=alone)
+    document = json.loads(out)
+    assert (code, document["singlePointsOfFailure"]) == (ExitCode.FAILED, [{"kind": "cluster", "name": "member2"}])
+    assert "not everything survives: cluster member2: web (Deployment default/web)" in err
+    assert run("--without", "member2", "--require-survival", seen=alone)[0] == ExitCode.FAILED
+    assert run("--each", "--require-survival")[0] == ExitCode.DONE
+
+
+def test_a_member_that_joins_is_read_from_a_file(run, project):
+    file = project / "new.yaml"
+    file.write_text("name: member9\nregion: eu\n")
+    code, out, _ = run("--member", str(file), "--all")
+    assert code == ExitCode.DONE
+    assert "If member9 joins:" in out
+
+
+@pytest.mark.parametrize("text", ["", "- 1\n", "[", "name: [", "name: 7\n", "!!python/object/apply:os.system [ls]\n"])
+def test_a_file_that_holds_no_member_is_one_line(run, project, text):
+    file = project / "new.yaml"
+    file.write_text(text)
+    code, _, err = run("--member", str(file))
+    assert code == ExitCode.USAGE
+    assert err.count("error:") == 1
+    assert run("--member", str(project / "nowhere.yaml"))[0] == ExitCode.USAGE
+
+
+@pytest.mark.parametrize("words", [(), ("--without", "member7"), ("--taint", "x"), ("--karmada", "9")])
+def test_what_makes_no_sense_is_refused_with_a_hint(run, words):
+    code, _, err = run(*words)
+    assert code == ExitCode.USAGE
+    assert "hint:" in err
+
+
+def test_a_control_plane_that_does_not_answer_is_said(run):
+    result = planned(scheduled={"member2": 4}, live=False)
+    code, out, _ = run("--without", "member2", result=result, seen=Seen(unasked="Karmada does not answer"))
+    assert code == ExitCode.DONE
+    assert "the control plane was not asked (Karmada does not answer)" in out
+    assert "lost     web" in out
