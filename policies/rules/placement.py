@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 
 from flotilla.karmada.kinds import SKIP_PROPAGATION
-from flotilla.karmada.scheduling import ClusterFacts, Scheduler, choose, decide, demand_of, every_affinity
+from flotilla.karmada.scheduling import ClusterFacts, Demand, Scheduler, choose, decide, divides, every_affinity
 from flotilla.karmada.selection import selects
 from flotilla.karmada.simulation.losses import all_in_one
 from flotilla.policy.model import Resource, Rule, StackView
 
 _LEAST = 2
-_RUNNING = ("Deployment", "StatefulSet", "ReplicaSet", "DaemonSet", "CronJob")
+_REPLICATED = ("Deployment", "StatefulSet", "ReplicaSet")
+_RUNNING = (*_REPLICATED, "DaemonSet", "CronJob")
 """Kinds of which something runs all the time. A Job that is lost was to end anyway."""
 
 
@@ -77,18 +78,22 @@ def _two_of_each(policy: Resource, view: StackView) -> Iterator[str]:
 def _survives(policy: Resource, view: StackView) -> Iterator[str]:
     placement = policy.at("spec", "placement", default={})
     scheduler, clusters = Scheduler(view.version), view.clusters()
-    bounds = [one.get("minGroups") or 1 for one in placement.get("spreadConstraints") or []]
     for template in selected(policy, view):
         if template.kind not in _RUNNING:
             continue
-        obj = {key: template.at(key) for key in ("apiVersion", "kind", "metadata", "spec")}
-        found = decide(clusters, placement, demand_of(obj, scheduler), scheduler=scheduler)
-        alone, certain = all_in_one(found)
-        if not alone or (not certain and max(bounds, default=1) >= _LEAST):
-            continue
-        what = f"{template.kind} {template.at('metadata', 'name')}"
-        where = alone[0] if len(alone) == 1 else f"one of {', '.join(alone)}"
-        yield f"{what} {'runs' if certain else 'may run'} in {where} alone: nothing of it is left when that is lost"
+        replicas = template.at("spec", "replicas", default=1) if template.kind in _REPLICATED else None
+        if isinstance(replicas, bool) or not isinstance(replicas, int | None):
+            continue  # the API server says what is wrong with it
+        # What its pods ask for counts for free capacity alone, which no preview knows.
+        demand = Demand(template.at("apiVersion"), template.kind, replicas)
+        decision = decide(clusters, placement, demand, scheduler=scheduler)
+        found = all_in_one(decision, replicas=replicas if divides(placement) else None)
+        if found:
+            where = found[0] if len(found) == 1 else f"one of {', '.join(found)}"
+            yield (
+                f"{template.kind} {template.at('metadata', 'name')} runs in {where} alone: nothing of it is left when "
+                "that is lost"
+            )
 
 
 def _namespaces(view: StackView) -> list[Resource]:

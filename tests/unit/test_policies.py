@@ -56,6 +56,15 @@ def policy(kind, name, spec):
     return resource(f"kubernetes:policy.karmada.io/v1alpha1:{kind}", name, props)
 
 
+BOTH = {"clusterNames": ["member1", "member2"]}
+DIVIDED = {"replicaSchedulingType": "Divided", "replicaDivisionPreference": "Weighted"}
+
+
+def weighted(**weights):
+    listed = [{"targetCluster": {"clusterNames": [name]}, "weight": weight} for name, weight in weights.items()]
+    return {**DIVIDED, "weightPreference": {"staticWeightList": listed}}
+
+
 def placed(**keys):
     return policy("PropagationPolicy", "nginx-policy", {"placement": keys})
 
@@ -175,6 +184,19 @@ CASES = [
     ("requests-and-limits", (deployment(),), (deployment({"resources": {"requests": {"cpu": "1"}}}),), FLEET),
     ("two-of-each", SOUND, (*FLEET, deployment(), placement("member1")), FLEET),
     ("two-of-each", SOUND, (*FLEET, deployment(replicas=1), placement("member1", "member2")), FLEET),
+    ("survives-any-cluster", SOUND, (*FLEET, deployment(), placement("member1")), FLEET),
+    (
+        "survives-any-cluster",
+        (*FLEET, deployment(), placed(clusterAffinity=BOTH, replicaScheduling=weighted(member1=1, member2=1))),
+        (*FLEET, deployment(), placed(clusterAffinity=BOTH, replicaScheduling=weighted(member1=9, member2=1))),
+        FLEET,
+    ),
+    (
+        "survives-any-cluster",
+        (*FLEET, deployment(), placed(clusterAffinity=BOTH, replicaScheduling=DIVIDED)),
+        (*FLEET, deployment(replicas=1), placed(clusterAffinity=BOTH, replicaScheduling=DIVIDED)),
+        FLEET,
+    ),
     ("placement-names-members", SOUND, (*FLEET, placement("member3")), FLEET),
     (
         "namespaces-stay",

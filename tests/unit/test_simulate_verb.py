@@ -5,17 +5,22 @@ import json
 import pytest
 import yaml
 
+from flotilla.agent.simulating import Simulate, simulation_answer
 from flotilla.cli import simulate as verb
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.main import main
+from flotilla.deploy.simulated import simulated
 from flotilla.karmada.scheduling import Taint
 from flotilla.karmada.simulation.asking import Asked, BadAssumption, assumed_of, joining
 from flotilla.karmada.simulation.failover import Failover
 from flotilla.karmada.versions import Version
 from flotilla.plan.contents import ROLLOUT_TYPE
+from flotilla.plan.fleet import fleet_plan
 from flotilla.plan.members import CLUSTER_TYPE
 from flotilla.plan.simulated import Seen, world_of
 from flotilla.plan.steps import Op, Result, Step
+from flotilla.report.build import plan_report
+from flotilla.report.html import html
 from flotilla.stack.fleet import ControlPlane
 from flotilla.stack.moving import failover_of
 from flotilla.state.checkpoint import ResourceState
@@ -309,3 +314,35 @@ def test_a_control_plane_that_does_not_answer_is_said(run):
     assert code == ExitCode.DONE
     assert "the control plane was not asked (Karmada does not answer)" in out
     assert "lost     web" in out
+
+
+# -- a report, and an agent's tool ----------------------------------------------------------------
+
+
+def simulation(shares, **more):
+    plane = ControlPlane.model_validate({"kubeconfig": "kube.yaml", "version": "1.18.2"})
+    return simulated(planned(), Seen((bound(shares),)), plane, **more)
+
+
+def test_a_plans_report_says_what_the_fleet_would_not_survive():
+    result = planned()
+    found = simulation({"member2": 4}, each=True).losses
+    report = plan_report(fleet_plan(result), result, stack="dev", engine="embedded", losses=found)
+    (section,) = (one for one in report.sections if "is lost" in one.title)
+    worst, other = section.items
+    assert (worst.title, worst.word) == ("cluster member2", "single point of failure")
+    assert worst.summary == "lost: web (Deployment default/web)"
+    assert (other.title, other.word) == ("cluster member1", "survived")
+    assert "If a cluster, a region or a zone is lost" in html(report)
+    without = plan_report(fleet_plan(result), result, stack="dev", engine="embedded")
+    assert "is lost" not in html(without)
+
+
+def test_an_agent_gets_what_changes_worst_first_and_the_losses():
+    asked = Simulate(without=("member2",), each=True)
+    question = Asked(without=("member2",))
+    answer = simulation_answer(simulation({"member1": 1, "member2": 3}, asked=question, each=True), asked)
+    (template,) = answer.templates
+    assert (template.verdict, template.moves) == ("fewer", "member1 1, member2 3 → lost")
+    assert [(loss.of, loss.lost) for loss in answer.losses] == [("cluster member1", "web (Deployment default/web)")]
+    assert (answer.same, answer.total) == (0, 1)

@@ -74,17 +74,15 @@ def domains(clusters: Iterable[ClusterFacts]) -> list[tuple[str, str, tuple[str,
     return [one for one in found if one[2]]
 
 
-def all_in_one(decision: Decision) -> tuple[list[str], bool]:
-    """Return the clusters of which one has, or may have, every copy of a template, and whether that is certain.
+def all_in_one(decision: Decision, *, replicas: int | None = None) -> list[str]:
+    """Return the clusters of which exactly one will have every copy of a template; empty where two may have some.
 
     Args:
         decision: where Karmada schedules a template.
+        replicas: how many are divided in all; None where they are not divided.
     """
     if not isinstance(decision, Depends):
         running = [name for name, count in decision.shares.items() if count != 0]
-        return (running, True) if len(running) == 1 else ([], True)
-    least = {name: low for name, (low, _) in decision.candidates.items()}
-    alone = [name for name in least if not any(low for other, low in least.items() if other != name)]
-    if decision.total is not None:
-        alone = [name for name in alone if decision.candidates[name][1] >= decision.total]
-    return alone, len(least) == 1 and bool(alone)
+        return running if len(running) == 1 else []
+    names = list(decision.candidates)
+    return names if len(names) == 1 or replicas == 1 else []
