@@ -86,6 +86,7 @@ EVERY_VERB = (
     "explain", "graph", "report", "events", ("get", "pods"), ("logs", "nginx"), ("kubeconfig", "-o", "-"), "env", "mcp",
     ("abandon", "member2"),
     ("release", "nginx"),
+    ("simulate", "--each"),
 )  # fmt: skip
 NOT_A_STACK = {
     "no UTF-8": b"\xff\xfe\x00c",
