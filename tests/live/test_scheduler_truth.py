@@ -11,11 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from flotilla.kube import kubeconfig as kubeconfigs
-from flotilla.kube.connection import Connection
-from flotilla.sandbox.fleet import Sandbox
-from tests.contract.fleet import copy_program, programs, real_karmada
+from tests.contract.fleet import real_karmada
 from tests.truth import records
+from tests.truth.control_plane import own_karmada
 from tests.truth.gather import Gatherer
 from tests.truth.judge import KNOWN, summary, verdicts
 
@@ -25,17 +23,8 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(3600)]
 @pytest.fixture
 def karmada(tmp_path):
     """A real Karmada of its own, whose Clusters the test makes itself: its version, and a connection to it."""
-    found = real_karmada()
-    programs()
-    copy_program(tmp_path)
-    sandbox = Sandbox(tmp_path)
-    try:
-        sandbox.up(print, members=1, karmada_bin=found)
-        text = (tmp_path / ".flotilla" / "sandbox" / "kubeconfigs" / "karmada.yaml").read_text()
-        title = next(one.detail for one in sandbox.status() if one.kind == "karmada")
-        yield title.split()[1], Connection(kubeconfigs.select(kubeconfigs.load(text)), name="karmada")
-    finally:
-        sandbox.down(print)
+    with own_karmada(tmp_path, real_karmada()) as given:
+        yield given
 
 
 def test_the_model_says_what_the_real_scheduler_does(karmada, capsys):

@@ -11,10 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from flotilla.kube import kubeconfig as kubeconfigs
-from flotilla.kube.connection import Connection
-from flotilla.sandbox.fleet import Sandbox
-from tests.contract.fleet import copy_program, programs, real_karmada
+from tests.contract.fleet import real_karmada
+from tests.truth.control_plane import own_karmada
 from tests.truth.losing import Loser, summary, verdicts, with_failover
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(3600)]
@@ -23,17 +21,8 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(3600)]
 @pytest.fixture
 def karmada(tmp_path):
     """A real Karmada with failover on, whose Clusters the test makes itself: its version, and a connection to it."""
-    found = real_karmada()
-    programs()
-    copy_program(tmp_path)
-    sandbox = Sandbox(tmp_path)
-    try:
-        sandbox.up(print, members=1, karmada_bin=with_failover(Path(found), tmp_path / "programs"))
-        text = (tmp_path / ".flotilla" / "sandbox" / "kubeconfigs" / "karmada.yaml").read_text()
-        title = next(one.detail for one in sandbox.status() if one.kind == "karmada")
-        yield title.split()[1], Connection(kubeconfigs.select(kubeconfigs.load(text)), name="karmada")
-    finally:
-        sandbox.down(print)
+    with own_karmada(tmp_path, with_failover(real_karmada(), tmp_path / "programs")) as given:
+        yield given
 
 
 def test_a_simulation_says_what_the_real_karmada_does(karmada, capsys):

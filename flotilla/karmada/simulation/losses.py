@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from flotilla.karmada.scheduling import ClusterFacts, Decision, Depends
-from flotilla.karmada.simulation.outcome import Outcome, Verdict, outcomes
+from flotilla.karmada.simulation.outcome import Outcome, Verdict, outcomes_from, starts
 from flotilla.karmada.simulation.world import Assumed, World
 
 
@@ -57,8 +57,9 @@ def losses(world: World, assumed: Assumed | None = None) -> list[Loss]:
     """
     given = assumed or Assumed()
     every = [one for one in (*world.clusters, *given.joins) if one.name not in given.without]
+    begun = starts(world)
     return [
-        Loss(kind, name, names, tuple(outcomes(world, replace(given, without=given.without | set(names)))))
+        Loss(kind, name, names, tuple(outcomes_from(world, replace(given, without=given.without | set(names)), begun)))
         for kind, name, names in domains(every)
     ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -19,7 +19,7 @@ from flotilla.karmada.scheduling import (
 )
 from flotilla.karmada.scheduling.spread import constraints_of
 from flotilla.karmada.simulation.room import Pending, without_room
-from flotilla.karmada.simulation.settling import Settled, after, before, scaled
+from flotilla.karmada.simulation.settling import Settled, after, before, scaled, scenes
 from flotilla.karmada.simulation.world import Assumed, Placed, World
 
 _SPREAD_FIELDS = ("cluster", "region", "zone", "provider")
@@ -108,31 +108,62 @@ def outcomes(world: World, assumed: Assumed) -> list[Outcome]:
     Raises:
         ValueError: a template or a placement can't be read: a quantity or an operator is none of Kubernetes'.
     """
+    return outcomes_from(world, assumed, starts(world))
+
+
+def starts(world: World) -> list[Decision]:
+    """Return where every template is before anything happens."""
     blind = world.blind()
-    found = [_outcome(world, blind, assumed, placed) for placed in world.placed]
+    return [_start(world, blind, placed) for placed in world.placed]
+
+
+def outcomes_from(world: World, assumed: Assumed, begun: Sequence[Decision]) -> list[Outcome]:
+    """Return what becomes of every template, where it is known where they are (`starts`)."""
+    stage = _Stage(world, assumed)
+    found = [_outcome(stage, placed, start) for placed, start in zip(world.placed, begun, strict=True)]
     pending = without_room(world, assumed, [Pending(one.template, one.before, one.after) for one in found])
     return [replace(one, pending=pending.get(one.template, {})) for one in found]
 
 
 def judged(world: World, assumed: Assumed, placed: Placed) -> tuple[Settled, Settled]:
     """Return where a template is in the end: by the capacity that clusters report now, and whatever it is."""
-    blind = world.blind()
-    start = _known(before(world, placed), before(blind, placed))
-    unaided = _blind(assumed)
-    return after(world, assumed, placed, start), after(blind, unaided, placed, start)
+    return _Stage(world, assumed).ends(placed, _start(world, world.blind(), placed))
 
 
-def _blind(assumed: Assumed) -> Assumed:
-    return replace(assumed, joins=tuple(replace(one, capacity=None) for one in assumed.joins))
+class _Stage:
+    """What happens to the clusters, worked out once for all templates."""
+
+    def __init__(self, world: World, assumed: Assumed) -> None:
+        self.world, self.assumed = world, assumed
+        self._blind = world.blind()
+        self._unaided = replace(assumed, joins=tuple(replace(one, capacity=None) for one in assumed.joins))
+        self._known_scenes, self._blind_scenes = scenes(world, assumed), scenes(self._blind, self._unaided)
+
+    def ends(self, placed: Placed, start: Decision) -> tuple[Settled, Settled]:
+        """Return where a template is in the end: by the capacity of now, and whatever it is."""
+        ever = after(self._blind, self._unaided, placed, start, self._blind_scenes)
+        if isinstance(ever.decision, Certain):
+            return ever, ever
+        return after(self.world, self.assumed, placed, start, self._known_scenes), ever
+
+    def leaves_alone(self, start: Decision) -> bool:
+        """Tell whether nothing happens to a template: only clusters are lost, and it is in none of them."""
+        alone = self.assumed == Assumed(without=self.assumed.without)
+        known = isinstance(start, Certain) and not start.problem
+        return alone and known and not self.assumed.without & set(first_of(start))
 
 
-def _known(full: Decision, blind: Decision) -> Decision:
-    return blind if isinstance(blind, Certain) else full
+def _start(world: World, blind: World, placed: Placed) -> Decision:
+    whatever = before(blind, placed)
+    return whatever if isinstance(whatever, Certain) else before(world, placed)
 
 
-def _outcome(world: World, blind: World, assumed: Assumed, placed: Placed) -> Outcome:
-    start = _known(before(world, placed), before(blind, placed))
-    by_now, ever = after(world, assumed, placed, start), after(blind, _blind(assumed), placed, start)
+def _outcome(stage: _Stage, placed: Placed, start: Decision) -> Outcome:
+    world, assumed = stage.world, stage.assumed
+    if stage.leaves_alone(start):
+        shares = first_of(start)
+        return Outcome(placed.workload, placed.ref, Verdict.SAME, shares, shares)
+    by_now, ever = stage.ends(placed, start)
     settled = ever if isinstance(ever.decision, Certain) else by_now
     had, has = first_of(start), first_of(settled.decision)
     down = world.down | assumed.without

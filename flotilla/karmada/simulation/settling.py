@@ -73,7 +73,23 @@ def before(world: World, placed: Placed) -> Decision:
     return agreed(found, Why.GROUP)
 
 
-def after(world: World, assumed: Assumed, placed: Placed, start: Decision) -> Settled:
+@dataclass(frozen=True)
+class Scene:
+    """The clusters once something has happened to them, by one way of failing over."""
+
+    failover: Failover
+    clusters: Sequence[ClusterFacts]
+
+
+def scenes(world: World, assumed: Assumed) -> list[Scene]:
+    """Return what happens to the clusters: once for all templates."""
+    ways = assumed.failovers or world.failovers or (Failover(),)
+    return [Scene(way, clusters_after(world, assumed, way)) for way in ways]
+
+
+def after(
+    world: World, assumed: Assumed, placed: Placed, start: Decision, staged: Sequence[Scene] | None = None
+) -> Settled:
     """Return where Karmada has a template once it has reacted.
 
     Args:
@@ -81,14 +97,13 @@ def after(world: World, assumed: Assumed, placed: Placed, start: Decision) -> Se
         assumed: what happens.
         placed: the template.
         start: where it was (`before`); of what is open, the first choice is taken.
+        staged: what happens to the clusters (`scenes`), where that is known already.
     """
     if placed.suspended:
         return Settled(start)
     scheduler = assumed.scheduler or world.scheduler
-    found = [
-        _Story(world, assumed, placed, scheduler, failover).end(start)
-        for failover in assumed.failovers or world.failovers or (Failover(),)
-    ]
+    staged = scenes(world, assumed) if staged is None else staged
+    found = [_Story(world, assumed, placed, scheduler, scene.failover).end(start, scene.clusters) for scene in staged]
     last = found[-1]
     return Settled(
         agreed([one.decision for one in found], Why.FAILOVER),
@@ -131,8 +146,7 @@ class _Story:
     scheduler: Scheduler | None
     failover: Failover
 
-    def end(self, start: Decision) -> Settled:
-        clusters = clusters_after(self.world, self.assumed, self.failover)
+    def end(self, start: Decision, clusters: Sequence[ClusterFacts]) -> Settled:
         placement = self._placement()
         shares = dict(first_of(start))
         problem = start.problem if isinstance(start, Certain) else ""
@@ -211,7 +225,12 @@ class _Story:
     def _returns(
         self, clusters: Sequence[ClusterFacts], placement: Object, decision: Decision, going: Mapping[str, int]
     ) -> tuple[str, ...]:
-        """Return the clusters that are chosen again once nothing is left in them to be taken away."""
+        """Return the clusters that are chosen again once nothing is left in them to be taken away.
+
+        What doesn't tolerate a taint at all isn't chosen for it either.
+        """
+        if not any(going.values()):
+            return ()
         problem = decision.problem if isinstance(decision, Certain) else ""
         current = Current(first_of(decision), decision.group, placement, problem)
         again = first_of(self._decide(clusters, placement, current))
