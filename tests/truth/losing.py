@@ -25,7 +25,7 @@ from flotilla.kube.connection import ApiError
 from flotilla.kube.objects import is_true
 from tests.pull_members import beating, cluster_ref, report
 from tests.truth import cases
-from tests.truth.gather import Gatherer, _binding, _decision
+from tests.truth.gather import Gatherer, _binding, _decision, _slim_template
 
 Object = dict[str, Any]
 
@@ -107,7 +107,7 @@ class Loser(Gatherer):
         for case in asked:
             name = _binding(case)
             if still and "refused" not in case and name in before and name in after:
-                one = {"template": case["object"], "placement": case["stored"]}
+                one = {"template": _slim_template(case["object"]), "placement": case["stored"]}
                 found.append({**one, "before": _decision(before[name]), "after": _decision(after[name])})
         self._each(self._end, asked)
         return {"clusters": state, "assumed": assumed, "cases": found}
