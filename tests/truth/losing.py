@@ -10,6 +10,7 @@ import random
 import stat
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -42,6 +43,7 @@ UNREADY_EVICTS: Object = {
     },
 }
 _LEAST_SECONDS, _QUIET_SECONDS, _MOST_SECONDS = 5.0, 4.0, 45.0
+_BUSIEST = 6
 _FLAGS = {
     "karmada-controller-manager": (
         "--feature-gates=PropagationPolicyPreemption=true,Failover=true",
@@ -100,7 +102,7 @@ class Loser(Gatherer):
         before = self._settled(asked)
         if self._clusters() != state:
             state = []  # the machine was busy and a lease ran out: what was decided meanwhile is left out
-        assumed = assumption(rnd, wanted)
+        assumed = assumption(rnd, wanted, list(before.values()))
         self._happen(assumed, wanted)
         after, still = self._reacted(assumed, state)
         found = []
@@ -159,10 +161,12 @@ def _cordon() -> Object:
     return {"key": CORDON.key, "effect": CORDON.effect}
 
 
-def assumption(rnd: random.Random, fleet: list[Object]) -> Object:
-    """Return what happens to a fleet: clusters that fail (mostly), are tainted, or cordoned."""
+def assumption(rnd: random.Random, fleet: list[Object], bindings: list[Object]) -> Object:
+    """Return what happens to a fleet: clusters that fail (mostly), are tainted, or cordoned; some that have much."""
+    used = Counter(one["name"] for binding in bindings for one in binding["spec"].get("clusters") or [])
     ready = [one["metadata"]["name"] for one in fleet if one["status"]["conditions"]["Ready"]]
-    picked = rnd.sample(ready, min(4, len(ready)))
+    busiest = sorted(ready, key=lambda name: (-used[name], name))[:_BUSIEST]
+    picked = rnd.sample(busiest, min(4, len(busiest)))
     kind = rnd.random()
     down = picked[: 1 if kind < 0.5 else 2 if kind < 0.7 else 3 if kind < 0.75 else 0]
     left = picked[len(down) :]

@@ -13,6 +13,8 @@ from flotilla.deploy.simulated import simulated
 from flotilla.karmada.scheduling import Taint
 from flotilla.karmada.simulation.asking import Asked, BadAssumption, assumed_of, joining
 from flotilla.karmada.simulation.failover import Failover
+from flotilla.karmada.simulation.outcome import Outcome, Verdict
+from flotilla.karmada.simulation.words import details, moves_text
 from flotilla.karmada.versions import Version
 from flotilla.plan.contents import ROLLOUT_TYPE
 from flotilla.plan.fleet import fleet_plan
@@ -346,3 +348,53 @@ def test_an_agent_gets_what_changes_worst_first_and_the_losses():
     assert (template.verdict, template.moves) == ("fewer", "member1 1, member2 3 → lost")
     assert [(loss.of, loss.lost) for loss in answer.losses] == [("cluster member1", "web (Deployment default/web)")]
     assert (answer.same, answer.total) == (0, 1)
+
+
+# -- sentences ------------------------------------------------------------------------------------
+
+
+def outcome(**more):
+    given = {"workload": "web", "template": "Deployment default/web", "verdict": Verdict.CHANGES}
+    return Outcome(**{**given, "before": {"a": 2, "b": 2}, "after": {"a": 3, "c": 1}, **more})
+
+
+def test_moves_are_said_cluster_by_cluster():
+    assert moves_text(outcome(lost=("b",))) == "a 2 → 3, b 2 → lost, c 0 → 1"
+    assert moves_text(outcome(before={"a": None}, after={"a": None, "b": None})) == "a a copy, b none → a copy"
+    assert moves_text(outcome(before={}, after={})) == "nowhere"
+
+
+def test_everything_that_is_known_of_a_template_is_said():
+    said = details(
+        outcome(
+            lost=("b",), interrupted=True, evicted={"b": 300}, returns=("b",), problem="0/3 clusters are available",
+            broken=("it is to be in at least 2 by region, and is in 1",), pending={"c": 1, "a": 2},
+            open={"a": (0, 4), "c": (1, 1)}, why="free capacity", guessed=True,
+        )
+    )  # fmt: skip
+    assert said == [
+        "all of it was there: nothing of it runs until it does elsewhere",
+        "Karmada takes it away from b after 300 s, for so long it tolerates the taint",
+        "it goes back to b once it is gone from there, and is taken away again, for it tolerates the taint for a time",
+        "Karmada can't schedule it: 0/3 clusters are available",
+        "it is to be in at least 2 by region, and is in 1",
+        "1 replica at least stays pending in c: it has no room",
+        "2 replicas at least stay pending in a: it has no room",
+        "Karmada chooses among a (0 to 4), c: by free capacity; shown is what Clusters report now",
+        "where it is before that isn't certain either: one of Karmada's choices is shown",
+    ]
+
+
+def test_a_stack_that_was_never_applied_is_simulated_as_up_would_make_it(run):
+    new = [rollout_step(), cluster_step("member1"), cluster_step("member2")]
+    steps = [Step(Op.CREATE, one.urn, one.type, new=one.new) for one in new]
+    code, out, _ = run("--without", "member2", result=Result(steps=steps), seen=Seen(unasked="nothing is deployed"))
+    assert code == ExitCode.DONE
+    assert "this is what it is after `up`" in out
+    assert "fewer    web: Deployment default/web: member1 2, member2 2 → lost" in out
+
+
+def test_an_upgrade_says_what_the_next_schedule_decides_otherwise(run):
+    code, out, _ = run("--karmada", "1.10.7")
+    assert code == ExitCode.DONE
+    assert "What is scheduled stays so at the upgrade. At its next schedule:" in out
