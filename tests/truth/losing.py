@@ -27,6 +27,7 @@ from flotilla.kube.objects import is_true
 from tests.pull_members import beating, cluster_ref, report
 from tests.truth import cases
 from tests.truth.gather import Gatherer, _binding, _decision, _slim_template
+from tests.truth.records import _small_cluster, _small_template
 
 Object = dict[str, Any]
 
@@ -44,6 +45,8 @@ UNREADY_EVICTS: Object = {
 }
 _LEAST_SECONDS, _QUIET_SECONDS, _MOST_SECONDS = 5.0, 4.0, 45.0
 _BUSIEST = 6
+_EVICTION_SECONDS = 12
+"""--failover-eviction-timeout and the pause between two looks (--cluster-monitor-period), of versions up to 1.13."""
 _FLAGS = {
     "karmada-controller-manager": (
         "--feature-gates=PropagationPolicyPreemption=true,Failover=true",
@@ -98,6 +101,9 @@ class Loser(Gatherer):
         asked = [cases.case(rnd, f"l{number}-{place}", self.names) for place in range(count)]
         self._each(self._make, wanted)
         state = self._tainted()
+        if Version.parse(self.version) < _TAINT_POLICIES_SINCE:
+            time.sleep(_EVICTION_SECONDS)  # clusters that aren't ready from the beginning get their NoExecute taint
+            state = self._clusters()
         self._each(self._start, asked)
         before = self._settled(asked)
         if self._clusters() != state:
@@ -139,7 +145,8 @@ class Loser(Gatherer):
     def _reacted(self, assumed: Object, state: list[Object]) -> tuple[dict[str, Object], bool]:
         """Return the bindings once they have stood still, and whether no other cluster has changed meanwhile."""
         begun = quiet = time.monotonic()
-        least = _LEAST_SECONDS + (12 if assumed["down"] and Version.parse(self.version) < _TAINT_POLICIES_SINCE else 0)
+        late = assumed["down"] and Version.parse(self.version) < _TAINT_POLICIES_SINCE
+        least = _LEAST_SECONDS + (_EVICTION_SECONDS if late else 0)
         mark, found = "", {}
         while time.monotonic() - begun < _MOST_SECONDS:
             time.sleep(0.7)
@@ -194,6 +201,23 @@ class Judged:
     def certain(self) -> bool:
         """The simulation is certain."""
         return isinstance(self.decision, Certain)
+
+
+def save(record: Object, file: Path) -> None:
+    """Write of a record what judging looks at: the templates that were in a cluster to which something happened."""
+    fleets = []
+    for fleet in record["fleets"]:
+        touched = {name for names in fleet["assumed"].values() for name in names}
+        kept = [
+            {**case, "template": _small_template(case["template"])}
+            for case in fleet["cases"]
+            if touched & {*case["before"]["clusters"], *case["after"]["clusters"]}
+        ]
+        if kept:
+            fleets.append({**fleet, "clusters": [_small_cluster(one) for one in fleet["clusters"]], "cases": kept})
+    head = {key: value for key, value in record.items() if key != "fleets"}
+    lines = ",\n".join(json.dumps(one, separators=(",", ":")) for one in fleets)
+    file.write_text(f'{json.dumps(head)[:-1]}, "fleets": [\n{lines}\n]}}\n')
 
 
 def world_of(record: Object, fleet: Object) -> World:
