@@ -11,7 +11,7 @@ from flotilla.karmada.scheduling.bindings import current_of
 from flotilla.karmada.simulation.failover import Failover
 from flotilla.karmada.simulation.world import Placed, World
 from flotilla.karmada.versions import Version
-from flotilla.kube.objects import Object, ObjectRef, condition, is_true, ref_of
+from flotilla.kube.objects import Object, ObjectRef, is_true, ref_of
 from flotilla.plan.contents import ROLLOUT_TYPE, with_contents
 from flotilla.plan.copies import interpreted_kinds, placed_templates, scheduled_of, with_kinds
 from flotilla.plan.fleet import uids_of
@@ -21,7 +21,6 @@ from flotilla.plan.steps import Op, Result, Step
 from flotilla.plan.workloads import templates_of
 
 _TAINT_POLICY = "ClusterTaintPolicy"
-_CONDITIONS = ("Ready", "CompleteAPIEnablements")
 
 
 @dataclass(frozen=True)
@@ -95,8 +94,9 @@ def _pull(steps: list[Step], result: Result) -> frozenset[str]:
 
 
 def _statuses(cluster: Object) -> dict[str, str]:
-    found = {kind: condition(cluster, kind) for kind in _CONDITIONS}
-    return {kind: str(one.get("status")) for kind, one in found.items() if one}
+    """Return the status of every condition, by type: taint policies may go by conditions of anybody."""
+    listed = (cluster.get("status") or {}).get("conditions") or []
+    return {str(one.get("type")): str(one.get("status")) for one in listed}
 
 
 def _taint_policies(live: Iterable[Object], declared: Iterable[Object]) -> list[Object]:

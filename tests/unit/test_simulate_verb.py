@@ -105,6 +105,12 @@ def test_clusters_have_the_capacity_that_they_report_and_their_mode():
     assert (found.pull, found.down, facts["member3"].region) == ({"member3"}, {"member2"}, "eu")
 
 
+def test_every_condition_counts_for_taint_policies():
+    result = planned()
+    result.clusters["member1"]["status"]["conditions"].append({"type": "DiskPressure", "status": "True"})
+    assert world(result).conditions["member1"] == {"Ready": "True", "DiskPressure": "True"}
+
+
 def test_a_member_that_leaves_by_the_plan_is_not_in_the_fleet():
     gone = cluster_step("member3")
     result = planned(Step(Op.DELETE, gone.urn, CLUSTER_TYPE, old=gone.old))
