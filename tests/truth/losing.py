@@ -154,7 +154,7 @@ class Loser(Gatherer):
             new = json.dumps({name: _decision(one) for name, one in found.items()}, sort_keys=True)
             if new != mark:
                 mark, quiet = new, time.monotonic()
-            if time.monotonic() - begun > least and time.monotonic() - quiet > _QUIET_SECONDS:
+            if time.monotonic() - begun > least and time.monotonic() - quiet > _QUIET_SECONDS and not _undone(found):
                 break
         touched = {*assumed["down"], *assumed["taint"], *assumed["cordon"]}
 
@@ -162,6 +162,16 @@ class Loser(Gatherer):
             return [one for one in clusters if one["metadata"]["name"] not in touched]
 
         return found, bool(state) and others(self._clusters()) == others(state)
+
+
+def _undone(bindings: dict[str, Object]) -> bool:
+    """Tell whether a cluster is in a binding from which it was taken away.
+
+    The scheduler writes what it has decided for a binding of before, and so undoes what the taint manager has done
+    meanwhile; that looks again every 10 s.
+    """
+    found = [_decision(one) or {} for one in bindings.values()]
+    return any(set(one["clusters"]) & set(one["evicting"]) for one in found if one)
 
 
 def _cordon() -> Object:
