@@ -214,7 +214,10 @@ class Judged:
 
 
 def save(record: Object, file: Path) -> None:
-    """Write of a record what judging looks at: the templates that were in a cluster to which something happened."""
+    """Write of a record what judging looks at: templates that were in a cluster to which something happened.
+
+    Those that had not settled are left out.
+    """
     fleets = []
     for fleet in record["fleets"]:
         touched = {name for names in fleet["assumed"].values() for name in names}
@@ -222,6 +225,7 @@ def save(record: Object, file: Path) -> None:
             {**case, "template": _small_template(case["template"])}
             for case in fleet["cases"]
             if touched & {*case["before"]["clusters"], *case["after"]["clusters"]}
+            and not set(case["after"]["clusters"]) & set(case["after"]["evicting"])
         ]
         if kept:
             fleets.append({**fleet, "clusters": [_small_cluster(one) for one in fleet["clusters"]], "cases": kept})
