@@ -35,6 +35,7 @@ READING = {
     "preview_change",
     "check_drift",
     "check_policies",
+    "simulate",
 }
 CHANGING = {"apply", "move_workload", "scale_workload"}
 TOKEN = "0123456789abcdef0123456789abcdef"
@@ -112,6 +113,11 @@ def test_every_tool_is_called_and_changes_need_the_digest_of_what_was_shown(web)
         assert invalid["problems"]
         assert (await ask(client, "check_drift"))["clean"] is True
         assert (await ask(client, "check_policies", limit=2))["next_cursor"] == "2"
+        lost = await ask(client, "simulate", without=["member2"], failover="off")
+        assert [(one["verdict"], one["moves"]) for one in lost["templates"]] == [
+            ("fewer", "member1 2, member2 2 → lost")
+        ]
+        assert "no member 'member7'" in await refused(client, "simulate", cordon=["member7"])
 
         # Refused: without a digest, with a wrong one, with one that was right until the file changed.
         assert "no digest" in await refused(client, "scale_workload", workload="nginx", replicas=3)

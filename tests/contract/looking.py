@@ -161,13 +161,26 @@ def test_a_watch_repaints_until_it_is_ended(look, monkeypatch):
     assert [len(document["members"]) for document in documents] == [2, 2, 2]
 
 
+def test_what_the_loss_of_a_cluster_would_mean(look):
+    """By the bindings that the control plane has: nothing is changed."""
+    found = json.loads(look("simulate", "--without", "member2", "--failover", "off", "--json"))
+    (nginx,) = found["templates"]
+    assert (nginx["template"], nginx["verdict"], nginx["lost"]) == ("Deployment default/nginx", "fewer", ["member2"])
+    assert nginx["before"] == {"member1": 2, "member2": 2}
+    assert found["notes"] == []
+    each = json.loads(look("simulate", "--each", "--require-survival", "--failover", "off", "--json"))
+    assert ([one["name"] for one in each["each"]], each["singlePointsOfFailure"]) == (["member1", "member2"], [])
+
+
 def test_pictures_and_reports_of_the_running_fleet(look, fleet, tmp_path):
     assert "member2" in look("graph")
     assert look("graph", "--format", "mermaid").count("-->|") == 2
     assert "digraph" in look("graph", "--format", "dot", "--of", "plan")
     for about, telling in (("fleet", "Fleet of sandbox"), ("plan", "no changes"), ("drift", "No drift")):
         look("report", "--of", about, "-o", str(tmp_path / "report.html"))
-        assert telling in (tmp_path / "report.html").read_text()
+        page = (tmp_path / "report.html").read_text()
+        assert telling in page
+        assert ("zone is lost" in page) is (about == "plan")
     fleet.connection("member1").patch(NGINX_REF, {"spec": {"replicas": 2}, "metadata": {"labels": {"a": "b"}}})
     look("report", "-o", str(tmp_path / "missing" / "report.html"), expect=1)
     assert "can't be written" in look.err
