@@ -24,7 +24,7 @@ from flotilla.karmada.simulation.world import Assumed, Placed, World
 from flotilla.karmada.versions import Version
 from flotilla.kube.connection import ApiError
 from flotilla.kube.objects import is_true
-from tests.pull_members import beating, cluster_ref, report
+from tests.pull_members import cluster_ref, report
 from tests.truth import cases
 from tests.truth.gather import Gatherer, _binding, _decision, _slim_template
 from tests.truth.records import _small_cluster, _small_template
@@ -86,14 +86,9 @@ class Loser(Gatherer):
 
     def gather(self, fleets: int, count: int, keep: Callable[[Object], None]) -> Object:
         """Return `fleets` fleets with `count` templates each, before and after a loss; `keep` takes each."""
-        result: Object = {"seed": self.seed, "version": self.version, "fleets": []}
         if Version.parse(self.version) >= _TAINT_POLICIES_SINCE:
             self.api.create(UNREADY_EVICTS, field_manager="loser")
-        with beating(self.api, self.names):
-            for number in range(fleets):
-                result["fleets"].append(self._fleet(number, count))
-                keep(result)
-        return result
+        return super().gather(fleets, count, keep)
 
     def _fleet(self, number: int, count: int) -> Object:
         rnd = self.rnd

@@ -263,7 +263,7 @@ class _Asked:
 
 
 def _broken(placed: Placed, clusters: Mapping[str, ClusterFacts], ran: list[str], runs: list[str]) -> list[str]:
-    """Return which rules of a spread held and no longer hold, of the copies that run."""
+    """Return which rules of a spread were met and no longer are, by the copies that run."""
     found = []
     for name, rule in constraints_of(placed.placement).items():
         least = int(rule.get("minGroups") or 1)
