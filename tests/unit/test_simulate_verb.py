@@ -173,6 +173,12 @@ def test_what_users_write_is_read():
         ({"members": ([],)}, ["a map"]),
         ({"members": ({"name": "m", "taints": 7},)}, ["can't be read"]),
         ({"members": ({"name": "m", "zones": 7},)}, ["can't be read"]),
+        ({"members": ({"name": "m", "zones": "eu"},)}, ["can't be read"]),
+        ({"members": ({"name": "m", "labels": ["a"]},)}, ["can't be read"]),
+        ({"members": ({"name": "m", "labels": {"a": 1}},)}, ["can't be read"]),
+        ({"members": ({"name": "m", "region": {"a": 1}},)}, ["can't be read"]),
+        ({"members": ({"kind": "Cluster", "metadata": {"name": "m"}, "spec": [1]},)}, ["can't be read"]),
+        ({"members": ({"kind": "Cluster", "metadata": {"name": "m"}, "status": "x"},)}, ["can't be read"]),
     ],
 )
 def test_what_can_not_be_read_or_is_not_in_the_fleet_is_one_line(asked, words):

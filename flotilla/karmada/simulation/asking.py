@@ -146,8 +146,20 @@ def joining(document: Any) -> ClusterFacts:
     if not isinstance(name, str) or not name:
         raise BadAssumption("a member that joins has no name", hint="write `name: member9`")
     try:
-        return facts_of(cluster)
+        facts = facts_of(cluster)
     except (AttributeError, KeyError, TypeError, ValueError):
-        raise BadAssumption(
-            f"member {name[:60]} can't be read", hint="labels are a map, zones a list, taints a list of maps"
-        ) from None
+        raise _unreadable(name) from None
+    spec = cluster.get("spec") or {}
+    if not isinstance(facts.labels, dict) or isinstance(spec.get("zones"), str):
+        raise _unreadable(name)
+    texts = [facts.region, facts.provider, *facts.zones, *facts.labels, *facts.labels.values()]
+    if not all(isinstance(one, str) for one in texts):
+        raise _unreadable(name)
+    return facts
+
+
+def _unreadable(name: str) -> BadAssumption:
+    return BadAssumption(
+        f"member {name[:60]} can't be read",
+        hint="region and provider are texts, labels a map of texts, zones a list of them, taints a list of maps",
+    )
