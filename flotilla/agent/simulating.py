@@ -110,7 +110,7 @@ class Simulating:
             seen = seen_of(setting, self._workplace.engine)
         given = {"on": True, "off": False}.get(asked.failover)
         try:
-            found = simulated(result, seen, fleet.control_plane, question, each=asked.each, failover=given)
+            found = simulated(result, seen, fleet.installed, question, each=asked.each, failover=given)
         except BadAssumption as error:
             raise Refused(error.message, hint=error.hint) from None
         return simulation_answer(found, asked)

@@ -109,7 +109,8 @@ def _fix(options: argparse.Namespace, stack: Stack, report: DriftReport) -> Drif
     if planned.failures:
         raise plan_failed(Output(as_json=options.json), planned, document)
     refuse_violations(guards_of(options, planned, applying=True), document, how=_HOW)
-    result = stack.up(refresh_first=True)
+    # What is done is what was judged: the run refuses every step that this plan does not have.
+    result = stack.up(refresh_first=True, plan=planned)
     after = _check(options, stack)
     if result.failures:
         raise plan_failed(Output(as_json=options.json), result, {"stack": options.stack, **after.to_json()})

@@ -7,6 +7,7 @@ import hmac
 import shlex
 import sys
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from flotilla.cli.adopting import refuse_unmatched
@@ -181,7 +182,8 @@ def _with_digest(options: argparse.Namespace, verb: str, result: Result) -> str:
     engine = [] if options.engine is EngineName.AUTO else ["--engine", str(options.engine)]
     targets = [part for target in options.target for part in ("--target", target)]
     adopting = [part for names in getattr(options, "adopt", None) or () for part in ("--adopt", *names)]
-    parts = [*engine, *refreshing, *targets, *adopting, "--plan", result.digest]
+    folder = [] if options.project == Path() else ["-C", str(options.project)]
+    parts = [*folder, *engine, *refreshing, *targets, *adopting, "--plan", result.digest]
     return shlex.join(["flotilla", verb, "--stack", options.stack, *parts])
 
 

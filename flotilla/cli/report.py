@@ -75,7 +75,7 @@ def _plan_page(options: argparse.Namespace) -> Report:
     result, plan, engine = _plan(options)
     verdicts = verdicts_of(options, result, plan)
     seen = seen_of(setting_of(options), options.engine)
-    losses = simulated(result, seen, load_fleet(options, files=False).control_plane, each=True).losses
+    losses = simulated(result, seen, load_fleet(options, files=False).installed, each=True).losses
     return plan_report(plan, result, stack=options.stack, engine=engine, verdicts=verdicts, losses=losses)
 
 

@@ -110,9 +110,17 @@ def _members(file: str) -> list[Object]:
         found = [one for one in yaml.load_all(read_text(located(file, Path.cwd()))) if one is not None]
     except (FlotillaError, ValueError) as error:
         raise UsageError(f"--member {file}: {getattr(error, 'message', error)}") from None
+    # `kubectl get clusters -o yaml` prints a list.
+    found = [one for listed in found for one in _items(listed)]
     if not found:
         raise UsageError(f"--member {file}: it is empty, and no member joins", hint="write a Cluster into it")
     return found
+
+
+def _items(document: Any) -> list[Any]:
+    """Return what a list of Kubernetes' API holds; what is none, by itself."""
+    items = document.get("items") if isinstance(document, dict) and document.get("kind") == "List" else None
+    return items if isinstance(items, list) else [document]
 
 
 def _found(options: argparse.Namespace, asked: Asked, output: Output) -> Simulated:
@@ -123,7 +131,7 @@ def _found(options: argparse.Namespace, asked: Asked, output: Output) -> Simulat
     seen = seen_of(setting_of(options), options.engine)
     given = None if options.failover is None else options.failover == "on"
     try:
-        return simulated(result, seen, fleet.control_plane, asked, each=options.each, failover=given)
+        return simulated(result, seen, fleet.installed, asked, each=options.each, failover=given)
     except BadAssumption as error:
         raise UsageError(error.message, hint=error.hint) from None
 
@@ -143,7 +151,7 @@ def _print(console: Console, found: Simulated, *, everything: bool) -> None:
         _print_outcomes(say, found.outcomes, everything=everything)
     if found.assumed.scheduler:
         _print_otherwise(say, found.otherwise)
-    if found.losses:
+    if found.each:
         _print_losses(console, say, found.losses)
 
 

@@ -20,7 +20,7 @@ from flotilla.karmada.simulation.words import ends_text, loss_text
 from flotilla.karmada.simulation.world import Assumed, World
 from flotilla.kube.connection import Connection, KindNotServed
 from flotilla.kube.objects import Object
-from flotilla.plan.simulated import Seen, world_of
+from flotilla.plan.simulated import Seen, unread_workloads, world_of
 from flotilla.plan.steps import Result
 from flotilla.stack.fleet import ControlPlane
 from flotilla.stack.moving import KnownFailover, failover_of
@@ -42,8 +42,12 @@ class Simulated:
     """Of every template; empty where nothing is assumed."""
     losses: tuple[Loss, ...] = ()
     """Of every cluster, region and zone, where that was asked."""
+    each: bool = False
+    """It was asked."""
     otherwise: tuple[Otherwise, ...] = ()
     """What another version of Karmada decides otherwise."""
+    unread: tuple[str, ...] = ()
+    """Workloads that aren't simulated: the engine doesn't show what they send."""
 
     @property
     def ending(self) -> list[str]:
@@ -51,6 +55,7 @@ class Simulated:
         found = [f"{loss_text(loss)}: {ends_text(loss.ends)}" for loss in self.losses if loss.ends]
         found += [f"{loss_text(loss)}: perhaps {ends_text(loss.may_end)}" for loss in self.losses if loss.may_end]
         found += [ends_text([one]) for one in self.outcomes if one.verdict is Verdict.LOST or one.may_end]
+        found += [f"perhaps {name}, which isn't simulated" for name in self.unread]
         return found
 
     @property
@@ -70,7 +75,7 @@ class Simulated:
             **({} if self.assumed.nothing else {"templates": [one.to_json() for one in self.outcomes]}),
             **({} if self.assumed.nothing else {"summary": dict(counts)}),
             **({"otherwise": [one.to_json() for one in self.otherwise]} if self.assumed.scheduler else {}),
-            **(each if self.losses else {}),
+            **(each if self.each else {}),
         }
 
 
@@ -88,7 +93,7 @@ def simulated(
     Args:
         result: the stack's preview.
         seen: what its control plane says (`seen_of`).
-        control_plane: as the stack declares it.
+        control_plane: as the stack declares it, with how it is installed (`Fleet.installed`).
         asked: what is assumed.
         each: the loss of every cluster, region and zone, too, on top of that.
         failover: it is on, or off, as somebody says who knows; None where nobody does.
@@ -102,23 +107,28 @@ def simulated(
     def ways(release: str) -> tuple[Failover, ...]:
         return failover_of(control_plane, release=release, given=failover).ways
 
+    unread = unread_workloads(result)
     try:
         world = world_of(result, seen, version=control_plane.version, failovers=known.ways)
         assumed = assumed_of(asked, world, ways)
         return Simulated(
             assumed,
             known,
-            tuple(_notes(world, seen.unasked or result.unasked, changes=bool(result.changes))),
+            tuple(_notes(world, seen.unasked or result.unasked, unread, changes=bool(result.changes))),
             () if assumed.nothing else tuple(outcomes(world, assumed)),
             tuple(losses(world, assumed)) if each else (),
+            each,
             tuple(otherwise(world, assumed.scheduler)) if assumed.scheduler else (),
+            unread,
         )
     except ValueError as error:
         raise FlotillaError(f"a workload can't be simulated: {error}", hint="correct its template") from None
 
 
-def _notes(world: World, unasked: str, *, changes: bool) -> list[str]:
+def _notes(world: World, unasked: str, unread: tuple[str, ...], *, changes: bool) -> list[str]:
     found = []
+    if unread:
+        found.append(f"not simulated, for the engine doesn't show what they send: {', '.join(unread)}")
     if unasked:
         found.append(f"the control plane was not asked ({unasked}): where workloads are is what the last `up` saw")
     if changes:

@@ -65,6 +65,13 @@ def world_of(result: Result, seen: Seen, *, version: str | None, failovers: tupl
     )
 
 
+def unread_workloads(result: Result) -> tuple[str, ...]:
+    """Return the workloads of which a plan doesn't show what they send: hidden by the engine, or not known yet."""
+    rollouts = [step for step in with_contents(result.steps) if step.type == ROLLOUT_TYPE and step.op is not Op.REPLACE]
+    hidden = {s.name for s in rollouts if s.after and not isinstance(s.after.plain.get("templates"), list)}
+    return tuple(sorted(name.removesuffix("-rollout") for name in hidden))
+
+
 @dataclass(frozen=True)
 class _Around:
     members: list[ClusterFacts]

@@ -88,22 +88,27 @@ class Fleet(ConfigModel):
     drift: DriftSettings = Field(default_factory=DriftSettings, description="What of drift doesn't count.")
 
     _others: tuple[Member, ...] = PrivateAttr(default=())
-    _gates_known: bool = PrivateAttr(default=False)
+    _helm: HelmControlPlane | None = PrivateAttr(default=None)
 
-    def with_others(self, members: tuple[Member, ...], *, gates_known: bool) -> Self:
+    def with_others(self, members: tuple[Member, ...], *, helm: HelmControlPlane | None) -> Self:
         """Return this fleet with what other stacks say.
 
         Args:
             members: those of the stack that `membersFrom` names, for placements to choose.
-            gates_known: a stack installs this Karmada, so that its feature gates are known and checked.
+            helm: how a stack of this project installs this Karmada, so that its feature gates are known and checked.
         """
-        self._others, self._gates_known = members, gates_known
+        self._others, self._helm = members, helm
         return self
 
     @property
     def gates_known(self) -> bool:
         """Tell whether Karmada's feature gates are known, and so checked."""
-        return self._gates_known
+        return self._helm is not None
+
+    @property
+    def installed(self) -> ControlPlane:
+        """The control plane, with the way another stack of this project installs it."""
+        return self.control_plane.model_copy(update={"helm": self._helm})
 
     @property
     def placeable(self) -> tuple[Member, ...]:

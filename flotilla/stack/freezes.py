@@ -116,6 +116,12 @@ class Freeze(ConfigModel):
 
     @model_validator(mode="after")
     def _alike(self) -> Self:
+        if point_of(self.until).date == dt.date.max:
+            raise refuse(
+                f"ends on {dt.date.max}, after which there is no day",
+                consequence="nobody could say when the freeze ends",
+                remedy="write an earlier date as `until`",
+            )
         start, end = point_of(self.from_), self._end
         if start.period != end.period:
             raise refuse(

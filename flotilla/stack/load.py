@@ -126,7 +126,7 @@ def parse_fleet(
         objects=tuple(group for _, group in groups),
         policies=policies,
         drift=drift,
-    ).with_others(others, gates_known=helm is not None)
+    ).with_others(others, helm=helm)
 
 
 def _parts(

@@ -26,7 +26,7 @@ def failover_of(control_plane: ControlPlane, *, release: str = "", given: bool |
     """Return what the Karmada of a stack does about failed clusters.
 
     Args:
-        control_plane: the stack's.
+        control_plane: the stack's, with how it is installed (`Fleet.installed`).
         release: another version than the stack's.
         given: it is on, or off, as somebody says who knows; None where nobody does.
     """
@@ -41,9 +41,10 @@ def failover_of(control_plane: ControlPlane, *, release: str = "", given: bool |
         arguments = values.get("extraCommandArgs") if isinstance(values, dict) else None
         flag = arguments.get(_FLAG) if isinstance(arguments, dict) else None
         on = _true(gate)
+        stack = f"stack {control_plane.stack}" if control_plane.stack else "the stack"
         return KnownFailover(
             _ways(version, (on,), no_execute=_true(flag)),
-            f"failover is {_word(on)}: the stack sets the feature gate {FAILOVER.name}"
+            f"failover is {_word(on)}: {stack} sets the feature gate {FAILOVER.name}"
             + (f", and --{_FLAG} is {'on' if _true(flag) else 'off'}" if on else ""),
         )
     default = gate_by_default(named) if named else None

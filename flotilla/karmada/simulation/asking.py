@@ -55,9 +55,10 @@ def assumed_of(asked: Asked, world: World, failovers: Callable[[str], tuple[Fail
     joins = tuple(joining(one) for one in asked.members)
     every = (*world.clusters, *joins)
     without = frozenset(name for one in asked.without for name in _lost(one, every))
-    for one in joins:
-        if one.name in world.names:
-            raise BadAssumption(f"{one.name} is a member already", hint="a cluster that joins needs a name of its own")
+    for i, one in enumerate(joins):
+        if one.name in world.names or one.name in [other.name for other in joins[:i]]:
+            there = "is a member already" if one.name in world.names else "joins twice"
+            raise BadAssumption(f"{one.name} {there}", hint="a cluster that joins needs a name of its own")
     scheduler = None
     if asked.karmada:
         version = known_version(asked.karmada)
@@ -92,7 +93,7 @@ def _lost(text: str, clusters: Iterable[ClusterFacts]) -> list[str]:
     if not equals:
         return [_known(text, listed)]
     tests: dict[str, Callable[[ClusterFacts], bool]] = {
-        "region": lambda one: one.region == value,
+        "region": lambda one: one.region == value != "",
         "zone": lambda one: set(one.zones) == {value},
     }
     found = [one.name for one in listed if field in tests and tests[field](one)]
