@@ -66,6 +66,8 @@ class BlastRadius:
     """Pods that restart."""
     uncounted: int = 0
     """How many objects restart pods whose number isn't declared, cluster by cluster."""
+    unread: tuple[str, ...] = ()
+    """Workloads that change and aren't counted: hidden by the engine, or the plan couldn't work out their copies."""
 
     def total(self, what: str) -> int:
         """Return how many copies there are of a kind: `added`, `changed`, `removed`, `reduced`, `kept`, ...."""
@@ -83,11 +85,12 @@ class BlastRadius:
             "clusters": list(self.clusters),
             "members": {"join": list(self.joining), "leave": list(self.leaving)},
             "podsRestarted": {"least": self.restarted[0], "most": self.restarted[1], "uncounted": self.uncounted},
+            **({"notCounted": list(self.unread)} if self.unread else {}),
         }
 
     @property
     def text(self) -> str:
-        """Say it in one line; empty where no cluster and no copy is touched."""
+        """Say it in one line; empty where no cluster and no copy is touched, as far as that is known."""
         copies = [
             _counted(self.total("added"), self.total("may_add"), "added"),
             _counted(self.total("changed"), 0, "changed"),
@@ -102,7 +105,8 @@ class BlastRadius:
         if self.clusters:
             parts.append(f"{counted(len(self.clusters), 'cluster')} touched")
         pods = self._pods()
-        return "; ".join([*parts, *([pods] if pods else [])])
+        unread = f"not counted: {', '.join(self.unread)}" if self.unread else ""
+        return "; ".join([*parts, *filter(None, (pods, unread))])
 
     def _pods(self) -> str:
         least, most = self.restarted
@@ -140,7 +144,13 @@ def blast_radius(
         tuple(sorted({*_named(joined, "stays"), *_named(joined, "changes"), *_named(joined, "adopted")})),
         (sum(one.restarted[0] for one in effects), sum(one.restarted[1] for one in effects)),
         sum(one.uncounted for one in effects),
+        _sorted(one.name for one in listed if one.problem or _hidden(one)),
     )
+
+
+def _hidden(plan: WorkloadPlan) -> bool:
+    """Tell whether something happens to a workload and its copies aren't shown."""
+    return plan.verb != "stays" and not (plan.copies or plan.undecided or plan.unplaced or plan.unscheduled)
 
 
 _MOVING = ("new", "gone")

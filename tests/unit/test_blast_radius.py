@@ -49,6 +49,17 @@ def test_pods_that_restart_are_counted(before, after, pods):
     assert found == f"copies: 2 changed; 2 clusters touched{pods}"
 
 
+def test_a_workload_whose_copies_are_not_known_is_named():
+    """A workload that the engine hides, or whose template can't be read, counted as if nothing happened to it."""
+    given = declares(BOTH)
+    assert reach(given, declares(BOTH, deployment(replicas="many"))) == "not counted: web"
+    hidden = {**given, "templates": "[secret]"}
+    plan = planned(member("m0"), workload("web", hidden, {**hidden, "placement": on("m0")}))
+    assert plan.blast_radius.text == "not counted: web"
+    assert plan.to_json()["blastRadius"]["notCounted"] == ["web"]
+    assert planned(member("m0"), workload("web", hidden, hidden)).blast_radius.text == ""
+
+
 def test_what_only_karmada_knows_is_a_range():
     free = {"replicaScheduling": DYNAMIC["replicaScheduling"]}
     fresh = reach(None, declares({**on("m0", "m1"), **free}), scheduled=())

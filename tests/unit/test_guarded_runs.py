@@ -80,12 +80,12 @@ def test_a_plan_opens_with_how_far_it_reaches_and_so_does_its_document(run_fake)
     }  # fmt: skip
 
 
-def test_a_guarded_plan_is_done_by_its_digest_alone(run_fake, fake):
+def test_a_guarded_plan_is_done_by_its_digest_alone(run_fake, fake, project):
     code, _, said = run_fake("preview")
     assert code == ExitCode.REFUSED
     (line,) = [line for line in said.splitlines() if "emptied" in line]
     assert line.startswith("error: policy emptied: web: its placement chooses no cluster any more; it runs in m0, m1")
-    assert f"to confirm this plan: flotilla up --stack dev --plan {DIGEST}" in said
+    assert f"to confirm this plan: flotilla up --stack dev -C {project} --plan {DIGEST}" in said
     code, _, _ = run_fake("up", "--yes", "--json")
     assert (code, fake.done) == (ExitCode.REFUSED, [])
     code, _, _ = run_fake("up", "--json", "--plan", "e" * 32)
@@ -116,7 +116,7 @@ def test_a_policy_can_not_be_confirmed_by_a_digest(run_fake, stack, sections, re
     assert "to confirm this plan" not in said
 
 
-def test_a_freeze_holds_for_up_and_not_for_preview(run_fake, stack, sections, fake):
+def test_a_freeze_holds_for_up_and_not_for_preview(run_fake, stack, sections, fake, project):
     """A pull request's preview failed all weekend, for a change that nobody wanted to make before Monday."""
     always = {"from": "2020-01-01", "until": "2999-12-31", "reason": "ticket 7"}
     stack({**sections, "policies": {"guards": {"freeze": [always]}, "levels": {"emptied": "disabled"}}})
@@ -125,17 +125,17 @@ def test_a_freeze_holds_for_up_and_not_for_preview(run_fake, stack, sections, fa
     assert "advice: policy freeze: stack: no changes until Wed 3000-01-01 00:00 UTC (ticket 7); wait" in said
     code, _, said = run_fake("up", "--yes")
     assert (code, fake.done) == (ExitCode.REFUSED, [])
-    assert f"flotilla up --stack dev --plan {DIGEST}" in said
+    assert f"flotilla up --stack dev -C {project} --plan {DIGEST}" in said
     assert run_fake("up", "--json", "--plan", DIGEST)[0] == ExitCode.DONE
 
 
-def test_a_destroy_in_production_needs_its_digest(run_fake, stack, sections, fake):
+def test_a_destroy_in_production_needs_its_digest(run_fake, stack, sections, fake, project):
     """The wrong stack's name and --yes deleted a production fleet."""
     stack({**sections, "policies": {"environment": "production"}})
     code, _, said = run_fake("destroy", "--yes")
     assert (code, fake.done) == (ExitCode.REFUSED, [])
     assert "policy max-removed-share: web: is taken away in 10 of the 10 clusters" in said
-    assert f"flotilla destroy --stack dev --plan {DIGEST}" in said
+    assert f"flotilla destroy --stack dev -C {project} --plan {DIGEST}" in said
     assert run_fake("destroy", "--json", "--plan", DIGEST)[0] == ExitCode.DONE
     assert fake.done == [("destroy", DIGEST)]
 
@@ -159,12 +159,19 @@ def test_fixing_drift_is_guarded_too(run_fake, fake, monkeypatch):
     code, _, said = run_fake("drift", "--fix", "--yes", "--json")
     assert (code, fake.done) == (ExitCode.REFUSED, [])
     assert "policy emptied: web" in said
+    monkeypatch.setattr(drift, "refuse_violations", lambda *_, **__: None)
+    run_fake("drift", "--fix", "--yes", "--json")
+    assert fake.done == [("up", DIGEST)], "what is done is the plan that guards have judged"
 
 
-def test_the_command_that_confirms_has_all_that_the_digest_is_for(run_fake):
+def test_the_command_that_confirms_has_all_that_the_digest_is_for(run_fake, project, monkeypatch, capsys):
+    """Without `-C` it looked for the stack in the folder of the shell."""
     _, _, said = run_fake("preview", "--engine", "embedded", "--refresh", "--target", "*web*", "--adopt", "web")
     more = "--engine embedded --refresh --target '*web*' --adopt web"
-    assert f"flotilla up --stack dev {more} --plan {DIGEST}" in said
+    assert f"flotilla up --stack dev -C {project} {more} --plan {DIGEST}" in said
+    monkeypatch.chdir(project)
+    main(["preview", "-s", "dev"])
+    assert f"flotilla up --stack dev --plan {DIGEST}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from flotilla.plan.steps import Op, Result, Step
 from flotilla.report.build import plan_report
 from flotilla.report.html import html
 from flotilla.stack.fleet import ControlPlane
+from flotilla.stack.load import parse_fleet
 from flotilla.stack.moving import failover_of
 from flotilla.state.checkpoint import ResourceState
 from tests.unit.rollouts import binding, cluster, divided, web
@@ -157,6 +158,7 @@ def test_what_users_write_is_read():
     [
         ({"without": ("member7",)}, ["'member7'", "member1"]),
         ({"without": ("region=mars",)}, ["region=mars"]),
+        ({"without": ("region=",)}, ["'region='"]),
         ({"without": ("colour=red",)}, ["colour=red", "region=NAME"]),
         ({"cordon": ("",)}, ["no member ''"]),
         ({"taints": ("member1=site:PreferNoSchedule",)}, ["NoSchedule or NoExecute"]),
@@ -170,6 +172,7 @@ def test_what_users_write_is_read():
         ({"karmada": "latest"}, ["'latest'"]),
         ({"members": ({"name": "member1"},)}, ["member1 is a member already"]),
         ({"members": ({"labels": {}},)}, ["no name"]),
+        ({"members": ({"name": "m9"}, {"name": "m9", "region": "eu"})}, ["m9 joins twice"]),
         ({"members": ([],)}, ["a map"]),
         ({"members": ({"name": "m", "taints": 7},)}, ["can't be read"]),
         ({"members": ({"name": "m", "zones": 7},)}, ["can't be read"]),
@@ -221,6 +224,18 @@ def test_where_the_version_is_not_known_either_way_is_possible_and_users_may_say
     assert failover_of(named).ways == (Failover(),)
     assert failover_of(named, given=True).ways == (Failover(taints_evict=True, taint_policies=True),)
     assert failover_of(named, release="1.10.7").ways == (Failover(unready_evicts=True, taints_evict=True),)
+
+
+def test_the_gates_of_another_stacks_karmada_count(project, sections):
+    """A stack that uses another one's Karmada was simulated by the version's default, whatever that one sets."""
+    (project / "stacks").mkdir()
+    plane = helm("1.18.2", Failover=True).model_dump(mode="json", by_alias=True, exclude_unset=True)
+    installs = {"flotilla:controlPlane": plane}
+    (project / "stacks" / "Pulumi.base.yaml").write_text(yaml.safe_dump({"config": installs}))
+    fleet = parse_fleet({**sections, "controlPlane": {"stack": "base"}}, base=project)
+    found = failover_of(fleet.installed)
+    assert found.text.startswith("failover is on: stack base sets the feature gate Failover")
+    assert found.ways == (Failover.of(Version(1, 18), gate=True, no_execute=False),)
 
 
 # -- the verb -------------------------------------------------------------------------------------
@@ -297,6 +312,23 @@ def test_survival_that_is_required_is_an_exit_code(run):
     assert run("--each", "--require-survival")[0] == ExitCode.DONE
 
 
+def test_what_the_engine_hides_is_said_and_does_not_count_as_surviving(run):
+    """A workload of which the engine hides the templates was left out, and `--require-survival` passed."""
+    inputs = {"workload": "shop", "templates": "[secret]", "overrideRules": [], "placement": BOTH}
+    found = state(ROLLOUT_TYPE, "shop-rollout", inputs)
+    result = planned(Step(Op.SAME, found.urn, ROLLOUT_TYPE, old=found, new=found))
+    code, out, err = run("--each", "--require-survival", result=result)
+    assert code == ExitCode.FAILED
+    assert "not simulated, for the engine doesn't show what they send: shop" in out
+    assert "not everything survives: perhaps shop, which isn't simulated" in err
+
+
+def test_the_losses_of_a_fleet_without_clusters_are_an_empty_list(run):
+    code, out, _ = run("--each", "--json", result=Result(steps=[]), seen=Seen())
+    document = json.loads(out)
+    assert (code, document["each"], document["singlePointsOfFailure"]) == (ExitCode.DONE, [], [])
+
+
 def test_a_member_that_joins_is_read_from_a_file(run, project):
     file = project / "new.yaml"
     file.write_text("name: member9\nregion: eu\n")
@@ -305,7 +337,18 @@ def test_a_member_that_joins_is_read_from_a_file(run, project):
     assert "If member9 joins:" in out
 
 
-@pytest.mark.parametrize("text", ["", "- 1\n", "[", "name: [", "name: 7\n", "!!python/object/apply:os.system [ls]\n"])
+def test_a_list_as_kubectl_prints_it_is_read(run, project):
+    """`kubectl get cluster -o yaml` prints a list, which was a member without a name."""
+    file = project / "new.yaml"
+    entry = {"apiVersion": "cluster.karmada.io/v1alpha1", "kind": "Cluster", "spec": {}}
+    items = [{**entry, "metadata": {"name": name}} for name in ("member8", "member9")]
+    file.write_text(yaml.safe_dump({"apiVersion": "v1", "kind": "List", "items": items}))
+    code, out, _ = run("--member", str(file))
+    assert code == ExitCode.DONE
+    assert "If member8 joins and member9 joins:" in out
+
+
+@pytest.mark.parametrize("text", ["", "kind: List\nitems: []\n", "- 1\n", "[", "name: [", "name: 7\n", "!!python/object/apply:os.system [ls]\n"])
 def test_a_file_that_holds_no_member_is_one_line(run, project, text):
     file = project / "new.yaml"
     file.write_text(text)
