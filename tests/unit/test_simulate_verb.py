@@ -348,7 +348,18 @@ def test_a_list_as_kubectl_prints_it_is_read(run, project):
     assert "If member8 joins and member9 joins:" in out
 
 
-@pytest.mark.parametrize("text", ["", "kind: List\nitems: []\n", "- 1\n", "[", "name: [", "name: 7\n", "!!python/object/apply:os.system [ls]\n"])
+NO_MEMBERS = [
+    "",
+    "kind: List\nitems: []\n",
+    "- 1\n",
+    "[",
+    "name: [",
+    "name: 7\n",
+    "!!python/object/apply:os.system [ls]\n",
+]
+
+
+@pytest.mark.parametrize("text", NO_MEMBERS)
 def test_a_file_that_holds_no_member_is_one_line(run, project, text):
     file = project / "new.yaml"
     file.write_text(text)

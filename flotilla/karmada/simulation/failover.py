@@ -50,7 +50,7 @@ class Failover:
 
 
 def gate_by_default(release: str) -> bool | None:
-    """Tell whether the gate Failover is on where nobody sets it; None where that hangs on what isn't known.
+    """Tell whether the gate Failover is on where nobody sets it; None where that depends on what isn't known.
 
     It is on up to 1.10.7 and 1.11.3, and off in every later release.
     """
