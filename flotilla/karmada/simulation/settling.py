@@ -211,7 +211,7 @@ class _Story:
         return self._any(decision) if open_ else decision
 
     def _any(self, decision: Decision) -> Depends:
-        """Return a decision that depends on earlier ones which are open: anything among the same clusters is possible."""
+        """Return a decision after earlier ones that are open: anything among the same clusters is possible."""
         shares = first_of(decision)
         names = decision.candidates if isinstance(decision, Depends) else shares
         template = scaled(self.placed, self.assumed, self.scheduler)
