@@ -18,7 +18,6 @@ _VITAL = frozenset(
         "CustomResourceDefinition",
         "DaemonSet",
         "Deployment",
-        "Job",
         "Namespace",
         "PersistentVolume",
         "PersistentVolumeClaim",
@@ -28,7 +27,10 @@ _VITAL = frozenset(
         "StatefulSet",
     }
 )
-"""Kinds that run pods, keep data, or take other objects with them when they are deleted."""
+"""Kinds that run pods, keep data, or take other objects with them when they are deleted.
+
+A Job isn't one of them: it ends anyway, and since it can't be changed, every release of many charts has a new one.
+"""
 
 
 @dataclass(frozen=True)

@@ -209,6 +209,22 @@ def test_what_is_small_passes():
     assert [refused(plan) for plan in (one, image, config, new)] == [[], [], [], []]
 
 
+def test_a_job_that_has_a_new_name_with_every_release_is_no_loss():
+    """Jobs can't be changed, so that releases exchange them: in production each release was refused."""
+
+    def job(name):
+        pod = {"spec": {"containers": [{"name": "main", "image": "nginx:1.27"}]}}
+        meta = {"name": name, "namespace": "default"}
+        return {"apiVersion": "batch/v1", "kind": "Job", "metadata": meta, "spec": {"template": pod}}
+
+    before, after = (declares(ALL, deployment(), job(name)) for name in ("migrate-1", "migrate-2"))
+    plan = planned(*MEMBERS, workload("web", before, after, ran(*TEN)))
+    assert plan.blast_radius.text == "copies: 10 changed; 10 clusters touched"
+    assert refused(plan) == []
+    gone = planned(*MEMBERS, workload("web", declares(ALL, job("a")), None, ran(*TEN, template="Job default/a")))
+    assert refused(gone) == [("max-removed-share", "web")], "a workload that goes as a whole counts"
+
+
 def test_what_members_keep_is_not_taken_away():
     policy = {"resourceSelectors": [], "preserveResourcesOnDeletion": True}
     kept = {"apiVersion": "policy.karmada.io/v1alpha1", "kind": "PropagationPolicy", "metadata": {"name": "p"}}
