@@ -135,7 +135,7 @@ def _notes(world: World, unasked: str, unread: tuple[str, ...], *, changes: bool
         found.append("the stack declares what isn't applied yet: this is what it is after `up`")
     if world.down:
         names = ", ".join(sorted(world.down))
-        found.append(f"not ready already, so that what is there doesn't count as running: {names}")
+        found.append(f"not ready, or not in the fleet, so that what is there doesn't count as running: {names}")
     return found
 
 

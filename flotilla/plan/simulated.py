@@ -52,16 +52,20 @@ def world_of(result: Result, seen: Seen, *, version: str | None, failovers: tupl
     scheduler = Scheduler(Version.parse(version)) if version else None
     around = _Around(members, bindings, uids_of(steps), replaced_templates(steps), scheduler)
     declared = [state.plain for step in steps if (state := step.after)]
+    listed = tuple(placed for step in rollouts for placed in _placed(step, around))
+    unready = {name for name, one in result.clusters.items() if not is_true(one, "Ready")}
+    # A binding may name a cluster that has left, or leaves by this plan: what is divided isn't divided anew for that.
+    absent = {name for one in listed for name in one.current.shares} - {one.name for one in members}
     return World(
         tuple(members),
-        tuple(placed for step in rollouts for placed in _placed(step, around)),
+        listed,
         scheduler,
         failovers,
         _pull(steps, result),
         {name: _statuses(one) for name, one in result.clusters.items()},
         tuple(_taint_policies(seen.taint_policies, declared)),
         interpreted_kinds(interpreters, asked=[kind_of(one) for one in templates]),
-        frozenset(name for name, one in result.clusters.items() if not is_true(one, "Ready")),
+        frozenset(unready | absent),
     )
 
 

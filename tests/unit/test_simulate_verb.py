@@ -119,6 +119,18 @@ def test_a_member_that_leaves_by_the_plan_is_not_in_the_fleet():
     assert world(result).names == ["member1", "member2"]
 
 
+def test_what_a_binding_has_in_a_cluster_that_leaves_does_not_count_as_running(run):
+    """Replicas in a member that the stack gives up kept a workload alive in the simulation."""
+    step = cluster_step("member2")
+    leaves = Step(Op.DELETE, step.urn, step.type, old=step.old)
+    live = {name: cluster(name) for name in ("member1", "member2")}
+    result = Result(steps=[cluster_step("member1"), leaves, rollout_step()], clusters=live)
+    code, out, _ = run("--without", "member1", result=result)
+    assert code == ExitCode.DONE
+    assert "lost     web: Deployment default/web: member1 1 → lost, member2 3" in out
+    assert "not ready, or not in the fleet" in out
+
+
 def test_taint_policies_of_the_control_plane_come_before_those_that_are_only_declared():
     def policy(name, time=None):
         return {**EVICTS, "kind": "ClusterTaintPolicy", "metadata": {"name": name, "creationTimestamp": time}}

@@ -50,7 +50,7 @@ class World:
     interpreted: frozenset[GroupKind] = frozenset()
     """Kinds whose replicas an interpreter of the control plane says."""
     down: frozenset[str] = frozenset()
-    """Clusters that aren't ready now: what is in them doesn't count as running."""
+    """Clusters that aren't ready now, or not in the fleet: what is in them doesn't count as running."""
 
     @property
     def version(self) -> Version:
