@@ -137,7 +137,7 @@ def _removals(workloads: Iterable[WorkloadRadius], most: int) -> list[str]:
 def _share(one: WorkloadRadius, most: int) -> list[str]:
     if len(one.lost) * 100 <= most * len(one.before):
         return []
-    how = "is taken away in" if not one.reduced else "is taken away, stopped or stripped in"
+    how = "is taken away in" if not one.reduced else "is taken away, stopped or incomplete in"
     where = f"{len(one.lost)} of the {counted(len(one.before), 'cluster')} that it runs on ({_names(one.lost)})"
     new = f", before the new copies ({_names(one.added)}) are healthy" if one.added else ""
     return [f"{how} {where}, more than {most} %{new}"]

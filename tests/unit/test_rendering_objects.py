@@ -45,6 +45,15 @@ def test_replicas_are_where_karmadas_interpreters_look(api, kind, field_name, si
         assert replicas_field(template, Version(1, since.minor - 1)) is None
 
 
+def test_a_template_whose_spec_is_empty_or_no_map_is_no_crash():
+    """A manifest with `spec:` and nothing behind it ended `validate` and `preview` with an unexpected TypeError."""
+    template = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}}
+    assert revised({**template, "spec": None}, 3)["spec"] == {"replicas": 3}
+    for spec in (5, "x", [1]):
+        with pytest.raises(ValueError, match="Deployment web: spec is no map"):
+            revised({**template, "spec": spec}, 3)
+
+
 def test_a_jobs_replicas_are_no_more_than_its_completions():
     """Karmada asks for as many pods as run at once: a duplicated Job with fewer completions gets less parallelism."""
     asked = [{"parallelism": 4, "completions": 3}, {"parallelism": 4}, {"completions": 3}]

@@ -26,11 +26,18 @@ def revises(*, divided: bool, version: Version) -> bool:
 
 
 def revised(template: Object, replicas: int | None, version: Version = SUPPORTED.newest) -> Object:
-    """Return a template with a cluster's share of the replicas; as it is for kinds that have none."""
+    """Return a template with a cluster's share of the replicas; as it is for kinds that have none.
+
+    Raises:
+        ValueError: its spec is no map.
+    """
     result = copied(template)
     field = replicas_field(result, version)
     if field and replicas is not None:
-        result.setdefault("spec", {})[field] = replicas
+        spec = {} if result.get("spec") is None else result["spec"]
+        if not isinstance(spec, dict):
+            raise ValueError(f"{template['kind']} {template['metadata']['name']}: spec is no map")
+        result["spec"] = {**spec, field: replicas}
     return result
 
 
