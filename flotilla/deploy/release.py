@@ -149,6 +149,7 @@ def plan_release(setting: Setting, engine: EngineName, names: Sequence[str], *, 
             )
     _refuse_protected(chosen)
     connection = control_plane_of(setting, engine)
+    _refuse_others(connection, members)
     plan = Release(workloads, members, {}, kubeconfigs)
     too_old = _too_old(connection, plan)
     if too_old is not None and not _all_leave(connection, members):
@@ -219,6 +220,20 @@ def _refuse_begun(snapshot: Snapshot, urns: set[str]) -> None:
             f"a run broke off at {begun[0].name}: nobody knows what became of it",
             hint="run `flotilla up` once before",
         )
+
+
+def _refuse_others(connection: Connection, members: Iterable[Released]) -> None:
+    """Refuse where a Cluster isn't known to be the member's own: Karmada would keep its access while that goes."""
+    for one in members:
+        cluster = connection.find(ObjectRef(CLUSTER_API, "Cluster", one.name))
+        found = str((cluster.get("spec") or {}).get("id") or "") if cluster else _cluster_id(one)
+        if found != _cluster_id(one):
+            raise FlotillaError(
+                f"Cluster {one.name} of this control plane has {f'the UID {found}' if found else 'no UID'}, and the "
+                f"stack's member {_cluster_id(one)}: it could be another cluster, and Karmada would delete what it has "
+                "sent there; nothing was changed",
+                hint="run `flotilla up` once before: it says which cluster it is",
+            )
 
 
 def _refuse_protected(chosen: Iterable[Released]) -> None:

@@ -20,6 +20,7 @@ from tests.contract.fleet import fleet_in, real_karmada
 from tests.contract.karmada import eventually
 from tests.live.by_karmadactl import Karmadactl
 from tests.live.everything import everything, table, untouchable, written
+from tests.live.test_cli_main_job import pulumi  # noqa: F401 - a fixture
 from tests.live.twenty_workloads import whole
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(1200)]
@@ -31,9 +32,9 @@ AUTHORS = {"resourcetemplate.karmada.io/retain-replicas"}
 """Labels of Karmada that people write."""
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def fleet(tmp_path_factory):
-    """A fleet of this file alone: what is released stays in its members."""
+    """A fleet for each case: what is released stays in its members."""
     found = real_karmada()
     if shutil.which("kubectl") is None:
         pytest.skip("kubectl is not on the PATH")
@@ -54,15 +55,24 @@ def kubectl(fleet):
     return run
 
 
-@pytest.fixture
-def flotilla(fleet, capsys, monkeypatch):
-    """Run a verb of the stack `prod`; return the document that it prints."""
+@pytest.fixture(params=["embedded", "pulumi"])
+def cli(request, monkeypatch):
+    """Pulumi's CLI where the stack is its own; None where the embedded engine keeps it."""
+    if request.param == "pulumi":
+        return request.getfixturevalue("pulumi")
     monkeypatch.delenv("PULUMI_BACKEND_URL", raising=False)
-    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "of tests")
+    return None
 
-    def run(verb, *options):
-        engine = [] if verb in ("adopt", "validate") else ["--engine", "embedded"]
-        code = main([verb, "-C", str(fleet.project), "-s", "prod", "--json", *engine, *options])
+
+@pytest.fixture
+def flotilla(fleet, cli, capsys, monkeypatch):
+    """Run a verb of the stack `prod`; return the document that it prints."""
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "of tests")
+    chosen = "embedded" if cli is None else "pulumi"
+
+    def run(verb, *options, engine=chosen):
+        engines = [] if verb in ("adopt", "validate") else ["--engine", engine]
+        code = main([verb, "-C", str(fleet.project), "-s", "prod", "--json", *engines, *options])
         printed = capsys.readouterr()
         assert code == 0, printed.err + printed.out[-6000:]
         return json.loads(printed.out)
@@ -119,7 +129,14 @@ def of_workloads(objects):
     return {key: kept for key, kept in untouchable(objects).items() if key[2] in ("shop", "back", "data")}
 
 
-def test_a_fleet_of_karmadactl_and_kubectl_is_adopted_and_released(fleet, kubectl, flotilla, tmp_path, capsys):
+def agree(cli, flotilla):
+    """Pulumi's own verbs, and the embedded engine on the CLI's state, find nothing to do either."""
+    cli("preview", "--stack", "prod", "--expect-no-changes")
+    cli("refresh", "--stack", "prod", "--preview-only", "--expect-no-changes")
+    flotilla("preview", "--expect-no-changes", engine="embedded")
+
+
+def test_a_fleet_of_karmadactl_and_kubectl_is_adopted_and_released(fleet, kubectl, flotilla, cli, tmp_path, capsys):
     before = make(fleet, kubectl, tmp_path)
     files = [f"--karmada-kubeconfig={fleet.kubeconfigs / 'karmada.yaml'}"]
     files += [f"--member-kubeconfig={name}={fleet.kubeconfigs / name}.yaml" for name in MEMBERS]
@@ -138,6 +155,8 @@ def test_a_fleet_of_karmadactl_and_kubectl_is_adopted_and_released(fleet, kubect
     flotilla("up", "--adopt", "--yes")
     flotilla("preview", "--expect-no-changes")
     flotilla("preview", "--refresh", "--expect-no-changes")
+    if cli is not None:
+        agree(cli, flotilla)
     assert flotilla("drift")["findings"] == []
     after = settled(fleet)
     counts = written(before, after)

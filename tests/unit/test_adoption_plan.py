@@ -145,6 +145,21 @@ def test_a_template_that_another_policy_has_claimed_is_named(annotations, spec, 
     assert any(text.startswith("Deployment default/web is there already") for text in texts)
 
 
+def test_copies_that_go_with_the_adoption_of_a_narrower_policy_are_shown_and_counted():
+    """The policy that is there sends to two members, the declared one to one."""
+    both = policy(placement={"clusterAffinity": {"clusterNames": ["member1", "member2"]}})
+    object_step, _, rollout = adopted_workload()
+    policy_type = "kubernetes:policy.karmada.io/v1alpha1:PropagationPolicy"
+    second = {**cluster(), "metadata": {"name": "member2"}}
+    joined = step(Op.ADOPT, CLUSTER_TYPE, "member2-cluster", second, second, MEMBER.replace("member1", "member2"))
+    narrower = step(Op.ADOPT, policy_type, "p", both, policy())
+    result = Result(steps=[adopted_cluster(), joined, object_step, narrower, rollout])
+    plan = fleet_plan(result, version="1.18.2")
+    (workload,) = plan.workloads
+    assert [(c.cluster, c.verb) for c in workload.copies] == [("member1", "stays"), ("member2", "gone")]
+    assert plan.blast_radius.total("removed") == 1
+
+
 @pytest.mark.parametrize("lazy", [True, False])
 def test_a_lazy_policy_acts_when_its_template_is_adopted(lazy, capsys):
     spec = {"activationPreference": "Lazy"} if lazy else {}

@@ -112,7 +112,8 @@ class Karmada(Writable):
 def fleet(kind=Karmada):
     rule = {**POLICY, "spec": {}}
     works_ = [work(web(), name, identity="id-web") for name in ("m1", "m2")]
-    return kind(cluster("m1"), cluster("m2"), rule, claimed(web()), binding(web(), ["m1", "m2"]), *works_)
+    joined = [merged(cluster(name), {"spec": {"id": f"uid-{name}"}}) for name in ("m1", "m2")]
+    return kind(*joined, rule, claimed(web()), binding(web(), ["m1", "m2"]), *works_)
 
 
 @pytest.fixture(autouse=True)
@@ -237,6 +238,19 @@ def test_a_member_whose_cluster_the_state_does_not_know_is_refused(given):
     given(fleet(), *part("PushMember", "m1"), *known("m1")[:1])
     with pytest.raises(FlotillaError, match="the state has no UID of m1's cluster"):
         plan_release(SETTING, None, ["m1"])
+
+
+@pytest.mark.parametrize(("uid", "said"), [(None, "has no UID"), ("other", "has the UID other")])
+def test_a_cluster_that_may_be_another_one_is_refused(given, uid, said):
+    """Its access could not be taken away first, so that Karmada would delete what it has sent there."""
+    plane = fleet()
+    for ref, one in list(plane.objects.items()):
+        if ref.kind == "Cluster":
+            plane.objects[ref] = merged(one, {"spec": {"id": uid}})
+    given(plane, *part("PushMember", "m1"), *known("m1"))
+    with pytest.raises(FlotillaError, match=f"Cluster m1 of this control plane {said}"):
+        plan_release(SETTING, None, ["m1"])
+    assert plane.log == []
 
 
 def test_a_template_that_another_policy_has_claimed_is_not_deleted_before_its_copies_are_sure_to_stay(
