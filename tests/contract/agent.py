@@ -307,8 +307,8 @@ def test_a_manifest_that_is_swapped_after_its_preview_is_not_applied(kept, monke
 
     plan = changing.planned
 
-    def swapping(*arguments):
-        found = plan(*arguments)
+    def swapping(*arguments, **more):
+        found = plan(*arguments, **more)
         manifest.write_text(PRIVILEGED)
         return found
 

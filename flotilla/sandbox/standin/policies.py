@@ -52,8 +52,12 @@ def _name_namespace(world: World, policy: Object) -> None:
     own, selectors = policy["metadata"]["namespace"], policy["spec"].get("resourceSelectors") or []
     if deleting(policy) or all(one.get("namespace") for one in selectors):
         return
-    entries = policy["metadata"].get("managedFields") or []
-    writer = next((str(one["manager"]) for one in entries if "f:spec" in (one.get("fieldsV1") or {})), MANAGER)
+    wrote = [
+        (str(one.get("time") or ""), str(one["manager"]))
+        for one in policy["metadata"].get("managedFields") or []
+        if "f:resourceSelectors" in ((one.get("fieldsV1") or {}).get("f:spec") or {})
+    ]
+    writer = max(wrote)[1] if wrote else MANAGER
     named = [{**one, "namespace": one.get("namespace") or own} for one in selectors]
     version = {"resourceVersion": policy["metadata"]["resourceVersion"]}
     with contextlib.suppress(ApiError):  # it has changed since: the next pass tells
