@@ -1,6 +1,8 @@
-"""Numbers with their nouns in texts for people: `1 member`, `2 members`."""
+"""Numbers in texts for people: `1 member`, `2 members`, `and 3 more`."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 def counted(count: int, noun: str, plural: str = "") -> str:
@@ -12,3 +14,15 @@ def counted(count: int, noun: str, plural: str = "") -> str:
         plural: of several, where it is not the noun with an s.
     """
     return f"{count} {noun if count == 1 else plural or noun + 's'}"
+
+
+def first_of(texts: Sequence[str], most: int) -> list[str]:
+    """Return the first of some texts and, where there are more of them than `most`, as the last one `and 3 more`."""
+    more = len(texts) - most
+    return [*texts[:most], *([f"and {more} more"] if more > 0 else [])]
+
+
+def names_of(texts: Sequence[str], most: int) -> str:
+    """Return the first of some names in one line: `a, b`, or `a, b and 3 more`."""
+    more = len(texts) - most
+    return ", ".join(texts[:most]) + (f" and {more} more" if more > 0 else "")

@@ -21,6 +21,7 @@ from flotilla.agent.looking import Looking
 from flotilla.agent.simulating import Simulating
 from flotilla.agent.tool import Answer, Refused, Tool
 from flotilla.agent.workplace import Workplace
+from flotilla.counts import first_of
 from flotilla.errors import FlotillaError
 from flotilla.kube.secrecy import redacted
 
@@ -151,8 +152,7 @@ def _problems(error: ValidationError) -> str:
         where = ".".join(str(part) for part in entry["loc"]) or "arguments"
         rule = _RULES.get(entry["type"], "is not what the input schema asks for")
         problems.append(f"{where[:_SHOWN]}: {rule.format(**(entry.get('ctx') or {}))}")
-    more = len(problems) - _MOST_PROBLEMS
-    return "; ".join(problems[:_MOST_PROBLEMS]) + (f"; and {more} more" if more > 0 else "")
+    return "; ".join(first_of(problems, _MOST_PROBLEMS))
 
 
 _RULES = {

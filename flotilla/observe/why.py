@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from flotilla.counts import first_of
 from flotilla.karmada.kinds import kind_of
 from flotilla.karmada.status.lacking import CLAIM, INGRESS
 from flotilla.kube.connection import Connection
@@ -139,6 +140,4 @@ def _sentence(part: dict[str, Any]) -> str:
 
 def _few(texts: list[str]) -> list[str]:
     """Leave out what is said twice, and what is more than a reader takes in."""
-    once = list(dict.fromkeys(texts))
-    more = len(once) - _SHOWN
-    return [*once[:_SHOWN], f"and {more} more"] if more > 0 else once
+    return first_of(list(dict.fromkeys(texts)), _SHOWN)

@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from flotilla.counts import counted
+from flotilla.counts import counted, names_of
 from flotilla.plan.blast_radius import BlastRadius, WorkloadRadius
 from flotilla.policy.evaluate import Verdict, exemption_for, verdicts_on
 from flotilla.policy.model import Guard
@@ -175,5 +175,4 @@ def _frozen(until: dt.datetime | None, freeze: Freeze) -> str:
 
 
 def _names(names: tuple[str, ...]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
+    return names_of(names, _NAMED)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from flotilla.counts import counted
+from flotilla.counts import counted, names_of
 from flotilla.karmada.kinds import GroupKind, kind_of
 from flotilla.karmada.rendering import marks
 from flotilla.karmada.selection import POLICY_ID_LABELS
@@ -241,6 +241,4 @@ def _name(path: tuple[Step, ...]) -> str:
 
 
 def _some(names: Iterable[str]) -> str:
-    listed = list(dict.fromkeys(names))
-    more = f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
-    return f"{', '.join(listed[:_SHOWN])}{more}"
+    return names_of(list(dict.fromkeys(names)), _SHOWN)

@@ -4,7 +4,7 @@ import ast
 
 import pytest
 
-from flotilla.counts import counted
+from flotilla.counts import counted, first_of, names_of
 
 FOLDERS = ("flotilla", "components", "policies/rules")
 UPSTREAM = {
@@ -56,3 +56,17 @@ def test_no_text_has_a_plural_after_a_count(repository):
             if isinstance(node, ast.JoinedStr):
                 found += [f"{name}: {one}" for one in plurals_in(node) if not any(b in one for b in (*BOUNDS, *LONG))]
     assert found == []
+
+
+@pytest.mark.parametrize(
+    ("texts", "listed", "line"),
+    [
+        ([], [], ""),
+        (["a"], ["a"], "a"),
+        (["a", "b"], ["a", "b"], "a, b"),
+        (["a", "b", "c", "d"], ["a", "b", "and 2 more"], "a, b and 2 more"),
+    ],
+)
+def test_what_is_more_than_a_reader_takes_in_is_counted(texts, listed, line):
+    assert first_of(texts, 2) == listed
+    assert names_of(texts, 2) == line

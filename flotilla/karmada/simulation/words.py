@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from flotilla.counts import counted
+from flotilla.counts import counted, names_of
 from flotilla.karmada.scheduling import Shares
 from flotilla.karmada.simulation.losses import Loss
 from flotilla.karmada.simulation.outcome import Outcome
@@ -72,15 +72,11 @@ def details(outcome: Outcome) -> list[str]:
 
 
 def _open_text(outcome: Outcome) -> str:
-    shown = [
-        f"{name} ({low} to {high})" if low != high else name
-        for name, (low, high) in list(outcome.open.items())[:_SHOWN]
-    ]
-    more = f" and {len(outcome.open) - _SHOWN} more" * (len(outcome.open) > _SHOWN)
+    open_to = [f"{name} ({low} to {high})" if low != high else name for name, (low, high) in outcome.open.items()]
     by_now = (
         "; shown is what Clusters report now" if outcome.why == "free capacity" else "; shown is one of its choices"
     )
-    return f"Karmada chooses among {', '.join(shown)}{more}: by {outcome.why}{by_now}"
+    return f"Karmada chooses among {names_of(open_to, _SHOWN)}: by {outcome.why}{by_now}"
 
 
 def assumed_text(assumed: Assumed) -> str:
@@ -106,9 +102,7 @@ def loss_text(loss: Loss) -> str:
 
 def ends_text(found: Iterable[Outcome]) -> str:
     """Return templates, with their workload where it has another name."""
-    listed = list(found)
-    shown = ", ".join(f"{one.workload} ({one.template})" for one in listed[:_SHOWN])
-    return shown + (f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else "")
+    return names_of([f"{one.workload} ({one.template})" for one in found], _SHOWN)
 
 
 def otherwise_text(one: Otherwise) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from flotilla.counts import first_of
 from flotilla.errors import ClusterError
 from flotilla.karmada.names import EXECUTION_NAMESPACE_PREFIX, execution_namespace
 from flotilla.karmada.objects import CLUSTER_API, WORK_API, Work
@@ -65,8 +66,7 @@ def why_unfinished(works: Iterable[Object]) -> str:
             continue  # of an odd form: nothing is known of it
         if text:
             found.append(text)
-    more = len(found) - _MOST
-    return "; ".join([*found[:_MOST], *([f"and {more} more"] if more > 0 else [])])
+    return "; ".join(first_of(found, _MOST))
 
 
 def why_cluster_stays(connection: Connection, ref: ObjectRef) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from flotilla.counts import first_of
 from flotilla.karmada.status.rollout import Progress
 
 SAID_BY = "rollout of "
@@ -40,9 +41,9 @@ def unserved_text(progress: Iterable[Progress]) -> str:
 
 def listed(texts: list[str]) -> str:
     """Return the first of some texts, none of them too long, and how many more there are."""
-    shown = [text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…" for text in texts[:_SHOWN]]
-    more = len(texts) - len(shown)
-    return "; ".join([*shown, *([f"and {more} more"] if more else [])])
+    return "; ".join(
+        first_of([text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…" for text in texts], _SHOWN)
+    )
 
 
 class Words:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from enum import Enum
 
+from flotilla.counts import first_of
 from flotilla.kube.objects import Object
 from flotilla.stack.problems import Problem
 from flotilla.stack.sources import Hooks
@@ -114,9 +115,7 @@ def _annotations(obj: Object) -> Object:
 
 
 def _names(found: Iterable[Found], *, events: bool = False) -> str:
-    listed = [_name(one.object, events=events) for one in found]
-    more = [f"and {len(listed) - _SHOWN} more"] if len(listed) > _SHOWN else []
-    return ", ".join([*listed[:_SHOWN], *more])
+    return ", ".join(first_of([_name(one.object, events=events) for one in found], _SHOWN))
 
 
 def _name(obj: Object, *, events: bool) -> str:

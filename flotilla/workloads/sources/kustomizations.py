@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from flotilla.counts import first_of
 from flotilla.kube import yaml
 from flotilla.kube.reading import UnreadableFile, located, read_text
 from flotilla.stack.problems import Problem
@@ -118,10 +119,9 @@ def _remote(remote: list[str]) -> list[str]:
     floating = [shown(one) for one in remote if not _PINNED.search(one)]
     if not floating:
         return []
-    more = [f"and {len(floating) - _SHOWN} more"] if len(floating) > _SHOWN else []
     why = "fetched once and then kept, until a file of the kustomization changes"
     remedy = "name a commit or a tag (`?ref=`), so that every machine builds the same"
-    return [f"{', '.join([*floating[:_SHOWN], *more])}: {why}; {remedy}"]
+    return [f"{', '.join(first_of(floating, _SHOWN))}: {why}; {remedy}"]
 
 
 def _tree(folder: Path) -> _Tree:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 from typing import Any
 
-from flotilla.counts import counted
+from flotilla.counts import counted, first_of
 from flotilla.kube.objects import Object, path_text
 from flotilla.stack.problems import Problem
 from flotilla.workloads.manifests import ManifestError, parse_manifests
@@ -69,8 +69,8 @@ def differing(first: Iterable[Found], second: Iterable[Found]) -> list[str]:
             listed.append(f"{key[1]} {key[3]}")
             continue
         paths = list(_paths(ours[key], theirs[key]))
-        listed += [f"{key[1]} {key[3]}: {', '.join(_few(paths))}"] if paths else []
-    return _few(listed)
+        listed += [f"{key[1]} {key[3]}: {', '.join(first_of(paths, _SHOWN))}"] if paths else []
+    return first_of(listed, _SHOWN)
 
 
 def _key(obj: Object) -> tuple[str, str, str, str]:
@@ -87,7 +87,3 @@ def _paths(one: Any, other: Any, path: tuple[str | int, ...] = ()) -> Iterator[s
             yield from _paths(value, other[index], (*path, index))
     elif one != other:
         yield path_text(path)
-
-
-def _few(texts: list[str]) -> list[str]:
-    return texts if len(texts) <= _SHOWN else [*texts[:_SHOWN], f"and {len(texts) - _SHOWN} more"]
