@@ -11,26 +11,23 @@ from flotilla.cli.completion import completed, member_names
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import Output
 from flotilla.cli.setting import setting_of
-from flotilla.cli.stack_options import confirm, engine_options, stack_options
+from flotilla.cli.stack_options import confirm, engine_options, preview_options, stack_options, sure_options
+from flotilla.cli.tables import print_objects
 from flotilla.cli.verbs import HELP
 from flotilla.counts import counted
 from flotilla.deploy.abandon import Abandonment, abandon, plan_abandonment
-
-_SHOWN = 20
 
 
 def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     """Add the verb to the command's parser."""
     parser = verbs.add_parser(
         "abandon",
-        parents=[common, stack_options(), engine_options()],
+        parents=[common, stack_options(), engine_options(), preview_options(), sure_options()],
         help=HELP["abandon"],
         description="Take a member that no longer exists out of the control plane and the stack's state. It is refused "
         "for a member that answers. Example: flotilla abandon member2",
     )
     completed(parser.add_argument("member", help="the member's name"), member_names)
-    parser.add_argument("--preview-only", action="store_true", help="change nothing")
-    parser.add_argument("-y", "--yes", action="store_true", help="don't ask")
     parser.set_defaults(verb=_abandon)
 
 
@@ -64,8 +61,5 @@ def _print(output: Output, plan: Abandonment) -> None:
         say(Text(f"  - {works}", style="red"))
     say(f"\nforgotten by the state: {counted(len(plan.urns), 'resource')}")
     say("\nmay still exist in the lost cluster; nothing manages these any more")
-    for ref in plan.running[:_SHOWN]:
-        say(Text(f"  {ref}", style="yellow"))
-    if len(plan.running) > _SHOWN:
-        say(f"  and {len(plan.running) - _SHOWN} more")
+    print_objects(output.console, plan.running, "", "yellow")
     say("If the cluster comes back, delete these objects in it first: Karmada's account still has all rights there.")

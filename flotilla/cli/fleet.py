@@ -17,7 +17,7 @@ from flotilla.cli.notes import notes_document, notes_of_changes, paint_notes
 from flotilla.cli.output import Output, plan_document, plan_failed
 from flotilla.cli.policy import guards_of, refuse_violations, verdicts_of
 from flotilla.cli.setting import karmada_version, load_fleet, setting_of
-from flotilla.cli.stack_options import confirm, engine_options, stack_options
+from flotilla.cli.stack_options import confirm, engine_options, preview_options, stack_options, sure_options
 from flotilla.cli.status import paint_status
 from flotilla.cli.verbs import HELP
 from flotilla.counts import counted
@@ -57,8 +57,7 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="take over what exists already: all of it, or that of a member, a workload or an object (`Kind/name`)",
     )
-    sure = argparse.ArgumentParser(add_help=False)
-    sure.add_argument("-y", "--yes", action="store_true", help="don't ask")
+    sure, looking = sure_options(), preview_options()
 
     seeing = [common, stack, engine, showing, refreshing, adopting]
     preview = verbs.add_parser("preview", parents=seeing, help=HELP["preview"])
@@ -69,12 +68,10 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
         "--plan", metavar="DIGEST", help="do exactly the plan that `preview` gave this digest, without asking"
     )
     up.set_defaults(verb=up_verb)
-    refresh = verbs.add_parser("refresh", parents=[common, stack, engine, showing], help=HELP["refresh"])
-    refresh.add_argument("--preview-only", action="store_true", help="change nothing")
+    refresh = verbs.add_parser("refresh", parents=[common, stack, engine, showing, looking], help=HELP["refresh"])
     refresh.add_argument("--expect-no-changes", action="store_true", help="exit 3 where something differs")
     refresh.set_defaults(verb=_refresh)
-    destroy = verbs.add_parser("destroy", parents=[common, stack, engine, showing, sure], help=HELP["destroy"])
-    destroy.add_argument("--preview-only", action="store_true", help="change nothing")
+    destroy = verbs.add_parser("destroy", parents=[common, stack, engine, showing, looking, sure], help=HELP["destroy"])
     destroy.add_argument(
         "--plan",
         metavar="DIGEST",

@@ -12,19 +12,18 @@ from flotilla.cli.ending import CommandError, Kind
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import Output
 from flotilla.cli.setting import setting_of
-from flotilla.cli.stack_options import confirm, engine_options, stack_options
+from flotilla.cli.stack_options import confirm, engine_options, preview_options, stack_options, sure_options
+from flotilla.cli.tables import print_objects
 from flotilla.cli.verbs import HELP
 from flotilla.counts import counted
 from flotilla.deploy.release import Release, plan_release, release
-
-_SHOWN = 20
 
 
 def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     """Add the verb to the command's parser."""
     parser = verbs.add_parser(
         "release",
-        parents=[common, stack_options(), engine_options()],
+        parents=[common, stack_options(), engine_options(), preview_options(), sure_options()],
         help=HELP["release"],
         description="Give workloads or members back: what they run in the members runs on, free of Karmada, and the "
         "state forgets them. Then take them out of the stack file. Example: flotilla release shop member2",
@@ -32,8 +31,6 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     names = parser.add_argument("names", nargs="*", metavar="NAME", help="workloads and members")
     completed(names, lambda **given: [*workload_names(**given), *member_names(**given)])
     parser.add_argument("--all", action="store_true", help="every workload and every member")
-    parser.add_argument("--preview-only", action="store_true", help="change nothing")
-    parser.add_argument("-y", "--yes", action="store_true", help="don't ask")
     parser.set_defaults(verb=_release)
 
 
@@ -84,15 +81,9 @@ def _print(output: Output, plan: Release) -> None:
             say(Text(f"  {kind} {one.name}", style="cyan"))
     for member, refs in plan.staying.items():
         say(f"\nstays on {member}, without Karmada's marks")
-        for ref in refs[:_SHOWN]:
-            say(Text(f"  = {ref}", style="cyan"))
-        if len(refs) > _SHOWN:
-            say(f"  and {len(refs) - _SHOWN} more")
+        print_objects(output.console, refs, "= ", "cyan")
     say("\nremoved from the control plane")
-    for ref in plan.removed[:_SHOWN]:
-        say(Text(f"  - {ref}", style="red"))
-    if len(plan.removed) > _SHOWN:
-        say(f"  and {len(plan.removed) - _SHOWN} more")
+    print_objects(output.console, plan.removed, "- ", "red")
     if plan.members:
         say("removed from the members: Karmada's accounts, roles and agents")
     say(f"\nforgotten by the state: {counted(len(plan.urns), 'resource')}")

@@ -47,6 +47,20 @@ def engine_options() -> argparse.ArgumentParser:
     return parser
 
 
+def sure_options() -> argparse.ArgumentParser:
+    """Return the option that answers the question before a change."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("-y", "--yes", action="store_true", help="don't ask")
+    return parser
+
+
+def preview_options() -> argparse.ArgumentParser:
+    """Return the option of a verb that changes something, by which it only says what it would do."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--preview-only", action="store_true", help="change nothing")
+    return parser
+
+
 def _stack_name(text: str) -> str:
     """Read a stack's name, from --stack or FLOTILLA_STACK.
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.output import Output, printer
-from flotilla.cli.stack_options import confirm, stack_options
+from flotilla.cli.stack_options import confirm, stack_options, sure_options
 from flotilla.cli.verbs import HELP
 from flotilla.counts import counted
 from flotilla.deploy.interface import Setting
@@ -27,8 +27,7 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     """Add the verbs to the command's parser."""
     state = verbs.add_parser("state", help=HELP["state"])
     kinds = state.add_subparsers(title="verbs", metavar="VERB", required=True)
-    sure = argparse.ArgumentParser(add_help=False)
-    sure.add_argument("-y", "--yes", action="store_true", help="don't ask")
+    sure = sure_options()
 
     show = kinds.add_parser("show", parents=[common, stack_options()], help="where state, backups and locks are")
     show.set_defaults(verb=_show)

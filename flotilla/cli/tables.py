@@ -14,6 +14,7 @@ from flotilla.untrusted import one_line
 Cell = str | Text
 
 _SHOWN = 30
+_OBJECTS = 20
 _HOUR = 3600
 _DAY = 86400
 
@@ -33,6 +34,14 @@ def print_table(
     console.print(table)
     if not whole:
         console.print(Text(f"… and {len(held) - _SHOWN} more, in better health; --all shows them", style="dim"))
+
+
+def print_objects(console: Console, objects: Sequence[object], mark: str, style: str) -> None:
+    """Print the first objects of a plan, a line each with what becomes of them, and how many more there are."""
+    for one in objects[:_OBJECTS]:
+        console.print(Text(f"  {mark}{one}", style=style))
+    if len(objects) > _OBJECTS:
+        console.print(f"  and {len(objects) - _OBJECTS} more")
 
 
 def _cell(cell: Cell) -> Text:
