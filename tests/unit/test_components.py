@@ -245,7 +245,7 @@ def test_an_agent_as_it_is_found_is_taken_over_without_what_it_runs_and_with_the
     assert "member2-agent-identity" not in registered
     assert "spec" not in registered["member2-agent"].inputs
     assert "data" not in registered["member2-agent-kubeconfig"].inputs
-    # It reports Secrets: nothing has told it not to.
+    # It reports Secrets: no argument of it says otherwise.
     assert {"member2-agent-secret-rights", "member2-agent-secret-rights-binding"} <= set(registered)
 
 
