@@ -19,10 +19,11 @@ from flotilla.karmada.keeping.bindings import finish_bindings
 from flotilla.karmada.keeping.members import free_copies, free_in
 from flotilla.karmada.keeping.works import Finisher, await_preserved, await_released, carried, keep_namespaces, patched
 from flotilla.karmada.kinds import DEFINITION, NAMESPACE, defined_kind, goes_by_itself, kind_of
-from flotilla.karmada.names import EXECUTION_NAMESPACE_PREFIX, cluster_of, execution_namespace
+from flotilla.karmada.names import cluster_of, execution_namespace
 from flotilla.karmada.objects import CLUSTER_API, POLICY_API, WORK_API
 from flotilla.karmada.propagation import ON_REMOVAL
 from flotilla.karmada.selection import POLICIES, is_policy
+from flotilla.karmada.status.snapshot import member_of
 from flotilla.kube.connection import Connection, KindNotServed, connect
 from flotilla.kube.identity import verified
 from flotilla.kube.objects import Object, ObjectRef, ref_of
@@ -298,7 +299,7 @@ def _staying(connection: Connection, plan: Release) -> dict[str, tuple[ObjectRef
     members = {one.name for one in plan.members}
     found: dict[str, set[ObjectRef]] = {}
     for work in connection.list(WORK_API, "Work"):
-        member = str(work["metadata"].get("namespace") or "").removeprefix(EXECUTION_NAMESPACE_PREFIX)
+        member = member_of(work)
         for ref in carried(work):
             if ref in wanted or (member in members and not _is_access(ref)):
                 found.setdefault(member, set()).add(ref)

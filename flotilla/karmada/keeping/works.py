@@ -15,13 +15,13 @@ from flotilla.errors import ClusterError, FlotillaError
 from flotilla.karmada.joining.abandon import release
 from flotilla.karmada.keeping.members import free_in, reach, stands
 from flotilla.karmada.kinds import SKIP_PROPAGATION
-from flotilla.karmada.names import EXECUTION_NAMESPACE_PREFIX, WORK_FINALIZER
+from flotilla.karmada.names import WORK_FINALIZER
 from flotilla.karmada.objects import CLUSTER_API, POLICY_API, WORK_API, Work
 from flotilla.karmada.propagation import ON_REMOVAL
 from flotilla.karmada.selection import POLICY_NAME_ANNOTATIONS, POLICY_NAMESPACE_ANNOTATION
 from flotilla.karmada.status.kept import KEPT_REMEDY, why_unfinished
 from flotilla.karmada.status.reading import read_left
-from flotilla.karmada.status.snapshot import Snapshot, view_or_error
+from flotilla.karmada.status.snapshot import Snapshot, member_of, view_or_error
 from flotilla.kube.connection import ApiError, Connection
 from flotilla.kube.objects import Object, ObjectRef, is_true, ref_of
 from flotilla.waiting import pause
@@ -256,7 +256,7 @@ class Finisher:
             ref = ref_of(work)
             if not _may_hang(work) or time.monotonic() - self._since.setdefault(ref, self._looked) < _PATIENCE_SECONDS:
                 continue
-            name = _member(work)
+            name = member_of(work)
             if name not in reached:
                 cluster = clusters.get(name)
                 asked = cluster if cluster is not None and is_true(cluster, "Ready") else None
@@ -285,10 +285,6 @@ class Finisher:
             return not error.whole_cluster  # the next look tries again
         release(self._connection, ref_of(work), WORK_FINALIZER)
         return True
-
-
-def _member(work: Object) -> str:
-    return str(work["metadata"].get("namespace") or "").removeprefix(EXECUTION_NAMESPACE_PREFIX)
 
 
 def _may_hang(work: Object) -> bool:
@@ -330,6 +326,6 @@ def _left(connection: Connection, finisher: Finisher) -> list[str]:
         return []
     ready = {str(one["metadata"]["name"]) for one in connection.list(CLUSTER_API, "Cluster") if is_true(one, "Ready")}
     there = {ref for ref in {ref for work in works for ref in finisher.of(work)} if stands(connection, ref)}
-    works = [work for work in works if _member(work) in ready and finisher.of(work) - there]
+    works = [work for work in works if member_of(work) in ready and finisher.of(work) - there]
     names = sorted(f"{work['metadata']['namespace']}/{work['metadata']['name']}" for work in works)
     return [why_unfinished(works) or f"Works {', '.join(names[:_MOST])}"] if works else []

@@ -91,7 +91,7 @@ class Snapshot:
         found: dict[str, dict[str, WorkOrError]] = {}
         for item in self.works:
             if identity := _identity(item):
-                found.setdefault(identity, {})[_cluster(item)] = view_or_error(Work, item)
+                found.setdefault(identity, {})[member_of(item)] = view_or_error(Work, item)
         return found
 
     @cached_property
@@ -102,7 +102,7 @@ class Snapshot:
             if isinstance(work, Work):
                 whole = (one for one in work.spec.workload.manifests if one.get("apiVersion") and one.get("kind"))
                 for manifest in whole:
-                    found.setdefault(ref_of(manifest), {})[_cluster(item)] = work
+                    found.setdefault(ref_of(manifest), {})[member_of(item)] = work
         return found
 
     @cached_property
@@ -139,5 +139,6 @@ def _identity(work: Object) -> str:
     return next((str(identity) for identity in found if identity), "")
 
 
-def _cluster(work: Object) -> str:
+def member_of(work: Object) -> str:
+    """Return the name of the member that a Work is for."""
     return str(work["metadata"].get("namespace") or "").removeprefix(EXECUTION_NAMESPACE_PREFIX)
