@@ -22,6 +22,7 @@ from flotilla.kube.secrecy import redacted, secrets_of_request
 
 # Statuses that say "later", not "no": throttling, an API server or a webhook that is starting or overloaded.
 _LATER = frozenset({429, 502, 503, 504})
+_BUSY = frozenset({0, 429, 503})
 _UNCERTAIN = frozenset({401, 408, 429})
 # For a request that isn't idempotent these say that it wasn't begun; a 502 or 504 doesn't.
 _NOT_BEGUN = frozenset({429, 503})
@@ -59,6 +60,11 @@ class ApiError(ClusterError):
     def missing(self) -> bool:
         """The object isn't there (which says nothing about its kind: see `KindNotServed`)."""
         return self.status == HTTPStatus.NOT_FOUND
+
+    @property
+    def busy(self) -> bool:
+        """The server is busy, or did not answer: whoever waits for something looks again later."""
+        return self.status in _BUSY
 
     @property
     def refused(self) -> bool:

@@ -22,6 +22,7 @@ from flotilla.karmada.selection import POLICY_NAME_ANNOTATIONS, POLICY_NAMESPACE
 from flotilla.karmada.status.kept import KEPT_REMEDY, why_unfinished
 from flotilla.karmada.status.reading import read_left
 from flotilla.karmada.status.snapshot import Snapshot, member_of, view_or_error
+from flotilla.karmada.status.withdrawal import looked_at
 from flotilla.kube.connection import ApiError, Connection
 from flotilla.kube.objects import Object, ObjectRef, is_true, ref_of
 from flotilla.waiting import pause
@@ -29,7 +30,6 @@ from flotilla.waiting import pause
 _POLL_SECONDS = 1.0
 _PATIENCE_SECONDS = 5.0
 """How long Karmada may take to finish a Work that is being deleted, before it is looked whether it can."""
-_BUSY = (0, 429, 503)
 _PREPARED = "flotilla.dev/copies-stay"
 """Marks a Namespace that a removal has kept Karmada away from, so that it is given back where it stays after all."""
 _MOST = 5
@@ -75,15 +75,13 @@ def await_preserved(
 
 def _lacking(connection: Connection, refs: list[ObjectRef], *, every: bool) -> dict[ObjectRef, list[str]]:
     """Return where templates' copies would not stay although the policy in force says so: members, or the binding."""
-    try:
+
+    def look() -> dict[ObjectRef, list[str]]:
         snapshot = read_left(connection, refs)
         policies: dict[ObjectRef, bool] = {}
-        found = {ref: _unsaid(snapshot, ref) for ref in refs if every or _is_kept(connection, snapshot, ref, policies)}
-    except ApiError as error:
-        if error.status in _BUSY:  # the next look tells
-            return {ref: ["the control plane, which does not answer"] for ref in refs}
-        raise
-    return {ref: places for ref, places in found.items() if places}
+        return {ref: _unsaid(snapshot, ref) for ref in refs if every or _is_kept(connection, snapshot, ref, policies)}
+
+    return looked_at(refs, look)
 
 
 def _is_kept(connection: Connection, snapshot: Snapshot, template: ObjectRef, policies: dict[ObjectRef, bool]) -> bool:
@@ -164,7 +162,7 @@ def _is_prepared(connection: Connection, ref: ObjectRef) -> bool:
             marks = {"labels": {SKIP_PROPAGATION: "true"}, "annotations": {_PREPARED: "true"}}
             patched(connection, ref, {"metadata": marks})
     except ApiError as error:
-        if error.status not in _BUSY:  # the next look tells
+        if not error.busy:  # the next look tells
             raise
     return False
 
@@ -245,7 +243,7 @@ class Finisher:
         try:
             self._look()
         except ApiError as error:
-            if error.status not in _BUSY:
+            if not error.busy:
                 raise
 
     def _look(self) -> None:
@@ -306,7 +304,7 @@ def await_released(connection: Connection, finisher: Finisher, seconds: float) -
             finisher()
             left = _left(connection, finisher)
         except ApiError as error:
-            if error.status not in _BUSY:
+            if not error.busy:
                 raise
             left = ["the control plane does not answer"]
         if not left:

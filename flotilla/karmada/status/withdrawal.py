@@ -16,8 +16,6 @@ from flotilla.kube.objects import ObjectRef, is_true, ref_of
 from flotilla.waiting import pause
 
 _POLL_SECONDS = 0.5
-_BUSY = (0, 429, 503)
-"""The control plane is busy, or did not answer."""
 
 
 def await_withdrawn(
@@ -50,7 +48,7 @@ def await_withdrawn(
     while True:
         holding = _holding(connection, waiting)
         if not holding and every_work:
-            holding = _asked(everything, lambda: carriers(connection, everything))
+            holding = looked_at(everything, lambda: carriers(connection, everything))
         if not holding:
             return
         if time.monotonic() > deadline:
@@ -84,15 +82,23 @@ def _holding(connection: Connection, templates: list[ObjectRef]) -> dict[ObjectR
             _collect(connection, snapshot, ref)
         return holders(snapshot, templates)
 
-    return _asked(templates, look)
+    return looked_at(templates, look)
 
 
-def _asked(templates: list[ObjectRef], look: Callable[[], dict[ObjectRef, list[str]]]) -> dict[ObjectRef, list[str]]:
-    """Return what a look finds of templates that members still have; all, where the control plane is busy."""
+def looked_at(templates: list[ObjectRef], look: Callable[[], dict[ObjectRef, list[str]]]) -> dict[ObjectRef, list[str]]:
+    """Return the places that a look finds by template, none that has no place; all where the control plane is busy.
+
+    Args:
+        templates: those that are looked at.
+        look: asks the control plane.
+
+    Raises:
+        ClusterError: the control plane refuses a request.
+    """
     try:
         found = look()
     except ApiError as error:
-        if error.status in _BUSY:  # the next look tells
+        if error.busy:  # the next look tells
             return {ref: ["the control plane, which does not answer"] for ref in templates}
         raise
     return {ref: clusters for ref, clusters in found.items() if clusters}
