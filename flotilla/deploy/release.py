@@ -16,8 +16,8 @@ from flotilla.karmada.joining.abandon import remove_cluster
 from flotilla.karmada.joining.join import IMPERSONATOR
 from flotilla.karmada.joining.renaming import Agent, await_cut_off, take_access
 from flotilla.karmada.keeping.bindings import finish_bindings
-from flotilla.karmada.keeping.members import free_copies, free_in
-from flotilla.karmada.keeping.works import Finisher, await_preserved, await_released, carried, keep_namespaces, patched
+from flotilla.karmada.keeping.members import free_copies, free_in, patched
+from flotilla.karmada.keeping.works import Finisher, await_preserved, await_released, carried, keep_namespaces
 from flotilla.karmada.kinds import DEFINITION, NAMESPACE, defined_kind, goes_by_itself, kind_of
 from flotilla.karmada.names import cluster_of, execution_namespace
 from flotilla.karmada.objects import CLUSTER_API, POLICY_API, WORK_API

@@ -1,4 +1,4 @@
-"""Several objects of one cluster, read with few requests."""
+"""Objects of one cluster that may be there, of kinds that it may not serve: one, or several with few requests."""
 
 from __future__ import annotations
 
@@ -10,6 +10,18 @@ from flotilla.kube.objects import Object, ObjectRef, ref_of
 
 _FEW = 2
 """So many objects of a kind and namespace are read one by one; more of them by one list."""
+
+
+def find_served(connection: Connection, ref: ObjectRef) -> Object | None:
+    """Return an object; None where it isn't there. A kind that the cluster doesn't serve, or no longer, has none.
+
+    Raises:
+        ClusterError: the cluster could not be asked.
+    """
+    try:
+        return connection.find(ref)
+    except KindNotServed:
+        return None
 
 
 def find_several(connection: Connection, refs: Iterable[ObjectRef]) -> dict[ObjectRef, Object]:

@@ -15,9 +15,9 @@ from flotilla.errors import FlotillaError
 from flotilla.karmada.joining.abandon import release
 from flotilla.karmada.names import DEPENDENCIES_FINALIZER
 from flotilla.karmada.status.snapshot import binding_ref
-from flotilla.kube.connection import Connection, KindNotServed
+from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object, ObjectRef
-from flotilla.kube.several import find_several
+from flotilla.kube.several import find_served, find_several
 from flotilla.waiting import pause
 
 SECONDS = 60.0
@@ -65,7 +65,7 @@ def _left(connection: Connection, by_binding: dict[ObjectRef, ObjectRef]) -> dic
     """Return the bindings that have the finalizer, and whose templates are gone."""
     found = find_several(connection, by_binding)
     waiting = {ref: one for ref, one in found.items() if DEPENDENCIES_FINALIZER in _finalizers(one)}
-    return {ref: one for ref, one in sorted(waiting.items()) if _is_gone(connection, by_binding[ref])}
+    return {ref: one for ref, one in sorted(waiting.items()) if find_served(connection, by_binding[ref]) is None}
 
 
 def _is_overlooked(binding: Object) -> bool:
@@ -75,10 +75,3 @@ def _is_overlooked(binding: Object) -> bool:
 
 def _finalizers(binding: Object) -> list[str]:
     return binding["metadata"].get("finalizers") or []
-
-
-def _is_gone(connection: Connection, template: ObjectRef) -> bool:
-    try:
-        return connection.find(template) is None
-    except KindNotServed:
-        return True

@@ -12,7 +12,7 @@ from flotilla.karmada.names import CLUSTER_NAMESPACE, proxy_path
 from flotilla.karmada.objects import CLUSTER_API
 from flotilla.kube.connection import ApiError, Connection, KindNotServed
 from flotilla.kube.objects import Object, ObjectRef, is_true, ref_of
-from flotilla.kube.several import find_several
+from flotilla.kube.several import find_served, find_several
 
 _SECONDS = 5.0
 _AT_ONCE = 8
@@ -83,8 +83,17 @@ def _free(member: Connection, copy: Object | None, *, managed: bool = False) -> 
     body = freeing(copy)
     if body is None:
         return
+    patched(member, ref_of(copy), body)
+
+
+def patched(connection: Connection, ref: ObjectRef, body: Object) -> None:
+    """Merge a change into an object, where it is there.
+
+    Raises:
+        ClusterError: the cluster did not take the change.
+    """
     try:
-        member.patch(ref_of(copy), body, query={"fieldManager": "flotilla"})
+        connection.patch(ref, body, query={"fieldManager": "flotilla"})
     except ApiError as error:
         if not error.missing:
             raise
@@ -131,8 +140,5 @@ def free_in(member: Connection, refs: Iterable[ObjectRef], *, managed: bool = Fa
 
 def stands(control_plane: Connection, template: ObjectRef) -> bool:
     """Tell whether a template is there and stays, because another workload has it now."""
-    try:
-        found = control_plane.find(template)
-    except KindNotServed:
-        return False
+    found = find_served(control_plane, template)
     return found is not None and not found["metadata"].get("deletionTimestamp")

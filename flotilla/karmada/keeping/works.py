@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 
 from flotilla.errors import ClusterError, FlotillaError
 from flotilla.karmada.joining.abandon import release
-from flotilla.karmada.keeping.members import free_in, reach, stands
+from flotilla.karmada.keeping.members import free_in, patched, reach, stands
 from flotilla.karmada.kinds import SKIP_PROPAGATION
 from flotilla.karmada.names import WORK_FINALIZER
 from flotilla.karmada.objects import CLUSTER_API, POLICY_API, WORK_API, Work
@@ -198,15 +198,6 @@ def carried(work: Object) -> Iterator[ObjectRef]:
     for manifest in ((work.get("spec") or {}).get("workload") or {}).get("manifests") or []:
         if manifest.get("kind") and manifest.get("apiVersion"):
             yield ref_of(manifest)
-
-
-def patched(connection: Connection, ref: ObjectRef, body: Object) -> None:
-    """Merge a change into an object of the control plane, where it is there."""
-    try:
-        connection.patch(ref, body, query={"fieldManager": "flotilla"})
-    except ApiError as error:
-        if not error.missing:
-            raise
 
 
 # -- after templates have gone ---------------------------------------------------------------------

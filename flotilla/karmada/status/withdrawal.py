@@ -13,6 +13,7 @@ from flotilla.karmada.status.reading import read_carried, read_left
 from flotilla.karmada.status.snapshot import Snapshot, WorkOrError, binding_ref, view_or_error
 from flotilla.kube.connection import ApiError, Connection, KindNotServed
 from flotilla.kube.objects import ObjectRef, is_true, ref_of
+from flotilla.kube.several import find_served
 from flotilla.waiting import pause
 
 _POLL_SECONDS = 0.5
@@ -122,15 +123,8 @@ def carriers(connection: Connection, templates: Iterable[ObjectRef]) -> dict[Obj
             if manifest.get("kind") and manifest.get("apiVersion") and (ref := ref_of(manifest)) in wanted:
                 found.setdefault(ref, set()).add(member)
     ready = _ready(snapshot)
-    gone = {ref: sorted(members & ready) for ref, members in found.items() if not _stands(connection, ref)}
+    gone = {ref: sorted(members & ready) for ref, members in found.items() if find_served(connection, ref) is None}
     return {ref: members for ref, members in gone.items() if members}
-
-
-def _stands(connection: Connection, template: ObjectRef) -> bool:
-    try:
-        return connection.find(template) is not None
-    except KindNotServed:
-        return False
 
 
 def _ready(snapshot: Snapshot) -> set[str]:

@@ -14,7 +14,8 @@ from flotilla.karmada.rendering.marks import BINDING_ID_LABELS
 from flotilla.karmada.status.snapshot import binding_ref
 from flotilla.kube.connection import ApiError
 from flotilla.kube.objects import Object, ObjectRef, ref_of
-from flotilla.sandbox.standin.world import MANAGER, World, deleting, find, fresh_id, label, owned_by, template_ref
+from flotilla.kube.several import find_served
+from flotilla.sandbox.standin.world import MANAGER, World, deleting, fresh_id, label, owned_by, template_ref
 
 _ANNOTATION = "resourcebinding.karmada.io/dependencies"
 _KIND = "ResourceBinding"
@@ -50,7 +51,7 @@ def reconcile_dependencies(world: World) -> None:
     found = [one for one in world.control_plane.list(BINDING_API, _KIND) if not deleting(one)]
     needed: dict[ObjectRef, _Needed] = {}
     for binding in found:
-        template = find(world.control_plane, template_ref(binding)) if _sends(binding) else None
+        template = find_served(world.control_plane, template_ref(binding)) if _sends(binding) else None
         if template is None:
             continue
         references = references_of(template) or ()
@@ -88,7 +89,7 @@ def _note(world: World, binding: Object, references: tuple[Reference, ...]) -> N
 def _meant(world: World, reference: Reference) -> list[Object]:
     """Return the objects that a reference means, as far as they are there."""
     if reference.name:
-        one = find(world.control_plane, reference.ref)
+        one = find_served(world.control_plane, reference.ref)
         return [one] if one is not None and not deleting(one) else []
     selector = ",".join(f"{key}={value}" for key, value in reference.labels)
     with contextlib.suppress(ApiError):

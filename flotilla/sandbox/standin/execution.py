@@ -19,6 +19,7 @@ from flotilla.karmada.rendering.retaining import retained, written_over
 from flotilla.karmada.selection import POLICY_ID_LABELS, POLICY_NAME_ANNOTATIONS, POLICY_NAMESPACE_ANNOTATION
 from flotilla.kube.connection import ApiError, Connection
 from flotilla.kube.objects import Object, condition, is_true, ref_of
+from flotilla.kube.several import find_served
 from flotilla.sandbox.standin.interpreters import collected_status, health
 from flotilla.sandbox.standin.world import (
     MANAGER,
@@ -27,7 +28,6 @@ from flotilla.sandbox.standin.world import (
     carries,
     conditions_of,
     deleting,
-    find,
     label,
     new_condition,
     targets_of,
@@ -75,7 +75,7 @@ def _withdraw(world: World, work: Object, cluster: Object | None) -> None:
             for manifest in work["spec"]["workload"]["manifests"]:
                 if manifest["kind"] == "Namespace" and deleting(cluster):
                     continue  # a namespace outlives the membership of its cluster
-                found = find(member, ref_of(manifest))
+                found = find_served(member, ref_of(manifest))
                 if found is not None and label(found, MANAGED) == "true":
                     member.delete(ref_of(manifest), propagation="Background")
         except FlotillaError:
@@ -88,7 +88,7 @@ def _let_go(work: Object, member: Connection) -> bool:
     overwrite = (work["metadata"].get("annotations") or {}).get(CONFLICT) == "overwrite"
     for manifest in work["spec"]["workload"]["manifests"]:
         try:
-            found = find(member, ref_of(manifest))
+            found = find_served(member, ref_of(manifest))
             if found is None or (label(found, MANAGED) != "true" and not overwrite):
                 return False
             kind = "PropagationPolicy" if ref_of(manifest).namespace else "ClusterPropagationPolicy"
@@ -206,7 +206,7 @@ def _report_template(world: World, binding: Object, items: list[Object]) -> None
     ref = template_ref(binding)
     if ref.kind not in ("Deployment", "StatefulSet"):
         return
-    template = find(world.control_plane, ref)
+    template = find_served(world.control_plane, ref)
     if template is None:
         return
     totals: Object = {

@@ -20,7 +20,8 @@ from flotilla.karmada.selection import (
 from flotilla.karmada.status.snapshot import binding_ref
 from flotilla.kube.connection import ApiError
 from flotilla.kube.objects import Object, ObjectRef, differences, ref_of
-from flotilla.sandbox.standin.world import MANAGER, World, deleting, find, fresh_id, label, owned_by
+from flotilla.kube.several import find_served
+from flotilla.sandbox.standin.world import MANAGER, World, deleting, fresh_id, label, owned_by
 
 _OF_ONE_NAMESPACE = ("PropagationPolicy", "OverridePolicy")
 
@@ -84,7 +85,7 @@ def _selected(world: World, policy: Object, selector: Object) -> list[Object]:
         if not world.looks_at(ref.api_version, ref.kind):
             return []
         if ref.name and (namespace or not _is_namespaced(world, ref)):
-            found = find(world.control_plane, ref)
+            found = find_served(world.control_plane, ref)
             return [found] if found else []
         items = world.control_plane.list(ref.api_version, ref.kind, namespace=namespace or None)
     except ApiError:

@@ -27,13 +27,13 @@ from flotilla.karmada.rendering.policies import POLICY_KINDS
 from flotilla.karmada.rendering.works import NotSent, Sent, works_of
 from flotilla.karmada.scheduling import ClusterFacts, divides, facts_of
 from flotilla.kube.objects import Object, ObjectRef, differences, ref_of
+from flotilla.kube.several import find_served
 from flotilla.sandbox.standin.world import (
     MANAGER,
     World,
     bindings,
     carries,
     deleting,
-    find,
     fresh_id,
     label,
     targets_of,
@@ -144,7 +144,7 @@ def _release_cluster_targets(world: World, standing: set[str]) -> None:
 
 def _works_of(world: World, binding: Object, facts: _Facts, policies: list[Object]) -> list[_Wanted]:
     ref, spec = template_ref(binding), binding["spec"]
-    template = find(world.control_plane, ref)
+    template = find_served(world.control_plane, ref)
     if template is None or deleting(template):
         return []
     targets = [(t["name"], t.get("replicas")) for t in targets_of(binding) if t["name"] in facts]

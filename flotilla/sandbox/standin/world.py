@@ -14,7 +14,7 @@ from flotilla.karmada.keeping.members import stored_access
 from flotilla.karmada.kinds import group_of
 from flotilla.karmada.objects import BINDING_API
 from flotilla.karmada.rendering.marks import BINDING_ID_LABELS, binding_labels
-from flotilla.kube.connection import ApiError, Connection, KindNotServed
+from flotilla.kube.connection import ApiError, Connection
 from flotilla.kube.objects import Object, ObjectRef, ref_of
 from flotilla.sandbox.standin.reading import ReadingOnce
 
@@ -98,14 +98,6 @@ class World:
         if finalizer in held:
             with contextlib.suppress(ApiError):
                 self.patch(obj, {"metadata": {"finalizers": [f for f in held if f != finalizer]}})
-
-
-def find(server: Connection, ref: ObjectRef) -> Object | None:
-    """Return an object; None where there is none. One whose definition was deleted is not found, as for Karmada."""
-    try:
-        return server.find(ref)
-    except KindNotServed:
-        return None
 
 
 def bindings(server: Connection) -> list[Object]:
