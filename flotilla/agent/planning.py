@@ -51,8 +51,7 @@ class Planned:
     @property
     def refusals(self) -> list[str]:
         """What speaks against the plan: the plan itself, and what policies refuse, each with its remedy."""
-        refusing = [v for v in self.verdicts if v.refuses and not (v.confirmable and self.allow_guarded)]
-        return [*self._against(), *(verdict.sentence for verdict in refusing)]
+        return [*self._against(), *(v.sentence for v in self.verdicts if v.stops(confirmed=self.allow_guarded))]
 
     @property
     def needs_a_person(self) -> bool:
@@ -77,9 +76,8 @@ class Planned:
     @property
     def advice(self) -> list[str]:
         """What policies advise against."""
-        confirmed = self.allow_guarded
         failed = [v for v in self.verdicts if v.status is Status.FAIL]
-        return [v.sentence for v in failed if not v.refuses or (v.confirmable and confirmed)]
+        return [v.sentence for v in failed if not v.stops(confirmed=self.allow_guarded)]
 
 
 def planned(workplace: Workplace, edit: Move | Scale | None, *, applying: bool = False) -> Planned:

@@ -78,9 +78,9 @@ def refuse_violations(
         CommandError: the plan may not be carried out.
     """
     for verdict in verdicts:
-        if verdict.status is Status.FAIL and not (verdict.refuses and not (confirmed and verdict.confirmable)):
+        if verdict.status is Status.FAIL and not verdict.stops(confirmed=confirmed):
             complain(f"policy {verdict.sentence}", kind="advice")
-    refused = [verdict for verdict in verdicts if verdict.refuses and not (confirmed and verdict.confirmable)]
+    refused = [verdict for verdict in verdicts if verdict.stops(confirmed=confirmed)]
     refusing = [verdict.sentence for verdict in refused]
     if refusing:
         confirmable = bool(how) and all(verdict.confirmable for verdict in refused)

@@ -44,6 +44,10 @@ class Verdict:
         """Whoever gives the plan's digest may carry it out all the same."""
         return isinstance(self.rule, Guard)
 
+    def stops(self, *, confirmed: bool) -> bool:
+        """Tell whether it refuses the plan; `confirmed`: the plan's digest was given, so that guards only advise."""
+        return self.refuses and not (confirmed and self.confirmable)
+
     @property
     def sentence(self) -> str:
         """The verdict in one line, with its remedy."""
