@@ -102,15 +102,16 @@ def planned(workplace: Workplace, edit: Move | Scale | None, *, applying: bool =
             raise Refused(f"the stack file would not be valid, so nothing was changed: {listed}") from None
         result = workplace.open(changed).preview()
         if result.failures:
-            raise _failing(result)
+            raise failing(result)
         plan = previewed(result, setting, version=fleet.control_plane.version)
         if result.failures:
-            raise _failing(result)
+            raise failing(result)
         verdicts = judge(result, setting.project, changed, plan, applying=applying)
     return Planned(result, verdicts, text, plan, workplace.allow_guarded)
 
 
-def _failing(result: Result) -> Refused:
+def failing(result: Result) -> Refused:
+    """Return the refusal of what needs a preview that has failed."""
     return Refused(f"the preview fails: {'; '.join(result.failures)}", hint="nothing was changed")
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from flotilla.agent.bounds import cut, page
+from flotilla.agent.planning import failing
 from flotilla.agent.tool import Answer, PagedAnswer, PagedArguments, Refused, Tool
 from flotilla.agent.workplace import Workplace
 from flotilla.deploy.access import fleet_of
@@ -106,7 +107,7 @@ class Simulating:
             fleet = fleet_of(setting)
             result = self._workplace.open().preview()
             if result.failures:
-                raise Refused(f"the preview fails: {'; '.join(result.failures)}", hint="nothing was changed")
+                raise failing(result)
             seen = seen_of(setting, self._workplace.engine)
         given = {"on": True, "off": False}.get(asked.failover)
         try:
