@@ -121,20 +121,24 @@ def cluster_plan(step: Step, anew: dict[str, str], renamed: list[Renamed]) -> Cl
         which = f"it is another cluster now (UID {anew[name]} → {now})"
         return ClusterPlan(name, "changes", (f"{which}: the one before leaves, this one joins",))
     if step.op in (Op.CREATE, Op.CREATE_REPLACEMENT):
-        spec = inputs.get("spec") or {}
         former = [one.text for one in renamed if one.name == name]
-        where = f"{str(spec.get('syncMode', '')).lower()} mode, at {spec.get('apiEndpoint')}"
-        return ClusterPlan(name, "joins", (*former, where))
+        return ClusterPlan(name, "joins", (*former, _where(inputs)))
     if step.op is Op.ADOPT:
-        spec, shown = inputs.get("spec") or {}, [c for c in step.changes if "pulumi.com/waitFor" not in c.path]
-        where = f"{str(spec.get('syncMode', '')).lower()} mode, at {spec.get('apiEndpoint')}"
-        return ClusterPlan(name, "adopted", (where, *map(change_text, shown), *filter(None, (step.detail,))))
+        return ClusterPlan(name, "adopted", (_where(inputs), *_changes(step), *filter(None, (step.detail,))))
     if step.op in GOING:
         now = next((one.name for one in renamed if one.former == name and one.keeps_copies), "")
         how = f"it is {now} now" if now else "its workloads are removed first"
         return ClusterPlan(name, "leaves", (how, *([_ADOPTED] if step.old and step.old.import_id else [])))
     if step.op is Op.UPDATE:
-        # What it is waited for follows from its mode, and says nothing of its own.
-        shown = [c for c in step.changes if "pulumi.com/waitFor" not in c.path]
-        return ClusterPlan(name, "changes", tuple(change_text(c) for c in shown))
+        return ClusterPlan(name, "changes", _changes(step))
     return ClusterPlan(name, "stays")
+
+
+def _where(cluster: Object) -> str:
+    spec = cluster.get("spec") or {}
+    return f"{str(spec.get('syncMode', '')).lower()} mode, at {spec.get('apiEndpoint')}"
+
+
+def _changes(step: Step) -> tuple[str, ...]:
+    # What it is waited for follows from its mode, and says nothing of its own.
+    return tuple(change_text(one) for one in step.changes if "pulumi.com/waitFor" not in one.path)
