@@ -26,3 +26,8 @@ def names_of(texts: Sequence[str], most: int) -> str:
     """Return the first of some names in one line: `a, b`, or `a, b and 3 more`."""
     more = len(texts) - most
     return ", ".join(texts[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def range_text(least: int, most: int, noun: str = "") -> str:
+    """Return a range of whole numbers as text, with the noun where there is one: `1 or 2`, `3 to 7 replicas`."""
+    return f"{least} {'or' if most - least == 1 else 'to'} {counted(most, noun) if noun else most}"

@@ -10,8 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from flotilla.counts import counted
-from flotilla.plan.copies import range_text
+from flotilla.counts import counted, range_text
 from flotilla.plan.members import ClusterPlan
 from flotilla.plan.workloads import WorkloadPlan
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from flotilla.counts import counted
+from flotilla.counts import counted, range_text
 from flotilla.karmada.kinds import goes_by_itself, identity
 from flotilla.karmada.rendering.replicas import owns_replicas
 from flotilla.karmada.scheduling import UNBOUNDED, replicas_field, replicas_of
 from flotilla.kube.objects import Object, ref_of
-from flotilla.plan.copies import Undecided, range_text
+from flotilla.plan.copies import Undecided
 from flotilla.plan.effects import Effect, effect_on
 from flotilla.plan.moves import in_one_version
 from flotilla.state.diff import Change, compare

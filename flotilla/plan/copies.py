@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from flotilla.counts import counted
-from flotilla.karmada.kinds import GroupKind, defined_kinds, goes_by_itself, group_of, kind_of
+from flotilla.counts import counted, range_text
+from flotilla.karmada.kinds import GroupKind, goes_by_itself
 from flotilla.karmada.rendering.errors import OverrideError
 from flotilla.karmada.rendering.policies import Rules
 from flotilla.karmada.rendering.render import render
@@ -77,11 +77,6 @@ class Undecided:
     def _shown(self, name: str, least: int, most: int) -> str:
         """Return a cluster with its bounds, where they say more than that it gets none, some or all replicas."""
         return f"{name} ({range_text(least, most)})" if least or most < (self.replicas or 0) else name
-
-
-def range_text(least: int, most: int, noun: str = "") -> str:
-    """Return a range of whole numbers as text, with the noun where there is one: `1 or 2`, `3 to 7 replicas`."""
-    return f"{least} {'or' if most - least == 1 else 'to'} {counted(most, noun) if noun else most}"
 
 
 @dataclass
@@ -400,56 +395,3 @@ def by_template(copies: dict[str, list[Object]]) -> Scheduled:
         for item in items:
             found.setdefault(str(ref_of(item)), {})[cluster] = replicas_of(item) or 0
     return found
-
-
-_OPERATIONS = {"replicaResource": "InterpretReplica", "dependencyInterpretation": "InterpretDependency"}
-"""What a webhook's rule calls the operation that a customization is for."""
-
-
-def interpreted_kinds(
-    objects: Iterable[Object], rule: str = "replicaResource", *, asked: Iterable[GroupKind] = ()
-) -> frozenset[GroupKind]:
-    """Return the kinds for which an interpreter among these objects has a rule.
-
-    Args:
-        objects: among which ResourceInterpreterCustomizations and ResourceInterpreterWebhookConfigurations may be.
-        rule: which customization is meant: `replicaResource`, which reads replicas, or `dependencyInterpretation`.
-        asked: the kinds in question: a webhook may be for every kind of a group, or of all groups.
-    """
-    kinds, found = set(asked), set()
-    for obj in objects:
-        if obj.get("kind") == "ResourceInterpreterWebhookConfiguration":
-            found |= {kind for kind in kinds if any(_reads(one, _OPERATIONS[rule], kind) for one in _rules(obj))}
-        spec = obj.get("spec")
-        if obj.get("kind") != "ResourceInterpreterCustomization" or not isinstance(spec, dict):
-            continue
-        target, rules = spec.get("target") or {}, spec.get("customizations") or {}
-        if rules.get(rule):
-            found.add((group_of(str(target.get("apiVersion"))), str(target.get("kind"))))
-    return frozenset(found)
-
-
-def _rules(configuration: Object) -> Iterator[Object]:
-    """Yield the rules of all webhooks of a ResourceInterpreterWebhookConfiguration."""
-    webhooks = configuration.get("webhooks")
-    for webhook in webhooks if isinstance(webhooks, list) else []:
-        rules = webhook.get("rules") if isinstance(webhook, dict) else None
-        yield from (rule for rule in (rules if isinstance(rules, list) else []) if isinstance(rule, dict))
-
-
-def _reads(rule: Object, operation: str, kind: GroupKind) -> bool:
-    """Tell whether a webhook's rule is for an operation on a kind (config/v1alpha1, RuleWithOperations)."""
-
-    def covers(key: str, value: str) -> bool:
-        listed = rule.get(key)
-        return isinstance(listed, list) and ("*" in listed or value in listed)
-
-    return covers("operations", operation) and covers("apiGroups", kind[0]) and covers("kinds", kind[1])
-
-
-def with_kinds(members: Iterable[ClusterFacts], templates: Iterable[Object]) -> list[ClusterFacts]:
-    """Return clusters as they are once they serve the kinds that these templates define: a stack waits for that."""
-    listed = list(templates)
-    defined = defined_kinds(listed).namespaced
-    coming = {(str(one["apiVersion"]), str(one["kind"])) for one in listed if kind_of(one) in defined}
-    return [one if one.served is None else replace(one, served=one.served | coming) for one in members]

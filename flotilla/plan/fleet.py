@@ -26,10 +26,11 @@ from flotilla.plan.changes import change_text
 from flotilla.plan.coming import Coming
 from flotilla.plan.contents import ROLLOUT_TYPE, with_contents
 from flotilla.plan.control_plane import ObjectPlan, own_objects
-from flotilla.plan.copies import Surroundings, interpreted_kinds, with_kinds
+from flotilla.plan.copies import Surroundings
 from flotilla.plan.followers import Knowledge, orders_of
 from flotilla.plan.found import as_found, keeping, replaced_templates
 from flotilla.plan.in_members import InMember
+from flotilla.plan.interpreters import interpreted_kinds
 from flotilla.plan.members import (
     CLUSTER_TYPE,
     ClusterPlan,
@@ -37,6 +38,7 @@ from flotilla.plan.members import (
     made_anew,
     members_facts,
     tells_of_cluster,
+    with_kinds,
 )
 from flotilla.plan.policies import policies_of
 from flotilla.plan.renames import present_names, refused_renames, renamed_members

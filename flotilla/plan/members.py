@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from flotilla.karmada.kinds import defined_kinds, kind_of
 from flotilla.karmada.scheduling import ClusterFacts, Taint, facts_of
 from flotilla.karmada.status.expected import unready_reason
 from flotilla.kube.objects import Object
@@ -142,3 +144,11 @@ def _where(cluster: Object) -> str:
 def _changes(step: Step) -> tuple[str, ...]:
     # What it is waited for follows from its mode, and says nothing of its own.
     return tuple(change_text(one) for one in step.changes if "pulumi.com/waitFor" not in one.path)
+
+
+def with_kinds(members: Iterable[ClusterFacts], templates: Iterable[Object]) -> list[ClusterFacts]:
+    """Return clusters as they are once they serve the kinds that these templates define: a stack waits for that."""
+    listed = list(templates)
+    defined = defined_kinds(listed).namespaced
+    coming = {(str(one["apiVersion"]), str(one["kind"])) for one in listed if kind_of(one) in defined}
+    return [one if one.served is None else replace(one, served=one.served | coming) for one in members]

@@ -13,10 +13,11 @@ from flotilla.karmada.simulation.world import Placed, World
 from flotilla.karmada.versions import Version
 from flotilla.kube.objects import Object, ObjectRef, is_true, ref_of
 from flotilla.plan.contents import ROLLOUT_TYPE, with_contents
-from flotilla.plan.copies import interpreted_kinds, placed_templates, scheduled_of, with_kinds
+from flotilla.plan.copies import placed_templates, scheduled_of
 from flotilla.plan.fleet import uids_of
 from flotilla.plan.found import as_found, replaced_templates
-from flotilla.plan.members import CLUSTER_TYPE, members_facts
+from flotilla.plan.interpreters import interpreted_kinds
+from flotilla.plan.members import CLUSTER_TYPE, members_facts, with_kinds
 from flotilla.plan.steps import Op, Result, Step
 from flotilla.plan.workloads import templates_of
 

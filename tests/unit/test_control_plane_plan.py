@@ -15,8 +15,8 @@ from flotilla.drift.propagation import check_unclaimed
 from flotilla.karmada.status.reading import read_for
 from flotilla.karmada.status.rollout import RolloutCheck
 from flotilla.plan.control_plane import GROUP_TYPE, ObjectPlan, own_objects
-from flotilla.plan.copies import interpreted_kinds
 from flotilla.plan.fleet import fleet_plan
+from flotilla.plan.interpreters import interpreted_kinds
 from flotilla.plan.steps import Op, Result, Step
 from flotilla.policy.evaluate import Status, evaluate
 from flotilla.policy.model import StackView

@@ -12,7 +12,7 @@ from flotilla.karmada.dependencies import (
 )
 from flotilla.karmada.versions import SUPPORTED, Version
 from flotilla.kube.objects import ObjectRef
-from flotilla.plan.copies import interpreted_kinds
+from flotilla.plan.interpreters import interpreted_kinds
 
 TEMPLATE = ("spec", "template", "spec")
 KINDS = {
