@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from flotilla.counts import counted
+from flotilla.counts import names_of
 from flotilla.karmada.scheduling import matches
 from flotilla.karmada.versions import SUPPORTED, Version
 from flotilla.kube.secrecy import HIDDEN
@@ -200,7 +200,7 @@ class _Evaluation:
                 plain = Override.model_validate_json(json.dumps(raw))
             except ValidationError as invalid:
                 wrong = problems_of(invalid, raw, prefix=path, model=Override)
-                self.problems += [replace(one, rule=f"for {_names(names)}: {one.rule}") for one in wrong]
+                self.problems += [replace(one, rule=f"for {names_of(names, _NAMED)}: {one.rule}") for one in wrong]
                 continue
             self.size += len(json.dumps(override_rule(plain, container="")).encode())
             if self.size > MOST_BYTES:
@@ -261,13 +261,8 @@ def _filled(raw: dict[str, Any], slots: list[_Slot], values: list[Any]) -> dict[
 
 def _of_members(error: ExpressionError, names: list[str]) -> str:
     if isinstance(error, Lacking):
-        return f"{_names(names)} {'lacks' if len(names) == 1 else 'lack'} {error.expression[2:-1]}"
-    return f"{error.rule} ({_names(names)})"
-
-
-def _names(names: list[str]) -> str:
-    more = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {counted(more, 'more', 'more')}" if more > 0 else "")
+        return f"{names_of(names, _NAMED)} {'lacks' if len(names) == 1 else 'lack'} {error.expression[2:-1]}"
+    return f"{error.rule} ({names_of(names, _NAMED)})"
 
 
 def _quoted(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flotilla.counts import counted
+from flotilla.counts import names_of
 from flotilla.kube.objects import Object, ref_of
 from flotilla.stack.files import ManifestFiles
 from flotilla.stack.problems import Problem
@@ -36,12 +36,10 @@ def _no_object(path: str, seen: str, kind: str, objects: list[Object]) -> Proble
     """Name those of the kind that is asked for, or all where there is none."""
     alike = [obj for obj in objects if obj["kind"] == kind] or objects
     listed = sorted(str(ref_of(obj)) for obj in alike)
-    more = len(listed) - _NAMED
-    shown = ", ".join(listed[:_NAMED]) + (f" and {counted(more, 'more', 'more')}" if more > 0 else "")
     return Problem(
         path,
         "is no object of the workload",
         "the override would do nothing",
-        f"name one that it has: {shown}",
+        f"name one that it has: {names_of(listed, _NAMED)}",
         seen,
     )
