@@ -89,7 +89,7 @@ class _Around:
 def _clusters(steps: list[Step], result: Result) -> list[ClusterFacts]:
     """Return the clusters after the plan, with the capacity that they report, and those of other stacks."""
     found = members_facts(steps, "new", result.clusters)
-    own = {facts.name for side in ("old", "new") for facts in members_facts(steps, side, result.clusters)}
+    own = {one.name for one in (*members_facts(steps, "old", result.clusters), *found)}
     live = {name: facts_of(one) for name, one in result.clusters.items()}
     known = [replace(one, capacity=live[one.name].capacity) if one.name in live else one for one in found]
     others = [facts for name, facts in live.items() if name not in own]
