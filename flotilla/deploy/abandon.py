@@ -16,7 +16,7 @@ from flotilla.karmada.names import cluster_of, provider_name
 from flotilla.kube.connection import ApiError, Unreachable, connect
 from flotilla.kube.identity import AnotherCluster, uid_of, verified
 from flotilla.kube.objects import ObjectRef, ref_of
-from flotilla.state.checkpoint import ResourceState, Snapshot
+from flotilla.state.checkpoint import ResourceState, Snapshot, below
 from flotilla.state.urns import name_of, own_type, provider_of
 from flotilla.state.values import reveal
 
@@ -104,15 +104,11 @@ def _of_member(snapshot: Snapshot, member: str) -> list[ResourceState]:
     if root is None:
         known = ", ".join(sorted(name_of(urn) for urn in components)) or "none"
         raise FlotillaError(f"the stack's state has no member {member!r}", hint=f"it has {known}")
-    inside = {root}
     # What a creation that broke off may have made in the member is lost with it. The control plane is asked for what
     # it may have there: by the next run.
     begun = [op.resource for op in snapshot.pending if op.type == "creating"]
     every = [*snapshot.resources, *(r for r in begun if cluster_of(provider_of(r.provider)) == member)]
-    for resource in every:
-        if resource.parent in inside:
-            inside.add(resource.urn)
-    return [r for r in every if r.urn in inside]
+    return below(every, root)
 
 
 def _why_gone(snapshot: Snapshot, member: str, cluster_id: str) -> str:

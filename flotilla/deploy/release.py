@@ -13,6 +13,7 @@ from flotilla.deploy.embedded import embedded_stack
 from flotilla.deploy.interface import EngineName, Setting
 from flotilla.errors import FlotillaError
 from flotilla.karmada.joining.abandon import remove_cluster
+from flotilla.karmada.joining.agent import DEPLOYMENT
 from flotilla.karmada.joining.join import IMPERSONATOR
 from flotilla.karmada.joining.renaming import Agent, await_cut_off, take_access
 from flotilla.karmada.keeping.bindings import finish_bindings
@@ -27,7 +28,7 @@ from flotilla.karmada.status.snapshot import member_of
 from flotilla.kube.connection import Connection, KindNotServed, connect
 from flotilla.kube.identity import verified
 from flotilla.kube.objects import Object, ObjectRef, ref_of
-from flotilla.state.checkpoint import ResourceState, Snapshot
+from flotilla.state.checkpoint import ResourceState, Snapshot, below
 from flotilla.state.urns import name_of, own_type, provider_of
 from flotilla.state.values import reveal
 
@@ -191,16 +192,8 @@ def release(setting: Setting, engine: EngineName, plan: Release) -> list[str]:
 
 
 def _parts(snapshot: Snapshot) -> list[Released]:
-    found = []
-    for root in snapshot.resources:
-        if root.type == WORKLOAD_TYPE or root.type in MEMBER_TYPES:
-            inside, held = {root.urn}, [root]
-            for resource in snapshot.resources:
-                if resource.parent in inside:
-                    inside.add(resource.urn)
-                    held.append(resource)
-            found.append(Released(name_of(root.urn), root.urn, tuple(held)))
-    return found
+    roots = [one.urn for one in snapshot.resources if one.type == WORKLOAD_TYPE or one.type in MEMBER_TYPES]
+    return [Released(name_of(urn), urn, tuple(below(snapshot.resources, urn))) for urn in roots]
 
 
 def _named(parts: list[Released], name: str) -> Released:
@@ -355,7 +348,7 @@ def _cut_off(setting: Setting, connection: Connection, plan: Release) -> None:
         if cluster_id := _cluster_id(one):
             verified(member, cluster_id)
         inside = one.objects(one.name)
-        agents = [obj for obj in inside if (obj["kind"], obj["metadata"]["name"]) == ("Deployment", "karmada-agent")]
+        agents = [obj for obj in inside if (obj["kind"], obj["metadata"]["name"]) == ("Deployment", DEPLOYMENT)]
         cut.append((one.name, cluster_id, Agent(member, agents[0]["metadata"]["namespace"]) if agents else None))
     there = [name for name, cluster_id, agent in cut if take_access(connection, name, cluster_id, agent)]
     for name in there:
@@ -371,7 +364,7 @@ def _let_member_go(connection: Connection, one: Released, kubeconfig: str) -> No
     sent = [ref for work in works for ref in carried(work)]
     free_in(member, [ref for ref in sent if not _is_access(ref)], managed=True)
     remove_cluster(connection, one.name, cluster_id)
-    for ref in (*reversed([ref_of(obj) for obj in outside]),):
+    for ref in reversed([ref_of(obj) for obj in outside]):
         if ref.kind != "Cluster":
             _delete(connection, ref, [one])
     # Not by the Works, which a run that broke off has removed: a later join would take it for another control plane's.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 
@@ -167,6 +167,16 @@ class Snapshot:
             if missing and not resource.delete:
                 raise EngineError(f"the state is not valid: {resource.urn} refers to {min(missing)} before it")
             seen.add(resource.urn)
+
+
+def below(resources: Iterable[ResourceState], root: str) -> list[ResourceState]:
+    """Return the resource with a URN and all that belongs to it, in their order, in which parents come first."""
+    inside, found = {root}, []
+    for resource in resources:
+        if resource.urn in inside or resource.parent in inside:
+            inside.add(resource.urn)
+            found.append(resource)
+    return found
 
 
 def without(snapshot: Snapshot, urns: set[str]) -> Snapshot:
