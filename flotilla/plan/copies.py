@@ -294,13 +294,17 @@ def _standing(template: Object, placement: Object, around: Surroundings, known: 
     return sum(known.values()) if divides(placement) else max(known.values())
 
 
+def with_uid(template: Object, uids: Mapping[str, str]) -> Object:
+    """Return a template with its UID, where it is among those that are known, by reference: it breaks ties."""
+    uid = uids.get(str(ref_of(template)))
+    return {**template, "metadata": {**template["metadata"], "uid": uid}} if uid else template
+
+
 def _decision(
     template: Object, placement: Object, around: Surroundings, current: Current, replicas: int | None = None
 ) -> Decision:
     """Return what Karmada decides; `replicas`: those that an interpreter has said, where they are known."""
-    uid = around.uids.get(str(ref_of(template)))
-    named = {**template, "metadata": {**template["metadata"], "uid": uid}} if uid else template
-    demand = demand_of(named, around.scheduler or Scheduler(), interpreted=around.interpreted)
+    demand = demand_of(with_uid(template, around.uids), around.scheduler or Scheduler(), interpreted=around.interpreted)
     if replicas is not None:
         demand = replace(demand, replicas=replicas, interpreted=False)
     return decide(around.members, placement, demand, current=current, scheduler=around.scheduler)

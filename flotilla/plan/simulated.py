@@ -13,7 +13,7 @@ from flotilla.karmada.simulation.world import Placed, World
 from flotilla.karmada.versions import Version
 from flotilla.kube.objects import Object, ObjectRef, is_true, ref_of
 from flotilla.plan.contents import ROLLOUT_TYPE, with_contents
-from flotilla.plan.copies import placed_templates, scheduled_of
+from flotilla.plan.copies import placed_templates, scheduled_of, with_uid
 from flotilla.plan.fleet import uids_of
 from flotilla.plan.found import as_found, replaced_templates
 from flotilla.plan.interpreters import interpreted_kinds
@@ -138,8 +138,7 @@ def _placed(step: Step, around: _Around) -> Iterable[Placed]:
     former = {str(ref_of(one)): placement for one, placement in placed_templates(step.before)} if step.before else {}
     for template, placement in placed_templates(state):
         ref = str(ref_of(template))
-        uid = around.uids.get(ref)
-        named = {**template, "metadata": {**template["metadata"], "uid": uid}} if uid else template
+        named = with_uid(template, around.uids)
         if ref in around.replaced:
             yield Placed(name, ref, named, placement, seen=False)
             continue
