@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import IntEnum
+from typing import Any
 
 from flotilla.karmada.objects import POLICY_API
 from flotilla.karmada.scheduling import labels_match
@@ -40,6 +41,15 @@ def claim_annotations(policy: Object) -> dict[str, str]:
     kind, meta = policy["kind"], policy["metadata"]
     within = {POLICY_NAMESPACE_ANNOTATION: meta["namespace"]} if kind == "PropagationPolicy" else {}
     return {POLICY_NAME_ANNOTATIONS[kind]: meta["name"], **within}
+
+
+def claimed_by(annotations: Mapping[str, Any]) -> tuple[str, str, str] | None:
+    """Return kind, namespace and name of the policy that a template's annotations name; None where they name none."""
+    for kind, key in POLICY_NAME_ANNOTATIONS.items():
+        if name := annotations.get(key):
+            namespace = annotations.get(POLICY_NAMESPACE_ANNOTATION, "") if kind == "PropagationPolicy" else ""
+            return kind, str(namespace), str(name)
+    return None
 
 
 def made_by_a_stack(policy: Object) -> bool:

@@ -9,8 +9,7 @@ from dataclasses import replace
 from flotilla.karmada.rendering.reach import Notice
 from flotilla.karmada.selection import (
     POLICIES,
-    POLICY_NAME_ANNOTATIONS,
-    POLICY_NAMESPACE_ANNOTATION,
+    claimed_by,
     is_policy,
     selects,
 )
@@ -129,13 +128,7 @@ def _with(
 def _claim(step: Step) -> _Claim | None:
     """Return the policy that has claimed an object, by the annotations that Karmada has put on it."""
     live = reveal(step.old.outputs) if step.old else {}
-    annotations = (live.get("metadata") or {}).get("annotations") or {}
-    for kind in POLICIES:
-        name = annotations.get(POLICY_NAME_ANNOTATIONS[kind])
-        if name:
-            within = annotations.get(POLICY_NAMESPACE_ANNOTATION, "") if kind == "PropagationPolicy" else ""
-            return kind, str(within), str(name)
-    return None
+    return claimed_by((live.get("metadata") or {}).get("annotations") or {})
 
 
 def _ref(step: Step) -> ObjectRef:

@@ -18,7 +18,7 @@ from flotilla.karmada.kinds import SKIP_PROPAGATION
 from flotilla.karmada.names import WORK_FINALIZER
 from flotilla.karmada.objects import CLUSTER_API, POLICY_API, WORK_API, Work
 from flotilla.karmada.propagation import ON_REMOVAL
-from flotilla.karmada.selection import POLICY_NAME_ANNOTATIONS, POLICY_NAMESPACE_ANNOTATION
+from flotilla.karmada.selection import claimed_by
 from flotilla.karmada.status.kept import KEPT_REMEDY, why_unfinished
 from flotilla.karmada.status.reading import read_left
 from flotilla.karmada.status.snapshot import Snapshot, member_of, view_or_error
@@ -102,12 +102,11 @@ def _is_kept(connection: Connection, snapshot: Snapshot, template: ObjectRef, po
 
 def policy_of(template: Object) -> ObjectRef | None:
     """Return the policy that has claimed a template, by its annotations; None where none has."""
-    annotations = template["metadata"].get("annotations") or {}
-    for kind, key in POLICY_NAME_ANNOTATIONS.items():
-        if name := annotations.get(key):
-            namespace = annotations.get(POLICY_NAMESPACE_ANNOTATION, "") if kind == "PropagationPolicy" else ""
-            return ObjectRef(POLICY_API, kind, str(name), str(namespace))
-    return None
+    found = claimed_by(template["metadata"].get("annotations") or {})
+    if found is None:
+        return None
+    kind, namespace, name = found
+    return ObjectRef(POLICY_API, kind, name, namespace)
 
 
 def _unsaid(snapshot: Snapshot, template: ObjectRef) -> list[str]:
