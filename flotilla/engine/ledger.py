@@ -144,7 +144,8 @@ class Ledger:
         """
         if not self.options.targets:
             return resource
-        return without_references(resource, {u for u in resource.depends_on() if u not in self.news | self.olds})
+        unmade = {urn for urn in resource.depends_on() if urn not in self.news and urn not in self.olds}
+        return without_references(resource, unmade)
 
     def drop(self, resource: ResourceState) -> None:
         """Take a resource out of the state and make that durable."""
