@@ -23,7 +23,7 @@ from flotilla.karmada.selection import OVERRIDES, POLICIES
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import Connection
 from flotilla.kube.identity import uid_of
-from flotilla.kube.objects import Object, ObjectRef
+from flotilla.kube.objects import Object, ObjectRef, ref_of
 
 Kind = tuple[str, str]
 """An apiVersion and a kind."""
@@ -72,7 +72,7 @@ def read_control_plane(connection: Connection) -> Found:
         objects=tuple(obj for kind in own for obj in _of(lists, kind)),
         definitions=tuple(_of(lists, definitions)),
         webhooks=tuple(_of(lists, webhooks)),
-        credentials=_credentials(connection, clusters),
+        credentials=_credentials(connection, clusters, lists["v1", "Secret"]),
         unfinished=_unfinished(_of(lists, ("v1", "Secret")), clusters),
         unread=tuple(unread),
     )
@@ -115,15 +115,22 @@ def _once(objects: Iterable[Object]) -> list[Object]:
     return list(found.values())
 
 
-def _credentials(connection: Connection, clusters: Iterable[Object]) -> dict[str, Credentials]:
-    """Return what Karmada knows each member by; nothing where it can't be read, which says nothing."""
+def _credentials(
+    connection: Connection, clusters: Iterable[Object], secrets: list[Object] | str
+) -> dict[str, Credentials]:
+    """Return what Karmada knows each member by; nothing where it can't be read, which says nothing.
+
+    Secrets that could not be listed are read one by one: that may be allowed.
+    """
+    listed = None if isinstance(secrets, str) else {ref_of(one): one for one in secrets}
     found = {}
     for cluster in clusters:
-        ref = (cluster.get("spec") or {}).get("secretRef") or {}
-        if not ref.get("name"):
+        named = (cluster.get("spec") or {}).get("secretRef") or {}
+        if not named.get("name"):
             continue
+        ref = ObjectRef("v1", "Secret", str(named["name"]), str(named.get("namespace") or ""))
         try:
-            secret = connection.find(ObjectRef("v1", "Secret", str(ref["name"]), str(ref.get("namespace") or "")))
+            secret = connection.find(ref) if listed is None else listed.get(ref)
         except ClusterError:
             continue
         data = (secret or {}).get("data") or {}

@@ -9,7 +9,7 @@ from flotilla.adopt.writing import document_text, write
 from flotilla.errors import FlotillaError
 from flotilla.kube import yaml
 from flotilla.kube.wire import ApiError
-from tests.unit.adopting import cluster, live, pods, policy
+from tests.unit.adopting import cluster, live, own, pods, policy
 from tests.unit.planes import Plane
 
 TEXTS = st.one_of(
@@ -36,9 +36,11 @@ def test_long_texts_stay_readable():
 class Guarded(Plane):
     """A control plane that refuses to list one kind."""
 
+    refused = "ConfigMap"
+
     def list(self, api_version, kind, **scope):
-        if kind == "ConfigMap":
-            raise ApiError("karmada: listing ConfigMaps: forbidden (HTTP 403)", status=403)
+        if kind == self.refused:
+            raise ApiError(f"karmada: listing {kind}s: forbidden (HTTP 403)", status=403)
         return super().list(api_version, kind, **scope)
 
 
@@ -48,6 +50,21 @@ def test_a_kind_that_may_not_be_listed_is_in_the_report_and_all_others_are_read(
     found = read_control_plane(plane)
     assert [one.what for one in found.unread] == ["every ConfigMap of v1"]
     assert [one["metadata"]["name"] for one in found.templates] == ["web"]
+
+
+@pytest.mark.parametrize(("refused", "single"), [("", 0), ("Secret", 2)])
+def test_credentials_of_members_are_taken_of_the_listed_secrets_and_read_one_by_one_where_no_list_is_allowed(
+    refused, single
+):
+    """Each member's Secret was read once more, one after the other, though all of them had been listed."""
+    clusters = [cluster(name) for name in ("member1", "member2")]
+    for one in clusters:
+        one["spec"]["secretRef"] = {"namespace": "karmada-cluster", "name": one["metadata"]["name"]}
+    plane = Guarded(*clusters, own("Secret", "v1", "member1", namespace="karmada-cluster", data={"caBundle": "Q0E="}))
+    plane.refused = refused
+    found = read_control_plane(plane)
+    assert {name: one.authority for name, one in found.credentials.items()} == {"member1": "Q0E=", "member2": ""}
+    assert plane.asked["find", "Secret"] == single
 
 
 def test_an_object_that_is_served_in_two_versions_is_read_once():
