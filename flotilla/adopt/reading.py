@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from flotilla.adopt.listing import lists
 from flotilla.adopt.model import Credentials, Found, LeftOut, MemberFacts
+from flotilla.adopt.needed import accounts
 from flotilla.errors import ClusterError, FlotillaError
 from flotilla.karmada.control_plane_kinds import KINDS
 from flotilla.karmada.joining.agent import DEPLOYMENT
@@ -195,10 +196,8 @@ def _administrators(bindings: Iterable[Object], roles: Iterable[Object]) -> dict
     for binding in bindings:
         if str((binding.get("roleRef") or {}).get("name")) not in everything:
             continue
-        for subject in binding.get("subjects") or []:
-            if subject.get("kind") == "ServiceAccount":
-                account = f"{subject.get('namespace') or ''}/{subject.get('name')}"
-                found.setdefault(account, []).append(str(binding["metadata"]["name"]))
+        for account in accounts(binding):
+            found.setdefault("/".join(account), []).append(str(binding["metadata"]["name"]))
     return {account: tuple(names) for account, names in found.items()}
 
 
