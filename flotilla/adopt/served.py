@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from flotilla.adopt.model import LeftOut
 from flotilla.errors import ClusterError
+from flotilla.karmada.discovery import versions_of
 from flotilla.karmada.kinds import GroupKind, group_of
 from flotilla.kube import answers
 from flotilla.kube.answers import Strange
@@ -46,7 +47,7 @@ def served(connection: Connection) -> Served:
         ClusterError: it could not be asked at all. A group that doesn't answer is in `unread`.
     """
     found = _entries(connection.request("GET", "/apis", doing="listing API groups"), "groups", ("name",))
-    versions = ["v1", *(version for group in found for version in _versions(group))]
+    versions = ["v1", *(version for group in found for version in versions_of(group))]
 
     def one(version: str) -> list[dict[str, object]] | str:
         try:
@@ -75,17 +76,6 @@ def served(connection: Connection) -> Served:
         if isinstance(why, str)
     ]
     return Served(kinds, tuple(unread))
-
-
-def _versions(group: Mapping[str, object]) -> Iterable[str]:
-    """Return the versions of a group, its preferred one first."""
-    listed = [group.get("preferredVersion"), *(_list(group.get("versions")))]
-    names = [str(one["groupVersion"]) for one in listed if isinstance(one, dict) and one.get("groupVersion")]
-    return dict.fromkeys(names)
-
-
-def _list(value: object) -> list[object]:
-    return value if isinstance(value, list) else []
 
 
 def _entries(answer: object, key: str, wanted: tuple[str, ...]) -> list[dict[str, object]]:

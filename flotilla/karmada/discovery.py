@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from flotilla.errors import FlotillaError
 from flotilla.karmada.kinds import GroupKind, Kinds
@@ -44,7 +44,7 @@ def served_kinds(connection: Connection, wanted: Iterable[GroupKind]) -> Kinds:
         ClusterError: there was no answer.
     """
     groups = {
-        str(group["name"]): _versions(group)
+        str(group["name"]): versions_of(group)
         for group in connection.request("GET", "/apis", doing="listing API groups").get("groups") or []
     }
     namespaced: dict[GroupKind, bool] = {}
@@ -59,13 +59,12 @@ def served_kinds(connection: Connection, wanted: Iterable[GroupKind]) -> Kinds:
     return Kinds(namespaced, preferred)
 
 
-def _versions(group: dict[str, object]) -> list[str]:
-    """Return the versions of a group, the preferred one first."""
-    preferred = group.get("preferredVersion")
-    first = [str(preferred["groupVersion"])] if isinstance(preferred, dict) else []
+def versions_of(group: Mapping[str, object]) -> list[str]:
+    """Return the versions of an APIGroup, the preferred one first."""
     listed = group.get("versions")
-    others = [str(v["groupVersion"]) for v in listed if isinstance(v, dict)] if isinstance(listed, list) else []
-    return list(dict.fromkeys([*first, *others]))
+    named = [group.get("preferredVersion"), *(listed if isinstance(listed, list) else [])]
+    found = (str(one["groupVersion"]) for one in named if isinstance(one, dict) and one.get("groupVersion"))
+    return list(dict.fromkeys(found))
 
 
 def _resource(connection: Connection, version: str, kind: str) -> bool | None:
