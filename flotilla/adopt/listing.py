@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
+from flotilla.adopt.model import LeftOut
 from flotilla.errors import ClusterError
 from flotilla.kube.connection import Connection, KindNotServed
 from flotilla.kube.objects import Object
@@ -37,3 +38,19 @@ def lists(connection: Connection, asked: Iterable[Asked]) -> Lists:
     keys = list(dict.fromkeys(asked))
     with ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="adopt") as pool:
         return dict(zip(keys, pool.map(one, keys), strict=True))
+
+
+def listed_of(found: Lists, asked: Asked) -> list[Object]:
+    """Return the objects of one list; none where it could not be read."""
+    listed = found[asked]
+    return [] if isinstance(listed, str) else listed
+
+
+def unread_of(found: Lists) -> list[LeftOut]:
+    """Return what could not be read, and why."""
+    unread = []
+    for (version, kind, namespace), why in found.items():
+        if isinstance(why, str):
+            where = f" in namespace {namespace}" if namespace else ""
+            unread.append(LeftOut(f"every {kind} of {version}{where}", f"could not be read: {why}"))
+    return unread

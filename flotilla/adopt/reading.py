@@ -10,8 +10,8 @@ import json
 from collections.abc import Iterable
 from dataclasses import replace
 
-from flotilla.adopt.listing import lists
-from flotilla.adopt.model import Credentials, Found, LeftOut, MemberFacts
+from flotilla.adopt.listing import Lists, listed_of, lists, unread_of
+from flotilla.adopt.model import Credentials, Found, MemberFacts
 from flotilla.adopt.needed import accounts
 from flotilla.errors import ClusterError, FlotillaError
 from flotilla.karmada.control_plane_kinds import KINDS
@@ -59,23 +59,18 @@ def read_control_plane(connection: Connection) -> Found:
     definitions: Kind = ("apiextensions.k8s.io/v1", "CustomResourceDefinition")
     webhooks: Kind = ("admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration")
     wanted = list(dict.fromkeys([*_propagated(policies, bindings), *_USUAL]))
-    lists = _lists(connection, list(dict.fromkeys([*wanted, *own, definitions, webhooks])))
-    unread = [
-        LeftOut(f"every {kind} of {api_version}", f"could not be read: {found}")
-        for (api_version, kind), found in lists.items()
-        if isinstance(found, str)
-    ]
+    found = lists(connection, ((*kind, "") for kind in (*wanted, *own, definitions, webhooks)))
     return Found(
         clusters=clusters,
         policies=policies,
-        templates=tuple(_once(obj for kind in wanted for obj in _of(lists, kind))),
+        templates=tuple(_once(obj for kind in wanted for obj in _all_of(found, kind))),
         bindings=bindings,
-        objects=tuple(obj for kind in own for obj in _of(lists, kind)),
-        definitions=tuple(_of(lists, definitions)),
-        webhooks=tuple(_of(lists, webhooks)),
-        credentials=_credentials(connection, clusters, lists["v1", "Secret"]),
-        unfinished=_unfinished(_of(lists, ("v1", "Secret")), clusters),
-        unread=tuple(unread),
+        objects=tuple(obj for kind in own for obj in _all_of(found, kind)),
+        definitions=tuple(_all_of(found, definitions)),
+        webhooks=tuple(_all_of(found, webhooks)),
+        credentials=_credentials(connection, clusters, found["v1", "Secret", ""]),
+        unfinished=_unfinished(_all_of(found, ("v1", "Secret")), clusters),
+        unread=tuple(unread_of(found)),
     )
 
 
@@ -97,15 +92,8 @@ def _propagated(policies: Iterable[Object], bindings: Iterable[Object]) -> list[
     return [kind for kind in dict.fromkeys(found) if all(kind)]
 
 
-def _lists(connection: Connection, kinds: list[Kind]) -> dict[Kind, list[Object] | str]:
-    """List kinds of all namespaces; a text says why one can't be listed."""
-    found = lists(connection, ((*kind, "") for kind in kinds))
-    return {(version, kind): listed for (version, kind, _), listed in found.items()}
-
-
-def _of(lists: dict[Kind, list[Object] | str], kind: Kind) -> list[Object]:
-    found = lists[kind]
-    return [] if isinstance(found, str) else found
+def _all_of(found: Lists, kind: Kind) -> list[Object]:
+    return listed_of(found, (*kind, ""))
 
 
 def _once(objects: Iterable[Object]) -> list[Object]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from flotilla.adopt.listing import Lists, lists
+from flotilla.adopt.listing import listed_of, lists, unread_of
 from flotilla.adopt.model import LeftOut
 from flotilla.adopt.served import Served, served
 from flotilla.errors import ClusterError
@@ -81,19 +81,16 @@ def read_running(member: Connection, namespaces: Iterable[str], control_plane: S
     asked += [(api, kind, "") for api, kind in ((_RBAC, "ClusterRoleBinding"), (_RBAC, "ClusterRole"))]
     asked.append((_SCHEDULING, "PriorityClass", ""))
     found_lists = lists(member, asked)
-    for (version, kind, name), found in found_lists.items():
-        if isinstance(found, str):
-            where = f" in namespace {name}" if name else ""
-            unread.append(LeftOut(f"every {kind} of {version}{where}", f"could not be read: {found}"))
-    objects = _once(obj for key in asked if key[2] for obj in _of(found_lists, *key))
+    unread += unread_of(found_lists)
+    objects = _once(obj for key in asked if key[2] for obj in listed_of(found_lists, key))
     unserved, other_versions = _unserved(objects, control_plane)
     custom = sorted(key for key in unserved if not is_built_in(key[0]))
     return Running(
         objects=objects,
         namespaces=_found(member, [ObjectRef("v1", "Namespace", name) for name in names], unread),
-        cluster_bindings=tuple(_of(found_lists, _RBAC, "ClusterRoleBinding", "")),
-        cluster_roles=_by_name(_of(found_lists, _RBAC, "ClusterRole", "")),
-        priority_classes=_by_name(_of(found_lists, _SCHEDULING, "PriorityClass", "")),
+        cluster_bindings=tuple(listed_of(found_lists, (_RBAC, "ClusterRoleBinding", ""))),
+        cluster_roles=_by_name(listed_of(found_lists, (_RBAC, "ClusterRole", ""))),
+        priority_classes=_by_name(listed_of(found_lists, (_SCHEDULING, "PriorityClass", ""))),
         definitions=_definitions(member, custom, there, unread),
         unserved=unserved,
         other_versions=other_versions,
@@ -112,7 +109,8 @@ def read_there(connection: Connection, objects: Iterable[Object]) -> frozenset[I
     kinds = {(str(one["apiVersion"]), str(one["kind"]), _namespace(one)) for one in listed}
     wanted = {identity(one) for one in listed}
     spaced = [kind for kind in kinds if kind[2]]
-    found = {identity(obj) for of in lists(connection, spaced).values() for obj in (of if isinstance(of, list) else ())}
+    there = lists(connection, spaced)
+    found = {identity(obj) for kind in spaced for obj in listed_of(there, kind)}
     for one in listed:
         if not _namespace(one):
             ref = ObjectRef(str(one["apiVersion"]), str(one["kind"]), str(one["metadata"]["name"]))
@@ -147,11 +145,6 @@ def _unserved(
         frozenset(kind for kind, _ in versions if kind not in known),
         frozenset(kind for kind, version in versions if kind in known and known[kind].versions[0] != version),
     )
-
-
-def _of(found_lists: Lists, version: str, kind: str, namespace: str) -> list[Object]:
-    found = found_lists[version, kind, namespace]
-    return [] if isinstance(found, str) else found
 
 
 def _once(objects: Iterable[Object]) -> tuple[Object, ...]:
