@@ -6,7 +6,7 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from flotilla.adopt.compose import Adopted, Wanted, adopt
 from flotilla.adopt.model import MemberFacts, Report, Selection
 from flotilla.adopt.reading import read_control_plane, read_member
 from flotilla.adopt.writing import existing, write
-from flotilla.cli.adopt_member import Target, adopt_from_member, named, selected
+from flotilla.cli.adopt_member import Target, adopt_from_member, named, no_such_cluster, selected
 from flotilla.cli.adopt_object import ONE_OBJECT, add_object_options, adopt_objects, takes_objects
 from flotilla.cli.completion import completed, member_names
 from flotilla.cli.ending import UsageError
@@ -264,7 +264,7 @@ def _facts(
         # Without a Cluster a join may have begun: where there is a kubeconfig, the member is asked.
         asked = {name for name, file in files.items() if Path(file).expanduser().is_file()}
         if unknown := sorted(set(names) - set(clusters) - asked - unfinished):
-            raise _no_such_cluster(option, unknown[0], clusters)
+            raise no_such_cluster(option, unknown[0], clusters)
     if missing := sorted(set(contexts) - set(files)):
         raise UsageError(f"--member-context names {missing[0]!r}, which has no --member-kubeconfig")
 
@@ -274,18 +274,11 @@ def _facts(
         document = selected(file, context)
         facts = read_member(document, name=name, path=_path(file, project), context=context, identifier=identifier)
         if name not in clusters and name not in unfinished and not facts.joining:
-            raise _no_such_cluster("--member-kubeconfig", name, clusters)
+            raise no_such_cluster("--member-kubeconfig", name, clusters)
         return facts
 
     with ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="adopt") as pool:
         return dict(zip(files, pool.map(read, files), strict=True))
-
-
-def _no_such_cluster(option: str, name: str, clusters: Collection[str]) -> UsageError:
-    return UsageError(
-        f"{option} names {name!r}, and the control plane has no such Cluster",
-        hint=f"it has {', '.join(sorted(clusters)) or 'none'}",
-    )
 
 
 def _by_member(option: str, pairs: list[tuple[str, str]]) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -199,6 +199,14 @@ def _member(options: argparse.Namespace, target: Target) -> Object:
     return kubeconfigs.select(kubeconfigs.load(kubeconfig_text(member.kubeconfig, target.setting.project)))
 
 
+def no_such_cluster(option: str, name: str, clusters: Collection[str]) -> UsageError:
+    """Return the refusal of a name for which the control plane has no Cluster."""
+    return UsageError(
+        f"{option} names {name!r}, and the control plane has no such Cluster",
+        hint=f"it has {', '.join(sorted(clusters)) or 'none'}",
+    )
+
+
 def selected(file: Path, context: str) -> Object:
     """Read a kubeconfig and narrow it to one context; its current one where none is named."""
     place = file.expanduser()
@@ -251,10 +259,7 @@ def _new(
     found = read_control_plane(control_plane)
     clusters = {str(one["metadata"]["name"]): one for one in found.clusters}
     if options.from_member not in clusters:
-        raise UsageError(
-            f"--from-member names {options.from_member!r}, and the control plane has no such Cluster",
-            hint=f"it has {', '.join(sorted(clusters)) or 'none'}",
-        )
+        raise no_such_cluster("--from-member", options.from_member, clusters)
     bare = replace(found, policies=(), templates=(), bindings=(), objects=())
     return adopt(bare, facts(clusters), wanted, project=project)
 
