@@ -28,7 +28,7 @@ _LONGEST = 100_000
 
 
 def with_needed(
-    roots: list[Object], objects: Iterable[Object], sent: frozenset[Identity], version: Version, report: Report
+    roots: list[Object], objects: Iterable[Object], sent: set[Identity], version: Version, report: Report
 ) -> list[Object]:
     """Return some objects with those that they need, all of the member's namespaces; what isn't there is a finding.
 

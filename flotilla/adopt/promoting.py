@@ -138,6 +138,7 @@ def _chosen(running: Running, there: There, promotion: Promotion, report: Report
     written: list[Object] = []
     passed: list[tuple[Object, Left]] = []
     meant: list[Object] = []
+    sent: set[Identity] = set()
     for obj in sorted(running.objects, key=ref_of):
         named = any(_is(one, obj, running) for one in promotion.named)
         why = left(obj, claims, named=named) or _unserved(obj, running)
@@ -147,8 +148,9 @@ def _chosen(running: Running, there: There, promotion: Promotion, report: Report
             meant += [obj] if wanted else []
         elif wanted:
             passed.append((obj, why))
+        if why is not None and why.many is Why.SENT:
+            sent.add(identity(obj))
     report_left(passed, report)
-    sent = frozenset(identity(one) for one in running.objects if (why := left(one, claims)) and why.many is Why.SENT)
     own = with_needed(meant, written, sent, promotion.karmada, report)
     shared = cluster_scoped(own, running, report)
     spaces = [running.namespaces[name] for name in dict.fromkeys(str(o["metadata"]["namespace"]) for o in own)]
