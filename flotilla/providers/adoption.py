@@ -19,6 +19,7 @@ from flotilla.providers import Live, nothing_done
 from flotilla.providers.immutable import among
 from flotilla.providers.judging import judged
 from flotilla.providers.objects import as_held, declarable, object_id, outputs_of
+from flotilla.providers.ownership import CREATORS, PEOPLE, entries_of, is_own
 from flotilla.state.diff import Change, compare
 from flotilla.state.values import Properties, Secret, mask, reveal, seal_at
 from flotilla.untrusted import one_line
@@ -27,7 +28,7 @@ _OWN_MARKS = ("pulumi.com/", "flotilla.dev/")
 """Annotations that begin so tell Pulumi how to wait for an object and how to delete it, and Flotilla who scales it or
 that it stays. Nothing in a cluster reads them: they are no difference between what is declared and what is there."""
 _HIDDEN = ("data", "stringData")
-_DECLARING = ("kubectl", "before-first-apply", "pulumi-kubernetes", "pulumi-resource-kubernetes")
+_DECLARING = (*PEOPLE, *CREATORS)
 """Managers that declare by server-side apply and give a field up for a stack, by the beginnings of their names."""
 _TRIES = 3
 _STACKS = "pulumi-kubernetes-"
@@ -192,16 +193,16 @@ def taken_over(live: Object, planned: Object, manager: str) -> list[Object] | No
         planned: the object as a dry run of the apply, or the apply, answered it.
         manager: the stack's.
     """
-    own = next((entry for entry in _entries(planned) if _is_own(entry, manager)), None)
+    own = next((entry for entry in entries_of(planned) if is_own(entry, manager)), None)
     if own is None:
         return None
     declared = _paths(own.get("fieldsV1"))
     ours: _Fields = frozenset()
     kept: list[Object] = []
     moved = False
-    for entry in _entries(live):
+    for entry in entries_of(live):
         fields = _paths(entry.get("fieldsV1"))
-        if _is_own(entry, manager):
+        if is_own(entry, manager):
             ours |= fields
         elif fields & declared and _gives_up(entry) and entry.get("apiVersion") == own.get("apiVersion"):
             moved = True
@@ -214,13 +215,13 @@ def taken_over(live: Object, planned: Object, manager: str) -> list[Object] | No
 
 def writers(obj: Object) -> tuple[str, ...]:
     """Return who has written an object's fields, its status aside."""
-    names = {str(entry.get("manager")) for entry in _entries(obj) if entry.get("subresource") != "status"}
+    names = {str(entry.get("manager")) for entry in entries_of(obj) if entry.get("subresource") != "status"}
     return tuple(sorted(names))
 
 
 def note_of(live: Object) -> str:
     """Say who will go on writing the object, or has another claim to it."""
-    applied = {str(e.get("manager")) for e in _entries(live) if e.get("operation") == "Apply"}
+    applied = {str(e.get("manager")) for e in entries_of(live) if e.get("operation") == "Apply"}
     stacks = sorted(name for name in applied if name.startswith(_STACKS))
     others = sorted(name for name in applied if not name.startswith(_DECLARING))
     said = []
@@ -235,14 +236,6 @@ def _gives_up(entry: Object) -> bool:
     if entry.get("subresource"):
         return False
     return entry.get("operation") == "Update" or str(entry.get("manager")).startswith(_DECLARING)
-
-
-def _is_own(entry: Object, manager: str) -> bool:
-    return entry.get("manager") == manager and entry.get("operation") == "Apply" and not entry.get("subresource")
-
-
-def _entries(obj: Object) -> list[Object]:
-    return obj["metadata"].get("managedFields") or []
 
 
 def _paths(fields: Any, path: tuple[str, ...] = ()) -> _Fields:

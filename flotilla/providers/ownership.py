@@ -17,10 +17,10 @@ from flotilla.kube.ownership import union
 from flotilla.kube.wire import ApiError
 from flotilla.state.diff import parse_path
 
-_CREATORS = ("pulumi-kubernetes", "pulumi-resource-kubernetes")
+CREATORS = ("pulumi-kubernetes", "pulumi-resource-kubernetes")
 """Managers of what Pulumi's provider creates, by the beginnings of their names; their operation is Update."""
 
-_PEOPLE = ("kubectl", "before-first-apply")
+PEOPLE = ("kubectl", "before-first-apply")
 """Managers whose fields an update takes over where they are in its way, as Pulumi's provider does."""
 
 _CONFLICT = "FieldManagerConflict"
@@ -29,7 +29,7 @@ _QUOTED = re.compile(r'"([^"]*)"')
 
 def managers(obj: Object) -> set[str]:
     """Return the names of all managers that own a field."""
-    return {str(entry.get("manager")) for entry in _entries(obj)}
+    return {str(entry.get("manager")) for entry in entries_of(obj)}
 
 
 def field_conflicts(error: ApiError) -> set[str]:
@@ -44,19 +44,19 @@ def field_conflicts(error: ApiError) -> set[str]:
 
 def gives_way(manager: str) -> bool:
     """Tell whether a manager's fields are taken over where they are in the way of an update."""
-    return manager.startswith((*_CREATORS, *_PEOPLE)) and "/" not in manager
+    return manager.startswith((*CREATORS, *PEOPLE)) and "/" not in manager
 
 
 def transferred(obj: Object, manager: str) -> list[Object] | None:
     """Return `managedFields` in which the fields of the creation belong to `manager`; None where nothing changes."""
-    moved = [entry for entry in _entries(obj) if _is_creation(entry)]
+    moved = [entry for entry in entries_of(obj) if _is_creation(entry)]
     if not moved:
         return None
-    own = [entry for entry in _entries(obj) if _is_own(entry, manager)]
+    own = [entry for entry in entries_of(obj) if is_own(entry, manager)]
     fields: Object = {}
     for entry in (*own, *moved):
         fields = union(fields, entry.get("fieldsV1") or {}) if fields else dict(entry.get("fieldsV1") or {})
-    kept = [entry for entry in _entries(obj) if entry not in moved and entry not in own]
+    kept = [entry for entry in entries_of(obj) if entry not in moved and entry not in own]
     return [{**(own or moved)[0], "manager": manager, "operation": "Apply", "fieldsV1": fields}, *kept]
 
 
@@ -72,8 +72,8 @@ def left_to_others(inputs: Object, live: Object, manager: str, paths: Iterable[s
         manager: who applies.
         paths: of the ignored fields, as Pulumi writes them.
     """
-    entries = _entries(live)
-    ours = [entry for entry in entries if _is_own(entry, manager) or _is_creation(entry)]
+    entries = entries_of(live)
+    ours = [entry for entry in entries if is_own(entry, manager) or _is_creation(entry)]
     theirs = [entry for entry in entries if entry not in ours]
     result = inputs
     for path in map(parse_path, paths):
@@ -105,14 +105,16 @@ def _put(value: Any, path: Path, new: Any) -> Any:
     return {key: item for key, item in {**value, step: inner}.items() if item is not None}
 
 
-def _entries(obj: Object) -> list[Any]:
+def entries_of(obj: Object) -> list[Any]:
+    """Return what the server has noted of who owns which fields."""
     return obj["metadata"].get("managedFields") or []
 
 
 def _is_creation(entry: Object) -> bool:
-    named = str(entry.get("manager")).startswith(_CREATORS)
+    named = str(entry.get("manager")).startswith(CREATORS)
     return named and entry.get("operation") == "Update" and not entry.get("subresource")
 
 
-def _is_own(entry: Object, manager: str) -> bool:
+def is_own(entry: Object, manager: str) -> bool:
+    """Tell whether an entry is of what a manager has applied."""
     return entry.get("manager") == manager and entry.get("operation") == "Apply" and not entry.get("subresource")
