@@ -45,6 +45,5 @@ def find_several(connection: Connection, refs: Iterable[ObjectRef]) -> dict[Obje
             listed = connection.list(api_version, kind, namespace=namespace or None)
         except KindNotServed:
             continue
-        typed = ({**item, "apiVersion": api_version, "kind": kind} for item in listed)
-        found |= {ref: item for item in typed if (ref := ref_of(item)) in wanted}
+        found |= {ref: item for item in listed if (ref := ref_of(item)) in wanted}
     return found

@@ -81,8 +81,7 @@ class Member:
 
     def list(self, api_version, kind, *, namespace=None):
         self.asked.append(f"LIST {kind} {namespace}")
-        bare = [one for ref, one in self.objects.items() if (ref.api_version, ref.kind) == (api_version, kind)]
-        return [{key: value for key, value in one.items() if key not in ("apiVersion", "kind")} for one in bare]
+        return [one for ref, one in self.objects.items() if (ref.api_version, ref.kind) == (api_version, kind)]
 
     def replace(self, obj, *, field_manager, dry_run=False):
         assert dry_run, "a preview writes nothing"
