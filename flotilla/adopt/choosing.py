@@ -12,10 +12,10 @@ from flotilla.adopt.model import Finding, Report
 from flotilla.counts import counted
 from flotilla.karmada.kinds import kind_of
 from flotilla.karmada.rendering.marks import MANAGED
+from flotilla.karmada.rendering.traveling import TOKEN_TYPE
 from flotilla.karmada.unspread import meant_to_spread
 from flotilla.kube.objects import Object, is_true, ref_of
 
-_TOKEN = "kubernetes.io/service-account-token"  # noqa: S105 - a type's name
 _RELEASE = "helm.sh/release.v1"
 _LEADER = "control-plane.alpha.kubernetes.io/leader"
 _CERTIFICATE = "cert-manager.io/certificate-name"
@@ -85,7 +85,7 @@ def _in_every_namespace(obj: Object) -> bool:
 def _by_kind(obj: Object, *, named: bool) -> Left | None:
     annotations = obj["metadata"].get("annotations") or {}
     match kind_of(obj):
-        case ("", "Secret") if obj.get("type") == _TOKEN:
+        case ("", "Secret") if obj.get("type") == TOKEN_TYPE:
             return Left("a token of this cluster: the token controller fills it")
         case ("", "Secret") if annotations.get(_CERTIFICATE):
             return Left(f"cert-manager writes it for Certificate {annotations[_CERTIFICATE]}")

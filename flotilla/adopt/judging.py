@@ -10,6 +10,7 @@ from flotilla.adopt.model import Finding, Found, MemberFacts, Selection
 from flotilla.karmada.control_plane_kinds import KINDS
 from flotilla.karmada.kinds import goes_by_itself, identity, kind_of
 from flotilla.karmada.names import EXECUTION_NAMESPACE_PREFIX
+from flotilla.karmada.rendering.traveling import TOKEN_TYPE
 from flotilla.karmada.selection import POLICIES, claimant, selects
 from flotilla.karmada.unspread import meant_to_spread
 from flotilla.kube.objects import Object, condition, is_true, ref_of
@@ -17,7 +18,6 @@ from flotilla.untrusted import one_line
 
 RESERVED = ("karmada-", "kube-")
 """Beginnings of namespaces from which Karmada sends nothing."""
-_TOKEN = "kubernetes.io/service-account-token"  # noqa: S105 - a type's name
 
 
 def is_reserved(obj: Object) -> bool:
@@ -141,5 +141,5 @@ def _may_be_meant(template: Object) -> bool:
         meant_to_spread(template)
         and not goes_by_itself(template)
         and kind_of(template) not in KINDS
-        and template.get("type") != _TOKEN
+        and template.get("type") != TOKEN_TYPE
     )

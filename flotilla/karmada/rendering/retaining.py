@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 from flotilla.karmada.rendering.replicas import owns_replicas
+from flotilla.karmada.rendering.traveling import TOKEN_TYPE
 from flotilla.kube.objects import Object, copied
 
 _LEFT = ("finalizers", "ownerReferences")
-_TOKEN_TYPE = "kubernetes.io/service-account-token"  # noqa: S105 - a type's name
 _MANAGED = {
     "labels": "resourcetemplate.karmada.io/managed-labels",
     "annotations": "resourcetemplate.karmada.io/managed-annotations",
@@ -51,7 +51,7 @@ def retained(manifest: Object, live: Object | None) -> Object:
             return _with(manifest, live, ("spec", "volumeName"))
         case ("v1", "PersistentVolume"):
             return _with(manifest, live, ("spec", "claimRef"))
-        case ("v1", "Secret") if manifest.get("type") == _TOKEN_TYPE:
+        case ("v1", "Secret") if manifest.get("type") == TOKEN_TYPE:
             return _with(manifest, live, ("data",))
         case ("v1", "ServiceAccount"):
             return {**manifest, **_credentials(manifest, live)}

@@ -33,7 +33,7 @@ _JOB_LABELS = (
 )
 _JOB_SELECTORS = ("controller-uid", "batch.kubernetes.io/controller-uid")
 _DEPLOYMENT_ANNOTATIONS = ("deployment.kubernetes.io/revision", "deployment.kubernetes.io/revision-history")
-_TOKEN_TYPE = "kubernetes.io/service-account-token"  # noqa: S105 - a type's name
+TOKEN_TYPE = "kubernetes.io/service-account-token"  # noqa: S105 - a type's name
 _TWICE_SINCE = Version(1, 13)
 """From here on the controller prunes, and the webhook once more."""
 
@@ -54,7 +54,7 @@ def pruned(obj: Object, version: Version = SUPPORTED.newest) -> Object:
             _drop(metadata, "annotations", _DEPLOYMENT_ANNOTATIONS)
         case "Job":
             _prune_job(result)
-        case "Secret" if result.get("type") == _TOKEN_TYPE:
+        case "Secret" if result.get("type") == TOKEN_TYPE:
             _drop(metadata, "annotations", ("kubernetes.io/service-account.uid",))
             result["data"] = None
         case "ServiceAccount":
