@@ -58,7 +58,11 @@ def test_down_waits_for_a_process_that_kwokctl_has_killed_but_that_is_still_dyin
     cluster = SandboxCluster("karmada", tmp_path, programs.Binaries(kwokctl.parent, "does nothing, for a test"))
     records = cluster.folder / "pids"
     records.mkdir(parents=True)
-    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1)", str(cluster.folder)]) as dying:
+    program = "import time; print(flush=True); time.sleep(1)"
+    command = [sys.executable, "-c", program, str(cluster.folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as dying:
+        assert dying.stdout
+        dying.stdout.readline()  # Until its program runs, the kernel knows no arguments of it.
         (records / "etcd.pid").write_text(str(dying.pid))
         (records / "kube-apiserver.pid").write_text(str(os.getpid()))
         cluster.down()
