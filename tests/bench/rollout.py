@@ -102,7 +102,7 @@ def measure(kubeconfig: Path, text: str, templates: int, members: int) -> None:
     looks: list[tuple[float, float]] = []
     poll = rollout.poll
 
-    def counted(look, timeout):
+    def counted(look, timeout, **options):
         def noted():
             began, cpu = time.monotonic(), time.thread_time()
             try:
@@ -110,7 +110,7 @@ def measure(kubeconfig: Path, text: str, templates: int, members: int) -> None:
             finally:
                 looks.append((time.monotonic() - began, time.thread_time() - cpu))
 
-        return poll(noted, timeout)
+        return poll(noted, timeout, **options)
 
     rollout.poll = counted
     sent = requests_sent()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from components import rollout
+from flotilla.karmada.status import waiting
 from tests.contract.readiness import *  # noqa: F403 - the cases are the contract's
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
@@ -11,4 +11,4 @@ pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
     """The stand-in's controllers need no half minute: the cases are about what happens at its end."""
-    monkeypatch.setattr(rollout, "UNSERVED_SECONDS", 6.0)
+    monkeypatch.setattr(waiting, "UNSERVED_SECONDS", 6.0)

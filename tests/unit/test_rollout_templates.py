@@ -10,6 +10,7 @@ from components.rollout import RolloutProvider, anew
 from flotilla.engine.stack import EmbeddedStack
 from flotilla.karmada.propagation import template
 from flotilla.karmada.scaling import scaled
+from flotilla.karmada.status import waiting
 from flotilla.karmada.status.rollout import ClusterProgress, Progress
 from flotilla.karmada.template_references import bare, reference_to
 from flotilla.kube.objects import ref_of, whole
@@ -48,7 +49,7 @@ def stack(fake, tmp_path, monkeypatch):
     (tmp_path / "Pulumi.yaml").write_text("name: unit\nruntime: python\n")
     done = [Progress(ref_of(one), (ClusterProgress("member1", None, None),)) for one in objects()]
     monkeypatch.setattr(rollout, "_looking", lambda _props, _divided, _marks: lambda: done)
-    monkeypatch.setattr(rollout, "_POLL_SECONDS", 0.001)
+    monkeypatch.setattr(waiting, "POLL_SECONDS", 0.001)
 
     def of(settings=SETTINGS):
         def program():

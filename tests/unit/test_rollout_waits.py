@@ -3,9 +3,11 @@
 import pytest
 
 from components import rollout
-from components.rollout import RolloutProvider, anew, calm, poll
+from components.rollout import RolloutProvider, anew
 from flotilla.errors import NotDone
+from flotilla.karmada.status import waiting
 from flotilla.karmada.status.rollout import ClusterProgress, Progress
+from flotilla.karmada.status.waiting import calm, poll
 from flotilla.karmada.status.words import Words
 from flotilla.karmada.template_references import reference_to
 from flotilla.kube.connection import ApiError, Unreachable
@@ -61,7 +63,7 @@ def test_the_first_look_is_at_once_and_two_must_agree():
 def test_a_member_that_does_not_answer_costs_the_others_nothing_and_the_run_a_grace():
     problem, seconds = waited([seen(a=LATE, b=SILENT)] * 20 + [seen(a=DONE, b=SILENT)])
     assert problem == "is not done: b doesn't answer: it is gone; the others are as declared"
-    assert 10 + rollout._GRACE_SECONDS <= seconds < 15 + rollout._GRACE_SECONDS
+    assert 10 + waiting.GRACE_SECONDS <= seconds < 15 + waiting.GRACE_SECONDS
 
 
 def test_a_member_that_comes_back_in_time_is_done():
@@ -79,7 +81,7 @@ def test_what_nobody_serves_is_waited_for_a_while_and_is_no_failure():
     """A Service of type LoadBalancer where nobody balances loads cost the whole timeout, and failed each run."""
     problem, seconds = waited([seen(a=LATE, b=UNSERVED)] * 20 + [seen(a=DONE, b=UNSERVED)])
     assert problem == ""
-    assert 10 + rollout.UNSERVED_SECONDS <= seconds < 15 + rollout.UNSERVED_SECONDS
+    assert 10 + waiting.UNSERVED_SECONDS <= seconds < 15 + waiting.UNSERVED_SECONDS
 
 
 def test_an_address_that_comes_in_time_ends_the_wait():
@@ -98,7 +100,7 @@ def test_what_nobody_serves_excuses_nothing_else():
     assert problem.endswith("a: its Work is empty; b: no load balancer address yet")
     problem, seconds = waited([seen(a=SILENT, b=UNSERVED)])
     assert problem.startswith("is not done: a doesn't answer")
-    assert seconds < rollout.UNSERVED_SECONDS
+    assert seconds < waiting.UNSERVED_SECONDS
 
 
 def test_a_wait_says_what_it_waits_for_and_how_it_ended(looks, monkeypatch, capsys):
@@ -108,7 +110,7 @@ def test_a_wait_says_what_it_waits_for_and_how_it_ended(looks, monkeypatch, caps
     poll(lambda: seen(a=LATE), 60, words=Words("web", said.append), clock=clock, sleep=clock.sleep)
     assert said == ["rollout of web waits for a: Deployment default/web: its Work is empty"]
     looks[0] = seen(a=DONE, b=UNSERVED)
-    monkeypatch.setattr(rollout, "UNSERVED_SECONDS", 0.0)
+    monkeypatch.setattr(waiting, "UNSERVED_SECONDS", 0.0)
     heard = []
     with heard_by(heard.append):
         outs = RolloutProvider().create(props()).outs
@@ -133,7 +135,7 @@ def test_a_refresh_calls_what_nobody_serves_no_change_and_forgets_what_is_served
 
     monkeypatch.setattr(rollout, "shared_reader", lambda _kubeconfig: Reader())
     monkeypatch.setattr(rollout, "_Judge", lambda _check, _reader: lambda _snapshot: look[0])
-    monkeypatch.setattr(rollout, "_POLL_SECONDS", 60)  # a second look would time the test out
+    monkeypatch.setattr(waiting, "POLL_SECONDS", 60)  # a second look would time the test out
     declared = props(settled=True, unserved={str(WEB): {"a": "no load balancer address yet"}})
     outs = RolloutProvider().read("web", declared).outs
     assert (outs["settled"], outs["unserved"]) == (True, {str(WEB): {"b": "no load balancer address yet"}})
@@ -219,8 +221,8 @@ def looks(monkeypatch):
     """Replace what is asked of Karmada."""
     found = [seen(a=LATE)]
     monkeypatch.setattr(rollout, "_looking", lambda _props, _divided, _marks: lambda: found[0])
-    monkeypatch.setattr(rollout, "_POLL_SECONDS", 0.001)
-    monkeypatch.setattr(rollout, "_LONGEST_POLL_SECONDS", 0.001)
+    monkeypatch.setattr(waiting, "POLL_SECONDS", 0.001)
+    monkeypatch.setattr(waiting, "_LONGEST_POLL_SECONDS", 0.001)
     return found
 
 
