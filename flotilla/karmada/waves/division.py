@@ -1,0 +1,63 @@
+"""Which clusters each wave has."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from flotilla.karmada.waves.strategy import Approval, Strategy, WaveRule, count_of
+
+
+@dataclass(frozen=True)
+class Wave:
+    """Clusters that get a change together."""
+
+    number: int
+    """Counted from 1, as the stack file has the waves; the rest of the clusters is one more."""
+    clusters: tuple[str, ...]
+    """In the order of their names."""
+    batches: tuple[tuple[str, ...], ...]
+    """The same clusters in groups: each gets the change when the one before is healthy."""
+    approve: tuple[Approval, ...] = ()
+    rest: bool = False
+    """The clusters that no wave of the stack file names."""
+
+
+def divide(strategy: Strategy, clusters: Mapping[str, Mapping[str, str]]) -> tuple[Wave, ...]:
+    """Divide clusters into waves; waves without a cluster are left out.
+
+    Args:
+        strategy: how changes reach clusters.
+        clusters: the labels of each cluster that may get a copy, by its name.
+    """
+    waves: list[Wave] = []
+    left = sorted(clusters)
+    for number, rule in enumerate(strategy.waves, 1):
+        chosen = _chosen(rule, left, clusters)
+        left = [name for name in left if name not in chosen]
+        if chosen:
+            waves.append(Wave(number, tuple(chosen), _batches(rule, chosen), rule.approve))
+    if left:
+        waves.append(Wave(len(strategy.waves) + 1, tuple(left), (tuple(left),), rest=True))
+    return tuple(waves)
+
+
+def later_than(waves: Iterable[Wave], reached: Iterable[str]) -> tuple[str, ...]:
+    """Return the clusters of waves that a change has not reached."""
+    known = set(reached)
+    return tuple(sorted(name for wave in waves for name in wave.clusters if name not in known))
+
+
+def _chosen(rule: WaveRule, left: Sequence[str], clusters: Mapping[str, Mapping[str, str]]) -> list[str]:
+    if rule.percent is not None:
+        reached = len(clusters) - len(left)
+        return list(left[: max(0, math.ceil(len(clusters) * rule.percent / 100) - reached)])
+    if rule.clusters:
+        return [name for name in left if name in rule.clusters]
+    return [name for name in left if all(clusters[name].get(key) == value for key, value in rule.labels.items())]
+
+
+def _batches(rule: WaveRule, chosen: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    size = max(1, count_of(rule.max_concurrent, len(chosen), up=False)) if rule.max_concurrent else len(chosen)
+    return tuple(tuple(chosen[first : first + size]) for first in range(0, len(chosen), size))

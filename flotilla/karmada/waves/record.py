@@ -1,0 +1,189 @@
+"""What is kept of a change in waves while it is under way: a Secret in the control plane.
+
+It is made before the workload's objects change and removed at the end. Whoever runs `up` next goes on by it, and
+`flotilla rollout` reads it and writes a person's wishes into its annotations. A Secret, since it has the content of the
+templates as they were.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+from flotilla.kube.connection import Connection
+from flotilla.kube.objects import Object, ObjectRef
+
+NAMESPACE = "kube-system"
+"""Every API server has it, and Karmada sends nothing of it anywhere."""
+LABEL = "flotilla.dev/rollout"
+"""On each record; its value is `record`."""
+PAUSED, APPROVED, ABORTED = "flotilla.dev/rollout-paused", "flotilla.dev/rollout-approved", "flotilla.dev/rollout-abort"
+"""Annotations by which a person asks for something: who asked and when, or approvals such as `before-2,after-2`."""
+_MOST_BYTES = 700_000
+_TYPE = "flotilla.dev/rollout"
+
+
+class Phase(StrEnum):
+    """Where a change in waves stands."""
+
+    HELD = "held"
+    """No cluster has got the change."""
+    MOVING = "moving"
+    """A wave has got the change, and its gate isn't passed yet."""
+    APPROVAL = "approval"
+    """A person has to approve of it."""
+    PAUSED = "paused"
+    """A person has stopped it for the time being."""
+    FAILED = "failed"
+    """A wave hasn't passed its gate; nothing goes on until the next `up`."""
+    REVERTING = "reverting"
+    """Clusters that have got the change are getting back what they ran before."""
+    REVERTED = "reverted"
+    """All clusters run what they ran before."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is known of a change in waves."""
+
+    workload: str
+    declaration: str
+    """A digest of what is rolled out."""
+    waves: tuple[tuple[int, tuple[str, ...]], ...] = ()
+    """The waves, by number, with their clusters."""
+    reached: tuple[str, ...] = ()
+    """The clusters that have got the change."""
+    touched: tuple[str, ...] = ()
+    """The clusters that have got something else than they ran before the first of these changes."""
+    passed: tuple[int, ...] = ()
+    """The waves that have passed their gates."""
+    wave: int = 0
+    """The wave that is under way; 0 before the first."""
+    phase: Phase = Phase.HELD
+    why: str = ""
+    """What is waited for, or why it stopped, in one line without values of secrets."""
+    policies: tuple[tuple[str, str, str], ...] = ()
+    """The policies that are suspended for later waves: kind, namespace and name."""
+    since: str = ""
+    """When it began (RFC 3339)."""
+    before: Mapping[str, str] = field(default_factory=dict)
+    """The digest of each object as it was, by `Kind namespace/name`."""
+    paused: str = ""
+    aborted: str = ""
+    approved: tuple[str, ...] = ()
+
+    @property
+    def held(self) -> tuple[str, ...]:
+        """The clusters that the change has not reached."""
+        return tuple(sorted({name for _, names in self.waves for name in names} - set(self.reached)))
+
+
+_WISHES = ("paused", "aborted", "approved")
+
+
+def reference(namespace: str, policy: str) -> ObjectRef:
+    """Return where the record of a workload is.
+
+    Args:
+        namespace: the workload's.
+        policy: the name that its policies have.
+    """
+    return ObjectRef("v1", "Secret", f"flotilla-rollout.{namespace}.{policy}", NAMESPACE)
+
+
+def read_record(connection: Connection, where: ObjectRef) -> Record | None:
+    """Read a record; None where nothing is under way.
+
+    Raises:
+        ClusterError: the control plane could not be asked.
+    """
+    found = connection.find(where)
+    return record_of(found) if found is not None else None
+
+
+def list_records(connection: Connection) -> dict[ObjectRef, Record]:
+    """Read every record of a control plane.
+
+    Raises:
+        ClusterError: the control plane could not be asked.
+    """
+    listed = connection.list("v1", "Secret", namespace=NAMESPACE, labels=f"{LABEL}=record")
+    found = {ObjectRef("v1", "Secret", item["metadata"]["name"], NAMESPACE): record_of(item) for item in listed}
+    return {where: record for where, record in found.items() if record is not None}
+
+
+def record_of(secret: Object) -> Record | None:
+    """Return the record that a Secret holds; None where it holds none."""
+    try:
+        plain = json.loads(base64.b64decode((secret.get("data") or {})["record"]))
+        annotations = secret["metadata"].get("annotations") or {}
+        return Record(
+            **{
+                **plain,
+                "waves": tuple((int(number), tuple(names)) for number, names in plain["waves"]),
+                "policies": tuple(tuple(one) for one in plain["policies"]),
+                **{key: tuple(plain[key]) for key in ("reached", "touched", "passed")},
+                "phase": Phase(plain["phase"]),
+                "paused": annotations.get(PAUSED, ""),
+                "aborted": annotations.get(ABORTED, ""),
+                "approved": tuple(one for one in annotations.get(APPROVED, "").split(",") if one),
+            }
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def record_data(record: Record) -> dict[str, str]:
+    """Return a record as a Secret's data has it."""
+    plain = {key: value for key, value in vars(record).items() if key not in _WISHES}
+    return {"record": _encoded(json.dumps(plain, sort_keys=True).encode())}
+
+
+def contents_data(name: str, objects: Iterable[Object]) -> dict[str, str]:
+    """Return objects as a Secret's data has them.
+
+    Args:
+        name: `before` or `after`.
+        objects: as the API has them.
+
+    Raises:
+        ValueError: they are too large for a Secret, even compressed.
+    """
+    packed = gzip.compress(json.dumps(list(objects), sort_keys=True).encode(), mtime=0)
+    if len(packed) > _MOST_BYTES:
+        raise ValueError(f"{len(packed)} bytes, compressed; a Secret holds no more than {_MOST_BYTES}")
+    return {name: _encoded(packed)}
+
+
+def contents_of(secret: Object, name: str) -> list[Object] | None:
+    """Return objects that a record keeps; None where it keeps none of that name."""
+    text = (secret.get("data") or {}).get(name)
+    if not text:
+        return None
+    found: list[Object] = json.loads(gzip.decompress(base64.b64decode(text)))
+    return found
+
+
+def secret_of(where: ObjectRef, data: Mapping[str, str]) -> dict[str, Any]:
+    """Return the Secret that keeps a record."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": where.name, "namespace": where.namespace, "labels": {LABEL: "record"}},
+        "type": _TYPE,
+        "data": dict(data),
+    }
+
+
+def changed(record: Record, **values: Any) -> Record:
+    """Return a record with other values."""
+    return replace(record, **values)
+
+
+def _encoded(content: bytes) -> str:
+    return base64.b64encode(content).decode()
