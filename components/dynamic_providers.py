@@ -10,6 +10,7 @@ PROVIDERS = {
     "dynamic/flotilla:Certificates": "components.control_plane_pki:CertificatesProvider",
     "dynamic/flotilla:ClusterIdentity": "components.cluster_identity:ClusterIdentityProvider",
     "dynamic/flotilla:ControlPlaneReady": "components.installation:ReadyProvider",
+    "dynamic/flotilla:Hold": "components.hold:HoldProvider",
     "dynamic/flotilla:HostState": "components.installation:HostStateProvider",
     "dynamic/flotilla:Keeping": "components.keeping:KeepingProvider",
     "dynamic/flotilla:Kind": "components.kind_cluster:KindClusterProvider",

@@ -10,6 +10,7 @@ from typing import Any, NotRequired, TypedDict
 
 import pulumi
 
+from components.hold import Hold
 from components.karmada_control_plane import KarmadaControlPlane
 from components.keeping import Keeping
 from components.kubernetes_object import KubernetesObject, type_token
@@ -17,7 +18,6 @@ from components.rollout import Rollout
 from components.secret_patches import refuse_placeholders, sealed_patches
 from components.served_kinds import ServedKinds
 from components.withdrawal import Withdrawal
-from flotilla.karmada.aiming import override_policies
 from flotilla.karmada.kinds import (
     BUILT_IN,
     DEFINITION,
@@ -32,17 +32,19 @@ from flotilla.karmada.kinds import (
     kind_of,
     other_versions,
 )
-from flotilla.karmada.propagation import DEFINITIONS, ON_REMOVAL, further, propagation_policy, template
+from flotilla.karmada.propagation import ON_REMOVAL, propagation_policy, template
 from flotilla.karmada.rendering.policies import rules_of_all
 from flotilla.karmada.scaling import REPLICAS, scaler_of
 from flotilla.karmada.status.overriding import OTHERS, OWN, as_input
 from flotilla.karmada.template_references import DIGEST, reference_to
 from flotilla.karmada.versions import Version
+from flotilla.karmada.waves.subject import ATTEMPT, ROLLOUT
 from flotilla.kube.objects import ObjectRef, ref_of
 from flotilla.stack.readiness import plain_rules
 from flotilla.stack.specs import propagation_spec, rules_for_objects, served_affinities
 from flotilla.stack.workloads import OnRemoval, Workload
 from flotilla.workloads.needs import follower_key, policy_key
+from flotilla.workloads.own_policies import OwnPolicies, PolicySet
 
 _TYPE = "flotilla:index:PropagatedWorkload"
 
@@ -120,11 +122,6 @@ class PropagatedWorkload(pulumi.ComponentResource):
         self._rules = rules_for_objects(workload, manifests)
         self._overriding = [ref_of(policy) for policy in (workload.given.overrides if workload.given else ())]
         custom = [m for m in manifests if kind_of(m) in defined]
-        ahead = [m for m in manifests if kind_of(m) == NAMESPACE]
-        # Definitions have a policy of their own only where something waits for them: else all that is cluster-wide
-        # goes by one.
-        definitions = [m for m in manifests if custom and kind_of(m) == DEFINITION]
-        rest = [m for m in manifests if m not in ahead and m not in definitions]
         self._withdrawal = Withdrawal(
             name,
             manifests,
@@ -134,19 +131,44 @@ class PropagatedWorkload(pulumi.ComponentResource):
             before=workload.after,
             keeps=keeps,
         )
+        self._held: list[Hold] = []
+        self._declare(manifests, custom)
+        self.register_outputs({})
+
+    def _declare(self, manifests: list[dict[str, Any]], custom: list[dict[str, Any]]) -> None:
+        """Declare policies, templates and the rollout.
+
+        Args:
+            manifests: the templates.
+            custom: those of them whose kind is one that the stack defines.
+        """
+        workload = self._workload
+        ahead = [m for m in manifests if kind_of(m) == NAMESPACE]
+        # Definitions have a policy of their own only where something waits for them: else all that is cluster-wide
+        # goes by one.
+        definitions = [m for m in manifests if custom and kind_of(m) == DEFINITION]
+        rest = [m for m in manifests if m not in ahead and m not in definitions]
         made = {id(m): self._template(m, []) for m in ahead}
         before: list[pulumi.Resource] = list(made.values())
+        policies_of = OwnPolicies(self._policy, workload.namespace, self._spec, self._rules)
+        self._further = {} if workload.given else policies_of.further(rest)
+        sets = [] if workload.given else policies_of.of_others(ahead, rest)
+        defining = [policies_of.of_definitions(definitions)] if definitions and not workload.given else []
+        waves = self._waves([*sets, *defining], custom)
+        holding = {**self._rollout_inputs(manifests), ROLLOUT: waves}
+        before += self._hold("", holding, before) if waves else []
         given = self._given(before)
         policies: list[pulumi.Resource] = list(given.values())
-        if definitions:
-            if not workload.given:
-                policies += self._policies(DEFINITIONS, None, definitions, definitions, [])
-            made |= {id(m): self._template(m, policies) for m in definitions}
+        for one in defining:
+            policies += self._policies(one, [*self._held])
+        made |= {id(m): self._template(m, policies) for m in definitions}
         if custom:
             before.append(self._served(custom, [*before, *(made[id(m)] for m in definitions)]))
-        self._further = {} if workload.given else _further_policies(rest, workload.namespace)
-        if not workload.given:
-            policies += self._own_policies(ahead, rest, before)
+        for one in sets:
+            policies += self._policies(one, before)
+        if waves:
+            # Policies that are new could not be held back before they were there.
+            policies += self._hold("-new", holding, [*before, *policies])
         made |= {id(m): self._template(m, [*before, *policies]) for m in rest}
         self.templates = [made[id(m)] for m in manifests]
         self.by_identity = {identity(m): made[id(m)] for m in manifests}
@@ -155,17 +177,16 @@ class PropagatedWorkload(pulumi.ComponentResource):
             **{_definition(m): made[id(m)] for m in manifests if kind_of(m) == DEFINITION},
             **given,
             **{follower_key(m): made[id(m)] for m in manifests if workload.given and workload.given.follows(m)},
-            "rollout": self._rollout(manifests, [*before, *policies, *self.templates]),
+            "rollout": self._rollout(waves, manifests, [*before, *policies, *self.templates]),
         }
-        if keeps:
+        if workload.on_removal is OnRemoval.KEEP:
             Keeping(
-                name,
+                self._name,
                 manifests,
                 pulumi.ResourceOptions(parent=self, depends_on=[*before, *policies, *self.templates]),
-                kubeconfig=args["control_plane"].kubeconfig,
+                kubeconfig=self._args["control_plane"].kubeconfig,
                 timeout=workload.timeout,
             )
-        self.register_outputs({})
 
     def _as_template(self, obj: dict[str, Any]) -> dict[str, Any]:
         return template(obj, namespace=self._workload.namespace, kinds=self._kinds)
@@ -173,47 +194,49 @@ class PropagatedWorkload(pulumi.ComponentResource):
     def _after(self, resources: list[pulumi.Resource]) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(depends_on=resources))
 
-    def _own_policies(
-        self, ahead: list[dict[str, Any]], rest: list[dict[str, Any]], before: list[pulumi.Resource]
-    ) -> list[pulumi.Resource]:
-        """Declare the policies of templates: those of each namespace, and the cluster-wide ones."""
-        own = self._workload.namespace
+    def _policies(self, planned: PolicySet, before: list[pulumi.Resource]) -> list[pulumi.Resource]:
+        """Declare policies."""
         declared: list[pulumi.Resource] = []
-        for namespace in (own, *self._further):
-            group = [m for m in rest if m["metadata"].get("namespace") == namespace]
-            declared += self._policies(self._further.get(namespace, ""), namespace, group, group, before)
-        group = [m for m in rest if not m["metadata"].get("namespace")]
-        sent = [*(m for m in ahead if not goes_by_itself(m)), *group]
-        return declared + self._policies("-cluster", None, sent, [*ahead, *group], before)
-
-    def _policies(
-        self,
-        suffix: str,
-        scope: str | None,
-        sent: list[dict[str, Any]],
-        overridden: list[dict[str, Any]],
-        before: list[pulumi.Resource],
-    ) -> list[pulumi.Resource]:
-        """Declare the policies of some templates: namespaced ones, or cluster-wide ones where `scope` is None."""
-        declared: list[pulumi.Resource] = []
-        name = self._policy if scope is None and suffix != DEFINITIONS else f"{self._policy}{suffix}"
-        if sent:
-            policy = propagation_policy(name, namespace=scope, templates=sent, spec=self._spec)
-            declared.append(KubernetesObject(f"{self._name}{suffix}-policy", policy, self._after(before)))
-        if overridden:
-            # Declared even where nothing is overridden: rules that fall away are then an update, made before the
-            # rollout is waited for. A deletion would come after it, and the rollout would wait for it in vain.
-            found = override_policies(name, namespace=scope, templates=overridden, rules=self._rules)
-            shared: list[pulumi.Resource] = []
-            for ending, override in found.items():
-                resource = f"{self._name}{suffix}{ending}-override"
-                # The one that all share has selected the object until now: both would be in force.
-                declared.append(KubernetesObject(resource, self._sealed(override), self._after([*before, *shared])))
-                if ending:
-                    self._overriding.append(ref_of(override))
-                else:
-                    shared = declared[-1:]
+        name = f"{self._name}{planned.suffix}"
+        if planned.propagation:
+            declared.append(KubernetesObject(f"{name}-policy", planned.propagation, self._after(before)))
+        shared: list[pulumi.Resource] = []
+        for ending, override in planned.overrides.items():
+            # The one that all share has selected the object until now: both would be in force.
+            after = self._after([*before, *shared])
+            declared.append(KubernetesObject(f"{name}{ending}-override", self._sealed(override), after))
+            if ending:
+                self._overriding.append(ref_of(override))
+            else:
+                shared = declared[-1:]
         return declared
+
+    def _waves(self, sets: list[PolicySet], custom: list[dict[str, Any]]) -> dict[str, Any]:
+        """Return how changes reach clusters in waves, and what is held back for that; empty where there are none."""
+        strategy = self._workload.rollout
+        if not strategy:
+            return {}
+        given = self._workload.given
+        written = [ref_of(one) for one in given.declares] if given else []
+        sending = [one for one in written if one.kind in ("PropagationPolicy", "ClusterPropagationPolicy")]
+        overriding = [one for one in written if one not in sending]
+        for own in sets:
+            sending, overriding = sending + own.refs()[0], overriding + own.refs()[1]
+        kinds = sorted({(m["apiVersion"], m["kind"]) for m in custom})
+        return {
+            **strategy.plain(),
+            "policies": [list(one) for one in sending],
+            "overrides": [list(one) for one in overriding],
+            "record": [self._workload.namespace, self._policy],
+            **({"kinds": [{"apiVersion": version, "kind": kind} for version, kind in kinds]} if kinds else {}),
+        }
+
+    def _hold(self, ending: str, inputs: dict[str, Any], before: list[pulumi.Resource]) -> list[pulumi.Resource]:
+        """Declare that clusters are held back; each of these goes by the one before."""
+        props = {**inputs, **({"after": self._held[-1].attempt} if self._held else {})}
+        opts = pulumi.ResourceOptions(parent=self, depends_on=[self._withdrawal, *before])
+        self._held.append(Hold(f"{self._name}{ending}-hold", props, opts))
+        return [self._held[-1]]
 
     def _given(self, before: list[pulumi.Resource]) -> dict[str, KubernetesObject]:
         """Declare the policies that their author wrote, and return each by what a `Need` calls it."""
@@ -269,36 +292,44 @@ class PropagatedWorkload(pulumi.ComponentResource):
         opts = pulumi.ResourceOptions(parent=self, depends_on=before)
         return ServedKinds(f"{self._name}-kinds", props, opts)
 
-    def _rollout(self, manifests: list[dict[str, Any]], before: list[Any]) -> Rollout:
+    def _rollout_inputs(self, manifests: list[dict[str, Any]]) -> dict[str, Any]:
+        """Return what the rollout is of: what clusters get, and how long it is waited for."""
         given = self._workload.given
         followers = [self._as_template(one) for one in given.followers] if given else []
         manifests = [one for one in manifests if not (given and given.follows(one))]
         # A policy as its author wrote it is in Karmada just so, without what the stack's own ones say besides.
         own = propagation_policy(self._name, namespace=None, templates=manifests, spec=self._spec)
         spec = given.sender["spec"] if given else own["spec"]
-        name = given.sender["metadata"]["name"] if given else self._policy
         rules = rules_of_all(given.overrides, [*manifests, *followers]) if given else self._rules
         suspended = spec.get("suspension")
-        rollout = {
+        return {
             "kubeconfig": self._args["control_plane"].kubeconfig,
             "workload": self._name,
             "templates": [_reference(manifest) for manifest in manifests],
             "placement": spec["placement"],
             "overrideRules": sealed_patches(rules, [*manifests, *followers]),
+            "timeout": self._workload.timeout,
+            **({"followers": [_reference(one) for one in followers]} if followers else {}),
+            **({"suspension": suspended} if suspended else {}),
+            **self._karmada,
+        }
+
+    def _rollout(self, waves: dict[str, Any], manifests: list[dict[str, Any]], before: list[Any]) -> Rollout:
+        given = self._workload.given
+        name = given.sender["metadata"]["name"] if given else self._policy
+        rollout = {
+            **self._rollout_inputs(manifests),
             "controlPlane": self._args["control_plane"].cluster_id,
             "members": self._args.get("members") or {},
-            "timeout": self._workload.timeout,
             **_numbers(self._workload),
             **({"policy": name} if name != self._name else {}),
             **({"policies": {n: f"{self._policy}{s}" for n, s in self._further.items()}} if self._further else {}),
-            **({"followers": [_reference(one) for one in followers]} if followers else {}),
-            **({"suspension": suspended} if suspended else {}),
             **({"lazy": True} if self._workload.activation else {}),
             **({"after": sorted(set(self._workload.after))} if self._workload.after else {}),
             **({"ready": plain_rules(self._workload.ready)} if self._workload.ready else {}),
             **({OWN: as_input(self._overriding)} if self._overriding else {}),
             **({OTHERS: as_input(others)} if (others := self._args.get("given_overrides")) else {}),
-            **self._karmada,
+            **({ROLLOUT: waves, ATTEMPT: self._held[-1].attempt} if waves else {}),
         }
         return Rollout(f"{self._name}-rollout", rollout, pulumi.ResourceOptions(parent=self, depends_on=before))
 
@@ -328,12 +359,6 @@ def template_name(manifest: dict[str, Any]) -> str:
     metadata = manifest["metadata"]
     within = f"{metadata['namespace']}/" if metadata.get("namespace") else ""
     return f"{manifest['kind'].lower()}-{within}{metadata['name']}"
-
-
-def _further_policies(templates: list[dict[str, Any]], own: str) -> dict[str, str]:
-    """Return what ends the policies' names in each namespace beside the workload's own, in the templates' order."""
-    namespaces = dict.fromkeys(str(m["metadata"].get("namespace") or own) for m in templates)
-    return {namespace: further(namespace, own) for namespace in namespaces if namespace != own}
 
 
 def _definition(manifest: dict[str, Any]) -> str:

@@ -29,6 +29,10 @@ from flotilla.karmada.status.words import Words, unserved_text
 from flotilla.karmada.status.written import Marks, WrittenCheck
 from flotilla.karmada.template_references import bare, digests, reference_to, replicas_in
 from flotilla.karmada.versions import known_version
+from flotilla.karmada.waves.holding import release_all, suspension_of
+from flotilla.karmada.waves.record import Store
+from flotilla.karmada.waves.running import Stopped, Waves
+from flotilla.karmada.waves.subject import ROLLOUT, Subject
 from flotilla.kube.objects import ObjectRef, ref_of
 from flotilla.waiting import say
 
@@ -61,15 +65,15 @@ class RolloutProvider(ResourceProvider):
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Wait for the first rollout."""
         id_ = str(props["workload"])
-        return CreateResult(id_=id_, outs=wait(props, id_, anew(None, props), Marks()))
+        return CreateResult(id_=id_, outs=carry(props, id_, anew(None, props), Marks()))
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
         """A new rollout follows a change of what is declared, or a refresh that found it undone.
 
-        A renewed kubeconfig, another timeout, another order of workloads, which override a rule is of, and replicas in
-        the manifest that an autoscaler of the control plane owns change nothing in the fleet. What is declared no more
-        is a change as well: a workload that is suspended no longer is waited for. So is another version of Karmada than
-        the one that the last rollout went by; that a version is known at all is none.
+        A renewed kubeconfig, another timeout, another order of workloads, other waves, which override a rule is of, and
+        replicas in the manifest that an autoscaler of the control plane owns change nothing in the fleet. What is
+        declared no more is a change as well: a workload that is suspended no longer is waited for. So is another
+        version of Karmada than the one that the last rollout went by; that a version is known at all is none.
         """
         ignored = {
             "kubeconfig",
@@ -84,6 +88,7 @@ class RolloutProvider(ResourceProvider):
             _WRITTEN,
             _NUMBERS,
             OTHERS,
+            ROLLOUT,
             _TEMPLATES,
             _FOLLOWERS,
         }
@@ -96,18 +101,23 @@ class RolloutProvider(ResourceProvider):
 
     def update(self, id_: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Wait for the rollout of a change; override policies that the workload has no more go first."""
+        connection = shared_reader(news["kubeconfig"]).connection
         if going := overrides_left(olds, news):
-            withdraw_overrides(shared_reader(news["kubeconfig"]).connection, going)
-        return UpdateResult(outs=wait(news, id_, anew(olds, news), marks_of(olds, news)))
+            withdraw_overrides(connection, going)
+        if olds.get(ROLLOUT) and not news.get(ROLLOUT):
+            release_all(connection, Subject.of(olds))
+        return UpdateResult(outs=carry(news, id_, anew(olds, news), marks_of(olds, news), olds))
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Look whether the fleet still runs what was declared: a refresh sees what people have changed anywhere."""
         marks = marks_of(props, props)
-        check = _check_of({**props, "members": as_expected(props.get("members"))}, marks)
         reader = shared_reader(props["kubeconfig"])
+        under_way = Store(reader.connection, Subject.of(props).record).read() if props.get(ROLLOUT) else None
+        held = {"suspension": suspension_of(under_way.held)} if under_way else {}
+        check = _check_of({**props, "members": as_expected(props.get("members")), **held}, marks)
         judge = _Judge(check, reader)
         progress = calm(lambda: judge(reader.read_for(check.objects)))
-        settled = all(one.settled for one in progress)
+        settled = all(one.settled for one in progress) and not under_way
         return ReadResult(id_, _outs(props, progress, marks, settled=settled))
 
 
@@ -149,6 +159,38 @@ def _check_of(props: dict[str, Any], marks: Marks, divided: frozenset[ObjectRef]
 def _who(members: Any) -> Any:
     """Return which clusters are expected; whether one answers now is no change of what was declared."""
     return {name: one["id"] for name, one in members.items()} if isinstance(members, dict) else members
+
+
+def carry(
+    props: dict[str, Any],
+    id_: str,
+    divided: frozenset[ObjectRef],
+    marks: Marks,
+    olds: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Carry a change through its waves, where it has any; then wait as for any other, and return the outputs.
+
+    Raises:
+        NotDone: a wave didn't pass its gate, a person is waited for or has stopped it, or as for `wait`.
+        ClusterError: the control plane refused to be asked.
+    """
+    if props.get(ROLLOUT):
+        reader = shared_reader(props["kubeconfig"])
+
+        def look_for(inputs: dict[str, Any]) -> Callable[[], list[Progress]]:
+            forwards = inputs[_TEMPLATES] == props[_TEMPLATES]
+            return _looking(inputs, divided if forwards else frozenset(), marks if forwards else Marks())
+
+        waves = Waves(reader, props, Subject.of(props), look_for, olds)
+        try:
+            waves.run()
+        except Stopped as stopped:
+            held = {**props, "suspension": suspension_of(waves.record.held)}
+            outs = _outs(props, _looking(held, divided, marks)(), marks, settled=False)
+            raise NotDone(
+                f"workload {props['workload']}: {stopped.message}", id_=id_, outs=outs, hint=stopped.hint
+            ) from None
+    return wait(props, id_, divided, marks)
 
 
 def wait(props: dict[str, Any], id_: str, divided: frozenset[ObjectRef], marks: Marks) -> dict[str, Any]:
@@ -250,8 +292,9 @@ class Rollout(Resource, module="flotilla", name="Rollout"):
                 ActivationPreference is Lazy) and ready (how far objects have to get, by selector:
                 flotilla.karmada.status.ready). Where it is known, karmadaVersion (`1.18`, without the patch release).
                 Where there are any, followers (objects that no policy selects and that follow the templates, each as a
-                template is), policies (by namespace, the names of those beside the workload's own namespace) and
-                after (the workloads that come first, for plans; `opts` makes the order).
+                template is), policies (by namespace, the names of those beside the workload's own namespace),
+                after (the workloads that come first, for plans; `opts` makes the order), and rollout and attempt (how
+                changes go in waves: flotilla.karmada.waves.subject).
             opts: resource options.
         """
         sealed = pulumi.ResourceOptions(additional_secret_outputs=[_WRITTEN])

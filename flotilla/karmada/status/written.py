@@ -34,6 +34,17 @@ def as_written(live: Object) -> Object:
     return owned_part(live, _OURS) or _content(live)
 
 
+def writer_of(live: Object) -> str:
+    """Return the name of the manager by which a stack has written a template; empty where none has.
+
+    What was applied counts before what was created.
+    """
+    entries = [entry for entry in live["metadata"].get("managedFields") or [] if not entry.get("subresource")]
+    ours = [entry for entry in entries if str(entry.get("manager")).startswith(_OURS)]
+    ours.sort(key=lambda entry: entry.get("operation") != "Apply")
+    return str(ours[0]["manager"]) if ours else ""
+
+
 def mark_of(live: Object) -> str:
     """Return the mark of a template: digests of its whole content and of what the stack has written of it."""
     content = _content(live)

@@ -11,7 +11,7 @@ import base64
 import gzip
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -20,6 +20,8 @@ from flotilla.kube.objects import Object, ObjectRef
 
 NAMESPACE = "kube-system"
 """Every API server has it, and Karmada sends nothing of it anywhere."""
+MANAGER = "flotilla-rollout"
+"""The field manager of everything that a rollout in waves writes for its own sake."""
 LABEL = "flotilla.dev/rollout"
 """On each record; its value is `record`."""
 PAUSED, APPROVED, ABORTED = "flotilla.dev/rollout-paused", "flotilla.dev/rollout-approved", "flotilla.dev/rollout-abort"
@@ -60,8 +62,8 @@ class Record:
     """The clusters that have got the change."""
     touched: tuple[str, ...] = ()
     """The clusters that have got something else than they ran before the first of these changes."""
-    passed: tuple[int, ...] = ()
-    """The waves that have passed their gates."""
+    passed: tuple[str, ...] = ()
+    """The clusters of waves that have passed their gates."""
     wave: int = 0
     """The wave that is under way; 0 before the first."""
     phase: Phase = Phase.HELD
@@ -71,11 +73,14 @@ class Record:
     """The policies that are suspended for later waves: kind, namespace and name."""
     since: str = ""
     """When it began (RFC 3339)."""
-    before: Mapping[str, str] = field(default_factory=dict)
-    """The digest of each object as it was, by `Kind namespace/name`."""
+    before: str = ""
+    """A digest of what all clusters ran before; empty where that isn't known."""
     paused: str = ""
+    """Who has stopped it for the time being, and when; a person's wish, as the two that follow."""
     aborted: str = ""
+    """Who wants it taken back, and when."""
     approved: tuple[str, ...] = ()
+    """What was approved of: `before-2` is the beginning of wave 2."""
 
     @property
     def held(self) -> tuple[str, ...]:
@@ -94,16 +99,6 @@ def reference(namespace: str, policy: str) -> ObjectRef:
         policy: the name that its policies have.
     """
     return ObjectRef("v1", "Secret", f"flotilla-rollout.{namespace}.{policy}", NAMESPACE)
-
-
-def read_record(connection: Connection, where: ObjectRef) -> Record | None:
-    """Read a record; None where nothing is under way.
-
-    Raises:
-        ClusterError: the control plane could not be asked.
-    """
-    found = connection.find(where)
-    return record_of(found) if found is not None else None
 
 
 def list_records(connection: Connection) -> dict[ObjectRef, Record]:
@@ -178,6 +173,52 @@ def secret_of(where: ObjectRef, data: Mapping[str, str]) -> dict[str, Any]:
         "type": _TYPE,
         "data": dict(data),
     }
+
+
+class Store:
+    """Where the record of one workload is kept."""
+
+    def __init__(self, connection: Connection, where: ObjectRef) -> None:
+        """Take the control plane, and where the record is; nothing is sent yet."""
+        self._connection = connection
+        self._where = where
+
+    def read(self) -> Record | None:
+        """Read the record; None where nothing is under way.
+
+        Raises:
+            ClusterError: the control plane could not be asked.
+        """
+        found = self._connection.find(self._where)
+        return record_of(found) if found is not None else None
+
+    def contents(self, name: str) -> list[Object]:
+        """Read the objects that are kept as they were `before`, or `after`; none where none are kept."""
+        found = self._connection.find(self._where)
+        return (contents_of(found, name) or []) if found is not None else []
+
+    def create(self, record: Record, data: Mapping[str, str]) -> None:
+        """Make the record; what is left of one that can't be read is written over."""
+        secret = secret_of(self._where, {**record_data(record), **data})
+        if self._connection.find(self._where) is None:
+            self._connection.create(secret, field_manager=MANAGER)
+        else:
+            self._connection.replace(secret, field_manager=MANAGER)
+
+    def write(self, record: Record, data: Mapping[str, str | None] | None = None) -> None:
+        """Write the record, and objects that are kept; a person's wishes stay as they are."""
+        self._patch({"data": {**record_data(record), **(data or {})}})
+
+    def forget_wishes(self, *annotations: str) -> None:
+        """Take off what a person has asked for."""
+        self._patch({"metadata": {"annotations": dict.fromkeys(annotations)}})
+
+    def remove(self) -> None:
+        """Remove the record."""
+        self._connection.delete(self._where, propagation="Background")
+
+    def _patch(self, body: Object) -> None:
+        self._connection.patch(self._where, body, query={"fieldManager": MANAGER})
 
 
 def changed(record: Record, **values: Any) -> Record:

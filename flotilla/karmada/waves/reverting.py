@@ -1,0 +1,79 @@
+"""The way back: the objects of a workload as they were before a change, and the same again forwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from flotilla.karmada.kinds import goes_by_itself
+from flotilla.karmada.rendering.policies import rules_of_all
+from flotilla.karmada.selection import made_by_a_stack
+from flotilla.karmada.template_references import reference_to
+from flotilla.karmada.waves.holding import WRITER, read_objects
+from flotilla.karmada.waves.record import MANAGER, Store, contents_data
+from flotilla.karmada.waves.subject import Subject
+from flotilla.kube.connection import Connection
+from flotilla.kube.objects import Object, ref_of
+
+_TEMPLATE_API = "policy.karmada.io/"
+
+
+def take_back(connection: Connection, store: Store, subject: Subject) -> list[Object]:
+    """Write the objects of a workload as they were before its change, and keep how they are now.
+
+    What the change has added is deleted. Fields keep their owner: each object is applied as it was by whom it was
+    written by.
+
+    Returns:
+        what was written; empty where nothing is known of before, and then nothing is done.
+
+    Raises:
+        ClusterError: the control plane refused; fields that can't be changed back, for one.
+    """
+    before = store.contents("before")
+    if not any(_is_template(one) for one in before):
+        return []
+    record = store.read()
+    if record is not None:
+        store.write(record, contents_data("after", read_objects(connection, subject.objects)))
+    write_all(connection, before)
+    known = {ref_of(one) for one in before}
+    for ref in subject.objects:
+        live = connection.find(ref) if ref not in known else None
+        if live is not None and made_by_a_stack(live) and not goes_by_itself(live):
+            connection.delete(ref, propagation="Background", uid=live["metadata"].get("uid"))
+    return before
+
+
+def write_all(connection: Connection, objects: Iterable[Object]) -> None:
+    """Apply objects as a record keeps them, each by its writer.
+
+    Raises:
+        ClusterError: the control plane refused.
+    """
+    for one in objects:
+        plain = {key: value for key, value in one.items() if key not in (WRITER, "status")}
+        connection.apply(plain, field_manager=one.get(WRITER) or MANAGER, force=True)
+
+
+def inputs_of(props: dict[str, Any], before: Iterable[Object]) -> dict[str, Any]:
+    """Return a Rollout's inputs for the objects as they were before.
+
+    Args:
+        props: its inputs as they are declared.
+        before: the objects, as a record keeps them.
+    """
+    listed = [{key: value for key, value in one.items() if key != WRITER} for one in before]
+    templates = [one for one in listed if _is_template(one)]
+    overrides = [one for one in listed if one["kind"] in ("OverridePolicy", "ClusterOverridePolicy")]
+    policies = [one for one in listed if one["kind"] in ("PropagationPolicy", "ClusterPropagationPolicy")]
+    return {
+        **props,
+        "templates": [reference_to(one) for one in templates],
+        "overrideRules": rules_of_all(overrides, templates),
+        "placement": policies[0]["spec"].get("placement") or {} if policies else props["placement"],
+    }
+
+
+def _is_template(one: Object) -> bool:
+    return not str(one["apiVersion"]).startswith(_TEMPLATE_API)

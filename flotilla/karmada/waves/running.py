@@ -1,0 +1,280 @@
+"""Carries a change from wave to wave: releases clusters, waits for health and gates, and stops or goes back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from typing import Any
+
+from flotilla.errors import FlotillaError
+from flotilla.karmada.status.rollout import ClusterProgress, Progress
+from flotilla.karmada.status.sharing import SharedReader
+from flotilla.karmada.status.waiting import POLL_SECONDS, poll
+from flotilla.karmada.status.words import Words
+from flotilla.karmada.waves.division import Wave
+from flotilla.karmada.waves.holding import hold, numbered, policies_of, suspend, suspension_of, waves_of
+from flotilla.karmada.waves.record import ABORTED, Phase, Record, Store, changed
+from flotilla.karmada.waves.reverting import inputs_of, take_back, write_all
+from flotilla.karmada.waves.strategy import Approval, OnFailure, count_of
+from flotilla.karmada.waves.subject import Subject, declaration_of
+from flotilla.waiting import pause, say
+
+Props = dict[str, Any]
+Look = Callable[[], list[Progress]]
+LookFor = Callable[[Props], Look]
+"""Returns what looks at the clusters, by a Rollout's inputs; suspended clusters are not waited for."""
+_PERSON_SECONDS = 2.0
+
+
+class Stopped(FlotillaError):
+    """A change in waves doesn't go on; the message says why, and what the clusters run."""
+
+
+class _Aborted(Exception):
+    """A person wants the change taken back."""
+
+
+@dataclass
+class Waves:
+    """One run of a change in waves."""
+
+    reader: SharedReader
+    props: Props
+    """The inputs of the workload's Rollout."""
+    subject: Subject
+    look_for: LookFor
+    olds: Props | None = None
+    """The inputs of its Rollout before, where there was one."""
+
+    def __post_init__(self) -> None:
+        """Find the record."""
+        self.store = Store(self.reader.connection, self.subject.record)
+        self.record = Record(self.subject.workload, self.subject.declaration)
+
+    def run(self) -> bool:
+        """Carry the change through all waves that it has not passed yet.
+
+        Returns:
+            whether there was a change under way.
+
+        Raises:
+            Stopped: it doesn't go on.
+            ClusterError: the control plane could not be asked.
+        """
+        found = self.store.read()
+        if found is None:
+            return False
+        if found.phase in (Phase.REVERTED, Phase.REVERTING) and found.declaration == self.subject.declaration:
+            found = self._again()
+        self.record = found
+        if self.record.aborted:
+            self._abort()
+        waves = waves_of(self.reader.connection, self.subject)
+        every = {name for wave in waves for name in wave.clusters}
+        held = self.record.held
+        self._note(waves=numbered(waves), reached=tuple(sorted(every - set(held))), phase=Phase.MOVING, why="")
+        if not (self.record.before or self.record.touched or self.record.reached):
+            self._note(before=declaration_of(self.olds))
+        # A run that was killed may have noted a cluster without releasing it.
+        suspend(self.reader.connection, policies_of(self.record, self.subject), self.record.held)
+        try:
+            for position, wave in enumerate(waves, 1):
+                if not set(wave.clusters) <= set(self.record.passed):
+                    self._wave(wave, f"wave {position} of {len(waves)} ({', '.join(wave.clusters)})")
+        except _Aborted:
+            self._abort()
+        suspend(self.reader.connection, policies_of(self.record, self.subject), ())
+        self.store.remove()
+        return True
+
+    def _again(self) -> Record:
+        """Hold all clusters back once more, and write the change that was taken back."""
+        after = self.store.contents("after")
+        hold(self.reader, self.subject)
+        write_all(self.reader.connection, after)
+        return self.store.read() or self.record
+
+    # -- one wave -------------------------------------------------------------------------------------
+
+    def _wave(self, wave: Wave, name: str) -> None:
+        if self._is_untouched(wave):
+            # It runs what is declared already: a change that was given up, and taken back in the stack file.
+            self._release(wave.clusters)
+            self._note(passed=(*self.record.passed, *wave.clusters))
+            return
+        if Approval.BEFORE in wave.approve and not set(wave.clusters) & set(self.record.reached):
+            self._await_person(wave, Approval.BEFORE, name)
+        for batch in wave.batches:
+            if not set(batch) <= set(self.record.reached):
+                self._await_resumed(name)
+                self._note(wave=wave.number, phase=Phase.MOVING, why=f"{name} is getting the change")
+                say(f"{self.subject.workload}: {name} begins" + (f": {', '.join(batch)}" if wave.batches[1:] else ""))
+                self._release(batch)
+            if batch != wave.batches[-1]:
+                self._await_healthy(wave, name, 0.0)
+        self._await_healthy(wave, name, self.subject.strategy.gate.healthy_seconds, gate=True)
+        if Approval.AFTER in wave.approve:
+            self._await_person(wave, Approval.AFTER, name)
+        self._note(passed=(*self.record.passed, *wave.clusters), why="")
+        say(f"{self.subject.workload}: {name} is healthy")
+
+    def _is_untouched(self, wave: Wave) -> bool:
+        as_before = bool(self.record.before) and self.record.before == self.subject.declaration
+        return as_before and not set(wave.clusters) & set(self.record.touched)
+
+    def _release(self, clusters: Collection[str]) -> None:
+        """Let the change through to some clusters. It is noted first: a run that is killed never forgets one."""
+        self._note(reached=tuple(sorted({*self.record.reached, *clusters})))
+        suspend(self.reader.connection, policies_of(self.record, self.subject), self.record.held)
+
+    def _await_healthy(self, wave: Wave, name: str, healthy: float, *, gate: bool = False) -> None:
+        """Wait until the clusters that have the change are healthy, for so many seconds; with the gate's checks."""
+        looking = self.look_for({**self.props, "suspension": suspension_of(self.record.held)})
+        seen: list[list[Progress]] = []
+
+        def look() -> list[Progress]:
+            self._ask_for_abort()
+            found = looking()
+            seen[:] = [found]
+            return self._tolerated(found, wave)
+
+        deadline = time.monotonic() + self.subject.seconds + healthy
+        words = Words(f"{self.subject.workload}, {name}", say)
+        while True:
+            _, problem = poll(look, max(1.0, deadline - time.monotonic()), words=words)
+            if pause(0):
+                raise Stopped(f"{name} was interrupted", hint="run `up` again: it goes on from here")
+            if not problem:
+                problem = self._stays_healthy(look, healthy)
+                if not problem and gate:
+                    problem = self._failed_checks(wave, seen[0])
+                if not problem:
+                    return
+                if time.monotonic() < deadline:
+                    words.waiting(problem, self.subject.seconds - (deadline - time.monotonic()))
+                    if pause(POLL_SECONDS):
+                        continue
+                    continue
+            self._fail(name, problem)
+
+    def _stays_healthy(self, look: Look, seconds: float) -> str:
+        began = time.monotonic()
+        while time.monotonic() - began < seconds:
+            if pause(min(POLL_SECONDS * 2, max(0.0, seconds - (time.monotonic() - began)))):
+                return "interrupted"
+            late = [str(one) for one in look() if not one.done_where_answered]
+            if late:
+                return f"was healthy for {int(time.monotonic() - began)} s, of {int(seconds)}: {'; '.join(late)}"
+        return ""
+
+    def _failed_checks(self, wave: Wave, seen: list[Progress]) -> str:
+        """Say which check of the gate doesn't pass; empty where all do."""
+        return ""
+
+    def _tolerated(self, found: list[Progress], wave: Wave) -> list[Progress]:
+        """Leave clusters out that aren't healthy, as many as the gate allows in each wave."""
+        allowed = self.subject.strategy.gate.max_unavailable
+        if not allowed:
+            return found
+        waves = [set(names) for _, names in self.record.waves]
+        late = {cluster.cluster for one in found for cluster in one.clusters if not _is_done(cluster)}
+        passes: set[str] = set()
+        for names in waves:
+            missing = late & names
+            if len(missing) <= count_of(allowed, len(names), up=False):
+                passes |= missing
+        return [replace(one, clusters=tuple(c for c in one.clusters if c.cluster not in passes)) for one in found]
+
+    # -- a person's wishes ----------------------------------------------------------------------------
+
+    def _ask_for_abort(self) -> None:
+        record = self.store.read()
+        if record is not None and record.aborted:
+            self.record = changed(self.record, aborted=record.aborted)
+            raise _Aborted
+
+    def _await_resumed(self, name: str) -> None:
+        self._await(Phase.PAUSED, name, lambda record: bool(record.paused), "is paused", "resume")
+
+    def _await_person(self, wave: Wave, when: Approval, name: str) -> None:
+        wanted = f"{when}-{wave.number}"
+        what = f"waits for approval {'before it begins' if when is Approval.BEFORE else 'before the next begins'}"
+        self._await(Phase.APPROVAL, name, lambda record: wanted not in record.approved, what, "approve")
+
+    def _await(self, phase: Phase, name: str, waits: Callable[[Record], bool], what: str, verb: str) -> None:
+        """Wait for a person, as long as the workload's timeout; then the next run goes on from here."""
+        deadline = time.monotonic() + self.subject.seconds
+        said = False
+        while waits(record := self.store.read() or self.record):
+            self._note(phase=phase, why=f"{name} {what}{f' ({record.paused})' if record.paused else ''}")
+            if record.aborted:
+                self.record = changed(self.record, aborted=record.aborted)
+                raise _Aborted
+            command = f"`flotilla rollout {verb} {self.subject.workload}`"
+            if not said:
+                say(f"{self.subject.workload}: {self.record.why}: {command}")
+                said = True
+            if time.monotonic() > deadline or pause(_PERSON_SECONDS):
+                raise Stopped(
+                    f"{self.record.why}; {self._kept()}", hint=f"{command}, then run `up` again: it goes on from here"
+                )
+        self._note(phase=Phase.MOVING, why="")
+
+    # -- the end --------------------------------------------------------------------------------------
+
+    def _fail(self, name: str, problem: str) -> None:
+        """Stop, or go back; always raises."""
+        why = f"{name} {problem}"
+        self._note(phase=Phase.FAILED, why=why)
+        if self.subject.strategy.on_failure is OnFailure.REVERT:
+            self._revert(why)
+        raise Stopped(
+            f"{why}; {self._kept()}",
+            hint="correct the declaration, or take it back, and run `up` again: it goes on from here",
+        )
+
+    def _abort(self) -> None:
+        """Go back because a person wants it; always raises."""
+        self._revert(f"aborted by {self.record.aborted}")
+        raise Stopped(
+            f"aborted by {self.record.aborted}; there is nothing to go back to: {self._kept()}",
+            hint="correct the declaration, or take the workload out, and run `up` again",
+        )
+
+    def _revert(self, why: str) -> None:
+        """Write what was there before, wait for it, and raise; return where nothing is known of before."""
+        self._note(phase=Phase.REVERTING, why=why)
+        before = take_back(self.reader.connection, self.store, self.subject)
+        if not before:
+            self._note(phase=Phase.FAILED)
+            return
+        props = {**inputs_of(self.props, before), "suspension": suspension_of(self.record.held)}
+        _, problem = poll(self.look_for(props), self.subject.seconds, words=Words(self.subject.workload, say))
+        if problem:
+            raise Stopped(
+                f"{why}; the way back {problem}; {self._kept()}",
+                hint="look at these clusters, then run `up` again: it goes on from here",
+            )
+        suspend(self.reader.connection, policies_of(self.record, self.subject), ())
+        self._note(phase=Phase.REVERTED, why=why)
+        self.store.forget_wishes(ABORTED)
+        reached = ", ".join(self.record.reached) or "no cluster"
+        raise Stopped(
+            f"{why}; taken back in {reached}, and every cluster runs what it ran before",
+            hint="correct the declaration and run `up` again",
+        )
+
+    def _kept(self) -> str:
+        held = self.record.held
+        return f"{', '.join(held)} keep what they ran" if held else "every cluster has the change"
+
+    def _note(self, **values: Any) -> None:
+        new = changed(self.record, **values)
+        if new != self.record:
+            self.record = new
+            self.store.write(new)
+
+
+def _is_done(cluster: ClusterProgress) -> bool:
+    return not cluster.waiting_for and not cluster.unanswered
