@@ -66,6 +66,23 @@ EVALUATED = {
     "labels": {"site": "${member.labels.tier}"},
     "patches": [{"op": "replace", "path": "/spec/replicas", "value": "${member.facts.size:-3}"}],
 }
+WAVES = {
+    "waves": [
+        {"clusters": ["member1"], "approve": "after"},
+        {"labels": {"tier": "back"}, "maxConcurrent": "50%"},
+        {"percent": 100, "approve": ["before", "after"]},
+    ],
+    "gate": {
+        "healthyFor": "60s",
+        "maxUnavailable": 1,
+        "checks": [
+            {"command": ["./smoke.sh", "--fast"], "timeout": "5m"},
+            {"prometheus": "https://prometheus.example", "query": "sum(rate(errors[5m])) < 1"},
+        ],
+    },
+    "onFailure": "revert",
+}
+"""All but a condition: Karmada reports none of a Deployment, which the short form is."""
 WORKLOADS = (
     {"name": "named", "placement": {**FIRST, "exclude": ["member2"]}, "autoscaled": True},
     {
@@ -175,6 +192,8 @@ WORKLOADS = (
             "Deployment/awaited": {"jsonPath": "{.status.readyReplicas}", "value": 1},
         },
     },
+    {"name": "in-waves", "placement": {}, "rollout": WAVES},
+    {"name": "at-once", "placement": {}, "rollout": False},
     {"name": "overridden", "placement": {}, "overrides": OVERRIDES},
     {
         "name": "aimed",

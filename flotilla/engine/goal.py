@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from flotilla import durations
 from flotilla.engine.aliases import Alias, aliases_of
 from flotilla.errors import EngineError
 from flotilla.kube.objects import Path
@@ -93,20 +94,11 @@ def _any_hook(hooks: Any) -> bool:
 
 
 def seconds(duration: str) -> float:
-    """Read a duration as Go writes it: `90s`, `1h30m`, `1.5m`, `300ms`."""
-    units = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-    total, number, rest = 0.0, "", duration
-    while rest:
-        if rest[0].isdigit() or rest[0] == ".":
-            number, rest = number + rest[0], rest[1:]
-            continue
-        unit = "ms" if rest.startswith("ms") else rest[0]
-        if unit not in units or not number:
-            raise EngineError(f"{duration!r} is not a duration", hint="write it as 90s, 10m or 1h30m")
-        total, number, rest = total + float(number) * units[unit], "", rest[len(unit) :]
-    if number:
-        raise EngineError(f"{duration!r} is not a duration: it has no unit", hint="write it as 90s, 10m or 1h30m")
-    return total
+    """Read a duration of custom timeouts."""
+    try:
+        return durations.seconds(duration)
+    except ValueError as error:
+        raise EngineError(f"{duration!r} {error}", hint="write it as 90s, 10m or 1h30m") from None
 
 
 def keep_ignored(inputs: Properties, old: Properties, paths: tuple[str, ...]) -> Properties:

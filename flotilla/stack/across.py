@@ -10,6 +10,8 @@ from flotilla.stack.fleet import ControlPlane
 from flotilla.stack.members import JoinMode, Member
 from flotilla.stack.problems import Problem
 from flotilla.stack.reach import check_reach
+from flotilla.stack.rollout_checks import check_rollouts
+from flotilla.stack.rollout_strategy import RolloutStrategy
 from flotilla.stack.workloads import Workload
 
 
@@ -18,12 +20,14 @@ def check_across(
     workloads: list[tuple[int, Workload | None, str]],
     others: tuple[Member, ...] = (),
     version: Version | None = None,
+    *,
+    rollout: RolloutStrategy | None = None,
 ) -> list[Problem]:
     """Check what no part can check by itself.
 
     Each entry is a position in the file, the part (None where it is invalid by itself) and its name, so that a
     member with a mistake of its own is not also reported as unknown. `others` are the members of another stack,
-    `version` is Karmada's where it is known.
+    `version` is Karmada's where it is known, `rollout` the stack's own.
     """
     problems = check_duplicates("members", [(i, name) for i, _, name in members])
     problems += check_duplicates("workloads", [(i, name) for i, _, name in workloads])
@@ -31,11 +35,12 @@ def check_across(
     problems += _check_former_names("workloads", [(i, w.formerly if w else None, name) for i, w, name in workloads])
     known = {name for _, _, name in members if name} | {member.name for member in others}
     complete = all(member for _, member, _ in members)
+    valid = [*(member for _, member, _ in members if member), *others] if complete else None
     for index, workload, _ in workloads:
         if workload:
-            valid = [*(member for _, member, _ in members if member), *others]
-            problems += check_reach(f"workloads[{index}]", workload, known, valid if complete else None, version)
-    return problems
+            problems += check_reach(f"workloads[{index}]", workload, known, valid, version)
+    found = [(i, workload) for i, workload, _ in workloads if workload]
+    return problems + check_rollouts(found, rollout, known, valid, version)
 
 
 def _check_former_names(section: str, entries: list[tuple[int, str | None, str]]) -> list[Problem]:

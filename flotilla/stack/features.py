@@ -13,6 +13,7 @@ from flotilla.karmada.installing import chart
 from flotilla.karmada.versions import SUPPORTED, Version
 from flotilla.stack.helm import HelmControlPlane
 from flotilla.stack.problems import Problem
+from flotilla.stack.rollout_strategy import RolloutStrategy
 from flotilla.stack.workloads import OnRemoval, Preemption, Workload
 
 CONTROLLERS, SCHEDULER = "controllerManager", "scheduler"
@@ -63,6 +64,7 @@ def features_of(workload: Workload) -> Iterator[Feature]:
     suspended = bool(workload.suspend and (workload.suspend.everywhere or workload.suspend.clusters))
     used = {
         Feature("suspend", Version(1, 11)): suspended,
+        Feature("rollout", Version(1, 11)): workload.rollout is not None,
         Feature("onRemoval", Version(1, 12)): workload.on_removal is OnRemoval.KEEP,
         Feature("schedulePriority", Version(1, 13), PRIORITY): bool(workload.schedule_priority),
         Feature("preemption", gate=PREEMPTION): workload.preemption is Preemption.ALWAYS,
@@ -95,7 +97,10 @@ def _of_failover(workload: Workload) -> Iterator[Feature]:
 
 
 def check_features(
-    workloads: list[tuple[int, Workload]], version: Version | None, gates: Gates | None
+    workloads: list[tuple[int, Workload]],
+    version: Version | None,
+    gates: Gates | None,
+    rollout: RolloutStrategy | None = None,
 ) -> list[Problem]:
     """Check that Karmada has what workloads use.
 
@@ -103,11 +108,13 @@ def check_features(
         workloads: by position in the file.
         version: Karmada's; None where the stack doesn't say.
         gates: the feature gates that Karmada is installed with; None where they aren't known.
+        rollout: the stack's own, which workloads have without a key of theirs.
     """
     problems = []
     for index, workload in workloads:
         for feature in features_of(workload):
-            path = f"workloads[{index}].{feature.key}"
+            inherited = feature.key == "rollout" and workload.rollout is rollout
+            path = "rollout" if inherited else f"workloads[{index}].{feature.key}"
             if version is None and feature.since > SUPPORTED.oldest:
                 problems.append(_unknown_version(path, feature))
             elif version is not None and version < feature.since:

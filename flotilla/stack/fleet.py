@@ -20,6 +20,7 @@ from flotilla.stack.objects import ObjectGroup
 from flotilla.stack.placement import Placement
 from flotilla.stack.policies import PolicySettings
 from flotilla.stack.problems import ConfigModel, refuse
+from flotilla.stack.rollout_strategy import RolloutStrategy
 from flotilla.stack.specs import affinities_of, placement_of
 from flotilla.stack.workloads import Workload
 
@@ -85,6 +86,9 @@ class Fleet(ConfigModel):
         default=(), description="Objects of the control plane itself: autoscalers, quotas, interpreters, rights, ..."
     )
     policies: PolicySettings = Field(default_factory=PolicySettings, description="How the stack wants its policies.")
+    rollout: RolloutStrategy | None = Field(
+        default=None, description="How changes reach clusters, for workloads without a `rollout` of their own."
+    )
     drift: DriftSettings = Field(default_factory=DriftSettings, description="What of drift doesn't count.")
 
     _others: tuple[Member, ...] = PrivateAttr(default=())

@@ -22,6 +22,7 @@ from flotilla.stack.names import check_member_names
 from flotilla.stack.objects import ObjectGroup
 from flotilla.stack.policies import PolicySettings
 from flotilla.stack.problems import ConfigError, Problem
+from flotilla.stack.rollout_strategy import RolloutStrategy
 from flotilla.stack.stackfile import TEXTS, M, fleet_sections, parse, parse_list, placeholders
 from flotilla.stack.stacks import OtherStacks, check_sources, version_named
 from flotilla.stack.workloads import Workload
@@ -33,7 +34,17 @@ from flotilla.workloads.policies import check_given, with_policies
 from flotilla.workloads.readiness import check_ready
 from flotilla.workloads.secret_checks import check_secrets
 
-SECTIONS = ("clusters", "controlPlane", "members", "membersFrom", "workloads", "objects", "policies", "drift")
+SECTIONS = (
+    "clusters",
+    "controlPlane",
+    "members",
+    "membersFrom",
+    "workloads",
+    "objects",
+    "rollout",
+    "policies",
+    "drift",
+)
 
 
 def parse_fleet(
@@ -48,8 +59,8 @@ def parse_fleet(
     """Validate a stack's sections and return its fleet.
 
     Args:
-        sections: `controlPlane`, `policies`, `drift` (objects), `clusters`, `members`, `workloads`, `objects` (arrays),
-            `membersFrom` (a stack's name), as plain JSON.
+        sections: `controlPlane`, `rollout`, `policies`, `drift` (objects), `clusters`, `members`, `workloads`,
+            `objects` (arrays), `membersFrom` (a stack's name), as plain JSON.
         base: the project's folder, which relative paths refer to; None skips the checks of files and other stacks.
         origin: what errors call the source.
         files: kubeconfigs, manifests and charts that are named have to be there.
@@ -72,7 +83,7 @@ def parse_fleet(
     members = parse_list(Member, sections.get("members"), "members", problems)
     policies = parse(PolicySettings, sections.get("policies") or {}, "policies", problems)
     drift = parse(DriftSettings, sections.get("drift") or {}, "drift", problems)
-    workloads = parse_list(Workload, sections.get("workloads"), "workloads", problems)
+    workloads, rollout = _workloads(sections, problems)
     read = (manifests or ManifestFiles(base)) if base is not None and files else None
     groups = _groups(sections, problems)
     stacks = OtherStacks(base, problems)
@@ -80,7 +91,7 @@ def parse_fleet(
     version = (control_plane.version or stacks.version(control_plane.stack)) if control_plane else None
     karmada = Version.parse(version) if version else None
     workloads = _parts(workloads, read, problems, karmada)
-    problems += check_across(members, workloads, others, karmada)
+    problems += check_across(members, workloads, others, karmada, rollout=rollout)
     named = [(i, name) for i, _, name in members if name]
     if drift:
         problems += check_drift_settings(drift, {name for _, name in named} | {other.name for other in others})
@@ -100,7 +111,7 @@ def parse_fleet(
     if control_plane:
         problems += check_modes(control_plane, valid_members, version)
         helm = control_plane.helm or (stacks.helm(control_plane.stack) if valid_workloads or groups else None)
-        problems += check_features(valid_workloads, karmada, gates_of(helm) if helm else None)
+        problems += check_features(valid_workloads, karmada, gates_of(helm) if helm else None, rollout)
         if control_plane.helm and karmada:
             problems += check_version(control_plane.helm, karmada)
     if base is not None and read is not None:
@@ -110,7 +121,7 @@ def parse_fleet(
             *check_given(valid_workloads, read),
             *check_overridden_objects(valid_workloads, read),
             *check_secrets(valid_workloads, read),
-            *check_ready(valid_workloads, read),
+            *check_ready(valid_workloads, read, rollout),
         ]
         if control_plane:
             problems += check_groups(groups, valid_workloads, karmada, read, gates_of(helm) if helm else None)
@@ -124,9 +135,20 @@ def parse_fleet(
         members_from=sections.get("membersFrom") or None,
         workloads=tuple(workload for workload, _ in by_member),
         objects=tuple(group for _, group in groups),
+        rollout=rollout,
         policies=policies,
         drift=drift,
     ).with_others(others, helm=helm)
+
+
+def _workloads(
+    sections: dict[str, Any], problems: list[Problem]
+) -> tuple[list[tuple[int, Workload | None, str]], RolloutStrategy | None]:
+    """Return the workloads with the stack's own `rollout` where they have none, and that one."""
+    section = sections.get("rollout")
+    rollout = None if section is None else parse(RolloutStrategy, section, "rollout", problems)
+    parsed = parse_list(Workload, sections.get("workloads"), "workloads", problems)
+    return [(i, workload.with_rollout(rollout) if workload else None, name) for i, workload, name in parsed], rollout
 
 
 def _parts(

@@ -54,15 +54,19 @@ def _path(value: str) -> str:
     return path.text
 
 
+StatusWord = Annotated[
+    ConditionStatus, BeforeValidator(_boolean_as_word, json_schema_input_type=ConditionStatus | bool)
+]
+
+
 class Readiness(ConfigModel):
     """How far an object has to get: a word, a condition, or a value in its status."""
 
     until: Until | None = Field(default=None, description="applied or healthy; written alone: `Service: applied`.")
     condition: str | None = Field(default=None, min_length=1, description="The type of a condition of the object.")
-    status: (
-        Annotated[ConditionStatus, BeforeValidator(_boolean_as_word, json_schema_input_type=ConditionStatus | bool)]
-        | None
-    ) = Field(default=None, description="The condition's status: True, False or Unknown; True where left out.")
+    status: StatusWord | None = Field(
+        default=None, description="The condition's status: True, False or Unknown; True where left out."
+    )
     json_path: Annotated[str, AfterValidator(_path)] | None = Field(
         default=None, description="A path in the object's status, as `kubectl wait` takes it."
     )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, PrivateAttr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_validator
 from pydantic.alias_generators import to_camel
 
 from flotilla.counts import counted
@@ -18,6 +18,7 @@ from flotilla.stack.overrides import Override
 from flotilla.stack.placement import Placement
 from flotilla.stack.problems import ConfigModel, refuse
 from flotilla.stack.readiness import Ready
+from flotilla.stack.rollout_strategy import RolloutStrategy, opted_out
 from flotilla.stack.secrets import WorkloadSecret
 from flotilla.stack.sources import LONGEST_RELEASE, Kustomization, WorkloadChart, release_fits
 
@@ -193,6 +194,13 @@ class Workload(ConfigModel):
         default_factory=dict,
         description="How far objects have to get until the workload is done, by `Kind` or `Kind/name`: below.",
     )
+    rollout: Annotated[
+        RolloutStrategy | None, BeforeValidator(opted_out, json_schema_input_type=RolloutStrategy | Literal[False])
+    ] = Field(
+        default=None,
+        description="How changes reach its clusters, instead of the stack's `rollout`: below. `false`: all at once. "
+        "Karmada 1.11.",
+    )
     timeout: int = Field(default=300, ge=5, description="Seconds to wait until every chosen cluster is healthy.")
 
     _evaluated: Evaluated | None = PrivateAttr(default=None)
@@ -209,6 +217,12 @@ class Workload(ConfigModel):
         part = self.model_copy(update=dict(keys))
         part._given, part._whole = given, self.object_name  # noqa: SLF001 - of the same class
         return part
+
+    def with_rollout(self, default: RolloutStrategy | None) -> Self:
+        """Return this workload with the stack's way of changing clusters, where it has no key `rollout` of its own."""
+        if default is None or "rollout" in self.model_fields_set:
+            return self
+        return self.model_copy(update={"rollout": default})
 
     @property
     def given(self) -> GivenPolicies | None:

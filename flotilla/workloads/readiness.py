@@ -9,14 +9,23 @@ from flotilla.kube.objects import Object
 from flotilla.stack.files import ManifestFiles
 from flotilla.stack.problems import Problem
 from flotilla.stack.readiness import Readiness
+from flotilla.stack.rollout_checks import StrategyUse, strategies
+from flotilla.stack.rollout_strategy import RolloutStrategy
 from flotilla.stack.workloads import Workload
 from flotilla.workloads.objects import readable_objects
 
 
-def check_ready(workloads: list[tuple[int, Workload]], files: ManifestFiles) -> list[Problem]:
-    """Check that every rule of `ready` is for an object, and asks for something that Karmada collects.
+def check_ready(
+    workloads: list[tuple[int, Workload]], files: ManifestFiles, rollout: RolloutStrategy | None = None
+) -> list[Problem]:
+    """Check that every rule of `ready`, and every condition of a gate, is for an object and for something collected.
 
     Workloads with files that can't be read are left out: that is reported already.
+
+    Args:
+        workloads: by position in the file.
+        files: where the manifests are.
+        rollout: the stack's own, which workloads have without a key of theirs.
     """
     problems: list[Problem] = []
     for index, workload in workloads:
@@ -28,7 +37,36 @@ def check_ready(workloads: list[tuple[int, Workload]], files: ManifestFiles) -> 
             path = f"workloads[{index}].ready.{text}"
             meant = [one for one in objects if Selector.parse(text).matches(one)]
             problems += [_nothing(path, objects)] if not meant else _not_collected(path, readiness, meant)
+    return problems + [problem for use in strategies(workloads, rollout) for problem in _gate(use, files)]
+
+
+def _gate(use: StrategyUse, files: ManifestFiles) -> list[Problem]:
+    """Check the conditions of a gate, each of which has to be of an object of any of its workloads."""
+    checks = [(number, check) for number, check in enumerate(use.strategy.gate.checks) if check.condition and check.of]
+    if not checks:
+        return []
+    objects = [one for _, workload in use.workloads for one in readable_objects(workload, files) or ()]
+    problems: list[Problem] = []
+    for number, check in checks if objects else ():
+        path = f"{use.path}.gate.checks[{number}].of"
+        meant = [one for one in objects if Selector.parse(check.of or "").matches(one)]
+        problems += [_nothing(path, objects)] if not meant else _not_reported(path, meant)
     return problems
+
+
+def _not_reported(path: str, meant: list[Object]) -> list[Problem]:
+    for one in meant:
+        if goes_by_itself(one) or "conditions" not in (collected(kind_of(one)) or {"conditions"}):
+            return [
+                Problem(
+                    path,
+                    f"asks for a condition of {one['kind']} {one['metadata']['name']}, of which Karmada doesn't "
+                    "collect conditions from members",
+                    "no wave would ever pass",
+                    "drop it: a wave waits for the health of every object; a `command` can ask the members themselves",
+                )
+            ]
+    return []
 
 
 def _nothing(path: str, objects: list[Object]) -> Problem:

@@ -336,6 +336,18 @@ def test_a_rollout_knows_what_is_suspended_and_what_waits_for_a_change(run, abso
     assert inputs["karmadaVersion"] == "1.18", "another patch release is no change"
 
 
+def test_a_rollout_knows_its_waves_where_there_are_any(run, absolute):
+    absolute["controlPlane"]["version"] = "1.18.2"
+    absolute["rollout"] = {"waves": [{"clusters": ["member1"], "approve": "after"}], "gate": {"healthyFor": "60s"}}
+    assert run(absolute)["nginx-rollout"].inputs["rollout"] == {
+        "waves": [{"clusters": ["member1"], "approve": ["after"]}],
+        "gate": {"healthySeconds": 60},
+        "onFailure": "stop",
+    }
+    absolute["workloads"][0]["rollout"] = False
+    assert "rollout" not in run(absolute)["nginx-rollout"].inputs
+
+
 def without_kubeconfigs(value):
     """Inputs as the recording has them."""
     if isinstance(value, dict):

@@ -21,6 +21,7 @@ SINCE = {
     "failover.application.state": "1.12",
     "overrides[0].fields": "1.12",
     "suspend": "1.11",
+    "rollout": "1.11",
 }
 
 

@@ -1,0 +1,353 @@
+"""How changes of a workload reach its clusters: the values of `rollout`, of a workload and of the whole stack."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from itertools import pairwise
+from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, field_validator, model_validator
+
+from flotilla import durations
+from flotilla.karmada.status.ready import Selector
+from flotilla.karmada.waves.strategy import Approval, Count, OnFailure
+from flotilla.stack.problems import ConfigModel, refuse
+from flotilla.stack.readiness import ConditionStatus, StatusWord
+
+_DAY = 24 * 3600.0
+_ALL = 100
+_SHARE = re.compile(r"(\d{1,3})%")
+_DEFAULT_TIMEOUT = 60.0
+
+
+def _seconds(value: Any) -> float:
+    """Read a duration; a whole number is seconds, as in the stack file's other keys."""
+    try:
+        found = durations.seconds(value) if isinstance(value, str) and value else float(value)
+        read = not isinstance(value, bool) and 0 <= found < float("inf")
+    except (TypeError, ValueError):
+        read = False
+    if not read:
+        raise refuse(
+            "must be a duration",
+            consequence="nobody could say how long it is",
+            remedy="write it as 60s, 5m or 1h",
+        )
+    if found > _DAY:
+        raise refuse(
+            "is more than 24h",
+            consequence="an `up` would run, and keep the stack locked, for so long",
+            remedy="write at most 24h; `approve: after` of a wave lets a person decide when to go on",
+        )
+    return found
+
+
+def _count(value: Any) -> Count:
+    """Read a number of clusters, or a share such as `25%`."""
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    found = _SHARE.fullmatch(value) if isinstance(value, str) else None
+    if found is None or int(found[1]) > _ALL:
+        raise refuse(
+            "must be a whole number of clusters, or a share of the wave",
+            consequence="nobody could say how many clusters are meant",
+            remedy='write it as 1 or "25%"',
+        )
+    return f"{int(found[1])}%"
+
+
+def _most(value: Any) -> Count:
+    count = _count(value)
+    if count in (0, "0%"):
+        raise refuse(
+            "must be 1 or more",
+            consequence="no cluster would ever get the change",
+            remedy="raise it, or leave it out to change all clusters of the wave at the same time",
+        )
+    return count
+
+
+def _approvals(value: Any) -> Any:
+    listed = [value] if isinstance(value, str) else value
+    if not isinstance(listed, list | tuple) or not all(one in tuple(Approval) for one in listed):
+        raise refuse(
+            "must be before, after, or both in a list",
+            consequence="nobody could say when a person is asked",
+            remedy="write it as `approve: before`, or as `approve: [before, after]`",
+        )
+    return listed
+
+
+def _words(value: Any) -> Any:
+    if not isinstance(value, list | tuple) or not value or not all(isinstance(word, str) for word in value):
+        raise refuse(
+            "must be a list of texts: the program and its arguments",
+            consequence="no shell reads it, so that a line could not be taken apart",
+            remedy='write it as [./smoke.sh, --fast], or [sh, -c, "..."]',
+        )
+    if not value[0].strip():
+        raise refuse("must begin with a program", consequence="there would be nothing to run", remedy="name it first")
+    return value
+
+
+def _selector(value: str) -> str:
+    try:
+        Selector.parse(value)
+    except ValueError as error:
+        raise refuse(
+            str(error),
+            consequence="no object could be meant by it",
+            remedy="write the kind as manifests do, such as `Deployment/web`",
+        ) from None
+    return value
+
+
+Duration = Annotated[float, PlainValidator(_seconds, json_schema_input_type=str | int)]
+Clusters = Annotated[Count, PlainValidator(_count, json_schema_input_type=int | str)]
+MostClusters = Annotated[Count, PlainValidator(_most, json_schema_input_type=int | str)]
+Command = Annotated[tuple[str, ...], BeforeValidator(_words)]
+Approvals = Annotated[
+    tuple[Approval, ...], BeforeValidator(_approvals, json_schema_input_type=Approval | tuple[Approval, ...])
+]
+
+
+class RolloutWave(ConfigModel):
+    """Clusters that get a change together. Exactly one of the first three keys says which."""
+
+    clusters: tuple[str, ...] = Field(default=(), description="Members by name.")
+    labels: dict[str, str] = Field(
+        default_factory=dict, description="Labels that the Cluster must have; those of earlier waves are left out."
+    )
+    percent: int | None = Field(
+        default=None,
+        ge=1,
+        le=_ALL,
+        description="How many percent of the workload's clusters have the change after this wave, by name: it counts "
+        "those of earlier waves too, and must rise.",
+    )
+    max_concurrent: MostClusters | None = Field(
+        default=None,
+        description="How many of its clusters get the change at the same time, a number or `25%` of the wave; all of "
+        "them where left out.",
+    )
+    approve: Approvals = Field(
+        default=(),
+        description="before, after, or both in a list: a person has to approve of the wave, with "
+        "`flotilla rollout approve`.",
+    )
+
+    @model_validator(mode="after")
+    def _one_choice(self) -> Self:
+        given = [key for key in ("clusters", "labels", "percent") if getattr(self, key)]
+        if len(given) != 1:
+            seen = f"has {' and '.join(repr(key) for key in given)}" if given else "has none of them"
+            raise refuse(
+                f"needs exactly one of 'clusters', 'labels' and 'percent', and {seen}",
+                consequence="it would not be clear which clusters the wave has",
+                remedy="keep one of them" if given else "add one; clusters in no wave come last by themselves",
+            )
+        return self
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as plain data (`flotilla.karmada.waves.strategy`), without what isn't given."""
+        approvals = [one.value for one in Approval if one in self.approve]
+        return {
+            **({"clusters": list(self.clusters)} if self.clusters else {}),
+            **({"labels": dict(self.labels)} if self.labels else {}),
+            **({"percent": self.percent} if self.percent is not None else {}),
+            **({"maxConcurrent": self.max_concurrent} if self.max_concurrent is not None else {}),
+            **({"approve": approvals} if approvals else {}),
+        }
+
+
+class GateCheck(ConfigModel):
+    """What else has to be true after a wave: a command, a query of Prometheus, or a condition of an object."""
+
+    command: Command | None = Field(
+        default=None,
+        description="A program with its arguments, a list: it passes with exit code 0. Runs where `up` does.",
+    )
+    timeout: Duration | None = Field(
+        default=None, description="How long the command may take, such as `5m`; `60s` where left out."
+    )
+    prometheus: str | None = Field(
+        default=None, description="The URL of a Prometheus, without credentials; `query` is asked there."
+    )
+    query: str | None = Field(
+        default=None,
+        min_length=1,
+        description="An expression of Prometheus: it passes where the result isn't empty and no value is 0.",
+    )
+    condition: str | None = Field(
+        default=None, min_length=1, description="The type of a condition, as Karmada reports it of each cluster."
+    )
+    status: StatusWord | None = Field(
+        default=None, description="The condition's status: True, False or Unknown; True where left out."
+    )
+    of: Annotated[str, AfterValidator(_selector)] | None = Field(
+        default=None, description="Which objects have the condition: `Kind`, `Kind.group` or `Kind/name`."
+    )
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        owners = {"command": ("timeout",), "prometheus": ("query",), "condition": ("status", "of")}
+        given = [key for key in owners if getattr(self, key) is not None]
+        if len(given) != 1:
+            raise refuse(
+                "needs exactly one of 'command', 'prometheus' and 'condition'",
+                consequence="it would not be clear what is checked",
+                remedy="keep one of them, and write the others as entries of their own"
+                if given
+                else "add one of them, or drop the entry",
+            )
+        for owner, keys in owners.items():
+            extra = [key for key in keys if owner not in given and getattr(self, key) is not None]
+            if extra:
+                raise refuse(
+                    f"has {extra[0]!r} without {owner!r}",
+                    consequence="it would do nothing",
+                    remedy=f"drop it, or write a check by {owner!r}",
+                )
+        for owner, key in (("prometheus", "query"), ("condition", "of")):
+            if owner in given and getattr(self, key) is None:
+                raise refuse(
+                    f"has {owner!r} without {key!r}", consequence="there would be nothing to ask for", remedy="add it"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _asked_where(self) -> Self:
+        # Checked here, so that no message shows the value: a URL may have a password in it.
+        if self.prometheus is None:
+            return self
+        try:
+            url = urlsplit(self.prometheus)
+            host, known = url.hostname, url.scheme in ("http", "https") and (url.port is None or url.port > 0)
+        except ValueError:
+            host, known = None, False
+        if not known or not host or url.query or url.fragment:
+            raise refuse(
+                "'prometheus' must be a URL that begins with http:// or https://, without a query",
+                consequence="nobody could be asked",
+                remedy="write it as http://prometheus.example:9090",
+            )
+        if url.username is not None or url.password is not None:
+            raise refuse(
+                "'prometheus' has credentials in its URL",
+                consequence="they would be stored in clear text",
+                remedy="take them out; what needs credentials can be asked by a `command`",
+            )
+        return self
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as plain data (`flotilla.karmada.waves.strategy`)."""
+        if self.command is not None:
+            timeout = _DEFAULT_TIMEOUT if self.timeout is None else self.timeout
+            return {"command": list(self.command), "timeoutSeconds": _number(timeout)}
+        if self.prometheus is not None:
+            return {"prometheus": self.prometheus, "query": self.query}
+        status = (self.status or ConditionStatus.TRUE).value
+        return {"condition": self.condition, "status": status, "of": self.of}
+
+
+class RolloutGate(ConfigModel):
+    """What has to be true of a wave's clusters before the next wave begins."""
+
+    healthy_for: Duration = Field(
+        default=0.0,
+        description="How long every cluster has to be healthy without a break, such as `60s`; not at all by default.",
+    )
+    max_unavailable: Clusters = Field(
+        default=0, description="How many of the wave's clusters may not be healthy, a number or `25%`; none by default."
+    )
+    checks: tuple[GateCheck, ...] = Field(default=(), description="What else is checked, in this order: below.")
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as plain data (`flotilla.karmada.waves.strategy`), without what isn't given."""
+        return {
+            **({"healthySeconds": _number(self.healthy_for)} if self.healthy_for else {}),
+            **({"maxUnavailable": self.max_unavailable} if self.max_unavailable not in (0, "0%") else {}),
+            **({"checks": [check.plain() for check in self.checks]} if self.checks else {}),
+        }
+
+
+class RolloutStrategy(ConfigModel):
+    """How a change reaches the clusters of a workload: in waves, each with a gate behind it."""
+
+    waves: tuple[RolloutWave, ...] = Field(
+        description="Which clusters get a change first, second, ...; clusters in no wave come last, as one more wave."
+    )
+    gate: RolloutGate = Field(
+        default=RolloutGate(), description="What has to be true before the next wave begins, beside health: below."
+    )
+    on_failure: OnFailure = Field(
+        default=OnFailure.STOP,
+        description="Where a wave doesn't pass: stop (later clusters keep what they run) or revert (earlier ones get "
+        "it back, too).",
+    )
+
+    @field_validator("waves")
+    @classmethod
+    def _in_order(cls, waves: tuple[RolloutWave, ...]) -> tuple[RolloutWave, ...]:
+        if not waves:
+            raise refuse(
+                "has no wave",
+                consequence="a change would reach all clusters at the same time",
+                remedy="add one, such as {clusters: [member1]}, or drop `rollout`",
+            )
+        twice = sorted(name for name, count in Counter(n for w in waves for n in w.clusters).items() if count > 1)
+        if twice:
+            raise refuse(
+                f"has {twice[0]!r} twice",
+                consequence="a cluster gets a change once, in the first wave that has it",
+                remedy="drop it from one of them",
+            )
+        by_percent = [(number, wave.percent) for number, wave in enumerate(waves, 1) if wave.percent is not None]
+        for (_, before), (number, percent) in pairwise(by_percent):
+            if percent <= before:
+                raise refuse(
+                    f"has `percent: {percent}` in wave {number} after `percent: {before}`: it counts all clusters that "
+                    "have the change after that wave, so it has to rise",
+                    consequence="the wave would have no cluster",
+                    remedy="write a larger number, or leave the wave out",
+                )
+        last = by_percent[-1] if by_percent else (len(waves), 0)
+        if last[1] == _ALL and last[0] < len(waves):
+            raise refuse(
+                f"has a wave after wave {last[0]} with `percent: {_ALL}`",
+                consequence="all clusters would have the change before it",
+                remedy="lower the percent, or write that wave before",
+            )
+        return waves
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as plain data: the input `rollout` of Hold and Rollout (`flotilla.karmada.waves.strategy`)."""
+        gate = self.gate.plain()
+        return {
+            "waves": [wave.plain() for wave in self.waves],
+            **({"gate": gate} if gate else {}),
+            "onFailure": self.on_failure.value,
+        }
+
+
+def opted_out(value: Any) -> Any:
+    """Return the value of a workload's `rollout`; `false` is none at all, whatever the stack has.
+
+    Raises:
+        PydanticCustomError: it is neither a mapping nor `false`.
+    """
+    if value is False:
+        return None
+    if not isinstance(value, dict | RolloutStrategy):
+        raise refuse(
+            "must be a mapping with `waves`, or `false`",
+            consequence="it would not be clear how changes reach the clusters",
+            remedy="write `waves`, or `false` to have none although the stack has",
+        )
+    return value
+
+
+def _number(value: float) -> float | int:
+    return int(value) if value == int(value) else value
