@@ -327,7 +327,6 @@ class PropagatedWorkload(pulumi.ComponentResource):
             **({"lazy": True} if self._workload.activation else {}),
             **({"after": sorted(set(self._workload.after))} if self._workload.after else {}),
             **({"ready": plain_rules(self._workload.ready)} if self._workload.ready else {}),
-            **({"rollout": self._workload.rollout.plain()} if self._workload.rollout else {}),
             **({OWN: as_input(self._overriding)} if self._overriding else {}),
             **({OTHERS: as_input(others)} if (others := self._args.get("given_overrides")) else {}),
             **({ROLLOUT: waves, ATTEMPT: self._held[-1].attempt} if waves else {}),

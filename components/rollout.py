@@ -101,11 +101,10 @@ class RolloutProvider(ResourceProvider):
 
     def update(self, id_: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Wait for the rollout of a change; override policies that the workload has no more go first."""
-        connection = shared_reader(news["kubeconfig"]).connection
         if going := overrides_left(olds, news):
-            withdraw_overrides(connection, going)
+            withdraw_overrides(shared_reader(news["kubeconfig"]).connection, going)
         if olds.get(ROLLOUT) and not news.get(ROLLOUT):
-            release_all(connection, Subject.of(olds))
+            release_all(shared_reader(news["kubeconfig"]).connection, Subject.of(olds))
         return UpdateResult(outs=carry(news, id_, anew(olds, news), marks_of(olds, news), olds))
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:

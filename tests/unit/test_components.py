@@ -339,11 +339,17 @@ def test_a_rollout_knows_what_is_suspended_and_what_waits_for_a_change(run, abso
 def test_a_rollout_knows_its_waves_where_there_are_any(run, absolute):
     absolute["controlPlane"]["version"] = "1.18.2"
     absolute["rollout"] = {"waves": [{"clusters": ["member1"], "approve": "after"}], "gate": {"healthyFor": "60s"}}
-    assert run(absolute)["nginx-rollout"].inputs["rollout"] == {
+    made = run(absolute)
+    inputs = made["nginx-rollout"].inputs["rollout"]
+    assert inputs == {
         "waves": [{"clusters": ["member1"], "approve": ["after"]}],
         "gate": {"healthySeconds": 60},
         "onFailure": "stop",
+        "policies": [["policy.karmada.io/v1alpha1", "PropagationPolicy", "nginx", "default"]],
+        "overrides": [["policy.karmada.io/v1alpha1", "OverridePolicy", "nginx", "default"]],
+        "record": ["default", "nginx"],
     }
+    assert [made[name].inputs["rollout"] for name in ("nginx-hold", "nginx-new-hold")] == [inputs, inputs]
     absolute["workloads"][0]["rollout"] = False
     assert "rollout" not in run(absolute)["nginx-rollout"].inputs
 

@@ -177,7 +177,9 @@ def _bind(world: World, template: Object, policy: Object) -> None:
             )
         return
     held = found["spec"]
-    stale = differences(wanted, held) or differences(held.get("placement") or {}, wanted["placement"])
+    stale = differences(wanted, held) or any(
+        differences(held.get(part) or {}, wanted.get(part) or {}) for part in ("placement", "suspension")
+    )
     if stale and not deleting(found):
         # JSON patch: a merge would leave what has fallen out of the placement.
         world.control_plane.patch(

@@ -1,0 +1,7 @@
+"""Changes in waves on real Karmada."""
+
+import pytest
+
+from tests.contract.waves import *  # noqa: F403 - the cases are the contract's
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
