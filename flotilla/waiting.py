@@ -26,6 +26,11 @@ def ask_to_end() -> None:
     _ending.set()
 
 
+def asked_to_end() -> bool:
+    """Tell whether the process was asked to end."""
+    return _ending.is_set()
+
+
 def begin() -> None:
     """Let loops wait again: a new run begins."""
     _ending.clear()

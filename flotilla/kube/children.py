@@ -14,11 +14,17 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO
 
-_KEPT_BACK = ("PULUMI_ACCESS_TOKEN", "GITHUB_TOKEN", "GITLAB_TOKEN")
+from flotilla.waiting import asked_to_end
+
+PROMETHEUS_TOKEN = "FLOTILLA_PROMETHEUS_TOKEN"  # noqa: S105 - the name of a variable
+"""The variable with the bearer token for Prometheus (`flotilla.karmada.waves.prometheus`)."""
+_KEPT_BACK = ("PULUMI_ACCESS_TOKEN", "GITHUB_TOKEN", "GITLAB_TOKEN", PROMETHEUS_TOKEN)
 # The decrypted configuration (PULUMI_CONFIG), its keys, single values of it, and the passphrase.
 _PREFIX = "PULUMI_CONFIG"
+_GLANCE = 0.1
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -49,7 +55,16 @@ class Ended:
     """It took too long, and was ended."""
 
 
-def bounded(arguments: Sequence[str], variables: Mapping[str, str], *, seconds: float, largest: int) -> Ended:
+def bounded(
+    arguments: Sequence[str],
+    variables: Mapping[str, str],
+    *,
+    seconds: float,
+    largest: int,
+    folder: Path | None = None,
+    interruptible: bool = False,
+    together: bool = False,
+) -> Ended:
     """Run a program without input, within bounds; it and all that it started are ended at the end.
 
     Args:
@@ -57,6 +72,9 @@ def bounded(arguments: Sequence[str], variables: Mapping[str, str], *, seconds: 
         variables: its whole environment.
         seconds: how long it may take; then its whole process group is ended.
         largest: how many bytes of its output, and of its errors, are read; one more says that there was more.
+        folder: where it runs; this process's own if None.
+        interruptible: it is also late once this process was asked to end (`flotilla.waiting`).
+        together: its errors are among its output, where it wrote them.
 
     Raises:
         OSError: it can't be started.
@@ -64,9 +82,10 @@ def bounded(arguments: Sequence[str], variables: Mapping[str, str], *, seconds: 
     process = subprocess.Popen(
         arguments,
         env=variables,
+        cwd=folder,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=subprocess.STDOUT if together else subprocess.PIPE,
         start_new_session=True,
     )
     said: dict[str, bytes] = {}
@@ -77,19 +96,29 @@ def bounded(arguments: Sequence[str], variables: Mapping[str, str], *, seconds: 
     for reader in readers:
         reader.start()
     end = time.monotonic() + seconds
+    late = False
     try:
-        for reader in readers:
-            reader.join(max(0.0, end - time.monotonic()))
-        late = any(reader.is_alive() for reader in readers)
-        if not late:
-            process.wait(max(0.1, end - time.monotonic()))
-    except subprocess.TimeoutExpired:
-        late = True
+        while process.poll() is None or any(reader.is_alive() for reader in readers):
+            left = end - time.monotonic()
+            late = left <= 0 or (interruptible and asked_to_end())
+            if late:
+                break
+            _look(process, readers, min(left, _GLANCE) if interruptible else left)
     finally:
         with contextlib.suppress(OSError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     return Ended(process.returncode, said.get("out", b""), said.get("err", b""), late)
+
+
+def _look(process: subprocess.Popen[bytes], readers: Sequence[threading.Thread], seconds: float) -> None:
+    """Wait until the next of a program's outputs is read, or where all are, until it ends; for some seconds at most."""
+    reading = next((reader for reader in readers if reader.is_alive()), None)
+    if reading is not None:
+        reading.join(seconds)
+        return
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(seconds)
 
 
 def _read(said: dict[str, bytes], name: str, stream: IO[bytes] | None, largest: int) -> None:

@@ -53,7 +53,7 @@ def led_through(document: Document, port: int, folder: Path) -> tuple[Document, 
     A client certificate can't pass the proxy: it is replaced by one of the proxy's authority, by which the proxy knows
     the requests for which it presents the original one. Tokens stay.
     """
-    authority = _Authority()
+    authority = Authority()
     certificate, key = authority.issue("127.0.0.1", server=True)
     serving = folder / "serving.pem"
     serving.touch(mode=0o600)
@@ -82,7 +82,9 @@ def text_of(document: Document) -> str:
     return yaml.safe_dump(document, sort_keys=True)
 
 
-class _Authority:
+class Authority:
+    """A certificate authority of its own."""
+
     def __init__(self) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "flotilla-fault-proxy")])
