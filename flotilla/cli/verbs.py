@@ -27,6 +27,9 @@ VERBS = {
         "clusters": "members, with capacity, labels, taints",
         "workloads": "workloads in each member, and why they aren't healthy",
     },
+    "rollout": {
+        "rollout": "changes in waves: show them, pause, resume, abort, approve",
+    },
     "state": {
         "state": "a stack's state itself: show it, restore a backup, break a lock",
     },

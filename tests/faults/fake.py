@@ -286,14 +286,14 @@ class _Handler(BaseHTTPRequestHandler):
                 return
             entries = {"managedFields": values["/metadata/managedFields"]}
             self._found(ref, self.api.put({**old, "metadata": {**old["metadata"], **entries}}))
-        elif "apply-patch" not in self.headers.get("Content-Type", ""):
-            self._found(ref, self.api.merged(ref, body, create=False))
         elif any(
-            body["metadata"].get(key) not in (None, (old or {"metadata": {}})["metadata"].get(key))
+            (body.get("metadata") or {}).get(key) not in (None, (old or {"metadata": {}})["metadata"].get(key))
             and (old is not None or key == "uid")
             for key in ("uid", "resourceVersion")
         ):
             self._refuse(409, "Conflict", "the object has been modified")
+        elif "apply-patch" not in self.headers.get("Content-Type", ""):
+            self._found(ref, self.api.merged(ref, body, create=False))
         elif refusal := self.api.refusals.get((kind, name)):
             self._refuse(422, "Invalid", refusal)
         else:

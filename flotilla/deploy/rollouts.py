@@ -1,0 +1,42 @@
+"""The changes in waves of a stack's workloads, and whether a run of the stack is under way that goes on with them."""
+
+from __future__ import annotations
+
+from flotilla.deploy.access import fleet_of
+from flotilla.deploy.interface import Setting
+from flotilla.deploy.state import locks_of
+from flotilla.errors import FlotillaError
+from flotilla.kube.connection import Connection
+from flotilla.observe.rollouts import RolloutStatus, rollouts_in
+from flotilla.state.locks import Holder
+
+
+def rollouts_of(setting: Setting, control_plane: Connection) -> tuple[list[RolloutStatus], int]:
+    """Return the changes of a stack's workloads, and how many there are of workloads that its stack file doesn't have.
+
+    Raises:
+        ConfigError: the stack file can't be read.
+        ClusterError: the control plane could not be asked.
+    """
+    places = {(workload.namespace, workload.name) for workload in fleet_of(setting, files=False).workloads}
+    found = rollouts_in(control_plane)
+    own = [one for one in found if (one.namespace, one.record.workload) in places]
+    return own, len(found) - len(own)
+
+
+def who_acts(setting: Setting | None) -> str:
+    """Say which run reads what a person asks for: one that is under way, or the next `up`.
+
+    Args:
+        setting: where the stack is; None where no stack is known.
+    """
+    try:
+        locks = locks_of(setting) if setting is not None else None
+    except FlotillaError:
+        locks = None  # a backend whose locks aren't files
+    if locks is None:
+        return "the `up` that is under way does it, or else the next one"
+    running = next((lock for lock in locks if lock.holder is not Holder.GONE), None)
+    if running is None:
+        return "no `up` is under way: the next one does it"
+    return f"the `up` that is under way does it ({running.text})"

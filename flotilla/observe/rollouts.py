@@ -1,0 +1,77 @@
+"""The changes in waves that are under way in a control plane."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from flotilla.karmada.waves.record import Phase, Record, list_records
+from flotilla.karmada.waves.standing import awaited, namespace_of, standing
+from flotilla.kube.connection import Connection
+from flotilla.kube.objects import ObjectRef
+
+_CHANGE = 12
+_ORDER = (Phase.FAILED, Phase.APPROVAL, Phase.PAUSED, Phase.REVERTED, Phase.REVERTING, Phase.MOVING, Phase.HELD)
+
+
+@dataclass(frozen=True)
+class RolloutStatus:
+    """One workload's change."""
+
+    where: ObjectRef
+    """The Secret that keeps its record."""
+    record: Record
+
+    @property
+    def namespace(self) -> str:
+        """The workload's namespace."""
+        return namespace_of(self.where)
+
+    @property
+    def change(self) -> str:
+        """What tells this change from another one of the same workload."""
+        return self.record.declaration[:_CHANGE]
+
+    @property
+    def waits_for(self) -> str:
+        """The approval that is waited for, such as `before-2`; empty where none is."""
+        return awaited(self.record)
+
+    @property
+    def text(self) -> str:
+        """Where it stands, in one line."""
+        return standing(self.record)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it for machines."""
+        record = self.record
+        return {
+            "namespace": self.namespace,
+            "workload": record.workload,
+            "change": self.change,
+            "phase": str(record.phase),
+            "wave": record.wave,
+            "waves": [
+                {"number": number, "clusters": list(clusters), "passed": number in record.passed}
+                for number, clusters in record.waves
+            ],
+            "reached": sorted(record.reached),
+            "held": list(record.held),
+            "since": record.since,
+            "why": record.why,
+            "text": self.text,
+            "waitsFor": self.waits_for,
+            "paused": record.paused,
+            "aborted": record.aborted,
+            "approved": list(record.approved),
+        }
+
+
+def rollouts_in(control_plane: Connection) -> list[RolloutStatus]:
+    """List the changes in waves of a control plane, those first that somebody has to look at.
+
+    Raises:
+        ClusterError: it could not be asked.
+    """
+    found = [RolloutStatus(where, record) for where, record in list_records(control_plane).items()]
+    return sorted(found, key=lambda one: (_ORDER.index(one.record.phase), one.namespace, one.record.workload))

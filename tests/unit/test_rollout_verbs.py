@@ -1,0 +1,306 @@
+"""`flotilla rollout`: what is under way, and what a person asks for, on a small API server."""
+
+import json
+import re
+
+import pytest
+import yaml
+
+from flotilla.cli.main import main
+from flotilla.errors import FlotillaError
+from flotilla.karmada.waves import wishes
+from flotilla.karmada.waves.record import ABORTED, APPROVED, PAUSED, Phase, read_record, reference
+from flotilla.karmada.waves.standing import awaited, held_in, held_text, standing
+from flotilla.kube.connection import connect
+from flotilla.state.backend import StackFiles
+from flotilla.state.locks import write_lock
+from tests.conftest import REPOSITORY
+from tests.faults.fake import FakeApi
+from tests.unit.waves import kept, record
+
+WHERE = reference("default", "nginx")
+BY = re.compile(r"\S+@\S+ at \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+
+
+@pytest.fixture
+def api():
+    with FakeApi() as fake:
+        yield fake
+
+
+@pytest.fixture
+def run(project, sections, api, monkeypatch, capsys):
+    """Run `flotilla rollout` for a stack whose control plane is the fake; exit code, output, errors."""
+    for key in ("PULUMI_BACKEND_URL", "FLOTILLA_STACK"):
+        monkeypatch.delenv(key, raising=False)
+    (project / "Pulumi.yaml").write_text((REPOSITORY / "Pulumi.yaml").read_text())
+    (project / "stacks").mkdir()
+    config = {f"flotilla:{key}": value for key, value in sections.items()}
+    (project / "stacks" / "Pulumi.dev.yaml").write_text(yaml.safe_dump({"config": config}))
+    (project / "kube.yaml").write_text(api.kubeconfig)
+
+    def do(verb, *words):
+        code = main(["rollout", verb, "-C", str(project), "-s", "dev", *words])
+        out, err = capsys.readouterr()
+        assert "Traceback" not in out + err
+        return code, out, err
+
+    return do
+
+
+def annotations(api):
+    return api.find("v1", "Secret", WHERE.name, "kube-system")["metadata"].get("annotations") or {}
+
+
+# -- looking ----------------------------------------------------------------------------------------
+
+
+def test_nothing_is_under_way(run):
+    code, out, _ = run("status")
+    assert (code, out) == (0, "no change in waves is under way\n")
+    code, out, _ = run("status", "--json")
+    assert json.loads(out) == {"version": 1, "stack": "dev", "rollouts": [], "others": 0}
+
+
+def test_a_change_is_listed_with_what_it_waits_for(run, api):
+    api.put(kept(record()))
+    _, out, _ = run("status")
+    row = re.sub(" {2,}", " | ", out.splitlines()[1])
+    assert row.startswith("default | nginx | 0123456789ab | ")
+    assert row.endswith(" | member1 | member2, member3, member4 | wave 2 of 3 waits for approval")
+    assert "`flotilla rollout approve nginx`" in out
+    assert sum(one.startswith("GET /api/v1/namespaces/kube-system/secrets") for one in api.requests) == 1
+
+
+def test_a_change_as_json(run, api):
+    api.put(kept(record(phase=Phase.FAILED, why="member2: unhealthy"), paused="anna@build at 2026-11-26T10:00:00Z"))
+    _, out, _ = run("status", "nginx", "--json")
+    (found,) = json.loads(out)["rollouts"]
+    assert found == {
+        "namespace": "default",
+        "workload": "nginx",
+        "change": "0123456789ab",
+        "phase": "failed",
+        "wave": 2,
+        "waves": [
+            {"number": 1, "clusters": ["member1"], "passed": True},
+            {"number": 2, "clusters": ["member2", "member3"], "passed": False},
+            {"number": 3, "clusters": ["member4"], "passed": False},
+        ],
+        "reached": ["member1"],
+        "held": ["member2", "member3", "member4"],
+        "since": "2026-11-26T10:00:00Z",
+        "why": "member2: unhealthy",
+        "text": "wave 2 of 3 failed: member2: unhealthy; a pause asked for by anna@build at 2026-11-26T10:00:00Z",
+        "waitsFor": "",
+        "paused": "anna@build at 2026-11-26T10:00:00Z",
+        "aborted": "",
+        "approved": [],
+    }
+
+
+def test_changes_of_other_stacks_are_counted_and_no_more(run, api):
+    api.put(kept(record("other")))
+    api.put(kept(record(), namespace="elsewhere"))
+    _, out, _ = run("status", "--json")
+    assert (json.loads(out)["rollouts"], json.loads(out)["others"]) == ([], 2)
+    assert "2 changes more" in run("status")[1]
+
+
+def test_a_kubeconfig_shows_all_changes_without_a_stack(run, api, project):
+    api.put(kept(record("other"), namespace="elsewhere"))
+    code, out, _ = run("status", "--kubeconfig", str(project / "kube.yaml"))
+    assert code == 0
+    assert "elsewhere" in out
+
+
+def test_a_secret_that_holds_no_record_is_left_out(run, api):
+    broken = kept(record())
+    broken["data"]["record"] = "!!"
+    api.put(broken)
+    assert run("status")[1] == "no change in waves is under way\n"
+
+
+# -- asking -----------------------------------------------------------------------------------------
+
+
+def test_pause_and_resume_write_who_asked_and_when(run, api):
+    api.put(kept(record(phase=Phase.MOVING)))
+    code, out, _ = run("pause", "nginx")
+    assert code == 0
+    assert BY.fullmatch(annotations(api)[PAUSED])
+    assert "no further wave begins" in out
+    assert "no `up` is under way: the next one does it" in out
+    first = annotations(api)
+    assert run("pause", "nginx")[0] == 0
+    assert annotations(api) == first, "who paused it first is kept"
+    code, out, _ = run("resume", "nginx")
+    assert (code, annotations(api)) == (0, {})
+    assert "goes on" in out
+    assert "was not paused" in run("resume", "nginx")[1]
+
+
+def test_abort_says_what_becomes_of_the_clusters_that_have_the_change(run, api, project):
+    api.put(kept(record(phase=Phase.MOVING)))
+    write_lock(StackFiles(project / ".flotilla" / "state", "flotilla", "dev").locks)
+    code, out, _ = run("abort", "nginx", "--json")
+    document = json.loads(out)
+    assert code == 0
+    assert BY.fullmatch(annotations(api)[ABORTED])
+    assert "taken back in member1" in document["outcome"]
+    assert document["who"].startswith("the `up` that is under way does it (process ")
+    assert document["rollout"]["aborted"] == annotations(api)[ABORTED]
+
+
+def test_approve_approves_of_what_is_waited_for_and_keeps_other_approvals(run, api):
+    api.put(kept(record(), approved="before-1"))
+    code, out, _ = run("approve", "nginx", "--change", "0123")
+    assert code == 0
+    assert annotations(api)[APPROVED] == "before-1,before-2"
+    assert "wave 2 is approved (to begin)" in out
+    assert run("approve", "nginx")[0] == 0
+    assert annotations(api)[APPROVED] == "before-1,before-2", "twice is once"
+
+
+def test_approve_after_a_wave(run, api):
+    api.put(kept(record(reached=("member1", "member2", "member3"))))
+    assert "(as done)" in run("approve", "nginx", "--wave", "2")[1]
+    assert annotations(api)[APPROVED] == "after-2"
+
+
+@pytest.mark.parametrize(
+    ("found", "words", "code", "why"),
+    [
+        (record(phase=Phase.MOVING), ("approve", "nginx"), 1, "waits for no approval (wave 2 of 3 is under way)"),
+        (record(), ("approve", "nginx", "--wave", "3"), 1, "the approval of wave 2, not of wave 3"),
+        (record(), ("approve", "nginx", "--wave", "9"), 2, "has no wave 9: its change has 1, 2, 3"),
+        (record(), ("approve", "nginx", "--wave", "0"), 2, "give a whole number from 1 to 1000"),
+        (record(), ("approve", "nginx", "--change", "ffff"), 1, "the change that is under way is 0123456789ab"),
+        (record(), ("approve", "nobody"), 2, "stack dev has no workload 'nobody'"),
+        (record(), ("status", "nobody"), 2, "stack dev has no workload 'nobody'"),
+        (record("other"), ("pause", "nginx"), 1, "no change in waves is under way"),
+        (record(phase=Phase.REVERTED), ("abort", "nginx"), 1, "there is nothing to abort"),
+        (record(phase=Phase.REVERTED), ("pause", "nginx"), 1, "there is nothing to pause"),
+        (record(), ("pause",), 2, "workload"),
+    ],
+)
+def test_what_can_not_be_asked_for_is_one_line_and_changes_nothing(run, api, found, words, code, why):
+    api.put(kept(found))
+    before = api.find("v1", "Secret", reference("default", found.workload).name, "kube-system")
+    ended, _, err = run(*words)
+    assert (ended, why in err) == (code, True), err
+    assert api.find("v1", "Secret", reference("default", found.workload).name, "kube-system") == before
+
+
+def test_approval_after_an_abort_is_refused(run, api):
+    api.put(kept(record()))
+    assert run("abort", "nginx")[0] == 0
+    code, _, err = run("approve", "nginx")
+    assert code == 1
+    assert "an abort was asked for" in err
+
+
+def test_a_control_plane_that_does_not_answer_is_one_line(run, project, api):
+    (project / "kube.yaml").write_text(api.kubeconfig.replace(api.server, "http://127.0.0.1:1"))
+    for words in (("status",), ("pause", "nginx")):
+        code, _, err = run(*words)
+        assert code == 1
+        assert err.startswith("error: Karmada")
+
+
+def test_a_stack_that_is_missing_is_one_line(run, project):
+    (project / "stacks" / "Pulumi.dev.yaml").unlink()
+    for words in (("status",), ("approve", "nginx")):
+        code, _, err = run(*words)
+        assert code == 1
+        assert "Pulumi.dev.yaml" in err
+
+
+# -- while something else writes --------------------------------------------------------------------
+
+
+class Busy:
+    """A connection beside which somebody else writes the record before each patch."""
+
+    def __init__(self, connection, api, writes):
+        self._connection, self._api, self._writes = connection, api, list(writes)
+
+    def find(self, where):
+        return self._connection.find(where)
+
+    def patch(self, *arguments, **more):
+        if self._writes:
+            meanwhile = self._writes.pop(0)
+            if meanwhile is None:
+                self._api.take("v1", "Secret", WHERE.name, "kube-system")
+            else:
+                self._api.put(meanwhile)
+        return self._connection.patch(*arguments, **more)
+
+
+def busy(api, *writes):
+    return Busy(connect(api.kubeconfig), api, writes)
+
+
+def test_a_running_up_that_writes_the_record_meanwhile_loses_nothing(api):
+    api.put(kept(record()))
+    later = kept(record(why="member4 is next"), approved="before-1")
+    found, given = wishes.approve(busy(api, later), WHERE, record())
+    assert given == "before-2"
+    assert (found.why, found.approved) == ("member4 is next", ("before-1", "before-2"))
+
+
+def test_another_change_that_began_meanwhile_is_not_approved(api):
+    api.put(kept(record()))
+    other = kept(record(declaration="another"))
+    with pytest.raises(FlotillaError, match="another change is under way"):
+        wishes.approve(busy(api, other), WHERE, record())
+    assert read_record(connect(api.kubeconfig), WHERE).approved == ()
+
+
+def test_a_wave_that_waits_meanwhile_for_something_else_is_not_approved(api):
+    api.put(kept(record()))
+    other = kept(record(wave=3, reached=("member1", "member2", "member3")))
+    with pytest.raises(FlotillaError, match="another change"):
+        wishes.approve(busy(api, other), WHERE, record())
+    assert read_record(connect(api.kubeconfig), WHERE).approved == ()
+
+
+def test_a_change_that_ends_meanwhile_is_said(api):
+    api.put(kept(record()))
+    with pytest.raises(FlotillaError, match="has ended"):
+        wishes.pause(busy(api, None), WHERE, record(), "anna")
+
+
+def test_a_record_that_never_stands_still_ends_in_one_line(api):
+    api.put(kept(record()))
+    with pytest.raises(FlotillaError, match="try again"):
+        wishes.pause(busy(api, *(kept(record(why=str(n))) for n in range(20))), WHERE, record(), "anna")
+
+
+# -- words ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ({"phase": Phase.HELD, "wave": 0, "reached": ()}, "wave 1 of 3 has not begun"),
+        ({"phase": Phase.MOVING, "why": "member2: 1 of 2 ready"}, "wave 2 of 3 is under way: member2: 1 of 2 ready"),
+        ({"phase": Phase.PAUSED, "paused": "anna"}, "wave 2 of 3, paused by anna"),
+        ({"phase": Phase.MOVING, "aborted": "anna"}, "wave 2 of 3 is under way; an abort asked for by anna"),
+        ({"phase": Phase.REVERTING, "aborted": "anna"}, "the change is being taken back"),
+        ({"phase": Phase.REVERTED, "why": "wave 1 failed"}, "the change was taken back: wave 1 failed"),
+        ({"reached": ("member1", "member2", "member3")}, "wave 2 of 3 waits for approval, which ends it"),
+    ],
+)
+def test_where_a_change_stands(values, text):
+    assert standing(record(**values)) == text
+
+
+def test_what_is_awaited_and_who_is_held_back():
+    assert awaited(record()) == "before-2"
+    assert awaited(record(phase=Phase.MOVING)) == ""
+    assert held_text(record(), ["member2"]) == "held back by the rollout: member2 (wave 2 of 3 waits for approval)"
+    assert held_in(record(), "member4") == "held back by the rollout (wave 3)"
+    assert held_in(record(), "member1") == ""
+    assert held_in(record(phase=Phase.REVERTED), "member4") == ""
