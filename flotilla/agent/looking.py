@@ -1,4 +1,4 @@
-"""Tools that look at the running fleet: clusters, workloads, and why a workload isn't well."""
+"""Tools that look at the running fleet: clusters, workloads, why a workload isn't well, and changes in waves."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from flotilla.agent.bounds import cut, page
 from flotilla.agent.tool import Answer, Arguments, PagedAnswer, PagedArguments, Refused, Tool
 from flotilla.agent.workplace import Workplace
 from flotilla.counts import counted
+from flotilla.deploy.rollouts import rollouts_of
 from flotilla.observe.fleet import fleet_status
 from flotilla.observe.members import MemberStatus, members_of
+from flotilla.observe.rollouts import RolloutStatus
 from flotilla.observe.why import ask_why
 from flotilla.observe.workloads import CopyStatus, copies_of
 
@@ -122,6 +124,44 @@ class WorkloadDetails(Answer):
     copies: list[CopyDetails]
 
 
+class RolloutStatusOf(PagedArguments):
+    """Which changes in waves to list."""
+
+    workload: str = Field(default="", description="Only this workload; empty for all of the stack.")
+
+
+class RolloutWaveLine(Answer):
+    """One wave."""
+
+    number: int
+    clusters: list[str]
+    passed: bool = Field(description="It has the change and has passed its gate.")
+
+
+class RolloutLine(Answer):
+    """A change of one workload that reaches its clusters in waves."""
+
+    namespace: str
+    workload: str
+    change: str = Field(description="Tells this change from another one of the same workload.")
+    phase: str = Field(description="held, moving, approval, paused, failed, reverting or reverted.")
+    text: str = Field(description="Where it stands and why, in one line.")
+    waits_for: str = Field(
+        description="The approval that it waits for, such as before-2; else empty. A person gives it, with "
+        "`flotilla rollout approve`."
+    )
+    waves: list[RolloutWaveLine]
+    reached: list[str] = Field(description="Clusters that have the change.")
+    held: list[str] = Field(description="Clusters that keep what they ran until their wave: on purpose, no drift.")
+    since: str = Field(description="When it began (RFC 3339).")
+
+
+class Rollouts(PagedAnswer):
+    """Changes in waves that are under way, those first that somebody has to look at."""
+
+    rollouts: list[RolloutLine]
+
+
 class Looking:
     """The tools' work."""
 
@@ -164,6 +204,15 @@ class Looking:
                 OneWorkload,
                 WorkloadDetails,
                 self.describe_workload,
+            ),
+            Tool(
+                "rollout_status",
+                "Show changes in waves",
+                "Show the changes of the stack's workloads that reach their clusters in waves and are under way: which "
+                "clusters have the change, which are held back until their wave, and what the change waits for.",
+                RolloutStatusOf,
+                Rollouts,
+                self.rollout_status,
             ),
         ]
 
@@ -243,6 +292,25 @@ class Looking:
             summary=f"{asked.name} is healthy in {healthy} of {counted(len(copies), 'cluster')}{worst}",
             copies=details[:50],
         )
+
+    def rollout_status(self, asked: RolloutStatusOf) -> Rollouts:
+        """List changes in waves."""
+        found, _ = rollouts_of(self._workplace.setting(), self._workplace.control_plane())
+        lines = [_rollout(one) for one in found if asked.workload in ("", one.record.workload)]
+        part = page(lines, asked)
+        return Rollouts(
+            total=len(lines), next_cursor=part.next_cursor, rollouts=lines[part.first : part.end]
+        )
+
+
+def _rollout(one: RolloutStatus) -> RolloutLine:
+    found = one.to_json()
+    return RolloutLine(
+        **{key: found[key] for key in ("namespace", "workload", "change", "phase", "reached", "held", "since")},
+        text=cut(one.text),
+        waits_for=one.waits_for,
+        waves=[RolloutWaveLine(**wave) for wave in found["waves"]],
+    )
 
 
 def _line(member: MemberStatus) -> dict[str, object]:

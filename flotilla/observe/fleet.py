@@ -8,6 +8,7 @@ from typing import Any
 from flotilla.karmada.status.reading import read_fleet
 from flotilla.kube.connection import Connection
 from flotilla.observe.members import MemberStatus, members_in
+from flotilla.observe.rollouts import records_for
 from flotilla.observe.workloads import CopyStatus, copies_in
 
 
@@ -48,4 +49,4 @@ def fleet_status(connection: Connection) -> FleetStatus:
         ClusterError: it could not be asked.
     """
     snapshot = read_fleet(connection)
-    return FleetStatus(tuple(members_in(snapshot)), tuple(copies_in(snapshot)))
+    return FleetStatus(tuple(members_in(snapshot)), tuple(copies_in(snapshot, records_for(connection, snapshot))))

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from flotilla.errors import ClusterError
+from flotilla.karmada.status.snapshot import Snapshot
 from flotilla.karmada.waves.record import Phase, Record, list_records
-from flotilla.karmada.waves.standing import awaited, namespace_of, standing
+from flotilla.karmada.waves.standing import awaited, current, namespace_of, standing
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import ObjectRef
 
@@ -50,9 +52,9 @@ class RolloutStatus:
             "workload": record.workload,
             "change": self.change,
             "phase": str(record.phase),
-            "wave": record.wave,
+            "wave": current(record),
             "waves": [
-                {"number": number, "clusters": list(clusters), "passed": number in record.passed}
+                {"number": number, "clusters": list(clusters), "passed": set(clusters) <= set(record.passed)}
                 for number, clusters in record.waves
             ],
             "reached": sorted(record.reached),
@@ -65,6 +67,19 @@ class RolloutStatus:
             "aborted": record.aborted,
             "approved": list(record.approved),
         }
+
+
+def records_for(control_plane: Connection, snapshot: Snapshot) -> list[Record]:
+    """Read the records of changes in waves, where something that was read is suspended; else none.
+
+    Who may not read them sees copies that are suspended, and not why.
+    """
+    if not any((work.get("spec") or {}).get("suspendDispatching") for work in snapshot.works):
+        return []
+    try:
+        return list(list_records(control_plane).values())
+    except ClusterError:
+        return []
 
 
 def rollouts_in(control_plane: Connection) -> list[RolloutStatus]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flotilla.errors import ClusterError
@@ -11,18 +12,22 @@ from flotilla.karmada.kinds import GroupKind, group_of
 from flotilla.karmada.objects import AggregatedStatusItem, ResourceBinding, TargetCluster, Work
 from flotilla.karmada.rendering.marks import APPLIED_OVERRIDES
 from flotilla.karmada.rendering.replicas import owns_replicas
-from flotilla.karmada.selection import OVERRIDES
+from flotilla.karmada.selection import OVERRIDES, claimed_by
 from flotilla.karmada.status.health import is_plain
 from flotilla.karmada.status.judgements import why_not_applied
 from flotilla.karmada.status.lacking import lacking
 from flotilla.karmada.status.reading import read_sent
 from flotilla.karmada.status.snapshot import Snapshot, WorkOrError, Works
+from flotilla.karmada.waves.record import Record
+from flotilla.karmada.waves.standing import held_in
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object, ObjectRef
+from flotilla.observe.rollouts import records_for
 
 # What reading an object raises whose fields aren't of the types that the API says.
 _ODD = (ClusterError, ValueError, TypeError, KeyError, AttributeError)
 _ORDER = ("Unhealthy", "Pending", "Unknown", "Healthy")
+_SUSPENDED = "suspended: Karmada sends nothing there"
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ class CopyStatus:
     health: str
     """Healthy, Unhealthy, Unknown or Pending."""
     reason: str
-    """Why it isn't applied or healthy, as far as the control plane knows."""
+    """Why it isn't applied or healthy, as far as the control plane knows; and where a rollout holds it back, that."""
     overrides: tuple[str, ...] = ()
     """The policies whose overrides are in force."""
     since: str = ""
@@ -77,25 +82,52 @@ def copies_of(connection: Connection) -> list[CopyStatus]:
     Raises:
         ClusterError: it could not be asked.
     """
-    return copies_in(read_sent(connection))
+    snapshot = read_sent(connection)
+    return copies_in(snapshot, records_for(connection, snapshot))
 
 
-def copies_in(snapshot: Snapshot) -> list[CopyStatus]:
-    """Return a copy for every template and member that a snapshot's bindings have, those that ail first."""
-    copies = [copy for ref, binding in snapshot.bindings.items() for copy in _copies_or_doubt(ref, binding, snapshot)]
+def copies_in(snapshot: Snapshot, records: Sequence[Record] = ()) -> list[CopyStatus]:
+    """Return a copy for every template and member that a snapshot's bindings have, those that ail first.
+
+    Args:
+        snapshot: what was read.
+        records: of the changes in waves that are under way.
+    """
+    held = {policy: record for record in records for policy in record.policies}
+    copies = [
+        copy for ref, binding in snapshot.bindings.items() for copy in _copies_or_doubt(ref, binding, snapshot, held)
+    ]
     return sorted(copies, key=lambda copy: copy.worst_first)
 
 
-def _copies_or_doubt(ref: ObjectRef, binding: ResourceBinding | ClusterError, snapshot: Snapshot) -> list[CopyStatus]:
+def _copies_or_doubt(
+    ref: ObjectRef,
+    binding: ResourceBinding | ClusterError,
+    snapshot: Snapshot,
+    held: Mapping[tuple[str, str, str], Record],
+) -> list[CopyStatus]:
     """Return a binding's copies; one of an odd form is a copy of which nothing is known, not the end of the list."""
     try:
         if isinstance(binding, ClusterError):
             raise binding
-        return _copies(binding, snapshot.works_of(binding.metadata.labels))
+        works = snapshot.works_of(binding.metadata.labels)
+        claim = claimed_by(binding.metadata.annotations)
+        record = held.get(claim) if claim else None
+        copies = _copies(binding, works)
+        return copies if record is None else [_held_back(copy, record, works.get(copy.cluster)) for copy in copies]
     except _ODD as error:
         why = error.message if isinstance(error, ClusterError) else type(error).__name__
         reason = f"its ResourceBinding has a form that is not expected: {why}"
         return [CopyStatus(ref.namespace, f"ResourceBinding {ref.name}", "", None, None, (), "Unknown", reason)]
+
+
+def _held_back(copy: CopyStatus, record: Record, work: WorkOrError | None) -> CopyStatus:
+    """Return a copy that says so where a rollout holds it back, also where what it runs is healthy."""
+    text = held_in(record, copy.cluster)
+    if not text or not (isinstance(work, Work) and work.spec.suspend_dispatching):
+        return copy
+    more = "" if copy.reason in ("", _SUSPENDED) else f"; {copy.reason}"
+    return replace(copy, reason=f"{text}{more}")
 
 
 def _copies(binding: ResourceBinding, works: Works) -> list[CopyStatus]:
@@ -165,7 +197,7 @@ def _reason(health: str, report: AggregatedStatusItem | None, work: Work | None)
     if work is None:
         return "not sent yet"
     if work.spec.suspend_dispatching:
-        return "suspended: Karmada sends nothing there"
+        return _SUSPENDED
     applied = work.condition("Applied")
     if applied is not None and not applied.true:
         return why_not_applied(applied.why)

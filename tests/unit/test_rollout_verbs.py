@@ -9,7 +9,7 @@ import yaml
 from flotilla.cli.main import main
 from flotilla.errors import FlotillaError
 from flotilla.karmada.waves import wishes
-from flotilla.karmada.waves.record import ABORTED, APPROVED, PAUSED, Phase, read_record, reference
+from flotilla.karmada.waves.record import ABORTED, APPROVED, PAUSED, Phase, Store, reference
 from flotilla.karmada.waves.standing import awaited, held_in, held_text, standing
 from flotilla.kube.connection import connect
 from flotilla.state.backend import StackFiles
@@ -18,6 +18,7 @@ from tests.conftest import REPOSITORY
 from tests.faults.fake import FakeApi
 from tests.unit.waves import kept, record
 
+DONE = ("member1", "member2", "member3")
 WHERE = reference("default", "nginx")
 BY = re.compile(r"\S+@\S+ at \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
@@ -91,7 +92,7 @@ def test_a_change_as_json(run, api):
         "held": ["member2", "member3", "member4"],
         "since": "2026-11-26T10:00:00Z",
         "why": "member2: unhealthy",
-        "text": "wave 2 of 3 failed: member2: unhealthy; a pause asked for by anna@build at 2026-11-26T10:00:00Z",
+        "text": "failed: member2: unhealthy; a pause asked for by anna@build at 2026-11-26T10:00:00Z",
         "waitsFor": "",
         "paused": "anna@build at 2026-11-26T10:00:00Z",
         "aborted": "",
@@ -163,7 +164,7 @@ def test_approve_approves_of_what_is_waited_for_and_keeps_other_approvals(run, a
 
 
 def test_approve_after_a_wave(run, api):
-    api.put(kept(record(reached=("member1", "member2", "member3"))))
+    api.put(kept(record(reached=DONE)))
     assert "(as done)" in run("approve", "nginx", "--wave", "2")[1]
     assert annotations(api)[APPROVED] == "after-2"
 
@@ -255,15 +256,15 @@ def test_another_change_that_began_meanwhile_is_not_approved(api):
     other = kept(record(declaration="another"))
     with pytest.raises(FlotillaError, match="another change is under way"):
         wishes.approve(busy(api, other), WHERE, record())
-    assert read_record(connect(api.kubeconfig), WHERE).approved == ()
+    assert Store(connect(api.kubeconfig), WHERE).read().approved == ()
 
 
 def test_a_wave_that_waits_meanwhile_for_something_else_is_not_approved(api):
     api.put(kept(record()))
-    other = kept(record(wave=3, reached=("member1", "member2", "member3")))
+    other = kept(record(reached=DONE, passed=DONE))
     with pytest.raises(FlotillaError, match="another change"):
         wishes.approve(busy(api, other), WHERE, record())
-    assert read_record(connect(api.kubeconfig), WHERE).approved == ()
+    assert Store(connect(api.kubeconfig), WHERE).read().approved == ()
 
 
 def test_a_change_that_ends_meanwhile_is_said(api):
@@ -284,13 +285,13 @@ def test_a_record_that_never_stands_still_ends_in_one_line(api):
 @pytest.mark.parametrize(
     ("values", "text"),
     [
-        ({"phase": Phase.HELD, "wave": 0, "reached": ()}, "wave 1 of 3 has not begun"),
-        ({"phase": Phase.MOVING, "why": "member2: 1 of 2 ready"}, "wave 2 of 3 is under way: member2: 1 of 2 ready"),
+        ({"phase": Phase.HELD, "passed": (), "reached": ()}, "wave 1 of 3 has not begun"),
+        ({"phase": Phase.MOVING, "why": "wave 2 of 3 gets it"}, "wave 2 of 3 is under way"),
         ({"phase": Phase.PAUSED, "paused": "anna"}, "wave 2 of 3, paused by anna"),
         ({"phase": Phase.MOVING, "aborted": "anna"}, "wave 2 of 3 is under way; an abort asked for by anna"),
-        ({"phase": Phase.REVERTING, "aborted": "anna"}, "the change is being taken back"),
-        ({"phase": Phase.REVERTED, "why": "wave 1 failed"}, "the change was taken back: wave 1 failed"),
-        ({"reached": ("member1", "member2", "member3")}, "wave 2 of 3 waits for approval, which ends it"),
+        ({"phase": Phase.REVERTING, "aborted": "anna"}, "being taken back: wave 2 of 3"),
+        ({"phase": Phase.REVERTED, "why": "wave 1 failed"}, "taken back: wave 1 failed"),
+        ({"reached": DONE}, "wave 2 of 3 waits for approval, which ends it"),
     ],
 )
 def test_where_a_change_stands(values, text):
@@ -300,6 +301,8 @@ def test_where_a_change_stands(values, text):
 def test_what_is_awaited_and_who_is_held_back():
     assert awaited(record()) == "before-2"
     assert awaited(record(phase=Phase.MOVING)) == ""
+    assert awaited(record(passed=(), reached=("member1",))) == "after-1"
+    assert awaited(record(passed=DONE, reached=DONE)) == "before-3"
     assert held_text(record(), ["member2"]) == "held back by the rollout: member2 (wave 2 of 3 waits for approval)"
     assert held_in(record(), "member4") == "held back by the rollout (wave 3)"
     assert held_in(record(), "member1") == ""

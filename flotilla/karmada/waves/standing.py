@@ -17,13 +17,19 @@ def namespace_of(where: ObjectRef) -> str:
     return where.name.split(".")[1] if where.name.count(".") > 1 else ""
 
 
+def current(record: Record) -> int:
+    """Return the number of the first wave that has not passed its gate; of the last one where all have; 0 of none."""
+    numbers = [number for number, clusters in record.waves if not set(clusters) <= set(record.passed)]
+    return numbers[0] if numbers else max((number for number, _ in record.waves), default=0)
+
+
 def awaited(record: Record) -> str:
     """Return the approval that is waited for, such as `before-2` or `after-2`; empty where none is."""
     if record.phase is not Phase.APPROVAL:
         return ""
-    clusters = dict(record.waves).get(record.wave, ())
-    done = bool(clusters) and set(clusters) <= set(record.reached)
-    return f"{Approval.AFTER if done else Approval.BEFORE}-{record.wave}"
+    number = current(record)
+    begun = set(dict(record.waves).get(number, ())) & set(record.reached)
+    return f"{Approval.AFTER if begun else Approval.BEFORE}-{number}"
 
 
 def wave_of(record: Record, cluster: str) -> int | None:
@@ -32,22 +38,21 @@ def wave_of(record: Record, cluster: str) -> int | None:
 
 
 def wave_text(record: Record) -> str:
-    """Return which wave is meant: `wave 2 of 3`."""
-    last = max((number for number, _ in record.waves), default=record.wave)
-    return f"wave {max(record.wave, 1)} of {last}"
+    """Return which wave is under way or comes next: `wave 2 of 3`."""
+    return f"wave {current(record)} of {max((number for number, _ in record.waves), default=0)}"
 
 
 def standing(record: Record) -> str:
-    """Return in one line where a change stands and why: `wave 2 of 3 waits for approval`."""
-    wave, why = wave_text(record), f": {record.why}" if record.why else ""
+    """Return in one line where a change stands: `wave 2 of 3 waits for approval`; and why, where it has stopped."""
+    wave = wave_text(record)
     texts = {
         Phase.HELD: f"{wave} has not begun",
-        Phase.MOVING: f"{wave} is under way{why}",
+        Phase.MOVING: f"{wave} is under way",
         Phase.APPROVAL: f"{wave} waits for approval" + _approval_place(record),
         Phase.PAUSED: f"{wave}, paused" + (f" by {record.paused}" if record.paused else ""),
-        Phase.FAILED: f"{wave} failed{why}",
-        Phase.REVERTING: f"the change is being taken back{why}",
-        Phase.REVERTED: f"the change was taken back{why}",
+        Phase.FAILED: f"failed: {record.why or wave}",
+        Phase.REVERTING: f"being taken back: {record.why or wave}",
+        Phase.REVERTED: f"taken back: {record.why or wave}",
     }
     asked = [
         f"{what} asked for by {who}"

@@ -10,7 +10,7 @@ from http import HTTPStatus
 
 from flotilla.errors import FlotillaError
 from flotilla.karmada.waves.record import ABORTED, APPROVED, PAUSED, Phase, Record, record_of
-from flotilla.karmada.waves.standing import awaited, standing
+from flotilla.karmada.waves.standing import awaited, current, standing
 from flotilla.kube.connection import ApiError, Connection
 from flotilla.kube.objects import ObjectRef
 
@@ -106,9 +106,9 @@ def _approval(record: Record, wave: int | None) -> str:
         raise FlotillaError(
             f"workload {record.workload} waits for no approval ({standing(record)}); nothing was approved"
         )
-    if wave is not None and wave != record.wave:
+    if wave is not None and wave != current(record):
         raise FlotillaError(
-            f"workload {record.workload} waits for the approval of wave {record.wave}, not of wave {wave}; "
+            f"workload {record.workload} waits for the approval of wave {current(record)}, not of wave {wave}; "
             "nothing was approved",
             hint="approve each wave when it waits for it",
         )
