@@ -111,6 +111,9 @@ class DriftAnswer(PagedAnswer):
         description=f"Findings that the stack file ignores, with the reason and the last day, at most {_SHOWN_NAMES}."
     )
     notices: list[str] = Field(description="What is to be known of the stack file's `drift.ignore`.")
+    held: list[str] = Field(
+        description="Clusters that a change in waves has not reached yet, on purpose: no drift (see rollout_status)."
+    )
 
 
 class DriftFinding(Answer):
@@ -232,6 +235,7 @@ class Judging:
             findings=findings[part.first : part.end],
             ignored=[cut(f"{one.finding.cluster}: {ignored_sentence(one)}") for one in report.ignored[:_SHOWN_NAMES]],
             notices=[cut(text) for text in report.notices[:_SHOWN_PROBLEMS]],
+            held=[cut(one.text) for one in report.held[:_SHOWN_NAMES]],
         )
 
     def check_policies(self, asked: PagedArguments) -> PolicyAnswer:

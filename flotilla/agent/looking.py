@@ -298,9 +298,7 @@ class Looking:
         found, _ = rollouts_of(self._workplace.setting(), self._workplace.control_plane())
         lines = [_rollout(one) for one in found if asked.workload in ("", one.record.workload)]
         part = page(lines, asked)
-        return Rollouts(
-            total=len(lines), next_cursor=part.next_cursor, rollouts=lines[part.first : part.end]
-        )
+        return Rollouts(total=len(lines), next_cursor=part.next_cursor, rollouts=lines[part.first : part.end])
 
 
 def _rollout(one: RolloutStatus) -> RolloutLine:

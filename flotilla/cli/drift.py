@@ -135,6 +135,8 @@ def _table(console: Console, report: DriftReport, stack: str) -> None:
     )
     for one in report.ignored:
         console.print(Text(f"ignored: {one.finding.cluster}: {one_line(ignored_sentence(one))}", style="dim"))
+    for held in report.held:
+        console.print(Text(one_line(held.text), style="cyan"))
     for text in report.notices:
         console.print(Text(f"notice: {one_line(text)}", style="yellow"))
     ignored = f"; {counted(len(report.ignored), 'finding')} ignored" if report.ignored else ""

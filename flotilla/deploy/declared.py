@@ -10,6 +10,8 @@ from flotilla.engine.goal import keep_ignored
 from flotilla.karmada.joining.join import controller_account
 from flotilla.karmada.names import CLUSTER_NAMESPACE, cluster_of
 from flotilla.karmada.status.rollout import RolloutCheck
+from flotilla.karmada.waves.record import reference
+from flotilla.karmada.waves.subject import ROLLOUT
 from flotilla.kube.objects import Object, ObjectRef, ref_of
 from flotilla.plan.members import CLUSTER_TYPE
 from flotilla.plan.rollouts import rollouts_of
@@ -21,6 +23,7 @@ from flotilla.state.values import Properties
 CONTROL_PLANE = "karmada"
 MEMBER_TYPES = ("flotilla:index:PushMember", "flotilla:index:PullMember")
 _PROVIDER = "pulumi:providers:kubernetes"
+_HOLD = "pulumi-python:dynamic/flotilla:Hold"
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,8 @@ class Declared:
     """What each workload declares, by its name."""
     missing: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """What of a workload was declared and never created, by the workload's name."""
+    waves: dict[str, ObjectRef] = field(default_factory=dict)
+    """Of workloads that change in waves: where the record of a change that is under way is, by the workload's name."""
     members: tuple[str, ...] = ()
     """The members, by the names of their Clusters."""
 
@@ -65,6 +70,7 @@ def declared(snapshot: Snapshot) -> Declared:
     objects: dict[str, list[Object]] = {}
     answers: dict[str, dict[ObjectRef, Properties]] = {}
     releases: dict[str, list[tuple[str, str]]] = {}
+    waves: dict[str, ObjectRef] = {}
     members = []
     standing = {resource.urn for resource in snapshot.resources}
     begun = [o.resource for o in snapshot.pending if o.type == "creating" and o.resource.urn not in standing]
@@ -77,6 +83,8 @@ def declared(snapshot: Snapshot) -> Declared:
             kubeconfigs[cluster_of(resource.name)] = str(inputs["kubeconfig"])
         elif resource.type == RELEASE:
             releases.setdefault(cluster, []).append((str(inputs["namespace"]), str(inputs["name"])))
+        elif resource.type == _HOLD:
+            waves[str(inputs["workload"])] = reference(*inputs[ROLLOUT]["record"])
         elif resource.type.startswith("kubernetes:"):
             # Fields that are left to others are not declared.
             obj = stored(keep_ignored(inputs, {}, resource.ignore_changes))
@@ -86,7 +94,7 @@ def declared(snapshot: Snapshot) -> Declared:
                 members.append(str(inputs["metadata"]["name"]))
     workloads = rollouts_of(snapshot, begun)
     return Declared(
-        kubeconfigs, objects, answers, releases, workloads.checks, workloads.missing, tuple(sorted(members))
+        kubeconfigs, objects, answers, releases, workloads.checks, workloads.missing, waves, tuple(sorted(members))
     )
 
 

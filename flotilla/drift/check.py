@@ -14,18 +14,26 @@ from flotilla.drift.autoscalers import find_autoscaled
 from flotilla.drift.certificates import check_certificates
 from flotilla.drift.comparing import Comparing, Suspect
 from flotilla.drift.fights import with_fights
-from flotilla.drift.findings import DriftReport, Finding, Layer, Unknown
+from flotilla.drift.findings import DriftReport, Finding, HeldBack, Layer, Unknown
+from flotilla.drift.held import Waves, read_waves
 from flotilla.drift.ignoring import Ignore, with_ignored
 from flotilla.drift.members import carried_to, check_access, compare_sent, find_unwanted, find_wider_rights, sent_to
 from flotilla.drift.plan import compare_object
-from flotilla.drift.propagation import check_clusters, check_complete, check_policies, check_rollout, check_unclaimed
+from flotilla.drift.propagation import (
+    check_clusters,
+    check_complete,
+    check_policies,
+    check_rollout,
+    check_unclaimed,
+    list_policies,
+)
 from flotilla.drift.releases import check_release
 from flotilla.errors import ClusterError, FlotillaError
 from flotilla.karmada.status.reading import read_all
 from flotilla.karmada.status.snapshot import Snapshot
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import Connection
-from flotilla.kube.objects import ref_of
+from flotilla.kube.objects import Object, ref_of
 
 _CLUSTERS_AT_ONCE = 32
 _REASONS = 5
@@ -111,6 +119,8 @@ class _Outcome:
     """What could not be looked at, and why."""
     suspects: list[Suspect] = field(default_factory=list)
     """The objects that somebody has written just before."""
+    held: tuple[HeldBack, ...] = ()
+    """What a rollout holds back."""
 
     def look(self, ask: Callable[[], list[Finding]]) -> None:
         """Record what one check finds; where it fails, record why, so that the other checks still run.
@@ -160,6 +170,7 @@ def _look(
         clusters=tuple(sorted(access)),
         objects=sum(outcome.objects for outcome in found.values()),
         seconds=time.monotonic() - began,
+        held=tuple(one for outcome in found.values() for one in outcome.held),
     )
     return report.with_findings(_once(findings)), {name: outcome.suspects for name, outcome in found.items()}
 
@@ -219,13 +230,39 @@ def _plan(outcome: _Outcome, declared: Declared, connection: Connection, compari
 
 
 def _propagation(outcome: _Outcome, declared: Declared, connection: Connection, sight: _Sight) -> None:
-    outcome.look(partial(check_policies, connection, declared))
+    policies: list[Object] = []
+    outcome.look(partial(_policies, connection, declared, policies))
     outcome.findings += check_complete(declared)
+    waves = _waves(outcome, connection, declared, policies)
     snapshot = sight.snapshot()
     outcome.look(partial(check_unclaimed, connection, declared, snapshot))
     outcome.look(partial(check_clusters, snapshot, declared))
     for name, check in declared.rollouts.items():
-        outcome.look(partial(check_rollout, snapshot, name, check))
+        for one in waves.expected(name, check):
+            outcome.look(partial(check_rollout, snapshot, name, one))
+
+
+def _policies(connection: Connection, declared: Declared, found: list[Object]) -> list[Finding]:
+    """Look for policies of others, and put all that are there into `found`."""
+    found += list_policies(connection)
+    return check_policies(found, declared)
+
+
+def _waves(outcome: _Outcome, connection: Connection, declared: Declared, policies: list[Object]) -> Waves:
+    """Look at changes in waves; what they explain of the findings so far is said there."""
+    seen = Waves()
+
+    def look() -> list[Finding]:
+        nonlocal seen
+        seen = read_waves(connection, declared, policies)
+        if seen.problem:
+            outcome.unknown.append(seen.problem)
+        return list(seen.findings)
+
+    outcome.look(look)
+    outcome.held = seen.held
+    outcome.findings = [seen.explained(finding) for finding in outcome.findings]
+    return seen
 
 
 def _member(outcome: _Outcome, declared: Declared, connection: Connection, sight: _Sight, comparing: Comparing) -> None:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from flotilla.karmada.waves.standing import HELD
 from flotilla.kube.objects import Difference, Object, pointer_text, ref_of
 from flotilla.kube.ownership import last_writer
 from flotilla.kube.secrecy import shown
@@ -97,6 +98,26 @@ class Unknown:
 
 
 @dataclass(frozen=True)
+class HeldBack:
+    """Clusters that keep what they ran until their wave: they differ from what is declared on purpose."""
+
+    workload: str
+    clusters: tuple[str, ...]
+    state: str
+    """Where the workload's change stands, in one line."""
+    phase: str = ""
+
+    @property
+    def text(self) -> str:
+        """It in one line."""
+        return f"workload {self.workload}: {HELD}: {', '.join(self.clusters)} ({self.state})"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it for machines."""
+        return {**asdict(self), "clusters": list(self.clusters), "text": self.text}
+
+
+@dataclass(frozen=True)
 class DriftReport:
     """A whole look."""
 
@@ -111,6 +132,8 @@ class DriftReport:
     """What was found and doesn't count, since the stack ignores it."""
     notices: tuple[str, ...] = ()
     """What is to be known of the stack's `ignore`."""
+    held: tuple[HeldBack, ...] = ()
+    """What a rollout holds back on purpose, which is no drift."""
 
     @property
     def clean(self) -> bool:
@@ -138,6 +161,7 @@ class DriftReport:
             "unknown": [asdict(one) for one in self.unknown],
             "ignored": [one.to_json() for one in self.ignored],
             "notices": list(self.notices),
+            "held": [one.to_json() for one in self.held],
         }
 
 

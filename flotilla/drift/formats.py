@@ -60,6 +60,7 @@ def github(report: DriftReport, stack: str) -> str:
         for one in report.ignored
     ]
     lines += [_command("notice", f"{_TITLE}: ignore", text) for text in report.notices]
+    lines += [_command("notice", f"{_TITLE}: held back", one.text) for one in report.held]
     if report.clean:
         lines.append(_command("notice", _TITLE, _summary(report, stack)))
     return "\n".join(lines)
@@ -117,6 +118,16 @@ def gitlab(report: DriftReport, stack: str) -> str:
         }
         for text in report.notices
     ]
+    entries += [
+        {
+            "description": one_line(one.text),
+            "check_name": "held-back",
+            "fingerprint": _fingerprint(stack, "held-back", one.workload),
+            "severity": "info",
+            "location": {"path": _stack_file(stack), "lines": {"begin": 1}},
+        }
+        for one in report.held
+    ]
     return json_safe(json.dumps(entries, indent=2, ensure_ascii=False))
 
 
@@ -138,8 +149,8 @@ def junit(report: DriftReport, stack: str) -> str:
         if ignored:
             text = "\n".join(one_line(f"ignored: {one.finding.rule}: {ignored_sentence(one)}") for one in ignored)
             SubElement(case, "system-out").text = text
-    if report.notices:
-        SubElement(suite, "system-out").text = "\n".join(one_line(text) for text in report.notices)
+    if remarks := [*(one.text for one in report.held), *report.notices]:
+        SubElement(suite, "system-out").text = "\n".join(one_line(text) for text in remarks)
     suite.set("failures", str(failures))
     suite.set("errors", str(len(unknown)))
     indent(suite)
@@ -159,7 +170,10 @@ def sarif(report: DriftReport, stack: str) -> str:
                     {"level": "warning", "message": {"text": sarif_text(f"{u.cluster} is unknown: {u.reason}")}}
                     for u in report.unknown
                 ]
-                + [{"level": "note", "message": {"text": sarif_text(text)}} for text in report.notices],
+                + [
+                    {"level": "note", "message": {"text": sarif_text(text)}}
+                    for text in (*(one.text for one in report.held), *report.notices)
+                ],
             }
         ],
         "results": [
@@ -204,6 +218,7 @@ def markdown(report: DriftReport, stack: str) -> str:
     lines += [
         f"\nIgnored in {code_span(one.finding.cluster)}: {code_span(ignored_sentence(one))}" for one in report.ignored
     ]
+    lines += [f"\nOn purpose: {code_span(one.text)}" for one in report.held]
     lines += [f"\nNotice: {code_span(text)}" for text in report.notices]
     return "\n".join(lines)
 

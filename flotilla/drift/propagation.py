@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from flotilla.deploy.declared import CONTROL_PLANE, Declared
 from flotilla.drift.findings import Finding, Layer, Mend
 from flotilla.karmada.kinds import DEFINITION, NAMESPACE, kind_of
@@ -64,17 +66,21 @@ def check_complete(declared: Declared) -> list[Finding]:
     ]
 
 
-def check_policies(connection: Connection, declared: Declared) -> list[Finding]:
+def list_policies(connection: Connection) -> list[Object]:
+    """List the policies that send templates or make them differ by cluster.
+
+    Raises:
+        ClusterError: the control plane could not be asked.
+    """
+    return [policy for kind in (*POLICIES, *OVERRIDES) for policy in connection.list(POLICY_API, kind)]
+
+
+def check_policies(policies: Iterable[Object], declared: Declared) -> list[Finding]:
     """Look for policies of others that want our templates."""
     ours = {ref_of(obj) for obj in declared.objects.get(CONTROL_PLANE, [])}
     templates = [template for check in declared.rollouts.values() for template in check.objects]
-    found = []
-    for kind in (*POLICIES, *OVERRIDES):
-        for policy in connection.list(POLICY_API, kind):
-            if ref_of(policy) in ours:
-                continue
-            found += [_competes(policy, template) for template in templates if selects(policy, template)]
-    return found
+    others = [policy for policy in policies if ref_of(policy) not in ours]
+    return [_competes(policy, template) for policy in others for template in templates if selects(policy, template)]
 
 
 def _competes(policy: Object, template: Object) -> Finding:

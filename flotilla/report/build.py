@@ -120,6 +120,7 @@ def drift_report(
         Fact("clusters unknown", str(len(report.unknown)), State.WAITING if report.unknown else State.OK),
         Fact("objects compared", str(report.objects)),
         *((Fact("ignored", str(len(report.ignored))),) if report.ignored else ()),
+        *((Fact("held back", str(len(report.held)), State.WAITING),) if report.held else ()),
     )
     clusters = sorted({finding.cluster for finding in report.findings})
     sections = [
@@ -137,9 +138,14 @@ def drift_report(
     ignored = tuple(_ignored(one) for one in report.ignored)
     if ignored:
         sections.append(Section("Ignored", ignored, before="found", after="wanted"))
+    held = tuple(Item(f"workload {one.workload}", State.WAITING, one.text, word="held back") for one in report.held)
+    if held:
+        sections.append(Section("Held back by the rollout, on purpose", held))
     title = f"Drift of {stack}"
     graph = fleet_graph(status, title=f"Fleet of {stack}") if status else None
-    clean = () if found or unknown else (f"No drift: everything {'else ' * bool(ignored)}is as it was declared.",)
+    clean = (
+        () if found or unknown else (f"No drift: everything {'else ' * bool(ignored or held)}is as it was declared.",)
+    )
     return Report(title, _when(now), facts, tuple(sections), graph, (*clean, *report.notices))
 
 

@@ -271,7 +271,7 @@ def test_a_look_for_drift_reads_the_control_plane_once_for_all_members(monkeypat
         "find_wider_rights",
         "check_access",
         "find_unwanted",
-        "check_policies",
+        "list_policies",
         "check_unclaimed",
     ):
         monkeypatch.setattr(f"flotilla.drift.check.{name}", lambda *_: [])
