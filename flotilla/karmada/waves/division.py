@@ -27,6 +27,8 @@ class Wave:
 def divide(strategy: Strategy, clusters: Mapping[str, Mapping[str, str]]) -> tuple[Wave, ...]:
     """Divide clusters into waves; waves without a cluster are left out.
 
+    A share takes no cluster that a later wave has by its name or its labels: who names a cluster says when it changes.
+
     Args:
         strategy: how changes reach clusters.
         clusters: the labels of each cluster that may get a copy, by its name.
@@ -34,7 +36,7 @@ def divide(strategy: Strategy, clusters: Mapping[str, Mapping[str, str]]) -> tup
     waves: list[Wave] = []
     left = sorted(clusters)
     for number, rule in enumerate(strategy.waves, 1):
-        chosen = _chosen(rule, left, clusters)
+        chosen = _chosen(rule, left, clusters, strategy.waves[number:])
         left = [name for name in left if name not in chosen]
         if chosen:
             waves.append(Wave(number, tuple(chosen), _batches(rule, chosen), rule.approve))
@@ -49,13 +51,21 @@ def later_than(waves: Iterable[Wave], reached: Iterable[str]) -> tuple[str, ...]
     return tuple(sorted(name for wave in waves for name in wave.clusters if name not in known))
 
 
-def _chosen(rule: WaveRule, left: Sequence[str], clusters: Mapping[str, Mapping[str, str]]) -> list[str]:
+def _chosen(
+    rule: WaveRule, left: Sequence[str], clusters: Mapping[str, Mapping[str, str]], later: Sequence[WaveRule]
+) -> list[str]:
     if rule.percent is not None:
         reached = len(clusters) - len(left)
-        return list(left[: max(0, math.ceil(len(clusters) * rule.percent / 100) - reached)])
+        free = [name for name in left if not any(_has(one, name, clusters[name]) for one in later)]
+        return free[: max(0, math.ceil(len(clusters) * rule.percent / 100) - reached)]
+    return [name for name in left if _has(rule, name, clusters[name])]
+
+
+def _has(rule: WaveRule, name: str, labels: Mapping[str, str]) -> bool:
+    """Tell whether a wave has a cluster by its name or its labels."""
     if rule.clusters:
-        return [name for name in left if name in rule.clusters]
-    return [name for name in left if all(clusters[name].get(key) == value for key, value in rule.labels.items())]
+        return name in rule.clusters
+    return bool(rule.labels) and all(labels.get(key) == value for key, value in rule.labels.items())
 
 
 def _batches(rule: WaveRule, chosen: Sequence[str]) -> tuple[tuple[str, ...], ...]:
