@@ -63,8 +63,8 @@ class ClusterEffect(Answer):
     verb: str = Field(
         description="joins, adopted (is there already and becomes the stack's), leaves, new, gone, changes, stays, "
         "unscheduled (kept out), undecided (Karmada chooses), "
-        "follows (an object that comes or goes with the workload: `dependencies`), or notice (to be known before it is "
-        "applied)."
+        "follows (an object that comes or goes with the workload: `dependencies`), rollout (in which waves it changes)"
+        ", or notice (to be known before it is applied)."
     )
     details: list[str]
 
@@ -286,6 +286,11 @@ def plan_answer(found: Planned, asked: PagedArguments, *, enabled: bool) -> Plan
         for one in w.follows
         for name, verb in sorted(one.clusters.items())
         if verb != "stays"
+    ]
+    workloads += [
+        ClusterEffect(what=w.name, verb="rollout", details=[cut(line) for line in w.rollout.lines])
+        for w in plan.workloads
+        if w.rollout
     ]
     workloads += [
         ClusterEffect(what=w.name, verb="notice", details=[cut(notice_text(n))])

@@ -27,6 +27,7 @@ from flotilla.plan.followers import Follower
 from flotilla.plan.notices import notice_text
 from flotilla.plan.policies import policies_text
 from flotilla.plan.steps import CHANGING, Op, Phase, Result, Step, StepEvent
+from flotilla.plan.workloads import WorkloadPlan
 from flotilla.state.urns import is_default_provider, own_type, provider_of
 from flotilla.state.values import mask
 from flotilla.untrusted import json_safe, one_line, printable, unsafe
@@ -193,6 +194,8 @@ class Output:
             self.console.print(Text(f"  {symbol} {workload.name}{': ' + said if said else ''}", style=style))
             if workload.policies:
                 self.console.print(Text(f"      policies: {policies_text(workload.policies)}"))
+            for line in workload.rollout.lines if workload.rollout else ():
+                self.console.print(Text(f"      {one_line(line)}"))
             if workload.question:
                 self.console.print(Text(f"      {workload.question}", style="yellow"))
             if workload.problem:
@@ -203,13 +206,16 @@ class Output:
                 self.console.print(Text(f"    {symbol} on {copy.cluster}: {details}", style=style))
                 print_in_member(self.console, plan, workload.name, copy.cluster)
             self._followers(workload.follows)
-            for cluster in workload.unscheduled:
-                text = f"    ! won't be scheduled on {cluster.cluster}: {cluster}"
-                self.console.print(Text(text, style="yellow"))
-            for notice in workload.notices:
-                self.console.print(Text(f"    ! {one_line(notice_text(notice))}", style="yellow"))
-            for said in (*map(str, workload.undecided), *workload.unplaced):
-                self.console.print(Text(f"    ! {one_line(said)}", style="yellow"))
+            self._remarks(workload)
+
+    def _remarks(self, workload: WorkloadPlan) -> None:
+        for cluster in workload.unscheduled:
+            text = f"    ! won't be scheduled on {cluster.cluster}: {cluster}"
+            self.console.print(Text(text, style="yellow"))
+        for notice in workload.notices:
+            self.console.print(Text(f"    ! {one_line(notice_text(notice))}", style="yellow"))
+        for said in (*map(str, workload.undecided), *workload.unplaced):
+            self.console.print(Text(f"    ! {one_line(said)}", style="yellow"))
 
     def _followers(self, followers: Iterable[Follower]) -> None:
         for follower in followers:

@@ -6,12 +6,14 @@ from contextlib import suppress
 
 from flotilla.errors import ClusterError, FlotillaError
 from flotilla.karmada.objects import CLUSTER_API
+from flotilla.karmada.waves.record import Record, list_records
 from flotilla.kube.connection import Connection, KindNotServed, connect
 from flotilla.kube.objects import Object, ObjectRef
 from flotilla.kube.secrecy import HIDDEN
 from flotilla.plan.contents import ROLLOUT_TYPE
 from flotilla.plan.followers import undeclared
 from flotilla.plan.steps import Result
+from flotilla.plan.under_way import has_waves
 from flotilla.state.values import UNKNOWN
 
 _ANSWER_SECONDS = 5.0
@@ -24,8 +26,8 @@ _MOST_ASKED = 30
 def with_clusters(result: Result) -> Result:
     """Return a plan that knows the Clusters as they are: a cordon since the last run decides who gets a copy.
 
-    And it knows the interpreters, which say how many replicas an object has, and which objects that would follow
-    workloads are not there.
+    And it knows the interpreters, which say how many replicas an object has, which objects that would follow workloads
+    are not there, and which changes in waves are under way.
 
     Where the control plane doesn't answer soon, or its kubeconfig isn't known (Pulumi's CLI masks secrets), the plan
     goes by what the state knows, and says so (`unasked`).
@@ -42,9 +44,23 @@ def with_clusters(result: Result) -> Result:
             result.clusters = {str(one["metadata"]["name"]): one for one in connection.list(CLUSTER_API, "Cluster")}
             result.interpreters = _interpreters(connection)
             result.absent = _absent(connection, undeclared(result.steps))
+            if has_waves(result.steps):
+                result.records, result.unread_records = _records(connection)
         except FlotillaError as error:
             result.unasked = error.message
+    if result.unasked and has_waves(result.steps):
+        result.unread_records = result.unasked
     return result
+
+
+def _records(connection: Connection) -> tuple[dict[ObjectRef, Record], str]:
+    """Return the changes in waves that are under way, and why they aren't known: not everybody may read Secrets."""
+    try:
+        return list_records(connection), ""
+    except ClusterError as error:
+        if error.whole_cluster:
+            raise
+        return {}, error.message
 
 
 def _interpreters(connection: Connection) -> list[Object]:

@@ -43,6 +43,7 @@ from flotilla.plan.members import (
 from flotilla.plan.policies import policies_of
 from flotilla.plan.renames import present_names, refused_renames, renamed_members
 from flotilla.plan.steps import CHANGING, GOING, Op, Result, Step
+from flotilla.plan.under_way import with_rollouts
 from flotilla.plan.workloads import Following, WorkloadPlan, templates_of, with_surroundings, workload_plans
 from flotilla.state.urns import provider_of
 from flotilla.state.values import mask, reveal
@@ -135,9 +136,10 @@ def fleet_plan(result: Result, *, version: str | None = None) -> FleetPlan:
         ),
     )
     workloads, rendered, coming = workload_plans(rollouts, standing, around, kept, present_names(renamed), following)
+    shown = with_adoptions(with_surroundings(workloads, rollouts, policies_of(steps)), rollouts, steps)
     return FleetPlan(
         clusters,
-        tuple(with_adoptions(with_surroundings(workloads, rollouts, policies_of(steps)), rollouts, steps)),
+        tuple(with_rollouts(shown, [step for step in ordered if step.type == ROLLOUT_TYPE], after, result)),
         _objects(steps),
         _changed(ordered),
         rendered,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from flotilla.karmada.waves.record import Record
 from flotilla.kube.objects import Object, ObjectRef
 from flotilla.state.checkpoint import ResourceState
 from flotilla.state.diff import Change
@@ -151,6 +152,10 @@ class Result:
     """Its ResourceInterpreterCustomizations then."""
     absent: frozenset[ObjectRef] = frozenset()
     """What would follow workloads (`dependencies: true`), and neither the stack nor the control plane has."""
+    records: dict[ObjectRef, Record] = field(default_factory=dict)
+    """The changes in waves that were under way then, by the Secret that says so; only where a workload has waves."""
+    unread_records: str = ""
+    """Why it isn't known which changes in waves are under way; empty where it is, and where no workload has waves."""
     unasked: str = ""
     """Why the control plane was not asked for these; empty where it was, and where nobody wanted to."""
     stopped: dict[str, str] = field(default_factory=dict)

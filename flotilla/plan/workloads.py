@@ -39,6 +39,7 @@ from flotilla.plan.notices import to_json as notice_json
 from flotilla.plan.policies import PolicyPlan, doubled
 from flotilla.plan.rollouts import templates_in
 from flotilla.plan.steps import Op, Step
+from flotilla.plan.waves import RolloutPlan
 from flotilla.state.checkpoint import ResourceState
 
 
@@ -92,6 +93,8 @@ class WorkloadPlan:
     """The objects that follow its templates (`dependencies: true`), beyond where their own policies send them."""
     declared: bool = True
     """The stack still has it after the plan."""
+    rollout: RolloutPlan | None = None
+    """In which waves it changes; None where it changes in none, or not at all."""
 
     @property
     def kept(self) -> tuple[str, ...]:
@@ -116,6 +119,7 @@ class WorkloadPlan:
             **({"unplaced": list(self.unplaced)} if self.unplaced else {}),
             **({"notices": [notice_json(notice) for notice in self.notices]} if self.notices else {}),
             **({"follows": [one.to_json() for one in self.follows]} if self.follows else {}),
+            **({"rollout": self.rollout.to_json()} if self.rollout else {}),
         }
 
 

@@ -211,6 +211,9 @@ def _workloads(plan: FleetPlan) -> Iterable[Item]:
             for name, verb in sorted(follower.clusters.items()):
                 state = PLANNED.get(verb, State.WAITING)
                 yield Item(f"{workload.name} in {name}", state, follower.text(name), word="follows")
+        if workload.rollout:
+            rows = tuple(Row(line) for line in workload.rollout.lines)
+            yield Item(workload.name, State.WAITING, "changes in waves", rows, word="rollout")
         for cluster in workload.unscheduled:
             yield Item(f"{workload.name} in {cluster.cluster}", State.WAITING, f"won't be scheduled: {cluster}")
         for text in (*map(str, workload.undecided), *workload.unplaced):

@@ -1,0 +1,387 @@
+"""A plan says in which waves a workload changes, and what becomes of a change that is under way."""
+
+import json
+from dataclasses import replace
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from flotilla.agent.bounds import PagedArguments
+from flotilla.agent.judging import plan_answer
+from flotilla.agent.planning import Planned
+from flotilla.cli.output import Output
+from flotilla.deploy.clusters import with_clusters
+from flotilla.deploy.interface import EngineName
+from flotilla.karmada.waves.record import Phase, Record, record_data, reference, secret_of
+from flotilla.karmada.waves.subject import ROLLOUT, declaration_of
+from flotilla.kube.connection import ApiError, Unreachable
+from flotilla.plan.fleet import fleet_plan
+from flotilla.plan.notices import notice_text
+from flotilla.plan.steps import Op, Result, Step
+from flotilla.report.build import plan_report
+from flotilla.report.html import html
+from flotilla.state.values import UNKNOWN, Secret
+from tests.unit.rollouts import cluster, on, web
+from tests.unit.test_plan_taints import cluster_step, rollout_step
+
+NAMES = ("member1", "member2", "member3", "member4")
+MEMBERS = [cluster_step(name) for name in NAMES]
+EVERYWHERE = {"replicaScheduling": {"replicaSchedulingType": "Duplicated"}}
+WHERE = reference("default", "web")
+STRATEGY = {
+    "waves": [
+        {"clusters": ["member1"]},
+        {"clusters": ["member2", "member3"], "approve": ["before"]},
+    ],
+    "gate": {"healthySeconds": 60},
+    "onFailure": "stop",
+}
+
+
+def inputs(replicas=2, strategy=STRATEGY, **more):
+    beside = {"policies": [], "overrides": [], "record": ["default", "web"]}
+    found = {"kubeconfig": "k", "timeout": 30, "templates": [web(replicas)], "placement": EVERYWHERE, **more}
+    return {**found, **({ROLLOUT: {**strategy, **beside}} if strategy else {})}
+
+
+def planned(new, old=None, *, op=None, records=None, members=MEMBERS, **keys):
+    step = rollout_step(new, old)
+    result = Result(steps=[*members, replace(step, op=op) if op else step], records=records or {}, **keys)
+    return fleet_plan(result, version="1.18.2"), result
+
+
+def workload(*args, **keys):
+    (found,) = planned(*args, **keys)[0].workloads
+    return found
+
+
+def lines(*args, **keys):
+    found = workload(*args, **keys).rollout
+    return found.lines if found else []
+
+
+def digest(props):
+    return declaration_of({"overrideRules": [], **props})
+
+
+WAVES = "rollout: wave 1: member1; wave 2 (approval before): member2, member3; then the rest: member4"
+
+# -- the waves --------------------------------------------------------------------------------------------------------
+
+
+def test_a_change_says_its_waves_its_gate_and_what_follows_a_failure():
+    assert lines(inputs(3), inputs(2)) == [WAVES, "after each: healthy for 60 s", "if a wave fails: stop"]
+
+
+def test_a_first_rollout_goes_in_waves_too():
+    assert lines(inputs())[0] == WAVES
+
+
+def test_what_does_not_change_has_no_waves():
+    """Another strategy alone changes nothing in members, so nothing goes in waves."""
+    assert workload(inputs(), inputs(), op=Op.SAME).rollout is None
+    other = {**STRATEGY, "onFailure": "revert"}
+    found = workload(inputs(strategy=other), inputs())
+    assert found.rollout is None
+    assert "rollout" not in found.to_json()
+
+
+def test_what_only_goes_has_no_waves():
+    fewer = {**EVERYWHERE, "clusterAffinity": {"clusterNames": ["member1", "member2", "member3"]}}
+    assert {one.verb for one in workload(inputs(placement=fewer), inputs()).copies} == {"stays", "gone"}
+    assert lines(inputs(placement=fewer), inputs()) == []
+    assert workload(inputs(), inputs(), op=Op.DELETE).rollout is None
+
+
+def test_a_workload_without_waves_has_none():
+    assert lines(inputs(3, strategy=None), inputs(2, strategy=None)) == []
+
+
+def test_only_clusters_that_the_placement_chooses_are_in_waves():
+    assert lines(inputs(placement=on("member1", "member4")))[0] == "rollout: wave 1: member1; then the rest: member4"
+    by_label = {"waves": [{"labels": {"tier": "canary"}}], "onFailure": "stop"}
+    labelled = [*MEMBERS[1:], _labelled("member1", tier="canary")]
+    assert lines(inputs(strategy=by_label), members=labelled)[0] == (
+        "rollout: wave 1: member1; then the rest: member2, member3, member4"
+    )
+
+
+def _labelled(name, **labels):
+    step = cluster_step(name)
+    metadata = {"metadata": {"name": name, "labels": labels}}
+    state = replace(step.new, inputs={**step.new.inputs, **metadata}, outputs={**step.new.outputs, **metadata})
+    return replace(step, old=state, new=state)
+
+
+def test_everything_that_a_gate_asks_for_is_named():
+    strategy = {
+        "waves": [{"percent": 100, "maxConcurrent": "50%", "approve": ["before", "after"]}],
+        "gate": {
+            "maxUnavailable": 1,
+            "checks": [
+                {"command": ["./smoke.sh", "--fast"], "timeoutSeconds": 60},
+                {"prometheus": "http://prom:9090", "query": "up"},
+                {"condition": "Complete", "status": "True", "of": "Job/migrate"},
+            ],
+        },
+        "onFailure": "revert",
+    }
+    found = workload(inputs(strategy=strategy))
+    assert found.rollout is not None
+    first, gate, failure = found.rollout.lines
+    assert first == "rollout: wave 1 (approval before and after, 2 at a time): member1, member2, member3, member4"
+    assert gate.split(", ") == [
+        "after each: healthy",
+        "at most 1 of its clusters not",
+        "./smoke.sh passes",
+        "a query of http://prom:9090 passes",
+        "Job/migrate is Complete=True",
+    ]
+    assert failure == "if a wave fails: revert"
+    assert found.to_json()["rollout"] == {
+        "waves": [{"number": 1, "clusters": list(NAMES), "approve": ["before", "after"], "atATime": 2}],
+        "gate": {"maxUnavailable": 1, "checks": strategy["gate"]["checks"]},
+        "onFailure": "revert",
+        "text": found.rollout.lines,
+    }
+
+
+def test_a_plan_for_machines_has_the_waves_as_data():
+    assert workload(inputs(3), inputs(2)).to_json()["rollout"] == {
+        "waves": [
+            {"number": 1, "clusters": ["member1"]},
+            {"number": 2, "clusters": ["member2", "member3"], "approve": ["before"]},
+            {"number": 3, "clusters": ["member4"], "rest": True},
+        ],
+        "gate": {"healthySeconds": 60},
+        "onFailure": "stop",
+        "text": [WAVES, "after each: healthy for 60 s", "if a wave fails: stop"],
+    }
+
+
+@pytest.mark.parametrize("hidden", ["[secret]", Secret(None)])
+def test_the_waves_of_a_workload_that_an_engine_hides_are_said(hidden):
+    assert lines(inputs(templates=hidden))[0] == WAVES
+
+
+def test_definitions_that_a_cluster_does_not_serve_go_ahead():
+    kinds = {**STRATEGY, "kinds": [{"apiVersion": "example.org/v1", "kind": "Widget"}]}
+    served = {
+        "apiEnablements": [{"groupVersion": "apps/v1", "resources": [{"kind": "Deployment", "name": "deployments"}]}]
+    }
+    live = {name: {**cluster(name), "status": {**cluster(name)["status"], **served}} for name in NAMES}
+    found = lines(inputs(strategy=kinds), clusters=live)
+    assert found[1] == "before: its CustomResourceDefinitions go to all clusters"
+    served["apiEnablements"].append(
+        {"groupVersion": "example.org/v1", "resources": [{"kind": "Widget", "name": "widgets"}]}
+    )
+    assert lines(inputs(strategy=kinds), clusters=live)[1] == "after each: healthy for 60 s"
+
+
+def _serves(version, kind):
+    return {"groupVersion": version, "resources": [{"kind": kind, "name": f"{kind.lower()}s"}]}
+
+
+# -- a change that is under way ---------------------------------------------------------------------------------------
+
+
+def record(props, **values):
+    """A record of a change that member1 has got."""
+    waves = ((1, ("member1",)), (2, ("member2", "member3")), (3, ("member4",)))
+    return {WHERE: Record("web", digest(props), waves, **{"reached": ("member1",), "passed": ("member1",), **values})}
+
+
+def under_way(*args, **keys):
+    found = workload(*args, **keys).rollout
+    assert found is not None
+    assert found.under_way is not None
+    assert found.lines[-1] == found.under_way.text
+    return found.under_way
+
+
+def test_a_change_that_is_under_way_goes_on_with_its_next_wave():
+    """No object changes any more, and clusters are still to get it: the plan says so."""
+    found = under_way(inputs(), inputs(), records=record(inputs()))
+    assert found.text == "goes on: wave 2 of 3 (member1 has it already)"
+    assert found.to_json() == {
+        "course": "goes-on",
+        "phase": "held",
+        "wave": 2,
+        "of": 3,
+        "reached": ["member1"],
+        "left": ["member2", "member3", "member4"],
+        "text": "goes on: wave 2 of 3 (member1 has it already)",
+    }
+    whole = workload(inputs(), inputs(), records=record(inputs()))
+    assert whole.rollout is not None
+    assert whole.rollout.lines[0] == WAVES
+    assert whole.notices == (), "that it only waits would be wrong: clusters are still to change"
+    assert [str(one.what) for one in workload(inputs(), inputs()).notices] == ["waits"]
+    at_the_start = record(inputs(), reached=(), passed=())
+    assert under_way(inputs(), inputs(), records=at_the_start).text == "goes on: wave 1 of 3 (no cluster has it yet)"
+    done = record(inputs(), reached=NAMES, passed=NAMES)
+    assert under_way(inputs(), inputs(), records=done).text == "goes on: every wave has passed"
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ({"phase": Phase.FAILED, "why": "wave 1 of 3 (member1) waits"}, "; wave 1 of 3 (member1) waits"),
+        ({"phase": Phase.APPROVAL, "why": "wave 2 waits for approval"}, "; wave 2 waits for approval"),
+        ({"phase": Phase.MOVING, "why": "is getting the change"}, ""),
+        ({"phase": Phase.PAUSED, "paused": "jo, at 9"}, "; paused by jo, at 9: `flotilla rollout resume web`"),
+        ({"aborted": "jo, at 9"}, "; to be taken back, as jo, at 9 has asked"),
+    ],
+)
+def test_what_stopped_it_and_what_a_person_has_asked_for_is_said(values, text):
+    found = under_way(inputs(), inputs(), records=record(inputs(), **values))
+    assert found.text == f"goes on: wave 2 of 3 (member1 has it already){text}"
+
+
+def test_another_declaration_begins_again():
+    found = under_way(inputs(4), inputs(3), records=record(inputs(3), phase=Phase.FAILED, why="wave 1 waits"))
+    assert found.text == "begins again with wave 1: the declaration is another one (member1 has that of before)"
+    assert found.to_json()["course"] == "begins-again"
+
+
+def test_the_old_declaration_goes_back():
+    kept = record(inputs(3), before=digest(inputs(2)), touched=("member2",))
+    found = under_way(inputs(2), inputs(3), records=kept)
+    assert found.text == (
+        "what ran before is declared again: member1, member2 get it back; member3, member4 had nothing else"
+    )
+    assert found.to_json()["course"] == "goes-back"
+
+
+def test_what_was_taken_back_goes_through_the_waves_again():
+    found = under_way(inputs(), inputs(), records=record(inputs(), phase=Phase.REVERTED, why="wave 1 failed"))
+    assert found.text == "taken back before (reverted): goes through the waves again"
+    assert found.to_json()["wave"] == 1
+
+
+def test_without_waves_what_is_under_way_reaches_all_that_are_left():
+    """To drop `rollout` in the middle of a change sends it everywhere."""
+    found = workload(inputs(strategy=None), inputs(), records=record(inputs())).rollout
+    assert found is not None
+    assert found.lines == ["no waves any more: the change that is under way reaches member2, member3, member4 at once"]
+    assert found.to_json()["underWay"]["course"] == "at-once"
+    assert workload(inputs(strategy=None), inputs()).rollout is None
+
+
+def test_whether_it_goes_on_is_not_guessed_where_values_are_unknown():
+    rules = [{"overriders": {"plaintext": [{"path": "/a", "operator": "add", "value": UNKNOWN}]}}]
+    found = under_way(inputs(overrideRules=rules), inputs(), records=record(inputs()))
+    assert found.text == "a change is under way (member1 has it); whether it goes on is known at `up`"
+    hidden = under_way(inputs(templates="[secret]"), inputs(), records=record(inputs()))
+    assert hidden.to_json()["course"] == "uncertain"
+
+
+def test_a_workload_that_goes_says_nothing_of_waves():
+    assert workload(inputs(), inputs(), op=Op.DELETE, records=record(inputs())).rollout is None
+
+
+# -- how it is asked --------------------------------------------------------------------------------------------------
+
+
+class ControlPlane:
+    """Answers what a plan asks; `refused` is what a list of Secrets gets."""
+
+    def __init__(self, refused=None):
+        self.refused, self.asked = refused, []
+
+    def ready(self, **_keys):
+        return None
+
+    def list(self, api_version, kind, **keys):
+        self.asked.append((kind, keys))
+        if kind != "Secret":
+            return [cluster(name) for name in NAMES] if kind == "Cluster" else []
+        if self.refused:
+            raise self.refused
+        ((where, found),) = record(inputs()).items()
+        return [secret_of(where, record_data(found)), {"metadata": {"name": "broken"}, "data": {"record": "e30="}}]
+
+
+def asked(monkeypatch, *steps, refused=None):
+    plane = ControlPlane(refused)
+    monkeypatch.setattr("flotilla.deploy.clusters.connect", lambda *_args, **_keys: plane)
+    return with_clusters(Result(steps=[*MEMBERS, *steps])), plane.asked
+
+
+def test_the_records_are_asked_for_once_and_only_where_a_workload_has_waves(monkeypatch):
+    result, requests = asked(monkeypatch, rollout_step(inputs(), inputs()))
+    assert result.records == record(inputs())
+    secrets = [keys for kind, keys in requests if kind == "Secret"]
+    assert secrets == [{"namespace": "kube-system", "labels": "flotilla.dev/rollout=record"}]
+    result, requests = asked(monkeypatch, rollout_step(inputs(strategy=None), inputs(strategy=None)))
+    assert (result.records, [kind for kind, _ in requests if kind == "Secret"]) == ({}, [])
+    result, _ = asked(monkeypatch, rollout_step(inputs(strategy=None), inputs()))
+    assert result.records, "a workload that had waves before may be in the middle of them"
+
+
+def test_who_may_not_read_secrets_gets_the_plan_all_the_same(monkeypatch):
+    refused = ApiError("Karmada: may not list secrets", status=403)
+    result, _ = asked(monkeypatch, rollout_step(inputs(3), inputs(2)), refused=refused)
+    assert (result.unasked, len(result.clusters)) == ("", len(NAMES))
+    (found,) = fleet_plan(result, version="1.18.2").workloads
+    assert found.rollout is not None
+    assert found.rollout.lines[-1] == "whether a change is under way isn't known: Karmada: may not list secrets"
+    assert found.rollout.to_json()["unread"] == "Karmada: may not list secrets"
+
+
+def test_a_control_plane_that_was_not_asked_is_said_once_more(monkeypatch):
+    result = with_clusters(Result(steps=[*MEMBERS, rollout_step(inputs(3, kubeconfig="[secret]"), inputs(2))]))
+    assert result.unread_records == "this engine hides its kubeconfig"
+    refused = Unreachable("Karmada: no answer", status=0)
+    result, _ = asked(monkeypatch, rollout_step(inputs(3), inputs(2)), refused=refused)
+    assert (result.unasked, result.unread_records) == ("Karmada: no answer", "Karmada: no answer")
+
+
+# -- where it is shown ------------------------------------------------------------------------------------------------
+
+
+def test_it_is_printed_beneath_the_workload():
+    plan, result = planned(inputs(3), inputs(2), records=record(inputs(3), phase=Phase.FAILED, why="a\x1b[2Jb\nzz"))
+    text = StringIO()
+    output = Output(as_json=False)
+    output.console = Console(file=text, width=200)
+    shown = {"stack": "test", "engine": EngineName.EMBEDDED, "detail": False, "rendered": False, "title": "Plan"}
+    output.plan(plan, result, **shown)
+    printed = text.getvalue()
+    assert f"  ~ web\n      {WAVES}\n      after each: healthy for 60 s\n      if a wave fails: stop\n" in printed
+    assert "      goes on: wave 2 of 3 (member1 has it already); a" in printed
+    assert "\x1b" not in printed
+    assert "\nzz" not in printed, "a record is data: no line of it may look like the plan's own"
+
+
+def test_reports_and_agents_have_it_by_the_same_data():
+    plan, result = planned(inputs(3), inputs(2), records=record(inputs(3)))
+    page = html(plan_report(plan, result, stack="test", engine="embedded"))
+    assert WAVES in page
+    answer = plan_answer(Planned(result, [], "", plan), PagedArguments(), enabled=True)
+    (effect,) = [one for one in answer.workloads if one.verb == "rollout"]
+    assert (effect.what, effect.details[0], effect.details[-1]) == (
+        "web",
+        WAVES,
+        "goes on: wave 2 of 3 (member1 has it already)",
+    )
+    json.dumps(plan.to_json())
+
+
+def test_the_blast_radius_is_that_of_the_same_change_without_waves():
+    with_waves, _ = planned(inputs(3), inputs(2))
+    without, _ = planned(inputs(3, strategy=None), inputs(2, strategy=None))
+    assert with_waves.blast_radius.to_json() == without.blast_radius.to_json()
+    assert [notice_text(one) for one in with_waves.workloads[0].notices] == [
+        notice_text(one) for one in without.workloads[0].notices
+    ]
+
+
+def test_what_stands_before_the_policies_is_no_object_of_the_fleet():
+    state = rollout_step(inputs()).new
+    type_ = "pulumi-python:dynamic/flotilla:Hold"
+    held = replace(state, urn=f"urn:pulumi:test::flotilla::{type_}::web-hold", type=type_)
+    step = rollout_step(inputs())
+    plan = fleet_plan(Result(steps=[*MEMBERS, Step(Op.CREATE, held.urn, type_, new=held), step]), version="1.18.2")
+    assert plan.to_json() == fleet_plan(Result(steps=[*MEMBERS, step]), version="1.18.2").to_json()
