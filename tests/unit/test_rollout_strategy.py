@@ -1,5 +1,7 @@
 """The stack file's `rollout`: what it means, for whom, and what is refused."""
 
+import re
+
 import pytest
 import yaml
 
@@ -371,6 +373,18 @@ def _using():
     template = DEPLOYMENT["spec"]["template"]
     volumes = [{"name": "settings", "configMap": {"name": "settings"}}]
     return {**template, "spec": {**template["spec"], "volumes": volumes}}
+
+
+def test_the_guides_waves_are_ones(repository):
+    text = (repository / "docs" / "guides" / "waves.md").read_text()
+    blocks = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
+    assert [list(block) for block in blocks] == [["config"], ["rollout"]]
+    config = {key.removeprefix("flotilla:"): value for key, value in blocks[0]["config"].items()}
+    names = [{"name": "staging", "kubeconfig": "a"}, {"name": "eu-1", "kubeconfig": "b", "labels": {"tier": "canary"}}]
+    shop, agent = parse_fleet({**config, "members": names}).workloads
+    assert shop.rollout is not None
+    assert agent.rollout is None
+    assert RolloutStrategy.model_validate(blocks[1]["rollout"]).gate.checks[2].of == "Job/migrate"
 
 
 # -- which clusters a wave has -----------------------------------------------------------------------------------------
