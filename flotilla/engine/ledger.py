@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from flotilla.engine.adoption import NOTHING, Adoption, Named
 from flotilla.engine.registry import ProviderRegistry, referred
@@ -19,6 +20,7 @@ from flotilla.errors import EngineError, FlotillaError
 from flotilla.karmada.status.judgements import REMEDY
 from flotilla.kube.secrecy import redacted
 from flotilla.plan.steps import Listener, Phase, Result, Step, StepEvent
+from flotilla.project_folder import running_in
 from flotilla.providers.stacks import ReadStack, no_stacks
 from flotilla.state.checkpoint import Operation, ResourceState, Snapshot, renamed, without_references
 from flotilla.state.urns import is_default_provider
@@ -47,6 +49,8 @@ class Options:
     """Packages that every resource must name a provider for (`pulumi:disable-default-providers`)."""
     adopt: Adoption = NOTHING
     """What is taken over where it exists already."""
+    folder: Path | None = None
+    """The project's, in which programs of the user run; None for the process's own."""
 
 
 @dataclass
@@ -205,7 +209,8 @@ class Ledger:
                     with self.lock:
                         self.pending[step.urn] = pending
                     self.save()
-                with heard_by(lambda text: tell(StepEvent(Phase.WAITING, step, said=redacted(text)))):
+                said = heard_by(lambda text: tell(StepEvent(Phase.WAITING, step, said=redacted(text))))
+                with said, running_in(self.options.folder):
                     action()
         except Refused:
             with self.lock, suppress(ValueError):

@@ -221,7 +221,7 @@ class EmbeddedStack:
     def _deployment(
         self, snapshot: Snapshot, config: StackConfig, targets: tuple[str, ...], *, dry_run: bool
     ) -> Deployment:
-        options = Options(dry_run, self.parallel, targets, config.disabled_defaults, self.adopt)
+        options = Options(dry_run, self.parallel, targets, config.disabled_defaults, self.adopt, self.project.folder)
         return Deployment(self.name, self.project.name, snapshot, options, self.listener, read_stack=self._outputs_of)
 
     def _outputs_of(self, full: str) -> Properties:

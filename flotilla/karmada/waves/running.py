@@ -12,12 +12,15 @@ from flotilla.karmada.status.rollout import ClusterProgress, Progress
 from flotilla.karmada.status.sharing import SharedReader
 from flotilla.karmada.status.waiting import POLL_SECONDS, poll
 from flotilla.karmada.status.words import Words
+from flotilla.karmada.waves.checks import CheckContext, run_checks
 from flotilla.karmada.waves.division import Wave
 from flotilla.karmada.waves.holding import hold, numbered, policies_of, suspend, suspension_of, waves_of
 from flotilla.karmada.waves.record import ABORTED, Phase, Record, Store, changed
 from flotilla.karmada.waves.reverting import inputs_of, take_back, write_all
 from flotilla.karmada.waves.strategy import Approval, OnFailure, count_of
 from flotilla.karmada.waves.subject import Subject, declaration_of
+from flotilla.kube.objects import ref_of
+from flotilla.project_folder import project_folder
 from flotilla.waiting import pause, say
 
 Props = dict[str, Any]
@@ -72,16 +75,16 @@ class Waves:
             self._abort()
         waves = waves_of(self.reader.connection, self.subject)
         every = {name for wave in waves for name in wave.clusters}
-        held = self.record.held
-        self._note(waves=numbered(waves), reached=tuple(sorted(every - set(held))), phase=Phase.MOVING, why="")
+        held = set(self.record.held)
+        self._note(waves=numbered(waves), reached=tuple(sorted(every - held)), phase=Phase.MOVING, why="")
         if not (self.record.before or self.record.touched or self.record.reached):
             self._note(before=declaration_of(self.olds))
         # A run that was killed may have noted a cluster without releasing it.
         suspend(self.reader.connection, policies_of(self.record, self.subject), self.record.held)
         try:
-            for position, wave in enumerate(waves, 1):
+            for wave in waves:
                 if not set(wave.clusters) <= set(self.record.passed):
-                    self._wave(wave, f"wave {position} of {len(waves)} ({', '.join(wave.clusters)})")
+                    self._wave(wave, f"wave {wave.number} of {waves[-1].number} ({', '.join(wave.clusters)})")
         except _Aborted:
             self._abort()
         suspend(self.reader.connection, policies_of(self.record, self.subject), ())
@@ -131,13 +134,10 @@ class Waves:
     def _await_healthy(self, wave: Wave, name: str, healthy: float, *, gate: bool = False) -> None:
         """Wait until the clusters that have the change are healthy, for so many seconds; with the gate's checks."""
         looking = self.look_for({**self.props, "suspension": suspension_of(self.record.held)})
-        seen: list[list[Progress]] = []
 
         def look() -> list[Progress]:
             self._ask_for_abort()
-            found = looking()
-            seen[:] = [found]
-            return self._tolerated(found, wave)
+            return self._tolerated(looking())
 
         deadline = time.monotonic() + self.subject.seconds + healthy
         words = Words(f"{self.subject.workload}, {name}", say)
@@ -148,7 +148,7 @@ class Waves:
             if not problem:
                 problem = self._stays_healthy(look, healthy)
                 if not problem and gate:
-                    problem = self._failed_checks(wave, seen[0])
+                    problem = self._failed_checks(wave)
                 if not problem:
                     return
                 if time.monotonic() < deadline:
@@ -168,11 +168,24 @@ class Waves:
                 return f"was healthy for {int(time.monotonic() - began)} s, of {int(seconds)}: {'; '.join(late)}"
         return ""
 
-    def _failed_checks(self, wave: Wave, seen: list[Progress]) -> str:
+    def _failed_checks(self, wave: Wave) -> str:
         """Say which check of the gate doesn't pass; empty where all do."""
-        return ""
+        checks = self.subject.strategy.gate.checks
+        if not checks:
+            return ""
+        snapshot = self.reader.read_for(self.subject.sent)
+        bindings = {ref: snapshot.binding_of(ref) for ref in map(ref_of, self.subject.sent)}
+        statuses = {
+            ref: {item.cluster_name: item for item in binding.status.aggregated_status}
+            for ref, binding in bindings.items()
+            if binding is not None
+        }
+        found = run_checks(
+            checks, CheckContext(self.subject.workload, wave.number, wave.clusters, statuses, project_folder())
+        )
+        return f"doesn't pass its gate: {found}" if found else ""
 
-    def _tolerated(self, found: list[Progress], wave: Wave) -> list[Progress]:
+    def _tolerated(self, found: list[Progress]) -> list[Progress]:
         """Leave clusters out that aren't healthy, as many as the gate allows in each wave."""
         allowed = self.subject.strategy.gate.max_unavailable
         if not allowed:
@@ -267,7 +280,9 @@ class Waves:
 
     def _kept(self) -> str:
         held = self.record.held
-        return f"{', '.join(held)} keep what they ran" if held else "every cluster has the change"
+        if not held:
+            return "every cluster has the change"
+        return f"{', '.join(held)} {'keep what they ran' if held[1:] else 'keeps what it ran'}"
 
     def _note(self, **values: Any) -> None:
         new = changed(self.record, **values)
