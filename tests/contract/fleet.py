@@ -57,12 +57,12 @@ def cluster_in(folder: Path, name: str, binaries, *, nodes: int):
 
 
 @contextmanager
-def fleet_in(project: Path, **arguments):
-    """Start Karmada, or the stand-in, and three clusters, none of them joined; take it all away afterwards."""
+def fleet_in(project: Path, *, members: int = 3, **arguments):
+    """Start Karmada, or the stand-in, and clusters, none of them joined; take it all away afterwards."""
     copy_program(project)
     sandbox = Sandbox(project)
     try:
-        sandbox.up(print, members=3, **arguments)
+        sandbox.up(print, members=members, **arguments)
         yield Fleet(project, stand_in=arguments.get("stand_in", False))
     finally:
         sandbox.down(print)

@@ -71,17 +71,17 @@ def left(fleet):
 
 
 class Sampler:
-    """Looks at the images of both members again and again, until it is stopped."""
+    """Looks at the images of the members again and again, until it is stopped."""
 
-    def __init__(self, fleet):
-        self._fleet = fleet
+    def __init__(self, fleet, look=None):
+        self._look = look or (lambda: images(fleet))
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self.seen = []
 
     def _run(self):
         while not self._end.wait(0.1):
-            now = images(self._fleet)
+            now = self._look()
             if not self.seen or self.seen[-1] != now:
                 self.seen.append(now)
 
