@@ -142,7 +142,7 @@ class Waves:
         deadline = time.monotonic() + self.subject.seconds + healthy
         words = Words(f"{self.subject.workload}, {name}", say)
         while True:
-            _, problem = poll(look, max(1.0, deadline - time.monotonic()), words=words)
+            _, problem = poll(look, max(POLL_SECONDS, deadline - time.monotonic()), words=words)
             if pause(0):
                 raise Stopped(f"{name} was interrupted", hint="run `up` again: it goes on from here")
             if not problem:

@@ -1,0 +1,413 @@
+"""Changes in waves: what is released when, what stops them, how they go back; with a control plane of plain objects."""
+
+import copy
+
+import pytest
+
+from flotilla.errors import FlotillaError
+from flotilla.karmada.status import waiting
+from flotilla.karmada.status.rollout import ClusterProgress, Progress
+from flotilla.karmada.template_references import reference_to
+from flotilla.karmada.waves import holding, running
+from flotilla.karmada.waves.record import ABORTED, APPROVED, PAUSED, Phase, Store, reference
+from flotilla.karmada.waves.subject import Subject
+from flotilla.kube.connection import ApiError
+from flotilla.kube.objects import ObjectRef, ref_of
+from tests.unit.planes import Plane, binding, cluster, live, looked, web, work
+
+POLICY_API = "policy.karmada.io/v1alpha1"
+POLICY = ObjectRef(POLICY_API, "PropagationPolicy", "web", "default")
+EVERYWHERE = {"clusterAffinity": {}, "replicaScheduling": {"replicaSchedulingType": "Duplicated"}}
+NAMES = ("m1", "m2", "m3")
+RECORD = reference("default", "web")
+STACK = "pulumi-kubernetes-12345678"
+
+
+def written(obj):
+    """An object as the API server has it once a stack has applied it."""
+    fields = {f"f:{key}": {} for key in obj if key not in ("apiVersion", "kind", "metadata")}
+    entry = {"manager": STACK, "operation": "Apply", "fieldsV1": fields}
+    return {**obj, "metadata": {**obj["metadata"], "managedFields": [entry]}}
+
+
+class Karmada(Plane):
+    """Takes writes, and suspends Works as the policy says."""
+
+    def __init__(self, template):
+        policy = {"apiVersion": POLICY_API, "kind": "PropagationPolicy", "metadata": {"name": "web"}}
+        policy["metadata"]["namespace"] = "default"
+        policy["spec"] = {"placement": EVERYWHERE, "resourceSelectors": []}
+        super().__init__(
+            *(cluster(name) for name in NAMES),
+            written(policy),
+            written(live(template)),
+            binding(template, NAMES),
+            *(work(template, name, identity="id-web") for name in NAMES),
+        )
+        self.refusing = 0
+        """So many writes of policies from now on, the next one is refused; 0 for never."""
+        self.suspensions = []
+
+    def patch(self, ref, body, *, kind="merge", query=None):
+        if ref == POLICY and self.refusing:
+            self.refusing -= 1
+            if not self.refusing:
+                raise ApiError("karmada: it was killed here", status=500)
+        if ref not in self.objects:
+            raise ApiError("karmada: not there", status=404)
+        merged(self.objects[ref], body)
+        if ref == POLICY:
+            self.suspensions.append(self.held())
+            for one in self.objects.values():
+                if one["kind"] == "Work":
+                    member = one["metadata"]["namespace"].removeprefix("karmada-es-")
+                    one["spec"]["suspendDispatching"] = member in self.held()
+        return self.objects[ref]
+
+    def create(self, obj, *, field_manager, dry_run=False):
+        self.objects[ref_of(obj)] = copy.deepcopy(obj)
+
+    def replace(self, obj, *, field_manager, dry_run=False):
+        self.objects[ref_of(obj)] = copy.deepcopy(obj)
+
+    def apply(self, obj, *, field_manager, force=False, dry_run=False):
+        assert force
+        assert field_manager == STACK, "fields keep their owner"
+        self.objects[ref_of(obj)] = written(live(obj) if obj["kind"] == "Deployment" else obj)
+
+    def delete(self, ref, *, propagation="Foreground", uid=None):
+        self.objects.pop(ref, None)
+
+    def held(self):
+        suspension = self.objects[POLICY]["spec"].get("suspension") or {}
+        return (suspension.get("dispatchingOnClusters") or {}).get("clusterNames") or []
+
+    def image(self):
+        return self.objects[ref_of(web())]["spec"]["template"]["spec"]["containers"][0]["image"]
+
+
+def merged(obj, body):
+    for key, value in body.items():
+        if value is None:
+            obj.pop(key, None)
+        elif isinstance(value, dict):
+            merged(obj.setdefault(key, {}), value)
+        else:
+            obj[key] = value
+
+
+class Reader:
+    def __init__(self, connection):
+        self.connection = connection
+
+    def read_for(self, declared):
+        check = type("Check", (), {"objects": list(declared), "progress": lambda _self, snapshot: snapshot})()
+        return looked(check, self.connection)
+
+
+class Change:
+    """A workload, what is declared of it, and which clusters don't get healthy with it."""
+
+    def __init__(self, **strategy):
+        self.strategy = {"waves": [{"clusters": [name]} for name in NAMES], **strategy}
+        self.template = web()
+        self.karmada = Karmada(self.template)
+        self.sick = set()
+        self.olds = None
+        self.looks = []
+
+    def declare(self, image):
+        self.template = copy.deepcopy(self.template)
+        self.template["spec"]["template"]["spec"]["containers"][0]["image"] = image
+
+    @property
+    def props(self):
+        return {
+            "workload": "web",
+            "templates": [reference_to(self.template)],
+            "placement": EVERYWHERE,
+            "overrideRules": [],
+            "timeout": 0.05,
+            "rollout": {
+                **self.strategy,
+                "policies": [list(POLICY)],
+                "overrides": [],
+                "record": ["default", "web"],
+            },
+        }
+
+    def look_for(self, inputs):
+        suspended = (inputs["suspension"].get("dispatchingOnClusters") or {}).get("clusterNames") or []
+        forwards = inputs["templates"] == self.props["templates"]
+
+        def look():
+            self.looks.append(sorted(set(NAMES) - set(suspended)))
+            sick = self.sick if forwards else set()
+            clusters = tuple(
+                ClusterProgress(name, 2, 2, "unhealthy" if name in sick else "") for name in self.looks[-1]
+            )
+            return [Progress(ref_of(self.template), clusters)]
+
+        return look
+
+    def run(self):
+        waves = running.Waves(Reader(self.karmada), self.props, Subject.of(self.props), self.look_for, self.olds)
+        try:
+            return waves.run()
+        finally:
+            self.record = waves.record
+
+    def up(self, image):
+        """What one run does: hold, write, release."""
+        before = self.props
+        self.declare(image)
+        if self.props["templates"] != before["templates"]:
+            holding.hold(Reader(self.karmada), Subject.of(self.props), running.declaration_of(before))
+            self.karmada.apply(self.template, field_manager=STACK, force=True)
+        return self.run()
+
+    def stored(self):
+        return Store(self.karmada, RECORD).read()
+
+
+def without_repeats(listed):
+    return [one for number, one in enumerate(listed) if number < 1 or one != listed[number - 1]]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(waiting, "POLL_SECONDS", 0.001)
+    monkeypatch.setattr(waiting, "_LONGEST_POLL_SECONDS", 0.001)
+    monkeypatch.setattr(running, "POLL_SECONDS", 0.001)
+    monkeypatch.setattr(running, "_PERSON_SECONDS", 0.001)
+    monkeypatch.setattr(holding, "_SETTLE_SECONDS", 0)
+    monkeypatch.setattr(holding, "_POLL_SECONDS", 0)
+
+
+def test_each_wave_is_released_when_the_one_before_is_healthy_and_nothing_is_left():
+    change = Change()
+    assert change.up("nginx:1.28")
+    assert change.karmada.suspensions[0] == ["m1", "m2", "m3"], "nobody gets a change before its wave"
+    assert without_repeats(change.karmada.suspensions) == [["m1", "m2", "m3"], ["m2", "m3"], ["m3"], []]
+    assert "suspension" not in change.karmada.objects[POLICY]["spec"]
+    assert change.stored() is None
+    assert not change.run(), "nothing is under way"
+
+
+def test_a_wave_that_fails_stops_and_the_next_run_goes_on_from_there():
+    change = Change()
+    change.sick = {"m2"}
+    with pytest.raises(running.Stopped, match=r"wave 2 of 3 \(m2\) is not healthy.*m3 keeps what it ran"):
+        change.up("nginx:1.28")
+    assert change.karmada.held() == ["m3"]
+    assert (change.stored().phase, change.stored().passed, change.stored().held) == (Phase.FAILED, ("m1",), ("m3",))
+    change.sick, change.looks = set(), []
+    assert change.run()
+    assert ["m1"] not in change.looks, "wave 1 has passed"
+    assert change.karmada.held() == []
+
+
+def test_another_declaration_begins_again_with_the_first_wave():
+    change = Change()
+    change.sick = {"m2"}
+    with pytest.raises(running.Stopped):
+        change.up("nginx:bad")
+    change.karmada.suspensions.clear()
+    change.sick, change.looks = set(), []
+    change.up("nginx:1.29")
+    assert change.karmada.suspensions[0] == ["m1", "m2", "m3"]
+    assert change.looks[0] == ["m1"]
+
+
+def test_what_ran_before_passes_no_gate_where_nothing_else_was_sent():
+    change = Change(gate={"checks": [{"command": ["false"]}]})
+    change.strategy["gate"] = {}
+    change.sick = {"m1"}
+    with pytest.raises(running.Stopped):
+        change.up("nginx:bad")
+    change.sick, change.looks = set(), []
+    change.strategy["waves"][2]["approve"] = ["before"]
+    assert change.up("nginx:1.27"), "no approval is asked for where nothing changes"
+    assert change.looks
+    assert all(look == ["m1"] for look in change.looks), "only m1 has had the change"
+
+
+def test_a_failed_wave_goes_back_and_the_same_declaration_goes_through_the_waves_again():
+    change = Change(onFailure="revert")
+    change.sick = {"m2"}
+    with pytest.raises(running.Stopped, match="taken back in m1, m2, and every cluster runs what it ran before"):
+        change.up("nginx:bad")
+    assert change.karmada.image() == "nginx:1.27"
+    assert change.karmada.held() == []
+    assert change.stored().phase is Phase.REVERTED
+    change.sick = set()
+    assert change.run()
+    assert change.karmada.image() == "nginx:bad", "what is declared is written again"
+    assert change.stored() is None
+
+
+def test_what_a_change_has_added_is_deleted_when_it_is_taken_back():
+    change = Change(onFailure="revert")
+    added = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "new", "namespace": "default"}, "data": {}}
+    change.sick = {"m1"}
+    original = Change.props.fget
+
+    class More(Change):
+        props = property(
+            lambda self: {**original(self), "templates": [*original(self)["templates"], reference_to(added)]}
+        )
+
+    change.__class__ = More
+    change.declare("nginx:bad")
+    holding.hold(Reader(change.karmada), Subject.of(change.props))
+    change.karmada.apply(change.template, field_manager=STACK, force=True)
+    change.karmada.apply(added, field_manager=STACK, force=True)
+    with pytest.raises(running.Stopped, match="taken back"):
+        change.run()
+    assert ref_of(added) not in change.karmada.objects
+    change.sick = set()
+    assert change.run()
+    assert ref_of(added) in change.karmada.objects
+
+
+def test_a_first_deployment_has_nothing_to_go_back_to():
+    change = Change(onFailure="revert")
+    template = change.karmada.objects.pop(ref_of(change.template))
+    change.sick = {"m1"}
+    holding.hold(Reader(change.karmada), Subject.of(change.props))
+    change.karmada.objects[ref_of(change.template)] = template
+    with pytest.raises(running.Stopped, match=r"wave 1 of 3 \(m1\).*m2, m3 keep what they ran"):
+        change.run()
+    assert change.stored().phase is Phase.FAILED
+
+
+@pytest.mark.parametrize("refused", range(1, 9))
+def test_a_run_that_breaks_off_at_any_write_is_completed_by_the_next(refused):
+    change = Change()
+    change.karmada.refusing = refused
+    try:
+        change.up("nginx:1.28")
+    except ApiError:
+        change.karmada.refusing = 0
+        if change.stored() is None or change.stored().phase is Phase.HELD:
+            holding.hold(Reader(change.karmada), Subject.of(change.props))
+            change.karmada.apply(change.template, field_manager=STACK, force=True)
+        change.run()
+    assert change.karmada.image() == "nginx:1.28"
+    assert change.karmada.held() == []
+    assert change.stored() is None
+
+
+def wish(change, annotation, value):
+    metadata = change.karmada.objects[RECORD]["metadata"]
+    metadata.setdefault("annotations", {})[annotation] = value
+
+
+def test_a_wave_waits_for_a_person_and_the_next_run_goes_on():
+    change = Change()
+    change.strategy["waves"][0]["approve"] = ["after"]
+    change.strategy["waves"][1]["approve"] = ["before"]
+    with pytest.raises(running.Stopped, match=r"wave 1 of 3 \(m1\) waits for approval.*m2, m3 keep") as stopped:
+        change.up("nginx:1.28")
+    assert "flotilla rollout approve web" in stopped.value.hint
+    assert change.stored().phase is Phase.APPROVAL
+    wish(change, APPROVED, "after-1")
+    with pytest.raises(running.Stopped, match=r"wave 2 of 3 \(m2\) waits for approval before it begins"):
+        change.run()
+    wish(change, APPROVED, "after-1,before-2")
+    assert change.run()
+
+
+def test_a_pause_keeps_further_clusters_from_the_change_until_it_is_resumed():
+    change = Change()
+    change.strategy["waves"][0]["approve"] = ["after"]
+    with pytest.raises(running.Stopped):
+        change.up("nginx:1.28")
+    wish(change, APPROVED, "after-1")
+    wish(change, PAUSED, "ann at noon")
+    with pytest.raises(running.Stopped, match=r"wave 2 of 3 \(m2\) is paused \(ann at noon\)") as stopped:
+        change.run()
+    assert "flotilla rollout resume web" in stopped.value.hint
+    assert change.karmada.held() == ["m2", "m3"]
+    del change.karmada.objects[RECORD]["metadata"]["annotations"][PAUSED]
+    assert change.run()
+
+
+def test_an_abort_takes_the_change_back_whatever_happens_on_failure():
+    change = Change()
+    change.strategy["waves"][1]["approve"] = ["before"]
+    with pytest.raises(running.Stopped):
+        change.up("nginx:1.28")
+    wish(change, ABORTED, "ann at noon")
+    with pytest.raises(running.Stopped, match="aborted by ann at noon; taken back in m1"):
+        change.run()
+    assert change.karmada.image() == "nginx:1.27"
+    assert not change.stored().aborted, "it is done"
+
+
+def test_so_many_clusters_of_a_wave_may_be_unhealthy():
+    change = Change(waves=[{"clusters": ["m1", "m2"]}], gate={"maxUnavailable": "50%"})
+    change.sick = {"m2"}
+    assert change.up("nginx:1.28")
+    change = Change(waves=[{"clusters": ["m1", "m2"]}], gate={"maxUnavailable": 1})
+    change.sick = {"m1", "m2"}
+    with pytest.raises(running.Stopped):
+        change.up("nginx:1.28")
+
+
+def test_clusters_of_one_wave_get_the_change_one_after_the_other():
+    change = Change(waves=[{"clusters": ["m1", "m2"], "maxConcurrent": 1}])
+    change.up("nginx:1.28")
+    assert without_repeats(change.looks) == [["m1"], ["m1", "m2"], ["m1", "m2", "m3"]]
+
+
+def test_a_gates_checks_are_asked_until_time_is_over():
+    change = Change(gate={"checks": [{"command": ["sh", "-c", "echo no $FLOTILLA_CLUSTERS; exit 1"]}]})
+    with pytest.raises(running.Stopped, match="doesn't pass its gate: command sh: exit code 1: no m1"):
+        change.up("nginx:1.28")
+    assert change.karmada.held() == ["m2", "m3"]
+
+
+def test_a_cluster_that_becomes_unhealthy_within_the_time_of_the_gate_fails_it():
+    change = Change(gate={"healthySeconds": 0.2})
+    calm = change.look_for
+
+    def look_for(inputs):
+        look = calm(inputs)
+
+        def looking():
+            change.sick = {"m1"} if len(change.looks) > 4 else set()
+            return look()
+
+        return looking
+
+    change.look_for = look_for
+    with pytest.raises(running.Stopped, match=r"wave 1 of 3 \(m1\)"):
+        change.up("nginx:1.28")
+
+
+def test_karmada_that_holds_nothing_back_is_an_error_before_anything_changes(monkeypatch):
+    change = Change()
+    monkeypatch.setattr(Karmada, "held", lambda _self: [])
+    change.declare("nginx:1.28")
+    with pytest.raises(FlotillaError, match="Karmada doesn't hold back m1, m2, m3"):
+        holding.hold(Reader(change.karmada), Subject.of(change.props))
+
+
+def test_policies_of_a_new_workload_come_later():
+    change = Change()
+    del change.karmada.objects[POLICY]
+    assert not holding.hold(Reader(change.karmada), Subject.of(change.props))
+    assert change.stored() is None
+
+
+def test_definitions_go_ahead_where_a_cluster_does_not_serve_their_kinds_yet():
+    change = Change()
+    kinds = {"kinds": [{"apiVersion": "example.com/v1", "kind": "Lamp"}]}
+    change.strategy |= kinds
+    subject = Subject.of(change.props)
+    clusters = [holding.ClusterFacts("m1", served=frozenset({("example.com/v1", "Lamp")}))]
+    assert not holding.definitions_go_ahead(clusters, {"m1"}, subject)
+    clusters.append(holding.ClusterFacts("m2", served=frozenset()))
+    assert holding.definitions_go_ahead(clusters, {"m1", "m2"}, subject)
+    assert not holding.definitions_go_ahead(clusters, {"m1"}, subject), "m2 isn't chosen"
