@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -49,8 +50,10 @@ def images(fleet):
 
 
 def begin(fleet):
-    command = [sys.executable, "-m", "flotilla", "up", "-C", str(fleet.project), "--engine", "embedded", "--yes"]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    program = Path(sys.executable).parent / "flotilla"
+    command = [program, "up", "-C", str(fleet.project), "--engine", "embedded", "--yes"]
+    with (fleet.project / "up.log").open("w") as log:
+        return subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
 
 
 def test_a_good_change_goes_through_three_waves(fleet, verbs):
@@ -99,7 +102,7 @@ def test_a_run_that_is_killed_anywhere_is_completed_by_the_next(fleet, verbs):
     verbs("up", "--yes")
     declare(fleet, "nginx:v0")
     began = time.monotonic()
-    assert begin(fleet).wait() == 0
+    assert begin(fleet).wait() == 0, (fleet.project / "up.log").read_text()
     longest = time.monotonic() - began
     sys.stdout.write(f"seed {seed}; a whole run takes {longest:.1f} s\n")
     image = "nginx:v0"
