@@ -94,7 +94,7 @@ def test_a_bad_image_stops_at_the_first_wave_and_goes_back(fleet, verbs):
     assert left(fleet) == []
 
 
-def test_a_run_that_is_killed_anywhere_is_completed_by_the_next(fleet, verbs):
+def test_a_run_that_is_killed_anywhere_is_completed_by_the_next(fleet, verbs, capsys):
     kills = int(os.environ.get("WAVES_KILLS", "4"))
     seed = int(os.environ.get("WAVES_SEED", "0")) or random.randrange(10**6)
     chance = random.Random(seed)
@@ -104,7 +104,8 @@ def test_a_run_that_is_killed_anywhere_is_completed_by_the_next(fleet, verbs):
     began = time.monotonic()
     assert begin(fleet).wait() == 0, (fleet.project / "up.log").read_text()
     longest = time.monotonic() - began
-    sys.stdout.write(f"seed {seed}; a whole run takes {longest:.1f} s\n")
+    with capsys.disabled():
+        sys.stdout.write(f"\nseed {seed}; a whole run takes {longest:.1f} s\n")
     image = "nginx:v0"
     for number in range(1, kills + 1):
         before, image = image, f"nginx:v{number}"
@@ -123,8 +124,8 @@ def test_a_run_that_is_killed_anywhere_is_completed_by_the_next(fleet, verbs):
         began = time.monotonic()
         verbs("up", "--yes")
         where = f"seed {seed}, kill {number} after {seconds:.2f} s, at {between}"
-        sys.stdout.write(f"{where}; then {image} in {time.monotonic() - began:.1f} s\n")
-        sys.stdout.flush()
+        with capsys.disabled():
+            sys.stdout.write(f"{where}; then {image} in {time.monotonic() - began:.1f} s\n")
         assert images(fleet) == [image] * 4, where
         assert left(fleet) == [], where
     verbs("preview", "--refresh", "--expect-no-changes")

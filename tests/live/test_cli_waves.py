@@ -1,0 +1,52 @@
+"""Changes in waves by Pulumi's own commands, and from one engine to the other in the middle of a change."""
+
+# ruff: noqa: F811 - fixtures are arguments
+
+import pytest
+
+from flotilla.cli.main import main
+from tests.contract.main_job import members
+from tests.contract.waves import BOTH, NEVER, ONE_BY_ONE, Sampler, images, left, pods_of, web
+from tests.live.test_cli_main_job import pulumi  # noqa: F401 - a fixture
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
+
+
+def test_pulumi_up_goes_through_the_same_waves_and_either_engine_goes_on(fleet, pulumi):
+    ours = ["-C", str(fleet.project), "-s", "sandbox", "--engine", "embedded", "--yes"]
+    fleet.write(members(*BOTH), [web("nginx:1.27")])
+    pulumi("stack", "init", "sandbox")
+    pulumi("up", "--stack", "sandbox", "--yes")
+    with Sampler(fleet) as sampler:
+        fleet.write(members(*BOTH), [web("nginx:1.28")])
+        pulumi("up", "--stack", "sandbox", "--yes")
+    assert sampler.seen == [
+        {"member1": "nginx:1.27", "member2": "nginx:1.27"},
+        {"member1": "nginx:1.28", "member2": "nginx:1.27"},
+        {"member1": "nginx:1.28", "member2": "nginx:1.28"},
+    ]
+    pulumi("preview", "--stack", "sandbox", "--expect-no-changes")
+    pulumi("refresh", "--stack", "sandbox", "--preview-only", "--expect-no-changes")
+    assert left(fleet) == []
+    before = pods_of(fleet, "member2")
+
+    fleet.write(members(*BOTH), [web("nginx:bad", resources=NEVER, timeout=15)])
+    assert "member2 keeps what it ran" in pulumi("up", "--stack", "sandbox", "--yes", refused=True)
+    assert images(fleet)["member2"] == "nginx:1.28"
+    fleet.write(members(*BOTH), [web("nginx:1.28")])  # back, by the CLI, whose state forgets what has failed
+    pulumi("up", "--stack", "sandbox", "--yes")
+    assert images(fleet) == dict.fromkeys(BOTH, "nginx:1.28")
+    assert left(fleet) == []
+
+    revert = {**ONE_BY_ONE, "onFailure": "revert"}
+    fleet.write(members(*BOTH), [web("nginx:worse", resources=NEVER, timeout=15, rollout=revert)])
+    assert "taken back in member1" in pulumi("up", "--stack", "sandbox", "--yes", refused=True)
+    assert images(fleet) == dict.fromkeys(BOTH, "nginx:1.28")
+    fleet.write(members(*BOTH), [web("nginx:1.29", rollout=revert)])  # the embedded engine goes on
+    assert main(["up", *ours]) == 0
+    assert images(fleet) == dict.fromkeys(BOTH, "nginx:1.29")
+    assert left(fleet) == []
+    assert pods_of(fleet, "member2") != before
+    pulumi("preview", "--stack", "sandbox", "--expect-no-changes")
+    pulumi("destroy", "--stack", "sandbox", "--yes")
+    assert left(fleet) == []
