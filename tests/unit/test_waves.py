@@ -4,6 +4,7 @@ import copy
 
 import pytest
 
+from components import hold, rollout
 from flotilla.errors import FlotillaError
 from flotilla.karmada.status import waiting
 from flotilla.karmada.status.rollout import ClusterProgress, Progress
@@ -411,3 +412,69 @@ def test_definitions_go_ahead_where_a_cluster_does_not_serve_their_kinds_yet():
     clusters.append(holding.ClusterFacts("m2", served=frozenset()))
     assert holding.definitions_go_ahead(clusters, {"m1", "m2"}, subject)
     assert not holding.definitions_go_ahead(clusters, {"m1"}, subject), "m2 isn't chosen"
+
+
+def test_a_cluster_that_leaves_in_the_middle_is_waited_for_no_more():
+    change = Change()
+    change.sick = {"m2"}
+    with pytest.raises(running.Stopped):
+        change.up("nginx:1.28")
+    del change.karmada.objects[ref_of(cluster("m2"))]
+    change.sick, change.looks = set(), []
+    assert change.run()
+    assert without_repeats(change.karmada.suspensions)[-2:] == [["m3"], []]
+
+
+def test_a_cluster_that_joins_in_the_middle_has_the_change_already_and_its_wave_waits_for_its_health():
+    change = Change(waves=[{"clusters": ["m1"]}, {"percent": 75}])
+    change.sick = {"m1"}
+    with pytest.raises(running.Stopped):
+        change.up("nginx:1.28")
+    change.karmada.objects[ref_of(cluster("m4"))] = cluster("m4")
+    change.sick = set()
+    change.run()
+    assert without_repeats(change.karmada.suspensions)[-2:] == [["m2", "m3"], []], "m4 was never held back"
+    assert change.record.waves[-1] == (3, ("m4",))
+    assert "m4" in change.record.passed
+
+
+def provider_of(change, monkeypatch):
+    monkeypatch.setattr(hold, "shared_reader", lambda _kubeconfig: Reader(change.karmada))
+    return hold.HoldProvider(), {**change.props, "kubeconfig": "karmada"}
+
+
+def test_clusters_are_held_back_anew_for_another_content_and_for_nothing_else(monkeypatch):
+    change = Change()
+    provider, props = provider_of(change, monkeypatch)
+    first = provider.create(props).outs
+    for same in ({"timeout": 9}, {"kubeconfig": "renewed"}, {"rollout": {**props["rollout"], "onFailure": "revert"}}):
+        assert not provider.diff("web", first, {**props, **same}).changes
+    change.declare("nginx:1.28")
+    assert provider.diff("web", first, {**props, **change.props}).changes
+    assert provider.diff("web", first, {**props, "after": "another attempt"}).changes
+    second = provider.update("web", first, {**props, **change.props}).outs
+    assert second["attempt"] != first["attempt"], "the rollout follows"
+    assert rollout.RolloutProvider().diff("web", {**props, "attempt": "1"}, {**props, "attempt": "2"}).changes
+    other = {**props, "rollout": {"waves": [{"percent": 100}]}}
+    assert not rollout.RolloutProvider().diff("web", props, other).changes
+
+
+def test_a_workload_without_waves_any_more_is_held_back_no_longer(monkeypatch):
+    change = Change()
+    provider, props = provider_of(change, monkeypatch)
+    provider.create(props)
+    assert change.karmada.held()
+    provider.delete("web", props)
+    assert change.karmada.held() == []
+    assert change.stored() is None
+    provider.delete("web", props)
+
+
+def test_a_refresh_finds_a_change_under_way_unfinished_and_asks_nothing_of_what_is_held_back(monkeypatch):
+    change = Change()
+    provider, props = provider_of(change, monkeypatch)
+    provider.create(props)
+    monkeypatch.setattr(rollout, "shared_reader", lambda _kubeconfig: Reader(change.karmada))
+    read = rollout.RolloutProvider().read("web", {**props, "members": {name: {"id": ""} for name in NAMES}})
+    assert read.outs["settled"] is False
+    provider.delete("web", props)
