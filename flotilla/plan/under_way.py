@@ -12,6 +12,7 @@ from flotilla.karmada.waves.holding import candidates, definitions_go_ahead
 from flotilla.karmada.waves.record import Phase, Record
 from flotilla.karmada.waves.subject import ROLLOUT, Subject, declaration_of
 from flotilla.plan.caveats import Caveat
+from flotilla.plan.changes import CopyPlan
 from flotilla.plan.rollouts import templates_in
 from flotilla.plan.steps import Result, Step
 from flotilla.plan.waves import Course, RolloutPlan, UnderWay
@@ -44,9 +45,29 @@ def with_rollouts(
 
 def _with_rollout(plan: WorkloadPlan, rollout: RolloutPlan | None) -> WorkloadPlan:
     """Add it; where clusters are still to get a change, the run doesn't only wait."""
-    going = rollout is not None and rollout.under_way is not None
-    said = tuple(one for one in plan.notices if not going or one.what != Caveat.WAITS)
-    return replace(plan, rollout=rollout, notices=said)
+    going = rollout.under_way if rollout else None
+    if going is None:
+        return replace(plan, rollout=rollout)
+    said = tuple(one for one in plan.notices if one.what != Caveat.WAITS)
+    return replace(plan, rollout=rollout, notices=said, copies=tuple(_copy(one, going) for one in plan.copies))
+
+
+def _copy(copy: CopyPlan, going: UnderWay) -> CopyPlan:
+    """Return what becomes of a copy, where its cluster may not run what was declared last."""
+    waits = copy.cluster in going.record.held
+    if copy.verb == "stays" and going.course in _CARRIED and (waits or going.course is Course.REPEATS):
+        return replace(copy, details=(_GETS, *copy.details))
+    if copy.verb == "changes" and going.course is Course.BACK and copy.cluster in going.as_before:
+        return CopyPlan(copy.cluster, "stays", (_KEEPS,))
+    if copy.verb in ("stays", "changes") and going.course is Course.BEGINS_AGAIN and waits:
+        return replace(copy, details=(*copy.details, _BEFORE))
+    return copy
+
+
+_CARRIED = (Course.GOES_ON, Course.REPEATS, Course.AT_ONCE)
+_GETS = "gets the change that is under way"
+_KEEPS = "keeps what it runs: the change that is under way has not reached it"
+_BEFORE = "it runs what was declared before the change that is under way"
 
 
 def _rollout(plan: WorkloadPlan, step: Step, members: Sequence[ClusterFacts], result: Result) -> RolloutPlan | None:

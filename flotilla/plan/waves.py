@@ -62,10 +62,15 @@ class UnderWay:
             said = f"a change is under way ({f'{have} it' if have else _NOBODY}); whether it goes on is known at `up`"
         return "; ".join([said, *self._stopped()])
 
+    @property
+    def as_before(self) -> tuple[str, ...]:
+        """The clusters that have run nothing else than what they ran before the change."""
+        other = {*self.record.reached, *self.record.touched}
+        return tuple(sorted({name for _, names in self.record.waves for name in names} - other))
+
     def _back(self) -> list[str]:
         """Return which clusters get back what they ran before, and which have always run it."""
-        other = sorted({*self.record.reached, *self.record.touched})
-        same = sorted({name for _, names in self.record.waves for name in names} - set(other))
+        other, same = sorted({*self.record.reached, *self.record.touched}), self.as_before
         found = [f"{_names(other)} {'get' if other[1:] else 'gets'} it back"] if other else []
         return [*found, *([f"{_names(same)} had nothing else"] if same else [])]
 
@@ -78,8 +83,10 @@ class UnderWay:
             return [f"to be taken back, as {record.aborted} has asked"]
         if record.paused:
             return [f"paused by {record.paused}: `flotilla rollout resume {record.workload}`"]
-        stopped = record.phase in (Phase.FAILED, Phase.APPROVAL) and self.course is Course.GOES_ON
-        return [record.why] if stopped and record.why else []
+        if self.course is not Course.GOES_ON or not record.why:
+            return []
+        stopped = {Phase.FAILED: f"it stopped: {record.why}", Phase.APPROVAL: record.why}
+        return [stopped[record.phase]] if record.phase in stopped else []
 
     def to_json(self) -> dict[str, Any]:
         """Return it for machines."""

@@ -70,6 +70,12 @@ def left(fleet):
     return found
 
 
+def planned(run):
+    """What a plan says of the change that is under way, and of each member's copy."""
+    (found,) = [one for one in run("preview")["workloads"] if one["name"] == "web"]
+    return found["rollout"]["underWay"]["course"], [copy["verb"] for copy in found["clusters"]]
+
+
 class Sampler:
     """Looks at the images of the members again and again, until it is stopped."""
 
@@ -129,9 +135,13 @@ def test_a_bad_change_stops_at_its_first_wave_and_the_way_back_touches_no_other(
     assert "member2 keeps what it ran" in said["error"]
     assert images(fleet) == {"member1": "nginx:bad", "member2": "nginx:1.27"}
     assert left(fleet)
+    assert planned(run) == ("goes-on", ["stays", "stays"])
     run("up", "--yes", expect=1)
     assert images(fleet)["member2"] == "nginx:1.27"
+    run.write(members(*BOTH), [web("nginx:1.28")])
+    assert planned(run) == ("begins-again", ["changes", "changes"])
     run.write(members(*BOTH), [web("nginx:1.27")])
+    assert planned(run) == ("goes-back", ["changes", "stays"])
     run("up", "--yes")
     assert images(fleet) == {"member1": "nginx:1.27", "member2": "nginx:1.27"}
     assert pods_of(fleet, "member2") == before, "its pods run on"

@@ -227,7 +227,7 @@ def test_a_change_that_is_under_way_goes_on_with_its_next_wave():
 @pytest.mark.parametrize(
     ("values", "text"),
     [
-        ({"phase": Phase.FAILED, "why": "wave 1 of 3 (member1) waits"}, "; wave 1 of 3 (member1) waits"),
+        ({"phase": Phase.FAILED, "why": "wave 1 of 3 (member1) waits"}, "; it stopped: wave 1 of 3 (member1) waits"),
         ({"phase": Phase.APPROVAL, "why": "wave 2 waits for approval"}, "; wave 2 waits for approval"),
         ({"phase": Phase.MOVING, "why": "is getting the change"}, ""),
         ({"phase": Phase.PAUSED, "paused": "jo, at 9"}, "; paused by jo, at 9: `flotilla rollout resume web`"),
@@ -275,6 +275,38 @@ def test_whether_it_goes_on_is_not_guessed_where_values_are_unknown():
     assert found.text == "a change is under way (member1 has it); whether it goes on is known at `up`"
     hidden = under_way(inputs(templates="[secret]"), inputs(), records=record(inputs()))
     assert hidden.to_json()["course"] == "uncertain"
+
+
+def details(*args, **keys):
+    return {copy.cluster: (copy.verb, copy.details) for copy in workload(*args, **keys).copies}
+
+
+def test_copies_say_where_a_change_is_still_to_come():
+    """The control plane has the change, so that a comparison with it shows none: held-back clusters do change."""
+    coming, done = ("stays", ("gets the change that is under way",)), ("stays", ())
+    kept = record(inputs())
+    assert details(inputs(), inputs(), records=kept) == {
+        "member1": done,
+        **dict.fromkeys(("member2", "member3", "member4"), coming),
+    }
+    assert details(inputs(strategy=None), inputs(), records=kept)["member2"] == coming
+    reverted = record(inputs(), phase=Phase.REVERTED)
+    assert set(details(inputs(), inputs(), records=reverted).values()) == {coming}
+
+
+def test_copies_say_which_clusters_a_change_has_never_reached():
+    """member2 never had three replicas: to declare two again changes nothing there."""
+    kept = record(inputs(3), before=digest(inputs(2)))
+    found = details(inputs(2), inputs(3), records=kept)
+    assert found["member1"] == ("changes", ("replicas 3 → 2",))
+    assert found["member2"] == ("stays", ("keeps what it runs: the change that is under way has not reached it",))
+    assert planned(inputs(2), inputs(3), records=kept)[0].blast_radius.clusters == ("member1",)
+    again = details(inputs(4), inputs(3), records=kept)
+    assert again["member1"] == ("changes", ("replicas 3 → 4",))
+    assert again["member2"] == (
+        "changes",
+        ("replicas 3 → 4", "it runs what was declared before the change that is under way"),
+    )
 
 
 def test_a_workload_that_goes_says_nothing_of_waves():
@@ -350,7 +382,7 @@ def test_it_is_printed_beneath_the_workload():
     output.plan(plan, result, **shown)
     printed = text.getvalue()
     assert f"  ~ web\n      {WAVES}\n      after each: healthy for 60 s\n      if a wave fails: stop\n" in printed
-    assert "      goes on: wave 2 of 3 (member1 has it already); a" in printed
+    assert "      goes on: wave 2 of 3 (member1 has it already); it stopped: a" in printed
     assert "\x1b" not in printed
     assert "\nzz" not in printed, "a record is data: no line of it may look like the plan's own"
 
