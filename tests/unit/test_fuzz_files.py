@@ -77,6 +77,7 @@ KUBECONFIGS = (
         ],
     },
 )
+_TAKEN = ("packed", "halted-there", "stateful", "in-waves")
 STACK = {
     "config": {
         "flotilla:controlPlane": {"kubeconfig": "kube.yaml", "version": "1.18.2"},
@@ -92,7 +93,13 @@ STACK = {
                 "zones": ["a"],
                 "taints": [{"key": "a", "effect": "NoSchedule"}],
             },
-            {"name": "member2", "kubeconfig": "member2.yaml", "mode": "Pull", "agent": {"lifetimeDays": 30}},
+            {
+                "name": "member2",
+                "kubeconfig": "member2.yaml",
+                "mode": "Pull",
+                "agent": {"lifetimeDays": 30},
+                "labels": {"tier": "back"},
+            },
         ],
         "flotilla:workloads": [
             {
@@ -115,7 +122,7 @@ STACK = {
                     }
                 ],
             },
-            *({"image": "web:1", **one} for one in WORKLOADS if one["name"] in ("packed", "halted-there", "stateful")),
+            *({"image": "web:1", **one} for one in WORKLOADS if one["name"] in _TAKEN),
             {
                 "name": "files",
                 "manifests": ["objects.yaml"],
