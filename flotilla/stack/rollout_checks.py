@@ -148,7 +148,7 @@ def _conflicts(index: int, workload: Workload, use: StrategyUse) -> Iterator[Pro
         yield Problem(
             sender or f"{where}.suspend",
             f"suspends dispatching beside {beside}, which goes by the same field of Karmada's policies",
-            "clusters that are suspended for good could not be told from those of later waves",
+            "clusters that are suspended for good could not be distinguished from those of later waves",
             f"end the suspension, or {out}",
         )
     if workload.activation:

@@ -282,7 +282,7 @@ def details(*args, **keys):
 
 
 def test_copies_say_where_a_change_is_still_to_come():
-    """The control plane has the change, so that a comparison with it shows none: held-back clusters do change."""
+    """The control plane has the change, so that a comparison with it shows none; the clusters that wait change."""
     coming, done = ("stays", ("gets the change that is under way",)), ("stays", ())
     kept = record(inputs())
     assert details(inputs(), inputs(), records=kept) == {
