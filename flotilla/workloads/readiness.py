@@ -41,17 +41,27 @@ def check_ready(
 
 
 def _gate(use: StrategyUse, files: ManifestFiles) -> list[Problem]:
-    """Check the conditions of a gate, each of which has to be of an object of any of its workloads."""
-    checks = [(number, check) for number, check in enumerate(use.strategy.gate.checks) if check.condition and check.of]
-    if not checks:
-        return []
-    objects = [one for _, workload in use.workloads for one in readable_objects(workload, files) or ()]
+    """Check the conditions of a gate, each of which every one of its workloads has to have an object for."""
+    checks = [(number, check.of) for number, check in enumerate(use.strategy.gate.checks) if check.condition]
     problems: list[Problem] = []
-    for number, check in checks if objects else ():
-        path = f"{use.path}.gate.checks[{number}].of"
-        meant = [one for one in objects if Selector.parse(check.of or "").matches(one)]
-        problems += [_nothing(path, objects)] if not meant else _not_reported(path, meant)
+    for index, workload in use.workloads if checks else ():
+        objects = readable_objects(workload, files)
+        for number, of in checks if objects else ():
+            path = f"{use.path}.gate.checks[{number}].of"
+            meant = [one for one in objects if Selector.parse(of or "").matches(one)]
+            problems += _not_reported(path, meant) if meant else [_lacking(path, index, workload, use, objects)]
     return problems
+
+
+def _lacking(path: str, index: int, workload: Workload, use: StrategyUse, objects: list[Object]) -> Problem:
+    if not use.of_the_stack and not workload.given:
+        return _nothing(path, objects)
+    return Problem(
+        path,
+        f"is for no object of the workload {workload.name!r}",
+        "none of its waves would ever pass",
+        f"name a kind that each workload has, or give workloads[{index}] another `rollout`, or `rollout: false`",
+    )
 
 
 def _not_reported(path: str, meant: list[Object]) -> list[Problem]:
