@@ -178,7 +178,8 @@ class GateCheck(ConfigModel):
     query: str | None = Field(
         default=None,
         min_length=1,
-        description="An expression of Prometheus: it passes where the result isn't empty and no value is 0.",
+        description="An expression of Prometheus: it passes where a comparison lets something through, or no value of "
+        "another result is 0.",
     )
     condition: str | None = Field(
         default=None, min_length=1, description="The type of a condition, as Karmada reports it of each cluster."

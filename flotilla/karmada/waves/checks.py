@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from flotilla.karmada.kinds import kind_of
 from flotilla.karmada.objects import AggregatedStatusItem
-from flotilla.karmada.status.ready import Goal, Selector, collected
+from flotilla.karmada.status.ready import Goal, Selector
 from flotilla.karmada.waves.prometheus import judge_query
 from flotilla.kube import children
 from flotilla.kube.objects import Object, ObjectRef
@@ -72,9 +71,8 @@ def _ask(check: Mapping[str, Any], context: CheckContext) -> tuple[str, str]:
     if check.get("prometheus"):
         address = str(check["prometheus"])
         return f"prometheus {address}", judge_query(address, str(check["query"]), seconds=seconds)
-    goal = Goal.of(check)
-    of = str(check.get("of") or "")
-    return f"condition {goal.condition}" + (f" of {of}" if of else ""), _condition(goal, of, context)
+    goal, of = Goal.of(check), str(check["of"])
+    return f"condition {goal.condition} of {of}", _condition(goal, of, context)
 
 
 # -- commands ---------------------------------------------------------------------------------------
@@ -121,8 +119,8 @@ def _last_line(output: bytes) -> str:
 
 
 def _condition(goal: Goal, of: str, context: CheckContext) -> str:
-    selector = Selector.parse(of) if of else None
-    meant = [ref for ref in context.statuses if selector is None or selector.matches(_object(ref))]
+    selector = Selector.parse(of)
+    meant = [ref for ref in context.statuses if selector.matches(_object(ref))]
     if not meant:
         return "the workload has no such object"
     for ref in meant:
@@ -131,21 +129,13 @@ def _condition(goal: Goal, of: str, context: CheckContext) -> str:
             report = reports.get(cluster)
             late = goal.missing(report.status or {}) if report else "no report of the cluster yet"
             if late:
-                return f"{ref} in {cluster}: {late}" + _never_collected(ref, report)
+                return f"{ref} in {cluster}: {late}"
     return ""
 
 
 def _object(ref: ObjectRef) -> Object:
     metadata = {"name": ref.name, **({"namespace": ref.namespace} if ref.namespace else {})}
     return {"apiVersion": ref.api_version, "kind": ref.kind, "metadata": metadata}
-
-
-def _never_collected(ref: ObjectRef, report: AggregatedStatusItem | None) -> str:
-    """Say that Karmada itself collects no conditions of a kind, where a report has none."""
-    fields = collected(kind_of(_object(ref)))
-    if fields is None or "conditions" in fields or report is None or (report.status or {}).get("conditions"):
-        return ""
-    return f" (Karmada collects no conditions of a {ref.kind}; an interpreter of the control plane's own can)"
 
 
 def _shown(text: str, longest: int) -> str:
