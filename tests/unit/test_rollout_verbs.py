@@ -153,6 +153,12 @@ def test_abort_says_what_becomes_of_the_clusters_that_have_the_change(run, api, 
     assert document["rollout"]["aborted"] == annotations(api)[ABORTED]
 
 
+def test_a_backend_whose_locks_are_no_files_leaves_open_which_run_does_it(run, api, monkeypatch):
+    api.put(kept(record(phase=Phase.MOVING)))
+    monkeypatch.setenv("PULUMI_BACKEND_URL", "https://api.pulumi.example")
+    assert "the `up` that is under way does it, or else the next one" in run("pause", "nginx")[1]
+
+
 def test_approve_approves_of_what_is_waited_for_and_keeps_other_approvals(run, api):
     api.put(kept(record(), approved="before-1"))
     code, out, _ = run("approve", "nginx", "--change", "0123")

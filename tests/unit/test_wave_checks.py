@@ -252,7 +252,11 @@ def test_a_token_that_no_header_may_have_is_said(tmp_path, monkeypatch):
 def test_nobody_there_and_no_address_are_one_line(tmp_path):
     with prometheus(vector()) as (address, _):
         pass
-    for where, why in ((address, "nobody answers at its address"), ("ftp://a", "no http:// or https:// address")):
+    for where, why in (
+        (address, "nobody answers at its address"),
+        ("http://prometheus.invalid:9090", "nobody knows its name"),
+        ("ftp://a", "no http:// or https:// address"),
+    ):
         found = run_checks([{"prometheus": where, "query": "up"}], context(tmp_path))
         assert why in found
         assert "\n" not in found

@@ -173,6 +173,8 @@ def _filters(query: str) -> bool:
 
 
 def _why(error: BaseException) -> str:
+    if isinstance(error, urllib3.exceptions.NameResolutionError):
+        return "nobody knows its name"
     if isinstance(error, urllib3.exceptions.NewConnectionError):
         return "nobody answers at its address"
     if isinstance(error, urllib3.exceptions.TimeoutError | TimeoutError):
