@@ -11,6 +11,7 @@ from flotilla.karmada.status.rollout import ClusterProgress, Progress
 from flotilla.karmada.template_references import reference_to
 from flotilla.karmada.waves import holding, running
 from flotilla.karmada.waves.record import ABORTED, APPROVED, PAUSED, Phase, Store, reference
+from flotilla.karmada.waves.standing import awaited
 from flotilla.karmada.waves.subject import Subject
 from flotilla.kube.connection import ApiError
 from flotilla.kube.objects import ObjectRef, ref_of
@@ -311,10 +312,11 @@ def test_a_wave_waits_for_a_person_and_the_next_run_goes_on():
     with pytest.raises(running.Stopped, match=r"wave 1 of 3 \(m1\) waits for approval.*m2, m3 keep") as stopped:
         change.up("nginx:1.28")
     assert "flotilla rollout approve web" in stopped.value.hint
-    assert change.stored().phase is Phase.APPROVAL
+    assert (change.stored().phase, awaited(change.stored())) == (Phase.APPROVAL, "after-1")
     wish(change, APPROVED, "after-1")
     with pytest.raises(running.Stopped, match=r"wave 2 of 3 \(m2\) waits for approval before it begins"):
         change.run()
+    assert awaited(change.stored()) == "before-2"
     wish(change, APPROVED, "after-1,before-2")
     assert change.run()
 
