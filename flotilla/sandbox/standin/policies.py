@@ -117,11 +117,16 @@ def _holder_exists(template: Object) -> bool:
     return any(annotations.get(name) for name in POLICY_NAME_ANNOTATIONS.values())
 
 
+def _claim(policy: Object) -> dict[str, str | None]:
+    """Return the annotations by which a template, and its binding, name the policy that has claimed it."""
+    cleared = dict.fromkeys((*POLICY_NAME_ANNOTATIONS.values(), POLICY_NAMESPACE_ANNOTATION))
+    return {**cleared, **claim_annotations(policy)}
+
+
 def _claimed(world: World, template: Object, policy: Object) -> Object:
     """Mark a template with its policy, and clear the marks of another one."""
     labels: dict[str, str | None] = dict.fromkeys(POLICY_ID_LABELS.values())
-    cleared = dict.fromkeys((*POLICY_NAME_ANNOTATIONS.values(), POLICY_NAMESPACE_ANNOTATION))
-    annotations: dict[str, str | None] = {**cleared, **claim_annotations(policy)}
+    annotations = _claim(policy)
     labels[POLICY_ID_LABELS[policy["kind"]]] = label(policy, POLICY_ID_LABELS[policy["kind"]])
     held = template["metadata"]
     same = all((held.get("labels") or {}).get(k) == v for k, v in labels.items())
@@ -165,6 +170,7 @@ def _bind(world: World, template: Object, policy: Object) -> None:
         metadata: Object = {
             "name": ref.name,
             "labels": {BINDING_ID_LABELS[ref.kind]: fresh_id()},
+            "annotations": claim_annotations(policy),
             "finalizers": [BINDING_FINALIZER],
             "ownerReferences": [owned_by(template)],
         }
@@ -176,6 +182,10 @@ def _bind(world: World, template: Object, policy: Object) -> None:
                 field_manager=MANAGER,
             )
         return
+    annotations = _claim(policy)
+    known = found["metadata"].get("annotations") or {}
+    if not deleting(found) and any(known.get(key) != value for key, value in annotations.items()):
+        found = world.patch(found, {"metadata": {"annotations": annotations}})
     held = found["spec"]
     stale = differences(wanted, held) or any(
         differences(held.get(part) or {}, wanted.get(part) or {}) for part in ("placement", "suspension")
