@@ -5,11 +5,12 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from flotilla.engine.refresh import as_read
+from flotilla.engine.refresh import HALF_UPDATED, as_read
 from flotilla.engine.registry import ProviderRegistry, referred
 from flotilla.errors import FlotillaError
 from flotilla.providers.stacks import no_stacks
 from flotilla.state.checkpoint import Operation, ResourceState, Snapshot, touched
+from flotilla.state.urns import DYNAMIC_PREFIX
 from flotilla.state.values import reveal
 
 _INTERRUPTED = "its creation was interrupted"
@@ -30,7 +31,8 @@ def settle(snapshot: Snapshot) -> tuple[Snapshot, list[str]]:
 
     - A creation: the object is there and bears the creation's own field manager, so it joins the state and the next
       `up` finishes it; else it is forgotten, and made again.
-    - An update or a deletion: the resource is read, and the state says what the cluster has.
+    - An update or a deletion: the resource is read, and the state says what the cluster has. A dynamic resource whose
+      update broke off is updated again, whatever is declared now: its inputs stand for work that reading doesn't show.
     - One whose cluster does not answer stays pending: nothing is decided on a guess, and nothing else waits for it.
     """
     if not snapshot.pending:
@@ -66,7 +68,10 @@ def _look(
         index = _index(resources, resource)
         if index is None or not resource.custom:
             return None
-        return _Found(_reread(registry, resources[index]))
+        found = _reread(registry, resources[index])
+        if found is not None and operation.type == "updating" and found.type.startswith(DYNAMIC_PREFIX):
+            found = replace(found, init_errors=(HALF_UPDATED,))
+        return _Found(found)
     except FlotillaError as error:
         return _Found(error=error)
 

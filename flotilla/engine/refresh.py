@@ -15,6 +15,9 @@ from flotilla.state.diff import Change, ChangeKind, compare, parse_path, path_ma
 from flotilla.state.urns import PROVIDER_PREFIX
 from flotilla.state.values import reveal, seal, seal_at
 
+HALF_UPDATED = "its update was interrupted"
+"""Among a dynamic resource's init errors: its update broke off. The next `up` updates it again, whatever was read."""
+
 
 def refresh(deployment: Deployment) -> None:
     """Read everything in the base state, clusters side by side.
@@ -60,7 +63,7 @@ def _read(deployment: Deployment, resource: ResourceState) -> ResourceState | No
     found = as_read(deployment.registry, resource, live)
     if not compare(resource.inputs, found.inputs) and not compare(resource.outputs, found.outputs):
         return resource
-    return replace(found, init_errors=())
+    return replace(found, init_errors=tuple(one for one in resource.init_errors if one == HALF_UPDATED))
 
 
 def as_read(registry: ProviderRegistry, resource: ResourceState, live: Live) -> ResourceState:
