@@ -15,6 +15,7 @@ PROVIDERS = {
     "dynamic/flotilla:Keeping": "components.keeping:KeepingProvider",
     "dynamic/flotilla:Kind": "components.kind_cluster:KindClusterProvider",
     "dynamic/flotilla:Membership": "components.membership:MembershipProvider",
+    "dynamic/flotilla:Move": "components.move:MoveProvider",
     "dynamic/flotilla:Rollout": "components.rollout:RolloutProvider",
     "dynamic/flotilla:ServedKinds": "components.served_kinds:ServedKindsProvider",
     "dynamic/flotilla:UninstallGuard": "components.installation:UninstallGuardProvider",

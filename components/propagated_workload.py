@@ -14,6 +14,7 @@ from components.hold import Hold
 from components.karmada_control_plane import KarmadaControlPlane
 from components.keeping import Keeping
 from components.kubernetes_object import KubernetesObject, type_token
+from components.move import Move
 from components.rollout import Rollout
 from components.secret_patches import refuse_placeholders, sealed_patches
 from components.served_kinds import ServedKinds
@@ -35,6 +36,7 @@ from flotilla.karmada.kinds import (
 from flotilla.karmada.propagation import ON_REMOVAL, propagation_policy, template
 from flotilla.karmada.rendering.policies import rules_of_all
 from flotilla.karmada.scaling import REPLICAS, scaler_of
+from flotilla.karmada.selection import OVERRIDES, POLICIES
 from flotilla.karmada.status.overriding import OTHERS, OWN, as_input
 from flotilla.karmada.template_references import DIGEST, reference_to
 from flotilla.karmada.versions import Version
@@ -152,23 +154,29 @@ class PropagatedWorkload(pulumi.ComponentResource):
         before: list[pulumi.Resource] = list(made.values())
         policies_of = OwnPolicies(self._policy, workload.namespace, self._spec, self._rules)
         self._further = {} if workload.given else policies_of.further(rest)
-        sets = [] if workload.given else policies_of.of_others(ahead, rest)
         defining = [policies_of.of_definitions(definitions)] if definitions and not workload.given else []
-        waves = self._waves([*sets, *defining], custom)
-        holding = {**self._rollout_inputs(manifests), ROLLOUT: waves}
-        before += self._hold("", holding, before) if waves else []
-        given = self._given(before)
-        policies: list[pulumi.Resource] = list(given.values())
+        others = [] if workload.given else policies_of.of_others(ahead, rest)
+        sets = [*defining, *others]
+        waves = self._waves(sets, custom)
+        chain = self._chain(manifests)
+        before += self._hold("", {**chain, ROLLOUT: waves}, before) if waves else []
+        # What differs by cluster is in force before a copy comes to one: overrides, the move, then the policies.
+        given = self._given(before, OVERRIDES)
+        overriding = [*given.values(), *(one for policies in sets for one in self._overrides(policies, before))]
+        # In waves a copy comes to a cluster in the cluster's wave.
+        moved = [] if waves else [self._move(chain, sets, custom, [*before, *overriding])]
+        given |= self._given([*before, *moved], POLICIES)
+        policies: list[pulumi.Resource] = list({id(one): one for one in (*overriding, *given.values())}.values())
         for one in defining:
-            policies += self._policies(one, [*self._held])
+            policies += self._sender(one, [*self._held, *moved])
         made |= {id(m): self._template(m, policies) for m in definitions}
         if custom:
             before.append(self._served(custom, [*before, *(made[id(m)] for m in definitions)]))
-        for one in sets:
-            policies += self._policies(one, before)
+        for one in others:
+            policies += self._sender(one, [*before, *moved])
         if waves:
             # Policies that are new could not be held back before they were there.
-            policies += self._hold("-new", holding, [*before, *policies])
+            policies += self._hold("-new", {**chain, ROLLOUT: waves}, [*before, *policies])
         made |= {id(m): self._template(m, [*before, *policies]) for m in rest}
         self.templates = [made[id(m)] for m in manifests]
         self.by_identity = {identity(m): made[id(m)] for m in manifests}
@@ -177,16 +185,20 @@ class PropagatedWorkload(pulumi.ComponentResource):
             **{_definition(m): made[id(m)] for m in manifests if kind_of(m) == DEFINITION},
             **given,
             **{follower_key(m): made[id(m)] for m in manifests if workload.given and workload.given.follows(m)},
-            "rollout": self._rollout(waves, manifests, [*before, *policies, *self.templates]),
+            "rollout": self._rollout(waves, chain, [*before, *policies, *self.templates]),
         }
         if workload.on_removal is OnRemoval.KEEP:
-            Keeping(
-                self._name,
-                manifests,
-                pulumi.ResourceOptions(parent=self, depends_on=[*before, *policies, *self.templates]),
-                kubeconfig=self._args["control_plane"].kubeconfig,
-                timeout=workload.timeout,
-            )
+            self._keeping(manifests, [*before, *policies, *self.templates])
+
+    def _keeping(self, manifests: list[dict[str, Any]], before: list[pulumi.Resource]) -> None:
+        """Declare what waits, at the end, until the copies of templates are sure to stay."""
+        Keeping(
+            self._name,
+            manifests,
+            pulumi.ResourceOptions(parent=self, depends_on=before),
+            kubeconfig=self._args["control_plane"].kubeconfig,
+            timeout=self._workload.timeout,
+        )
 
     def _as_template(self, obj: dict[str, Any]) -> dict[str, Any]:
         return template(obj, namespace=self._workload.namespace, kinds=self._kinds)
@@ -194,17 +206,21 @@ class PropagatedWorkload(pulumi.ComponentResource):
     def _after(self, resources: list[pulumi.Resource]) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(depends_on=resources))
 
-    def _policies(self, planned: PolicySet, before: list[pulumi.Resource]) -> list[pulumi.Resource]:
-        """Declare policies."""
+    def _sender(self, policies: PolicySet, before: list[pulumi.Resource]) -> list[pulumi.Resource]:
+        """Declare the policy that sends templates, where they don't go by themselves."""
+        if not policies.propagation:
+            return []
+        name = f"{self._name}{policies.suffix}-policy"
+        return [KubernetesObject(name, policies.propagation, self._after(before))]
+
+    def _overrides(self, policies: PolicySet, before: list[pulumi.Resource]) -> list[pulumi.Resource]:
+        """Declare what makes templates differ by cluster."""
         declared: list[pulumi.Resource] = []
-        name = f"{self._name}{planned.suffix}"
-        if planned.propagation:
-            declared.append(KubernetesObject(f"{name}-policy", planned.propagation, self._after(before)))
         shared: list[pulumi.Resource] = []
-        for ending, override in planned.overrides.items():
+        for ending, override in policies.overrides.items():
+            resource = f"{self._name}{policies.suffix}{ending}-override"
             # The one that all share has selected the object until now: both would be in force.
-            after = self._after([*before, *shared])
-            declared.append(KubernetesObject(f"{name}{ending}-override", self._sealed(override), after))
+            declared.append(KubernetesObject(resource, self._sealed(override), self._after([*before, *shared])))
             if ending:
                 self._overriding.append(ref_of(override))
             else:
@@ -218,11 +234,11 @@ class PropagatedWorkload(pulumi.ComponentResource):
             return {}
         given = self._workload.given
         written = [ref_of(one) for one in given.declares] if given else []
-        sending = [one for one in written if one.kind in ("PropagationPolicy", "ClusterPropagationPolicy")]
+        sending = [one for one in written if one.kind in POLICIES]
         overriding = [one for one in written if one not in sending]
         for own in sets:
             sending, overriding = sending + own.refs()[0], overriding + own.refs()[1]
-        kinds = sorted({(m["apiVersion"], m["kind"]) for m in custom})
+        kinds = _kinds(custom)
         return {
             **strategy.plain(),
             "policies": [list(one) for one in sending],
@@ -238,11 +254,13 @@ class PropagatedWorkload(pulumi.ComponentResource):
         self._held.append(Hold(f"{self._name}{ending}-hold", props, opts))
         return [self._held[-1]]
 
-    def _given(self, before: list[pulumi.Resource]) -> dict[str, KubernetesObject]:
-        """Declare the policies that their author wrote, and return each by what a `Need` calls it."""
+    def _given(self, before: list[pulumi.Resource], kinds: tuple[str, ...]) -> dict[str, KubernetesObject]:
+        """Declare the policies of some kinds that their author wrote, and return each by what a `Need` calls it."""
         declared = self._workload.given.declares if self._workload.given else ()
         return {
-            policy_key(p): KubernetesObject(template_name(p), self._sealed(p), self._after(before)) for p in declared
+            policy_key(p): KubernetesObject(template_name(p), self._sealed(p), self._after(before))
+            for p in declared
+            if p["kind"] in kinds
         }
 
     def _sealed(self, policy: dict[str, Any]) -> dict[str, Any]:
@@ -277,7 +295,7 @@ class PropagatedWorkload(pulumi.ComponentResource):
         return f"urn:pulumi:{stack}::{project}::{_TYPE}${type_}::{name}"
 
     def _served(self, custom: list[dict[str, Any]], before: list[pulumi.Resource]) -> ServedKinds:
-        listed = sorted({(m["apiVersion"], m["kind"]) for m in custom})
+        listed = _kinds(custom)
         affinities = served_affinities(self._workload)
         props = {
             "kubeconfig": self._args["control_plane"].kubeconfig,
@@ -292,8 +310,8 @@ class PropagatedWorkload(pulumi.ComponentResource):
         opts = pulumi.ResourceOptions(parent=self, depends_on=before)
         return ServedKinds(f"{self._name}-kinds", props, opts)
 
-    def _rollout_inputs(self, manifests: list[dict[str, Any]]) -> dict[str, Any]:
-        """Return what the rollout is of: what clusters get, and how long it is waited for."""
+    def _chain(self, manifests: list[dict[str, Any]]) -> dict[str, Any]:
+        """Return what waits for the workload's copies go by: what is declared, and where."""
         given = self._workload.given
         followers = [self._as_template(one) for one in given.followers] if given else []
         manifests = [one for one in manifests if not (given and given.follows(one))]
@@ -308,30 +326,53 @@ class PropagatedWorkload(pulumi.ComponentResource):
             "templates": [_reference(manifest) for manifest in manifests],
             "placement": spec["placement"],
             "overrideRules": sealed_patches(rules, [*manifests, *followers]),
+            "members": self._args.get("members") or {},
             "timeout": self._workload.timeout,
             **({"followers": [_reference(one) for one in followers]} if followers else {}),
             **({"suspension": suspended} if suspended else {}),
+            **({"lazy": True} if self._workload.activation else {}),
+            **({"ready": plain_rules(self._workload.ready)} if self._workload.ready else {}),
             **self._karmada,
         }
 
-    def _rollout(self, waves: dict[str, Any], manifests: list[dict[str, Any]], before: list[Any]) -> Rollout:
+    def _move(
+        self,
+        chain: dict[str, Any],
+        sets: list[PolicySet],
+        custom: list[dict[str, Any]],
+        before: list[pulumi.Resource],
+    ) -> Move:
+        given = self._workload.given
+        refs = [ref_of(one) for one in (given.declares if given else ()) if one["kind"] in POLICIES]
+        refs += [ref for policies in sets for ref in policies.refs()[0]]
+        props = {
+            **chain,
+            "policyRefs": [list(ref) for ref in refs],
+            **({"kinds": [list(kind) for kind in _kinds(custom)]} if custom else {}),
+            **({"given": True} if given else {}),
+        }
+        return Move(f"{self._name}-move", props, pulumi.ResourceOptions(parent=self, depends_on=before))
+
+    def _rollout(self, waves: dict[str, Any], chain: dict[str, Any], before: list[Any]) -> Rollout:
         given = self._workload.given
         name = given.sender["metadata"]["name"] if given else self._policy
         rollout = {
-            **self._rollout_inputs(manifests),
+            **chain,
             "controlPlane": self._args["control_plane"].cluster_id,
-            "members": self._args.get("members") or {},
             **_numbers(self._workload),
             **({"policy": name} if name != self._name else {}),
             **({"policies": {n: f"{self._policy}{s}" for n, s in self._further.items()}} if self._further else {}),
-            **({"lazy": True} if self._workload.activation else {}),
             **({"after": sorted(set(self._workload.after))} if self._workload.after else {}),
-            **({"ready": plain_rules(self._workload.ready)} if self._workload.ready else {}),
             **({OWN: as_input(self._overriding)} if self._overriding else {}),
             **({OTHERS: as_input(others)} if (others := self._args.get("given_overrides")) else {}),
             **({ROLLOUT: waves, ATTEMPT: self._held[-1].attempt} if waves else {}),
         }
         return Rollout(f"{self._name}-rollout", rollout, pulumi.ResourceOptions(parent=self, depends_on=before))
+
+
+def _kinds(custom: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Return the kinds of objects, each once: apiVersion and kind."""
+    return sorted({(m["apiVersion"], m["kind"]) for m in custom})
 
 
 def _kept(manifest: dict[str, Any]) -> dict[str, Any]:

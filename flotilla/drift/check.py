@@ -18,6 +18,7 @@ from flotilla.drift.findings import DriftReport, Finding, HeldBack, Layer, Unkno
 from flotilla.drift.held import Waves, read_waves
 from flotilla.drift.ignoring import Ignore, with_ignored
 from flotilla.drift.members import carried_to, check_access, compare_sent, find_unwanted, find_wider_rights, sent_to
+from flotilla.drift.moving import without_moving
 from flotilla.drift.plan import compare_object
 from flotilla.drift.propagation import (
     check_clusters,
@@ -172,7 +173,9 @@ def _look(
         seconds=time.monotonic() - began,
         held=tuple(one for outcome in found.values() for one in outcome.held),
     )
-    return report.with_findings(_once(findings)), {name: outcome.suspects for name, outcome in found.items()}
+    return report.with_findings(_once(without_moving(findings, declared))), {
+        name: outcome.suspects for name, outcome in found.items()
+    }
 
 
 def _reasons(outcome: _Outcome) -> str:

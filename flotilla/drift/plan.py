@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from flotilla.drift.comparing import Comparing
 from flotilla.drift.findings import Finding, Layer, Mend, changed
+from flotilla.drift.moving import under_way
 from flotilla.karmada.kinds import expires
+from flotilla.karmada.moving.marks import mark_of
+from flotilla.karmada.selection import POLICIES
 from flotilla.kube.connection import Connection
-from flotilla.kube.objects import Object, ref_of
+from flotilla.kube.objects import Difference, Object, ref_of
 from flotilla.kube.zero_values import is_left_out, left_out
 from flotilla.state.values import Properties, reveal
 
@@ -41,9 +46,12 @@ def compare_object(
         message = f"is being deleted since {live['metadata']['deletionTimestamp']}"
         return [Finding(Layer.PLAN, "object-deleting", cluster, str(ref_of(wanted)), message)]
     found = (comparing or Comparing(connection)).differences(Layer.PLAN, wanted, live)
+    if (mark := mark_of([live])) is not None and wanted["kind"] in POLICIES:
+        found = [one for one in found if one.path[:2] != ("spec", "placement")]
+        return [under_way(cluster, live, mark), *_changed(cluster, live, found)]
     places = left_out(wanted, reveal(answer)) if found and answer else frozenset()
-    return [
-        changed(Layer.PLAN, "object-changed", cluster, live, difference, Mend.UP)
-        for difference in found
-        if not is_left_out(difference, places)
-    ]
+    return _changed(cluster, live, [one for one in found if not is_left_out(one, places)])
+
+
+def _changed(cluster: str, live: Object, found: Iterable[Difference]) -> list[Finding]:
+    return [changed(Layer.PLAN, "object-changed", cluster, live, difference, Mend.UP) for difference in found]

@@ -1,0 +1,7 @@
+"""Moves without a gap on real Karmada."""
+
+import pytest
+
+from tests.contract.without_gap import *  # noqa: F403 - the cases are the contract's
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
