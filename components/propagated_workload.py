@@ -159,7 +159,8 @@ class PropagatedWorkload(pulumi.ComponentResource):
         sets = [*defining, *others]
         waves = self._waves(sets, custom)
         chain = self._chain(manifests)
-        before += self._hold("", {**chain, ROLLOUT: waves}, before) if waves else []
+        holding = {**{key: value for key, value in chain.items() if key not in ("members", "ready")}, ROLLOUT: waves}
+        before += self._hold("", holding, before) if waves else []
         # What differs by cluster is in force before a copy comes to one: overrides, the move, then the policies.
         given = self._given(before, OVERRIDES)
         overriding = [*given.values(), *(one for policies in sets for one in self._overrides(policies, before))]
@@ -176,7 +177,7 @@ class PropagatedWorkload(pulumi.ComponentResource):
             policies += self._sender(one, [*before, *moved])
         if waves:
             # Policies that are new could not be held back before they were there.
-            policies += self._hold("-new", {**chain, ROLLOUT: waves}, [*before, *policies])
+            policies += self._hold("-new", holding, [*before, *policies])
         made |= {id(m): self._template(m, [*before, *policies]) for m in rest}
         self.templates = [made[id(m)] for m in manifests]
         self.by_identity = {identity(m): made[id(m)] for m in manifests}

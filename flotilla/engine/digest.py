@@ -28,9 +28,9 @@ _RANDOM = re.compile(r"-[0-9a-f]{8}$")
 _PICKLE = "__provider"
 # Notes that the program adds about this very run (which cluster did not answer): no part of what is declared.
 _NOTES = {"ClusterIdentity": "unanswered"}
-_WITH_MEMBERS = ":Rollout"
+_WITH_MEMBERS = (":Rollout", ":Move")
 _NOTE_OF_MEMBER = "unanswered"
-"""The note that a Rollout has for each of its `members`."""
+"""The note that a Rollout, and a Move, has for each of its `members`."""
 
 
 def plan_digest(result: Result, key: bytes, *, more: dict[str, str] | None = None) -> str:

@@ -21,7 +21,7 @@ from flotilla.state.values import reveal
 
 _OBJECTS = "kubernetes:"
 _DYNAMIC = "pulumi-python:dynamic"
-ONLY_LOOKING = ("ClusterIdentity", "Rollout", "Membership", "ServedKinds", "Withdrawal", "Keeping")
+ONLY_LOOKING = ("ClusterIdentity", "Move", "Rollout", "Membership", "ServedKinds", "Withdrawal", "Keeping")
 """Dynamic resources whose creation writes nothing in a cluster: they ask, or wait, or act when they go."""
 _KEPT = (
     "which this stack does not declare: Karmada leaves it to that policy, so that the rollout would wait in vain for "

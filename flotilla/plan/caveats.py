@@ -37,6 +37,8 @@ class Caveat(StrEnum):
     """A policy that the stack doesn't declare for it has claimed a template that is adopted."""
     UNSERVED = "unserved"
     """What nobody seemed to serve when the workload was looked at last: a load balancer's address, for one."""
+    MOVES = "moves"
+    """It comes to clusters and gets healthy there before it leaves others."""
 
 
 def caveats_of(step: Step, unasked: str, waiting: Iterable[str]) -> list[Notice]:

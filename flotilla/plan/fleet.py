@@ -29,6 +29,7 @@ from flotilla.plan.control_plane import ObjectPlan, own_objects
 from flotilla.plan.copies import Surroundings
 from flotilla.plan.followers import Knowledge, orders_of
 from flotilla.plan.found import as_found, keeping, replaced_templates
+from flotilla.plan.gapless import with_moves_in_order
 from flotilla.plan.in_members import InMember
 from flotilla.plan.interpreters import interpreted_kinds
 from flotilla.plan.members import (
@@ -136,10 +137,11 @@ def fleet_plan(result: Result, *, version: str | None = None) -> FleetPlan:
         ),
     )
     workloads, rendered, coming = workload_plans(rollouts, standing, around, kept, present_names(renamed), following)
-    shown = with_adoptions(with_surroundings(workloads, rollouts, policies_of(steps)), rollouts, steps)
+    whole = with_adoptions(with_surroundings(workloads, rollouts, policies_of(steps)), rollouts, steps)
+    moved = with_moves_in_order(whole, steps, rollouts)
     return FleetPlan(
         clusters,
-        tuple(with_rollouts(shown, [step for step in ordered if step.type == ROLLOUT_TYPE], after, result)),
+        tuple(with_rollouts(moved, [step for step in ordered if step.type == ROLLOUT_TYPE], after, result)),
         _objects(steps),
         _changed(ordered),
         rendered,

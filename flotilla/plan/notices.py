@@ -116,6 +116,7 @@ _TEXTS: dict[str, str] = {
     ),
     Caveat.CLAIMED: "{template} is claimed by {detail}",
     Caveat.READY: "done when every object is healthy, but {detail}",
+    Caveat.MOVES: "first on {clusters}, then off {detail}",
     Caveat.WAITS: "no object changes: `up` waits until it is done everywhere",
     Caveat.UNSERVED: (
         "{template} in {clusters}: {detail}: nobody seemed to serve it when the workload was looked at last, and it is "

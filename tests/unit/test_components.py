@@ -166,7 +166,7 @@ def test_the_program_declares_evaluated_rules_and_keeps_the_facts(run, absolute)
     assert registered["nginx-override"].inputs["spec"]["overrideRules"] == rollout["overrideRules"]
     assert rollout["overrideNumbers"] == [1, 2, 2]
     holders = [name for name, one in registered.items() if "one.example" in json.dumps(one.inputs, default=str)]
-    assert holders == ["nginx-override", "nginx-rollout"]
+    assert holders == ["nginx-override", "nginx-move", "nginx-rollout"]
 
 
 def test_no_default_provider_is_used(repository):
@@ -377,6 +377,9 @@ def test_a_stack_of_before_tolerations_groups_and_suspension_has_no_changes(run,
     (project / "shop.yaml").write_text(yaml.safe_dump_all(before["manifests"]))
     registered = run(json.loads(json.dumps(before["sections"]).replace("PROJECT", str(project))))
     now = {f"{args.typ}::{name}": without_kubeconfigs(args.inputs) for name, args in registered.items() if args.inputs}
+    moves = [key for key in now if key.partition("::")[0].endswith(":Move")]
+    assert len(moves) == sum(key.partition("::")[0].endswith(":Rollout") for key in now), "created: nothing is touched"
+    now = {key: inputs for key, inputs in now.items() if key not in moves}
     assert sorted(now) == sorted(before["resources"])
     later = {key: inputs.pop("karmadaVersion") for key, inputs in now.items() if "karmadaVersion" in inputs}
     assert {key.partition("::")[0].rpartition(":")[2] for key in later} == {"Rollout", "ServedKinds"}

@@ -79,6 +79,16 @@ def never_moves(inputs: Mapping[str, Any]) -> str:
     return f"{ref_of(once[0])} would do its work twice" if once else ""
 
 
+def left_alone(inputs: Mapping[str, Any]) -> bool:
+    """Tell whether a workload is left to Karmada, as far as what is declared tells it.
+
+    Args:
+        inputs: a Move's or a Rollout's, with whole templates.
+    """
+    scaled = any(scaler_of(one) for one in inputs["templates"])
+    return bool(never_moves(inputs)) or (scaled and divides(inputs["placement"]))
+
+
 def course_of(inputs: Mapping[str, Any], snapshot: Snapshot, mark: Mark | None) -> Course:
     """Return how a workload gets to where it is declared to be.
 
