@@ -1,4 +1,4 @@
-"""A workload's move, on a control plane that acts as Karmada does: what is written, waited for, left and gone on with."""
+"""A workload's move, on a control plane that acts as Karmada does: what is written, waited for, left, continued."""
 
 import pytest
 
@@ -188,7 +188,7 @@ def test_a_run_that_was_killed_waits_for_the_new_copies_although_they_are_schedu
 
 def test_nothing_goes_where_nothing_can_come(moving):
     plane = MovingPlane(on("a"), dead="b")
-    with pytest.raises(NotDone, match="can't move: .*clusters are available.*its copies stay where they are"):
+    with pytest.raises(NotDone, match=r"can't move: .*clusters are available.*its copies stay where they are"):
         moving(plane, on("b"))
     assert plane.writes == []
     assert places(plane) == []
