@@ -139,9 +139,15 @@ def test_the_rollout_before_is_done_before_anything_is_declared(run, absolute): 
     names = list(run(two(absolute)))
     first = names.index("database-rollout")
     of_web = [name for name in names if name.startswith("web") or name.endswith("/web")]
-    assert {"web", "web-withdrawal", "web-policy", "web-override", "deployment-default/web", "web-rollout"} == set(
-        of_web
-    )
+    assert {
+        "web",
+        "web-withdrawal",
+        "web-move",
+        "web-policy",
+        "web-override",
+        "deployment-default/web",
+        "web-rollout",
+    } == set(of_web)
     assert all(names.index(name) > first for name in of_web)
 
 
