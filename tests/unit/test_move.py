@@ -5,6 +5,7 @@ import pytest
 from components import move as component
 from components.move import MoveProvider
 from flotilla.errors import NotDone
+from flotilla.karmada.moving import run
 from flotilla.karmada.moving.marks import MOVING, Mark, mark_of
 from flotilla.karmada.propagation import deployment
 from flotilla.karmada.scaling import scaled
@@ -15,6 +16,7 @@ from flotilla.providers.dynamic import DynamicProvider
 from flotilla.state.checkpoint import ResourceState
 from tests.unit.moving import CONFIG, MANAGER, MovingPlane, owned, reading
 from tests.unit.planes import web
+from tests.unit.schedules import DYNAMIC
 from tests.unit.test_move_stages import even, on
 
 JOB = {
@@ -29,7 +31,7 @@ JOB = {
 def quick(monkeypatch):
     """Waits don't take time: what isn't so at once is not so in time."""
     now = [0.0]
-    poll = component.poll
+    poll = run.poll
 
     def clock():
         return now[0]
@@ -38,9 +40,9 @@ def quick(monkeypatch):
         now[0] += seconds
 
     monkeypatch.setattr(
-        component, "poll", lambda look, timeout, words=None: poll(look, timeout, words=words, clock=clock, sleep=sleep)
+        run, "poll", lambda look, timeout, words=None: poll(look, timeout, words=words, clock=clock, sleep=sleep)
     )
-    monkeypatch.setattr(component, "pause", sleep)
+    monkeypatch.setattr(run, "pause", sleep)
 
 
 @pytest.fixture
@@ -200,6 +202,29 @@ def test_a_cluster_that_is_left_because_it_is_dead_is_not_waited_for(moving):
     plane.healthy.discard("a")
     moving(plane, on("b"))
     assert places(plane)[-1] == {"b": 4}
+
+
+def test_a_cluster_that_has_got_another_name_is_no_other_place(moving):
+    """It has the copy already: with more replicas meanwhile, its pods would be others."""
+    plane = MovingPlane(even("a", "b"))
+    for ref, name in [(ref, ref.name) for ref in plane.objects if ref.kind == "Cluster"]:
+        plane.objects[ref]["spec"]["id"] = "one" if name in "bc" else name
+    members = {name: {"id": name, "unanswered": ""} for name in "ac"}
+    moving(plane, even("a", "c"), members=members)
+    assert plane.writes == []
+
+
+@pytest.mark.parametrize(
+    ("placement", "more"),
+    [(even("a", "b"), {"lazy": True}), ({**on("a", "b"), "replicaScheduling": DYNAMIC}, {})],
+)
+def test_replicas_that_a_killed_run_has_raised_are_put_back_also_where_karmada_is_left_to_it(moving, placement, more):
+    plane = MovingPlane(even("a", "b"), healthy="ab")
+    with pytest.raises(NotDone):
+        moving(plane, even("b", "c"))
+    assert (plane.replicas, plane.marked) == (6, True)
+    moving(plane, placement, **more)
+    assert (plane.replicas, plane.marked, plane.placement) == (4, False, placement)
 
 
 def test_only_another_placement_is_a_move_and_what_is_left_of_one():

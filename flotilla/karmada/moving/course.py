@@ -8,7 +8,7 @@ from typing import Any
 
 from flotilla.karmada.kinds import GroupKind, goes_by_itself, kind_of
 from flotilla.karmada.moving.marks import Mark
-from flotilla.karmada.moving.stages import NoWayError, Shift, Stage, Way, moves
+from flotilla.karmada.moving.stages import NoWayError, Shift, Stage, Until, Way, moves
 from flotilla.karmada.objects import ResourceBinding
 from flotilla.karmada.scaling import scaler_of
 from flotilla.karmada.scheduling import (
@@ -114,11 +114,15 @@ def course_of(inputs: Mapping[str, Any], snapshot: Snapshot, mark: Mark | None) 
     try:
         if moving:
             return Course(way.stages(looked.placement), shifts, new)
-        if mark is not None:
-            return Course(way.ending() if not left else way.at_once(), shifts, new)
+        if mark is not None and not left:
+            return Course(way.ending(), shifts, new)
     except NoWayError as why:
-        return Course(way.at_once() if mark else (), shifts, new if mark else None, left=str(why))
-    return Course(left=left)
+        left = str(why)
+    if mark is None:
+        return Course(left=left)
+    # What the move that broke off has raised is put back all the same.
+    back = Stage(Until.WRITTEN, inputs["placement"], looked.marked)
+    return Course((back,), mark=mark, left=left)
 
 
 class _Left(Exception):
@@ -145,8 +149,16 @@ class _Look:
         self.clusters: Sequence[ClusterFacts] = [
             replace(one, served=None) for one in self.snapshot.fleet.facts.values()
         ]
+        self._ids = {one["metadata"]["name"]: (one.get("spec") or {}).get("id") for one in self.snapshot.clusters}
         self.placement: Object = {}
         """By which the templates are scheduled."""
+
+    @property
+    def marked(self) -> dict[ObjectRef, int]:
+        """The replicas that templates had before a move that broke off."""
+        known = self.mark.replicas if self.mark else {}
+        refs = [ref_of(bare(one)) for one in self.inputs["templates"]]
+        return {ref: known[str(ref)] for ref in refs if str(ref) in known}
 
     def shifts(self) -> tuple[Shift, ...]:
         found = [self._shift(one) for one in map(bare, self.inputs["templates"]) if not goes_by_itself(one)]
@@ -174,10 +186,18 @@ class _Look:
             raise _Left(f"the policy of {ref} divides replicas, and may send other objects, too")
         if self.mark is None and (binding.spec.replicas or 0) != (now or 0):
             raise _Left(f"an interpreter of the control plane says the replicas of {ref}")
-        before = {target.name: target.replicas for target in binding.spec.clusters}
+        before = {self._present(target.name): target.replicas for target in binding.spec.clusters}
         after = self._after(asked, before, binding)
-        known = self.mark.known(ref) if self.mark else None
+        known = {self._present(n): c for n, c in self.mark.known(ref).items()} if self.mark else None
         return Shift(ref, before, after, own, now, str(live["metadata"].get("uid") or ""), known)
+
+    def _present(self, name: str) -> str:
+        """Return the name under which a cluster is a member now: one that has got another name is no other place."""
+        identity = self._ids.get(name)
+        declared = self.inputs.get("members") or {}
+        if not identity or name in declared:
+            return name
+        return next((new for new, one in self._ids.items() if one == identity and new in declared), name)
 
     def _is_ours(self, live: Object) -> bool:
         claim = claimed_by(live["metadata"].get("annotations") or {})

@@ -157,10 +157,6 @@ class Way:
         then = self._then(live)
         return self._tolerating([Stage(Until.SCHEDULED, then, live), *self._lowered(then, live)], self.after)
 
-    def at_once(self) -> tuple[Stage, ...]:
-        """Return what is declared as the only stage: nothing is waited for."""
-        return (Stage(Until.WRITTEN, self.after, self._own),)
-
     @property
     def counted(self) -> list[Shift]:
         """The templates that have replicas."""
