@@ -227,6 +227,26 @@ def test_replicas_that_a_killed_run_has_raised_are_put_back_also_where_karmada_i
     assert (plane.replicas, plane.marked, plane.placement) == (4, False, placement)
 
 
+def test_definitions_go_ahead_to_where_their_objects_come_to(moving, monkeypatch):
+    """Karmada schedules nothing to a cluster that doesn't serve its kind, and doesn't come back to it."""
+    plane = MovingPlane(on("a"))
+    ahead = plane.policy._replace(kind="ClusterPropagationPolicy", name="web.definitions", namespace="")
+    held = plane.objects[plane.policy]
+    metadata = {"name": ahead.name, "managedFields": held["metadata"]["managedFields"]}
+    plane.objects[ahead] = {**held, "kind": ahead.kind, "metadata": metadata, "spec": {"placement": on("a")}}
+    asked = []
+
+    def missing(_connection, kinds, affinities, _version):
+        asked.append((kinds, affinities, plane.objects[ahead]["spec"]["placement"], plane.placement))
+        return ["b: no Gauge in example.org/v1"] if len(asked) == 1 else []
+
+    monkeypatch.setattr(run, "missing_kinds", missing)
+    more = {"kinds": [["example.org/v1", "Gauge"]], "policyRefs": [list(ahead), list(plane.policy)]}
+    moving(plane, on("b"), **more)
+    assert asked == [([("example.org/v1", "Gauge")], [{"clusterNames": ["b"]}], on("a", "b"), on("a"))] * 2
+    assert plane.objects[ahead]["spec"]["placement"] == plane.placement == on("b")
+
+
 def test_only_another_placement_is_a_move_and_what_is_left_of_one():
     plane = MovingPlane(on("a"))
     diff = MoveProvider().diff
