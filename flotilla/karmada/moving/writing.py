@@ -12,12 +12,11 @@ from typing import Any
 from flotilla.karmada.moving.marks import MOVING, Mark
 from flotilla.karmada.moving.stages import Stage
 from flotilla.karmada.scheduling import replicas_field
+from flotilla.karmada.status.written import OURS
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object, ObjectRef, differences, ref_of
 from flotilla.kube.ownership import owned_part
 
-_OURS = ("pulumi-kubernetes", "pulumi-resource-kubernetes")
-"""How the names of the managers begin that both engines write objects by."""
 _FIRST = "pulumi-kubernetes"
 """In whose name an object is written that nobody of these owns: both engines take its fields over."""
 
@@ -79,7 +78,7 @@ def _applier(live: Object, field: str) -> str | None:
     entries = [
         entry
         for entry in live["metadata"].get("managedFields") or []
-        if entry.get("operation") == "Apply" and str(entry.get("manager")).startswith(_OURS)
+        if entry.get("operation") == "Apply" and str(entry.get("manager")).startswith(OURS)
     ]
     specs = {str(entry["manager"]): (entry.get("fieldsV1") or {}).get("f:spec") or {} for entry in entries}
     exact = [manager for manager, spec in specs.items() if f"f:{field}" in spec]
@@ -92,7 +91,7 @@ def _patch(
     """Write as whoever created the object without an apply: its own entry holds the fields as before."""
     field, value = change
     names = [str(entry.get("manager")) for entry in live["metadata"].get("managedFields") or []]
-    manager = next((name for name in names if name.startswith(_OURS)), _FIRST)
+    manager = next((name for name in names if name.startswith(OURS)), _FIRST)
     held = live["metadata"].get("annotations") or {}
     steps: list[Object] = [{"op": "add", "path": f"/spec/{field}", "value": value}]
     if annotations and not held:

@@ -20,7 +20,7 @@ from flotilla.kube.objects import Object, ObjectRef, ref_of
 from flotilla.kube.ownership import owned_part
 
 CHANGED = "is not as declared in the control plane: somebody has changed it since it was written"
-_OURS = ("pulumi-kubernetes", "pulumi-resource-kubernetes")
+OURS = ("pulumi-kubernetes", "pulumi-resource-kubernetes")
 """How the names of the managers begin that both engines write objects by."""
 _BOOKKEEPING = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "uid")
 
@@ -31,7 +31,7 @@ def as_written(live: Object) -> Object:
     Args:
         live: the template as it is in the control plane.
     """
-    return owned_part(live, _OURS) or _content(live)
+    return owned_part(live, OURS) or _content(live)
 
 
 def writer_of(live: Object) -> str:
@@ -48,7 +48,7 @@ def writer_of(live: Object) -> str:
 def mark_of(live: Object) -> str:
     """Return the mark of a template: digests of its whole content and of what the stack has written of it."""
     content = _content(live)
-    written = owned_part(live, _OURS)
+    written = owned_part(live, OURS)
     return f"{digest(_without_scaled(content))} {digest(_without_scaled(written)) if written else ''}".rstrip()
 
 
