@@ -227,6 +227,13 @@ def test_replicas_that_a_killed_run_has_raised_are_put_back_also_where_karmada_i
     assert (plane.replicas, plane.marked, plane.placement) == (4, False, placement)
 
 
+def test_a_placement_that_nobody_can_read_is_left_to_who_refuses_it(moving):
+    plane = MovingPlane(on("a"))
+    odd = {"labelSelector": {"matchExpressions": [{"key": "site", "operator": "Like", "values": ["x"]}]}}
+    moving(plane, {**on("b"), "clusterAffinity": odd})
+    assert plane.writes == []
+
+
 def test_definitions_go_ahead_to_where_their_objects_come_to(moving, monkeypatch):
     """Karmada schedules nothing to a cluster that doesn't serve its kind, and doesn't come back to it."""
     plane = MovingPlane(on("a"))

@@ -104,7 +104,7 @@ def course_of(inputs: Mapping[str, Any], snapshot: Snapshot, mark: Mark | None) 
     left = never_moves(inputs)
     try:
         shifts = () if left and mark is None else looked.shifts()
-    except _Left as why:
+    except (_Left, ValueError) as why:  # a selector that the API server refuses says so itself
         left, shifts = left or str(why), ()
     except _Blocked as why:
         return Course(blocked=str(why))
