@@ -40,7 +40,7 @@ def writer_of(live: Object) -> str:
     What was applied counts before what was created.
     """
     entries = [entry for entry in live["metadata"].get("managedFields") or [] if not entry.get("subresource")]
-    ours = [entry for entry in entries if str(entry.get("manager")).startswith(_OURS)]
+    ours = [entry for entry in entries if str(entry.get("manager")).startswith(OURS)]
     ours.sort(key=lambda entry: entry.get("operation") != "Apply")
     return str(ours[0]["manager"]) if ours else ""
 
