@@ -6,8 +6,11 @@ import argparse
 import hmac
 import shlex
 import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from flotilla.cli.adopting import refuse_unmatched
@@ -100,8 +103,10 @@ class _Shown:
         stack: Stack,
         result: Result,
         plan: FleetPlan | None = None,
+        more: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         self._options, self._output, self._stack, self._result = options, output, stack, result
+        self._more = more
         if plan is not None:
             self.plan = plan
 
@@ -112,13 +117,14 @@ class _Shown:
 
     def document(self) -> dict[str, Any]:
         """Return it for machines."""
-        return plan_document(
+        document = plan_document(
             self.plan,
             self._result,
             stack=self._options.stack,
             engine=self._stack.engine,
             rendered=self._options.rendered,
         )
+        return {**document, **self._more}
 
     def show(self, title: str) -> None:
         """Show a plan to people; machines get one document, at the end."""
@@ -150,7 +156,9 @@ class _Shown:
             self._output.json({**self.document(), **(more or {})})
 
 
-def _refuse(options: argparse.Namespace, result: Result, shown: _Shown, *, applying: bool = True) -> None:
+def _refuse(
+    options: argparse.Namespace, result: Result, shown: _Shown, *, applying: bool = True, verb: str = "up"
+) -> None:
     """Raise where the plan can't be carried out, or policies or guards refuse it; `applying`: it is to be done now.
 
     Raises:
@@ -169,7 +177,7 @@ def _refuse(options: argparse.Namespace, result: Result, shown: _Shown, *, apply
         )
     verdicts = verdicts_of(options, result, shown.plan, applying=applying)
     refuse_violations(
-        verdicts, document, how=_with_digest(options, "up", result), confirmed=_confirmed(options, result)
+        verdicts, document, how=_with_digest(options, verb, result), confirmed=_confirmed(options, result)
     )
 
 
@@ -179,8 +187,9 @@ def _with_digest(options: argparse.Namespace, verb: str, result: Result) -> str:
     engine = [] if options.engine is EngineName.AUTO else ["--engine", str(options.engine)]
     targets = [part for target in options.target for part in ("--target", target)]
     adopting = [part for names in getattr(options, "adopt", None) or () for part in ("--adopt", *names)]
+    back = ["--to", str(setting.back_to)] if (setting := setting_of(options)).back_to else []
     folder = [] if options.project == Path() else ["-C", str(options.project)]
-    parts = [*folder, *engine, *refreshing, *targets, *adopting, "--plan", result.digest]
+    parts = [*folder, *engine, *back, *refreshing, *targets, *adopting, "--plan", result.digest]
     return shlex.join(["flotilla", verb, "--stack", options.stack, *parts])
 
 
@@ -205,8 +214,29 @@ def preview_verb(options: argparse.Namespace) -> ExitCode:
     return ExitCode.DRIFT if options.expect_no_changes and result.changes else ExitCode.DONE
 
 
+@dataclass(frozen=True)
+class Manner:
+    """How a plan is shown and carried out: as `up` does, unless another verb says otherwise."""
+
+    verb: str = "up"
+    title: str = "Plan"
+    notes: Callable[[FleetPlan], list[str]] = lambda _: []
+    """What is said of a plan besides, by what it means for the fleet."""
+    more: Mapping[str, Any] = field(default_factory=dict)
+    """What documents have besides."""
+    end: Callable[[], dict[str, Any]] = dict
+    """What is to be added to the document once everything is done."""
+    only_look: bool = False
+    """Change nothing."""
+
+
 def up_verb(options: argparse.Namespace) -> ExitCode:
     """Show the plan that the options ask for, ask, and carry it out."""
+    return carry_out(options, Manner())
+
+
+def carry_out(options: argparse.Namespace, manner: Manner) -> ExitCode:
+    """Show the plan that the options ask for, ask, and carry it out, as the verb does that."""
     output = Output(as_json=options.json)
     files = ManifestFiles(options.project.resolve())
     stack, fleet = _open(options, output, files)
@@ -215,12 +245,16 @@ def up_verb(options: argparse.Namespace) -> ExitCode:
     planned = quiet.preview(targets=targets, refresh_first=options.refresh)
     refuse_unmatched(planned)
     plan = previewed(planned, setting_of(options), version=karmada_version(options))
-    shown = _Shown(options, output, stack, planned, plan)
+    planned.messages += manner.notes(plan)
+    shown = _Shown(options, output, stack, planned, plan, manner.more)
     document = shown.document()
-    shown.show("Plan")
+    shown.show(manner.title)
     if planned.failures:
         raise plan_failed(output, planned, document)
-    _refuse(options, planned, shown)
+    _refuse(options, planned, shown, applying=not manner.only_look, verb=manner.verb)
+    if manner.only_look:
+        shown.finish()
+        return ExitCode.DONE
     if options.plan is not None:
         _compare_digest(options, planned, document)
     elif planned.changes:
@@ -229,10 +263,11 @@ def up_verb(options: argparse.Namespace) -> ExitCode:
     result = stack.up(targets=targets, refresh_first=options.refresh, plan=planned)
     result.digest = planned.digest
     if result.failures:
-        sys.stderr.write("the state is saved: run `flotilla up` again to go on from here\n")
-    done = _Shown(options, output, stack, result)
+        sys.stderr.write(f"the state is saved: run `flotilla {manner.verb}` again to go on from here\n")
+    done = _Shown(options, output, stack, result, more=manner.more)
     notes = {} if result.failures else notes_of_changes(done.plan, fleet, files)
-    done.finish({"chartNotes": notes_document(notes)} if notes else {})
+    end = {} if result.failures else manner.end()
+    done.finish({**({"chartNotes": notes_document(notes)} if notes else {}), **end})
     if not options.json:
         paint_notes(output.console, notes)
         output.console.print()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from itertools import chain
 
 from flotilla.cli.output import Output
@@ -30,12 +31,15 @@ def karmada_version(options: argparse.Namespace) -> str | None:
 
 
 def setting_of(options: argparse.Namespace, output: Output | None = None) -> Setting:
-    """Return where the stack is that the options name; `output` shows the steps and messages of a run."""
+    """Return where the stack is that the options name; `output` shows the steps and messages of a run.
+
+    A rollback has set `back` among the options: the stack as an earlier update declared it.
+    """
     project, stack = options.project.resolve(), options.stack
     adopt = adoption_of(options)
-    if output is None:
-        return Setting(project, stack, adopt=adopt)
-    return Setting(project, stack, output.on_step, output.say, adopt=adopt)
+    back: Setting | None = getattr(options, "back", None)
+    where = back or Setting(project, stack, adopt=adopt)
+    return where if output is None else replace(where, listener=output.on_step, tell=output.say)
 
 
 def adoption_of(options: argparse.Namespace) -> Adoption:

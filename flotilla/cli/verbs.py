@@ -19,6 +19,10 @@ VERBS = {
         "validate": "check the stack file and what it names",
         "env": "print what plain `pulumi` needs here, for a shell to evaluate",
     },
+    "rollback": {
+        "rollback": "go back to what an earlier update declared",
+        "history": "list the stack's updates, and which can be gone back to",
+    },
     "adopt": {
         "adopt": "write the stack that declares a fleet which is there; or take one declared object over",
     },

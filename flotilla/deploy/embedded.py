@@ -58,5 +58,6 @@ def embedded_stack(setting: Setting) -> EmbeddedEngine:
         program=setting.program,
         config_file=setting.config_file,
         adopt=setting.adopt,
+        back_to=setting.back_to,
         read_only=setting.read_only,
     )

@@ -14,12 +14,14 @@ from flotilla.errors import EngineError
 def open_stack(engine: EngineName, setting: Setting) -> Stack:
     """Return a stack on the engine that is asked for; `auto` takes Pulumi's CLI where all of it is installed.
 
-    What exists is adopted by the embedded engine: `auto` takes it for such a run wherever it can open the stack, and
-    the CLI for the state where it can't.
+    An earlier declaration is restored by the embedded engine alone. What exists is adopted by it: `auto` takes it for
+    such a run wherever it can open the stack, and the CLI for the state where it can't.
 
     Raises:
         EngineError: the engine isn't there, or can't use the stack's backend.
     """
+    if setting.back_to:
+        return embedded_stack(setting)
     if setting.adopt.asked and engine is EngineName.AUTO and opens_embedded(setting):
         return embedded_stack(setting)
     missing = missing_for_cli()

@@ -67,6 +67,8 @@ class Setting:
     """Another file than the stack's own: what a change of it would do, before it is made."""
     adopt: Adoption = NOTHING
     """What is taken over where it exists already."""
+    back_to: int = 0
+    """The update whose declaration the configuration file restores; 0 for none."""
     read_only: bool = False
     """Nothing is written anywhere, not even what a first preview makes: the passphrase, the CLI's entry of a stack."""
 

@@ -27,6 +27,7 @@ from flotilla.state.backend import OpenStack, StackFiles, open_stack
 from flotilla.state.checkpoint import Encoder, Snapshot, without
 from flotilla.state.config import Project, StackConfig
 from flotilla.state.crypto import PassphraseCrypter, derived_key, passphrase, passphrase_is_named
+from flotilla.state.history import SUCCEEDED, UPDATE, own_part
 from flotilla.state.stacks import refuse_unknown
 from flotilla.state.urns import STACK_TYPE
 from flotilla.state.values import Properties
@@ -55,6 +56,8 @@ class EmbeddedStack:
     parallel: int = PARALLEL
     adopt: Adoption = NOTHING
     """What `preview` shows, and `up` does, as an adoption where it exists already."""
+    back_to: int = 0
+    """The update whose declaration `up` restores, for the stack's history; 0 for none."""
     read_only: bool = False
     """No passphrase is made where there is none: until the first `up` this process takes one of its own."""
 
@@ -90,7 +93,7 @@ class EmbeddedStack:
             if self._run_program(deployment, config, opened) and not deployment.ending.is_set():
                 delete_unregistered(deployment)
 
-        return self._change("update", action, targets, refresh_first=refresh_first, plan=plan)
+        return self._change(UPDATE, action, targets, refresh_first=refresh_first, plan=plan)
 
     def refresh(self, *, preview_only: bool = False) -> Result:
         """Take what the clusters hold into the state, or only say what differs."""
@@ -165,7 +168,7 @@ class EmbeddedStack:
         opened, _ = self._open()
         left = without(opened.snapshot, urns)
         self.files.write(Encoder(opened.crypter, self.files.qualified).encode(left))
-        self.files.add_history(verb, time.time(), "succeeded", {"delete": len(urns)})
+        self.files.add_history(verb, time.time(), SUCCEEDED, {"delete": len(urns)})
 
     # -- parts ------------------------------------------------------------------------------------
 
@@ -272,7 +275,14 @@ class EmbeddedStack:
             self._carry_out(lambda: action(deployment, opened, config), deployment, writer, interrupts)
             failed = bool(deployment.result.failures)
             try:
-                self.files.add_history(kind, started, "failed" if failed else "succeeded", deployment.result.counts())
+                self.files.add_history(
+                    kind,
+                    started,
+                    "failed" if failed else SUCCEEDED,
+                    deployment.result.counts(),
+                    message=f"back to update {self.back_to}" if self.back_to else "",
+                    own=own_part(config, opened.crypter, self.back_to) if kind == UPDATE else None,
+                )
             except EngineError as error:
                 deployment.result.messages.append(f"warning: this run is not in the stack's history: {error.message}")
         return deployment.result

@@ -19,6 +19,7 @@ from flotilla.stack.credentials import Kubeconfig
 from flotilla.stack.fleet import ControlPlane
 from flotilla.stack.members import Member
 from flotilla.stack.names import ObjectNames
+from flotilla.stack.placed import is_placed, placed
 from flotilla.stack.problems import ConfigError, Problem
 from flotilla.stack.workloads import Workload
 from flotilla.workloads import sops
@@ -79,7 +80,7 @@ class ManifestFiles:
             UnreadableFile: it means none, or some that aren't read.
         """
         if entry not in self._listed:
-            self._listed[entry] = files_of(entry, self._base)
+            self._listed[entry] = [entry] if is_placed(entry) else files_of(entry, self._base)
         return self._listed[entry]
 
     def read(self, path: str) -> list[Object]:
@@ -92,7 +93,7 @@ class ManifestFiles:
         file = resolve(path, self._base)
         if file not in self._read:
             try:
-                self._read[file] = self._objects(file)
+                self._read[file] = placed(path, veiled=not self._opened) if is_placed(path) else self._objects(file)
             except (UnreadableFile, ManifestError) as error:
                 self._read[file] = error
         found = self._read[file]

@@ -23,6 +23,10 @@ from flotilla.state.compression import ENDING, compressed, unpacked
 from flotilla.state.crypto import PassphraseCrypter
 from flotilla.state.locks import Holder, found_in, refusal, write_lock
 from flotilla.state.reading import StateError, parse, snapshot_of
+from flotilla.state.values import Properties
+
+OWN = "flotilla"
+"""The key of what the embedded engine adds to an entry of the history; Pulumi's CLI passes over it."""
 
 
 @dataclass(frozen=True)
@@ -134,8 +138,25 @@ class StackFiles:
             remove_checksum(self.bak)
             prune(self.backups, self.stack, suffix=".json")
 
-    def add_history(self, kind: str, started: float, result: str, changes: dict[str, int]) -> None:
+    def add_history(
+        self,
+        kind: str,
+        started: float,
+        result: str,
+        changes: dict[str, int],
+        *,
+        message: str = "",
+        own: Properties | None = None,
+    ) -> None:
         """Add an update to the stack's history, with the state that it left.
+
+        Args:
+            kind: what was done.
+            started: when, in seconds since 1970.
+            result: `succeeded` or `failed`.
+            changes: how many steps there were of each operation.
+            message: what the history says of it.
+            own: what this engine keeps besides (`flotilla.state.history`).
 
         Raises:
             EngineError: it can't be written.
@@ -145,11 +166,12 @@ class StackFiles:
             "kind": kind,
             "startTime": int(started),
             "endTime": int(time.time()),
-            "message": "",
+            "message": message,
             "environment": {"exec.kind": "flotilla.embedded"},
             "config": {},
             "result": result,
             "resourceChanges": changes,
+            **({OWN: own} if own else {}),
         }
         with written(self.history):
             self.history.mkdir(parents=True, exist_ok=True)

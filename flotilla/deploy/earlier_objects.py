@@ -1,0 +1,111 @@
+"""What an update declared in place of files: the objects of its workloads and groups, read off the state that it left.
+
+They are as the program registered them. Declared once more, they come out the same: a template of a template is itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from flotilla.karmada.selection import is_policy
+from flotilla.karmada.template_references import bare
+from flotilla.kube.objects import Object, ObjectRef, ref_of
+from flotilla.plan.contents import ROLLOUT_TYPE
+from flotilla.plan.rollouts import templates_in
+from flotilla.providers.objects import OWN_KEYS
+from flotilla.state.checkpoint import Snapshot
+from flotilla.state.urns import name_of, own_type
+
+WORKLOAD, GROUP = "flotilla:index:PropagatedWorkload", "flotilla:index:ControlPlaneObjects"
+_LONGEST_PREFIX = 54
+"""Of a part's name that is shortened (`flotilla.workloads.policies`)."""
+
+
+@dataclass
+class _Made:
+    objects: list[Object] = field(default_factory=list)
+    order: list[ObjectRef] = field(default_factory=list)
+    """The objects in the order of the files, as far as the rollout says it."""
+
+
+Made = dict[tuple[str, str], _Made]
+"""By the type and the name of a component."""
+
+
+def made_in(snapshot: Snapshot) -> Made:
+    """Return what stands below each workload and each group of objects in a state."""
+    found: Made = {}
+    for resource in snapshot.resources:
+        if resource.delete or resource.external:
+            continue
+        if resource.type in (WORKLOAD, GROUP):
+            found.setdefault((resource.type, resource.name), _Made())
+        if not resource.parent or own_type(resource.parent) not in (WORKLOAD, GROUP):
+            continue
+        made = found.setdefault((own_type(resource.parent), name_of(resource.parent)), _Made())
+        if resource.type == ROLLOUT_TYPE:
+            made.order = [ref_of(bare(one)) for one in templates_in(resource.plain)]
+        elif resource.type.startswith("kubernetes:"):
+            kept = {k: value for k, value in resource.plain.items() if k not in OWN_KEYS and value is not None}
+            made.objects.append(kept)
+    return found
+
+
+def objects_of_group(made: Made, name: str) -> list[Object] | None:
+    """Return the objects of an entry of `objects`; None where it wasn't made."""
+    group = made.get((GROUP, name))
+    return group.objects if group else None
+
+
+def objects_of_workload(made: Made, workload: Mapping[str, Any], others: Iterable[str]) -> list[Object] | None:
+    """Return the objects of a workload's files, with the policies that its author wrote; None where it wasn't made.
+
+    Those that its `secrets` declare stand in the stack file, and are not among them.
+
+    Args:
+        made: what the state has.
+        workload: the workload's entry in the stack file.
+        others: the names of all workloads there.
+    """
+    name = str(workload.get("name"))
+    brings = bool(workload.get("policies"))
+    parts = [one for key, one in made.items() if key == (WORKLOAD, name)]
+    if brings and not parts:
+        parts = _parts(made, name, set(others))
+    if not parts:
+        return None
+    own = _secrets(workload)
+    return [
+        obj
+        for part in parts
+        for obj in _in_order(part)
+        if (brings or not is_policy(obj)) and not (obj["kind"] == "Secret" and _place(obj) in own)
+    ]
+
+
+def _parts(made: Made, name: str, others: set[str]) -> list[_Made]:
+    """Return the parts of a workload with several policies; the one with the namespaces was the first."""
+    known = sorted(others, key=len, reverse=True)
+    named = {
+        part: next((one for one in known if part == one or part.startswith(f"{one}-"[:_LONGEST_PREFIX])), "")
+        for kind, part in made
+        if kind == WORKLOAD
+    }
+    found = [made[WORKLOAD, part] for part, whole in named.items() if whole == name]
+    return sorted(found, key=lambda part: all(obj["kind"] != "Namespace" for obj in part.objects))
+
+
+def _in_order(part: _Made) -> list[Object]:
+    places = {ref: place for place, ref in enumerate(part.order)}
+    return sorted(part.objects, key=lambda obj: places.get(ref_of(obj), len(places)))
+
+
+def _secrets(workload: Mapping[str, Any]) -> set[tuple[str, str]]:
+    namespace = str(workload.get("namespace") or "default")
+    return {(namespace, str(one.get("name"))) for one in workload.get("secrets") or [] if isinstance(one, dict)}
+
+
+def _place(obj: Object) -> tuple[str, str]:
+    return str(obj["metadata"].get("namespace") or ""), str(obj["metadata"]["name"])

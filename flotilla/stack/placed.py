@@ -1,0 +1,53 @@
+"""Objects that stand in the place of files, while a stack is planned and run as an earlier update declared it.
+
+The files that the stack named then may say something else by now; what they held is in the state that the update left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from flotilla.kube.objects import Object
+from flotilla.kube.secrecy import PLACEHOLDERS
+
+_placed: dict[str, tuple[Object, ...]] = {}
+
+
+@contextmanager
+def in_place(objects: Mapping[str, Sequence[Object]]) -> Iterator[None]:
+    """Let every reader of manifests in this process find objects by names that no file has.
+
+    The program, checks of the stack and policies each read files on their own, some in other threads. One earlier
+    declaration at a time can be in place.
+
+    Args:
+        objects: by the entry of `manifests` that means them.
+    """
+    if _placed:
+        raise RuntimeError("objects of another update are in place")
+    _placed.update({entry: tuple(listed) for entry, listed in objects.items()})
+    try:
+        yield
+    finally:
+        _placed.clear()
+
+
+def is_placed(entry: str) -> bool:
+    """Tell whether an entry of `manifests` means objects that are in place."""
+    return entry in _placed
+
+
+def placed(entry: str, *, veiled: bool) -> list[Object]:
+    """Return the objects that an entry of `manifests` means.
+
+    Args:
+        entry: one for which `is_placed` holds.
+        veiled: placeholders stand for the values of Secrets, as for a reader without the keys of encrypted files.
+    """
+    return [_veiled(obj) if veiled and obj.get("kind") == "Secret" else obj for obj in _placed[entry]]
+
+
+def _veiled(secret: Object) -> Object:
+    parts = {part: dict.fromkeys(secret[part], text) for part, text in PLACEHOLDERS.items() if secret.get(part)}
+    return {**secret, **parts}

@@ -1,0 +1,173 @@
+"""A stack's history: what each update did, whether it ended well, what it declared, and the state that it left.
+
+An entry is apitype's UpdateInfo as Pulumi's self-managed backend writes it. Pulumi's CLI keeps the configuration of an
+update in `config`, its secrets encrypted. The embedded engine keeps it under a key of its own, encrypted as a whole:
+what stands in clear text in a stack file needn't stand so in the backend.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import gzip
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from flotilla.errors import EngineError
+from flotilla.state.backend import OWN, StackFiles, read_file
+from flotilla.state.compression import compressed, unpacked
+from flotilla.state.config import StackConfig
+from flotilla.state.crypto import PassphraseCrypter
+from flotilla.state.reading import StateError
+from flotilla.state.values import Properties
+
+UPDATE = "update"
+SUCCEEDED = "succeeded"
+_CONFIG, _BACK_TO = "config", "backTo"
+_FORMS = ("", ".gz")
+_UNREAD_FORM = ".zst"
+
+
+@dataclass(frozen=True)
+class Update:
+    """One entry of the history."""
+
+    number: int
+    """Its place in the history, counted from 1: entries are never removed, so that it stays."""
+    file: Path
+    kind: str = ""
+    """`update` for an `up`, `refresh`, `destroy`, ..., as Pulumi calls them."""
+    ended: int = 0
+    """When, in seconds since 1970."""
+    result: str = ""
+    changes: Mapping[str, int] = field(default_factory=dict)
+    message: str = ""
+    back_to: int = 0
+    """The number of the update whose declaration it restored; 0 for an update that is no rollback."""
+    config: Properties = field(default_factory=dict)
+    """The stack's configuration by key, as Pulumi's CLI keeps it; empty where the embedded engine wrote the entry."""
+    sealed: str = ""
+    """The stack's configuration as the embedded engine keeps it."""
+    problem: str = ""
+    """Why the entry can't be read; nothing but its number and its file is known then."""
+
+    @property
+    def declares(self) -> bool:
+        """Whether it ran the program: a refresh, for one, declares nothing."""
+        return self.kind == UPDATE
+
+    @property
+    def good(self) -> bool:
+        """Whether everything that it declared was done."""
+        return self.declares and self.result == SUCCEEDED
+
+    @property
+    def keeps(self) -> bool:
+        """Whether what it declared is kept: its configuration, and the state that it left."""
+        return bool(self.config or self.sealed) and self.checkpoint() is not None
+
+    @property
+    def time(self) -> str:
+        """When it ended, RFC 3339, UTC."""
+        return dt.datetime.fromtimestamp(self.ended, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def checkpoint(self) -> Path | None:
+        """Return the copy of the state that it left; None where none is kept any more."""
+        stem = self.file.name.partition(".history.json")[0]
+        named = (self.file.with_name(f"{stem}.checkpoint.json{form}") for form in (*_FORMS, _UNREAD_FORM))
+        return next((file for file in named if file.exists()), None)
+
+
+def updates(files: StackFiles) -> list[Update]:
+    """Return a stack's history, the oldest entry first. One that can't be read says why.
+
+    Raises:
+        EngineError: its folder can't be read.
+    """
+    named = re.compile(rf"{re.escape(files.stack)}-(\d+)\.history\.json(?:\.gz|\.zst)?")
+    try:
+        listed = list(files.history.iterdir()) if files.history.is_dir() else []
+    except OSError as error:
+        raise EngineError(f"the history can't be read: {error.strerror} ({files.history})") from None
+    ordered = sorted((int(found[1]), file) for file in listed if (found := named.fullmatch(file.name)))
+    return [_update(number, file) for number, (_, file) in enumerate(ordered, start=1)]
+
+
+def _update(number: int, file: Path) -> Update:
+    if file.name.endswith(_UNREAD_FORM):
+        return Update(number, file, problem=f"is compressed ({_UNREAD_FORM}), which this engine doesn't read")
+    try:
+        return _entry(number, file, unpacked(read_file(file)))
+    except FileNotFoundError:
+        return Update(number, file, problem="is gone")
+    except StateError as error:
+        return Update(number, file, problem=error.message)
+
+
+def _entry(number: int, file: Path, data: bytes) -> Update:
+    try:
+        body = json.loads(data.decode())
+    except (ValueError, RecursionError):
+        raise StateError("is not JSON, or cut off") from None
+    if not isinstance(body, dict) or not all(isinstance(body.get(key), str) for key in ("kind", "result")):
+        raise StateError("is no entry of a history")
+    own = body.get(OWN) or {}
+    parts: list[tuple[Any, type]] = [
+        (body.get("endTime", 0), int),
+        (body.get("resourceChanges") or {}, dict),
+        (body.get("message") or "", str),
+        (body.get("config") or {}, dict),
+        (own, dict),
+        (own.get(_BACK_TO, 0) if isinstance(own, dict) else 0, int),
+        (own.get(_CONFIG, "") if isinstance(own, dict) else "", str),
+    ]
+    if not all(isinstance(value, kind) for value, kind in parts):
+        raise StateError("is no entry of a history")
+    ended, changes, message, config, _, back_to, sealed = (value for value, _ in parts)
+    if not 0 <= ended < _LATEST:
+        raise StateError("is no entry of a history: it ends at no time")
+    return Update(
+        number, file, body["kind"], ended, body["result"], changes, message, back_to, config=config, sealed=sealed
+    )
+
+
+_LATEST = 253_402_300_800
+"""The year 10000, the first that no timestamp can name."""
+
+
+def own_part(config: StackConfig, crypter: PassphraseCrypter, back_to: int = 0) -> Properties:
+    """Return what the embedded engine keeps of an update.
+
+    Args:
+        config: what it ran with.
+        crypter: of the state, which encrypts it.
+        back_to: the update whose declaration it restored; 0 for none.
+    """
+    text = json.dumps({"values": config.values, "salt": config.salt})
+    sealed = crypter.encrypt(base64.b64encode(compressed(text)).decode())
+    return {_CONFIG: sealed, **({_BACK_TO: back_to} if back_to else {})}
+
+
+def config_of(update: Update, crypter: PassphraseCrypter) -> StackConfig | None:
+    """Return the configuration that an update ran with, its secrets encrypted; None where none was kept.
+
+    Args:
+        update: an entry.
+        crypter: of the state that it left.
+
+    Raises:
+        StateError: it can't be read.
+    """
+    if not update.sealed:
+        return StackConfig(dict(update.config), None) if update.config else None
+    try:
+        kept = json.loads(gzip.decompress(base64.b64decode(crypter.decrypt(update.sealed))))
+        return StackConfig(dict(kept["values"]), kept["salt"])
+    except EngineError as error:
+        raise StateError(f"has a configuration that can't be read: {error.message}") from None
+    except (ValueError, OSError, EOFError, TypeError, KeyError):
+        raise StateError("has a configuration that can't be read") from None
