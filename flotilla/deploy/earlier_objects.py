@@ -5,12 +5,15 @@ They are as the program registered them. Declared once more, they come out the s
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from flotilla.karmada.propagation import manifest_of
 from flotilla.karmada.selection import is_policy
-from flotilla.karmada.template_references import bare
+from flotilla.karmada.template_references import digest_of, digests
 from flotilla.kube.objects import Object, ObjectRef, ref_of
 from flotilla.plan.contents import ROLLOUT_TYPE
 from flotilla.plan.rollouts import templates_in
@@ -26,8 +29,8 @@ _LONGEST_PREFIX = 54
 @dataclass
 class _Made:
     objects: list[Object] = field(default_factory=list)
-    order: list[ObjectRef] = field(default_factory=list)
-    """The objects in the order of the files, as far as the rollout says it."""
+    digests: dict[ObjectRef, str] = field(default_factory=dict)
+    """Of the objects as they were written, in the order of the files, as far as the rollout says it."""
 
 
 Made = dict[tuple[str, str], _Made]
@@ -46,7 +49,7 @@ def made_in(snapshot: Snapshot) -> Made:
             continue
         made = found.setdefault((own_type(resource.parent), name_of(resource.parent)), _Made())
         if resource.type == ROLLOUT_TYPE:
-            made.order = [ref_of(bare(one)) for one in templates_in(resource.plain)]
+            made.digests = digests(templates_in(resource.plain))
         elif resource.type.startswith("kubernetes:"):
             kept = {k: value for k, value in resource.plain.items() if k not in OWN_KEYS and value is not None}
             made.objects.append(kept)
@@ -78,7 +81,7 @@ def objects_of_workload(made: Made, workload: Mapping[str, Any], others: Iterabl
         return None
     own = _secrets(workload)
     return [
-        obj
+        manifest_of(_as_written(obj, part.digests.get(ref_of(obj), "")))
         for part in parts
         for obj in _in_order(part)
         if (brings or not is_policy(obj)) and not (obj["kind"] == "Secret" and _place(obj) in own)
@@ -98,8 +101,23 @@ def _parts(made: Made, name: str, others: set[str]) -> list[_Made]:
 
 
 def _in_order(part: _Made) -> list[Object]:
-    places = {ref: place for place, ref in enumerate(part.order)}
+    places = {ref: place for place, ref in enumerate(part.digests)}
     return sorted(part.objects, key=lambda obj: places.get(ref_of(obj), len(places)))
+
+
+def _as_written(obj: Object, digest: str) -> Object:
+    """Return a Secret with its texts, where it was written so: a state has them as data, and a rollout's digest tells.
+
+    Without that its rollout would seem to change.
+    """
+    data = obj.get("data")
+    if obj["kind"] != "Secret" or not data or digest in ("", digest_of(obj)):
+        return obj
+    with suppress(ValueError, AttributeError):  # what is no text was no text there
+        texts = {key: base64.b64decode(value).decode() for key, value in data.items()}
+        written = {**{key: value for key, value in obj.items() if key != "data"}, "stringData": texts}
+        return written if digest_of(written) == digest else obj
+    return obj
 
 
 def _secrets(workload: Mapping[str, Any]) -> set[tuple[str, str]]:

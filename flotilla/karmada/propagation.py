@@ -104,6 +104,17 @@ def template(manifest: Object, *, namespace: str = "", kinds: Kinds = BUILT_IN) 
     return result
 
 
+def manifest_of(declared: Object) -> Object:
+    """Return what `template` makes the same template of again: a declared one without the marks that it adds."""
+    metadata = declared["metadata"]
+    annotations = dict(metadata.get("annotations") or {})
+    kept = {key: value for key, value in annotations.items() if key not in {*OWN_ANNOTATIONS, HEALTH_IGNORED}}
+    if annotations.get(HEALTH_IGNORED) == "true":
+        kept[SKIP_AWAIT] = "true"
+    rest = {key: value for key, value in metadata.items() if key != "annotations"}
+    return {**declared, "metadata": {**rest, **({"annotations": kept} if kept else {})}}
+
+
 def further(namespace: str, own: str) -> str:
     """Return what ends the names of a workload's policies in a namespace; nothing in the workload's own.
 

@@ -1,0 +1,138 @@
+"""The whole program on the embedded engine, on clusters that are a dict: what is written, by which kubeconfig."""
+
+import base64
+import copy
+import json
+import shutil
+
+import pytest
+import yaml
+from pulumi.dynamic import CreateResult, UpdateResult
+
+from components import membership, rollout, served_kinds, withdrawal
+from components.ends import EndProvider
+from flotilla.cli.main import main
+from flotilla.engine import registry
+from flotilla.errors import ClusterError
+from flotilla.kube.objects import ref_of
+from flotilla.providers import Live
+from flotilla.providers.kubernetes import KubernetesProvider
+from flotilla.providers.objects import object_id
+from flotilla.state import crypto
+from flotilla.state.diff import Diff, compare
+from flotilla.state.urns import name_of
+from tests.conftest import REPOSITORY
+from tests.unit.conftest import answering
+
+
+class World:
+    """Every cluster's objects, by the provider's name and the object."""
+
+    def __init__(self):
+        self.objects = {}
+        self.writes = []
+        """Provider, kubeconfig's server and object of every write since the last look."""
+        self.broken = set()
+        """Names of objects whose next write fails."""
+        self.version = 0
+
+    def provider(self, urn, inputs):
+        return _Provider(self, name_of(urn), str(inputs.get("kubeconfig")))
+
+    def of(self, kind, name=None):
+        """Objects of a kind by their names, of whatever cluster; or one of them."""
+        found = {ref.name: obj for (_, ref), obj in self.objects.items() if ref.kind == kind}
+        return found if name is None else found[name]
+
+    def since(self):
+        """What was written since the last look: names of objects with the servers that got them."""
+        found, self.writes = self.writes, []
+        return {(name, server) for _, server, name in found}
+
+
+class _Provider:
+    def __init__(self, world, cluster, kubeconfig):
+        self._world, self._cluster = world, cluster
+        document = yaml.safe_load(kubeconfig) if kubeconfig.startswith(("{", "apiVersion")) else {}
+        self._server = document["clusters"][0]["cluster"]["server"] if document else kubeconfig[:20]
+        self._judge = KubernetesProvider(lambda: None)
+
+    def check(self, urn, old, inputs):
+        return self._judge.check(urn, old, inputs)
+
+    def diff(self, old, inputs):
+        return Diff(tuple(compare(old.plain, inputs)), False)
+
+    def rehearse(self, old, inputs):
+        return ""
+
+    def creation_token(self):
+        return "token"
+
+    def _write(self, inputs):
+        ref = ref_of(inputs)
+        if ref.name in self._world.broken:
+            self._world.broken.discard(ref.name)
+            raise ClusterError(f"{ref} can't be written", cluster=self._cluster)
+        self._world.writes.append((self._cluster, self._server, ref.name))
+        self._world.version += 1
+        kept = self._world.objects.get((self._cluster, ref), {}).get("metadata", {})
+        made = copy.deepcopy(inputs)
+        made["metadata"]["uid"] = kept.get("uid") or f"uid-{self._world.version}"
+        if inputs.get("type") == "kubernetes.io/service-account-token":
+            made["data"] = {
+                key: base64.b64encode(f"{key} {self._world.version}".encode()).decode()
+                for key in ("token", "ca.crt", "namespace")
+            }
+        self._world.objects[self._cluster, ref] = made
+        return Live(object_id(inputs), copy.deepcopy(made), copy.deepcopy(inputs))
+
+    def create(self, urn, inputs, *, timeout, adopt):
+        return self._write(inputs)
+
+    def update(self, old, inputs, *, timeout):
+        return self._write(inputs)
+
+    def delete(self, old, *, timeout):
+        self._world.writes.append((self._cluster, self._server, ref_of(old.plain).name))
+        self._world.objects.pop((self._cluster, ref_of(old.plain)), None)
+
+    def read(self, urn, resource_id, old):
+        live = self._world.objects.get((self._cluster, ref_of(old.plain)))
+        return Live(resource_id if live else "", copy.deepcopy(live or {}), dict(old.plain))
+
+    def recover(self, urn, inputs, token):
+        return Live("", {})
+
+
+@pytest.fixture
+def world(monkeypatch):
+    """Clusters that are a dict: every wait ends at once."""
+    made = World()
+    monkeypatch.setattr(registry, "_kubernetes", made.provider)
+    for provider in (rollout.RolloutProvider, membership.MembershipProvider, served_kinds.ServedKindsProvider):
+        monkeypatch.setattr(provider, "create", lambda _, props: CreateResult(id_="made", outs=dict(props)))
+        monkeypatch.setattr(provider, "update", lambda _, _id, _olds, news: UpdateResult(outs=dict(news)))
+    for provider in (membership.MembershipProvider, withdrawal.WithdrawalProvider, EndProvider):
+        monkeypatch.setattr(provider, "delete", lambda *_: None)
+    monkeypatch.setattr(crypto, "_ITERATIONS", 1000)  # a million rounds protect people, not tests
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "unit")
+    monkeypatch.delenv("PULUMI_BACKEND_URL", raising=False)
+    answering(monkeypatch)
+    return made
+
+
+@pytest.fixture
+def run(world, stack, project, capsys):
+    """Run a verb on the stack `dev` and return its document."""
+    shutil.copy(REPOSITORY / "__main__.py", project / "__main__.py")
+
+    def run(verb, *words, expect=0, engine="embedded"):
+        engines = ["--engine", engine] if verb not in ("history", "state") else []
+        code = main([*verb.split(), "-C", str(project), "-s", "dev", *engines, "--json", *words])
+        captured = capsys.readouterr()
+        assert code == expect, (captured.err, captured.out[-3000:])
+        assert "Traceback" not in captured.err
+        return json.loads(captured.out)
+
+    return run
