@@ -76,11 +76,11 @@ class _Provider:
             raise ClusterError(f"{ref} can't be written", cluster=self._cluster)
         self._world.writes.append((self._cluster, self._server, ref.name))
         self._world.version += 1
-        kept = self._world.objects.get((self._cluster, ref), {}).get("metadata", {})
+        kept = self._world.objects.get((self._cluster, ref), {})
         made = copy.deepcopy(inputs)
-        made["metadata"]["uid"] = kept.get("uid") or f"uid-{self._world.version}"
+        made["metadata"]["uid"] = kept.get("metadata", {}).get("uid") or f"uid-{self._world.version}"
         if inputs.get("type") == "kubernetes.io/service-account-token":
-            made["data"] = {
+            made["data"] = kept.get("data") or {
                 key: base64.b64encode(f"{key} {self._world.version}".encode()).decode()
                 for key in ("token", "ca.crt", "namespace")
             }

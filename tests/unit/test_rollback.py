@@ -1,9 +1,17 @@
 """The way back to an earlier update: what it declared is planned and applied, with what is valid now."""
 
+import base64
 import copy
+import gzip
+import json
 
+import pulumi
 import pytest
+import yaml
 
+from components import join, karmada_control_plane
+from flotilla.cli.main import main
+from flotilla.state.crypto import PassphraseCrypter
 from tests.unit.in_memory import *  # noqa: F403 - fixtures
 
 
@@ -123,7 +131,11 @@ def test_every_object_is_again_as_it_was_whatever_the_files_say_now(run, world, 
     run("up", "--yes")
     before = held(world)
     files(
-        shop=[*SHOP[:2], deployment("web", "web:2", "shop"), obj("v1", "Secret", "token", "shop", data={"key": "bm93"})],
+        shop=[
+            *SHOP[:2],
+            deployment("web", "web:2", "shop"),
+            obj("v1", "Secret", "token", "shop", data={"key": "bm93"}),
+        ],
         own=[],
         given=[deployment("a", "a:2"), deployment("b", "b:2")],
         policies=[policy("all", ("apps/v1", "Deployment", "a"), ("apps/v1", "Deployment", "b"))],
@@ -139,3 +151,297 @@ def test_every_object_is_again_as_it_was_whatever_the_files_say_now(run, world, 
     assert held(world) == before
     (entry,) = run("history")["updates"][2:]
     assert (entry["kind"], entry["result"], entry["backTo"]) == ("update", "succeeded", 1)
+    assert run("rollback", "--to", "3", "--preview-only")["summary"].keys() == {"same"}
+
+
+@pytest.fixture
+def two(run, stack, sections):
+    """A stack whose second update is the one that went wrong."""
+    run("up", "--yes")
+    stack(changed(sections, image="nginx:broken"))
+    run("up", "--yes")
+
+
+def kept(project):
+    return {file: file.read_bytes() for file in (project / ".flotilla").rglob("*") if file.is_file()}
+
+
+def entries(project, form="history"):
+    return sorted((project / ".flotilla" / "state" / ".pulumi" / "history" / "flotilla" / "dev").glob(f"*.{form}.*"))
+
+
+def test_it_is_planned_confirmed_and_bound_to_its_digest_as_an_up_is(run, world, two, project):
+    before = kept(project)
+    plan = run("rollback", "--preview-only")
+    assert plan["workloads"][0]["verb"] == "changes"
+    assert run("rollback", expect=2)["error"]["kind"] == "not-confirmed"
+    assert run("rollback", "--plan", "f" * 32, expect=1)["error"]["kind"] == "plan-changed"
+    assert (kept(project), image(world)) == (before, "nginx:broken")
+    run("rollback", "--plan", plan["digest"])
+    assert image(world) == "nginx:1.27"
+
+
+def test_the_next_rollback_goes_further_back_and_an_up_goes_forward_again(run, world, two, stack, sections):
+    stack(changed(sections, image="nginx:worse"))
+    run("up", "--yes")
+    assert run("rollback", "--yes")["rollback"]["to"] == 2
+    assert run("rollback", "--yes")["rollback"]["to"] == 1
+    assert image(world) == "nginx:1.27"
+    assert "no update before update 1" in run("rollback", "--yes", expect=2)["error"]["message"]
+    run("up", "--yes")
+    assert image(world) == "nginx:worse"
+    assert [one["backTo"] for one in run("history")["updates"]] == [None, None, None, 2, 1, None]
+
+
+def test_nothing_is_said_of_the_stack_file_where_it_declares_what_was_restored(run, two, stack, sections):
+    stack(sections)
+    assert "stillDeclared" not in run("rollback", "--yes")
+
+
+def test_a_stack_file_that_can_not_be_planned_now_is_no_obstacle(run, world, two, stack, sections):
+    stack(changed(sections, image="", replicas=-1))
+    assert "can't be planned as it is" in run("rollback", "--yes")["stillDeclared"]
+    assert image(world) == "nginx:1.27"
+
+
+def test_an_update_that_failed_halfway_is_gone_back_from_and_never_to(run, world, stack, sections):
+    run("up", "--yes")
+    before = held(world)
+    more = {"name": "more", "image": "more:1", "placement": {"clusters": ["member1"]}, "after": ["nginx"]}
+    stack(
+        {**changed(sections, image="nginx:broken"), "workloads": [*changed(sections, image="n:2")["workloads"], more]}
+    )
+    world.broken = {"more"}
+    run("up", "--yes", expect=1)
+    assert image(world) == "n:2"
+    assert "update 2 ended as failed" in run("rollback", "--to", "2", expect=2)["error"]["message"]
+    assert run("rollback", "--yes")["rollback"]["to"] == 1
+    assert held(world) == before
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_one_that_broke_off_is_gone_on_with(run, world, two, project, killed):
+    """A process that is killed writes no entry; one that fails does. The next rollback has the same target."""
+    world.broken = {"nginx"}
+    run("rollback", "--yes", expect=1)
+    if killed:
+        for file in (entries(project)[-1], entries(project, "checkpoint")[-1]):
+            file.unlink()
+    assert run("rollback", "--yes")["rollback"]["to"] == 1
+    assert image(world) == "nginx:1.27"
+
+
+def test_a_member_that_joined_since_leaves_and_the_plan_says_so(run, world, stack, sections):
+    both = sections["members"]
+    sections["members"], sections["workloads"][0]["placement"] = both[:1], {"clusters": ["member1"]}
+    stack(sections)
+    run("up", "--yes")
+    stack({**sections, "members": both})
+    run("up", "--yes")
+    plan = run("rollback", "--preview-only")
+    assert [(one["name"], one["verb"]) for one in plan["clusters"]] == [("member1", "stays"), ("member2", "leaves")]
+    assert plan["blastRadius"]["members"]["leave"] == ["member2"]
+    run("rollback", "--yes")
+    assert set(world.of("Cluster")) == {"member1"}
+
+
+def test_a_member_that_was_taken_out_by_mistake_comes_back(run, world, stack, sections):
+    run("up", "--yes")
+    before = set(world.objects)
+    one = changed(sections, placement={"clusters": ["member1"]})
+    one["members"] = one["members"][:1]
+    stack(one)
+    run("up", "--yes")
+    run("rollback", "--yes")
+    assert set(world.objects) == before
+
+
+def write_kubeconfig(project, name, port):
+    text = (project / f"{name}.yaml").read_text()
+    document = yaml.safe_load(text)
+    document["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{port}"
+    (project / f"{name}.yaml").write_text(yaml.safe_dump(document))
+
+
+def test_clusters_are_reached_as_they_are_declared_now(run, world, two, project):
+    """A kubeconfig that was rotated since, even after the last `up`, is the one that is used."""
+    write_kubeconfig(project, "kube", 9)
+    world.since()
+    run("rollback", "--yes")
+    assert {server for _, server in world.since()} == {"https://127.0.0.1:9"}
+
+
+def test_a_token_that_was_issued_since_stays_in_place(run, world, two):
+    """The state of then has the control plane's Secret of a member with a token that is no longer valid."""
+    issued = base64.b64encode(b"issued since").decode()
+    tokens = [one for one in world.objects.values() if one.get("type") == "kubernetes.io/service-account-token"]
+    for one in tokens:
+        one["data"]["token"] = issued
+    run("refresh")
+    run("up", "--yes")
+    run("rollback", "--yes")
+    copies = [one for (cluster, ref), one in world.objects.items() if ref.kind == "Secret" and "karmada" in cluster]
+    assert image(world) == "nginx:1.27"
+    assert len(tokens) == len(copies) == 4
+    assert {one["data"]["token"] for one in copies} == {issued}
+
+
+def test_nothing_is_sent_to_a_cluster_that_was_replaced(run, world, two, project, monkeypatch, stack, sections):
+    write_kubeconfig(project, "member2", 22)
+    uids = {"member2": "uid-of-another"}
+    for module in (join, karmada_control_plane):
+        monkeypatch.setattr(
+            module,
+            "probe",
+            lambda _, name: pulumi.Output.from_input({"uid": uids.get(name, f"uid-of-{name}"), "unanswered": ""}),
+        )
+    stack(changed(sections, image="nginx:third"))
+    run("up", "--yes")
+    world.since()
+    run("rollback", "--yes", "--to", "1")
+    assert image(world) == "nginx:1.27"
+    assert world.of("Cluster", "member2")["spec"]["id"] == "uid-of-another"
+    assert "https://127.0.0.1:3" not in {server for _, server in world.since()}
+
+
+def test_secrets_stay_secret(run, world, files, stack, sections, project, capsys):
+    """The history holds what was declared encrypted as a whole, whatever stands in clear text in the stack file."""
+    files(secret=[obj("v1", "Secret", "mine", stringData={"key": "hunter2-of-then"}), deployment("web", "web:1")])
+    sections["workloads"][0] = {
+        "name": "web", "manifests": ["secret.yaml"], "placement": {"clusters": ["member1"]},
+    }  # fmt: skip
+    stack(sections)
+    run("up", "--yes")
+    files(secret=[deployment("web", "web:2")])
+    run("up", "--yes")
+    document = run("rollback", "--yes", "--detail")
+    assert world.of("Secret", "mine")["data"] == {"key": base64.b64encode(b"hunter2-of-then").decode()}
+    encoded = base64.b64encode(b"hunter2-of-then").decode()
+    texts = [str(document), *(gunzipped(content) for content in kept(project).values())]
+    for text in texts:
+        assert "hunter2-of-then" not in text
+        assert encoded not in text
+
+
+def gunzipped(content):
+    return (gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content).decode(errors="replace")
+
+
+def test_secrets_of_the_stack_file_come_from_the_history_and_are_those_of_then(run, world, project, stack, sections):
+    crypter = PassphraseCrypter("unit")
+
+    def write(text, image_):
+        secret = {"name": "mine", "stringData": {"key": {"secure": crypter.encrypt(text)}}}
+        stack(changed(sections, image=image_, secrets=[secret]))
+        file = project / "stacks" / "Pulumi.dev.yaml"
+        file.write_text(file.read_text() + f"encryptionsalt: {crypter.state}\n")
+
+    write("hunter2-of-then", "nginx:1")
+    run("up", "--yes")
+    crypter = PassphraseCrypter("unit")  # another salt, as after `pulumi stack change-secrets-provider`
+    write("hunter2-of-now", "nginx:2")
+    run("up", "--yes")
+    run("rollback", "--yes")
+    assert base64.b64decode(world.of("Secret", "mine")["data"]["key"]) == b"hunter2-of-then"
+
+
+def by_the_cli(project, number):
+    """Make an entry of the history what Pulumi's CLI would have written."""
+    file = entries(project)[number - 1]
+    entry = json.loads(file.read_text())
+    config = yaml.safe_load((project / "stacks" / "Pulumi.dev.yaml").read_text())["config"]
+    entry = {**entry, "config": config, "environment": {"exec.kind": "auto.local"}, "version": 0}
+    entry.pop("flotilla")
+    file.write_text(json.dumps(entry, indent=4))
+
+
+def test_a_history_of_pulumis_cli_is_gone_back_in(run, world, stack, sections, project):
+    run("up", "--yes")
+    by_the_cli(project, 1)
+    stack(changed(sections, image="nginx:broken"))
+    run("up", "--yes")
+    by_the_cli(project, 2)
+    run("rollback", "--yes")
+    assert image(world) == "nginx:1.27"
+
+
+def ruin(what, project):
+    history, checkpoint = entries(project)[0], entries(project, "checkpoint")[0]
+    if what == "cut off":
+        history.write_text(history.read_text()[:40])
+    elif what == "foreign":
+        history.write_text("[]")
+    elif what == "of before":
+        entry = json.loads(history.read_text())
+        entry.pop("flotilla")
+        history.write_text(json.dumps(entry))
+    elif what == "no time":
+        history.write_text(json.dumps({**json.loads(history.read_text()), "endTime": 10**30}))
+    elif what == "other config":
+        entry = json.loads(history.read_text())
+        entry["flotilla"]["config"] = "v1:AAAA:BBBB"
+        history.write_text(json.dumps(entry))
+    elif what == "no state":
+        checkpoint.unlink()
+    elif what == "state cut off":
+        checkpoint.write_bytes(checkpoint.read_bytes()[:200])
+    elif what == "state of another":
+        checkpoint.write_bytes(
+            gzip.compress(gzip.decompress(checkpoint.read_bytes()).replace(b"::flotilla::", b"::other::"))
+        )
+    elif what == "targeted":
+        text = gzip.decompress(checkpoint.read_bytes())
+        checkpoint.write_bytes(gzip.compress(text.replace(b"PropagatedWorkload::nginx", b"PropagatedWorkload::other")))
+
+
+DAMAGE = {
+    "cut off": "entry 1 of the history can't be used",
+    "foreign": "is no entry of a history",
+    "no time": "it ends at no time",
+    "of before": "update 1 keeps no stack file: an earlier version of Flotilla wrote it",
+    "other config": "has a configuration that can't be read",
+    "no state": "of update 1 no state is kept any more",
+    "state cut off": "update 1 can't be used",
+    "state of another": "update 1 can't be used",
+    "targeted": "declared workload nginx and did not make it",
+}
+
+
+def test_a_history_that_is_damaged_is_one_line_and_changes_nothing(run, world, two, project):
+    whole, written = kept(project), held(world)
+    for what, said in DAMAGE.items():
+        ruin(what, project)
+        before = kept(project)
+        for words in ((), ("--to", "1")):
+            error = run("rollback", "--yes", *words, expect=2)["error"]
+            assert said in error["message"], what
+            assert "\n" not in error["message"]
+            assert error["message"].endswith("nothing was changed")
+            assert error["hint"]
+        run("history")
+        assert (kept(project), held(world)) == (before, written)
+        for file, content in whole.items():
+            file.write_bytes(content)
+
+
+def test_without_a_history_and_by_the_cli_it_is_refused(run, two, project, monkeypatch):
+    refused = run("rollback", "--yes", engine="pulumi", expect=2)["error"]
+    assert "Pulumi's CLI runs the program with the files as they are now" in refused["message"]
+    assert "--engine embedded" in refused["hint"]
+    for form in ("history", "checkpoint"):
+        for file in entries(project, form):
+            file.unlink()
+    assert "the stack has no history" in run("rollback", "--yes", expect=2)["error"]["message"]
+    monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://states")
+    assert "the stack's backend is s3://states" in run("rollback", "--yes", expect=2)["error"]["message"]
+
+
+def test_people_see_the_updates_and_what_is_not_rolled_back(run, two, stack, sections, project, capsys):
+    stack({**changed(sections, image="nginx:broken"), "policies": {"exempt": {"pinned-images": ["nginx"]}}})
+    main(["rollback", "-C", str(project), "-s", "dev", "--preview-only", "--engine", "embedded"])
+    said = capsys.readouterr().out
+    assert "Plan to go back to update 1 of 20" in said
+    assert "not rolled back: policies: as the stack file has it now" in said
+    assert main(["history", "-C", str(project), "-s", "dev"]) == 0
+    listed = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in listed] == ["update", "2", "1"]

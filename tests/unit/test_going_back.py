@@ -1,0 +1,168 @@
+"""Which update a rollback goes back to, and the stack file that it makes."""
+
+from pathlib import Path
+
+import pytest
+
+from flotilla.deploy.earlier_sections import merged, with_files
+from flotilla.deploy.going_back import NoWayBack, named, newest_good
+from flotilla.state.history import Update
+
+
+def history(*entries):
+    """Updates from short words: `good`, `failed`, `refresh`, `destroy`, `back1`, `back1-failed`, `broken`."""
+    made = []
+    for number, word in enumerate(entries, start=1):
+        name, _, end = word.partition("-")
+        kind = name if name in ("refresh", "destroy", "abandon") else "update"
+        result = "failed" if "failed" in (name, end) else "succeeded"
+        back_to = int(name.removeprefix("back")) if name.startswith("back") else 0
+        problem = "is not JSON, or cut off" if word == "broken" else ""
+        made.append(
+            Update(number, Path(f"dev-{number}.history.json"), kind, 1, result, back_to=back_to, problem=problem)
+        )
+    return made
+
+
+@pytest.mark.parametrize(
+    ("entries", "number"),
+    [
+        (["good", "good"], 1),
+        (["good", "failed"], 1),
+        (["good", "failed", "failed"], 1),
+        (["good", "good", "refresh"], 1),
+        (["good", "good", "failed", "refresh", "abandon"], 2),
+        (["good", "good", "destroy"], 2),
+        (["good", "good", "good", "back2"], 1),
+        (["good", "good", "back1", "good"], 3),
+        (["good", "good", "back1-failed"], 1),
+        (["good", "good", "good", "back1-failed", "back1-failed"], 1),
+        (["broken", "good", "good"], 2),
+    ],
+)
+def test_without_a_number_it_is_the_newest_that_ended_well_before_the_current_one(entries, number):
+    """After a rollback the next one goes further back, never forward again; a failed one is gone on with."""
+    assert newest_good(history(*entries), lambda *_: False).number == number
+
+
+def test_an_update_that_declared_the_same_as_the_current_one_is_passed_over():
+    """A bad declaration that was applied twice was `gone back` to."""
+    found = newest_good(history("good", "good", "good"), lambda one, other: (one.number, other.number) == (2, 3))
+    assert found.number == 1
+
+
+def test_after_a_destroy_nothing_is_compared():
+    assert newest_good(history("good", "destroy"), lambda *_: True).number == 1
+
+
+@pytest.mark.parametrize(
+    ("entries", "said"),
+    [
+        (["good"], "no update before update 1 ended well and declared something else"),
+        (["failed", "good"], "no update before update 2 ended well"),
+        (["good", "back1"], "no update before update 1 ended well"),
+        (["refresh"], "the stack has no history"),
+        (["good", "broken"], "entry 2 of the history can't be used: dev-2.history.json is not JSON, or cut off"),
+        (["good", "broken", "good"], "entry 2 of the history can't be used"),
+    ],
+)
+def test_where_there_is_no_way_back_one_line_says_why(entries, said):
+    with pytest.raises(NoWayBack, match=said) as refused:
+        newest_good(history(*entries), lambda *_: False)
+    assert "nothing was changed" in refused.value.message
+    assert refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (7, "there is no update 7: the history has the updates 1 to 4"),
+        (2, "update 2 ended as failed: what it declared never ran as a whole"),
+        (3, "3 is no update but a refresh, which declares nothing"),
+        (4, "entry 4 of the history can't be used"),
+    ],
+)
+def test_a_number_that_can_not_be_gone_back_to(number, said):
+    with pytest.raises(NoWayBack, match=said):
+        named(history("good", "failed", "refresh", "broken"), number)
+
+
+def member(name, **keys):
+    return {"name": name, "kubeconfig": f"{name}.yaml", **keys}
+
+
+def back(then, now):
+    values = {f"flotilla:{key}": value for key, value in now.items()}
+    found = merged({**values, "other:key": 1}, then)
+    assert found.values["other:key"] == 1
+    sections = {key.removeprefix("flotilla:"): value for key, value in found.values.items() if key != "other:key"}
+    return sections, found.notes
+
+
+def test_karmada_itself_and_what_judges_plans_stay_as_they_are_declared_now():
+    """A rollback must not downgrade Karmada, issue old certificates again, or loosen the guards."""
+    then = {"controlPlane": {"version": "1.10.7"}, "workloads": [{"name": "a"}], "policies": {"disable": ["x"]}}
+    now = {"controlPlane": {"version": "1.18.2"}, "workloads": [], "objects": [{"name": "o"}], "drift": {}}
+    sections, notes = back(then, now)
+    assert sections == {"controlPlane": {"version": "1.18.2"}, "workloads": [{"name": "a"}], "drift": {}}
+    assert [note.partition(":")[0] for note in notes] == ["controlPlane", "policies", "drift"]
+
+
+def test_how_a_member_is_reached_is_as_it_is_declared_now_and_what_karmada_knows_of_it_as_then():
+    then = member("m", kubeconfig="old.yaml", apiEndpoint="https://old", labels={"site": "one"}, protect=False)
+    now = member("m", kubeconfig={"path": "new.yaml", "context": "x"}, proxyUrl="https://p", labels={}, protect=True)
+    sections, notes = back({"members": [then, member("gone")]}, {"members": [now, member("joined")]})
+    assert sections["members"] == [
+        {
+            "name": "m",
+            "kubeconfig": {"path": "new.yaml", "context": "x"},
+            "proxyUrl": "https://p",
+            "labels": {"site": "one"},
+            "protect": True,
+        },
+        member("gone"),
+    ]
+    assert notes == ("member m, kubeconfig, apiEndpoint, proxyUrl: as the stack file has it now",)
+
+
+def test_an_agents_settings_are_those_of_now_where_the_member_is_joined_in_the_same_mode():
+    agent = {"mode": "Pull", "agent": {"image": "new"}}
+    same, _ = back({"members": [member("m", mode="Pull", agent={"image": "old"})]}, {"members": [member("m", **agent)]})
+    assert same["members"][0]["agent"] == {"image": "new"}
+    other, _ = back({"members": [member("m")]}, {"members": [member("m", **agent)]})
+    assert other["members"] == [member("m")]
+
+
+def test_a_member_that_got_another_name_since_gets_its_former_one_back():
+    sections, _ = back({"members": [member("one")]}, {"members": [member("two", formerly="one")]})
+    assert sections["members"] == [{"name": "one", "kubeconfig": "two.yaml", "formerly": "two"}]
+
+
+def test_a_workload_that_got_another_name_since_keeps_it_with_what_comes_after_it():
+    """Its policies have the former name in the control plane: two components would have declared them."""
+    then = [{"name": "shop", "image": "shop:1"}, {"name": "web", "after": ["shop"]}]
+    now = [{"name": "store", "formerly": "shop", "image": "shop:2"}, {"name": "web"}]
+    sections, notes = back({"workloads": then}, {"workloads": now})
+    assert sections["workloads"] == [
+        {"name": "store", "formerly": "shop", "image": "shop:1"},
+        {"name": "web", "after": ["store"]},
+    ]
+    assert notes == ("workload shop stays called store",)
+
+
+def test_files_charts_and_kustomizations_are_replaced_by_what_they_held():
+    then = {
+        "workloads": [
+            {"name": "a", "chart": {"path": "c"}, "ready": {}},
+            {"name": "b", "kustomize": {"path": "k"}},
+            {"name": "c", "manifests": ["m"], "policies": ["p"]},
+            {"name": "d", "image": "d:1"},
+        ]
+    }
+    found = with_files(then, lambda section, entry: None if "image" in entry else f"{section} {entry['name']}")
+    assert found["workloads"] == [
+        {"name": "a", "ready": {}, "manifests": ["workloads a"]},
+        {"name": "b", "manifests": ["workloads b"]},
+        {"name": "c", "manifests": ["workloads c"], "policies": ["workloads c"]},
+        {"name": "d", "image": "d:1"},
+    ]
