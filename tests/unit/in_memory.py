@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 import yaml
-from pulumi.dynamic import CreateResult, UpdateResult
+from pulumi.dynamic import CreateResult, ReadResult, UpdateResult
 
 from components import membership, rollout, served_kinds, withdrawal
 from components.ends import EndProvider
@@ -113,6 +113,7 @@ def world(monkeypatch):
     for provider in (rollout.RolloutProvider, membership.MembershipProvider, served_kinds.ServedKindsProvider):
         monkeypatch.setattr(provider, "create", lambda _, props: CreateResult(id_="made", outs=dict(props)))
         monkeypatch.setattr(provider, "update", lambda _, _id, _olds, news: UpdateResult(outs=dict(news)))
+    monkeypatch.setattr(rollout.RolloutProvider, "read", lambda _, id_, props: ReadResult(id_, dict(props)))
     for provider in (membership.MembershipProvider, withdrawal.WithdrawalProvider, EndProvider):
         monkeypatch.setattr(provider, "delete", lambda *_: None)
     monkeypatch.setattr(crypto, "_ITERATIONS", 1000)  # a million rounds protect people, not tests

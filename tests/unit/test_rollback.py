@@ -72,6 +72,7 @@ def files(project):
     return write
 
 
+RULES = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]
 SHOP = (
     obj("v1", "Namespace", "shop"),
     definition(),
@@ -79,7 +80,7 @@ SHOP = (
     deployment("web", "web:1", "shop"),
     obj("v1", "Secret", "token", "shop", stringData={"key": "hunter2-of-then"}),
     obj("v1", "ConfigMap", "settings", data={"mode": "then"}),
-    obj("rbac.authorization.k8s.io/v1", "ClusterRole", "reader", rules=[{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]),
+    obj("rbac.authorization.k8s.io/v1", "ClusterRole", "reader", rules=RULES),
 )  # fmt: skip
 SCALER = obj(
     "autoscaling.karmada.io/v1alpha1", "FederatedHPA", "web", "shop",
@@ -437,7 +438,7 @@ def test_without_a_history_and_by_the_cli_it_is_refused(run, two, project, monke
 
 
 def test_people_see_the_updates_and_what_is_not_rolled_back(run, two, stack, sections, project, capsys):
-    stack({**changed(sections, image="nginx:broken"), "policies": {"exempt": {"pinned-images": ["nginx"]}}})
+    stack({**changed(sections, image="nginx:broken"), "policies": {"guards": {"maxClusters": 50}}})
     main(["rollback", "-C", str(project), "-s", "dev", "--preview-only", "--engine", "embedded"])
     said = capsys.readouterr().out
     assert "Plan to go back to update 1 of 20" in said

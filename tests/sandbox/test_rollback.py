@@ -1,0 +1,7 @@
+"""Back to an earlier update on the stand-in."""
+
+import pytest
+
+from tests.contract.rollback import *  # noqa: F403 - the cases are the contract's
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
