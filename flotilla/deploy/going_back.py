@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from flotilla.errors import FlotillaError
-from flotilla.state.history import SUCCEEDED, Update
+from flotilla.state.history import SUCCEEDED, BrokenOff, Update
 
 _DESTROY = "destroy"
 _NOTHING = "nothing was changed"
@@ -40,16 +40,20 @@ def named(history: Sequence[Update], number: int) -> Update:
     return update
 
 
-def newest_good(history: Sequence[Update], same: Callable[[Update, Update], bool]) -> Update:
+def newest_good(
+    history: Sequence[Update], same: Callable[[Update, Update], bool], broken: BrokenOff | None = None
+) -> Update:
     """Return the update to go back to where none is named.
 
     It is the newest one before the current one that ended well and declared something else. A rollback that has ended
-    well counts as what it went back to, so that the next one goes further back; after one that failed, the next goes on
-    with it. A destroy counts as the current one, and has nothing to compare with.
+    well counts as what it went back to, so that the next one goes further back. After one that failed or was killed the
+    next one goes on with it. After an update that was killed, which has no entry, it is the newest one that ended well.
+    A destroy counts as the current one, and has nothing to compare with.
 
     Args:
         history: the oldest entry first.
         same: tells whether two updates declared the same.
+        broken: what broke off after the newest entry.
 
     Raises:
         NoWayBack: there is none, or an entry that would decide can't be read.
@@ -58,6 +62,10 @@ def newest_good(history: Sequence[Update], same: Callable[[Update, Update], bool
     if current is None:
         raise NoWayBack(NO_HISTORY, hint="run `flotilla up` first")
     _readable(current)
+    if broken and broken.back_to:
+        return named(history, broken.back_to)
+    if broken and current.good:
+        return current
     before = current.number
     if current.back_to:
         if current.result != SUCCEEDED:

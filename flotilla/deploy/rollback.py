@@ -10,7 +10,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,11 +26,11 @@ from flotilla.kube.secrecy import remember, secret_texts
 from flotilla.stack.placed import in_place
 from flotilla.stack.stackfile import sections_of
 from flotilla.state.backend import StackFiles, open_stack, read_file
-from flotilla.state.checkpoint import secrets_salt
+from flotilla.state.checkpoint import Snapshot, secrets_salt
 from flotilla.state.compression import unpacked
 from flotilla.state.config import StackConfig
 from flotilla.state.crypto import PassphraseCrypter, passphrase
-from flotilla.state.history import Update, config_of, updates
+from flotilla.state.history import BrokenOff, Update, broken_off, config_of, updates
 from flotilla.state.reading import StateError, parse, snapshot_of
 from flotilla.state.stacks import refuse_unknown
 from flotilla.state.values import Properties
@@ -79,7 +79,7 @@ def earlier(setting: Setting, engine: EngineName, to: int | None) -> Iterator[Ea
         raise NoWayBack(NO_HISTORY, hint="run `flotilla up` first")
     chosen = named(history, to) if to is not None else None
     reading = _Reading(setting)
-    update = chosen or newest_good(history, reading.same)
+    update = chosen or newest_good(history, reading.same, reading.broken_off(history))
     declared = reading.declared(update)
     found = merged(reading.today.values, declared.sections)
     with tempfile.TemporaryDirectory(prefix="flotilla-") as folder, in_place(declared.objects):
@@ -143,8 +143,23 @@ class _Reading:
         self._passphrase = passphrase(self._files.root / "passphrase", salted=salted)
         opened = open_stack(self._files, self._passphrase, self.today.salt)
         self._now = PassphraseCrypter(self._passphrase, self.today.salt) if self.today.salt else opened.crypter
-        self._state = opened.crypter
+        self._state, self._snapshot = opened.crypter, opened.snapshot
         self._known: dict[int, _Declared] = {}
+
+    def broken_off(self, history: list[Update]) -> BrokenOff | None:
+        """Return what broke off after the newest entry: by the note of this engine, else by the state.
+
+        Pulumi's CLI leaves no note. It never goes back, so that what it left was an update, or a destroy.
+        """
+        known = broken_off(self._files, history)
+        file = history[-1].checkpoint()
+        if known or file is None:
+            return known
+        with suppress(StateError, FileNotFoundError):
+            _, left = self._opened(file)
+            if self._snapshot.pending or _inputs(left) != _inputs(self._snapshot):
+                return BrokenOff()
+        return None
 
     def same(self, one: Update, other: Update) -> bool:
         """Tell whether two updates declared the same; not where nobody knows what the second one did."""
@@ -170,7 +185,7 @@ class _Reading:
         if file is None:
             raise NoWayBack(f"of update {update.number} no state is kept any more beside {update.file}")
         try:
-            crypter, made = self._state_of(file)
+            crypter, snapshot = self._opened(file)
             config = config_of(update, crypter)
         except StateError as error:
             raise NoWayBack(f"update {update.number} can't be used: {file} {error.message}") from None
@@ -181,15 +196,15 @@ class _Reading:
                 f"update {update.number} keeps no stack file: an earlier version of Flotilla wrote it",
                 hint=f"{_FROM_REPOSITORY}; `--to` names another update",
             )
-        return self._declared(update, config, crypter, made)
+        return self._declared(update, config, crypter, made_in(snapshot))
 
-    def _state_of(self, file: Path) -> tuple[PassphraseCrypter, Made]:
+    def _opened(self, file: Path) -> tuple[PassphraseCrypter, Snapshot]:
         document = parse(unpacked(read_file(file)), self._files.project, self._files.stack)
         try:
             crypter = PassphraseCrypter(self._passphrase, secrets_salt(document))
         except EngineError as error:
             raise StateError(f"has secrets that can't be read: {error.message}") from None
-        return crypter, made_in(snapshot_of(document, crypter))
+        return crypter, snapshot_of(document, crypter)
 
     def _declared(self, update: Update, config: StackConfig, crypter: PassphraseCrypter, made: Made) -> _Declared:
         crypters = [self._now, crypter, self._state, *self._crypters(config)]
@@ -197,7 +212,7 @@ class _Reading:
         if whole:
             raise NoWayBack(f"update {update.number} has {whole[0]} encrypted as a whole", hint=_FROM_REPOSITORY)
         try:
-            plain = sections_of({key: _opened(value, crypters) for key, value in config.values.items()})
+            plain = sections_of({key: _in_clear(value, crypters) for key, value in config.values.items()})
             values = {key: self._sealed_now(value, crypters) for key, value in config.values.items()}
         except EngineError as error:
             raise NoWayBack(f"the stack file of update {update.number}: {error.message}") from None
@@ -245,6 +260,11 @@ class _Reading:
         return [self._sealed_now(entry, crypters) for entry in value] if isinstance(value, list) else value
 
 
+def _inputs(snapshot: Snapshot) -> dict[str, Properties]:
+    """Return what each resource of a state was declared with, by URN."""
+    return {resource.urn: resource.plain for resource in snapshot.resources if not resource.delete}
+
+
 def _is_secret(value: Any) -> bool:
     return isinstance(value, dict) and set(value) == {"secure"}
 
@@ -260,9 +280,9 @@ def _decrypted(value: Mapping[str, Any], crypters: list[PassphraseCrypter]) -> s
     raise EngineError("a secret in it is encrypted under another passphrase than the stack's")
 
 
-def _opened(value: Any, crypters: list[PassphraseCrypter]) -> Properties | Any:
+def _in_clear(value: Any, crypters: list[PassphraseCrypter]) -> Properties | Any:
     if _is_secret(value):
         return _decrypted(value, crypters)
     if isinstance(value, dict):
-        return {key: _opened(entry, crypters) for key, entry in value.items()}
-    return [_opened(entry, crypters) for entry in value] if isinstance(value, list) else value
+        return {key: _in_clear(entry, crypters) for key, entry in value.items()}
+    return [_in_clear(entry, crypters) for entry in value] if isinstance(value, list) else value

@@ -35,6 +35,7 @@ from flotilla.state.writer import StateWriter
 
 Tell = Callable[[str], None]
 
+_REFRESH = "refresh"
 _FLUSH_SECONDS = 0.5
 """For the last write of a run that ends at once."""
 
@@ -107,7 +108,7 @@ class EmbeddedStack:
         def action(deployment: Deployment, _opened: OpenStack, _config: StackConfig) -> None:
             refresh(deployment)
 
-        return self._change("refresh", action, ())
+        return self._change(_REFRESH, action, ())
 
     def destroy(
         self, *, targets: tuple[str, ...] = (), preview_only: bool = False, plan: Result | None = None
@@ -272,6 +273,8 @@ class EmbeddedStack:
             # Once before anything is changed: a disk that is full, or a folder that is read-only, is said now.
             writer.flush()
             deployment.save = writer.save
+            if kind != _REFRESH:
+                self.files.begin(kind, self.back_to)
             self._carry_out(lambda: action(deployment, opened, config), deployment, writer, interrupts)
             failed = bool(deployment.result.failures)
             try:

@@ -67,6 +67,11 @@ class StackFiles:
         return self._folder("history") / self.stack
 
     @property
+    def begun(self) -> Path:
+        """What the run under way does, which stays where it is killed: it writes no entry of the history then."""
+        return self.backups / f"{self.stack}.begun"
+
+    @property
     def bak(self) -> Path:
         """The newest backup's copy beside the state, as the CLI keeps one."""
         return self.checkpoint.with_name(self.checkpoint.name + ".bak")
@@ -138,6 +143,20 @@ class StackFiles:
             remove_checksum(self.bak)
             prune(self.backups, self.stack, suffix=".json")
 
+    def begin(self, kind: str, back_to: int = 0) -> None:
+        """Note what a run is about to change, until it has its entry in the history.
+
+        Args:
+            kind: as in the history.
+            back_to: the update whose declaration it restores; 0 for none.
+
+        Raises:
+            EngineError: it can't be written.
+        """
+        with written(self.begun):
+            self.backups.mkdir(parents=True, exist_ok=True)
+            write_whole(self.begun, json.dumps({"kind": kind, "backTo": back_to, "time": time.time_ns()}))
+
     def add_history(
         self,
         kind: str,
@@ -179,6 +198,7 @@ class StackFiles:
             if self.checkpoint.exists():
                 kept = self.history / f"{stem}.checkpoint.json{ENDING}"
                 write_bytes_whole(kept, compressed(self.checkpoint.read_text()))
+            self.begun.unlink(missing_ok=True)
             prune(self.history, self.stack, suffix=".checkpoint.json")
 
     def copies(self) -> list[Path]:

@@ -56,6 +56,11 @@ class Update:
     """Why the entry can't be read; nothing but its number and its file is known then."""
 
     @property
+    def stamp(self) -> int:
+        """When the entry was written, in nanoseconds since 1970."""
+        return int(self.file.name.partition(".history.json")[0].rpartition("-")[2])
+
+    @property
     def declares(self) -> bool:
         """Whether it ran the program: a refresh, for one, declares nothing."""
         return self.kind == UPDATE
@@ -95,6 +100,26 @@ def updates(files: StackFiles) -> list[Update]:
         raise EngineError(f"the history can't be read: {error.strerror} ({files.history})") from None
     ordered = sorted((int(found[1]), file) for file in listed if (found := named.fullmatch(file.name)))
     return [_update(number, file) for number, (_, file) in enumerate(ordered, start=1)]
+
+
+@dataclass(frozen=True)
+class BrokenOff:
+    """A run that was killed, or ended by an error of the program, after the newest entry."""
+
+    back_to: int = 0
+    """The update whose declaration it was restoring; 0 for none."""
+
+
+def broken_off(files: StackFiles, history: list[Update]) -> BrokenOff | None:
+    """Return what broke off since the newest entry; None where nothing did, as far as the embedded engine knows."""
+    try:
+        kept = json.loads(read_file(files.begun).decode())
+        began, back_to = int(kept["time"]), int(kept["backTo"])
+    except FileNotFoundError:
+        return None
+    except (StateError, ValueError, TypeError, KeyError, RecursionError):
+        return BrokenOff()  # it had begun: that much is certain
+    return BrokenOff(back_to) if not history or began > history[-1].stamp else None
 
 
 def _update(number: int, file: Path) -> Update:

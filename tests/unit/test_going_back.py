@@ -6,7 +6,7 @@ import pytest
 
 from flotilla.deploy.earlier_sections import merged, with_files
 from flotilla.deploy.going_back import NoWayBack, named, newest_good
-from flotilla.state.history import Update
+from flotilla.state.history import BrokenOff, Update
 
 
 def history(*entries):
@@ -43,6 +43,22 @@ def history(*entries):
 def test_without_a_number_it_is_the_newest_that_ended_well_before_the_current_one(entries, number):
     """After a rollback the next one goes further back, never forward again; a failed one is gone on with."""
     assert newest_good(history(*entries), lambda *_: False).number == number
+
+
+@pytest.mark.parametrize(
+    ("entries", "back_to", "number"),
+    [
+        (["good"], 0, 1),
+        (["good", "good"], 0, 2),
+        (["good", "good"], 1, 1),
+        (["good", "failed"], 0, 1),
+        (["good", "good", "back1"], 0, 3),
+        (["good", "destroy"], 0, 1),
+    ],
+)
+def test_what_was_killed_has_no_entry_and_is_gone_back_from(entries, back_to, number):
+    """After a killed update it is the one before it, which is the newest; a killed rollback is gone on with."""
+    assert newest_good(history(*entries), lambda *_: False, BrokenOff(back_to)).number == number
 
 
 def test_an_update_that_declared_the_same_as_the_current_one_is_passed_over():

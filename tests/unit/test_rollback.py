@@ -9,9 +9,13 @@ import pulumi
 import pytest
 import yaml
 
-from components import join, karmada_control_plane
+from components import configuration, join, karmada_control_plane
 from flotilla.cli.main import main
+from flotilla.state.backend import StackFiles
 from flotilla.state.crypto import PassphraseCrypter
+from tests.renderers import DEPLOYMENT as CHART
+from tests.renderers import Programs, write_chart
+from tests.sops_stand_in import sealed
 from tests.unit.in_memory import *  # noqa: F403 - fixtures
 
 
@@ -220,14 +224,48 @@ def test_an_update_that_failed_halfway_is_gone_back_from_and_never_to(run, world
     assert held(world) == before
 
 
-@pytest.mark.parametrize("killed", [False, True])
-def test_one_that_broke_off_is_gone_on_with(run, world, two, project, killed):
-    """A process that is killed writes no entry; one that fails does. The next rollback has the same target."""
+@pytest.fixture
+def kill(monkeypatch, run, world):
+    """Run a verb that is killed at the write of an object, as far as the files tell: it writes no entry."""
+
+    def kill(verb, name, *, note=True):
+        with monkeypatch.context() as patch:
+            patch.setattr(StackFiles, "add_history", lambda *_, **__: None)
+            if not note:
+                patch.setattr(StackFiles, "begin", lambda *_: None)
+            world.broken = {name}
+            run(verb, "--yes", expect=1)
+
+    return kill
+
+
+@pytest.mark.parametrize("note", [True, False])
+def test_an_update_that_was_killed_is_gone_back_from(run, world, stack, sections, kill, note):
+    """It has no entry: the newest one is what ran before, and not the one before that. The CLI leaves no note."""
+    run("up", "--yes")
+    stack(changed(sections, image="nginx:2"))
+    run("up", "--yes")
+    before = held(world)
+    broken = changed(sections, image="nginx:broken")
+    broken["workloads"].append(
+        {"name": "more", "image": "m:1", "placement": {"clusters": ["member1"]}, "after": ["nginx"]}
+    )
+    stack(broken)
+    kill("up", "more", note=note)
+    assert image(world) == "nginx:broken"
+    assert run("rollback", "--yes")["rollback"]["to"] == 2
+    assert held(world) == before
+
+
+def test_a_rollback_that_was_killed_is_gone_on_with(run, world, two, kill):
+    kill("rollback", "nginx")
+    assert run("rollback", "--yes")["rollback"]["to"] == 1
+    assert image(world) == "nginx:1.27"
+
+
+def test_a_rollback_that_failed_is_gone_on_with(run, world, two):
     world.broken = {"nginx"}
     run("rollback", "--yes", expect=1)
-    if killed:
-        for file in (entries(project)[-1], entries(project, "checkpoint")[-1]):
-            file.unlink()
     assert run("rollback", "--yes")["rollback"]["to"] == 1
     assert image(world) == "nginx:1.27"
 
@@ -446,3 +484,37 @@ def test_people_see_the_updates_and_what_is_not_rolled_back(run, two, stack, sec
     assert main(["history", "-C", str(project), "-s", "dev"]) == 0
     listed = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in listed] == ["update", "2", "1"]
+
+
+def test_charts_kustomizations_and_sops_are_gone_back_to_without_their_programs_and_keys(
+    run, world, stack, sections, project, tmp_path, monkeypatch
+):
+    """What they held then comes from the state: neither helm, kustomize, sops nor its key is needed to go back."""
+    programs = Programs(tmp_path / "bin", monkeypatch, "helm", "kustomize")
+    write_chart(project / "chart", {"a.yaml": CHART}, values="replicas: 1\ntag: '1'\n")
+    (project / "base").mkdir()
+    (project / "base" / "kustomization.yaml").write_text("resources: [web.yaml]\n")
+    (project / "base" / "web.yaml").write_text(yaml.safe_dump(deployment("kustomized", "web:1")))
+    login = obj("v1", "Secret", "login", stringData={"password": "open-sesame-42"})
+    (project / "login.yaml").write_text(yaml.safe_dump(sealed(login, "stringData")))
+    monkeypatch.setattr(configuration, "decrypted", lambda _: yaml.safe_dump(login))
+    placement = {"clusters": ["member1"]}
+    sections["workloads"] = [
+        {"name": "charted", "chart": {"path": "chart", "values": {"tag": "2"}}, "placement": placement},
+        {"name": "kustomized", "kustomize": {"path": "base"}, "placement": placement},
+        {"name": "sealed", "manifests": ["login.yaml"], "placement": placement},
+    ]
+    stack(sections)
+    run("up", "--yes")
+    before = held(world)
+    assert run("rollback", "--to", "1", "--preview-only")["summary"].keys() == {"same"}
+    sections["workloads"] = [{"name": "nginx", "image": "nginx:1", "placement": placement}]
+    stack(sections)
+    run("up", "--yes")
+    for name in ("helm", "kustomize"):
+        programs.remove(name)
+    monkeypatch.setattr(configuration, "decrypted", lambda file: pytest.fail(f"{file} is decrypted"))
+    (project / "login.yaml").unlink()
+    run("rollback", "--yes")
+    assert held(world) == before
+    assert "open-sesame-42" not in "".join(gunzipped(content) for content in kept(project).values())
