@@ -6,8 +6,8 @@ import hmac
 
 from pydantic import Field
 
-from flotilla.agent.edits import Move, MoveFields, Scale, ScaleFields
-from flotilla.agent.planning import Planned, meaning, planned, proposed, shown_file
+from flotilla.agent.edits import Back, BackFields, Move, MoveFields, Scale, ScaleFields
+from flotilla.agent.planning import Planned, meaning, planned, proposed, shown_stack
 from flotilla.agent.tool import Answer, Arguments, Refused, Tool
 from flotilla.agent.workplace import Workplace
 from flotilla.files import write_whole
@@ -29,6 +29,12 @@ class MoveWorkload(MoveFields):
 
 class ScaleWorkload(ScaleFields):
     """Which workload, how many replicas, and which plan."""
+
+    digest: str = _DIGEST
+
+
+class Rollback(BackFields):
+    """Which update, and which plan."""
 
     digest: str = _DIGEST
 
@@ -85,9 +91,20 @@ class Changing:
                 lambda asked: self._carry_out(Scale(workload=asked.workload, replicas=asked.replicas), asked.digest),
                 changes=True,
             ),
+            Tool(
+                "rollback",
+                "Go back to an earlier update",
+                "Make the fleet what an earlier update declared, after a bad one. The stack file is not changed: it "
+                "still declares what was gone back from, and the next apply goes forward again; say so to a person. "
+                f"{needs} is done. In the preview give the same number, with kind rollback.",
+                Rollback,
+                Done,
+                lambda asked: self._carry_out(Back(to=asked.to), asked.digest),
+                changes=True,
+            ),
         ]
 
-    def _carry_out(self, edit: Move | Scale | None, digest: str) -> Done:
+    def _carry_out(self, edit: Move | Scale | Back | None, digest: str) -> Done:
         if not digest:
             raise Refused(
                 "no digest was given, so nothing was changed",
@@ -104,11 +121,13 @@ class Changing:
             if found.refusals:
                 raise Refused(
                     f"this plan is refused, so nothing was changed: {'; '.join(found.refusals)}",
-                    hint="a person confirms it with `flotilla up --plan DIGEST`" if found.needs_a_person else "",
+                    hint=f"a person confirms it with `flotilla {found.verb} --plan DIGEST`"
+                    if found.needs_a_person
+                    else "",
                 )
             return self._do(found, edit)
 
-    def _do(self, found: Planned, edit: Move | Scale | None) -> Done:
+    def _do(self, found: Planned, edit: Move | Scale | Back | None) -> Done:
         """Write the file first: whatever happens then, it says what the next `up` has to complete.
 
         What runs is bound to the plan: a step that it does not have is refused, whoever edits a file meanwhile.
@@ -120,7 +139,7 @@ class Changing:
         changed = text != file.read_text()
         if changed:
             write_whole(file, text, mode=file.stat().st_mode)
-        with shown_file(file, text, edit) as shown:
+        with shown_stack(self._workplace, text, edit) as shown:
             result = self._workplace.open(shown).up(plan=found.result)
         return Done(
             complete=not result.failures,

@@ -45,7 +45,25 @@ class Scale(ScaleFields):
     kind: Literal["scale"] = "scale"
 
 
-Edit = Annotated[Move | Scale, Field(discriminator="kind")]
+class BackFields(Arguments):
+    """Which earlier update."""
+
+    to: int | None = Field(
+        default=None,
+        ge=1,
+        le=1_000_000,
+        description="The update's number in `flotilla history`. By default the newest one before the current one that "
+        "ended well and declared something else.",
+    )
+
+
+class Back(BackFields):
+    """Go back to what an earlier update declared; the stack file stays as it is."""
+
+    kind: Literal["rollback"] = "rollback"
+
+
+Edit = Annotated[Move | Scale | Back, Field(discriminator="kind")]
 
 
 def edited(text: str, edit: Move | Scale) -> str:

@@ -165,8 +165,8 @@ class Judging:
             Tool(
                 "preview_change",
                 "Preview a change",
-                "Show what would change, without changing anything: the stack file as it is, or with a move or a scale "
-                "in it. The answer's digest is what apply, move_workload and scale_workload ask for.",
+                "Show what would change, without changing anything: the stack file as it is, with a move or a scale in "
+                "it, or as an earlier update declared it. The answer's digest is what the changing tools ask for.",
                 PreviewChange,
                 PlanAnswer,
                 self.preview_change,
@@ -335,7 +335,8 @@ def _next_step(found: Planned, *, enabled: bool) -> str:
     if not found.result.changes:
         return "nothing: there are no changes"
     if found.needs_a_person:
-        return "ask a person: only guards refuse it, and `flotilla up --plan DIGEST` with its digest confirms it"
+        confirming = f"`flotilla {found.verb} --plan DIGEST`"
+        return f"ask a person: only guards refuse it, and {confirming} with its digest confirms it"
     if found.refusals:
         return "change the stack file so that no policy refuses it"
     if not enabled:

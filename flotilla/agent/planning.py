@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from flotilla.agent.edits import Move, Scale, edited
+from flotilla.agent.edits import Back, Move, Scale, edited
 from flotilla.agent.tool import Refused
 from flotilla.agent.workplace import Workplace
 from flotilla.counts import counted
 from flotilla.deploy.access import fleet_of
+from flotilla.deploy.going_back import NoWayBack
 from flotilla.deploy.in_members import previewed
+from flotilla.deploy.interface import Setting
 from flotilla.deploy.policies import judge
+from flotilla.deploy.rollback import earlier
 from flotilla.karmada.status.judgements import REMEDY
 from flotilla.kube import yaml
 from flotilla.plan.fleet import FleetPlan, fleet_plan
@@ -37,6 +40,8 @@ class Planned:
     """The plan in the fleet's words, where it was read already: with what members have of it."""
     allow_guarded: bool = False
     """What guards refuse may be done by its digest."""
+    verb: str = "up"
+    """The verb by which a person does the same."""
 
     @property
     def digest(self) -> str:
@@ -80,7 +85,7 @@ class Planned:
         return [v.sentence for v in failed if not v.stops(confirmed=self.allow_guarded)]
 
 
-def planned(workplace: Workplace, edit: Move | Scale | None, *, applying: bool = False) -> Planned:
+def planned(workplace: Workplace, edit: Move | Scale | Back | None, *, applying: bool = False) -> Planned:
     """Preview a stack as it is declared, or as it would be after a change of its file; nothing is changed.
 
     Args:
@@ -89,25 +94,24 @@ def planned(workplace: Workplace, edit: Move | Scale | None, *, applying: bool =
         applying: the plan is to be carried out now.
 
     Raises:
-        Refused: the changed file is not valid, or the preview fails.
+        Refused: the changed file is not valid, there is no way back, or the preview fails.
     """
-    file = workplace.setting().stack_file
     text = proposed(workplace, edit)
-    with shown_file(file, text, edit) as changed:
-        setting = workplace.setting(changed)
+    with shown_stack(workplace, text, edit) as setting:
         try:
             fleet = fleet_of(setting)
         except ConfigError as error:
             listed = "; ".join(str(problem) for problem in error.problems)
             raise Refused(f"the stack file would not be valid, so nothing was changed: {listed}") from None
-        result = workplace.open(changed).preview()
+        result = workplace.open(setting).preview()
         if result.failures:
             raise failing(result)
         plan = previewed(result, setting, version=fleet.control_plane.version)
         if result.failures:
             raise failing(result)
-        verdicts = judge(result, setting.project, changed, plan, applying=applying)
-    return Planned(result, verdicts, text, plan, workplace.allow_guarded)
+        verdicts = judge(result, setting.project, setting.stack_file, plan, applying=applying)
+    verb = "rollback" if isinstance(edit, Back) else "up"
+    return Planned(result, verdicts, text, plan, workplace.allow_guarded, verb)
 
 
 def failing(result: Result) -> Refused:
@@ -124,7 +128,7 @@ def meaning(text: str) -> str:
     return json.dumps({key: value for key, value in document.items() if key != "encryptionsalt"}, sort_keys=True)
 
 
-def proposed(workplace: Workplace, edit: Move | Scale | None) -> str:
+def proposed(workplace: Workplace, edit: Move | Scale | Back | None) -> str:
     """Return the stack file's text as it is now, with a change in it.
 
     Raises:
@@ -135,12 +139,25 @@ def proposed(workplace: Workplace, edit: Move | Scale | None) -> str:
         text = file.read_text()
     except (OSError, UnicodeDecodeError):
         raise Refused(f"the stack file {file.name} can't be read", hint="a person has to look at it") from None
-    return text if edit is None else edited(text, edit)
+    return edited(text, edit) if isinstance(edit, Move | Scale) else text
 
 
-def shown_file(file: Path, text: str, edit: Move | Scale | None) -> AbstractContextManager[Path]:
-    """Yield the stack file to plan from: the stack's own, or a changed copy beside it."""
-    return nullcontext(file) if edit is None else beside(file, text)
+@contextmanager
+def shown_stack(workplace: Workplace, text: str, edit: Move | Scale | Back | None) -> Iterator[Setting]:
+    """Give the stack to plan and to run: as it is, with a changed copy of its file, or as an earlier update had it.
+
+    Raises:
+        Refused: there is no way back.
+    """
+    if isinstance(edit, Back):
+        try:
+            with earlier(workplace.setting(), workplace.engine, edit.to) as found:
+                yield found.setting
+        except NoWayBack as error:
+            raise Refused(error.message, hint=error.hint) from None
+        return
+    with nullcontext() if edit is None else beside(workplace.setting().stack_file, text) as changed:
+        yield workplace.setting(changed)
 
 
 @contextmanager

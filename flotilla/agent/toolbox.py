@@ -101,7 +101,7 @@ class Toolbox:
 
 
 def _missing(name: str, known: list[str]) -> str:
-    if name in ("apply", "move_workload", "scale_workload"):
+    if name in ("apply", "move_workload", "scale_workload", "rollback"):
         return "changing tools are off: a person starts the server with --allow-changes to enable them"
     return f"there are {', '.join(known)}"
 
@@ -173,5 +173,5 @@ _RULES = {
     "list_type": "must be a list",
     "literal_error": "must be {expected}",
     "union_tag_invalid": "must be of kind {expected_tags}",
-    "union_tag_not_found": "needs 'kind': move or scale",
+    "union_tag_not_found": "needs 'kind': move, scale or rollback",
 }

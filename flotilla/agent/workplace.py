@@ -50,9 +50,9 @@ class Workplace:
         finally:
             self.turn.release()
 
-    def open(self, config_file: Path | None = None) -> Stack:
-        """Open the stack."""
-        return open_stack(self.engine, self.setting(config_file))
+    def open(self, setting: Setting | None = None) -> Stack:
+        """Open the stack, or what another setting makes of it."""
+        return open_stack(self.engine, setting or self.setting())
 
     def control_plane(self) -> Connection:
         """Connect to Karmada."""

@@ -40,7 +40,7 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
         help=f"with --http: holds the token (else {_TOKEN}, else one is made)",
     )
     mcp.add_argument(
-        "--allow-changes", action="store_true", help="enable apply, move_workload and scale_workload (off by default)"
+        "--allow-changes", action="store_true", help="enable apply, move_workload, scale_workload, rollback (off)"
     )
     mcp.add_argument(
         "--allow-guarded",

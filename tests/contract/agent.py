@@ -37,7 +37,7 @@ READING = {
     "check_policies",
     "simulate",
 }
-CHANGING = {"apply", "move_workload", "scale_workload"}
+CHANGING = {"apply", "move_workload", "scale_workload", "rollback"}
 TOKEN = "0123456789abcdef0123456789abcdef"
 
 
@@ -164,6 +164,15 @@ def test_every_tool_is_called_and_changes_need_the_digest_of_what_was_shown(web)
         plan = await ask(client, "preview_change")
         assert (await ask(client, "apply", digest=plan["digest"]))["complete"]
         assert (await ask(client, "preview_change"))["next_step"] == "nothing: there are no changes"
+
+        # Back to the update before, which had three replicas; the stack file stays as it is, and is applied again.
+        assert "there is no update 99" in await refused(client, "preview_change", change={"kind": "rollback", "to": 99})
+        plan = await ask(client, "preview_change", change={"kind": "rollback"})
+        assert [c["details"] for c in plan["workloads"]] == [["replicas 1 → 3"]]
+        done = await ask(client, "rollback", digest=plan["digest"])
+        assert (done["complete"], done["as_previewed"], done["stack_file"]) == (True, True, "")
+        plan = await ask(client, "preview_change")
+        assert (await ask(client, "apply", digest=plan["digest"]))["complete"]
 
     Agent(web.project, "--allow-changes").play(script)
     ref = ObjectRef("apps/v1", "Deployment", "nginx", "default")

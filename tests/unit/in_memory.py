@@ -2,6 +2,7 @@
 
 import base64
 import copy
+import gzip
 import json
 import shutil
 
@@ -19,6 +20,7 @@ from flotilla.providers import Live
 from flotilla.providers.kubernetes import KubernetesProvider
 from flotilla.providers.objects import object_id
 from flotilla.state import crypto
+from flotilla.state.backend import StackFiles
 from flotilla.state.diff import Diff, compare
 from flotilla.state.urns import name_of
 from tests.conftest import REPOSITORY
@@ -137,3 +139,67 @@ def run(world, stack, project, capsys):
         return json.loads(captured.out)
 
     return run
+
+
+def changed(sections, **workload):
+    found = copy.deepcopy(sections)
+    found["workloads"][0] |= workload
+    return found
+
+
+def image(world, name="nginx"):
+    return world.of("Deployment", name)["spec"]["template"]["spec"]["containers"][0]["image"]
+
+
+def obj(api_version, kind, name, namespace=None, **content):
+    within = {"namespace": namespace} if namespace else {}
+    return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name, **within}, **content}
+
+
+def deployment(name, image_, namespace="default"):
+    pods = {"metadata": {"labels": {"app": name}}, "spec": {"containers": [{"name": "one", "image": image_}]}}
+    spec = {"replicas": 4, "selector": {"matchLabels": {"app": name}}, "template": pods}
+    return obj("apps/v1", "Deployment", name, namespace, spec=spec)
+
+
+def held(world):
+    """What every cluster has, without what its server has made up."""
+    found = copy.deepcopy(world.objects)
+    for one in found.values():
+        one["metadata"].pop("uid")
+    return found
+
+
+@pytest.fixture
+def two(run, stack, sections):
+    """A stack whose second update is the one that went wrong."""
+    run("up", "--yes")
+    stack(changed(sections, image="nginx:broken"))
+    run("up", "--yes")
+
+
+def kept(project):
+    return {file: file.read_bytes() for file in (project / ".flotilla").rglob("*") if file.is_file()}
+
+
+def entries(project, form="history"):
+    return sorted((project / ".flotilla" / "state" / ".pulumi" / "history" / "flotilla" / "dev").glob(f"*.{form}.*"))
+
+
+@pytest.fixture
+def kill(monkeypatch, run, world):
+    """Run a verb that is killed at the write of an object, as far as the files tell: it writes no entry."""
+
+    def kill(verb, name, *, note=True):
+        with monkeypatch.context() as patch:
+            patch.setattr(StackFiles, "add_history", lambda *_, **__: None)
+            if not note:
+                patch.setattr(StackFiles, "begin", lambda *_: None)
+            world.broken = {name}
+            run(verb, "--yes", expect=1)
+
+    return kill
+
+
+def gunzipped(content):
+    return (gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content).decode(errors="replace")

@@ -1,32 +1,34 @@
 """The way back to an earlier update: what it declared is planned and applied, with what is valid now."""
 
+# ruff: noqa: F811 - fixtures are arguments here
+
 import base64
 import copy
-import gzip
-import json
 
 import pulumi
 import pytest
 import yaml
 
 from components import configuration, join, karmada_control_plane
-from flotilla.cli.main import main
-from flotilla.state.backend import StackFiles
+from flotilla.agent import Toolbox, Workplace
+from flotilla.agent.tool import Refused
+from flotilla.deploy.interface import EngineName
 from flotilla.state.crypto import PassphraseCrypter
 from tests.renderers import DEPLOYMENT as CHART
 from tests.renderers import Programs, write_chart
 from tests.sops_stand_in import sealed
-from tests.unit.in_memory import *  # noqa: F403 - fixtures
-
-
-def changed(sections, **workload):
-    found = copy.deepcopy(sections)
-    found["workloads"][0] |= workload
-    return found
-
-
-def image(world, name="nginx"):
-    return world.of("Deployment", name)["spec"]["template"]["spec"]["containers"][0]["image"]
+from tests.unit.in_memory import (  # noqa: F401 - some are fixtures
+    changed,
+    deployment,
+    gunzipped,
+    held,
+    image,
+    kept,
+    obj,
+    run,
+    two,
+    world,
+)
 
 
 def test_back_to_the_update_before(run, world, stack, sections):
@@ -38,17 +40,6 @@ def test_back_to_the_update_before(run, world, stack, sections):
     assert plan["rollback"]["to"] == 1
     assert image(world) == "nginx:1.27"
     assert "still declares what was rolled back (workloads: nginx)" in plan["stillDeclared"]
-
-
-def obj(api_version, kind, name, namespace=None, **content):
-    within = {"namespace": namespace} if namespace else {}
-    return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name, **within}, **content}
-
-
-def deployment(name, image_, namespace="default"):
-    pods = {"metadata": {"labels": {"app": name}}, "spec": {"containers": [{"name": "one", "image": image_}]}}
-    spec = {"replicas": 4, "selector": {"matchLabels": {"app": name}}, "template": pods}
-    return obj("apps/v1", "Deployment", name, namespace, spec=spec)
 
 
 def definition(kind="Widget"):
@@ -117,14 +108,6 @@ def everything(sections, files, stack):
     return sections
 
 
-def held(world):
-    """What every cluster has, without what its server has made up."""
-    found = copy.deepcopy(world.objects)
-    for one in found.values():
-        one["metadata"].pop("uid")
-    return found
-
-
 def test_nothing_changes_by_going_back_to_what_is_there(run, everything):
     """The objects are those of the state and not of the files: declared once more, they have to come out the same."""
     run("up", "--yes")
@@ -159,22 +142,6 @@ def test_every_object_is_again_as_it_was_whatever_the_files_say_now(run, world, 
     assert run("rollback", "--to", "3", "--preview-only")["summary"].keys() == {"same"}
 
 
-@pytest.fixture
-def two(run, stack, sections):
-    """A stack whose second update is the one that went wrong."""
-    run("up", "--yes")
-    stack(changed(sections, image="nginx:broken"))
-    run("up", "--yes")
-
-
-def kept(project):
-    return {file: file.read_bytes() for file in (project / ".flotilla").rglob("*") if file.is_file()}
-
-
-def entries(project, form="history"):
-    return sorted((project / ".flotilla" / "state" / ".pulumi" / "history" / "flotilla" / "dev").glob(f"*.{form}.*"))
-
-
 def test_it_is_planned_confirmed_and_bound_to_its_digest_as_an_up_is(run, world, two, project):
     before = kept(project)
     plan = run("rollback", "--preview-only")
@@ -206,67 +173,6 @@ def test_nothing_is_said_of_the_stack_file_where_it_declares_what_was_restored(r
 def test_a_stack_file_that_can_not_be_planned_now_is_no_obstacle(run, world, two, stack, sections):
     stack(changed(sections, image="", replicas=-1))
     assert "can't be planned as it is" in run("rollback", "--yes")["stillDeclared"]
-    assert image(world) == "nginx:1.27"
-
-
-def test_an_update_that_failed_halfway_is_gone_back_from_and_never_to(run, world, stack, sections):
-    run("up", "--yes")
-    before = held(world)
-    more = {"name": "more", "image": "more:1", "placement": {"clusters": ["member1"]}, "after": ["nginx"]}
-    stack(
-        {**changed(sections, image="nginx:broken"), "workloads": [*changed(sections, image="n:2")["workloads"], more]}
-    )
-    world.broken = {"more"}
-    run("up", "--yes", expect=1)
-    assert image(world) == "n:2"
-    assert "update 2 ended as failed" in run("rollback", "--to", "2", expect=2)["error"]["message"]
-    assert run("rollback", "--yes")["rollback"]["to"] == 1
-    assert held(world) == before
-
-
-@pytest.fixture
-def kill(monkeypatch, run, world):
-    """Run a verb that is killed at the write of an object, as far as the files tell: it writes no entry."""
-
-    def kill(verb, name, *, note=True):
-        with monkeypatch.context() as patch:
-            patch.setattr(StackFiles, "add_history", lambda *_, **__: None)
-            if not note:
-                patch.setattr(StackFiles, "begin", lambda *_: None)
-            world.broken = {name}
-            run(verb, "--yes", expect=1)
-
-    return kill
-
-
-@pytest.mark.parametrize("note", [True, False])
-def test_an_update_that_was_killed_is_gone_back_from(run, world, stack, sections, kill, note):
-    """It has no entry: the newest one is what ran before, and not the one before that. The CLI leaves no note."""
-    run("up", "--yes")
-    stack(changed(sections, image="nginx:2"))
-    run("up", "--yes")
-    before = held(world)
-    broken = changed(sections, image="nginx:broken")
-    broken["workloads"].append(
-        {"name": "more", "image": "m:1", "placement": {"clusters": ["member1"]}, "after": ["nginx"]}
-    )
-    stack(broken)
-    kill("up", "more", note=note)
-    assert image(world) == "nginx:broken"
-    assert run("rollback", "--yes")["rollback"]["to"] == 2
-    assert held(world) == before
-
-
-def test_a_rollback_that_was_killed_is_gone_on_with(run, world, two, kill):
-    kill("rollback", "nginx")
-    assert run("rollback", "--yes")["rollback"]["to"] == 1
-    assert image(world) == "nginx:1.27"
-
-
-def test_a_rollback_that_failed_is_gone_on_with(run, world, two):
-    world.broken = {"nginx"}
-    run("rollback", "--yes", expect=1)
-    assert run("rollback", "--yes")["rollback"]["to"] == 1
     assert image(world) == "nginx:1.27"
 
 
@@ -362,10 +268,6 @@ def test_secrets_stay_secret(run, world, files, stack, sections, project, capsys
         assert encoded not in text
 
 
-def gunzipped(content):
-    return (gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content).decode(errors="replace")
-
-
 def test_secrets_of_the_stack_file_come_from_the_history_and_are_those_of_then(run, world, project, stack, sections):
     crypter = PassphraseCrypter("unit")
 
@@ -382,108 +284,6 @@ def test_secrets_of_the_stack_file_come_from_the_history_and_are_those_of_then(r
     run("up", "--yes")
     run("rollback", "--yes")
     assert base64.b64decode(world.of("Secret", "mine")["data"]["key"]) == b"hunter2-of-then"
-
-
-def by_the_cli(project, number):
-    """Make an entry of the history what Pulumi's CLI would have written."""
-    file = entries(project)[number - 1]
-    entry = json.loads(file.read_text())
-    config = yaml.safe_load((project / "stacks" / "Pulumi.dev.yaml").read_text())["config"]
-    entry = {**entry, "config": config, "environment": {"exec.kind": "auto.local"}, "version": 0}
-    entry.pop("flotilla")
-    file.write_text(json.dumps(entry, indent=4))
-
-
-def test_a_history_of_pulumis_cli_is_gone_back_in(run, world, stack, sections, project):
-    run("up", "--yes")
-    by_the_cli(project, 1)
-    stack(changed(sections, image="nginx:broken"))
-    run("up", "--yes")
-    by_the_cli(project, 2)
-    run("rollback", "--yes")
-    assert image(world) == "nginx:1.27"
-
-
-def ruin(what, project):
-    history, checkpoint = entries(project)[0], entries(project, "checkpoint")[0]
-    if what == "cut off":
-        history.write_text(history.read_text()[:40])
-    elif what == "foreign":
-        history.write_text("[]")
-    elif what == "of before":
-        entry = json.loads(history.read_text())
-        entry.pop("flotilla")
-        history.write_text(json.dumps(entry))
-    elif what == "no time":
-        history.write_text(json.dumps({**json.loads(history.read_text()), "endTime": 10**30}))
-    elif what == "other config":
-        entry = json.loads(history.read_text())
-        entry["flotilla"]["config"] = "v1:AAAA:BBBB"
-        history.write_text(json.dumps(entry))
-    elif what == "no state":
-        checkpoint.unlink()
-    elif what == "state cut off":
-        checkpoint.write_bytes(checkpoint.read_bytes()[:200])
-    elif what == "state of another":
-        checkpoint.write_bytes(
-            gzip.compress(gzip.decompress(checkpoint.read_bytes()).replace(b"::flotilla::", b"::other::"))
-        )
-    elif what == "targeted":
-        text = gzip.decompress(checkpoint.read_bytes())
-        checkpoint.write_bytes(gzip.compress(text.replace(b"PropagatedWorkload::nginx", b"PropagatedWorkload::other")))
-
-
-DAMAGE = {
-    "cut off": "entry 1 of the history can't be used",
-    "foreign": "is no entry of a history",
-    "no time": "it ends at no time",
-    "of before": "update 1 keeps no stack file: an earlier version of Flotilla wrote it",
-    "other config": "has a configuration that can't be read",
-    "no state": "of update 1 no state is kept any more",
-    "state cut off": "update 1 can't be used",
-    "state of another": "update 1 can't be used",
-    "targeted": "declared workload nginx and did not make it",
-}
-
-
-def test_a_history_that_is_damaged_is_one_line_and_changes_nothing(run, world, two, project):
-    whole, written = kept(project), held(world)
-    for what, said in DAMAGE.items():
-        ruin(what, project)
-        before = kept(project)
-        for words in ((), ("--to", "1")):
-            error = run("rollback", "--yes", *words, expect=2)["error"]
-            assert said in error["message"], what
-            assert "\n" not in error["message"]
-            assert error["message"].endswith("nothing was changed")
-            assert error["hint"]
-        run("history")
-        assert (kept(project), held(world)) == (before, written)
-        for file, content in whole.items():
-            file.write_bytes(content)
-
-
-def test_without_a_history_and_by_the_cli_it_is_refused(run, two, project, monkeypatch):
-    refused = run("rollback", "--yes", engine="pulumi", expect=2)["error"]
-    assert "Pulumi's CLI runs the program with the files as they are now" in refused["message"]
-    assert "--engine embedded" in refused["hint"]
-    for form in ("history", "checkpoint"):
-        for file in entries(project, form):
-            file.unlink()
-    assert "the stack has no history" in run("rollback", "--yes", expect=2)["error"]["message"]
-    monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://states")
-    assert "the stack's backend is s3://states" in run("rollback", "--yes", expect=2)["error"]["message"]
-
-
-def test_people_see_the_updates_and_what_is_not_rolled_back(run, two, stack, sections, project, capsys):
-    stack({**changed(sections, image="nginx:broken"), "policies": {"guards": {"maxClusters": 50}}})
-    main(["rollback", "-C", str(project), "-s", "dev", "--preview-only", "--engine", "embedded"])
-    said = capsys.readouterr().out
-    assert "Plan to go back to update 1 of 20" in said
-    assert "not rolled back: policies: as the stack file has it now" in said
-    assert main(["history", "-C", str(project), "-s", "dev"]) == 0
-    listed = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in listed] == ["update", "2", "1"]
 
 
 def test_charts_kustomizations_and_sops_are_gone_back_to_without_their_programs_and_keys(
@@ -518,3 +318,19 @@ def test_charts_kustomizations_and_sops_are_gone_back_to_without_their_programs_
     run("rollback", "--yes")
     assert held(world) == before
     assert "open-sesame-42" not in "".join(gunzipped(content) for content in kept(project).values())
+
+
+def test_an_agent_goes_back_by_the_digest_of_what_it_was_shown(run, world, two, project):
+    """The stack file stays as it is, and an update that isn't there is refused."""
+    workplace = Workplace(project, "dev", EngineName.EMBEDDED, allow_changes=True)
+    tools = Toolbox(workplace)
+    file = (project / "stacks" / "Pulumi.dev.yaml").read_text()
+    with pytest.raises(Refused, match="there is no update 9"):
+        tools.call("preview_change", {"change": {"kind": "rollback", "to": 9}})
+    plan = tools.call("preview_change", {"change": {"kind": "rollback"}})
+    with pytest.raises(Refused, match="not of this plan"):
+        tools.call("rollback", {"digest": "0" * 32})
+    assert image(world) == "nginx:broken"
+    done = tools.call("rollback", {"digest": plan["digest"]})
+    assert (done["complete"], done["stack_file"], image(world)) == (True, "", "nginx:1.27")
+    assert (project / "stacks" / "Pulumi.dev.yaml").read_text() == file

@@ -1,0 +1,170 @@
+"""The history that a rollback reads: of this engine, of Pulumi's CLI, damaged, and after runs that broke off."""
+
+# ruff: noqa: F811 - fixtures are arguments here
+
+import gzip
+import json
+
+import pytest
+import yaml
+
+from flotilla.cli.main import main
+from tests.unit.in_memory import (  # noqa: F401 - some are fixtures
+    changed,
+    entries,
+    held,
+    image,
+    kept,
+    kill,
+    run,
+    two,
+    world,
+)
+
+
+def test_an_update_that_failed_halfway_is_gone_back_from_and_never_to(run, world, stack, sections):
+    run("up", "--yes")
+    before = held(world)
+    more = {"name": "more", "image": "more:1", "placement": {"clusters": ["member1"]}, "after": ["nginx"]}
+    stack(
+        {**changed(sections, image="nginx:broken"), "workloads": [*changed(sections, image="n:2")["workloads"], more]}
+    )
+    world.broken = {"more"}
+    run("up", "--yes", expect=1)
+    assert image(world) == "n:2"
+    assert "update 2 ended as failed" in run("rollback", "--to", "2", expect=2)["error"]["message"]
+    assert run("rollback", "--yes")["rollback"]["to"] == 1
+    assert held(world) == before
+
+
+@pytest.mark.parametrize("note", [True, False])
+def test_an_update_that_was_killed_is_gone_back_from(run, world, stack, sections, kill, note):
+    """It has no entry: the newest one is what ran before, and not the one before that. The CLI leaves no note."""
+    run("up", "--yes")
+    stack(changed(sections, image="nginx:2"))
+    run("up", "--yes")
+    before = held(world)
+    broken = changed(sections, image="nginx:broken")
+    broken["workloads"].append(
+        {"name": "more", "image": "m:1", "placement": {"clusters": ["member1"]}, "after": ["nginx"]}
+    )
+    stack(broken)
+    kill("up", "more", note=note)
+    assert image(world) == "nginx:broken"
+    assert run("rollback", "--yes")["rollback"]["to"] == 2
+    assert held(world) == before
+
+
+def test_a_rollback_that_was_killed_is_gone_on_with(run, world, two, kill):
+    kill("rollback", "nginx")
+    assert run("rollback", "--yes")["rollback"]["to"] == 1
+    assert image(world) == "nginx:1.27"
+
+
+def test_a_rollback_that_failed_is_gone_on_with(run, world, two):
+    world.broken = {"nginx"}
+    run("rollback", "--yes", expect=1)
+    assert run("rollback", "--yes")["rollback"]["to"] == 1
+    assert image(world) == "nginx:1.27"
+
+
+def by_the_cli(project, number):
+    """Make an entry of the history what Pulumi's CLI would have written."""
+    file = entries(project)[number - 1]
+    entry = json.loads(file.read_text())
+    config = yaml.safe_load((project / "stacks" / "Pulumi.dev.yaml").read_text())["config"]
+    entry = {**entry, "config": config, "environment": {"exec.kind": "auto.local"}, "version": 0}
+    entry.pop("flotilla")
+    file.write_text(json.dumps(entry, indent=4))
+
+
+def test_a_history_of_pulumis_cli_is_gone_back_in(run, world, stack, sections, project):
+    run("up", "--yes")
+    by_the_cli(project, 1)
+    stack(changed(sections, image="nginx:broken"))
+    run("up", "--yes")
+    by_the_cli(project, 2)
+    run("rollback", "--yes")
+    assert image(world) == "nginx:1.27"
+
+
+def ruin(what, project):
+    history, checkpoint = entries(project)[0], entries(project, "checkpoint")[0]
+    if what == "cut off":
+        history.write_text(history.read_text()[:40])
+    elif what == "foreign":
+        history.write_text("[]")
+    elif what == "of before":
+        entry = json.loads(history.read_text())
+        entry.pop("flotilla")
+        history.write_text(json.dumps(entry))
+    elif what == "no time":
+        history.write_text(json.dumps({**json.loads(history.read_text()), "endTime": 10**30}))
+    elif what == "other config":
+        entry = json.loads(history.read_text())
+        entry["flotilla"]["config"] = "v1:AAAA:BBBB"
+        history.write_text(json.dumps(entry))
+    elif what == "no state":
+        checkpoint.unlink()
+    elif what == "state cut off":
+        checkpoint.write_bytes(checkpoint.read_bytes()[:200])
+    elif what == "state of another":
+        checkpoint.write_bytes(
+            gzip.compress(gzip.decompress(checkpoint.read_bytes()).replace(b"::flotilla::", b"::other::"))
+        )
+    elif what == "targeted":
+        text = gzip.decompress(checkpoint.read_bytes())
+        checkpoint.write_bytes(gzip.compress(text.replace(b"PropagatedWorkload::nginx", b"PropagatedWorkload::other")))
+
+
+DAMAGE = {
+    "cut off": "entry 1 of the history can't be used",
+    "foreign": "is no entry of a history",
+    "no time": "it ends at no time",
+    "of before": "update 1 keeps no stack file: an earlier version of Flotilla wrote it",
+    "other config": "has a configuration that can't be read",
+    "no state": "of update 1 no state is kept any more",
+    "state cut off": "update 1 can't be used",
+    "state of another": "update 1 can't be used",
+    "targeted": "declared workload nginx and did not make it",
+}
+
+
+def test_a_history_that_is_damaged_is_one_line_and_changes_nothing(run, world, two, project):
+    whole, written = kept(project), held(world)
+    for what, said in DAMAGE.items():
+        ruin(what, project)
+        before = kept(project)
+        for words in ((), ("--to", "1")):
+            error = run("rollback", "--yes", *words, expect=2)["error"]
+            assert said in error["message"], what
+            assert "\n" not in error["message"]
+            assert error["message"].endswith("nothing was changed")
+            assert error["hint"]
+        run("history")
+        assert (kept(project), held(world)) == (before, written)
+        for file, content in whole.items():
+            file.write_bytes(content)
+
+
+def test_without_a_history_and_by_the_cli_it_is_refused(run, two, project, monkeypatch):
+    refused = run("rollback", "--yes", engine="pulumi", expect=2)["error"]
+    assert "Pulumi's CLI runs the program with the files as they are now" in refused["message"]
+    assert "--engine embedded" in refused["hint"]
+    for form in ("history", "checkpoint"):
+        for file in entries(project, form):
+            file.unlink()
+    assert "the stack has no history" in run("rollback", "--yes", expect=2)["error"]["message"]
+    monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://states")
+    assert "the stack's backend is s3://states" in run("rollback", "--yes", expect=2)["error"]["message"]
+
+
+def test_people_see_the_updates_and_what_is_not_rolled_back(run, two, stack, sections, project, capsys):
+    stack({**changed(sections, image="nginx:broken"), "policies": {"guards": {"maxClusters": 50}}})
+    main(["rollback", "-C", str(project), "-s", "dev", "--preview-only", "--engine", "embedded"])
+    said = capsys.readouterr().out
+    assert "Plan to go back to update 1 of 20" in said
+    assert "not rolled back: policies: as the stack file has it now" in said
+    assert main(["history", "-C", str(project), "-s", "dev"]) == 0
+    listed = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in listed] == ["update", "2", "1"]
