@@ -340,7 +340,7 @@ def _next_step(found: Planned, *, enabled: bool) -> str:
     if found.refusals:
         return "change the stack file so that no policy refuses it"
     if not enabled:
-        return "a person has to run `flotilla up`: changing tools are off here"
+        return f"a person has to run `flotilla {found.verb}`: changing tools are off here"
     return "the changing tool of the same kind (apply for the file as it is) with this digest"
 
 
