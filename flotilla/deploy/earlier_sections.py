@@ -17,6 +17,8 @@ _STAY = ("controlPlane", "clusters", "policies", "drift")
 _REACHED = ("kubeconfig", "apiEndpoint", "caBundle", "insecureSkipTlsVerify", "proxyUrl")
 """Keys of a member that say how it is reached, and by which credentials: what was valid then may not be valid now."""
 _AGENT = "agent"
+_OPERATED = ("protect", "maintenance")
+"""Keys of a member by which people keep it from harm: a rollback sends nothing to a cluster that is being repaired."""
 _SOURCES = ("manifests", "chart", "kustomize")
 Entry = dict[str, Any]
 
@@ -94,10 +96,10 @@ def _members(then: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[list[Entr
             continue
         known = today[other]
         keys = [*_REACHED, *([_AGENT] if entry.get("mode") == known.get("mode") else [])]
-        kept = {key: known[key] for key in (*keys, "protect") if key in known}
+        kept = {key: known[key] for key in (*keys, *_OPERATED) if key in known}
         if other != name:
             kept["formerly"] = other
-        members.append({**{key: value for key, value in entry.items() if key not in (*keys, "protect")}, **kept})
+        members.append({**{key: value for key, value in entry.items() if key not in (*keys, *_OPERATED)}, **kept})
         differ = [key for key in keys if entry.get(key) != known.get(key)]
         if differ:
             notes.append(f"member {name}, {', '.join(differ)}: as the stack file has it now")

@@ -126,7 +126,14 @@ def test_karmada_itself_and_what_judges_plans_stay_as_they_are_declared_now():
 
 def test_how_a_member_is_reached_is_as_it_is_declared_now_and_what_karmada_knows_of_it_as_then():
     then = member("m", kubeconfig="old.yaml", apiEndpoint="https://old", labels={"site": "one"}, protect=False)
-    now = member("m", kubeconfig={"path": "new.yaml", "context": "x"}, proxyUrl="https://p", labels={}, protect=True)
+    now = member(
+        "m",
+        kubeconfig={"path": "new.yaml", "context": "x"},
+        proxyUrl="https://p",
+        labels={},
+        protect=True,
+        maintenance={},
+    )
     sections, notes = back({"members": [then, member("gone")]}, {"members": [now, member("joined")]})
     assert sections["members"] == [
         {
@@ -135,6 +142,7 @@ def test_how_a_member_is_reached_is_as_it_is_declared_now_and_what_karmada_knows
             "proxyUrl": "https://p",
             "labels": {"site": "one"},
             "protect": True,
+            "maintenance": {},
         },
         member("gone"),
     ]
