@@ -40,6 +40,16 @@ def named_entries(sections: Mapping[str, Any], section: str) -> dict[str, Entry]
     return {entry["name"]: entry for entry in entries if isinstance(entry.get("name"), str)}
 
 
+def malformed(sections: Mapping[str, Any]) -> str:
+    """Return which section of an update can't be gone back to, for it is no list of named entries; empty for none."""
+    for section in ("members", "workloads", "objects"):
+        listed = sections.get(section)
+        entries = named_entries(sections, section)
+        if listed is not None and (not isinstance(listed, list) or len(entries) != len(listed)):
+            return section
+    return ""
+
+
 def with_files(sections: Mapping[str, Any], entry_of: Callable[[str, Entry], str | None]) -> dict[str, Any]:
     """Return sections whose workloads and groups have other entries in the place of files, charts and kustomizations.
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from flotilla.deploy.earlier_objects import Made, made_in, objects_of_group, objects_of_workload
-from flotilla.deploy.earlier_sections import GO_BACK, Entry, merged, named_entries, with_files
+from flotilla.deploy.earlier_sections import GO_BACK, Entry, malformed, merged, named_entries, with_files
 from flotilla.deploy.embedded import opens_embedded
 from flotilla.deploy.going_back import NO_HISTORY, NoWayBack, named, newest_good
 from flotilla.deploy.interface import EngineName, Setting, backend_folder, load_project
@@ -217,6 +217,8 @@ class _Reading:
         except EngineError as error:
             raise NoWayBack(f"the stack file of update {update.number}: {error.message}") from None
         sections = sections_of(values)
+        if wrong := malformed(sections):
+            raise NoWayBack(f"the stack file of update {update.number}: {wrong} is no list of named entries")
         objects: dict[str, list[Object]] = {}
 
         def entry_of(section: str, entry: Entry) -> str | None:

@@ -98,6 +98,10 @@ def ruin(what, project):
         entry = json.loads(history.read_text())
         entry.pop("flotilla")
         history.write_text(json.dumps(entry))
+    elif what == "no list":
+        entry = json.loads(history.read_text())
+        entry.pop("flotilla")
+        history.write_text(json.dumps({**entry, "config": {"flotilla:workloads": {"name": "x"}}}))
     elif what == "no time":
         history.write_text(json.dumps({**json.loads(history.read_text()), "endTime": 10**30}))
     elif what == "other config":
@@ -120,6 +124,7 @@ def ruin(what, project):
 DAMAGE = {
     "cut off": "entry 1 of the history can't be used",
     "foreign": "is no entry of a history",
+    "no list": "the stack file of update 1: workloads is no list of named entries",
     "no time": "it ends at no time",
     "of before": "update 1 keeps no stack file: an earlier version of Flotilla wrote it",
     "other config": "has a configuration that can't be read",
