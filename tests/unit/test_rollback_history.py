@@ -88,68 +88,59 @@ def test_a_history_of_pulumis_cli_is_gone_back_in(run, world, stack, sections, p
     assert image(world) == "nginx:1.27"
 
 
-def ruin(what, project):
-    history, checkpoint = entries(project)[0], entries(project, "checkpoint")[0]
-    if what == "cut off":
-        history.write_text(history.read_text()[:40])
-    elif what == "foreign":
-        history.write_text("[]")
-    elif what == "of before":
-        entry = json.loads(history.read_text())
-        entry.pop("flotilla")
-        history.write_text(json.dumps(entry))
-    elif what == "no list":
-        entry = json.loads(history.read_text())
-        entry.pop("flotilla")
-        history.write_text(json.dumps({**entry, "config": {"flotilla:workloads": {"name": "x"}}}))
-    elif what == "no time":
-        history.write_text(json.dumps({**json.loads(history.read_text()), "endTime": 10**30}))
-    elif what == "other config":
-        entry = json.loads(history.read_text())
-        entry["flotilla"]["config"] = "v1:AAAA:BBBB"
-        history.write_text(json.dumps(entry))
-    elif what == "no state":
-        checkpoint.unlink()
-    elif what == "state cut off":
-        checkpoint.write_bytes(checkpoint.read_bytes()[:200])
-    elif what == "state of another":
-        checkpoint.write_bytes(
-            gzip.compress(gzip.decompress(checkpoint.read_bytes()).replace(b"::flotilla::", b"::other::"))
-        )
-    elif what == "targeted":
-        text = gzip.decompress(checkpoint.read_bytes())
-        checkpoint.write_bytes(gzip.compress(text.replace(b"PropagatedWorkload::nginx", b"PropagatedWorkload::other")))
+def entry(text, **keys):
+    """Return an entry with other keys; None takes one away."""
+    changed_ = {**json.loads(text), **keys}
+    return json.dumps({key: value for key, value in changed_.items() if value is not None}).encode()
 
 
-DAMAGE = {
-    "cut off": "entry 1 of the history can't be used",
-    "foreign": "is no entry of a history",
-    "no list": "the stack file of update 1: workloads is no list of named entries",
-    "no time": "it ends at no time",
-    "of before": "update 1 keeps no stack file: an earlier version of Flotilla wrote it",
-    "other config": "has a configuration that can't be read",
-    "no state": "of update 1 no state is kept any more",
-    "state cut off": "update 1 can't be used",
-    "state of another": "update 1 can't be used",
-    "targeted": "declared workload nginx and did not make it",
-}
+def in_state(old, new):
+    return lambda content: gzip.compress(gzip.decompress(content).replace(old, new))
+
+
+LIST = {"flotilla:workloads": {"name": "x"}}
+HISTORY, STATE = "history", "checkpoint"
+DAMAGE = [
+    (HISTORY, lambda text: text[:40], "entry 1 of the history can't be used"),
+    (HISTORY, lambda _: b"[]", "is no entry of a history"),
+    (HISTORY, lambda _: b"\xff\xfe", "is not JSON, or cut off"),
+    (HISTORY, lambda text: entry(text, endTime=10**30), "it ends at no time"),
+    (HISTORY, lambda text: entry(text, flotilla=5), "is no entry of a history"),
+    (HISTORY, lambda text: entry(text, flotilla=None), "keeps no stack file: an earlier version of Flotilla wrote it"),
+    (HISTORY, lambda text: entry(text, flotilla=None, config=LIST), "workloads is no list of named entries"),
+    (HISTORY, lambda text: entry(text, flotilla={"config": "v1:AA:BB"}), "has a configuration that can't be read"),
+    (STATE, lambda _: None, "of update 1 no state is kept any more"),
+    (STATE, lambda content: content[:200], "update 1 can't be used"),
+    (STATE, in_state(b"::flotilla::", b"::other::"), "is not of flotilla/dev"),
+    (
+        STATE,
+        in_state(b"PropagatedWorkload::nginx", b"PropagatedWorkload::x"),
+        "declared workload nginx and did not make",
+    ),
+]
+"""Which file of the first update, what becomes of it, and what is said."""
 
 
 def test_a_history_that_is_damaged_is_one_line_and_changes_nothing(run, world, two, project):
     whole, written = kept(project), held(world)
-    for what, said in DAMAGE.items():
-        ruin(what, project)
+    for form, ruined, said in DAMAGE:
+        file = entries(project, form)[0]
+        content = ruined(file.read_bytes())
+        if content is None:
+            file.unlink()
+        else:
+            file.write_bytes(content)
         before = kept(project)
         for words in ((), ("--to", "1")):
             error = run("rollback", "--yes", *words, expect=2)["error"]
-            assert said in error["message"], what
+            assert said in error["message"]
             assert "\n" not in error["message"]
             assert error["message"].endswith("nothing was changed")
             assert error["hint"]
         run("history")
         assert (kept(project), held(world)) == (before, written)
-        for file, content in whole.items():
-            file.write_bytes(content)
+        for one, content in whole.items():
+            one.write_bytes(content)
 
 
 def test_without_a_history_and_by_the_cli_it_is_refused(run, two, project, monkeypatch):
