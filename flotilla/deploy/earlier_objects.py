@@ -113,7 +113,7 @@ def _as_written(obj: Object, digest: str) -> Object:
     data = obj.get("data")
     if obj["kind"] != "Secret" or not data or digest in ("", digest_of(obj)):
         return obj
-    with suppress(ValueError, AttributeError):  # what is no text was no text there
+    with suppress(ValueError, TypeError, AttributeError):  # what is no text was no text there
         texts = {key: base64.b64decode(value).decode() for key, value in data.items()}
         written = {**{key: value for key, value in obj.items() if key != "data"}, "stringData": texts}
         return written if digest_of(written) == digest else obj

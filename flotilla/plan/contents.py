@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from flotilla.karmada.kinds import Identity, identity
 from flotilla.karmada.template_references import bare, is_reference
@@ -65,7 +65,7 @@ def filled(inputs: Properties, contents: Contents) -> Properties:
     """
     result = dict(inputs)
     for key in _LISTS:
-        entries = inputs.get(key)
+        entries = _entries(inputs, key)
         if isinstance(entries, list) and any(map(is_reference, entries)):
             known = [bare(reveal(one)) if is_reference(one) else one for one in entries]
             found = [contents.get(identity(one), Content(one, secret=False)) for one in known]
@@ -81,8 +81,14 @@ def contents_of(resources: Iterable[ResourceState]) -> dict[Identity, Content]:
 
 
 def _refers(state: ResourceState | None) -> bool:
-    lists = [state.inputs.get(key) for key in _LISTS] if state is not None and state.type == ROLLOUT_TYPE else []
+    lists = [_entries(state.inputs, key) for key in _LISTS] if state is not None and state.type == ROLLOUT_TYPE else []
     return any(isinstance(one, list) and any(map(is_reference, one)) for one in lists)
+
+
+def _entries(inputs: Properties, key: str) -> Any:
+    """Return a list of a Rollout's inputs: Pulumi's CLI keeps it secret as a whole where a Secret's digest is in it."""
+    found = inputs.get(key)
+    return found.value if isinstance(found, Secret) else found
 
 
 def _filled(state: ResourceState | None, contents: Contents) -> ResourceState | None:

@@ -9,13 +9,18 @@ import pytest
 import yaml
 
 from flotilla.cli.main import main
+from flotilla.state.crypto import PassphraseCrypter
+from flotilla.state.values import Secret, from_state, reveal, to_state
 from tests.unit.in_memory import (  # noqa: F401 - some are fixtures
     changed,
+    deployment,
     entries,
+    gunzipped,
     held,
     image,
     kept,
     kill,
+    obj,
     run,
     two,
     world,
@@ -164,3 +169,33 @@ def test_people_see_the_updates_and_what_is_not_rolled_back(run, two, stack, sec
     assert main(["history", "-C", str(project), "-s", "dev"]) == 0
     listed = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in listed] == ["update", "2", "1"]
+
+
+def as_by_the_cli(project):
+    """Mark a rollout's templates as secret as a whole, in every state: so Pulumi's CLI keeps them beside a Secret's."""
+    stack_ = project / ".flotilla" / "state" / ".pulumi" / "stacks" / "flotilla" / "dev.json"
+    for file in (stack_, *entries(project, "checkpoint")):
+        document = json.loads(gunzipped(file.read_bytes()))
+        latest = document["checkpoint"]["latest"]
+        crypter = PassphraseCrypter("unit", latest["secrets_providers"]["state"]["salt"])
+        for resource in latest["resources"]:
+            if resource["type"].endswith(":Rollout"):
+                listed = reveal(from_state(resource["inputs"]["templates"], crypter.decrypt))
+                resource["inputs"]["templates"] = to_state(Secret(listed), crypter.encrypt)
+        text = json.dumps(document).encode()
+        file.write_bytes(gzip.compress(text) if file.suffix == ".gz" else text)
+
+
+def test_a_workload_with_a_secret_is_planned_on_a_state_of_pulumis_cli(run, world, stack, sections, project):
+    """The references to its templates were taken for templates: a KeyError of the command."""
+    shop = {"name": "shop", "manifests": ["shop.yaml"], "placement": {"clusters": ["member1"]}}
+    stack({**sections, "workloads": [shop]})
+    objects = [deployment("web", "web:1"), obj("v1", "Secret", "mine", stringData={"key": "hunter2-of-then"})]
+    (project / "shop.yaml").write_text(yaml.safe_dump_all(objects))
+    run("up", "--yes")
+    before = held(world)
+    (project / "shop.yaml").write_text(yaml.safe_dump_all([deployment("web", "web:2")]))
+    run("up", "--yes")
+    as_by_the_cli(project)
+    run("rollback", "--yes")
+    assert held(world) == before
