@@ -28,7 +28,7 @@ def test_what_pulumi_up_declared_comes_back(fleet, pulumi, capsys):  # noqa: F81
     pulumi("up", "--stack", "sandbox", "--yes")
     assert running(fleet) != before
     capsys.readouterr()
-    code = main(["rollback", "-C", str(fleet.project), "--engine", "embedded", "--yes", "--json", "--debug"])
+    code = main(["rollback", "-C", str(fleet.project), "--engine", "embedded", "--yes", "--json"])
     captured = capsys.readouterr()
     assert code == 0, captured.err
     assert "shop" in json.loads(captured.out)["stillDeclared"]
