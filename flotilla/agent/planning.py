@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import tempfile
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +15,7 @@ from flotilla.counts import counted
 from flotilla.deploy.access import fleet_of
 from flotilla.deploy.in_members import previewed
 from flotilla.deploy.policies import judge
+from flotilla.files import beside
 from flotilla.karmada.status.judgements import REMEDY
 from flotilla.kube import yaml
 from flotilla.plan.fleet import FleetPlan, fleet_plan
@@ -141,12 +140,3 @@ def proposed(workplace: Workplace, edit: Move | Scale | None) -> str:
 def shown_file(file: Path, text: str, edit: Move | Scale | None) -> AbstractContextManager[Path]:
     """Yield the stack file to plan from: the stack's own, or a changed copy beside it."""
     return nullcontext(file) if edit is None else beside(file, text)
-
-
-@contextmanager
-def beside(file: Path, text: str) -> Iterator[Path]:
-    """Give a file of this text, beside the stack's own (readable by its owner alone), for as long as it is needed."""
-    with tempfile.TemporaryDirectory(prefix="flotilla-") as folder:
-        changed = Path(folder) / file.name
-        changed.write_text(text)
-        yield changed

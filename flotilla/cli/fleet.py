@@ -6,6 +6,7 @@ import argparse
 import hmac
 import shlex
 import sys
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -169,19 +170,22 @@ def _refuse(options: argparse.Namespace, result: Result, shown: _Shown, *, apply
         )
     verdicts = verdicts_of(options, result, shown.plan, applying=applying)
     refuse_violations(
-        verdicts, document, how=_with_digest(options, "up", result), confirmed=_confirmed(options, result)
+        verdicts,
+        document,
+        how=_with_digest(options, result, *getattr(options, "command", ("up",))),
+        confirmed=_confirmed(options, result),
     )
 
 
-def _with_digest(options: argparse.Namespace, verb: str, result: Result) -> str:
-    """Return the command that does exactly this plan."""
+def _with_digest(options: argparse.Namespace, result: Result, *verb: str) -> str:
+    """Return the command that does exactly this plan; `verb` with its own arguments."""
     refreshing = ["--refresh"] if getattr(options, "refresh", False) else []
     engine = [] if options.engine is EngineName.AUTO else ["--engine", str(options.engine)]
     targets = [part for target in options.target for part in ("--target", target)]
     adopting = [part for names in getattr(options, "adopt", None) or () for part in ("--adopt", *names)]
     folder = [] if options.project == Path() else ["-C", str(options.project)]
     parts = [*folder, *engine, *refreshing, *targets, *adopting, "--plan", result.digest]
-    return shlex.join(["flotilla", verb, "--stack", options.stack, *parts])
+    return shlex.join(["flotilla", *verb, "--stack", options.stack, *parts])
 
 
 def _confirmed(options: argparse.Namespace, result: Result) -> bool:
@@ -205,8 +209,13 @@ def preview_verb(options: argparse.Namespace) -> ExitCode:
     return ExitCode.DRIFT if options.expect_no_changes and result.changes else ExitCode.DONE
 
 
-def up_verb(options: argparse.Namespace) -> ExitCode:
-    """Show the plan that the options ask for, ask, and carry it out."""
+def up_verb(options: argparse.Namespace, begin: Callable[[FleetPlan], None] | None = None) -> ExitCode:
+    """Show the plan that the options ask for, ask, and carry it out.
+
+    Args:
+        options: the command's.
+        begin: is called before the first change, and puts the stack's own file in the place of the one planned from.
+    """
     output = Output(as_json=options.json)
     files = ManifestFiles(options.project.resolve())
     stack, fleet = _open(options, output, files)
@@ -225,6 +234,9 @@ def up_verb(options: argparse.Namespace) -> ExitCode:
         _compare_digest(options, planned, document)
     elif planned.changes:
         confirm(options, "apply this plan", document)
+    if begin is not None:
+        begin(plan)
+        stack, fleet = _open(options, output, files)
     # What is done is what was shown: the run refuses every step that this plan does not have.
     result = stack.up(targets=targets, refresh_first=options.refresh, plan=planned)
     result.digest = planned.digest
@@ -278,7 +290,7 @@ def _destroy(options: argparse.Namespace) -> ExitCode:
     if not result.failures:
         shown.show("To be deleted")
     if not result.failures and result.changes:
-        how = _with_digest(options, "destroy", result)
+        how = _with_digest(options, result, "destroy")
         # Whoever destroys a stack means that nothing is left.
         asked = guards_of(options, result, shown.plan, applying=not options.preview_only)
         guards = [verdict for verdict in asked if verdict.rule is not EMPTIED]

@@ -32,10 +32,10 @@ def karmada_version(options: argparse.Namespace) -> str | None:
 def setting_of(options: argparse.Namespace, output: Output | None = None) -> Setting:
     """Return where the stack is that the options name; `output` shows the steps and messages of a run."""
     project, stack = options.project.resolve(), options.stack
-    adopt = adoption_of(options)
+    adopt, changed = adoption_of(options), getattr(options, "config_file", None)
     if output is None:
-        return Setting(project, stack, adopt=adopt)
-    return Setting(project, stack, output.on_step, output.say, adopt=adopt)
+        return Setting(project, stack, config_file=changed, adopt=adopt)
+    return Setting(project, stack, output.on_step, output.say, config_file=changed, adopt=adopt)
 
 
 def adoption_of(options: argparse.Namespace) -> Adoption:

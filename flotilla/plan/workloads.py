@@ -38,6 +38,7 @@ from flotilla.plan.notices import notices_of
 from flotilla.plan.notices import to_json as notice_json
 from flotilla.plan.policies import PolicyPlan, doubled
 from flotilla.plan.rollouts import templates_in
+from flotilla.plan.shifts import Shift, shifts
 from flotilla.plan.steps import Op, Step
 from flotilla.state.checkpoint import ResourceState
 
@@ -92,6 +93,8 @@ class WorkloadPlan:
     """The objects that follow its templates (`dependencies: true`), beyond where their own policies send them."""
     declared: bool = True
     """The stack still has it after the plan."""
+    shifts: tuple[Shift, ...] = ()
+    """The templates whose replicas change in some clusters."""
 
     @property
     def kept(self) -> tuple[str, ...]:
@@ -320,6 +323,7 @@ def _workload_plan(moved: Moved, coming: Copies, sending: _Sending, replaced: Co
         ),
         undecided=tuple(coming.undecided),
         unplaced=tuple(coming.unplaced),
+        shifts=shifts(moved.old, moved.new, coming.undecided),
     )
 
 

@@ -185,10 +185,13 @@ def without(placement: Placement, members: Sequence[Member], version: Version) -
 
 def _groups(clusters: Iterable[ClusterFacts], by: SpreadField) -> set[str]:
     """Return the groups that clusters make; one without the field is in none."""
-    values = {
-        SpreadField.CLUSTER: lambda one: (one.name,),
-        SpreadField.PROVIDER: lambda one: (one.provider,),
-        SpreadField.REGION: lambda one: (one.region,),
-        SpreadField.ZONE: lambda one: one.zones,
-    }
-    return {value for one in clusters for value in values[by](one) if value}
+    found: set[str] = set()
+    for one in clusters:
+        values: dict[SpreadField, tuple[str, ...]] = {
+            SpreadField.CLUSTER: (one.name,),
+            SpreadField.PROVIDER: (one.provider,),
+            SpreadField.REGION: (one.region,),
+            SpreadField.ZONE: one.zones,
+        }
+        found |= {value for value in values[by] if value}
+    return found
