@@ -124,7 +124,7 @@ def declare_join(component: Member, name: str, args: MemberArgs, *, mode: str, r
         region=given.region,
         zones=list(given.zones),
         taints=[taint.model_dump(mode="json", exclude_defaults=True) for taint in given.all_taints],
-        maintenance=given.maintenance.text if given.maintenance else "",
+        maintenance=given.maintenance.annotation if given.maintenance else "",
         proxy_url=given.proxy_url,
         insecure_skip_tls_verify=given.insecure_skip_tls_verify,
         ready_timeout=given.ready_timeout,

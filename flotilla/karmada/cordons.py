@@ -13,8 +13,8 @@ CORDON = Taint("cluster.karmada.io/unschedulable")
 """The taint of `karmadactl cordon`."""
 MAINTENANCE = "flotilla.dev/maintenance"
 """The annotation of a Cluster whose stack declares maintenance: `drain: new kernel, until 2026-12-01`."""
-DRAIN = "drain"
-_CORDON = "cordon"
+CORDONED, DRAIN = "cordon", "drain"
+"""The modes."""
 
 
 def is_cordoned(cluster: Object) -> bool:
@@ -28,7 +28,7 @@ def is_cordoned(cluster: Object) -> bool:
 def maintenance_of(cluster: Object) -> str:
     """Return what is done in a member: what its stack says (`drain: ...`), `cordon` for a bare taint, else ''."""
     said = ((cluster.get("metadata") or {}).get("annotations") or {}).get(MAINTENANCE)
-    return str(said) if said else _CORDON if is_cordoned(cluster) else ""
+    return str(said) if said else CORDONED if is_cordoned(cluster) else ""
 
 
 def mode_of(maintenance: str) -> str:

@@ -77,7 +77,8 @@ class FleetPlan:
     @cached_property
     def blast_radius(self) -> BlastRadius:
         """How far it reaches."""
-        return blast_radius(self.workloads, self.clusters, self.objects)
+        drained = [one.member for one in self.maintenance if one.drained]
+        return blast_radius(self.workloads, self.clusters, self.objects, drained)
 
     @cached_property
     def rendered(self) -> dict[str, list[Object]]:

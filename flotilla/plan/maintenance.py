@@ -50,6 +50,11 @@ class MemberMaintenance:
     """Why the member isn't Ready, where something is to leave it."""
 
     @property
+    def drained(self) -> bool:
+        """Tell whether workloads leave it, or have left it."""
+        return mode_of(self.after) == DRAIN
+
+    @property
     def title(self) -> str:
         """Say in a line what becomes of the member."""
         if not self.after:

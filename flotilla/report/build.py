@@ -164,6 +164,7 @@ def _member(member: MemberStatus) -> Item:
         "zones": ", ".join(member.zones),
         "labels": ", ".join(f"{key}={value}" for key, value in sorted(member.labels.items())),
         "taints": ", ".join(member.taints),
+        "maintenance": member.maintenance,
         **{name: f"{u.percent}% of {_amount(name, u.allocatable)} asked for" for name, u in member.usage.items()},
     }
     summary = member.reason or f"{member.mode}, {member.version}"

@@ -67,7 +67,12 @@ class Maintenance(ConfigModel):
         return self.mode is MaintenanceMode.DRAIN
 
     @property
+    def annotation(self) -> str:
+        """Return what its Cluster says of it; empty for a bare cordon, which is just that of `karmadactl cordon`."""
+        return "" if self.text == MaintenanceMode.CORDON else self.text
+
+    @property
     def text(self) -> str:
-        """Return it as the Cluster's annotation has it: `drain: new kernel, until 2026-12-01`."""
+        """Return it in a line: `drain: new kernel, until 2026-12-01`."""
         parts = [part for part in (self.reason, f"until {self.until}" if self.until else "") if part]
         return f"{self.mode}{': ' if parts else ''}{', '.join(parts)}"

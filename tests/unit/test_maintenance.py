@@ -4,8 +4,16 @@ import datetime as dt
 
 import pytest
 
+from flotilla.adopt.members import member_of
+from flotilla.adopt.model import Credentials, MemberFacts, Report
+from flotilla.deploy.declared import CONTROL_PLANE, Declared
+from flotilla.drift.propagation import check_clusters
 from flotilla.karmada.cordons import CORDON, MAINTENANCE, maintenance_of, mode_of
 from flotilla.karmada.joining import join
+from flotilla.karmada.objects import Cluster
+from flotilla.karmada.status.snapshot import Snapshot
+from flotilla.kube.merge_keys import object_differences
+from flotilla.observe.members import member_status
 from flotilla.stack.fleet import facts
 from flotilla.stack.load import parse_fleet
 from flotilla.stack.notices import kept_out, notices
@@ -80,6 +88,12 @@ def test_the_cluster_says_what_is_done_and_why():
     cluster = join.cluster("member2", cluster_id="x", api_endpoint="https://m", taints=[TAINT], maintenance=said)
     assert cluster["metadata"]["annotations"][MAINTENANCE] == said
     assert (maintenance_of(cluster), mode_of(maintenance_of(cluster))) == (said, "drain")
+
+
+def test_a_bare_cordon_is_just_what_karmadactl_makes_of_a_cluster():
+    """With an annotation of its own, a stack that adopts a cordoned member would have changed its Cluster."""
+    assert fleet(mode="cordon").member("member2").maintenance.annotation == ""
+    assert fleet(mode="cordon", reason="x").member("member2").maintenance.annotation == "cordon: x"
 
 
 def test_a_cordon_of_karmadactl_reads_as_a_cordon():
@@ -236,3 +250,54 @@ def test_two_drains_of_a_workload_that_can_leave_neither_stay_in_both():
 def test_a_placement_of_a_cordoned_member_alone_is_valid_for_what_runs_there_stays():
     found = fleet({"clusters": ["member2"]}, mode="cordon")
     assert kept_out(found) == []
+
+
+# -- what others see of it --------------------------------------------------------------------------------------------
+
+
+def live(name, *taints, said=""):
+    """A Cluster as the control plane has it."""
+    made = join.cluster(name, cluster_id="x", api_endpoint="https://m", taints=list(taints), maintenance=said)
+    return {**made, "status": {"conditions": [{"type": "Ready", "status": "True"}]}}
+
+
+def cordons(declared, there):
+    """Return drift's findings of a member that is declared so and there so."""
+    found = Declared(objects={CONTROL_PLANE: [declared]}, members=("member2",))
+    return [(one.rule, one.object) for one in check_clusters(Snapshot((there,)), found)]
+
+
+def test_a_cordon_that_the_stack_does_not_declare_is_drift():
+    """`karmadactl cordon` decides where the next copies go, and drift said nothing of it."""
+    assert cordons(live("member2"), live("member2", TAINT)) == [("member-cordoned", "Cluster member2")]
+    assert cordons(live("member2", TAINT), live("member2", TAINT)) == []
+    assert cordons(live("member2"), live("member2")) == []
+
+
+def test_a_declared_cordon_that_somebody_ended_is_drift_of_that_taint_alone():
+    gone = object_differences(live("member2", TAINT), live("member2"))
+    assert [one.path[:2] for one in gone] == [("spec", "taints")]
+    other = {"key": "cluster.karmada.io/not-ready", "effect": "NoSchedule"}
+    assert object_differences(live("member2", TAINT), live("member2", other, TAINT)) == []
+
+
+def test_views_show_what_is_done_in_a_member():
+    def shown(cluster):
+        return member_status(Cluster.read(cluster)).maintenance
+
+    assert shown(live("member2", TAINT, said="drain: new kernel")) == "drain: new kernel"
+    assert shown(live("member2", TAINT)) == "cordon"
+    assert shown(live("member2")) == ""
+
+
+def test_adoption_declares_a_cordon_and_nothing_else_changes():
+    report = Report()
+    facts_ = MemberFacts()
+    keys = member_of(live("member2", TAINT), facts_, Credentials(), version="1.18.2", taints=(), report=report)
+    assert keys["maintenance"] == "cordon"
+    assert "taints" not in keys
+    drained = live("member2", TAINT, said="drain: new kernel")
+    keys = member_of(drained, facts_, Credentials(), version="1.18.2", taints=(), report=report)
+    assert keys["maintenance"] == "cordon"
+    assert any("take it out of their `exclude`" in note for note in report.notes)
+    assert report.left_out == []

@@ -8,6 +8,8 @@ from flotilla.plan.fleet import fleet_plan
 from flotilla.plan.leaving import with_room
 from flotilla.plan.members import CLUSTER_TYPE
 from flotilla.plan.steps import Op, Result, Step
+from flotilla.policy.guards import guard_verdicts
+from flotilla.stack.policies import PolicySettings
 from flotilla.state.checkpoint import ResourceState
 from tests.unit.rollouts import CORDON, web
 
@@ -151,3 +153,20 @@ def test_machines_get_the_same(after):
         assert one["leaving"][0]["come"] == {"member1": 2}
     else:
         assert one is None
+
+
+def refused(found):
+    given = PolicySettings.model_validate({"environment": "production"})
+    return [one.rule.name for one in guard_verdicts(found.blast_radius, given) if one.refuses]
+
+
+def test_a_drain_of_one_of_two_members_needs_no_confirmation_for_it_names_the_member():
+    """A guard against mistyped labels refused every drain in production."""
+    step = rollout(placement("static"), placement("static", "member2"), {"member1": 2, "member2": 2})
+    assert refused(plan(*drained(), step)) == []
+    assert refused(plan(*drained("cordon", "cordon"), step)) == ["max-removed-share"]
+
+
+def test_a_drain_that_leaves_a_workload_nothing_is_judged_as_any_removal():
+    step = rollout(placement("static"), placement("static", "member1", "member2"), {"member1": 2, "member2": 2})
+    assert "max-removed-share" in refused(plan(*drained(), step))

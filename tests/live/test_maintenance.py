@@ -1,0 +1,7 @@
+"""Maintenance on real Karmada."""
+
+import pytest
+
+from tests.contract.maintenance import *  # noqa: F403 - the cases are the contract's
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
