@@ -31,7 +31,7 @@ from flotilla.kube.reading import read_text
 from flotilla.plan.fleet import FleetPlan
 from flotilla.stack.editing import with_maintenance
 from flotilla.stack.fleet import Fleet
-from flotilla.stack.maintenance import Duplicated, Maintenance, MaintenanceMode
+from flotilla.stack.maintenance import LONGEST_REASON, Duplicated, Maintenance, MaintenanceMode
 from flotilla.stack.members import Member
 from flotilla.stack.problems import ConfigError
 
@@ -67,7 +67,7 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
                 help="let Karmada divide anew what it would leave where it is (a WorkloadRebalancer)",
             )
             continue
-        parser.add_argument("--reason", default="", help="why; plans and views show it")
+        parser.add_argument("--reason", type=_reason, default="", help="why; plans and views show it")
         parser.add_argument("--until", type=_day, metavar="YYYY-MM-DD", help="the last day; plans say when it is over")
         if verb == "drain":
             parser.add_argument(
@@ -82,6 +82,14 @@ def _day(text: str) -> dt.date:
         return dt.date.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text[:60]!r} is not a day: write YYYY-MM-DD") from None
+
+
+def _reason(text: str) -> str:
+    if not text.isprintable() or len(text) > LONGEST_REASON:
+        raise argparse.ArgumentTypeError(
+            f"{text[:40]!r}: plans show it in one line: give at most {LONGEST_REASON} characters that can be printed"
+        )
+    return text.strip()
 
 
 def _begin(options: argparse.Namespace) -> ExitCode:
@@ -102,8 +110,6 @@ def _asked(options: argparse.Namespace, member: Member) -> Maintenance:
     mode, present = MaintenanceMode(options.mode), member.maintenance
     same = present if present and present.mode is mode else None
     removing = getattr(options, "remove_duplicated", False) or bool(same and same.duplicated is Duplicated.REMOVE)
-    if "\n" in options.reason:
-        raise UsageError("--reason has several lines, and plans show it in one", hint="shorten it")
     return Maintenance(
         mode=mode,
         reason=options.reason or (same.reason if same else ""),

@@ -95,11 +95,11 @@ def paint_status(
     )
     if shown.workloads:
         console.print()
-        headings = ("NAMESPACE", "WORKLOAD", "CLUSTER", "READY", "HEALTH", "IMAGE")
         rows = [
             (c.namespace, c.workload, c.cluster, c.progress, _health(c), ", ".join(c.images)) for c in shown.workloads
         ]
-        print_table(console, headings, rows, everything=everything)
+        of_copies = ("NAMESPACE", "WORKLOAD", "CLUSTER", "READY", "HEALTH", "IMAGE")
+        print_table(console, of_copies, rows, everything=everything)
 
 
 def _summary(seen: FleetStatus) -> Text:

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from flotilla.stack.problems import ConfigModel, refuse
 
-_LONGEST_REASON = 200
+LONGEST_REASON = 200
 
 
 class MaintenanceMode(StrEnum):
@@ -35,7 +35,7 @@ class Maintenance(ConfigModel):
     mode: MaintenanceMode = Field(
         description="cordon: it takes nothing new. drain: what can run elsewhere leaves as well."
     )
-    reason: str = Field(default="", max_length=_LONGEST_REASON, description="Why; plans and views show it.")
+    reason: str = Field(default="", max_length=LONGEST_REASON, description="Why; plans and views show it.")
     until: dt.date | None = Field(
         default=None, description="The last day (YYYY-MM-DD); plans say so once it is over. Nothing ends by itself."
     )
@@ -57,8 +57,12 @@ class Maintenance(ConfigModel):
                 consequence="a cordon takes nothing away",
                 remedy="drop it, or write `mode: drain`",
             )
-        if "\n" in self.reason:
-            raise refuse("'reason' has several lines", consequence="plans show it in one", remedy="shorten it")
+        if not self.reason.isprintable():
+            raise refuse(
+                "'reason' has several lines, or characters that can't be printed",
+                consequence="plans show it in one line",
+                remedy="shorten it",
+            )
         return self
 
     @property
