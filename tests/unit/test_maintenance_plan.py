@@ -2,6 +2,9 @@
 
 import pytest
 
+from flotilla.agent.judging import plan_answer
+from flotilla.agent.planning import Planned
+from flotilla.agent.tool import PagedArguments
 from flotilla.karmada.cordons import MAINTENANCE
 from flotilla.plan.contents import ROLLOUT_TYPE
 from flotilla.plan.fleet import fleet_plan
@@ -9,6 +12,7 @@ from flotilla.plan.leaving import with_room
 from flotilla.plan.members import CLUSTER_TYPE
 from flotilla.plan.steps import Op, Result, Step
 from flotilla.policy.guards import guard_verdicts
+from flotilla.report.build import plan_report
 from flotilla.stack.policies import PolicySettings
 from flotilla.state.checkpoint import ResourceState
 from tests.unit.rollouts import CORDON, web
@@ -170,3 +174,15 @@ def test_a_drain_of_one_of_two_members_needs_no_confirmation_for_it_names_the_me
 def test_a_drain_that_leaves_a_workload_nothing_is_judged_as_any_removal():
     step = rollout(placement("static"), placement("static", "member1", "member2"), {"member1": 2, "member2": 2})
     assert "max-removed-share" in refused(plan(*drained(), step))
+
+
+def test_a_page_and_the_tool_of_an_agent_say_it_as_well():
+    step = rollout(placement("static"), placement("static", "member2"), {"member1": 2, "member2": 2})
+    found = plan(*drained(), step)
+    page = plan_report(found, Result(steps=[step]), stack="dev", engine="embedded")
+    (section,) = [one for one in page.sections if one.title == "Maintenance"]
+    assert [row.name for row in section.items[0].rows] == ["web: 2 replicas move from member2 to member1"]
+    answer = plan_answer(Planned(Result(steps=[step]), [], "", found), PagedArguments(), enabled=False)
+    assert [one.details[0] for one in answer.workloads if one.verb == "maintenance"] == [
+        "member2: drain: new kernel (was none)"
+    ]
