@@ -17,12 +17,14 @@ CORDONED, DRAIN = "cordon", "drain"
 """The modes."""
 
 
+def is_cordon(taint: Object) -> bool:
+    """Tell whether a taint is that of a cordon."""
+    return (taint.get("key"), taint.get("effect")) == (CORDON.key, CORDON.effect)
+
+
 def is_cordoned(cluster: Object) -> bool:
     """Tell whether a Cluster has the taint of a cordon, whoever has set it."""
-    return any(
-        (taint.get("key"), taint.get("effect")) == (CORDON.key, CORDON.effect)
-        for taint in (cluster.get("spec") or {}).get("taints") or []
-    )
+    return any(is_cordon(taint) for taint in (cluster.get("spec") or {}).get("taints") or [])
 
 
 def maintenance_of(cluster: Object) -> str:

@@ -4,14 +4,18 @@ import datetime as dt
 
 import pytest
 
+from components import cluster_identity
+from components.cluster_identity import ClusterIdentityProvider
 from flotilla.adopt.members import member_of
 from flotilla.adopt.model import Credentials, MemberFacts, Report
 from flotilla.deploy.declared import CONTROL_PLANE, Declared
 from flotilla.drift.propagation import check_clusters
 from flotilla.karmada.cordons import CORDON, MAINTENANCE, maintenance_of, mode_of
 from flotilla.karmada.joining import join
+from flotilla.karmada.joining.cordoning import end_cordon
 from flotilla.karmada.objects import Cluster
 from flotilla.karmada.status.snapshot import Snapshot
+from flotilla.kube.connection import ApiError
 from flotilla.kube.merge_keys import object_differences
 from flotilla.observe.members import member_status
 from flotilla.stack.fleet import facts
@@ -301,3 +305,73 @@ def test_adoption_declares_a_cordon_and_nothing_else_changes():
     assert keys["maintenance"] == "cordon"
     assert any("take it out of their `exclude`" in note for note in report.notes)
     assert report.left_out == []
+
+
+# -- the end of a cordon ----------------------------------------------------------------------------------------------
+
+
+class Plane:
+    """A control plane with one Cluster, whose taints somebody may change before a patch."""
+
+    def __init__(self, *taints, meanwhile=()):
+        self.taints, self.meanwhile, self.patches = list(taints), list(meanwhile), []
+
+    def find(self, _):
+        return live("member2", *self.taints)
+
+    def patch(self, _ref, steps, **_):
+        if self.meanwhile:
+            self.taints = self.meanwhile.pop(0)
+        place = int(steps[2]["path"].rpartition("/")[2])
+        if any(self.taints[place][step["path"].rpartition("/")[2]] != step["value"] for step in steps[:2]):
+            raise ApiError("the test failed", status=422)
+        del self.taints[place]
+        self.patches.append(steps)
+
+
+def test_the_taint_of_a_cordon_goes_and_others_stay():
+    other = {"key": "gpu", "effect": "NoSchedule"}
+    plane = Plane(other, TAINT)
+    end_cordon(plane, "member2")
+    assert plane.taints == [other]
+    end_cordon(plane, "member2")
+    assert len(plane.patches) == 1
+
+
+def test_taints_that_somebody_changes_meanwhile_are_read_again():
+    other = {"key": "gpu", "effect": "NoSchedule"}
+    plane = Plane(TAINT, meanwhile=[[other, TAINT]])
+    end_cordon(plane, "member2")
+    assert plane.taints == [other]
+
+
+IDENTITY = ClusterIdentityProvider()
+KNOWN = {"cluster": "member2", "uid": "u", "unanswered": "", "sameAs": "", "joined": ""}
+
+
+def test_a_cordon_that_ends_takes_its_taint_off_before_workloads_wait(monkeypatch):
+    """The taint stayed where Karmada or karmadactl had written the list meanwhile, and nothing came back."""
+    plane, asked = Plane(TAINT), []
+    monkeypatch.setattr(cluster_identity, "connect", lambda text, **_: asked.append(text) or plane)
+    cordoned = {**KNOWN, "cordoned": True, "controlPlane": "kubeconfig"}
+    assert IDENTITY.diff("u", KNOWN, cordoned).changes
+    kept = IDENTITY.update("u", KNOWN, cordoned).outs
+    assert (kept["cordoned"], plane.taints) == (True, [TAINT])
+    assert not IDENTITY.diff("u", kept, cordoned).changes
+    assert IDENTITY.diff("u", kept, KNOWN).changes
+    assert not IDENTITY.diff("u", kept, KNOWN).replaces
+    assert IDENTITY.update("u", kept, KNOWN).outs == {"cluster": "member2", "uid": "u"}
+    assert (plane.taints, asked) == ([], ["kubeconfig"])
+
+
+def test_a_cordon_ends_also_while_the_member_does_not_answer(monkeypatch):
+    plane = Plane(TAINT)
+    monkeypatch.setattr(cluster_identity, "connect", lambda *_, **__: plane)
+    kept = {"cluster": "member2", "uid": "u", "cordoned": True, "controlPlane": "kubeconfig"}
+    IDENTITY.update("u", kept, {**KNOWN, "unanswered": "no answer"})
+    assert plane.taints == []
+
+
+def test_members_without_maintenance_keep_their_identity_as_it_was():
+    assert not IDENTITY.diff("u", {"cluster": "member2", "uid": "u"}, KNOWN).changes
+    assert IDENTITY.create(KNOWN).outs == {"cluster": "member2", "uid": "u"}
