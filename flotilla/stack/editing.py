@@ -136,16 +136,25 @@ def _entry(text: str, member: str) -> Any:
         root = pyyaml.compose(text, Loader=pyyaml.SafeLoader)
     except pyyaml.YAMLError:
         return None
-    listed = _below(_below(root, "config"), _MEMBERS)
+    listed = below(below(root, "config"), _MEMBERS)
     entries = listed.value if isinstance(listed, pyyaml.SequenceNode) else []
-    named = [one for one in entries if getattr(_below(one, "name"), "value", None) == member]
+    named = [one for one in entries if getattr(below(one, "name"), "value", None) == member]
     return named[0] if len(named) == 1 else None
 
 
-def _below(node: Any, key: str) -> Any:
+def below(node: Any, key: str) -> Any:
+    """Return the node of a mapping's key; None where there is none, or the node is no mapping."""
     if not isinstance(node, pyyaml.MappingNode):
         return None
     return next((value for name, value in node.value if name.value == key), None)
+
+
+def last_leaf(node: Any) -> Any:
+    """Return the last leaf of a node: a block's own end is where the next thing begins."""
+    while not getattr(node, "flow_style", True) and node.value:
+        last = node.value[-1]
+        node = last[1] if isinstance(last, tuple) else last
+    return node
 
 
 def _without_key(text: str, entry: Any) -> str | None:
@@ -156,8 +165,5 @@ def _without_key(text: str, entry: Any) -> str | None:
     start = text.rfind("\n", 0, key.start_mark.index) + 1
     if text[start : key.start_mark.index].strip():
         return None  # the first key of the entry: `- maintenance: drain`
-    last = value
-    while not getattr(last, "flow_style", True) and last.value:
-        last = last.value[-1][1]
-    end = text.find("\n", last.end_mark.index)
+    end = text.find("\n", last_leaf(value).end_mark.index)
     return text[:start] + ("" if end < 0 else text[end + 1 :])
