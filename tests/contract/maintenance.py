@@ -87,6 +87,7 @@ def test_a_member_is_drained_while_the_workload_runs_on_and_is_brought_back(flee
     assert [(one["workload"], one["gone"], one["come"]) for one in said["leaving"]] == [
         ("nginx", {"member2": 1}, {"member1": 1})
     ]
+    assert {step["op"] for step in plan["steps"]} == {"same", "update"}, "nothing is replaced"
     assert stack.read_text() == before
 
     with Watch(fleet) as watch:
