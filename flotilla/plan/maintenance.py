@@ -45,7 +45,9 @@ class MemberMaintenance:
     leaving: tuple[Shifted, ...] = ()
     returning: tuple[Shifted, ...] = ()
     away: tuple[str, ...] = ()
-    """Workloads that could run there again, and that Karmada leaves where they are."""
+    """Workloads that could run there again, and that Karmada leaves where they are: it divides what is missing."""
+    in_later_group: tuple[str, ...] = ()
+    """The same, for they have moved to a later group of their placement, and Karmada goes to no earlier one."""
     unready: str = ""
     """Why the member isn't Ready, where something is to leave it."""
 
@@ -72,6 +74,11 @@ class MemberMaintenance:
             f"{self.member} --rebalance` divides it anew"
             for name in self.away
         ]
+        found += [
+            f"{name}: stays where it is, for Karmada doesn't go back to an earlier group of a placement; give the "
+            "groups other names, and it begins with the first"
+            for name in self.in_later_group
+        ]
         return found
 
     def to_json(self) -> dict[str, Any]:
@@ -83,6 +90,7 @@ class MemberMaintenance:
             "leaving": [_json(one) for one in self.leaving],
             "returning": [_json(one) for one in self.returning],
             "away": list(self.away),
+            "inLaterGroup": list(self.in_later_group),
             **({"unready": self.unready} if self.unready else {}),
         }
 
@@ -126,15 +134,21 @@ def maintenance_plans(
         before, after = maintenance_of(step.before.plain) if step.before else "", maintenance_of(state.plain)
         if before or after:
             name = str((state.plain.get("metadata") or {}).get("name"))
-            ended = mode_of(before) == DRAIN != mode_of(after)
-            away = [one.name for one in listed if ended and _stays_away(one, rollouts.get(one.name), name, members)]
-            one = _of(name, before, after, listed, away)
+            one = _of(name, before, after, listed)
+            if mode_of(before) == DRAIN != mode_of(after):
+                away = [plan for plan in listed if _stays_away(plan, rollouts.get(plan.name), name, members)]
+                grouped = tuple(plan.name for plan in away if _has_groups(rollouts[plan.name]))
+                one = replace(
+                    one,
+                    away=tuple(plan.name for plan in away if plan.name not in grouped),
+                    in_later_group=grouped,
+                )
             live = clusters.get(name) if one.leaving else None
             found.append(replace(one, unready=unready_reason(live)) if live else one)
     return tuple(sorted(found, key=lambda one: one.member))
 
 
-def _of(name: str, before: str, after: str, workloads: list[WorkloadPlan], away: list[str]) -> MemberMaintenance:
+def _of(name: str, before: str, after: str, workloads: list[WorkloadPlan]) -> MemberMaintenance:
     drained, was = mode_of(after) == DRAIN, mode_of(before) == DRAIN
     shifted = [Shifted(one.name, shift) for one in workloads for shift in one.shifts]
     return MemberMaintenance(
@@ -143,8 +157,12 @@ def _of(name: str, before: str, after: str, workloads: list[WorkloadPlan], away:
         after,
         tuple(one for one in shifted if drained and name in one.shift.gone),
         tuple(one for one in shifted if was and not drained and name in one.shift.come),
-        tuple(away),
     )
+
+
+def _has_groups(step: Step) -> bool:
+    state = step.after
+    return state is not None and bool((state.plain.get("placement") or {}).get("clusterAffinities"))
 
 
 def _stays_away(plan: WorkloadPlan, step: Step | None, cluster: str, members: Collection[ClusterFacts]) -> bool:
@@ -155,7 +173,8 @@ def _stays_away(plan: WorkloadPlan, step: Step | None, cluster: str, members: Co
     placements = [state.plain.get("placement") or {} for state in (old, new)]
     chosen = [any(one.name == cluster for one in choose(members, placement).chosen) for placement in placements]
     replicated = any(replicas_of(one) for one in templates_in(new.plain))
-    if chosen != [False, True] or not replicated or not by_room(placements[1]):
+    standing = by_room(placements[1]) or bool(placements[1].get("clusterAffinities"))
+    if chosen != [False, True] or not replicated or not standing:
         return False
     comes = any(cluster in shift.come for shift in plan.shifts)
     return not comes and not any(cluster in one.candidates for one in plan.undecided)

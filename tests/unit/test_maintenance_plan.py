@@ -117,6 +117,22 @@ def test_what_stays_away_after_a_drain_is_said_with_the_remedy():
     assert "flotilla uncordon member2 --rebalance" in one.lines[-1]
 
 
+def test_a_workload_in_a_later_group_is_said_to_stay_there():
+    """Karmada begins with the group that it has taken, so that an uncordon brought nothing back."""
+
+    def groups(*excluded):
+        first = {"affinityName": "first", "clusterNames": ["member2"], "exclude": list(excluded)}
+        then = {"affinityName": "then", "clusterNames": ["member1"]}
+        return {"clusterAffinities": [first, then], "replicaScheduling": {"replicaSchedulingType": "Duplicated"}}
+
+    out = plan(*drained(), rollout(groups(), groups("member2"), {"member2": 4}))
+    assert said(out)[1] == "web: 4 replicas move from member2 to member1"
+    back = plan(*drained("drain", ""), rollout(groups("member2"), groups(), {"member1": 4}))
+    (one,) = back.maintenance
+    assert (one.away, one.in_later_group) == ((), ("web",))
+    assert "give the groups other names" in one.lines[-1]
+
+
 def test_a_drain_of_a_member_that_does_not_answer_says_what_cannot_be_seen():
     step = rollout(placement("static"), placement("static", "member2"), {"member1": 2, "member2": 2})
     result = Result(steps=[*drained(), step])
