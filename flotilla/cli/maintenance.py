@@ -37,8 +37,8 @@ from flotilla.stack.problems import ConfigError
 
 _TEXTS = {
     "cordon": "Let a member take nothing new; what runs there stays. Example: flotilla cordon member2",
-    "drain": "Let a member take nothing new, and move what can run elsewhere: new copies get healthy before the old "
-    'ones go. Example: flotilla drain member2 --reason "new kernel"',
+    "drain": "Let a member take nothing new, and move what can run elsewhere. "
+    'Example: flotilla drain member2 --reason "new kernel"',
     "uncordon": "End a member's maintenance: it takes workloads again, and what was moved away by its placement comes "
     "back. Example: flotilla uncordon member2 --rebalance",
 }
