@@ -24,6 +24,7 @@ from pulumi.runtime.rpc import UNKNOWN
 
 from components.whole_numbers import whole_numbers
 from flotilla.errors import FlotillaError
+from flotilla.karmada.joining.cordoning import end_cordon
 from flotilla.karmada.joining.joined import clusters_by_id, join_conflict
 from flotilla.karmada.joining.renaming import Agent, cut_access
 from flotilla.karmada.names import identity_name
@@ -31,6 +32,7 @@ from flotilla.kube.connection import connect
 from flotilla.kube.identity import uid_of
 
 _UID = "uid"
+_CORDON = ("cordoned", "controlPlane")
 
 
 class Former(TypedDict):
@@ -45,6 +47,14 @@ class Former(TypedDict):
     """Where its agent runs, in pull mode; empty in push mode."""
     refused: str
     """Why the member can't have another name; empty where nothing is in the way."""
+
+
+class Cordon(TypedDict):
+    """A member that takes nothing new, and how its cordon is ended once the stack declares it no more."""
+
+    cordoned: bool
+    controlPlane: pulumi.Input[str]
+    """Administrator's kubeconfig of the control plane; a secret."""
 
 
 class Probe(TypedDict):
@@ -104,7 +114,11 @@ def conflict(
 
 @whole_numbers
 class ClusterIdentityProvider(ResourceProvider):
-    """Keeps a cluster's UID in the state; creates nothing, so there is nothing to delete."""
+    """Keeps a cluster's UID in the state; creates nothing, so there is nothing to delete.
+
+    It also keeps that a member is cordoned. Where that ends, the taint has to go before workloads wait for the member,
+    and its Cluster can't see to it: the taint may have another owner by then (`flotilla.karmada.joining.cordoning`).
+    """
 
     serialize_as_secret_always = False
 
@@ -140,15 +154,23 @@ class ClusterIdentityProvider(ResourceProvider):
         """
         another = bool(news[_UID]) and isinstance(news[_UID], str) and news[_UID] != olds[_UID]
         replaces = [_UID] if another else []
-        return DiffResult(changes=another or _is_renamed(olds, news), replaces=replaces, delete_before_replace=True)
+        cordon = any(olds.get(key) != news.get(key) for key in _CORDON) if _cordoned(olds, news) else False
+        changes = another or cordon or _is_renamed(olds, news)
+        return DiffResult(changes=changes, replaces=replaces, delete_before_replace=True)
 
     def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Take Karmada's access under the former name away, so that the copies stay when that Cluster goes.
 
+        And end a cordon that the stack declares no more.
+
         Raises:
             FlotillaError: the cluster did not answer, so that it could not join under the new name; or Karmada still
-                reaches it under its former name.
+                reaches it under its former name; or the control plane did not answer.
         """
+        if olds.get("cordoned") and not news.get("cordoned"):
+            end_cordon(connect(olds["controlPlane"], name="Karmada"), str(olds["cluster"]))
+        if not _is_renamed(olds, news):
+            return UpdateResult(outs=_kept(news))
         if news["unanswered"]:
             raise _silent(news)
         agent = None
@@ -175,8 +197,13 @@ def _known(value: Any) -> str:
     return value if isinstance(value, str) and value != UNKNOWN else ""
 
 
+def _cordoned(*sides: dict[str, Any]) -> bool:
+    return any(side.get("cordoned") for side in sides)
+
+
 def _kept(props: dict[str, Any]) -> dict[str, Any]:
-    return {key: props[key] for key in ("cluster", _UID)}
+    more = _CORDON if _cordoned(props) else ()
+    return {key: props[key] for key in ("cluster", _UID, *more)}
 
 
 class ClusterIdentity(Resource, module="flotilla", name="ClusterIdentity"):
@@ -194,6 +221,7 @@ class ClusterIdentity(Resource, module="flotilla", name="ClusterIdentity"):
         same_as: pulumi.Input[str] = "",
         joined: pulumi.Input[str] = "",
         former: Former | None = None,
+        cordon: Cordon | None = None,
     ) -> None:
         """Declare which cluster is meant by `cluster`.
 
@@ -204,6 +232,7 @@ class ClusterIdentity(Resource, module="flotilla", name="ClusterIdentity"):
             same_as: another name of this stack that leads to the same cluster; empty for none.
             joined: why it can't join for the first time; empty where nothing is in the way.
             former: the member's name before, where it gets another one.
+            cordon: where the member takes nothing new.
         """
         props = {
             "cluster": cluster,
@@ -212,5 +241,6 @@ class ClusterIdentity(Resource, module="flotilla", name="ClusterIdentity"):
             "sameAs": same_as,
             "joined": joined,
             **(former or {}),
+            **(cordon or {}),
         }
         super().__init__(ClusterIdentityProvider(), identity_name(cluster), props, opts)

@@ -13,7 +13,7 @@ from typing import Any, NotRequired, TypedDict
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components.cluster_identity import ClusterIdentity, Former, Probe, conflict, probe
+from components.cluster_identity import ClusterIdentity, Cordon, Former, Probe, conflict, probe
 from components.karmada_control_plane import KarmadaControlPlane
 from components.kubernetes_object import KubernetesObject
 from components.providers import cluster_provider
@@ -104,7 +104,10 @@ def declare_join(component: Member, name: str, args: MemberArgs, *, mode: str, r
             "agentNamespace": given.agent.namespace if mode == "Pull" else "",
             "refused": refused,
         }
-    identity = ClusterIdentity(name, component.found, inside, same_as=twin, joined=joined, former=former)
+    cordon: Cordon | None = None
+    if given.maintenance:
+        cordon = {"cordoned": True, "controlPlane": args["control_plane"].kubeconfig}
+    identity = ClusterIdentity(name, component.found, inside, same_as=twin, joined=joined, former=former, cordon=cordon)
     component.cluster_id = identity.uid
     component.renamed = identity if given.formerly else None
     component.provider = cluster_provider(name, kubeconfig, identity, component)
@@ -123,7 +126,8 @@ def declare_join(component: Member, name: str, args: MemberArgs, *, mode: str, r
         provider=given.provider,
         region=given.region,
         zones=list(given.zones),
-        taints=[taint.model_dump(mode="json", exclude_defaults=True) for taint in given.taints],
+        taints=[taint.model_dump(mode="json", exclude_defaults=True) for taint in given.all_taints],
+        maintenance=given.maintenance.annotation if given.maintenance else "",
         proxy_url=given.proxy_url,
         insecure_skip_tls_verify=given.insecure_skip_tls_verify,
         ready_timeout=given.ready_timeout,

@@ -1,9 +1,11 @@
-"""Files that are written as a whole or not at all."""
+"""Files that are written as a whole or not at all, and copies for a while."""
 
 from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -26,3 +28,12 @@ def write_bytes_whole(file: Path, data: bytes, *, mode: int = 0o600) -> None:
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def beside(file: Path, text: str) -> Iterator[Path]:
+    """Give a file of this text, beside the stack's own (readable by its owner alone), for as long as it is needed."""
+    with tempfile.TemporaryDirectory(prefix="flotilla-") as folder:
+        changed = Path(folder) / file.name
+        changed.write_text(text)
+        yield changed

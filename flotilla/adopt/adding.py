@@ -17,6 +17,7 @@ from flotilla.counts import counted
 from flotilla.karmada.kinds import Identity, identity
 from flotilla.kube import yaml
 from flotilla.kube.objects import ref_of
+from flotilla.stack.editing import below, last_leaf
 from flotilla.stack.files import ManifestFiles
 from flotilla.stack.fleet import Fleet
 from flotilla.stack.load import parse_fleet
@@ -152,10 +153,10 @@ def _with_entries(text: str, drafts: list[Draft]) -> str | None:
         root = pyyaml.compose(text, Loader=pyyaml.SafeLoader)
     except pyyaml.YAMLError:
         return None
-    config = _below(root, "config")
+    config = below(root, "config")
     if not isinstance(config, pyyaml.MappingNode) or config.flow_style or not config.value:
         return None
-    listed = _below(config, _WORKLOADS)
+    listed = below(config, _WORKLOADS)
     indent = config.value[0][0].start_mark.column
     if listed is None:
         return _inserted(text, config, f"{' ' * indent}{_WORKLOADS}:\n{entries_text(drafts, indent + 2)}")
@@ -170,26 +171,12 @@ def _with_entries(text: str, drafts: list[Draft]) -> str | None:
     return _inserted(text, listed, entries_text(drafts, listed.start_mark.column))
 
 
-def _below(node: Any, key: str) -> Any:
-    if not isinstance(node, pyyaml.MappingNode):
-        return None
-    return next((value for name, value in node.value if name.value == key), None)
-
-
 def _inserted(text: str, node: Any, added: str) -> str:
     """Return a text with lines added after the last line of a node."""
-    mark = _last(node).end_mark
+    mark = last_leaf(node).end_mark
     end = mark.index
     if mark.column:
         end = text.find("\n", end)
         end = len(text) if end < 0 else end + 1
     before = text[:end]
     return f"{before}{'' if before.endswith(chr(10)) or not before else chr(10)}{added}{text[end:]}"
-
-
-def _last(node: Any) -> Any:
-    """Return the last leaf of a node: a block's own end is where the next thing begins."""
-    while not getattr(node, "flow_style", True) and node.value:
-        last = node.value[-1]
-        node = last[1] if isinstance(last, tuple) else last
-    return node

@@ -9,6 +9,7 @@ from typing import Any
 from kubernetes.utils.quantity import parse_quantity
 
 from flotilla.adopt.model import Credentials, MemberFacts, Report
+from flotilla.karmada.cordons import CORDONED, DRAIN, MAINTENANCE, is_cordoned, maintenance_of, mode_of
 from flotilla.karmada.joining.agent import IDENTITY_ANNOTATION, image, serves
 from flotilla.karmada.joining.agent import NAMESPACE as AGENT_NAMESPACE
 from flotilla.karmada.names import CLUSTER_NAMESPACE
@@ -81,8 +82,11 @@ def member_of(
     zones = spec.get("zones") or ([spec["zone"]] if spec.get("zone") else [])
     values = {"provider": spec.get("provider"), "region": spec.get("region"), "zones": list(zones)}
     keys |= {key: value for key, value in values.items() if value}
-    if declared := _taints(name, spec.get("taints") or [], set(taints), report):
-        keys["taints"] = declared
+    kept_out = {
+        "taints": _taints(name, spec.get("taints") or [], set(taints), report),
+        "maintenance": _maintenance(name, cluster, report),
+    }
+    keys |= {key: value for key, value in kept_out.items() if value}
     if spec.get("insecureSkipTLSVerification"):
         keys["insecureSkipTlsVerify"] = True
     elif facts.server and (bundle := _other_authority(credentials.authority, facts.authority)):
@@ -139,6 +143,20 @@ def _taints(name: str, taints: list[Object], by_policy: set[tuple[str, str]], re
     return declared
 
 
+def _maintenance(name: str, cluster: Object, report: Report) -> str:
+    """Return the mode of a member's maintenance; empty for none.
+
+    A drain becomes a cordon: what it has excluded from placements is in their policies, and is declared with them.
+    """
+    said = maintenance_of(cluster)
+    if mode_of(said) == DRAIN:
+        report.notes.append(
+            f"member {name}: it is drained ({said}), and declared as cordoned; placements that exclude it do so in the "
+            "stack file now: take it out of their `exclude` to bring workloads back"
+        )
+    return CORDONED if said and is_cordoned(cluster) else ""
+
+
 def _agent_keys(name: str, facts: MemberFacts, version: str, report: Report) -> Keys:
     agent = _agent(name, facts, version, report)
     if not agent.keys() & {"image", "asFound"} and version.count(".") < _PATCH:
@@ -193,7 +211,7 @@ def _without_key(name: str, cluster: Object, report: Report) -> None:
         if field not in _READ and value:
             report.leave_out(f"Cluster {name}: spec.{field}", why)
     for key in cluster["metadata"].get("annotations") or {}:
-        if not key.startswith(("pulumi.com/", "kubectl.kubernetes.io/")):
+        if not key.startswith(("pulumi.com/", "kubectl.kubernetes.io/")) and key != MAINTENANCE:
             report.leave_out(f"Cluster {name}: annotation {key}", why)
 
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-from ruamel.yaml.util import load_yaml_guess_indent
 
 from flotilla.agent.tool import Arguments, Refused
+from flotilla.stack.editing import Unreadable, round_trip
 
 _WORKLOADS = "flotilla:workloads"
 # What chooses clusters in a placement, besides their names: after a move only the names do.
@@ -72,23 +69,18 @@ def edited(text: str, edit: Move | Scale) -> str:
     Raises:
         Refused: the file has no such workload, or one that can't be changed so.
     """
-    _, indent, offset = load_yaml_guess_indent(text)
-    yaml = YAML()
-    yaml.preserve_quotes = True
-    yaml.width = 10_000
-    yaml.indent(mapping=2, sequence=indent or 2, offset=offset or 0)
+
+    def change(document: Any) -> None:
+        workload = _workload(document, edit.workload)
+        if isinstance(edit, Scale):
+            _scale(workload, edit)
+        else:
+            _move(workload, edit)
+
     try:
-        document = yaml.load(text)
-    except YAMLError:
+        return round_trip(text, change)
+    except Unreadable:
         raise Refused("the stack file isn't valid YAML", hint="validate_stack says where") from None
-    workload = _workload(document, edit.workload)
-    if isinstance(edit, Scale):
-        _scale(workload, edit)
-    else:
-        _move(workload, edit)
-    stream = io.StringIO()
-    yaml.dump(document, stream)
-    return stream.getvalue()
 
 
 def _workload(document: Any, name: str) -> Any:

@@ -62,7 +62,7 @@ class ClusterEffect(Answer):
     what: str
     verb: str = Field(
         description="joins, adopted (is there already and becomes the stack's), leaves, new, gone, changes, stays, "
-        "unscheduled (kept out), undecided (Karmada chooses), "
+        "unscheduled (kept out), maintenance (of a member), undecided (Karmada chooses), "
         "follows (an object that comes or goes with the workload: `dependencies`), rollout (in which waves it changes)"
         ", or notice (to be known before it is applied)."
     )
@@ -274,6 +274,10 @@ def plan_answer(found: Planned, asked: PagedArguments, *, enabled: bool) -> Plan
         )
         for w in plan.workloads
         for c in w.copies
+    ]
+    workloads += [
+        ClusterEffect(what=one.member, verb="maintenance", details=[cut(text) for text in (one.title, *one.lines)])
+        for one in plan.maintenance
     ]
     workloads += [
         ClusterEffect(what=f"{w.name} in {u.cluster}", verb="unscheduled", details=[cut(str(u))])

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 from flotilla.agent.edits import Back, Move, Scale, edited
 from flotilla.agent.tool import Refused
@@ -20,6 +18,7 @@ from flotilla.deploy.in_members import previewed
 from flotilla.deploy.interface import Setting
 from flotilla.deploy.policies import judge
 from flotilla.deploy.rollback import earlier
+from flotilla.files import beside
 from flotilla.karmada.status.judgements import REMEDY
 from flotilla.kube import yaml
 from flotilla.plan.fleet import FleetPlan, fleet_plan
@@ -158,12 +157,3 @@ def shown_stack(workplace: Workplace, text: str, edit: Move | Scale | Back | Non
         return
     with nullcontext() if edit is None else beside(workplace.setting().stack_file, text) as changed:
         yield workplace.setting(changed)
-
-
-@contextmanager
-def beside(file: Path, text: str) -> Iterator[Path]:
-    """Give a file of this text, beside the stack's own (readable by its owner alone), for as long as it is needed."""
-    with tempfile.TemporaryDirectory(prefix="flotilla-") as folder:
-        changed = Path(folder) / file.name
-        changed.write_text(text)
-        yield changed

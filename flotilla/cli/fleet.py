@@ -177,12 +177,15 @@ def _refuse(
         )
     verdicts = verdicts_of(options, result, shown.plan, applying=applying)
     refuse_violations(
-        verdicts, document, how=_with_digest(options, verb, result), confirmed=_confirmed(options, result)
+        verdicts,
+        document,
+        how=_with_digest(options, result, *getattr(options, "command", (verb,))),
+        confirmed=_confirmed(options, result),
     )
 
 
-def _with_digest(options: argparse.Namespace, verb: str, result: Result) -> str:
-    """Return the command that does exactly this plan."""
+def _with_digest(options: argparse.Namespace, result: Result, *verb: str) -> str:
+    """Return the command that does exactly this plan; `verb` with its own arguments."""
     refreshing = ["--refresh"] if getattr(options, "refresh", False) else []
     engine = [] if options.engine is EngineName.AUTO else ["--engine", str(options.engine)]
     targets = [part for target in options.target for part in ("--target", target)]
@@ -190,7 +193,7 @@ def _with_digest(options: argparse.Namespace, verb: str, result: Result) -> str:
     back = ["--to", str(setting.back_to)] if (setting := setting_of(options)).back_to else []
     folder = [] if options.project == Path() else ["-C", str(options.project)]
     parts = [*folder, *engine, *back, *refreshing, *targets, *adopting, "--plan", result.digest]
-    return shlex.join(["flotilla", verb, "--stack", options.stack, *parts])
+    return shlex.join(["flotilla", *verb, "--stack", options.stack, *parts])
 
 
 def _confirmed(options: argparse.Namespace, result: Result) -> bool:
@@ -224,6 +227,8 @@ class Manner:
     """What is said of a plan besides, by what it means for the fleet."""
     more: Mapping[str, Any] = field(default_factory=dict)
     """What documents have besides."""
+    begin: Callable[[FleetPlan], None] | None = None
+    """Is called before the first change, and puts the stack's own file in the place of the one planned from."""
     end: Callable[[], dict[str, Any]] = dict
     """What is to be added to the document once everything is done."""
     only_look: bool = False
@@ -259,6 +264,9 @@ def carry_out(options: argparse.Namespace, manner: Manner) -> ExitCode:
         _compare_digest(options, planned, document)
     elif planned.changes:
         confirm(options, "apply this plan", document)
+    if manner.begin is not None:
+        manner.begin(plan)
+        stack, fleet = _open(options, output, files)
     # What is done is what was shown: the run refuses every step that this plan does not have.
     result = stack.up(targets=targets, refresh_first=options.refresh, plan=planned)
     result.digest = planned.digest
@@ -313,7 +321,7 @@ def _destroy(options: argparse.Namespace) -> ExitCode:
     if not result.failures:
         shown.show("To be deleted")
     if not result.failures and result.changes:
-        how = _with_digest(options, "destroy", result)
+        how = _with_digest(options, result, "destroy")
         # Whoever destroys a stack means that nothing is left.
         asked = guards_of(options, result, shown.plan, applying=not options.preview_only)
         guards = [verdict for verdict in asked if verdict.rule is not EMPTIED]

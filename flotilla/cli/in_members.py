@@ -31,3 +31,13 @@ def print_in_members(console: Console, plan: FleetPlan) -> None:
     for cluster, reason in sorted(plan.unasked.items()):
         text = f"{cluster}: not asked whether it has the new copies already: {one_line(reason)}"
         console.print(Text(text, style="yellow"))
+
+
+def print_maintenance(console: Console, plan: FleetPlan) -> None:
+    """Print which members are under maintenance, and what that moves."""
+    if plan.maintenance:
+        console.print("\nmaintenance")
+    for one in plan.maintenance:
+        console.print(Text(f"  ! {one_line(one.title)}", style="yellow"))
+        for line in one.lines:
+            console.print(Text(f"    {one_line(line)}", style="yellow"))

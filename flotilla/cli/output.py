@@ -16,7 +16,7 @@ from rich.text import Text
 from flotilla.cli.adopting import print_there
 from flotilla.cli.ending import CommandError, Kind
 from flotilla.cli.exit_codes import ExitCode
-from flotilla.cli.in_members import print_in_member, print_in_members
+from flotilla.cli.in_members import print_in_member, print_in_members, print_maintenance
 from flotilla.counts import counted
 from flotilla.deploy.interface import EngineName
 from flotilla.karmada.names import cluster_of
@@ -158,6 +158,7 @@ class Output:
         if plan.blast_radius.text:
             self.console.print(Text(plan.blast_radius.text))
         self._clusters(plan)
+        print_maintenance(self.console, plan)
         self._workloads(plan)
         self._control_plane(plan)
         self._objects(plan)

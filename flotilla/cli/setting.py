@@ -36,9 +36,9 @@ def setting_of(options: argparse.Namespace, output: Output | None = None) -> Set
     A rollback has set `back` among the options: the stack as an earlier update declared it.
     """
     project, stack = options.project.resolve(), options.stack
-    adopt = adoption_of(options)
+    adopt, changed = adoption_of(options), getattr(options, "config_file", None)
     back: Setting | None = getattr(options, "back", None)
-    where = back or Setting(project, stack, adopt=adopt)
+    where = back or Setting(project, stack, config_file=changed, adopt=adopt)
     return where if output is None else replace(where, listener=output.on_step, tell=output.say)
 
 

@@ -85,24 +85,21 @@ def paint_status(
     console.print(_summary(seen))
     for name, reason in seen.unanswered.items():
         console.print(Text(f"{name} does not answer: {reason}", style="bold red"))
-    headings = ("CLUSTER", "MODE", "READY", "SINCE", "VERSION", "NODES")
+    headings = ("CLUSTER", "MODE", "READY", "SINCE", "VERSION", "NODES", "MAINTENANCE")
     console.print()
     print_table(
         console,
         headings,
-        [
-            (m.name, m.mode, verdict(m.ready, "True", f"False: {m.reason}"), age(m.since), m.version, _nodes(m))
-            for m in shown.members
-        ],
+        [(*_ready(m), age(m.since), m.version, _nodes(m), Text(m.maintenance, style="yellow")) for m in shown.members],
         everything=everything,
     )
     if shown.workloads:
         console.print()
-        headings = ("NAMESPACE", "WORKLOAD", "CLUSTER", "READY", "HEALTH", "IMAGE")
         rows = [
             (c.namespace, c.workload, c.cluster, c.progress, _health(c), ", ".join(c.images)) for c in shown.workloads
         ]
-        print_table(console, headings, rows, everything=everything)
+        of_copies = ("NAMESPACE", "WORKLOAD", "CLUSTER", "READY", "HEALTH", "IMAGE")
+        print_table(console, of_copies, rows, everything=everything)
 
 
 def _summary(seen: FleetStatus) -> Text:
@@ -141,7 +138,7 @@ def _clusters(options: argparse.Namespace) -> ExitCode:
         headings = ("CLUSTER", "MODE", "READY", "SINCE", "VERSION", "NODES", "CPU", "MEMORY", "PODS", "WHERE", "LABELS")
         print_table(
             console,
-            (*headings, "TAINTS"),
+            (*headings, "TAINTS", "MAINTENANCE"),
             [_cluster_row(m) for m in _filtered(options, members)],
             everything=options.all,
         )
@@ -152,9 +149,7 @@ def _clusters(options: argparse.Namespace) -> ExitCode:
 def _cluster_row(member: MemberStatus) -> tuple[str | Text, ...]:
     place = "/".join(part for part in (member.provider, member.region, ",".join(member.zones)) if part)
     return (
-        member.name,
-        member.mode,
-        verdict(member.ready, "True", f"False: {member.reason}"),
+        *_ready(member),
         age(member.since),
         member.version,
         _nodes(member),
@@ -164,7 +159,12 @@ def _cluster_row(member: MemberStatus) -> tuple[str | Text, ...]:
         place,
         labels_text(member.labels),
         ",".join(member.taints),
+        Text(member.maintenance, style="yellow"),
     )
+
+
+def _ready(member: MemberStatus) -> tuple[str, str, Text]:
+    return member.name, member.mode, verdict(member.ready, "True", f"False: {member.reason}")
 
 
 def _usage(member: MemberStatus, name: str, unit: int, suffix: str) -> str:

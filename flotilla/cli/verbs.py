@@ -55,6 +55,11 @@ VERBS = {
     "drift": {
         "drift": "compare the fleet with what was declared, down to the members' objects",
     },
+    "maintenance": {
+        "cordon": "let a member take nothing new",
+        "drain": "cordon a member, and move what can run elsewhere",
+        "uncordon": "end a member's maintenance",
+    },
     "abandon": {
         "abandon": "give up a member that no longer exists",
     },

@@ -24,6 +24,7 @@ from flotilla.plan.changes import looks_of
 from flotilla.plan.coming import Coming
 from flotilla.plan.fleet import FleetPlan, fleet_plan
 from flotilla.plan.in_members import InMember, Outcome
+from flotilla.plan.leaving import with_room
 from flotilla.plan.steps import GOING, Result
 from flotilla.providers.adoption import as_secret, note_of, why_refused, writers
 from flotilla.providers.immutable import among, fixed_paths
@@ -56,7 +57,7 @@ def previewed(result: Result, setting: Setting, *, version: str | None = None) -
         setting: where the stack is.
         version: Karmada's; None where it isn't known.
     """
-    plan = fleet_plan(result, version=version)
+    plan = with_room(fleet_plan(result, version=version), result, version=version)
     if not plan.coming or result.failures:
         return plan
     there, unasked = in_members(plan.coming, access_in(result, setting), result.unknown)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from flotilla.deploy.declared import CONTROL_PLANE, Declared
 from flotilla.drift.findings import Finding, Layer, Mend
+from flotilla.karmada.cordons import is_cordoned
 from flotilla.karmada.kinds import DEFINITION, NAMESPACE, kind_of
 from flotilla.karmada.names import CLUSTER_NAMESPACE, EXECUTION_NAMESPACE_PREFIX
 from flotilla.karmada.objects import POLICY_API, Cluster, ResourceBinding
@@ -21,9 +22,9 @@ _SYSTEM_NAMESPACES = ("kube-system", "kube-public", "kube-node-lease", "karmada-
 
 
 def check_clusters(snapshot: Snapshot, declared: Declared) -> list[Finding]:
-    """Look at every member's Ready condition, and at names in placements that no Cluster has."""
+    """Look at every member's Ready condition and cordon, and at names in placements that no Cluster has."""
     clusters = {cluster["metadata"]["name"]: cluster for cluster in snapshot.clusters}
-    found = []
+    found = _cordoned(clusters, declared)
     for member in declared.members:
         cluster = Cluster.read(clusters[member]) if member in clusters else None
         if cluster is None or cluster.ready:
@@ -41,6 +42,22 @@ def check_clusters(snapshot: Snapshot, declared: Declared) -> list[Finding]:
             if cluster not in clusters and (not check.members or cluster in check.members)
         ]
     return found
+
+
+def _cordoned(clusters: Mapping[str, Object], declared: Declared) -> list[Finding]:
+    """Look for cordons that the stack doesn't declare; one that it declares is compared as a field of the Cluster."""
+    objects = declared.objects.get(CONTROL_PLANE, [])
+    own = {one["metadata"]["name"] for one in objects if one["kind"] == "Cluster" and is_cordoned(one)}
+    return [
+        _finding(
+            "member-cordoned",
+            f"Cluster {member}",
+            "is cordoned, and the stack doesn't say so: nothing new is scheduled there; `flotilla cordon` declares it, "
+            "`karmadactl uncordon` ends it",
+        )
+        for member in declared.members
+        if member in clusters and member not in own and is_cordoned(clusters[member])
+    ]
 
 
 def check_rollout(snapshot: Snapshot, name: str, check: RolloutCheck) -> list[Finding]:

@@ -97,6 +97,8 @@ _KINDS: dict[tuple[str, str], dict[str, Shape]] = {
     ("apps", "StatefulSet"): _spec(template=_TEMPLATE, volumeClaimTemplates=_each(metadata=_METADATA)),
     ("batch", "CronJob"): _spec(jobTemplate=_map(metadata=_METADATA, spec=_JOB)),
     ("batch", "Job"): {"spec": _JOB},
+    # Karmada's own. Its controllers and `karmadactl cordon` add taints and take theirs off again.
+    ("cluster.karmada.io", "Cluster"): _spec(taints=_by("key", "effect")),
     ("discovery.k8s.io", "EndpointSlice"): {"endpoints": _each(addresses=_SET)},
     ("flowcontrol.apiserver.k8s.io", "FlowSchema"): _spec(
         rules=_each(

@@ -9,6 +9,7 @@ from decimal import Decimal
 from kubernetes.utils.quantity import parse_quantity
 
 from flotilla.errors import ClusterError
+from flotilla.karmada.cordons import maintenance_of
 from flotilla.karmada.objects import CLUSTER_API, Cluster, ClusterStatus, ResourceSummary
 from flotilla.karmada.scheduling import Taint
 from flotilla.karmada.status.snapshot import Snapshot
@@ -53,6 +54,8 @@ class MemberStatus:
     labels: dict[str, str] = field(default_factory=dict)
     taints: tuple[str, ...] = ()
     """As kubectl writes them: key=value:effect."""
+    maintenance: str = ""
+    """What is done there: `drain: new kernel` where a stack says so, `cordon` for a bare cordon, whoever has set it."""
     usage: dict[str, Usage] = field(default_factory=dict)
     """Of cpu (cores), memory (bytes) and pods."""
 
@@ -83,6 +86,7 @@ def member_status(cluster: Cluster) -> MemberStatus:
         zones=tuple(cluster.spec.zones or ()),
         labels=cluster.metadata.labels,
         taints=tuple(str(Taint(t.key, t.value or "", t.effect)) for t in cluster.spec.taints or ()),
+        maintenance=maintenance_of(cluster.wire()),
         usage=_usage(status.resource_summary),
     )
 

@@ -6,7 +6,7 @@ range: at least this many, at most that many.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +42,13 @@ class WorkloadRadius:
     """Where only Karmada knows whether a copy comes."""
     may_remove: tuple[str, ...] = ()
     """Where only Karmada knows whether a copy stays."""
+    drained: tuple[str, ...] = ()
+    """Members that are drained, by name in the stack file, and that it leaves while it runs on elsewhere."""
+
+    @property
+    def unasked(self) -> tuple[str, ...]:
+        """The clusters in which it doesn't run any more as it did, without those that are drained."""
+        return tuple(name for name in self.lost if name not in self.drained)
 
     @property
     def lost(self) -> tuple[str, ...]:
@@ -119,7 +126,10 @@ class BlastRadius:
 
 
 def blast_radius(
-    workloads: Iterable[WorkloadPlan], members: Iterable[ClusterPlan], objects: Mapping[str, Mapping[str, int]]
+    workloads: Iterable[WorkloadPlan],
+    members: Iterable[ClusterPlan],
+    objects: Mapping[str, Mapping[str, int]],
+    drained: Collection[str] = (),
 ) -> BlastRadius:
     """Return how far a plan reaches.
 
@@ -127,6 +137,7 @@ def blast_radius(
         workloads: the workloads' plans.
         members: the members' plans.
         objects: by cluster, how many objects the plan itself changes there.
+        drained: members that are drained.
     """
     listed, joined = list(workloads), list(members)
     touched = {name for name, counts in objects.items() if any(counts.values())} - {_CONTROL_PLANE, _UNKNOWN}
@@ -134,7 +145,7 @@ def blast_radius(
     touched |= {copy.cluster for one in listed for copy in one.copies if copy.verb != "stays"}
     touched |= {name for one in listed for f in one.follows for name, verb in f.clusters.items() if verb in _MOVING}
     effects = [copy.effect for one in listed for copy in one.copies]
-    radii = [_of(one) for one in listed]
+    radii = [_of(one, drained) for one in listed]
     return BlastRadius(
         tuple(one for one in radii if one.before or one.added or one.may_add),
         tuple(sorted(touched)),
@@ -155,13 +166,14 @@ def _hidden(plan: WorkloadPlan) -> bool:
 _MOVING = ("new", "gone")
 
 
-def _of(plan: WorkloadPlan) -> WorkloadRadius:
+def _of(plan: WorkloadPlan, drained: Collection[str]) -> WorkloadRadius:
     by = {copy.cluster: copy for copy in plan.copies}
     reduced = {
         name for name, copy in by.items() if copy.verb == "changes" and (copy.effect.lost or copy.effect.stopped)
     }
     open_ = {name for one in plan.undecided for name, (least, _) in one.candidates.items() if not least}
     stay = {name for name, copy in by.items() if copy.verb in ("changes", "stays")}
+    elsewhere = (stay | {name for name, copy in by.items() if copy.verb == "new"}) - reduced - set(drained)
     return WorkloadRadius(
         plan.name,
         plan.declared,
@@ -173,6 +185,7 @@ def _of(plan: WorkloadPlan) -> WorkloadRadius:
         kept=_sorted(name for name, copy in by.items() if copy.verb == "gone" and copy.kept),
         may_add=_sorted(open_ - stay - {name for name, copy in by.items() if copy.verb == "gone"}),
         may_remove=_sorted((open_ & stay) - reduced),
+        drained=_sorted(set(drained) & set(by)) if elsewhere else (),
     )
 
 

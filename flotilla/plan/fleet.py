@@ -32,6 +32,7 @@ from flotilla.plan.found import as_found, keeping, replaced_templates
 from flotilla.plan.gapless import with_moves_in_order
 from flotilla.plan.in_members import InMember
 from flotilla.plan.interpreters import interpreted_kinds
+from flotilla.plan.maintenance import MemberMaintenance, maintenance_plans
 from flotilla.plan.members import (
     CLUSTER_TYPE,
     ClusterPlan,
@@ -72,11 +73,14 @@ class FleetPlan:
     """What of that members have already, by somebody else than Karmada; empty where they were not asked."""
     unasked: Mapping[str, str] = field(default_factory=dict)
     """By member that could not be asked for that, why."""
+    maintenance: tuple[MemberMaintenance, ...] = ()
+    """The members that are, or were, under maintenance by their stack."""
 
     @cached_property
     def blast_radius(self) -> BlastRadius:
         """How far it reaches."""
-        return blast_radius(self.workloads, self.clusters, self.objects)
+        drained = [one.member for one in self.maintenance if one.drained]
+        return blast_radius(self.workloads, self.clusters, self.objects, drained)
 
     @cached_property
     def rendered(self) -> dict[str, list[Object]]:
@@ -88,6 +92,7 @@ class FleetPlan:
         return {
             "blastRadius": self.blast_radius.to_json(),
             "clusters": [{"name": c.name, "verb": c.verb, "details": list(c.details)} for c in self.clusters],
+            **({"maintenance": [one.to_json() for one in self.maintenance]} if self.maintenance else {}),
             "workloads": [workload.to_json() for workload in self.workloads],
             **({"controlPlane": [one.to_json() for one in self.control_plane]} if self.control_plane else {}),
             **({"inMembers": [one.to_json() for one in self.there]} if self.there else {}),
@@ -148,6 +153,7 @@ def fleet_plan(result: Result, *, version: str | None = None) -> FleetPlan:
         refused_renames(renamed),
         own_objects(ordered),
         coming,
+        maintenance=maintenance_plans(steps, workloads, around.members, result.clusters),
     )
 
 

@@ -38,6 +38,7 @@ from flotilla.plan.notices import notices_of
 from flotilla.plan.notices import to_json as notice_json
 from flotilla.plan.policies import PolicyPlan, doubled
 from flotilla.plan.rollouts import templates_in
+from flotilla.plan.shifts import Shift, shifts
 from flotilla.plan.steps import Op, Step
 from flotilla.plan.waves import RolloutPlan
 from flotilla.state.checkpoint import ResourceState
@@ -95,6 +96,8 @@ class WorkloadPlan:
     """The stack still has it after the plan."""
     rollout: RolloutPlan | None = None
     """In which waves it changes; None where it changes in none, or not at all."""
+    shifts: tuple[Shift, ...] = ()
+    """The templates whose replicas change in some clusters."""
 
     @property
     def kept(self) -> tuple[str, ...]:
@@ -324,6 +327,7 @@ def _workload_plan(moved: Moved, coming: Copies, sending: _Sending, replaced: Co
         ),
         undecided=tuple(coming.undecided),
         unplaced=tuple(coming.unplaced),
+        shifts=shifts(moved.old, moved.new, coming.undecided),
     )
 
 

@@ -125,7 +125,7 @@ def _exempt(guard: Guard, workload: str, settings: PolicySettings, moment: dt.da
 
 
 def _removals(workloads: Iterable[WorkloadRadius], most: int) -> list[str]:
-    losing = {one.name: one.lost for one in workloads if one.lost}
+    losing = {one.name: one.unasked for one in workloads if one.unasked}
     count = sum(len(clusters) for clusters in losing.values())
     if count <= most:
         return []
@@ -135,10 +135,11 @@ def _removals(workloads: Iterable[WorkloadRadius], most: int) -> list[str]:
 
 
 def _share(one: WorkloadRadius, most: int) -> list[str]:
-    if len(one.lost) * 100 <= most * len(one.before):
+    lost = one.unasked
+    if len(lost) * 100 <= most * len(one.before):
         return []
     how = "is taken away in" if not one.reduced else "is taken away, stopped or incomplete in"
-    where = f"{len(one.lost)} of the {counted(len(one.before), 'cluster')} that it runs on ({_names(one.lost)})"
+    where = f"{len(lost)} of the {counted(len(one.before), 'cluster')} that it runs on ({_names(lost)})"
     new = f", before the new copies ({_names(one.added)}) are healthy" if one.added else ""
     return [f"{how} {where}, more than {most} %{new}"]
 

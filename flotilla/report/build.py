@@ -85,6 +85,7 @@ def plan_report(
     failed = [verdict for verdict in verdicts if verdict.status is Status.FAIL]
     sections = [
         Section("Clusters", tuple(_verb(c.name, c.verb, c.details) for c in plan.clusters), empty="none declared"),
+        *_maintenance(plan),
         Section("Workloads", tuple(_workloads(plan)), empty="none declared"),
         *_control_plane(plan),
         *_there(result),
@@ -170,6 +171,7 @@ def _member(member: MemberStatus) -> Item:
         "zones": ", ".join(member.zones),
         "labels": ", ".join(f"{key}={value}" for key, value in sorted(member.labels.items())),
         "taints": ", ".join(member.taints),
+        "maintenance": member.maintenance,
         **{name: f"{u.percent}% of {_amount(name, u.allocatable)} asked for" for name, u in member.usage.items()},
     }
     summary = member.reason or f"{member.mode}, {member.version}"
@@ -199,6 +201,14 @@ def _copy(copy: CopyStatus) -> Item:
 def _verb(name: str, verb: str, details: Iterable[str]) -> Item:
     rows = tuple(Row(detail) for detail in details)
     return Item(name, PLANNED[verb], rows=rows, word=verb)
+
+
+def _maintenance(plan: FleetPlan) -> list[Section]:
+    items = tuple(
+        Item(one.member, State.WAITING, one.title, tuple(Row(line) for line in one.lines), word=one.after or "ends")
+        for one in plan.maintenance
+    )
+    return [Section("Maintenance", items)] if items else []
 
 
 def _workloads(plan: FleetPlan) -> Iterable[Item]:

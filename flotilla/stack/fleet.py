@@ -93,16 +93,25 @@ class Fleet(ConfigModel):
 
     _others: tuple[Member, ...] = PrivateAttr(default=())
     _helm: HelmControlPlane | None = PrivateAttr(default=None)
+    _staying: tuple[str, ...] = PrivateAttr(default=())
 
-    def with_others(self, members: tuple[Member, ...], *, helm: HelmControlPlane | None) -> Self:
+    def with_others(
+        self, members: tuple[Member, ...], *, helm: HelmControlPlane | None, staying: tuple[str, ...] = ()
+    ) -> Self:
         """Return this fleet with what other stacks say.
 
         Args:
             members: those of the stack that `membersFrom` names, for placements to choose.
             helm: how a stack of this project installs this Karmada, so that its feature gates are known and checked.
+            staying: which workloads stay in members that are drained, and why, a line each.
         """
-        self._others, self._helm = members, helm
+        self._others, self._helm, self._staying = members, helm, staying
         return self
+
+    @property
+    def staying(self) -> tuple[str, ...]:
+        """Which workloads stay in members that are drained, and why, a line each."""
+        return self._staying
 
     @property
     def gates_known(self) -> bool:
@@ -161,7 +170,7 @@ def may_run_in(cluster: ClusterFacts, placement: Placement, version: Version | N
 
 def facts(member: Member) -> ClusterFacts:
     """Return what a placement can ask about a member."""
-    taints = tuple(Taint(taint.key, taint.value, taint.effect.value) for taint in member.taints)
+    taints = tuple(Taint(taint.key, taint.value, taint.effect.value) for taint in member.all_taints)
     return ClusterFacts(
         member.name, dict(member.labels), member.provider or "", member.region or "", member.zones, taints
     )

@@ -11,6 +11,7 @@ from flotilla.karmada.versions import SUPPORTED, Version, known_version
 from flotilla.stack.across import check_across, check_duplicates, check_modes, check_reachable
 from flotilla.stack.clear_secrets import refused_in_clear
 from flotilla.stack.clusters import KindCluster, check_clusters
+from flotilla.stack.draining import drained
 from flotilla.stack.drift import DriftSettings, check_drift_settings
 from flotilla.stack.evaluation import evaluated
 from flotilla.stack.features import check_features, gates_of
@@ -102,9 +103,11 @@ def parse_fleet(
     valid_members = [(i, member) for i, member, _ in members if member]
     placeable = [*(member for _, member in valid_members), *others] if len(valid_members) == len(members) else None
     by_member = [evaluated(f"workloads[{i}]", workload, placeable, karmada) for i, workload in valid_workloads]
-    problems += [problem for _, found in by_member for problem in found]
-    problems += check_clusters(valid_clusters)
-    problems += refused_in_clear(valid_workloads) if as_written else []
+    problems += [
+        *(problem for _, found in by_member for problem in found),
+        *check_clusters(valid_clusters),
+        *(refused_in_clear(valid_workloads) if as_written else []),
+    ]
     known = {cluster.name: cluster for _, cluster in valid_clusters}
     problems += check_sources(control_plane, valid_members, {name for _, _, name in clusters}, stacks)
     problems += check_reachable(valid_members, known)
@@ -126,6 +129,11 @@ def parse_fleet(
         if control_plane:
             problems += check_groups(groups, valid_workloads, karmada, read, gates_of(helm) if helm else None)
     problems += check_order(valid_workloads, {name for _, _, name in workloads if name}, read)
+    # What has been checked is what the file says; what Karmada gets leaves out the members that are drained.
+    placed = drained(
+        [(i, one) for (i, _), (one, _) in zip(valid_workloads, by_member, strict=True)], placeable or (), karmada
+    )
+    problems += placed.problems
     if problems or control_plane is None or policies is None or drift is None:
         raise ConfigError(problems, origin=origin)
     return Fleet(
@@ -133,12 +141,12 @@ def parse_fleet(
         control_plane=control_plane.model_copy(update={"version": version}),
         members=tuple(member for _, member in valid_members),
         members_from=sections.get("membersFrom") or None,
-        workloads=tuple(workload for workload, _ in by_member),
+        workloads=placed.workloads,
         objects=tuple(group for _, group in groups),
         rollout=rollout,
         policies=policies,
         drift=drift,
-    ).with_others(others, helm=helm)
+    ).with_others(others, helm=helm, staying=tuple(map(str, placed.staying)))
 
 
 def _workloads(

@@ -9,10 +9,12 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, JsonValue, model_validator
 
+from flotilla.karmada.cordons import CORDON
 from flotilla.karmada.names import MAX_MEMBER_NAME, RESERVED_CLUSTERS, is_dns_label
 from flotilla.kube.secrecy import HIDDEN
 from flotilla.stack.credentials import Kubeconfig
 from flotilla.stack.labels import Labels, LabelValue
+from flotilla.stack.maintenance import Maintenance
 from flotilla.stack.problems import ConfigModel, refuse
 
 
@@ -139,6 +141,9 @@ class Member(ConfigModel):
     region: LabelValue | None = Field(default=None, description="Region, for placements by field.")
     zones: tuple[LabelValue, ...] = Field(default=(), description="Zones, for placements by field.")
     taints: tuple[Taint, ...] = Field(default=(), description="Cluster taints.")
+    maintenance: Maintenance | None = Field(
+        default=None, description="cordon: it takes nothing new; drain: what can run elsewhere leaves as well. Below."
+    )
     facts: Annotated[dict[str, JsonValue], AfterValidator(_facts)] = Field(
         default_factory=dict,
         description="What else overrides with `evaluate` ask for: any keys; not sent to Karmada, no secrets here.",
@@ -157,6 +162,18 @@ class Member(ConfigModel):
     )
     protect: bool = Field(default=False, description="Refuse to let it leave until this is false again.")
     ready_timeout: int = Field(default=180, ge=5, description="Seconds to wait until the member is Ready.")
+
+    @property
+    def drained(self) -> bool:
+        """Tell whether what runs there leaves."""
+        return self.maintenance is not None and self.maintenance.drains
+
+    @property
+    def all_taints(self) -> tuple[Taint, ...]:
+        """The taints of its Cluster: the declared ones, and the cordon of a maintenance."""
+        cordon = Taint(key=CORDON.key, effect=TaintEffect(CORDON.effect))
+        there = any((one.key, one.effect) == (cordon.key, cordon.effect) for one in self.taints)
+        return self.taints if self.maintenance is None or there else (*self.taints, cordon)
 
     @model_validator(mode="after")
     def _another_name(self) -> Self:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
+from flotilla.karmada.cordons import CORDON
 from flotilla.stack.evaluation import unevaluated
 from flotilla.stack.features import doubtful_gates
 from flotilla.stack.fleet import Fleet
@@ -13,9 +16,9 @@ from flotilla.stack.workloads import OnRemoval, Workload
 _SELECTED_BY = (SpreadField.CLUSTER, SpreadField.REGION)
 
 
-def notices(fleet: Fleet) -> list[str]:
-    """Return what the user should know, a line each."""
-    found: list[str] = []
+def notices(fleet: Fleet, *, today: dt.date | None = None) -> list[str]:
+    """Return what the user should know, a line each; `today` is another day than the present one."""
+    found = [*fleet.staying, *_overdue(fleet, today or dt.datetime.now(dt.UTC).date())]
     for workload in fleet.workloads:
         if not fleet.gates_known:
             found += doubtful_gates(workload)
@@ -26,16 +29,28 @@ def notices(fleet: Fleet) -> list[str]:
     return found
 
 
+def _overdue(fleet: Fleet, today: dt.date) -> list[str]:
+    return [
+        f"member {member.name}: its maintenance ({member.maintenance.text}) was to end on {member.maintenance.until}: "
+        f"`flotilla uncordon {member.name}` ends it"
+        for member in fleet.members
+        if member.maintenance and member.maintenance.until and member.maintenance.until < today
+    ]
+
+
 def kept_out(fleet: Fleet) -> list[str]:
     """Return the members that placements choose and whose declared taints they don't tolerate, a line each.
 
-    That may be meant: what runs there already stays there under NoSchedule. Plans say it for each cluster.
+    That may be meant: what runs there already stays there under NoSchedule. Plans say it for each cluster. A member
+    under maintenance is meant to take nothing.
     """
+    cordoned = {member.name for member in fleet.placeable if member.maintenance}
     return [
         f"workload {workload.name}: {name} has {taint}, which the placement doesn't tolerate: no new copy is scheduled "
         "there; add `tolerations`, or leave the member out"
         for workload in fleet.workloads
         for name, taint in fleet.choice(workload.placement).refused.items()
+        if not (name in cordoned and taint == CORDON)
     ]
 
 

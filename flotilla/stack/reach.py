@@ -239,7 +239,8 @@ def _values(member: Member, by: SpreadField) -> set[str]:
 
 
 def _all_tainted(path: str, placement: Placement, fleet: _Members) -> list[Problem]:
-    clusters = [facts(member) for member in fleet.members]
+    # Maintenance passes: what runs there already stays there, or is the drain's to judge.
+    clusters = [facts(member.model_copy(update={"maintenance": None})) for member in fleet.members]
     choice = choose(clusters, placement_of(placement), scheduler=Scheduler(fleet.version))
     if choice.chosen or not choice.refused:
         return []  # without a taint it is the spread's field that they lack, which its own check says

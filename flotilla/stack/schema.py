@@ -27,6 +27,8 @@ def stack_file_schema() -> dict[str, Any]:
         field = definitions[owner]["properties"][key]
         reference = field.pop("$ref", None)
         field["anyOf"] = [short, *([{"$ref": reference}] if reference else field["anyOf"])]
+    maintenance = definitions["Member"]["properties"]["maintenance"]
+    maintenance["anyOf"] = [{"$ref": "#/$defs/MaintenanceMode"}, *maintenance["anyOf"]]
     workload = definitions["Workload"]
     workload["required"].remove("placement")  # which policies say as well
     workload["anyOf"] = [{"required": ["placement"]}, {"required": ["policies"]}]

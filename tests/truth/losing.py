@@ -16,9 +16,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from flotilla.karmada.cordons import CORDON
 from flotilla.karmada.objects import POLICY_API
 from flotilla.karmada.scheduling import Certain, Current, Decision, Depends, Scheduler, Taint, allows, facts_of
-from flotilla.karmada.simulation.failover import CORDON, NOT_READY, Failover
+from flotilla.karmada.simulation.failover import NOT_READY, Failover
 from flotilla.karmada.simulation.outcome import judged
 from flotilla.karmada.simulation.world import Assumed, Placed, World
 from flotilla.karmada.versions import Version

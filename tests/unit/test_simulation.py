@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from flotilla.karmada.cordons import CORDON
 from flotilla.karmada.scheduling import ClusterFacts, Current, Scheduler, Taint
-from flotilla.karmada.simulation.failover import CORDON, Failover, evicted_after, gate_by_default
+from flotilla.karmada.simulation.failover import Failover, evicted_after, gate_by_default
 from flotilla.karmada.simulation.losses import losses
 from flotilla.karmada.simulation.outcome import Verdict, outcomes
 from flotilla.karmada.simulation.upgrades import otherwise

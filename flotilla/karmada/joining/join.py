@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from flotilla.karmada.cordons import MAINTENANCE
 from flotilla.karmada.names import CLUSTER_NAMESPACE
 from flotilla.karmada.objects import CLUSTER_API
 
@@ -109,6 +110,7 @@ def cluster(
     proxy_url: str | None = None,
     insecure_skip_tls_verify: bool = False,
     ready_timeout: int = 180,
+    maintenance: str = "",
 ) -> Object:
     """Return the Cluster. `cluster_id` is the UID of the member's kube-system namespace: unique in a control plane.
 
@@ -140,6 +142,8 @@ def cluster(
             "pulumi.com/deletionPropagationPolicy": "background",
         },
     }
+    if maintenance:
+        metadata["annotations"][MAINTENANCE] = maintenance
     if labels:
         metadata["labels"] = labels
     return {"apiVersion": CLUSTER_API, "kind": "Cluster", "metadata": metadata, "spec": spec}

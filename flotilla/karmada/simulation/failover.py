@@ -15,8 +15,6 @@ from flotilla.karmada.scheduling.facts import Object
 from flotilla.karmada.versions import SUPPORTED, Version
 
 NOT_READY, UNREACHABLE = "cluster.karmada.io/not-ready", "cluster.karmada.io/unreachable"
-CORDON = Taint("cluster.karmada.io/unschedulable")
-"""The taint of `karmadactl cordon`."""
 EVICTION_SECONDS = 300
 """How long a cluster isn't ready before 1.13 and earlier give it up (--failover-eviction-timeout)."""
 _POLICIES_SINCE = Version(1, 14)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import permutations
 
+from flotilla.karmada.cordons import CORDON
 from flotilla.karmada.scheduling import (
     Certain,
     ClusterFacts,
@@ -28,7 +29,7 @@ from flotilla.karmada.scheduling import (
 )
 from flotilla.karmada.scheduling.defaults import as_stored
 from flotilla.karmada.scheduling.facts import Object
-from flotilla.karmada.simulation.failover import CORDON, Failover, evicted_after, taints_of_down
+from flotilla.karmada.simulation.failover import Failover, evicted_after, taints_of_down
 from flotilla.karmada.simulation.world import Assumed, Placed, World
 
 _ALL_ORDERS = 3

@@ -1,0 +1,225 @@
+"""The verbs `cordon`, `drain` and `uncordon`: a member's maintenance in the stack file, planned, asked for and applied.
+
+The plan is made of the changed text before the file itself is written: whoever says no, or is refused, finds the
+file as it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from flotilla.cli.completion import completed, member_names
+from flotilla.cli.ending import UsageError
+from flotilla.cli.exit_codes import ExitCode
+from flotilla.cli.fleet import Manner, carry_out, preview_verb
+from flotilla.cli.output import Output
+from flotilla.cli.setting import load_fleet, setting_of
+from flotilla.cli.stack_options import engine_options, preview_options, stack_options, sure_options
+from flotilla.cli.verbs import HELP
+from flotilla.deploy.access import control_plane_of
+from flotilla.deploy.rebalance import rebalance
+from flotilla.errors import FlotillaError
+from flotilla.files import beside, write_whole
+from flotilla.karmada.cordons import is_cordoned
+from flotilla.karmada.objects import CLUSTER_API
+from flotilla.kube.objects import ObjectRef
+from flotilla.kube.reading import read_text
+from flotilla.plan.fleet import FleetPlan
+from flotilla.stack.editing import with_maintenance
+from flotilla.stack.fleet import Fleet
+from flotilla.stack.maintenance import LONGEST_REASON, Duplicated, Maintenance, MaintenanceMode
+from flotilla.stack.members import Member
+from flotilla.stack.problems import ConfigError
+
+_TEXTS = {
+    "cordon": "Let a member take nothing new; what runs there stays. Example: flotilla cordon member2",
+    "drain": "Let a member take nothing new, and move what can run elsewhere. "
+    'Example: flotilla drain member2 --reason "new kernel"',
+    "uncordon": "End a member's maintenance: it takes workloads again, and what was moved away by its placement comes "
+    "back. Example: flotilla uncordon member2 --rebalance",
+}
+
+
+def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
+    """Add the verbs to the command's parser."""
+    parents = [common, stack_options(), engine_options(), preview_options(), sure_options()]
+    for verb, text in _TEXTS.items():
+        parser = verbs.add_parser(verb, parents=parents, help=HELP[verb], description=text)
+        completed(parser.add_argument("member", metavar="MEMBER", help="the member"), member_names)
+        parser.add_argument("--plan", metavar="DIGEST", help="do exactly the plan of this digest, without asking")
+        parser.add_argument("--detail", action="store_true", help="every resource and property, as Pulumi sees them")
+        parser.set_defaults(
+            verb=_uncordon if verb == "uncordon" else _begin,
+            mode=verb,
+            target=[],
+            refresh=False,
+            rendered=False,
+            expect_no_changes=False,
+        )
+        if verb == "uncordon":
+            parser.add_argument(
+                "--rebalance",
+                action="store_true",
+                help="let Karmada divide anew what it would leave where it is (a WorkloadRebalancer)",
+            )
+            continue
+        parser.add_argument("--reason", type=_reason, default="", help="why; plans and views show it")
+        parser.add_argument("--until", type=_day, metavar="YYYY-MM-DD", help="the last day; plans say when it is over")
+        if verb == "drain":
+            parser.add_argument(
+                "--remove-duplicated",
+                action="store_true",
+                help="take away the copies of workloads that run in every cluster of their placement, too",
+            )
+
+
+def _day(text: str) -> dt.date:
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text[:60]!r} is not a day: write YYYY-MM-DD") from None
+
+
+def _reason(text: str) -> str:
+    if not text.isprintable() or len(text) > LONGEST_REASON:
+        raise argparse.ArgumentTypeError(
+            f"{text[:40]!r}: plans show it in one line: give at most {LONGEST_REASON} characters that can be printed"
+        )
+    return text.strip()
+
+
+def _begin(options: argparse.Namespace) -> ExitCode:
+    fleet = load_fleet(options)
+    member = _member(options, fleet)
+    asked = _asked(options, member)
+    if member.maintenance == asked:
+        return _nothing(options, f"{member.name} has this maintenance in the stack file already ({asked.text})")
+    value = {"mode": asked.mode.value}
+    value |= {"reason": asked.reason} if asked.reason else {}
+    value |= {"until": asked.until.isoformat()} if asked.until else {}
+    value |= {"duplicated": asked.duplicated.value} if asked.duplicated is Duplicated.REMOVE else {}
+    return _carry_out(options, member, value)
+
+
+def _asked(options: argparse.Namespace, member: Member) -> Maintenance:
+    """Return the maintenance that is asked for: what isn't said of the same mode stays as it is."""
+    mode, present = MaintenanceMode(options.mode), member.maintenance
+    same = present if present and present.mode is mode else None
+    removing = getattr(options, "remove_duplicated", False) or bool(same and same.duplicated is Duplicated.REMOVE)
+    return Maintenance(
+        mode=mode,
+        reason=options.reason or (same.reason if same else ""),
+        until=options.until or (same.until if same else None),
+        duplicated=Duplicated.REMOVE if removing else Duplicated.KEEP,
+    )
+
+
+def _uncordon(options: argparse.Namespace) -> ExitCode:
+    member = _member(options, load_fleet(options))
+    if member.maintenance is None:
+        there = _by_somebody(options, member.name)
+        text = f"{member.name} is not under maintenance in the stack file"
+        if there:
+            text += f"; somebody has cordoned its Cluster: `karmadactl uncordon {member.name}` ends that"
+        return _nothing(options, text)
+    plans: list[FleetPlan] = []
+    code = _carry_out(options, member, None, plans.append)
+    away = [name for plan in plans for one in plan.maintenance if one.member == member.name for name in one.away]
+    if options.rebalance and away:
+        output = Output(as_json=options.json)
+        setting = setting_of(options, output)
+        for line in rebalance(setting, options.engine, member.name, away):
+            output.say(line)
+    return code
+
+
+def _member(options: argparse.Namespace, fleet: Fleet) -> Member:
+    for member in fleet.members:
+        if member.name == options.member:
+            return member
+    if any(member.name == options.member for member in fleet.placeable):
+        raise UsageError(
+            f"{options.member} is a member of stack {fleet.members_from}; nothing was changed",
+            hint=f"flotilla {options.mode} {options.member} -s {fleet.members_from}",
+        )
+    listed = ", ".join(sorted(member.name for member in fleet.members)) or "none"
+    raise UsageError(
+        f"stack {options.stack} has no member {options.member[:60]!r}; nothing was changed", hint=f"it has {listed}"
+    )
+
+
+def _nothing(options: argparse.Namespace, text: str) -> ExitCode:
+    output = Output(as_json=options.json)
+    if options.json:
+        output.json({"stack": options.stack, "member": options.member, "done": False, "note": text})
+    else:
+        output.console.print(f"{text}; nothing was changed", markup=False)
+    return ExitCode.DONE
+
+
+def _by_somebody(options: argparse.Namespace, name: str) -> bool:
+    """Tell whether a Cluster is cordoned, as far as the control plane says so."""
+    try:
+        connection = control_plane_of(setting_of(options), options.engine)
+        cluster = connection.find(ObjectRef(CLUSTER_API, "Cluster", name))
+    except FlotillaError:
+        return False
+    return cluster is not None and is_cordoned(cluster)
+
+
+def _carry_out(
+    options: argparse.Namespace,
+    member: Member,
+    value: dict[str, str] | None,
+    planned: Callable[[FleetPlan], None] = lambda _: None,
+) -> ExitCode:
+    """Show the plan of the changed file; then write the file, and do that plan.
+
+    Raises:
+        UsageError: the file can't be changed so, or was changed meanwhile.
+        ConfigError: the stack would not be valid.
+        CommandError: as `up` ends.
+    """
+    file = setting_of(options).stack_file
+    before = read_text(file)
+    text = with_maintenance(before, member.name, value)
+    if text is None:
+        raise UsageError(
+            f"{file.name} isn't written so that `maintenance` of {member.name} could be set in it; nothing was changed",
+            hint="write it by yourself (docs/reference/stack-file.md), then run `flotilla up`",
+        )
+
+    def begin(plan: FleetPlan) -> None:
+        if read_text(file) != before:
+            raise UsageError(f"{file.name} was changed just now; nothing was done", hint="run the command again")
+        write_whole(file, text, mode=file.stat().st_mode & 0o777)
+        options.config_file = None
+        planned(plan)
+
+    options.command = _command(options)
+    with beside(file, text) as changed:
+        options.config_file = changed
+        try:
+            return preview_verb(options) if options.preview_only else carry_out(options, Manner(begin=begin))
+        except ConfigError as error:
+            raise ConfigError(error.problems, origin=f"{_shown(file)} with this change") from None
+        finally:
+            options.config_file = None
+
+
+def _shown(file: Path) -> str:
+    return f"{file.parent.name}/{file.name}"
+
+
+def _command(options: argparse.Namespace) -> tuple[str, ...]:
+    """Return the verb as it was given, for the command that confirms a plan."""
+    given = [options.mode, options.member]
+    given += ["--reason", options.reason] if getattr(options, "reason", "") else []
+    given += ["--until", options.until.isoformat()] if getattr(options, "until", None) else []
+    given += ["--remove-duplicated"] if getattr(options, "remove_duplicated", False) else []
+    given += ["--rebalance"] if getattr(options, "rebalance", False) else []
+    return tuple(given)

@@ -1,0 +1,38 @@
+"""Members that take nothing new: the taint of a cordon, and the annotation by which a stack says more of it.
+
+Upstream: pkg/karmadactl/cordon (a taint without a value; only its key and effect count), and
+pkg/scheduler/framework/plugins/tainttoleration (a cluster that a template is in already isn't asked for its taints).
+"""
+
+from __future__ import annotations
+
+from flotilla.karmada.scheduling import Taint
+from flotilla.karmada.scheduling.facts import Object
+
+CORDON = Taint("cluster.karmada.io/unschedulable")
+"""The taint of `karmadactl cordon`."""
+MAINTENANCE = "flotilla.dev/maintenance"
+"""The annotation of a Cluster whose stack declares maintenance: `drain: new kernel, until 2026-12-01`."""
+CORDONED, DRAIN = "cordon", "drain"
+"""The modes."""
+
+
+def is_cordon(taint: Object) -> bool:
+    """Tell whether a taint is that of a cordon."""
+    return (taint.get("key"), taint.get("effect")) == (CORDON.key, CORDON.effect)
+
+
+def is_cordoned(cluster: Object) -> bool:
+    """Tell whether a Cluster has the taint of a cordon, whoever has set it."""
+    return any(is_cordon(taint) for taint in (cluster.get("spec") or {}).get("taints") or [])
+
+
+def maintenance_of(cluster: Object) -> str:
+    """Return what is done in a member: what its stack says (`drain: ...`), `cordon` for a bare taint, else ''."""
+    said = ((cluster.get("metadata") or {}).get("annotations") or {}).get(MAINTENANCE)
+    return str(said) if said else CORDONED if is_cordoned(cluster) else ""
+
+
+def mode_of(maintenance: str) -> str:
+    """Return the mode of such a text: drain or cordon; empty for none."""
+    return maintenance.partition(":")[0].strip()

@@ -1,0 +1,36 @@
+"""Maintenance with Pulumi's own commands, on real Karmada: what `flotilla drain` declares, plain `pulumi up` does."""
+
+import pytest
+
+from flotilla.karmada.cordons import CORDON, is_cordoned
+from tests.contract.karmada import eventually
+from tests.contract.main_job import members
+from tests.contract.maintenance import BOTH, CLUSTER, NGINX, WORKLOADS, where
+from tests.live.test_cli_main_job import pulumi  # noqa: F401 - a fixture
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
+TAINT = {"key": CORDON.key, "effect": CORDON.effect}
+
+
+def test_a_declared_drain_and_its_end_are_done_by_plain_pulumi(fleet, pulumi):  # noqa: F811
+    karmada = fleet.connection("karmada")
+    nginx = WORKLOADS[:1]
+    fleet.write(members(*BOTH), nginx)
+    pulumi("stack", "init", "sandbox")
+    pulumi("up", "--stack", "sandbox", "--yes")
+    drained = [*members("member1"), *members("member2", maintenance={"mode": "drain", "reason": "new kernel"})]
+    fleet.write(drained, nginx)
+    assert "replace" not in pulumi("preview", "--stack", "sandbox")
+    pulumi("up", "--stack", "sandbox", "--yes")
+    eventually(lambda: where(fleet, NGINX) == {"member1": 2})
+    assert is_cordoned(karmada.get(CLUSTER))
+    # As Karmada's controllers do when a member stops answering and answers again: the whole list is theirs then.
+    karmada.patch(CLUSTER, {"spec": {"taints": [TAINT, {"key": "somebody", "effect": "NoSchedule"}]}})
+    karmada.patch(CLUSTER, {"spec": {"taints": [TAINT]}})
+    pulumi("preview", "--stack", "sandbox", "--expect-no-changes")
+    fleet.write(members(*BOTH), nginx)
+    pulumi("up", "--stack", "sandbox", "--yes")
+    assert not is_cordoned(karmada.get(CLUSTER))
+    eventually(lambda: where(fleet, NGINX) == {"member1": 1, "member2": 1})
+    pulumi("preview", "--stack", "sandbox", "--expect-no-changes")
+    pulumi("destroy", "--stack", "sandbox", "--yes")

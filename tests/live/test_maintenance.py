@@ -1,0 +1,24 @@
+"""Maintenance on real Karmada, and what only a real one does: dividing anew by a WorkloadRebalancer."""
+
+import pytest
+
+from tests.contract.karmada import eventually
+from tests.contract.maintenance import *  # noqa: F403 - the cases are the contract's
+from tests.contract.maintenance import BOTH, NGINX, WORKLOADS, members, where
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
+
+
+def test_what_is_divided_by_capacity_comes_back_by_a_rebalancer(fleet, run):
+    """Karmada divides by capacity only what is missing: after a drain nothing came back."""
+    placement = {"clusters": list(BOTH), "replicas": "divided", "dynamicWeight": "AvailableReplicas"}
+    run.write(members(*BOTH), [{**WORKLOADS[0], "replicas": 4, "placement": placement}])
+    run("up", "--yes")
+    eventually(lambda: set(where(fleet, NGINX)) == set(BOTH))
+    run("drain", "member2", "--yes")
+    eventually(lambda: where(fleet, NGINX) == {"member1": 4})
+    (said,) = run("uncordon", "member2", "--rebalance", "--yes")["maintenance"]
+    assert said["away"] == ["nginx"]
+    eventually(lambda: set(where(fleet, NGINX)) == set(BOTH) and sum(where(fleet, NGINX).values()) == 4)
+    rebalancers = fleet.connection("karmada").list("apps.karmada.io/v1alpha1", "WorkloadRebalancer")
+    assert rebalancers == []
