@@ -38,7 +38,7 @@ demo-down: $(STAMP) ## remove everything that the demo made
 
 test: lint ## the whole suite; the last lines say what was skipped and why
 	@-$(BIN)/flotilla sandbox prepare  # minutes where it builds: not within a test's time; where it can't, tests skip
-	@$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 unit: $(STAMP) ## the tests without processes, in seconds
 	@$(BIN)/pytest tests/unit

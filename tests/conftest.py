@@ -1,9 +1,12 @@
 """What all tests share."""
 
+import gc
 from itertools import groupby
 from pathlib import Path
 
+import pulumi.runtime.resource
 import pytest
+from pulumi.runtime.proto import source_pb2
 
 pytest.register_assert_rewrite("tests.contract")  # their cases say what differs, as those of test files do
 
@@ -32,6 +35,34 @@ def pytest_collection_modifyitems(items):
         for group in (fleet, *unit[between * place // len(fleets) : between * (place + 1) // len(fleets)])
     ]
     items[:] = [item for group in (*others, *mixed, *unit[between if fleets else 0 :]) for item in group]
+
+
+def pytest_collection_finish():
+    """Look at what was collected, thousands of tests and models that stay, never again for garbage, and seldom at all.
+
+    Else a tenth of the tests' own CPU goes into that.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_source_positions():
+    """Let Pulumi's SDK not look for the lines that declare a resource.
+
+    It goes through the whole stack for each, which is deep in a test: a tenth of what runs take, for a position that
+    neither the embedded engine nor a test reads.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pulumi.runtime.resource, "_get_stack_trace", source_pb2.StackTrace)
+        yield
+
+
+@pytest.fixture(scope="module")
+def third(fleet):
+    """Let the fleet have member3: few files need one, and each cluster takes CPU as long as it runs."""
+    fleet.grow(3)
 
 
 @pytest.fixture

@@ -368,7 +368,7 @@ def guide(first_line):
     return next(block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if block.startswith(first_line))
 
 
-def test_the_guides_agent_keeps_nginx_on_the_right_clusters(web, monkeypatch, capsys):
+def test_the_guides_agent_keeps_nginx_on_the_right_clusters(web, third, monkeypatch, capsys):
     (web.project / "keep.py").write_text(guide('"""Keeps'))
     monkeypatch.chdir(web.project)
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")

@@ -14,9 +14,9 @@ from flotilla.deploy.interface import EngineName, Setting
 from flotilla.drift.check import Limits, check_drift
 from flotilla.karmada.joining.join import access_role, controller_account
 from flotilla.karmada.objects import CLUSTER_API, POLICY_API
-from flotilla.kube.objects import ObjectRef
+from flotilla.kube.objects import ObjectRef, ref_of
 from tests.contract.karmada import eventually
-from tests.contract.main_job import NGINX, members
+from tests.contract.main_job import NGINX, going_on, members, staying, verbs  # noqa: F401 - fixtures
 
 RBAC = "rbac.authorization.k8s.io/v1"
 TEMPLATE = ObjectRef("apps/v1", "Deployment", "nginx", "default")
@@ -106,6 +106,12 @@ DELETED = (
 
 
 @pytest.fixture
+def run(going_on):  # noqa: F811
+    """Run verbs; the members stay joined from case to case."""
+    return going_on
+
+
+@pytest.fixture
 def nginx_everywhere(run):
     run.write(FLEET, [NGINX])
     run("up", "--yes")
@@ -124,6 +130,24 @@ def test_a_clean_fleet_has_no_drift(nginx_everywhere, run, fleet):
         assert clean(run)
 
 
+def look(fleet, change=lambda found: found):
+    """Look for drift, here in this process; `change` makes another declaration of the state's."""
+    stack = open_stack(EngineName.EMBEDDED, Setting(fleet.project, "sandbox"))
+    return check_drift(change(declared(stack.snapshot())), Limits(second_look=0.5))
+
+
+def test_a_member_that_does_not_answer_is_unknown_and_never_gone(nginx_everywhere, fleet):
+    def cut_off(found):
+        text = found.kubeconfigs["member2"].replace(fleet.connection("member2").server, "https://127.0.0.1:1")
+        return replace(found, kubeconfigs={**found.kubeconfigs, "member2": text})
+
+    report = look(fleet, cut_off)
+    assert report.findings == ()
+    assert [one.cluster for one in report.unknown] == ["member2"]
+    assert "connection refused" in report.unknown[0].reason
+    assert not report.clean
+
+
 def test_hands_are_seen_everywhere(nginx_everywhere, run, fleet):
     karmada, member1 = fleet.connection("karmada"), fleet.connection("member1")
     for ref, change in CHANGED.values():
@@ -134,13 +158,22 @@ def test_hands_are_seen_everywhere(nginx_everywhere, run, fleet):
         kind="json",
         query={"fieldManager": "by-hand"},
     )
-    for obj in MADE.values():
-        karmada.apply(obj, field_manager="by-hand")
-    for obj in MADE_IN_MEMBER1.values():
-        member1.apply(obj, field_manager="by-hand")
-    for cluster, ref in DELETED:
-        fleet.connection(cluster).delete(ref)
+    try:
+        for obj in MADE.values():
+            karmada.apply(obj, field_manager="by-hand")
+        for obj in MADE_IN_MEMBER1.values():
+            member1.apply(obj, field_manager="by-hand")
+        for cluster, ref in DELETED:
+            fleet.connection(cluster).delete(ref)
+        _all_are_seen_and_ours_put_right(run)
+    finally:
+        for connection, made in ((karmada, MADE), (member1, MADE_IN_MEMBER1)):
+            for obj in made.values():
+                connection.delete(ref_of(obj))
+    eventually(lambda: not look(fleet).findings)
 
+
+def _all_are_seen_and_ours_put_right(run):
     report = run("drift", expect=3)
     seen = {(f["rule"], f["cluster"], f["object"], f.get("path", "")): f for f in report["findings"]}
     for path, (ref, _) in CHANGED.items():
@@ -160,30 +193,3 @@ def test_hands_are_seen_everywhere(nginx_everywhere, run, fleet):
     left = run("drift", "--fix", "--yes", expect=3)["findings"]
     assert {(f["rule"], f["cluster"]) for f in left} == wanted
     assert {f["mend"] for f in left} == {"hand"}
-    for obj in MADE.values():
-        karmada.delete(ObjectRef(obj["apiVersion"], obj["kind"], obj["metadata"]["name"], _namespace(obj)))
-    for obj in MADE_IN_MEMBER1.values():
-        member1.delete(ObjectRef(obj["apiVersion"], obj["kind"], obj["metadata"]["name"], _namespace(obj)))
-    eventually(lambda: not look(fleet).findings)
-
-
-def _namespace(obj):
-    return obj["metadata"].get("namespace") or ""
-
-
-def look(fleet, change=lambda found: found):
-    """Look for drift, here in this process; `change` makes another declaration of the state's."""
-    stack = open_stack(EngineName.EMBEDDED, Setting(fleet.project, "sandbox"))
-    return check_drift(change(declared(stack.snapshot())), Limits(second_look=0.5))
-
-
-def test_a_member_that_does_not_answer_is_unknown_and_never_gone(nginx_everywhere, fleet):
-    def cut_off(found):
-        text = found.kubeconfigs["member2"].replace(fleet.connection("member2").server, "https://127.0.0.1:1")
-        return replace(found, kubeconfigs={**found.kubeconfigs, "member2": text})
-
-    report = look(fleet, cut_off)
-    assert report.findings == ()
-    assert [one.cluster for one in report.unknown] == ["member2"]
-    assert "connection refused" in report.unknown[0].reason
-    assert not report.clean

@@ -63,7 +63,7 @@ def fleet_in(project: Path, *, members: int = 3, **arguments):
     sandbox = Sandbox(project)
     try:
         sandbox.up(print, members=members, **arguments)
-        yield Fleet(project, stand_in=arguments.get("stand_in", False))
+        yield Fleet(project, members, stand_in=arguments.get("stand_in", False))
     finally:
         sandbox.down(print)
     assert list((project / ".flotilla").glob("sandbox*")) == []
@@ -72,12 +72,31 @@ def fleet_in(project: Path, *, members: int = 3, **arguments):
 class Fleet:
     """What tests do with the sandbox's project."""
 
-    def __init__(self, project: Path, *, stand_in: bool) -> None:
+    def __init__(self, project: Path, members: int, *, stand_in: bool) -> None:
         self.project = project
+        self._members = members
+        self._stand_in = stand_in
         self.rest_seconds = 6 if stand_in else 20
         """What is written regularly has been written twice by then: Karmada's statuses, the stand-in's passes."""
         written = yaml.safe_load((project / "stacks" / "Pulumi.sandbox.yaml").read_text())["config"]
         self.version = written["flotilla:controlPlane"]["version"]
+
+    @property
+    def clusters(self) -> tuple[str, ...]:
+        """The names of all clusters that run, Karmada's first."""
+        return ("karmada", *(f"member{number}" for number in range(1, self._members + 1)))
+
+    def grow(self, members: int) -> None:
+        """Start members up to this number; those that run are left alone, and none is ended."""
+        if members > self._members:
+            Sandbox(self.project).up(print, members=members, stand_in=self._stand_in)
+            self._members = members
+
+    def shrink(self, members: int) -> None:
+        """End members beyond this number; no stack may have them any more."""
+        for name in self.clusters[members + 1 :]:
+            SandboxCluster(name, self.project / ".flotilla" / "sandbox", ensure(print)).down()
+        self._members = min(members, self._members)
 
     def connection(self, name: str) -> Connection:
         document = kubeconfigs.load((self.kubeconfigs / f"{name}.yaml").read_text())

@@ -175,7 +175,7 @@ def test_a_member_becomes_ready_with_its_summary(karmada):
 
 
 @pytest.mark.parametrize("wrong", ["token", "endpoint", "authority"])
-def test_a_member_that_cannot_be_used_is_not_ready_and_says_why(karmada, wrong):
+def test_a_member_that_cannot_be_used_is_not_ready_and_says_why(karmada, third, wrong):
     """docs: administrator guide, cluster registration"""
     others = karmada.members["member1"].get(
         ObjectRef("v1", "Secret", join.controller_account("member1"), CLUSTER_NAMESPACE)

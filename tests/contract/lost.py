@@ -112,7 +112,7 @@ def test_one_cluster_under_two_names_is_refused_and_nothing_is_changed(fleet, ru
     assert run("preview", "--expect-no-changes")["failures"] == []
 
 
-def test_a_cluster_that_is_joined_already_is_recognised_before_anything_is_changed(fleet, run):  # noqa: F811
+def test_a_cluster_that_is_joined_already_is_recognised_before_anything_is_changed(fleet, third, run):  # noqa: F811
     """Joined by somebody else to this control plane under another name, and to another control plane."""
     run.write([{"name": "member1"}], [EVERYWHERE])
     run("up", "--yes")
@@ -150,7 +150,7 @@ def test_a_cluster_that_is_joined_already_is_recognised_before_anything_is_chang
     run("up", "--yes")
 
 
-def test_another_cluster_under_the_same_name_leaves_and_joins(fleet, run):  # noqa: F811
+def test_another_cluster_under_the_same_name_leaves_and_joins(fleet, third, run):  # noqa: F811
     """The old cluster answers still: what the join and Karmada made there goes, and the new one gets everything.
 
     A `formerly` that stayed in the stack file changes nothing about it.
@@ -173,7 +173,12 @@ def test_another_cluster_under_the_same_name_leaves_and_joins(fleet, run):  # no
     assert run("drift")["clean"] is True
 
 
-def test_a_rebuilt_member_at_the_same_address_joins_anew_and_the_old_ones_objects_are_forgotten(fleet, run, tmp_path):  # noqa: F811
+def test_a_rebuilt_member_at_the_same_address_joins_anew_and_the_old_ones_objects_are_forgotten(
+    fleet,
+    third,
+    run,  # noqa: F811
+    tmp_path,
+):
     """The proxy stands for the address: first member2 is behind it, then member3."""
     first = (fleet.kubeconfigs / "member2.yaml").read_text()
     second = (fleet.kubeconfigs / "member3.yaml").read_text()

@@ -41,7 +41,7 @@ def everything(fleet, kinds=KINDS):
 
 def _at_rest(fleet, kinds):
     found = set()
-    for cluster in ("karmada", "member1", "member2", "member3"):
+    for cluster in fleet.clusters:
         connection = fleet.connection(cluster)
         for api_version, kind in kinds + (KARMADA_KINDS if cluster == "karmada" else ()):
             for obj in connection.list(api_version, kind):
@@ -157,7 +157,7 @@ def test_nginx_on_both_clusters_and_away_again(fleet, run):
     assert everything(fleet) == before
 
 
-def test_a_member_leaves_and_another_comes(fleet, run):
+def test_a_member_leaves_and_another_comes(fleet, third, run):
     before = everything(fleet)
     run.write(members("member1", "member2"), [{**NGINX, "placement": {"labels": {}}}])
     run("up", "--yes")

@@ -57,7 +57,7 @@ def holding(fleet, ref=COMMON):
     return {name for name in MEMBERS if fleet.connection(name).find(ref) is not None}
 
 
-def test_a_shared_config_map_follows_those_who_use_it_and_leaves_with_them(fleet, run, stack):  # noqa: F811
+def test_a_shared_config_map_follows_those_who_use_it_and_leaves_with_them(fleet, third, run, stack):  # noqa: F811
     before = everything(fleet)
     karmada = fleet.connection("karmada")
     override = {"overrides": [{"target": {}, "patches": [{"op": "add", "path": "/data/by", "value": "us"}]}]}

@@ -2,52 +2,37 @@
 
 import os
 import uuid
-from contextlib import ExitStack
+from contextlib import contextmanager
 
 import pytest
 
 from flotilla.kube.objects import ObjectRef
 from tests.contract.fleet import cluster_in, fleet_in, programs
 from tests.contract.main_job import run, verbs  # noqa: F401 - fixtures of the contract
+from tests.sandbox.leftovers import Leftovers
+from tests.sandbox.servers import Servers
+
+_SAVING = {
+    "GOGC": "400",  # they live for minutes, and memory is cheaper than CPU here
+    "GOMAXPROCS": "1",  # with more, a Go program that has little to do takes CPU to look for work on each core
+    "ETCD_UNSAFE_NO_FSYNC": "true",  # nobody needs a test's data after the machine has lost its power
+}
+_MEMBERS = 2
 
 
 @pytest.fixture(scope="session", autouse=True)
-def rare_collections():
-    """Let the servers of tests collect garbage rarely: they live for minutes, and memory is cheaper than CPU here."""
+def saving_servers():
+    """Let the servers of tests save CPU, of which a dozen of them share little; what is set already stays."""
     with pytest.MonkeyPatch.context() as patch:
-        if "GOGC" not in os.environ:
-            patch.setenv("GOGC", "400")
+        for name, value in _SAVING.items():
+            if name not in os.environ:
+                patch.setenv(name, value)
         yield
 
 
 @pytest.fixture(scope="session")
 def binaries():
     return programs()
-
-
-class Servers:
-    """The servers of one worker. What a file asks for takes the place of what the file before it had.
-
-    Every API server takes six of the kernel's few inotify instances (128 on many machines), so that three workers can
-    have a fleet each, and not a cluster beside it.
-    """
-
-    def __init__(self) -> None:
-        self._name = ""
-        self._servers = None
-        self._stack = ExitStack()
-
-    def get(self, name, start):
-        """Return the servers of this name; others are ended before these are started."""
-        if name != self._name:
-            self.end()
-            self._servers = self._stack.enter_context(start())
-            self._name = name
-        return self._servers
-
-    def end(self):
-        self._name = ""
-        self._stack.close()
 
 
 @pytest.fixture(scope="session")
@@ -77,6 +62,19 @@ def namespace(connection):
 
 
 @pytest.fixture(scope="module")
-def fleet(servers, binaries, tmp_path_factory):
-    """A fleet on the stand-in."""
-    return servers.get("fleet", lambda: fleet_in(tmp_path_factory.mktemp("stand-in"), stand_in=True))
+def fleet(servers, binaries, tmp_path_factory, request):
+    """A fleet on the stand-in: two members, and one more where the fixture `third` is asked for.
+
+    Files share it: each leaves it as it was.
+    """
+    started = servers.get("fleet", lambda: _fleet_in(tmp_path_factory), failed=request.session.testsfailed)
+    yield started
+    started.shrink(_MEMBERS)
+    started.leftovers.check()
+
+
+@contextmanager
+def _fleet_in(tmp_path_factory):
+    with fleet_in(tmp_path_factory.mktemp("stand-in"), members=_MEMBERS, stand_in=True) as started:
+        started.leftovers = Leftovers(started)
+        yield started

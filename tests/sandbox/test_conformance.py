@@ -3,6 +3,7 @@
 import pytest
 
 from flotilla.deploy.interface import EngineName
+from tests import rounds
 from tests.conformance.all_cases import WITH_A_CLUSTER
 from tests.conformance.places import namespace_in
 from tests.conformance.runner import compare_embedded, own_environment, run_case
@@ -26,5 +27,5 @@ def test_embedded_engine_does_what_the_provider_does(case, cluster, tmp_path, mo
     if "release" in case.name:
         require("helm")
     own_environment(monkeypatch)
-    with namespace_in(cluster) as place:
+    with namespace_in(cluster) as place, rounds.few():
         compare_embedded(case, run_case(case, EngineName.EMBEDDED, tmp_path, place))

@@ -24,10 +24,10 @@ from flotilla.kube.objects import copied, ref_of
 from flotilla.stack.files import ManifestFiles
 from flotilla.stack.load import parse_fleet
 from flotilla.stack.specs import propagation_spec, rules_for_objects
-from flotilla.state.crypto import PassphraseCrypter
 from flotilla.state.values import SIGNATURE_KEY
 from flotilla.workloads.exported import cleaned
 from flotilla.workloads.objects import manifests_of
+from tests import rounds
 from tests.unit.conftest import KUBECONFIG
 
 SERVER = {
@@ -40,7 +40,7 @@ SERVER = {
 FINALIZERS = {"PropagationPolicy": ["karmada.io/propagation-policy-controller"]}
 TO_FIRST = {"clusterAffinity": {"clusterNames": ["member1"]}}
 TAG = {"component": "Tag", "operator": "replace", "value": "1.28"}
-CRYPTER = PassphraseCrypter("of tests")
+CRYPTER = rounds.crypter("of tests")
 
 
 def pods(name, *, namespace="shop", labels=None, **spec):

@@ -11,6 +11,7 @@ from components import join, karmada_control_plane
 from flotilla.kube import wire
 from flotilla.stack.load import parse_fleet
 from flotilla.state import crypto
+from tests import rounds
 from tests.conftest import REPOSITORY
 from tests.every_key import MEMBERS, NEWEST
 
@@ -28,6 +29,19 @@ KUBECONFIG = {
 def short_pauses(monkeypatch):
     """Let requests be repeated as ever, without the pauses in between."""
     monkeypatch.setattr(wire, "_FIRST_PAUSE", 0.001)
+
+
+@pytest.fixture(autouse=True)
+def few_rounds():
+    """Let keys be derived of passphrases in no time; what Pulumi's CLI has encrypted needs `all_rounds`."""
+    with rounds.few():
+        yield
+
+
+@pytest.fixture
+def all_rounds(few_rounds, monkeypatch):
+    """Derive keys as Pulumi does."""
+    monkeypatch.setattr(crypto, "_ITERATIONS", rounds.ALL)
 
 
 def answering(monkeypatch) -> None:
@@ -129,8 +143,7 @@ def examples(home, tmp_path, monkeypatch):
 
 @pytest.fixture
 def state_folder(tmp_path, monkeypatch):
-    """A project's folder whose states are files beside it, with a passphrase that costs no time."""
-    monkeypatch.setattr(crypto, "_ITERATIONS", 1000)  # a million rounds protect people, not tests
+    """A project's folder whose states are files beside it."""
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "unit")
     monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{tmp_path}")
     (tmp_path / "Pulumi.yaml").write_text("name: unit\nruntime: python\n")

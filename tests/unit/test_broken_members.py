@@ -149,7 +149,7 @@ def test_a_broken_member_is_unknown_with_its_reason_and_the_others_are_judged(fl
     break_(fleet.proxies["member2"], fault)
     began = time.monotonic()
     report = fleet.drift()
-    assert time.monotonic() - began < 12
+    assert time.monotonic() - began < 18, "not all of the time that a look may take"
     assert [one.cluster for one in report.unknown] == ["member2"]
     assert text in report.unknown[0].reason
     assert exit_code(report) is (ExitCode.DRIFT if case == "401" else ExitCode.FAILED), (
@@ -280,7 +280,7 @@ def test_looks_show_the_others_and_name_the_broken_member(verbs, capsys, case):
     assert list(json.loads(capsys.readouterr().out)["unanswered"]) == ([] if case == "403" else ["member2"])
     assert run("status") == ExitCode.DONE
     assert ("member2 does not answer: member2: " in capsys.readouterr().out) is (case != "403")
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 60, "not half a minute for each of the five"
 
 
 def test_no_member_that_answers_is_a_failure_and_not_an_empty_table(verbs, capsys):

@@ -34,11 +34,11 @@ CLI_SALT = "v1:YYKbttVw06U=:v1:XBh7Pnexby8G76ss:onmMPd9OIU55PQjT6AbHFyk+/gZjdQ==
 CLI_SECRET = "v1:XyAkvXg/BMBCYqZI:INmIJ+dWMuRxqjH+7aJw4HcW+ecg"
 
 
-def test_secrets_of_the_cli_can_be_read():
+def test_secrets_of_the_cli_can_be_read(all_rounds):
     assert PassphraseCrypter("abc", CLI_SALT).decrypt(CLI_SECRET) == "hello"
 
 
-def test_a_wrong_passphrase_is_refused_by_name():
+def test_a_wrong_passphrase_is_refused_by_name(all_rounds):
     with pytest.raises(EngineError, match="the passphrase is wrong"):
         PassphraseCrypter("wrong", CLI_SALT)
 
@@ -374,7 +374,7 @@ def test_secrets_are_in_no_file_and_no_plan(stack, tmp_path):
             assert "hunter2" not in unpacked(file.read_bytes()).decode(), file
 
 
-def test_secrets_of_a_stack_file_keep_their_own_salt(stack, tmp_path, monkeypatch):
+def test_secrets_of_a_stack_file_keep_their_own_salt(stack, all_rounds, tmp_path, monkeypatch):
     """`pulumi config set --secret` after an embedded `up`: state and stack file are then under two salts."""
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "abc")
     seen = []

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from flotilla.errors import FlotillaError
 from flotilla.state import reading
 from flotilla.state.checkpoint import Snapshot, secrets_salt
-from flotilla.state.crypto import PassphraseCrypter
+from tests import rounds
 from tests.unit.fuzzing import ANYTHING, damaged, fuzz, mutated
 
-CRYPTER = PassphraseCrypter("unit")
+CRYPTER = rounds.crypter("unit")
 URN = "urn:pulumi:dev::flotilla::kubernetes:core/v1:ConfigMap::a"
 SIGNATURE = "4dabf18193072939515e22adb298388d"
 SECRET = {SIGNATURE: "1b47061264138c4ac30d75fd1eb44270", "ciphertext": CRYPTER.encrypt(json.dumps("hunter2"))}

@@ -119,7 +119,7 @@ def test_a_control_plane_that_does_not_answer_stops_no_program(fleet_of, project
     fleet = fleet_of(a=("default", obj("cert-manager.io/v1", "ClusterIssuer", "letsencrypt")))
     started = time.monotonic()
     known = known_kinds(fleet, ManifestFiles(project), (project / "kube.yaml").read_text())
-    assert time.monotonic() - started < 6
+    assert time.monotonic() - started < 20, "not the half minute that a request may take"
     assert "ClusterIssuer (cert-manager.io) is treated as a namespaced kind" in known.messages[0]
     assert "gave no answer" in known.messages[0]
 

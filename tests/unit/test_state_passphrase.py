@@ -67,8 +67,7 @@ def test_no_passphrase_is_made_beside_a_state(tmp_path, state):
     assert not (tmp_path / "passphrase").exists()
 
 
-def test_no_passphrase_is_made_for_a_stack_file_with_secrets(tmp_path, monkeypatch):
-    monkeypatch.setattr(crypto, "_ITERATIONS", 1000)
+def test_no_passphrase_is_made_for_a_stack_file_with_secrets(tmp_path):
     (tmp_path / "Pulumi.yaml").write_text("name: unit\nruntime: python\n")
     (tmp_path / "Pulumi.test.yaml").write_text(f"encryptionsalt: {crypto.PassphraseCrypter('abc').state}\n")
     with pytest.raises(EngineError, match=r"the passphrase is missing: .*Pulumi\.test\.yaml"):

@@ -282,17 +282,17 @@ def test_a_request_that_hangs_is_bounded_as_a_whole(client, proxy):
         began = time.monotonic()
         with pytest.raises(Unreachable, match=r"no answer from .* while reading ConfigMap default/settings: timed out"):
             connection.find(SETTINGS, timeout=0.5)
-        assert 0.3 < time.monotonic() - began < 12
+        assert 0.3 < time.monotonic() - began < 25
     proxy.clear()
     proxy.fail(answer(503, '{"kind":"Status","message":"starting"}', {"Retry-After": "3"}))
     began = time.monotonic()
     with pytest.raises(ApiError, match="starting"):
         connection.find(SETTINGS, timeout=0.5)
-    assert time.monotonic() - began < 10, "pauses count"
+    assert time.monotonic() - began < 25, "pauses count"
 
 
 def test_a_request_that_waits_behind_others_that_hang_is_bounded(proxy):
-    connection = Connection(document_of(proxy.kubeconfig), name="member1", concurrency=1, timeout=5)
+    connection = Connection(document_of(proxy.kubeconfig), name="member1", concurrency=1, timeout=20)
     connection.get(SETTINGS)
     proxy.fail(hang(nth=1))
 
@@ -300,9 +300,11 @@ def test_a_request_that_waits_behind_others_that_hang_is_bounded(proxy):
         with pytest.raises(Unreachable):
             connection.get(SETTINGS)
 
-    first = threading.Thread(target=hangs, daemon=True)
+    first, asked = threading.Thread(target=hangs, daemon=True), len(proxy.log)
     first.start()
-    time.sleep(0.2)
+    until = time.monotonic() + 10
+    while len(proxy.log) == asked and time.monotonic() < until:
+        time.sleep(0.01)
     with pytest.raises(Unreachable, match="was not asked while reading ConfigMap") as caught:
         connection.get(SETTINGS, timeout=0.3)
     assert caught.value.nothing_done
@@ -478,7 +480,7 @@ def test_a_plugin_that_gives_nothing_is_an_error_without_what_it_printed(tmp_pat
         run_plugin(program(tmp_path, *lines), {}, seconds=seconds)
     assert text in str(caught.value)
     assert "hunter2" not in str(caught.value)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30, "not the minute that it sleeps"
 
 
 def test_a_plugin_of_another_version_is_refused(tmp_path):

@@ -1,0 +1,61 @@
+"""The stand-in lets a member go: Works first, then the execution namespace, which waits for nobody in push mode."""
+
+import pytest
+
+from flotilla.sandbox.standin.clusters import reconcile_clusters
+from flotilla.sandbox.standin.world import World
+
+GOING = "2026-01-01T00:00:00Z"
+
+
+class Plane:
+    """A control plane with one Cluster that is being deleted, and what it was asked to do."""
+
+    def __init__(self, mode, *, works=(), namespace=None):
+        self._cluster = {
+            "metadata": {"name": "m1", "deletionTimestamp": GOING, "finalizers": []},
+            "spec": {"syncMode": mode},
+        }
+        self._works, self._namespace = list(works), namespace
+        self.asked = []
+
+    def list(self, _, kind, **where):
+        return {"Cluster": [self._cluster], "Work": self._works}.get(kind, [])
+
+    def find(self, ref):
+        return self._namespace
+
+    def delete(self, ref, **how):
+        self.asked.append(("DELETE", ref.name))
+
+    def request(self, method, path, *, doing, body):
+        self.asked.append((method, path, body["spec"]))
+
+
+def going(**metadata):
+    return {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": "karmada-es-m1", **metadata},
+        "spec": {"finalizers": ["kubernetes"]},
+    }
+
+
+def asked(mode, **there):
+    plane = Plane(mode, **there)
+    assert reconcile_clusters(World(plane)) == []
+    return plane.asked
+
+
+@pytest.mark.parametrize("mode", ["Push", "Pull"])
+def test_works_go_before_their_namespace(mode):
+    work = {"metadata": {"name": "w", "namespace": "karmada-es-m1"}}
+    assert asked(mode, works=[work], namespace=going()) == [("DELETE", "w")]
+    assert asked(mode, namespace=going()) == [("DELETE", "karmada-es-m1")]
+
+
+def test_a_namespace_on_its_way_out_is_finished_where_only_works_were_in_it():
+    """Its controller waited five seconds in each leave; an agent's Role is in a pull member's, and must not stay."""
+    finished = ("PUT", "/api/v1/namespaces/karmada-es-m1/finalize", {"finalizers": []})
+    assert asked("Push", namespace=going(deletionTimestamp=GOING)) == [finished]
+    assert asked("Pull", namespace=going(deletionTimestamp=GOING)) == []
