@@ -14,9 +14,9 @@ from flotilla.agent.edits import Move, Scale, edited
 from flotilla.agent.tool import Refused
 from flotilla.agent.workplace import Workplace
 from flotilla.counts import counted
-from flotilla.deploy.access import fleet_of
 from flotilla.deploy.in_members import previewed
 from flotilla.deploy.policies import judge
+from flotilla.deploy.stack_file import fleet_of
 from flotilla.karmada.status.judgements import REMEDY
 from flotilla.kube import yaml
 from flotilla.plan.fleet import FleetPlan, fleet_plan

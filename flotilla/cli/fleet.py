@@ -1,4 +1,4 @@
-"""The verbs on a stack: validate, preview, up, refresh, destroy."""
+"""The verbs that plan and change a stack: preview, up, refresh, destroy."""
 
 from __future__ import annotations
 
@@ -18,26 +18,18 @@ from flotilla.cli.output import Output, plan_document, plan_failed
 from flotilla.cli.policy import guards_of, refuse_violations, verdicts_of
 from flotilla.cli.setting import karmada_version, load_fleet, setting_of
 from flotilla.cli.stack_options import confirm, engine_options, preview_options, stack_options, sure_options
-from flotilla.cli.status import paint_status
+from flotilla.cli.status_view import paint_status
 from flotilla.cli.verbs import HELP
-from flotilla.counts import counted
 from flotilla.deploy.access import control_plane_of
 from flotilla.deploy.engines import open_stack
 from flotilla.deploy.in_members import previewed
 from flotilla.deploy.interface import EngineName, Stack
-from flotilla.karmada.propagation import template
 from flotilla.observe.fleet import fleet_status
 from flotilla.plan.fleet import FleetPlan, fleet_plan
-from flotilla.plan.notices import owner_notes
 from flotilla.plan.steps import Result
 from flotilla.policy.guards import EMPTIED
-from flotilla.stack.clear_secrets import in_clear
 from flotilla.stack.files import ManifestFiles
 from flotilla.stack.fleet import Fleet
-from flotilla.stack.notices import kept_out
-from flotilla.workloads.needs import known_kinds
-from flotilla.workloads.notices import fleet_notices, unopened
-from flotilla.workloads.objects import manifests_of
 
 
 def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
@@ -78,10 +70,6 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
         help="do exactly the deletion that `--preview-only` gave this digest, without asking",
     )
     destroy.set_defaults(verb=_destroy)
-    validate = verbs.add_parser("validate", parents=[common, stack], help=HELP["validate"])
-    validate.set_defaults(verb=_validate)
-    environment = verbs.add_parser("env", parents=[common, stack], help=HELP["env"])
-    environment.set_defaults(verb=_environment)
 
 
 def _open(options: argparse.Namespace, output: Output, manifests: ManifestFiles | None = None) -> tuple[Stack, Fleet]:
@@ -294,44 +282,4 @@ def _destroy(options: argparse.Namespace) -> ExitCode:
         if result.failures:
             sys.stderr.write("the state is saved: run `flotilla destroy` again to go on from here\n")
     shown.finish()
-    return ExitCode.DONE
-
-
-def _validate(options: argparse.Namespace) -> ExitCode:
-    manifests = ManifestFiles(options.project.resolve())
-    fleet = load_fleet(options, manifests=manifests)
-    output = Output(as_json=options.json)
-    kinds = known_kinds(fleet, manifests, None)
-    templates = {
-        workload.name: [template(one) for one in manifests_of(workload, manifests)] for workload in fleet.workloads
-    }
-    notes = (
-        *kinds.messages,
-        *fleet_notices(fleet, manifests),
-        *in_clear(fleet, manifests),
-        *kept_out(fleet),
-        *unopened(fleet, manifests),
-        *owner_notes(templates),
-    )
-    if options.json:
-        output.json({"stack": options.stack, "valid": True, **({"notes": list(notes)} if notes else {})})
-    else:
-        for note in notes:
-            output.console.print(note, style="yellow", markup=False)
-        output.console.print(
-            f"stack {options.stack} is valid: {counted(len(fleet.members), 'member')}, "
-            f"{counted(len(fleet.workloads), 'workload')}"
-        )
-    return ExitCode.DONE
-
-
-def _environment(options: argparse.Namespace) -> ExitCode:
-    """Print exports, never the passphrase itself: the file's path stands for it."""
-    from flotilla.deploy.pulumi_cli import cli_environment  # the Automation API takes a while to load
-
-    values = cli_environment(setting_of(options))
-    if options.json:
-        Output(as_json=True).json({"environment": values})
-    else:
-        sys.stdout.write("".join(f"export {key}={shlex.quote(value)}\n" for key, value in sorted(values.items())))
     return ExitCode.DONE

@@ -13,8 +13,6 @@ import traceback
 from pathlib import Path
 from typing import NoReturn
 
-import argcomplete
-
 from flotilla import __version__
 from flotilla.cli.ending import CommandError, UsageError, ending_of, error_document
 from flotilla.cli.exit_codes import ExitCode
@@ -31,7 +29,10 @@ def main(arguments: list[str] | None = None) -> int:
     options = argparse.Namespace(json=any(_means_json(word) for word in given), debug="--debug" in given)
     try:
         parser = build_parser(None if "_ARGCOMPLETE" in os.environ else _verb_of(given))
-        argcomplete.autocomplete(parser)
+        if "_ARGCOMPLETE" in os.environ:
+            import argcomplete
+
+            argcomplete.autocomplete(parser)
         options = parser.parse_args(given, options)
         if not hasattr(options, "verb"):
             parser.print_help()
@@ -64,7 +65,7 @@ def _report(error: BaseException, options: argparse.Namespace) -> int:
     try:
         _tell(ending)
         if options.json or getattr(options, "yaml", False):
-            from flotilla.cli.output import write_document
+            from flotilla.cli.documents import write_document
 
             write_document(error_document(ending), as_yaml=getattr(options, "yaml", False))
             sys.stdout.flush()

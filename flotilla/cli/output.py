@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
 import yaml
-from rich.console import Console, ConsoleOptions, RenderableType
-from rich.segment import Segment
 from rich.text import Text
 
 from flotilla.cli.adopting import print_there
+from flotilla.cli.consoles import SafeConsole, printer
+from flotilla.cli.documents import write_document
 from flotilla.cli.ending import CommandError, Kind
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.in_members import print_in_member, print_in_members
@@ -29,9 +27,8 @@ from flotilla.plan.policies import policies_text
 from flotilla.plan.steps import CHANGING, Op, Phase, Result, Step, StepEvent
 from flotilla.state.urns import is_default_provider, own_type, provider_of
 from flotilla.state.values import mask
-from flotilla.untrusted import json_safe, one_line, printable, unsafe
+from flotilla.untrusted import one_line
 
-JSON_VERSION = 1
 _SYMBOLS = {
     "joins": ("+", "green"),
     "new": ("+", "green"),
@@ -55,37 +52,6 @@ _OPERATIONS = {
 }
 # A step that takes longer than this is worth a line while it is under way.
 _SLOW_SECONDS = 1.0
-_PIPE_WIDTH = 10_000
-
-
-def write_document(document: dict[str, Any], *, as_yaml: bool = False) -> None:
-    """Write one document for machines to standard output, with the version of its shape."""
-    versioned = {"version": JSON_VERSION, **document}
-    if as_yaml:
-        plain = json.loads(json.dumps(versioned))  # tuples and enums are no YAML
-        readable = not unsafe(json.dumps(plain, ensure_ascii=False))  # else every special character is escaped
-        sys.stdout.write("---\n" + yaml.safe_dump(plain, sort_keys=False, allow_unicode=readable))
-    else:
-        sys.stdout.write(json_safe(json.dumps(versioned, indent=2, ensure_ascii=False)) + "\n")
-
-
-def printer() -> Console:
-    """Return what prints to standard output; in a pipe a row of a table is a line, however long."""
-    return SafeConsole(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
-
-
-def complain(text: str, *, kind: str = "error") -> None:
-    """Write one line about something that went wrong to standard error; what follows its first line is indented."""
-    sys.stderr.write(printable(f"{kind}: {text}".replace("\n", "\n  ")) + "\n")
-
-
-class SafeConsole(Console):
-    """A console whose prints carry no control characters of others, whatever renders them."""
-
-    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Render as rich does; rich's own control codes and line ends stay, and links are made by nobody here."""
-        for segment in super().render(renderable, options):
-            yield segment if segment.control else segment._replace(text=printable(segment.text))
 
 
 class Output:

@@ -48,4 +48,4 @@ def fleet_status(connection: Connection) -> FleetStatus:
         ClusterError: it could not be asked.
     """
     snapshot = read_fleet(connection)
-    return FleetStatus(tuple(members_in(snapshot)), tuple(copies_in(snapshot)))
+    return FleetStatus(tuple(members_in(snapshot.clusters)), tuple(copies_in(snapshot)))

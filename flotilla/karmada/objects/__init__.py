@@ -3,121 +3,120 @@
 A view keeps every field that it doesn't model, at any depth, and writes it back as it was: what newer versions or other
 people set is never lost. Tests check every modelled field against the published OpenAPI and CRDs of both ends of the
 range, and that whatever the published schemas allow is written back as it was read.
+
+A view is imported when it is asked for: building the models of all takes longer than most verbs do.
 """
 
-from flotilla.karmada.objects.bindings import (
-    BINDING_API,
-    AggregatedStatusItem,
-    BindingSchedulePriority,
-    BindingSnapshot,
-    BindingSpec,
-    BindingStatus,
-    BindingSuspension,
-    ClusterResourceBinding,
-    Component,
-    ComponentRequirements,
-    GracefulEvictionTask,
-    NodeClaim,
-    ObjectReference,
-    ReplicaRequirements,
-    ResourceBinding,
-    TargetCluster,
-    WorkloadAffinityGroups,
-)
-from flotilla.karmada.objects.clusters import (
-    CLUSTER_API,
-    AllocatableModeling,
-    ApiEnablement,
-    ApiResource,
-    Cluster,
-    ClusterSpec,
-    ClusterStatus,
-    ClusterTaint,
-    LocalSecretReference,
-    NodeSummary,
-    ResourceModel,
-    ResourceModelRange,
-    ResourceSummary,
-)
-from flotilla.karmada.objects.overrides import (
-    ClusterOverridePolicy,
-    CommandArgsOverrider,
-    FieldOverrider,
-    FieldPatchOperation,
-    ImageOverrider,
-    ImagePredicate,
-    LabelAnnotationOverrider,
-    OverridePolicy,
-    Overriders,
-    OverrideSpec,
-    PlaintextOverrider,
-    RuleWithCluster,
-)
-from flotilla.karmada.objects.placement import (
-    ClusterAffinity,
-    ClusterAffinityTerm,
-    ClusterPreferences,
-    FieldSelector,
-    FieldSelectorRequirement,
-    OverflowAffinity,
-    PolicyPlacement,
-    ReplicaSchedulingStrategy,
-    SpreadConstraint,
-    StaticClusterWeight,
-    WorkloadAffinity,
-    WorkloadAffinityTerm,
-)
-from flotilla.karmada.objects.policies import (
-    POLICY_API,
-    ApplicationFailoverBehavior,
-    ClusterFailoverBehavior,
-    ClusterPropagationPolicy,
-    DecisionConditions,
-    FailoverBehavior,
-    PolicySchedulePriority,
-    PropagationPolicy,
-    PropagationSpec,
-    ResourceSelector,
-    StatePreservation,
-    StatePreservationRule,
-    SuspendClusters,
-    Suspension,
-)
-from flotilla.karmada.objects.views import (
-    ApiModel,
-    ApiObject,
-    Bool,
-    Condition,
-    Int,
-    LabelSelector,
-    LabelSelectorRequirement,
-    ObjectMeta,
-    Since,
-    Toleration,
-    WithConditions,
-    Words,
-)
-from flotilla.karmada.objects.works import (
-    WORK_API,
-    ManifestStatus,
-    ResourceIdentifier,
-    Work,
-    Workload,
-    WorkSpec,
-    WorkStatus,
-)
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-KINDS: tuple[type[ApiObject], ...] = (
-    Cluster,
-    PropagationPolicy,
-    ClusterPropagationPolicy,
-    OverridePolicy,
-    ClusterOverridePolicy,
-    ResourceBinding,
-    ClusterResourceBinding,
-    Work,
-)
-"""Every kind of Karmada that has a view."""
+if TYPE_CHECKING:
+    from flotilla.karmada.objects.apis import (
+        BINDING_API,
+        CLUSTER_API,
+        POLICY_API,
+        WORK_API,
+    )
+    from flotilla.karmada.objects.bindings import (
+        AggregatedStatusItem,
+        BindingSchedulePriority,
+        BindingSnapshot,
+        BindingSpec,
+        BindingStatus,
+        BindingSuspension,
+        ClusterResourceBinding,
+        Component,
+        ComponentRequirements,
+        GracefulEvictionTask,
+        NodeClaim,
+        ObjectReference,
+        ReplicaRequirements,
+        ResourceBinding,
+        TargetCluster,
+        WorkloadAffinityGroups,
+    )
+    from flotilla.karmada.objects.clusters import (
+        AllocatableModeling,
+        ApiEnablement,
+        ApiResource,
+        Cluster,
+        ClusterSpec,
+        ClusterStatus,
+        ClusterTaint,
+        LocalSecretReference,
+        NodeSummary,
+        ResourceModel,
+        ResourceModelRange,
+        ResourceSummary,
+    )
+    from flotilla.karmada.objects.kinds import (
+        KINDS,
+    )
+    from flotilla.karmada.objects.overrides import (
+        ClusterOverridePolicy,
+        CommandArgsOverrider,
+        FieldOverrider,
+        FieldPatchOperation,
+        ImageOverrider,
+        ImagePredicate,
+        LabelAnnotationOverrider,
+        OverridePolicy,
+        Overriders,
+        OverrideSpec,
+        PlaintextOverrider,
+        RuleWithCluster,
+    )
+    from flotilla.karmada.objects.placement import (
+        ClusterAffinity,
+        ClusterAffinityTerm,
+        ClusterPreferences,
+        FieldSelector,
+        FieldSelectorRequirement,
+        OverflowAffinity,
+        PolicyPlacement,
+        ReplicaSchedulingStrategy,
+        SpreadConstraint,
+        StaticClusterWeight,
+        WorkloadAffinity,
+        WorkloadAffinityTerm,
+    )
+    from flotilla.karmada.objects.policies import (
+        ApplicationFailoverBehavior,
+        ClusterFailoverBehavior,
+        ClusterPropagationPolicy,
+        DecisionConditions,
+        FailoverBehavior,
+        PolicySchedulePriority,
+        PropagationPolicy,
+        PropagationSpec,
+        ResourceSelector,
+        StatePreservation,
+        StatePreservationRule,
+        SuspendClusters,
+        Suspension,
+    )
+    from flotilla.karmada.objects.views import (
+        ApiModel,
+        ApiObject,
+        Bool,
+        Condition,
+        Int,
+        LabelSelector,
+        LabelSelectorRequirement,
+        ObjectMeta,
+        Since,
+        Toleration,
+        WithConditions,
+        Words,
+    )
+    from flotilla.karmada.objects.works import (
+        ManifestStatus,
+        ResourceIdentifier,
+        Work,
+        Workload,
+        WorkSpec,
+        WorkStatus,
+    )
 
 __all__ = [
     "BINDING_API",
@@ -209,3 +208,106 @@ __all__ = [
     "WorkloadAffinityGroups",
     "WorkloadAffinityTerm",
 ]
+
+_NAMES = {
+    "apis": ("BINDING_API", "CLUSTER_API", "POLICY_API", "WORK_API"),
+    "bindings": (
+        "AggregatedStatusItem",
+        "BindingSchedulePriority",
+        "BindingSnapshot",
+        "BindingSpec",
+        "BindingStatus",
+        "BindingSuspension",
+        "ClusterResourceBinding",
+        "Component",
+        "ComponentRequirements",
+        "GracefulEvictionTask",
+        "NodeClaim",
+        "ObjectReference",
+        "ReplicaRequirements",
+        "ResourceBinding",
+        "TargetCluster",
+        "WorkloadAffinityGroups",
+    ),
+    "clusters": (
+        "AllocatableModeling",
+        "ApiEnablement",
+        "ApiResource",
+        "Cluster",
+        "ClusterSpec",
+        "ClusterStatus",
+        "ClusterTaint",
+        "LocalSecretReference",
+        "NodeSummary",
+        "ResourceModel",
+        "ResourceModelRange",
+        "ResourceSummary",
+    ),
+    "overrides": (
+        "ClusterOverridePolicy",
+        "CommandArgsOverrider",
+        "FieldOverrider",
+        "FieldPatchOperation",
+        "ImageOverrider",
+        "ImagePredicate",
+        "LabelAnnotationOverrider",
+        "OverridePolicy",
+        "Overriders",
+        "OverrideSpec",
+        "PlaintextOverrider",
+        "RuleWithCluster",
+    ),
+    "placement": (
+        "ClusterAffinity",
+        "ClusterAffinityTerm",
+        "ClusterPreferences",
+        "FieldSelector",
+        "FieldSelectorRequirement",
+        "OverflowAffinity",
+        "PolicyPlacement",
+        "ReplicaSchedulingStrategy",
+        "SpreadConstraint",
+        "StaticClusterWeight",
+        "WorkloadAffinity",
+        "WorkloadAffinityTerm",
+    ),
+    "policies": (
+        "ApplicationFailoverBehavior",
+        "ClusterFailoverBehavior",
+        "ClusterPropagationPolicy",
+        "DecisionConditions",
+        "FailoverBehavior",
+        "PolicySchedulePriority",
+        "PropagationPolicy",
+        "PropagationSpec",
+        "ResourceSelector",
+        "StatePreservation",
+        "StatePreservationRule",
+        "SuspendClusters",
+        "Suspension",
+    ),
+    "views": (
+        "ApiModel",
+        "ApiObject",
+        "Bool",
+        "Condition",
+        "Int",
+        "LabelSelector",
+        "LabelSelectorRequirement",
+        "ObjectMeta",
+        "Since",
+        "Toleration",
+        "WithConditions",
+        "Words",
+    ),
+    "works": ("ManifestStatus", "ResourceIdentifier", "Work", "Workload", "WorkSpec", "WorkStatus"),
+    "kinds": ("KINDS",),
+}
+_MODULES = {name: module for module, names in _NAMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for (PEP 562)."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
