@@ -38,6 +38,7 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     engine.add_argument("--target", action="append", default=[], metavar="URN", help="only this resource; * matches")
     showing = argparse.ArgumentParser(add_help=False)
     showing.add_argument("--detail", action="store_true", help="every resource and property, as Pulumi sees them")
+    showing.add_argument("--diff", action="store_true", help="whole objects, as they are and as they become")
     showing.add_argument("--rendered", action="store_true", help="the objects that each cluster will get")
     refreshing = argparse.ArgumentParser(add_help=False)
     refreshing.add_argument("--refresh", action="store_true", help="look at the clusters first")
@@ -121,6 +122,7 @@ class _Shown:
             rendered=self._options.rendered,
             title=title,
             digest=True,
+            diff=self._options.diff,
         )
 
     def finish(self, more: dict[str, Any] | None = None) -> None:

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from flotilla.cli.adopting import print_there
 from flotilla.cli.consoles import SafeConsole, printer
+from flotilla.cli.differences import head, print_changes, print_objects
 from flotilla.cli.documents import write_document
 from flotilla.cli.ending import CommandError, Kind
 from flotilla.cli.exit_codes import ExitCode
@@ -117,8 +118,21 @@ class Output:
         rendered: bool,
         title: str,
         digest: bool = False,
+        diff: bool = False,
     ) -> None:
-        """Print a plan for people; `digest`: with the digest that stands for it as the last line."""
+        """Print a plan for people.
+
+        Args:
+            plan: what it means for the fleet.
+            result: its steps.
+            stack: whose it is.
+            engine: what made it.
+            detail: every resource and property.
+            rendered: what each cluster gets.
+            title: what it is.
+            digest: with the digest that stands for it as the last line.
+            diff: whole objects, as they are and as they become.
+        """
         self.console.print(Text(f"{title} for stack {stack} ({engine} engine)", style="bold"))
         if plan.blast_radius.text:
             self.console.print(Text(plan.blast_radius.text))
@@ -128,6 +142,8 @@ class Output:
         self._objects(plan)
         if detail:
             self._detail(result)
+        if diff:
+            print_objects(self.console, result.changes)
         if rendered:
             self._rendered(plan)
         print_there(self.console, result, stack)
@@ -165,8 +181,9 @@ class Output:
                 self.console.print(Text(f"      {one_line(workload.problem)}", style="red"))
             for copy in workload.copies:
                 symbol, style = _KEPT if copy.kept else _SYMBOLS[copy.verb]
-                details = one_line("; ".join(copy.details)) or "no change"
+                details = one_line("; ".join(map(head, copy.details))) or "no change"
                 self.console.print(Text(f"    {symbol} on {copy.cluster}: {details}", style=style))
+                print_changes(self.console, copy.details, " " * 8)
                 print_in_member(self.console, plan, workload.name, copy.cluster)
             self._followers(workload.follows)
             for cluster in workload.unscheduled:
@@ -188,8 +205,9 @@ class Output:
             self.console.print("\ncontrol plane")
         for one in plan.control_plane:
             symbol, style = _SYMBOLS[one.verb]
-            details = one_line("; ".join(one.details))
+            details = one_line("; ".join(map(head, one.details)))
             self.console.print(Text(f"  {symbol} {one.name}{': ' + details if details else ''}", style=style))
+            print_changes(self.console, one.details, " " * 6)
 
     def _objects(self, plan: FleetPlan) -> None:
         if plan.objects:
@@ -198,7 +216,8 @@ class Output:
             counts = ", ".join(f"{number} to {op.replace('-', ' ')}" for op, number in sorted(counter.items()))
             self.console.print(f"    {cluster}: {counts}")
             for line in plan.changed.get(cluster, []):
-                self.console.print(Text(f"      ~ {one_line(line)}", style="yellow"))
+                self.console.print(Text(f"      ~ {one_line(head(line))}", style="yellow"))
+                print_changes(self.console, (line,), " " * 10)
 
     def _detail(self, result: Result) -> None:
         self.console.print("\nresources")
