@@ -9,6 +9,7 @@ import json
 import sys
 from typing import Any
 
+from flotilla.cli.terminal import writes_every_character
 from flotilla.untrusted import json_safe, printable, unsafe
 
 JSON_VERSION = 1
@@ -24,7 +25,8 @@ def write_document(document: dict[str, Any], *, as_yaml: bool = False) -> None:
         readable = not unsafe(json.dumps(plain, ensure_ascii=False))  # else every special character is escaped
         sys.stdout.write("---\n" + yaml.safe_dump(plain, sort_keys=False, allow_unicode=readable))
     else:
-        sys.stdout.write(json_safe(json.dumps(versioned, indent=2, ensure_ascii=False)) + "\n")
+        plain_ascii = not writes_every_character(sys.stdout)  # escapes of JSON, not of the terminal
+        sys.stdout.write(json_safe(json.dumps(versioned, indent=2, ensure_ascii=plain_ascii)) + "\n")
 
 
 def complain(text: str, *, kind: str = "error") -> None:

@@ -123,6 +123,7 @@ class _Shown:
             title=title,
             digest=True,
             diff=self._options.diff,
+            source=setting_of(self._options).stack_file,
         )
 
     def finish(self, more: dict[str, Any] | None = None) -> None:
@@ -216,7 +217,9 @@ def up_verb(options: argparse.Namespace) -> ExitCode:
     elif planned.changes:
         confirm(options, "apply this plan", document)
     # What is done is what was shown: the run refuses every step that this plan does not have.
-    result = stack.up(targets=targets, refresh_first=options.refresh, plan=planned)
+    with output.running():
+        result = stack.up(targets=targets, refresh_first=options.refresh, plan=planned)
+    output.print_summary(result)
     result.digest = planned.digest
     if result.failures:
         sys.stderr.write("the state is saved: run `flotilla up` again to go on from here\n")
@@ -278,7 +281,10 @@ def _destroy(options: argparse.Namespace) -> ExitCode:
             _compare_digest(options, result, shown.document())
         else:
             confirm(options, "delete all of this", shown.document())
-        planned, result = result, stack.destroy(targets=targets, plan=result)
+        planned = result
+        with output.running():
+            result = stack.destroy(targets=targets, plan=planned)
+        output.print_summary(result)
         result.digest = planned.digest
         shown = _Shown(options, output, stack, result)
         if result.failures:

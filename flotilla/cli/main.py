@@ -16,6 +16,7 @@ from typing import NoReturn
 from flotilla import __version__
 from flotilla.cli.ending import CommandError, UsageError, ending_of, error_document
 from flotilla.cli.exit_codes import ExitCode
+from flotilla.cli.terminal import Colour, prepare, want
 from flotilla.cli.verbs import add_verbs
 from flotilla.kube.secrecy import redacted
 from flotilla.untrusted import printable
@@ -27,6 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code."""
     given = sys.argv[1:] if arguments is None else arguments
     options = argparse.Namespace(json=any(_means_json(word) for word in given), debug="--debug" in given)
+    prepare()
     try:
         parser = build_parser(None if "_ARGCOMPLETE" in os.environ else _verb_of(given))
         if "_ARGCOMPLETE" in os.environ:
@@ -37,6 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
         if not hasattr(options, "verb"):
             parser.print_help()
             return ExitCode.USAGE
+        want(Colour(options.color))
         code = int(options.verb(options))
         sys.stdout.flush()
     except BrokenPipeError as error:
@@ -147,6 +150,12 @@ def build_parser(given: str | None = None) -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("-C", "--project", type=_folder, default=Path(), help="the project's folder (default: here)")
     common.add_argument(_JSON, action="store_true", help="print one JSON document")
+    common.add_argument(
+        "--color",
+        choices=[str(one) for one in Colour],
+        default=str(Colour.AUTO),
+        help="colours: auto (a terminal has them; NO_COLOR, FORCE_COLOR), always, never",
+    )
     common.add_argument("--debug", action="store_true", help="print tracebacks of errors")
     add_verbs(verbs, common, given)
     return parser

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 import yaml
 from rich.text import Text
 
 from flotilla.cli.adopting import print_there
-from flotilla.cli.consoles import SafeConsole, printer
+from flotilla.cli.consoles import linked, printer, progress_printer
 from flotilla.cli.differences import head, print_changes, print_objects
 from flotilla.cli.documents import write_document
 from flotilla.cli.ending import CommandError, Kind
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.in_members import print_in_member, print_in_members
+from flotilla.cli.progress import Progress, place_of
+from flotilla.cli.terminal import moves
 from flotilla.counts import counted
 from flotilla.deploy.interface import EngineName
-from flotilla.karmada.names import cluster_of
 from flotilla.plan.adoptions import changes_no_cluster
 from flotilla.plan.changes import change_text
 from flotilla.plan.fleet import FleetPlan
@@ -26,7 +30,6 @@ from flotilla.plan.followers import Follower
 from flotilla.plan.notices import notice_text
 from flotilla.plan.policies import policies_text
 from flotilla.plan.steps import CHANGING, Op, Phase, Result, Step, StepEvent
-from flotilla.state.urns import is_default_provider, own_type, provider_of
 from flotilla.state.values import mask
 from flotilla.untrusted import one_line
 
@@ -62,8 +65,9 @@ class Output:
         """Choose the form."""
         self.as_json = as_json
         self.console = printer()
-        self.progress_console = SafeConsole(stderr=True, highlight=False, soft_wrap=True)
+        self.progress_console = progress_printer()
         self._quiet = quiet
+        self._progress = Progress(self.progress_console, live=not (quiet or as_json) and moves(sys.stderr))
         self._told: set[str] = set()
         self._failed: Counter[str] = Counter()
 
@@ -79,20 +83,31 @@ class Output:
     def on_step(self, event: StepEvent) -> None:
         """Print a step's end: what changed, how long it took, why it failed; and what a step waits for."""
         step = event.step
+        self._progress.heard(event)
         if event.phase is Phase.FAILED:
             reason = f": {one_line(event.error)}" if event.error else ""
             self.progress_console.print(Text(f"  failed {step.op} {step.name}{reason}", style="red"))
             if event.error:
                 self._told.add(f"{step.op} {step.type} {step.name}: {event.error}")
-            provider = step.provider.rpartition("::")[0]
-            own = not provider or is_default_provider(provider, own_type(provider))
-            self._failed["the stack itself" if own else cluster_of(provider_of(step.provider))] += 1
-        elif event.phase is Phase.WAITING and not self._quiet and not self.as_json:
+            self._failed[place_of(step) or "the stack itself"] += 1
+        elif event.phase is Phase.WAITING and not (self._quiet or self.as_json or self._progress.live):
             self.progress_console.print(Text(f"  … {one_line(event.said)}", style="dim"))
         elif event.phase is Phase.DONE and step.op in CHANGING and not self._quiet:
             symbol, style = _OPERATIONS.get(step.op, ("·", ""))
             took = f"  {event.seconds:.1f} s" if event.seconds > _SLOW_SECONDS else ""
             self.progress_console.print(Text(f"  {symbol} {step.name}{took}", style=style))
+
+    def running(self) -> AbstractContextManager[None]:
+        """Show what is under way as long as a run lasts."""
+        return self._progress.shown()
+
+    def print_summary(self, result: Result) -> None:
+        """Print to people what a run has done, and how long it took."""
+        if not (self._quiet or self.as_json):
+            first, *more = self._progress.summary(result)
+            self.progress_console.print(Text(first, style="bold"))
+            for line in more:
+                self.progress_console.print(Text(one_line(line), style="dim"))
 
     def failure_lines(self, result: Result) -> tuple[str, ...]:
         """Return what is to be said of failures at the end: those that nobody has seen yet, then a count by cluster.
@@ -119,6 +134,7 @@ class Output:
         title: str,
         digest: bool = False,
         diff: bool = False,
+        source: Path | None = None,
     ) -> None:
         """Print a plan for people.
 
@@ -132,8 +148,9 @@ class Output:
             title: what it is.
             digest: with the digest that stands for it as the last line.
             diff: whole objects, as they are and as they become.
+            source: the stack's file, to which the title leads in terminals that know links.
         """
-        self.console.print(Text(f"{title} for stack {stack} ({engine} engine)", style="bold"))
+        self.console.print(linked(Text(f"{title} for stack {stack} ({engine} engine)", style="bold"), source))
         if plan.blast_radius.text:
             self.console.print(Text(plan.blast_radius.text))
         self._clusters(plan)
