@@ -64,7 +64,7 @@ class Running:
         """Return it as one line."""
         where = f"{self.place}: " if self.place else ""
         what = f"waits for {self.waits_for}" if self.waits_for else self.doing
-        text = one_line(f"  {where}{self.name}  {now - self.since:.0f} s  {what}")
+        text = one_line(f"  {where}{self.name}  {max(now - self.since, 0):.0f} s  {what}")
         return text if len(text) <= width else text[: width - 1] + "…"
 
 
@@ -118,14 +118,11 @@ class Progress:
                 self._running[key] = Running(place_of(step), step.name, _DOING[step.op], now)
             elif event.phase is Phase.WAITING:
                 who, _, what = event.said.partition(": ")
-                rollout = who.startswith(SAID_BY)
                 known = self._running.get(key) or Running(place_of(step), step.name if step.urn else who, "", now)
-                said = (
-                    Running("", who, known.doing, known.since, what)
-                    if rollout
-                    else replace(known, waits_for=event.said)
-                )
-                self._running[key] = said
+                if who.startswith(SAID_BY):
+                    self._running[key] = Running("", who, known.doing, known.since, what)
+                else:
+                    self._running[key] = replace(known, waits_for=event.said)
             elif event.phase in (Phase.DONE, Phase.FAILED):
                 self._running.pop(key, None)
                 if step.op in CHANGING and event.seconds >= _SLOW_SECONDS:

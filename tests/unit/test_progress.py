@@ -33,7 +33,7 @@ def rows(progress, width=100):
 
 
 def _now(progress):
-    return next(iter(progress._running.values())).since if progress._running else 0.0
+    return max((one.since for one in progress._running.values()), default=0.0)
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def test_machines_and_quiet_runs_get_neither_progress_nor_summary(capsys):
 def test_on_a_terminal_what_is_waited_for_is_written_over(monkeypatch):
     """A pseudo-terminal: the line of the wait is erased, that of the step stays."""
     ours, theirs = os.openpty()
-    terminal = open(theirs, "w", encoding="utf-8")
+    terminal = os.fdopen(theirs, "w", encoding="utf-8")
     monkeypatch.setenv("TERM", "xterm-256color")
     for module in (output, consoles):
         monkeypatch.setattr(module.sys, "stderr", terminal)
