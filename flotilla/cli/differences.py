@@ -23,8 +23,10 @@ from flotilla.untrusted import one_line
 
 _LONGEST = 60
 """Characters of a value that a line of a plan shows."""
-_CONTEXT = 2
+_CONTEXT = 3
 """Lines around a change that stay as they are."""
+_WHOLE = 25
+"""A value of so many lines is shown whole, so that one sees where in it the change is."""
 _MOST = 40
 """Lines of one value's diff. `--diff` has no bound."""
 _STYLES = {"+": "green", "-": "red", " ": "dim", "…": "dim", "~": "yellow"}
@@ -92,7 +94,8 @@ def _written(value: Any) -> list[str]:
 
 def _compared(old: list[str], new: list[str]) -> Iterator[Line]:
     matcher = SequenceMatcher(a=old, b=new, autojunk=False)
-    for number, group in enumerate(matcher.get_grouped_opcodes(_CONTEXT)):
+    context = _WHOLE if max(len(old), len(new)) <= _WHOLE else _CONTEXT
+    for number, group in enumerate(matcher.get_grouped_opcodes(context)):
         if number:
             yield Line("…", "")
         for tag, old_from, old_to, new_from, new_to in group:

@@ -3,8 +3,9 @@
 What the package offers is imported when it is asked for: a verb that only needs a stack's name loads no models.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from flotilla.lazy import offered
 
 if TYPE_CHECKING:
     from flotilla.stack.credentials import Kubeconfig
@@ -31,25 +32,17 @@ __all__ = [
     "load_stack_file",
     "parse_fleet",
 ]
-_MODULES = {
-    "ConfigError": "problems",
-    "ControlPlane": "fleet",
-    "Fleet": "fleet",
-    "Kubeconfig": "credentials",
-    "Member": "members",
-    "Override": "overrides",
-    "Placement": "placement",
-    "Problem": "problems",
-    "ReplicaStrategy": "placement",
-    "Taint": "members",
-    "Workload": "workloads",
-    "load_stack_file": "load",
-    "parse_fleet": "load",
-}
 
-
-def __getattr__(name: str) -> Any:
-    """Import what is asked for (PEP 562)."""
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+__getattr__ = offered(
+    __name__,
+    {
+        "credentials": ["Kubeconfig"],
+        "fleet": ["ControlPlane", "Fleet"],
+        "load": ["load_stack_file", "parse_fleet"],
+        "members": ["Member", "Taint"],
+        "overrides": ["Override"],
+        "placement": ["Placement", "ReplicaStrategy"],
+        "problems": ["ConfigError", "Problem"],
+        "workloads": ["Workload"],
+    },
+)

@@ -11,8 +11,9 @@
 is the same with `await`. Every error is a `flotilla.errors.ClusterError` that says what was being done, and where.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from flotilla.lazy import offered
 
 if TYPE_CHECKING:
     from flotilla.karmada.client.asynchronous import AsyncCollection, AsyncKarmada
@@ -20,18 +21,12 @@ if TYPE_CHECKING:
     from flotilla.karmada.client.typed import Change, TypedPage
 
 __all__ = ["AsyncCollection", "AsyncKarmada", "Change", "Collection", "Karmada", "TypedPage"]
-_MODULES = {
-    "AsyncCollection": "asynchronous",
-    "AsyncKarmada": "asynchronous",
-    "Collection": "blocking",
-    "Karmada": "blocking",
-    "Change": "typed",
-    "TypedPage": "typed",
-}
 
-
-def __getattr__(name: str) -> Any:
-    """Import what is asked for (PEP 562): a blocking program loads nothing of asyncio."""
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+__getattr__ = offered(
+    __name__,
+    {
+        "asynchronous": ["AsyncCollection", "AsyncKarmada"],
+        "blocking": ["Collection", "Karmada"],
+        "typed": ["Change", "TypedPage"],
+    },
+)

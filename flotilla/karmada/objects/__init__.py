@@ -7,8 +7,9 @@ range, and that whatever the published schemas allow is written back as it was r
 A view is imported when it is asked for: building the models of all takes longer than most verbs do.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from flotilla.lazy import offered
 
 if TYPE_CHECKING:
     from flotilla.karmada.objects.apis import (
@@ -303,11 +304,5 @@ _NAMES = {
     "works": ("ManifestStatus", "ResourceIdentifier", "Work", "Workload", "WorkSpec", "WorkStatus"),
     "kinds": ("KINDS",),
 }
-_MODULES = {name: module for module, names in _NAMES.items() for name in names}
 
-
-def __getattr__(name: str) -> Any:
-    """Import what is asked for (PEP 562)."""
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+__getattr__ = offered(__name__, _NAMES)
