@@ -58,6 +58,7 @@ lint: $(STAMP) ## style, types, import layers
 bench: $(STAMP) ## ratios measured in one run
 	@$(BIN)/python -m tests.bench.members
 	@$(BIN)/python -m tests.bench.glance
+	@$(BIN)/python -m tests.bench.quick
 	@$(BIN)/python -m tests.bench.hanging
 	@$(BIN)/python -m tests.bench.rollout
 	@$(BIN)/python -m tests.bench.chart

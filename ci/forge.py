@@ -25,7 +25,7 @@ from urllib.parse import quote
 import urllib3
 
 from flotilla.cli.exit_codes import ExitCode
-from flotilla.stack.stackfile import is_stack_name
+from flotilla.stack.stack_names import is_stack_name
 from flotilla.untrusted import fenced, one_line, printable
 
 _LONGEST = 60_000

@@ -6,14 +6,13 @@ import base64
 from collections.abc import Iterable
 from typing import Any
 
-from kubernetes.utils.quantity import parse_quantity
-
 from flotilla.adopt.model import Credentials, MemberFacts, Report
 from flotilla.karmada.cordons import CORDONED, DRAIN, MAINTENANCE, is_cordoned, maintenance_of, mode_of
 from flotilla.karmada.joining.agent import IDENTITY_ANNOTATION, image, serves
 from flotilla.karmada.joining.agent import NAMESPACE as AGENT_NAMESPACE
 from flotilla.karmada.names import CLUSTER_NAMESPACE
 from flotilla.kube.objects import Object
+from flotilla.kube.quantities import parse_quantity
 
 Keys = dict[str, Any]
 

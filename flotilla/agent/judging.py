@@ -13,7 +13,7 @@ from flotilla.agent.proposals import proposed_fleet
 from flotilla.agent.tool import Answer, Arguments, PagedAnswer, PagedArguments, Tool
 from flotilla.agent.workplace import Workplace
 from flotilla.counts import counted
-from flotilla.deploy.access import fleet_of
+from flotilla.deploy.stack_file import fleet_of
 from flotilla.drift.check import check_stack
 from flotilla.drift.formats import ignored_sentence, sentence
 from flotilla.errors import FlotillaError

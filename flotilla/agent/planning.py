@@ -12,12 +12,12 @@ from flotilla.agent.edits import Back, Move, Scale, edited
 from flotilla.agent.tool import Refused
 from flotilla.agent.workplace import Workplace
 from flotilla.counts import counted
-from flotilla.deploy.access import fleet_of
 from flotilla.deploy.going_back import NoWayBack
 from flotilla.deploy.in_members import previewed
 from flotilla.deploy.interface import Setting
 from flotilla.deploy.policies import judge
 from flotilla.deploy.rollback import earlier
+from flotilla.deploy.stack_file import fleet_of
 from flotilla.files import beside
 from flotilla.karmada.status.judgements import REMEDY
 from flotilla.kube import yaml

@@ -10,8 +10,8 @@ from flotilla.agent.bounds import cut, page
 from flotilla.agent.planning import failing
 from flotilla.agent.tool import Answer, PagedAnswer, PagedArguments, Refused, Tool
 from flotilla.agent.workplace import Workplace
-from flotilla.deploy.access import fleet_of
 from flotilla.deploy.simulated import Simulated, seen_of, simulated
+from flotilla.deploy.stack_file import fleet_of
 from flotilla.karmada.simulation.asking import Asked, BadAssumption
 from flotilla.karmada.simulation.outcome import Outcome, Verdict
 from flotilla.karmada.simulation.words import details, ends_text, loss_text, moves_text, otherwise_text

@@ -8,7 +8,6 @@ from pathlib import Path
 from flotilla.cli.completion import completed, member_names
 from flotilla.cli.setting import setting_of
 from flotilla.cli.stack_options import engine_options, stack_options
-from flotilla.deploy.access import access_of
 from flotilla.kube.connection import Connection
 from flotilla.observe.access import FleetAccess
 
@@ -46,4 +45,6 @@ def open_access(options: argparse.Namespace) -> FleetAccess:
         from flotilla.karmada.client.sources import of_file
 
         return FleetAccess(Connection(of_file(options.kubeconfig, options.context), name=_NAME))
+    from flotilla.deploy.access import access_of
+
     return access_of(setting_of(options), options.engine)

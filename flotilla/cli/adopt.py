@@ -27,13 +27,13 @@ from flotilla.cli.setting import setting_of
 from flotilla.cli.stack_options import engine_options, stack_options
 from flotilla.cli.verbs import HELP
 from flotilla.counts import counted
-from flotilla.deploy.access import fleet_of
 from flotilla.deploy.interface import Setting
+from flotilla.deploy.stack_file import fleet_of
 from flotilla.karmada.names import is_dns_label
 from flotilla.karmada.versions import SUPPORTED, known_version
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object
-from flotilla.stack.stackfile import is_stack_name
+from flotilla.stack.stack_names import is_stack_name
 from flotilla.state.crypto import PassphraseCrypter, passphrase, passphrase_is_named
 from flotilla.untrusted import one_line
 

@@ -75,7 +75,7 @@ def adopt_objects(options: argparse.Namespace) -> ExitCode:
             hint="take over what it belongs to: `flotilla up --adopt NAME`, with a member's or a workload's name",
         )
     options.target = [step.urn for step in along]
-    options.refresh = options.rendered = options.expect_no_changes = False
+    options.refresh = options.rendered = options.diff = options.expect_no_changes = False
     return preview_verb(options) if options.preview_only else up_verb(options)
 
 

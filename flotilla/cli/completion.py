@@ -7,8 +7,6 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from argcomplete.shell_integration import shellcode
-
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.verbs import HELP
 from flotilla.errors import FlotillaError
@@ -79,9 +77,11 @@ def _fleet(parsed_args: argparse.Namespace) -> Any:
 
 
 def _completion(options: argparse.Namespace) -> ExitCode:
+    from argcomplete.shell_integration import shellcode
+
     script = shellcode(["flotilla"], shell=options.shell)
     if options.json:
-        from flotilla.cli.output import write_document
+        from flotilla.cli.documents import write_document
 
         write_document({"shell": options.shell, "script": script})
     else:

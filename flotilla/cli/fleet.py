@@ -1,4 +1,4 @@
-"""The verbs on a stack: validate, preview, up, refresh, destroy."""
+"""The verbs that plan and change a stack: preview, up, refresh, destroy."""
 
 from __future__ import annotations
 
@@ -21,26 +21,18 @@ from flotilla.cli.output import Output, plan_document, plan_failed
 from flotilla.cli.policy import guards_of, refuse_violations, verdicts_of
 from flotilla.cli.setting import karmada_version, load_fleet, setting_of
 from flotilla.cli.stack_options import confirm, engine_options, preview_options, stack_options, sure_options
-from flotilla.cli.status import paint_status
+from flotilla.cli.status_view import paint_status
 from flotilla.cli.verbs import HELP
-from flotilla.counts import counted
 from flotilla.deploy.access import control_plane_of
 from flotilla.deploy.engines import open_stack
 from flotilla.deploy.in_members import previewed
 from flotilla.deploy.interface import EngineName, Stack
-from flotilla.karmada.propagation import template
 from flotilla.observe.fleet import fleet_status
 from flotilla.plan.fleet import FleetPlan, fleet_plan
-from flotilla.plan.notices import owner_notes
 from flotilla.plan.steps import Result
 from flotilla.policy.guards import EMPTIED
-from flotilla.stack.clear_secrets import in_clear
 from flotilla.stack.files import ManifestFiles
 from flotilla.stack.fleet import Fleet
-from flotilla.stack.notices import kept_out
-from flotilla.workloads.needs import known_kinds
-from flotilla.workloads.notices import fleet_notices, unopened
-from flotilla.workloads.objects import manifests_of
 
 
 def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
@@ -49,6 +41,7 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     engine.add_argument("--target", action="append", default=[], metavar="URN", help="only this resource; * matches")
     showing = argparse.ArgumentParser(add_help=False)
     showing.add_argument("--detail", action="store_true", help="every resource and property, as Pulumi sees them")
+    showing.add_argument("--diff", action="store_true", help="whole objects, as they are and as they become")
     showing.add_argument("--rendered", action="store_true", help="the objects that each cluster will get")
     refreshing = argparse.ArgumentParser(add_help=False)
     refreshing.add_argument("--refresh", action="store_true", help="look at the clusters first")
@@ -81,10 +74,6 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
         help="do exactly the deletion that `--preview-only` gave this digest, without asking",
     )
     destroy.set_defaults(verb=_destroy)
-    validate = verbs.add_parser("validate", parents=[common, stack], help=HELP["validate"])
-    validate.set_defaults(verb=_validate)
-    environment = verbs.add_parser("env", parents=[common, stack], help=HELP["env"])
-    environment.set_defaults(verb=_environment)
 
 
 def _open(options: argparse.Namespace, output: Output, manifests: ManifestFiles | None = None) -> tuple[Stack, Fleet]:
@@ -139,6 +128,8 @@ class _Shown:
             rendered=self._options.rendered,
             title=title,
             digest=True,
+            diff=self._options.diff,
+            source=setting_of(self._options).stack_file,
         )
 
     def finish(self, more: dict[str, Any] | None = None) -> None:
@@ -268,7 +259,9 @@ def carry_out(options: argparse.Namespace, manner: Manner) -> ExitCode:
         manner.begin(plan)
         stack, fleet = _open(options, output, files)
     # What is done is what was shown: the run refuses every step that this plan does not have.
-    result = stack.up(targets=targets, refresh_first=options.refresh, plan=planned)
+    with output.running():
+        result = stack.up(targets=targets, refresh_first=options.refresh, plan=planned)
+    output.print_summary(result)
     result.digest = planned.digest
     if result.failures:
         sys.stderr.write(f"the state is saved: run `flotilla {manner.verb}` again to go on from here\n")
@@ -331,50 +324,13 @@ def _destroy(options: argparse.Namespace) -> ExitCode:
             _compare_digest(options, result, shown.document())
         else:
             confirm(options, "delete all of this", shown.document())
-        planned, result = result, stack.destroy(targets=targets, plan=result)
+        planned = result
+        with output.running():
+            result = stack.destroy(targets=targets, plan=planned)
+        output.print_summary(result)
         result.digest = planned.digest
         shown = _Shown(options, output, stack, result)
         if result.failures:
             sys.stderr.write("the state is saved: run `flotilla destroy` again to go on from here\n")
     shown.finish()
-    return ExitCode.DONE
-
-
-def _validate(options: argparse.Namespace) -> ExitCode:
-    manifests = ManifestFiles(options.project.resolve())
-    fleet = load_fleet(options, manifests=manifests)
-    output = Output(as_json=options.json)
-    kinds = known_kinds(fleet, manifests, None)
-    templates = {
-        workload.name: [template(one) for one in manifests_of(workload, manifests)] for workload in fleet.workloads
-    }
-    notes = (
-        *kinds.messages,
-        *fleet_notices(fleet, manifests),
-        *in_clear(fleet, manifests),
-        *kept_out(fleet),
-        *unopened(fleet, manifests),
-        *owner_notes(templates),
-    )
-    if options.json:
-        output.json({"stack": options.stack, "valid": True, **({"notes": list(notes)} if notes else {})})
-    else:
-        for note in notes:
-            output.console.print(note, style="yellow", markup=False)
-        output.console.print(
-            f"stack {options.stack} is valid: {counted(len(fleet.members), 'member')}, "
-            f"{counted(len(fleet.workloads), 'workload')}"
-        )
-    return ExitCode.DONE
-
-
-def _environment(options: argparse.Namespace) -> ExitCode:
-    """Print exports, never the passphrase itself: the file's path stands for it."""
-    from flotilla.deploy.pulumi_cli import cli_environment  # the Automation API takes a while to load
-
-    values = cli_environment(setting_of(options))
-    if options.json:
-        Output(as_json=True).json({"environment": values})
-    else:
-        sys.stdout.write("".join(f"export {key}={shlex.quote(value)}\n" for key, value in sorted(values.items())))
     return ExitCode.DONE

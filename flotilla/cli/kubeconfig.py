@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from flotilla.cli.documents import write_document
 from flotilla.cli.exit_codes import ExitCode
-from flotilla.cli.output import Output, write_document
+from flotilla.cli.output import Output
 from flotilla.cli.setting import setting_of
 from flotilla.cli.stack_options import engine_options, stack_options
 from flotilla.cli.verbs import HELP

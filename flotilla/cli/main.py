@@ -13,11 +13,10 @@ import traceback
 from pathlib import Path
 from typing import NoReturn
 
-import argcomplete
-
 from flotilla import __version__
 from flotilla.cli.ending import CommandError, UsageError, ending_of, error_document
 from flotilla.cli.exit_codes import ExitCode
+from flotilla.cli.terminal import Colour, prepare, want
 from flotilla.cli.verbs import add_verbs
 from flotilla.kube.secrecy import redacted
 from flotilla.untrusted import printable
@@ -29,13 +28,18 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code."""
     given = sys.argv[1:] if arguments is None else arguments
     options = argparse.Namespace(json=any(_means_json(word) for word in given), debug="--debug" in given)
+    prepare()
     try:
         parser = build_parser(None if "_ARGCOMPLETE" in os.environ else _verb_of(given))
-        argcomplete.autocomplete(parser)
+        if "_ARGCOMPLETE" in os.environ:
+            import argcomplete
+
+            argcomplete.autocomplete(parser)
         options = parser.parse_args(given, options)
         if not hasattr(options, "verb"):
             parser.print_help()
             return ExitCode.USAGE
+        want(Colour(options.color))
         code = int(options.verb(options))
         sys.stdout.flush()
     except BrokenPipeError as error:
@@ -64,7 +68,7 @@ def _report(error: BaseException, options: argparse.Namespace) -> int:
     try:
         _tell(ending)
         if options.json or getattr(options, "yaml", False):
-            from flotilla.cli.output import write_document
+            from flotilla.cli.documents import write_document
 
             write_document(error_document(ending), as_yaml=getattr(options, "yaml", False))
             sys.stdout.flush()
@@ -146,6 +150,12 @@ def build_parser(given: str | None = None) -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("-C", "--project", type=_folder, default=Path(), help="the project's folder (default: here)")
     common.add_argument(_JSON, action="store_true", help="print one JSON document")
+    common.add_argument(
+        "--color",
+        choices=[str(one) for one in Colour],
+        default=str(Colour.AUTO),
+        help="colours: auto (a terminal has them; NO_COLOR, FORCE_COLOR), always, never",
+    )
     common.add_argument("--debug", action="store_true", help="print tracebacks of errors")
     add_verbs(verbs, common, given)
     return parser

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.text import Text
 
 from flotilla.cli.ending import UsageError
 from flotilla.cli.setting import load_fleet
-from flotilla.plan.fleet import FleetPlan
-from flotilla.stack.files import ManifestFiles
-from flotilla.stack.fleet import Fleet
-from flotilla.stack.workloads import Workload
-from flotilla.workloads.notices import chart_notes
-from flotilla.workloads.objects import manifests_of
+
+if TYPE_CHECKING:
+    from flotilla.plan.fleet import FleetPlan
+    from flotilla.stack.files import ManifestFiles
+    from flotilla.stack.fleet import Fleet
+    from flotilla.stack.workloads import Workload
 
 Notes = Mapping[str, str]
 """By workload."""
@@ -31,6 +31,8 @@ def notes_of_changes(plan: FleetPlan, fleet: Fleet, files: ManifestFiles) -> Not
         fleet: the stack's.
         files: where its charts are rendered.
     """
+    from flotilla.workloads.notices import chart_notes
+
     changed = {workload.name for workload in plan.workloads if workload.verb not in _UNTOUCHED}
     return chart_notes([workload for workload in fleet.workloads if workload.name in changed], files)
 
@@ -48,12 +50,17 @@ def notes_asked(options: argparse.Namespace, names: frozenset[str]) -> Notes:
     """
     if options.kubeconfig or options.context:
         raise UsageError("--notes is about the stack's charts, and --kubeconfig and --context name no stack")
+    from flotilla.stack.files import ManifestFiles
+    from flotilla.workloads.notices import chart_notes
+
     files = ManifestFiles(options.project.resolve())
     fleet = load_fleet(options, manifests=files)
     return chart_notes([one for one in fleet.workloads if not names or names & _names(one, files)], files)
 
 
 def _names(workload: Workload, files: ManifestFiles) -> set[str]:
+    from flotilla.workloads.objects import manifests_of
+
     return {workload.name, *(obj["metadata"]["name"] for obj in manifests_of(workload, files))}
 
 

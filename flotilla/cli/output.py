@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 import yaml
-from rich.console import Console, ConsoleOptions, RenderableType
-from rich.segment import Segment
 from rich.text import Text
 
 from flotilla.cli.adopting import print_there
+from flotilla.cli.consoles import linked, printer, progress_printer
+from flotilla.cli.differences import head, print_changes, print_objects
+from flotilla.cli.documents import write_document
 from flotilla.cli.ending import CommandError, Kind
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.in_members import print_in_member, print_in_members, print_maintenance
+from flotilla.cli.progress import Progress, place_of
+from flotilla.cli.terminal import moves
 from flotilla.counts import counted
 from flotilla.deploy.interface import EngineName
-from flotilla.karmada.names import cluster_of
 from flotilla.plan.adoptions import changes_no_cluster
 from flotilla.plan.changes import change_text
 from flotilla.plan.fleet import FleetPlan
@@ -28,11 +31,9 @@ from flotilla.plan.notices import notice_text
 from flotilla.plan.policies import policies_text
 from flotilla.plan.steps import CHANGING, Op, Phase, Result, Step, StepEvent
 from flotilla.plan.workloads import WorkloadPlan
-from flotilla.state.urns import is_default_provider, own_type, provider_of
 from flotilla.state.values import mask
-from flotilla.untrusted import json_safe, one_line, printable, unsafe
+from flotilla.untrusted import one_line
 
-JSON_VERSION = 1
 _SYMBOLS = {
     "joins": ("+", "green"),
     "new": ("+", "green"),
@@ -56,37 +57,6 @@ _OPERATIONS = {
 }
 # A step that takes longer than this is worth a line while it is under way.
 _SLOW_SECONDS = 1.0
-_PIPE_WIDTH = 10_000
-
-
-def write_document(document: dict[str, Any], *, as_yaml: bool = False) -> None:
-    """Write one document for machines to standard output, with the version of its shape."""
-    versioned = {"version": JSON_VERSION, **document}
-    if as_yaml:
-        plain = json.loads(json.dumps(versioned))  # tuples and enums are no YAML
-        readable = not unsafe(json.dumps(plain, ensure_ascii=False))  # else every special character is escaped
-        sys.stdout.write("---\n" + yaml.safe_dump(plain, sort_keys=False, allow_unicode=readable))
-    else:
-        sys.stdout.write(json_safe(json.dumps(versioned, indent=2, ensure_ascii=False)) + "\n")
-
-
-def printer() -> Console:
-    """Return what prints to standard output; in a pipe a row of a table is a line, however long."""
-    return SafeConsole(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
-
-
-def complain(text: str, *, kind: str = "error") -> None:
-    """Write one line about something that went wrong to standard error; what follows its first line is indented."""
-    sys.stderr.write(printable(f"{kind}: {text}".replace("\n", "\n  ")) + "\n")
-
-
-class SafeConsole(Console):
-    """A console whose prints carry no control characters of others, whatever renders them."""
-
-    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Render as rich does; rich's own control codes and line ends stay, and links are made by nobody here."""
-        for segment in super().render(renderable, options):
-            yield segment if segment.control else segment._replace(text=printable(segment.text))
 
 
 class Output:
@@ -96,8 +66,9 @@ class Output:
         """Choose the form."""
         self.as_json = as_json
         self.console = printer()
-        self.progress_console = SafeConsole(stderr=True, highlight=False, soft_wrap=True)
+        self.progress_console = progress_printer()
         self._quiet = quiet
+        self._progress = Progress(self.progress_console, live=not (quiet or as_json) and moves(sys.stderr))
         self._told: set[str] = set()
         self._failed: Counter[str] = Counter()
 
@@ -113,20 +84,31 @@ class Output:
     def on_step(self, event: StepEvent) -> None:
         """Print a step's end: what changed, how long it took, why it failed; and what a step waits for."""
         step = event.step
+        self._progress.heard(event)
         if event.phase is Phase.FAILED:
             reason = f": {one_line(event.error)}" if event.error else ""
             self.progress_console.print(Text(f"  failed {step.op} {step.name}{reason}", style="red"))
             if event.error:
                 self._told.add(f"{step.op} {step.type} {step.name}: {event.error}")
-            provider = step.provider.rpartition("::")[0]
-            own = not provider or is_default_provider(provider, own_type(provider))
-            self._failed["the stack itself" if own else cluster_of(provider_of(step.provider))] += 1
-        elif event.phase is Phase.WAITING and not self._quiet and not self.as_json:
+            self._failed[place_of(step) or "the stack itself"] += 1
+        elif event.phase is Phase.WAITING and not (self._quiet or self.as_json or self._progress.live):
             self.progress_console.print(Text(f"  … {one_line(event.said)}", style="dim"))
         elif event.phase is Phase.DONE and step.op in CHANGING and not self._quiet:
             symbol, style = _OPERATIONS.get(step.op, ("·", ""))
             took = f"  {event.seconds:.1f} s" if event.seconds > _SLOW_SECONDS else ""
             self.progress_console.print(Text(f"  {symbol} {step.name}{took}", style=style))
+
+    def running(self) -> AbstractContextManager[None]:
+        """Show what is under way as long as a run lasts."""
+        return self._progress.shown()
+
+    def print_summary(self, result: Result) -> None:
+        """Print to people what a run has done, and how long it took."""
+        if not (self._quiet or self.as_json):
+            first, *more = self._progress.summary(result)
+            self.progress_console.print(Text(first, style="bold"))
+            for line in more:
+                self.progress_console.print(Text(one_line(line), style="dim"))
 
     def failure_lines(self, result: Result) -> tuple[str, ...]:
         """Return what is to be said of failures at the end: those that nobody has seen yet, then a count by cluster.
@@ -152,9 +134,24 @@ class Output:
         rendered: bool,
         title: str,
         digest: bool = False,
+        diff: bool = False,
+        source: Path | None = None,
     ) -> None:
-        """Print a plan for people; `digest`: with the digest that stands for it as the last line."""
-        self.console.print(Text(f"{title} for stack {stack} ({engine} engine)", style="bold"))
+        """Print a plan for people.
+
+        Args:
+            plan: what it means for the fleet.
+            result: its steps.
+            stack: whose it is.
+            engine: what made it.
+            detail: every resource and property.
+            rendered: what each cluster gets.
+            title: what it is.
+            digest: with the digest that stands for it as the last line.
+            diff: whole objects, as they are and as they become.
+            source: the stack's file, to which the title leads in terminals that know links.
+        """
+        self.console.print(linked(Text(f"{title} for stack {stack} ({engine} engine)", style="bold"), source))
         if plan.blast_radius.text:
             self.console.print(Text(plan.blast_radius.text))
         self._clusters(plan)
@@ -164,6 +161,8 @@ class Output:
         self._objects(plan)
         if detail:
             self._detail(result)
+        if diff:
+            print_objects(self.console, result.changes)
         if rendered:
             self._rendered(plan)
         print_there(self.console, result, stack)
@@ -203,8 +202,9 @@ class Output:
                 self.console.print(Text(f"      {one_line(workload.problem)}", style="red"))
             for copy in workload.copies:
                 symbol, style = _KEPT if copy.kept else _SYMBOLS[copy.verb]
-                details = one_line("; ".join(copy.details)) or "no change"
+                details = one_line("; ".join(map(head, copy.details))) or "no change"
                 self.console.print(Text(f"    {symbol} on {copy.cluster}: {details}", style=style))
+                print_changes(self.console, copy.details, " " * 8)
                 print_in_member(self.console, plan, workload.name, copy.cluster)
             self._followers(workload.follows)
             self._remarks(workload)
@@ -229,8 +229,9 @@ class Output:
             self.console.print("\ncontrol plane")
         for one in plan.control_plane:
             symbol, style = _SYMBOLS[one.verb]
-            details = one_line("; ".join(one.details))
+            details = one_line("; ".join(map(head, one.details)))
             self.console.print(Text(f"  {symbol} {one.name}{': ' + details if details else ''}", style=style))
+            print_changes(self.console, one.details, " " * 6)
 
     def _objects(self, plan: FleetPlan) -> None:
         if plan.objects:
@@ -239,7 +240,8 @@ class Output:
             counts = ", ".join(f"{number} to {op.replace('-', ' ')}" for op, number in sorted(counter.items()))
             self.console.print(f"    {cluster}: {counts}")
             for line in plan.changed.get(cluster, []):
-                self.console.print(Text(f"      ~ {one_line(line)}", style="yellow"))
+                self.console.print(Text(f"      ~ {one_line(head(line))}", style="yellow"))
+                print_changes(self.console, (line,), " " * 10)
 
     def _detail(self, result: Result) -> None:
         self.console.print("\nresources")

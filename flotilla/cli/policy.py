@@ -8,9 +8,10 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from flotilla.cli.documents import complain
 from flotilla.cli.ending import CommandError, Kind
 from flotilla.cli.exit_codes import ExitCode
-from flotilla.cli.output import Output, complain, plan_failed
+from flotilla.cli.output import Output, plan_failed
 from flotilla.cli.setting import setting_of
 from flotilla.cli.stack_options import engine_options, stack_options
 from flotilla.cli.verbs import HELP

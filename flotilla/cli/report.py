@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from flotilla.cli.access import access_options, open_access
+from flotilla.cli.documents import write_document
 from flotilla.cli.exit_codes import ExitCode
-from flotilla.cli.output import Output, plan_failed, write_document
+from flotilla.cli.output import Output, plan_failed
 from flotilla.cli.policy import verdicts_of
 from flotilla.cli.setting import karmada_version, load_fleet, setting_of
 from flotilla.cli.stack_options import seconds

@@ -14,9 +14,9 @@ from rich.text import Text
 
 from flotilla.cli.access import access_options, cluster_options, open_access
 from flotilla.cli.completion import completed, workload_names
+from flotilla.cli.documents import complain, write_document
 from flotilla.cli.ending import UsageError
 from flotilla.cli.exit_codes import ExitCode
-from flotilla.cli.output import complain, write_document
 from flotilla.cli.stack_options import seconds, whole_number
 from flotilla.cli.tables import age, print_table
 from flotilla.cli.verbs import HELP

@@ -13,17 +13,18 @@ from rich.text import Text
 
 from flotilla.cli.access import access_options, open_access
 from flotilla.cli.completion import completed, workload_names
+from flotilla.cli.documents import write_document
 from flotilla.cli.ending import UsageError
 from flotilla.cli.exit_codes import ExitCode
-from flotilla.cli.output import Output, write_document
+from flotilla.cli.output import Output
 from flotilla.cli.setting import setting_of
 from flotilla.cli.stack_options import whole_number
 from flotilla.cli.tables import age, print_table
 from flotilla.cli.verbs import HELP
 from flotilla.cli.views import show, view_options
 from flotilla.counts import counted
-from flotilla.deploy.access import fleet_of
 from flotilla.deploy.rollouts import rollouts_of, who_acts
+from flotilla.deploy.stack_file import fleet_of
 from flotilla.errors import FlotillaError
 from flotilla.karmada.waves import wishes
 from flotilla.karmada.waves.record import Phase, Record

@@ -5,24 +5,29 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from itertools import chain
+from typing import TYPE_CHECKING
 
-from flotilla.cli.output import Output
-from flotilla.deploy.access import fleet_of
 from flotilla.deploy.interface import Setting
 from flotilla.engine.adoption import NOTHING, Adoption
 from flotilla.errors import FlotillaError
-from flotilla.stack.files import ManifestFiles
-from flotilla.stack.fleet import Fleet
-from flotilla.stack.load import karmada_version as stack_file_version
+
+if TYPE_CHECKING:
+    from flotilla.cli.output import Output
+    from flotilla.stack.files import ManifestFiles
+    from flotilla.stack.fleet import Fleet
 
 
 def load_fleet(options: argparse.Namespace, *, files: bool = True, manifests: ManifestFiles | None = None) -> Fleet:
     """Read the stack's file, with every problem of it in one go; the arguments are those of `fleet_of`."""
+    from flotilla.deploy.stack_file import fleet_of
+
     return fleet_of(setting_of(options), files=files, manifests=manifests)
 
 
 def karmada_version(options: argparse.Namespace) -> str | None:
     """Return Karmada's version as the stack's file names it; None where it names none, or can't be read any more."""
+    from flotilla.stack.load import karmada_version as stack_file_version
+
     setting = setting_of(options)
     try:
         return stack_file_version(setting.stack_file, setting.project)

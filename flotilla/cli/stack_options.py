@@ -14,7 +14,7 @@ from flotilla.cli.completion import completed, stack_names
 from flotilla.cli.ending import CommandError, Kind
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.deploy.interface import EngineName
-from flotilla.stack.stackfile import is_stack_name
+from flotilla.stack.stack_names import is_stack_name
 
 _LONGEST_SECONDS = 10_000_000.0
 DEFAULT_STACK = "sandbox"

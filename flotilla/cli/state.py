@@ -9,8 +9,9 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from flotilla.cli.consoles import printer
 from flotilla.cli.exit_codes import ExitCode
-from flotilla.cli.output import Output, printer
+from flotilla.cli.output import Output
 from flotilla.cli.stack_options import confirm, stack_options, sure_options
 from flotilla.cli.verbs import HELP
 from flotilla.counts import counted

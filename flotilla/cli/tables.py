@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+from rich.cells import cell_len
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from flotilla.untrusted import one_line
@@ -23,17 +23,38 @@ def print_table(
     console: Console, headings: Sequence[str], rows: Iterable[Sequence[Cell]], *, everything: bool = False
 ) -> None:
     """Print a table without its empty columns; on a terminal its first `_SHOWN` rows, and how many more there are."""
-    held = list(rows)
-    whole = everything or not console.is_terminal or len(held) <= _SHOWN
-    filled = [index for index in range(len(headings)) if not held or any(str(row[index]) for row in held)]
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for index in filled:
-        table.add_column(headings[index], overflow="fold")
-    for row in held if whole else held[:_SHOWN]:
-        table.add_row(*(_cell(row[index]) for index in filled))
-    console.print(table)
+    every = list(rows)
+    whole = everything or not console.is_terminal or len(every) <= _SHOWN
+    filled = [index for index in range(len(headings)) if not every or any(str(row[index]) for row in every)]
+    shown = [[row[index] for index in filled] for row in (every if whole else every[:_SHOWN])]
+    names = [headings[index] for index in filled]
+    if console.is_terminal or console.color_system:
+        _print_fitted(console, names, shown)
+    else:
+        console.file.write("".join(f"{line}\n" for line in _lines(names, shown)))
     if not whole:
-        console.print(Text(f"… and {len(held) - _SHOWN} more, in better health; --all shows them", style="dim"))
+        console.print(Text(f"… and {len(every) - _SHOWN} more, in better health; --all shows them", style="dim"))
+
+
+def _print_fitted(console: Console, headings: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
+    """Print a table with its colours, its columns folded to the width that there is."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*map(_cell, row))
+    console.print(table)
+
+
+def _lines(headings: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Iterator[str]:
+    """Yield a line for each row, none of them folded: what fits columns to a terminal is slow for a large fleet."""
+    texts = [list(headings), *([one_line(str(cell)) for cell in row] for row in rows)]
+    widths = [max(map(cell_len, column)) for column in zip(*texts, strict=True)]
+    for row in texts:
+        cells = (text + " " * (width - cell_len(text)) for text, width in zip(row, widths, strict=True))
+        yield "  ".join(cells).rstrip()
 
 
 def print_objects(console: Console, objects: Sequence[object], mark: str, style: str) -> None:

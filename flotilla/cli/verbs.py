@@ -16,6 +16,8 @@ VERBS = {
         "up": "make it so",
         "refresh": "read what the clusters hold",
         "destroy": "delete everything",
+    },
+    "validate": {
         "validate": "check the stack file and what it names",
         "env": "print what plain `pulumi` needs here, for a shell to evaluate",
     },

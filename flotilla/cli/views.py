@@ -6,15 +6,15 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from rich.console import Console
-from rich.text import Text
-
+from flotilla.cli.documents import complain, write_document
 from flotilla.cli.exit_codes import ExitCode
-from flotilla.cli.output import complain, printer, write_document
 from flotilla.cli.stack_options import seconds
 from flotilla.errors import ClusterError
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 T = TypeVar("T")
 
@@ -45,13 +45,12 @@ def show(
     paint: Callable[[Console, T], None],
 ) -> ExitCode:
     """Look and show it; with --watch until Ctrl-C, where a look that fails is reported and tried again."""
-    console = printer()
     if options.watch is None:
-        _show_once(options, console, look(), document, paint)
+        _show(options, look(), document, paint)
         return ExitCode.DONE
     try:
         while True:
-            _repaint(options, console, look, document, paint)
+            _repaint(options, look, document, paint)
             time.sleep(options.watch)
     except KeyboardInterrupt:
         return ExitCode.DONE
@@ -59,7 +58,6 @@ def show(
 
 def _repaint(
     options: argparse.Namespace,
-    console: Console,
     look: Callable[[], T],
     document: Callable[[T], dict[str, Any]],
     paint: Callable[[Console, T], None],
@@ -69,21 +67,20 @@ def _repaint(
     except ClusterError as error:
         complain(f"{error.message}; looking again in {options.watch:.0f} s")
         return
-    if console.is_terminal and not (options.json or options.yaml):
-        sys.stdout.write(_CLEAR)
-        console.print(Text(f"every {options.watch:g} s, {time.strftime('%H:%M:%S')}; Ctrl-C ends\n", style="dim"))
-    _show_once(options, console, seen, document, paint)
+    _show(options, seen, document, paint)
     sys.stdout.flush()
 
 
-def _show_once(
-    options: argparse.Namespace,
-    console: Console,
-    seen: T,
-    document: Callable[[T], dict[str, Any]],
-    paint: Callable[[Console, T], None],
+def _show(
+    options: argparse.Namespace, seen: T, document: Callable[[T], dict[str, Any]], paint: Callable[[Console, T], None]
 ) -> None:
     if options.json or options.yaml:
         write_document(document(seen), as_yaml=options.yaml)
-    else:
-        paint(console, seen)
+        return
+    from flotilla.cli.consoles import printer  # tables take a while to load, and machines want none
+
+    console = printer()
+    if options.watch is not None and console.is_terminal:
+        sys.stdout.write(_CLEAR)
+        console.print(f"every {options.watch:g} s, {time.strftime('%H:%M:%S')}; Ctrl-C ends\n", style="dim")
+    paint(console, seen)

@@ -1,44 +1,17 @@
-"""From a stack to its clusters: the fleet that its file describes, and connections to what it has deployed."""
+"""From a stack to its clusters: connections to what it has deployed."""
 
 from __future__ import annotations
 
 from flotilla.deploy.declared import CONTROL_PLANE, Declared, declared
 from flotilla.deploy.engines import open_stack
 from flotilla.deploy.interface import EngineName, Setting
+from flotilla.deploy.stack_file import fleet_of
 from flotilla.errors import FlotillaError
 from flotilla.kube.connection import Connection, connect
 from flotilla.observe.access import FleetAccess
-from flotilla.stack.declare import rendered
-from flotilla.stack.files import ManifestFiles, kubeconfig_text
-from flotilla.stack.fleet import Fleet
-from flotilla.stack.load import load_stack_file
+from flotilla.stack.files import kubeconfig_text
 
 _NAME = "Karmada"
-
-
-def fleet_of(setting: Setting, *, files: bool = True, manifests: ManifestFiles | None = None) -> Fleet:
-    """Read a stack's file, with every problem of it in one go.
-
-    Args:
-        setting: where the stack is.
-        files: those that it names have to be there.
-        manifests: where manifests are read, for those who read them later.
-
-    Raises:
-        ConfigError: with all problems.
-        FlotillaError: the file is missing, not YAML, or an override's patch doesn't fit.
-    """
-    manifests = manifests or ManifestFiles(setting.project)
-    fleet = load_stack_file(setting.stack_file, base=setting.project, files=files, manifests=manifests)
-    if not files:
-        return fleet
-    try:
-        rendered(fleet, manifests)
-    except ValueError as error:
-        raise FlotillaError(
-            f"{setting.stack_file}: {error}", hint="correct the manifest or the override's patch"
-        ) from None
-    return fleet
 
 
 def access_of(setting: Setting, engine: EngineName) -> FleetAccess:

@@ -7,15 +7,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlparse
 
 from flotilla.engine.adoption import NOTHING, Adoption
-from flotilla.engine.program import Program
 from flotilla.errors import EngineError
-from flotilla.plan.steps import Listener, Result
-from flotilla.state.checkpoint import Snapshot
-from flotilla.state.config import Project
+
+if TYPE_CHECKING:
+    from flotilla.engine.program import Program
+    from flotilla.plan.steps import Listener, Result
+    from flotilla.state.checkpoint import Snapshot
+    from flotilla.state.config import Project
 
 
 class EngineName(StrEnum):
@@ -75,7 +77,7 @@ class Setting:
     @property
     def stack_file(self) -> Path:
         """Where the stack's configuration is."""
-        return self.config_file or Project.load(self.project).stack_file(self.stack)
+        return self.config_file or load_project(self).stack_file(self.stack)
 
     @property
     def state_folder(self) -> Path:
@@ -104,4 +106,6 @@ def backend_folder(url: str) -> Path:
 
 def load_project(setting: Setting) -> Project:
     """Read the project's file."""
+    from flotilla.state.config import Project
+
     return Project.load(setting.project)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from flotilla.deploy.access import fleet_of
 from flotilla.deploy.interface import Setting
+from flotilla.deploy.stack_file import fleet_of
 from flotilla.deploy.state import locks_of
 from flotilla.errors import FlotillaError
 from flotilla.kube.connection import Connection

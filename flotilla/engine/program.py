@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from flotilla.engine.deployment import Deployment
-from flotilla.engine.monitor import EmbeddedEngine, EmbeddedMonitor
 from flotilla.errors import EngineError, FlotillaError
 from flotilla.kube.secrecy import redacted
 from flotilla.providers.dynamic import taking
@@ -44,6 +43,7 @@ def run_program(program: Program, deployment: Deployment, config: dict[str, str]
     from pulumi.runtime.stack import ResourceRegistrationFailed
 
     from flotilla.engine.calls import LenientCalls
+    from flotilla.engine.monitor import EmbeddedEngine, EmbeddedMonitor  # with the SDK's messages
 
     held: list[Any] = []
 

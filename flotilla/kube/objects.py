@@ -6,11 +6,9 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any, NamedTuple, TypeVar, cast
 
-from kubernetes.utils.quantity import parse_quantity
-
+from flotilla.kube.quantities import parse_quantity
 from flotilla.kube.shapes import PLAIN, Key, Shape
 
 T = TypeVar("T")
@@ -207,7 +205,7 @@ def _same_quantity(one: Any, other: Any) -> bool:
     ):
         return False
     try:
-        return Decimal(parse_quantity(one)) == Decimal(parse_quantity(other))
+        return parse_quantity(one) == parse_quantity(other)
     except ValueError:
         return False
 

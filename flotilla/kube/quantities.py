@@ -1,15 +1,14 @@
 """Kubernetes quantities in the form in which API servers hold them ("0.5" is "500m", "2048Mi" is "2Gi").
 
-The rules are those of k8s.io/apimachinery/pkg/api/resource (Quantity.CanonicalizeBytes).
+The rules are those of k8s.io/apimachinery/pkg/api/resource (Quantity.CanonicalizeBytes). The `kubernetes` package has
+a parser, too; importing it loads the models of the whole API, which takes longer than all else that `status` does.
 """
 
 from __future__ import annotations
 
 import re
-from decimal import ROUND_UP, Decimal
+from decimal import ROUND_UP, Decimal, DecimalException
 from typing import Any
-
-from kubernetes.utils.quantity import parse_quantity
 
 _MAPS = frozenset({"limits", "requests", "hard", "capacity", "overhead"})
 _SCALARS = frozenset({"sizeLimit"})
@@ -17,6 +16,29 @@ _BINARY = ("", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
 _DECIMAL = {-9: "n", -6: "u", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T", 15: "P", 18: "E"}
 _EXPONENT = re.compile(r"[eE][+-]?\d+$")
 _STEP = 1024
+_POWERS = {"n": -3, "u": -2, "m": -1, "k": 1, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5, "E": 6}
+_WITH_I = frozenset("KMGTPE")
+
+
+def parse_quantity(quantity: str | float | Decimal) -> Decimal:
+    """Return a quantity such as 200Mi, 500m or 1e3 as a number.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if isinstance(quantity, int | float | Decimal):
+        return Decimal(quantity)
+    text = str(quantity)
+    binary = text.endswith("i") and text[-2:-1] in _POWERS
+    number = text[:-2] if binary else text[:-1] if text[-1:] in _POWERS else text
+    suffix = text[len(number) :]
+    if binary and suffix[0] not in _WITH_I:
+        raise ValueError(f"{text!r} has an unknown suffix")
+    try:
+        value = Decimal(number)
+        return value * Decimal(_STEP if binary else 1000) ** _POWERS[suffix[0]] if suffix else value
+    except DecimalException:
+        raise ValueError(f"{text!r} is not a quantity") from None
 
 
 def canonical(quantity: str | float) -> str:
@@ -25,7 +47,7 @@ def canonical(quantity: str | float) -> str:
     if _EXPONENT.search(text):
         return text  # "1e3" keeps its form
     try:
-        value = Decimal(parse_quantity(text))
+        value = parse_quantity(text)
     except ValueError:
         return text
     if text.endswith("i") and abs(value) >= _STEP:

@@ -1,18 +1,22 @@
-"""What a blocking connection and those derived from it share: sockets, TLS settings, and who the user is."""
+"""What a blocking connection and those derived from it share: sockets, TLS settings, and who the user is.
+
+The `kubernetes` package opens what needs it: auth providers and proxies. Importing it takes longer than everything else
+that a quick verb does, so other kubeconfigs get the same pool of urllib3's without it.
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
+import os
 import ssl
+import sys
 import threading
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 import urllib3
-from kubernetes.client import Configuration
-from kubernetes.config import ConfigException, new_client_from_config_dict
 
 from flotilla.errors import ClusterError
 from flotilla.kube import keys
@@ -31,7 +35,8 @@ class Opened:
     pool: Any
     """urllib3.PoolManager, or a ProxyManager."""
     host: str
-    settings: Configuration
+    settings: Any = None
+    """What the `kubernetes` package knows of the user; None where it was not asked."""
 
 
 class Transport:
@@ -85,21 +90,57 @@ class Transport:
     def _open(self, name: str) -> Opened:
         plain = self._credentials.plain()
         check_values(plain, name)
-        settings = Configuration()
-        settings.connection_pool_maxsize = self._concurrency
-        settings.retries = False
         try:
-            with MAKING:
-                client = new_client_from_config_dict(
-                    keys.without(plain), client_configuration=settings, persist_config=False
-                )
-            pool, host = client.rest_client.pool_manager, str(client.configuration.host).rstrip("/")
+            opened = (_by_the_package if _needs_the_package(plain) else _directly)(plain, self._concurrency)
         except Exception as error:  # noqa: BLE001 - the package raises of every kind for values that it doesn't expect
             raise unusable(name, error) from None
-        unreadable = keys.load(pool, plain)
+        unreadable = keys.load(opened.pool, plain)
         if unreadable:
             raise unusable(name, unreadable)
-        return Opened(pool, host, client.configuration)
+        return opened
+
+
+def _needs_the_package(document: Object) -> bool:
+    """Tell whether a kubeconfig of one context needs a proxy or an auth provider, which the package knows."""
+    cluster, user = document["clusters"][0]["cluster"] or {}, document["users"][0]["user"] or {}
+    if "proxy-url" in cluster or "auth-provider" in user:
+        return True
+    if sys.platform in ("darwin", "win32"):  # proxies may be set for the whole system there
+        from urllib.request import getproxies
+
+        return bool(getproxies())
+    names = {name.lower() for name, value in os.environ.items() if value}
+    return any(name.endswith("_proxy") and name != "no_proxy" for name in names)
+
+
+def _directly(document: Object, concurrency: int) -> Opened:
+    cluster = document["clusters"][0]["cluster"] or {}
+    verified = not cluster.get("insecure-skip-tls-verify", False)
+    settings: dict[str, Any] = {
+        "cert_reqs": ssl.CERT_REQUIRED if verified else ssl.CERT_NONE,
+        "ca_certs": None,
+        "cert_file": None,
+        "key_file": None,
+        "maxsize": concurrency,
+        "retries": False,
+    }
+    if cluster.get("tls-server-name"):
+        settings["server_hostname"] = cluster["tls-server-name"]
+    return Opened(urllib3.PoolManager(**settings), str(cluster["server"]).rstrip("/"))
+
+
+def _by_the_package(document: Object, concurrency: int) -> Opened:
+    from kubernetes.client import Configuration
+    from kubernetes.config import new_client_from_config_dict
+
+    settings = Configuration()
+    settings.connection_pool_maxsize = concurrency
+    settings.retries = False
+    with MAKING:
+        client = new_client_from_config_dict(
+            keys.without(document), client_configuration=settings, persist_config=False
+        )
+    return Opened(client.rest_client.pool_manager, str(client.configuration.host).rstrip("/"), client.configuration)
 
 
 def check_values(document: Object, name: str) -> None:
@@ -130,7 +171,7 @@ def unusable(name: str, error: BaseException | str) -> ClusterError:
 
 
 def _reason(error: BaseException) -> str:
-    if isinstance(error, ConfigException | urllib3.exceptions.HTTPError):
+    if isinstance(error, urllib3.exceptions.HTTPError) or type(error).__module__.startswith("kubernetes."):
         return shortened(str(error), 200)
     if isinstance(error, OSError):
         return shortened(error.strerror or type(error).__name__, 200)

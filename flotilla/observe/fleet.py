@@ -49,4 +49,5 @@ def fleet_status(connection: Connection) -> FleetStatus:
         ClusterError: it could not be asked.
     """
     snapshot = read_fleet(connection)
-    return FleetStatus(tuple(members_in(snapshot)), tuple(copies_in(snapshot, records_for(connection, snapshot))))
+    records = records_for(connection, snapshot)
+    return FleetStatus(tuple(members_in(snapshot.clusters)), tuple(copies_in(snapshot, records)))

@@ -1,20 +1,21 @@
-"""How each member is, as Karmada knows it."""
+"""How each member is, as Karmada knows it.
+
+Clusters are read as the plain data that they come as: building the models of Karmada's API takes longer than reading
+the Clusters of a large fleet. The models are asked why a Cluster can't be read.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from decimal import Decimal
-
-from kubernetes.utils.quantity import parse_quantity
+from typing import Any
 
 from flotilla.errors import ClusterError
 from flotilla.karmada.cordons import maintenance_of
-from flotilla.karmada.objects import CLUSTER_API, Cluster, ClusterStatus, ResourceSummary
-from flotilla.karmada.scheduling import Taint
-from flotilla.karmada.status.snapshot import Snapshot
+from flotilla.karmada.objects.apis import CLUSTER_API
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object
+from flotilla.kube.quantities import parse_quantity
 
 _MEASURED = ("cpu", "memory", "pods")
 
@@ -65,30 +66,76 @@ class MemberStatus:
         return (self.ready, self.name)
 
 
-def member_status(cluster: Cluster) -> MemberStatus:
-    """Read a member's status off its Cluster."""
-    status = cluster.status or ClusterStatus()
-    found = cluster.condition("Ready")
-    reason = "" if cluster.ready else found.why if found else "no status yet"
-    nodes = status.node_summary
+def member_status(cluster: Object) -> MemberStatus:
+    """Read a member's status off its Cluster, as the API has it.
+
+    Raises:
+        TypeError, ValueError, ArithmeticError: a field is not as Karmada's API has it.
+    """
+    meta, spec, status = (_map(cluster, key) for key in ("metadata", "spec", "status"))
+    found = next((one for one in map(_a_map, _list(status, "conditions")) if one.get("type") == "Ready"), {})
+    ready = found.get("status") == "True"
+    why = _text(found, "message") or _text(found, "reason") if found else "no status yet"
+    nodes, labels = _map(status, "nodeSummary"), _map(meta, "labels")
     return MemberStatus(
-        name=cluster.metadata.name,
-        version=status.kubernetes_version,
-        mode=cluster.spec.sync_mode,
-        ready=cluster.ready,
-        reason=reason,
-        since=(found.last_transition_time or "") if found else "",
-        nodes_ready=nodes.ready_num if nodes else 0,
-        nodes=nodes.total_num if nodes else 0,
-        endpoint=cluster.spec.api_endpoint or "",
-        provider=cluster.spec.provider or "",
-        region=cluster.spec.region or "",
-        zones=tuple(cluster.spec.zones or ()),
-        labels=cluster.metadata.labels,
-        taints=tuple(str(Taint(t.key, t.value or "", t.effect)) for t in cluster.spec.taints or ()),
-        maintenance=maintenance_of(cluster.wire()),
-        usage=_usage(status.resource_summary),
+        name=_text(meta, "name"),
+        version=_text(status, "kubernetesVersion"),
+        mode=_text(spec, "syncMode"),
+        ready=ready,
+        reason="" if ready else why,
+        since=_text(found, "lastTransitionTime"),
+        nodes_ready=_count(nodes, "readyNum"),
+        nodes=_count(nodes, "totalNum"),
+        endpoint=_text(spec, "apiEndpoint"),
+        provider=_text(spec, "provider"),
+        region=_text(spec, "region"),
+        zones=_texts(spec, "zones"),
+        labels={key: _text(labels, key) for key in labels},
+        taints=tuple(map(_taint, _list(spec, "taints"))),
+        maintenance=maintenance_of(cluster),
+        usage=_usage(_map(status, "resourceSummary")),
     )
+
+
+def _taint(value: Any) -> str:
+    taint = _a_map(value)
+    said = _text(taint, "value")
+    return f"{_text(taint, 'key')}{'=' + said if said else ''}:{_text(taint, 'effect')}"
+
+
+def _a_map(value: Any) -> Object:
+    if value is not None and not isinstance(value, dict):
+        raise TypeError("not a map")
+    return value or {}
+
+
+def _map(of: Object, key: str) -> Object:
+    return _a_map(of.get(key))
+
+
+def _list(of: Object, key: str) -> list[Any]:
+    value = of.get(key)
+    if value is not None and not isinstance(value, list):
+        raise TypeError(f"{key} is not a list")
+    return value or []
+
+
+def _text(of: Object, key: str) -> str:
+    value = of.get(key)
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"{key} is not a text")
+    return value or ""
+
+
+def _texts(of: Object, key: str) -> tuple[str, ...]:
+    return tuple(_text({key: one}, key) for one in _list(of, key))
+
+
+def _count(of: Object, key: str) -> int:
+    value = of.get(key)
+    if value is not None and type(value) is not int:
+        raise TypeError(f"{key} is not a whole number")
+    return value or 0
 
 
 def members_of(connection: Connection, *, labels: str = "") -> list[MemberStatus]:
@@ -101,38 +148,42 @@ def members_of(connection: Connection, *, labels: str = "") -> list[MemberStatus
     Raises:
         ClusterError: it could not be asked.
     """
-    return _members(connection.list(CLUSTER_API, "Cluster", labels=labels or None))
+    return members_in(connection.list(CLUSTER_API, "Cluster", labels=labels or None))
 
 
-def members_in(snapshot: Snapshot) -> list[MemberStatus]:
-    """Return the members that a snapshot has, those that aren't ready first."""
-    return _members(snapshot.clusters)
-
-
-def _members(clusters: Iterable[Object]) -> list[MemberStatus]:
+def members_in(clusters: Iterable[Object]) -> list[MemberStatus]:
+    """Return the members that Clusters stand for, as the API has them; those that aren't ready first."""
     return sorted(map(_read, clusters), key=lambda member: member.worst_first)
 
 
 def _read(item: Object) -> MemberStatus:
     """Read one member; a Cluster of an odd form is a member that isn't ready, not the end of the list."""
     try:
-        return member_status(Cluster.read(item))
-    except ClusterError as error:
-        reason = error.message
+        return member_status(item)
     except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError) as error:
-        reason = f"its Cluster object has a form that is not expected ({type(error).__name__})"
+        reason = _why_odd(item) or f"its Cluster object has a form that is not expected ({type(error).__name__})"
     return MemberStatus(item["metadata"]["name"], "", "", ready=False, reason=reason, since="", nodes_ready=0, nodes=0)
 
 
-def _usage(summary: ResourceSummary | None) -> dict[str, Usage]:
-    if summary is None:
-        return {}
+def _why_odd(item: Object) -> str:
+    """Return which field of a Cluster is not as Karmada's API has it; empty where the models take it."""
+    from flotilla.karmada.objects.clusters import Cluster
+
+    try:
+        Cluster.read(item)
+    except ClusterError as error:
+        return error.message
+    return ""
+
+
+def _usage(summary: Object) -> dict[str, Usage]:
+    allocatable, allocated = _map(summary, "allocatable"), _map(summary, "allocated")
     return {
-        name: Usage(_number(summary.allocatable[name]), _number(summary.allocated.get(name, 0)))
+        name: Usage(_number(allocatable[name]), _number(allocated.get(name, 0)))
         for name in _MEASURED
-        if name in summary.allocatable
+        if name in allocatable
     }
 
 
 def _number(quantity: str | int) -> float:
-    return float(Decimal(parse_quantity(quantity)))
+    return float(parse_quantity(quantity))

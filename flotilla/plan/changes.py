@@ -15,6 +15,7 @@ from flotilla.kube.objects import Object, ref_of
 from flotilla.plan.copies import Undecided
 from flotilla.plan.effects import Effect, effect_on
 from flotilla.plan.moves import in_one_version
+from flotilla.plan.said import Said, safe
 from flotilla.state.diff import Change, compare
 from flotilla.state.values import mask
 
@@ -78,7 +79,7 @@ def copy_plan(
     versions = {identity(item): item["apiVersion"] for item in old}
     olds = {ref_of(item): item for item in in_one_version(old, new)}
     news = {ref_of(item): item for item in new}
-    details = []
+    details: list[str] = []
     for ref in sorted({*olds, *news}):
         if ref not in olds:
             details.append(f"{ref} is added")
@@ -97,7 +98,7 @@ def copy_plan(
             if str(ref) in open_:
                 changes = [change for change in changes if change.path != ("spec", replicas_field(news[ref]))]
                 details.append(f"{several}{_range(open_[str(ref)])}, as Karmada chooses")
-            details += [f"{several}{change_text(change)}" for change in changes]
+            details += [said(change, news[ref]).after(several) for change in changes]
     if details:
         effect = Effect() if suspended else effect_on(olds, news, open_, replaced, keeps=keeps)
         return CopyPlan(cluster, "changes", (*details, *unsent), effect=effect)
@@ -150,9 +151,14 @@ def _containers(item: Object) -> list[Object]:
     )
 
 
+def said(change: Change, of: Object) -> Said:
+    """Say a change of an object in one line, which carries the change itself."""
+    return Said.of(change_text(change), (safe(change, of),))
+
+
 def change_text(change: Change) -> str:
     """Say a change in one line, in the words of the object: `replicas 2 → 4`, `image nginx:1.27 → nginx:1.28`."""
-    name = _short(change.text)
+    name = short_path(change.text)
     if change.old is None:
         return f"{name} = {_value(change.new)}"
     if change.new is None:
@@ -160,7 +166,7 @@ def change_text(change: Change) -> str:
     return f"{name} {_value(change.old)} → {_value(change.new)}"
 
 
-def _short(path: str) -> str:
+def short_path(path: str) -> str:
     """Shorten the paths that everybody knows."""
     for long, short in (
         ("spec.template.spec.containers[0].", ""),

@@ -44,6 +44,7 @@ from flotilla.plan.members import (
 )
 from flotilla.plan.policies import policies_of
 from flotilla.plan.renames import present_names, refused_renames, renamed_members
+from flotilla.plan.said import Said, safe
 from flotilla.plan.steps import CHANGING, GOING, Op, Result, Step
 from flotilla.plan.under_way import with_rollouts
 from flotilla.plan.workloads import Following, WorkloadPlan, templates_of, with_surroundings, workload_plans
@@ -186,13 +187,18 @@ def _changed(steps: list[Step]) -> dict[str, list[str]]:
             state = step.new or step.old
             inputs = state.plain if state else {}
             name = str(ref_of(inputs)) if inputs.get("kind") else step.name
-            how = "; ".join(change_text(change) for change in step.changes) or "is made ready"
             forced = {Op.REPLACE: "is replaced: ", Op.ADOPT: "is adopted: "}.get(step.op, "")
-            how = "; ".join(
-                part for part in (how if step.changes or step.op is not Op.ADOPT else "", step.detail) if part
-            )
-            texts.setdefault(_cluster_of(step), []).append(f"{name}: {forced}{how}")
+            texts.setdefault(_cluster_of(step), []).append(_changes_text(step, inputs, f"{name}: {forced}"))
     return texts
+
+
+def _changes_text(step: Step, inputs: Object, prefix: str) -> str:
+    if not step.changes:
+        how = "" if step.op is Op.ADOPT else "is made ready"
+        return prefix + "; ".join(part for part in (how, step.detail) if part)
+    changes = tuple(safe(change, inputs) for change in step.changes)
+    suffix = f"; {step.detail}" if step.detail else ""
+    return Said.of("; ".join(map(change_text, step.changes)), changes, prefix=prefix, suffix=suffix)
 
 
 def _cluster_of(step: Step) -> str:

@@ -1,13 +1,21 @@
-"""The stack's fleet, typed: the only place where user input is validated."""
+"""The stack's fleet, typed: the only place where user input is validated.
 
-from flotilla.stack.credentials import Kubeconfig
-from flotilla.stack.fleet import ControlPlane, Fleet
-from flotilla.stack.load import load_stack_file, parse_fleet
-from flotilla.stack.members import Member, Taint
-from flotilla.stack.overrides import Override
-from flotilla.stack.placement import Placement, ReplicaStrategy
-from flotilla.stack.problems import ConfigError, Problem
-from flotilla.stack.workloads import Workload
+What the package offers is imported when it is asked for: a verb that only needs a stack's name loads no models.
+"""
+
+from typing import TYPE_CHECKING
+
+from flotilla.lazy import offered
+
+if TYPE_CHECKING:
+    from flotilla.stack.credentials import Kubeconfig
+    from flotilla.stack.fleet import ControlPlane, Fleet
+    from flotilla.stack.load import load_stack_file, parse_fleet
+    from flotilla.stack.members import Member, Taint
+    from flotilla.stack.overrides import Override
+    from flotilla.stack.placement import Placement, ReplicaStrategy
+    from flotilla.stack.problems import ConfigError, Problem
+    from flotilla.stack.workloads import Workload
 
 __all__ = [
     "ConfigError",
@@ -24,3 +32,17 @@ __all__ = [
     "load_stack_file",
     "parse_fleet",
 ]
+
+__getattr__ = offered(
+    __name__,
+    {
+        "credentials": ["Kubeconfig"],
+        "fleet": ["ControlPlane", "Fleet"],
+        "load": ["load_stack_file", "parse_fleet"],
+        "members": ["Member", "Taint"],
+        "overrides": ["Override"],
+        "placement": ["Placement", "ReplicaStrategy"],
+        "problems": ["ConfigError", "Problem"],
+        "workloads": ["Workload"],
+    },
+)

@@ -39,20 +39,25 @@ def resolve(path: str, base: Path) -> Path:
 
 
 def kubeconfig_text(source: Kubeconfig, base: Path) -> str:
-    """Return a self-contained kubeconfig with one context; not for clusters that a stack makes.
+    """Return a self-contained kubeconfig with one context, as text; not for clusters that a stack makes.
 
     Raises:
         KubeconfigError: the file can't be read, isn't a kubeconfig, or has no such context.
     """
+    return kubeconfigs.dump(_kubeconfig(source, base))
+
+
+def _kubeconfig(source: Kubeconfig, base: Path) -> Object:
+    """Return what `kubeconfig_text` writes: writing it takes longer than all checks of it."""
     if source.inline is not None:
         document = kubeconfigs.load(source.inline.get_secret_value(), origin="the inline kubeconfig")
-        return kubeconfigs.dump(kubeconfigs.checked(kubeconfigs.select(document, source.context)))
+        return kubeconfigs.checked(kubeconfigs.select(document, source.context))
     try:
         file = resolve(source.path or "", base)
     except UnreadableFile as error:
         raise KubeconfigError(error.message) from None
     chosen = kubeconfigs.select(kubeconfigs.read(file), source.context, base=file.parent)
-    return kubeconfigs.dump(kubeconfigs.checked(chosen))
+    return kubeconfigs.checked(chosen)
 
 
 class ManifestFiles:
@@ -244,8 +249,7 @@ def _check_kubeconfig(path: str, source: Kubeconfig, base: Path, servers: _Serve
         return []  # encrypted: only the program, which has the key, can look into it
     value: Any = source.path or ""
     try:
-        text = kubeconfig_text(source, base)
-        cluster = kubeconfigs.load(text)["clusters"][0]["cluster"]
+        cluster = _kubeconfig(source, base)["clusters"][0]["cluster"]
     except KubeconfigError as error:
         return [
             Problem(

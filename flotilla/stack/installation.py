@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flotilla.karmada.installing import chart, chart_values, pki
+from flotilla.karmada.installing import chart, chart_values
 from flotilla.karmada.installing.chart_values import ChartValue, Pki
 from flotilla.karmada.versions import Version
 from flotilla.stack.helm import CertificateMode, Endpoint, EndpointType, EtcdStorage, HelmControlPlane
@@ -15,6 +15,8 @@ PLACEHOLDER = Pki(*["[made by the stack]"] * 8)
 
 def certificate_names(helm: HelmControlPlane) -> list[str]:
     """Return every name and address that the API server's certificate must have."""
+    from flotilla.karmada.installing import pki  # cryptography takes a while to load
+
     return [*pki.service_names(), *published_names(helm)]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -21,14 +20,7 @@ PROJECT = "flotilla"
 TEXTS = ("membersFrom",)
 """Sections that are plain texts; all others are objects or arrays."""
 
-# Pulumi's own rule (pkg/backend: names of stacks), so that a name can't lead out of the folder of stack files.
-_STACK_NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 M = TypeVar("M", bound=BaseModel)
-
-
-def is_stack_name(text: str) -> bool:
-    """Tell whether Pulumi takes a text as a stack's name; it becomes a part of file names."""
-    return bool(_STACK_NAME.fullmatch(text) and text.strip("."))
 
 
 def fleet_sections(path: Path) -> dict[str, Any]:

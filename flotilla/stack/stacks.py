@@ -11,7 +11,8 @@ from flotilla.stack.fleet import ControlPlane
 from flotilla.stack.helm import HelmControlPlane
 from flotilla.stack.members import Member
 from flotilla.stack.problems import Problem
-from flotilla.stack.stackfile import fleet_sections, is_stack_name, parse, parse_list, placeholders
+from flotilla.stack.stack_names import is_stack_name
+from flotilla.stack.stackfile import fleet_sections, parse, parse_list, placeholders
 
 
 class OtherStacks:

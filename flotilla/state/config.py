@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flotilla.errors import EngineError
 from flotilla.kube import yaml
 from flotilla.kube.reading import UnreadableFile, read_text
 from flotilla.kube.secrecy import remember
 from flotilla.stack.stackfile import read_stack_file
-from flotilla.state.crypto import PassphraseCrypter
+
+if TYPE_CHECKING:
+    from flotilla.state.crypto import PassphraseCrypter
 
 DISABLED_DEFAULTS = "pulumi:disable-default-providers"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flotilla.errors import EngineError
-from flotilla.stack.stackfile import is_stack_name
+from flotilla.stack.stack_names import is_stack_name
 from flotilla.state.backend import StackFiles
 from flotilla.state.config import Project
 

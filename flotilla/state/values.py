@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
-
-from google.protobuf import struct_pb2
+from typing import TYPE_CHECKING, Any
 
 from flotilla.errors import EngineError
 from flotilla.kube.objects import PLAIN_TYPES
 from flotilla.kube.secrecy import HIDDEN, remember_value, without_user_info
+
+if TYPE_CHECKING:
+    from google.protobuf import struct_pb2
 
 SIGNATURE_KEY = "4dabf18193072939515e22adb298388d"
 _SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a signature
@@ -88,6 +89,8 @@ def _from_signed(struct: struct_pb2.Struct) -> Any:
 
 def to_struct(properties: Properties) -> struct_pb2.Struct:
     """Write properties to the wire."""
+    from google.protobuf import struct_pb2  # takes a while to load, and a look at a fleet writes nothing
+
     struct = struct_pb2.Struct()
     for key, value in properties.items():
         _fill(struct.fields[key], value)
@@ -97,6 +100,8 @@ def to_struct(properties: Properties) -> struct_pb2.Struct:
 def _fill(target: struct_pb2.Value, value: Any) -> None:
     """Write a value where it belongs: one that is put together elsewhere is copied once for each level above it."""
     if value is None:
+        from google.protobuf import struct_pb2
+
         target.null_value = struct_pb2.NULL_VALUE
     elif value is UNKNOWN:
         target.string_value = UNKNOWN_TEXT

@@ -264,7 +264,7 @@ def command(noted, sections, helm, monkeypatch, capsys, repository):
     monkeypatch.setattr(fleet, "fleet_status", lambda _: FleetStatus((), (), {}))
     monkeypatch.setattr(fleet, "control_plane_of", lambda *_: None)
     monkeypatch.setattr(status, "open_access", lambda _: FleetAccess(None))
-    monkeypatch.setattr(status, "fleet_status", lambda _: FleetStatus((), (), {}))
+    monkeypatch.setattr("flotilla.observe.fleet.fleet_status", lambda _: FleetStatus((), (), {}))
     monkeypatch.setattr(status, "members_of", lambda *_, **__: [])
     (noted / "Pulumi.yaml").write_text((repository / "Pulumi.yaml").read_text())
     (noted / "stacks").mkdir()

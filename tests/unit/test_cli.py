@@ -164,19 +164,6 @@ def test_the_shell_completes_verbs_stacks_members_and_workloads(repository, tmp_
         assert "flotilla" in capsys.readouterr().out
 
 
-def test_help_and_version_load_neither_pulumi_nor_a_client(repository):
-    program = (
-        "import sys\nfrom flotilla.cli.main import main\n"
-        "for words in (['--help'], ['--version']):\n"
-        "    try:\n        main(words)\n    except SystemExit:\n        pass\n"
-        "print(sorted({'pulumi', 'kubernetes', 'pydantic', 'rich', 'jinja2'} & set(sys.modules)))\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=repository, check=True, timeout=60, capture_output=True, text=True
-    )
-    assert done.stdout.splitlines()[-1] == "[]"
-
-
 @pytest.mark.parametrize("given", ["", "up", "state", "nothing"])
 def test_the_help_lists_every_verb_whichever_is_given(given):
     whole = build_parser()

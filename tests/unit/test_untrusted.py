@@ -8,8 +8,10 @@ import xml.etree.ElementTree as ET
 import pytest
 from rich.text import Text
 
+from flotilla.cli.consoles import SafeConsole
+from flotilla.cli.documents import complain, write_document
 from flotilla.cli.main import _report
-from flotilla.cli.output import Output, SafeConsole, complain, write_document
+from flotilla.cli.output import Output
 from flotilla.cli.tables import print_table
 from flotilla.drift.findings import DriftReport, Finding, Layer, Unknown
 from flotilla.drift.formats import FORMATS

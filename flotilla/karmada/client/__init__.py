@@ -11,8 +11,22 @@
 is the same with `await`. Every error is a `flotilla.errors.ClusterError` that says what was being done, and where.
 """
 
-from flotilla.karmada.client.asynchronous import AsyncCollection, AsyncKarmada
-from flotilla.karmada.client.blocking import Collection, Karmada
-from flotilla.karmada.client.typed import Change, TypedPage
+from typing import TYPE_CHECKING
+
+from flotilla.lazy import offered
+
+if TYPE_CHECKING:
+    from flotilla.karmada.client.asynchronous import AsyncCollection, AsyncKarmada
+    from flotilla.karmada.client.blocking import Collection, Karmada
+    from flotilla.karmada.client.typed import Change, TypedPage
 
 __all__ = ["AsyncCollection", "AsyncKarmada", "Change", "Collection", "Karmada", "TypedPage"]
+
+__getattr__ = offered(
+    __name__,
+    {
+        "asynchronous": ["AsyncCollection", "AsyncKarmada"],
+        "blocking": ["Collection", "Karmada"],
+        "typed": ["Change", "TypedPage"],
+    },
+)

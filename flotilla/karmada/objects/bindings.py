@@ -1,11 +1,10 @@
 """Views of bindings (`work.karmada.io/v1alpha2`): templates, bound to the clusters that were chosen for them."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 from pydantic import Field
 
+from flotilla.karmada.objects.apis import BINDING_API
 from flotilla.karmada.objects.placement import PolicyPlacement
 from flotilla.karmada.objects.policies import FailoverBehavior, Suspension
 from flotilla.karmada.objects.views import (
@@ -18,8 +17,6 @@ from flotilla.karmada.objects.views import (
     WithConditions,
     Words,
 )
-
-BINDING_API = "work.karmada.io/v1alpha2"
 
 
 class ObjectReference(ApiModel):

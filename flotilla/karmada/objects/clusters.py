@@ -1,14 +1,11 @@
 """Views of `cluster.karmada.io`: members."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import Field
 
+from flotilla.karmada.objects.apis import CLUSTER_API
 from flotilla.karmada.objects.views import ApiModel, Bool, Condition, Int, WithConditions, Words
-
-CLUSTER_API = "cluster.karmada.io/v1alpha1"
 
 
 class LocalSecretReference(ApiModel):

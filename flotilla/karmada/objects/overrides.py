@@ -1,13 +1,12 @@
 """Views of the override policies of `policy.karmada.io`: how templates differ by cluster."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 from pydantic import Field
 
+from flotilla.karmada.objects.apis import POLICY_API
 from flotilla.karmada.objects.placement import ClusterAffinity
-from flotilla.karmada.objects.policies import POLICY_API, ResourceSelector
+from flotilla.karmada.objects.policies import ResourceSelector
 from flotilla.karmada.objects.views import ApiModel, ApiObject, Since, Words
 
 

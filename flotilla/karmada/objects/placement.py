@@ -1,7 +1,5 @@
 """Views of a placement: which clusters get a template, and how its replicas are spread over them."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from flotilla.karmada.objects.views import ApiModel, Int, LabelSelector, Since, Toleration, Words

@@ -1,13 +1,10 @@
 """Views of the propagation policies of `policy.karmada.io`: which templates go where, and what happens on failures."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
+from flotilla.karmada.objects.apis import POLICY_API
 from flotilla.karmada.objects.placement import PolicyPlacement
 from flotilla.karmada.objects.views import ApiModel, ApiObject, Bool, Int, LabelSelector, Since, Words
-
-POLICY_API = "policy.karmada.io/v1alpha1"
 
 
 class ResourceSelector(ApiModel):

@@ -1,7 +1,5 @@
 """What every view of an API object has: camelCase on the wire, unknown fields kept, null lists written back as null."""
 
-from __future__ import annotations
-
 from functools import cache
 from types import NoneType
 from typing import Annotated, Any, ClassVar, Self, get_args

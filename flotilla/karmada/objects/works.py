@@ -1,14 +1,11 @@
 """Views of Works (`work.karmada.io/v1alpha1`): objects on their way to one member."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 from pydantic import Field
 
+from flotilla.karmada.objects.apis import WORK_API
 from flotilla.karmada.objects.views import ApiModel, Bool, Condition, Int, Since, WithConditions, Words
-
-WORK_API = "work.karmada.io/v1alpha1"
 
 
 class Workload(ApiModel):

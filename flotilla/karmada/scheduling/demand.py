@@ -10,11 +10,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, Decimal
 
-from kubernetes.utils.quantity import parse_quantity
-
 from flotilla.karmada.kinds import GroupKind, group_of
 from flotilla.karmada.scheduling.facts import Object, Scheduler, ServedKind
 from flotilla.karmada.versions import SUPPORTED, Version
+from flotilla.kube.quantities import parse_quantity
 
 MILLI_CPU = "cpu"
 """Counted in thousandths; every other resource in whole units."""
@@ -199,7 +198,7 @@ def amount(name: str, quantity: object, *less: object) -> int:
 
 def _decimal(name: str, quantity: object) -> Decimal:
     try:
-        return Decimal(parse_quantity(str(quantity)))
+        return parse_quantity(str(quantity))
     except (ValueError, ArithmeticError):
         raise ValueError(f"{quantity!r} is no quantity of {name}: write such as 500m, 2 or 1Gi") from None
 

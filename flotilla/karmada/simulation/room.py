@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from kubernetes.utils.quantity import parse_quantity
-
 from flotilla.karmada.scheduling import Demand, Shares
 from flotilla.karmada.scheduling.capacity import room
 from flotilla.karmada.scheduling.demand import MILLI_CPU
 from flotilla.karmada.scheduling.facts import ClusterFacts, Scheduler
 from flotilla.karmada.simulation.settling import demand, scaled
 from flotilla.karmada.simulation.world import Assumed, World
+from flotilla.kube.quantities import parse_quantity
 
 
 @dataclass(frozen=True)

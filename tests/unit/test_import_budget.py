@@ -1,0 +1,105 @@
+"""What each quick verb may load. Importing is most of what a short run of the command does."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from flotilla.karmada.objects import __all__ as views
+from tests.conftest import REPOSITORY
+from tests.faults import FakeApi
+from tests.unit.conftest import KUBECONFIG
+from tests.unit.test_broken_members import cluster
+
+HEAVY = {
+    "aiohttp",
+    "argcomplete",
+    "cryptography",
+    "google",
+    "grpc",
+    "kubernetes",
+    "mcp",
+    "opentelemetry",
+    "pulumi",
+    "pulumi_kubernetes",
+    "pydantic",
+    "rich",
+    "urllib3",
+    "yaml",
+}
+"""Packages that take longer to load than the whole of a small verb."""
+RUN = """
+import json, sys
+from flotilla.cli.main import main
+try:
+    code = main(sys.argv[1:])
+except SystemExit as end:
+    code = end.code
+print("\\n" + json.dumps([int(code or 0), sorted({name.partition(".")[0] for name in sys.modules})]))
+"""
+
+
+def loaded(*words, code=0, cwd=REPOSITORY):
+    """The heavy packages that a run of the command has loaded when it ends."""
+    plain = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, *words], capture_output=True, text=True, check=True, cwd=cwd, env=plain
+    )
+    ended, names = json.loads(done.stdout.splitlines()[-1])
+    assert ended == code, done.stderr
+    return HEAVY & set(names)
+
+
+@pytest.fixture(scope="module")
+def karmada(tmp_path_factory):
+    """A control plane with two members; the file of its kubeconfig."""
+    names = ("member1", "member2")
+    with FakeApi(*map(cluster, names)) as api:
+        file = tmp_path_factory.mktemp("budget") / "karmada.yaml"
+        file.write_text(api.kubeconfig)
+        yield str(file)
+
+
+@pytest.mark.parametrize("word", ["--help", "--version"])
+def test_help_and_version_load_no_package_of_others(word):
+    assert loaded(word) == set()
+
+
+def test_clusters_loads_a_client_and_no_models(karmada):
+    assert loaded("clusters", "--kubeconfig", karmada, "--json") == {"urllib3", "yaml"}
+    assert loaded("clusters", "--kubeconfig", karmada) == {"urllib3", "yaml", "rich"}
+
+
+def test_status_loads_a_client_and_the_models_of_karmada_alone(karmada):
+    assert loaded("status", "--kubeconfig", karmada, "--json") == {"urllib3", "yaml", "pydantic"}
+
+
+def test_validate_loads_no_engine(tmp_path):
+    (tmp_path / "Pulumi.yaml").write_text("name: flotilla\nruntime: python\nstackConfigDir: stacks\n")
+    (tmp_path / "admin.yaml").write_text(yaml.safe_dump(KUBECONFIG))
+    (tmp_path / "stacks").mkdir()
+    config = {
+        "flotilla:controlPlane": {"kubeconfig": "admin.yaml", "version": "1.18.2"},
+        "flotilla:members": [],
+        "flotilla:workloads": [],
+    }
+    (tmp_path / "stacks" / "Pulumi.dev.yaml").write_text(yaml.safe_dump({"config": config}))
+    allowed = {"urllib3", "yaml", "pydantic", "cryptography"}
+    assert loaded("validate", "-C", str(tmp_path), "-s", "dev", "--json") <= allowed
+
+
+def test_everything_that_the_views_offer_is_there():
+    """They are imported when they are asked for, so that a name that leads nowhere would go unnoticed."""
+    import flotilla.karmada.client
+    import flotilla.karmada.objects
+    import flotilla.stack
+
+    for package in (flotilla.karmada.objects, flotilla.karmada.client, flotilla.stack):
+        for name in package.__all__:
+            assert getattr(package, name) is not None
+        with pytest.raises(AttributeError, match="has no attribute 'Nothing'"):
+            package.Nothing  # noqa: B018 - asking for it is the test
+    assert "Cluster" in views
