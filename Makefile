@@ -14,7 +14,7 @@ ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 ZIZMOR := zizmor==1.32.0
 CHECK_JSONSCHEMA := check-jsonschema==0.39.0
 
-.PHONY: help install demo demo-down test unit sandbox-tests live lint bench kills chaos lock schema picture ci-lint ci-rehearsal clean
+.PHONY: help install demo demo-down test unit sandbox-tests live lint bench kills chaos lock schema template picture ci-lint ci-rehearsal clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -83,6 +83,9 @@ ci-rehearsal: $(STAMP) ## the steps of the CI templates, for real, on the sandbo
 
 schema: $(STAMP) ## generate stacks/fleet.schema.json
 	@$(BIN)/python -m flotilla.stack.schema
+
+template: $(STAMP) ## generate the files of flotilla/scaffold/template that are the repository's own
+	@$(BIN)/python -m ci.template
 
 picture: $(STAMP) ## draw docs/picture/demo.svg from a real run of the demo
 	@$(BIN)/python docs/picture/record.py
