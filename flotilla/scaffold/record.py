@@ -9,8 +9,11 @@ from pathlib import Path
 
 from flotilla.errors import FlotillaError
 from flotilla.kube.reading import UnreadableFile, read_text
+from flotilla.state.config import Project
 
 RECORD = ".flotilla-init.json"
+DISTRIBUTION = "flotilla-fleet"
+REQUIREMENTS = "requirements.txt"
 _FORMAT = 1
 
 
@@ -37,10 +40,10 @@ class Record:
 
 
 def read_record(folder: Path) -> Record:
-    """Read a project's record.
+    """Read a project's record. What `pulumi new` made of the template has none: all of it counts as changed.
 
     Raises:
-        FlotillaError: there is none, or it can't be understood.
+        FlotillaError: it is no project of Flotilla's, or its record can't be understood.
     """
     file = folder / RECORD
     try:
@@ -52,12 +55,22 @@ def read_record(folder: Path) -> Record:
     except UnreadableFile as error:
         if not error.missing:
             raise
-        raise FlotillaError(
-            f"{folder} has no {RECORD}: it was not made by `flotilla init`",
-            hint="make a project beside it, and compare them",
-        ) from None
+        return _without_record(folder)
     except (ValueError, KeyError, TypeError, AttributeError):
         sound = False
     if not sound:
         raise FlotillaError(f"{file} is no record of `flotilla init`", hint="restore it, for example by git")
     return record
+
+
+def _without_record(folder: Path) -> Record:
+    try:
+        required = read_text(folder / REQUIREMENTS)
+    except UnreadableFile:
+        required = ""
+    if not required.startswith(DISTRIBUTION):
+        raise FlotillaError(
+            f"{folder} has no {RECORD}, and no {REQUIREMENTS} with {DISTRIBUTION}: it is no project of Flotilla's",
+            hint="name the project's folder: flotilla init --upgrade my-fleet",
+        )
+    return Record("an unknown version", Project.load(folder).name, {})

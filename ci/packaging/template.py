@@ -7,7 +7,7 @@ from pathlib import Path
 from flotilla import __version__
 from flotilla.scaffold.template_files import TEMPLATE
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def made() -> dict[str, str]:
