@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -9,6 +10,8 @@ import yaml
 
 from flotilla.agent import Toolbox, Workplace
 from flotilla.cli.main import main
+from flotilla.deploy.declared import Declared
+from flotilla.drift import check
 from flotilla.drift.findings import Layer
 from flotilla.drift.own_rules import Seen, own_rules
 from flotilla.errors import FlotillaError
@@ -41,7 +44,7 @@ DRIFT = """
 from flotilla.drift.findings import Finding, Layer, Mend
 
 def quota(seen):
-    if not seen.is_control_plane and not seen.connection.items("v1", "ResourceQuota"):
+    if not seen.is_control_plane and not seen.connection.list("v1", "ResourceQuota"):
         yield Finding(Layer.MEMBERS, "no-quota", seen.cluster, "ResourceQuota", "there is no quota", mend=Mend.HAND)
 """
 TOOLS = """
@@ -162,7 +165,7 @@ def test_two_policies_of_one_name_are_refused(package, tmp_path):
 
 
 def asked(items):
-    return Seen("member1", SimpleNamespace(items=lambda *_: items), ())
+    return Seen("member1", SimpleNamespace(list=lambda *_: items), ())
 
 
 def test_a_drift_rule_of_a_package_looks_at_each_cluster(package, tmp_path):
@@ -181,6 +184,30 @@ def test_a_drift_rule_that_fails_is_named_and_a_look_without_it_is_not_clean(pac
     with pytest.raises(PluginError, match=text) as error:
         rule.find(asked([]))
     assert "flotilla.drift_rules 'bad' of acme 1.2" in str(error.value)
+
+
+def look_of(rules):
+    """What a look at one cluster comes to, for which nothing is declared."""
+    outcome = check._Outcome(time.monotonic() + 60)
+    plane = SimpleNamespace(name="host", list=lambda *_: [])
+    check._cluster(outcome, Declared(), {"host": plane}, None, "host", rules)
+    return outcome
+
+
+def test_a_look_has_what_rules_find_and_says_what_it_could_not_ask(package, tmp_path):
+    package(
+        Group.DRIFT_RULES,
+        {"a": "acme_drift:quota", "b": "acme_bad:rule", "c": "acme_drift:quota"},
+        acme_drift=DRIFT,
+        acme_bad="def rule(seen):\n    raise KeyError('x')\n",
+    )
+    outcome = look_of(own_rules(tmp_path))
+    assert [finding.rule for finding in outcome.findings] == ["no-quota", "no-quota"], (
+        "the others are asked all the same"
+    )
+    (reason,) = outcome.unknown
+    assert reason.startswith("flotilla.drift_rules 'b' of acme 1.2 (acme_bad:rule) failed: KeyError")
+    assert look_of(()).findings == []
 
 
 def test_a_tool_of_a_package_is_served_checked_and_audited(package, tmp_path):
