@@ -1,4 +1,4 @@
-"""Brings what `flotilla init` wrote up to date: what its user hasn't changed is replaced, what he has is shown."""
+"""Brings what `flotilla init` wrote up to date: a file that its user has changed is shown, any other is replaced."""
 
 from __future__ import annotations
 
