@@ -14,7 +14,7 @@ ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 ZIZMOR := zizmor==1.32.0
 CHECK_JSONSCHEMA := check-jsonschema==0.39.0
 
-.PHONY: help install demo demo-down test unit sandbox-tests live lint bench kills chaos lock schema picture ci-lint ci-rehearsal clean
+.PHONY: help install demo demo-down test unit sandbox-tests live lint bench kills chaos lock schema completions template picture distributions ci-lint ci-rehearsal clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -69,13 +69,20 @@ kills: $(STAMP) ## a hundred runs killed at random moments, each followed by a c
 chaos: $(STAMP) ## 200 random schedules of faults and kills, each followed by clean runs (CHAOS="20 --first 7")
 	@$(BIN)/python -m tests.chaos.run $(CHAOS)
 
-lock: ## compile requirements.lock for all platforms, without index addresses
+lock: ## compile requirements.lock and those of ci/packaging for all platforms, without index addresses
 	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url \
 		--python-version 3.11 --quiet --output-file requirements.lock --custom-compile-command "make lock"
+	@$(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --constraints requirements.lock \
+		--python-version 3.11 --quiet --output-file ci/packaging/requirements.txt --custom-compile-command "make lock"
+	@$(BIN)/uv pip compile ci/packaging/tools.in --universal --generate-hashes --no-emit-index-url \
+		--python-version 3.12 --quiet --output-file ci/packaging/tools.txt --custom-compile-command "make lock"
+
+distributions: $(STAMP) ## sdist and wheel into dist/, built twice to the same bytes and checked, as a release does
+	@$(BIN)/uv tool run --quiet --with-requirements ci/packaging/tools.txt --from build bash ci/packaging/distributions.sh
 
 ci-lint: $(STAMP) ## the CI templates, by their published linters
-	@go run $(ACTIONLINT) ci/github/*.yml
-	@$(BIN)/uv tool run --quiet $(ZIZMOR) --offline --no-progress --quiet ci/github/*.yml
+	@go run $(ACTIONLINT) ci/github/*.yml .github/workflows/*.yml flotilla/scaffold/template/.github/workflows/*.yml
+	@$(BIN)/uv tool run --quiet $(ZIZMOR) --offline --no-progress --quiet ci/github/*.yml .github/workflows/*.yml flotilla/scaffold/template/.github/workflows/*.yml
 	@$(BIN)/uv tool run --quiet $(CHECK_JSONSCHEMA) --builtin-schema vendor.gitlab-ci ci/gitlab/*.yml
 
 ci-rehearsal: $(STAMP) ## the steps of the CI templates, for real, on the sandbox
@@ -84,6 +91,12 @@ ci-rehearsal: $(STAMP) ## the steps of the CI templates, for real, on the sandbo
 
 schema: $(STAMP) ## generate stacks/fleet.schema.json
 	@$(BIN)/python -m flotilla.stack.schema
+
+completions: $(STAMP) ## generate the shells' completions that the wheel installs
+	@$(BIN)/python -m ci.packaging.completions
+
+template: $(STAMP) ## generate the files of flotilla/scaffold/template that are the repository's own
+	@$(BIN)/python -m ci.packaging.template
 
 picture: $(STAMP) ## draw docs/picture/demo.svg from a real run of the demo
 	@$(BIN)/python docs/picture/record.py

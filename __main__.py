@@ -10,6 +10,7 @@ from components.control_plane_objects import declare_last, declared_first
 from components.credentials import Credentials
 from components.declared_clusters import control_plane_args, declare_members, guarded
 from components.dependencies import if_made
+from components.own import declare_own
 from flotilla.stack.clear_secrets import WORKLOADS, in_clear
 from flotilla.stack.declare import fleet_of_config, kind_args
 from flotilla.stack.files import ManifestFiles
@@ -69,6 +70,7 @@ for workload, needs in in_order(fleet, manifests, known.kinds):
         ),
     )
 declare_last(groups, own.last(), first, workloads)
+declare_own(fleet, workloads, control_plane, BASE)
 
 pulumi.export("members", {name: member.cluster_id for name, member in members.items()})
 pulumi.export("workloads", [workload.name for workload in fleet.workloads])

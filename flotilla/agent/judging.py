@@ -16,6 +16,7 @@ from flotilla.counts import counted
 from flotilla.deploy.stack_file import fleet_of
 from flotilla.drift.check import check_stack
 from flotilla.drift.formats import ignored_sentence, sentence
+from flotilla.drift.own_rules import own_rules
 from flotilla.errors import FlotillaError
 from flotilla.plan.changes import change_text
 from flotilla.plan.notices import notice_text
@@ -220,8 +221,9 @@ class Judging:
 
     def check_drift(self, asked: CheckDrift) -> DriftAnswer:
         """Look for drift."""
-        ignores = drift_settings(self._workplace.setting().stack_file).ignore
-        report = check_stack(self._workplace.open(), self._workplace.stack, asked.seconds, ignores)
+        setting = self._workplace.setting()
+        ignores, rules = drift_settings(setting.stack_file).ignore, own_rules(setting.project)
+        report = check_stack(self._workplace.open(), self._workplace.stack, asked.seconds, ignores, rules)
         findings = [
             DriftFinding(cluster=f.cluster, rule=f.rule, text=cut(sentence(f)), mended_by=f.mend.value)
             for f in report.findings

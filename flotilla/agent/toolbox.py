@@ -18,6 +18,7 @@ from flotilla.agent.bounds import MOST_CHARACTERS
 from flotilla.agent.changing import Changing
 from flotilla.agent.judging import Judging
 from flotilla.agent.looking import Looking
+from flotilla.agent.own_tools import own_tools
 from flotilla.agent.simulating import Simulating
 from flotilla.agent.tool import Answer, Refused, Tool
 from flotilla.agent.workplace import Workplace
@@ -42,11 +43,16 @@ class Toolbox:
         Args:
             workplace: the stack, and whether it may be changed.
             audit: the audit log's file; by default `.flotilla/audit.jsonl` in the project.
+
+        Raises:
+            PluginError: a tool that somebody else wrote can't be used.
         """
         self.workplace = workplace
         self.audit = AuditLog(audit or workplace.project / AUDIT_FILE)
         parts = (Looking(workplace), Judging(workplace), Simulating(workplace), Changing(workplace))
         self.tools: dict[str, Tool] = {tool.name: tool for part in parts for tool in part.tools()}
+        for tool in own_tools(workplace, set(self.tools)):
+            self.tools[tool.name] = tool
 
     def schemas(self) -> list[dict[str, Any]]:
         """Return every tool as a JSON-schema function: name, description, input_schema, output_schema."""

@@ -24,6 +24,7 @@ from flotilla.deploy.interface import Stack
 from flotilla.drift.check import check_stack
 from flotilla.drift.findings import DriftReport, Finding, Mend
 from flotilla.drift.formats import FORMATS, count_text, ignored_sentence, shortened
+from flotilla.drift.own_rules import own_rules
 from flotilla.stack.load import drift_settings
 from flotilla.untrusted import one_line
 
@@ -64,8 +65,9 @@ def _drift(options: argparse.Namespace) -> ExitCode:
 
 def _check(options: argparse.Namespace, stack: Stack) -> DriftReport:
     """Look, by the stack file's `drift.ignore` as it is now."""
-    ignores = drift_settings(setting_of(options).stack_file).ignore
-    return check_stack(stack, options.stack, options.timeout, ignores)
+    setting = setting_of(options)
+    ignores = drift_settings(setting.stack_file).ignore
+    return check_stack(stack, options.stack, options.timeout, ignores, own_rules(setting.project))
 
 
 def exit_code(report: DriftReport) -> ExitCode:

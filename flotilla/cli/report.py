@@ -19,6 +19,7 @@ from flotilla.deploy.engines import open_stack
 from flotilla.deploy.in_members import previewed
 from flotilla.deploy.simulated import seen_of, simulated
 from flotilla.drift.check import check_stack
+from flotilla.drift.own_rules import own_rules
 from flotilla.errors import ClusterError, FlotillaError
 from flotilla.observe.fleet import FleetStatus, fleet_status
 from flotilla.plan.fleet import FleetPlan
@@ -82,8 +83,9 @@ def _plan_page(options: argparse.Namespace) -> Report:
 
 def _drift_page(options: argparse.Namespace) -> Report:
     stack = open_stack(options.engine, setting_of(options))
-    ignores = drift_settings(setting_of(options).stack_file).ignore
-    found = check_stack(stack, options.stack, options.timeout, ignores)
+    setting = setting_of(options)
+    ignores = drift_settings(setting.stack_file).ignore
+    found = check_stack(stack, options.stack, options.timeout, ignores, own_rules(setting.project))
     try:
         status = _status(options)
     except ClusterError:

@@ -11,6 +11,9 @@ from importlib import import_module
 from typing import Any
 
 VERBS = {
+    "init": {
+        "init": "begin a project of your own, or bring it up to date",
+    },
     "fleet": {
         "preview": "show what `up` would change",
         "up": "make it so",

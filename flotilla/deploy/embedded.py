@@ -9,6 +9,7 @@ from flotilla.deploy.interface import EngineName, Setting, backend_folder, load_
 from flotilla.deploy.unanswered import with_unanswered
 from flotilla.engine.stack import EmbeddedStack
 from flotilla.plan.steps import Result
+from flotilla.providers.dynamic import register_project
 from flotilla.stack.stackfile import read_stack_file
 from flotilla.state.backend import StackFiles
 from flotilla.state.reading import StateError, parse
@@ -49,6 +50,7 @@ def opens_embedded(setting: Setting) -> bool:
 
 def embedded_stack(setting: Setting) -> EmbeddedEngine:
     """Return a stack on the embedded engine."""
+    register_project(setting.project)
     return EmbeddedEngine(
         project=load_project(setting),
         name=setting.stack,

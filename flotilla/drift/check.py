@@ -19,6 +19,7 @@ from flotilla.drift.held import Waves, read_waves
 from flotilla.drift.ignoring import Ignore, with_ignored
 from flotilla.drift.members import carried_to, check_access, compare_sent, find_unwanted, find_wider_rights, sent_to
 from flotilla.drift.moving import without_moving
+from flotilla.drift.own_rules import OwnRule, Seen
 from flotilla.drift.plan import compare_object
 from flotilla.drift.propagation import (
     check_clusters,
@@ -55,17 +56,17 @@ class Limits:
     """Objects that somebody has written just before are watched for a while (`flotilla.drift.fights`)."""
 
 
-def check_drift(declared: Declared, limits: Limits | None = None) -> DriftReport:
-    """Compare what a stack declares with its control plane and its members.
+def check_drift(declared: Declared, limits: Limits | None = None, rules: Sequence[OwnRule] = ()) -> DriftReport:
+    """Compare what a stack declares with its control plane and its members; `rules` are those that others wrote.
 
     Raises nothing for clusters that don't answer: they are `unknown` in the report.
     """
     limits = limits or Limits()
     access = {name: _access(declared, name) for name in declared.clusters}
-    report, suspects = _look(declared, access, limits.seconds)
+    report, suspects = _look(declared, access, limits.seconds, rules)
     if report.findings and limits.second_look:
         time.sleep(limits.second_look)
-        second, suspects = _look(declared, access, limits.seconds)
+        second, suspects = _look(declared, access, limits.seconds, rules)
         report = report.confirmed_by(second)
     if limits.fights:
         answering = {name: one for name, one in access.items() if not isinstance(one, str)}
@@ -73,7 +74,9 @@ def check_drift(declared: Declared, limits: Limits | None = None) -> DriftReport
     return report
 
 
-def check_stack(stack: Stack, name: str, seconds: float, ignores: Sequence[Ignore] = ()) -> DriftReport:
+def check_stack(
+    stack: Stack, name: str, seconds: float, ignores: Sequence[Ignore] = (), rules: Sequence[OwnRule] = ()
+) -> DriftReport:
     """Look for drift of what a stack's state has.
 
     Args:
@@ -81,6 +84,7 @@ def check_stack(stack: Stack, name: str, seconds: float, ignores: Sequence[Ignor
         name: its name.
         seconds: how long a look may take.
         ignores: what the stack ignores.
+        rules: those that others wrote.
 
     Raises:
         FlotillaError: it has nothing deployed.
@@ -88,7 +92,7 @@ def check_stack(stack: Stack, name: str, seconds: float, ignores: Sequence[Ignor
     found = declared(stack.snapshot())
     if not found.objects:
         raise FlotillaError(f"stack {name} has nothing deployed", hint="run `flotilla up` first")
-    return with_ignored(check_drift(found, Limits(seconds=seconds)), ignores)
+    return with_ignored(check_drift(found, Limits(seconds=seconds), rules), ignores)
 
 
 Access = Connection | str
@@ -149,7 +153,7 @@ def _unexpected(error: Exception) -> str:
 
 
 def _look(
-    declared: Declared, access: dict[str, Access], seconds: float
+    declared: Declared, access: dict[str, Access], seconds: float, rules: Sequence[OwnRule]
 ) -> tuple[DriftReport, dict[str, list[Suspect]]]:
     began = time.monotonic()
     outcomes = {name: _Outcome(began + seconds) for name in access}
@@ -159,7 +163,7 @@ def _look(
             outcomes[name].look(partial(check_certificates, name, text))
     pool = ThreadPoolExecutor(max_workers=_CLUSTERS_AT_ONCE, thread_name_prefix="drift")
     sight = _Sight(pool, declared, access.get(CONTROL_PLANE, "the state has no control plane"))
-    futures = {pool.submit(_cluster, outcomes[name], declared, access, sight, name): name for name in access}
+    futures = {pool.submit(_cluster, outcomes[name], declared, access, sight, name, rules): name for name in access}
     done, late = wait(futures, timeout=seconds)
     pool.shutdown(wait=False, cancel_futures=True)
     found = {futures[future]: outcomes[futures[future]] for future in done}
@@ -203,7 +207,14 @@ class _Sight:
         return self._reading.result()
 
 
-def _cluster(outcome: _Outcome, declared: Declared, access: dict[str, Access], sight: _Sight, name: str) -> None:
+def _cluster(
+    outcome: _Outcome,
+    declared: Declared,
+    access: dict[str, Access],
+    sight: _Sight,
+    name: str,
+    rules: Sequence[OwnRule],
+) -> None:
     connection = access[name]
     if isinstance(connection, str):
         outcome.unknown.append(connection)
@@ -216,6 +227,9 @@ def _cluster(outcome: _Outcome, declared: Declared, access: dict[str, Access], s
             _propagation(outcome, declared, connection, sight)
         elif name in declared.members:
             _member(outcome, declared, connection, sight, comparing)
+        seen = Seen(name, connection, tuple(declared.objects.get(name, ())))
+        for rule in rules:
+            outcome.look(rule.on(seen))
     except FlotillaError as error:
         outcome.unknown.append(error.message)
     except Exception as error:  # noqa: BLE001 - what nobody expects is not known; it must not look clean

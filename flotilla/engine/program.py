@@ -7,16 +7,16 @@ import contextvars
 import gc
 import os
 import runpy
-import sys
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from inspect import isawaitable
 from pathlib import Path
 from typing import Any
 
+from flotilla import plugins
 from flotilla.engine.deployment import Deployment
 from flotilla.errors import EngineError, FlotillaError
 from flotilla.kube.secrecy import redacted
@@ -187,14 +187,6 @@ def _seldom_collected() -> Iterator[None]:
         gc.set_threshold(*usual)
 
 
-@contextmanager
-def importable(program: Program) -> Iterator[None]:
+def importable(program: Program) -> AbstractContextManager[None]:
     """Let the program import what stands beside it."""
-    if not isinstance(program, Path):
-        yield
-        return
-    sys.path.insert(0, str(program))
-    try:
-        yield
-    finally:
-        sys.path.remove(str(program))
+    return plugins.importable(program if isinstance(program, Path) else None)

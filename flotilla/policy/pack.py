@@ -1,23 +1,39 @@
-"""A project's pack of rules: `policies/rules`, which its users change as they like."""
+"""A project's pack of rules: `policies/rules`, which its users change as they like, and those of entry points."""
 
 from __future__ import annotations
 
 import importlib.util
 import sys
+from collections import Counter
 from pathlib import Path
 
+from flotilla.counts import counted
 from flotilla.errors import FlotillaError
+from flotilla.plugins import Group, plugins, several
 from flotilla.policy.model import Rule
 
 _MODULE = "flotilla_project_rules"
 
 
 def load_rules(project: Path) -> tuple[Rule, ...]:
-    """Return the project's rules; a project without a pack has none.
+    """Return the project's rules, and those that packages and its `pyproject.toml` announce (`flotilla.policies`).
 
     Raises:
-        FlotillaError: the pack can't be read.
+        FlotillaError: the pack can't be read, an extension can't be used, or two rules have one name.
     """
+    rules = _pack(project)
+    for plugin in plugins(Group.POLICIES, project).values():
+        rules += tuple(several(plugin, plugin.load(), Rule, "flotilla.policy.model.Rule"))
+    for name, count in Counter(rule.name for rule in rules).items():
+        if count > 1:
+            raise FlotillaError(
+                f"{counted(count, 'policy', 'policies')} are called {name!r}: settings could not say which is meant",
+                hint="rename all but one",
+            )
+    return rules
+
+
+def _pack(project: Path) -> tuple[Rule, ...]:
     folder = project / "policies" / "rules"
     file = folder / "__init__.py"
     if not file.exists():

@@ -11,19 +11,20 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
-from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
 from flotilla.errors import EngineError, FlotillaError, NotDone
 from flotilla.kube.objects import copied
 from flotilla.pickler import keep_pickler
+from flotilla.plugins import Group, importable, plugins
 from flotilla.providers import InitializationError, Live
 from flotilla.state.checkpoint import ResourceState
 from flotilla.state.diff import Change, ChangeKind, Diff, compare, parse_path
 from flotilla.state.urns import DYNAMIC_PREFIX, own_type
 from flotilla.state.values import Properties, has_unknown, reveal
 
-ENTRY_POINTS = "flotilla.dynamic_providers"
+ENTRY_POINTS = Group.DYNAMIC_PROVIDERS
 """The group of entry points that make providers known by name: each is a mapping of type tokens without
 `pulumi-python:` (`dynamic/flotilla:Rollout`) to classes (`package.module:Class`)."""
 
@@ -32,6 +33,7 @@ BY_ITS_JUDGEMENT = Change((), ChangeKind.UPDATE, "as found", "as declared")
 
 _PROVIDER_KEY = "__provider"
 _registered: dict[str, str | Callable[[], Any]] = {}
+_projects: list[Path] = []
 _taking: ContextVar[Callable[[str, Any], None] | None] = ContextVar("taking", default=None)
 
 
@@ -46,22 +48,48 @@ def register(token: str, provider: str | Callable[[], Any]) -> None:
     _named.cache_clear()
 
 
+def register_project(folder: Path) -> None:
+    """Make the providers known that a project's own `pyproject.toml` names; they are imported when one is needed."""
+    if folder not in _projects:
+        _projects.append(folder)
+        _announced.cache_clear()
+        _named.cache_clear()
+
+
 @cache
-def _installed() -> Mapping[str, str]:
+def _announced(project: Path | None) -> Mapping[str, str]:
+    """Return the providers that entry points name: of installed packages, and of a project.
+
+    Raises:
+        PluginError: one of them can't be used.
+    """
     found: dict[str, str] = {}
-    for point in entry_points(group=ENTRY_POINTS):
-        found |= point.load()
+    for plugin in plugins(ENTRY_POINTS, project).values():
+        mapping = plugin.load()
+        if not isinstance(mapping, Mapping):
+            raise plugin.unusable(f"is no mapping of types to classes: it is of the type {type(mapping).__name__}")
+        found |= mapping
     return found
 
 
 @cache
 def _named(token: str) -> Any:
     """Return the provider that is known by a type's name; None where none is."""
-    target = _registered.get(token) or _installed().get(token)
-    if isinstance(target, str):
-        module, _, name = target.partition(":")
-        target = getattr(importlib.import_module(module), name)
-    return target() if target else None
+    if token in _registered:
+        return _made(_registered[token], None)
+    for project in (None, *_projects):
+        target = _announced(project).get(token)
+        if target:
+            return _made(target, project)
+    return None
+
+
+def _made(target: str | Callable[[], Any], project: Path | None) -> Any:
+    if not isinstance(target, str):
+        return target()
+    module, _, name = target.partition(":")
+    with importable(project):
+        return getattr(importlib.import_module(module), name)()
 
 
 @contextmanager

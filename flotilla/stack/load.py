@@ -21,6 +21,7 @@ from flotilla.stack.helm import check_version
 from flotilla.stack.members import Member
 from flotilla.stack.names import check_member_names
 from flotilla.stack.objects import ObjectGroup
+from flotilla.stack.own_components import check_components
 from flotilla.stack.policies import PolicySettings
 from flotilla.stack.problems import ConfigError, Problem
 from flotilla.stack.rollout_strategy import RolloutStrategy
@@ -125,6 +126,7 @@ def parse_fleet(
             *check_overridden_objects(valid_workloads, read),
             *check_secrets(valid_workloads, read),
             *check_ready(valid_workloads, read, rollout),
+            *check_components([(i, workload.components) for i, workload in valid_workloads], base),
         ]
         if control_plane:
             problems += check_groups(groups, valid_workloads, karmada, read, gates_of(helm) if helm else None)

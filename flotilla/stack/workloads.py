@@ -15,6 +15,7 @@ from flotilla.stack.failover import Failover
 from flotilla.stack.given import GivenPolicies
 from flotilla.stack.labels import Labels
 from flotilla.stack.overrides import Override
+from flotilla.stack.own_components import OwnComponent, once_each
 from flotilla.stack.placement import Placement
 from flotilla.stack.problems import ConfigModel, refuse
 from flotilla.stack.readiness import Ready
@@ -201,6 +202,9 @@ class Workload(ConfigModel):
         description="How changes reach its clusters, instead of the stack's `rollout`: below. `false`: all at once. "
         "Karmada 1.11.",
     )
+    components: Annotated[tuple[OwnComponent, ...], AfterValidator(once_each)] = Field(
+        default=(), description="Components of one's own that go with it: below."
+    )
     timeout: int = Field(default=300, ge=5, description="Seconds to wait until every chosen cluster is healthy.")
 
     _evaluated: Evaluated | None = PrivateAttr(default=None)
@@ -278,6 +282,12 @@ class Workload(ConfigModel):
                 f"has 'policies' and {', '.join(repr(key) for key in both)}",
                 consequence="it would not be clear what counts",
                 remedy="keep one of them: the policies say it all, or `placement` and the keys beside it do",
+            )
+        if value.get("components"):
+            raise refuse(
+                "has 'policies' and 'components'",
+                consequence="each policy makes a part of its own of the workload, and a component goes with one",
+                remedy="use the components in another workload",
             )
         if value.get("image"):
             raise refuse(

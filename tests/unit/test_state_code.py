@@ -243,9 +243,10 @@ def test_every_dynamic_resource_of_the_project_is_known_by_name(kind):
 
 
 def test_the_installed_package_makes_its_providers_known():
-    from flotilla.providers.dynamic import _installed
+    from flotilla.providers.dynamic import _announced
 
-    assert _installed().items() >= PROVIDERS.items()
+    announced = {token: target.removeprefix("flotilla_project.") for token, target in _announced(None).items()}
+    assert announced.items() >= PROVIDERS.items()
 
 
 def test_the_projects_own_resource_is_refreshed_and_deleted_by_its_name_alone(stack, tmp_path):

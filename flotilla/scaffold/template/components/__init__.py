@@ -1,0 +1,1 @@
+"""Components of your own. Flotilla's are in `flotilla_project.components`."""

@@ -1,0 +1,14 @@
+"""What the stack declares, by Pulumi's mocks: the stack file is checked as a whole, and no cluster is asked."""
+
+from pathlib import Path
+
+from flotilla_project.components.mocks import declared
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+
+def test_each_member_joins_and_each_workload_is_placed() -> None:
+    found = declared(PROJECT, "dev")
+    assert found.names("flotilla:index:PushMember", "flotilla:index:PullMember")
+    for workload in found.names("flotilla:index:PropagatedWorkload"):
+        assert found.inputs(f"{workload}-policy")["spec"]["placement"]
