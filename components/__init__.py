@@ -1,13 +1,14 @@
 """Pulumi components: what they declare is what a preview shows."""
 
-from components.control_plane_objects import ControlPlaneObjects, ControlPlaneObjectsArgs
-from components.control_plane_pki import ControlPlanePki, ControlPlanePkiArgs
-from components.karmada_control_plane import KarmadaControlPlane, KarmadaControlPlaneArgs, ReleaseArgs
-from components.kind_cluster import KindCluster, KindClusterArgs
-from components.propagated_workload import PropagatedWorkload, PropagatedWorkloadArgs
-from components.pull_member import PullMember, PullMemberArgs
-from components.push_member import PushMember, PushMemberArgs
 from flotilla.pickler import keep_pickler
+
+from .control_plane_objects import ControlPlaneObjects, ControlPlaneObjectsArgs
+from .control_plane_pki import ControlPlanePki, ControlPlanePkiArgs
+from .karmada_control_plane import KarmadaControlPlane, KarmadaControlPlaneArgs, ReleaseArgs
+from .kind_cluster import KindCluster, KindClusterArgs
+from .propagated_workload import PropagatedWorkload, PropagatedWorkloadArgs
+from .pull_member import PullMember, PullMemberArgs
+from .push_member import PushMember, PushMemberArgs
 
 __all__ = [
     "ControlPlaneObjects",

@@ -9,12 +9,13 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
 
-from components.whole_numbers import whole_numbers
 from flotilla.karmada.installing import pki
 from flotilla.karmada.joining import agent
 from flotilla.karmada.joining.identity import request_identity
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import connect
+
+from .whole_numbers import whole_numbers
 
 
 @whole_numbers

@@ -22,7 +22,6 @@ from pulumi.dynamic import (
 )
 from pulumi.runtime.rpc import UNKNOWN
 
-from components.whole_numbers import whole_numbers
 from flotilla.errors import FlotillaError
 from flotilla.karmada.joining.cordoning import end_cordon
 from flotilla.karmada.joining.joined import clusters_by_id, join_conflict
@@ -30,6 +29,8 @@ from flotilla.karmada.joining.renaming import Agent, cut_access
 from flotilla.karmada.names import identity_name
 from flotilla.kube.connection import connect
 from flotilla.kube.identity import uid_of
+
+from .whole_numbers import whole_numbers
 
 _UID = "uid"
 _CORDON = ("cordoned", "controlPlane")

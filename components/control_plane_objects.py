@@ -7,11 +7,12 @@ from typing import TypedDict
 
 import pulumi
 
-from components.karmada_control_plane import KarmadaControlPlane
-from components.kubernetes_object import KubernetesObject, type_token
-from components.propagated_workload import PropagatedWorkload, template_name
 from flotilla.karmada.kinds import Identity, other_versions
 from flotilla.workloads.control_plane import Declared
+
+from .karmada_control_plane import KarmadaControlPlane
+from .kubernetes_object import KubernetesObject, type_token
+from .propagated_workload import PropagatedWorkload, template_name
 
 
 class ControlPlaneObjectsArgs(TypedDict):

@@ -8,9 +8,10 @@ from typing import Any, TypedDict
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
 
-from components.whole_numbers import whole_numbers
 from flotilla.karmada.installing import pki
 from flotilla.karmada.installing.chart_values import Pki
+
+from .whole_numbers import whole_numbers
 
 _PEMS = tuple(pki.Certificates.__dataclass_fields__)
 _FINGERPRINT = "fingerprint"

@@ -7,10 +7,11 @@ from typing import Any
 
 import pulumi
 
-from components.kind_cluster import KindCluster
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.stack.credentials import Kubeconfig
 from flotilla.stack.files import kubeconfig_text
+
+from .kind_cluster import KindCluster
 
 
 class Credentials:

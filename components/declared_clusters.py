@@ -7,14 +7,15 @@ from typing import Any
 
 import pulumi
 
-from components.credentials import Credentials, server_of
-from components.karmada_control_plane import KarmadaControlPlane, KarmadaControlPlaneArgs
-from components.pull_member import PullMember, PullMemberArgs
-from components.push_member import PushMember, PushMemberArgs
 from flotilla.stack.declare import release_args
 from flotilla.stack.fleet import ControlPlane, Fleet
 from flotilla.stack.installation import hazards
 from flotilla.stack.members import JoinMode
+
+from .credentials import Credentials, server_of
+from .karmada_control_plane import KarmadaControlPlane, KarmadaControlPlaneArgs
+from .pull_member import PullMember, PullMemberArgs
+from .push_member import PushMember, PushMemberArgs
 
 Member = PushMember | PullMember
 

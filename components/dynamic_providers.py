@@ -6,19 +6,19 @@ The engine reads this mapping by the entry point `flotilla.dynamic_providers`; a
 from __future__ import annotations
 
 PROVIDERS = {
-    "dynamic/flotilla:AgentIdentity": "components.agent_identity:AgentIdentityProvider",
-    "dynamic/flotilla:Certificates": "components.control_plane_pki:CertificatesProvider",
-    "dynamic/flotilla:ClusterIdentity": "components.cluster_identity:ClusterIdentityProvider",
-    "dynamic/flotilla:ControlPlaneReady": "components.installation:ReadyProvider",
-    "dynamic/flotilla:Hold": "components.hold:HoldProvider",
-    "dynamic/flotilla:HostState": "components.installation:HostStateProvider",
-    "dynamic/flotilla:Keeping": "components.keeping:KeepingProvider",
-    "dynamic/flotilla:Kind": "components.kind_cluster:KindClusterProvider",
-    "dynamic/flotilla:Membership": "components.membership:MembershipProvider",
-    "dynamic/flotilla:Move": "components.move:MoveProvider",
-    "dynamic/flotilla:Rollout": "components.rollout:RolloutProvider",
-    "dynamic/flotilla:ServedKinds": "components.served_kinds:ServedKindsProvider",
-    "dynamic/flotilla:UninstallGuard": "components.installation:UninstallGuardProvider",
-    "dynamic/flotilla:Withdrawal": "components.withdrawal:WithdrawalProvider",
+    "dynamic/flotilla:AgentIdentity": f"{__package__}.agent_identity:AgentIdentityProvider",
+    "dynamic/flotilla:Certificates": f"{__package__}.control_plane_pki:CertificatesProvider",
+    "dynamic/flotilla:ClusterIdentity": f"{__package__}.cluster_identity:ClusterIdentityProvider",
+    "dynamic/flotilla:ControlPlaneReady": f"{__package__}.installation:ReadyProvider",
+    "dynamic/flotilla:Hold": f"{__package__}.hold:HoldProvider",
+    "dynamic/flotilla:HostState": f"{__package__}.installation:HostStateProvider",
+    "dynamic/flotilla:Keeping": f"{__package__}.keeping:KeepingProvider",
+    "dynamic/flotilla:Kind": f"{__package__}.kind_cluster:KindClusterProvider",
+    "dynamic/flotilla:Membership": f"{__package__}.membership:MembershipProvider",
+    "dynamic/flotilla:Move": f"{__package__}.move:MoveProvider",
+    "dynamic/flotilla:Rollout": f"{__package__}.rollout:RolloutProvider",
+    "dynamic/flotilla:ServedKinds": f"{__package__}.served_kinds:ServedKindsProvider",
+    "dynamic/flotilla:UninstallGuard": f"{__package__}.installation:UninstallGuardProvider",
+    "dynamic/flotilla:Withdrawal": f"{__package__}.withdrawal:WithdrawalProvider",
 }
 """Type token without `pulumi-python:`, to `package.module:Class`."""

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from pulumi.dynamic import CreateResult, DiffResult, ResourceProvider, UpdateResult
 
-from components.whole_numbers import whole_numbers
+from .whole_numbers import whole_numbers
 
 
 @whole_numbers

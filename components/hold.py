@@ -8,10 +8,11 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
 
-from components.whole_numbers import whole_numbers
 from flotilla.karmada.status.sharing import shared_reader
 from flotilla.karmada.waves.holding import hold, release_all
 from flotilla.karmada.waves.subject import ATTEMPT, Subject, declaration_of
+
+from .whole_numbers import whole_numbers
 
 
 @whole_numbers

@@ -12,7 +12,6 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
 
-from components.whole_numbers import whole_numbers
 from flotilla.errors import FlotillaError
 from flotilla.karmada.installing import host, pki
 from flotilla.karmada.installing.chart import RELEASE, SYSTEM_NAMESPACE
@@ -20,6 +19,8 @@ from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import connect
 from flotilla.kube.objects import ObjectRef
 from flotilla.waiting import pause
+
+from .whole_numbers import whole_numbers
 
 _POLL_SECONDS = 1.0
 _SECRET = ObjectRef("v1", "Secret", f"{RELEASE}-kubeconfig", SYSTEM_NAMESPACE)

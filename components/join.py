@@ -13,13 +13,14 @@ from typing import Any, NotRequired, TypedDict
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components.cluster_identity import ClusterIdentity, Cordon, Former, Probe, conflict, probe
-from components.karmada_control_plane import KarmadaControlPlane
-from components.kubernetes_object import KubernetesObject
-from components.providers import cluster_provider
 from flotilla.errors import FlotillaError
 from flotilla.karmada.joining import join
 from flotilla.stack.members import Member as MemberModel
+
+from .cluster_identity import ClusterIdentity, Cordon, Former, Probe, conflict, probe
+from .karmada_control_plane import KarmadaControlPlane
+from .kubernetes_object import KubernetesObject
+from .providers import cluster_provider
 
 PUSH = "flotilla:index:PushMember"
 PULL = "flotilla:index:PullMember"

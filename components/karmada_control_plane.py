@@ -10,13 +10,14 @@ from typing import Any, NotRequired, TypedDict
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components.cluster_identity import ClusterIdentity, joined_clusters, probe
-from components.control_plane_pki import ControlPlanePki, ControlPlanePkiArgs
-from components.installation import HostState, Ready, UninstallGuard
-from components.kubernetes_object import KubernetesObject
-from components.providers import cluster_provider
 from flotilla.karmada.installing.chart import RELEASE, SYSTEM_NAMESPACE
 from flotilla.karmada.installing.chart_values import Pki
+
+from .cluster_identity import ClusterIdentity, joined_clusters, probe
+from .control_plane_pki import ControlPlanePki, ControlPlanePkiArgs
+from .installation import HostState, Ready, UninstallGuard
+from .kubernetes_object import KubernetesObject
+from .providers import cluster_provider
 
 
 class ReleaseArgs(TypedDict):

@@ -12,12 +12,13 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import Resource
 
-from components.ends import EndProvider
-from components.whole_numbers import whole_numbers
 from flotilla.karmada.keeping.works import await_preserved, keep_namespaces
 from flotilla.karmada.kinds import goes_by_itself
 from flotilla.kube.connection import connect
 from flotilla.kube.objects import Object, ObjectRef, ref_of
+
+from .ends import EndProvider
+from .whole_numbers import whole_numbers
 
 
 @whole_numbers

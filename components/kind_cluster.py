@@ -7,8 +7,9 @@ from typing import Any, NotRequired, TypedDict
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, ResourceProvider
 
-from components.whole_numbers import whole_numbers
 from flotilla.kube.kind import Kind
+
+from .whole_numbers import whole_numbers
 
 
 class KindClusterArgs(TypedDict):

@@ -7,11 +7,12 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
 
-from components.whole_numbers import whole_numbers
 from flotilla.karmada.joining.abandon import remove_cluster
 from flotilla.karmada.joining.membership import await_member, drain
 from flotilla.karmada.joining.renaming import lives_on
 from flotilla.kube.connection import connect
+
+from .whole_numbers import whole_numbers
 
 
 @whole_numbers

@@ -12,9 +12,10 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, ResourceProvider, UpdateResult
 
-from components.whole_numbers import whole_numbers
 from flotilla.karmada.moving.run import MOVING, is_under_way, move
 from flotilla.karmada.status.sharing import shared_reader
+
+from .whole_numbers import whole_numbers
 
 
 @whole_numbers

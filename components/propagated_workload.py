@@ -10,15 +10,6 @@ from typing import Any, NotRequired, TypedDict
 
 import pulumi
 
-from components.hold import Hold
-from components.karmada_control_plane import KarmadaControlPlane
-from components.keeping import Keeping
-from components.kubernetes_object import KubernetesObject, type_token
-from components.move import Move
-from components.rollout import Rollout
-from components.secret_patches import refuse_placeholders, sealed_patches
-from components.served_kinds import ServedKinds
-from components.withdrawal import Withdrawal
 from flotilla.karmada.kinds import (
     BUILT_IN,
     DEFINITION,
@@ -47,6 +38,16 @@ from flotilla.stack.specs import propagation_spec, rules_for_objects, served_aff
 from flotilla.stack.workloads import OnRemoval, Workload
 from flotilla.workloads.needs import follower_key, policy_key
 from flotilla.workloads.own_policies import OwnPolicies, PolicySet
+
+from .hold import Hold
+from .karmada_control_plane import KarmadaControlPlane
+from .keeping import Keeping
+from .kubernetes_object import KubernetesObject, type_token
+from .move import Move
+from .rollout import Rollout
+from .secret_patches import refuse_placeholders, sealed_patches
+from .served_kinds import ServedKinds
+from .withdrawal import Withdrawal
 
 _TYPE = "flotilla:index:PropagatedWorkload"
 

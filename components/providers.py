@@ -5,8 +5,9 @@ from __future__ import annotations
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components.cluster_identity import ClusterIdentity
 from flotilla.karmada.names import provider_name
+
+from .cluster_identity import ClusterIdentity
 
 
 def cluster_provider(

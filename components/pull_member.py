@@ -6,11 +6,12 @@ from typing import Any
 
 import pulumi
 
-from components.agent_identity import AgentIdentity
-from components.join import PULL, PUSH, Joined, Member, MemberArgs, declare_join, formerly
-from components.kubernetes_object import KubernetesObject
-from components.membership import Membership
 from flotilla.karmada.joining import agent, join
+
+from .agent_identity import AgentIdentity
+from .join import PULL, PUSH, Joined, Member, MemberArgs, declare_join, formerly
+from .kubernetes_object import KubernetesObject
+from .membership import Membership
 
 
 class PullMemberArgs(MemberArgs):

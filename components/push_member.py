@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pulumi
 
-from components.join import PULL, PUSH, Member, MemberArgs, declare_join, formerly
-from components.kubernetes_object import KubernetesObject
+from .join import PULL, PUSH, Member, MemberArgs, declare_join, formerly
+from .kubernetes_object import KubernetesObject
 
 PushMemberArgs = MemberArgs
 

@@ -13,7 +13,6 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, ResourceProvider, UpdateResult
 
-from components.whole_numbers import whole_numbers
 from flotilla.errors import NotDone
 from flotilla.karmada.kinds import goes_by_itself
 from flotilla.karmada.propagation import DEFINITIONS
@@ -35,6 +34,8 @@ from flotilla.karmada.waves.running import Stopped, Waves
 from flotilla.karmada.waves.subject import ROLLOUT, Subject
 from flotilla.kube.objects import ObjectRef, ref_of
 from flotilla.waiting import say
+
+from .whole_numbers import whole_numbers
 
 # How long it is known which kinds are served where: a list of all bindings tells it.
 _SERVERS_SECONDS = 10.0

@@ -8,12 +8,13 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
 
-from components.whole_numbers import whole_numbers
 from flotilla.errors import FlotillaError
 from flotilla.karmada.enablements import missing_kinds
 from flotilla.karmada.versions import SUPPORTED, known_version
 from flotilla.kube.connection import connect
 from flotilla.waiting import pause
+
+from .whole_numbers import whole_numbers
 
 _POLL_SECONDS = 1.0
 

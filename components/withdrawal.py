@@ -12,8 +12,6 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import Resource
 
-from components.ends import EndProvider
-from components.whole_numbers import whole_numbers
 from flotilla.karmada.keeping.bindings import SECONDS, finish_bindings
 from flotilla.karmada.keeping.members import free_copies
 from flotilla.karmada.keeping.works import Finisher, await_released, return_namespaces
@@ -21,6 +19,9 @@ from flotilla.karmada.status.withdrawal import await_withdrawn
 from flotilla.kube.connection import Connection, connect
 from flotilla.kube.objects import Object, ObjectRef, ref_of
 from flotilla.waiting import say
+
+from .ends import EndProvider
+from .whole_numbers import whole_numbers
 
 
 @whole_numbers
