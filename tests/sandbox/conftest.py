@@ -2,14 +2,12 @@
 
 import os
 import uuid
-from contextlib import contextmanager
 
 import pytest
 
 from flotilla.kube.objects import ObjectRef
 from tests.contract.fleet import cluster_in, fleet_in, programs
 from tests.contract.main_job import run, verbs  # noqa: F401 - fixtures of the contract
-from tests.sandbox.leftovers import Leftovers
 from tests.sandbox.servers import Servers
 
 _SAVING = {
@@ -63,18 +61,11 @@ def namespace(connection):
 
 @pytest.fixture(scope="module")
 def fleet(servers, binaries, tmp_path_factory, request):
-    """A fleet on the stand-in: two members, and one more where the fixture `third` is asked for.
+    """A fleet on the stand-in: two members, and one more where the fixture `third` is asked for."""
 
-    Files share it: each leaves it as it was.
-    """
-    started = servers.get("fleet", lambda: _fleet_in(tmp_path_factory), failed=request.session.testsfailed)
+    def start():
+        return fleet_in(tmp_path_factory.mktemp("stand-in"), members=_MEMBERS, stand_in=True)
+
+    started = servers.get("fleet", start, failed=request.session.testsfailed)
     yield started
     started.shrink(_MEMBERS)
-    started.leftovers.check()
-
-
-@contextmanager
-def _fleet_in(tmp_path_factory):
-    with fleet_in(tmp_path_factory.mktemp("stand-in"), members=_MEMBERS, stand_in=True) as started:
-        started.leftovers = Leftovers(started)
-        yield started
