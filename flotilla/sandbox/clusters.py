@@ -18,6 +18,7 @@ from flotilla.kube.connection import Connection
 from flotilla.sandbox.binaries import KUBERNETES, Binaries
 from flotilla.sandbox.ports import LOOPBACK, free_ports
 from flotilla.sandbox.processes import command_line, start_time, wait_until
+from flotilla.sandbox.stages import stages
 
 _NODE_CAPACITY = {"cpu": "32", "memory": "256Gi", "pods": "110"}
 # What runs in a Karmada control plane, as upstream deploys its kube-controller-manager: no workload controllers.
@@ -144,6 +145,7 @@ class SandboxCluster:
         for folder in (config.parent, self.kubeconfig.parent):
             folder.mkdir(parents=True, exist_ok=True)
         documents = [self._config(workloads=workloads), self._logs(config.with_suffix(".log"))]
+        documents += stages() if workloads else []
         config.write_text(yaml.safe_dump_all(documents))
         self._kwokctl("create", "cluster", f"--config={config}", f"--wait={_START_SECONDS}s")
 
