@@ -23,6 +23,7 @@ from flotilla.karmada.status.reading import read_servers
 from flotilla.karmada.status.rollout import Progress, RolloutCheck, as_expected
 from flotilla.karmada.status.sharing import SharedReader, shared_reader
 from flotilla.karmada.status.snapshot import Snapshot
+from flotilla.karmada.status.unhealthy import explained
 from flotilla.karmada.status.waiting import calm, poll
 from flotilla.karmada.status.words import Words, unserved_text
 from flotilla.karmada.status.written import Marks, WrittenCheck
@@ -206,6 +207,7 @@ def wait(props: dict[str, Any], id_: str, divided: frozenset[ObjectRef], marks: 
     if not problem and (lacking := unserved_text(progress)):
         words.ended(f"done, but nobody seems to serve {lacking}; {_STRICTLY}")
     if problem:
+        problem = explained(problem, shared_reader(props["kubeconfig"]).connection, progress)
         hint = "fix the cause and run `up` again: it goes on from here"
         raise NotDone(f"workload {props['workload']} {problem}", id_=id_, outs=outs, hint=hint)
     return outs

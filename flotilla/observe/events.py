@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from flotilla.karmada.status.reasons import event_time
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object
-from flotilla.observe.why import event_time
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from flotilla.karmada.status.reasons import pods_of
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object, ObjectRef
 from flotilla.kube.wire import Request
-from flotilla.observe.why import pods_of
 
 _SILENCE_SECONDS = 3600.0
 

@@ -17,6 +17,7 @@ from tests.contract.main_job import members, staying, verbs  # noqa: F401 - fixt
 
 BOTH = ("member1", "member2")
 DEPLOYMENT = ObjectRef("apps/v1", "Deployment", "web", "default")
+PULLING = 'web: ImagePullBackOff: Back-off pulling image "nginx:broken"'
 NEVER = {"requests": {"cpu": "500"}}
 """More than any node has: its pods never start, and the old ones run on."""
 ONE_BY_ONE = {"waves": [{"clusters": ["member1"]}, {"clusters": ["member2"]}]}
@@ -129,11 +130,13 @@ def test_a_bad_change_stops_at_its_first_wave_and_the_way_back_touches_no_other(
     run.write(members(*BOTH), [web("nginx:1.27")])
     run("up", "--yes")
     before = pods_of(fleet, "member2")
-    run.write(members(*BOTH), [web("nginx:bad", resources=NEVER, timeout=10)])
+    run.write(members(*BOTH), [web("nginx:broken", timeout=10)])
     said = run("up", "--yes", expect=1)
     assert "wave 1 of 2 (member1)" in said["error"]
+    assert "member1: 1 of 2 replicas updated; member1: pod web-" in said["error"]
+    assert PULLING in said["error"]
     assert "member2 keeps what it ran" in said["error"]
-    assert images(fleet) == {"member1": "nginx:bad", "member2": "nginx:1.27"}
+    assert images(fleet) == {"member1": "nginx:broken", "member2": "nginx:1.27"}
     assert left(fleet)
     assert planned(run) == ("goes-on", ["stays", "stays"])
     run("up", "--yes", expect=1)
@@ -150,18 +153,20 @@ def test_a_bad_change_stops_at_its_first_wave_and_the_way_back_touches_no_other(
 
 
 def test_a_failed_wave_is_taken_back_where_the_stack_says_so(fleet, run):
+    """With one replica, for which Karmada calls a Deployment healthy while the old one runs in place of the new one."""
     revert = {**ONE_BY_ONE, "onFailure": "revert"}
-    run.write(members(*BOTH), [web("nginx:1.27", rollout=revert)])
+    run.write(members(*BOTH), [web("nginx:1.27", replicas=1, rollout=revert)])
     run("up", "--yes")
-    bad = web("nginx:bad", resources=NEVER, timeout=10, rollout=revert)
+    bad = web("nginx:broken", timeout=10, replicas=1, rollout=revert)
     run.write(members(*BOTH), [bad])
     said = run("up", "--yes", expect=1)
     assert "taken back in member1" in said["error"], said
+    assert PULLING in said["error"], "asked before the pods went"
     assert images(fleet) == {"member1": "nginx:1.27", "member2": "nginx:1.27"}
     assert not [one for one in left(fleet) if not one.startswith("flotilla-rollout.")], "nothing is suspended"
     run("up", "--yes", expect=1)  # once more the same: it goes through the waves again, and back
     assert images(fleet) == {"member1": "nginx:1.27", "member2": "nginx:1.27"}
-    run.write(members(*BOTH), [web("nginx:1.28", rollout=revert)])
+    run.write(members(*BOTH), [web("nginx:1.28", replicas=1, rollout=revert)])
     run("up", "--yes")
     assert images(fleet) == {"member1": "nginx:1.28", "member2": "nginx:1.28"}
     assert left(fleet) == []

@@ -6,7 +6,7 @@ import pytest
 
 from flotilla.cli.main import main
 from tests.contract.main_job import members
-from tests.contract.waves import BOTH, NEVER, ONE_BY_ONE, Sampler, images, left, pods_of, web
+from tests.contract.waves import BOTH, ONE_BY_ONE, Sampler, images, left, pods_of, web
 from tests.live.test_cli_main_job import pulumi  # noqa: F401 - a fixture
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
@@ -30,8 +30,10 @@ def test_pulumi_up_goes_through_the_same_waves_and_either_engine_goes_on(fleet, 
     assert left(fleet) == []
     before = pods_of(fleet, "member2")
 
-    fleet.write(members(*BOTH), [web("nginx:bad", resources=NEVER, timeout=15)])
-    assert "member2 keeps what it ran" in pulumi("up", "--stack", "sandbox", "--yes", refused=True)
+    fleet.write(members(*BOTH), [web("nginx:broken", timeout=15)])
+    said = pulumi("up", "--stack", "sandbox", "--yes", refused=True)
+    assert "member2 keeps what it ran" in said
+    assert "ImagePullBackOff: Back-off pulling image" in said
     assert images(fleet)["member2"] == "nginx:1.28"
     fleet.write(members(*BOTH), [web("nginx:1.28")])  # back, by the CLI, whose state forgets what has failed
     pulumi("up", "--stack", "sandbox", "--yes")
@@ -39,7 +41,7 @@ def test_pulumi_up_goes_through_the_same_waves_and_either_engine_goes_on(fleet, 
     assert left(fleet) == []
 
     revert = {**ONE_BY_ONE, "onFailure": "revert"}
-    fleet.write(members(*BOTH), [web("nginx:worse", resources=NEVER, timeout=15, rollout=revert)])
+    fleet.write(members(*BOTH), [web("busybox:broken", timeout=15, rollout=revert)])
     assert "taken back in member1" in pulumi("up", "--stack", "sandbox", "--yes", refused=True)
     assert images(fleet) == dict.fromkeys(BOTH, "nginx:1.28")
     fleet.write(members(*BOTH), [web("nginx:1.29", rollout=revert)])  # the embedded engine goes on

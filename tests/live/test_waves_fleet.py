@@ -21,7 +21,7 @@ from flotilla.kube.objects import ObjectRef
 from tests.contract import waves
 from tests.contract.fleet import fleet_in, real_karmada
 from tests.contract.main_job import members, verbs  # noqa: F401 - a fixture of the contract
-from tests.contract.waves import DEPLOYMENT, NEVER, left, web
+from tests.contract.waves import DEPLOYMENT, PULLING, left, web
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(3600)]
 
@@ -77,16 +77,18 @@ def test_a_bad_image_stops_at_the_first_wave_and_goes_back(fleet, verbs):
     declare(fleet, "nginx:1.28")
     verbs("up", "--yes")
     before = {member: waves.pods_of(fleet, member) for member in ALL}
-    declare(fleet, "nginx:bad", resources=NEVER, timeout=15)
+    declare(fleet, "nginx:broken", timeout=15)
     said = verbs("up", "--yes", expect=1)
     assert "wave 1 of 3 (member1)" in said["error"]
+    assert PULLING in said["error"]
     assert "member2, member3, member4 keep what they ran" in said["error"]
-    assert images(fleet) == ["nginx:bad", *["nginx:1.28"] * 3]
+    assert images(fleet) == ["nginx:broken", *["nginx:1.28"] * 3]
     found = verbs("drift", expect=3)
     assert "held back" in json.dumps(found)
-    declare(fleet, "nginx:bad", {**THREE, "onFailure": "revert"}, resources=NEVER, timeout=15)
+    declare(fleet, "nginx:broken", {**THREE, "onFailure": "revert"}, timeout=15)
     said = verbs("up", "--yes", expect=1)
     assert "taken back in member1" in said["error"], said
+    assert PULLING in said["error"]
     assert images(fleet) == ["nginx:1.28"] * 4
     declare(fleet, "nginx:1.28")
     verbs("up", "--yes")

@@ -5,10 +5,10 @@ import pytest
 from flotilla.karmada.kinds import kind_of
 from flotilla.karmada.objects import ResourceBinding
 from flotilla.karmada.status.lacking import lacking, needs_server, served
+from flotilla.karmada.status.reasons import reasons
 from flotilla.karmada.status.rollout import RolloutCheck
 from flotilla.karmada.status.words import Words, unserved_text, waiting_text
 from flotilla.kube.objects import ref_of
-from flotilla.observe.why import reasons
 from flotilla.observe.workloads import copies_of
 from flotilla.sandbox.standin.interpreters import collected_status, health
 from tests.unit.planes import EVERYWHERE, Plane, binding, cluster, live, looked, work

@@ -7,6 +7,7 @@ from components.rollout import RolloutProvider, anew
 from flotilla.errors import NotDone
 from flotilla.karmada.status import waiting
 from flotilla.karmada.status.rollout import ClusterProgress, Progress
+from flotilla.karmada.status.sharing import SharedReader
 from flotilla.karmada.status.waiting import calm, poll
 from flotilla.karmada.status.words import Words
 from flotilla.karmada.template_references import reference_to
@@ -15,6 +16,8 @@ from flotilla.kube.objects import ref_of
 from flotilla.providers import InitializationError
 from flotilla.providers.dynamic import DynamicProvider
 from flotilla.waiting import heard_by
+from tests.unit.ailing import Fleet, Member, pod
+from tests.unit.planes import live
 from tests.unit.rollouts import WEB, changes, members, on, props, web
 
 # -- the wait --------------------------------------------------------------------------------------------------------
@@ -220,6 +223,8 @@ def test_karmada_divides_anew_for_other_replicas_or_another_placement(olds, divi
 def looks(monkeypatch):
     """Replace what is asked of Karmada."""
     found = [seen(a=LATE)]
+    fleet = Fleet(Member("a", live(web()), pod()))
+    monkeypatch.setattr(rollout, "shared_reader", lambda _kubeconfig: SharedReader(fleet))
     monkeypatch.setattr(rollout, "_looking", lambda _props, _divided, _marks: lambda: found[0])
     monkeypatch.setattr(waiting, "POLL_SECONDS", 0.001)
     monkeypatch.setattr(waiting, "_LONGEST_POLL_SECONDS", 0.001)
@@ -235,6 +240,12 @@ def test_a_rollout_that_failed_leaves_a_trace_so_that_the_way_back_is_waited_for
     assert failed.value.outs == {**kept, "settled": False, "scheduled": {}, "written": {}}
     assert changes(failed.value.outs, props())
     assert changes(failed.value.outs, bad)
+
+
+def test_a_rollout_that_failed_says_what_the_pods_say(looks):
+    looks[0] = [Progress(WEB, (ClusterProgress("a", 4, 4, "0 of 4 replicas updated", ailing=True),))]
+    with pytest.raises(NotDone, match=r"a: 0 of 4 replicas updated; a: pod web-1: web: ImagePullBackOff: Back-off"):
+        RolloutProvider().create(props(timeout=0))
 
 
 def test_the_embedded_engine_keeps_a_rollout_that_failed(looks):

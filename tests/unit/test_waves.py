@@ -15,6 +15,7 @@ from flotilla.karmada.waves.standing import awaited
 from flotilla.karmada.waves.subject import Subject
 from flotilla.kube.connection import ApiError
 from flotilla.kube.objects import ObjectRef, ref_of
+from tests.unit.ailing import Member, pod
 from tests.unit.planes import Plane, binding, cluster, live, looked, web, work
 
 POLICY_API = "policy.karmada.io/v1alpha1"
@@ -146,7 +147,8 @@ class Change:
             self.looks.append(sorted(set(NAMES) - set(suspended)))
             sick = self.sick if forwards else set()
             clusters = tuple(
-                ClusterProgress(name, 2, 2, "unhealthy" if name in sick else "") for name in self.looks[-1]
+                ClusterProgress(name, 2, 2, "unhealthy" if name in sick else "", ailing=name in sick)
+                for name in self.looks[-1]
             )
             return [Progress(ref_of(self.template), clusters)]
 
@@ -246,6 +248,16 @@ def test_a_failed_wave_goes_back_and_the_same_declaration_goes_through_the_waves
     assert change.run()
     assert change.karmada.image() == "nginx:bad", "what is declared is written again"
     assert change.stored() is None
+
+
+def test_pods_say_why_before_the_change_is_taken_back():
+    """Afterwards they are gone."""
+    change = Change(onFailure="revert")
+    change.sick = {"m1"}
+    change.karmada.below = lambda _path, *, name: Member(name, live(web()), pod(image=change.karmada.image()))
+    with pytest.raises(running.Stopped, match=r"m1: pod web-1: web: ImagePullBackOff: .*; taken back in m1"):
+        change.up("nginx:broken")
+    assert "ImagePullBackOff" in change.stored().why
 
 
 def test_what_a_change_has_added_is_deleted_when_it_is_taken_back():

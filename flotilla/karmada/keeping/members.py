@@ -1,68 +1,19 @@
-"""Members, as they are reached from a control plane alone, and what is done there to copies that stay."""
+"""What is done in members to copies that stay."""
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
-from flotilla.errors import ClusterError, FlotillaError
+from flotilla.errors import ClusterError
 from flotilla.karmada.keeping.marks import freeing, is_managed
-from flotilla.karmada.names import CLUSTER_NAMESPACE, proxy_path
 from flotilla.karmada.objects import CLUSTER_API
+from flotilla.karmada.reaching import reach
 from flotilla.kube.connection import ApiError, Connection, KindNotServed
 from flotilla.kube.objects import Object, ObjectRef, is_true, ref_of
 from flotilla.kube.several import find_served, find_several
 
-_SECONDS = 5.0
 _AT_ONCE = 8
-
-
-def stored_access(control_plane: Connection, cluster: Object) -> Object:
-    """Return the kubeconfig by which Karmada reaches a member: the endpoint of its Cluster, and its Secret's token.
-
-    Raises:
-        FlotillaError: the Secret isn't there.
-        ClusterError: the control plane could not be asked.
-    """
-    name, spec = cluster["metadata"]["name"], cluster["spec"]
-    reference = spec.get("secretRef") or {}
-    secret = control_plane.find(
-        ObjectRef("v1", "Secret", reference.get("name", ""), reference.get("namespace", CLUSTER_NAMESPACE))
-    )
-    if secret is None:
-        raise FlotillaError(f"the Secret {reference.get('name')!r} of the Cluster isn't there")
-    data = secret.get("data") or {}
-    endpoint: Object = {"server": spec.get("apiEndpoint", "")}
-    if spec.get("insecureSkipTLSVerification"):
-        endpoint["insecure-skip-tls-verify"] = True
-    elif data.get("caBundle"):
-        endpoint["certificate-authority-data"] = data["caBundle"]
-    return {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": name,
-        "clusters": [{"name": name, "cluster": endpoint}],
-        "users": [{"name": name, "user": {"token": base64.b64decode(data.get("token", "")).decode()}}],
-        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
-    }
-
-
-def reach(control_plane: Connection, cluster: Object) -> Connection | None:
-    """Return a connection to a member: through Karmada's proxy, else as Karmada dials it; None where none answers."""
-    name = cluster["metadata"]["name"]
-    ways: tuple[Callable[[], Connection], ...] = (
-        lambda: control_plane.below(proxy_path(name), name=name),
-        lambda: Connection(stored_access(control_plane, cluster), name=name, timeout=_SECONDS),
-    )
-    for connect in ways:
-        try:
-            connection = connect()
-            connection.request("GET", "/version", doing="asking for the version", timeout=_SECONDS)
-        except (FlotillaError, ValueError):
-            continue
-        return connection
-    return None
 
 
 def free(member: Connection, ref: ObjectRef, *, managed: bool = False) -> None:

@@ -13,11 +13,12 @@ from collections.abc import Iterable, Iterator
 
 from flotilla.errors import ClusterError, FlotillaError
 from flotilla.karmada.joining.abandon import release
-from flotilla.karmada.keeping.members import free_in, patched, reach, stands
+from flotilla.karmada.keeping.members import free_in, patched, stands
 from flotilla.karmada.kinds import SKIP_PROPAGATION
 from flotilla.karmada.names import WORK_FINALIZER
 from flotilla.karmada.objects import CLUSTER_API, POLICY_API, WORK_API, Work
 from flotilla.karmada.propagation import ON_REMOVAL
+from flotilla.karmada.reaching import reach
 from flotilla.karmada.selection import claimed_by
 from flotilla.karmada.status.kept import KEPT_REMEDY, why_unfinished
 from flotilla.karmada.status.reading import read_left

@@ -12,7 +12,7 @@ from flotilla.karmada.kinds import expires, kind_of
 from flotilla.karmada.objects import AggregatedStatusItem, ResourceBinding, Work
 from flotilla.karmada.status.health import is_judged
 from flotilla.karmada.status.kept import never_applied, unfinished
-from flotilla.karmada.status.lacking import lacking
+from flotilla.karmada.status.lacking import lacking, not_replaced
 from flotilla.karmada.status.ready import Goal, Until
 from flotilla.karmada.status.snapshot import WorkOrError
 from flotilla.karmada.versions import Version
@@ -213,7 +213,7 @@ def not_ready(
         return goal.missing(status)
     kind = kind_of(sent)
     if report.health == "Healthy" or (report.health == "Unknown" and not is_judged(kind, version)):
-        return ""
+        return not_replaced(kind, status)
     word = str(report.health or "health not known yet").lower()
     lack = lacking(kind, sent, status, replicas)
     return ", ".join(part for part in ("" if lack and word == "unhealthy" else word, lack) if part)

@@ -20,7 +20,8 @@ SERVICE: GroupKind = ("", "Service")
 INGRESS: GroupKind = ("networking.k8s.io", "Ingress")
 CLAIM: GroupKind = ("", "PersistentVolumeClaim")
 BUDGET: GroupKind = ("policy", "PodDisruptionBudget")
-_UPDATED = frozenset({("apps", "Deployment"), ("apps", "StatefulSet")})
+DEPLOYMENT: GroupKind = ("apps", "Deployment")
+_UPDATED = frozenset({DEPLOYMENT, ("apps", "StatefulSet")})
 """Kinds with replicas of which Karmada counts the updated ones. A count of zero is left out of a status."""
 _REPLICATED = _UPDATED | {("apps", "ReplicaSet")}
 
@@ -69,6 +70,19 @@ def lacking(kind: GroupKind, sent: Object, status: Object, replicas: int | None 
     return _condition(status)
 
 
+def not_replaced(kind: GroupKind, status: Object) -> str:
+    """Say that a Deployment still runs replicas of the version before; empty where it doesn't.
+
+    Karmada calls it healthy as soon as as many replicas are available as are updated, and counts the old ones as
+    available: one replica whose new image can't be pulled is healthy for it, since the old one runs on. `kubectl
+    rollout status` waits for the old ones as well.
+    """
+    if kind != DEPLOYMENT or "updatedReplicas" not in status:
+        return ""
+    old = _number(status, "replicas") - _number(status, "updatedReplicas")
+    return f"{counted(old, 'old replica')} not replaced yet" if old > 0 else ""
+
+
 def served(bindings: Iterable[ResourceBinding | ClusterError]) -> Servers:
     """Return which kinds are served in which clusters, as far as a control plane has objects that show it.
 
@@ -102,10 +116,13 @@ def _replicas(kind: GroupKind, status: Object, replicas: int | None) -> str:
     """Say how many replicas are ready; where all are, what Karmada wants beside it."""
     wanted = replicas if replicas is not None else _number(status, "replicas")
     noun = counted(wanted, "replica")
+    updated = _number(status, "updatedReplicas")
+    if kind in _UPDATED and updated < wanted and _number(status, "replicas") > updated:
+        return f"{updated} of {noun} updated"  # the ready ones may all be of the version before
     if _number(status, "readyReplicas") < wanted or kind not in _REPLICATED:
         return f"{_number(status, 'readyReplicas')} of {noun} ready"
-    if kind in _UPDATED and _number(status, "updatedReplicas") < wanted:
-        return f"{_number(status, 'updatedReplicas')} of {noun} updated"
+    if kind in _UPDATED and updated < wanted:
+        return f"{updated} of {noun} updated"
     if _number(status, "availableReplicas") < wanted:
         return f"{_number(status, 'availableReplicas')} of {noun} available"
     return "its controller has not seen the change yet"

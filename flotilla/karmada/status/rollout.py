@@ -44,6 +44,8 @@ class ClusterProgress:
     unserved: str = ""
     """What a copy that is applied lacks, where it takes somebody who serves it (a load balancer, an ingress controller,
     a storage class), nothing shows that there is anybody, and the stack doesn't say that it is waited for."""
+    ailing: bool = False
+    """It has what is declared, and what is waited for is its health: the cluster itself can say why it lacks that."""
 
     @property
     def done(self) -> bool:
@@ -263,7 +265,7 @@ class RolloutCheck:
         facts = fleet.facts.get(name, ClusterFacts(name))
         report = sought.reports.get(name)
         late = late or _not_arrived(work, sought.expectation, facts, replicas)
-        unserved = ""
+        unserved, ailing = "", False
         if not sought.follows and self._is_suspended(name, work):
             late = ""
         elif not late:
@@ -277,10 +279,11 @@ class RolloutCheck:
                 version=self.version,
             )
             late, unserved = _served(late, sent, report, sought.goal, sought.servers.get(name, {}))
+            ailing = bool(late) and report is not None and bool(report.applied)
         said = str((self.members or {}).get(name, {}).get("unanswered") or "")
         ready = (report.status or {}).get("readyReplicas", 0) if report and replicas is not None else None
         silent = unready or (said if late or unserved else "")
-        return ClusterProgress(name, replicas, ready, late, silent, "" if silent else unserved)
+        return ClusterProgress(name, replicas, ready, late, silent, "" if silent else unserved, ailing and not silent)
 
     def _follower(self, declared: Object, snapshot: Snapshot, servers: Servers) -> Progress:
         """Judge an object that no policy selects, in the clusters of the templates that it follows."""

@@ -10,6 +10,7 @@ from typing import Any
 from flotilla.errors import FlotillaError
 from flotilla.karmada.status.rollout import ClusterProgress, Progress
 from flotilla.karmada.status.sharing import SharedReader
+from flotilla.karmada.status.unhealthy import explained
 from flotilla.karmada.status.waiting import POLL_SECONDS, poll
 from flotilla.karmada.status.words import Words
 from flotilla.karmada.waves.checks import CheckContext, run_checks
@@ -135,9 +136,12 @@ class Waves:
         """Wait until the clusters that have the change are healthy, for so many seconds; with the gate's checks."""
         looking = self.look_for({**self.props, "suspension": suspension_of(self.record.held)})
 
+        last: list[Progress] = []
+
         def look() -> list[Progress]:
             self._ask_for_abort()
-            return self._tolerated(looking())
+            last[:] = self._tolerated(looking())
+            return last
 
         deadline = time.monotonic() + self.subject.seconds + healthy
         words = Words(f"{self.subject.workload}, {name}", say)
@@ -156,7 +160,8 @@ class Waves:
                     if pause(POLL_SECONDS):
                         continue
                     continue
-            self._fail(name, problem)
+            # Now: where the change is taken back, the pods that can say why are gone.
+            self._fail(name, explained(problem, self.reader.connection, last))
 
     def _stays_healthy(self, look: Look, seconds: float) -> str:
         began = time.monotonic()
@@ -263,8 +268,9 @@ class Waves:
             self._note(phase=Phase.FAILED)
             return
         props = {**inputs_of(self.props, before), "suspension": suspension_of(self.record.held)}
-        _, problem = poll(self.look_for(props), self.subject.seconds, words=Words(self.subject.workload, say))
+        found, problem = poll(self.look_for(props), self.subject.seconds, words=Words(self.subject.workload, say))
         if problem:
+            problem = explained(problem, self.reader.connection, found)
             raise Stopped(
                 f"{why}; the way back {problem}; {self._kept()}",
                 hint="look at these clusters, then run `up` again: it goes on from here",

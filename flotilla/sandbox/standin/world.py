@@ -10,9 +10,9 @@ import uuid
 from typing import Any
 
 from flotilla.karmada.discovery import served_kinds
-from flotilla.karmada.keeping.members import stored_access
 from flotilla.karmada.kinds import group_of
 from flotilla.karmada.objects import BINDING_API
+from flotilla.karmada.reaching import stored_access
 from flotilla.karmada.rendering.marks import BINDING_ID_LABELS, binding_labels
 from flotilla.kube.connection import ApiError, Connection
 from flotilla.kube.objects import Object, ObjectRef, ref_of
