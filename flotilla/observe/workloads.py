@@ -15,7 +15,7 @@ from flotilla.karmada.rendering.replicas import owns_replicas
 from flotilla.karmada.selection import OVERRIDES, claimed_by
 from flotilla.karmada.status.health import is_plain
 from flotilla.karmada.status.judgements import why_not_applied
-from flotilla.karmada.status.lacking import lacking
+from flotilla.karmada.status.lacking import lacking, not_replaced
 from flotilla.karmada.status.reading import read_sent
 from flotilla.karmada.status.snapshot import Snapshot, WorkOrError, Works
 from flotilla.karmada.waves.record import Record
@@ -155,8 +155,9 @@ def _copy(
     health = str(reported) if report and report.applied else "Pending"
     is_job = kind == ("batch", "Job")
     ended = _ended(status) if is_job else None
-    if ended and ended["type"] == "Failed" and health == "Healthy":
-        health = "Unhealthy"  # Karmada judges no Job
+    failed = ended is not None and ended["type"] == "Failed"  # Karmada judges no Job
+    if health == "Healthy" and (failed or not_replaced(kind, status)):
+        health = "Unhealthy"
     return CopyStatus(
         namespace=binding.spec.resource.namespace or "",
         workload=f"{binding.spec.resource.kind} {binding.spec.resource.name}",

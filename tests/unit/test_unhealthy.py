@@ -11,6 +11,7 @@ from flotilla.karmada.status.rollout import ClusterProgress, Progress, RolloutCh
 from flotilla.karmada.status.unhealthy import explained, why_unhealthy
 from flotilla.kube.objects import ref_of
 from flotilla.kube.secrecy import HIDDEN, remember
+from flotilla.observe.workloads import copies_of
 from tests.unit.ailing import PULL, Fleet, Member, Refusing, pod
 from tests.unit.planes import EVERYWHERE, Plane, binding, cluster, live, looked, web, work
 
@@ -171,6 +172,10 @@ def test_one_replica_is_not_healthy_while_the_old_one_runs_in_its_place():
     status = {"replicas": 2, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1}
     assert progress_of(health="Healthy", status=status).late == "1 old replica not replaced yet"
     assert progress_of(health="Healthy", status={**status, "replicas": 1}).done
+    bound = binding(web(replicas=1), ["m1"])
+    bound["status"]["aggregatedStatus"][0]["status"] = status
+    (copy,) = copies_of(Plane(bound, work(web(replicas=1), "m1", identity="id-web")))
+    assert (copy.health, copy.reason) == ("Unhealthy", "1 old replica not replaced yet"), "as `flotilla workloads` says"
     assert progress_of(health="Healthy", status={"replicas": 2}).done, "an interpreter that counts no updated ones"
 
 

@@ -125,7 +125,7 @@ def _replicas(kind: GroupKind, status: Object, replicas: int | None) -> str:
         return f"{updated} of {noun} updated"
     if _number(status, "availableReplicas") < wanted:
         return f"{_number(status, 'availableReplicas')} of {noun} available"
-    return "its controller has not seen the change yet"
+    return not_replaced(kind, status) or "its controller has not seen the change yet"
 
 
 def _daemons(status: Object) -> str:
