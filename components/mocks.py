@@ -17,6 +17,7 @@ from unittest import mock
 import pulumi
 from pulumi.runtime.stack import run_pulumi_func
 
+from flotilla.counts import counted
 from flotilla.karmada.installing.pki import Certificates
 from flotilla.kube import yaml
 from flotilla.kube.reading import read_text
@@ -69,7 +70,8 @@ class DeclaredStack:
         """
         found = [one for one in self.resources if one.name == name]
         if len(found) != 1:
-            raise KeyError(f"{len(found)} resources are called {name!r}; there are {[o.name for o in self.resources]}")
+            known = [one.name for one in self.resources]
+            raise KeyError(f"{counted(len(found), 'resource')} called {name!r}; there are {known}")
         return found[0].inputs
 
 

@@ -20,7 +20,14 @@ from flotilla.cli.notes import notes_document, notes_of_changes, paint_notes
 from flotilla.cli.output import Output, plan_document, plan_failed
 from flotilla.cli.policy import guards_of, refuse_violations, verdicts_of
 from flotilla.cli.setting import karmada_version, load_fleet, setting_of
-from flotilla.cli.stack_options import confirm, engine_options, preview_options, stack_options, sure_options
+from flotilla.cli.stack_options import (
+    confirm,
+    engine_options,
+    preview_options,
+    showing_options,
+    stack_options,
+    sure_options,
+)
 from flotilla.cli.status_view import paint_status
 from flotilla.cli.verbs import HELP
 from flotilla.deploy.access import control_plane_of
@@ -39,10 +46,7 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     """Add the verbs to the command's parser."""
     stack, engine = stack_options(), engine_options()
     engine.add_argument("--target", action="append", default=[], metavar="URN", help="only this resource; * matches")
-    showing = argparse.ArgumentParser(add_help=False)
-    showing.add_argument("--detail", action="store_true", help="every resource and property, as Pulumi sees them")
-    showing.add_argument("--diff", action="store_true", help="whole objects, as they are and as they become")
-    showing.add_argument("--rendered", action="store_true", help="the objects that each cluster will get")
+    showing = showing_options()
     refreshing = argparse.ArgumentParser(add_help=False)
     refreshing.add_argument("--refresh", action="store_true", help="look at the clusters first")
     adopting = argparse.ArgumentParser(add_help=False)

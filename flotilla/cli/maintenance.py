@@ -18,8 +18,9 @@ from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.fleet import Manner, carry_out, preview_verb
 from flotilla.cli.output import Output
 from flotilla.cli.setting import load_fleet, setting_of
-from flotilla.cli.stack_options import engine_options, preview_options, stack_options, sure_options
+from flotilla.cli.stack_options import engine_options, preview_options, showing_options, stack_options, sure_options
 from flotilla.cli.verbs import HELP
+from flotilla.counts import counted
 from flotilla.deploy.access import control_plane_of
 from flotilla.deploy.rebalance import rebalance
 from flotilla.errors import FlotillaError
@@ -46,18 +47,23 @@ _TEXTS = {
 
 def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     """Add the verbs to the command's parser."""
-    parents = [common, stack_options(), engine_options(), preview_options(), sure_options()]
+    parents = [
+        common,
+        stack_options(),
+        engine_options(),
+        showing_options(),
+        preview_options(),
+        sure_options(),
+    ]
     for verb, text in _TEXTS.items():
         parser = verbs.add_parser(verb, parents=parents, help=HELP[verb], description=text)
         completed(parser.add_argument("member", metavar="MEMBER", help="the member"), member_names)
         parser.add_argument("--plan", metavar="DIGEST", help="do exactly the plan of this digest, without asking")
-        parser.add_argument("--detail", action="store_true", help="every resource and property, as Pulumi sees them")
         parser.set_defaults(
             verb=_uncordon if verb == "uncordon" else _begin,
             mode=verb,
             target=[],
             refresh=False,
-            rendered=False,
             expect_no_changes=False,
         )
         if verb == "uncordon":
@@ -86,8 +92,9 @@ def _day(text: str) -> dt.date:
 
 def _reason(text: str) -> str:
     if not text.isprintable() or len(text) > LONGEST_REASON:
+        most = counted(LONGEST_REASON, "character")
         raise argparse.ArgumentTypeError(
-            f"{text[:40]!r}: plans show it in one line: give at most {LONGEST_REASON} characters that can be printed"
+            f"{text[:40]!r}: plans show it in one line: give at most {most} that can be printed"
         )
     return text.strip()
 

@@ -11,7 +11,14 @@ from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.fleet import Manner, carry_out
 from flotilla.cli.output import Output
 from flotilla.cli.setting import setting_of
-from flotilla.cli.stack_options import engine_options, preview_options, stack_options, sure_options, whole_number
+from flotilla.cli.stack_options import (
+    engine_options,
+    preview_options,
+    showing_options,
+    stack_options,
+    sure_options,
+    whole_number,
+)
 from flotilla.cli.tables import print_table
 from flotilla.cli.verbs import HELP
 from flotilla.deploy.embedded import embedded_stack
@@ -33,7 +40,7 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     shared = [common, stack_options()]
     rollback = verbs.add_parser(
         "rollback",
-        parents=[*shared, engine_options(), preview_options(), sure_options()],
+        parents=[*shared, engine_options(), showing_options(), preview_options(), sure_options()],
         help=HELP["rollback"],
         description="Plan, and after a question apply, what an earlier update of the stack declared.",
     )
@@ -44,8 +51,6 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
         help="the update's number in `flotilla history` (default: the newest one before the current one that ended "
         "well and declared something else)",
     )
-    rollback.add_argument("--detail", action="store_true", help="every resource and property, as Pulumi sees them")
-    rollback.add_argument("--rendered", action="store_true", help="the objects that each cluster will get")
     rollback.add_argument("--refresh", action="store_true", help="look at the clusters first")
     rollback.add_argument(
         "--plan",

@@ -54,6 +54,15 @@ def sure_options() -> argparse.ArgumentParser:
     return parser
 
 
+def showing_options() -> argparse.ArgumentParser:
+    """Return the options that say how much of a plan is shown."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--detail", action="store_true", help="every resource and property, as Pulumi sees them")
+    parser.add_argument("--diff", action="store_true", help="whole objects, as they are and as they become")
+    parser.add_argument("--rendered", action="store_true", help="the objects that each cluster will get")
+    return parser
+
+
 def preview_options() -> argparse.ArgumentParser:
     """Return the option of a verb that changes something, by which it only says what it would do."""
     parser = argparse.ArgumentParser(add_help=False)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import yaml
 
+from flotilla.counts import counted
 from flotilla.stack.schema import SCHEMA_FILE, schema_text
 
 TEMPLATE = Path(__file__).with_name("template")
@@ -27,7 +28,7 @@ def name_problem(name: str) -> str:
     if not name:
         return "a project needs a name"
     if len(name) > _LONGEST_NAME:
-        return f"it has {len(name)} characters, and Pulumi takes at most {_LONGEST_NAME}"
+        return f"it has {counted(len(name), 'character')}, and Pulumi takes at most {_LONGEST_NAME}"
     if not _NAME.fullmatch(name):
         return "a name has letters, digits, '-', '_' and '.' only, and begins and ends with a letter or a digit"
     if name.lower() == "pulumi" or name.lower().startswith("pulumi."):

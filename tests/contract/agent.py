@@ -31,6 +31,7 @@ READING = {
     "describe_cluster",
     "list_workloads",
     "describe_workload",
+    "rollout_status",
     "validate_stack",
     "preview_change",
     "check_drift",
@@ -107,6 +108,7 @@ def test_every_tool_is_called_and_changes_need_the_digest_of_what_was_shown(web)
         assert (await ask(client, "list_workloads", only="unhealthy"))["total"] == 0
         explained = await ask(client, "describe_workload", name="nginx")
         assert explained["summary"] == "nginx is healthy in 2 of 2 clusters"
+        assert (await ask(client, "rollout_status"))["rollouts"] == []
         assert (await ask(client, "validate_stack"))["workloads"] == ["nginx"]
         invalid = await ask(client, "validate_stack", text=before.replace("member1", "Member_1", 1))
         assert not invalid["valid"]

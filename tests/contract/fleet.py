@@ -15,6 +15,7 @@ from flotilla.sandbox.binaries import ensure
 from flotilla.sandbox.clusters import SandboxCluster
 from flotilla.sandbox.fleet import Sandbox
 from flotilla.sandbox.karmada import find_karmada
+from tests.contract.karmada import eventually
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -90,7 +91,16 @@ class Fleet:
         """Start members up to this number; those that run are left alone, and none is ended."""
         if members > self._members:
             Sandbox(self.project).up(print, members=members, stand_in=self._stand_in)
-            self._members = members
+            before, self._members = self._members, members
+            for name in self.clusters[before + 1 :]:
+                eventually(lambda name=name: self._is_settled(name), problem=f"{name} doesn't get its own objects")
+
+    def _is_settled(self, name: str) -> bool:
+        """Tell whether a cluster that has just begun has what its own controllers make; tests compare it later."""
+        connection = self.connection(name)
+        spaces = {space["metadata"]["name"] for space in connection.list("v1", "Namespace")}
+        accounts = connection.list("v1", "ServiceAccount")
+        return spaces <= {one["metadata"]["namespace"] for one in accounts if one["metadata"]["name"] == "default"}
 
     def shrink(self, members: int) -> None:
         """End members beyond this number; no stack may have them any more."""

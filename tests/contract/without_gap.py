@@ -30,7 +30,7 @@ SECONDS_READY = 3
 
 
 @pytest.fixture
-def run(fleet, verbs, staying):  # noqa: F811
+def run(fleet, third, verbs, staying):  # noqa: F811
     """Run verbs on a workload of one Deployment, which `run.on` places; at the end it is gone, and the members stay."""
 
     def write(placement, replicas=2, **more):

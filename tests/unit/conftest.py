@@ -8,7 +8,9 @@ import pytest
 import yaml
 
 from components import join, karmada_control_plane
+from components.dynamic_providers import PROVIDERS
 from flotilla.kube import wire
+from flotilla.providers.dynamic import register
 from flotilla.stack.load import parse_fleet
 from flotilla.state import crypto
 from tests import rounds
@@ -23,6 +25,13 @@ KUBECONFIG = {
     "contexts": [{"name": "admin", "context": {"cluster": "one", "user": "admin"}}],
     "users": [{"name": "admin", "user": {"token": "hunter2"}}],
 }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def providers_of_the_repository():
+    """Let names of dynamic resources mean the classes that tests import: the installed package has its own copies."""
+    for token, provider in PROVIDERS.items():
+        register(token, provider)
 
 
 @pytest.fixture(autouse=True)

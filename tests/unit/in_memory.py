@@ -10,7 +10,7 @@ import pytest
 import yaml
 from pulumi.dynamic import CreateResult, ReadResult, UpdateResult
 
-from components import membership, rollout, served_kinds, withdrawal
+from components import membership, move, rollout, served_kinds, withdrawal
 from components.ends import EndProvider
 from flotilla.cli.main import main
 from flotilla.engine import registry
@@ -112,10 +112,13 @@ def world(monkeypatch):
     """Clusters that are a dict: every wait ends at once."""
     made = World()
     monkeypatch.setattr(registry, "_kubernetes", made.provider)
-    for provider in (rollout.RolloutProvider, membership.MembershipProvider, served_kinds.ServedKindsProvider):
+    moving = (rollout.RolloutProvider, move.MoveProvider)
+    waits = (*moving, membership.MembershipProvider, served_kinds.ServedKindsProvider)
+    for provider in waits:
         monkeypatch.setattr(provider, "create", lambda _, props: CreateResult(id_="made", outs=dict(props)))
         monkeypatch.setattr(provider, "update", lambda _, _id, _olds, news: UpdateResult(outs=dict(news)))
-    monkeypatch.setattr(rollout.RolloutProvider, "read", lambda _, id_, props: ReadResult(id_, dict(props)))
+    for provider in moving:
+        monkeypatch.setattr(provider, "read", lambda _, id_, props: ReadResult(id_, dict(props)))
     for provider in (membership.MembershipProvider, withdrawal.WithdrawalProvider, EndProvider):
         monkeypatch.setattr(provider, "delete", lambda *_: None)
     monkeypatch.setattr(crypto, "_ITERATIONS", 1000)  # a million rounds protect people, not tests

@@ -90,7 +90,7 @@ def toolbox(tmp_path):
 
 def test_schemas_are_valid_and_every_argument_is_described(toolbox):
     schemas = toolbox.schemas()
-    assert len(schemas) == 13
+    assert len(schemas) == 14
     for function in schemas:
         jsonschema.Draft202012Validator.check_schema(function["input_schema"])
         jsonschema.Draft202012Validator.check_schema(function["output_schema"])

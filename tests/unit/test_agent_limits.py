@@ -296,7 +296,7 @@ def test_arguments_are_bounded_and_their_problems_are_in_our_words(place):
     with pytest.raises(Refused, match="and 80 more") as caught:
         box.call("list_clusters", {f"k{n}": SECRET for n in range(100)})
     assert SECRET not in str(caught.value)
-    with pytest.raises(Refused, match="change: needs 'kind': move or scale"):
+    with pytest.raises(Refused, match="change: needs 'kind': move, scale or rollback"):
         box.call("preview_change", {"change": {}})
 
 

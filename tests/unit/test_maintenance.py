@@ -13,7 +13,6 @@ from flotilla.drift.propagation import check_clusters
 from flotilla.karmada.cordons import CORDON, MAINTENANCE, maintenance_of, mode_of
 from flotilla.karmada.joining import join
 from flotilla.karmada.joining.cordoning import end_cordon
-from flotilla.karmada.objects import Cluster
 from flotilla.karmada.status.snapshot import Snapshot
 from flotilla.kube.connection import ApiError
 from flotilla.kube.merge_keys import object_differences
@@ -287,7 +286,7 @@ def test_a_declared_cordon_that_somebody_ended_is_drift_of_that_taint_alone():
 
 def test_views_show_what_is_done_in_a_member():
     def shown(cluster):
-        return member_status(Cluster.read(cluster)).maintenance
+        return member_status(cluster).maintenance
 
     assert shown(live("member2", TAINT, said="drain: new kernel")) == "drain: new kernel"
     assert shown(live("member2", TAINT)) == "cordon"

@@ -43,7 +43,8 @@ class Missing(Cluster):
 def wait_rollout(monkeypatch):
     progress = Progress(ObjectRef("apps/v1", "Deployment", "nginx", "default"), waiting_for="is not there")
     monkeypatch.setattr(rollout, "_looking", lambda _props, _divided, _marks: lambda: [progress])
-    rollout.wait({"timeout": 600, "workload": "nginx"}, "nginx", frozenset(), Marks())
+    monkeypatch.setattr(rollout, "shared_reader", lambda _kubeconfig: type("Reader", (), {"connection": None}))
+    rollout.wait({"timeout": 600, "workload": "nginx", "kubeconfig": ""}, "nginx", frozenset(), Marks())
 
 
 def wait_control_plane(monkeypatch):

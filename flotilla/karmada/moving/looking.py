@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from flotilla.counts import counted
 from flotilla.karmada.moving.course import Course
 from flotilla.karmada.moving.stages import Shift, Stage
 from flotilla.karmada.objects import ResourceBinding
@@ -32,7 +33,7 @@ def _late(shift: Shift, binding: ResourceBinding | None, stage: Stage) -> str:
     late = judgements.another_placement(binding, stage.placement)
     replicas = stage.replicas.get(shift.ref)
     if not late and replicas is not None and binding.spec.replicas != replicas:
-        late = f"its ResourceBinding doesn't have {replicas} replicas yet"
+        late = f"its ResourceBinding doesn't have {counted(replicas, 'replica')} yet"
     return late or judgements.not_scheduled(binding)
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from flotilla.counts import counted
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object, ObjectRef
 
@@ -151,7 +152,7 @@ def contents_data(name: str, objects: Iterable[Object]) -> dict[str, str]:
     """
     packed = gzip.compress(json.dumps(list(objects), sort_keys=True).encode(), mtime=0)
     if len(packed) > _MOST_BYTES:
-        raise ValueError(f"{len(packed)} bytes, compressed; a Secret holds no more than {_MOST_BYTES}")
+        raise ValueError(f"{counted(len(packed), 'byte')}, compressed; a Secret holds no more than {_MOST_BYTES}")
     return {name: _encoded(packed)}
 
 

@@ -276,6 +276,8 @@ class Waves:
                 hint="look at these clusters, then run `up` again: it goes on from here",
             )
         suspend(self.reader.connection, policies_of(self.record, self.subject), ())
+        # Karmada lets the Works go a moment later.
+        poll(self.look_for({**props, "suspension": {}}), self.subject.seconds)
         self._note(phase=Phase.REVERTED, why=why)
         self.store.forget_wishes(ABORTED)
         reached = ", ".join(self.record.reached) or "no cluster"
