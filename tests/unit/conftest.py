@@ -10,6 +10,7 @@ import yaml
 from components import join, karmada_control_plane
 from components.dynamic_providers import PROVIDERS
 from flotilla.kube import wire
+from flotilla.providers import dynamic
 from flotilla.providers.dynamic import register
 from flotilla.stack.load import parse_fleet
 from flotilla.state import crypto
@@ -32,6 +33,16 @@ def providers_of_the_repository():
     """Let names of dynamic resources mean the classes that tests import: the installed package has its own copies."""
     for token, provider in PROVIDERS.items():
         register(token, provider)
+
+
+@pytest.fixture(autouse=True)
+def own_projects_of_one_test_alone():
+    """Forget the projects whose own providers a test has made known; the process keeps them for later runs."""
+    yield
+    if dynamic._projects:
+        dynamic._projects.clear()
+        dynamic._announced.cache_clear()
+        dynamic._named.cache_clear()
 
 
 @pytest.fixture(autouse=True)
