@@ -14,7 +14,7 @@ ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 ZIZMOR := zizmor==1.32.0
 CHECK_JSONSCHEMA := check-jsonschema==0.39.0
 
-.PHONY: help install demo demo-down test unit sandbox-tests live lint bench kills chaos lock schema completions template picture distributions ci-lint ci-rehearsal clean
+.PHONY: help install demo demo-down test unit sandbox-tests live lint words bench kills chaos lock schema completions template picture distributions ci-lint ci-rehearsal clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -55,9 +55,12 @@ lint: $(STAMP) ## style, types, import layers
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 
+words: $(STAMP) ## the words that plain English avoids (ci/plain-words.txt), where they still stand
+	@$(BIN)/codespell
+
 bench: $(STAMP) ## ratios measured in one run
 	@$(BIN)/python -m tests.bench.members
-	@$(BIN)/python -m tests.bench.glance
+	@$(BIN)/python -m tests.bench.overview
 	@$(BIN)/python -m tests.bench.quick
 	@$(BIN)/python -m tests.bench.hanging
 	@$(BIN)/python -m tests.bench.rollout

@@ -147,7 +147,7 @@ def _twin(known: list[Any]) -> str:
     return next((name for name, said in sorted(others.items()) if own["uid"] and said["uid"] == own["uid"]), "")
 
 
-def formerly(opts: pulumi.ResourceOptions | None, type_: str) -> pulumi.ResourceOptions:
+def mode_alias(opts: pulumi.ResourceOptions | None, type_: str) -> pulumi.ResourceOptions:
     """Return options by which a member of the other mode is recognised as the same one."""
     return pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(aliases=[pulumi.Alias(type_=type_)]))
 

@@ -9,7 +9,7 @@ import pulumi
 from flotilla.karmada.joining import agent, join
 
 from .agent_identity import AgentIdentity
-from .join import PULL, PUSH, Joined, Member, MemberArgs, declare_join, formerly
+from .join import PULL, PUSH, Joined, Member, MemberArgs, declare_join, mode_alias
 from .kubernetes_object import KubernetesObject
 from .membership import Membership
 
@@ -32,7 +32,7 @@ class PullMember(Member):
 
     def __init__(self, name: str, args: PullMemberArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Declare the join of the cluster called `name`."""
-        super().__init__(PULL, name, None, formerly(opts, PUSH))
+        super().__init__(PULL, name, None, mode_alias(opts, PUSH))
         control_plane, given = args["control_plane"].kubeconfig, args["member"]
         refused = agent.refuses_name(name, given.formerly, args["karmada_version"]) if given.formerly else ""
         joined = declare_join(self, name, args, mode="Pull", refused=refused)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pulumi
 
-from .join import PULL, PUSH, Member, MemberArgs, declare_join, formerly
+from .join import PULL, PUSH, Member, MemberArgs, declare_join, mode_alias
 from .kubernetes_object import KubernetesObject
 
 PushMemberArgs = MemberArgs
@@ -22,7 +22,7 @@ class PushMember(Member):
 
     def __init__(self, name: str, args: PushMemberArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Declare the join of the cluster called `name`."""
-        super().__init__(PUSH, name, None, formerly(opts, PULL))
+        super().__init__(PUSH, name, None, mode_alias(opts, PULL))
         joined = declare_join(self, name, args, mode="Push")
         self.cluster = joined.cluster
         self.joined = joined.cluster

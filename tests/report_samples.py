@@ -2,7 +2,7 @@
 
 import datetime as dt
 
-from flotilla.drift.findings import DriftReport, Finding, Layer, Mend, Unknown
+from flotilla.drift.findings import DriftReport, Finding, Layer, Remedy, Unknown
 from flotilla.observe.fleet import FleetStatus
 from flotilla.observe.members import MemberStatus, Usage
 from flotilla.observe.workloads import CopyStatus
@@ -70,7 +70,7 @@ def drift():
             7,
             "kubectl",
             "2026-01-01T00:00:00Z",
-            Mend.UP,
+            Remedy.UP,
         ),
     )
     report = DriftReport(found, (Unknown("member002", "no answer"),), ("karmada", "member001", "member002"), 12)

@@ -122,8 +122,8 @@ class DriftFinding(Answer):
 
     cluster: str
     rule: str
-    text: str = Field(description="Object, field, value wanted and found, who wrote it last, and what mends it.")
-    mended_by: Literal["up", "karmada", "hand"]
+    text: str = Field(description="Object, field, value wanted and found, who wrote it last, and what fixes it.")
+    fixed_by: Literal["up", "karmada", "hand"]
 
 
 class PolicyAnswer(PagedAnswer):
@@ -225,7 +225,7 @@ class Judging:
         ignores, rules = drift_settings(setting.stack_file).ignore, own_rules(setting.project)
         report = check_stack(self._workplace.open(), self._workplace.stack, asked.seconds, ignores, rules)
         findings = [
-            DriftFinding(cluster=f.cluster, rule=f.rule, text=cut(sentence(f)), mended_by=f.mend.value)
+            DriftFinding(cluster=f.cluster, rule=f.rule, text=cut(sentence(f)), fixed_by=f.remedy.value)
             for f in report.findings
         ]
         part = page(findings, asked)

@@ -22,7 +22,7 @@ from flotilla.counts import counted
 from flotilla.deploy.engines import open_stack
 from flotilla.deploy.interface import Stack
 from flotilla.drift.check import check_stack
-from flotilla.drift.findings import DriftReport, Finding, Mend
+from flotilla.drift.findings import DriftReport, Finding, Remedy
 from flotilla.drift.formats import FORMATS, count_text, ignored_sentence, shortened
 from flotilla.drift.own_rules import own_rules
 from flotilla.stack.load import drift_settings
@@ -52,7 +52,7 @@ def _drift(options: argparse.Namespace) -> ExitCode:
     while True:
         stack = open_stack(options.engine, setting_of(options))
         report = _check(options, stack)
-        fixing = options.fix and any(finding.mend is Mend.UP for finding in report.findings)
+        fixing = options.fix and any(finding.remedy is Remedy.UP for finding in report.findings)
         if not (fixing and options.json):  # one document: what is left when it was fixed
             _print(options, report)
         if fixing:
@@ -154,7 +154,7 @@ def _table(console: Console, report: DriftReport, stack: str) -> None:
         console.print(table)
     for away in report.unknown:
         console.print(Text(f"{away.cluster}: unknown, {one_line(away.reason)}", style="yellow"))
-    fixable = sum(finding.mend is Mend.UP for finding in report.findings)
+    fixable = sum(finding.remedy is Remedy.UP for finding in report.findings)
     headline = f"{count_text(len(report.findings))}, {fixable} fixed by `flotilla up --refresh`"
     unknown = f"; {counted(len(report.unknown), 'cluster')} unknown" if report.unknown else ""
     console.print(Text(f"stack {stack}: {headline}{unknown}{ignored} ({looked})", style="bold"))
@@ -169,5 +169,5 @@ def _cells(f: Finding) -> tuple[str, ...]:
         what,
         *(values if f.has_values else ("", "")),
         f"{f.manager} {f.time}".strip(),
-        str(f.mend),
+        str(f.remedy),
     )

@@ -23,7 +23,7 @@ from pulumi import automation
 from flotilla.counts import counted
 from flotilla.deploy.embedded import EmbeddedEngine, embedded_stack, opens_embedded
 from flotilla.deploy.interface import Setting, load_project
-from flotilla.deploy.pulumi_cli import PulumiStack, cli_environment, last_words
+from flotilla.deploy.pulumi_cli import PulumiStack, cli_environment, last_error_line
 from flotilla.engine.digest import plan_digest
 from flotilla.errors import EngineError
 from flotilla.kube import children
@@ -191,7 +191,7 @@ class AdoptingPulumiStack(PulumiStack):
         try:
             return _run(line, self._setting, given)
         except subprocess.CalledProcessError as error:
-            raise EngineError(last_words(f"pulumi {command}", error.stderr or error.stdout or "failed")) from None
+            raise EngineError(last_error_line(f"pulumi {command}", error.stderr or error.stdout or "failed")) from None
 
 
 @dataclass

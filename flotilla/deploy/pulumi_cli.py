@@ -117,7 +117,7 @@ class PulumiStack:
         try:
             return from_export(dict(self._stack().export_stack().deployment or {}))
         except automation.CommandError as error:
-            raise EngineError(last_words("pulumi stack export", error)) from None
+            raise EngineError(last_error_line("pulumi stack export", error)) from None
 
     def _with_digest(self, result: Result) -> Result:
         """Set a plan's digest. The CLI's events hide secrets, so the content of the files they come from is covered."""
@@ -164,7 +164,7 @@ class PulumiStack:
                 done = action(self._stack(environment), collector.take)
         except automation.CommandError as error:
             if not collector.result.failures:
-                raise EngineError(last_words(f"pulumi {doing}", error)) from None
+                raise EngineError(last_error_line(f"pulumi {doing}", error)) from None
             return collector.result
         if getattr(done, "outputs", None):
             collector.result.outputs = {
@@ -193,7 +193,7 @@ class PulumiStack:
             choose = automation.create_or_select_stack if known else automation.select_stack
             return choose(stack_name=setting.stack, work_dir=str(setting.project), opts=options)
         except automation.CommandError as error:
-            raise EngineError(last_words(f"pulumi stack select {setting.stack}", error)) from None
+            raise EngineError(last_error_line(f"pulumi stack select {setting.stack}", error)) from None
 
     def _existing(self, environment: Mapping[str, str]) -> automation.Stack:
         """Return the stack without making anything: no state, no passphrase, no salt in the stack file."""
@@ -206,7 +206,7 @@ class PulumiStack:
         try:
             return automation.select_stack(stack_name=setting.stack, work_dir=str(setting.project), opts=options)
         except automation.CommandError as error:
-            raise EngineError(last_words(f"pulumi stack select {setting.stack}", error)) from None
+            raise EngineError(last_error_line(f"pulumi stack select {setting.stack}", error)) from None
 
     def _refuse_unknown(self) -> None:
         """Refuse a mistyped name, which the CLI would make a stack of."""
@@ -403,7 +403,7 @@ def _uncoloured(text: str) -> str:
     return text
 
 
-def last_words(command: str, error: Exception | str) -> str:
+def last_error_line(command: str, error: Exception | str) -> str:
     """Return what a command of the CLI failed by, in one line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     telling = [line.removeprefix("stderr:").strip() for line in lines if "error" in line.lower()]

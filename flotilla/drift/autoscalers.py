@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from flotilla.drift.fights import RULE
-from flotilla.drift.findings import Finding, Layer, Mend
+from flotilla.drift.findings import Finding, Layer, Remedy
 from flotilla.karmada.rendering.replicas import owns_replicas
 from flotilla.karmada.rendering.upkeep import scales
 from flotilla.karmada.scheduling import replicas_field
@@ -42,5 +42,5 @@ def _finding(member: str, obj: Object, scaler: Object) -> Finding:
     message = f"two owners: {ref_of(scaler)} in the member and Karmada both set spec.{field}; {REMEDY}"
     pointer = f"/spec/{field}"
     return Finding(
-        Layer.MEMBERS, RULE, member, str(ref_of(obj)), message, f"spec.{field}", mend=Mend.HAND, pointer=pointer
+        Layer.MEMBERS, RULE, member, str(ref_of(obj)), message, f"spec.{field}", remedy=Remedy.MANUAL, pointer=pointer
     )

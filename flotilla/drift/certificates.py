@@ -9,7 +9,7 @@ from typing import Any
 
 from cryptography import x509
 
-from flotilla.drift.findings import Finding, Layer, Mend
+from flotilla.drift.findings import Finding, Layer, Remedy
 from flotilla.errors import ClusterError
 from flotilla.kube import kubeconfig as kubeconfigs
 
@@ -44,7 +44,12 @@ def check_certificates(cluster: str, kubeconfig: str, *, now: dt.datetime | None
                 message = f"{what} expire{'d' if left.total_seconds() < 0 else 's'} on {when}"
                 found.append(
                     Finding(
-                        Layer.PLAN, "certificate-expiring", cluster, f"kubeconfig of {cluster}", message, mend=Mend.HAND
+                        Layer.PLAN,
+                        "certificate-expiring",
+                        cluster,
+                        f"kubeconfig of {cluster}",
+                        message,
+                        remedy=Remedy.MANUAL,
                     )
                 )
     return found

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from flotilla.drift.comparing import Suspect
-from flotilla.drift.findings import DriftReport, Finding, Layer, Mend
+from flotilla.drift.findings import DriftReport, Finding, Layer, Remedy
 from flotilla.errors import FlotillaError
 from flotilla.kube.connection import Connection
 from flotilla.kube.merge_keys import shape_of
@@ -195,5 +195,5 @@ def fight(cluster: str, layer: Layer, turns: Turns) -> Finding:
         f"two owners fight over {first.text}{also}: {who} write it in turn; {REMEDY}",
         path=first.text,
         pointer=pointer_text(first.path),
-        mend=Mend.HAND,
+        remedy=Remedy.MANUAL,
     )

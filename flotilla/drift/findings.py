@@ -24,14 +24,14 @@ class Layer(StrEnum):
     """Objects in a member, against what Karmada sent."""
 
 
-class Mend(StrEnum):
-    """What puts it right."""
+class Remedy(StrEnum):
+    """What fixes a finding. The values are those of the JSON document."""
 
     UP = "up"
     """`flotilla up --refresh`."""
     KARMADA = "karmada"
     """Karmada itself, which keeps trying."""
-    HAND = "hand"
+    MANUAL = "hand"
     """Somebody has to decide."""
 
 
@@ -53,7 +53,7 @@ class Finding:
     manager: str = ""
     """Who wrote the field last, if the server knows."""
     time: str = ""
-    mend: Mend = Mend.UP
+    remedy: Remedy = Remedy.UP
     pointer: str = ""
     """The field as a JSON pointer, for `ignore`; an element that its list knows by a key is named by it."""
     note: str = ""
@@ -72,7 +72,8 @@ class Finding:
     def to_json(self) -> dict[str, Any]:
         """Return the finding for machines; fields that say nothing are left out."""
         body = {key: value for key, value in asdict(self).items() if value not in ("", None)}
-        return {**body, "mend": str(self.mend), "layer": str(self.layer)}
+        del body["remedy"]  # its name in the first version of the document is `mend`, and programs read it
+        return {**body, "mend": str(self.remedy), "layer": str(self.layer)}
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,7 @@ class DriftReport:
         }
 
 
-def changed(layer: Layer, rule: str, cluster: str, live: Object, difference: Difference, mend: Mend) -> Finding:
+def changed(layer: Layer, rule: str, cluster: str, live: Object, difference: Difference, remedy: Remedy) -> Finding:
     """Return the finding of a field that differs, with its last writer; values of Secrets are never shown."""
     wanted, found = (shown(live, difference.path, value) for value in (difference.wanted, difference.found))
     writer = last_writer(live, difference.path)
@@ -181,5 +182,5 @@ def changed(layer: Layer, rule: str, cluster: str, live: Object, difference: Dif
         found=found,
         manager=writer.manager,
         time=writer.time,
-        mend=mend,
+        remedy=remedy,
     )

@@ -10,15 +10,15 @@ from typing import Any
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from flotilla.counts import counted
-from flotilla.drift.findings import DriftReport, Finding, Ignored, Mend
+from flotilla.drift.findings import DriftReport, Finding, Ignored, Remedy
 from flotilla.untrusted import code_span, json_safe, one_line, sarif_text
 
 _TITLE = "Flotilla drift"
 _SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 REMEDIES = {
-    Mend.UP: "`flotilla up --refresh` puts it back",
-    Mend.KARMADA: "Karmada puts it back, and has not yet",
-    Mend.HAND: "`up` can't fix this: somebody has to decide",
+    Remedy.UP: "`flotilla up --refresh` puts it back",
+    Remedy.KARMADA: "Karmada puts it back, and has not yet",
+    Remedy.MANUAL: "`up` can't fix this: somebody has to decide",
 }
 """What puts a finding right, in words."""
 
@@ -30,13 +30,13 @@ def sentence(finding: Finding) -> str:
         text += f" (wanted {shortened(finding.wanted)}, found {shortened(finding.found)})"
     if finding.manager:
         text += f"; last written by {finding.manager}" + (f" at {finding.time}" if finding.time else "")
-    return f"{text}; {REMEDIES[finding.mend]}" + (f"; {finding.note}" if finding.note else "")
+    return f"{text}; {REMEDIES[finding.remedy]}" + (f"; {finding.note}" if finding.note else "")
 
 
 def ignored_sentence(one: Ignored) -> str:
     """Return an ignored finding in one line: what, values, why it is ignored and until when."""
     finding = replace(one.finding, manager="")
-    text = sentence(finding).removesuffix(f"; {REMEDIES[finding.mend]}")
+    text = sentence(finding).removesuffix(f"; {REMEDIES[finding.remedy]}")
     return f"{text}; ignored until {one.until}: {one.reason}"
 
 
@@ -83,7 +83,7 @@ def gitlab(report: DriftReport, stack: str) -> str:
             "description": one_line(sentence(f)),
             "check_name": f.rule,
             "fingerprint": _fingerprint(stack, *f.key),
-            "severity": "major" if f.mend is Mend.HAND else "minor",
+            "severity": "major" if f.remedy is Remedy.MANUAL else "minor",
             "location": {"path": _stack_file(stack), "lines": {"begin": 1}},
         }
         for f in report.findings
@@ -228,7 +228,7 @@ def _row(f: Finding) -> str:
     message = f"{f.message}; {f.note}" if f.note else f.message
     cells = (f.cluster, f.object, message, *values, f"{f.manager} {f.time}")
     cluster, obj, what, wanted, found, writer = (code_span(text) for text in cells)
-    return "| " + " | ".join((cluster, obj, f"{what} ({f.rule})", wanted, found, writer, REMEDIES[f.mend])) + " |"
+    return "| " + " | ".join((cluster, obj, f"{what} ({f.rule})", wanted, found, writer, REMEDIES[f.remedy])) + " |"
 
 
 def _summary(report: DriftReport, stack: str) -> str:

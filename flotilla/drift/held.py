@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flotilla.deploy.declared import CONTROL_PLANE, Declared
-from flotilla.drift.findings import Finding, HeldBack, Layer, Mend
+from flotilla.drift.findings import Finding, HeldBack, Layer, Remedy
 from flotilla.errors import ClusterError
 from flotilla.karmada.objects import POLICY_API
 from flotilla.karmada.selection import POLICIES, claimant, selects
@@ -57,7 +57,7 @@ class Waves:
         why = self.back.get(finding.object)
         if why is None or finding.layer is not Layer.PLAN:
             return finding
-        return replace(finding, note=why, mend=Mend.HAND)
+        return replace(finding, note=why, remedy=Remedy.MANUAL)
 
 
 def read_waves(connection: Connection, declared: Declared, policies: Iterable[Object]) -> Waves:
@@ -151,7 +151,7 @@ def _why(record: Record) -> str:
 def _taken_back(record: Record) -> Finding:
     message = f"its change was {_why(record)}"
     return Finding(
-        Layer.PROPAGATION, "taken-back", CONTROL_PLANE, f"workload {record.workload}", message, mend=Mend.HAND
+        Layer.PROPAGATION, "taken-back", CONTROL_PLANE, f"workload {record.workload}", message, remedy=Remedy.MANUAL
     )
 
 
@@ -170,7 +170,7 @@ def _left_over(policy: Object) -> Finding:
         found=(policy.get("spec") or {}).get("suspension"),
         manager=writer.manager,
         time=writer.time,
-        mend=Mend.HAND,
+        remedy=Remedy.MANUAL,
         pointer="/" + "/".join(_PLACE),
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from flotilla.drift.comparing import Comparing
-from flotilla.drift.findings import Finding, Layer, Mend, changed
+from flotilla.drift.findings import Finding, Layer, Remedy, changed
 from flotilla.karmada.joining.agent import DEPLOYMENT as AGENT
 from flotilla.karmada.joining.join import IMPERSONATOR, access_role
 from flotilla.karmada.names import CLUSTER_NAMESPACE
@@ -80,9 +80,9 @@ def compare_sent(
     live = connection.find(ref_of(wanted))
     if live is None:
         message = "was sent and is not there"
-        return [Finding(Layer.MEMBERS, "copy-missing", member, str(ref_of(wanted)), message, mend=Mend.KARMADA)]
+        return [Finding(Layer.MEMBERS, "copy-missing", member, str(ref_of(wanted)), message, remedy=Remedy.KARMADA)]
     return [
-        changed(Layer.MEMBERS, "copy-changed", member, live, difference, Mend.KARMADA)
+        changed(Layer.MEMBERS, "copy-changed", member, live, difference, Remedy.KARMADA)
         for difference in (comparing or Comparing(connection)).differences(Layer.MEMBERS, _asked(wanted), live)
     ]
 
@@ -110,7 +110,7 @@ def find_unwanted(connection: Connection, member: str, carried: list[Object]) ->
             ref = ObjectRef(api_version, kind, meta["name"], meta.get("namespace") or "")
             if ref not in wanted and not meta.get("deletionTimestamp") and not _of_a_join(ref, member):
                 message = "has Karmada's mark, and nothing sends it any more"
-                found.append(Finding(Layer.MEMBERS, "copy-unwanted", member, str(ref), message, mend=Mend.HAND))
+                found.append(Finding(Layer.MEMBERS, "copy-unwanted", member, str(ref), message, remedy=Remedy.MANUAL))
     return found
 
 
@@ -228,5 +228,5 @@ def _wider(member: str, kind: str, binding: dict[str, Any], who: str) -> Finding
         str(ref),
         message,
         time=meta.get("creationTimestamp", ""),
-        mend=Mend.HAND,
+        remedy=Remedy.MANUAL,
     )

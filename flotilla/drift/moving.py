@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from flotilla.deploy.declared import CONTROL_PLANE, Declared
-from flotilla.drift.findings import Finding, Layer, Mend
+from flotilla.drift.findings import Finding, Layer, Remedy
 from flotilla.karmada.moving.marks import Mark
 from flotilla.karmada.selection import POLICIES, selects
 from flotilla.kube.objects import Object, ref_of
@@ -21,7 +21,7 @@ def under_way(cluster: str, policy: Object, mark: Mark) -> Finding:
     message = (
         f"a move {mark.text} is under way{run}: copies are in both places; if that run has ended, `flotilla up` goes on"
     )
-    return Finding(Layer.PLAN, UNDER_WAY, cluster, str(ref_of(policy)), message, time=mark.since, mend=Mend.UP)
+    return Finding(Layer.PLAN, UNDER_WAY, cluster, str(ref_of(policy)), message, time=mark.since, remedy=Remedy.UP)
 
 
 def without_moving(findings: Iterable[Finding], declared: Declared) -> list[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from flotilla.drift.comparing import Comparing
-from flotilla.drift.findings import Finding, Layer, Mend, changed
+from flotilla.drift.findings import Finding, Layer, Remedy, changed
 from flotilla.drift.moving import under_way
 from flotilla.karmada.kinds import expires
 from flotilla.karmada.moving.marks import mark_of
@@ -54,4 +54,4 @@ def compare_object(
 
 
 def _changed(cluster: str, live: Object, found: Iterable[Difference]) -> list[Finding]:
-    return [changed(Layer.PLAN, "object-changed", cluster, live, difference, Mend.UP) for difference in found]
+    return [changed(Layer.PLAN, "object-changed", cluster, live, difference, Remedy.UP) for difference in found]

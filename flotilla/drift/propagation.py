@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from flotilla.deploy.declared import CONTROL_PLANE, Declared
-from flotilla.drift.findings import Finding, Layer, Mend
+from flotilla.drift.findings import Finding, Layer, Remedy
 from flotilla.karmada.cordons import is_cordoned
 from flotilla.karmada.kinds import DEFINITION, NAMESPACE, kind_of
 from flotilla.karmada.names import CLUSTER_NAMESPACE, EXECUTION_NAMESPACE_PREFIX
@@ -148,4 +148,4 @@ def _where(template: Object) -> tuple[str, str, str]:
 
 
 def _finding(rule: str, obj: str, message: str, *, cluster: str = "", time: str = "") -> Finding:
-    return Finding(Layer.PROPAGATION, rule, cluster or CONTROL_PLANE, obj, message, time=time, mend=Mend.HAND)
+    return Finding(Layer.PROPAGATION, rule, cluster or CONTROL_PLANE, obj, message, time=time, remedy=Remedy.MANUAL)

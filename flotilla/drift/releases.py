@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from flotilla.deploy.declared import stored
 from flotilla.drift.comparing import Comparing
-from flotilla.drift.findings import Finding, Layer, Mend
+from flotilla.drift.findings import Finding, Layer, Remedy
 from flotilla.drift.plan import compare_object
 from flotilla.kube.connection import Connection
 from flotilla.kube.helm import deployed_manifest
@@ -32,7 +32,7 @@ def check_release(
             finding,
             rule=finding.rule.replace("object", "release-object"),
             message=f"release {name}: {finding.message}",
-            mend=Mend.HAND,
+            remedy=Remedy.MANUAL,
         )
         for finding in found
     ]

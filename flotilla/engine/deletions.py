@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from flotilla.engine.goal import Goal
-from flotilla.engine.ledger import Ledger, Refused
+from flotilla.engine.run_state import Refused, RunState
 from flotilla.errors import EngineError
 from flotilla.kube.identity import AnotherCluster
 from flotilla.plan.steps import Op, Step
@@ -15,7 +15,7 @@ from flotilla.state.urns import PROVIDER_PREFIX
 from flotilla.state.values import UNKNOWN, reveal
 
 
-class Deletions(Ledger):
+class Deletions(RunState):
     """Deletes resources, alone or before they are replaced."""
 
     def refuse_protected(self, resource: ResourceState, what: str) -> None:

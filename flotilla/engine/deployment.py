@@ -17,7 +17,7 @@ from flotilla.engine.adopting import Adopting
 from flotilla.engine.adoption import names_of, part_of
 from flotilla.engine.aliases import resolve
 from flotilla.engine.goal import Goal, keep_ignored
-from flotilla.engine.ledger import Refused
+from flotilla.engine.run_state import Refused
 from flotilla.errors import EngineError, FlotillaError
 from flotilla.plan.steps import Op, Step, There
 from flotilla.providers import Provider
@@ -250,7 +250,7 @@ class Deployment(Adopting):
 
         def create() -> None:
             if self.options.dry_run:
-                self._rehearse(step, provider, None, inputs)
+                self._dry_run(step, provider, None, inputs)
                 box.append(planned)
                 self.put(planned)
                 return
@@ -270,7 +270,7 @@ class Deployment(Adopting):
         self.run(step, Operation(begun, "creating") if token else None, create)
         return box[0]
 
-    def _rehearse(self, step: Step, provider: Provider, old: ResourceState | None, inputs: Properties) -> None:
+    def _dry_run(self, step: Step, provider: Provider, old: ResourceState | None, inputs: Properties) -> None:
         """Let the provider say in a preview already what would stop an `up`.
 
         A refusal is a failure of the preview, which goes on as if it were none: people want to see all of them.
@@ -278,7 +278,7 @@ class Deployment(Adopting):
         if old is None and step.urn in self.replaced_early:
             return  # what is replaced still has the name
         try:
-            warning = provider.rehearse(old, reveal(inputs))
+            warning = provider.dry_run(old, reveal(inputs))
         except AlreadyThere as found:
             there = There(found.cluster, found.object, part_of(self._chain(step.urn)), found.managers)
             with self.lock:
@@ -301,7 +301,7 @@ class Deployment(Adopting):
 
         def update() -> None:
             if self.options.dry_run:
-                self._rehearse(step, provider, known, inputs)
+                self._dry_run(step, provider, known, inputs)
                 box.append(planned)
                 self.put(planned)
                 return

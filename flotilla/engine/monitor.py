@@ -14,7 +14,7 @@ from pulumi.runtime.proto import engine_pb2, resource_pb2
 
 from flotilla.engine.deployment import Deployment
 from flotilla.engine.goal import goal_of
-from flotilla.engine.ledger import Refused
+from flotilla.engine.run_state import Refused
 from flotilla.errors import EngineError, FlotillaError
 from flotilla.state.urns import STACK_TYPE
 from flotilla.state.values import INPUTS_KEY, UNKNOWN, Secret, from_struct, to_struct

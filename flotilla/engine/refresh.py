@@ -6,8 +6,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
 from flotilla.engine.deployment import Deployment
-from flotilla.engine.ledger import Refused
 from flotilla.engine.registry import ProviderRegistry
+from flotilla.engine.run_state import Refused
 from flotilla.plan.steps import Op, Step
 from flotilla.providers import Live
 from flotilla.state.checkpoint import ResourceState, touched, without_references

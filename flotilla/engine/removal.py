@@ -5,8 +5,8 @@ from __future__ import annotations
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from flotilla.engine.deployment import Deployment
-from flotilla.engine.ledger import Refused
 from flotilla.engine.registry import KUBERNETES
+from flotilla.engine.run_state import Refused
 from flotilla.errors import ClusterError, FlotillaError
 from flotilla.kube.identity import AnotherCluster
 from flotilla.plan.steps import Op

@@ -15,11 +15,11 @@ from flotilla.engine.adoption import NOTHING, Adoption
 from flotilla.engine.deployment import Deployment
 from flotilla.engine.digest import PURPOSE, plan_digest
 from flotilla.engine.interrupts import INTERRUPTED, Interrupts, abortable, interruptible
-from flotilla.engine.ledger import PARALLEL, Options, Refused
 from flotilla.engine.program import Program, importable, run_program
 from flotilla.engine.recovery import settle
 from flotilla.engine.refresh import refresh
 from flotilla.engine.removal import delete_all, delete_unregistered
+from flotilla.engine.run_state import PARALLEL, Options, Refused
 from flotilla.engine.shown import Shown
 from flotilla.errors import EngineError
 from flotilla.plan.steps import Listener, Result

@@ -21,7 +21,7 @@ class Endpoint:
     def _meet(self, name: str, server: str, known: Operations | None = None) -> None:
         self.name, self.server = name, server
         self._peer = Peer(name, server)
-        self._steps = known.told_as(self._peer) if known else Operations(self._peer)
+        self._steps = known.named_as(self._peer) if known else Operations(self._peer)
 
     def below(self, path: str, *, name: str) -> Self:
         """Return a connection to the API server that this one serves at a path: a member, through a proxy.

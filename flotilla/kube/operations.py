@@ -55,7 +55,7 @@ class Operations:
         self._kinds: dict[str, dict[str, Resource]] = {}
         self._lock = threading.Lock()
 
-    def told_as(self, peer: Peer) -> Operations:
+    def named_as(self, peer: Peer) -> Operations:
         """Return the steps on the same server, whose errors call it otherwise; what is discovered is shared."""
         other = copy.copy(self)
         other._peer = peer  # noqa: SLF001 - one of ours

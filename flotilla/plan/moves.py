@@ -24,7 +24,7 @@ class Side:
     """Its name before: another one where the rollout was renamed."""
     old: Copies
     new: Copies
-    adds_words: bool = False
+    not_idempotent: bool = False
     """Applying its override rules twice gives another result than applying them once."""
 
 
@@ -93,7 +93,7 @@ def _question(side: Side, sides: list[Side], arrived: dict[Identity, Side]) -> s
     the former name is deleted at the end of `up`.
     """
     ending = sorted({origin.name for origin in arrived.values() if not origin.new and origin.name != side.former})
-    if ending and side.adds_words:
+    if ending and side.not_idempotent:
         return (
             f"its overrides add arguments to a command, and would add them twice until the policies of {ending[0]} are "
             f"gone; add `formerly: {ending[0]}`, and the policies keep their name"
@@ -142,7 +142,7 @@ def _text(key: Identity) -> str:
     return f"{kind} {namespace}/{name}" if namespace else f"{kind} {name}"
 
 
-def adds_words(rules: list[Object]) -> bool:
+def not_idempotent(rules: list[Object]) -> bool:
     """Tell whether applying override rules twice gives another result: they add words or elements of a list."""
     for rule in rules:
         overriders = rule.get("overriders") or {}

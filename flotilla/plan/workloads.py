@@ -33,7 +33,7 @@ from flotilla.plan.followers import (
     with_kept,
 )
 from flotilla.plan.following import ByCluster, followed_copies, together
-from flotilla.plan.moves import Moved, Side, adds_words, with_moves
+from flotilla.plan.moves import Moved, Side, not_idempotent, with_moves
 from flotilla.plan.notices import notices_of
 from flotilla.plan.notices import to_json as notice_json
 from flotilla.plan.policies import PolicyPlan, doubled
@@ -220,7 +220,7 @@ def _read(
     keeps = step.old is not None and step.old.parent in kept
     return _Read(
         step,
-        Side(name, str(former or ""), held, coming.objects, _adds_words(new)),
+        Side(name, str(former or ""), held, coming.objects, _not_idempotent(new)),
         held,
         coming,
         followed_before,
@@ -263,7 +263,7 @@ def with_surroundings(
         state, new = step.new or step.old, step.after
         after = new.plain.get("after") if new else None
         listed = policies.get(state.parent, ()) if state else ()
-        question = plan.question or (doubled(listed) if _adds_words(new) else "")
+        question = plan.question or (doubled(listed) if _not_idempotent(new) else "")
         order = tuple(map(str, after)) if isinstance(after, list) else ()
         result.append(replace(plan, after=order, policies=listed, question=question))
     return result
@@ -280,10 +280,10 @@ def _inputs(rollout: ResourceState | None) -> Object:
     return found if isinstance(found.get("templates"), list) else {}
 
 
-def _adds_words(rollout: ResourceState | None) -> bool:
+def _not_idempotent(rollout: ResourceState | None) -> bool:
     """Tell whether overrides of two names would add something twice; those that Pulumi's CLI hides may."""
     rules = rollout.plain.get("overrideRules") if rollout else None
-    return adds_words(rules) if isinstance(rules, list) else bool(rules)
+    return not_idempotent(rules) if isinstance(rules, list) else bool(rules)
 
 
 @dataclass(frozen=True)

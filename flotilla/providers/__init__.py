@@ -46,7 +46,7 @@ class Provider(Protocol):
         """Compare the state's inputs with new ones."""
         ...
 
-    def rehearse(self, old: ResourceState | None, inputs: Properties) -> str:
+    def dry_run(self, old: ResourceState | None, inputs: Properties) -> str:
         """Raise what a creation or an update would be refused for, as far as it is known; return a warning, or ''."""
         ...
 

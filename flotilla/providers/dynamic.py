@@ -195,7 +195,7 @@ class DynamicProvider:
         changes = changes or [BY_ITS_JUDGEMENT]
         return Diff(tuple(changes), bool(result.delete_before_replace))
 
-    def rehearse(self, old: ResourceState | None, inputs: Properties) -> str:
+    def dry_run(self, old: ResourceState | None, inputs: Properties) -> str:
         """Have nobody to ask."""
         return ""
 

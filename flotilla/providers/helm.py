@@ -86,7 +86,7 @@ class HelmProvider:
         marked = [Change(c.path, c.kind, c.old, c.new, replaces=c.path[0] in _REPLACES) for c in changes]
         return Diff(tuple(marked))
 
-    def rehearse(self, old: ResourceState | None, inputs: Properties) -> str:
+    def dry_run(self, old: ResourceState | None, inputs: Properties) -> str:
         """Have nobody to ask."""
         return ""
 

@@ -105,7 +105,7 @@ class KubernetesProvider:
             return error.status == HTTPStatus.UNPROCESSABLE_ENTITY and "immutable" in error.message
         return False
 
-    def rehearse(self, old: ResourceState | None, inputs: Properties) -> str:
+    def dry_run(self, old: ResourceState | None, inputs: Properties) -> str:
         """Let the server judge what a preview would apply, where it can be asked and everything is known.
 
         Raises:

@@ -42,7 +42,7 @@ class StackReferences:
         """Refuse to manage one."""
         raise self._unmanaged(urn)
 
-    def rehearse(self, old: ResourceState | None, inputs: Properties) -> str:
+    def dry_run(self, old: ResourceState | None, inputs: Properties) -> str:
         """Refuse to manage one."""
         raise self._unmanaged(old.urn if old else STACK_REFERENCE)
 

@@ -305,7 +305,7 @@ def _finding(finding: Finding) -> Item:
     )
     by = f"last written by {finding.manager} {finding.time}. " if finding.manager else ""
     note = f" {finding.note}." if finding.note else ""
-    remedy = f"{by}{REMEDIES[finding.mend]}.{note}"
+    remedy = f"{by}{REMEDIES[finding.remedy]}.{note}"
     return Item(finding.object, State.BAD, finding.message, rows, remedy, word=finding.rule)
 
 

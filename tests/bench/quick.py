@@ -1,7 +1,7 @@
 """Part of `make bench`: how long the quick verbs take, against kubectl and an empty Python, measured in one run.
 
 CPU time of the processes (user and system), for it says the same on a busy machine; the best of some runs. Members are
-simulated as in `tests.bench.glance`, on Karmada where its programs are given, else on the stand-in.
+simulated as in `tests.bench.overview`, on Karmada where its programs are given, else on the stand-in.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from flotilla.kube.connection import Connection
 from flotilla.sandbox.binaries import ensure
 from flotilla.sandbox.fleet import Sandbox
 from flotilla.sandbox.karmada import find_karmada
-from tests.bench.glance import simulate
 from tests.bench.members import REPOSITORY
+from tests.bench.overview import simulate
 from tests.contract.fleet import copy_program
 
 RUNS = 5

@@ -210,14 +210,14 @@ def crd(kind, plural, versions, *, group="moves.example.org", scope="Namespaced"
 
 def test_a_namespace_and_what_lives_in_it_are_one_workload(fleet, run, stack):
     """Policies live in the namespace too: it is made first, and is done once every chosen member has it."""
-    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "moves-ledger"}}
-    stack(workload("ledger", [SETTINGS, namespace], namespace="moves-ledger"))
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "moves-billing"}}
+    stack(workload("billing", [SETTINGS, namespace], namespace="moves-billing"))
     run("up", "--yes")
     for member in BOTH:
-        assert fleet.connection(member).find(CONFIG._replace(namespace="moves-ledger"))
+        assert fleet.connection(member).find(CONFIG._replace(namespace="moves-billing"))
     settled(run)
     run("destroy", "--yes")
-    assert fleet.connection("karmada").find(ObjectRef("v1", "Namespace", "moves-ledger")) is None
+    assert fleet.connection("karmada").find(ObjectRef("v1", "Namespace", "moves-billing")) is None
 
 
 def test_a_namespace_of_one_workload_is_made_before_the_workload_that_lives_in_it(fleet, run, stack):

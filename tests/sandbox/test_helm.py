@@ -11,7 +11,7 @@ import pulumi_kubernetes as k8s
 import pytest
 import yaml
 
-from flotilla.drift.findings import Mend
+from flotilla.drift.findings import Remedy
 from flotilla.drift.releases import check_release
 from flotilla.engine.stack import EmbeddedStack
 from flotilla.errors import EngineError
@@ -133,11 +133,11 @@ def test_a_release_is_installed_upgraded_and_uninstalled(run, connection, namesp
     assert check_release(*release) == []
     connection.patch(ref, {"spec": {"replicas": 5}})
     (finding,) = check_release(*release)
-    assert (finding.rule, finding.path, finding.found, finding.mend) == (
+    assert (finding.rule, finding.path, finding.found, finding.remedy) == (
         "release-object-changed",
         "spec.replicas",
         5,
-        Mend.HAND,
+        Remedy.MANUAL,
     )
 
     assert run("destroy").failures == []

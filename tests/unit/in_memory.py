@@ -65,7 +65,7 @@ class _Provider:
     def diff(self, old, inputs):
         return Diff(tuple(compare(old.plain, inputs)), False)
 
-    def rehearse(self, old, inputs):
+    def dry_run(self, old, inputs):
         return ""
 
     def creation_token(self):

@@ -7,8 +7,8 @@ import pytest
 from flotilla.deploy import abandon as abandoning
 from flotilla.deploy.abandon import Abandonment, plan_abandonment
 from flotilla.engine.deployment import Deployment
-from flotilla.engine.ledger import Options
 from flotilla.engine.removal import delete_all
+from flotilla.engine.run_state import Options
 from flotilla.karmada.joining.abandon import Leftovers, remove_cluster
 from flotilla.karmada.names import WORK_FINALIZER
 from flotilla.kube.connection import ApiError

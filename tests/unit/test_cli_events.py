@@ -8,7 +8,7 @@ from pulumi.automation.events import DiagnosticEvent, EngineEvent, StepEventMeta
 
 from flotilla.deploy.interface import Setting
 from flotilla.deploy.pulumi_cli import PulumiStack, _Collector, contents_keyed, step_of
-from flotilla.engine.ledger import Ledger, Options
+from flotilla.engine.run_state import Options, RunState
 from flotilla.plan.steps import Op, Phase, Result, Step
 from flotilla.providers.dynamic import BY_ITS_JUDGEMENT
 from flotilla.state.checkpoint import Snapshot
@@ -144,9 +144,9 @@ def test_with_the_cli_what_exists_already_is_one_error_with_the_way_to_take_it_o
 
 def test_what_a_provider_says_is_its_steps_progress():
     heard = []
-    ledger = Ledger("dev", "p", Snapshot(()), Options(), heard.append)
+    run = RunState("dev", "p", Snapshot(()), Options(), heard.append)
     step = Step(Op.CREATE, f"urn:pulumi:dev::p::{DYNAMIC}::web-rollout", DYNAMIC)
-    ledger.run(step, None, lambda: say("rollout of web waits for m1: x"))
+    run.run(step, None, lambda: say("rollout of web waits for m1: x"))
     assert [event.phase for event in heard] == [Phase.BEGIN, Phase.WAITING, Phase.DONE]
     assert heard[1].step is step
     assert heard[1].said == "rollout of web waits for m1: x"

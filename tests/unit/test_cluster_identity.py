@@ -5,8 +5,8 @@ import pytest
 from components.cluster_identity import ClusterIdentityProvider, read_identity
 from flotilla.deploy.unanswered import IDENTITY_TYPE, with_unanswered
 from flotilla.engine.deployment import Deployment
-from flotilla.engine.ledger import Options
 from flotilla.engine.registry import ProviderRegistry
+from flotilla.engine.run_state import Options
 from flotilla.errors import ClusterError, FlotillaError
 from flotilla.karmada.joining.joined import join_conflict
 from flotilla.karmada.status.withdrawal import await_withdrawn

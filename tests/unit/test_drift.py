@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from flotilla.cli.drift import exit_code
 from flotilla.deploy.declared import declared
 from flotilla.drift.certificates import check_certificates
-from flotilla.drift.findings import DriftReport, Finding, Layer, Mend, Unknown, changed
+from flotilla.drift.findings import DriftReport, Finding, Layer, Remedy, Unknown, changed
 from flotilla.drift.formats import FORMATS
 from flotilla.drift.members import compare_sent
 from flotilla.karmada.selection import selects
@@ -83,7 +83,7 @@ def test_paths_of_differences_can_be_written_and_followed():
     wanted = {"metadata": {"labels": {"app.example/tier": "db"}}, "spec": {"replicas": 2}}
     found = differences(wanted, DEPLOYMENT)
     assert [d.text for d in found] == ['metadata.labels["app.example/tier"]', "spec.replicas"]
-    finding = changed(Layer.PLAN, "object-changed", "karmada", DEPLOYMENT, found[1], Mend.UP)
+    finding = changed(Layer.PLAN, "object-changed", "karmada", DEPLOYMENT, found[1], Remedy.UP)
     assert (finding.wanted, finding.found, finding.manager) == (2, 3, "by-hand")
 
 
@@ -145,7 +145,7 @@ def kubeconfig(days):
 def test_certificates_that_end_soon(days, told):
     found = check_certificates("member1", kubeconfig(days))
     assert [word for f in found for word in ("expires", "expired") if f" {word} on " in f.message] == told
-    assert all(f.mend is Mend.HAND for f in found)
+    assert all(f.remedy is Remedy.MANUAL for f in found)
 
 
 PROVIDER = "urn:pulumi:s::p::pulumi:providers:kubernetes::member1-provider"
@@ -184,7 +184,7 @@ class Holding:
 def test_a_copy_is_compared_for_what_was_sent():
     sent = {**DEPLOYMENT, "metadata": {"name": "nginx", "namespace": "default"}, "spec": {"replicas": 2}}
     (finding,) = compare_sent(Holding(DEPLOYMENT), "member1", sent)
-    assert (finding.rule, finding.path, finding.mend) == ("copy-changed", "spec.replicas", Mend.KARMADA)
+    assert (finding.rule, finding.path, finding.remedy) == ("copy-changed", "spec.replicas", Remedy.KARMADA)
     (missing,) = compare_sent(Holding(None), "member1", sent)
     assert missing.rule == "copy-missing"
 

@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from flotilla.engine.deployment import Deployment
-from flotilla.engine.ledger import Options
 from flotilla.engine.removal import delete_all, delete_unregistered
+from flotilla.engine.run_state import Options
 from flotilla.engine.stack import EmbeddedStack
 from flotilla.kube.wire import ApiError, Unreachable
 from flotilla.plan.steps import Op, Step

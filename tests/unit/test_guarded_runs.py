@@ -149,7 +149,7 @@ def test_fixing_drift_is_guarded_too(run_fake, fake, monkeypatch):
     """`drift --fix` does whatever the stack file says: a mistyped label went through with it."""
 
     class Report:
-        findings = (type("F", (), {"mend": drift.Mend.UP}),)
+        findings = (type("F", (), {"remedy": drift.Remedy.UP}),)
         unknown = ()
 
         def to_json(self):

@@ -9,7 +9,7 @@ from flotilla.cli.drift import _table, exit_code
 from flotilla.cli.output import printer
 from flotilla.deploy.declared import CONTROL_PLANE, Declared, declared
 from flotilla.drift.check import Limits, check_drift
-from flotilla.drift.findings import DriftReport, Mend
+from flotilla.drift.findings import DriftReport, Remedy
 from flotilla.drift.formats import FORMATS
 from flotilla.karmada.propagation import propagation_policy
 from flotilla.karmada.status.rollout import RolloutCheck
@@ -149,7 +149,7 @@ def test_who_may_not_read_records_hears_no_false_alarm(look):
 def test_a_suspension_that_no_rollout_accounts_for_is_drift(look):
     report = look(plane())
     (left,) = (one for one in report.findings if one.rule == "suspension-left")
-    assert (left.object, left.mend) == ("PropagationPolicy default/web", Mend.HAND)
+    assert (left.object, left.remedy) == ("PropagationPolicy default/web", Remedy.MANUAL)
     assert left.message.startswith("sends nothing to member2, member3, member4 since a rollout held them back")
     assert (left.path, left.pointer, left.manager) == ("spec.suspension", "/spec/suspension", MANAGER)
     assert report.held == ()
@@ -170,9 +170,9 @@ def test_a_change_that_was_taken_back_is_drift_and_says_why(look, phase, said):
     """`drift --fix` would have made the change once more that had just failed."""
     before = web(replicas=1)
     report = look(plane(kept(record("web", phase=phase, why="wave 1 failed")), held=(), template=before))
-    assert [(one.rule, one.mend) for one in report.findings] == [
-        ("object-changed", Mend.HAND),
-        ("taken-back", Mend.HAND),
+    assert [(one.rule, one.remedy) for one in report.findings] == [
+        ("object-changed", Remedy.MANUAL),
+        ("taken-back", Remedy.MANUAL),
     ]
     assert report.findings[0].note == f"{said}: wave 1 failed"
     assert report.findings[1].message == f"its change was {said}: wave 1 failed"

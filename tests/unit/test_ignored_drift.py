@@ -10,7 +10,7 @@ from rich.console import Console
 
 from flotilla.cli.drift import _table, exit_code
 from flotilla.cli.main import main
-from flotilla.drift.findings import DriftReport, Finding, Layer, Mend, Unknown
+from flotilla.drift.findings import DriftReport, Finding, Layer, Remedy, Unknown
 from flotilla.drift.formats import FORMATS
 from flotilla.drift.ignoring import Ignore, with_ignored
 from flotilla.report.build import drift_report
@@ -27,10 +27,10 @@ IMAGE = Finding(
     "spec.template.spec.containers[web].image",
     "web:1",
     "web:2",
-    mend=Mend.KARMADA,
+    remedy=Remedy.KARMADA,
     pointer="/spec/template/spec/containers/web/image",
 )
-LEFT = Finding(Layer.MEMBERS, "copy-unwanted", "member2", "Namespace left", "nothing sends it", mend=Mend.HAND)
+LEFT = Finding(Layer.MEMBERS, "copy-unwanted", "member2", "Namespace left", "nothing sends it", remedy=Remedy.MANUAL)
 REPORT = DriftReport((IMAGE, LEFT), (), ("karmada", "member1", "member2"), 12)
 WHY = {"reason": "the mesh's tag", "until": "2026-06-01"}
 

@@ -150,7 +150,7 @@ def test_an_object_that_is_there_is_refused_whoever_made_it(owners):
         server.provider.create("urn", OBJECT, timeout=None, adopt="pulumi-kubernetes-1")
     assert failure.value.nothing_done
     with pytest.raises(AlreadyThere, match="member1: ConfigMap n/a is there already") as there:
-        server.provider.rehearse(None, OBJECT)
+        server.provider.dry_run(None, OBJECT)
     assert there.value.managers == tuple(one["manager"] for one in owners)
 
 
@@ -174,7 +174,7 @@ def test_an_object_that_was_made_is_kept_whatever_its_next_read_is_answered_with
 def test_a_wrong_type_fails_the_preview_as_it_fails_up():
     server = Server(refusal(500, WRONG_TYPE, reason=""))
     with pytest.raises(ApiError, match="expected string") as failure:
-        server.provider.rehearse(None, OBJECT)
+        server.provider.dry_run(None, OBJECT)
     assert "type" in failure.value.hint
 
 
@@ -253,7 +253,7 @@ def test_an_update_owns_the_fields_of_a_creation_by_the_cli_so_that_dropped_ones
 def test_fields_that_kubectl_changed_are_taken_over(dry_run):
     server = Server(refusal(409, details=OWNED), live())
     if dry_run:
-        assert server.provider.rehearse(old(), OBJECT) == ""
+        assert server.provider.dry_run(old(), OBJECT) == ""
     else:
         server.provider.update(old(), OBJECT, timeout=None)
     assert [(force, dry) for _, _, force, dry in server.asked] == [(False, dry_run), (True, dry_run)]
@@ -265,7 +265,7 @@ def test_fields_of_a_controller_or_of_a_scaling_are_not_taken_over(dry_run, owne
     owned = {"causes": [{"reason": "FieldManagerConflict", "message": f"conflict with {owner} using apps/v1"}]}
     server = Server(refusal(409, details=owned), there=live(managedFields=[entry("hpa", "Apply", {})]))
     with pytest.raises(ApiError):
-        server.provider.rehearse(old(), OBJECT) if dry_run else server.provider.update(old(), OBJECT, timeout=None)
+        server.provider.dry_run(old(), OBJECT) if dry_run else server.provider.update(old(), OBJECT, timeout=None)
     assert field_conflicts(refusal(409, details=owned)) in ({"hpa"}, {"kubectl/scale"})
 
 

@@ -9,7 +9,7 @@ import yaml
 from flotilla.cli.main import main
 from flotilla.karmada.kinds import BUILT_IN, Kinds, defined_kinds, identity, kind_of, other_versions
 from flotilla.karmada.status.rollout import RolloutCheck
-from flotilla.plan.moves import Side, adds_words, with_moves
+from flotilla.plan.moves import Side, not_idempotent, with_moves
 from flotilla.providers.kubernetes import KubernetesProvider
 from flotilla.stack import ConfigError, parse_fleet
 from flotilla.stack.declare import rendered
@@ -26,7 +26,7 @@ def obj(api_version, kind, name, **more):
 
 
 CONFIG = obj("v1", "ConfigMap", "common")
-NAMESPACE = obj("v1", "Namespace", "ledger")
+NAMESPACE = obj("v1", "Namespace", "billing")
 
 
 def crd(group, kind, *, scope="Cluster", versions=("v1",)):
@@ -200,14 +200,14 @@ def test_a_former_name_is_one_workloads_only(sections, project, names, text):
 
 def test_workloads_that_others_need_come_first(fleet_of, project):
     fleet = fleet_of(
-        rules=("default", RULE), web=("ledger", CONFIG), spaces=("default", NAMESPACE), kinds=("default", RULES)
+        rules=("default", RULE), web=("billing", CONFIG), spaces=("default", NAMESPACE), kinds=("default", RULES)
     )
     order = [
         (workload.name, [need.what for need in needs]) for workload, needs in in_order(fleet, ManifestFiles(project))
     ]
     assert order == [
         ("spaces", []),
-        ("web", ["namespace/ledger"]),
+        ("web", ["namespace/billing"]),
         ("kinds", []),
         ("rules", ["kind/rules.example.org/HouseRule"]),
     ]
@@ -244,8 +244,8 @@ def test_no_templates_name_holds_its_workload(declared):
 
 
 def test_namespaces_come_before_the_policies_that_live_in_them(declared):
-    order = list(declared(CONFIG, NAMESPACE, namespace="ledger"))
-    assert order.index("namespace-ledger") < order.index("shop-policy") < order.index("configmap-ledger/common")
+    order = list(declared(CONFIG, NAMESPACE, namespace="billing"))
+    assert order.index("namespace-billing") < order.index("shop-policy") < order.index("configmap-billing/common")
 
 
 def test_no_policy_claims_a_namespace_that_karmada_sends_by_itself(declared):
@@ -253,7 +253,7 @@ def test_no_policy_claims_a_namespace_that_karmada_sends_by_itself(declared):
     assert "shop-cluster-policy" not in declared(NAMESPACE)
     kept = {
         **NAMESPACE,
-        "metadata": {"name": "ledger", "labels": {"namespace.karmada.io/skip-auto-propagation": "true"}},
+        "metadata": {"name": "billing", "labels": {"namespace.karmada.io/skip-auto-propagation": "true"}},
     }
     selectors = declared(kept)["shop-cluster-policy"].inputs["spec"]["resourceSelectors"]
     assert [s["kind"] for s in selectors] == ["Namespace"]
@@ -309,7 +309,7 @@ def test_single_objects_that_move_are_named_and_leave_the_other_workload():
 )
 def test_overrides_that_are_another_thing_twice_ask_for_the_former_name(overriders, twice):
     """Between the new override policy and the end of the old one both are in force: pods would restart."""
-    side = Side("store", "", {}, copies(CONFIG), adds_words([{"overriders": overriders}]))
+    side = Side("store", "", {}, copies(CONFIG), not_idempotent([{"overriders": overriders}]))
     question = with_moves([Side("shop", "shop", copies(CONFIG), {}), side])[1].question
     assert ("add `formerly: shop`" in question) is twice
 
@@ -333,7 +333,7 @@ def test_a_namespace_is_judged_by_the_works_that_karmada_makes_of_it():
     work = {
         "apiVersion": "work.karmada.io/v1alpha1",
         "kind": "Work",
-        "metadata": {"name": "ledger-1", "namespace": "karmada-es-member1"},
+        "metadata": {"name": "billing-1", "namespace": "karmada-es-member1"},
         "spec": {"workload": {"manifests": [NAMESPACE]}},
         "status": {"conditions": [{"type": "Applied", "status": "True"}]},
     }

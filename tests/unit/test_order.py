@@ -63,7 +63,7 @@ def test_workloads_come_after_those_that_they_name_else_in_file_order(stack, pro
 
 def test_what_is_needed_and_what_is_named_make_one_order(stack, project):
     """`spaces` makes a namespace of `web`, and itself comes after `database`."""
-    fleet = stack(web=([], within("ledger")), spaces=(["database"], NAMESPACE), database=([],))
+    fleet = stack(web=([], within("billing")), spaces=(["database"], NAMESPACE), database=([],))
     assert order(fleet, project) == ["database", "spaces", "web"]
 
 
@@ -106,9 +106,9 @@ def test_a_cycle_is_refused_with_one_line_that_names_its_members(stack, files):
 def test_a_cycle_with_what_a_workload_needs_is_refused(stack):
     """The database is to come first, in a namespace that what comes after it makes."""
     (found,) = problems(
-        lambda: stack(web=(["database"], NAMESPACE), database=([], within("ledger", obj("v1", "ConfigMap", "d"))))
+        lambda: stack(web=(["database"], NAMESPACE), database=([], within("billing", obj("v1", "ConfigMap", "d"))))
     )
-    assert "makes a cycle: web is after database, database needs namespace ledger of web" in found
+    assert "makes a cycle: web is after database, database needs namespace billing of web" in found
 
 
 def test_each_cycle_is_said_once(stack):

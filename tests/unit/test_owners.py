@@ -8,7 +8,7 @@ import pytest
 from flotilla.drift.autoscalers import find_autoscaled
 from flotilla.drift.comparing import Comparing, Suspect
 from flotilla.drift.fights import Turns, fight, with_fights
-from flotilla.drift.findings import DriftReport, Finding, Layer, Mend
+from flotilla.drift.findings import DriftReport, Finding, Layer, Remedy
 from flotilla.karmada.unspread import meant_to_spread
 from flotilla.kube.ownership import writer_of_change
 from tests.unit.copies import MESH, Serving, deployment, nested, pod, web, widget
@@ -56,7 +56,7 @@ def test_two_that_write_a_field_in_turn_are_a_fight_with_both_names(states, path
     assert [one.text for one in found.fought] == [path]
     assert sorted(found.writers) == [KARMADA, OTHER]
     finding = fight("member1", Layer.MEMBERS, found)
-    assert (finding.rule, finding.mend, finding.path) == ("two-owners", Mend.HAND, path)
+    assert (finding.rule, finding.remedy, finding.path) == ("two-owners", Remedy.MANUAL, path)
     assert f"two owners fight over {path}" in finding.message
     assert KARMADA in finding.message
     assert OTHER in finding.message
@@ -166,7 +166,12 @@ def scaler(name="web", kind="Deployment"):
 def test_an_autoscaler_in_a_member_of_a_copy_whose_replicas_karmada_sets_is_a_second_owner():
     sent = {**deployment(pod(web())), "spec": {"replicas": 2}}
     (one,) = find_autoscaled(Serving(None, scalers=[scaler(), scaler("other")]), "member1", [sent])
-    assert (one.rule, one.path, one.pointer, one.mend) == ("two-owners", "spec.replicas", "/spec/replicas", Mend.HAND)
+    assert (one.rule, one.path, one.pointer, one.remedy) == (
+        "two-owners",
+        "spec.replicas",
+        "/spec/replicas",
+        Remedy.MANUAL,
+    )
     assert "HorizontalPodAutoscaler default/scaler in the member and Karmada both set spec.replicas" in one.message
     assert "autoscaled: true" in one.message
     labels = {"resourcetemplate.karmada.io/retain-replicas": "true"}

@@ -41,11 +41,12 @@ NAMED = Rule("named-after-teams", "nobody knows whom to ask", "begin the name wi
              judge=lambda resource, view: [] if "-" in resource.name else ["no team"])
 """
 DRIFT = """
-from flotilla.drift.findings import Finding, Layer, Mend
+from flotilla.drift.findings import Finding, Layer, Remedy
 
 def quota(seen):
     if not seen.is_control_plane and not seen.connection.list("v1", "ResourceQuota"):
-        yield Finding(Layer.MEMBERS, "no-quota", seen.cluster, "ResourceQuota", "there is no quota", mend=Mend.HAND)
+        about = (seen.cluster, "ResourceQuota", "there is no quota")
+        yield Finding(Layer.MEMBERS, "no-quota", *about, remedy=Remedy.MANUAL)
 """
 TOOLS = """
 from flotilla.agent.tool import Answer, Arguments, Tool

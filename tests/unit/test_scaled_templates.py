@@ -70,7 +70,7 @@ def test_an_update_leaves_an_ignored_field_to_its_owner(dry_run):
     old = state(web(2), id="default/web", ignore_changes=("spec.replicas",))
     server.answers[0]["metadata"]["annotations"] = {"pulumi.com/skipAwait": "true"}
     if dry_run:
-        server.provider.rehearse(old, web(2))
+        server.provider.dry_run(old, web(2))
     else:
         server.provider.update(old, web(2), timeout=None)
     assert "replicas" not in server.asked[0][1]["spec"]

@@ -14,7 +14,7 @@ from pulumi.runtime.config import CONFIG
 
 from components.configuration import take_config
 from flotilla.cli.main import _report
-from flotilla.drift.findings import Layer, Mend, changed
+from flotilla.drift.findings import Layer, Remedy, changed
 from flotilla.engine.stack import EmbeddedStack
 from flotilla.errors import ClusterError, EngineError
 from flotilla.karmada.installing import pki
@@ -82,7 +82,7 @@ def test_what_a_rollout_waits_for_shows_the_field_and_not_the_value():
 def test_a_finding_shows_no_value_of_a_secret(live, path, value):
     live = {"apiVersion": "v1", "metadata": {"name": "door"}, **live}
     for wanted, found in ((value, None), (None, value)):
-        finding = changed(Layer.PLAN, "object-changed", "karmada", live, Difference(path, wanted, found), Mend.UP)
+        finding = changed(Layer.PLAN, "object-changed", "karmada", live, Difference(path, wanted, found), Remedy.UP)
         told = json.dumps(finding.to_json())
         assert ENCODED not in told
         assert VALUE not in told

@@ -32,10 +32,10 @@ def policies_in(registered):
 
 
 def test_an_objects_own_namespace_counts_and_the_workloads_is_the_default():
-    assert namespace_of(within("ledger"), "shop") == "ledger"
+    assert namespace_of(within("billing"), "shop") == "billing"
     assert namespace_of(CONFIG, "shop") == "shop"
     assert namespace_of({**CONFIG, "metadata": {"name": "a", "namespace": None}}, "shop") == "shop"
-    assert namespace_of(within("ledger", ROLE), "shop") == ""
+    assert namespace_of(within("billing", ROLE), "shop") == ""
     assert namespace_of(RULE, "shop", Kinds({("rules.example.org", "HouseRule"): False})) == ""
 
 
@@ -48,11 +48,11 @@ def test_a_namespace_that_was_written_before_the_scope_was_known_goes_again():
 
 
 def test_what_renders_offline_puts_each_object_where_it_belongs(fleet_of, project):  # noqa: F811
-    fleet = fleet_of(a=("shop", CONFIG, within("ledger"), ROLE))
+    fleet = fleet_of(a=("shop", CONFIG, within("billing"), ROLE))
     found = rendered(fleet, ManifestFiles(project))["member1"]
     assert [str(ref_of(one)) for one in found] == [
         "ConfigMap shop/common",
-        "ConfigMap ledger/common",
+        "ConfigMap billing/common",
         "ClusterRole reader",
     ]
 
@@ -61,15 +61,15 @@ def test_what_renders_offline_puts_each_object_where_it_belongs(fleet_of, projec
 
 
 def test_one_name_in_two_namespaces_is_two_objects(fleet_of):  # noqa: F811
-    fleet_of(a=("shop", CONFIG, within("ledger")))
-    fleet_of(a=("shop", within("ledger")), b=("shop", CONFIG))
-    fleet_of(a=("shop", within("ledger")), b=("ledger", RULE))
+    fleet_of(a=("shop", CONFIG, within("billing")))
+    fleet_of(a=("shop", within("billing")), b=("shop", CONFIG))
+    fleet_of(a=("shop", within("billing")), b=("billing", RULE))
 
 
 def test_one_object_that_is_written_twice_is_refused_however_its_namespace_is_given(fleet_of):  # noqa: F811
     assert "ConfigMap common occurs twice" in refused(lambda: fleet_of(a=("shop", CONFIG, within("shop"))))
-    text = refused(lambda: fleet_of(a=("shop", within("ledger"), CONFIG), b=("ledger", CONFIG)))
-    assert "ConfigMap ledger/common is listed by the workloads 'a' and 'b'" in text
+    text = refused(lambda: fleet_of(a=("shop", within("billing"), CONFIG), b=("billing", CONFIG)))
+    assert "ConfigMap billing/common is listed by the workloads 'a' and 'b'" in text
     text = refused(lambda: fleet_of(a=("shop", RULES, within("one", RULE), within("two", RULE))))
     assert "HouseRule no-latest is listed twice" in text
     assert "rules.example.org/v1 in namespace one and as rules.example.org/v1 in namespace two" in text
@@ -99,7 +99,7 @@ def test_only_objects_of_the_workloads_own_namespace_have_a_name_in_states_of_be
 
 
 def test_each_namespace_has_its_own_policies_and_what_has_none_a_cluster_wide_pair(declared):  # noqa: F811
-    found = declared(within("ledger"), CONFIG, ROLE, namespace="shop", overrides=[])
+    found = declared(within("billing"), CONFIG, ROLE, namespace="shop", overrides=[])
     policies = {
         name: (args.inputs["kind"], args.inputs["metadata"].get("namespace"), args.inputs["metadata"]["name"])
         for name, args in policies_in(found).items()
@@ -107,17 +107,17 @@ def test_each_namespace_has_its_own_policies_and_what_has_none_a_cluster_wide_pa
     assert policies == {
         "shop-policy": ("PropagationPolicy", "shop", "shop"),
         "shop-override": ("OverridePolicy", "shop", "shop"),
-        "shop.ledger-policy": ("PropagationPolicy", "ledger", "shop.ledger"),
-        "shop.ledger-override": ("OverridePolicy", "ledger", "shop.ledger"),
+        "shop.billing-policy": ("PropagationPolicy", "billing", "shop.billing"),
+        "shop.billing-override": ("OverridePolicy", "billing", "shop.billing"),
         "shop-cluster-policy": ("ClusterPropagationPolicy", None, "shop"),
         "shop-cluster-override": ("ClusterOverridePolicy", None, "shop"),
     }
-    for policy_ in (found["shop.ledger-policy"], found["shop.ledger-override"]):
+    for policy_ in (found["shop.billing-policy"], found["shop.billing-override"]):
         assert policy_.inputs["spec"]["resourceSelectors"] == [
-            {"apiVersion": "v1", "kind": "ConfigMap", "name": "common", "namespace": "ledger"}
+            {"apiVersion": "v1", "kind": "ConfigMap", "name": "common", "namespace": "billing"}
         ]
-    assert {"configmap-ledger/common", "configmap-shop/common", "clusterrole-reader"} <= set(found)
-    assert found["shop-rollout"].inputs["policies"] == {"ledger": "shop.ledger"}
+    assert {"configmap-billing/common", "configmap-shop/common", "clusterrole-reader"} <= set(found)
+    assert found["shop-rollout"].inputs["policies"] == {"billing": "shop.billing"}
 
 
 def test_a_workload_in_one_namespace_has_the_names_and_inputs_that_it_always_had(declared):  # noqa: F811
@@ -128,24 +128,24 @@ def test_a_workload_in_one_namespace_has_the_names_and_inputs_that_it_always_had
 
 
 def test_policies_in_another_namespace_keep_a_former_name(declared):  # noqa: F811
-    found = declared(within("ledger"), CONFIG, name="store", formerly="shop")
-    assert found["store.ledger-policy"].inputs["metadata"]["name"] == "shop.ledger"
+    found = declared(within("billing"), CONFIG, name="store", formerly="shop")
+    assert found["store.billing-policy"].inputs["metadata"]["name"] == "shop.billing"
     assert found["store-policy"].inputs["metadata"]["name"] == "shop"
-    assert found["store-rollout"].inputs["policies"] == {"ledger": "shop.ledger"}
+    assert found["store-rollout"].inputs["policies"] == {"billing": "shop.billing"}
 
 
 def test_every_namespace_of_a_workload_comes_before_the_policies_in_it(declared):  # noqa: F811
     other = obj("v1", "Namespace", "books")
-    order = list(declared(within("books"), CONFIG, NAMESPACE, other, namespace="ledger"))
-    for namespace, policy_ in (("ledger", "shop-policy"), ("books", "shop.books-policy")):
+    order = list(declared(within("books"), CONFIG, NAMESPACE, other, namespace="billing"))
+    for namespace, policy_ in (("billing", "shop-policy"), ("books", "shop.books-policy")):
         assert order.index(f"namespace-{namespace}") < order.index(policy_)
         assert order.index(policy_) < order.index(f"configmap-{namespace}/common")
 
 
 def test_a_custom_kind_without_a_namespace_loses_the_one_it_was_written_with(declared):  # noqa: F811
-    found = declared(RULES, within("ledger", RULE), CONFIG)
+    found = declared(RULES, within("billing", RULE), CONFIG)
     assert "houserule-no-latest" in found
-    assert not any("ledger" in name for name in found)
+    assert not any("billing" in name for name in found)
 
 
 # -- claims ---------------------------------------------------------------------------------------
@@ -156,8 +156,8 @@ def test_a_custom_kind_without_a_namespace_loses_the_one_it_was_written_with(dec
     [
         ({"workload": "shop"}, "default", ("shop", "shop.definitions")),
         ({"workload": "store", "policy": "shop"}, "", ("shop", "shop.definitions")),
-        ({"workload": "shop", "policies": {"ledger": "shop.ledger"}}, "ledger", ("shop.ledger",)),
-        ({"workload": "shop", "policies": {"ledger": "shop.ledger"}}, "default", ("shop", "shop.definitions")),
+        ({"workload": "shop", "policies": {"billing": "shop.billing"}}, "billing", ("shop.billing",)),
+        ({"workload": "shop", "policies": {"billing": "shop.billing"}}, "default", ("shop", "shop.definitions")),
     ],
 )
 def test_a_template_has_the_policy_of_its_namespace(props, namespace, names):

@@ -1,4 +1,4 @@
-"""The ledger of a run: which resources there are, what has begun, what went wrong; and how a step is carried out.
+"""The state of a run: which resources there are, what has begun, what went wrong; and how a step is carried out.
 
 A step that fails ends only what depends on it. What else was declared is done, and the next run does the rest.
 """
@@ -54,7 +54,7 @@ class Options:
 
 
 @dataclass
-class Ledger:
+class RunState:
     """The state of one run. `save` makes it durable and returns when it is."""
 
     stack: str
