@@ -1,4 +1,4 @@
-"""`make bench`: the embedded engine on fleets of growing size, and the main job against the commands typed by hand.
+"""`make bench`: the embedded engine on fleets of growing size, and the main job against the same commands in a shell.
 
 Every figure and every ratio is measured in this one run, on real API servers; nothing is asserted. Where Karmada's
 programs aren't there it is the stand-in that makes members Ready; where Pulumi's are, its CLI runs the same program.
@@ -41,14 +41,14 @@ def main() -> int:
             what = "Karmada" if programs else "the stand-in for Karmada, which is quicker than Karmada"
             print(f"sandbox of 3 control planes and {what}: {time.monotonic() - started:.1f} s")
             kubeconfigs = project / ".flotilla" / "sandbox" / "kubeconfigs"
-            by_hand(project, kubeconfigs, programs)
+            manual(project, kubeconfigs, programs)
             sizes(project, kubeconfigs)
         finally:
             sandbox.down(lambda _: None)
     return 0
 
 
-def by_hand(project: Path, kubeconfigs: Path, programs: Path | None) -> None:
+def manual(project: Path, kubeconfigs: Path, programs: Path | None) -> None:
     """Compare `flotilla up` with `karmadactl join` twice and `kubectl apply`."""
     flotilla = [sys.executable, "-m", "flotilla.cli.main"]
     common = ["-C", str(project), "--engine", "embedded", "--yes"]

@@ -132,8 +132,8 @@ def count_requests(command: list[str], file: Path) -> int:
         connection = Connection(kubeconfigs.select(kubeconfigs.load(file.read_text())), name="karmada")
         (fleet_status if "status" in command else members_of)(connection)
         return connection.traffic.requests
-    told = subprocess.run([*command, "-v=6"], capture_output=True, text=True, check=False).stderr
-    return len(re.findall(r'(?:"GET|verb="GET|GET https)', told))
+    reported = subprocess.run([*command, "-v=6"], capture_output=True, text=True, check=False).stderr
+    return len(re.findall(r'(?:"GET|verb="GET|GET https)', reported))
 
 
 def simulate(karmada: Connection, count: int, kubeconfig: Path) -> None:

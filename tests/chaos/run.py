@@ -166,8 +166,8 @@ class Chaos:
         plain = {key: value for key, value in manifest.items() if key != "stringData"}
         if "stringData" in manifest:
             plain["data"] = {k: base64.b64encode(v.encode()).decode() for k, v in manifest["stringData"].items()}
-        held = [obj for obj in there.values() if obj["kind"] == manifest["kind"] and not differences(plain, obj)]
-        assert held, f"{when}: {cluster} doesn't hold {manifest['kind']} {manifest['metadata'].get('name', manifest)}"
+        stored = [obj for obj in there.values() if obj["kind"] == manifest["kind"] and not differences(plain, obj)]
+        assert stored, f"{when}: {cluster} doesn't hold {manifest['kind']} {manifest['metadata'].get('name', manifest)}"
 
     def _objects(self, cluster: str, seed: int) -> dict[tuple[str, str], Any]:
         """Return what a cluster holds of a schedule, once what is on its way out is gone."""

@@ -102,11 +102,11 @@ def _independent(value="1", bad="1") -> Program:
     return program
 
 
-def _write_by_hand(folder: Path) -> None:
-    (folder / "one.json").write_text('{"value": "by hand"}')
+def _write_manually(folder: Path) -> None:
+    (folder / "one.json").write_text('{"value": "manually"}')
 
 
-def _remove_by_hand(folder: Path) -> None:
+def _remove_manually(folder: Path) -> None:
     (folder / "one.json").unlink()
 
 
@@ -148,9 +148,9 @@ CASES = (
     Case("failure-then-completion", (Act("up", _pair("1", "fail")), Act("up", _pair("1", "2")), DESTROY)),
     Case("failed-update", (Act("up", _one()), Act("up", _one("fail")), Act("up", _one("2")), DESTROY)),
     Case("refresh-changed", (
-        Act("up", _one()), Act("refresh", before=_write_by_hand), Act("preview", _one()), Act("up", _one()), DESTROY,
+        Act("up", _one()), Act("refresh", before=_write_manually), Act("preview", _one()), Act("up", _one()), DESTROY,
     )),
-    Case("refresh-gone", (Act("up", _one()), Act("refresh", before=_remove_by_hand), Act("up", _one()), DESTROY)),
+    Case("refresh-gone", (Act("up", _one()), Act("refresh", before=_remove_manually), Act("up", _one()), DESTROY)),
     Case("continue-after-failed-creation", (
         Act("up", _independent(bad="fail")), Act("preview", _independent()), Act("up", _independent()), DESTROY,
     )),

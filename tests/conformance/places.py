@@ -49,7 +49,7 @@ class Folder:
 
 
 class Namespace:
-    """A namespace of a cluster; programs and what happens by hand get the place itself."""
+    """A namespace of a cluster; programs and manual changes get the place itself."""
 
     def __init__(self, connection: Connection, kubeconfig: str, name: str) -> None:
         self.connection = connection
@@ -91,8 +91,8 @@ class Namespace:
         text = json.dumps(_without_made_up(value))
         shown = {json.dumps(self.kubeconfig)[1:-1]: "KUBECONFIG", self.name: "NAMESPACE", str(CHART): "CHART"}
         shown[base64.b64encode(self.name.encode()).decode()] = "NAMESPACE IN BASE64"
-        for held, name in shown.items():
-            text = text.replace(held, name)
+        for stored, name in shown.items():
+            text = text.replace(stored, name)
         text = _IDENTITY.sub("IDENTITY", text)
         return json.loads(re.sub(r"(?<=-)[0-9a-f]{8}(?=\")", "RANDOM", text))
 

@@ -1,4 +1,4 @@
-"""Runs a case on an engine and tells what it did, in a form that can be compared and kept."""
+"""Runs a case on an engine and returns what it did, in a form that can be compared and stored."""
 
 import json
 import os

@@ -23,19 +23,21 @@ def require(*names: str) -> None:
 
 def pulumi_version() -> str:
     """Return the CLI's version, such as v3.259.0."""
-    told = subprocess.run(["pulumi", "version"], capture_output=True, text=True, check=True).stdout.strip()
-    return f"v{told.removeprefix('v')}"
+    reported = subprocess.run(["pulumi", "version"], capture_output=True, text=True, check=True).stdout.strip()
+    return f"v{reported.removeprefix('v')}"
 
 
 def provider_version() -> str:
-    """Return the Kubernetes provider's version, such as v4.32.0: it tells it only to those who start it."""
+    """Return the Kubernetes provider's version, such as v4.32.0. Only the running program reports it."""
     process = subprocess.Popen([PROVIDER, "127.0.0.1:0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         assert process.stdout is not None
         with grpc.insecure_channel(f"127.0.0.1:{int(process.stdout.readline())}") as channel:
             grpc.channel_ready_future(channel).result(timeout=_SECONDS)
-            told = provider_pb2_grpc.ResourceProviderStub(channel).GetPluginInfo(empty_pb2.Empty(), timeout=_SECONDS)
-        return f"v{str(told.version).removeprefix('v')}"
+            reported = provider_pb2_grpc.ResourceProviderStub(channel).GetPluginInfo(
+                empty_pb2.Empty(), timeout=_SECONDS
+            )
+        return f"v{str(reported.version).removeprefix('v')}"
     finally:
         process.kill()
         process.wait()

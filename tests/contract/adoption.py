@@ -51,9 +51,9 @@ def half_joined(fleet, name):
         ref = ObjectRef("v1", "Secret", account, CLUSTER_NAMESPACE)
         return eventually(lambda: data if "token" in (data := member.get(ref).get("data") or {}) else None)
 
-    held, other = token(join.controller_account(name)), token(join.IMPERSONATOR)
+    stored, other = token(join.controller_account(name)), token(join.IMPERSONATOR)
     made = [
-        join.credentials(name, {"token": held["token"], "caBundle": held["ca.crt"]}),
+        join.credentials(name, {"token": stored["token"], "caBundle": stored["ca.crt"]}),
         join.impersonator_credentials(name, {"token": other["token"]}),
     ]
     for secret in made:

@@ -161,7 +161,7 @@ def test_every_tool_is_called_and_changes_need_the_digest_of_what_was_shown(web)
             client, "preview_change", change={"kind": "move", "workload": "nginx", "clusters": ["nobody"]}
         )
 
-        # By hand in the stack file, applied by the agent.
+        # Manually in the stack file, applied by the agent.
         stack_file.write_text(stack_file.read_text().replace("replicas: 3", "replicas: 1"))
         plan = await ask(client, "preview_change")
         assert (await ask(client, "apply", digest=plan["digest"]))["complete"]
@@ -254,14 +254,14 @@ def test_secrets_never_appear(kept):
     door = {"name": "door", "manifests": ["secret.yaml"], "placement": {"clusters": ["member1"]}}
     kept.write(members("member1"), [door])
     toolbox = Toolbox(Workplace(kept.project, "sandbox", EngineName.EMBEDDED, allow_changes=True))
-    told = []
+    reported = []
 
     def say(tool, **arguments):
         try:
-            told.append(json.dumps(toolbox.call(tool, arguments)))
+            reported.append(json.dumps(toolbox.call(tool, arguments)))
         except Refused as error:
-            told.append(str(error))
-        return told[-1]
+            reported.append(str(error))
+        return reported[-1]
 
     first = json.loads(say("preview_change", limit=100))
     say("apply", digest=first["digest"])
@@ -274,12 +274,12 @@ def test_secrets_never_appear(kept):
     say("describe_workload", name="door")
     say("scale_workload", workload="door", replicas=2)
     say("preview_change", change={"kind": "scale", "workload": "door", "replicas": 2})
-    everything = "\n".join(told) + (kept.project / ".flotilla" / "audit.jsonl").read_text()
+    everything = "\n".join(reported) + (kept.project / ".flotilla" / "audit.jsonl").read_text()
     token = kept.connection("karmada").get(ObjectRef("v1", "Secret", "member1", "karmada-cluster"))["data"]["token"]
     assert token
     for secret in ("sesame-42", "sesame-43", "b3Blbi1zZXNhbWU", token, "PRIVATE KEY"):
-        assert secret not in everything, [text[:3000] for text in told if secret in text]
-    assert "manifest files" in told[-1]
+        assert secret not in everything, [text[:3000] for text in reported if secret in text]
+    assert "manifest files" in reported[-1]
 
 
 PLAIN = """\
@@ -353,8 +353,8 @@ def test_up_does_the_plan_of_its_digest_and_says_what_members_feel_after_a_refre
     web.connection("karmada").patch(ref, {"spec": {"replicas": 3}}, query={"fieldManager": "somebody"})
     plan = preview()
     (workload,) = plan["workloads"]
-    told = {copy["name"]: (copy["verb"], copy["details"]) for copy in workload["clusters"]}
-    assert told == {"member1": ("changes", ["replicas 2 → 5"]), "member2": ("changes", ["replicas 1 → 2"])}
+    reported = {copy["name"]: (copy["verb"], copy["details"]) for copy in workload["clusters"]}
+    assert reported == {"member1": ("changes", ["replicas 2 → 5"]), "member2": ("changes", ["replicas 1 → 2"])}
     capsys.readouterr()
     assert main(["up", *common, "--plan", first]) == 1
     refused = json.loads(capsys.readouterr().out)

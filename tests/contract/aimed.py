@@ -107,7 +107,7 @@ def marking(name, operator, value, selectors, kind, **target):
 
 
 def test_policies_of_a_namespace_select_by_what_cluster_wide_ones_have_made_and_fall_away(fleet, run, given):
-    """A plan didn't know what the OverridePolicy does, and its rollout was waited for in vain."""
+    """A plan didn't know what the OverridePolicy does, and the wait for its rollout ended at its timeout."""
     space, edge = obj("v1", "Namespace", "given"), {**DEPLOYMENTS, "labelSelector": {"matchLabels": {"site": "edge"}}}
     core = {**DEPLOYMENTS, "labelSelector": {"matchLabels": {"tier": "core"}}}
     web = labelled(pods("web"), tier="core")

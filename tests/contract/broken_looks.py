@@ -46,7 +46,7 @@ def test_drift_and_status_name_a_broken_member_and_show_the_others(fleet, proxie
         assert list(seen["unanswered"]) == ["member2"]
         assert {member["name"]: member["ready"] for member in seen["members"]} == {"member1": True, "member2": True}
         assert time.monotonic() - began < 60
-        fleet.connection("member1").create(WIDER, field_manager="by-hand")  # which nobody puts right
+        fleet.connection("member1").create(WIDER, field_manager="kubectl-edit")  # which nobody puts right
         found = verbs("drift", expect=3)
         assert [one["cluster"] for one in found["unknown"]] == ["member2"]
         assert [(one["rule"], one["cluster"]) for one in found["findings"]] == [("rights-widened", "member1")]

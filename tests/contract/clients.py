@@ -115,11 +115,11 @@ def test_a_watch_goes_on_over_streams_that_end(file, namespace, monkeypatch):  #
     client.propagation_policies.apply(policy(namespace, "c"))
     watcher.join(20)
     assert not watcher.is_alive()
-    told = [one for one in seen if one[0] != "MODIFIED"]  # Karmada's webhooks and controllers may write, too
-    assert told == [("ADDED", "a"), ("ADDED", "b"), ("DELETED", "a"), ("ADDED", "c")]
+    output = [one for one in seen if one[0] != "MODIFIED"]  # Karmada's webhooks and controllers may write, too
+    assert output == [("ADDED", "a"), ("ADDED", "b"), ("DELETED", "a"), ("ADDED", "c")]
 
 
-def test_the_asyncio_watch_tells_the_same(file, namespace):  # noqa: F811
+def test_the_asyncio_watch_reports_the_same(file, namespace):  # noqa: F811
     async def look(client):
         seen = []
         await client.propagation_policies.apply(policy(namespace, "a"))

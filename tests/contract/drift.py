@@ -1,4 +1,4 @@
-"""Drift made by hand, in every place where hands reach: found, named, located, and mended as far as `up` can.
+"""Drift made with kubectl in every place that a person can change: found, named, located, fixed as far as `up` can.
 
 The same cases run on real Karmada (`tests/live`) and on the stand-in (`tests/sandbox`).
 """
@@ -64,7 +64,7 @@ CHANGED = {
     ),
     "spec.template.spec.containers[nginx].image": (
         TEMPLATE,
-        {"spec": {"template": {"spec": {"containers": [{"name": "nginx", "image": "nginx:by-hand"}]}}}},
+        {"spec": {"template": {"spec": {"containers": [{"name": "nginx", "image": "nginx:kubectl-edit"}]}}}},
     ),
 }
 MADE = {
@@ -84,7 +84,7 @@ MADE = {
         "theirs",
         {
             "resourceSelectors": [{**NGINX_SELECTOR, "namespace": "default"}],
-            "overrideRules": [{"overriders": {"labelsOverrider": [{"operator": "add", "value": {"by": "hand"}}]}}],
+            "overrideRules": [{"overriders": {"labelsOverrider": [{"operator": "add", "value": {"by": "somebody"}}]}}],
         },
     ),
     "template-unclaimed Deployment": {**orphan(), "metadata": {"name": "orphan", "namespace": "default"}},
@@ -148,21 +148,23 @@ def test_a_member_that_does_not_answer_is_unknown_and_never_gone(nginx_everywher
     assert not report.clean
 
 
-def test_hands_are_seen_everywhere(nginx_everywhere, run, fleet):
+def test_manual_changes_are_found_everywhere(nginx_everywhere, run, fleet):
     karmada, member1 = fleet.connection("karmada"), fleet.connection("member1")
     for ref, change in CHANGED.values():
-        karmada.patch(ref, change, kind="strategic" if ref == TEMPLATE else "merge", query={"fieldManager": "by-hand"})
+        karmada.patch(
+            ref, change, kind="strategic" if ref == TEMPLATE else "merge", query={"fieldManager": "kubectl-edit"}
+        )
     fleet.connection("member1").patch(
         ObjectRef(RBAC, "ClusterRole", access_role("member1")),
         [{"op": "remove", "path": "/rules/1"}],
         kind="json",
-        query={"fieldManager": "by-hand"},
+        query={"fieldManager": "kubectl-edit"},
     )
     try:
         for obj in MADE.values():
-            karmada.apply(obj, field_manager="by-hand")
+            karmada.apply(obj, field_manager="kubectl-edit")
         for obj in MADE_IN_MEMBER1.values():
-            member1.apply(obj, field_manager="by-hand")
+            member1.apply(obj, field_manager="kubectl-edit")
         for cluster, ref in DELETED:
             fleet.connection(cluster).delete(ref)
         _all_are_seen_and_ours_put_right(run)
@@ -178,7 +180,7 @@ def _all_are_seen_and_ours_put_right(run):
     seen = {(f["rule"], f["cluster"], f["object"], f.get("path", "")): f for f in report["findings"]}
     for path, (ref, _) in CHANGED.items():
         finding = seen["object-changed", "karmada", str(ref), path]
-        assert finding["manager"] == "by-hand"
+        assert finding["manager"] == "kubectl-edit"
         assert finding["mend"] == "up"
     assert seen["object-changed", "karmada", str(TEMPLATE), "spec.replicas"]["found"] == 3
     assert seen["object-changed", "karmada", "Secret karmada-cluster/member2", "data.token"]["found"] == "[secret]"
@@ -186,9 +188,9 @@ def _all_are_seen_and_ours_put_right(run):
     for cluster, ref in DELETED:
         assert ("object-missing", cluster, str(ref), "") in seen
     assert ("token-refused", "member2", "Secret karmada-cluster/member2", "") in seen
-    by_hand = {(f["rule"], f["cluster"]) for f in report["findings"] if f["mend"] == "hand"}
+    manual = {(f["rule"], f["cluster"]) for f in report["findings"] if f["mend"] == "hand"}
     wanted = {(key.split()[0], "karmada") for key in MADE} | {(key.split()[0], "member1") for key in MADE_IN_MEMBER1}
-    assert wanted <= by_hand, report["findings"]
+    assert wanted <= manual, report["findings"]
 
     left = run("drift", "--fix", "--yes", expect=3)["findings"]
     assert {(f["rule"], f["cluster"]) for f in left} == wanted

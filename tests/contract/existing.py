@@ -42,7 +42,7 @@ _WEB = ref_of(WEB)
 
 @pytest.fixture
 def brown(fleet):
-    """Members in which kubectl has made a namespace and a Deployment; they go once no stack makes them anew."""
+    """Members in which kubectl has made a namespace and a Deployment; they go once no stack makes them again."""
     made = (("member1", WEB), ("member2", OTHER), ("member1", OTHERWISE))
     for member in BOTH:
         fleet.connection(member).create(SPACE, field_manager=KUBECTL)

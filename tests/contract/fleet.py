@@ -96,7 +96,7 @@ class Fleet:
                 eventually(lambda name=name: self._is_settled(name), problem=f"{name} doesn't get its own objects")
 
     def _is_settled(self, name: str) -> bool:
-        """Tell whether a cluster that has just begun has what its own controllers make; tests compare it later."""
+        """Return whether a cluster that has just begun has what its own controllers make; tests compare it later."""
         connection = self.connection(name)
         spaces = {space["metadata"]["name"] for space in connection.list("v1", "Namespace")}
         accounts = connection.list("v1", "ServiceAccount")

@@ -281,15 +281,15 @@ def test_labels_of_templates_select(karmada, namespace):
     eventually(lambda: set(bound(karmada, template)) == {"member1"})
 
 
-def test_a_placement_that_nothing_matches_is_told(karmada, namespace):
+def test_a_placement_that_nothing_matches_is_reported(karmada, namespace):
     """docs: user guide, scheduling"""
     template = karmada.make(web(namespace))
     karmada.policy("p", namespace, [selector(template)], {"clusterAffinity": {"clusterNames": ["nowhere"]}})
 
     def refused():
         found = karmada.api.find(binding_ref(ref_of(template)))
-        told = condition(found, "Scheduled") if found else None
-        return told and told["status"] == "False"
+        output = condition(found, "Scheduled") if found else None
+        return output and output["status"] == "False"
 
     eventually(refused)
 
@@ -348,19 +348,19 @@ def test_overrides_change_one_cluster(karmada, namespace):
     assert plain["spec"]["template"]["spec"]["containers"][0]["image"] == "nginx:1.27"
 
 
-def test_what_a_hand_changes_in_a_member_is_put_back(karmada, namespace):
+def test_what_a_person_changes_in_a_member_is_put_back(karmada, namespace):
     """docs: user guide, work: members follow the control plane"""
     template = karmada.make(web(namespace))
     karmada.policy("p", namespace, [selector(template)], {"clusterAffinity": {"clusterNames": ["member1"]}})
     eventually(lambda: karmada.in_member("member1", ref_of(template)))
-    image = [{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "nginx:by-hand"}]
+    image = [{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "nginx:kubectl-edit"}]
     karmada.members["member1"].patch(ref_of(template), image, kind="json")
 
-    def held():
+    def stored():
         found = karmada.in_member("member1", ref_of(template))
         return found["spec"]["template"]["spec"]["containers"][0]["image"]
 
-    eventually(lambda: held() == "nginx:1.27")
+    eventually(lambda: stored() == "nginx:1.27")
 
 
 def test_what_falls_out_of_the_placement_is_removed(karmada, namespace):
@@ -415,8 +415,8 @@ def test_what_a_member_has_already(karmada, namespace, resolution):
         eventually(lambda: (report() or {}).get("applied"))
 
         def image():
-            held = karmada.in_member("member1", ref_of(template))
-            return held["spec"]["template"]["spec"]["containers"][0]["image"]
+            stored = karmada.in_member("member1", ref_of(template))
+            return stored["spec"]["template"]["spec"]["containers"][0]["image"]
 
         eventually(lambda: image() == "nginx:1.27")
 

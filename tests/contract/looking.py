@@ -1,4 +1,4 @@
-"""The fleet at a glance: clusters, status, workloads, get, logs, events, graph, report."""
+"""The fleet in overview: clusters, status, workloads, get, logs, events, graph, report."""
 
 import json
 import time
@@ -85,7 +85,7 @@ def test_workloads_show_overrides_and_why_a_copy_is_not_healthy(look, fleet):
     assert all(c["health"] == "Healthy" and c["since"] and not c["why"] for c in copies.values())
 
     selector = {"spec": {"template": {"spec": {"nodeSelector": {"disk": "nowhere"}}}}}
-    fleet.connection("karmada").patch(NGINX_REF, selector, query={"fieldManager": "by-hand"})
+    fleet.connection("karmada").patch(NGINX_REF, selector, query={"fieldManager": "kubectl-edit"})
     deadline = time.monotonic() + 60
     while True:
         ailing = json.loads(look("workloads", "--health", "unhealthy", "--json"))["workloads"]
@@ -98,7 +98,7 @@ def test_workloads_show_overrides_and_why_a_copy_is_not_healthy(look, fleet):
     assert first[0] == "0 of 2 copies healthy"
     assert "Unschedulable" in first[3]
     selector["spec"]["template"]["spec"]["nodeSelector"] = None
-    fleet.connection("karmada").patch(NGINX_REF, selector, query={"fieldManager": "by-hand"})
+    fleet.connection("karmada").patch(NGINX_REF, selector, query={"fieldManager": "kubectl-edit"})
     eventually(lambda: json.loads(look("status", "--json"))["summary"]["copiesHealthy"] == 2)
     eventually(lambda: len(json.loads(look("get", "pods", "-n", "default", "--json"))["items"]) == 4)
 
@@ -134,8 +134,8 @@ def test_events_and_logs(look):
 
 def test_members_are_seen_while_karmada_is_down(look, fleet):
     file = fleet.kubeconfigs / "karmada.yaml"
-    held = file.read_text()
-    document = kubeconfigs.load(held)
+    stored = file.read_text()
+    document = kubeconfigs.load(stored)
     document["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:1"
     try:
         file.write_text(yaml.safe_dump(document))
@@ -144,7 +144,7 @@ def test_members_are_seen_while_karmada_is_down(look, fleet):
         assert len(look("get", "deploy", "nginx").splitlines()) == 3
         assert "asking the members that the stack knows" in look.err
     finally:
-        file.write_text(held)
+        file.write_text(stored)
 
 
 def test_a_watch_repaints_until_it_is_ended(look, monkeypatch):
@@ -176,10 +176,10 @@ def test_pictures_and_reports_of_the_running_fleet(look, fleet, tmp_path):
     assert "member2" in look("graph")
     assert look("graph", "--format", "mermaid").count("-->|") == 2
     assert "digraph" in look("graph", "--format", "dot", "--of", "plan")
-    for about, telling in (("fleet", "Fleet of sandbox"), ("plan", "no changes"), ("drift", "No drift")):
+    for about, shown in (("fleet", "Fleet of sandbox"), ("plan", "no changes"), ("drift", "No drift")):
         look("report", "--of", about, "-o", str(tmp_path / "report.html"))
         page = (tmp_path / "report.html").read_text()
-        assert telling in page
+        assert shown in page
         assert ("zone is lost" in page) is (about == "plan")
     fleet.connection("member1").patch(NGINX_REF, {"spec": {"replicas": 2}, "metadata": {"labels": {"a": "b"}}})
     look("report", "-o", str(tmp_path / "missing" / "report.html"), expect=1)

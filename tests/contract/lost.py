@@ -99,7 +99,7 @@ def remove_leftovers(fleet, member):
 
 
 def test_one_cluster_under_two_names_is_refused_and_nothing_is_changed(fleet, run, tmp_path):  # noqa: F811
-    """By the same address `validate` refuses it; by another one only the cluster itself can tell."""
+    """By the same address `validate` refuses it; by another address only the cluster itself shows it."""
     run.write([{"name": "member1"}], [EVERYWHERE])
     run("up", "--yes")
     connection = fleet.connection("karmada")
@@ -173,7 +173,7 @@ def test_another_cluster_under_the_same_name_leaves_and_joins(fleet, third, run)
     assert run("drift")["clean"] is True
 
 
-def test_a_rebuilt_member_at_the_same_address_joins_anew_and_the_old_ones_objects_are_forgotten(
+def test_a_rebuilt_member_at_the_same_address_joins_again_and_the_old_ones_objects_are_forgotten(
     fleet,
     third,
     run,  # noqa: F811

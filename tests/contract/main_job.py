@@ -210,7 +210,7 @@ def test_replicas_weights_and_an_image_for_one_cluster(fleet, going_on):
     assert deployed(fleet, "member2")["metadata"]["labels"]["site"] == "edge"
 
 
-def test_drift_made_by_hand_is_shown_and_mended(fleet, going_on):
+def test_drift_made_with_kubectl_is_shown_and_fixed(fleet, going_on):
     going_on.write(members("member1", "member2"), [NGINX])
     going_on("up", "--yes")
     karmada = fleet.connection("karmada")

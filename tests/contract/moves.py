@@ -97,7 +97,7 @@ def test_a_renamed_workload_keeps_its_templates_copies_and_pods(fleet, run, stac
 
 
 def test_a_renamed_workload_takes_another_placement(fleet, run, stack):
-    """Until the old policy is gone, at the end, it would claim the templates: the rollout would wait in vain."""
+    """Until the old policy is gone, at the end, it would claim the templates, and the rollout would wait for ever."""
     stack(workload("shop", [SHOP, SETTINGS], ["member1"]))
     run("up", "--yes")
     before = uids(fleet, DEPLOYMENT)
@@ -280,7 +280,7 @@ def named(fleet, name, former=None):
 
 
 def test_a_renamed_member_keeps_its_copies_and_pods(fleet, run):
-    """It left and joined: its copies were deleted and made anew."""
+    """It left and joined: its copies were deleted and made again."""
     deployment, divided = fleet.project / "shop.yaml", fleet.project / "store.yaml"
     deployment.write_text(yaml.safe_dump_all([SHOP, SETTINGS]))
     divided.write_text(yaml.safe_dump({**SHOP, "metadata": {"name": "store"}}))

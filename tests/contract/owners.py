@@ -101,7 +101,7 @@ def admission(connection, name, condition, *changed):
 
 
 def _in_force(connection, changed):
-    """Tell whether a Deployment would be changed now; nothing is created."""
+    """Return whether a Deployment would be changed now; nothing is created."""
     labels = {"app": "probe"}
     pod = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "nginx", "image": "nginx:1.27"}]}}
     spec = {"selector": {"matchLabels": labels}, "template": pod}

@@ -206,9 +206,9 @@ def look_at_objects(found):
         found.run(verb, "--json")
     found.run("get", "secrets", "-n", "default")
     for form in ("--json", "--yaml"):
-        told = found.run("get", "secrets", "-n", "default", form)
-        assert [name for name in ("login", "configured", "sealed") if name not in told] == []
-        assert "[secret]" in told
+        reported = found.run("get", "secrets", "-n", "default", form)
+        assert [name for name in ("login", "configured", "sealed") if name not in reported] == []
+        assert "[secret]" in reported
 
 
 def ask_as_agent(found):
@@ -239,17 +239,17 @@ def test_planted_values_are_nowhere(planted):
     # A change says that there is one, and not from what to what.
     planted.data, planted.override = planted.mark("new-data"), planted.mark("new-override")
     planted.write()
-    told = planted.run("preview", "--detail", expect=0)
+    reported = planted.run("preview", "--detail", expect=0)
     if planted.engine == "embedded":  # the CLI's own events show a secret only as a whole
-        assert "data.token: [secret] → [secret]" in told
-        assert "overriders.plaintext[0].value: [secret] → [secret]" in told
+        assert "data.token: [secret] → [secret]" in reported
+        assert "overriders.plaintext[0].value: [secret] → [secret]" in reported
     look_everywhere(planted)
 
     # Nothing is done with it in time.
     planted.write(timeout=5)
     with stopped_controllers(planted.project):
-        told = planted.run("up", "--yes", expect=1)
-        assert "data.token" in told, "the text of a wait names the field"
+        reported = planted.run("up", "--yes", expect=1)
+        assert "data.token" in reported, "the text of a wait names the field"
         look_everywhere(planted)
         ask_as_agent(planted)
     planted.write()
@@ -265,8 +265,8 @@ def test_planted_values_are_nowhere(planted):
     # A patch that doesn't fit.
     for path in ("/data/nothere/deeper", "/data2/x"):
         planted.write(path=path)
-        told = planted.run("preview", "--debug")
-        assert path in told
+        reported = planted.run("preview", "--debug")
+        assert path in reported
         look_everywhere(planted)
         ask_as_agent(planted)
 

@@ -79,10 +79,10 @@ REFUSED_PROPAGATION = {
 
 def refused(make):
     """The API server's answer, which must be a refusal of what was sent."""
-    with pytest.raises(ApiError) as told:
+    with pytest.raises(ApiError) as reported:
         make()
-    assert told.value.status in (400, 403, 422), told.value
-    return told.value
+    assert reported.value.status in (400, 403, 422), reported.value
+    return reported.value
 
 
 @pytest.mark.parametrize("spec", REFUSED_PROPAGATION.values(), ids=REFUSED_PROPAGATION)

@@ -26,11 +26,11 @@ def secret_manifest(password):
 
 
 @pytest.fixture
-def told(fleet, capsys):
+def recorded(fleet, capsys):
     """Everything that the command has printed; `run` runs a verb."""
     printed = []
 
-    class Told:
+    class Recorded:
         text = property(lambda _: "\n".join(printed))
 
         def run(self, *arguments, expect=(0,)):
@@ -39,7 +39,7 @@ def told(fleet, capsys):
             printed.extend((captured.out, captured.err))
             assert code in expect, captured.err
 
-    return Told()
+    return Recorded()
 
 
 def secrets_of(fleet):
@@ -65,49 +65,49 @@ def left_on_disk(fleet):
     return {file: unpacked(file.read_bytes()).decode() for file in found}
 
 
-def test_a_main_job_tells_no_secret_and_leaves_none_in_clear(fleet, told):
+def test_a_main_job_prints_no_secret_and_leaves_none_in_clear(fleet, recorded):
     manifest = fleet.project / "door.yaml"
     manifest.write_text(secret_manifest("something else"))
     door = {"name": "door", "manifests": ["door.yaml"], "placement": {"clusters": ["member1"]}}
     with standing(fleet):
         fleet.write(members("member1"), [NGINX | {"placement": {"clusters": ["member1"]}}, door])
-        told.run("up", "--yes", "--json")
+        recorded.run("up", "--yes", "--json")
         manifest.write_text(secret_manifest(PASSWORD))
         for options in ((), ("--detail", "--rendered"), ("--json", "--rendered"), ("--detail", "--refresh")):
-            told.run("preview", *options)
-        told.run("report", "--of", "plan", "-o", str(fleet.project / "plan.html"))
-        told.run("graph", "--of", "plan", "-o", str(fleet.project / "plan.svg"))
-        told.run("up", "--yes")
-        told.run("drift", "--json")
-        told.run("status", "--json")
-        told.run("workloads", "--json")
-        told.run("get", "secrets", "--json")
-        told.run("get", "secrets")
-        told.run("policy", "--all")
-        told.run("refresh", "--preview-only", "--detail")
-        told.run("report", "--of", "drift", "-o", str(fleet.project / "drift.html"))
+            recorded.run("preview", *options)
+        recorded.run("report", "--of", "plan", "-o", str(fleet.project / "plan.html"))
+        recorded.run("graph", "--of", "plan", "-o", str(fleet.project / "plan.svg"))
+        recorded.run("up", "--yes")
+        recorded.run("drift", "--json")
+        recorded.run("status", "--json")
+        recorded.run("workloads", "--json")
+        recorded.run("get", "secrets", "--json")
+        recorded.run("get", "secrets")
+        recorded.run("policy", "--all")
+        recorded.run("refresh", "--preview-only", "--detail")
+        recorded.run("report", "--of", "drift", "-o", str(fleet.project / "drift.html"))
         secrets = secrets_of(fleet)
-        break_karmada(fleet, told)
-        told.run("destroy", "--preview-only", "--detail")
+        break_karmada(fleet, recorded)
+        recorded.run("destroy", "--preview-only", "--detail")
         on_disk = left_on_disk(fleet)
-    assert PASSWORD not in told.text
-    assert [secret for secret in secrets if secret in told.text] == []
+    assert PASSWORD not in recorded.text
+    assert [secret for secret in secrets if secret in recorded.text] == []
     assert [(file, s) for file, text in on_disk.items() for s in secrets if s in text] == []
 
 
-def break_karmada(fleet, told):
-    """Errors tell no secret either, with their tracebacks: another token, another server."""
+def break_karmada(fleet, recorded):
+    """Errors print no secret either, with their tracebacks: another token, another server."""
     file = fleet.kubeconfigs / "karmada.yaml"
-    held = file.read_text()
+    stored = file.read_text()
     try:
-        document = yaml.safe_load(held)
+        document = yaml.safe_load(stored)
         document["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:1"
         file.write_text(yaml.safe_dump(document))
-        told.run("status", "--debug", expect=(1,))
-        document = yaml.safe_load(held)
+        recorded.run("status", "--debug", expect=(1,))
+        document = yaml.safe_load(stored)
         document["users"][0]["user"] = {"token": PASSWORD}
         file.write_text(yaml.safe_dump(document))
-        told.run("status", "--debug", expect=(1,))
-        told.run("preview", "--debug", "--refresh", expect=(0, 1))  # as its state holds the old token
+        recorded.run("status", "--debug", expect=(1,))
+        recorded.run("preview", "--debug", "--refresh", expect=(0, 1))  # as its state holds the old token
     finally:
-        file.write_text(held)
+        file.write_text(stored)

@@ -90,7 +90,7 @@ def test_one_workload_brings_two_namespaces_what_lives_in_them_and_a_cluster_rol
         assert role["metadata"]["labels"].get("site") == ("two" if cluster == "member2" else None)
     clean(run)
 
-    # Another namespace for the workload swaps which policies bear its name alone: nothing is made anew.
+    # Another namespace for the workload swaps which policies bear its name alone: nothing is made again.
     uids = copies_of(fleet, "web")
     assert len(uids) == 6
     named = [{**one, "metadata": {"namespace": FRONT, **one["metadata"]}} for one in SHOP[:4]]
@@ -186,7 +186,7 @@ def work_of(fleet, name, member):
 def test_what_comes_after_is_gone_before_the_other_is_deleted(fleet, run, stack):
     """A finalizer keeps one Work of what comes after: the database keeps everything until that is gone.
 
-    Karmada lets the binding go before that, so that nothing but the Works themselves tells.
+    Karmada lets the binding go before that, so that only the Works themselves show it.
     """
     stack(workload("web", [pods("web", "default")], after=["database"], timeout=10), DATABASE)
     run("up", "--yes")

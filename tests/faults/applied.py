@@ -16,8 +16,8 @@ def applied(old: Object | None, body: Object, manager: str) -> Object:
         path for path in _leaves(body) if path not in _IDENTITY and path[0] not in ("apiVersion", "kind")
     )
     entries = ((old or {}).get("metadata") or {}).get("managedFields") or []
-    if old is not None and not entries and (held := _leaves(_bare(old))):
-        entries = [_entry("before-first-apply", "Update", held, body)]
+    if old is not None and not entries and (stored := _leaves(_bare(old))):
+        entries = [_entry("before-first-apply", "Update", stored, body)]
     own = next((e for e in entries if (e["manager"], e["operation"]) == (manager, "Apply")), None)
     others = [e for e in entries if e is not own]
     theirs = frozenset(path for e in others for path in _paths(e["fieldsV1"]))

@@ -124,7 +124,7 @@ class FakeApi:
             meta["uid"] = (old or {}).get("metadata", {}).get("uid") or str(uuid.uuid4())
             meta.setdefault("creationTimestamp", "2026-01-01T00:00:00Z")
             self._objects[key] = new
-            self._tell("MODIFIED" if old else "ADDED", key, new)
+            self._notify("MODIFIED" if old else "ADDED", key, new)
             return copy.deepcopy(new)
 
     def take(self, api_version: str, kind: str, name: str, namespace: str = "") -> Object | None:
@@ -134,7 +134,7 @@ class FakeApi:
             gone = self._objects.pop(key, None)
             if gone is not None:
                 self._version += 1
-                self._tell("DELETED", key, gone)
+                self._notify("DELETED", key, gone)
             return gone
 
     def find(self, api_version: str, kind: str, name: str, namespace: str = "") -> Object | None:
@@ -146,7 +146,7 @@ class FakeApi:
         meta = obj["metadata"]
         return obj["apiVersion"], obj["kind"], meta.get("namespace") or "", meta["name"]
 
-    def _tell(self, type_: str, key: tuple[str, str, str, str], obj: Object) -> None:
+    def _notify(self, type_: str, key: tuple[str, str, str, str], obj: Object) -> None:
         self._events.append((self._version, key[:2], {"type": type_, "object": copy.deepcopy(obj)}))
         self._changed.notify_all()
 

@@ -58,7 +58,7 @@ class Fault:
     headers: tuple[tuple[str, str], ...] = ()
 
     def concerns(self, method: str, path: str, agent: str) -> bool:
-        """Tell whether a request matches, apart from how often it came."""
+        """Return whether a request matches, apart from how often it came."""
         return (
             (not self.method or re.fullmatch(self.method, method) is not None)
             and (not self.path or re.search(self.path, path) is not None)

@@ -63,7 +63,7 @@ def written(before, after):
     """Return what differs between two looks: how many objects by cluster, kind, and what was done to which field.
 
     Returns:
-        `{(cluster, kind, "changed metadata.labels.x"): count}`; "created", "deleted", and "made anew" for another UID.
+        `{(cluster, kind, "changed metadata.labels.x"): count}`; "created", "deleted", and "made again" for another UID.
         "owners" stands for another owner of fields alone.
     """
     counts = Counter()
@@ -73,7 +73,7 @@ def written(before, after):
         if old is None or new is None:
             counts[cluster, kind, "created" if old is None else "deleted"] += 1
         elif old["metadata"]["uid"] != new["metadata"]["uid"]:
-            counts[cluster, kind, "made anew"] += 1
+            counts[cluster, kind, "made again"] += 1
         else:
             were, are = fields(old), fields(new)
             changed = sorted(path for path in were.keys() | are.keys() if were.get(path) != are.get(path))

@@ -37,7 +37,7 @@ def test_the_cli_does_what_was_recorded(case, tmp_path):
 @pytest.mark.parametrize("case", WITH_A_CLUSTER, ids=lambda case: case.name)
 def test_the_provider_does_what_was_recorded(case, cluster, tmp_path):
     document = recorded(case)
-    held = (document["pulumi"], document["provider"], document["kubernetes"])
-    assert held == (pulumi_version(), provider_version(), KUBERNETES), _STALE
+    stored = (document["pulumi"], document["provider"], document["kubernetes"])
+    assert stored == (pulumi_version(), provider_version(), KUBERNETES), _STALE
     with namespace_in(cluster) as place:
         compare(document["acts"], run_case(case, EngineName.PULUMI, tmp_path, place))

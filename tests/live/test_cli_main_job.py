@@ -135,5 +135,5 @@ def test_pulumi_asks_the_pack_about_a_preview(fleet, pulumi):
         for image, refused in (("nginx:1.27", False), ("nginx:latest", True)):
             fleet.write(members("member1", "member2"), [{**NGINX, "image": image}])
             file.write_text(file.read_text().rstrip() + mandatory)
-            told = pulumi("preview", "--stack", "sandbox", "--policy-pack", "policies", refused=refused)
-            assert ("images-pinned" in told) == refused
+            reported = pulumi("preview", "--stack", "sandbox", "--policy-pack", "policies", refused=refused)
+            assert ("images-pinned" in reported) == refused

@@ -1,4 +1,4 @@
-"""The fleet at a glance on real Karmada."""
+"""The fleet in overview on real Karmada."""
 
 import pytest
 

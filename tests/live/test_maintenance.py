@@ -1,4 +1,4 @@
-"""Maintenance on real Karmada, and what only a real one does: dividing anew by a WorkloadRebalancer."""
+"""Maintenance on real Karmada, and what only real Karmada does: a WorkloadRebalancer divides replicas again."""
 
 import pytest
 

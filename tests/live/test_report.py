@@ -81,9 +81,9 @@ def test_diffs_fold_by_mouse_and_by_keyboard(opened):
 
 def test_a_screen_reader_gets_headings_landmarks_and_the_picture_in_words(opened):
     page = opened("fleet")
-    told = page.locator("body").aria_snapshot()
+    reported = page.locator("body").aria_snapshot()
     for wanted in ("banner", "main", 'heading "Clusters (3)"', "search", 'img "Fleet of'):
-        assert wanted in told, told
+        assert wanted in reported, reported
     assert "member001 (0/2 bad)" in page.locator("svg desc").text_content()
 
 

@@ -20,8 +20,8 @@ class Servers:
     def get(self, name, start, *, failed=0):
         """Return the servers of this name; others are ended before these are started.
 
-        `failed`: how many tests have failed so far. After a failure these are started anew as well: one that failed may
-        have left anything in them, and another file would fail of it.
+        `failed`: how many tests have failed so far. After a failure these are restarted too: one that failed may have
+        left anything in them, and another file would fail because of it.
         """
         if name != self._name or failed > self._failed:
             self.end()

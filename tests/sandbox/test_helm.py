@@ -122,8 +122,8 @@ def test_a_release_is_installed_upgraded_and_uninstalled(run, connection, namesp
     assert run("up", {"replicas": 2}).failures == []
     assert connection.get(ref)["spec"]["replicas"] == 2
 
-    by_hand = ["helm", "upgrade", "web", str(chart), "--set=replicas=3", f"--namespace={namespace}"]
-    subprocess.run([*by_hand, f"--kubeconfig={cluster.kubeconfig}"], check=True, capture_output=True)
+    manual = ["helm", "upgrade", "web", str(chart), "--set=replicas=3", f"--namespace={namespace}"]
+    subprocess.run([*manual, f"--kubeconfig={cluster.kubeconfig}"], check=True, capture_output=True)
     seen = run("refresh", preview_only=True)
     assert [change.text for step in seen.changes for change in step.changes] == ["values.replicas"]
     assert run("up", {"replicas": 2}, refresh_first=True).failures == []

@@ -1,4 +1,4 @@
-"""The fleet at a glance on the stand-in."""
+"""The fleet in overview on the stand-in."""
 
 import pytest
 

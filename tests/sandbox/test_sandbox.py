@@ -129,14 +129,16 @@ def test_two_that_start_at_once_make_the_programs_once(tmp_path, monkeypatch):
     (fake / "go").chmod(0o755)
     monkeypatch.setenv("PATH", f"{fake}:{os.environ['PATH']}")
     monkeypatch.setenv("MADE", str(tmp_path / "made"))
-    told = []
-    threads = [threading.Thread(target=programs.ensure, args=(told.append,), kwargs={"cache": tmp_path}) for _ in "ab"]
+    reported = []
+    threads = [
+        threading.Thread(target=programs.ensure, args=(reported.append,), kwargs={"cache": tmp_path}) for _ in "ab"
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert len((tmp_path / "made").read_text().splitlines()) == len(programs.PROGRAMS)
-    assert any("another process" in line for line in told)
+    assert any("another process" in line for line in reported)
 
 
 def test_a_build_that_fails_leaves_nothing_half_made(tmp_path, monkeypatch):

@@ -30,8 +30,8 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def _heed_signals():
-    """Undo what a suite in the background hands down: shells let such processes ignore signals."""
+def _restore_signals():
+    """Restore the default handlers: a shell starts background processes with signals ignored."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_DFL)
 
@@ -48,7 +48,7 @@ def begin(folder):
             stderr=subprocess.STDOUT,
             text=True,
             cwd=REPOSITORY,
-            preexec_fn=_heed_signals,  # noqa: PLW1509 - no other thread of the test takes a lock
+            preexec_fn=_restore_signals,  # noqa: PLW1509 - no other thread of the test takes a lock
         )
         begun.append(process)
         assert process.stdout.readline() == "begun\n"

@@ -200,7 +200,7 @@ class Gatherer:
 
 
 def _asks(binding: Object, case: Object) -> bool:
-    """Tell whether the binding has the placement, and the template as it is now."""
+    """Return whether the binding has the placement, and the template as it is now."""
     spec = binding["spec"]
     version = int(spec["resource"].get("resourceVersion") or 0)
     return spec.get("placement") == case["stored"] and version >= int(case["object"]["metadata"]["resourceVersion"])

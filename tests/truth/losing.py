@@ -161,7 +161,7 @@ class Loser(Gatherer):
 
 
 def _undone(bindings: dict[str, Object]) -> bool:
-    """Tell whether a cluster is in a binding from which it was taken away.
+    """Return whether a cluster is in a binding from which it was taken away.
 
     The scheduler writes what it has decided for a binding of before, and so undoes what the taint manager has done
     meanwhile; that looks again every 10 s.

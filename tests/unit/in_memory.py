@@ -165,7 +165,7 @@ def deployment(name, image_, namespace="default"):
     return obj("apps/v1", "Deployment", name, namespace, spec=spec)
 
 
-def held(world):
+def stored(world):
     """What every cluster has, without what its server has made up."""
     found = copy.deepcopy(world.objects)
     for one in found.values():
@@ -191,7 +191,7 @@ def entries(project, form="history"):
 
 @pytest.fixture
 def kill(monkeypatch, run, world):
-    """Run a verb that is killed at the write of an object, as far as the files tell: it writes no entry."""
+    """Run a verb that is killed at the write of an object, which the files show only by a missing entry."""
 
     def kill(verb, name, *, note=True):
         with monkeypatch.context() as patch:

@@ -45,8 +45,8 @@ class MovingPlane(Plane):
         super().__init__(*(self._cluster(name, ready=name not in dead) for name in names), sender)
         for one in self.templates:
             there = live(one)
-            held = there["metadata"].get("annotations") or {}
-            there["metadata"] = {**there["metadata"], "annotations": {**held, **claim_annotations(sender)}}
+            stored = there["metadata"].get("annotations") or {}
+            there["metadata"] = {**there["metadata"], "annotations": {**stored, **claim_annotations(sender)}}
             self.objects[ref_of(one)] = owned(there)
         self.reconcile()
         self.writes.clear()
@@ -63,11 +63,11 @@ class MovingPlane(Plane):
 
     def apply(self, obj, *, field_manager, force):
         assert (field_manager, force) == (MANAGER, True)
-        held = self.objects[ref_of(obj)]
+        stored = self.objects[ref_of(obj)]
         annotations = obj["metadata"].get("annotations") or {}
-        merged = {key: text for key, text in held["metadata"].get("annotations", {}).items() if key != MOVING}
-        metadata = {**held["metadata"], "annotations": {**merged, **annotations}}
-        self._take({**held, "metadata": metadata, "spec": {**held["spec"], **obj["spec"]}})
+        merged = {key: text for key, text in stored["metadata"].get("annotations", {}).items() if key != MOVING}
+        metadata = {**stored["metadata"], "annotations": {**merged, **annotations}}
+        self._take({**stored, "metadata": metadata, "spec": {**stored["spec"], **obj["spec"]}})
 
     def patch(self, ref, steps, *, kind, query):
         assert kind == "json"

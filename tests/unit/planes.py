@@ -52,7 +52,7 @@ class Plane:
 
 
 def selected(labels, selector):
-    """Tell whether labels match a selector: `a`, `!a`, `a=b` and `a in (b,c)`."""
+    """Return whether labels match a selector: `a`, `!a`, `a=b` and `a in (b,c)`."""
     for part in re.findall(r"[^,(]+(?:\([^)]*\))?", selector):
         if " in " in part:
             key, _, values = part.partition(" in ")

@@ -74,8 +74,8 @@ def test_the_provider_of_a_creation_that_is_not_settled_stays(dry_run):
     delete_all(run, list(run.base.resources), [])
     assert [r.urn for r in run.snapshot().resources] == [MEMBER, DIALS]
     assert [step.name for step in run.result.steps] == ["karmada-provider"]
-    told = run.result.messages if dry_run else run.result.failures
-    assert any("begun: its creation broke off" in line for line in told)
+    reported = run.result.messages if dry_run else run.result.failures
+    assert any("begun: its creation broke off" in line for line in reported)
 
 
 class ControlPlane:

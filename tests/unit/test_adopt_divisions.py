@@ -1,4 +1,4 @@
-"""Replicas that Karmada divided when a member was not Ready: an adopting run waited for another division in vain."""
+"""Replicas that Karmada divided when a member was not Ready: `up --adopt` waited for another one until its timeout."""
 
 import pytest
 

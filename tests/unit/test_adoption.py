@@ -32,7 +32,7 @@ def config_map(name="settings", **data):
 
 def there(name="settings", manager="kubectl-client-side-apply", **data):
     obj = config_map(name, **data)
-    obj["metadata"] = {"name": name, "namespace": "default", "labels": {"by": "hand"}}
+    obj["metadata"] = {"name": name, "namespace": "default", "labels": {"by": "somebody"}}
     return written(obj, manager)
 
 
@@ -68,7 +68,7 @@ def changes(result):
     return {s.name: [(c.text, c.old, c.new) for c in s.changes] for s in result.steps if s.op is Op.ADOPT}
 
 
-def held(api, name="settings"):
+def stored(api, name="settings"):
     return api.find("v1", "ConfigMap", name, "default")
 
 
@@ -116,7 +116,7 @@ def test_a_plan_shows_what_differs_and_leaves_what_others_have_added(run):
     with FakeApi(there(x="1", theirs="kept")) as api:
         planned = run(api, "preview", config_map(x="2", y="3"), adopt=ALL)
         assert changes(planned) == {"settings": [("data.x", "1", "2"), ("data.y", None, "3")]}
-        assert held(api)["data"] == {"x": "1", "theirs": "kept"}, "a preview changes nothing"
+        assert stored(api)["data"] == {"x": "1", "theirs": "kept"}, "a preview changes nothing"
 
 
 def test_what_is_not_known_yet_counts_as_different(run):
@@ -190,20 +190,20 @@ def test_a_cluster_of_the_name_that_is_another_cluster_is_refused(uid, refused):
 def test_an_adopted_object_is_the_stacks_own_and_stays_the_same_one(run):
     """A field that later falls out of the stack is removed; one that the stack never declared stays its owner's."""
     with FakeApi(there(x="1", dropped="1", theirs="kept")) as api:
-        uid = held(api)["metadata"]["uid"]
+        uid = stored(api)["metadata"]["uid"]
         planned = run(api, "preview", config_map(x="1", dropped="1"), adopt=ALL)
         done = run(api, "up", config_map(x="1", dropped="1"), adopt=ALL, plan=planned)
         assert (done.failures, ops(done)) == ([], {"settings": "adopt"})
-        assert held(api)["metadata"]["uid"] == uid
-        (ours,) = owners(held(api), "data", "x")
+        assert stored(api)["metadata"]["uid"] == uid
+        (ours,) = owners(stored(api), "data", "x")
         assert ours.startswith("pulumi-kubernetes-")
-        assert owners(held(api), "data", "theirs") == {"kubectl-client-side-apply"}
-        assert held(api)["metadata"]["labels"] == {"by": "hand"}
+        assert owners(stored(api), "data", "theirs") == {"kubectl-client-side-apply"}
+        assert stored(api)["metadata"]["labels"] == {"by": "somebody"}
         assert run(api, "preview", config_map(x="1", dropped="1")).changes == []
         assert run(api, "preview", config_map(x="1", dropped="1"), adopt=ALL).changes == []
         assert run(api, "refresh", preview_only=True).changes == []
         assert run(api, "up", config_map(x="1")).failures == []
-        assert held(api)["data"] == {"x": "1", "theirs": "kept"}
+        assert stored(api)["data"] == {"x": "1", "theirs": "kept"}
 
 
 def test_an_object_that_no_manager_owned_belongs_to_the_stack_alone(run):
@@ -212,7 +212,7 @@ def test_an_object_that_no_manager_owned_belongs_to_the_stack_alone(run):
     with FakeApi(bare) as api:
         assert run(api, "up", config_map(x="1", y="2"), adopt=ALL).failures == []
         assert run(api, "up", config_map(x="1")).failures == []
-        assert held(api)["data"] == {"x": "1"}
+        assert stored(api)["data"] == {"x": "1"}
 
 
 def test_the_state_of_an_adoption_is_that_of_a_creation_and_says_that_it_was_none(run, tmp_path):
@@ -260,7 +260,7 @@ def test_without_being_asked_up_refuses_what_is_there_and_names_the_way(run):
         (failure,) = run(api, "up", config_map(x="1")).failures
         assert "already exists and is not this stack's" in failure
         assert "flotilla up --adopt" in failure
-        assert not any(owner.startswith("pulumi") for owner in owners(held(api), "data", "x"))
+        assert not any(owner.startswith("pulumi") for owner in owners(stored(api), "data", "x"))
 
 
 def test_fields_that_are_ignored_stay_their_writers_and_keep_their_value(run):
@@ -271,8 +271,8 @@ def test_fields_that_are_ignored_stay_their_writers_and_keep_their_value(run):
         assert run(api, "up", config_map(x="1", y="1"), adopt=ALL, options={"ignore_changes": ["data.x"]}).failures == (
             []
         )
-        assert held(api)["data"]["x"] == "5"
-        assert owners(held(api), "data", "x") == {"kubectl-client-side-apply"}
+        assert stored(api)["data"]["x"] == "5"
+        assert owners(stored(api), "data", "x") == {"kubectl-client-side-apply"}
 
 
 # -- owners ---------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from flotilla.plan.steps import Op
 from flotilla.state.checkpoint import from_export
 from flotilla.state.values import Secret
 from tests.faults import FakeApi
-from tests.unit.test_adoption import config_map, held, there
+from tests.unit.test_adoption import config_map, stored, there
 
 KMS = {"type": "cloud", "state": {"url": "awskms://alias/fleet", "encryptedkey": "AQID"}}
 
@@ -106,11 +106,11 @@ def test_a_preview_takes_the_state_and_the_configuration_from_the_cli_and_writes
 
 def test_up_adopts_and_gives_the_cli_a_state_with_the_same_secrets_provider(stack, cli):
     with FakeApi(there(colour="blue")) as api:
-        uid = held(api)["metadata"]["uid"]
+        uid = stored(api)["metadata"]["uid"]
         one = stack(api, config_map(colour="red"))
         done = one.up(plan=one.preview())
         assert done.failures == []
-        assert (held(api)["metadata"]["uid"], held(api)["data"]) == (uid, {"colour": "red"})
+        assert (stored(api)["metadata"]["uid"], stored(api)["data"]) == (uid, {"colour": "red"})
     assert ops(done) == {"settings": Op.ADOPT}
     assert cli.deployment["secrets_providers"] == KMS
     assert cli.resources["settings"]["importID"] == "default/settings"
@@ -126,7 +126,7 @@ def test_a_backend_that_refuses_the_state_stops_the_run_before_it_changes_anythi
     with FakeApi(there(colour="blue")) as api:
         with pytest.raises(EngineError, match=r"currently locked by 1 lock.*; nothing was changed"):
             stack(api, config_map(colour="red")).up()
-        assert held(api)["data"] == {"colour": "blue"}
+        assert stored(api)["data"] == {"colour": "blue"}
 
 
 def test_a_state_without_a_secrets_provider_is_refused_since_its_secrets_would_be_in_plain_text(stack, cli):
@@ -149,10 +149,10 @@ def test_where_the_backend_never_takes_it_one_line_says_so_and_the_next_run_adop
         with pytest.raises(EngineError, match="timeout; what this run has done is not in the state") as refused:
             stack(api, config_map(), config_map("made")).up()
         assert "run the same command again" in refused.value.hint
-        uid = held(api, "made")["metadata"]["uid"]
+        uid = stored(api, "made")["metadata"]["uid"]
         done = stack(api, config_map(), config_map("made")).up()
         assert ops(done) == {"settings": Op.ADOPT, "made": Op.ADOPT}
-        assert held(api, "made")["metadata"]["uid"] == uid
+        assert stored(api, "made")["metadata"]["uid"] == uid
     assert {"settings", "made"} <= cli.resources.keys()
 
 

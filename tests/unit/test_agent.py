@@ -48,14 +48,14 @@ def test_a_move_leaves_no_other_condition_and_fits_the_weights():
 
 
 @pytest.mark.parametrize(
-    ("edit", "told"),
+    ("edit", "reported"),
     [
         (Scale(workload="nobody", replicas=1), "declares no workload 'nobody'"),
         (Scale(workload="door", replicas=1), "made of manifest files"),
     ],
 )
-def test_what_can_not_be_changed_so_is_refused(edit, told):
-    with pytest.raises(Refused, match=told):
+def test_what_can_not_be_changed_so_is_refused(edit, reported):
+    with pytest.raises(Refused, match=reported):
         edited(STACK, edit)
 
 
@@ -100,13 +100,13 @@ def test_schemas_are_valid_and_every_argument_is_described(toolbox):
 
 
 def test_wrong_calls_are_refused_without_repeating_values_and_written_down(toolbox):
-    for name, arguments, told in (
+    for name, arguments, reported in (
         ("no_such_tool", {}, "no tool 'no_such_tool'"),
         ("list_clusters", {"limit": "hunter2"}, "list_clusters: limit: must be a whole number"),
         ("list_clusters", {"limits": 3}, "limits: is not an argument of this tool"),
         ("scale_workload", {"workload": "nginx", "replicas": -1, "digest": ""}, "replicas: must be at least 0"),
     ):
-        with pytest.raises(Refused, match=told) as caught:
+        with pytest.raises(Refused, match=reported) as caught:
             toolbox.call(name, arguments, caller="me 1")
         assert "hunter2" not in str(caught.value)
     entries = [json.loads(text) for text in toolbox.audit.file.read_text().splitlines()]
@@ -114,7 +114,7 @@ def test_wrong_calls_are_refused_without_repeating_values_and_written_down(toolb
     assert {entry["caller"] for entry in entries} == {"me 1"}
 
 
-def test_a_failure_is_told_in_one_line_and_written_down(toolbox):
+def test_a_failure_is_reported_in_one_line_and_written_down(toolbox):
     with pytest.raises(FlotillaError, match=r"no Pulumi.yaml"):
         toolbox.call("list_clusters", {})
     assert json.loads(toolbox.audit.file.read_text())["outcome"] == "failed"

@@ -11,7 +11,7 @@ PLANE = pki.kubeconfig("https://192.0.2.1:5443", ca_cert="CA", cert="C", key="K"
 PROPS = {"controlPlane": PLANE, "member": "m", "server": "", "lifetimeDays": 365, "renewBeforeDays": 60}
 
 
-def held(age, lifetime):
+def stored(age, lifetime):
     now = dt.datetime.now(dt.UTC)
     issued = now - dt.timedelta(days=age)
     return {
@@ -26,11 +26,11 @@ def held(age, lifetime):
     [(300, 365, False), (310, 365, True), (5, 30, False), (21, 30, True), (0, 1, False)],
 )
 def test_a_short_life_is_not_renewed_at_every_plan(age, lifetime, due):
-    assert AgentIdentityProvider().diff("", held(age, lifetime), PROPS).changes is due
+    assert AgentIdentityProvider().diff("", stored(age, lifetime), PROPS).changes is due
 
 
 def test_another_ca_is_another_certificate():
     other = {**PROPS, "controlPlane": pki.kubeconfig("https://192.0.2.1:5443", ca_cert="CB", cert="C", key="K")}
-    assert AgentIdentityProvider().diff("", held(1, 365), other).changes is True
+    assert AgentIdentityProvider().diff("", stored(1, 365), other).changes is True
     renewed = {**PROPS, "controlPlane": pki.kubeconfig("https://192.0.2.1:5443", ca_cert="CA", cert="D", key="L")}
-    assert AgentIdentityProvider().diff("", held(1, 365), renewed).changes is False
+    assert AgentIdentityProvider().diff("", stored(1, 365), renewed).changes is False

@@ -106,8 +106,8 @@ def test_a_proposal_can_name_only_files_of_the_project_and_learns_nothing_of_oth
     assert len(found["problems"]) == 1
     assert "is not a file of the project's folder that a proposal may name" in found["problems"][0]
     said = json.dumps(found)
-    for told in (SECRET, "secret.yaml", "no such file", "No such file", "can't be read", "exist"):
-        assert told not in said, "whether a file is there, and what is in it, is not said"
+    for reported in (SECRET, "secret.yaml", "no such file", "No such file", "can't be read", "exist"):
+        assert reported not in said, "whether a file is there, and what is in it, is not said"
 
 
 @pytest.mark.parametrize("name", ["apps", "apps/*.yaml", "**/*.yml", "ap?s/**"])
@@ -190,7 +190,7 @@ def laughs(levels=30):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reported"),
     [
         (laughs(), "too large"),
         ("a: &a [*a]", "is not YAML"),
@@ -203,10 +203,10 @@ def laughs(levels=30):
         ("\0", "is not YAML"),
     ],
 )
-def test_a_text_beyond_the_bounds_is_refused_at_once(place, text, told):
+def test_a_text_beyond_the_bounds_is_refused_at_once(place, text, reported):
     began = time.monotonic()
     found = validated(place, text)
-    assert told in found["problems"][0]
+    assert reported in found["problems"][0]
     assert SECRET not in found["problems"][0]
     assert time.monotonic() - began < 10
 
@@ -215,9 +215,9 @@ def test_manifests_are_bounded(place, sections, monkeypatch):
     (place / "laughs.yaml").write_text(laughs())
     (place / "binary.yaml").write_bytes(b"\xff\xfe\x00")
     (place / "broken.yaml").write_text(f"a: [{SECRET}\n")
-    for name, told in (("laughs.yaml", "too large"), ("binary.yaml", "not UTF-8"), ("broken.yaml", "not YAML")):
+    for name, reported in (("laughs.yaml", "too large"), ("binary.yaml", "not UTF-8"), ("broken.yaml", "not YAML")):
         found = validated(place, with_manifest(sections, name))
-        assert told in found["problems"][0]
+        assert reported in found["problems"][0]
         assert SECRET not in found["problems"][0]
     monkeypatch.setattr(reading, "MOST_BYTES", 100)
     assert "more than 100 bytes" in validated(place, with_manifest(sections, "web.yaml"))["problems"][0]
@@ -277,7 +277,7 @@ def test_a_call_that_changes_nothing_ends_in_its_time(place):
     assert time.monotonic() - began < 10
 
 
-def test_an_unforeseen_error_tells_the_agent_nothing_of_its_text(place, capsys):
+def test_an_unforeseen_error_gives_the_agent_nothing_of_its_text(place, capsys):
     def run(_):
         raise ValueError(SECRET)
 

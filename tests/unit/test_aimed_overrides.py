@@ -90,7 +90,7 @@ def test_objects_name_a_kind_and_a_name(shop, objects, said):
     assert said in str(refused.value)
 
 
-def test_the_same_name_in_two_namespaces_is_told_apart_by_namespace(shop, project):
+def test_the_same_name_in_two_namespaces_is_distinguished_by_namespace(shop, project):
     there = {**config("c"), "metadata": {"name": "c", "namespace": "other"}}
     one = {**labelled("one"), "objects": [{"kind": "ConfigMap", "name": "c", "namespace": "other"}]}
     fleet = shop(one, manifests=[config("c"), there])
@@ -289,7 +289,7 @@ def test_a_list_of_the_stacks_other_policies_is_no_change():
 
 
 def test_the_policy_of_another_object_is_no_question_of_words_that_come_twice():
-    """One goes before the rollout, so that nothing is waited for in vain."""
+    """One goes before the rollout, so that no wait ends at its timeout."""
     listed = [
         PolicyPlan("OverridePolicy", "default", "shop.of.deployment-a", "gone"),
         PolicyPlan("OverridePolicy", "default", "shop.of.deployment-b", "new"),

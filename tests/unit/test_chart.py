@@ -77,13 +77,13 @@ def test_every_path_is_one_of_the_charts_and_so_is_every_default(published, vers
     for value in values:
         if value.path in UNNAMED:
             continue
-        held = at(published, value.path)
+        stored = at(published, value.path)
         if value.path.startswith(("certs.custom.", "etcd.external.certs.")):
-            assert "XXXX" in held, value.path
+            assert "XXXX" in stored, value.path
         elif value.default is not None and value.path != "certs.auto.hosts":
-            assert held == value.default, value.path
+            assert stored == value.default, value.path
         elif value.path == "certs.auto.hosts":
-            assert held == value.default
+            assert stored == value.default
 
 
 def published_gates():
@@ -112,16 +112,16 @@ def has_tag(values, component):
     return True
 
 
-def test_the_escape_hatch_is_merged_last_and_told():
+def test_the_escape_hatch_is_merged_last_and_reported():
     more = {"apiServer": {"nodePort": 32000, "maxRequestsInflight": 9}}
     settings = helm(values=more)
     values = release_values(settings, "1.18.2")
     assert values["apiServer"]["nodePort"] == 32000
     assert values["apiServer"]["maxRequestsInflight"] == 9
     assert values["apiServer"]["serviceType"] == "NodePort"
-    told = {value.path: value for value in explained(settings, "1.18.2")}
-    assert "replaces 31443" in told["apiServer.nodePort"].reason
-    assert told["apiServer.nodePort"].value == 32000
+    reported = {value.path: value for value in explained(settings, "1.18.2")}
+    assert "replaces 31443" in reported["apiServer.nodePort"].reason
+    assert reported["apiServer.nodePort"].value == 32000
 
 
 def test_private_keys_are_never_shown():
@@ -129,7 +129,7 @@ def test_private_keys_are_never_shown():
     assert "hunter2" not in str([value.shown for value in explained(settings, "1.18.2")])
 
 
-def test_hazards_are_told():
+def test_hazards_are_reported():
     assert len(hazards(HelmControlPlane.model_validate(LESSON), "1.18.2")) == 2
     assert len(hazards(HelmControlPlane.model_validate(LESSON), "1.10.7")) == 3
     assert hazards(helm(), "1.18.2") == []

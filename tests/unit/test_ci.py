@@ -84,7 +84,7 @@ class Recorder:
     """A forge in memory."""
 
     def __init__(self, comments=(), issues=()):
-        self.held = list(comments)
+        self.stored = list(comments)
         self.open = list(issues)
         self.done = []
 
@@ -92,7 +92,7 @@ class Recorder:
         return entry.get("author", "us") == "us"
 
     def comments(self):
-        return self.held
+        return self.stored
 
     def issues(self):
         return self.open
@@ -155,7 +155,7 @@ def test_a_plan_stays_in_its_fence_and_within_the_limit():
         (3, [{"id": 1, "body": "<!-- flotilla drift production -->"}], ["open"]),
         (0, [{"id": 1, "body": "<!-- flotilla drift dev -->"}], ["close"]),
         (0, [{"id": 1, "body": None}], []),
-        (1, [{"id": 1, "body": "<!-- flotilla drift dev -->"}], []),  # could not tell: it may still be there
+        (1, [{"id": 1, "body": "<!-- flotilla drift dev -->"}], []),  # not known: it may still be there
     ],
 )
 def test_a_stack_has_one_issue_while_there_is_drift(outcome, issues, verbs):
@@ -248,10 +248,10 @@ def test_a_plan_s_text_is_read_by_nobody():
         ({"GITHUB_ACTIONS": "true", "GITHUB_API_URL": "https://a"}, "GITHUB_TOKEN, GITHUB_REPOSITORY is not set"),
     ],
 )
-def test_what_is_missing_is_told_and_nothing_is_written(environment, words):
-    with pytest.raises(SystemExit) as told:
+def test_what_is_missing_is_reported_and_nothing_is_written(environment, words):
+    with pytest.raises(SystemExit) as reported:
         forge.find_forge(environment)
-    assert words in str(told.value)
+    assert words in str(reported.value)
 
 
 @pytest.mark.parametrize(("plan", "words"), [("", ""), ("abc", " --plan abc")])

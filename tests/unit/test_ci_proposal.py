@@ -33,7 +33,7 @@ def propose(head, workloads, **more):
     (head / "stacks" / "Pulumi.dev.yaml").write_text(yaml.safe_dump(document))
 
 
-def held(base):
+def stored(base):
     return {str(file.relative_to(base)): file.read_bytes() for file in base.rglob("*") if file.is_file()}
 
 
@@ -64,11 +64,11 @@ def test_workloads_and_their_manifests_are_taken(checkouts):
 )
 def test_what_chooses_credentials_or_policies_is_refused_and_named(checkouts, change, named):
     head, base = checkouts
-    before = held(base)
+    before = stored(base)
     propose(head, [], **change)
     with pytest.raises(proposal.Refused, match=named):
         proposal.take(head, base, "dev")
-    assert held(base) == before
+    assert stored(base) == before
 
 
 def test_another_salt_or_secrets_provider_is_refused(checkouts):
@@ -123,11 +123,11 @@ def test_a_manifest_that_is_no_plain_file_of_the_project_is_refused(checkouts, t
     (head / "binary.yaml").write_bytes(b"\xff\xfe\x00")
     (head / "apps").mkdir()
     (head / "apps" / "link.yaml").symlink_to(tmp_path / "outside" / "x.yaml")
-    before = held(base)
+    before = stored(base)
     propose(head, [{"name": "web", "manifests": [path]}])
     with pytest.raises(proposal.Refused):
         proposal.take(head, base, "dev")
-    assert held(base) == before
+    assert stored(base) == before
 
 
 @pytest.mark.parametrize("entry", ["apps", "apps/*.yaml", "a*/**"])
@@ -142,7 +142,7 @@ def test_folders_and_patterns_are_taken_as_they_are_in_the_pull_request(checkout
     assert proposal.take(head, base, "dev") == [
         "apps/new.yaml", "apps/old.yaml", "apps/same.yaml", "stacks/Pulumi.dev.yaml"
     ]  # fmt: skip
-    assert {name: text for name, text in held(base).items() if name.startswith("apps")} == {
+    assert {name: text for name, text in stored(base).items() if name.startswith("apps")} == {
         "apps/new.yaml": b"in: head\n", "apps/same.yaml": b"in: head\n", "apps/kept.txt": b"in: base\n"
     }  # fmt: skip
 
@@ -202,11 +202,11 @@ def test_a_chart_that_a_job_with_secrets_would_fetch_or_render_otherwise_is_refu
     head, base = checkouts
     stack = base / "stacks" / "Pulumi.dev.yaml"
     stack.write_text(yaml.safe_dump({**BASE, "config": {**BASE["config"], "flotilla:workloads": [CHARTED]}}))
-    before = held(base)
+    before = stored(base)
     propose(head, [{**CHARTED, **change}])
     with pytest.raises(proposal.Refused, match="changes the chart or kustomization of"):
         proposal.take(head, base, "dev")
-    assert held(base) == before
+    assert stored(base) == before
     propose(head, [{**CHARTED, "placement": {"clusters": ["member1"]}}])
     assert proposal.take(head, base, "dev") == ["stacks/Pulumi.dev.yaml"], "what isn't rendered may change"
 
@@ -236,11 +236,11 @@ def test_a_manifest_that_is_part_of_a_chart_or_kustomization_of_the_base_is_refu
     (base / "values.yaml").write_text("a: 1\n")
     (head / path).parent.mkdir(parents=True, exist_ok=True)
     (head / path).write_text("kind: Secret\n")
-    before = held(base)
+    before = stored(base)
     propose(head, [workload, {"name": "web", "manifests": [path]}])
     with pytest.raises(proposal.Refused, match="is a file that workload shop is rendered from"):
         proposal.take(head, base, "dev")
-    assert held(base) == before
+    assert stored(base) == before
     (head / "apps.yaml").write_text("kind: ConfigMap\n")
     propose(head, [workload, {"name": "web", "manifests": ["apps.yaml"]}])
     assert "apps.yaml" in proposal.take(head, base, "dev")

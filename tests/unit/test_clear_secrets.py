@@ -56,7 +56,7 @@ def test_what_is_encrypted_or_no_secret_is_not_named(found, step):
 
 
 @pytest.mark.parametrize("encrypted", [True, False])
-def test_validate_tells_an_encrypted_value_from_clear_text(project, sections, capfd, monkeypatch, encrypted):
+def test_validate_distinguishes_an_encrypted_value_from_clear_text(project, sections, capfd, monkeypatch, encrypted):
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "anything")
     crypter = PassphraseCrypter("anything")
     value = {"secure": crypter.encrypt(VALUE)} if encrypted else VALUE

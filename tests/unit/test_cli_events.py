@@ -1,4 +1,4 @@
-"""What Pulumi's CLI tells of a step, read as a step of ours."""
+"""What Pulumi's CLI reports of a step, read as a step of ours."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ from tests.renderers import write_chart
 DYNAMIC = "pulumi-python:dynamic/flotilla:Rollout"
 
 
-def told(op, old, new, type_=DYNAMIC, **more):
+def reported(op, old, new, type_=DYNAMIC, **more):
     urn = f"urn:pulumi:s::p::{type_}::one"
     sides = {
         side: {"type": type_, "urn": urn, "inputs": inputs, "outputs": inputs}
@@ -32,23 +32,25 @@ def paths(step):
     return [(change.text, change.old, change.new, change.replaces) for change in step.changes]
 
 
-def test_of_a_dynamic_resource_the_inputs_tell_what_differs():
-    step = told("update", {"replicas": 2, "key": "[secret]"}, {"replicas": 7, "key": "[secret]"})
+def test_of_a_dynamic_resource_the_inputs_show_what_differs():
+    step = reported("update", {"replicas": 2, "key": "[secret]"}, {"replicas": 7, "key": "[secret]"})
     assert paths(step) == [("replicas", 2, 7, False)]
-    step = told("replace", {"name": "a", "wait": 1}, {"name": "b", "wait": 2}, keys=["name"])
+    step = reported("replace", {"name": "a", "wait": 1}, {"name": "b", "wait": 2}, keys=["name"])
     assert paths(step) == [("name", "a", "b", True), ("wait", 1, 2, False)]
-    assert told("update", {"a": 1}, {"a": 1}).changes == (BY_ITS_JUDGEMENT,)
-    assert told("same", {"a": 1}, {"a": 2}).changes == ()
+    assert reported("update", {"a": 1}, {"a": 1}).changes == (BY_ITS_JUDGEMENT,)
+    assert reported("same", {"a": 1}, {"a": 2}).changes == ()
 
 
 def test_secrets_and_unknowns_are_marked():
-    step = told("create", {}, {"key": "[secret]", "id": UNKNOWN_TEXT, "list": ["[secret]"]})
+    step = reported("create", {}, {"key": "[secret]", "id": UNKNOWN_TEXT, "list": ["[secret]"]})
     assert step.new.inputs == {"key": Secret(None), "id": UNKNOWN, "list": [Secret(None)]}
 
 
 def test_an_objects_changes_come_with_their_paths():
     detailed = {"spec.replicas": {"diffKind": "update", "inputDiff": True}}
-    step = told("update", {"spec": {"replicas": 2}}, {"spec": {"replicas": 3}}, "kubernetes:x", detailedDiff=detailed)
+    step = reported(
+        "update", {"spec": {"replicas": 2}}, {"spec": {"replicas": 3}}, "kubernetes:x", detailedDiff=detailed
+    )
     assert paths(step) == [("spec.replicas", 2, 3, False)]
 
 
@@ -76,7 +78,7 @@ def test_with_the_cli_a_plan_that_is_another_one_now_is_not_carried_out(tmp_path
     (tmp_path / "Pulumi.yaml").write_text("name: p\nruntime: python\n")
     stack = PulumiStack(Setting(tmp_path, "s"))
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "unit")
-    seen, done = [told("update", {"a": 1}, {"a": 2})], []
+    seen, done = [reported("update", {"a": 1}, {"a": 2})], []
 
     def run(doing, _action, *, report=False):
         done.append(doing)
@@ -87,13 +89,13 @@ def test_with_the_cli_a_plan_that_is_another_one_now_is_not_carried_out(tmp_path
     assert stack.preview().digest == plan.digest != ""
     assert stack.up(plan=plan).failures == []
     assert done == ["preview", "preview", "preview", "up"]
-    seen[:] = [told("update", {"a": 1}, {"a": 3})]
+    seen[:] = [reported("update", {"a": 1}, {"a": 3})]
     refused = stack.up(plan=plan)
     assert done[-1] == "preview", "the run was not begun"
     assert (refused.steps, len(refused.failures)) == ([], 1)
     assert "update one has other values" in refused.failures[0]
     going = stack.destroy(preview_only=True)
-    seen.append(told("delete", {"a": 1}, {"a": 1}, "kubernetes:x"))
+    seen.append(reported("delete", {"a": 1}, {"a": 1}, "kubernetes:x"))
     assert "delete one is new" in stack.destroy(plan=going).failures[0]
     assert done[-1] == "destroy"
 
@@ -153,7 +155,7 @@ def test_what_a_provider_says_is_its_steps_progress():
 
 
 def test_with_the_cli_what_a_chart_is_rendered_from_is_part_of_a_plan(tmp_path):
-    """Another value of a values file is another plan, as another manifest is; no program is started to tell."""
+    """Another value of a values file is another plan, as another manifest is; no program is started to find out."""
     write_chart(tmp_path / "web", {"a.yaml": "a: 1"})
     (tmp_path / "values.yaml").write_text("a: 1")
     workload = {"name": "shop", "placement": {}, "chart": {"path": "web", "valuesFiles": ["values.yaml"]}}

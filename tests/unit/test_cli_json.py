@@ -143,7 +143,7 @@ def test_files_that_can_not_be_read_are_one_line(stack, project, run):
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "reported"),
     [
         (("up", "--frobnicate"), "unrecognized arguments: --frobnicate"),
         (("nonsense",), "invalid choice: 'nonsense'"),
@@ -164,26 +164,26 @@ def test_files_that_can_not_be_read_are_one_line(stack, project, run):
         (("kubeconfig",), "one of the arguments"),
     ],
 )
-def test_wrong_arguments_are_one_document_too(words, told, capsys, monkeypatch):
+def test_wrong_arguments_are_one_document_too(words, reported, capsys, monkeypatch):
     monkeypatch.delenv("FLOTILLA_STACK", raising=False)
     assert main([*words, "--json"]) == ExitCode.USAGE
     out, err = capsys.readouterr()
     error = error_of(2, json.loads(out))
     assert error["kind"] == "usage"
-    assert told in error["message"]
-    assert told in err
+    assert reported in error["message"]
+    assert reported in err
     assert "Traceback" not in err
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "told"),
+    ("variable", "value", "reported"),
     [("FLOTILLA_ENGINE", "bad", "is not an engine"), ("FLOTILLA_STACK", "../x", "is not a stack name")],
 )
-def test_a_bad_variable_is_one_line_that_names_it(variable, value, told, capsys, monkeypatch):
+def test_a_bad_variable_is_one_line_that_names_it(variable, value, reported, capsys, monkeypatch):
     monkeypatch.setenv(variable, value)
     assert main(["preview"]) == ExitCode.USAGE
     err = capsys.readouterr().err
-    assert told in err
+    assert reported in err
     assert variable in err
     assert "Traceback" not in err
     assert main(["completion", "bash"]) == 0, "a verb that needs neither works"

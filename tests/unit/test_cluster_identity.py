@@ -87,7 +87,7 @@ BEGUN, SERVED = ("ServiceAccount",), ("ServiceAccount", "ClusterRoleBinding")
         (None, SERVED, ""),
         ({ONE: "a"}, SERVED, "b is joined to this control plane already, as Cluster a"),
         ({TWO: "a"}, SERVED, "b is joined to another control plane"),
-        ({TWO: "a"}, BEGUN, ""),  # half a join, by karmadactl or by hand
+        ({TWO: "a"}, BEGUN, ""),  # half a join, by karmadactl or kubectl
         ({TWO: "b"}, BEGUN, ""),  # an adoption refuses it; of a stack's own Cluster it is another cluster now
         ({ONE: "a", TWO: "b"}, BEGUN, "as Cluster a"),
     ],

@@ -65,10 +65,10 @@ BROKEN = [
 
 def put(sections, path, value):
     *steps, last = [int(s) if s.isdigit() else s for s in path.split(".")]
-    held = sections
+    stored = sections
     for step in steps:
-        held = held[step]
-    held[last] = value
+        stored = stored[step]
+    stored[last] = value
 
 
 @pytest.mark.parametrize(("path", "value", "where", "what"), BROKEN, ids=[f"{b[0]}={b[1]}"[:60] for b in BROKEN])
@@ -175,7 +175,7 @@ def test_the_schema_accepts_what_the_models_accept(sections):
         ),
     ],
 )
-def test_a_value_out_of_form_is_told_with_its_remedy(sections, project, key, value, said):
+def test_a_value_out_of_form_is_reported_with_its_remedy(sections, project, key, value, said):
     sections["workloads"][0][key] = value
     with pytest.raises(ConfigError) as caught:
         parse_fleet(sections, base=project)

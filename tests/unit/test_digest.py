@@ -49,7 +49,7 @@ def test_the_order_of_steps_and_what_is_random_are_no_part_of_it():
     one, two = creation(), creation(name="web")
     assert digest(one, two) == digest(two, one) != digest(one)
     again = Step(one.op, one.urn, one.type, one.provider.replace("id-1", "id-2"), new=one.new)
-    assert digest(one) == digest(again), "the ID of a provider that is made anew is random"
+    assert digest(one) == digest(again), "the ID of a provider that is made again is random"
 
     def made_up(random):
         named = state(inputs={"metadata": {"name": f"nginx-{random}"}})
@@ -161,7 +161,7 @@ OTHER = state(id="default/nginx", outputs={"metadata": {"uid": "2"}})
 
 
 @pytest.mark.parametrize(
-    ("step", "told"),
+    ("step", "reported"),
     [
         (update({"image": "bad"}, (("image",), "a", "bad")), "image has another value"),
         (update({"image": "b"}, (("image",), "c", "b")), "image would change from c"),
@@ -173,9 +173,9 @@ OTHER = state(id="default/nginx", outputs={"metadata": {"uid": "2"}})
         (creation(), "does not create it"),
     ],
 )  # fmt: skip
-def test_a_step_that_was_not_shown_is_refused_and_says_why(step, told):
+def test_a_step_that_was_not_shown_is_refused_and_says_why(step, reported):
     shown = Shown(Result([update({"image": "b"}, (("image",), "a", "b"))]))
-    assert told in shown.objection(step)
+    assert reported in shown.objection(step)
 
 
 def test_an_objection_names_no_secret():

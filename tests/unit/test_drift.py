@@ -43,7 +43,7 @@ DEPLOYMENT = {
                 },
             },
             {
-                "manager": "by-hand",
+                "manager": "kubectl-edit",
                 "time": "2026-02-01T00:00:00Z",
                 "fieldsV1": {"f:spec": {"f:replicas": {}}},
             },
@@ -65,10 +65,10 @@ DEPLOYMENT = {
 @pytest.mark.parametrize(
     ("path", "writer"),
     [
-        (("spec", "replicas"), "by-hand"),
+        (("spec", "replicas"), "kubectl-edit"),
         (("metadata", "labels", "app.example/tier"), "flotilla"),
         (("spec", "template", "spec", "containers", 1, "image"), "flotilla"),
-        (("spec", "paused"), "by-hand"),  # nobody holds it: who last wrote anything but the status
+        (("spec", "paused"), "kubectl-edit"),  # nobody holds it: who last wrote anything but the status
     ],
 )
 def test_the_last_writer_of_a_field(path, writer):
@@ -84,7 +84,7 @@ def test_paths_of_differences_can_be_written_and_followed():
     found = differences(wanted, DEPLOYMENT)
     assert [d.text for d in found] == ['metadata.labels["app.example/tier"]', "spec.replicas"]
     finding = changed(Layer.PLAN, "object-changed", "karmada", DEPLOYMENT, found[1], Remedy.UP)
-    assert (finding.wanted, finding.found, finding.manager) == (2, 3, "by-hand")
+    assert (finding.wanted, finding.found, finding.manager) == (2, 3, "kubectl-edit")
 
 
 @pytest.mark.parametrize(
@@ -141,10 +141,10 @@ def kubeconfig(days):
     )
 
 
-@pytest.mark.parametrize(("days", "told"), [(365, []), (20, ["expires", "expires"]), (-2, ["expired", "expired"])])
-def test_certificates_that_end_soon(days, told):
+@pytest.mark.parametrize(("days", "reported"), [(365, []), (20, ["expires", "expires"]), (-2, ["expired", "expired"])])
+def test_certificates_that_end_soon(days, reported):
     found = check_certificates("member1", kubeconfig(days))
-    assert [word for f in found for word in ("expires", "expired") if f" {word} on " in f.message] == told
+    assert [word for f in found for word in ("expires", "expired") if f" {word} on " in f.message] == reported
     assert all(f.remedy is Remedy.MANUAL for f in found)
 
 

@@ -108,14 +108,14 @@ def test_seal_marks_what_is_secret_in_the_inputs():
 def test_differences_have_pulumis_paths():
     old = {"spec": {"replicas": 2, "list": [1, 2]}, "metadata": {"labels": {"a/b": "1"}}}
     new = {"spec": {"replicas": 3, "list": [1]}, "metadata": {"labels": {"a/b": "2", "c": "3"}}}
-    told = [(c.text, str(c.kind)) for c in compare(old, new)]
-    assert told == [
+    reported = [(c.text, str(c.kind)) for c in compare(old, new)]
+    assert reported == [
         ('metadata.labels["a/b"]', "update"),
         ("metadata.labels.c", "add"),
         ("spec.list[1]", "delete"),
         ("spec.replicas", "update"),
     ]
-    for text, _ in told:
+    for text, _ in reported:
         assert path_text(parse_path(text)) == text
 
 
@@ -187,14 +187,14 @@ def test_a_preview_knows_what_the_server_gave():
 
 
 @pytest.mark.parametrize(
-    ("given", "held"),
+    ("given", "stored"),
     [
         ("0.5", "500m"), (0.25, "250m"), ("1000m", "1"), ("1.5", "1500m"), ("1000", "1k"), ("0.0005", "500u"),
         ("0.5Gi", "512Mi"), ("2048Mi", "2Gi"), ("100Ki", "100Ki"), ("1e3", "1e3"), ("0", "0"), ("many", "many"),
     ],
 )  # fmt: skip
-def test_quantities_are_kept_as_servers_hold_them(given, held):
-    assert canonical(given) == held
+def test_quantities_are_kept_as_servers_hold_them(given, stored):
+    assert canonical(given) == stored
 
 
 def test_inputs_are_kept_as_the_provider_keeps_them():
@@ -215,8 +215,8 @@ def test_inputs_are_kept_as_the_provider_keeps_them():
 def test_a_secrets_text_stays_secret_as_data(text):
     inputs = {"apiVersion": "v1", "kind": "Secret", "stringData": text}
     sealed = seal(normalized(reveal(inputs)), secret_places(inputs))
-    held = sealed.get("data", sealed.get("stringData"))
-    assert isinstance(held, Secret) or isinstance(held["b"], Secret)
+    stored = sealed.get("data", sealed.get("stringData"))
+    assert isinstance(stored, Secret) or isinstance(stored["b"], Secret)
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_default_providers_alone_are_hidden(name, hidden):
     assert is_default_provider(make_urn("s", "p", "", kind, name), kind) is hidden
 
 
-def test_a_replaced_provider_is_told_by_its_id():
+def test_a_replaced_provider_is_matched_by_its_id():
     old, new = resource("cluster"), resource("cluster")
     old, new = replace(old, id="old"), replace(new, id="new")
     assert referred(f"{new.urn}::old", [new, old]) is old
@@ -259,7 +259,7 @@ def test_a_replaced_provider_is_told_by_its_id():
         ),
     ],
 )
-def test_readiness_is_told_with_its_reason(obj, waiting):
+def test_readiness_is_reported_with_its_reason(obj, waiting):
     reason = check_for(obj)(obj)
     assert waiting in reason
     assert bool(reason) == bool(waiting)
@@ -310,7 +310,7 @@ def test_what_the_engine_does_not_know_it_refuses_by_name(stack, program, said):
     assert made.snapshot().resources == ()
 
 
-def test_a_failure_stops_what_follows_and_is_told_once(stack, tmp_path):
+def test_a_failure_stops_what_follows_and_is_reported_once(stack, tmp_path):
     def program():
         bad = FileResource("bad", {"folder": str(tmp_path / "files"), "value": "fail"})
         FileResource("after", {"folder": str(tmp_path / "files"), "value": bad.path})
@@ -367,8 +367,8 @@ def test_secrets_are_in_no_file_and_no_plan(stack, tmp_path):
 
     made = stack(program)
     result = made.up()
-    told = json.dumps([step.to_json() for step in result.steps]) + repr(result.outputs) + repr(result.steps)
-    assert "hunter2" not in told
+    reported = json.dumps([step.to_json() for step in result.steps]) + repr(result.outputs) + repr(result.steps)
+    assert "hunter2" not in reported
     for file in (tmp_path / ".pulumi").rglob("*"):
         if file.is_file():
             assert "hunter2" not in unpacked(file.read_bytes()).decode(), file

@@ -67,7 +67,7 @@ def test_a_stack_before_its_platform_is_refused_and_leaves_nothing_behind(run, s
 
 
 def test_the_lessons_values_are_explained(run):
-    told = {value["path"]: value for value in run("explain", "lesson")["values"]}
+    reported = {value["path"]: value for value in run("explain", "lesson")["values"]}
     for path, value in (
         ("global.imageRegistry", "mirror.example.org"),
         ("apiServer.image.repository", "myifeng/k8s.gcr.io_kube-apiserver"),
@@ -76,10 +76,10 @@ def test_the_lessons_values_are_explained(run):
         ("apiServer.serviceType", "NodePort"),
         ("apiServer.nodePort", 31443),
     ):
-        assert told[path]["to"] == value
-        assert told[path]["why"]
-        assert told[path]["without"]
-    assert "203.0.113.7" in told["certs.auto.hosts"]["to"]
+        assert reported[path]["to"] == value
+        assert reported[path]["why"]
+        assert reported[path]["without"]
+    assert "203.0.113.7" in reported["certs.auto.hosts"]["to"]
     assert len(run("explain", "lesson")["hazards"]) == 3
     assert run("explain", "workloads")["installs"] is None
 

@@ -133,7 +133,7 @@ def test_a_default_is_a_text_as_it_stands():
     ],
 )
 def test_what_a_text_would_have_to_guess_is_refused(text, what):
-    """1.10 is read as 1.1: which of them the text should have, nobody could tell."""
+    """1.10 is read as 1.1, so the text that was meant is lost."""
     with pytest.raises(ExpressionError, match=what) as caught:
         parse(text).value(MEMBER, typed=True)
     assert not isinstance(caught.value, Lacking)

@@ -108,7 +108,7 @@ def test_what_was_not_registered_because_of_a_failure_is_not_taken_for_removed(s
 
 
 def test_a_newly_failing_dependency_does_not_delete_what_now_waits_for_it(stack, tmp_path):
-    """The dependency isn't in the state yet: only the component tells that its other part wasn't registered."""
+    """The dependency isn't in the state yet: only the component shows that its other part wasn't registered."""
 
     def first(folder):
         group = Group("group")
@@ -272,7 +272,7 @@ def test_what_is_replaced_stays_where_its_replacement_fails(stack, tmp_path):
 
 
 def test_what_newly_waits_for_a_failed_resource_elsewhere_is_not_taken_for_removed(stack, tmp_path):
-    """Neither the state nor a component connects the two: only the program's own attempt tells of it."""
+    """Neither the state nor a component connects the two: only the program's own attempt shows it."""
 
     def first(folder):
         declare(folder, "alone")

@@ -174,7 +174,7 @@ def test_a_workload_that_got_another_name_since_keeps_it_with_what_comes_after_i
     assert notes == ("workload shop stays called store",)
 
 
-def test_files_charts_and_kustomizations_are_replaced_by_what_they_held():
+def test_files_charts_and_kustomizations_are_replaced_by_their_content():
     then = {
         "workloads": [
             {"name": "a", "chart": {"path": "c"}, "ready": {}},

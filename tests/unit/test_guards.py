@@ -314,9 +314,9 @@ def test_a_freeze_refuses_until_it_ends_and_says_when(freeze, at, until):
 
 
 def test_a_freeze_of_other_environments_does_not_hold():
-    held = {**WEEKEND, "from": "Mon", "until": "Sat", "environments": ["production"]}
-    assert refused(CHANGED, guards={"freeze": [held]}) == [("freeze", "stack")]
-    assert refused(CHANGED, environment="staging", guards={"freeze": [held]}) == []
+    stored = {**WEEKEND, "from": "Mon", "until": "Sat", "environments": ["production"]}
+    assert refused(CHANGED, guards={"freeze": [stored]}) == [("freeze", "stack")]
+    assert refused(CHANGED, environment="staging", guards={"freeze": [stored]}) == []
 
 
 @pytest.mark.parametrize(

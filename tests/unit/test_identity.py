@@ -16,7 +16,7 @@ class Plane:
     def __init__(self, conflicts, *, approves=False):
         self.conflicts = conflicts
         self.approves = approves
-        self.held = {}
+        self.stored = {}
         self.deleted = 0
 
     def resource(self, _api, _kind):
@@ -26,25 +26,25 @@ class Plane:
         return f"/csr/{name}"
 
     def create(self, obj, *, field_manager):
-        self.held = {**obj, "metadata": {**obj["metadata"], "resourceVersion": "1"}}
-        return self.held
+        self.stored = {**obj, "metadata": {**obj["metadata"], "resourceVersion": "1"}}
+        return self.stored
 
     def delete(self, _ref, *, propagation):
         self.deleted += 1
 
     def get(self, _ref):
-        conditions = (self.held.get("status") or {}).get("conditions")
+        conditions = (self.stored.get("status") or {}).get("conditions")
         if conditions:
-            self.held["status"]["certificate"] = base64.b64encode(b"PEM").decode()
-        return self.held
+            self.stored["status"]["certificate"] = base64.b64encode(b"PEM").decode()
+        return self.stored
 
     def request(self, _method, _path, *, body, doing):
         if self.conflicts:
             self.conflicts -= 1
             if self.approves:
-                self.held = {**self.held, "status": {"conditions": [{"type": "Approved", "status": "True"}]}}
+                self.stored = {**self.stored, "status": {"conditions": [{"type": "Approved", "status": "True"}]}}
             raise ApiError("modified", status=409)
-        self.held = body
+        self.stored = body
 
 
 @pytest.mark.parametrize(("conflicts", "approves"), [(0, False), (3, False), (1, True)])

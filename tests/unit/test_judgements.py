@@ -255,7 +255,7 @@ def test_a_copy_that_karmada_leaves_to_its_maker_names_the_key_that_takes_it_ove
 
 
 def test_a_namespace_that_a_member_has_already_keeps_no_rollout_waiting():
-    """Karmada makes no Namespace its own that it has not made: a workload that brings one waited in vain."""
+    """Karmada makes no Namespace its own that it has not made: a workload that brings one waited until its timeout."""
     space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}
 
     def late(message):

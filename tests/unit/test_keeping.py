@@ -92,14 +92,14 @@ def sent(*, policy=True, bound=True, works=(True, True)):
         "propagationpolicy.karmada.io/name": "web",
         "propagationpolicy.karmada.io/namespace": "default",
     }
-    held = binding(web(), ["m1", "m2"])
-    held["spec"]["preserveResourcesOnDeletion"] = bound
+    stored = binding(web(), ["m1", "m2"])
+    stored["spec"]["preserveResourcesOnDeletion"] = bound
     carried = [
         work(web(), f"m{number}", identity="id-web", preserveResourcesOnDeletion=kept)
         for number, kept in enumerate(works, 1)
     ]
     rule = {**POLICY, "spec": {"preserveResourcesOnDeletion": policy}}
-    return Writable(cluster("m1"), cluster("m2"), rule, template, held, *carried)
+    return Writable(cluster("m1"), cluster("m2"), rule, template, stored, *carried)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_a_namespace_stays_with_the_copies_in_it(hurried):
     """It goes to members without a policy: its Works said nothing, and it took what was kept along."""
     carried = [work(space(), name) for name in ("m1", "m2")]
     plane = Writable(space(**{"flotilla.dev/on-removal": "keep"}), *carried)
-    # Karmada writes the Works anew until it sees the label.
+    # Karmada writes the Works again until it sees the label.
     hurried.append(lambda: plane.patch(ref_of(carried[0]), {"spec": {"preserveResourcesOnDeletion": None}}))
     hurried.append(hurried.clear)
     keep_namespaces(plane, ["shop", "gone"], 60)
@@ -186,8 +186,8 @@ def sent_copy():
         "pulumi.com/deletionPropagationPolicy": "background",
         "own": "kept",
     }
-    held = binding(declared, ["m1"])
-    return marked(declared, live(declared), binding=held, work="web-1", work_id="id", cluster="m1")
+    stored = binding(declared, ["m1"])
+    return marked(declared, live(declared), binding=stored, work="web-1", work_id="id", cluster="m1")
 
 
 @pytest.mark.parametrize("copies", [[], [sent_copy()]], ids=["no copy", "a copy that Karmada can't write"])
@@ -202,7 +202,7 @@ def test_a_work_that_karmada_never_ends_is_ended(monkeypatch, copies):
 
 
 def test_a_member_is_reached_once_a_look_however_many_works_it_has(monkeypatch):
-    """Each Work waited anew for a member that doesn't answer: the wait was longer than its bound, many times."""
+    """Each Work waited again for a member that doesn't answer: the wait was longer than its bound, many times."""
     others = [web(name) for name in ("a", "b", "c")]
     ending = [
         merged(work(one, "m1", preserveResourcesOnDeletion=True), {"metadata": {"name": one["metadata"]["name"]}})
@@ -279,9 +279,9 @@ def let_go(copy_):
     """A copy as Karmada leaves it."""
     result = copy.deepcopy(copy_)
     result["metadata"]["labels"] = {"app.kubernetes.io/name": "web"}
-    held = result["metadata"]["annotations"]
+    stored = result["metadata"]["annotations"]
     result["metadata"]["annotations"] = {
-        key: held[key] for key in held if not key.startswith(("resource", "work.karmada.io/name"))
+        key: stored[key] for key in stored if not key.startswith(("resource", "work.karmada.io/name"))
     }
     return result
 
@@ -301,10 +301,10 @@ def test_no_mark_of_karmada_or_of_a_stack_stays_on_a_copy(monkeypatch):
 @pytest.mark.parametrize("many", [1, 5])
 def test_what_karmada_manages_still_is_left_alone(many):
     """Another control plane's, or another workload's."""
-    held = [merged(sent_copy(), {"metadata": {"name": f"web-{number}"}}) for number in range(many)]
-    member = Writable(*held)
-    members.free_in(member, [ref_of(one) for one in held])
-    assert list(member.objects.values()) == held
+    stored = [merged(sent_copy(), {"metadata": {"name": f"web-{number}"}}) for number in range(many)]
+    member = Writable(*stored)
+    members.free_in(member, [ref_of(one) for one in stored])
+    assert list(member.objects.values()) == stored
 
 
 def test_what_karmada_never_took_over_is_left_alone():

@@ -207,11 +207,11 @@ def test_somebody_elses_cordon_is_said_and_left(run, monkeypatch):
     assert "`karmadactl uncordon member2` ends that; nothing was changed" in out.replace("\n", " ")
 
 
-# -- dividing anew ----------------------------------------------------------------------------------------------------
+# -- dividing again ---------------------------------------------------------------------------------------------------
 
 
 class Rebalancing:
-    """A control plane that divides anew at the second look, if at all."""
+    """A control plane that divides the replicas again at the second look, or never."""
 
     def __init__(self, results=(), served=True):
         self.results, self.served = list(results), served

@@ -120,8 +120,8 @@ def test_an_own_element_that_is_missing_is_drift_named_by_its_key(spec, data):
     wanted = deployment(spec)
     live = copy.deepcopy(with_others(wanted, data.draw))
     gone = data.draw(st.sampled_from(spec["containers"]))["name"]
-    held = live["spec"]["template"]["spec"]["containers"]
-    live["spec"]["template"]["spec"]["containers"] = [one for one in held if one["name"] != gone]
+    stored = live["spec"]["template"]["spec"]["containers"]
+    live["spec"]["template"]["spec"]["containers"] = [one for one in stored if one["name"] != gone]
     found = object_differences(wanted, live)
     assert [(one.text, one.found) for one in found] == [(f"spec.template.spec.containers[{gone}]", None)]
 
@@ -143,10 +143,10 @@ def test_the_last_writer_of_a_field_is_found_where_the_element_stands_in_the_mem
             "time": "2026-01-01T00:00:00Z",
             "fieldsV1": nested("f:spec", "f:template", "f:spec", "f:containers", f'k:{{"name":"{name}"}}', "f:image"),
         }
-        for manager, name in (("injector", "mesh"), ("by-hand", "web"))
+        for manager, name in (("injector", "mesh"), ("kubectl-edit", "web"))
     ]
     (one,) = object_differences(deployment(pod(web())), live)
-    assert last_writer(live, one.path).manager == "by-hand"
+    assert last_writer(live, one.path).manager == "kubectl-edit"
 
 
 @pytest.mark.parametrize(
@@ -251,8 +251,8 @@ def test_a_refresh_keeps_zero_values_that_the_server_never_kept():
     assert [d for d in object_differences(declared, kept) if not is_left_out(d, left_out(declared, kept))] == []
     # Somebody turns it on, or takes away what the server did keep.
     on = deployment(pod(web(), hostNetwork=True))
-    held = as_held(declared, on, kept)["spec"]["template"]["spec"]
-    assert (held["hostNetwork"], held["automountServiceAccountToken"]) == (True, None)
+    stored = as_held(declared, on, kept)["spec"]["template"]["spec"]
+    assert (stored["hostNetwork"], stored["automountServiceAccountToken"]) == (True, None)
     changed = [d for d in object_differences(declared, on) if not is_left_out(d, left_out(declared, kept))]
     assert {d.text.rpartition(".")[2] for d in changed} == {"hostNetwork", "automountServiceAccountToken"}
     # What was there before isn't known: everything that is missing is a change.

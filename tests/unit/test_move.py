@@ -238,9 +238,9 @@ def test_definitions_go_ahead_to_where_their_objects_come_to(moving, monkeypatch
     """Karmada schedules nothing to a cluster that doesn't serve its kind, and doesn't come back to it."""
     plane = MovingPlane(on("a"))
     ahead = plane.policy._replace(kind="ClusterPropagationPolicy", name="web.definitions", namespace="")
-    held = plane.objects[plane.policy]
-    metadata = {"name": ahead.name, "managedFields": held["metadata"]["managedFields"]}
-    plane.objects[ahead] = {**held, "kind": ahead.kind, "metadata": metadata, "spec": {"placement": on("a")}}
+    stored = plane.objects[plane.policy]
+    metadata = {"name": ahead.name, "managedFields": stored["metadata"]["managedFields"]}
+    plane.objects[ahead] = {**stored, "kind": ahead.kind, "metadata": metadata, "spec": {"placement": on("a")}}
     asked = []
 
     def missing(_connection, kinds, affinities, _version):
@@ -267,10 +267,10 @@ def test_a_refresh_finds_a_move_that_broke_off(moving, monkeypatch):
     plane = MovingPlane(on("a"), healthy="a")
     with pytest.raises(NotDone):
         moving(plane, on("b"))
-    held = props(plane, on("a"))
-    assert MoveProvider().read("web", held).outs["moving"] is True
+    stored = props(plane, on("a"))
+    assert MoveProvider().read("web", stored).outs["moving"] is True
     plane.objects[plane.policy]["metadata"]["annotations"].pop(MOVING)
-    assert "moving" not in MoveProvider().read("web", {**held, "moving": True}).outs
+    assert "moving" not in MoveProvider().read("web", {**stored, "moving": True}).outs
 
 
 def test_a_failed_move_is_kept_in_the_state_with_its_reason(moving):

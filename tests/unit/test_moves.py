@@ -89,7 +89,7 @@ def test_a_kind_is_a_group_and_a_name(api_version, kind, cluster_scoped):
     assert BUILT_IN.cluster_scoped(obj(api_version, kind, "x")) is cluster_scoped
 
 
-def test_definitions_tell_scope_and_preferred_version():
+def test_definitions_give_scope_and_preferred_version():
     kinds = defined_kinds([crd("a.example.org", "A", versions=("v1alpha1", "v2", "v1", "v3beta1"))])
     assert kinds.has_namespace(("a.example.org", "A")) is False
     assert kinds.preferred_version(("a.example.org", "A")) == "a.example.org/v2"
@@ -235,7 +235,7 @@ def declared(run, absolute, project):  # noqa: F811
 
 
 def test_no_templates_name_holds_its_workload(declared):
-    """A workload that was renamed could never be deployed: its objects were created anew, beside themselves."""
+    """A workload that was renamed could never be deployed: its objects were created a second time."""
     role = obj("rbac.authorization.k8s.io/v1", "ClusterRole", "reader")
     names = {name for name, args in declared(CONFIG, role, name="shop").items() if args.typ.startswith("kubernetes:")}
     assert {"configmap-default/common", "clusterrole-reader"} <= names

@@ -101,7 +101,7 @@ def thing(name, version):
     return {"metadata": {"name": name, "resourceVersion": version}}
 
 
-def test_a_list_after_a_gap_tells_what_was_missed():
+def test_a_list_after_a_gap_reports_what_was_missed():
     followed = Followed()
     assert [e.type for e in followed.listed(Page([thing("a", "1"), thing("b", "2")], "", "2"))] == ["ADDED"] * 2
     assert followed.happened({"type": "ADDED", "object": thing("a", "1")}) is None, "it was reported already"
@@ -134,7 +134,7 @@ def test_a_log_that_looks_like_json_stays_a_text():
         peer.decode(request, Answer(400, b'{"kind":"Status","message":"gone away"}'))
 
 
-def test_a_pods_token_is_read_anew(tmp_path, monkeypatch):
+def test_a_pods_token_is_read_again(tmp_path, monkeypatch):
     from flotilla.errors import ClusterError
 
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)

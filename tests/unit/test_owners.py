@@ -66,7 +66,7 @@ def test_two_that_write_a_field_in_turn_are_a_fight_with_both_names(states, path
 @pytest.mark.parametrize(
     "states",
     [
-        [state(1), state(2, MESH), state(3)],  # one change by hand, taken back
+        [state(1), state(2, MESH), state(3)],  # one manual change, taken back
         [state(n, image=f"web:{n}") for n in range(1, 8)],  # a rollout in steps
         [state(1), state(1), state(1)],
         [{**state(1), "status": {"replicas": n % 2}} for n in range(8)],  # a rollout under way

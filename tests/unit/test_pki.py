@@ -79,12 +79,12 @@ class TestProvider:
         assert pki.covers(renewed["cert"], "b.example")
         assert renewed["fingerprint"] != made["fingerprint"]
 
-    def test_another_generation_makes_everything_anew(self, made):
+    def test_another_generation_makes_everything_again(self, made):
         renewed = CertificatesProvider().update("", made, {**PROPS, "generation": 2}).outs
         assert renewed["ca_cert"] != made["ca_cert"]
         assert renewed["key"] != made["key"]
 
-    def test_a_ca_that_would_end_too_early_is_made_anew(self, made):
+    def test_a_ca_that_would_end_too_early_is_made_again(self, made):
         renewed = CertificatesProvider().update("", made, {**PROPS, "lifetimeDays": 900}).outs
         assert renewed["ca_cert"] != made["ca_cert"]
 

@@ -164,10 +164,10 @@ def test_a_secret_that_was_changed_there_is_never_shown(drifted):
 
     sealed = {"templates": Secret([secret("aHVudGVyMg==")])}
     old, new = secret(drifted), secret("aHVudGVyMg==")
-    told = plan(object_step({**old, "data": Secret(old["data"])}, {**new, "data": Secret(new["data"])}),
+    reported = plan(object_step({**old, "data": Secret(old["data"])}, {**new, "data": Secret(new["data"])}),
                 before=sealed, declared=sealed)  # fmt: skip
-    assert "aHVudGVyMg" not in str(told)
-    assert "b3RoZXI" not in str(told)
+    assert "aHVudGVyMg" not in str(reported)
+    assert "b3RoZXI" not in str(reported)
 
 
 def test_what_an_override_sets_in_secret_stays_secret_in_what_comes_of_it():
@@ -178,11 +178,11 @@ def test_what_an_override_sets_in_secret_stays_secret_in_what_comes_of_it():
         return {"targetCluster": {"clusterNames": ["member2"]}, "overriders": {"plaintext": [step]}}
 
     old, new = rule(Secret("hunter2")), rule(Secret("hunter3"))
-    told = plan(
+    reported = plan(
         object_step(override(old), override(new)), before={"overrideRules": [old]}, declared={"overrideRules": [new]}
     )
-    assert "hunter" not in str(told)
-    assert told[1]["member2"][0] == "changes"
+    assert "hunter" not in str(reported)
+    assert reported[1]["member2"][0] == "changes"
 
 
 def job(image):

@@ -344,7 +344,7 @@ def test_what_an_interpreter_of_the_control_plane_divides_is_karmadas_choice():
 
 
 @pytest.mark.parametrize("change", ["template", "placement", "not known"])
-def test_what_an_interpreter_divides_anew_is_not_known(change):
+def test_what_an_interpreter_divides_again_is_not_known(change):
     old = {"templates": [WIDGET], "placement": BOTH}
     new = {
         "templates": [{**WIDGET, "spec": {"size": 5}}] if change == "template" else [WIDGET],

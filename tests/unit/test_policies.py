@@ -387,15 +387,15 @@ def test_an_exemption_counts_until_its_last_day():
 
 def test_settings_that_name_no_rule_are_refused():
     settings = PolicySettings(levels={"image-pinned": Level.DISABLED}, exemptions=exemption(rule="nothing").exemptions)
-    with pytest.raises(ConfigError) as told:
+    with pytest.raises(ConfigError) as reported:
         check_settings(RULES.values(), settings, origin="Pulumi.dev.yaml")
-    assert [problem.path for problem in told.value.problems] == [
+    assert [problem.path for problem in reported.value.problems] == [
         "policies.exemptions[0].rule",
         "policies.levels.image-pinned",
     ]
 
 
-def test_a_pack_that_cannot_be_read_is_told(tmp_path):
+def test_a_pack_that_cannot_be_read_is_reported(tmp_path):
     assert load_rules(tmp_path) == ()
     (tmp_path / "policies" / "rules").mkdir(parents=True)
     (tmp_path / "policies" / "rules" / "__init__.py").write_text("import nothing_of_this_name\n")

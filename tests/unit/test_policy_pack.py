@@ -129,7 +129,7 @@ def test_every_rule_is_a_policy_of_both_levels(pack):
 @pytest.mark.parametrize("environment", [Environment.DEVELOPMENT, Environment.PRODUCTION], ids=str)
 @pytest.mark.parametrize("resources", [WRONG, NOT_KNOWN, FLEET], ids=["wrong", "not-known", "sound"])
 def test_pulumi_and_the_command_say_the_same(pack, resources, environment):
-    # The engine hands a Kubernetes object's parent over by its URN alone, and only where it is a resource of the plan.
+    # The engine passes the parent of a Kubernetes object by its URN alone, and only where it is a resource of the plan.
     parents = {resource.parent for resource in resources if resource.parent}
     whole = (*resources, *(_component(urn) for urn in sorted(parents)))
     view = StackView(whole, PolicySettings(environment=environment))
@@ -188,7 +188,7 @@ def test_an_examples_first_plan_is_judged_alike(examples, stack, violated):
 
 
 def _wire_of(state):
-    """Return a resource of a plan as Pulumi's engine hands it to a pack: its inputs, without marks of secrets."""
+    """Return a resource of a plan as Pulumi's engine passes it to a pack: its inputs, without marks of secrets."""
     return analyzer_pb2.AnalyzerResource(
         type=state.type,
         properties=to_struct(reveal(state.inputs)),

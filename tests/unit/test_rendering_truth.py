@@ -56,7 +56,7 @@ def test_defaults_are_those_of_real_api_servers(recordings, version):
 
 
 def revised(case, version):
-    """Tell whether a Karmada of this version gives a cluster the binding's replicas."""
+    """Return whether a Karmada of this version gives a cluster the binding's replicas."""
     divided = divides(case["binding"]["spec"].get("placement") or {})
     return revises(divided=divided, version=Version.parse(version))
 

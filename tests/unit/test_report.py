@@ -67,7 +67,7 @@ def test_a_plan_shows_values_before_and_after():
     assert "&lt;script&gt;" in page
 
 
-def test_drift_says_who_and_what_mends_it():
+def test_drift_says_who_and_what_fixes_it():
     page = html(pages()["drift"])
     assert "<del>7</del>" in page
     assert "<ins>2</ins>" in page

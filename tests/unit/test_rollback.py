@@ -21,11 +21,11 @@ from tests.unit.in_memory import (  # noqa: F401 - some are fixtures
     changed,
     deployment,
     gunzipped,
-    held,
     image,
     kept,
     obj,
     run,
+    stored,
     two,
     world,
 )
@@ -117,7 +117,7 @@ def test_nothing_changes_by_going_back_to_what_is_there(run, everything):
 
 def test_every_object_is_again_as_it_was_whatever_the_files_say_now(run, world, everything, files, stack):
     run("up", "--yes")
-    before = held(world)
+    before = stored(world)
     files(
         shop=[
             *SHOP[:2],
@@ -134,9 +134,9 @@ def test_every_object_is_again_as_it_was_whatever_the_files_say_now(run, world, 
     del after["objects"]
     stack(after)
     run("up", "--yes")
-    assert held(world) != before
+    assert stored(world) != before
     run("rollback", "--yes")
-    assert held(world) == before
+    assert stored(world) == before
     (entry,) = run("history")["updates"][2:]
     assert (entry["kind"], entry["result"], entry["backTo"]) == ("update", "succeeded", 1)
     assert run("rollback", "--to", "3", "--preview-only")["summary"].keys() == {"same"}
@@ -289,7 +289,7 @@ def test_secrets_of_the_stack_file_come_from_the_history_and_are_those_of_then(r
 def test_charts_kustomizations_and_sops_are_gone_back_to_without_their_programs_and_keys(
     run, world, stack, sections, project, tmp_path, monkeypatch
 ):
-    """What they held then comes from the state: neither helm, kustomize, sops nor its key is needed to go back."""
+    """What they stored then comes from the state: neither helm, kustomize, sops nor its key is needed to go back."""
     programs = Programs(tmp_path / "bin", monkeypatch, "helm", "kustomize")
     write_chart(project / "chart", {"a.yaml": CHART}, values="replicas: 1\ntag: '1'\n")
     (project / "base").mkdir()
@@ -306,7 +306,7 @@ def test_charts_kustomizations_and_sops_are_gone_back_to_without_their_programs_
     ]
     stack(sections)
     run("up", "--yes")
-    before = held(world)
+    before = stored(world)
     assert run("rollback", "--to", "1", "--preview-only")["summary"].keys() == {"same"}
     sections["workloads"] = [{"name": "nginx", "image": "nginx:1", "placement": placement}]
     stack(sections)
@@ -316,7 +316,7 @@ def test_charts_kustomizations_and_sops_are_gone_back_to_without_their_programs_
     monkeypatch.setattr(configuration, "decrypted", lambda file: pytest.fail(f"{file} is decrypted"))
     (project / "login.yaml").unlink()
     run("rollback", "--yes")
-    assert held(world) == before
+    assert stored(world) == before
     assert "open-sesame-42" not in "".join(gunzipped(content) for content in kept(project).values())
 
 

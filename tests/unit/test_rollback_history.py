@@ -16,12 +16,12 @@ from tests.unit.in_memory import (  # noqa: F401 - some are fixtures
     deployment,
     entries,
     gunzipped,
-    held,
     image,
     kept,
     kill,
     obj,
     run,
+    stored,
     two,
     world,
 )
@@ -29,7 +29,7 @@ from tests.unit.in_memory import (  # noqa: F401 - some are fixtures
 
 def test_an_update_that_failed_halfway_is_gone_back_from_and_never_to(run, world, stack, sections):
     run("up", "--yes")
-    before = held(world)
+    before = stored(world)
     more = {"name": "more", "image": "more:1", "placement": {"clusters": ["member1"]}, "after": ["nginx"]}
     stack(
         {**changed(sections, image="nginx:broken"), "workloads": [*changed(sections, image="n:2")["workloads"], more]}
@@ -39,7 +39,7 @@ def test_an_update_that_failed_halfway_is_gone_back_from_and_never_to(run, world
     assert image(world) == "n:2"
     assert "update 2 ended as failed" in run("rollback", "--to", "2", expect=2)["error"]["message"]
     assert run("rollback", "--yes")["rollback"]["to"] == 1
-    assert held(world) == before
+    assert stored(world) == before
 
 
 @pytest.mark.parametrize("note", [True, False])
@@ -48,7 +48,7 @@ def test_an_update_that_was_killed_is_gone_back_from(run, world, stack, sections
     run("up", "--yes")
     stack(changed(sections, image="nginx:2"))
     run("up", "--yes")
-    before = held(world)
+    before = stored(world)
     broken = changed(sections, image="nginx:broken")
     broken["workloads"].append(
         {"name": "more", "image": "m:1", "placement": {"clusters": ["member1"]}, "after": ["nginx"]}
@@ -57,7 +57,7 @@ def test_an_update_that_was_killed_is_gone_back_from(run, world, stack, sections
     kill("up", "more", note=note)
     assert image(world) == "nginx:broken"
     assert run("rollback", "--yes")["rollback"]["to"] == 2
-    assert held(world) == before
+    assert stored(world) == before
 
 
 def test_a_rollback_that_was_killed_is_gone_on_with(run, world, two, kill):
@@ -127,7 +127,7 @@ DAMAGE = [
 
 
 def test_a_history_that_is_damaged_is_one_line_and_changes_nothing(run, world, two, project):
-    whole, written = kept(project), held(world)
+    whole, written = kept(project), stored(world)
     for form, ruined, said in DAMAGE:
         file = entries(project, form)[0]
         content = ruined(file.read_bytes())
@@ -143,7 +143,7 @@ def test_a_history_that_is_damaged_is_one_line_and_changes_nothing(run, world, t
             assert error["message"].endswith("nothing was changed")
             assert error["hint"]
         run("history")
-        assert (kept(project), held(world)) == (before, written)
+        assert (kept(project), stored(world)) == (before, written)
         for one, content in whole.items():
             one.write_bytes(content)
 
@@ -193,9 +193,9 @@ def test_a_workload_with_a_secret_is_planned_on_a_state_of_pulumis_cli(run, worl
     objects = [deployment("web", "web:1"), obj("v1", "Secret", "mine", stringData={"key": "hunter2-of-then"})]
     (project / "shop.yaml").write_text(yaml.safe_dump_all(objects))
     run("up", "--yes")
-    before = held(world)
+    before = stored(world)
     (project / "shop.yaml").write_text(yaml.safe_dump_all([deployment("web", "web:2")]))
     run("up", "--yes")
     as_by_the_cli(project)
     run("rollback", "--yes")
-    assert held(world) == before
+    assert stored(world) == before

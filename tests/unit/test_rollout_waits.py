@@ -205,7 +205,7 @@ def test_another_cluster_under_a_members_name_is_waited_for():
 
 
 @pytest.mark.parametrize(
-    ("olds", "divided_anew"),
+    ("olds", "divided_again"),
     [
         (None, True),
         (props(settled=True), False),
@@ -215,8 +215,8 @@ def test_another_cluster_under_a_members_name_is_waited_for():
         (props(settled=True, templates=[]), True),
     ],
 )
-def test_karmada_divides_anew_for_other_replicas_or_another_placement(olds, divided_anew):
-    assert (WEB in anew(olds, props())) is divided_anew
+def test_karmada_divides_again_for_other_replicas_or_another_placement(olds, divided_again):
+    assert (WEB in anew(olds, props())) is divided_again
 
 
 @pytest.fixture

@@ -51,8 +51,8 @@ def test_a_duplicated_job_is_done_with_the_parallelism_of_any_karmada(parallelis
     """With fewer completions than parallelism, Karmada before 1.15 sends the template's parallelism, later its own."""
     declared = job(parallelism=4, completions=3)
     sent = {"member1": with_spec(declared, parallelism=parallelism)}
-    told = judge(declared, {"member1": 3}, sent, on("member1"), replicas=3)
-    assert ("healthy in member1" in told) is done
+    reported = judge(declared, {"member1": 3}, sent, on("member1"), replicas=3)
+    assert ("healthy in member1" in reported) is done
 
 
 def test_a_kind_that_karmada_divides_is_done_with_its_share():
@@ -74,5 +74,5 @@ def test_a_kind_that_an_interpreter_of_the_control_plane_divides_is_done_as_karm
 
 def test_an_override_that_fails_is_said_and_ends_no_look():
     rule = {"overriders": {"plaintext": [{"operator": "remove", "path": "/spec/none"}]}}
-    told = judge(pods(replicas=4), {"member1": 4}, {}, on("member1"), rules=[rule])
-    assert "member1: the override fails: Deployment web: remove /spec/none" in told
+    reported = judge(pods(replicas=4), {"member1": 4}, {}, on("member1"), rules=[rule])
+    assert "member1: the override fails: Deployment web: remove /spec/none" in reported

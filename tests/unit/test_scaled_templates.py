@@ -30,7 +30,7 @@ def marked(replicas=2):
     return scaled(web(replicas), SCALER)
 
 
-def held(replicas, *owners):
+def stored(replicas, *owners):
     live = {**web(replicas)}
     return {**live, "metadata": {**live["metadata"], "uid": "1", "resourceVersion": "7", "managedFields": list(owners)}}
 
@@ -52,13 +52,13 @@ def state(inputs, **more):
 )
 def test_an_ignored_field_is_sent_as_it_is_or_not_at_all(owners, sent):
     """With `ignore_changes` alone, the value of the state was applied by force: 5 replicas became 2 again."""
-    applied = left_to_others(web(2), held(5, *owners), "us", ["spec.replicas"])
+    applied = left_to_others(web(2), stored(5, *owners), "us", ["spec.replicas"])
     assert applied["spec"].get("replicas") == sent
     assert applied["spec"]["template"] == web(2)["spec"]["template"]
 
 
 def test_an_ignored_field_that_the_object_does_not_have_is_sent_as_declared():
-    live = held(5)
+    live = stored(5)
     del live["spec"]["replicas"]
     assert left_to_others(web(2), live, "us", ["spec.replicas"]) == web(2)
     assert left_to_others(web(2), live, "us", ["spec.paused"]) == web(2)
@@ -66,7 +66,7 @@ def test_an_ignored_field_that_the_object_does_not_have_is_sent_as_declared():
 
 @pytest.mark.parametrize("dry_run", [True, False])
 def test_an_update_leaves_an_ignored_field_to_its_owner(dry_run):
-    server = Server(held(5, THEIRS), there=held(5, THEIRS))
+    server = Server(stored(5, THEIRS), there=stored(5, THEIRS))
     old = state(web(2), id="default/web", ignore_changes=("spec.replicas",))
     server.answers[0]["metadata"]["annotations"] = {"pulumi.com/skipAwait": "true"}
     if dry_run:
@@ -80,7 +80,7 @@ def test_an_update_leaves_an_ignored_field_to_its_owner(dry_run):
 
 class Registry:
     def provider(self, *_names):
-        return Server(held(2)).provider
+        return Server(stored(2)).provider
 
 
 def test_a_refresh_calls_no_ignored_field_changed():

@@ -69,7 +69,7 @@ def test_before_1_17_scaling_down_keeps_clusters_that_are_no_longer_chosen():
     assert shares(*asked, scheduler=OLD, shares={"a": 4, "b": 2}) == {"a": 2, "b": 1}
 
 
-def test_what_is_scheduled_anew_is_divided_by_the_whole_room():
+def test_what_is_scheduled_again_is_divided_by_the_whole_room():
     placement = {"replicaScheduling": DYNAMIC}
     assert shares(fleet(a=0, b=6), placement, template(4), shares={"a": 4}, anew=True) == {"a": 2, "b": 2}
     assert shares(fleet(a=0, b=6), placement, template(4), shares={"a": 4}) == {"a": 4}
@@ -100,7 +100,7 @@ def test_unknown_capacity_matters_to_a_spread_only_where_clusters_are_left_over(
 
 
 def test_unknown_capacity_moves_nothing_that_a_spread_has_placed():
-    """It said that Karmada chooses anew; clusters that have the template come first, whatever room others have."""
+    """It said that Karmada chooses again; clusters that have the template come first, whatever room others have."""
     placement = {"spreadConstraints": [spread(1, 1)]}
     assert shares(AB, placement, template(6), shares={"b": 4}) == {"b": 6}
     assert answer(ABC, {"spreadConstraints": [spread(1, 2)]}, template(6), shares={"b": 4}).why is Why.CAPACITY

@@ -47,7 +47,7 @@ def test_a_job_runs_no_more_pods_than_it_has_completions(parallelism, completion
     assert demand_of(job, NEW).replicas == expected
 
 
-def test_kinds_are_told_apart_by_their_group():
+def test_kinds_are_distinguished_by_their_group():
     """OpenKruise's CloneSet is divided as a Deployment is; Volcano's Job is not the Job of batch/v1."""
     clones = template(4, kind="CloneSet", api_version="apps.kruise.io/v1alpha1")
     assert shares(AB, {"replicaScheduling": weights(a=3, b=1)}, clones) == {"a": 3, "b": 1}

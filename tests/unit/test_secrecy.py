@@ -83,10 +83,10 @@ def test_a_finding_shows_no_value_of_a_secret(live, path, value):
     live = {"apiVersion": "v1", "metadata": {"name": "door"}, **live}
     for wanted, found in ((value, None), (None, value)):
         finding = changed(Layer.PLAN, "object-changed", "karmada", live, Difference(path, wanted, found), Remedy.UP)
-        told = json.dumps(finding.to_json())
-        assert ENCODED not in told
-        assert VALUE not in told
-        assert "[secret]" in told, "it shows that there is one"
+        reported = json.dumps(finding.to_json())
+        assert ENCODED not in reported
+        assert VALUE not in reported
+        assert "[secret]" in reported, "it shows that there is one"
 
 
 def test_a_finding_of_another_policy_shows_what_it_sets():
@@ -102,9 +102,9 @@ def test_objects_that_carry_secrets_are_shown_without_them():
         {"kind": "List", "items": [{"kind": "List", "items": [SECRET]}]},
         policy(),
     ):
-        told = json.dumps(hide(obj))
-        assert ENCODED not in told
-        assert "[secret]" in told
+        reported = json.dumps(hide(obj))
+        assert ENCODED not in reported
+        assert "[secret]" in reported
 
 
 @pytest.mark.parametrize("path", ["/data/nothere/deeper", "/data2/x", "/data/token/x"])
@@ -139,10 +139,10 @@ def test_a_refusal_that_quotes_the_secret_becomes_an_error_that_does_not(echo, w
     ):
         with pytest.raises(ApiError) as refused:
             Peer("karmada", "https://a").decode(request, Answer(422, text.encode()))
-        told = str(refused.value) + json.dumps(refused.value.details)
-        assert written not in told
-        assert VALUE[:9] not in told
-        assert "applying Secret default/door" in told
+        reported = str(refused.value) + json.dumps(refused.value.details)
+        assert written not in reported
+        assert VALUE[:9] not in reported
+        assert "applying Secret default/door" in reported
 
 
 @pytest.mark.parametrize(

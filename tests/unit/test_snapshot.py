@@ -161,7 +161,7 @@ def test_rollouts_that_wait_at_once_share_their_reads():
         for one, look in zip(declared, looks, strict=True):
             assert check([one], *named(3)).progress(look.result(10))[0].done
     assert plane.asked["list", "Cluster"] == 2
-    assert reader.read_for(declared[:1]) is not looks[0].result(), "a later question is answered anew"
+    assert reader.read_for(declared[:1]) is not looks[0].result(), "a later question is answered again"
 
 
 def test_a_shared_read_that_fails_fails_for_all_and_the_next_is_made():

@@ -84,8 +84,8 @@ def test_reserved_namespaces_are_refused_object_by_object(fleet_of, namespace): 
 
 
 def test_a_namespace_that_no_api_server_has_is_refused(fleet_of):  # noqa: F811
-    text = refused(lambda: fleet_of(a=("shop", within("Ledger_1"))))
-    assert "ConfigMap common names the namespace 'Ledger_1', which must be a DNS label" in text
+    text = refused(lambda: fleet_of(a=("shop", within("Billing_1"))))
+    assert "ConfigMap common names the namespace 'Billing_1', which must be a DNS label" in text
 
 
 def test_only_objects_of_the_workloads_own_namespace_have_a_name_in_states_of_before(fleet_of):  # noqa: F811
@@ -165,7 +165,7 @@ def test_a_template_has_the_policy_of_its_namespace(props, namespace, names):
 
 
 def test_a_workload_that_gets_another_namespace_takes_its_templates_over_from_its_own_former_policy():
-    """The policy named `shop` held what `shop.default` is to have now: taken for the workload's own, it kept it."""
+    """The policy named `shop` stored what `shop.default` is to have now: taken for the workload's own, it kept it."""
     karmada = ControlPlane(CLAIMED, policy("shop", name="common"), policy("shop.default", name="common"))
     assert CLAIM["propagationpolicy.karmada.io/name"] == "shop"
     names = policies_for({"workload": "shop", "policies": {"default": "shop.default"}}, ref_of(CLAIMED))

@@ -71,7 +71,7 @@ def test_a_server_that_does_not_say_its_revision_may_have_changed(api):
     assert nobody.renew()
 
 
-def test_a_write_makes_everything_be_read_anew(connection):
+def test_a_write_makes_everything_be_read_again(connection):
     ref = ObjectRef("v1", "ConfigMap", "settings", "default")
     assert connection.get(ref)["data"] == {"a": "1"}
     connection.renew()

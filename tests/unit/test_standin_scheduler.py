@@ -42,10 +42,10 @@ class World:
         self.written = 0
 
     def set_status(self, obj, status):
-        held = self.control_plane.bindings[obj["metadata"]["name"]]
-        if held.get("status") != status:
+        stored = self.control_plane.bindings[obj["metadata"]["name"]]
+        if stored.get("status") != status:
             self.written += 1
-            held["status"] = status
+            stored["status"] = status
 
 
 def binding(placement, replicas=4, clusters=(), **status):

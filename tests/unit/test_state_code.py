@@ -188,7 +188,7 @@ def test_the_components_keep_the_pickler_under_pulumis_cli_too():
     subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, check=True)
 
 
-def test_a_program_that_declares_a_resource_anew_replaces_and_deletes_with_its_own_provider(stack):
+def test_a_program_that_declares_a_resource_again_replaces_and_deletes_with_its_own_provider(stack):
     calls = []
     stack(lambda: Counter(calls, "one", "a")).up()
     assert stack(lambda: Counter(calls, "one", "b")).up().failures == []

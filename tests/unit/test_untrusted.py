@@ -127,10 +127,10 @@ def test_errors_are_lines_that_begin_with_what_they_are(capsys):
 
     _report(FlotillaError(HOSTILE, hint="do this"), Options)
     complain(HOSTILE)
-    told = capsys.readouterr().err
-    assert not CONTROL.search(told)
-    assert not re.search(r"^\s*::", told, re.MULTILINE)
-    assert "  hint: do this" in told
+    reported = capsys.readouterr().err
+    assert not CONTROL.search(reported)
+    assert not re.search(r"^\s*::", reported, re.MULTILINE)
+    assert "  hint: do this" in reported
 
 
 def test_progress_is_safe_too(capsys):

@@ -127,7 +127,7 @@ def test_encrypted_facts_are_refused_where_they_are_decrypted_already(tmp_path, 
     monkeypatch.setattr("pulumi.get_stack", lambda: "test")
     monkeypatch.setenv("PULUMI_CONFIG", json.dumps(config))
     monkeypatch.setenv("PULUMI_CONFIG_SECRET_KEYS", '["flotilla:members"]')
-    assert take_config(tmp_path) == config, "without the file nobody can tell"
+    assert take_config(tmp_path) == config, "without the file it is not known"
     for value, ok in ((1, True), ({"secure": "v1:abc"}, False)):
         monkeypatch.setenv("PULUMI_CONFIG", json.dumps(config))
         monkeypatch.setenv("PULUMI_CONFIG_SECRET_KEYS", '["flotilla:members"]')

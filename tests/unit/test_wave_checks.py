@@ -321,9 +321,9 @@ def judged(tmp_path, found, **check):
 
 
 def test_a_condition_has_to_hold_in_each_cluster_of_the_wave_and_in_no_other(tmp_path):
-    held = {TRAINING: reports(member1=conditions("False"), member2=conditions("True"), member3=conditions("True"))}
-    assert judged(tmp_path, held) == ""
-    late = {TRAINING: {**held[TRAINING], **reports(member3=conditions("False"))}}
+    stored = {TRAINING: reports(member1=conditions("False"), member2=conditions("True"), member3=conditions("True"))}
+    assert judged(tmp_path, stored) == ""
+    late = {TRAINING: {**stored[TRAINING], **reports(member3=conditions("False"))}}
     assert judged(tmp_path, late) == (
         "condition Complete of Job/training: Job default/training in member3: condition Complete is False: Busy now"
     )
