@@ -1,5 +1,8 @@
 """Changes in waves: what is released when, what stops them, how they go back."""
 
+import base64
+import json
+
 import pytest
 
 from components import hold, rollout
@@ -7,7 +10,7 @@ from flotilla.errors import FlotillaError
 from flotilla.karmada.status import waiting
 from flotilla.karmada.template_references import reference_to
 from flotilla.karmada.waves import holding, running
-from flotilla.karmada.waves.record import ABORTED, APPROVED, PAUSED, Phase
+from flotilla.karmada.waves.record import ABORTED, APPROVED, PAUSED, Phase, record_of
 from flotilla.karmada.waves.standing import awaited
 from flotilla.karmada.waves.subject import Subject
 from flotilla.kube.connection import ApiError
@@ -15,6 +18,7 @@ from flotilla.kube.objects import ref_of
 from tests.unit.ailing import Member, pod
 from tests.unit.planes import cluster, live, web
 from tests.unit.wave_plane import NAMES, POLICY, RECORD, STACK, Change, Karmada, Reader, without_repeats
+from tests.unit.waves import kept, record
 
 
 @pytest.fixture(autouse=True)
@@ -331,3 +335,10 @@ def test_a_refresh_finds_a_change_under_way_unfinished_and_asks_nothing_of_what_
     read = rollout.RolloutProvider().read("web", {**props, "members": {name: {"id": ""} for name in NAMES}})
     assert read.outs["settled"] is False
     provider.delete("web", props)
+
+
+def test_a_record_of_another_version_is_read_without_fields_that_are_not_known():
+    secret = kept(record())
+    plain = {**json.loads(base64.b64decode(secret["data"]["record"])), "wave": 1}
+    secret["data"]["record"] = base64.b64encode(json.dumps(plain).encode()).decode()
+    assert record_of(secret) == record()

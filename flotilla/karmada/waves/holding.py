@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Container, Iterable, Mapping
+from dataclasses import replace
 
 from flotilla.errors import FlotillaError
 from flotilla.karmada.kinds import DEFINITION, kind_of
@@ -25,7 +26,6 @@ from flotilla.karmada.waves.record import (
     Phase,
     Record,
     Store,
-    changed,
     contents_data,
 )
 from flotilla.karmada.waves.strategy import OnFailure
@@ -77,11 +77,11 @@ def hold(reader: SharedReader, subject: Subject, before: str = "", *, only_new: 
         store.create(record, _contents(connection, subject))
     elif record.declaration != subject.declaration or record.phase in (Phase.REVERTED, Phase.REVERTING):
         touched = () if record.phase is Phase.REVERTED else tuple(sorted({*record.touched, *record.reached}))
-        record = changed(record, declaration=subject.declaration, touched=touched, reached=(), passed=(), wave=0)
+        record = replace(record, declaration=subject.declaration, touched=touched, reached=(), passed=())
         store.write(record, {"after": None})
         store.forget_wishes(PAUSED, APPROVED, ABORTED)
-    record = changed(record, phase=Phase.HELD, why="", waves=numbered(waves), policies=named(policies))
-    record = changed(record, reached=(), passed=())
+    record = replace(record, phase=Phase.HELD, why="", waves=numbered(waves), policies=named(policies))
+    record = replace(record, reached=(), passed=())
     store.write(record)
     suspend(connection, policies, record.held)
     sent = [one for one in subject.sent if not (ahead and kind_of(one) == DEFINITION)]

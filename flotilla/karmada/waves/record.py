@@ -11,7 +11,7 @@ import base64
 import gzip
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
 
@@ -65,8 +65,6 @@ class Record:
     """The clusters that have got something else than they ran before the first of these changes."""
     passed: tuple[str, ...] = ()
     """The clusters of waves that have passed their gates."""
-    wave: int = 0
-    """The wave that is under way; 0 before the first."""
     phase: Phase = Phase.HELD
     why: str = ""
     """What is waited for, or why it stopped, in one line without values of secrets."""
@@ -90,6 +88,7 @@ class Record:
 
 
 _WISHES = ("paused", "aborted", "approved")
+_FIELDS = frozenset(field.name for field in fields(Record))
 
 
 def reference(namespace: str, policy: str) -> ObjectRef:
@@ -114,13 +113,13 @@ def list_records(connection: Connection) -> dict[ObjectRef, Record]:
 
 
 def record_of(secret: Object) -> Record | None:
-    """Return the record that a Secret holds; None where it holds none."""
+    """Return the record that a Secret holds; None where it holds none. Fields of another version are ignored."""
     try:
         plain = json.loads(base64.b64decode((secret.get("data") or {})["record"]))
         annotations = secret["metadata"].get("annotations") or {}
         return Record(
             **{
-                **plain,
+                **{key: value for key, value in plain.items() if key in _FIELDS},
                 "waves": tuple((int(number), tuple(names)) for number, names in plain["waves"]),
                 "policies": tuple(tuple(one) for one in plain["policies"]),
                 **{key: tuple(plain[key]) for key in ("reached", "touched", "passed")},
@@ -220,11 +219,6 @@ class Store:
 
     def _patch(self, body: Object) -> None:
         self._connection.patch(self._where, body, query={"fieldManager": MANAGER})
-
-
-def changed(record: Record, **values: Any) -> Record:
-    """Return a record with other values."""
-    return replace(record, **values)
 
 
 def _encoded(content: bytes) -> str:

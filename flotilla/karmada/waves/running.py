@@ -16,7 +16,7 @@ from flotilla.karmada.status.words import Words
 from flotilla.karmada.waves.checks import CheckContext, run_checks
 from flotilla.karmada.waves.division import Wave
 from flotilla.karmada.waves.holding import hold, numbered, policies_of, suspend, suspension_of, waves_of
-from flotilla.karmada.waves.record import ABORTED, Phase, Record, Store, changed
+from flotilla.karmada.waves.record import ABORTED, Phase, Record, Store
 from flotilla.karmada.waves.reverting import inputs_of, take_back, write_all
 from flotilla.karmada.waves.strategy import Approval, OnFailure, count_of
 from flotilla.karmada.waves.subject import Subject, declaration_of
@@ -112,7 +112,7 @@ class Waves:
         for batch in wave.batches:
             if not set(batch) <= set(self.record.reached):
                 self._await_resumed(name)
-                self._note(wave=wave.number, phase=Phase.MOVING, why=f"{name} is getting the change")
+                self._note(phase=Phase.MOVING, why=f"{name} is getting the change")
                 say(f"{self.subject.workload}: {name} begins" + (f": {', '.join(batch)}" if wave.batches[1:] else ""))
                 self._release(batch)
             if batch != wave.batches[-1]:
@@ -209,7 +209,7 @@ class Waves:
     def _ask_for_abort(self) -> None:
         record = self.store.read()
         if record is not None and record.aborted:
-            self.record = changed(self.record, aborted=record.aborted)
+            self.record = replace(self.record, aborted=record.aborted)
             raise _Aborted
 
     def _await_resumed(self, name: str) -> None:
@@ -227,7 +227,7 @@ class Waves:
         while waits(record := self.store.read() or self.record):
             self._note(phase=phase, why=f"{name} {what}{f' ({record.paused})' if record.paused else ''}")
             if record.aborted:
-                self.record = changed(self.record, aborted=record.aborted)
+                self.record = replace(self.record, aborted=record.aborted)
                 raise _Aborted
             command = f"`flotilla rollout {verb} {self.subject.workload}`"
             if not said:
@@ -293,7 +293,7 @@ class Waves:
         return f"{', '.join(held)} {'keep what they ran' if held[1:] else 'keeps what it ran'}"
 
     def _note(self, **values: Any) -> None:
-        new = changed(self.record, **values)
+        new = replace(self.record, **values)
         if new != self.record:
             self.record = new
             self.store.write(new)
