@@ -8,7 +8,7 @@ from flotilla.karmada.template_references import reference_to
 from flotilla.karmada.waves import holding, running
 from flotilla.karmada.waves.record import Store, reference
 from flotilla.karmada.waves.subject import Subject
-from flotilla.kube.connection import ApiError
+from flotilla.kube.connection import ApiError, KindNotServed
 from flotilla.kube.objects import ObjectRef, ref_of
 from tests.unit.planes import EVERYWHERE, Plane, binding, cluster, live, looked, web, work
 
@@ -41,7 +41,22 @@ class Karmada(Plane):
         )
         self.refusing = 0
         """So many writes of policies from now on, the next one is refused; 0 for never."""
+        self.custom = set()
+        """Custom kinds that are served only while their definition is there."""
         self.suspensions = []
+
+    def resource(self, api_version, kind):
+        defined = any(one.kind == "CustomResourceDefinition" for one in self.objects)
+        if (api_version, kind) in self.custom and not defined:
+            raise KindNotServed(f"karmada serves no {kind} in {api_version}", status=404)
+
+    def find(self, ref):
+        self.resource(ref.api_version, ref.kind)
+        return super().find(ref)
+
+    def list(self, api_version, kind, **scope):
+        self.resource(api_version, kind)
+        return super().list(api_version, kind, **scope)
 
     def patch(self, ref, body, *, kind="merge", query=None):
         if ref == POLICY and self.refusing:
@@ -68,9 +83,11 @@ class Karmada(Plane):
     def apply(self, obj, *, field_manager, force=False, dry_run=False):
         assert force
         assert field_manager == STACK, "fields keep their owner"
+        self.resource(obj["apiVersion"], obj["kind"])
         self.objects[ref_of(obj)] = written(live(obj) if obj["kind"] == "Deployment" else obj)
 
     def delete(self, ref, *, propagation="Foreground", uid=None):
+        self.resource(ref.api_version, ref.kind)
         self.objects.pop(ref, None)
 
     def held(self):
@@ -106,6 +123,8 @@ class Change:
     def __init__(self, **strategy):
         self.strategy = {"waves": [{"clusters": [name]} for name in NAMES], **strategy}
         self.template = web()
+        self.added = []
+        """Templates that the change adds."""
         self.karmada = Karmada(self.template)
         self.sick = set()
         self.olds = None
@@ -119,7 +138,7 @@ class Change:
     def props(self):
         return {
             "workload": "web",
-            "templates": [reference_to(self.template)],
+            "templates": [reference_to(one) for one in (self.template, *self.added)],
             "placement": EVERYWHERE,
             "overrideRules": [],
             "timeout": 0.05,
@@ -159,7 +178,8 @@ class Change:
         self.declare(image)
         if self.props["templates"] != before["templates"]:
             holding.hold(Reader(self.karmada), Subject.of(self.props), running.declaration_of(before))
-            self.karmada.apply(self.template, field_manager=STACK, force=True)
+            for one in (self.template, *self.added):
+                self.karmada.apply(one, field_manager=STACK, force=True)
         return self.run()
 
     def stored(self):

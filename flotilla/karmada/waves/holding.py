@@ -32,6 +32,7 @@ from flotilla.karmada.waves.strategy import OnFailure
 from flotilla.karmada.waves.subject import Subject
 from flotilla.kube.connection import ApiError, Connection
 from flotilla.kube.objects import Object, ObjectRef, ref_of
+from flotilla.kube.several import find_several
 from flotilla.waiting import pause, say
 
 WRITER = "flotilla.dev/writer"
@@ -65,7 +66,8 @@ def hold(reader: SharedReader, subject: Subject, before: str = "", *, only_new: 
     chosen = candidates(clusters, subject)
     ahead = definitions_go_ahead(clusters, chosen, subject)
     wanted = [ref for ref in subject.policies if not (ahead and ref.name.endswith(DEFINITIONS))]
-    policies = [ref for ref in wanted if connection.find(ref) is not None]
+    there = find_several(connection, wanted)
+    policies = [ref for ref in wanted if ref in there]
     waves = divide(subject.strategy, chosen)
     if not policies or not waves:
         return False
@@ -203,12 +205,9 @@ def _not_suspended(reader: SharedReader, sent: list[Object], clusters: set[str])
 
 def read_objects(connection: Connection, refs: Iterable[ObjectRef]) -> list[Object]:
     """Read what a stack has written of objects, those that are there, each with who wrote it."""
-    found = []
-    for ref in refs:
-        live = connection.find(ref)
-        if live is not None:
-            found.append({**as_written(live), WRITER: writer_of(live)})
-    return found
+    listed = list(refs)
+    live = find_several(connection, listed)
+    return [{**as_written(live[ref]), WRITER: writer_of(live[ref])} for ref in listed if ref in live]
 
 
 def _contents(connection: Connection, subject: Subject) -> dict[str, str]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from flotilla.errors import FlotillaError
+from flotilla.karmada.enablements import await_kinds
+from flotilla.karmada.scheduling import every_affinity
 from flotilla.karmada.status.rollout import ClusterProgress, Progress
 from flotilla.karmada.status.sharing import SharedReader
 from flotilla.karmada.status.unhealthy import explained
@@ -93,11 +95,26 @@ class Waves:
         return True
 
     def _again(self) -> Record:
-        """Hold all clusters back once more, and write the change that was taken back."""
+        """Hold all clusters back once more, and write the change that was taken back.
+
+        Raises:
+            Stopped: kinds that it brings are not served in time.
+        """
         after = self.store.contents("after")
         hold(self.reader, self.subject)
-        write_all(self.reader.connection, after)
+        custom = [one for one in after if (one["apiVersion"], one["kind"]) in self.subject.kinds]
+        write_all(self.reader.connection, (one for one in after if one not in custom))
+        if custom:
+            self._await_kinds()
+            write_all(self.reader.connection, custom)
         return self.store.read() or self.record
+
+    def _await_kinds(self) -> None:
+        """Wait until all clusters serve the kinds of the workload: Karmada schedules their objects nowhere else."""
+        subject, affinities = self.subject, every_affinity(self.subject.placement)
+        missing = await_kinds(self.reader.connection, list(subject.kinds), affinities, subject.version, subject.seconds)
+        if missing:
+            raise Stopped(f"its kinds are not served: {'; '.join(missing)}", hint="run `up` again")
 
     # -- one wave -------------------------------------------------------------------------------------
 
