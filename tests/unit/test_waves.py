@@ -182,6 +182,25 @@ def test_a_run_that_breaks_off_at_any_write_is_completed_by_the_next(refused):
     assert change.stored() is None
 
 
+def test_a_change_that_is_written_again_and_breaks_off_is_written_by_the_next_run():
+    """The next run took the change for written, and passed the waves with what ran before."""
+    change = Change(onFailure="revert")
+    change.sick = {"m1"}
+    with pytest.raises(running.Stopped, match="taken back"):
+        change.up("nginx:bad")
+    change.sick = set()
+    change.karmada.apply = killed
+    with pytest.raises(ApiError):
+        change.run()
+    del change.karmada.apply
+    assert change.run()
+    assert change.karmada.image() == "nginx:bad"
+
+
+def killed(*_args, **_options):
+    raise ApiError("karmada: it was killed here", status=500)
+
+
 def wish(change, annotation, value):
     metadata = change.karmada.objects[RECORD]["metadata"]
     metadata.setdefault("annotations", {})[annotation] = value

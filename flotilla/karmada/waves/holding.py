@@ -77,10 +77,10 @@ def hold(reader: SharedReader, subject: Subject, before: str = "", *, only_new: 
     if record is None:
         record = Record(subject.workload, subject.declaration, since=_now(), before=before)
         store.create(record, _contents(connection, subject))
-    elif record.declaration != subject.declaration or record.phase in (Phase.REVERTED, Phase.REVERTING):
+    elif (other := record.declaration != subject.declaration) or record.phase in (Phase.REVERTED, Phase.REVERTING):
         touched = () if record.phase is Phase.REVERTED else tuple(sorted({*record.touched, *record.reached}))
         record = replace(record, declaration=subject.declaration, touched=touched, reached=(), passed=())
-        store.write(record, {"after": None})
+        store.write(record, {"after": None} if other else {})
         store.forget_wishes(PAUSED, APPROVED, ABORTED)
     record = replace(record, phase=Phase.HELD, why="", waves=numbered(waves), policies=named(policies))
     record = replace(record, reached=(), passed=())

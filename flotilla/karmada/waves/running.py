@@ -71,7 +71,7 @@ class Waves:
         found = self.store.read()
         if found is None:
             return False
-        if found.phase in (Phase.REVERTED, Phase.REVERTING) and found.declaration == self.subject.declaration:
+        if found.declaration == self.subject.declaration and self._is_taken_back(found):
             found = self._again()
         self.record = found
         if self.record.aborted:
@@ -94,6 +94,12 @@ class Waves:
         self.store.remove()
         return True
 
+    def _is_taken_back(self, found: Record) -> bool:
+        """Tell whether a change was taken back, and whoever wrote it again, if anybody did, was killed meanwhile."""
+        if found.phase is Phase.HELD:
+            return bool(self.store.contents("after"))
+        return found.phase in (Phase.REVERTED, Phase.REVERTING)
+
     def _again(self) -> Record:
         """Hold all clusters back once more, and write the change that was taken back.
 
@@ -107,7 +113,9 @@ class Waves:
         if custom:
             self._await_kinds()
             write_all(self.reader.connection, custom)
-        return self.store.read() or self.record
+        found = self.store.read() or self.record
+        self.store.write(found, {"after": None})
+        return found
 
     def _await_kinds(self) -> None:
         """Wait until all clusters serve the kinds of the workload: Karmada schedules their objects nowhere else."""
