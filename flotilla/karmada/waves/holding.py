@@ -26,7 +26,8 @@ from flotilla.karmada.waves.record import (
     Phase,
     Record,
     Store,
-    contents_data,
+    TooLarge,
+    before_data,
 )
 from flotilla.karmada.waves.strategy import OnFailure
 from flotilla.karmada.waves.subject import Subject
@@ -213,8 +214,8 @@ def read_objects(connection: Connection, refs: Iterable[ObjectRef]) -> list[Obje
 def _contents(connection: Connection, subject: Subject) -> dict[str, str]:
     """Return what a record keeps of a workload's objects; nothing where they are too large and needn't be kept."""
     try:
-        return contents_data("before", read_objects(connection, subject.objects))
-    except ValueError as error:
+        return before_data(read_objects(connection, subject.objects))
+    except TooLarge as error:
         if subject.strategy.on_failure is not OnFailure.REVERT:
             return {}
         raise FlotillaError(

@@ -28,7 +28,13 @@ LABEL = "flotilla.dev/rollout"
 PAUSED, APPROVED, ABORTED = "flotilla.dev/rollout-paused", "flotilla.dev/rollout-approved", "flotilla.dev/rollout-abort"
 """Annotations by which a person asks for something: who asked and when, or approvals such as `before-2,after-2`."""
 _MOST_BYTES = 700_000
+# A Secret holds no more than 1 MiB; the rest of it is for the record, in which each cluster stands up to four times.
+_MOST_TOGETHER = 900_000
 _TYPE = "flotilla.dev/rollout"
+
+
+class TooLarge(ValueError):
+    """Objects don't fit into the Secret of a record."""
 
 
 class Phase(StrEnum):
@@ -139,19 +145,36 @@ def record_data(record: Record) -> dict[str, str]:
     return {"record": _encoded(json.dumps(plain, sort_keys=True).encode())}
 
 
-def contents_data(name: str, objects: Iterable[Object]) -> dict[str, str]:
-    """Return objects as a Secret's data has them.
-
-    Args:
-        name: `before` or `after`.
-        objects: as the API has them.
+def before_data(objects: Iterable[Object]) -> dict[str, str]:
+    """Return objects as they were before a change, as the data of a record's Secret.
 
     Raises:
-        ValueError: they are too large for a Secret, even compressed.
+        TooLarge: they don't fit, even compressed.
     """
-    packed = gzip.compress(json.dumps(list(objects), sort_keys=True).encode(), mtime=0)
-    if len(packed) > _MOST_BYTES:
-        raise ValueError(f"{counted(len(packed), 'byte')}, compressed; a Secret holds no more than {_MOST_BYTES}")
+    return _contents_data("before", _packed(objects), _MOST_BYTES)
+
+
+def after_data(before: list[Object], after: Iterable[Object]) -> dict[str, str]:
+    """Return what a change has made of objects, as the data of a record's Secret: those that differ from before.
+
+    Args:
+        before: the objects that the record keeps already.
+        after: the objects as they are now.
+
+    Raises:
+        TooLarge: they don't fit beside those of before, even compressed.
+    """
+    changed = [one for one in after if one not in before]
+    return _contents_data("after", _packed(changed), _MOST_TOGETHER - len(_packed(before)))
+
+
+def _packed(objects: Iterable[Object]) -> bytes:
+    return gzip.compress(json.dumps(list(objects), sort_keys=True).encode(), mtime=0)
+
+
+def _contents_data(name: str, packed: bytes, most: int) -> dict[str, str]:
+    if len(packed) > most:
+        raise TooLarge(f"{counted(len(packed), 'byte')}, compressed; the Secret of its record has room for {most}")
     return {name: _encoded(packed)}
 
 

@@ -10,7 +10,7 @@ from flotilla.karmada.rendering.policies import rules_of_all
 from flotilla.karmada.selection import made_by_a_stack
 from flotilla.karmada.template_references import reference_to
 from flotilla.karmada.waves.holding import WRITER, read_objects
-from flotilla.karmada.waves.record import MANAGER, Store, contents_data
+from flotilla.karmada.waves.record import MANAGER, Store, after_data
 from flotilla.karmada.waves.subject import Subject
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object, ref_of
@@ -29,6 +29,7 @@ def take_back(connection: Connection, store: Store, subject: Subject) -> list[Ob
         what was written; empty where nothing is known of before, and then nothing is done.
 
     Raises:
+        TooLarge: the objects as they are now can't be kept; nothing was done.
         ClusterError: the control plane refused; fields that can't be changed back, for one.
     """
     before = store.contents("before")
@@ -36,7 +37,7 @@ def take_back(connection: Connection, store: Store, subject: Subject) -> list[Ob
         return []
     record = store.read()
     if record is not None:
-        store.write(record, contents_data("after", read_objects(connection, subject.objects)))
+        store.write(record, after_data(before, read_objects(connection, subject.objects)))
     write_all(connection, before)
     known = {ref_of(one) for one in before}
     added = find_several(connection, [ref for ref in subject.objects if ref not in known])

@@ -18,7 +18,7 @@ from flotilla.karmada.status.words import Words
 from flotilla.karmada.waves.checks import CheckContext, run_checks
 from flotilla.karmada.waves.division import Wave
 from flotilla.karmada.waves.holding import hold, numbered, policies_of, suspend, suspension_of, waves_of
-from flotilla.karmada.waves.record import ABORTED, Phase, Record, Store
+from flotilla.karmada.waves.record import ABORTED, Phase, Record, Store, TooLarge
 from flotilla.karmada.waves.reverting import inputs_of, take_back, write_all
 from flotilla.karmada.waves.strategy import Approval, OnFailure, count_of
 from flotilla.karmada.waves.subject import Subject, declaration_of
@@ -288,7 +288,14 @@ class Waves:
     def _revert(self, why: str) -> None:
         """Write what was there before, wait for it, and raise; return where nothing is known of before."""
         self._note(phase=Phase.REVERTING, why=why)
-        before = take_back(self.reader.connection, self.store, self.subject)
+        try:
+            before = take_back(self.reader.connection, self.store, self.subject)
+        except TooLarge as error:
+            self._note(phase=Phase.FAILED)
+            raise Stopped(
+                f"{why}; it can't be taken back, for its objects are too large to be kept ({error}); {self._kept()}",
+                hint="take the declaration back and run `up` again, or divide the workload",
+            ) from None
         if not before:
             self._note(phase=Phase.FAILED)
             return
