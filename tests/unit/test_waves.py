@@ -1,34 +1,23 @@
 """Changes in waves: what is released when, what stops them, how they go back."""
 
-import base64
-import json
-import random
-
 import pytest
 
 from components import hold, rollout
-from flotilla.errors import FlotillaError
-from flotilla.karmada.status import waiting
+from flotilla.errors import FlotillaError, NotDone
 from flotilla.karmada.waves import holding, running
-from flotilla.karmada.waves.record import ABORTED, APPROVED, PAUSED, Phase, record_of
+from flotilla.karmada.waves.record import ABORTED, APPROVED, PAUSED, Phase
 from flotilla.karmada.waves.standing import awaited
 from flotilla.karmada.waves.subject import Subject
 from flotilla.kube.connection import ApiError
 from flotilla.kube.objects import ref_of
 from tests.unit.ailing import Member, pod
 from tests.unit.planes import cluster, live, web
-from tests.unit.wave_plane import NAMES, POLICY, RECORD, STACK, Change, Karmada, Reader, without_repeats, written
-from tests.unit.waves import kept, record
+from tests.unit.wave_plane import NAMES, POLICY, RECORD, STACK, Change, Karmada, Reader, hurry, without_repeats
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(waiting, "POLL_SECONDS", 0.001)
-    monkeypatch.setattr(waiting, "_LONGEST_POLL_SECONDS", 0.001)
-    monkeypatch.setattr(running, "POLL_SECONDS", 0.001)
-    monkeypatch.setattr(running, "_PERSON_SECONDS", 0.001)
-    monkeypatch.setattr(holding, "_SETTLE_SECONDS", 0)
-    monkeypatch.setattr(holding, "_POLL_SECONDS", 0)
+    hurry(monkeypatch)
 
 
 def test_each_wave_is_released_when_the_one_before_is_healthy_and_nothing_is_left():
@@ -153,52 +142,6 @@ def test_a_kind_that_came_with_a_change_goes_with_it_and_comes_again(number):
     change.sick = set()
     assert change.run()
     assert set(refs) <= change.karmada.objects.keys()
-
-
-def noise(size):
-    """A ConfigMap that hardly gets smaller when it is compressed."""
-    metadata = {"name": "noise", "namespace": "default"}
-    content = base64.b64encode(random.Random(0).randbytes(size)).decode()  # noqa: S311 - nothing is secret
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"noise": content}}
-
-
-def test_what_a_change_leaves_as_it_is_is_kept_once():
-    """What was kept of before and of after was more than a Secret holds: the way back ended with a refusal."""
-    change = Change(onFailure="revert")
-    change.added = [written(live(noise(600_000)))]
-    change.karmada.objects[ref_of(change.added[0])] = change.added[0]
-    change.sick = {"m1"}
-    with pytest.raises(running.Stopped, match="taken back in m1"):
-        change.up("nginx:bad")
-    secret = change.karmada.objects[RECORD]
-    assert 600_000 < sum(len(base64.b64decode(one)) for one in secret["data"].values()) < 1 << 20
-    change.sick = set()
-    assert change.run()
-    assert change.karmada.image() == "nginx:bad"
-
-
-def test_a_change_that_can_not_be_kept_for_later_is_not_taken_back_and_says_so():
-    """It ended with a traceback."""
-    change = Change(onFailure="revert")
-    change.added = [noise(1_000_000)]
-    change.sick = {"m1"}
-    with pytest.raises(running.Stopped, match=r"m1\) is not healthy.*can't be taken back.*too large.*m2, m3 keep"):
-        change.up("nginx:bad")
-    assert change.stored().phase is Phase.FAILED
-    assert change.karmada.image() == "nginx:bad", "nothing was done"
-    assert change.karmada.held() == ["m2", "m3"]
-
-
-def test_what_runs_is_too_large_to_be_kept_for_a_way_back():
-    change = Change(onFailure="revert")
-    change.added = [written(live(noise(1_000_000)))]
-    change.karmada.objects[ref_of(change.added[0])] = change.added[0]
-    with pytest.raises(FlotillaError, match="too large to be kept for a way back"):
-        change.up("nginx:bad")
-    change = Change(onFailure="stop")
-    change.added = [written(live(noise(1_000_000)))]
-    change.karmada.objects[ref_of(change.added[0])] = change.added[0]
-    assert change.up("nginx:1.28")
 
 
 def test_a_first_deployment_has_nothing_to_go_back_to():
@@ -420,6 +363,31 @@ def test_a_workload_without_waves_any_more_is_held_back_no_longer(monkeypatch):
     provider.delete("web", props)
 
 
+def test_why_a_change_stopped_is_said_although_the_control_plane_answers_no_more(monkeypatch):
+    """A last look at the clusters failed, and its error was all that was said."""
+    change = Change()
+    provider, props = provider_of(change, monkeypatch)
+    provider.create(props)
+    reader = Reader(change.karmada)
+    monkeypatch.setattr(rollout, "shared_reader", lambda _kubeconfig: reader)
+    monkeypatch.setattr(reader, "read_for", killed)
+
+    class Stopping:
+        def __init__(self, *_args):
+            self.record = change.stored()
+
+        def run(self):
+            raise running.Stopped("wave 1 of 3 (m1) is not healthy", hint="correct the declaration")
+
+    monkeypatch.setattr(rollout, "Waves", Stopping)
+    props = {**props, "members": {name: {"id": ""} for name in NAMES}}
+    olds = {**props, "scheduled": {"Deployment default/web": {"m1": 2}}}
+    with pytest.raises(NotDone, match=r"workload web: wave 1 of 3 \(m1\) is not healthy") as stopped:
+        rollout.RolloutProvider().update("web", olds, props)
+    assert stopped.value.hint == "correct the declaration"
+    assert (stopped.value.outs["settled"], stopped.value.outs["scheduled"]) == (False, olds["scheduled"])
+
+
 def test_a_refresh_finds_a_change_under_way_unfinished_and_asks_nothing_of_what_is_held_back(monkeypatch):
     change = Change()
     provider, props = provider_of(change, monkeypatch)
@@ -428,10 +396,3 @@ def test_a_refresh_finds_a_change_under_way_unfinished_and_asks_nothing_of_what_
     read = rollout.RolloutProvider().read("web", {**props, "members": {name: {"id": ""} for name in NAMES}})
     assert read.outs["settled"] is False
     provider.delete("web", props)
-
-
-def test_a_record_of_another_version_is_read_without_fields_that_are_not_known():
-    secret = kept(record())
-    plain = {**json.loads(base64.b64decode(secret["data"]["record"])), "wave": 1}
-    secret["data"]["record"] = base64.b64encode(json.dumps(plain).encode()).decode()
-    assert record_of(secret) == record()

@@ -3,6 +3,7 @@
 import copy
 
 from flotilla.karmada.objects import POLICY_API
+from flotilla.karmada.status import waiting
 from flotilla.karmada.status.rollout import ClusterProgress, Progress
 from flotilla.karmada.template_references import reference_to
 from flotilla.karmada.waves import holding, running
@@ -188,3 +189,13 @@ class Change:
 
 def without_repeats(listed):
     return [one for number, one in enumerate(listed) if number < 1 or one != listed[number - 1]]
+
+
+def hurry(monkeypatch):
+    """Wait for nothing longer than a moment."""
+    monkeypatch.setattr(waiting, "POLL_SECONDS", 0.001)
+    monkeypatch.setattr(waiting, "_LONGEST_POLL_SECONDS", 0.001)
+    monkeypatch.setattr(running, "POLL_SECONDS", 0.001)
+    monkeypatch.setattr(running, "_PERSON_SECONDS", 0.001)
+    monkeypatch.setattr(holding, "_SETTLE_SECONDS", 0)
+    monkeypatch.setattr(holding, "_POLL_SECONDS", 0)
