@@ -10,7 +10,7 @@ import time
 
 from flotilla.karmada.objects import CLUSTER_API
 from flotilla.karmada.scheduling import facts_of, matches
-from flotilla.karmada.versions import SUPPORTED, Version
+from flotilla.karmada.versions import Version
 from flotilla.kube.connection import Connection, KindNotServed
 from flotilla.kube.objects import Object, is_true
 from flotilla.waiting import pause
@@ -42,9 +42,7 @@ def await_kinds(
     return missing
 
 
-def missing_kinds(
-    connection: Connection, kinds: list[Served], affinities: list[Object], version: Version = SUPPORTED.newest
-) -> list[str]:
+def missing_kinds(connection: Connection, kinds: list[Served], affinities: list[Object], version: Version) -> list[str]:
     """Say where kinds aren't served yet; nothing where all of them are.
 
     Args:
