@@ -15,6 +15,7 @@ from flotilla.karmada.kinds import DEFINITION, kind_of
 from flotilla.karmada.objects import CLUSTER_API, Work
 from flotilla.karmada.propagation import DEFINITIONS
 from flotilla.karmada.scheduling import ClusterFacts, every_affinity, facts_of, matches
+from flotilla.karmada.selection import policy_key
 from flotilla.karmada.status.sharing import SharedReader
 from flotilla.karmada.status.written import as_written, writer_of
 from flotilla.karmada.waves.division import Wave, divide
@@ -125,7 +126,7 @@ def numbered(waves: Iterable[Wave]) -> tuple[tuple[int, tuple[str, ...]], ...]:
 
 def named(policies: Iterable[ObjectRef]) -> tuple[tuple[str, str, str], ...]:
     """Return policies as a record has them."""
-    return tuple((one.kind, one.namespace, one.name) for one in policies)
+    return tuple(policy_key(one) for one in policies)
 
 
 def suspend(connection: Connection, policies: Iterable[ObjectRef], clusters: Iterable[str]) -> None:
