@@ -25,7 +25,7 @@ import yaml
 from flotilla.errors import FlotillaError
 from flotilla.files import write_whole
 from flotilla.kube.reading import UnreadableFile
-from flotilla.stack.stackfile import parse
+from flotilla.stack.parsing import parse
 from flotilla.stack.workloads import Workload
 from flotilla.state.config import Project
 from flotilla.untrusted import one_line

@@ -10,26 +10,21 @@ from __future__ import annotations
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, ResourceProvider, UpdateResult
+from pulumi.dynamic import DiffResult, ReadResult, Resource, UpdateResult
 
 from flotilla.karmada.moving.run import MOVING, is_under_way, move
 from flotilla.karmada.status.sharing import shared_reader
 
+from .kept_inputs import KeptInputsProvider
 from .whole_numbers import whole_numbers
 
 
 @whole_numbers
-class MoveProvider(ResourceProvider):
+class MoveProvider(KeptInputsProvider):
     """Moves on an update; nothing runs yet when it is created, and nothing is left to delete.
 
     Its outputs are its inputs, and `moving` where a move is under way that broke off.
     """
-
-    serialize_as_secret_always = False
-
-    def create(self, props: dict[str, Any]) -> CreateResult:
-        """Keep where the workload is."""
-        return CreateResult(id_=str(props["workload"]), outs=props)
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
         """Another placement is a move, and so is the rest of one that broke off."""

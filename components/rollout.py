@@ -13,7 +13,7 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, ResourceProvider, UpdateResult
 
-from flotilla.errors import NotDone
+from flotilla.errors import ClusterError, NotDone
 from flotilla.karmada.kinds import goes_by_itself
 from flotilla.karmada.propagation import DEFINITIONS
 from flotilla.karmada.status.claims import transfer_claims
@@ -173,7 +173,7 @@ def carry(
 
     Raises:
         NotDone: a wave didn't pass its gate, a person is waited for or has stopped it, or as for `wait`.
-        ClusterError: the control plane refused to be asked.
+        ClusterError: the control plane refused to be asked; not said where a change has stopped.
     """
     if props.get(ROLLOUT):
         reader = shared_reader(props["kubeconfig"])
@@ -187,7 +187,11 @@ def carry(
             waves.run()
         except Stopped as stopped:
             held = {**props, "suspension": suspension_of(waves.record.held)}
-            outs = _outs(props, _looking(held, divided, marks)(), marks, settled=False)
+            try:
+                outs = _outs(props, _looking(held, divided, marks)(), marks, settled=False)
+            except ClusterError:  # why the change stopped matters more
+                known = {_SCHEDULED: olds[_SCHEDULED]} if olds and _SCHEDULED in olds else {}
+                outs = {**_outs(props, [], marks, settled=False), **known}
             raise NotDone(
                 f"workload {props['workload']}: {stopped.message}", id_=id_, outs=outs, hint=stopped.hint
             ) from None

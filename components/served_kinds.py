@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
 
 from flotilla.errors import FlotillaError
-from flotilla.karmada.enablements import missing_kinds
+from flotilla.karmada.enablements import await_kinds
 from flotilla.karmada.versions import SUPPORTED, known_version
 from flotilla.kube.connection import connect
-from flotilla.waiting import pause
+from flotilla.waiting import asked_to_end
 
 from .whole_numbers import whole_numbers
-
-_POLL_SECONDS = 1.0
 
 
 @whole_numbers
@@ -49,17 +46,16 @@ def wait(props: dict[str, Any]) -> None:
     connection = connect(props["kubeconfig"], name="Karmada")
     kinds = [(str(entry["apiVersion"]), str(entry["kind"])) for entry in props["kinds"]]
     affinities = props["affinities"] if "affinities" in props else [props["affinity"]]
-    deadline = time.monotonic() + float(props["timeout"])
     version = known_version(props.get("karmadaVersion")) or SUPPORTED.newest
-    while missing := missing_kinds(connection, kinds, affinities, version):
-        if time.monotonic() > deadline:
-            raise FlotillaError(
-                f"workload {props['workload']}: its kinds are not served everywhere after {int(props['timeout'])} s: "
-                + "; ".join(missing),
-                hint="send the CustomResourceDefinition to these clusters too, or place the workload on fewer",
-            )
-        if pause(_POLL_SECONDS):
-            raise FlotillaError(f"interrupted while waiting for kinds of workload {props['workload']} to be served")
+    missing = await_kinds(connection, kinds, affinities, version, float(props["timeout"]))
+    if missing and asked_to_end():
+        raise FlotillaError(f"interrupted while waiting for kinds of workload {props['workload']} to be served")
+    if missing:
+        raise FlotillaError(
+            f"workload {props['workload']}: its kinds are not served everywhere after {int(props['timeout'])} s: "
+            + "; ".join(missing),
+            hint="send the CustomResourceDefinition to these clusters too, or place the workload on fewer",
+        )
 
 
 class ServedKinds(Resource, module="flotilla", name="ServedKinds"):

@@ -45,6 +45,18 @@ def open_access(options: argparse.Namespace) -> FleetAccess:
         from flotilla.karmada.client.sources import of_file
 
         return FleetAccess(Connection(of_file(options.kubeconfig, options.context), name=_NAME))
-    from flotilla.deploy.access import access_of
+    from flotilla.deploy.quick_access import quick_access
 
-    return access_of(setting_of(options), options.engine)
+    setting = setting_of(options)
+
+    def held() -> dict[str, str]:
+        from flotilla.deploy.access import held_kubeconfigs
+
+        return held_kubeconfigs(setting, options.engine)
+
+    quick = quick_access(setting, held)
+    if quick is not None:
+        return quick
+    from flotilla.deploy.access import access_of  # loads every model of a stack file, and the engines
+
+    return access_of(setting, options.engine)

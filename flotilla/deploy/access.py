@@ -20,12 +20,13 @@ def access_of(setting: Setting, engine: EngineName) -> FleetAccess:
     Raises:
         FlotillaError: the stack neither names a kubeconfig file nor has anything deployed.
     """
+    return FleetAccess(control_plane_of(setting, engine), lambda: held_kubeconfigs(setting, engine))
 
-    def members() -> dict[str, str]:
-        held = _held(setting, engine)
-        return {name: held.kubeconfigs[name] for name in held.members if name in held.kubeconfigs}
 
-    return FleetAccess(control_plane_of(setting, engine), members)
+def held_kubeconfigs(setting: Setting, engine: EngineName) -> dict[str, str]:
+    """Return the kubeconfigs of a stack's members that its state holds, by their names."""
+    held = _held(setting, engine)
+    return {name: held.kubeconfigs[name] for name in held.members if name in held.kubeconfigs}
 
 
 def control_plane_of(setting: Setting, engine: EngineName) -> Connection:

@@ -15,7 +15,7 @@ from flotilla.karmada.names import cluster_of
 from flotilla.karmada.propagation import OWN_ANNOTATIONS
 from flotilla.karmada.rendering.retaining import written_over
 from flotilla.kube.connection import ApiError, Connection, connect
-from flotilla.kube.objects import Object, copied, ref_of
+from flotilla.kube.objects import Object, copied, declarable, ref_of
 from flotilla.kube.secrecy import HIDDEN
 from flotilla.kube.several import find_several
 from flotilla.observe.access import FleetAccess
@@ -29,7 +29,7 @@ from flotilla.plan.steps import GOING, Result
 from flotilla.providers.adoption import as_secret, note_of, why_refused, writers
 from flotilla.providers.immutable import among, fixed_paths
 from flotilla.providers.judging import judged
-from flotilla.providers.objects import as_held, declarable
+from flotilla.providers.objects import as_held
 from flotilla.stack.files import kubeconfig_text
 from flotilla.stack.load import load_stack_file
 from flotilla.state.diff import Change, ChangeKind, compare

@@ -6,19 +6,43 @@ back to the binding when they change. So custom objects are declared once every 
 
 from __future__ import annotations
 
+import time
+
 from flotilla.karmada.objects import CLUSTER_API
 from flotilla.karmada.scheduling import facts_of, matches
-from flotilla.karmada.versions import SUPPORTED, Version
+from flotilla.karmada.versions import Version
 from flotilla.kube.connection import Connection, KindNotServed
 from flotilla.kube.objects import Object, is_true
+from flotilla.waiting import pause
 
 Served = tuple[str, str]
 """An apiVersion and a kind."""
+_POLL_SECONDS = 0.5
 
 
-def missing_kinds(
-    connection: Connection, kinds: list[Served], affinities: list[Object], version: Version = SUPPORTED.newest
+def await_kinds(
+    connection: Connection, kinds: list[Served], affinities: list[Object], version: Version, seconds: float
 ) -> list[str]:
+    """Wait until kinds are served; return where they still aren't when time is over, or the process was asked to end.
+
+    Args:
+        connection: to the control plane.
+        kinds: as for `missing_kinds`, as are the two that follow.
+        affinities: where.
+        version: Karmada's.
+        seconds: how long to wait.
+
+    Raises:
+        ClusterError: the control plane could not be asked.
+    """
+    deadline = time.monotonic() + seconds
+    while missing := missing_kinds(connection, kinds, affinities, version):
+        if time.monotonic() > deadline or pause(_POLL_SECONDS):
+            break
+    return missing
+
+
+def missing_kinds(connection: Connection, kinds: list[Served], affinities: list[Object], version: Version) -> list[str]:
     """Say where kinds aren't served yet; nothing where all of them are.
 
     Args:

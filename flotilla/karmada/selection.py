@@ -8,7 +8,7 @@ from typing import Any
 
 from flotilla.karmada.objects import POLICY_API
 from flotilla.karmada.scheduling import labels_match
-from flotilla.kube.objects import Object
+from flotilla.kube.objects import Object, ObjectRef
 
 POLICY_ID_LABELS = {
     "PropagationPolicy": "propagationpolicy.karmada.io/permanent-id",
@@ -41,6 +41,11 @@ def claim_annotations(policy: Object) -> dict[str, str]:
     kind, meta = policy["kind"], policy["metadata"]
     within = {POLICY_NAMESPACE_ANNOTATION: meta["namespace"]} if kind == "PropagationPolicy" else {}
     return {POLICY_NAME_ANNOTATIONS[kind]: meta["name"], **within}
+
+
+def policy_key(policy: ObjectRef) -> tuple[str, str, str]:
+    """Return kind, namespace and name of a policy, which are enough to tell it from others: all have one API."""
+    return policy.kind, policy.namespace, policy.name
 
 
 def claimed_by(annotations: Mapping[str, Any]) -> tuple[str, str, str] | None:

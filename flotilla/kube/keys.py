@@ -44,8 +44,8 @@ def load(pool: Any, document: dict[str, Any]) -> str:
             context.load_verify_locations(cadata=_decoded(cluster[_AUTHORITY]))
         elif settings["ca_certs"]:
             context.load_verify_locations(settings["ca_certs"])
-        else:
-            context.load_default_certs()
+        elif context.verify_mode is not ssl.CERT_NONE and str(cluster.get("server", "")).lower().startswith("https"):
+            context.load_default_certs()  # takes longer than a request: not for servers whose certificate nobody checks
         if user.get(_CERTIFICATE) and user.get(_KEY):
             _load_chain(context, _decoded(user[_CERTIFICATE]), _decoded(user[_KEY]))
         elif settings["cert_file"]:

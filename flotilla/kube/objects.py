@@ -15,6 +15,7 @@ T = TypeVar("T")
 PLAIN_TYPES = frozenset({str, int, float, bool, type(None)})
 """The types of values that hold no others."""
 Object = dict[str, Any]
+_BOOKKEEPING = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "uid")
 
 
 class ObjectRef(NamedTuple):
@@ -34,6 +35,12 @@ def ref_of(obj: Object) -> ObjectRef:
     """Return the reference of an object; an object without a namespace has ''."""
     meta = obj.get("metadata") or {}
     return ObjectRef(obj["apiVersion"], obj["kind"], meta.get("name", ""), meta.get("namespace") or "")
+
+
+def declarable(live: Object) -> Object:
+    """Return what somebody could have declared of an object: all but its status and the server's bookkeeping."""
+    metadata = {key: value for key, value in live["metadata"].items() if key not in _BOOKKEEPING}
+    return {**{key: value for key, value in live.items() if key != "status"}, "metadata": metadata}
 
 
 def condition(obj: Object, kind: str) -> Object | None:

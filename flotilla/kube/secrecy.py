@@ -18,6 +18,8 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
+from flotilla.untrusted import one_line
+
 Object = dict[str, Any]
 
 HIDDEN = "[secret]"
@@ -183,6 +185,12 @@ def redacted(text: str, secrets: Iterable[str] = ()) -> str:
     for value in sorted((form for form in _forms(met) if form in text), key=len, reverse=True):
         text = text.replace(value, HIDDEN)
     return without_user_info(text)
+
+
+def redacted_line(text: str, longest: int, secrets: Iterable[str] = ()) -> str:
+    """Return a text of others without secrets, as `redacted` does, in one line of so many characters at the most."""
+    line = one_line(redacted(text, secrets)).strip()
+    return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
 def plugin_text(text: str) -> str:

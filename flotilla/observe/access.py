@@ -10,6 +10,7 @@ from functools import cached_property
 from flotilla.karmada.names import proxy_path
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import Connection
+from flotilla.kube.objects import Object
 
 _ANSWER_SECONDS = 10.0
 
@@ -17,8 +18,10 @@ _ANSWER_SECONDS = 10.0
 class FleetAccess:
     """Connections to a fleet, made when they are wanted."""
 
-    def __init__(self, control_plane: Connection, credentials: Callable[[], Mapping[str, str]] = dict) -> None:
+    def __init__(self, control_plane: Connection, credentials: Callable[[], Mapping[str, str | Object]] = dict) -> None:
         """Take the control plane's connection, and what gives kubeconfigs of members by name.
+
+        A kubeconfig is a text, or a document of one context.
 
         That is asked once, when a member is wanted: a stack's state takes a while to read.
 
@@ -31,7 +34,7 @@ class FleetAccess:
         self._lock = threading.Lock()
 
     @cached_property
-    def _credentials(self) -> Mapping[str, str]:
+    def _credentials(self) -> Mapping[str, str | Object]:
         return self._given()
 
     def member(self, name: str) -> Connection:
@@ -52,8 +55,9 @@ class FleetAccess:
         return [n for n in self.known if not wanted or any(fnmatchcase(n, pattern) for pattern in wanted)]
 
     def _connect(self, name: str) -> Connection:
-        text = self._credentials.get(name)
-        if text is None:
+        given = self._credentials.get(name)
+        if given is None:
             return self.control_plane.below(proxy_path(name), name=name)
-        document = kubeconfigs.select(kubeconfigs.load(text, origin=f"the stack's kubeconfig of {name}"))
-        return Connection(document, name=name, timeout=_ANSWER_SECONDS)
+        if isinstance(given, str):
+            given = kubeconfigs.select(kubeconfigs.load(given, origin=f"the stack's kubeconfig of {name}"))
+        return Connection(given, name=name, timeout=_ANSWER_SECONDS)

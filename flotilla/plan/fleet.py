@@ -154,7 +154,7 @@ def fleet_plan(result: Result, *, version: str | None = None) -> FleetPlan:
         refused_renames(renamed),
         own_objects(ordered),
         coming,
-        maintenance=maintenance_plans(steps, workloads, around.members, result.clusters),
+        maintenance=maintenance_plans(steps, workloads, around.members, result.clusters, around.scheduler),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from flotilla.counts import counted
 from flotilla.karmada.cordons import DRAIN, maintenance_of, mode_of
-from flotilla.karmada.scheduling import ClusterFacts, by_room, choose, replicas_of
+from flotilla.karmada.scheduling import ClusterFacts, Scheduler, by_room, choose, replicas_of
 from flotilla.karmada.status.expected import unready_reason
 from flotilla.kube.objects import Object
 from flotilla.plan.contents import ROLLOUT_TYPE
@@ -110,11 +110,24 @@ def _json(one: Shifted) -> dict[str, Any]:
     return {"workload": one.workload, **one.shift.to_json(), **pending}
 
 
+@dataclass(frozen=True)
+class _Choosing:
+    """Which clusters placements choose after a plan."""
+
+    members: Collection[ClusterFacts]
+    scheduler: Scheduler | None
+
+    def chooses(self, cluster: str, placement: Object) -> bool:
+        chosen = choose(self.members, placement, scheduler=self.scheduler).chosen
+        return any(one.name == cluster for one in chosen)
+
+
 def maintenance_plans(
     steps: Iterable[Step],
     workloads: Iterable[WorkloadPlan],
     members: Collection[ClusterFacts],
     clusters: Mapping[str, Object],
+    scheduler: Scheduler | None = None,
 ) -> tuple[MemberMaintenance, ...]:
     """Return the members that are or were under maintenance by their stack, with what that moves.
 
@@ -123,10 +136,12 @@ def maintenance_plans(
         workloads: the workloads' plans.
         members: the clusters after the plan, as placements see them.
         clusters: the control plane's Clusters, by name, as far as they are known.
+        scheduler: the control plane's, where it is known.
     """
     every, listed = list(steps), list(workloads)
     rollouts = {step.name.removesuffix("-rollout"): step for step in every if step.type == ROLLOUT_TYPE}
     found = []
+    look = _Choosing(members, scheduler)
     for step in every:
         state = step.after
         if step.type != CLUSTER_TYPE or state is None:
@@ -136,7 +151,7 @@ def maintenance_plans(
             name = str((state.plain.get("metadata") or {}).get("name"))
             one = _of(name, before, after, listed)
             if mode_of(before) == DRAIN != mode_of(after):
-                away = [plan for plan in listed if _stays_away(plan, rollouts.get(plan.name), name, members)]
+                away = [plan for plan in listed if _stays_away(plan, rollouts.get(plan.name), name, look)]
                 grouped = tuple(plan.name for plan in away if _has_groups(rollouts[plan.name]))
                 one = replace(
                     one,
@@ -165,13 +180,13 @@ def _has_groups(step: Step) -> bool:
     return state is not None and bool((state.plain.get("placement") or {}).get("clusterAffinities"))
 
 
-def _stays_away(plan: WorkloadPlan, step: Step | None, cluster: str, members: Collection[ClusterFacts]) -> bool:
+def _stays_away(plan: WorkloadPlan, step: Step | None, cluster: str, look: _Choosing) -> bool:
     """Tell whether a workload may run in a cluster again, and Karmada has no reason to bring replicas back."""
     new, old = (step.after, step.before) if step else (None, None)
     if new is None or old is None:
         return False
     placements = [state.plain.get("placement") or {} for state in (old, new)]
-    chosen = [any(one.name == cluster for one in choose(members, placement).chosen) for placement in placements]
+    chosen = [look.chooses(cluster, placement) for placement in placements]
     replicated = any(replicas_of(one) for one in templates_in(new.plain))
     standing = by_room(placements[1]) or bool(placements[1].get("clusterAffinities"))
     if chosen != [False, True] or not replicated or not standing:

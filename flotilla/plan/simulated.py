@@ -151,5 +151,6 @@ def _placed(step: Step, around: _Around) -> Iterable[Placed]:
         replicated = replicas_of(template) is not None
         shares = known if replicated else dict.fromkeys(known)
         current = Current(shares, placement=former.get(ref) if known else None)
-        groups = groups_with(placement, shares, around.members) if shares else []
+        version = (around.scheduler or Scheduler()).version
+        groups = groups_with(placement, shares, around.members, version) if shares else []
         yield Placed(name, ref, named, placement, current, tuple(groups), seen=False)

@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from flotilla.errors import EngineError, FlotillaError
-from flotilla.kube.objects import Object, Path
+from flotilla.kube.objects import Object, Path, declarable
 from flotilla.kube.wire import ApiError
 from flotilla.providers import Live, nothing_done
 from flotilla.providers.immutable import among
 from flotilla.providers.judging import judged
-from flotilla.providers.objects import as_held, declarable, object_id, outputs_of
+from flotilla.providers.objects import as_held, object_id, outputs_of
 from flotilla.providers.ownership import CREATORS, PEOPLE, entries_of, is_own
 from flotilla.state.diff import Change, compare
 from flotilla.state.values import Properties, Secret, mask, reveal, seal_at

@@ -15,13 +15,13 @@ from flotilla.karmada.kinds import expires
 from flotilla.karmada.status.kept import KEPT_REMEDY, why_cluster_stays
 from flotilla.kube.connection import ApiError, Connection, KindNotServed
 from flotilla.kube.identity import PROBE_SECONDS
-from flotilla.kube.objects import Object, ObjectRef, ref_of
+from flotilla.kube.objects import Object, ObjectRef, declarable, ref_of
 from flotilla.providers import InitializationError, Live, nothing_done
 from flotilla.providers.adoption import AlreadyThere, Existing, existing, not_judged, take_over
 from flotilla.providers.awaits import NotReady, annotation, await_gone, await_ready, find_live
 from flotilla.providers.immutable import among, fixed_paths
 from flotilla.providers.judging import PATCH_FORCE, hint_for, judged
-from flotilla.providers.objects import FIELD_MANAGER, OWN_KEYS, as_held, declarable, normalized, outputs_of
+from flotilla.providers.objects import FIELD_MANAGER, OWN_KEYS, as_held, normalized, outputs_of
 from flotilla.providers.ownership import field_conflicts, gives_way, left_to_others, managers, transferred
 from flotilla.state.checkpoint import ResourceState
 from flotilla.state.diff import Change, Diff, compare, parse_path

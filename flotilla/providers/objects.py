@@ -19,7 +19,6 @@ from flotilla.state.values import INPUTS_KEY, UNKNOWN, Properties, Secret, has_u
 FIELD_MANAGER = "__fieldManager"
 INITIAL_API_VERSION = "__initialApiVersion"
 OWN_KEYS = (FIELD_MANAGER, INITIAL_API_VERSION, INPUTS_KEY)
-_BOOKKEEPING = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "uid")
 
 
 def object_id(obj: Object) -> str:
@@ -87,12 +86,6 @@ def _laid_over(old: Any, new: Any) -> Any:
     if isinstance(old, dict) and isinstance(new, dict):
         return {**old, **{key: _laid_over(old.get(key), value) for key, value in new.items()}}
     return new
-
-
-def declarable(live: Object) -> Properties:
-    """Return what a program could have declared of an object: all but its status and the server's bookkeeping."""
-    metadata = {key: value for key, value in live["metadata"].items() if key not in _BOOKKEEPING}
-    return {**{key: value for key, value in live.items() if key != "status"}, "metadata": metadata}
 
 
 def as_held(wanted: Object, actual: Object, before: Object | None = None) -> Object:

@@ -18,8 +18,9 @@ from flotilla.stack.evaluation import evaluates
 from flotilla.stack.files import ManifestFiles, manifest_files
 from flotilla.stack.fleet import Fleet
 from flotilla.stack.overrides import Override
+from flotilla.stack.parsing import parse_list
 from flotilla.stack.problems import Problem
-from flotilla.stack.stackfile import PROJECT, fleet_sections, parse_list, placeholders
+from flotilla.stack.stackfile import PROJECT, fleet_sections, placeholders
 from flotilla.stack.workloads import Workload
 from flotilla.workloads.manifests import ManifestError
 from flotilla.workloads.objects import manifests_of

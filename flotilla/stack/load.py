@@ -22,10 +22,11 @@ from flotilla.stack.members import Member
 from flotilla.stack.names import check_member_names
 from flotilla.stack.objects import ObjectGroup
 from flotilla.stack.own_components import check_components
+from flotilla.stack.parsing import M, parse, parse_list
 from flotilla.stack.policies import PolicySettings
 from flotilla.stack.problems import ConfigError, Problem
 from flotilla.stack.rollout_strategy import RolloutStrategy
-from flotilla.stack.stackfile import TEXTS, M, fleet_sections, parse, parse_list, placeholders
+from flotilla.stack.stackfile import SECTIONS, TEXTS, fleet_sections, placeholders
 from flotilla.stack.stacks import OtherStacks, check_sources, version_named
 from flotilla.stack.workloads import Workload
 from flotilla.workloads.control_plane_checks import check_groups
@@ -35,18 +36,6 @@ from flotilla.workloads.overridden import check_overridden_objects
 from flotilla.workloads.policies import check_given, with_policies
 from flotilla.workloads.readiness import check_ready
 from flotilla.workloads.secret_checks import check_secrets
-
-SECTIONS = (
-    "clusters",
-    "controlPlane",
-    "members",
-    "membersFrom",
-    "workloads",
-    "objects",
-    "rollout",
-    "policies",
-    "drift",
-)
 
 
 def parse_fleet(

@@ -104,7 +104,7 @@ def _selector(value: str) -> str:
     return value
 
 
-Duration = Annotated[float, PlainValidator(_seconds, json_schema_input_type=str | int)]
+Duration = Annotated[float, PlainValidator(_seconds, json_schema_input_type=str | float)]
 Clusters = Annotated[Count, PlainValidator(_count, json_schema_input_type=int | str)]
 MostClusters = Annotated[Count, PlainValidator(_most, json_schema_input_type=int | str)]
 Command = Annotated[tuple[str, ...], BeforeValidator(_words)]

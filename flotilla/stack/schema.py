@@ -38,6 +38,9 @@ def stack_file_schema() -> dict[str, Any]:
     readiness = definitions["Readiness"]
     word = readiness["properties"].pop("until")
     definitions["Readiness"] = {"anyOf": [{"description": word["description"], "$ref": "#/$defs/Until"}, readiness]}
+    component = definitions["OwnComponent"]
+    use = component["properties"]["use"]
+    definitions["OwnComponent"] = {"anyOf": [{"description": use["description"], "type": "string"}, component]}
     for part in ("stringData", "data"):  # a value in clear text is refused
         definitions["WorkloadSecret"]["properties"][part]["additionalProperties"] = {
             **secret,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from flotilla.stack.members import Member
+from flotilla.stack.parsing import parse_list
 from flotilla.stack.problems import ConfigError, Problem
-from flotilla.stack.stackfile import PROJECT, fleet_sections, parse_list, placeholders
+from flotilla.stack.stackfile import PROJECT, fleet_sections, placeholders
 
 MEMBERS = f"{PROJECT}:members"
 """The configuration's key under which facts stand."""

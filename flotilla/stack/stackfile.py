@@ -1,26 +1,31 @@
-"""Stack files as plain data, and single sections of them as models."""
+"""Stack files as plain data."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
-
-from pydantic import BaseModel, ValidationError
+from typing import Any
 
 from flotilla.errors import FlotillaError
 from flotilla.kube import yaml
 from flotilla.kube.reading import UnreadableFile, read_text
-from flotilla.stack.problems import Problem, problems_of
 from flotilla.workloads.listing import files_of
 
 PROJECT = "flotilla"
+SECTIONS = (
+    "clusters",
+    "controlPlane",
+    "members",
+    "membersFrom",
+    "workloads",
+    "objects",
+    "rollout",
+    "policies",
+    "drift",
+)
 TEXTS = ("membersFrom",)
 """Sections that are plain texts; all others are objects or arrays."""
-
-M = TypeVar("M", bound=BaseModel)
 
 
 def fleet_sections(path: Path) -> dict[str, Any]:
@@ -127,26 +132,3 @@ def placeholders(value: Any) -> Any:
     if isinstance(value, list):
         return [placeholders(entry) for entry in value]
     return value
-
-
-def parse(model: type[M], raw: Any, path: str, problems: list[Problem]) -> M | None:
-    """Return a section as a model; None, and its problems at `path`, where it isn't valid."""
-    try:
-        return model.model_validate_json(json.dumps(raw))
-    except ValidationError as error:
-        problems += problems_of(error, raw, prefix=path, model=model)
-        return None
-
-
-def parse_list(model: type[M], raw: Any, path: str, problems: list[Problem]) -> list[tuple[int, M | None, str]]:
-    """Return a section's entries: position, model (None where it is invalid) and name."""
-    if raw is None:
-        return []
-    if not isinstance(raw, list):
-        problems.append(Problem(path, "must be a list", remedy="begin each entry with `- name: ...`"))
-        return []
-    parsed = []
-    for index, entry in enumerate(raw):
-        name = entry.get("name") if isinstance(entry, dict) else None
-        parsed.append((index, parse(model, entry, f"{path}[{index}]", problems), str(name or "")))
-    return parsed

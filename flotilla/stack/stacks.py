@@ -10,9 +10,10 @@ from flotilla.karmada.versions import SUPPORTED, known_version
 from flotilla.stack.fleet import ControlPlane
 from flotilla.stack.helm import HelmControlPlane
 from flotilla.stack.members import Member
+from flotilla.stack.parsing import parse, parse_list
 from flotilla.stack.problems import Problem
 from flotilla.stack.stack_names import is_stack_name
-from flotilla.stack.stackfile import fleet_sections, parse, parse_list, placeholders
+from flotilla.stack.stackfile import fleet_sections, placeholders
 
 
 class OtherStacks:

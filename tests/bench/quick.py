@@ -19,7 +19,7 @@ import yaml
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import Connection
 from flotilla.sandbox.binaries import ensure
-from flotilla.sandbox.fleet import Sandbox
+from flotilla.sandbox.fleet import STACK, Sandbox
 from flotilla.sandbox.karmada import find_karmada
 from tests.bench.members import REPOSITORY
 from tests.bench.overview import simulate
@@ -78,9 +78,11 @@ def measure_looks(project: Path, count: int) -> None:
         for verb, kinds, everywhere in (("clusters", "clusters", []), ("status", ALL, ["-A"])):
             kubectl = [str(folder / "kubectl"), f"--kubeconfig={file}", "get", kinds, *everywhere, "-o", "json"]
             theirs = cpu_seconds(kubectl)
-            for more in ([], ["--json"]):
-                ours = cpu_seconds([*FLOTILLA, verb, f"--kubeconfig={file}", *more])
-                show(f"flotilla {' '.join([verb, *more])}", ours, f"kubectl get {kinds} -o json", theirs, 2)
+            stack = ["-C", str(project), "-s", STACK]
+            for fleet, more in (([], []), ([], ["--json"]), (stack, ["--json"])):
+                ours = cpu_seconds([*FLOTILLA, verb, *(fleet or [f"--kubeconfig={file}"]), *more])
+                title = " ".join(["flotilla", verb, *fleet[2:], *more])
+                show(title, ours, f"kubectl get {kinds} -o json", theirs, 2)
     finally:
         sandbox.down(lambda _: None)
 

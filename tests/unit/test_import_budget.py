@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -77,16 +78,27 @@ def test_status_loads_a_client_and_the_models_of_karmada_alone(karmada):
     assert loaded("status", "--kubeconfig", karmada, "--json") == {"urllib3", "yaml", "pydantic"}
 
 
+def stack_in(folder, kubeconfig, **sections):
+    """Write a project whose stack `dev` has a Karmada of this kubeconfig."""
+    (folder / "Pulumi.yaml").write_text("name: flotilla\nruntime: python\nstackConfigDir: stacks\n")
+    (folder / "admin.yaml").write_text(kubeconfig)
+    (folder / "stacks").mkdir()
+    plane = {"kubeconfig": "admin.yaml", "version": "1.18.2"}
+    listed = {"controlPlane": plane, "members": [], "workloads": [], **sections}
+    config = {f"flotilla:{key}": value for key, value in listed.items()}
+    (folder / "stacks" / "Pulumi.dev.yaml").write_text(yaml.safe_dump({"config": config}))
+
+
+def test_looks_at_a_stack_load_no_more_than_those_by_a_kubeconfig(tmp_path, karmada):
+    """They loaded every model of a stack file and derived the key of its state: four times the time."""
+    members = [{"name": name, "kubeconfig": "admin.yaml"} for name in ("member1", "member2")]
+    stack_in(tmp_path, Path(karmada).read_text(), members=members)
+    assert loaded("clusters", "-C", str(tmp_path), "-s", "dev", "--json") == {"urllib3", "yaml"}
+    assert loaded("status", "-C", str(tmp_path), "-s", "dev", "--json") == {"urllib3", "yaml", "pydantic"}
+
+
 def test_validate_loads_no_engine(tmp_path):
-    (tmp_path / "Pulumi.yaml").write_text("name: flotilla\nruntime: python\nstackConfigDir: stacks\n")
-    (tmp_path / "admin.yaml").write_text(yaml.safe_dump(KUBECONFIG))
-    (tmp_path / "stacks").mkdir()
-    config = {
-        "flotilla:controlPlane": {"kubeconfig": "admin.yaml", "version": "1.18.2"},
-        "flotilla:members": [],
-        "flotilla:workloads": [],
-    }
-    (tmp_path / "stacks" / "Pulumi.dev.yaml").write_text(yaml.safe_dump({"config": config}))
+    stack_in(tmp_path, yaml.safe_dump(KUBECONFIG))
     allowed = {"urllib3", "yaml", "pydantic", "cryptography"}
     assert loaded("validate", "-C", str(tmp_path), "-s", "dev", "--json") <= allowed
 

@@ -15,6 +15,7 @@ from flotilla.karmada.rendering.images import Image
 from flotilla.karmada.rendering.render import render
 from flotilla.karmada.scheduling import ClusterFacts, Scheduler, decide, demand_of, divide, matches
 from flotilla.karmada.status.rollout import RolloutCheck
+from flotilla.karmada.versions import SUPPORTED
 from flotilla.kube.objects import differences
 from flotilla.stack.overrides import Override
 from flotilla.stack.placement import Placement
@@ -189,7 +190,7 @@ def test_replicas_are_divided_as_karmada_does(replicas, weights, expected):
     ],
 )
 def test_affinities_match_as_karmada_does(affinity, expected):
-    assert matches(ClusterFacts("a", {"site": "edge"}, "", "eu", ("z1", "z2")), affinity) is expected
+    assert matches(ClusterFacts("a", {"site": "edge"}, "", "eu", ("z1", "z2")), affinity, SUPPORTED.newest) is expected
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,20 @@ def test_what_stays_away_after_a_drain_is_said_with_the_remedy():
     assert "flotilla uncordon member2 --rebalance" in one.lines[-1]
 
 
+@pytest.mark.parametrize(("version", "away"), [("1.17", ()), ("1.18", ("web",))])
+def test_what_stays_away_is_what_this_karmada_would_choose(version, away):
+    """Before 1.18, every zone of a cluster had to be listed: nothing of a workload for one of them stays away there."""
+    zone = {"key": "zone", "operator": "In", "values": ["us-a"]}
+    steps = drained("drain", "")
+    for step in steps:
+        step.new.inputs["spec"]["zones"] = ["us-a"] if step.name == "member1-cluster" else ["us-a", "us-b"]
+    before, after = placement("capacity", "member2"), placement("capacity")
+    for one in (before, after):
+        one["clusterAffinity"]["fieldSelector"] = {"matchExpressions": [zone]}
+    (one,) = fleet_plan(Result(steps=[*steps, rollout(before, after, {"member1": 4})]), version=version).maintenance
+    assert one.away == away
+
+
 def test_a_workload_in_a_later_group_is_said_to_stay_there():
     """Karmada begins with the group that it has taken, so that an uncordon brought nothing back."""
 

@@ -5,6 +5,7 @@ import pytest
 from components import move as component
 from components.move import MoveProvider
 from flotilla.errors import NotDone
+from flotilla.karmada import enablements
 from flotilla.karmada.moving import run
 from flotilla.karmada.moving.marks import MOVING, Mark, mark_of
 from flotilla.karmada.propagation import deployment
@@ -247,7 +248,7 @@ def test_definitions_go_ahead_to_where_their_objects_come_to(moving, monkeypatch
         asked.append((kinds, affinities, plane.objects[ahead]["spec"]["placement"], plane.placement))
         return ["b: no Gauge in example.org/v1"] if len(asked) == 1 else []
 
-    monkeypatch.setattr(run, "missing_kinds", missing)
+    monkeypatch.setattr(enablements, "missing_kinds", missing)
     more = {"kinds": [["example.org/v1", "Gauge"]], "policyRefs": [list(ahead), list(plane.policy)]}
     moving(plane, on("b"), **more)
     assert asked == [([("example.org/v1", "Gauge")], [{"clusterNames": ["b"]}], on("a", "b"), on("a"))] * 2

@@ -14,7 +14,7 @@ from flotilla.karmada.scheduling import (
     first_of,
     matches,
 )
-from flotilla.karmada.versions import Version
+from flotilla.karmada.versions import SUPPORTED, Version
 from tests.unit.schedules import (
     AB,
     ABC,
@@ -50,8 +50,8 @@ def test_before_1_18_every_zone_of_a_cluster_has_to_be_listed(scheduler, expecte
 )
 def test_fields_may_be_asked_for_being_there(operator, with_region, without):
     affinity = {"fieldSelector": {"matchExpressions": [{"key": "region", "operator": operator}]}}
-    assert matches(ClusterFacts("a", region="eu"), affinity) is with_region
-    assert matches(ClusterFacts("a"), affinity) is without
+    assert matches(ClusterFacts("a", region="eu"), affinity, SUPPORTED.newest) is with_region
+    assert matches(ClusterFacts("a"), affinity, SUPPORTED.newest) is without
 
 
 def test_groups_are_tried_in_order_until_one_has_room():

@@ -77,6 +77,17 @@ def test_where_a_template_is_is_what_its_binding_says():
     assert (found.current.shares, found.current.placement, found.seen) == ({"member1": 1, "member2": 3}, BOTH, True)
 
 
+@pytest.mark.parametrize(("version", "groups"), [("1.17.3", ("then",)), ("1.18.2", ("first", "then"))])
+def test_the_groups_that_may_have_been_taken_are_those_of_this_karmada(version, groups):
+    """A group by a zone of a cluster of two doesn't choose it before 1.18; it was taken for possible."""
+    zone = {"key": "zone", "operator": "In", "values": ["us-a"]}
+    first = {"affinityName": "first", "fieldSelector": {"matchExpressions": [zone]}}
+    listed = {"clusterAffinities": [first, {"affinityName": "then", "clusterNames": ["member1"]}]}
+    steps = [cluster_step("member1", zones=["us-a", "us-b"]), rollout_step(listed, {"member1": 4})]
+    (found,) = world(Result(steps=steps), version=version).placed
+    assert found.groups == groups
+
+
 def test_without_bindings_it_is_what_the_state_says():
     (found,) = world(planned(scheduled={"member1": 4}, live=False)).placed
     assert (found.current.shares, found.current.placement, found.seen) == ({"member1": 4}, BOTH, False)

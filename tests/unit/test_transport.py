@@ -1,5 +1,7 @@
 """The sockets of a connection: those of the `kubernetes` package, whether or not it is loaded for them."""
 
+import ssl
+
 import pytest
 
 from flotilla.kube import keys, transport
@@ -48,6 +50,23 @@ def test_the_pool_is_the_one_that_the_package_makes(case):
     assert keys.load(ours.pool, document) == keys.load(theirs.pool, document) == ""
     contexts = [pool.connection_pool_kw["ssl_context"] for pool in (ours.pool, theirs.pool)]
     assert len({(one.verify_mode, one.check_hostname, one.minimum_version) for one in contexts}) == 1
+
+
+@pytest.mark.parametrize(
+    ("cluster", "reads"),
+    [
+        ({}, True),
+        ({"insecure-skip-tls-verify": True}, False),
+        ({"server": "http://karmada.example"}, False),
+    ],
+)
+def test_the_systems_authorities_are_read_only_where_they_are_asked(cluster, reads, monkeypatch):
+    """Reading them takes as long as ten requests, for each member."""
+    read = []
+    monkeypatch.setattr(ssl.SSLContext, "load_default_certs", lambda *_: read.append(True))
+    document = kubeconfig(cluster)
+    assert keys.load(transport._directly(document, 7).pool, document) == ""
+    assert bool(read) is reads
 
 
 @pytest.mark.parametrize(

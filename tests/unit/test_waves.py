@@ -1,191 +1,23 @@
-"""Changes in waves: what is released when, what stops them, how they go back; with a control plane of plain objects."""
-
-import copy
+"""Changes in waves: what is released when, what stops them, how they go back."""
 
 import pytest
 
 from components import hold, rollout
-from flotilla.errors import FlotillaError
-from flotilla.karmada.status import waiting
-from flotilla.karmada.status.rollout import ClusterProgress, Progress
-from flotilla.karmada.template_references import reference_to
+from flotilla.errors import FlotillaError, NotDone
 from flotilla.karmada.waves import holding, running
-from flotilla.karmada.waves.record import ABORTED, APPROVED, PAUSED, Phase, Store, reference
+from flotilla.karmada.waves.record import ABORTED, APPROVED, PAUSED, Phase
 from flotilla.karmada.waves.standing import awaited
 from flotilla.karmada.waves.subject import Subject
 from flotilla.kube.connection import ApiError
-from flotilla.kube.objects import ObjectRef, ref_of
+from flotilla.kube.objects import ref_of
 from tests.unit.ailing import Member, pod
-from tests.unit.planes import Plane, binding, cluster, live, looked, web, work
-
-POLICY_API = "policy.karmada.io/v1alpha1"
-POLICY = ObjectRef(POLICY_API, "PropagationPolicy", "web", "default")
-EVERYWHERE = {"clusterAffinity": {}, "replicaScheduling": {"replicaSchedulingType": "Duplicated"}}
-NAMES = ("m1", "m2", "m3")
-RECORD = reference("default", "web")
-STACK = "pulumi-kubernetes-12345678"
-
-
-def written(obj):
-    """An object as the API server has it once a stack has applied it."""
-    fields = {f"f:{key}": {} for key in obj if key not in ("apiVersion", "kind", "metadata")}
-    entry = {"manager": STACK, "operation": "Apply", "fieldsV1": fields}
-    return {**obj, "metadata": {**obj["metadata"], "managedFields": [entry]}}
-
-
-class Karmada(Plane):
-    """Takes writes, and suspends Works as the policy says."""
-
-    def __init__(self, template):
-        policy = {"apiVersion": POLICY_API, "kind": "PropagationPolicy", "metadata": {"name": "web"}}
-        policy["metadata"]["namespace"] = "default"
-        policy["spec"] = {"placement": EVERYWHERE, "resourceSelectors": []}
-        super().__init__(
-            *(cluster(name) for name in NAMES),
-            written(policy),
-            written(live(template)),
-            binding(template, NAMES),
-            *(work(template, name, identity="id-web") for name in NAMES),
-        )
-        self.refusing = 0
-        """So many writes of policies from now on, the next one is refused; 0 for never."""
-        self.suspensions = []
-
-    def patch(self, ref, body, *, kind="merge", query=None):
-        if ref == POLICY and self.refusing:
-            self.refusing -= 1
-            if not self.refusing:
-                raise ApiError("karmada: it was killed here", status=500)
-        if ref not in self.objects:
-            raise ApiError("karmada: not there", status=404)
-        merged(self.objects[ref], body)
-        if ref == POLICY:
-            self.suspensions.append(self.held())
-            for one in self.objects.values():
-                if one["kind"] == "Work":
-                    member = one["metadata"]["namespace"].removeprefix("karmada-es-")
-                    one["spec"]["suspendDispatching"] = member in self.held()
-        return self.objects[ref]
-
-    def create(self, obj, *, field_manager, dry_run=False):
-        self.objects[ref_of(obj)] = copy.deepcopy(obj)
-
-    def replace(self, obj, *, field_manager, dry_run=False):
-        self.objects[ref_of(obj)] = copy.deepcopy(obj)
-
-    def apply(self, obj, *, field_manager, force=False, dry_run=False):
-        assert force
-        assert field_manager == STACK, "fields keep their owner"
-        self.objects[ref_of(obj)] = written(live(obj) if obj["kind"] == "Deployment" else obj)
-
-    def delete(self, ref, *, propagation="Foreground", uid=None):
-        self.objects.pop(ref, None)
-
-    def held(self):
-        suspension = self.objects[POLICY]["spec"].get("suspension") or {}
-        return (suspension.get("dispatchingOnClusters") or {}).get("clusterNames") or []
-
-    def image(self):
-        return self.objects[ref_of(web())]["spec"]["template"]["spec"]["containers"][0]["image"]
-
-
-def merged(obj, body):
-    for key, value in body.items():
-        if value is None:
-            obj.pop(key, None)
-        elif isinstance(value, dict):
-            merged(obj.setdefault(key, {}), value)
-        else:
-            obj[key] = value
-
-
-class Reader:
-    def __init__(self, connection):
-        self.connection = connection
-
-    def read_for(self, declared):
-        check = type("Check", (), {"objects": list(declared), "progress": lambda _self, snapshot: snapshot})()
-        return looked(check, self.connection)
-
-
-class Change:
-    """A workload, what is declared of it, and which clusters don't get healthy with it."""
-
-    def __init__(self, **strategy):
-        self.strategy = {"waves": [{"clusters": [name]} for name in NAMES], **strategy}
-        self.template = web()
-        self.karmada = Karmada(self.template)
-        self.sick = set()
-        self.olds = None
-        self.looks = []
-
-    def declare(self, image):
-        self.template = copy.deepcopy(self.template)
-        self.template["spec"]["template"]["spec"]["containers"][0]["image"] = image
-
-    @property
-    def props(self):
-        return {
-            "workload": "web",
-            "templates": [reference_to(self.template)],
-            "placement": EVERYWHERE,
-            "overrideRules": [],
-            "timeout": 0.05,
-            "rollout": {
-                **self.strategy,
-                "policies": [list(POLICY)],
-                "overrides": [],
-                "record": ["default", "web"],
-            },
-        }
-
-    def look_for(self, inputs):
-        suspended = (inputs["suspension"].get("dispatchingOnClusters") or {}).get("clusterNames") or []
-        forwards = inputs["templates"] == self.props["templates"]
-
-        def look():
-            self.looks.append(sorted(set(NAMES) - set(suspended)))
-            sick = self.sick if forwards else set()
-            clusters = tuple(
-                ClusterProgress(name, 2, 2, "unhealthy" if name in sick else "", ailing=name in sick)
-                for name in self.looks[-1]
-            )
-            return [Progress(ref_of(self.template), clusters)]
-
-        return look
-
-    def run(self):
-        waves = running.Waves(Reader(self.karmada), self.props, Subject.of(self.props), self.look_for, self.olds)
-        try:
-            return waves.run()
-        finally:
-            self.record = waves.record
-
-    def up(self, image):
-        """What one run does: hold, write, release."""
-        before = self.props
-        self.declare(image)
-        if self.props["templates"] != before["templates"]:
-            holding.hold(Reader(self.karmada), Subject.of(self.props), running.declaration_of(before))
-            self.karmada.apply(self.template, field_manager=STACK, force=True)
-        return self.run()
-
-    def stored(self):
-        return Store(self.karmada, RECORD).read()
-
-
-def without_repeats(listed):
-    return [one for number, one in enumerate(listed) if number < 1 or one != listed[number - 1]]
+from tests.unit.planes import cluster, live, web
+from tests.unit.wave_plane import NAMES, POLICY, RECORD, STACK, Change, Karmada, Reader, hurry, without_repeats
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(waiting, "POLL_SECONDS", 0.001)
-    monkeypatch.setattr(waiting, "_LONGEST_POLL_SECONDS", 0.001)
-    monkeypatch.setattr(running, "POLL_SECONDS", 0.001)
-    monkeypatch.setattr(running, "_PERSON_SECONDS", 0.001)
-    monkeypatch.setattr(holding, "_SETTLE_SECONDS", 0)
-    monkeypatch.setattr(holding, "_POLL_SECONDS", 0)
+    hurry(monkeypatch)
 
 
 def test_each_wave_is_released_when_the_one_before_is_healthy_and_nothing_is_left():
@@ -264,24 +96,52 @@ def test_what_a_change_has_added_is_deleted_when_it_is_taken_back():
     change = Change(onFailure="revert")
     added = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "new", "namespace": "default"}, "data": {}}
     change.sick = {"m1"}
-    original = Change.props.fget
-
-    class More(Change):
-        props = property(
-            lambda self: {**original(self), "templates": [*original(self)["templates"], reference_to(added)]}
-        )
-
-    change.__class__ = More
-    change.declare("nginx:bad")
-    holding.hold(Reader(change.karmada), Subject.of(change.props))
-    change.karmada.apply(change.template, field_manager=STACK, force=True)
-    change.karmada.apply(added, field_manager=STACK, force=True)
+    change.added = [added]
     with pytest.raises(running.Stopped, match="taken back"):
-        change.run()
+        change.up("nginx:bad")
     assert ref_of(added) not in change.karmada.objects
     change.sick = set()
     assert change.run()
     assert ref_of(added) in change.karmada.objects
+
+
+def lamps(change, number):
+    """Let a change bring a kind, and so many objects of it; members serve it once it is defined."""
+    kind = {"apiVersion": "example.com/v1", "kind": "Lamp"}
+    name = {"metadata": {"name": "lamps.example.com"}, "spec": {"group": "example.com"}}
+    definition = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", **name}
+    objects = [
+        {**kind, "metadata": {"name": f"lamp-{each}", "namespace": "default"}, "spec": {}} for each in range(number)
+    ]
+    change.added = [definition, *objects]
+    change.strategy["kinds"] = [kind]
+    change.karmada.custom = {("example.com/v1", "Lamp")}
+    enabled = [{"groupVersion": "example.com/v1", "resources": [{"kind": "Lamp"}]}]
+    for one in NAMES:
+        change.karmada.objects[ref_of(cluster(one))]["status"]["apiEnablements"] = enabled
+    return [ref_of(one) for one in change.added]
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_objects_of_a_kind_that_comes_with_the_change_are_nothing_to_be_kept(number):
+    """Reading them failed, for their kind isn't served yet: no change with a new kind could begin."""
+    change = Change()
+    refs = lamps(change, number)
+    assert change.up("nginx:1.28")
+    assert set(refs) <= change.karmada.objects.keys()
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_a_kind_that_came_with_a_change_goes_with_it_and_comes_again(number):
+    change = Change(onFailure="revert")
+    refs = lamps(change, number)
+    change.sick = {"m1"}
+    with pytest.raises(running.Stopped, match="taken back in m1"):
+        change.up("nginx:bad")
+    assert not set(refs) & change.karmada.objects.keys()
+    change.sick = set()
+    assert change.run()
+    assert set(refs) <= change.karmada.objects.keys()
 
 
 def test_a_first_deployment_has_nothing_to_go_back_to():
@@ -310,6 +170,25 @@ def test_a_run_that_breaks_off_at_any_write_is_completed_by_the_next(refused):
     assert change.karmada.image() == "nginx:1.28"
     assert change.karmada.held() == []
     assert change.stored() is None
+
+
+def test_a_change_that_is_written_again_and_breaks_off_is_written_by_the_next_run():
+    """The next run took the change for written, and passed the waves with what ran before."""
+    change = Change(onFailure="revert")
+    change.sick = {"m1"}
+    with pytest.raises(running.Stopped, match="taken back"):
+        change.up("nginx:bad")
+    change.sick = set()
+    change.karmada.apply = killed
+    with pytest.raises(ApiError):
+        change.run()
+    del change.karmada.apply
+    assert change.run()
+    assert change.karmada.image() == "nginx:bad"
+
+
+def killed(*_args, **_options):
+    raise ApiError("karmada: it was killed here", status=500)
 
 
 def wish(change, annotation, value):
@@ -482,6 +361,31 @@ def test_a_workload_without_waves_any_more_is_held_back_no_longer(monkeypatch):
     assert change.karmada.held() == []
     assert change.stored() is None
     provider.delete("web", props)
+
+
+def test_why_a_change_stopped_is_said_although_the_control_plane_answers_no_more(monkeypatch):
+    """A last look at the clusters failed, and its error was all that was said."""
+    change = Change()
+    provider, props = provider_of(change, monkeypatch)
+    provider.create(props)
+    reader = Reader(change.karmada)
+    monkeypatch.setattr(rollout, "shared_reader", lambda _kubeconfig: reader)
+    monkeypatch.setattr(reader, "read_for", killed)
+
+    class Stopping:
+        def __init__(self, *_args):
+            self.record = change.stored()
+
+        def run(self):
+            raise running.Stopped("wave 1 of 3 (m1) is not healthy", hint="correct the declaration")
+
+    monkeypatch.setattr(rollout, "Waves", Stopping)
+    props = {**props, "members": {name: {"id": ""} for name in NAMES}}
+    olds = {**props, "scheduled": {"Deployment default/web": {"m1": 2}}}
+    with pytest.raises(NotDone, match=r"workload web: wave 1 of 3 \(m1\) is not healthy") as stopped:
+        rollout.RolloutProvider().update("web", olds, props)
+    assert stopped.value.hint == "correct the declaration"
+    assert (stopped.value.outs["settled"], stopped.value.outs["scheduled"]) == (False, olds["scheduled"])
 
 
 def test_a_refresh_finds_a_change_under_way_unfinished_and_asks_nothing_of_what_is_held_back(monkeypatch):

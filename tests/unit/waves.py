@@ -12,7 +12,6 @@ def record(workload="nginx", **values):
         "waves": WAVES,
         "reached": ("member1",),
         "passed": ("member1",),
-        "wave": 1,
         "phase": Phase.APPROVAL,
         "since": "2026-11-26T10:00:00Z",
         "policies": (("PropagationPolicy", "default", workload),),

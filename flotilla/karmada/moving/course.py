@@ -24,7 +24,7 @@ from flotilla.karmada.scheduling import (
     replicas_field,
     replicas_of,
 )
-from flotilla.karmada.selection import claimed_by
+from flotilla.karmada.selection import claimed_by, policy_key
 from flotilla.karmada.status.snapshot import Snapshot
 from flotilla.karmada.template_references import bare
 from flotilla.karmada.versions import SUPPORTED, known_version
@@ -201,7 +201,7 @@ class _Look:
 
     def _is_ours(self, live: Object) -> bool:
         claim = claimed_by(live["metadata"].get("annotations") or {})
-        mine = {(one.kind, one.namespace, one.name) for one in policies_in(self.inputs)}
+        mine = {policy_key(one) for one in policies_in(self.inputs)}
         return claim in mine and not live["metadata"].get("deletionTimestamp")
 
     def _after(

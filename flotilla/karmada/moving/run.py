@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from flotilla.errors import NotDone
-from flotilla.karmada.enablements import missing_kinds
+from flotilla.karmada.enablements import await_kinds
 from flotilla.karmada.moving.course import Course, course_of, never_moves, policies_in
 from flotilla.karmada.moving.looking import check_of, healthy, scheduled
 from flotilla.karmada.moving.marks import mark_of
@@ -87,10 +86,9 @@ def _send_definitions(props: dict[str, Any], id_: str, course: Course, stage: St
     names = sorted({name for coming in course.coming.values() for name in coming})
     kinds = [(str(api_version), str(kind)) for api_version, kind in props["kinds"]]
     version = known_version(props.get("karmadaVersion")) or SUPPORTED.newest
-    deadline = time.monotonic() + float(props["timeout"])
-    while missing := missing_kinds(reader.connection, kinds, [{"clusterNames": names}], version):
-        if time.monotonic() > deadline or pause(POLL_SECONDS):
-            raise _not_done(props, id_, f"is not moved: its kinds are not served: {'; '.join(missing)}")
+    missing = await_kinds(reader.connection, kinds, [{"clusterNames": names}], version, float(props["timeout"]))
+    if missing:
+        raise _not_done(props, id_, f"is not moved: its kinds are not served: {'; '.join(missing)}")
 
 
 def _not_done(props: dict[str, Any], id_: str, text: str) -> NotDone:

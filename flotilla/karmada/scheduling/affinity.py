@@ -10,7 +10,7 @@ from flotilla.karmada.versions import SUPPORTED, Version
 _ZONES_OVERLAP_SINCE = Version(1, 18)
 
 
-def matches(cluster: ClusterFacts, affinity: Object, version: Version = SUPPORTED.newest) -> bool:
+def matches(cluster: ClusterFacts, affinity: Object, version: Version) -> bool:
     """Tell whether a ClusterAffinity (policy/v1alpha1) chooses the cluster; an empty one chooses every cluster.
 
     Raises:
@@ -35,14 +35,14 @@ def groups_of(placement: Object) -> list[tuple[str, Object]]:
     return [("", placement.get("clusterAffinity") or {})]
 
 
-def overflows(affinity: Object, version: Version = SUPPORTED.newest) -> list[Object]:
+def overflows(affinity: Object, version: Version) -> list[Object]:
     """Return the affinities that a group overflows to once it is full, in their order."""
     return list(affinity.get("overflowAffinities") or []) if version >= Version(1, 18) else []
 
 
 def every_affinity(placement: Object) -> list[Object]:
     """Return everything that may choose clusters: a placement's affinity, or its groups, each with its overflow."""
-    return [one for _, affinity in groups_of(placement) for one in (affinity, *overflows(affinity))]
+    return [one for _, affinity in groups_of(placement) for one in (affinity, *overflows(affinity, SUPPORTED.newest))]
 
 
 def labels_match(labels: dict[str, str], selector: Object) -> bool:
@@ -85,7 +85,7 @@ def _field_matches(cluster: ClusterFacts, expression: Object, version: Version) 
 
 
 def groups_with(
-    placement: Object, names: Collection[str], clusters: Iterable[ClusterFacts], version: Version = SUPPORTED.newest
+    placement: Object, names: Collection[str], clusters: Iterable[ClusterFacts], version: Version
 ) -> list[str]:
     """Return the affinity groups that Karmada may have taken, where a template is in these clusters."""
     placed = [one for one in clusters if one.name in names]

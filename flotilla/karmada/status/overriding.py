@@ -11,7 +11,7 @@ from typing import Any
 
 from flotilla.karmada.objects import POLICY_API
 from flotilla.karmada.propagation import DEFINITIONS
-from flotilla.karmada.selection import made_by_a_stack
+from flotilla.karmada.selection import made_by_a_stack, policy_key
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import ObjectRef
 
@@ -22,7 +22,7 @@ namespaces always has; all those of the stack that their authors wrote. Each as 
 
 def as_input(policies: Iterable[ObjectRef]) -> list[list[str]]:
     """Return references to override policies as a Rollout's inputs have them."""
-    return sorted([policy.kind, policy.namespace, policy.name] for policy in policies)
+    return sorted(list(policy_key(policy)) for policy in policies)
 
 
 def overrides_left(olds: Mapping[str, Any], news: Mapping[str, Any]) -> list[ObjectRef]:

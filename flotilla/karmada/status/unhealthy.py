@@ -16,8 +16,7 @@ from flotilla.karmada.status.reasons import POD, reasons
 from flotilla.karmada.status.rollout import Progress
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import ObjectRef
-from flotilla.kube.secrecy import redacted
-from flotilla.untrusted import one_line
+from flotilla.kube.secrecy import redacted_line
 from flotilla.waiting import asked_to_end
 
 _CLUSTERS = 5
@@ -86,7 +85,7 @@ def _of_cluster(control_plane: Connection, name: str, refs: list[ObjectRef]) -> 
     if member is None:
         return []
     texts = [text for ref in refs[:_OBJECTS] for text in _first(reasons(member, ref))]
-    return [_shown(text) for text in dict.fromkeys(texts)][:_REASONS]
+    return [redacted_line(text, _LONGEST) for text in dict.fromkeys(texts)][:_REASONS]
 
 
 def _first(texts: list[str]) -> list[str]:
@@ -96,8 +95,3 @@ def _first(texts: list[str]) -> list[str]:
         if text.startswith(POD):
             said.setdefault(text.removeprefix(POD).partition(": ")[2], text)
     return list(said.values())[:_PODS] or texts[:1]
-
-
-def _shown(text: str) -> str:
-    line = one_line(redacted(text)).strip()
-    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"

@@ -16,13 +16,12 @@ from flotilla.karmada.status.lacking import Servers
 from flotilla.karmada.status.rollout import Progress, RolloutCheck
 from flotilla.karmada.status.snapshot import Snapshot
 from flotilla.karmada.template_references import digest
-from flotilla.kube.objects import Object, ObjectRef, ref_of
+from flotilla.kube.objects import Object, ObjectRef, declarable, ref_of
 from flotilla.kube.ownership import owned_part
 
 CHANGED = "is not as declared in the control plane: somebody has changed it since it was written"
 OURS = ("pulumi-kubernetes", "pulumi-resource-kubernetes")
 """How the names of the managers begin that both engines write objects by."""
-_BOOKKEEPING = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "uid")
 
 
 def as_written(live: Object) -> Object:
@@ -31,7 +30,7 @@ def as_written(live: Object) -> Object:
     Args:
         live: the template as it is in the control plane.
     """
-    return owned_part(live, OURS) or _content(live)
+    return owned_part(live, OURS) or declarable(live)
 
 
 def writer_of(live: Object) -> str:
@@ -47,7 +46,7 @@ def writer_of(live: Object) -> str:
 
 def mark_of(live: Object) -> str:
     """Return the mark of a template: digests of its whole content and of what the stack has written of it."""
-    content = _content(live)
+    content = declarable(live)
     written = owned_part(live, OURS)
     return f"{digest(_without_scaled(content))} {digest(_without_scaled(written)) if written else ''}".rstrip()
 
@@ -60,11 +59,6 @@ def is_as_marked(mark: str, live_mark: str) -> bool:
     """
     before, now = mark.split(), live_mark.split()
     return before[:1] == now[:1] or (before[1:] == now[1:] and bool(now[1:]))
-
-
-def _content(live: Object) -> Object:
-    metadata = {key: value for key, value in live["metadata"].items() if key not in _BOOKKEEPING}
-    return {**{key: value for key, value in live.items() if key != "status"}, "metadata": metadata}
 
 
 def _without_scaled(obj: Object) -> Object:

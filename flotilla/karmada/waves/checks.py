@@ -15,8 +15,7 @@ from flotilla.karmada.status.ready import Goal, Selector
 from flotilla.karmada.waves.prometheus import judge_query
 from flotilla.kube import children
 from flotilla.kube.objects import Object, ObjectRef
-from flotilla.kube.secrecy import redacted
-from flotilla.untrusted import one_line
+from flotilla.kube.secrecy import redacted_line
 from flotilla.waiting import asked_to_end
 
 _SECONDS = 60.0
@@ -58,7 +57,7 @@ def run_checks(checks: Sequence[Mapping[str, Any]], context: CheckContext) -> st
     for check in checks:
         name, reason = _ask(check, context)
         if reason:
-            return f"{_shown(name, _LONGEST_NAME)}: {_shown(reason, _LONGEST)}"
+            return f"{redacted_line(name, _LONGEST_NAME)}: {redacted_line(reason, _LONGEST)}"
     return ""
 
 
@@ -136,8 +135,3 @@ def _condition(goal: Goal, of: str, context: CheckContext) -> str:
 def _object(ref: ObjectRef) -> Object:
     metadata = {"name": ref.name, **({"namespace": ref.namespace} if ref.namespace else {})}
     return {"apiVersion": ref.api_version, "kind": ref.kind, "metadata": metadata}
-
-
-def _shown(text: str, longest: int) -> str:
-    line = one_line(redacted(text)).strip()
-    return line if len(line) <= longest else line[: longest - 1] + "…"

@@ -8,12 +8,14 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Container, Iterable, Mapping
+from dataclasses import replace
 
 from flotilla.errors import FlotillaError
 from flotilla.karmada.kinds import DEFINITION, kind_of
 from flotilla.karmada.objects import CLUSTER_API, Work
 from flotilla.karmada.propagation import DEFINITIONS
 from flotilla.karmada.scheduling import ClusterFacts, every_affinity, facts_of, matches
+from flotilla.karmada.selection import policy_key
 from flotilla.karmada.status.sharing import SharedReader
 from flotilla.karmada.status.written import as_written, writer_of
 from flotilla.karmada.waves.division import Wave, divide
@@ -25,13 +27,14 @@ from flotilla.karmada.waves.record import (
     Phase,
     Record,
     Store,
-    changed,
-    contents_data,
+    TooLarge,
+    before_data,
 )
 from flotilla.karmada.waves.strategy import OnFailure
 from flotilla.karmada.waves.subject import Subject
 from flotilla.kube.connection import ApiError, Connection
 from flotilla.kube.objects import Object, ObjectRef, ref_of
+from flotilla.kube.several import find_several
 from flotilla.waiting import pause, say
 
 WRITER = "flotilla.dev/writer"
@@ -65,7 +68,8 @@ def hold(reader: SharedReader, subject: Subject, before: str = "", *, only_new: 
     chosen = candidates(clusters, subject)
     ahead = definitions_go_ahead(clusters, chosen, subject)
     wanted = [ref for ref in subject.policies if not (ahead and ref.name.endswith(DEFINITIONS))]
-    policies = [ref for ref in wanted if connection.find(ref) is not None]
+    there = find_several(connection, wanted)
+    policies = [ref for ref in wanted if ref in there]
     waves = divide(subject.strategy, chosen)
     if not policies or not waves:
         return False
@@ -75,13 +79,13 @@ def hold(reader: SharedReader, subject: Subject, before: str = "", *, only_new: 
     if record is None:
         record = Record(subject.workload, subject.declaration, since=_now(), before=before)
         store.create(record, _contents(connection, subject))
-    elif record.declaration != subject.declaration or record.phase in (Phase.REVERTED, Phase.REVERTING):
+    elif (other := record.declaration != subject.declaration) or record.phase in (Phase.REVERTED, Phase.REVERTING):
         touched = () if record.phase is Phase.REVERTED else tuple(sorted({*record.touched, *record.reached}))
-        record = changed(record, declaration=subject.declaration, touched=touched, reached=(), passed=(), wave=0)
-        store.write(record, {"after": None})
+        record = replace(record, declaration=subject.declaration, touched=touched, reached=(), passed=())
+        store.write(record, {"after": None} if other else {})
         store.forget_wishes(PAUSED, APPROVED, ABORTED)
-    record = changed(record, phase=Phase.HELD, why="", waves=numbered(waves), policies=named(policies))
-    record = changed(record, reached=(), passed=())
+    record = replace(record, phase=Phase.HELD, why="", waves=numbered(waves), policies=named(policies))
+    record = replace(record, reached=(), passed=())
     store.write(record)
     suspend(connection, policies, record.held)
     sent = [one for one in subject.sent if not (ahead and kind_of(one) == DEFINITION)]
@@ -122,7 +126,7 @@ def numbered(waves: Iterable[Wave]) -> tuple[tuple[int, tuple[str, ...]], ...]:
 
 def named(policies: Iterable[ObjectRef]) -> tuple[tuple[str, str, str], ...]:
     """Return policies as a record has them."""
-    return tuple((one.kind, one.namespace, one.name) for one in policies)
+    return tuple(policy_key(one) for one in policies)
 
 
 def suspend(connection: Connection, policies: Iterable[ObjectRef], clusters: Iterable[str]) -> None:
@@ -203,19 +207,16 @@ def _not_suspended(reader: SharedReader, sent: list[Object], clusters: set[str])
 
 def read_objects(connection: Connection, refs: Iterable[ObjectRef]) -> list[Object]:
     """Read what a stack has written of objects, those that are there, each with who wrote it."""
-    found = []
-    for ref in refs:
-        live = connection.find(ref)
-        if live is not None:
-            found.append({**as_written(live), WRITER: writer_of(live)})
-    return found
+    listed = list(refs)
+    live = find_several(connection, listed)
+    return [{**as_written(live[ref]), WRITER: writer_of(live[ref])} for ref in listed if ref in live]
 
 
 def _contents(connection: Connection, subject: Subject) -> dict[str, str]:
     """Return what a record keeps of a workload's objects; nothing where they are too large and needn't be kept."""
     try:
-        return contents_data("before", read_objects(connection, subject.objects))
-    except ValueError as error:
+        return before_data(read_objects(connection, subject.objects))
+    except TooLarge as error:
         if subject.strategy.on_failure is not OnFailure.REVERT:
             return {}
         raise FlotillaError(

@@ -11,7 +11,7 @@ import base64
 import gzip
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
 
@@ -28,7 +28,13 @@ LABEL = "flotilla.dev/rollout"
 PAUSED, APPROVED, ABORTED = "flotilla.dev/rollout-paused", "flotilla.dev/rollout-approved", "flotilla.dev/rollout-abort"
 """Annotations by which a person asks for something: who asked and when, or approvals such as `before-2,after-2`."""
 _MOST_BYTES = 700_000
+# A Secret holds no more than 1 MiB; the rest of it is for the record, in which each cluster stands up to four times.
+_MOST_TOGETHER = 900_000
 _TYPE = "flotilla.dev/rollout"
+
+
+class TooLarge(ValueError):
+    """Objects don't fit into the Secret of a record."""
 
 
 class Phase(StrEnum):
@@ -65,8 +71,6 @@ class Record:
     """The clusters that have got something else than they ran before the first of these changes."""
     passed: tuple[str, ...] = ()
     """The clusters of waves that have passed their gates."""
-    wave: int = 0
-    """The wave that is under way; 0 before the first."""
     phase: Phase = Phase.HELD
     why: str = ""
     """What is waited for, or why it stopped, in one line without values of secrets."""
@@ -90,6 +94,7 @@ class Record:
 
 
 _WISHES = ("paused", "aborted", "approved")
+_FIELDS = frozenset(field.name for field in fields(Record))
 
 
 def reference(namespace: str, policy: str) -> ObjectRef:
@@ -114,13 +119,13 @@ def list_records(connection: Connection) -> dict[ObjectRef, Record]:
 
 
 def record_of(secret: Object) -> Record | None:
-    """Return the record that a Secret holds; None where it holds none."""
+    """Return the record that a Secret holds; None where it holds none. Fields of another version are ignored."""
     try:
         plain = json.loads(base64.b64decode((secret.get("data") or {})["record"]))
         annotations = secret["metadata"].get("annotations") or {}
         return Record(
             **{
-                **plain,
+                **{key: value for key, value in plain.items() if key in _FIELDS},
                 "waves": tuple((int(number), tuple(names)) for number, names in plain["waves"]),
                 "policies": tuple(tuple(one) for one in plain["policies"]),
                 **{key: tuple(plain[key]) for key in ("reached", "touched", "passed")},
@@ -140,19 +145,36 @@ def record_data(record: Record) -> dict[str, str]:
     return {"record": _encoded(json.dumps(plain, sort_keys=True).encode())}
 
 
-def contents_data(name: str, objects: Iterable[Object]) -> dict[str, str]:
-    """Return objects as a Secret's data has them.
-
-    Args:
-        name: `before` or `after`.
-        objects: as the API has them.
+def before_data(objects: Iterable[Object]) -> dict[str, str]:
+    """Return objects as they were before a change, as the data of a record's Secret.
 
     Raises:
-        ValueError: they are too large for a Secret, even compressed.
+        TooLarge: they don't fit, even compressed.
     """
-    packed = gzip.compress(json.dumps(list(objects), sort_keys=True).encode(), mtime=0)
-    if len(packed) > _MOST_BYTES:
-        raise ValueError(f"{counted(len(packed), 'byte')}, compressed; a Secret holds no more than {_MOST_BYTES}")
+    return _contents_data("before", _packed(objects), _MOST_BYTES)
+
+
+def after_data(before: list[Object], after: Iterable[Object]) -> dict[str, str]:
+    """Return what a change has made of objects, as the data of a record's Secret: those that differ from before.
+
+    Args:
+        before: the objects that the record keeps already.
+        after: the objects as they are now.
+
+    Raises:
+        TooLarge: they don't fit beside those of before, even compressed.
+    """
+    changed = [one for one in after if one not in before]
+    return _contents_data("after", _packed(changed), _MOST_TOGETHER - len(_packed(before)))
+
+
+def _packed(objects: Iterable[Object]) -> bytes:
+    return gzip.compress(json.dumps(list(objects), sort_keys=True).encode(), mtime=0)
+
+
+def _contents_data(name: str, packed: bytes, most: int) -> dict[str, str]:
+    if len(packed) > most:
+        raise TooLarge(f"{counted(len(packed), 'byte')}, compressed; the Secret of its record has room for {most}")
     return {name: _encoded(packed)}
 
 
@@ -220,11 +242,6 @@ class Store:
 
     def _patch(self, body: Object) -> None:
         self._connection.patch(self._where, body, query={"fieldManager": MANAGER})
-
-
-def changed(record: Record, **values: Any) -> Record:
-    """Return a record with other values."""
-    return replace(record, **values)
 
 
 def _encoded(content: bytes) -> str:

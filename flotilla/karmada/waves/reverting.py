@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from flotilla.karmada.kinds import goes_by_itself
+from flotilla.karmada.kinds import DEFINITION, goes_by_itself, kind_of
 from flotilla.karmada.rendering.policies import rules_of_all
 from flotilla.karmada.selection import made_by_a_stack
 from flotilla.karmada.template_references import reference_to
 from flotilla.karmada.waves.holding import WRITER, read_objects
-from flotilla.karmada.waves.record import MANAGER, Store, contents_data
+from flotilla.karmada.waves.record import MANAGER, Store, after_data
 from flotilla.karmada.waves.subject import Subject
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object, ref_of
+from flotilla.kube.several import find_several
 
 _TEMPLATE_API = "policy.karmada.io/"
 
@@ -28,6 +29,7 @@ def take_back(connection: Connection, store: Store, subject: Subject) -> list[Ob
         what was written; empty where nothing is known of before, and then nothing is done.
 
     Raises:
+        TooLarge: the objects as they are now can't be kept; nothing was done.
         ClusterError: the control plane refused; fields that can't be changed back, for one.
     """
     before = store.contents("before")
@@ -35,12 +37,13 @@ def take_back(connection: Connection, store: Store, subject: Subject) -> list[Ob
         return []
     record = store.read()
     if record is not None:
-        store.write(record, contents_data("after", read_objects(connection, subject.objects)))
+        store.write(record, after_data(before, read_objects(connection, subject.objects)))
     write_all(connection, before)
     known = {ref_of(one) for one in before}
-    for ref in subject.objects:
-        live = connection.find(ref) if ref not in known else None
-        if live is not None and made_by_a_stack(live) and not goes_by_itself(live):
+    added = find_several(connection, [ref for ref in subject.objects if ref not in known])
+    # Definitions last: without its definition, an object can't be asked for.
+    for ref, live in sorted(added.items(), key=lambda one: kind_of(one[1]) == DEFINITION):
+        if made_by_a_stack(live) and not goes_by_itself(live):
             connection.delete(ref, propagation="Background", uid=live["metadata"].get("uid"))
     return before
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from flotilla.errors import FlotillaError
+from flotilla.karmada.enablements import await_kinds
+from flotilla.karmada.scheduling import every_affinity
 from flotilla.karmada.status.rollout import ClusterProgress, Progress
 from flotilla.karmada.status.sharing import SharedReader
 from flotilla.karmada.status.unhealthy import explained
@@ -16,7 +18,7 @@ from flotilla.karmada.status.words import Words
 from flotilla.karmada.waves.checks import CheckContext, run_checks
 from flotilla.karmada.waves.division import Wave
 from flotilla.karmada.waves.holding import hold, numbered, policies_of, suspend, suspension_of, waves_of
-from flotilla.karmada.waves.record import ABORTED, Phase, Record, Store, changed
+from flotilla.karmada.waves.record import ABORTED, Phase, Record, Store, TooLarge
 from flotilla.karmada.waves.reverting import inputs_of, take_back, write_all
 from flotilla.karmada.waves.strategy import Approval, OnFailure, count_of
 from flotilla.karmada.waves.subject import Subject, declaration_of
@@ -69,7 +71,7 @@ class Waves:
         found = self.store.read()
         if found is None:
             return False
-        if found.phase in (Phase.REVERTED, Phase.REVERTING) and found.declaration == self.subject.declaration:
+        if found.declaration == self.subject.declaration and self._is_taken_back(found):
             found = self._again()
         self.record = found
         if self.record.aborted:
@@ -92,12 +94,35 @@ class Waves:
         self.store.remove()
         return True
 
+    def _is_taken_back(self, found: Record) -> bool:
+        """Tell whether a change was taken back, and whoever wrote it again, if anybody did, was killed meanwhile."""
+        if found.phase is Phase.HELD:
+            return bool(self.store.contents("after"))
+        return found.phase in (Phase.REVERTED, Phase.REVERTING)
+
     def _again(self) -> Record:
-        """Hold all clusters back once more, and write the change that was taken back."""
+        """Hold all clusters back once more, and write the change that was taken back.
+
+        Raises:
+            Stopped: kinds that it brings are not served in time.
+        """
         after = self.store.contents("after")
         hold(self.reader, self.subject)
-        write_all(self.reader.connection, after)
-        return self.store.read() or self.record
+        custom = [one for one in after if (one["apiVersion"], one["kind"]) in self.subject.kinds]
+        write_all(self.reader.connection, (one for one in after if one not in custom))
+        if custom:
+            self._await_kinds()
+            write_all(self.reader.connection, custom)
+        found = self.store.read() or self.record
+        self.store.write(found, {"after": None})
+        return found
+
+    def _await_kinds(self) -> None:
+        """Wait until all clusters serve the kinds of the workload: Karmada schedules their objects nowhere else."""
+        subject, affinities = self.subject, every_affinity(self.subject.placement)
+        missing = await_kinds(self.reader.connection, list(subject.kinds), affinities, subject.version, subject.seconds)
+        if missing:
+            raise Stopped(f"its kinds are not served: {'; '.join(missing)}", hint="run `up` again")
 
     # -- one wave -------------------------------------------------------------------------------------
 
@@ -112,7 +137,7 @@ class Waves:
         for batch in wave.batches:
             if not set(batch) <= set(self.record.reached):
                 self._await_resumed(name)
-                self._note(wave=wave.number, phase=Phase.MOVING, why=f"{name} is getting the change")
+                self._note(phase=Phase.MOVING, why=f"{name} is getting the change")
                 say(f"{self.subject.workload}: {name} begins" + (f": {', '.join(batch)}" if wave.batches[1:] else ""))
                 self._release(batch)
             if batch != wave.batches[-1]:
@@ -209,7 +234,7 @@ class Waves:
     def _ask_for_abort(self) -> None:
         record = self.store.read()
         if record is not None and record.aborted:
-            self.record = changed(self.record, aborted=record.aborted)
+            self.record = replace(self.record, aborted=record.aborted)
             raise _Aborted
 
     def _await_resumed(self, name: str) -> None:
@@ -227,7 +252,7 @@ class Waves:
         while waits(record := self.store.read() or self.record):
             self._note(phase=phase, why=f"{name} {what}{f' ({record.paused})' if record.paused else ''}")
             if record.aborted:
-                self.record = changed(self.record, aborted=record.aborted)
+                self.record = replace(self.record, aborted=record.aborted)
                 raise _Aborted
             command = f"`flotilla rollout {verb} {self.subject.workload}`"
             if not said:
@@ -263,7 +288,14 @@ class Waves:
     def _revert(self, why: str) -> None:
         """Write what was there before, wait for it, and raise; return where nothing is known of before."""
         self._note(phase=Phase.REVERTING, why=why)
-        before = take_back(self.reader.connection, self.store, self.subject)
+        try:
+            before = take_back(self.reader.connection, self.store, self.subject)
+        except TooLarge as error:
+            self._note(phase=Phase.FAILED)
+            raise Stopped(
+                f"{why}; it can't be taken back, for its objects are too large to be kept ({error}); {self._kept()}",
+                hint="take the declaration back and run `up` again, or divide the workload",
+            ) from None
         if not before:
             self._note(phase=Phase.FAILED)
             return
@@ -293,7 +325,7 @@ class Waves:
         return f"{', '.join(held)} {'keep what they ran' if held[1:] else 'keeps what it ran'}"
 
     def _note(self, **values: Any) -> None:
-        new = changed(self.record, **values)
+        new = replace(self.record, **values)
         if new != self.record:
             self.record = new
             self.store.write(new)

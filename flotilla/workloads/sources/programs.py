@@ -10,7 +10,7 @@ from pathlib import Path
 
 from flotilla.errors import FlotillaError
 from flotilla.kube import children
-from flotilla.kube.secrecy import redacted
+from flotilla.kube.secrecy import redacted_line
 from flotilla.kube.yaml import MAX_BYTES
 from flotilla.untrusted import one_line
 
@@ -100,8 +100,7 @@ def installed(*names: str) -> Tool | None:
 
 def shown(text: str, secrets: Iterable[str] = ()) -> str:
     """Return a text of a program as one line, short, without these secrets and those that this process has met."""
-    line = one_line(redacted(text, secrets)).strip()
-    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
+    return redacted_line(text, _LONGEST, secrets)
 
 
 def _reason(lines: list[str], secrets: Iterable[str]) -> str:

@@ -6,8 +6,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from flotilla.kube.reading import located
+from flotilla.stack.parsing import parse
 from flotilla.stack.problems import Problem
-from flotilla.stack.stackfile import fleet_sections, parse, placeholders
+from flotilla.stack.stackfile import fleet_sections, placeholders
 from flotilla.stack.workloads import Workload
 from flotilla.workloads.sources.cache import Cache
 from flotilla.workloads.sources.charts import chart_recipe

@@ -1,0 +1,100 @@
+"""The way to a stack's clusters by the files that its stack file names: no models are loaded, and no state is read.
+
+Loading the models of a stack file, and deriving the key to a state's secrets, take longer than a look at a fleet. What
+is unusual in a stack file, and what is wrong there, is left to `flotilla.deploy.access`, which reads and checks all of
+it. What else the file declares isn't looked at: `flotilla validate` says what is wrong with that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from flotilla.deploy.interface import Setting
+from flotilla.errors import FlotillaError
+from flotilla.karmada.names import is_dns_label
+from flotilla.karmada.versions import SUPPORTED, known_version
+from flotilla.kube import kubeconfig as kubeconfigs
+from flotilla.kube.connection import Connection
+from flotilla.kube.objects import Object
+from flotilla.kube.reading import located
+from flotilla.observe.access import FleetAccess
+from flotilla.stack.stackfile import SECTIONS, TEXTS, fleet_sections
+
+_NAME = "Karmada"
+_MAPPINGS = frozenset({"controlPlane", "rollout", "policies", "drift"})
+_KEYS = frozenset({"kubeconfig", "version", "protect"})
+"""Of a control plane that exists, and that the stack file names by a file."""
+
+
+def quick_access(setting: Setting, held: Callable[[], Mapping[str, str]]) -> FleetAccess | None:
+    """Return the way to a stack's clusters; None where the stack file names no file for Karmada, or is unusual.
+
+    Args:
+        setting: where the stack is.
+        held: returns the kubeconfigs of members that the stack's state holds, for stack files that don't name a file
+            for each member.
+    """
+    try:
+        sections = fleet_sections(setting.stack_file)
+        source = _control_plane(sections)
+        if source is None:
+            return None
+        connection = Connection(_document(source, setting), name=_NAME)
+    except FlotillaError:
+        return None
+    named = _members(sections)
+
+    def members() -> Mapping[str, str | Object]:
+        if named is None:
+            return held()
+        try:
+            return {name: _document(one, setting) for name, one in named.items()}
+        except FlotillaError:  # a file is gone; the state has what it held
+            return held()
+
+    return FleetAccess(connection, members)
+
+
+def _document(source: tuple[str, str | None], setting: Setting) -> Object:
+    path, context = source
+    file = located(path, setting.project)
+    return kubeconfigs.checked(kubeconfigs.select(kubeconfigs.read(file), context, base=file.parent))
+
+
+def _control_plane(sections: Mapping[str, Any]) -> tuple[str, str | None] | None:
+    """Return the path and context of Karmada's kubeconfig; None where there is none, or something is unusual."""
+    if not all(key in SECTIONS and isinstance(value, _type_of(key)) for key, value in sections.items()):
+        return None
+    section = sections.get("controlPlane")
+    if not section or not section.keys() <= _KEYS or not isinstance(section.get("protect", False), bool):
+        return None
+    version = section.get("version")
+    known = known_version(version)
+    if version is not None and (known is None or not SUPPORTED.covers(known)):
+        return None
+    return _file(section.get("kubeconfig"))
+
+
+def _type_of(section: str) -> type:
+    return str if section in TEXTS else dict if section in _MAPPINGS else list
+
+
+def _members(sections: Mapping[str, Any]) -> dict[str, tuple[str, str | None]] | None:
+    """Return the path and context of each member's kubeconfig; None where not each of them has one."""
+    found = {}
+    for entry in sections.get("members") or []:
+        source = _file(entry.get("kubeconfig")) if isinstance(entry, dict) else None
+        if source is None or not isinstance(entry.get("name"), str) or not is_dns_label(entry["name"]):
+            return None
+        found[entry["name"]] = source
+    return found
+
+
+def _file(value: Any) -> tuple[str, str | None] | None:
+    """Return the path and the context that a `kubeconfig` names; None where it names none."""
+    given = {"path": value} if isinstance(value, str) else value
+    if not isinstance(given, dict) or not given.keys() <= {"path", "context"}:
+        return None
+    path, context = given.get("path"), given.get("context")
+    return (path, context) if isinstance(path, str) and isinstance(context, str | None) else None

@@ -1,0 +1,73 @@
+"""What is kept of a change in waves while it is under way: how it is read, and how large it gets."""
+
+import base64
+import json
+import random
+
+import pytest
+
+from flotilla.errors import FlotillaError
+from flotilla.karmada.waves import running
+from flotilla.karmada.waves.record import Phase, record_of
+from flotilla.kube.objects import ref_of
+from tests.unit.planes import live
+from tests.unit.wave_plane import RECORD, Change, hurry, written
+from tests.unit.waves import kept, record
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    hurry(monkeypatch)
+
+
+def test_a_record_of_another_version_is_read_without_fields_that_are_not_known():
+    secret = kept(record())
+    plain = {**json.loads(base64.b64decode(secret["data"]["record"])), "wave": 1}
+    secret["data"]["record"] = base64.b64encode(json.dumps(plain).encode()).decode()
+    assert record_of(secret) == record()
+
+
+def noise(size):
+    """A ConfigMap that hardly gets smaller when it is compressed."""
+    metadata = {"name": "noise", "namespace": "default"}
+    content = base64.b64encode(random.Random(0).randbytes(size)).decode()  # noqa: S311 - nothing is secret
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"noise": content}}
+
+
+def test_what_a_change_leaves_as_it_is_is_kept_once():
+    """What was kept of before and of after was more than a Secret holds: the way back ended with a refusal."""
+    change = Change(onFailure="revert")
+    change.added = [written(live(noise(600_000)))]
+    change.karmada.objects[ref_of(change.added[0])] = change.added[0]
+    change.sick = {"m1"}
+    with pytest.raises(running.Stopped, match="taken back in m1"):
+        change.up("nginx:bad")
+    secret = change.karmada.objects[RECORD]
+    assert 600_000 < sum(len(base64.b64decode(one)) for one in secret["data"].values()) < 1 << 20
+    change.sick = set()
+    assert change.run()
+    assert change.karmada.image() == "nginx:bad"
+
+
+def test_a_change_that_can_not_be_kept_for_later_is_not_taken_back_and_says_so():
+    """It ended with a traceback."""
+    change = Change(onFailure="revert")
+    change.added = [noise(1_000_000)]
+    change.sick = {"m1"}
+    with pytest.raises(running.Stopped, match=r"m1\) is not healthy.*can't be taken back.*too large.*m2, m3 keep"):
+        change.up("nginx:bad")
+    assert change.stored().phase is Phase.FAILED
+    assert change.karmada.image() == "nginx:bad", "nothing was done"
+    assert change.karmada.held() == ["m2", "m3"]
+
+
+def test_what_runs_is_too_large_to_be_kept_for_a_way_back():
+    change = Change(onFailure="revert")
+    change.added = [written(live(noise(1_000_000)))]
+    change.karmada.objects[ref_of(change.added[0])] = change.added[0]
+    with pytest.raises(FlotillaError, match="too large to be kept for a way back"):
+        change.up("nginx:bad")
+    change = Change(onFailure="stop")
+    change.added = [written(live(noise(1_000_000)))]
+    change.karmada.objects[ref_of(change.added[0])] = change.added[0]
+    assert change.up("nginx:1.28")
