@@ -18,12 +18,12 @@ CORDONED, DRAIN = "cordon", "drain"
 
 
 def is_cordon(taint: Object) -> bool:
-    """Tell whether a taint is that of a cordon."""
+    """Return whether a taint is that of a cordon."""
     return (taint.get("key"), taint.get("effect")) == (CORDON.key, CORDON.effect)
 
 
 def is_cordoned(cluster: Object) -> bool:
-    """Tell whether a Cluster has the taint of a cordon, whoever has set it."""
+    """Return whether a Cluster has the taint of a cordon, whoever has set it."""
     return any(is_cordon(taint) for taint in (cluster.get("spec") or {}).get("taints") or [])
 
 

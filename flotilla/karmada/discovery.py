@@ -68,7 +68,7 @@ def versions_of(group: Mapping[str, object]) -> list[str]:
 
 
 def _resource(connection: Connection, version: str, kind: str) -> bool | None:
-    """Tell whether a kind of a version has a namespace; None where the version doesn't have it, or can't be asked."""
+    """Return whether a kind of a version has a namespace; None where the version doesn't have it, or can't be asked."""
     try:
         return connection.resource(version, kind).namespaced
     except ApiError:  # an aggregated API that is down hides its own kinds, not the others

@@ -70,7 +70,7 @@ def group_of(api_version: str) -> str:
 
 
 def is_built_in(group: str) -> bool:
-    """Tell whether a group is one of Kubernetes' own."""
+    """Return whether a group is one of Kubernetes' own."""
     return group in _CLUSTER_SCOPED
 
 
@@ -106,14 +106,14 @@ class Kinds:
         return Kinds({**other.namespaced, **self.namespaced}, {**other.preferred, **self.preferred})
 
     def has_namespace(self, kind: GroupKind) -> bool | None:
-        """Tell whether a kind's objects have a namespace; None where nothing says it."""
+        """Return whether a kind's objects have a namespace; None where nothing says it."""
         if kind in self.namespaced:
             return self.namespaced[kind]
         group, name = kind
         return name not in _CLUSTER_SCOPED[group] if group in _CLUSTER_SCOPED else None
 
     def cluster_scoped(self, obj: Object) -> bool:
-        """Tell whether an object has no namespace. A kind that nobody knows counts as namespaced."""
+        """Return whether an object has no namespace. A kind that nobody knows counts as namespaced."""
         return self.has_namespace(kind_of(obj)) is False
 
     def preferred_version(self, kind: GroupKind) -> str:
@@ -185,7 +185,7 @@ def _rank(version: str) -> tuple[int, int, int, str]:
 
 
 def expires(obj: Object) -> bool:
-    """Tell whether an object is deleted by itself when it is done: a Job with `ttlSecondsAfterFinished`.
+    """Return whether an object is deleted by itself when it is done: a Job with `ttlSecondsAfterFinished`.
 
     Such a Job that isn't there has done its work, for all that anybody can know.
     """
@@ -196,7 +196,7 @@ def expires(obj: Object) -> bool:
 
 
 def goes_by_itself(template: Object) -> bool:
-    """Tell whether Karmada sends an object to every member without a policy, as it does with namespaces.
+    """Return whether Karmada sends an object to every member without a policy, as it does with namespaces.
 
     A policy that selects such a Namespace sends it by a second Work of the same name, and neither is ever reported.
     With the label `namespace.karmada.io/skip-auto-propagation: "true"` a Namespace goes by policy, as anything else.

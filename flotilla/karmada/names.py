@@ -30,22 +30,22 @@ _MAX_SUBDOMAIN = 253
 
 
 def is_dns_label(value: str, limit: int = _MAX_LABEL) -> bool:
-    """Tell whether a value is an RFC 1123 label of at most `limit` characters."""
+    """Return whether a value is an RFC 1123 label of at most `limit` characters."""
     return len(value) <= limit and bool(_DNS_LABEL.fullmatch(value))
 
 
 def is_dns_subdomain(value: str) -> bool:
-    """Tell whether a value is an RFC 1123 subdomain, the rule for most object names."""
+    """Return whether a value is an RFC 1123 subdomain, the rule for most object names."""
     return len(value) <= _MAX_SUBDOMAIN and bool(_DNS_SUBDOMAIN.fullmatch(value))
 
 
 def is_label_value(value: str) -> bool:
-    """Tell whether a value may stand in a label (apimachinery's IsValidLabelValue)."""
+    """Return whether a value may stand in a label (apimachinery's IsValidLabelValue)."""
     return len(value) <= _MAX_LABEL and bool(_LABEL_VALUE.fullmatch(value))
 
 
 def is_label_key(key: str) -> bool:
-    """Tell whether a key may name a label: an optional DNS prefix and a name."""
+    """Return whether a key may name a label: an optional DNS prefix and a name."""
     prefix, slash, name = key.rpartition("/")
     if slash and not is_dns_subdomain(prefix):
         return False

@@ -32,7 +32,7 @@ OVERRIDES = ("OverridePolicy", "ClusterOverridePolicy")
 
 
 def is_policy(obj: Object) -> bool:
-    """Tell whether an object is one of Karmada's policies that send templates, or make them differ by cluster."""
+    """Return whether an object is one of Karmada's policies that send templates, or make them differ by cluster."""
     return obj["apiVersion"] == POLICY_API and obj["kind"] in (*POLICIES, *OVERRIDES)
 
 
@@ -53,7 +53,7 @@ def claimed_by(annotations: Mapping[str, Any]) -> tuple[str, str, str] | None:
 
 
 def made_by_a_stack(policy: Object) -> bool:
-    """Tell whether a stack declares, or has declared, a policy that was read."""
+    """Return whether a stack declares, or has declared, a policy that was read."""
     managers = [str(entry.get("manager")) for entry in policy["metadata"].get("managedFields") or []]
     return any(manager.startswith(_STACKS) for manager in managers)
 
@@ -96,7 +96,7 @@ def _exactness(selector: Object, template: Object) -> Exactness:
 
 
 def selects(policy: Object, template: Object) -> bool:
-    """Tell whether a policy means a template, however exactly."""
+    """Return whether a policy means a template, however exactly."""
     return exactness(policy, template) is not Exactness.NOT
 
 

@@ -52,7 +52,7 @@ def reference_to(template: Object) -> Object:
 
 
 def is_reference(entry: Any) -> bool:
-    """Tell whether an entry of a Rollout's templates is a reference; else it is a whole template."""
+    """Return whether an entry of a Rollout's templates is a reference; else it is a whole template."""
     return isinstance(entry, dict) and DIGEST in entry and "metadata" not in entry
 
 

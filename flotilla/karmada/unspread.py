@@ -23,7 +23,7 @@ _NAMED = frozenset(
 
 
 def meant_to_spread(obj: Object) -> bool:
-    """Tell whether an object may be meant for members: it isn't one that every control plane makes itself."""
+    """Return whether an object may be meant for members: it isn't one that every control plane makes itself."""
     meta, kind = obj["metadata"], obj["kind"]
     labels, name = meta.get("labels") or {}, meta["name"]
     if kind_of(obj) == DEFINITION and str((obj.get("spec") or {}).get("group")).endswith(_OWN_GROUPS):

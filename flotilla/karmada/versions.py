@@ -31,7 +31,7 @@ class Range(NamedTuple):
     newest: Version
 
     def covers(self, version: Version) -> bool:
-        """Tell whether the version is in the range."""
+        """Return whether the version is in the range."""
         return self.oldest <= version <= self.newest
 
     def __str__(self) -> str:

@@ -38,7 +38,7 @@ def _tag_beside_digest(image: str) -> str | None:
 
 
 def _rewrites(policy: Resource, resource: Resource) -> bool:
-    """Tell whether an override policy changes another part of the resource's images than the tag."""
+    """Return whether an override policy changes another part of the resource's images than the tag."""
     rules = policy.at("spec", "overrideRules", default=[])
     steps = [step for rule in rules for step in value_at(rule, "overriders", "imageOverrider", default=[])]
     if all(step.get("component") == "Tag" for step in steps):

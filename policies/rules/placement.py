@@ -44,7 +44,7 @@ def selected(policy: Resource, view: StackView) -> list[Resource]:
 
 
 def means(policy: Resource, template: Resource) -> bool:
-    """Tell whether a policy, of propagation or of overrides, selects a template."""
+    """Return whether a policy, of propagation or of overrides, selects a template."""
     whole = {"metadata": policy.at("metadata"), "spec": {"resourceSelectors": policy.at("spec", "resourceSelectors")}}
     return selects(whole, {key: template.at(key) for key in ("apiVersion", "kind", "metadata")})
 

@@ -83,7 +83,7 @@ class Reference:
         return ObjectRef(self.api_version, self.kind, self.name, self.namespace)
 
     def means(self, obj: Object) -> bool:
-        """Tell whether it is an object that is referred to, by name or by labels."""
+        """Return whether it is an object that is referred to, by name or by labels."""
         meta = obj["metadata"]
         if (obj["apiVersion"], obj["kind"], meta.get("namespace") or "") != (
             self.api_version,
@@ -140,7 +140,7 @@ def references_of(
 def refers_to(
     template: Object, obj: Object, version: Version = SUPPORTED.newest, interpreted: Collection[GroupKind] = ()
 ) -> bool:
-    """Tell whether Karmada takes an object for a dependency of a template; not where only an interpreter knows.
+    """Return whether Karmada takes an object for a dependency of a template; not where only an interpreter knows.
 
     Args:
         template: with its namespace.

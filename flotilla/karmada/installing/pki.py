@@ -120,12 +120,12 @@ def names_of(pem: str) -> list[str]:
 
 
 def covers(pem: str, host: str) -> bool:
-    """Tell whether a certificate names a host, as a TLS client judges it (RFC 6125: a star stands for one label)."""
+    """Return whether a certificate names a host, as a TLS client judges it (RFC 6125: a star stands for one label)."""
     return is_named(host, names_of(pem))
 
 
 def is_named(host: str, names: list[str]) -> bool:
-    """Tell whether a host is among names, where a star stands for one label."""
+    """Return whether a host is among names, where a star stands for one label."""
     _, _, parent = host.partition(".")
     return host in names or (bool(parent) and f"*.{parent}" in names)
 

@@ -118,7 +118,7 @@ def secret_role_binding(member: str) -> Object:
 
 
 def needs_secrets(version: str) -> bool:
-    """Tell whether an agent reports Secrets whatever it is told: before 1.13 it crashes where it shouldn't."""
+    """Return whether an agent reports Secrets whatever it is told: before 1.13 it crashes where it shouldn't."""
     return Version.parse(version) < _OBEDIENT
 
 
@@ -258,7 +258,7 @@ def deployment(
 
 
 def serves(deployment: Object, member: str) -> bool:
-    """Tell whether an agent's Deployment is the one of this member, by its command."""
+    """Return whether an agent's Deployment is the one of this member, by its command."""
     containers = deployment["spec"]["template"]["spec"]["containers"]
     return any(f"--cluster-name={member}" in (container.get("command") or []) for container in containers)
 

@@ -27,7 +27,7 @@ def clusters_by_id(control_plane: Connection) -> dict[str, str] | None:
 
 
 def is_served(member: Connection, namespace: str) -> bool:
-    """Tell whether a control plane has a cluster as a member; False where it does not answer within seconds.
+    """Return whether a control plane has a cluster as a member; False where it does not answer within seconds.
 
     The account of a join alone says that a join was begun: it may have broken off before there was a Cluster. What
     Karmada itself sends to each member (pkg/controllers/unifiedauth) says that there is, or was, one.

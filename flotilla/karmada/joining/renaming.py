@@ -90,7 +90,7 @@ def _delete_secrets(connection: Connection, spec: Object) -> None:
 
 
 def lives_on(connection: Connection, member: str, cluster_id: str) -> bool:
-    """Tell whether a member's cluster has joined under another name, and is not reached under this one any more.
+    """Return whether a member's cluster has joined under another name, and is not reached under this one any more.
 
     What it runs belongs to the other name then.
     """

@@ -22,7 +22,7 @@ _OWN = frozenset({*OWN_ANNOTATIONS, HEALTH_IGNORED, ON_REMOVAL, SCALED_BY})
 
 
 def is_managed(copy: Object) -> bool:
-    """Tell whether a copy has the mark by which Karmada knows what it manages in a member."""
+    """Return whether a copy has the mark by which Karmada knows what it manages in a member."""
     return (copy["metadata"].get("labels") or {}).get(MANAGED) == "true"
 
 

@@ -90,6 +90,6 @@ def free_in(member: Connection, refs: Iterable[ObjectRef], *, managed: bool = Fa
 
 
 def stands(control_plane: Connection, template: ObjectRef) -> bool:
-    """Tell whether a template is there and stays, because another workload has it now."""
+    """Return whether a template is there and stays, because another workload has it now."""
     found = find_served(control_plane, template)
     return found is not None and not found["metadata"].get("deletionTimestamp")

@@ -86,7 +86,7 @@ def _lacking(connection: Connection, refs: list[ObjectRef], *, every: bool) -> d
 
 
 def _is_kept(connection: Connection, snapshot: Snapshot, template: ObjectRef, policies: dict[ObjectRef, bool]) -> bool:
-    """Tell whether the policy that has claimed a template says that copies stay; without one its binding tells.
+    """Return whether the policy that has claimed a template says that copies stay; without one its binding tells.
 
     An object that only follows others has no policy: Karmada writes into its binding what theirs say.
     """
@@ -147,7 +147,7 @@ def keep_namespaces(connection: Connection, names: Iterable[str], seconds: float
 
 
 def _is_prepared(connection: Connection, ref: ObjectRef) -> bool:
-    """Tell whether a Namespace and its Works say that copies stay, or need not; where they don't, have them say it."""
+    """Return whether a Namespace and its Works say that copies stay, or need not; where they don't, have them say it."""
     try:
         live = connection.find(ref)
         if live is None or not _asks_to_be_kept(live):

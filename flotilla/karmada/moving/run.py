@@ -32,7 +32,7 @@ _HINT = "fix the cause and run `up` again: it goes on from here, also back to wh
 
 
 def is_under_way(props: Mapping[str, Any], reader: SharedReader) -> bool:
-    """Tell whether a move of a workload is under way, or broke off.
+    """Return whether a move of a workload is under way, or broke off.
 
     Raises:
         ClusterError: the control plane could not be asked.

@@ -156,7 +156,7 @@ class WithConditions(ApiObject):
         return next((condition for condition in found if condition.type == kind), None)
 
     def is_true(self, kind: str) -> bool:
-        """Tell whether the condition of a type is there and True."""
+        """Return whether the condition of a type is there and True."""
         found = self.condition(kind)
         return found is not None and found.true
 

@@ -77,7 +77,7 @@ class Expectation:
         return wanted
 
     def _keeps_the_templates(self, sent: Any, whole: Any) -> bool:
-        """Tell whether a copy keeps the template's number: before 1.15 one that isn't divided does."""
+        """Return whether a copy keeps the template's number: before 1.15 one that isn't divided does."""
         if self._divided or whole is None:
             return False
         return sent == whole if self._known is None else not revises(divided=False, version=self._known)

@@ -93,7 +93,7 @@ def _rules_of_template(policies: Sequence[Object], template: Object) -> list[Obj
 
 
 def may_reach(policy: Object, policies: Sequence[Object], template: Object) -> bool:
-    """Tell whether an override policy reaches a template in any cluster.
+    """Return whether an override policy reaches a template in any cluster.
 
     Args:
         policy: of either kind, one of `policies`.
@@ -127,13 +127,13 @@ def in_stages(rules: Iterable[Object], template: Object) -> tuple[list[Object], 
 
 
 def is_as(rule: Object, obj: Object) -> bool:
-    """Tell whether a rule of the second stage is for what the first has made of an object."""
+    """Return whether a rule of the second stage is for what the first has made of an object."""
     asked = rule[ONLY_AS]
     return exactness(asked["policy"], obj) == Exactness(asked["exactness"])
 
 
 def is_for(rule: Object, template: Object) -> bool:
-    """Tell whether a rule is for a template: every one is, but one that names others under `ONLY_FOR`."""
+    """Return whether a rule is for a template: every one is, but one that names others under `ONLY_FOR`."""
     return ONLY_FOR not in rule or list(ref_of(template)) in [list(ref) for ref in rule[ONLY_FOR]]
 
 
@@ -143,7 +143,7 @@ def rules_of_template(rules: Iterable[Object], template: Object) -> list[Object]
 
 
 def targets(rule: Object, cluster: ClusterFacts, version: Version = SUPPORTED.newest) -> bool:
-    """Tell whether a rule is for a cluster; one without targetCluster is for every cluster."""
+    """Return whether a rule is for a cluster; one without targetCluster is for every cluster."""
     return matches(cluster, rule.get("targetCluster") or {}, version)
 
 

@@ -62,7 +62,7 @@ def possible_exactness(policy: Object, template: Object, changed: Collection[str
 
 
 def _asks(selector: Object, changed: Collection[str]) -> bool:
-    """Tell whether a selector goes by any of some labels."""
+    """Return whether a selector goes by any of some labels."""
     asked = selector.get("labelSelector") or {}
     keys = {*(asked.get("matchLabels") or {}), *(str(one.get("key")) for one in asked.get("matchExpressions") or [])}
     return not selector.get("name") and bool(keys) and (EVERY_LABEL in changed or not keys.isdisjoint(changed))

@@ -21,7 +21,7 @@ RETAIN_LABEL = "resourcetemplate.karmada.io/retain-replicas"
 
 
 def revises(*, divided: bool, version: Version) -> bool:
-    """Tell whether Karmada writes the schedule's replicas into copies; otherwise they keep the template's."""
+    """Return whether Karmada writes the schedule's replicas into copies; otherwise they keep the template's."""
     return divided or version >= _DUPLICATES_REVISED_SINCE
 
 
@@ -42,7 +42,7 @@ def revised(template: Object, replicas: int | None, version: Version = SUPPORTED
 
 
 def owns_replicas(template: Object) -> bool:
-    """Tell whether members keep their own number of replicas: an autoscaler there changes it, and Karmada lets it.
+    """Return whether members keep their own number of replicas: an autoscaler there changes it, and Karmada lets it.
 
     The label counts in what Karmada sends, and for Deployments alone (default/native/retain.go).
     """

@@ -59,7 +59,7 @@ def upkeep(templates: Sequence[Object], *, divided: bool, everything: Sequence[O
 
 
 def scales(scaler: Object, template: Object) -> bool:
-    """Tell whether an object is an autoscaler of members whose target is the template."""
+    """Return whether an object is an autoscaler of members whose target is the template."""
     if kind_of(scaler) not in _AUTOSCALERS or replicas_field(template) is None:
         return False
     target = (scaler.get("spec") or {}).get("scaleTargetRef") or {}

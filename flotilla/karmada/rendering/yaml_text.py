@@ -108,7 +108,7 @@ class _GoEmitter(Emitter):
     open_ended: bool
 
     def check_simple_key(self) -> bool:
-        """Tell whether a key stands on the line of its value: by its bytes, and an empty one does."""
+        """Return whether a key stands on the line of its value: by its bytes, and an empty one does."""
         if not isinstance(self.event, events.ScalarEvent):
             return bool(super().check_simple_key())
         if self.analysis is None:

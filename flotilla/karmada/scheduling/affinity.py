@@ -11,7 +11,7 @@ _ZONES_OVERLAP_SINCE = Version(1, 18)
 
 
 def matches(cluster: ClusterFacts, affinity: Object, version: Version = SUPPORTED.newest) -> bool:
-    """Tell whether a ClusterAffinity (policy/v1alpha1) chooses the cluster; an empty one chooses every cluster.
+    """Return whether a ClusterAffinity (policy/v1alpha1) chooses the cluster; an empty one chooses every cluster.
 
     Raises:
         ValueError: an operator of a label selector is none of Kubernetes'.
@@ -46,7 +46,7 @@ def every_affinity(placement: Object) -> list[Object]:
 
 
 def labels_match(labels: dict[str, str], selector: Object) -> bool:
-    """Tell whether a LabelSelector (meta/v1) chooses something with these labels; an empty one chooses everything."""
+    """Return whether a LabelSelector (meta/v1) chooses something with these labels; an empty one chooses everything."""
     wanted = selector.get("matchLabels") or {}
     return all(labels.get(key) == value for key, value in wanted.items()) and all(
         _label_matches(labels, expression) for expression in selector.get("matchExpressions") or []

@@ -36,13 +36,13 @@ class Assigned:
 
 
 def divides(placement: Object) -> bool:
-    """Tell whether a placement divides replicas; without a word on it they are duplicated."""
+    """Return whether a placement divides replicas; without a word on it they are duplicated."""
     scheduling = placement.get("replicaScheduling")
     return scheduling is not None and scheduling.get("replicaSchedulingType", "Divided") == "Divided"
 
 
 def by_room(placement: Object) -> bool:
-    """Tell whether replicas are divided by the room that clusters have."""
+    """Return whether replicas are divided by the room that clusters have."""
     scheduling = placement.get("replicaScheduling") or {}
     if scheduling.get("replicaSchedulingType") != "Divided":
         return False

@@ -71,7 +71,7 @@ class Depends:
     """It may also go nowhere, or stay as it is: there may be no room."""
 
     def allows(self, shares: Shares) -> bool:
-        """Tell whether Karmada may have made this choice."""
+        """Return whether Karmada may have made this choice."""
         given = {name: count or 0 for name, count in shares.items()}
         if not set(given) <= set(self.candidates):
             return False
@@ -168,7 +168,7 @@ def first_of(decision: Decision) -> Shares:
 
 
 def allows(decision: Decision, shares: Shares) -> bool:
-    """Tell whether Karmada may have made this choice."""
+    """Return whether Karmada may have made this choice."""
     if isinstance(decision, Depends):
         return decision.allows(shares)
     return {n: c or 0 for n, c in decision.shares.items()} == {n: c or 0 for n, c in shares.items()}
@@ -261,7 +261,7 @@ class _Asked:
         )
 
     def _asks_for_room(self, candidates: Sequence[Candidate], *, overflowing: bool) -> bool:
-        """Tell whether the room of clusters decides anything: for what stays or becomes fewer, it doesn't."""
+        """Return whether the room of clusters decides anything: for what stays or becomes fewer, it doesn't."""
         if overflowing or needs_room(self.placement, candidates, self.demand.count):
             return True
         return by_room(self.placement) and (self.current.anew or self._more(candidates) > 0)

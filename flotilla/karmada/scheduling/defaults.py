@@ -44,7 +44,7 @@ def _constraint(constraint: Object) -> Object:
 
 
 def adds_tolerations(version: Version | None) -> bool:
-    """Tell whether the webhook of a version adds tolerations to every placement; a version that isn't known may."""
+    """Return whether the webhook of a version adds tolerations to every placement; a version that isn't known may."""
     return version is None or version < Version(1, _TOLERATED_UNTIL)
 
 
@@ -66,6 +66,6 @@ def with_default_tolerations(tolerations: list[Object]) -> list[Object]:
 
 
 def _listed(toleration: Object, tolerations: list[Object]) -> bool:
-    """Tell whether a toleration is there already, whatever its seconds."""
+    """Return whether a toleration is there already, whatever its seconds."""
     keys = ("key", "operator", "effect", "value")
     return any(all(one.get(key) == toleration.get(key) for key in keys) for one in tolerations)

@@ -182,7 +182,7 @@ def _amounts(quantities: Mapping[str, object]) -> dict[str, int]:
 
 
 def _counts(name: str) -> bool:
-    """Tell whether Karmada looks at a resource: Kubernetes' own, and extended ones."""
+    """Return whether Karmada looks at a resource: Kubernetes' own, and extended ones."""
     return name in ("cpu", "memory", "pods", "ephemeral-storage") or "/" in name or name.startswith(_SCALARS)
 
 

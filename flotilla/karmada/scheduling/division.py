@@ -84,7 +84,7 @@ def divide(replicas: int, weights: Mapping[str, int], *, descending: bool = Fals
 
 
 def ties_descend(uid: str) -> bool:
-    """Tell whether ties go to the last name, for a template with this UID (from 1.16 on)."""
+    """Return whether ties go to the last name, for a template with this UID (from 1.16 on)."""
     return bool(_fnv1a(uid) & 1)
 
 

@@ -138,7 +138,7 @@ class Scheduler:
         return cls(version or SUPPORTED.newest)
 
     def since(self, minor: int) -> bool:
-        """Tell whether it is of version 1.`minor` or later."""
+        """Return whether it is of version 1.`minor` or later."""
         return self.version >= Version(1, minor)
 
 

@@ -145,12 +145,12 @@ def choose(
 
 
 def is_workload(demand: Demand, scheduler: Scheduler) -> bool:
-    """Tell whether Karmada assigns replicas; with none of them, it does from 1.16 on where pods ask for something."""
+    """Return whether Karmada assigns replicas; with none of them, it does from 1.16 on where pods ask for something."""
     return demand.count > 0 or (scheduler.since(16) and demand.requests is not None)
 
 
 def serves(cluster: ClusterFacts, demand: Demand) -> bool:
-    """Tell whether a cluster serves a template's kind; where nobody knows what it serves, it counts as serving it."""
+    """Return whether a cluster serves a template's kind; where nobody knows what it serves, it counts as serving it."""
     return not demand.kind or cluster.served is None or (demand.api_version, demand.kind) in cluster.served
 
 

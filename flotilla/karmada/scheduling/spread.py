@@ -63,7 +63,7 @@ def constraints_of(placement: Object) -> dict[str, Object]:
 
 
 def ignores_spread(scheduling: Object) -> bool:
-    """Tell whether a ReplicaSchedulingStrategy makes Karmada ignore spread constraints."""
+    """Return whether a ReplicaSchedulingStrategy makes Karmada ignore spread constraints."""
     if scheduling.get("replicaSchedulingType") != "Divided":
         return False
     if scheduling.get("replicaDivisionPreference") != "Weighted":
@@ -73,7 +73,7 @@ def ignores_spread(scheduling: Object) -> bool:
 
 
 def needs_room(placement: Object, candidates: Sequence[Candidate], replicas: int) -> bool:
-    """Tell whether the room of ranked clusters decides which of them are taken for so many replicas."""
+    """Return whether the room of ranked clusters decides which of them are taken for so many replicas."""
     found = constraints_of(placement)
     if "region" in found or "cluster" not in found:
         return bool(found)

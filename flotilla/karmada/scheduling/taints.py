@@ -14,7 +14,7 @@ def untolerated(cluster: ClusterFacts, tolerations: list[Object]) -> Taint | Non
 
 
 def tolerates(toleration: Object, taint: Taint) -> bool:
-    """Tell whether a toleration tolerates a taint (core/v1, Toleration.ToleratesTaint; Gt and Lt never do)."""
+    """Return whether a toleration tolerates a taint (core/v1, Toleration.ToleratesTaint; Gt and Lt never do)."""
     if toleration.get("effect") and toleration["effect"] != taint.effect:
         return False
     if toleration.get("key") and toleration["key"] != taint.key:

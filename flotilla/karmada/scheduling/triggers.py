@@ -19,7 +19,7 @@ def schedules_again(
     clusters: Collection[ClusterFacts],
     scheduler: Scheduler,
 ) -> bool:
-    """Tell whether Karmada schedules a template again. One that it leaves alone keeps the clusters that it has.
+    """Return whether Karmada schedules a template again. One that it leaves alone keeps the clusters that it has.
 
     Args:
         placement: as the control plane holds it.

@@ -48,7 +48,7 @@ class Failover:
 
 
 def gate_by_default(release: str) -> bool | None:
-    """Tell whether the gate Failover is on where nobody sets it; None where that depends on what isn't known.
+    """Return whether the gate Failover is on where nobody sets it; None where that depends on what isn't known.
 
     It is on up to 1.10.7 and 1.11.3, and off in every later release.
     """
@@ -118,12 +118,12 @@ def _by_policies(
 
 
 def _has(taints: Iterable[Taint], taint: Taint) -> bool:
-    """Tell whether there is a taint of this key and effect."""
+    """Return whether there is a taint of this key and effect."""
     return any((one.key, one.effect) == (taint.key, taint.effect) for one in taints)
 
 
 def _holds(wanted: list[Object] | None, conditions: Mapping[str, str]) -> bool:
-    """Tell whether all conditions of a ClusterTaintPolicy are met; none at all never are."""
+    """Return whether all conditions of a ClusterTaintPolicy are met; none at all never are."""
 
     def met(one: Object) -> bool:
         status = conditions.get(str(one.get("conditionType")))

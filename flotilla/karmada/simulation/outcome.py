@@ -147,7 +147,7 @@ class _Stage:
         return after(self.world, self.assumed, placed, start, self._known_scenes), ever
 
     def leaves_alone(self, start: Decision) -> bool:
-        """Tell whether nothing happens to a template: only clusters are lost, and it is in none of them."""
+        """Return whether nothing happens to a template: only clusters are lost, and it is in none of them."""
         alone = self.assumed == Assumed(without=self.assumed.without)
         known = isinstance(start, Certain) and not start.problem
         return alone and known and not self.assumed.without & set(first_of(start))

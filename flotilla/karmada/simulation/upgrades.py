@@ -84,7 +84,7 @@ def _anew(world: World, placed: Placed, scheduler: Scheduler) -> Decision:
 
 
 def _same(one: Decision, other: Decision) -> bool:
-    """Tell whether two versions decide the same, or leave open the same."""
+    """Return whether two versions decide the same, or leave open the same."""
     both = agreed([one, other], Why.VERSION)
     if isinstance(both, Certain):
         return True

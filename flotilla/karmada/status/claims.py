@@ -87,6 +87,6 @@ def _identity(policy: Object) -> str:
 
 
 def _names(policy: Object, template: Object) -> bool:
-    """Tell whether a policy selects a template by name, as the policies of workloads do."""
+    """Return whether a policy selects a template by name, as the policies of workloads do."""
     named = [s for s in (policy.get("spec") or {}).get("resourceSelectors") or [] if s.get("name")]
     return selects({**policy, "spec": {"resourceSelectors": named}}, template)

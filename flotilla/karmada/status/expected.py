@@ -136,7 +136,7 @@ def _copy(
 
 
 def _capped(placement: Object) -> bool:
-    """Tell whether fewer clusters than match may be enough."""
+    """Return whether fewer clusters than match may be enough."""
     return bool(placement.get("spreadConstraints"))
 
 

@@ -24,7 +24,7 @@ _WITH_HEALTH: frozenset[GroupKind] = frozenset(
 
 
 def is_judged(kind: GroupKind, version: Version | None) -> bool:
-    """Tell whether Karmada judges the health of a kind, so that `Unknown` is no answer.
+    """Return whether Karmada judges the health of a kind, so that `Unknown` is no answer.
 
     Before 1.12 it calls the health of every kind Unknown that has no interpreter: a ConfigMap, a Job. From 1.12 on it
     calls them Healthy, and Unknown means that an interpreter has failed.
@@ -33,11 +33,11 @@ def is_judged(kind: GroupKind, version: Version | None) -> bool:
 
 
 def is_plain(kind: GroupKind) -> bool:
-    """Tell whether a kind is one of Kubernetes' own that Karmada brings no interpreter of health for."""
+    """Return whether a kind is one of Kubernetes' own that Karmada brings no interpreter of health for."""
     group, _ = kind
     return kind not in _WITH_HEALTH and ("." not in group or group.endswith(".k8s.io"))
 
 
 def health_ignored(template: Object) -> bool:
-    """Tell whether a template says that nobody waits for its health."""
+    """Return whether a template says that nobody waits for its health."""
     return (template["metadata"].get("annotations") or {}).get(HEALTH_IGNORED) == "true"

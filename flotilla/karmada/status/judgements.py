@@ -52,7 +52,7 @@ def not_declared(declared: Object, template: Object) -> str:
 
 
 def _is_left_out(difference: Difference) -> bool:
-    """Tell whether an API server may have left a declared value out: charts write `hostNetwork: false`.
+    """Return whether an API server may have left a declared value out: charts write `hostNetwork: false`.
 
     It stores no zero values of most of its own kinds' fields (omitempty in Go); waiting for one would never end.
     """
@@ -90,7 +90,7 @@ def not_scheduled(binding: ResourceBinding) -> str:
 
 
 def suspends(suspension: Object, cluster: str) -> bool:
-    """Tell whether Karmada sends a cluster nothing, by a policy's Suspension (policy/v1alpha1)."""
+    """Return whether Karmada sends a cluster nothing, by a policy's Suspension (policy/v1alpha1)."""
     named = (suspension.get("dispatchingOnClusters") or {}).get("clusterNames") or []
     return bool(suspension.get("dispatching")) or cluster in named
 
@@ -156,7 +156,7 @@ def not_applied(work: Work) -> str:
 
 
 def left_alone(work: WorkOrError | None) -> bool:
-    """Tell whether the member has what a Work carries, made by somebody else, and Karmada leaves that as it is."""
+    """Return whether the member has what a Work carries, made by somebody else, and Karmada leaves that as it is."""
     applied = work.condition("Applied") if isinstance(work, Work) else None
     return applied is not None and not applied.true and _THERE in applied.why
 

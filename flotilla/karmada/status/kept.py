@@ -25,7 +25,7 @@ _MOST = 3
 
 
 def never_applied(work: Work) -> bool:
-    """Tell whether a Work whose copy is to stay has none in the member: it was never applied there."""
+    """Return whether a Work whose copy is to stay has none in the member: it was never applied there."""
     if not work.spec.preserve_resources_on_deletion:
         return False
     applied = work.condition("Applied")

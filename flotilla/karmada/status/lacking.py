@@ -30,7 +30,7 @@ Servers = Mapping[str, Mapping[GroupKind, ObjectRef]]
 
 
 def needs_server(kind: GroupKind, sent: Object) -> bool:
-    """Tell whether an object gets healthy only where somebody in the cluster serves it.
+    """Return whether an object gets healthy only where somebody in the cluster serves it.
 
     Args:
         kind: its kind.
@@ -105,7 +105,7 @@ def served(bindings: Iterable[ResourceBinding | ClusterError]) -> Servers:
 
 
 def has_address(status: Object) -> bool:
-    """Tell whether the status of a Service or an Ingress has an address, as Karmada's interpreters do."""
+    """Return whether the status of a Service or an Ingress has an address, as Karmada's interpreters do."""
     listed = _of(status, "loadBalancer").get("ingress")
     return isinstance(listed, list) and any(
         isinstance(one, dict) and bool(one.get("ip") or one.get("hostname")) for one in listed

@@ -60,7 +60,7 @@ class Selector:
         return cls(found["kind"], found["group"], found["namespace"] or "", found["name"] or "")
 
     def matches(self, template: Object) -> bool:
-        """Tell whether an object is meant."""
+        """Return whether an object is meant."""
         group, kind = kind_of(template)
         meta = template["metadata"]
         return (

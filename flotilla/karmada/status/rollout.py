@@ -343,7 +343,7 @@ class RolloutCheck:
         return replicas_of(declared, self.version or SUPPORTED.newest)
 
     def _is_suspended(self, cluster: str, work: WorkOrError | None = None) -> bool:
-        """Tell whether nothing is sent to a cluster: as declared, or where Karmada acts lazily, as it still is."""
+        """Return whether nothing is sent to a cluster: as declared, or where Karmada acts lazily, as it still is."""
         if self.lazy and isinstance(work, Work) and work.spec.suspend_dispatching:
             return True
         return judgements.suspends(self.suspension, cluster)

@@ -168,7 +168,7 @@ def _is_nowhere(work: WorkOrError) -> bool:
 
 
 def _is_there(snapshot: Snapshot, template: ObjectRef) -> bool:
-    """Tell whether a template is there; one whose kind is no longer served has gone with its definition."""
+    """Return whether a template is there; one whose kind is no longer served has gone with its definition."""
     try:
         return snapshot.template(template) is not None
     except KindNotServed:
