@@ -139,7 +139,7 @@ def place_of(obj: Object) -> Place:
 
 
 def too_new(obj: Object, version: Version) -> Iterator[tuple[str, Version]]:
-    """Yield what an older version lacks of an object ('' for the whole kind, or a field), with the first that has it."""
+    """Yield what a version lacks of an object, the whole kind ('') or a field, with the first version that has it."""
     kind = kind_of(obj)
     own = KINDS.get(kind)
     if own and version < own.since:
