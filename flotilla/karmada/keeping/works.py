@@ -147,7 +147,7 @@ def keep_namespaces(connection: Connection, names: Iterable[str], seconds: float
 
 
 def _is_prepared(connection: Connection, ref: ObjectRef) -> bool:
-    """Return whether a Namespace and its Works say that copies stay, or need not; where they don't, have them say it."""
+    """Return whether a Namespace and its Works say that copies stay, or needn't; where they don't, have them say it."""
     try:
         live = connection.find(ref)
         if live is None or not _asks_to_be_kept(live):
