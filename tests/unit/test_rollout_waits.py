@@ -16,9 +16,9 @@ from flotilla.kube.objects import ref_of
 from flotilla.providers import InitializationError
 from flotilla.providers.dynamic import DynamicProvider
 from flotilla.waiting import heard_by
-from tests.unit.ailing import Fleet, Member, pod
 from tests.unit.planes import live
 from tests.unit.rollouts import WEB, changes, members, on, props, web
+from tests.unit.ailing import Fleet, Member, pod
 
 # -- the wait --------------------------------------------------------------------------------------------------------
 
@@ -243,7 +243,7 @@ def test_a_rollout_that_failed_leaves_a_trace_so_that_the_way_back_is_waited_for
 
 
 def test_a_rollout_that_failed_says_what_the_pods_say(looks):
-    looks[0] = [Progress(WEB, (ClusterProgress("a", 4, 4, "0 of 4 replicas updated", ailing=True),))]
+    looks[0] = [Progress(WEB, (ClusterProgress("a", 4, 4, "0 of 4 replicas updated", unhealthy=True),))]
     with pytest.raises(NotDone, match=r"a: 0 of 4 replicas updated; a: pod web-1: web: ImagePullBackOff: Back-off"):
         RolloutProvider().create(props(timeout=0))
 
