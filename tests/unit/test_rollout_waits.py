@@ -16,9 +16,9 @@ from flotilla.kube.objects import ref_of
 from flotilla.providers import InitializationError
 from flotilla.providers.dynamic import DynamicProvider
 from flotilla.waiting import heard_by
+from tests.unit.ailing import Fleet, Member, pod
 from tests.unit.planes import live
 from tests.unit.rollouts import WEB, changes, members, on, props, web
-from tests.unit.ailing import Fleet, Member, pod
 
 # -- the wait --------------------------------------------------------------------------------------------------------
 

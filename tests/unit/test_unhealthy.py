@@ -12,8 +12,8 @@ from flotilla.karmada.status.unhealthy import explained, why_unhealthy
 from flotilla.kube.objects import ref_of
 from flotilla.kube.secrecy import HIDDEN, remember
 from flotilla.observe.workloads import copies_of
-from tests.unit.planes import EVERYWHERE, Plane, binding, cluster, live, looked, web, work
 from tests.unit.ailing import PULL, Fleet, Member, Refusing, pod
+from tests.unit.planes import EVERYWHERE, Plane, binding, cluster, live, looked, web, work
 
 WEB = ref_of(web())
 PULLING = f"web: ImagePullBackOff: {PULL}"

@@ -15,8 +15,8 @@ from flotilla.karmada.waves.standing import awaited
 from flotilla.karmada.waves.subject import Subject
 from flotilla.kube.connection import ApiError
 from flotilla.kube.objects import ObjectRef, ref_of
-from tests.unit.planes import Plane, binding, cluster, live, looked, web, work
 from tests.unit.ailing import Member, pod
+from tests.unit.planes import Plane, binding, cluster, live, looked, web, work
 
 POLICY_API = "policy.karmada.io/v1alpha1"
 POLICY = ObjectRef(POLICY_API, "PropagationPolicy", "web", "default")
