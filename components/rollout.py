@@ -23,9 +23,9 @@ from flotilla.karmada.status.reading import read_servers
 from flotilla.karmada.status.rollout import Progress, RolloutCheck, as_expected
 from flotilla.karmada.status.sharing import SharedReader, shared_reader
 from flotilla.karmada.status.snapshot import Snapshot
+from flotilla.karmada.status.texts import WaitTexts, unserved_text
 from flotilla.karmada.status.unhealthy import explained
 from flotilla.karmada.status.waiting import calm, poll
-from flotilla.karmada.status.words import Words, unserved_text
 from flotilla.karmada.status.written import Marks, WrittenCheck
 from flotilla.karmada.template_references import bare, digests, reference_to, replicas_in
 from flotilla.karmada.versions import known_version
@@ -67,7 +67,7 @@ class RolloutProvider(ResourceProvider):
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Wait for the first rollout."""
         id_ = str(props["workload"])
-        return CreateResult(id_=id_, outs=carry(props, id_, anew(None, props), Marks()))
+        return CreateResult(id_=id_, outs=carry(props, id_, redivided(None, props), Marks()))
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
         """A new rollout follows a change of what is declared, or a refresh that found it undone.
@@ -107,7 +107,7 @@ class RolloutProvider(ResourceProvider):
             withdraw_overrides(shared_reader(news["kubeconfig"]).connection, going)
         if olds.get(ROLLOUT) and not news.get(ROLLOUT):
             release_all(shared_reader(news["kubeconfig"]).connection, Subject.of(olds))
-        return UpdateResult(outs=carry(news, id_, anew(olds, news), marks_of(olds, news), olds))
+        return UpdateResult(outs=carry(news, id_, redivided(olds, news), marks_of(olds, news), olds))
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Look whether the fleet still runs what was declared: a refresh sees what people have changed anywhere."""
@@ -122,7 +122,7 @@ class RolloutProvider(ResourceProvider):
         return ReadResult(id_, _outs(props, progress, marks, settled=settled))
 
 
-def anew(olds: dict[str, Any] | None, news: dict[str, Any]) -> frozenset[ObjectRef]:
+def redivided(olds: dict[str, Any] | None, news: dict[str, Any]) -> frozenset[ObjectRef]:
     """Return the templates whose replicas Karmada divides anew: it does so for other replicas or another placement.
 
     Args:
@@ -205,11 +205,11 @@ def wait(props: dict[str, Any], id_: str, divided: frozenset[ObjectRef], marks: 
         NotDone: it wasn't in time, or clusters don't answer; says for each cluster what is missing.
         ClusterError: the control plane refused to be asked.
     """
-    words = Words(str(props["workload"]), say)
-    progress, problem = poll(_looking(props, divided, marks), float(props["timeout"]), words=words)
+    texts = WaitTexts(str(props["workload"]), say)
+    progress, problem = poll(_looking(props, divided, marks), float(props["timeout"]), texts=texts)
     outs = _outs(props, progress, marks, settled=not problem)
     if not problem and (lacking := unserved_text(progress)):
-        words.ended(f"done, but nobody seems to serve {lacking}; {_STRICTLY}")
+        texts.ended(f"done, but nobody seems to serve {lacking}; {_STRICTLY}")
     if problem:
         problem = explained(problem, shared_reader(props["kubeconfig"]).connection, progress)
         hint = "fix the cause and run `up` again: it goes on from here"

@@ -14,7 +14,7 @@ from flotilla.deploy.simulated import Simulated, seen_of, simulated
 from flotilla.deploy.stack_file import fleet_of
 from flotilla.karmada.simulation.asking import Asked, BadAssumption
 from flotilla.karmada.simulation.outcome import Outcome, Verdict
-from flotilla.karmada.simulation.words import details, ends_text, loss_text, moves_text, otherwise_text
+from flotilla.karmada.simulation.texts import details, ends_text, loss_text, moves_text, otherwise_text
 
 _SECONDS = 300.0
 _SHOWN = 20

@@ -16,7 +16,7 @@ from rich.live import Live
 from rich.text import Text
 
 from flotilla.karmada.names import cluster_of
-from flotilla.karmada.status.words import SAID_BY
+from flotilla.karmada.status.texts import LINE_PREFIX
 from flotilla.plan.steps import CHANGING, Op, Phase, Result, Step, StepEvent
 from flotilla.state.urns import is_default_provider, own_type, provider_of
 from flotilla.untrusted import one_line
@@ -119,7 +119,7 @@ class Progress:
             elif event.phase is Phase.WAITING:
                 who, _, what = event.said.partition(": ")
                 known = self._running.get(key) or Running(place_of(step), step.name if step.urn else who, "", now)
-                if who.startswith(SAID_BY):
+                if who.startswith(LINE_PREFIX):
                     self._running[key] = Running("", who, known.doing, known.since, what)
                 else:
                     self._running[key] = replace(known, waits_for=event.said)

@@ -24,8 +24,8 @@ from flotilla.errors import FlotillaError
 from flotilla.karmada.simulation.asking import Asked, BadAssumption
 from flotilla.karmada.simulation.losses import Loss
 from flotilla.karmada.simulation.outcome import Outcome, Verdict
+from flotilla.karmada.simulation.texts import assumed_text, details, ends_text, loss_text, moves_text, otherwise_text
 from flotilla.karmada.simulation.upgrades import Otherwise
-from flotilla.karmada.simulation.words import assumed_text, details, ends_text, loss_text, moves_text, otherwise_text
 from flotilla.kube import yaml
 from flotilla.kube.objects import Object
 from flotilla.kube.reading import located, read_text

@@ -21,7 +21,7 @@ from flotilla.deploy.unanswered import with_unanswered
 from flotilla.engine.digest import PURPOSE, differences, plan_digest
 from flotilla.errors import EngineError
 from flotilla.karmada.status.judgements import REMEDY
-from flotilla.karmada.status.words import SAID_BY
+from flotilla.karmada.status.texts import LINE_PREFIX
 from flotilla.kube.secrecy import HIDDEN, redacted
 from flotilla.plan.steps import Op, Phase, Result, Step, StepEvent
 from flotilla.providers.dynamic import BY_ITS_JUDGEMENT, differing
@@ -314,7 +314,7 @@ class _Collector:
             self.result.failures.append(f"{name}: {redacted(_adoptable(_uncoloured(text)))}")
         elif diagnostic.severity == "warning":
             self.result.messages.append(f"warning: {redacted(_uncoloured(text))}")
-        elif self._report and text.startswith(SAID_BY):
+        elif self._report and text.startswith(LINE_PREFIX):
             # The CLI doesn't say by which resource's provider a line was printed.
             said = StepEvent(Phase.WAITING, Step(Op.SAME, "", ""), said=redacted(_uncoloured(text)))
             self._setting.listener(said)

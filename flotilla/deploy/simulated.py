@@ -15,8 +15,8 @@ from flotilla.karmada.simulation.asking import Asked, assumed_of
 from flotilla.karmada.simulation.failover import Failover
 from flotilla.karmada.simulation.losses import Loss, losses
 from flotilla.karmada.simulation.outcome import Outcome, Verdict, outcomes
+from flotilla.karmada.simulation.texts import ends_text, loss_text
 from flotilla.karmada.simulation.upgrades import Otherwise, otherwise
-from flotilla.karmada.simulation.words import ends_text, loss_text
 from flotilla.karmada.simulation.world import Assumed, World
 from flotilla.kube.connection import Connection, KindNotServed
 from flotilla.kube.objects import Object

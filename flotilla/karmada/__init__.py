@@ -1,1 +1,1 @@
-"""Karmada's API as plain data: typed models, builders of every object that Flotilla declares, placement arithmetic."""
+"""Karmada's API as plain data: typed models, builders for every object that Flotilla declares, scheduling rules."""

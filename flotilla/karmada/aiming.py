@@ -1,8 +1,8 @@
-"""Override policies of a workload of which some overrides are for single objects.
+"""Override policies of a workload that has overrides for single objects.
 
-A rule of an OverridePolicy is for every object that the policy selects. So an object that an override names has a
-policy of its own, with all the rules that are for it in their order: no object is selected by two of them, and nothing
-hangs on the order in which Karmada applies policies. All other objects share one.
+A rule of an OverridePolicy applies to every object that the policy selects. So each object that an override names gets
+a separate policy with all rules for that object, in their order. No object is selected by two policies, and the result
+doesn't depend on the order in which Karmada applies policies. All other objects share one policy.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _DIGEST = 8
 
 
 def own_ending(template: Object) -> str:
-    """Return what ends the name of the policy of a single object: `.of.deployment-web`.
+    """Return the suffix of the name of the policy of a single object: `.of.deployment-web`.
 
-    No namespace has a dot in its name, so that it differs from `further` of every namespace.
+    The name of a namespace contains no dot, so this suffix differs from the result of `further` for every namespace.
     """
     wanted = f"{template['kind'].lower()}-{template['metadata']['name']}"
     text = re.sub(r"[^a-z0-9.-]+", "-", wanted)
@@ -36,23 +36,24 @@ def own_ending(template: Object) -> str:
 
 
 def is_of_one(name: str) -> bool:
-    """Tell by its name whether an override policy is of a single object."""
+    """Return whether an override policy is for a single object; its name says so."""
     return _OF in name
 
 
 def override_policies(
     name: str, *, namespace: str | None, templates: Sequence[Object], rules: Sequence[Object]
 ) -> dict[str, Object]:
-    """Return the policies that make templates differ by cluster, by what ends their names: '' for the one of most.
+    """Return the policies that make templates differ by cluster, by the suffix of their names: '' for the shared one.
 
-    That one is always there. Where every template has a policy of its own, it selects all of them and changes nothing:
-    without a selector it would be for every object of the namespace.
+    The shared one always exists. Where every template has a separate policy, the shared one selects all of them and
+    changes nothing: without a selector it would apply to every object of the namespace.
 
     Args:
-        name: what their names begin with.
-        namespace: the policies' and the templates'; None for cluster-wide ones.
-        templates: what is overridden; at least one.
-        rules: RuleWithCluster objects in their order, with `ONLY_FOR` where they are for some of the templates.
+        name: the beginning of their names.
+        namespace: the namespace of the policies and the templates; None for cluster-wide policies.
+        templates: the templates to override; at least one.
+        rules: RuleWithCluster objects in their order, with `ONLY_FOR` where a rule applies to some of the templates
+            only.
     """
     named = {tuple(ref) for rule in rules for ref in rule.get(ONLY_FOR) or ()}
     single = [template for template in templates if tuple(ref_of(template)) in named]
@@ -61,7 +62,7 @@ def override_policies(
     found = {"": override_policy(name, namespace=namespace, templates=others or list(templates), rules=shared)}
     endings = [own_ending(template) for template in single]
     for template, ending in zip(single, endings, strict=True):
-        # Kinds of one name in two groups, for which names of objects may be alike as well.
+        # Two groups may have a kind of the same name, and objects of both kinds may have the same name as well.
         group = f".{template['apiVersion'].partition('/')[0]}" if endings.count(ending) > 1 else ""
         found[ending + group] = override_policy(
             f"{name}{ending}{group}",

@@ -1,4 +1,4 @@
-"""Which kinds of objects have their effect in the control plane itself, and since which version Karmada has them.
+"""Kinds whose objects take effect in the control plane itself, and the version in which Karmada introduced each.
 
 Source: Karmada's published CustomResourceDefinitions of 1.10 to 1.18 (charts/karmada/_crds), and the changelogs of 1.14
 (ClusterTaintPolicy, PR 6319) and 1.15 (componentResource, PR 6659).
@@ -26,13 +26,13 @@ QUOTA: GroupKind = ("policy.karmada.io", "FederatedResourceQuota")
 _INTERPRETER: GroupKind = ("config.karmada.io", "ResourceInterpreterCustomization")
 _INTERPRETER_WEBHOOK: GroupKind = ("config.karmada.io", "ResourceInterpreterWebhookConfiguration")
 INTERPRETERS = (_INTERPRETER, _INTERPRETER_WEBHOOK)
-"""The kinds that say how Karmada reads other kinds."""
+"""The kinds that define how Karmada interprets other kinds."""
 _KARMADA = ".karmada.io"
 
 
 @dataclass(frozen=True)
 class OwnKind:
-    """A kind of Karmada whose objects a user declares in the control plane."""
+    """One of Karmada's kinds whose objects users declare in the control plane."""
 
     plural: str
     namespaced: bool
@@ -57,13 +57,13 @@ KINDS: Mapping[GroupKind, OwnKind] = {
     ("remedy.karmada.io", "Remedy"): OwnKind("remedies", namespaced=False),
     ("search.karmada.io", "ResourceRegistry"): OwnKind("resourceregistries", namespaced=False),
 }
-"""Karmada's kinds that `flotilla:objects` takes. ResourceRegistry is served where karmada-search is installed."""
+"""Karmada's kinds that `flotilla:objects` accepts. ResourceRegistry is served where karmada-search is installed."""
 
 OWN_KINDS = Kinds(
     {kind: own.namespaced for kind, own in KINDS.items()},
     {kind: f"{kind[0]}/{own.version}" for kind, own in KINDS.items()},
 )
-"""Their scope and version, as `flotilla.karmada.kinds` asks for them."""
+"""Their scope and version, in the form of `flotilla.karmada.kinds`."""
 
 _FIELDS: Mapping[GroupKind, tuple[tuple[tuple[str, ...], Version], ...]] = {
     _INTERPRETER: ((("spec", "customizations", "componentResource"), Version(1, 15)),),
@@ -72,10 +72,10 @@ _FIELDS: Mapping[GroupKind, tuple[tuple[tuple[str, ...], Version], ...]] = {
         (("spec", "behavior", "scaleDown", "tolerance"), Version(1, 15)),
     ),
 }
-"""Fields that older versions drop without a word, with the version that has them first."""
+"""Fields that older versions drop silently, with the version that introduced them."""
 
-# Of Kubernetes' own kinds, those that the control plane's API server acts on by itself, or that its users read.
-# Everything else of these groups needs nodes or controllers, which a control plane does not have.
+# Those of Kubernetes' own kinds that the control plane's API server itself acts on, or that its users read. All other
+# kinds of these groups need nodes or controllers, which a control plane doesn't have.
 _ACTING = frozenset(
     {
         NAMESPACE,
@@ -99,17 +99,17 @@ class Place(StrEnum):
     """Where an object belongs."""
 
     CONTROL_PLANE = "control plane"
-    """It has its effect there."""
+    """It takes effect there."""
     WORKLOAD = "workload"
-    """It runs in members, if a policy sends it."""
+    """It runs in members, if a policy sends it there."""
     MEMBER = "member"
     """Karmada's Cluster: a member of the stack."""
     POLICY = "policy"
-    """What a workload's placement and overrides say."""
+    """It is generated from a workload's placement and overrides."""
     CONTROLLERS = "controllers"
     """Karmada's controllers make it."""
     UNKNOWN = "unknown"
-    """Karmada's group, and none of its kinds."""
+    """Its group is Karmada's, but its kind isn't one that Karmada has."""
 
 
 _PLACES: Mapping[GroupKind, Place] = {
@@ -125,7 +125,7 @@ _PLACES: Mapping[GroupKind, Place] = {
 
 
 def place_of(obj: Object) -> Place:
-    """Return where an object belongs. Custom kinds of other groups may have their effect in the control plane."""
+    """Return where an object belongs. Objects of custom kinds of other groups may take effect in the control plane."""
     kind = kind_of(obj)
     if kind in KINDS:
         return Place.CONTROL_PLANE
@@ -139,7 +139,7 @@ def place_of(obj: Object) -> Place:
 
 
 def too_new(obj: Object, version: Version) -> Iterator[tuple[str, Version]]:
-    """Yield what of an object a version of Karmada lacks: '' for the whole kind, or a field, with since when."""
+    """Yield what a version lacks of an object, the whole kind ('') or a field, with the first version that has it."""
     kind = kind_of(obj)
     own = KINDS.get(kind)
     if own and version < own.since:
@@ -151,7 +151,7 @@ def too_new(obj: Object, version: Version) -> Iterator[tuple[str, Version]]:
 
 
 def another_version(obj: Object) -> str:
-    """Return the apiVersion that Karmada has a kind in, where the object is written in another; else ''."""
+    """Return the apiVersion in which Karmada has a kind, if the object is written in another one; else ''."""
     known = OWN_KINDS.preferred.get(kind_of(obj), "")
     return known if known and known != obj["apiVersion"] else ""
 
@@ -165,7 +165,7 @@ def _has(value: object, path: tuple[str, ...]) -> bool:
 
 
 def target_of(scaler: Object) -> tuple[GroupKind, str, str] | None:
-    """Return what a FederatedHPA or a CronFederatedHPA scales: kind, namespace, name; None for any other object."""
+    """Return the target of a FederatedHPA or a CronFederatedHPA: kind, namespace, name; None for any other object."""
     if kind_of(scaler) not in (FEDERATED_HPA, CRON_FEDERATED_HPA):
         return None
     spec = scaler.get("spec")

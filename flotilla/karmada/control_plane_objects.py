@@ -1,6 +1,6 @@
-"""Objects of the control plane itself, built from manifests: their scope, their order, and what each is for.
+"""Objects of the control plane itself, built from manifests: their scope, their order, and which objects they name.
 
-Pure functions over plain dicts. Which kinds there are is in `control_plane_kinds`.
+These are pure functions over plain dicts. `control_plane_kinds` lists the kinds.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _AFTER_WORKLOADS = frozenset(
 
 
 class Stage(IntEnum):
-    """When an object is declared. A destroy goes the other way round."""
+    """When an object is declared. A destroy goes through the stages in reverse."""
 
     NAMESPACES = 0
     DEFINITIONS = 1
@@ -42,11 +42,11 @@ class Stage(IntEnum):
     FIRST = 3
     """Before the workloads: interpreters, quotas, taint policies, configuration."""
     LAST = 4
-    """After the workloads that it names: autoscalers, services across clusters, rebalancing."""
+    """After the workloads that they name: autoscalers, services across clusters, rebalancing."""
 
 
 def stage_of(obj: Object) -> Stage:
-    """Return when an object is declared."""
+    """Return the stage in which an object is declared."""
     kind = kind_of(obj)
     if kind == NAMESPACE:
         return Stage.NAMESPACES
@@ -62,24 +62,24 @@ def control_plane_object(manifest: Object, kinds: Kinds) -> Object:
 
     Args:
         manifest: the object as written.
-        kinds: what is known of kinds that Kubernetes itself doesn't have. An object of a kind that nobody knows keeps
-            its namespace, or none.
+        kinds: facts about kinds that Kubernetes itself doesn't have. The namespace of an object of an unknown kind
+            stays as it is.
     """
     result = deepcopy(manifest)
     metadata = result["metadata"]
     namespaced = kinds.has_namespace(kind_of(result))
     if namespaced is False:
-        metadata.pop("namespace", None)  # the API server drops it without a word
+        metadata.pop("namespace", None)  # the API server drops it silently
     elif namespaced and not metadata.get("namespace"):
         metadata["namespace"] = _DEFAULT
     if kind_of(result) == SERVICE:
-        # A control plane has no endpoints and no load balancers: nothing would ever be there to wait for.
+        # A control plane has no endpoints and no load balancers: a wait for them would never end.
         metadata["annotations"] = {**(metadata.get("annotations") or {}), SKIP_AWAIT: "true"}
     return result
 
 
 def named_by(obj: Object) -> Iterator[Identity]:
-    """Yield the objects that one names, and that have to be there before it: scale targets, services, workloads."""
+    """Yield the objects that an object names and that have to exist before it: scale targets, services, workloads."""
     kind = kind_of(obj)
     target = target_of(obj)
     if target:
@@ -95,7 +95,7 @@ def named_by(obj: Object) -> Iterator[Identity]:
 
 
 def rebalanced(rebalancer: Object) -> Iterator[Identity]:
-    """Yield the templates that a WorkloadRebalancer makes Karmada schedule anew."""
+    """Yield the templates that a WorkloadRebalancer makes Karmada schedule again."""
     listed = _spec(rebalancer).get("workloads")
     for one in listed if isinstance(listed, list) else []:
         if isinstance(one, dict) and one.get("kind") and one.get("name"):
@@ -109,7 +109,7 @@ def _spec(obj: Object) -> Object:
 
 
 def _backends(value: object) -> Iterator[str]:
-    """Yield the names of the services that an ingress leads to, wherever they stand in it."""
+    """Yield the names of the services that an ingress routes to, at any depth."""
     if isinstance(value, dict):
         service = value.get("service")
         if isinstance(service, dict) and service.get("name"):

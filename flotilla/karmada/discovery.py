@@ -1,4 +1,4 @@
-"""What a control plane serves: asked once, for the kinds in question only, and never for longer than stated."""
+"""Discovery of the kinds that a control plane serves: only of given kinds, and in bounded time."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ SECONDS = 5.0
 
 
 def ask(kubeconfig: str, wanted: Iterable[GroupKind], *, seconds: float = SECONDS) -> Kinds | None:
-    """Return what an API server says of some kinds; None where it gives no answer in time.
+    """Return what an API server reports about some kinds; None where it doesn't answer in time.
 
-    A preview runs before its control plane exists, and without a network: no answer is no error.
+    A preview may run before its control plane exists, or without a network: a missing answer is no error.
     """
     asked = sorted(set(wanted))
     answers: list[Kinds] = []
@@ -27,7 +27,7 @@ def ask(kubeconfig: str, wanted: Iterable[GroupKind], *, seconds: float = SECOND
         except FlotillaError:
             return
 
-    # The connection tries again and again; the thread that does so is left behind when the time is over.
+    # The connection retries for longer than this; the thread that does so is abandoned when the time is over.
     thread = threading.Thread(target=look, name="discovery", daemon=True)
     thread.start()
     thread.join(seconds)
@@ -35,13 +35,13 @@ def ask(kubeconfig: str, wanted: Iterable[GroupKind], *, seconds: float = SECOND
 
 
 def served_kinds(connection: Connection, wanted: Iterable[GroupKind]) -> Kinds:
-    """Ask an API server about some kinds: whether they have a namespace, and which of their versions it prefers.
+    """Return what an API server reports about some kinds: whether they have a namespace, and their preferred version.
 
-    A group's preferred version counts for the kinds that it has; others are preferred in the version that has them,
-    as Karmada's detector takes them (client-go, ServerPreferredResources).
+    If a group's preferred version doesn't have a kind, the first version that has it counts, as in Karmada's detector
+    (client-go, ServerPreferredResources).
 
     Raises:
-        ClusterError: there was no answer.
+        ClusterError: the API server didn't answer.
     """
     groups = {
         str(group["name"]): versions_of(group)
@@ -68,7 +68,7 @@ def versions_of(group: Mapping[str, object]) -> list[str]:
 
 
 def _resource(connection: Connection, version: str, kind: str) -> bool | None:
-    """Tell whether a kind of a version has a namespace; None where the version doesn't have it, or can't be asked."""
+    """Return whether a kind of a version has a namespace; None where the version lacks it or can't be asked."""
     try:
         return connection.resource(version, kind).namespaced
     except ApiError:  # an aggregated API that is down hides its own kinds, not the others

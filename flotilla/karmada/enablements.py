@@ -1,7 +1,7 @@
-"""Which kinds the control plane and the members serve, as Karmada reports it.
+"""The kinds that the control plane and the members serve, as Karmada reports them.
 
-Karmada's scheduler leaves a cluster out whose `status.apiEnablements` lack the kind of the object, and doesn't come
-back to the binding when they change. So custom objects are declared once every chosen cluster has their kind.
+Karmada's scheduler skips a cluster if the object's kind isn't in its `status.apiEnablements`, and doesn't schedule the
+binding again when they change. So custom objects are declared only once every chosen cluster serves their kind.
 """
 
 from __future__ import annotations
@@ -43,13 +43,14 @@ def await_kinds(
 
 
 def missing_kinds(connection: Connection, kinds: list[Served], affinities: list[Object], version: Version) -> list[str]:
-    """Say where kinds aren't served yet; nothing where all of them are.
+    """Return a line for each place that doesn't serve one of the kinds yet; an empty list where all are served.
 
     Args:
-        connection: to the control plane.
-        kinds: what is to be served.
-        affinities: Karmada's ClusterAffinity objects; the clusters that any of them chooses have to serve them, too.
-        version: Karmada's.
+        connection: a connection to the control plane.
+        kinds: the kinds that have to be served.
+        affinities: Karmada's ClusterAffinity objects; every cluster that one of them chooses has to serve the kinds,
+            too.
+        version: Karmada's version.
 
     Raises:
         ClusterError: the control plane could not be asked.
@@ -63,7 +64,7 @@ def missing_kinds(connection: Connection, kinds: list[Served], affinities: list[
     for cluster in connection.list(CLUSTER_API, "Cluster"):
         facts = facts_of(cluster)
         if not any(matches(facts, affinity, version) for affinity in affinities) or not is_true(cluster, "Ready"):
-            continue  # a cluster that is away keeps nobody else waiting: the rollout says that it is
+            continue  # a cluster that doesn't answer delays nobody else: the rollout reports it
         enabled = facts.served or ()
         missing += [
             f"{cluster['metadata']['name']}: no {kind} in {api_version}"

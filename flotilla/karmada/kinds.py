@@ -1,7 +1,8 @@
-"""What is known of a kind: whether it has a namespace, and which of its versions Karmada looks at.
+"""Facts about kinds: whether their objects have a namespace, and in which apiVersion Karmada reads them.
 
-Sources, the first that knows counts: CustomResourceDefinitions among the stack's manifests, what the control plane
-serves, the kinds that Kubernetes itself has. A kind is a group and a name: another group's ClusterRole is another kind.
+Sources, in order of precedence: CustomResourceDefinitions among the stack's manifests, what the control plane serves,
+and the kinds of Kubernetes itself. A kind consists of a group and a name: a ClusterRole of another group is another
+kind.
 """
 
 from __future__ import annotations
@@ -13,15 +14,15 @@ from dataclasses import dataclass, field
 from flotilla.kube.objects import Object
 
 GroupKind = tuple[str, str]
-"""A group (empty for the core) and a kind."""
+"""A group (empty for the core group) and a kind."""
 Identity = tuple[str, str, str, str]
-"""Group, kind, namespace and name: what makes an object the same one in every version of its group."""
+"""Group, kind, namespace and name: they identify an object in every version of its group."""
 
 DEFINITION: GroupKind = ("apiextensions.k8s.io", "CustomResourceDefinition")
 NAMESPACE: GroupKind = ("", "Namespace")
 SKIP_PROPAGATION = "namespace.karmada.io/skip-auto-propagation"
 
-# Kubernetes 1.37 and before. Every other kind of these groups has a namespace.
+# Kubernetes 1.37 and older. Objects of every other kind of these groups have a namespace.
 _CLUSTER_SCOPED: Mapping[str, frozenset[str]] = {
     "": frozenset({"ComponentStatus", "Namespace", "Node", "PersistentVolume"}),
     "admissionregistration.k8s.io": frozenset(
@@ -57,20 +58,20 @@ _CLUSTER_SCOPED: Mapping[str, frozenset[str]] = {
     "storage.k8s.io": frozenset({"CSIDriver", "CSINode", "StorageClass", "VolumeAttachment", "VolumeAttributesClass"}),
     "storagemigration.k8s.io": frozenset({"StorageVersionMigration"}),
 }
-# The version that every API server since Kubernetes 1.23 prefers, where it isn't v1.
+# The version that API servers prefer since Kubernetes 1.23, for kinds where it isn't v1.
 _PREFERRED: Mapping[GroupKind, str] = {("autoscaling", "HorizontalPodAutoscaler"): "autoscaling/v2"}
 _VERSION = re.compile(r"v([0-9]+)(?:(alpha|beta)([0-9]+))?")
-# The versions that groups have had, for the resource types under which an object may be in a state.
+# The versions that groups have had: a state may contain an object under the resource type of any of them.
 _VERSIONS = ("v1", "v2", "v1beta1", "v1beta2", "v1beta3", "v2beta1", "v2beta2", "v1alpha1", "v1alpha2", "v1alpha3")
 
 
 def group_of(api_version: str) -> str:
-    """Return the group of an apiVersion; empty for the core."""
+    """Return the group of an apiVersion; empty for the core group."""
     return api_version.rpartition("/")[0]
 
 
 def is_built_in(group: str) -> bool:
-    """Tell whether a group is one of Kubernetes' own."""
+    """Return whether a group is one of Kubernetes' own."""
     return group in _CLUSTER_SCOPED
 
 
@@ -80,21 +81,21 @@ def kind_of(obj: Object) -> GroupKind:
 
 
 def identity(obj: Object, namespace: str = "") -> Identity:
-    """Return what makes an object the same one in every version of its group: group, kind, namespace, name."""
+    """Return what identifies an object in every version of its group: group, kind, namespace, name."""
     group, kind = kind_of(obj)
     meta = obj["metadata"]
     return group, kind, str(meta.get("namespace") or namespace), str(meta["name"])
 
 
 def other_versions(api_version: str) -> list[str]:
-    """Return the other versions that a group may have had; none for the core, which has one."""
+    """Return the other versions that a group may have had; none for the core group, which has only one."""
     group, _, version = api_version.rpartition("/")
     return [f"{group}/{other}" for other in _VERSIONS if other != version] if group else []
 
 
 @dataclass(frozen=True)
 class Kinds:
-    """What is known beside Kubernetes' own kinds."""
+    """Facts about kinds in addition to Kubernetes' own."""
 
     namespaced: Mapping[GroupKind, bool] = field(default_factory=dict)
     """Whether a kind's objects have a namespace."""
@@ -102,27 +103,27 @@ class Kinds:
     """The apiVersion in which the API server prefers to serve a kind."""
 
     def over(self, other: Kinds) -> Kinds:
-        """Return both; where both know a kind, this one counts."""
+        """Return the facts of both; for a kind that both know, those of `self` count."""
         return Kinds({**other.namespaced, **self.namespaced}, {**other.preferred, **self.preferred})
 
     def has_namespace(self, kind: GroupKind) -> bool | None:
-        """Tell whether a kind's objects have a namespace; None where nothing says it."""
+        """Return whether a kind's objects have a namespace; None where that isn't known."""
         if kind in self.namespaced:
             return self.namespaced[kind]
         group, name = kind
         return name not in _CLUSTER_SCOPED[group] if group in _CLUSTER_SCOPED else None
 
     def cluster_scoped(self, obj: Object) -> bool:
-        """Tell whether an object has no namespace. A kind that nobody knows counts as namespaced."""
+        """Return whether an object has no namespace. An unknown kind counts as namespaced."""
         return self.has_namespace(kind_of(obj)) is False
 
     def preferred_version(self, kind: GroupKind) -> str:
-        """Return the apiVersion in which Karmada looks at a kind; empty where nothing says it."""
+        """Return the apiVersion in which Karmada reads a kind; empty where that isn't known."""
         return self.preferred.get(kind) or _PREFERRED.get(kind, "")
 
 
 BUILT_IN = Kinds()
-"""Kubernetes' own kinds alone."""
+"""Only Kubernetes' own kinds."""
 
 
 def namespace_of(obj: Object, default: str, kinds: Kinds = BUILT_IN) -> str:
@@ -130,17 +131,17 @@ def namespace_of(obj: Object, default: str, kinds: Kinds = BUILT_IN) -> str:
 
     Args:
         obj: the object as written.
-        default: the namespace of objects that name none: the workload's.
-        kinds: what is known of custom kinds.
+        default: the workload's namespace, for objects that don't name one.
+        kinds: facts about custom kinds.
     """
     return "" if kinds.cluster_scoped(obj) else str(obj["metadata"].get("namespace") or default)
 
 
 def in_namespace(obj: Object, default: str, kinds: Kinds = BUILT_IN) -> Object:
-    """Return an object with its namespace written out, and without one where its kind has none.
+    """Return an object with an explicit namespace; without one where its kind has none.
 
-    The arguments are those of `namespace_of`. An object of a custom kind that nothing is known of yet gets a namespace;
-    it loses it again where this is asked once more with what is known then.
+    The arguments are those of `namespace_of`. An object of a custom kind that is not known yet gets a namespace; a
+    later call, with facts about the kind, removes it where the kind has none.
     """
     namespace = namespace_of(obj, default, kinds)
     metadata = {key: value for key, value in obj["metadata"].items() if key != "namespace"}
@@ -148,7 +149,7 @@ def in_namespace(obj: Object, default: str, kinds: Kinds = BUILT_IN) -> Object:
 
 
 def defined_kinds(manifests: Iterable[Object]) -> Kinds:
-    """Return what the CustomResourceDefinitions among manifests say of their kinds."""
+    """Return the facts that the CustomResourceDefinitions among manifests state about the kinds they define."""
     namespaced: dict[GroupKind, bool] = {}
     preferred: dict[GroupKind, str] = {}
     for manifest in manifests:
@@ -176,7 +177,7 @@ def defined_kind(manifest: Object) -> GroupKind | None:
 
 
 def _rank(version: str) -> tuple[int, int, int, str]:
-    """Order versions as API servers do: stable ones before betas before alphas, then the higher number."""
+    """Return a sort key by which API servers order versions: stable over beta over alpha, then the higher number."""
     found = _VERSION.fullmatch(version)
     if not found:
         return (-1, 0, 0, version)
@@ -185,9 +186,9 @@ def _rank(version: str) -> tuple[int, int, int, str]:
 
 
 def expires(obj: Object) -> bool:
-    """Tell whether an object is deleted by itself when it is done: a Job with `ttlSecondsAfterFinished`.
+    """Return whether an object is deleted by itself when it is done: a Job with `ttlSecondsAfterFinished`.
 
-    Such a Job that isn't there has done its work, for all that anybody can know.
+    If such a Job doesn't exist, it has probably finished; nothing can prove otherwise.
     """
     spec = obj.get("spec")
     return (
@@ -196,10 +197,10 @@ def expires(obj: Object) -> bool:
 
 
 def goes_by_itself(template: Object) -> bool:
-    """Tell whether Karmada sends an object to every member without a policy, as it does with namespaces.
+    """Return whether Karmada sends an object to every member without a policy, as it does with namespaces.
 
-    A policy that selects such a Namespace sends it by a second Work of the same name, and neither is ever reported.
-    With the label `namespace.karmada.io/skip-auto-propagation: "true"` a Namespace goes by policy, as anything else.
+    If a policy selects such a Namespace, Karmada makes a second Work of the same name, and never reports either.
+    The label `namespace.karmada.io/skip-auto-propagation: "true"` makes policies send a Namespace like other objects.
     """
     labels = template["metadata"].get("labels")
     skips = labels.get(SKIP_PROPAGATION) if isinstance(labels, dict) else None

@@ -1,7 +1,7 @@
-"""Templates and the policies that send them: built from plain values, with Karmada's defaults written out.
+"""Builders of templates and of the policies that send them, from plain values, with Karmada's defaults written out.
 
-The webhook writes defaults into policies (a selector's namespace, the division preference). What we write ourselves
-is the same before and after it, so that a plan shows no difference that nobody made.
+Karmada's webhook writes defaults into policies (a selector's namespace, the division preference). The policies built
+here contain these defaults already, so that a plan doesn't show them as differences.
 """
 
 from __future__ import annotations
@@ -34,18 +34,20 @@ _DEFAULTS: Object = {
     "schedulerName": "default-scheduler",
 }
 DEFINITIONS = ".definitions"
-"""Ends the name of the policy of a workload's definitions. No workload can be called so: a name is a DNS label."""
+"""The suffix of the name of the policy that sends a workload's definitions.
+
+A workload can't have such a name: its name is a DNS label."""
 SKIP_AWAIT = "pulumi.com/skipAwait"
 OWN_ANNOTATIONS = {
     SKIP_AWAIT: "true",
-    # A foreground deletion would wait for the copies in a dead cluster; a resource of its own waits for the others.
+    # A foreground deletion would wait for the copies in a dead cluster; a separate resource waits for the others.
     "pulumi.com/deletionPropagationPolicy": "background",
 }
-"""What every template has in the control plane."""
+"""The annotations that every template has in the control plane."""
 HEALTH_IGNORED = "flotilla.dev/health-ignored"
-"""Marks a template whose manifest says `pulumi.com/skipAwait`: a rollout waits until it is applied, and no longer."""
+"""Marks a template whose manifest says `pulumi.com/skipAwait`: a rollout only waits until it is applied."""
 ON_REMOVAL = "flotilla.dev/on-removal"
-"""Marks a Namespace whose copies stay in members (`keep`): it goes there without a policy that could say so."""
+"""Marks a Namespace whose copies stay in members (`keep`): no policy sends it, so no policy can say so."""
 
 
 def deployment(
@@ -59,7 +61,7 @@ def deployment(
     resources: Object | None,
     labels: dict[str, str],
 ) -> Object:
-    """Return the Deployment of a workload's short form: one container, named as the workload."""
+    """Return the Deployment of a workload's short form: one container with the name of the workload."""
     selector = {"app.kubernetes.io/name": name}
     container: Object = {"name": name, "image": image}
     if ports:
@@ -86,15 +88,15 @@ def deployment(
 def template(manifest: Object, *, namespace: str = "", kinds: Kinds = BUILT_IN) -> Object:
     """Return a manifest as a template of the control plane.
 
-    Its own controllers never run there, so that a Deployment has no Available condition to wait for: readiness is
-    read from its ResourceBinding instead. Where the manifest itself says that nothing is to be waited for, the template
-    has a mark of its own, which the rollout reads.
+    No controllers run in the control plane, so a Deployment never gets an Available condition there: its readiness is
+    read from its ResourceBinding instead. If the manifest says that nothing should wait for the object, the template
+    gets the mark `HEALTH_IGNORED`, which the rollout reads.
 
     Args:
         manifest: the object as written.
-        namespace: of an object that names none: the workload's. Objects of cluster-scoped kinds have none: the API
-            server drops it without a word.
-        kinds: what is known of custom kinds.
+        namespace: the workload's namespace, for an object that doesn't name one. An object of a cluster-scoped kind
+            gets none: the API server drops it silently.
+        kinds: facts about custom kinds.
     """
     result = copied(in_namespace(manifest, namespace, kinds))
     metadata = result["metadata"]
@@ -105,7 +107,7 @@ def template(manifest: Object, *, namespace: str = "", kinds: Kinds = BUILT_IN) 
 
 
 def manifest_of(declared: Object) -> Object:
-    """Return what `template` makes the same template of again: a declared one without the marks that it adds."""
+    """Return the manifest from which `template` builds a declared template: the template without the marks it adds."""
     metadata = declared["metadata"]
     annotations = dict(metadata.get("annotations") or {})
     kept = {key: value for key, value in annotations.items() if key not in {*OWN_ANNOTATIONS, HEALTH_IGNORED}}
@@ -116,13 +118,14 @@ def manifest_of(declared: Object) -> Object:
 
 
 def further(namespace: str, own: str) -> str:
-    """Return what ends the names of a workload's policies in a namespace; nothing in the workload's own.
+    """Return the suffix of the names of a workload's policies in a namespace; empty in the workload's own namespace.
 
-    Their names differ from each other, not only their namespaces: another namespace for the workload is then a change
-    from one policy to another, whose claims the rollout transfers (flotilla.karmada.status.claims).
+    The policies differ in their names, not only in their namespaces. If the workload gets another namespace, its
+    templates thus change from one policy to another, and the rollout transfers the claims
+    (flotilla.karmada.status.claims).
 
     Args:
-        namespace: where the policies are.
+        namespace: the namespace of the policies.
         own: the workload's namespace.
     """
     return "" if namespace == own else f".{namespace}"
@@ -142,16 +145,16 @@ def propagation_policy(name: str, *, namespace: str | None, templates: list[Obje
 
     Args:
         name: the policy's name.
-        namespace: the policy's and the templates'.
-        templates: what it sends, each by kind and name.
-        spec: the PropagationSpec (policy/v1alpha1) as the API has it, without selectors. What it doesn't say of
-            placement, priority, preemption, conflict resolution and scheduler is written as the API's default.
+        namespace: the namespace of the policy and the templates.
+        templates: the templates to send; each is selected by kind and name.
+        spec: the PropagationSpec (policy/v1alpha1) as in the API, without selectors. Where it doesn't set placement,
+            priority, preemption, conflict resolution or scheduler, the API's default is written.
     """
     whole: Object = {**_DEFAULTS, **spec, "resourceSelectors": selectors(templates)}
     tolerations = whole["placement"].get("clusterTolerations")
     if tolerations:
-        # The webhook of older versions (1.10, for one) adds them to every policy. Written out where there are
-        # tolerations: the list has one owner, and a plan that compares it would differ for ever.
+        # The webhook of older versions (1.10, for one) adds them to every policy. They are written out where there are
+        # tolerations: the list has a single owner, and without them a plan would differ forever.
         whole["placement"] = {**whole["placement"], "clusterTolerations": with_default_tolerations(tolerations)}
     checked = PropagationSpec.model_validate(whole)
     if namespace is None:
@@ -160,15 +163,15 @@ def propagation_policy(name: str, *, namespace: str | None, templates: list[Obje
 
 
 def declared_policy(policy: Object, *, namespace: str, version: Version | None = None) -> Object:
-    """Return a policy of any of the four kinds as its author wrote it, with what Karmada's webhook writes into it.
+    """Return a policy of any of the four kinds as its author wrote it, with the defaults that Karmada's webhook adds.
 
-    Nothing else is added, not even a default that Karmada only acts by, such as that of a placement which doesn't say
-    how replicas are divided: a policy that was applied before would differ from what is declared.
+    Nothing else is added. Karmada has defaults that it doesn't write, such as how replicas are divided if the placement
+    doesn't say so: with these, a policy that was applied before would differ from the declared one.
 
     Args:
         policy: the policy.
-        namespace: its own, where it is of a kind with namespaces and names none.
-        version: Karmada's; None where it isn't known, which stands for the oldest.
+        namespace: the policy's namespace, if its kind has namespaces and it doesn't name one.
+        version: Karmada's version; None where it isn't known, which counts as the oldest supported one.
     """
     result = copied(policy)
     metadata, spec = result["metadata"], result.setdefault("spec", {})
@@ -188,14 +191,14 @@ def declared_policy(policy: Object, *, namespace: str, version: Version | None =
 
 
 CHANGES_NOTHING: Object = {"overriders": {}}
-"""A rule for every cluster, and of no effect in any."""
+"""A rule that applies to every cluster and changes nothing."""
 
 
 def override_policy(name: str, *, namespace: str | None, templates: list[Object], rules: list[Object]) -> Object:
     """Return the policy that makes templates differ by cluster; `rules` are RuleWithCluster as plain data.
 
-    Without rules it has one that changes nothing: Karmada's webhook drops an empty list, so that the field would belong
-    to nobody, and a plan that compares with what the server holds would put it back for ever.
+    Without rules, the policy gets one that changes nothing. Karmada's webhook drops an empty list: no field manager
+    would own the field, and every plan would add the list again.
     """
     spec = OverrideSpec(
         resource_selectors=[ResourceSelector.model_validate(selector) for selector in selectors(templates)],

@@ -1,4 +1,4 @@
-"""Members, as they are reached from a control plane alone: by Karmada's proxy, or as Karmada itself dials them."""
+"""Connections to members when only the control plane is known: through Karmada's proxy, or as Karmada itself dials."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SECONDS = 5.0
 
 
 def stored_access(control_plane: Connection, cluster: Object) -> Object:
-    """Return the kubeconfig by which Karmada reaches a member: the endpoint of its Cluster, and its Secret's token.
+    """Return the kubeconfig by which Karmada reaches a member: the endpoint of its Cluster and the token of its Secret.
 
     Raises:
         FlotillaError: the Secret isn't there.
@@ -44,7 +44,7 @@ def stored_access(control_plane: Connection, cluster: Object) -> Object:
 
 
 def reach(control_plane: Connection, cluster: Object) -> Connection | None:
-    """Return a connection to a member: through Karmada's proxy, else as Karmada dials it; None where none answers."""
+    """Return a connection to a member, through Karmada's proxy or as Karmada dials it; None if neither answers."""
     name = cluster["metadata"]["name"]
     ways: tuple[Callable[[], Connection], ...] = (
         lambda: control_plane.below(proxy_path(name), name=name),

@@ -1,7 +1,8 @@
 """Templates whose replicas an autoscaler of the control plane sets: a FederatedHPA or a CronFederatedHPA.
 
-It writes `spec.replicas` of the template through its `scale` subresource (upstream: pkg/controllers/federatedhpa). The
-number in the manifest is what the template starts with, and nobody puts it back (docs/decisions/who-owns-replicas.md).
+The autoscaler writes `spec.replicas` of the template through its `scale` subresource (upstream:
+pkg/controllers/federatedhpa). The template starts with the number in the manifest; no later run writes that number back
+(docs/decisions/who-owns-replicas.md).
 """
 
 from __future__ import annotations
@@ -9,15 +10,15 @@ from __future__ import annotations
 from flotilla.kube.objects import Object
 
 SCALED_BY = "flotilla.dev/scaled-by"
-"""Marks a template: names the autoscaler that owns its replicas, as `FederatedHPA web`."""
+"""The annotation of a template that names the autoscaler that owns its replicas: `FederatedHPA web`."""
 REPLICAS = "spec.replicas"
-"""The field that the autoscaler owns, as Pulumi writes paths."""
+"""The field that the autoscaler owns, in Pulumi's notation for paths."""
 BOUNDS = ("spec.minReplicas", "spec.maxReplicas")
-"""The fields of a FederatedHPA that a CronFederatedHPA owns which scales it."""
+"""The fields of a FederatedHPA that belong to a CronFederatedHPA which scales it."""
 
 
 def scaled(template: Object, scaler: str) -> Object:
-    """Return a template with the mark of its autoscaler."""
+    """Return a template with the annotation that names its autoscaler."""
     metadata = template["metadata"]
     return {
         **template,
@@ -31,10 +32,10 @@ def scaler_of(template: Object) -> str:
 
 
 def replicas_from(template: Object, other: Object | None) -> Object:
-    """Return a template with the replicas that it has elsewhere, where an autoscaler owns them; else as it is.
+    """Return a template with the replicas that it has elsewhere, where an autoscaler owns them; else unchanged.
 
     Args:
-        template: as declared.
+        template: the declared template.
         other: the same object as it is in the control plane, or as it was declared before; None where there is none.
     """
     spec, known = template.get("spec"), (other or {}).get("spec")

@@ -1,4 +1,4 @@
-"""Which templates a policy means (policy/v1alpha1, ResourceSelector)."""
+"""Which templates a policy selects (policy/v1alpha1, ResourceSelector)."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ POLICY_NAME_ANNOTATIONS = {
     "PropagationPolicy": "propagationpolicy.karmada.io/name",
     "ClusterPropagationPolicy": "clusterpropagationpolicy.karmada.io/name",
 }
-"""The annotation of a template that names the policy of each kind that has claimed it."""
+"""The annotation of a template that names the policy that has claimed it, by the policy's kind."""
 POLICY_NAMESPACE_ANNOTATION = "propagationpolicy.karmada.io/namespace"
 """The annotation of a template that names the namespace of the PropagationPolicy that has claimed it."""
 CLAIM_KEYS = frozenset({*POLICY_ID_LABELS.values(), *POLICY_NAME_ANNOTATIONS.values(), POLICY_NAMESPACE_ANNOTATION})
-"""What a claim writes on a template; Karmada 1.10 writes names and namespaces as labels, too."""
+"""The labels and annotations that a claim writes on a template; Karmada 1.10 writes names and namespaces as labels,
+too."""
 POLICIES = tuple(POLICY_ID_LABELS)
 """The kinds of policies that send templates."""
 _STACKS = "pulumi-kubernetes"
@@ -32,7 +33,7 @@ OVERRIDES = ("OverridePolicy", "ClusterOverridePolicy")
 
 
 def is_policy(obj: Object) -> bool:
-    """Tell whether an object is one of Karmada's policies that send templates, or make them differ by cluster."""
+    """Return whether an object is one of Karmada's policies that send templates, or make them differ by cluster."""
     return obj["apiVersion"] == POLICY_API and obj["kind"] in (*POLICIES, *OVERRIDES)
 
 
@@ -58,25 +59,25 @@ def claimed_by(annotations: Mapping[str, Any]) -> tuple[str, str, str] | None:
 
 
 def made_by_a_stack(policy: Object) -> bool:
-    """Tell whether a stack declares, or has declared, a policy that was read."""
+    """Return whether a stack declares, or has declared, a policy that was read from a control plane."""
     managers = [str(entry.get("manager")) for entry in policy["metadata"].get("managedFields") or []]
     return any(manager.startswith(_STACKS) for manager in managers)
 
 
 class Exactness(IntEnum):
-    """How exactly a policy means a template: the more exact one wins (pkg/util/selector.go, ImplicitPriority)."""
+    """How exactly a policy selects a template: the most exact policy wins (pkg/util/selector.go, ImplicitPriority)."""
 
     NOT = 0
     KIND = 1
-    """By its kind, or by no selector at all."""
+    """By its kind, or without any selector."""
     LABELS = 2
     NAME = 3
 
 
 def exactness(policy: Object, template: Object) -> Exactness:
-    """Return how exactly a policy means a template; a namespaced policy reaches its own namespace alone.
+    """Return how exactly a policy selects a template; a namespaced policy only selects in its own namespace.
 
-    An override policy without selectors is for every template that it reaches (policy/v1alpha1, OverrideSpec).
+    An override policy without selectors applies to every template in its scope (policy/v1alpha1, OverrideSpec).
     """
     within = policy["metadata"].get("namespace")
     if within and template["metadata"].get("namespace") != within:
@@ -101,15 +102,15 @@ def _exactness(selector: Object, template: Object) -> Exactness:
 
 
 def selects(policy: Object, template: Object) -> bool:
-    """Tell whether a policy means a template, however exactly."""
+    """Return whether a policy selects a template, however exactly."""
     return exactness(policy, template) is not Exactness.NOT
 
 
 def precedence(policy: Object, template: Object) -> tuple[bool, int, int, str]:
-    """Return by what policies that send one template are ordered, the winner first.
+    """Return a sort key for policies that select the same template: the policy with the lowest key sends it.
 
-    A PropagationPolicy goes before a cluster-wide one; then the higher priority; then the one that means the template
-    more exactly; then the policy's name (Karmada's documentation of PropagationPolicy).
+    A PropagationPolicy wins over a ClusterPropagationPolicy, then the higher priority, then the more exact selector,
+    then the policy's name (Karmada's documentation of PropagationPolicy).
     """
     priority = int((policy.get("spec") or {}).get("priority") or 0)
     kind, name = policy["kind"], str(policy["metadata"]["name"])
@@ -117,6 +118,6 @@ def precedence(policy: Object, template: Object) -> tuple[bool, int, int, str]:
 
 
 def claimant(policies: Iterable[Object], template: Object) -> Object | None:
-    """Return the policy that sends a template which none has claimed yet; None where no policy means it."""
-    meaning = [policy for policy in policies if policy["kind"] in POLICIES and selects(policy, template)]
-    return min(meaning, key=lambda policy: precedence(policy, template), default=None)
+    """Return the policy that sends a template which no policy has claimed yet; None where no policy selects it."""
+    selecting = [policy for policy in policies if policy["kind"] in POLICIES and selects(policy, template)]
+    return min(selecting, key=lambda policy: precedence(policy, template), default=None)

@@ -1,7 +1,8 @@
-"""What a workload's Rollout keeps of its templates: which ones they are and a digest of each, not their content.
+"""What a workload's Rollout stores of its templates: a reference and a digest for each, not their content.
 
-The content stands in the resource of the template itself: a state has each of them once
-(docs/decisions/rollout-templates.md). States of earlier versions have whole templates here; they read the same.
+The content is in the resource of the template itself: a state contains each template once
+(docs/decisions/rollout-templates.md). States of earlier versions contain whole templates in a Rollout; these are still
+understood.
 """
 
 from __future__ import annotations
@@ -18,27 +19,27 @@ from flotilla.karmada.scheduling import replicas_of
 from flotilla.kube.objects import Object, ObjectRef, ref_of
 
 DIGEST = "digest"
-"""The key that makes an entry a reference."""
+"""The key that distinguishes a reference from a whole template."""
 _BY_POLICY = "byPolicy"
 _CHARACTERS = 32
 
 
 def reference_to(template: Object) -> Object:
-    """Return what a Rollout keeps of a template.
+    """Return what a Rollout stores of a template.
 
     Args:
-        template: as declared; a reference stays as it is.
+        template: the declared template; a reference is returned unchanged.
 
     Returns:
-        apiVersion, kind, name, digest (32 hexadecimal characters), and where there is such a thing namespace, replicas
-        (those that Karmada divides) and byPolicy (a Namespace that Karmada doesn't send by itself).
+        apiVersion, kind, name and digest (32 hexadecimal characters); where they apply also namespace, replicas (those
+        that Karmada divides) and byPolicy (for a Namespace that Karmada doesn't send by itself).
     """
     if is_reference(template):
         return template
     ref = ref_of(template)
     replicas = None
-    with suppress(ValueError):  # of no whole number the wait tells
-        # Where an autoscaler owns the number, another one in the manifest is no change.
+    with suppress(ValueError):  # the wait reports replicas that aren't a whole number
+        # Where an autoscaler owns the number, a different one in the manifest is no change.
         replicas = None if scaler_of(template) else replicas_of(template)
     return {
         "apiVersion": ref.api_version,
@@ -52,12 +53,12 @@ def reference_to(template: Object) -> Object:
 
 
 def is_reference(entry: Any) -> bool:
-    """Tell whether an entry of a Rollout's templates is a reference; else it is a whole template."""
+    """Return whether an entry of a Rollout's templates is a reference; otherwise it is a whole template."""
     return isinstance(entry, dict) and DIGEST in entry and "metadata" not in entry
 
 
 def bare(entry: Object) -> Object:
-    """Return an object that says of a template which one it is, and nothing else."""
+    """Return an object that identifies a template, without its content."""
     if not is_reference(entry):
         entry = reference_to(entry)
     metadata: Object = {"name": entry["name"]}
@@ -79,9 +80,9 @@ def replicas_in(entries: Iterable[Object]) -> dict[ObjectRef, int | None]:
 
 
 def digest_of(template: Object) -> str:
-    """Return a digest of a template as declared, without replicas that an autoscaler of the control plane owns.
+    """Return a digest of a declared template, without replicas that an autoscaler of the control plane owns.
 
-    Values that are absent or null count the same, and 2.0 as 2: so does every form in which an engine passes it on.
+    Absent and null values count as equal, and so do 2.0 and 2: engines pass on values in these different forms.
     """
     spec = template.get("spec")
     if scaler_of(template) and isinstance(spec, dict):

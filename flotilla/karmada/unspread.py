@@ -1,4 +1,4 @@
-"""Objects of a control plane that nobody means to spread: the API server, controllers and Karmada make them there."""
+"""Objects in a control plane that aren't meant for members: the API server, controllers and Karmada create them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from flotilla.karmada.kinds import DEFINITION, kind_of
 from flotilla.kube.objects import Object
 
 _OWN_GROUPS = (".karmada.io", "multicluster.x-k8s.io")
-"""The groups that Karmada's own definitions are in, by their end."""
-# Karmada's own objects (pkg/util/constants.go, KarmadaSystemLabel), and Services' addresses that a controller writes.
+"""The suffixes of the groups of Karmada's own definitions."""
+# Karmada's own objects (pkg/util/constants.go, KarmadaSystemLabel), and EndpointSlices that a controller writes.
 _LABELS = (("karmada.io/system", "true"), ("endpointslice.kubernetes.io/managed-by", None))
-# By kind, namespace (None: every) and name: controllers make two objects in each namespace, and the API server makes
-# its own Service with its addresses.
+# Kind, namespace (None: any) and name: controllers create two objects in each namespace, and the API server creates its
+# own Service with its endpoints.
 _NAMED = frozenset(
     {
         ("ConfigMap", None, "kube-root-ca.crt"),
@@ -23,7 +23,7 @@ _NAMED = frozenset(
 
 
 def meant_to_spread(obj: Object) -> bool:
-    """Tell whether an object may be meant for members: it isn't one that every control plane makes itself."""
+    """Return whether an object may be meant for members: false for those that every control plane creates by itself."""
     meta, kind = obj["metadata"], obj["kind"]
     labels, name = meta.get("labels") or {}, meta["name"]
     if kind_of(obj) == DEFINITION and str((obj.get("spec") or {}).get("group")).endswith(_OWN_GROUPS):

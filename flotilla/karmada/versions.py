@@ -1,4 +1,4 @@
-"""Karmada's versions: the range that Flotilla supports, and what came when."""
+"""Karmada's versions, and the range of them that Flotilla supports."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple, Self
 
 
 class Version(NamedTuple):
-    """A version as far as features go: patch releases add none."""
+    """A version without its patch number: patch releases add no features."""
 
     major: int
     minor: int
@@ -31,7 +31,7 @@ class Range(NamedTuple):
     newest: Version
 
     def covers(self, version: Version) -> bool:
-        """Tell whether the version is in the range."""
+        """Return whether the version is in the range."""
         return self.oldest <= version <= self.newest
 
     def __str__(self) -> str:
@@ -39,7 +39,7 @@ class Range(NamedTuple):
 
 
 SUPPORTED = Range(Version(1, 10), Version(1, 18))
-"""Verified at both ends: 1.10.7 and 1.18.2."""
+"""Flotilla was tested with 1.10.7 and 1.18.2, the oldest and the newest of these."""
 
 
 def known_version(text: object) -> Version | None:

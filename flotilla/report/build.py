@@ -12,7 +12,7 @@ from flotilla.drift.findings import DriftReport, Finding, Ignored
 from flotilla.drift.formats import REMEDIES
 from flotilla.karmada.simulation.losses import Loss
 from flotilla.karmada.simulation.outcome import Verdict as LossVerdict
-from flotilla.karmada.simulation.words import ends_text, loss_text, moves_text
+from flotilla.karmada.simulation.texts import ends_text, loss_text, moves_text
 from flotilla.observe.fleet import FleetStatus
 from flotilla.observe.members import MemberStatus
 from flotilla.observe.workloads import CopyStatus

@@ -1,4 +1,4 @@
-"""The rules of the pack. A new one is a `Rule` in a module of this folder, and a name in this list."""
+"""The rules of the pack. To add one, write a `Rule` in a module of this folder, and add it to `RULES`."""
 
 from .access import NO_WILDCARD_RIGHTS, TLS_VERIFIED
 from .images import IMAGES_PINNED

@@ -1,4 +1,4 @@
-"""Who may do what, and who is believed."""
+"""Rules about rights, and about verified certificates."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ from flotilla.policy.model import MEMBER_TYPES, Resource, Rule, StackView, value
 
 
 def _roles(view: StackView) -> list[Resource]:
-    """Return all roles but the join's own, which Karmada needs as it is."""
+    """Return all roles except those of a join, which Karmada needs unchanged."""
     return [role for role in view.objects("Role", "ClusterRole") if role.parent_type not in MEMBER_TYPES]
 
 
@@ -27,7 +27,7 @@ def _unverified(cluster: Resource, _view: StackView) -> Iterator[str]:
 
 NO_WILDCARD_RIGHTS = Rule(
     "no-wildcard-rights",
-    "Who holds such a role in a template holds every member that it is placed on",
+    "Whoever has such a role through a template controls every member in which the template is placed",
     "name verbs and resources, or exempt the role with the reason",
     _roles,
     _wildcards,
@@ -35,7 +35,7 @@ NO_WILDCARD_RIGHTS = Rule(
 )
 TLS_VERIFIED = Rule(
     "tls-verified",
-    "Anyone between Karmada and the member could pose as it, and collect a token that may do everything",
+    "Anyone between Karmada and the member could impersonate it, and get a token with all rights",
     "give the member's caBundle instead of insecureSkipTlsVerify",
     _clusters,
     _unverified,

@@ -1,4 +1,4 @@
-"""Images say which version they are."""
+"""A rule about images: they have to name a version."""
 
 from collections.abc import Iterator
 
@@ -29,7 +29,7 @@ def _judge(resource: Resource, view: StackView) -> Iterator[str]:
 
 
 def _tag_beside_digest(image: str) -> str | None:
-    """Return the tag of an image that has a digest as well; None of another one."""
+    """Return the tag of an image that has a digest as well; None for any other image."""
     try:
         parsed = Image.parse(image)
     except ValueError:
@@ -38,17 +38,17 @@ def _tag_beside_digest(image: str) -> str | None:
 
 
 def _rewrites(policy: Resource, resource: Resource) -> bool:
-    """Tell whether an override policy changes another part of the resource's images than the tag."""
+    """Return whether an override policy changes any part of the resource's images other than the tag."""
     rules = policy.at("spec", "overrideRules", default=[])
     steps = [step for rule in rules for step in value_at(rule, "overriders", "imageOverrider", default=[])]
     if all(step.get("component") == "Tag" for step in steps):
         return False
-    policy.at("spec", "resourceSelectors", default=[])  # undecidable where it isn't known
+    policy.at("spec", "resourceSelectors", default=[])  # raises Undecidable where it isn't known
     return selects(policy.props, resource.props)
 
 
 def _version(image: str) -> str:
-    """Return an image's digest or tag; of a text that is no image reference, the text."""
+    """Return an image's digest or tag; a text that isn't an image reference is returned as it is."""
     try:
         return Image.parse(image).version
     except ValueError:
@@ -60,12 +60,12 @@ def _judge_override(policy: Resource) -> Iterator[str]:
         for override in value_at(rule, "overriders", "imageOverrider", default=[]):
             removes = override.get("operator") == "remove"
             if override.get("component") == "Tag" and (removes or override.get("value") in MOVING):
-                yield f"an override sets the tag to {override.get('value') or 'nothing'}, which is no fixed version"
+                yield f"an override sets the tag to {override.get('value') or 'nothing'}, which isn't a fixed version"
 
 
 IMAGES_PINNED = Rule(
     "images-pinned",
-    "What a moving tag means differs by day and by node: members would run different things that look the same",
+    "The meaning of a moving tag differs by day and by node: members would run different images under the same name",
     "give a version, or better a digest",
     _subjects,
     _judge,

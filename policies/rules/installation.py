@@ -1,4 +1,4 @@
-"""A control plane that the stack installs: its data, its images, its certificates."""
+"""Rules about a control plane that the stack installs: its data, its images, its certificates."""
 
 from collections.abc import Iterator
 from urllib.parse import urlparse
@@ -34,7 +34,7 @@ def _floating(release: Resource, _view: StackView) -> Iterator[str]:
     for name, component in COMPONENTS.items():
         default = "latest" if component.floats else "pinned by the chart"
         if _value(release, f"{component.path}.image.tag", default) in MOVING:
-            yield f"runs {name} by a tag that moves"
+            yield f"runs {name} with a moving tag"
 
 
 def _with_certificates(view: StackView) -> list[Resource]:
@@ -51,7 +51,7 @@ def _unrenewed(resource: Resource, _view: StackView) -> Iterator[str]:
     if lifetime > _LONGEST_DAYS:
         yield f"makes certificates for {counted(lifetime, 'day')}, more than {_LONGEST_DAYS}"
     if window < min(_SHORTEST_WINDOW_DAYS, lifetime // 2):
-        yield f"renews them only {counted(window, 'day')} before they end"
+        yield f"renews them only {counted(window, 'day')} before they expire"
 
 
 def _published(view: StackView) -> list[Resource]:
@@ -69,30 +69,30 @@ def _unnamed(ready: Resource, view: StackView) -> Iterator[str]:
 
 ETCD_PERSISTENT = Rule(
     "etcd-persistent",
-    "With that node every placement, policy and join is gone",
-    "set etcd.storage to pvc, or name an etcd of your own",
+    "If that node is lost, every placement, policy and join is lost",
+    "set etcd.storage to pvc, or use an external etcd",
     _releases,
     _volatile,
     production_only=True,
 )
 CHART_IMAGES_PINNED = Rule(
     "chart-images-pinned",
-    "A pod that restarts could run another version of Karmada than the plan says",
-    "drop the tag from `values`: the stack pins them all",
+    "A pod that restarts could run another version of Karmada than the plan shows",
+    "remove the tag from `values`: the stack pins all tags",
     _releases,
     _floating,
 )
 CERTIFICATES_RENEWED = Rule(
     "certificates-renewed",
-    "A control plane whose certificates end takes the whole fleet with it",
-    "leave certificates.mode at custom, with a lifetime of a year or two and a window of weeks",
+    "When the certificates of a control plane expire, the whole fleet can no longer be managed",
+    "leave certificates.mode at custom, with a lifetime of one or two years and a renewal window of weeks",
     _with_certificates,
     _unrenewed,
     production_only=True,
 )
 ENDPOINT_IN_CERTIFICATE = Rule(
     "endpoint-in-certificate",
-    "Every client outside the host cluster would refuse the API server",
+    "Every client outside the host cluster would reject the API server's certificate",
     "add the name to the certificate's names",
     _published,
     _unnamed,

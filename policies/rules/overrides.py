@@ -1,4 +1,4 @@
-"""Overrides do what they look like."""
+"""A rule about overrides: they have to change something."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -26,22 +26,22 @@ def _judge(policy: Resource, view: StackView) -> Iterator[str]:
     placed = [*_placed(view)]
     overrides = [_object(one) for one in view.policies(*OVERRIDES)]
     for number, rule in enumerate(_known(policy.at("spec", "overrideRules"))):
-        whole = [_object(one) for one in _whole(policy, rule, view)]
+        declaring = [_object(one) for one in _declaring(policy, rule, view)]
         targets = [
             (_known(template.props), cluster)
             for template, clusters in placed
-            if any(may_reach(one, overrides, _identified(template)) for one in whole)
+            if any(may_reach(one, overrides, _identified(template)) for one in declaring)
             for cluster in clusters
             if matches(cluster, rule.get("targetCluster") or {}, view.version)
         ]
         if not targets:
             yield f"rule {number + 1} targets no cluster that gets the workload"
         elif not any(_differs(template, cluster, rule, view.version) for template, cluster in targets):
-            yield f"rule {number + 1} changes nothing: the workload is like that already"
+            yield f"rule {number + 1} changes nothing: the workload has these values already"
 
 
 def _placed(view: StackView) -> Iterator[tuple[Resource, list[ClusterFacts]]]:
-    """Yield templates with the clusters that they may go to: by a policy, or because those use them that one sends."""
+    """Yield templates with the clusters that may get them: by a policy, or as dependencies of other templates."""
     sent = [(policy, selected(policy, view)) for policy in propagation_policies(view)]
     known = {template.urn for _, templates in sent for template in templates}
     others = [template for template in view.templates() if template.urn not in known]
@@ -54,10 +54,10 @@ def _placed(view: StackView) -> Iterator[tuple[Resource, list[ClusterFacts]]]:
                     yield other, possible(policy, view)
 
 
-def _whole(policy: Resource, rule: dict[str, Any], view: StackView) -> list[Resource]:
-    """Return the policies by which an override of a workload is declared: one for each namespace of its objects, say.
+def _declaring(policy: Resource, rule: dict[str, Any], view: StackView) -> list[Resource]:
+    """Return the policies that declare the same override of a workload, for example one per namespace of its objects.
 
-    Those that are for a single object have the rules of the whole workload as well.
+    A policy for a single object also contains the rules of the whole workload.
     """
     return [
         policy,
@@ -84,11 +84,11 @@ def _differs(template: dict[str, Any], cluster: ClusterFacts, rule: dict[str, An
     try:
         return render(template, cluster, replicas=None, rules=[rule], version=version) != template
     except ValueError:
-        return True  # a patch that doesn't fit: Karmada says so, and `validate` before it
+        return True  # a patch that doesn't fit: `validate` reports it, and Karmada would
 
 
 def _known(value: Any) -> Any:
-    """Return a value of which everything is known."""
+    """Return a value if all of it is known; raise Undecidable otherwise."""
     if value is UNKNOWN:
         raise Undecidable("a part of a template or a rule")
     if isinstance(value, dict):
@@ -98,7 +98,7 @@ def _known(value: Any) -> Any:
 
 OVERRIDES_CHANGE_SOMETHING = Rule(
     "overrides-change-something",
-    "An override that does nothing reads like a difference between clusters that isn't there",
+    "An override without effect looks like a difference between clusters that doesn't exist",
     "remove it, or correct its clusters or values",
     _subjects,
     _judge,

@@ -1,4 +1,4 @@
-"""Workloads go where they should, and in more than one place."""
+"""Rules about placement: workloads go to the right members, and to more than one."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from flotilla.policy.model import Resource, Rule, StackView
 _LEAST = 2
 _REPLICATED = ("Deployment", "StatefulSet", "ReplicaSet")
 _RUNNING = (*_REPLICATED, "DaemonSet", "CronJob")
-"""Kinds of which something runs all the time. A Job that is lost was to end anyway."""
+"""Kinds of which something always runs. A lost Job isn't counted: it would have ended anyway."""
 
 
 def propagation_policies(view: StackView) -> list[Resource]:
@@ -20,13 +20,13 @@ def propagation_policies(view: StackView) -> list[Resource]:
 
 
 def chosen(policy: Resource, view: StackView) -> list[ClusterFacts]:
-    """Return the members that a policy chooses, without those that a taint keeps out."""
+    """Return the members that a policy chooses, without those that a taint excludes."""
     scheduler = Scheduler(view.version)
     return list(choose(view.clusters(), policy.at("spec", "placement", default={}), scheduler=scheduler).chosen)
 
 
 def possible(policy: Resource, view: StackView) -> list[ClusterFacts]:
-    """Return the members that a policy may choose, by any of its groups, without those that a taint keeps out."""
+    """Return the members that any group of a policy may choose, without those that a taint excludes."""
     placement = policy.at("spec", "placement", default={})
     tolerations = {"clusterTolerations": placement.get("clusterTolerations") or []}
     clusters, scheduler = view.clusters(), Scheduler(view.version)
@@ -40,11 +40,11 @@ def possible(policy: Resource, view: StackView) -> list[ClusterFacts]:
 
 def selected(policy: Resource, view: StackView) -> list[Resource]:
     """Return the templates that a policy selects."""
-    return [template for template in view.templates() if means(policy, template)]
+    return [template for template in view.templates() if selects_template(policy, template)]
 
 
-def means(policy: Resource, template: Resource) -> bool:
-    """Tell whether a policy, of propagation or of overrides, selects a template."""
+def selects_template(policy: Resource, template: Resource) -> bool:
+    """Return whether a policy (a propagation policy or an override policy) selects a template."""
     whole = {"metadata": policy.at("metadata"), "spec": {"resourceSelectors": policy.at("spec", "resourceSelectors")}}
     return selects(whole, {key: template.at(key) for key in ("apiVersion", "kind", "metadata")})
 
@@ -83,16 +83,15 @@ def _survives(policy: Resource, view: StackView) -> Iterator[str]:
             continue
         replicas = template.at("spec", "replicas", default=1) if template.kind in _REPLICATED else None
         if isinstance(replicas, bool) or not isinstance(replicas, int | None):
-            continue  # the API server says what is wrong with it
-        # What its pods ask for counts for free capacity alone, which no preview knows.
+            continue  # the API server reports what is wrong with it
+        # The requests of its pods only matter for division by free capacity, which a preview doesn't know.
         demand = Demand(template.at("apiVersion"), template.kind, replicas)
         decision = decide(clusters, placement, demand, scheduler=scheduler)
         found = all_in_one(decision, replicas=replicas if divides(placement) else None)
         if found:
             where = found[0] if len(found) == 1 else f"one of {', '.join(found)}"
             yield (
-                f"{template.kind} {template.at('metadata', 'name')} runs in {where} alone: nothing of it is left when "
-                "that is lost"
+                f"{template.kind} {template.at('metadata', 'name')} only runs in {where}: if that is lost, nothing is left"
             )
 
 
@@ -102,12 +101,12 @@ def _namespaces(view: StackView) -> list[Resource]:
 
 def _stays(namespace: Resource, _view: StackView) -> Iterator[str]:
     if namespace.at("metadata", "labels", default={}).get(SKIP_PROPAGATION) != "true":
-        yield "Karmada carries a Namespace to every member, whatever a placement says"
+        yield "Karmada sends a Namespace to every member, regardless of placements"
 
 
 PLACEMENT_NAMES_MEMBERS = Rule(
     "placement-names-members",
-    "Karmada waits for a cluster that isn't there, without a word",
+    "Karmada silently waits for a cluster that doesn't exist",
     "name a member, or add the cluster to the members",
     propagation_policies,
     _names_members,
@@ -115,7 +114,7 @@ PLACEMENT_NAMES_MEMBERS = Rule(
 )
 TWO_OF_EACH = Rule(
     "two-of-each",
-    "One cluster, or one pod, is one upgrade away from an outage",
+    "A single cluster, or a single pod, causes an outage whenever it is upgraded",
     "place it on at least two clusters (with `spread` where replicas are aggregated), with at least two replicas",
     propagation_policies,
     _two_of_each,
@@ -123,16 +122,16 @@ TWO_OF_EACH = Rule(
 )
 SURVIVES_ANY_CLUSTER = Rule(
     "survives-any-cluster",
-    "A cluster that is lost takes what runs nowhere else with it; by default Karmada moves nothing",
-    "divide its replicas over two clusters at least (weights, `spread`), or give it more; `flotilla simulate --each` "
-    "says what every loss would mean",
+    "A lost cluster takes along everything that runs nowhere else; by default Karmada moves nothing",
+    "divide its replicas over at least two clusters (weights, `spread`), or give it more; `flotilla simulate --each` "
+    "shows the consequences of every loss",
     propagation_policies,
     _survives,
     production_only=True,
 )
 NAMESPACES_STAY = Rule(
     "namespaces-stay",
-    "A Namespace that comes up everywhere takes its name in clusters that have nothing to do with it",
+    "A Namespace that is created everywhere occupies its name in clusters that don't need it",
     f"label it {SKIP_PROPAGATION}=true and place it with a policy, or exempt it",
     _namespaces,
     _stays,

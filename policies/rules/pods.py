@@ -1,4 +1,4 @@
-"""What rules ask about pods, in whichever kind they stand."""
+"""The pods of templates of all kinds, for other rules."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -17,12 +17,12 @@ _POD_SPECS = {
 
 
 def with_pods(view: StackView) -> list[Resource]:
-    """Return the templates that run something."""
+    """Return the templates that run pods."""
     return [template for template in view.templates() if template.kind in _POD_SPECS]
 
 
 def containers(template: Resource) -> Iterator[dict[str, Any]]:
-    """Yield a template's containers, those that only prepare included."""
+    """Yield a template's containers, including init containers."""
     path = _POD_SPECS[template.kind]
     for key in ("initContainers", "containers"):
         yield from template.at(*path, key, default=[])

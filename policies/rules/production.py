@@ -1,4 +1,4 @@
-"""What production needs on top."""
+"""Rules that apply to production only."""
 
 from collections.abc import Iterator
 
@@ -13,12 +13,12 @@ def _components(view: StackView) -> list[Resource]:
 
 def _unprotected(resource: Resource, _view: StackView) -> Iterator[str]:
     if not resource.protect:
-        yield "can be deleted by one mistaken `destroy`, or by a line that is missing from the stack file"
+        yield "can be deleted by a mistaken `destroy`, or by a line that is missing in the stack file"
 
 
 PROTECTED = Rule(
     "protected",
-    "A control plane or a member that goes takes all its workloads with it",
+    "If a control plane or a member is deleted, all its workloads are deleted with it",
     "set `protect: true` in the stack file",
     _components,
     _unprotected,

@@ -1,4 +1,4 @@
-"""Containers say what they need."""
+"""A rule about requests and limits of containers."""
 
 from collections.abc import Iterator
 
@@ -22,7 +22,7 @@ def _judge(resource: Resource, _view: StackView) -> Iterator[str]:
 
 REQUESTS_AND_LIMITS = Rule(
     "requests-and-limits",
-    "Karmada divides replicas by the room that requests leave; without a limit one container takes all memory",
+    "Karmada divides replicas by the room that requests leave; without a limit one container can use all memory",
     "set resources.requests (cpu, memory) and resources.limits (memory)",
     with_pods,
     _judge,

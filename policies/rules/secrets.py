@@ -1,4 +1,4 @@
-"""Secrets don't stand in files of the repository."""
+"""A rule about secrets: they don't belong in files of the repository in plain text."""
 
 import re
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ def _judge(resource: Resource, view: StackView) -> Iterator[str]:
     if resource.kind == "Secret":
         meta = [str(resource.at("metadata", key, default="")) for key in ("namespace", "name")]
         if tuple(meta) not in view.encrypted:
-            yield "its values stand in a manifest of the repository"
+            yield "its values are in a manifest of the repository"
         return
     for container in containers(resource):
         for variable in value_at(container, "env", default=[]):
@@ -30,7 +30,7 @@ def _judge(resource: Resource, view: StackView) -> Iterator[str]:
 
 NO_PLAINTEXT_SECRETS = Rule(
     "no-plaintext-secrets",
-    "Who reads the repository, the plan or a backup of it would hold the secret of every member",
+    "Anyone who can read the repository, the plan or a backup would have the secret of every member",
     "let a secret store fill it in each member (External Secrets, CSI), or encrypt its values (`secrets` of the "
     "workload, SOPS), and refer to it with valueFrom",
     _subjects,

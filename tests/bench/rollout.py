@@ -144,7 +144,7 @@ def wait(text: str, indexes: list[int], members: int) -> None:
         "members": expected,
         "timeout": 600,
     }
-    outs = rollout.wait(props, "bench", rollout.anew(None, props), Marks())
+    outs = rollout.wait(props, "bench", rollout.redivided(None, props), Marks())
     assert outs["settled"]
     assert all(len(where) == members for where in outs["scheduled"].values())
 

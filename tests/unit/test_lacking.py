@@ -7,7 +7,7 @@ from flotilla.karmada.objects import ResourceBinding
 from flotilla.karmada.status.lacking import lacking, needs_server, served
 from flotilla.karmada.status.reasons import reasons
 from flotilla.karmada.status.rollout import RolloutCheck
-from flotilla.karmada.status.words import Words, unserved_text, waiting_text
+from flotilla.karmada.status.texts import WaitTexts, unserved_text, waiting_text
 from flotilla.kube.objects import ref_of
 from flotilla.observe.workloads import copies_of
 from flotilla.sandbox.standin.interpreters import collected_status, health
@@ -170,9 +170,9 @@ def test_clusters_that_lack_the_same_are_named_together():
 
 def test_a_line_is_said_when_it_changes_and_not_too_often():
     said = []
-    words = Words("web", said.append)
+    texts = WaitTexts("web", said.append)
     for seconds, text in [(0, "a"), (2, "a"), (3, "a"), (4, "b"), (7, "b"), (8, "b"), (9, "b"), (60, "b"), (61, "")]:
-        words.waiting(text, seconds)
+        texts.waiting(text, seconds)
     assert said == ["rollout of web waits for a", "rollout of web waits for b"]
 
 

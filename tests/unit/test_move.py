@@ -41,7 +41,7 @@ def quick(monkeypatch):
         now[0] += seconds
 
     monkeypatch.setattr(
-        run, "poll", lambda look, timeout, words=None: poll(look, timeout, words=words, clock=clock, sleep=sleep)
+        run, "poll", lambda look, timeout, texts=None: poll(look, timeout, texts=texts, clock=clock, sleep=sleep)
     )
     monkeypatch.setattr(run, "pause", sleep)
 

@@ -13,12 +13,14 @@ from tests.unit.rollouts import CORDON, NOT_READY, TAINT, WEB, binding, cluster,
 NAMES = ("member1", "member2", "member3")
 
 
-def two(*, clusters=None, placement=None, targets, anew=True, replicas=4, expected=None, **keys):
+def two(*, clusters=None, placement=None, targets, redivided=True, replicas=4, expected=None, **keys):
     """Compare a schedule over member1 and member2."""
     fleet = fleet_of(clusters or [cluster("member1"), cluster("member2")])
     declared = web(replicas, keys.pop("requests", None))
     placement = placement or divided("member1", "member2")
-    return compare(declared, targets, placement, expected or members("member1", "member2"), fleet, anew=anew, **keys)
+    return compare(
+        declared, targets, placement, expected or members("member1", "member2"), fleet, redivided=redivided, **keys
+    )
 
 
 # -- the schedule against the plan ----------------------------------------------------------------------------------
@@ -59,9 +61,9 @@ def test_another_division_than_planned_is_not_done():
 
 
 def test_what_was_divided_earlier_only_has_to_add_up():
-    assert two(targets={"member1": 3, "member2": 1}, anew=False).waiting == {}
-    assert two(targets={"member1": 4}, anew=False).waiting == {}
-    assert two(targets={"member1": 2, "member2": 1}, anew=False).waiting == dict.fromkeys(
+    assert two(targets={"member1": 3, "member2": 1}, redivided=False).waiting == {}
+    assert two(targets={"member1": 4}, redivided=False).waiting == {}
+    assert two(targets={"member1": 2, "member2": 1}, redivided=False).waiting == dict.fromkeys(
         ("member1", "member2"), "3 of 4 replicas are scheduled"
     )
 
@@ -84,7 +86,7 @@ def test_both_methods_of_division_are_right(targets):
 
 
 def test_a_duplicated_copy_that_is_missing_is_named_whenever_it_was_scheduled():
-    found = two(placement=on("member1", "member2"), targets={"member1": 4}, anew=False)
+    found = two(placement=on("member1", "member2"), targets={"member1": 4}, redivided=False)
     assert found.waiting == {"member2": "chosen by the placement, not scheduled there"}
 
 

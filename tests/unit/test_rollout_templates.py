@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from components import KarmadaControlPlane, PropagatedWorkload, rollout
-from components.rollout import RolloutProvider, anew
+from components.rollout import RolloutProvider, redivided
 from flotilla.engine.stack import EmbeddedStack
 from flotilla.karmada.propagation import template
 from flotilla.karmada.scaling import scaled
@@ -128,8 +128,8 @@ def test_a_rollout_that_knows_whole_templates_sees_the_same_changes():
     new = {**old, "templates": [reference_to(web())]}
     assert not changes(old, new)
     assert changes(old, {**new, "templates": [reference_to(web(5))]})
-    assert anew(old, new) == frozenset()
-    assert anew(old, {**new, "templates": [reference_to(web(5))]}) == {ref_of(web())}
+    assert redivided(old, new) == frozenset()
+    assert redivided(old, {**new, "templates": [reference_to(web(5))]}) == {ref_of(web())}
     more = {**web(), "spec": {**web()["spec"], "paused": None}}
     assert reference_to(more) == reference_to(web()), "null is the same as absent"
     assert reference_to(whole({**web(), "spec": {**web()["spec"], "replicas": 4.0}})) == reference_to(web())

@@ -3,13 +3,13 @@
 import pytest
 
 from components import rollout
-from components.rollout import RolloutProvider, anew
+from components.rollout import RolloutProvider, redivided
 from flotilla.errors import NotDone
 from flotilla.karmada.status import waiting
 from flotilla.karmada.status.rollout import ClusterProgress, Progress
 from flotilla.karmada.status.sharing import SharedReader
+from flotilla.karmada.status.texts import WaitTexts
 from flotilla.karmada.status.waiting import calm, poll
-from flotilla.karmada.status.words import Words
 from flotilla.karmada.template_references import reference_to
 from flotilla.kube.connection import ApiError, Unreachable
 from flotilla.kube.objects import ref_of
@@ -109,8 +109,8 @@ def test_what_nobody_serves_excuses_nothing_else():
 def test_a_wait_says_what_it_waits_for_and_how_it_ended(looks, monkeypatch, capsys):
     """Nothing was said until the timeout."""
     clock, said = Clock(), []
-    monkeypatch.setattr("flotilla.karmada.status.words._FIRST_SECONDS", 0.0)
-    poll(lambda: seen(a=LATE), 60, words=Words("web", said.append), clock=clock, sleep=clock.sleep)
+    monkeypatch.setattr("flotilla.karmada.status.texts._FIRST_SECONDS", 0.0)
+    poll(lambda: seen(a=LATE), 60, texts=WaitTexts("web", said.append), clock=clock, sleep=clock.sleep)
     assert said == ["rollout of web waits for a: Deployment default/web: its Work is empty"]
     looks[0] = seen(a=DONE, b=UNSERVED)
     monkeypatch.setattr(waiting, "UNSERVED_SECONDS", 0.0)
@@ -216,7 +216,7 @@ def test_another_cluster_under_a_members_name_is_waited_for():
     ],
 )
 def test_karmada_divides_again_for_other_replicas_or_another_placement(olds, divided_again):
-    assert (WEB in anew(olds, props())) is divided_again
+    assert (WEB in redivided(olds, props())) is divided_again
 
 
 @pytest.fixture
@@ -243,7 +243,7 @@ def test_a_rollout_that_failed_leaves_a_trace_so_that_the_way_back_is_waited_for
 
 
 def test_a_rollout_that_failed_says_what_the_pods_say(looks):
-    looks[0] = [Progress(WEB, (ClusterProgress("a", 4, 4, "0 of 4 replicas updated", ailing=True),))]
+    looks[0] = [Progress(WEB, (ClusterProgress("a", 4, 4, "0 of 4 replicas updated", unhealthy=True),))]
     with pytest.raises(NotDone, match=r"a: 0 of 4 replicas updated; a: pod web-1: web: ImagePullBackOff: Back-off"):
         RolloutProvider().create(props(timeout=0))
 

@@ -71,7 +71,7 @@ def test_before_1_17_scaling_down_keeps_clusters_that_are_no_longer_chosen():
 
 def test_what_is_scheduled_again_is_divided_by_the_whole_room():
     placement = {"replicaScheduling": DYNAMIC}
-    assert shares(fleet(a=0, b=6), placement, template(4), shares={"a": 4}, anew=True) == {"a": 2, "b": 2}
+    assert shares(fleet(a=0, b=6), placement, template(4), shares={"a": 4}, fresh=True) == {"a": 2, "b": 2}
     assert shares(fleet(a=0, b=6), placement, template(4), shares={"a": 4}) == {"a": 4}
 
 

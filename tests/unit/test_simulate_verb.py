@@ -14,7 +14,7 @@ from flotilla.karmada.scheduling import Taint
 from flotilla.karmada.simulation.asking import Asked, BadAssumption, assumed_of, joining
 from flotilla.karmada.simulation.failover import Failover
 from flotilla.karmada.simulation.outcome import Outcome, Verdict
-from flotilla.karmada.simulation.words import details, moves_text
+from flotilla.karmada.simulation.texts import details, moves_text
 from flotilla.karmada.versions import Version
 from flotilla.plan.contents import ROLLOUT_TYPE
 from flotilla.plan.fleet import fleet_plan
@@ -457,20 +457,20 @@ def test_everything_that_is_known_of_a_template_is_said():
     said = details(
         outcome(
             lost=("b",), interrupted=True, evicted={"b": 300}, returns=("b",), problem="0/3 clusters are available",
-            broken=("it is to be in at least 2 by region, and is in 1",), pending={"c": 1, "a": 2},
+            broken=("the spread constraint by region requires at least 2, and it is in 1",), pending={"c": 1, "a": 2},
             open={"a": (0, 4), "c": (1, 1)}, why="free capacity", guessed=True,
         )
     )  # fmt: skip
     assert said == [
-        "all of it was there: nothing of it runs until it does elsewhere",
-        "Karmada takes it away from b after 300 s, for so long it tolerates the taint",
-        "it goes back to b once it is gone from there, and is taken away again, for it tolerates the taint for a time",
+        "all its copies were there: nothing of it runs until copies run elsewhere",
+        "Karmada evicts it from b after 300 s, as long as it tolerates the taint",
+        "it returns to b after the eviction, and is evicted again, because it tolerates the taint only for a time",
         "Karmada can't schedule it: 0/3 clusters are available",
-        "it is to be in at least 2 by region, and is in 1",
+        "the spread constraint by region requires at least 2, and it is in 1",
         "1 replica at least stays pending in c: it has no room",
         "2 replicas at least stay pending in a: it has no room",
-        "Karmada chooses among a (0 to 4), c: by free capacity; shown is what Clusters report now",
-        "where it is before that isn't certain either: one of Karmada's choices is shown",
+        "Karmada chooses among a (0 to 4), c: by free capacity; the capacity that Clusters report now is used",
+        "where it is before isn't certain either: one of Karmada's possible choices is shown",
     ]
 
 

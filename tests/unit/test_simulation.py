@@ -115,7 +115,7 @@ def test_what_ran_in_the_lost_cluster_alone_and_moves_is_interrupted():
 def test_a_spread_that_can_not_be_met_any_more_is_said_to_be_broken():
     asked = {**EVERYWHERE, "spreadConstraints": [spread(2, 2)]}
     found = outcome(world(placed(asked, {"a": 4, "b": 4}), among=clusters("a", "b")), without="b")
-    assert found.broken == ("it is to be in at least 2 by cluster, and is in 1",)
+    assert found.broken == ("the spread constraint by cluster requires at least 2, and it is in 1",)
     evicting = world(placed(asked, {"a": 4, "b": 4}), among=clusters("a", "b"), gate=True, policies=(EVICTS,))
     assert "MinGroups" in outcome(evicting, without="b").problem
 

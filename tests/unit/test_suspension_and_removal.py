@@ -296,7 +296,7 @@ def test_a_deletion_of_a_cluster_names_the_work_that_keeps_it(applied, reason):
     with pytest.raises(FlotillaError, match="m1 is not gone after") as failed:
         provider.delete(old, timeout=0.01)
     assert reason in failed.value.message
-    assert "take the Work's finalizer off" in failed.value.hint
+    assert "remove the Work's finalizer" in failed.value.hint
 
 
 @ANY

@@ -20,7 +20,9 @@ PULLING = f"web: ImagePullBackOff: {PULL}"
 
 
 def ailing(*names, ref=WEB):
-    return [Progress(ref, tuple(ClusterProgress(name, 2, 2, "0 of 2 replicas updated", ailing=True) for name in names))]
+    return [
+        Progress(ref, tuple(ClusterProgress(name, 2, 2, "0 of 2 replicas updated", unhealthy=True) for name in names))
+    ]
 
 
 def test_the_message_of_a_failed_rollout_has_the_pods_own_reason():
@@ -41,9 +43,9 @@ def test_only_clusters_that_have_what_is_declared_and_answer_are_asked():
     fleet = Fleet(*(Member(name, live(web()), pod()) for name in ("late", "silent", "done", "ailing")))
     clusters = (
         ClusterProgress("late", 2, 2, "its Work is empty"),
-        ClusterProgress("silent", 2, 2, "unhealthy", "it is gone", ailing=True),
+        ClusterProgress("silent", 2, 2, "unhealthy", "it is gone", unhealthy=True),
         ClusterProgress("done", 2, 2),
-        ClusterProgress("ailing", 2, 2, "unhealthy", ailing=True),
+        ClusterProgress("ailing", 2, 2, "unhealthy", unhealthy=True),
     )
     assert list(why_unhealthy(fleet, [Progress(WEB, clusters)])) == ["ailing"]
     assert fleet.reached == ["ailing"]
@@ -161,7 +163,7 @@ def progress_of(*, health="Unhealthy", applied=True, status=None, ready=True, su
     ],
 )
 def test_a_cluster_is_ailing_where_it_has_the_change_and_lacks_health(seen, asked):
-    assert progress_of(**seen).ailing is asked
+    assert progress_of(**seen).unhealthy is asked
 
 
 # -- words -------------------------------------------------------------------------------------------------------------

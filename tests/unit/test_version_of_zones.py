@@ -158,7 +158,7 @@ def test_a_division_is_judged_by_the_clusters_that_this_karmada_chooses(version,
     """By 1.17 all replicas go to member1, by 1.18 half of them; where the version isn't known, either is as planned."""
     placement = {**divided("member1", "member2"), "clusterAffinity": IN_ZONE}
     fleet = judged_fleet([live(name) for name in ZONES])
-    found = compare(web(), {"member1": 4}, placement, members("member1"), fleet, anew=True, version=version)
+    found = compare(web(), {"member1": 4}, placement, members("member1"), fleet, redivided=True, version=version)
     assert found.waiting == {name: f"has 4 replicas, planned {count}" for name, count in late.items()}
 
 

@@ -6,9 +6,10 @@
     for cluster in karmada.clusters.list():
         print(cluster.metadata.name, cluster.ready)
 
-`karmada.dynamic` takes any kind as plain dicts; `karmada.clusters` and its siblings give the models of
-`flotilla.karmada.objects`; `karmada.member("member1")` is a member's own API, through Karmada's proxy. `AsyncKarmada`
-is the same with `await`. Every error is a `flotilla.errors.ClusterError` that says what was being done, and where.
+`karmada.dynamic` takes any kind as plain dicts; `karmada.clusters` and its siblings return the models of
+`flotilla.karmada.objects`; `karmada.member("member1")` connects to a member's own API, through Karmada's proxy.
+`AsyncKarmada` is the same with `await`. Every error is a `flotilla.errors.ClusterError` that names the operation and
+the cluster.
 """
 
 from typing import TYPE_CHECKING

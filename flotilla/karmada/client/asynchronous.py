@@ -1,4 +1,4 @@
-"""The client for asyncio: as the blocking one, with `await`, `async for` and `async with`."""
+"""The client for asyncio: the same as the blocking one, with `await`, `async for` and `async with`."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class AsyncKarmada:
     """A Karmada control plane, for one event loop. Use it with `async with`, or close it."""
 
     def __init__(self, connection: AsyncConnection) -> None:
-        """Use a connection to Karmada's API server; nothing is sent yet."""
+        """Use a connection to Karmada's API server; no request is sent yet."""
         self.dynamic = connection
-        """Any kind, as plain dicts."""
+        """Objects of any kind, as plain dicts."""
         self.clusters = AsyncCollection(connection, api.Cluster)
         self.propagation_policies = AsyncCollection(connection, api.PropagationPolicy)
         self.cluster_propagation_policies = AsyncCollection(connection, api.ClusterPropagationPolicy)
@@ -49,7 +49,7 @@ class AsyncKarmada:
         return cls(AsyncConnection(sources.of_outputs(outputs), name=_NAME))
 
     def member(self, name: str) -> AsyncConnection:
-        """Return a member's own API, through Karmada's cluster proxy."""
+        """Return a connection to a member's own API, through Karmada's cluster proxy."""
         return self.dynamic.below(proxy_path(name), name=name)
 
     async def __aenter__(self) -> Self:
@@ -67,23 +67,23 @@ class AsyncCollection(Generic[ModelT]):
     """The objects of one of Karmada's kinds, as models."""
 
     def __init__(self, connection: AsyncConnection, model: type[ModelT]) -> None:
-        """Take the connection and the kind's model."""
+        """Store the connection and the kind's model."""
         self._connection = connection
         self._kind = Kind(model)
 
     async def get(self, name: str, namespace: str = "") -> ModelT:
-        """Read one. Raises ApiError with `missing` where it isn't there."""
+        """Read one object. Raises ApiError with `missing` where it doesn't exist."""
         with explained():
             return self._kind.read(await self._connection.get(self._kind.ref(name, namespace)))
 
     async def find(self, name: str, namespace: str = "") -> ModelT | None:
-        """Read one; None where it isn't there."""
+        """Read one object; None where it doesn't exist."""
         with explained():
             found = await self._connection.find(self._kind.ref(name, namespace))
             return self._kind.read(found) if found else None
 
     async def list(self, *, namespace: str = "", labels: str = "") -> list[ModelT]:
-        """List all, read in pages. `labels` is a selector, as kubectl takes it."""
+        """List all objects, read in pages. `labels` is a selector in kubectl's notation."""
         with explained():
             found = await self._connection.list(
                 self._kind.api_version, self._kind.name, namespace=namespace or None, labels=labels or None
@@ -91,26 +91,26 @@ class AsyncCollection(Generic[ModelT]):
             return [self._kind.read(item) for item in found]
 
     async def pages(self, *, limit: int, namespace: str = "", labels: str = "") -> AsyncIterator[TypedPage[ModelT]]:
-        """Yield pages of at most `limit` objects, each asked for when it is wanted."""
+        """Yield pages of at most `limit` objects; each page is requested when the caller needs it."""
         with explained():
             scope = Scope(namespace, labels)
             async for page in self._connection.pages(self._kind.api_version, self._kind.name, scope, limit=limit):
                 yield self._kind.read_page(page)
 
     async def watch(self, *, namespace: str = "", labels: str = "") -> AsyncIterator[Change[ModelT]]:
-        """Yield what is there as ADDED, then every change, until the caller stops; broken watches are resumed."""
+        """Yield existing objects as ADDED, then every change, until the caller stops; broken watches are resumed."""
         with explained():
             scope = Scope(namespace, labels)
             async for event in self._connection.follow(self._kind.api_version, self._kind.name, scope):
                 yield self._kind.read_event(event)
 
     async def apply(self, obj: ModelT | Object, *, field_manager: str = FIELD_MANAGER, force: bool = False) -> ModelT:
-        """Server-side apply. Raises ApiError with status 409 where another manager owns a field."""
+        """Apply an object (server-side apply). Raises ApiError with status 409 where another manager owns a field."""
         body = obj if isinstance(obj, dict) else obj.manifest()
         with explained():
             return self._kind.read(await self._connection.apply(body, field_manager=field_manager, force=force))
 
     async def delete(self, name: str, namespace: str = "") -> bool:
-        """Delete one; False where it was gone already."""
+        """Delete one object; False where it didn't exist any more."""
         with explained():
             return await self._connection.delete(self._kind.ref(name, namespace))

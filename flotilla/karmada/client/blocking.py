@@ -1,4 +1,4 @@
-"""The blocking client. Safe to use from many threads."""
+"""The blocking client. It is safe to use from several threads."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Karmada:
     """A Karmada control plane."""
 
     def __init__(self, connection: Connection) -> None:
-        """Use a connection to Karmada's API server; nothing is sent yet."""
+        """Use a connection to Karmada's API server; no request is sent yet."""
         self.dynamic = connection
-        """Any kind, as plain dicts."""
+        """Objects of any kind, as plain dicts."""
         self.clusters = Collection(connection, api.Cluster)
         self.propagation_policies = Collection(connection, api.PropagationPolicy)
         self.cluster_propagation_policies = Collection(connection, api.ClusterPropagationPolicy)
@@ -38,7 +38,7 @@ class Karmada:
         """Use a kubeconfig file (by default KUBECONFIG, else ~/.kube/config) and one of its contexts.
 
         Raises:
-            KubeconfigError: it can't be read, or has no such context.
+            KubeconfigError: the file can't be read, or has no such context.
         """
         return cls(Connection(sources.of_file(path, context), name=_NAME))
 
@@ -53,9 +53,9 @@ class Karmada:
         return cls(Connection(sources.of_outputs(outputs), name=_NAME))
 
     def member(self, name: str) -> Connection:
-        """Return a member's own API, through Karmada's cluster proxy.
+        """Return a connection to a member's own API, through Karmada's cluster proxy.
 
-        Karmada asks for the right to `clusters/proxy` and acts in the member as the caller.
+        Karmada requires the right to `clusters/proxy`, and acts in the member as the caller.
         """
         return self.dynamic.below(proxy_path(name), name=name)
 
@@ -64,23 +64,23 @@ class Collection(Generic[ModelT]):
     """The objects of one of Karmada's kinds, as models."""
 
     def __init__(self, connection: Connection, model: type[ModelT]) -> None:
-        """Take the connection and the kind's model."""
+        """Store the connection and the kind's model."""
         self._connection = connection
         self._kind = Kind(model)
 
     def get(self, name: str, namespace: str = "") -> ModelT:
-        """Read one. Raises ApiError with `missing` where it isn't there."""
+        """Read one object. Raises ApiError with `missing` where it doesn't exist."""
         with explained():
             return self._kind.read(self._connection.get(self._kind.ref(name, namespace)))
 
     def find(self, name: str, namespace: str = "") -> ModelT | None:
-        """Read one; None where it isn't there."""
+        """Read one object; None where it doesn't exist."""
         with explained():
             found = self._connection.find(self._kind.ref(name, namespace))
             return self._kind.read(found) if found else None
 
     def list(self, *, namespace: str = "", labels: str = "") -> list[ModelT]:
-        """List all, read in pages. `labels` is a selector, as kubectl takes it."""
+        """List all objects, read in pages. `labels` is a selector in kubectl's notation."""
         with explained():
             found = self._connection.list(
                 self._kind.api_version, self._kind.name, namespace=namespace or None, labels=labels or None
@@ -88,26 +88,26 @@ class Collection(Generic[ModelT]):
             return [self._kind.read(item) for item in found]
 
     def pages(self, *, limit: int, namespace: str = "", labels: str = "") -> Iterator[TypedPage[ModelT]]:
-        """Yield pages of at most `limit` objects, each asked for when it is wanted."""
+        """Yield pages of at most `limit` objects; each page is requested when the caller needs it."""
         with explained():
             scope = Scope(namespace, labels)
             for page in self._connection.pages(self._kind.api_version, self._kind.name, scope, limit=limit):
                 yield self._kind.read_page(page)
 
     def watch(self, *, namespace: str = "", labels: str = "") -> Iterator[Change[ModelT]]:
-        """Yield what is there as ADDED, then every change, until the caller stops; broken watches are resumed."""
+        """Yield existing objects as ADDED, then every change, until the caller stops; broken watches are resumed."""
         with explained():
             scope = Scope(namespace, labels)
             for event in self._connection.follow(self._kind.api_version, self._kind.name, scope):
                 yield self._kind.read_event(event)
 
     def apply(self, obj: ModelT | Object, *, field_manager: str = FIELD_MANAGER, force: bool = False) -> ModelT:
-        """Server-side apply. Raises ApiError with status 409 where another manager owns a field."""
+        """Apply an object (server-side apply). Raises ApiError with status 409 where another manager owns a field."""
         body = obj if isinstance(obj, dict) else obj.manifest()
         with explained():
             return self._kind.read(self._connection.apply(body, field_manager=field_manager, force=force))
 
     def delete(self, name: str, namespace: str = "") -> bool:
-        """Delete one; False where it was gone already."""
+        """Delete one object; False where it didn't exist any more."""
         with explained():
             return self._connection.delete(self._kind.ref(name, namespace))

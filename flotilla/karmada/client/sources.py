@@ -1,4 +1,4 @@
-"""Where a client's credentials come from: each source gives a kubeconfig of one context, as plain data."""
+"""The sources of a client's credentials: each returns a kubeconfig with one context, as plain data."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def of_file(path: str | Path | None, context: str | None) -> Object:
     """Read a kubeconfig file; by default the first of KUBECONFIG, else ~/.kube/config.
 
     Raises:
-        KubeconfigError: it can't be read, or has no such context.
+        KubeconfigError: the file can't be read, or has no such context.
     """
     named = str(path) if path else os.environ.get("KUBECONFIG", "").split(os.pathsep)[0] or "~/.kube/config"
     file = Path(named).expanduser()
@@ -29,7 +29,7 @@ def of_file(path: str | Path | None, context: str | None) -> Object:
 
 
 def of_pod(folder: Path = SERVICE_ACCOUNT) -> Object:
-    """Return what a pod is given; its token stays a file, because Kubernetes renews it.
+    """Return the credentials of the pod that this runs in; the token stays in its file, because Kubernetes renews it.
 
     Raises:
         ClusterError: this isn't a pod, or it has no service account.
@@ -58,10 +58,12 @@ def of_pod(folder: Path = SERVICE_ACCOUNT) -> Object:
 
 
 def of_outputs(outputs: Mapping[str, Any]) -> Object:
-    """Return the control plane of a stack's outputs: of `stack.outputs()`, or `pulumi stack output --show-secrets -j`.
+    """Return the control plane's kubeconfig of a stack's outputs.
+
+    They come from `stack.outputs()`, or from `pulumi stack output --show-secrets -j`.
 
     Raises:
-        ClusterError: they have no `kubeconfig`, or it is hidden.
+        ClusterError: the outputs have no `kubeconfig`, or it is hidden.
     """
     output = outputs.get(_OUTPUT)
     text = getattr(output, "value", output)

@@ -1,4 +1,4 @@
-"""What the blocking and the asyncio client share of types: a kind's place in the API, pages and changes."""
+"""The typed part that the blocking and the asyncio client share: a kind's place in the API, pages and changes."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ FIELD_MANAGER = "flotilla"
 
 
 class TypedPage(NamedTuple, Generic[ModelT]):
-    """A part of a list; `more` is True where others follow."""
+    """A part of a list; `more` is True where further parts follow."""
 
     items: list[ModelT]
     more: bool
 
 
 class Change(NamedTuple, Generic[ModelT]):
-    """What happened to an object; of a deleted one its last known state."""
+    """A change of an object; for a deleted object with its last known state."""
 
     type: Literal["ADDED", "MODIFIED", "DELETED"]
     object: ModelT
@@ -35,7 +35,7 @@ class Kind(Generic[ModelT]):
     """One of Karmada's kinds."""
 
     def __init__(self, model: type[ModelT]) -> None:
-        """Take its model."""
+        """Store the model."""
         self.model = model
         self.api_version = model.api_version_of
         self.name = model.kind_of
@@ -54,18 +54,18 @@ class Kind(Generic[ModelT]):
 
     def read_event(self, event: Event) -> Change[ModelT]:
         """Return an event with its model."""
-        return Change(event.type, self.read(event.object))  # type: ignore[arg-type]  # the API's three words
+        return Change(event.type, self.read(event.object))  # type: ignore[arg-type]  # one of the API's three values
 
 
 def _not_karmada(error: KindNotServed) -> KindNotServed:
-    """Say what a server that doesn't know Karmada's kinds probably is."""
+    """Return the error of a server that doesn't serve Karmada's kinds, with a hint which server it may be."""
     hint = "is it Karmada's own kubeconfig, and not its host's or a member's? Cluster is served by its aggregated API"
     return KindNotServed(error.message, status=error.status, hint=hint)
 
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Have errors of the API say so where the server isn't Karmada's."""
+    """Add a hint to errors of the API if the server isn't Karmada's."""
     try:
         yield
     except KindNotServed as error:

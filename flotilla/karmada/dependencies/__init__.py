@@ -1,7 +1,7 @@
-"""Karmada's dependency distribution (propagateDeps): which objects follow a template into its clusters. No I/O.
+"""Karmada's dependency distribution (propagateDeps): which objects follow a template into its clusters.
 
-Upstream: pkg/dependenciesdistributor, pkg/resourceinterpreter/default/native/dependencies.go and
-pkg/util/helper/pod.go, of 1.10 to 1.18.
+Nothing here does I/O. Upstream: pkg/dependenciesdistributor, pkg/resourceinterpreter/default/native/dependencies.go and
+pkg/util/helper/pod.go, versions 1.10 to 1.18.
 """
 
 from flotilla.karmada.dependencies.distribution import ABORT, OVERWRITE, Following, Sender, following

@@ -1,7 +1,7 @@
-"""Where dependencies go: into the clusters of every template that uses them, and by which policy's orders.
+"""Which clusters get a dependency: those of every template that uses it, and by which policy's settings.
 
-Karmada keeps a dependency's clusters in its ResourceBinding as `spec.requiredBy`: beside `spec.clusters`, which its own
-policy chooses where it has one. The binding has Works in all of them.
+Karmada stores these clusters in the dependency's ResourceBinding as `spec.requiredBy`, next to `spec.clusters`: the
+clusters that the dependency's own policy chooses, where it has one. The binding has Works for both.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from flotilla.kube.objects import Object, ObjectRef
 
 ABORT, OVERWRITE = "Abort", "Overwrite"
 """Karmada's ConflictResolution."""
-_OF_THE_USER = Version(1, 12)
-"""Since then dependencies go by the policy of a template that uses them; before, every one of them by the default."""
-_OF_ALL_USERS = Version(1, 16)
-"""Since then by those of all such templates together; between, by the one that Karmada has looked at last."""
+_BY_USER_SINCE = Version(1, 12)
+"""Since then dependencies get the settings of a template that uses them; before, all of them get the defaults."""
+_BY_ALL_USERS_SINCE = Version(1, 16)
+"""Since then these settings combine those of all such templates; in between, the template processed last decides."""
 
 
 @dataclass(frozen=True)
 class Sender:
-    """A template whose policy has propagateDeps."""
+    """A template whose policy sets propagateDeps."""
 
     template: ObjectRef
     references: tuple[Reference, ...]
     clusters: frozenset[str]
-    """Where it is for certain."""
+    """The clusters that certainly have it."""
     possible: frozenset[str] = frozenset()
-    """Where it may be beside."""
+    """Further clusters that may have it."""
     conflict_resolution: str = ABORT
     preserves: bool = False
-    """Its copies stay in members once they are not sent any more."""
+    """Whether its copies stay in members once Karmada no longer sends them."""
 
     @classmethod
     def of(
@@ -44,7 +44,7 @@ class Sender:
         possible: Iterable[str],
         spec: Object,
     ) -> Sender:
-        """Return a template as its policy's spec sends it."""
+        """Return the sender for a template, according to its policy's spec."""
         certain = frozenset(clusters)
         return cls(
             template,
@@ -58,25 +58,25 @@ class Sender:
 
 @dataclass(frozen=True)
 class Following:
-    """A dependency: where it goes because templates use it."""
+    """A dependency, and the clusters that get it because templates use it."""
 
     reference: Reference
     clusters: Mapping[str, tuple[ObjectRef, ...]] = field(default_factory=dict)
     """The templates that it follows, by cluster."""
     possible: Mapping[str, tuple[ObjectRef, ...]] = field(default_factory=dict)
-    """The same where only Karmada knows whether they go there; clusters that it follows another one to are not here."""
+    """The same for clusters where only Karmada knows whether they get it; the keys of `clusters` are left out."""
     conflict_resolution: str = ABORT
-    """Of a dependency that no policy selects; empty where it hangs on which template Karmada has looked at last."""
+    """Of a dependency that no policy selects; empty where it depends on which template Karmada processed last."""
     preserves: bool | None = False
-    """Whether its copies stay once nothing needs them; None where that hangs on the same."""
+    """Whether its copies stay once no template needs them; None where that depends on the order of processing, too."""
 
 
 def following(senders: Iterable[Sender], version: Version = SUPPORTED.newest) -> list[Following]:
-    """Return the dependencies of templates, in order; not whether they are there: one that isn't goes nowhere.
+    """Return the dependencies of templates, sorted; whether they exist isn't checked: Karmada sends those that do.
 
     Args:
-        senders: every template whose policy has propagateDeps.
-        version: Karmada's.
+        senders: every template whose policy sets propagateDeps.
+        version: Karmada's version.
     """
     users: dict[Reference, list[Sender]] = {}
     for sender in senders:
@@ -95,11 +95,11 @@ def _following(reference: Reference, users: list[Sender], version: Version) -> F
         for name in sorted(user.possible):
             possible[name] = (*possible.get(name, ()), user.template)
     maybe = {name: templates for name, templates in possible.items() if name not in clusters}
-    if version < _OF_THE_USER:
+    if version < _BY_USER_SINCE:
         return Following(reference, clusters, maybe)
     resolutions = {user.conflict_resolution for user in users}
     kept = {user.preserves for user in users}
-    if version < _OF_ALL_USERS:
+    if version < _BY_ALL_USERS_SINCE:
         resolution = resolutions.pop() if len(resolutions) == 1 else ""
         return Following(reference, clusters, maybe, resolution, kept.pop() if len(kept) == 1 else None)
     return Following(reference, clusters, maybe, OVERWRITE if OVERWRITE in resolutions else ABORT, any(kept))

@@ -1,6 +1,6 @@
-"""What a template refers to, as Karmada's own interpreters read it: the dependencies that follow it.
+"""The references of a template to other objects, as Karmada's own interpreters read them: its dependencies.
 
-They are written into the annotation `resourcebinding.karmada.io/dependencies` of the template's ResourceBinding.
+Karmada writes them into the annotation `resourcebinding.karmada.io/dependencies` of the template's ResourceBinding.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _PODS: dict[tuple[str, str], tuple[tuple[str, ...], Version]] = {
     ("apps.kruise.io/v1beta1", "StatefulSet"): (_TEMPLATE, SUPPORTED.oldest),
     ("apps.kruise.io/v1alpha1", "UnitedDeployment"): (_TEMPLATE, Version(1, 15)),
 }
-"""Where a kind has its pod's spec, and since which version of Karmada it is read."""
+"""The path of the pod's spec in a kind, and the first version of Karmada that reads it."""
 _INTERPRETED: dict[tuple[str, str], Version] = {
     ("apps.kruise.io/v1alpha1", "AdvancedCronJob"): SUPPORTED.oldest,
     ("apps.kruise.io/v1alpha1", "SidecarSet"): Version(1, 15),
@@ -46,7 +46,8 @@ _INTERPRETED: dict[tuple[str, str], Version] = {
     ("source.toolkit.fluxcd.io/v1beta2", "HelmRepository"): SUPPORTED.oldest,
     ("source.toolkit.fluxcd.io/v1beta2", "OCIRepository"): SUPPORTED.oldest,
 }
-"""Kinds that a script within Karmada reads (resourcecustomizations), which is not repeated here."""
+"""Kinds whose dependencies a script within Karmada reads (resourcecustomizations); these scripts aren't repeated
+here."""
 _INGRESS = ("networking.k8s.io/v1", "Ingress")
 _SERVICE_IMPORT = ("multicluster.x-k8s.io/v1alpha1", "ServiceImport")
 _CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
@@ -60,30 +61,30 @@ _SECRET_REFS = {
     "storageos": "secretRef",
     "csi": "nodePublishSecretRef",
 }
-"""Volumes whose secret is named by a reference."""
+"""The field of a volume that refers to its Secret, by the type of the volume."""
 _SERVICE_NAME = "kubernetes.io/service-name"
 
 
 @dataclass(frozen=True, order=True)
 class Reference:
-    """An object that a template refers to: by its name, or every one with some labels."""
+    """A reference of a template: to one object by name, or to all objects with some labels."""
 
     api_version: str
     kind: str
     name: str
     namespace: str
     labels: tuple[tuple[str, str], ...] = ()
-    """Of a reference without a name."""
+    """The labels of a reference without a name."""
     optional: bool = field(default=False, compare=False)
-    """The template says at each place that it runs without the object, too. Karmada doesn't ask."""
+    """Whether the template declares the object optional wherever it refers to it. Karmada ignores that."""
 
     @property
     def ref(self) -> ObjectRef:
-        """The object; without a name where it is meant by its labels."""
+        """The object; without a name where the reference is by labels."""
         return ObjectRef(self.api_version, self.kind, self.name, self.namespace)
 
     def means(self, obj: Object) -> bool:
-        """Tell whether it is an object that is referred to, by name or by labels."""
+        """Return whether this reference, by name or by labels, selects an object."""
         meta = obj["metadata"]
         if (obj["apiVersion"], obj["kind"], meta.get("namespace") or "") != (
             self.api_version,
@@ -103,15 +104,15 @@ class Reference:
 def references_of(
     template: Object, version: Version = SUPPORTED.newest, interpreted: Collection[GroupKind] = ()
 ) -> tuple[Reference, ...] | None:
-    """Return what Karmada takes for the dependencies of a template, in order, each once.
+    """Return the dependencies of a template according to Karmada, sorted and without duplicates.
 
     Args:
-        template: with its namespace.
-        version: Karmada's.
+        template: the template, with its namespace.
+        version: Karmada's version.
         interpreted: kinds whose dependencies a ResourceInterpreterCustomization of the control plane reads.
 
     Returns:
-        None where an interpreter says what they are that only Karmada can run.
+        The references; None where an interpreter that only Karmada can run determines them.
     """
     served = (str(template["apiVersion"]), str(template["kind"]))
     if kind_of(template) in interpreted or version >= _INTERPRETED.get(served, Version(99, 0)):
@@ -140,19 +141,19 @@ def references_of(
 def refers_to(
     template: Object, obj: Object, version: Version = SUPPORTED.newest, interpreted: Collection[GroupKind] = ()
 ) -> bool:
-    """Tell whether Karmada takes an object for a dependency of a template; not where only an interpreter knows.
+    """Return whether Karmada counts an object as a dependency of a template; false where only an interpreter knows.
 
     Args:
-        template: with its namespace.
+        template: the template, with its namespace.
         obj: the object, with its namespace.
-        version: Karmada's.
-        interpreted: as for `references_of`.
+        version: Karmada's version.
+        interpreted: see `references_of`.
     """
     return any(one.means(obj) for one in references_of(template, version, interpreted) or ())
 
 
 def _derived(name: str, namespace: str) -> tuple[Reference, ...]:
-    """Return what Karmada derives from a ServiceImport: a Service and its EndpointSlices."""
+    """Return the objects that Karmada derives from a ServiceImport: a Service and its EndpointSlices."""
     service = f"derived-{name}"
     return (
         Reference("v1", "Service", service, namespace),
@@ -161,7 +162,7 @@ def _derived(name: str, namespace: str) -> tuple[Reference, ...]:
 
 
 def _once(references: Iterable[Reference]) -> tuple[Reference, ...]:
-    """Return each object once, optional where it is at every place."""
+    """Return each reference once; it is optional if it is optional everywhere."""
     found: dict[Reference, Reference] = {}
     for one in references:
         known = found.get(one, one)
@@ -170,7 +171,7 @@ def _once(references: Iterable[Reference]) -> tuple[Reference, ...]:
 
 
 def _of_pod(pod: Object) -> Iterator[tuple[str, str, bool]]:
-    """Yield what a pod's spec refers to: kind, name, and whether it is optional there."""
+    """Yield the references of a pod's spec: kind, name, and whether the reference is optional."""
     for secret in _maps(pod.get("imagePullSecrets")):
         yield "Secret", _name(secret), False
     for section in _CONTAINERS:
@@ -178,7 +179,7 @@ def _of_pod(pod: Object) -> Iterator[tuple[str, str, bool]]:
             yield from _of_container(container)
     for volume in _maps(pod.get("volumes")):
         yield from _of_volume(volume)
-    # The API server fills the one in from the other, which is its older name.
+    # The API server copies serviceAccountName and its older name, serviceAccount, from each other.
     account = str(pod.get("serviceAccountName") or pod.get("serviceAccount") or "")
     if account != "default":
         yield "ServiceAccount", account, False

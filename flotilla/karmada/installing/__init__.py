@@ -1,1 +1,1 @@
-"""Karmada itself: the chart, its values, the host cluster, certificates."""
+"""The installation of Karmada: the chart, its values, the host cluster, certificates."""

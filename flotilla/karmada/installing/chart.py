@@ -1,4 +1,4 @@
-"""Karmada's Helm chart: what it installs, and what differs from version to version.
+"""Karmada's Helm chart: its components, and the differences between its versions.
 
 Source: the chart's values and templates from 1.10 to 1.18 (charts/karmada).
 """
@@ -10,25 +10,25 @@ from dataclasses import dataclass
 from flotilla.karmada.versions import Version
 
 RELEASE = "karmada"
-"""The release's name: it is a part of every object's name."""
+"""The release's name, which is a part of every object's name."""
 
 SYSTEM_NAMESPACE = "karmada-system"
 
 
 @dataclass(frozen=True)
 class Component:
-    """One image of the chart, and the pods that run it."""
+    """One image of the chart, with the pods that run it."""
 
     path: str
-    """Where its values are: `etcd.internal`."""
+    """The path of its values: `etcd.internal`."""
     repository: str
     """The chart's image repository."""
     replicas: int | None = 1
-    """The chart's replicas; None for what has no pods of its own, or has them by member."""
+    """The chart's number of replicas; None for a component without pods, or with pods per member."""
     karmada: bool = True
-    """It is Karmada's own: its tag is Karmada's version."""
+    """Whether it is Karmada's own: its tag is then Karmada's version."""
     floats: bool = True
-    """The chart gives it the tag `latest`; the others' tags it pins, version by version."""
+    """Whether the chart gives it the tag `latest`; the chart pins the tags of the others, in each version."""
     registry: str = "docker.io"
     """The chart's registry."""
 
@@ -53,7 +53,7 @@ COMPONENTS = {
     "cfssl": Component("cfssl", "cfssl/cfssl", replicas=None, karmada=False),
     "kubectl": Component("kubectl", "bitnami/kubectl", replicas=None, karmada=False),
 }
-"""The chart's components, by the names that its values have."""
+"""The chart's components, by their names in the chart's values."""
 
 CORE = (
     "apiServer",
@@ -64,7 +64,7 @@ CORE = (
     "scheduler",
     "webhook",
 )
-"""What every installation runs, in the order in which it starts."""
+"""The components of every installation, in the order in which they start."""
 
 FEATURE_GATES = {
     "controllerManager": Version(1, 10),
@@ -72,10 +72,10 @@ FEATURE_GATES = {
     "scheduler": Version(1, 16),
     "webhook": Version(1, 14),
 }
-"""Which components take feature gates from the chart, from which version on."""
+"""The components whose feature gates the chart can set, with the first version that can."""
 
 CA_EXPIRY = Version(1, 16)
-"""From which version on the chart lets the CA's lifetime be set; before, it is 365 days (karmada#6436)."""
+"""The first version whose chart can set the CA's lifetime; before, it is 365 days (karmada#6436)."""
 
 CHART_HOSTS = (
     "kubernetes.default.svc",
@@ -85,4 +85,4 @@ CHART_HOSTS = (
     "localhost",
     "127.0.0.1",
 )
-"""What the chart's own certificate names."""
+"""The names in the chart's own certificate."""

@@ -1,6 +1,6 @@
-"""Karmada's release in its host cluster: when it is ready, and what an uninstall would leave or destroy.
+"""Karmada's release in its host cluster: when it is ready, and what an uninstall would leave behind or delete.
 
-Source: the chart's templates and hooks of 1.10 to 1.18, and what was seen on a real node with 1.18.2.
+Source: the chart's templates and hooks of 1.10 to 1.18, and tests on a real node with 1.18.2.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _CRDS = (
     "resourcebindings.work.karmada.io",
     "clusterresourcebindings.work.karmada.io",
 )
-# The account of the chart's jobs, with rights to everything in the host cluster; 1.10 calls it pre-job.
+# The ServiceAccount of the chart's jobs, with all rights in the host cluster; 1.10 calls it pre-job.
 _JOB_ACCOUNTS = (f"{RELEASE}-hook-job", f"{RELEASE}-pre-job")
 _RBAC = "rbac.authorization.k8s.io/v1"
 _HARMLESS = "nothing-to-delete.yaml"
@@ -35,10 +35,10 @@ _POST_DELETE = "post-delete"
 
 
 def unready(connection: Connection) -> list[str]:
-    """Say what a control plane still lacks before members can join and policies be declared; empty once it is ready.
+    """Return what a control plane lacks before members can join and policies can be declared; empty once it is ready.
 
-    The API server answers before the rest of Karmada does (karmada#1836, #3961): the aggregated API says 503, CRDs
-    come in a job, and the webhook, which must answer for every policy, comes last.
+    The API server answers before the rest of Karmada does (karmada#1836, #3961): the aggregated API answers with 503, a
+    job installs the CRDs, and the webhook, which has to answer for every policy, comes last.
     """
     try:
         connection.ready(doing="asking Karmada's API server whether it is ready", timeout=5)
@@ -71,10 +71,11 @@ def _silent_webhook(connection: Connection) -> list[str]:
 
 
 def unsettled(connection: Connection, namespace: str = SYSTEM_NAMESPACE) -> list[str]:
-    """Say what of an installation still works in the host cluster; empty once another one may begin.
+    """Return the jobs of an installation that haven't finished; empty once another installation may begin.
 
-    From 1.11 on a Job of the release itself installs what is in Karmada, and goes ten seconds after it is done. A Job's
-    template can't be changed: an upgrade before that fails, and so does the rollback of it (seen with 1.18.2).
+    Since 1.11 a Job of the release itself installs the objects in Karmada, and is deleted ten seconds after it
+    finished. A Job's template can't be changed: an upgrade before that fails, and so does its rollback (seen with
+    1.18.2).
     """
     jobs = connection.list("batch/v1", "Job", namespace=namespace)
     return [
@@ -85,7 +86,7 @@ def unsettled(connection: Connection, namespace: str = SYSTEM_NAMESPACE) -> list
 
 
 def leftovers(connection: Connection, release: str = RELEASE, namespace: str = SYSTEM_NAMESPACE) -> list[ObjectRef]:
-    """List what the chart's jobs and hooks make in the host cluster, and Helm doesn't take away."""
+    """Return the objects that the chart's jobs and hooks create in the host cluster, and that Helm doesn't delete."""
     refs = [ObjectRef(_RBAC, kind, name) for name in _JOB_ACCOUNTS for kind in ("ClusterRoleBinding", "ClusterRole")]
     refs += [ObjectRef("v1", "ServiceAccount", name, namespace) for name in _JOB_ACCOUNTS]
     refs += [
@@ -104,23 +105,23 @@ def leftovers(connection: Connection, release: str = RELEASE, namespace: str = S
 
 
 def clean_up(connection: Connection, spared: set[str]) -> list[str]:
-    """Delete what a release has left, but for what was there before it; return what was deleted.
+    """Delete the objects that a release has left, except those that existed before it; return the deleted ones.
 
     Args:
-        connection: the host cluster.
-        spared: texts of references (`str(ref)`) that the installation has found there.
+        connection: a connection to the host cluster.
+        spared: the objects that existed before the installation, each as text (`str(ref)`).
     """
     found = [ref for ref in leftovers(connection) if str(ref) not in spared]
     return [str(ref) for ref in found if connection.delete(ref, propagation="Background")]
 
 
 def disarm(connection: Connection, name: str = RELEASE, namespace: str = SYSTEM_NAMESPACE) -> list[str]:
-    """Take the teeth out of the chart's job at uninstall, and return the ConfigMaps that were emptied.
+    """Make the chart's job at uninstall harmless, and return the ConfigMaps that were emptied.
 
-    With `certs.mode=auto` that job runs `kubectl delete` over ConfigMaps, against the host cluster: it would delete
-    kube-public/cluster-info, the ServiceExport CRD and more that isn't Karmada's (karmada#7618). In 1.10 it waits
-    forever for ConfigMaps that don't exist (karmada#4611). It reads them when it runs: after this they exist, and each
-    names one object that doesn't.
+    With `certs.mode=auto` that job runs `kubectl delete` for the content of ConfigMaps, in the host cluster. It would
+    delete kube-public/cluster-info, the ServiceExport CRD and other objects that aren't Karmada's (karmada#7618). In
+    1.10 it waits forever for ConfigMaps that don't exist (karmada#4611). The job reads them when it runs: after this
+    they exist, and each names an object that doesn't exist.
     """
     release = latest_release(connection, namespace, name)
     if release is None:
@@ -135,19 +136,19 @@ def disarm(connection: Connection, name: str = RELEASE, namespace: str = SYSTEM_
                 "metadata": {"name": "flotilla-nothing-to-delete", "namespace": namespace},
             }
         )
-        held = connection.find(ref)
-        if held is None:
+        live = connection.find(ref)
+        if live is None:
             body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": volume, "namespace": namespace}}
             connection.create({**body, "data": {_HARMLESS: nothing}}, field_manager="flotilla")
         else:
-            none: dict[str, Any] = dict.fromkeys(held.get("data") or {})
+            none: dict[str, Any] = dict.fromkeys(live.get("data") or {})
             connection.patch(ref, {"data": {**none, _HARMLESS: nothing}})
         emptied.append(volume)
     return emptied
 
 
 def _mounted_at_uninstall(release: Release) -> set[str]:
-    """Return the ConfigMaps that the release's hooks of after its deletion mount."""
+    """Return the ConfigMaps that the release's post-delete hooks mount."""
     volumes: list[Object] = []
     for hook in release.hooks:
         if hook.get("kind") == "Job" and _POST_DELETE in (hook.get("events") or []):
@@ -157,7 +158,7 @@ def _mounted_at_uninstall(release: Release) -> set[str]:
 
 
 def stuck(connection: Connection, name: str = RELEASE, namespace: str = SYSTEM_NAMESPACE) -> str:
-    """Say that a release is neither deployed nor gone, and the way out; empty where all is well.
+    """Return that a release is neither deployed nor gone, with the remedy; empty where nothing is wrong.
 
     Raises:
         ClusterError: the cluster could not be asked.
@@ -166,7 +167,7 @@ def stuck(connection: Connection, name: str = RELEASE, namespace: str = SYSTEM_N
     if release is None or release.status in ("deployed", "superseded", "uninstalled"):
         return ""
     if release.revision == 1 or release.status == "uninstalling":
-        way_out = f"helm uninstall {name} -n {namespace}, then `up`"
+        remedy = f"helm uninstall {name} -n {namespace}, then `up`"
     else:
-        way_out = f"helm rollback {name} -n {namespace}, then `up`"
-    return f"release {name} is {release.status} (revision {release.revision}); the way out: {way_out}"
+        remedy = f"helm rollback {name} -n {namespace}, then `up`"
+    return f"release {name} is {release.status} (revision {release.revision}); the way out: {remedy}"

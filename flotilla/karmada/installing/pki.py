@@ -1,8 +1,8 @@
-"""The control plane's certificates: CAs, what the chart's servers and clients show, and the administrator's.
+"""The control plane's certificates: CAs, those of the chart's servers and clients, and the administrator's.
 
-The chart takes one key pair for its API server, etcd, webhook and for signing service accounts' tokens (1.10 to 1.18),
-with CN `system:admin` and O `system:masters`; a second CA signs the front proxy's. Keys are RSA, as the chart's own
-job makes them: tokens are then signed as everywhere.
+The chart uses a single key pair for its API server, etcd and webhook, and for signing the tokens of service accounts
+(1.10 to 1.18). Its certificate has CN `system:admin` and O `system:masters`. A second CA signs the certificate of the
+front proxy. Keys are RSA, like those of the chart's own job, so that the tokens have the usual signature algorithm.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _FINGERPRINT_LENGTH = 32
 
 @dataclass(frozen=True)
 class Certificates:
-    """Everything that a control plane needs, PEM text."""
+    """All certificates and keys of a control plane, as PEM texts."""
 
     ca_cert: str
     ca_key: str
@@ -43,12 +43,12 @@ class Certificates:
     admin_key: str
 
     def plain(self) -> dict[str, str]:
-        """Return them as plain data."""
+        """Return the certificates and keys as plain data."""
         return asdict(self)
 
 
 def service_names(domain: str = "cluster.local") -> list[str]:
-    """Return the names by which the control plane's parts call each other within the host cluster."""
+    """Return the names that the control plane's components use for each other within the host cluster."""
     filled = {"{{ .Release.Namespace }}": SYSTEM_NAMESPACE, "{{ .Values.clusterDomain }}": domain}
     names = list(CHART_HOSTS)
     for template, value in filled.items():
@@ -64,15 +64,15 @@ def issue(
     keep: Certificates | None = None,
     now: dt.datetime | None = None,
 ) -> Certificates:
-    """Make certificates.
+    """Issue certificates.
 
     Args:
-        names: every DNS name and IP address that anyone dials.
-        lifetime_days: of the certificates; none outlives its CA.
-        ca_lifetime_days: of the CAs.
-        keep: what there is: its CAs and keys stay, so that clients still trust the API server, and tokens of service
-            accounts, which are signed with its key, stay valid. None makes everything anew.
-        now: the moment; for tests.
+        names: every DNS name and IP address that clients dial.
+        lifetime_days: the lifetime of the certificates; no certificate outlives its CA.
+        ca_lifetime_days: the lifetime of the CAs.
+        keep: the existing certificates. Their CAs and keys are reused: clients still trust the API server, and tokens
+            of service accounts, which are signed with its key, stay valid. None creates everything again.
+        now: the current time; for tests.
     """
     moment = now or dt.datetime.now(dt.UTC)
     until = moment + dt.timedelta(days=lifetime_days)
@@ -105,12 +105,12 @@ def issue(
 
 
 def expires(pem: str) -> dt.datetime:
-    """Return when a certificate ends, UTC."""
+    """Return when a certificate expires, UTC."""
     return x509.load_pem_x509_certificate(pem.encode()).not_valid_after_utc
 
 
 def names_of(pem: str) -> list[str]:
-    """Return the DNS names and addresses in a certificate."""
+    """Return the DNS names and IP addresses in a certificate."""
     certificate = x509.load_pem_x509_certificate(pem.encode())
     try:
         found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -120,23 +120,23 @@ def names_of(pem: str) -> list[str]:
 
 
 def covers(pem: str, host: str) -> bool:
-    """Tell whether a certificate names a host, as a TLS client judges it (RFC 6125: a star stands for one label)."""
+    """Return whether a certificate is valid for a host, as TLS clients check it (RFC 6125: a star is one label)."""
     return is_named(host, names_of(pem))
 
 
 def is_named(host: str, names: list[str]) -> bool:
-    """Tell whether a host is among names, where a star stands for one label."""
+    """Return whether a host is among names, where a star stands for one label."""
     _, _, parent = host.partition(".")
     return host in names or (bool(parent) and f"*.{parent}" in names)
 
 
 def fingerprint(*pems: str) -> str:
-    """Return a short text that changes with any of the certificates; fits a label."""
+    """Return a short text that changes with any of the certificates; it is a valid label value."""
     return hashlib.sha256("".join(pems).encode()).hexdigest()[:_FINGERPRINT_LENGTH]
 
 
 def kubeconfig(server: str, *, ca_cert: str, cert: str, key: str, name: str = "karmada") -> str:
-    """Return a kubeconfig with certificates inline."""
+    """Return a kubeconfig that contains the certificates."""
     return _kubeconfig(
         server,
         name,
@@ -149,7 +149,7 @@ def kubeconfig(server: str, *, ca_cert: str, cert: str, key: str, name: str = "k
 
 
 def republished(document: dict[str, Any], server: str, *, name: str = "karmada") -> str:
-    """Return a kubeconfig of one context that dials another URL, named as ours are."""
+    """Return a kubeconfig with one context for another URL, with Flotilla's names of cluster, user and context."""
     cluster = document["clusters"][0]["cluster"]
     return _kubeconfig(
         server,
@@ -177,9 +177,9 @@ def _kubeconfig(server: str, name: str, *, certificate_authority: str, user: dic
 _Authority = tuple[x509.Certificate, rsa.RSAPrivateKey]
 
 
-def _authority(name: str, days: int, moment: dt.datetime, held: tuple[str, str] | None) -> _Authority:
-    if held:
-        return x509.load_pem_x509_certificate(held[0].encode()), _key(held[1])
+def _authority(name: str, days: int, moment: dt.datetime, existing: tuple[str, str] | None) -> _Authority:
+    if existing:
+        return x509.load_pem_x509_certificate(existing[0].encode()), _key(existing[1])
     key = _key(None)
     subject = _subject(name)
     certificate = (
@@ -216,7 +216,7 @@ def _leaf(
 
 
 def _usage(*, signs: bool) -> x509.KeyUsage:
-    """Return what a key is for: a CA signs certificates, every other one serves TLS."""
+    """Return the usages of a key: a CA signs certificates, all other keys are for TLS."""
     return x509.KeyUsage(
         digital_signature=True,
         key_encipherment=not signs,
@@ -272,7 +272,7 @@ def _pem(certificate: x509.Certificate) -> str:
 
 
 def _key_pem(key: rsa.RSAPrivateKey) -> str:
-    # PKCS#1: what the API server and etcd read, and what the chart's own job makes.
+    # PKCS#1: the API server and etcd read this form, and the chart's own job creates it.
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
     ).decode()

@@ -1,1 +1,1 @@
-"""What a join leaves behind: rights, tokens, agents, membership, and how a member leaves."""
+"""The objects of a join (rights, tokens, agents, membership), and how a member leaves."""

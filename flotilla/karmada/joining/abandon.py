@@ -15,25 +15,25 @@ from flotilla.kube.objects import ObjectRef, is_true, ref_of
 from flotilla.waiting import pause
 
 NOTICE_SECONDS = 240.0
-"""How long Karmada may take to see that a member hangs (measured: over 80 s; where nothing listens 30 to 45 s)."""
+"""The time that Karmada may need to notice that a member hangs (measured: over 80 s; 30 to 45 s if nothing listens)."""
 LEAVE_SECONDS = 60.0
-"""How long a member that is not Ready may take to leave (measured: 20 s); finalizers are removed after it."""
+"""The time in which a member that isn't Ready may leave (measured: 20 s); after that, finalizers are removed."""
 _POLL_SECONDS = 1.0
 _TRIES = 5
 
 
 @dataclass(frozen=True)
 class Leftovers:
-    """What a control plane has of a member."""
+    """The objects for a member in a control plane."""
 
     works: tuple[ObjectRef, ...]
-    """Works, which carry finalizers."""
+    """Works, which have finalizers."""
     running: tuple[ObjectRef, ...]
-    """Objects that Karmada sent to the member: they may still run there."""
+    """Objects that Karmada has sent to the member: they may still run there."""
 
 
 def leftovers(connection: Connection, member: str) -> Leftovers:
-    """Look at what a control plane has of a member.
+    """Return the objects for a member in a control plane.
 
     Raises:
         ClusterError: the control plane could not be asked.
@@ -48,28 +48,28 @@ def leftovers(connection: Connection, member: str) -> Leftovers:
     return Leftovers(names, tuple(sorted(set(sent))))
 
 
-def await_not_ready(connection: Connection, member: str, tell: Callable[[str], None]) -> None:
-    """Wait until Karmada has noticed that a member does not answer: until then it would go on dialling it.
+def await_not_ready(connection: Connection, member: str, say: Callable[[str], None]) -> None:
+    """Wait until Karmada has noticed that a member doesn't answer: until then Karmada would still dial it.
 
     Raises:
-        FlotillaError: it stays Ready: Karmada reaches it.
+        FlotillaError: the member stays Ready, so Karmada reaches it.
     """
     cluster = connection.find(ObjectRef(CLUSTER_API, "Cluster", member))
     if cluster is not None and is_true(cluster, "Ready"):
-        tell(f"Karmada still calls {member} Ready: waiting until it notices, up to {NOTICE_SECONDS:.0f} s")
+        say(f"Karmada still calls {member} Ready: waiting until it notices, up to {NOTICE_SECONDS:.0f} s")
     doing = f"waiting until Karmada notices that {member} does not answer"
     if stays_ready(connection, member, NOTICE_SECONDS, doing=doing):
         raise FlotillaError(
-            f"{member} does not answer here, but Karmada calls it Ready, so that it reaches it",
-            hint="nothing was changed; take it out of the stack file and run `up` where the member can be reached",
+            f"{member} doesn't answer here, but Karmada calls it Ready, so Karmada reaches it",
+            hint="nothing was changed; remove it from the stack file and run `up` where the member can be reached",
         )
 
 
 def stays_ready(connection: Connection, member: str, seconds: float, *, doing: str) -> bool:
-    """Wait until a member is not Ready, or has no Cluster; tell whether it is Ready to the end.
+    """Wait until a member isn't Ready, or has no Cluster; return whether it stays Ready for the whole time.
 
     Raises:
-        FlotillaError: the run was interrupted while `doing` this.
+        FlotillaError: the run was interrupted; `doing` says what it was waiting for.
     """
     ref = ObjectRef(CLUSTER_API, "Cluster", member)
     deadline = time.monotonic() + seconds
@@ -82,16 +82,16 @@ def stays_ready(connection: Connection, member: str, seconds: float, *, doing: s
 
 
 def remove_cluster(connection: Connection, member: str, cluster_id: str) -> None:
-    """Delete a member's Cluster with its Works; where nobody finishes these, take Karmada's finalizers off.
+    """Delete a member's Cluster with its Works; if Karmada doesn't finish this, remove Karmada's finalizers.
 
-    For a member in push mode that is not Ready Karmada does it, in time; for one in pull mode only its agent would.
+    For a push member that isn't Ready, Karmada finishes it after some time; for a pull member only its agent would.
 
     Raises:
-        FlotillaError: the Cluster of this name is another cluster's, or it is still there.
+        FlotillaError: the Cluster with this name belongs to another cluster, or it still exists in the end.
     """
     ref = ObjectRef(CLUSTER_API, "Cluster", member)
     cluster = connection.find(ref)
-    if cluster is None:  # its Works go with it; where somebody has taken its finalizer off, they are still there
+    if cluster is None:  # its Works are deleted with it, unless somebody removed its finalizer
         for work in leftovers(connection, member).works:
             connection.delete(work, propagation="Background")
             release(connection, work, WORK_FINALIZER)
@@ -99,8 +99,8 @@ def remove_cluster(connection: Connection, member: str, cluster_id: str) -> None
     found = (cluster.get("spec") or {}).get("id")
     if found and cluster_id and found != cluster_id:
         raise FlotillaError(
-            f"Cluster {member} is another cluster (UID {found}) than the one that is given up (UID {cluster_id})",
-            hint="somebody has joined another cluster under this name: it is left alone",
+            f"Cluster {member} is another cluster (UID {found}) than the one to abandon (UID {cluster_id})",
+            hint="somebody has joined another cluster under this name: it isn't changed",
         )
     connection.delete(ref, propagation="Background", uid=cluster["metadata"]["uid"])
     if cluster["spec"].get("syncMode") != "Pull" and _gone(connection, ref, LEAVE_SECONDS):
@@ -134,15 +134,15 @@ def _release_works(connection: Connection, member: str) -> None:
 
 
 def release(connection: Connection, ref: ObjectRef, finalizer: str) -> None:
-    """Take one of Karmada's finalizers off an object; others are not ours to judge."""
+    """Remove one of Karmada's finalizers from an object; finalizers of others stay."""
     for _ in range(_TRIES):
         found = connection.find(ref)
-        if found is None or finalizer not in (held := found["metadata"].get("finalizers") or []):
+        if found is None or finalizer not in (present := found["metadata"].get("finalizers") or []):
             return
-        kept = [one for one in held if one != finalizer]
+        kept = [one for one in present if one != finalizer]
         body = {"metadata": {"finalizers": kept, "resourceVersion": found["metadata"]["resourceVersion"]}}
         try:
             connection.patch(ref, body)
         except ApiError as error:
             if not error.missing and error.status != HTTPStatus.CONFLICT:
-                raise  # else it has gone or changed since: the next look tells
+                raise  # else it was deleted or changed meanwhile: the next look shows it

@@ -1,8 +1,9 @@
-"""Pull mode: the agent in a member, who it is to the control plane, and what it may do there.
+"""Pull mode: the agent in a member, its identity in the control plane, and its rights there.
 
 Source: the agent of 1.10 to 1.18 (cmd/agent, artifacts/agent) and the rights that `karmadactl register` of 1.18 gives
-one agent. Here every version gets those: the chart of 1.10 lets all agents read all Secrets instead. From 1.13 on the
-agent reports no Secrets (`--report-secrets=None`): the stack declares them, so that it needs no right to any Secret.
+an agent. Flotilla gives agents of all versions these rights: the chart of 1.10 lets all agents read all Secrets
+instead. Since 1.13 the agent reports no Secrets (`--report-secrets=None`): the stack declares them, so the agent needs
+no right to any Secret.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ _RBAC = "rbac.authorization.k8s.io"
 _MOUNT = "/etc/kubeconfig"
 _HEALTH: Object = {"httpGet": {"path": "/healthz", "port": 10357, "scheme": "HTTP"}, "timeoutSeconds": 5}
 _SPLIT_ADDRESSES = Version(1, 12)
-"""From here on metrics and health have an address each."""
-_OBEDIENT = Version(1, 13)
+"""Since this version metrics and health each have an address."""
+_WITHOUT_SECRETS_SINCE = Version(1, 13)
 
 
 def user(member: str) -> str:
-    """Return the agent's user name towards the control plane."""
+    """Return the agent's user name in the control plane."""
     return f"system:karmada:agent:{member}"
 
 
@@ -41,11 +42,11 @@ def image(version: str) -> str:
 
 
 def cluster_role(member: str, *, found: bool = False) -> Object:
-    """Return what the agent may do in the whole control plane: its own Cluster, and what it has to look up.
+    """Return the agent's rights in the whole control plane: for its own Cluster, and for what it has to look up.
 
     Args:
         member: the Cluster's name.
-        found: as `karmadactl register` writes the same rights: another order of verbs would be a change.
+        found: whether `karmadactl register` wrote the rights: another order of verbs would be a change.
     """
     return {
         "apiVersion": f"{_RBAC}/v1",
@@ -82,7 +83,7 @@ def cluster_role_binding(member: str) -> Object:
 
 
 def work_role(member: str) -> Object:
-    """Return what the agent may do in its own execution namespace: carry out Works and report on them."""
+    """Return the agent's rights in its execution namespace: it executes Works and reports on them."""
     return {
         "apiVersion": f"{_RBAC}/v1",
         "kind": "Role",
@@ -100,7 +101,7 @@ def work_role_binding(member: str) -> Object:
 
 
 def secret_role(member: str) -> Object:
-    """Return what an agent that reports Secrets may do with them: with its own two."""
+    """Return the rights of an agent that reports Secrets: for its own two Secrets."""
     return {
         "apiVersion": f"{_RBAC}/v1",
         "kind": "Role",
@@ -118,20 +119,20 @@ def secret_role_binding(member: str) -> Object:
 
 
 def needs_secrets(version: str) -> bool:
-    """Tell whether an agent reports Secrets whatever it is told: before 1.13 it crashes where it shouldn't."""
-    return Version.parse(version) < _OBEDIENT
+    """Return whether an agent needs rights to Secrets: before 1.13 it crashes without them, even if it reports none."""
+    return Version.parse(version) < _WITHOUT_SECRETS_SINCE
 
 
 # -- in the member --------------------------------------------------------------------------------
 
 
 def service_account(namespace: str = NAMESPACE) -> Object:
-    """Return the account that the agent runs as in the member."""
+    """Return the ServiceAccount of the agent in the member."""
     return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": ACCOUNT, "namespace": namespace}}
 
 
 def member_role() -> Object:
-    """Return what the agent may do in the member: everything, for it applies objects of any kind there."""
+    """Return the agent's rights in the member: all rights, because it applies objects of any kind there."""
     return {
         "apiVersion": f"{_RBAC}/v1",
         "kind": "ClusterRole",
@@ -152,7 +153,7 @@ def member_role_binding(namespace: str = NAMESPACE) -> Object:
 
 
 def kubeconfig_secret(data: Any, namespace: str = NAMESPACE) -> Object:
-    """Return the Secret with the agent's kubeconfig; `data` holds it under the Secret's own name, base64."""
+    """Return the Secret with the agent's kubeconfig; `data` contains it in base64, under the Secret's own name."""
     return {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -163,13 +164,13 @@ def kubeconfig_secret(data: Any, namespace: str = NAMESPACE) -> Object:
 
 
 def found_secret(namespace: str = NAMESPACE) -> Object:
-    """Return the Secret with the kubeconfig of an agent that is there: nothing of its content."""
+    """Return the Secret with the kubeconfig of an existing agent, without its content."""
     metadata = {"name": KUBECONFIG_SECRET, "namespace": namespace}
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata}
 
 
 def found_deployment(namespace: str = NAMESPACE) -> Object:
-    """Return the Deployment of an agent that is there: nothing of what it runs, so that it can't be created either."""
+    """Return the Deployment of an existing agent without its spec, so that it can't be created by mistake."""
     metadata = {"name": DEPLOYMENT, "namespace": namespace, "labels": {"app": DEPLOYMENT}}
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata}
 
@@ -193,19 +194,19 @@ def deployment(
 
     Args:
         member: the Cluster's name.
-        version: Karmada's, for the image and the arguments.
-        endpoint: what `endpoint_argument` returns; may be an output.
-        identity: a fingerprint of the agent's certificate: another one is another pod.
-        namespace: where it runs.
-        image_name: another image than Karmada's own.
-        replicas: one works, the others stand by.
+        version: Karmada's version, for the image and the arguments.
+        endpoint: the result of `endpoint_argument`; may be an output.
+        identity: a fingerprint of the agent's certificate: a new certificate restarts the pods.
+        namespace: the namespace of the Deployment.
+        image_name: an image that replaces Karmada's own.
+        replicas: one is active, the others stand by.
         resources: requests and limits.
-        provider: cloud provider, told to the control plane; as are region and zones.
+        provider: the cloud provider that the agent reports to the control plane; region and zones likewise.
         region: see provider.
         zones: see provider.
         proxy_url: the proxy through which the control plane dials the member.
     """
-    told = {
+    reported = {
         "--cluster-provider": provider,
         "--cluster-region": region,
         "--cluster-zones": ",".join(zones or []),
@@ -218,18 +219,19 @@ def deployment(
         f"--leader-elect-resource-namespace={namespace}",
         *([] if needs_secrets(version) else ["--report-secrets=None"]),
         *_address_flags(Version.parse(version)),
-        *(f"{flag}={value}" for flag, value in told.items() if value),
+        *(f"{flag}={value}" for flag, value in reported.items() if value),
     ]
     container: Object = {
         "name": DEPLOYMENT,
         "image": image_name or image(version),
         "imagePullPolicy": "IfNotPresent",
         "command": command,
-        # Apart from the others, for the endpoint may be known only once the cluster is there.
+        # A separate argument, because the endpoint may be known only after the cluster exists.
         "args": [endpoint],
         "env": [{"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}],
         "livenessProbe": {**_HEALTH, "failureThreshold": 3, "initialDelaySeconds": 15, "periodSeconds": 15},
-        # It answers once it is registered: a member that changes its mode is Ready all the while and proves nothing.
+        # The probe succeeds once the agent is registered: a member that changes its mode stays Ready, which proves
+        # nothing.
         "readinessProbe": {**_HEALTH, "periodSeconds": 5},
         "volumeMounts": [{"name": "kubeconfig", "mountPath": _MOUNT, "readOnly": True}],
     }
@@ -258,15 +260,15 @@ def deployment(
 
 
 def serves(deployment: Object, member: str) -> bool:
-    """Tell whether an agent's Deployment is the one of this member, by its command."""
+    """Return whether an agent's Deployment belongs to this member, according to its command."""
     containers = deployment["spec"]["template"]["spec"]["containers"]
     return any(f"--cluster-name={member}" in (container.get("command") or []) for container in containers)
 
 
 def refuses_name(name: str, former: str, version: str) -> str:
-    """Return why the agent does not start as `name` while the Cluster of the former name is there; empty: it does.
+    """Return why the agent doesn't start as `name` while the Cluster with the former name exists; empty if it starts.
 
-    Before 1.14 it compares its name with the first Cluster of its ID, in the order of names.
+    Before 1.14 the agent compares its name with the first Cluster of its ID, in the order of names.
     """
     if former > name or Version.parse(version) >= Version(1, 14):
         return ""
@@ -277,7 +279,7 @@ def refuses_name(name: str, former: str, version: str) -> str:
 
 
 def endpoint_argument(api_endpoint: str) -> str:
-    """Return the argument that tells the control plane where the member is."""
+    """Return the argument with the address of the member for the control plane."""
     return f"--cluster-api-endpoint={api_endpoint}"
 
 

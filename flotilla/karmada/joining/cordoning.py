@@ -1,7 +1,7 @@
-"""The end of a cordon, whoever owns the taint by now.
+"""The end of a cordon, regardless of who owns the taint by then.
 
-Karmada's controllers write the whole list of a Cluster's taints when its condition changes, and `karmadactl cordon`
-does as well: by the rules of server-side apply the taint is theirs then, and stays when a stack declares it no more.
+Karmada's controllers write the whole list of a Cluster's taints when its condition changes, and so does `karmadactl
+cordon`. By the rules of server-side apply they then own the taint, and it stays when a stack no longer declares it.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ _CHANGED_MEANWHILE = (409, 422)
 
 
 def end_cordon(connection: Connection, member: str) -> None:
-    """Take the taint of a cordon off a Cluster; nothing where there is none.
+    """Remove the taint of a cordon from a Cluster; do nothing where there is none.
 
     Args:
-        connection: the control plane.
+        connection: a connection to the control plane.
         member: the Cluster's name.
 
     Raises:
-        ClusterError: the control plane could not be asked, or somebody cordons the Cluster all the time.
+        ClusterError: the control plane could not be asked, or somebody adds the taint again each time.
     """
     ref = ObjectRef(CLUSTER_API, "Cluster", member)
     for _ in range(_TRIES):
@@ -44,4 +44,4 @@ def end_cordon(connection: Connection, member: str) -> None:
         except ApiError as error:
             if error.status not in _CHANGED_MEANWHILE:
                 raise
-    raise ClusterError(f"{ref} is cordoned again and again", hint="somebody sets the taint: find out who")
+    raise ClusterError(f"{ref} is cordoned again and again", hint="something sets the taint again each time: find it")

@@ -1,7 +1,7 @@
-"""A client certificate from a control plane's own signer: an identity without a bootstrap token.
+"""Client certificates from a control plane's own signer: an identity without a bootstrap token.
 
-Source: the CertificateSigningRequest API (certificates.k8s.io/v1), signer kubernetes.io/kube-apiserver-client. It works
-on every control plane whose kube-controller-manager signs, with administrator's rights and without its CA's key.
+Source: the CertificateSigningRequest API (certificates.k8s.io/v1), signer kubernetes.io/kube-apiserver-client. This
+works on every control plane whose kube-controller-manager signs, with administrator's rights and without the CA's key.
 """
 
 from __future__ import annotations
@@ -38,17 +38,18 @@ class Identity:
 
 
 def request_identity(connection: Connection, *, name: str, user: str, group: str, lifetime_days: int) -> Identity:
-    """Have a certificate signed.
+    """Request a client certificate, and wait until it is signed.
 
     Args:
-        connection: the control plane, as administrator.
-        name: the request's name; one that is left of a broken-off run is replaced.
+        connection: a connection to the control plane, as administrator.
+        name: the request's name; a request that an interrupted run has left is replaced.
         user: the certificate's CN.
         group: the certificate's O.
-        lifetime_days: what is asked for; the signer may give less (`--cluster-signing-duration`, a year by default).
+        lifetime_days: the requested lifetime; the signer may grant less (`--cluster-signing-duration`, a year by
+            default).
 
     Raises:
-        FlotillaError: the request was refused, or nobody signed it.
+        FlotillaError: the request was denied, or not signed in time.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     subject = [
@@ -86,7 +87,7 @@ def _request(name: str, pem: bytes, lifetime_days: int) -> Object:
 
 
 def _approve(connection: Connection, ref: ObjectRef, live: Object) -> None:
-    """Approve a request; controllers that look at every request may write to it at the same time."""
+    """Approve a request; controllers that process every request may write to it at the same time."""
     path = connection.resource(_API, "CertificateSigningRequest").path(ref.name)
     for attempt in range(_ATTEMPTS):
         conditions = (live.get("status") or {}).get("conditions") or []
@@ -115,7 +116,7 @@ def _await_certificate(connection: Connection, ref: ObjectRef) -> str:
             raise FlotillaError(f"{connection.name}: {ref.name} was not signed: {failed.get('message', '')}")
         if time.monotonic() > deadline:
             raise FlotillaError(
-                f"{connection.name}: nobody signed {ref.name} within {_WAIT_SECONDS:.0f} s",
+                f"{connection.name}: {ref.name} was not signed within {_WAIT_SECONDS:.0f} s",
                 hint="the control plane's kube-controller-manager must run csrsigning, with a CA to sign with",
             )
         if pause(_POLL_SECONDS):

@@ -1,9 +1,9 @@
-"""Every object that a join leaves behind, as upstream's `karmadactl join` makes them; pull mode adds its agent's.
+"""Every object that a join creates, like upstream's `karmadactl join`; pull mode adds the agent's objects.
 
 Source: the objects of karmadactl 1.10 to 1.18 (pkg/karmadactl/join, pkg/util/credential.go), checked against running
-control planes. Two differences on purpose: the control plane's Secrets carry no owner reference to the Cluster, for
-under foreground deletion the garbage collector would remove the credentials before the Cluster's finalizer has used
-them; and the token Secrets are objects of the stack, so that a preview shows them.
+control planes. There are two intended differences. First, the control plane's Secrets have no owner reference to the
+Cluster: with foreground deletion the garbage collector would remove the credentials before the Cluster's finalizer has
+used them. Second, the token Secrets are resources of the stack, so that a preview shows them.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ SERVICE_ACCOUNT_ANNOTATION = "kubernetes.io/service-account.name"
 
 
 def controller_account(member: str) -> str:
-    """Return the name of the account that Karmada's controllers use in the member."""
+    """Return the name of the account in the member that Karmada's controllers use."""
     return f"karmada-{member}"
 
 
 def access_role(member: str) -> str:
-    """Return the name of the ClusterRole, and of its binding, that the account gets."""
+    """Return the name of that account's ClusterRole, and of its binding."""
     return f"karmada-controller-manager:{controller_account(member)}"
 
 
@@ -42,7 +42,7 @@ def service_account(name: str, *, within: str = CLUSTER_NAMESPACE) -> Object:
 
 
 def token_secret(account: str, *, within: str = CLUSTER_NAMESPACE) -> Object:
-    """Return the Secret that the member's token controller fills for an account."""
+    """Return the Secret that the member's token controller fills with an account's token."""
     return {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -56,7 +56,7 @@ def token_secret(account: str, *, within: str = CLUSTER_NAMESPACE) -> Object:
 
 
 def cluster_role(member: str) -> Object:
-    """Return what Karmada may do in the member: everything, for it applies objects of any kind there."""
+    """Return Karmada's rights in the member: all rights, because it applies objects of any kind there."""
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "ClusterRole",
@@ -86,13 +86,13 @@ def cluster_role_binding(member: str, *, within: str = CLUSTER_NAMESPACE) -> Obj
 def credentials(member: str, data: Any) -> Object:
     """Return the control plane's Secret with the controllers' token and the member's CA.
 
-    `data` holds `token` and `caBundle`, base64 (a dict, or an output that becomes one).
+    `data` contains `token` and `caBundle` in base64 (a dict, or an output that becomes one).
     """
     return _control_plane_secret(member, data)
 
 
 def impersonator_credentials(member: str, data: Any) -> Object:
-    """Return the control plane's Secret with the impersonator's token; `data` holds `token`, base64."""
+    """Return the control plane's Secret with the impersonator's token; `data` contains `token` in base64."""
     return _control_plane_secret(f"{member}-impersonator", data)
 
 
@@ -114,8 +114,9 @@ def cluster(
 ) -> Object:
     """Return the Cluster. `cluster_id` is the UID of the member's kube-system namespace: unique in a control plane.
 
-    An annotation makes Pulumi's Kubernetes provider, and the embedded engine, wait until the member is Ready; in pull
-    mode only until its execution namespace is there (the finalizer comes after it), for the agent needs rights in it.
+    An annotation makes Pulumi's Kubernetes provider, and the embedded engine, wait until the member is Ready. In pull
+    mode they only wait until its execution namespace exists (the finalizer is added after it): the agent needs rights
+    in it.
     """
     spec: Object = {
         "syncMode": sync_mode,
@@ -138,7 +139,8 @@ def cluster(
         "annotations": {
             "pulumi.com/waitFor": "condition=Ready" if sync_mode == "Push" else "jsonpath={.metadata.finalizers}",
             "pulumi.com/timeoutSeconds": str(ready_timeout),
-            # An agent before 1.13 makes the Cluster its Secrets' owner: foreground deletion would take them first.
+            # An agent before 1.13 makes the Cluster the owner of its Secrets: foreground deletion would delete these
+            # first.
             "pulumi.com/deletionPropagationPolicy": "background",
         },
     }

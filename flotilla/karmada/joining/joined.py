@@ -1,4 +1,4 @@
-"""Whether a cluster is joined already: under another name, or to another control plane."""
+"""Whether a cluster has joined already: under another name, or to another control plane."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _CLUSTERS = f"/apis/{CLUSTER_API}/clusters"
 
 
 def clusters_by_id(control_plane: Connection) -> dict[str, str] | None:
-    """Return the names of a control plane's Clusters by the UID of each; None where there is no answer in time."""
+    """Return the names of a control plane's Clusters by their ID; None where it doesn't answer in time."""
     try:
         listed = control_plane.request("GET", _CLUSTERS, doing="listing Clusters", timeout=PROBE_SECONDS)
     except ClusterError:
@@ -27,10 +27,11 @@ def clusters_by_id(control_plane: Connection) -> dict[str, str] | None:
 
 
 def is_served(member: Connection, namespace: str) -> bool:
-    """Tell whether a control plane has a cluster as a member; False where it does not answer within seconds.
+    """Return whether a cluster is a member of any control plane; False where it doesn't answer within seconds.
 
-    The account of a join alone says that a join was begun: it may have broken off before there was a Cluster. What
-    Karmada itself sends to each member (pkg/controllers/unifiedauth) says that there is, or was, one.
+    The ServiceAccount of a join only proves that a join was begun: the join may have failed before there was a Cluster.
+    The ClusterRoleBinding, which Karmada itself sends to each member (pkg/controllers/unifiedauth), proves that there
+    is, or was, a Cluster.
     """
     refs = (
         ObjectRef("v1", "ServiceAccount", IMPERSONATOR, namespace),
@@ -43,14 +44,14 @@ def is_served(member: Connection, namespace: str) -> bool:
 
 
 def join_conflict(name: str, uid: str, known: dict[str, str] | None, member: Connection, namespace: str) -> str:
-    """Return why a cluster can't join as `name` for the first time; empty where nothing is in the way.
+    """Return why a cluster can't join as `name` for the first time; empty where nothing prevents it.
 
     Args:
-        name: what the Cluster is to be called.
-        uid: of the cluster; empty where it did not answer.
+        name: the intended name of the Cluster.
+        uid: the UID of the cluster; empty where it didn't answer.
         known: see `clusters_by_id`.
-        member: the cluster.
-        namespace: where a join's accounts are.
+        member: a connection to the cluster.
+        namespace: the namespace of a join's accounts.
     """
     if not uid or known is None or known.get(uid) == name:
         return ""

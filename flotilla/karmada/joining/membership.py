@@ -1,4 +1,4 @@
-"""A pull-mode member's coming and going, as far as nobody but the stack sees to it."""
+"""Waits until a pull-mode member is Ready, and drains it before it leaves."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def await_member(connection: Connection, member: str, seconds: float) -> None:
     """Wait until a member is Ready.
 
     Raises:
-        FlotillaError: it isn't in time; says why.
+        FlotillaError: it isn't Ready in time; the message says why.
     """
     ref = ObjectRef(CLUSTER_API, "Cluster", member)
     deadline = time.monotonic() + seconds
@@ -30,8 +30,8 @@ def await_member(connection: Connection, member: str, seconds: float) -> None:
         if cluster and is_true(cluster, "Ready"):
             return
         if time.monotonic() > deadline:
-            held = (condition(cluster, "Ready") or {}) if cluster else {}
-            why = held.get("message") or held.get("reason") or "its agent has not reported yet"
+            ready = (condition(cluster, "Ready") or {}) if cluster else {}
+            why = ready.get("message") or ready.get("reason") or "its agent has not reported yet"
             raise FlotillaError(
                 f"member {member} is not Ready after {seconds:.0f} s: {why}",
                 hint="look at the logs of Deployment karmada-agent in the member: can its pods reach Karmada?",
@@ -41,13 +41,14 @@ def await_member(connection: Connection, member: str, seconds: float) -> None:
 
 
 def drain(connection: Connection, member: str, seconds: float) -> None:
-    """Have the agent take away what it runs for Karmada, while it still may.
+    """Have the agent delete what it runs for Karmada, while it still has the right to.
 
-    Deleting a Cluster deletes its execution namespace, and with it the agent's own right to finish the Works there;
-    so they go first. A member that has become a push-mode one, or is gone, is left alone: it keeps its workloads.
+    The deletion of a Cluster also deletes its execution namespace, and with it the agent's right to finish the Works
+    there; so the Works are deleted first. A member that is in push mode now, or doesn't exist any more, is skipped: it
+    keeps its workloads.
 
     Raises:
-        FlotillaError: Works were left in time; names them.
+        FlotillaError: some Works were not deleted in time; the message names them.
     """
     ref = ObjectRef(CLUSTER_API, "Cluster", member)
     cluster = connection.find(ref)
@@ -58,7 +59,7 @@ def drain(connection: Connection, member: str, seconds: float) -> None:
     quiet = 0
     while quiet < _SETTLED_LOOKS:
         works = connection.list(WORK_API, "Work", namespace=namespace)
-        # Namespaces that Karmada propagates by itself may come again; they have to stay away for a few looks.
+        # Karmada may create the Works of Namespaces again; there must be none for several looks in a row.
         quiet = 0 if works else quiet + 1
         for work in works:
             meta = work["metadata"]
@@ -71,7 +72,7 @@ def drain(connection: Connection, member: str, seconds: float) -> None:
                 raise FlotillaError(f"member {member} can't leave after {seconds:.0f} s: {kept}", hint=KEPT_REMEDY)
             raise FlotillaError(
                 f"member {member} still has {counted(len(works), 'Work')} after {seconds:.0f} s: {names}",
-                hint="is its agent running? If the member is gone for good, delete the Works' finalizers",
+                hint="is its agent running? If the member no longer exists, remove the Works' finalizers",
             )
         if pause(_POLL_SECONDS):
             raise FlotillaError(

@@ -1,9 +1,9 @@
-"""A member that gets another name, without a change in its copies.
+"""A member that gets another name, without a change of its copies.
 
-Karmada can't rename a Cluster, and a Cluster that leaves takes its copies along, unless Karmada does not reach the
-member: then it lets the Works go and leaves the member alone (handleWorkDelete in its execution controller). So Karmada
-loses its access under the former name first. The Cluster of the new name joins with an access of its own and applies
-the same objects, which still carry Karmada's mark; then the former Cluster goes.
+Karmada can't rename a Cluster. When a Cluster leaves, Karmada deletes its copies, unless it doesn't reach the member:
+then it deletes the Works and leaves the member unchanged (handleWorkDelete in its execution controller). So Karmada
+first loses its access under the former name. Then the Cluster with the new name joins with a new access and gets the
+same objects, which still have Karmada's mark; finally the former Cluster leaves.
 """
 
 from __future__ import annotations
@@ -20,37 +20,37 @@ from flotilla.kube.objects import Object, ObjectRef, is_true
 
 @dataclass(frozen=True)
 class Agent:
-    """Where the agent of a pull-mode member runs."""
+    """The agent of a pull-mode member, and where it runs."""
 
     member: Connection
     namespace: str
 
 
 def cut_access(connection: Connection, former: str, cluster_id: str, agent: Agent | None = None) -> None:
-    """Take Karmada's access to a member under its former name away, and wait until Karmada has noticed.
+    """Remove Karmada's access to a member under its former name, and wait until Karmada has noticed.
 
     In push mode the Secrets of the Cluster are deleted. In pull mode the agent is stopped; it starts again under the
-    new name. A Cluster that is not there, or is another cluster, is left alone.
+    new name. A Cluster that doesn't exist, or belongs to another cluster, isn't changed.
 
     Args:
-        connection: the control plane.
-        former: the member's name before.
+        connection: a connection to the control plane.
+        former: the former name of the member.
         cluster_id: the member's UID.
-        agent: where the agent runs, in pull mode.
+        agent: the agent, in pull mode.
 
     Raises:
         FlotillaError: Karmada still reaches the member under its former name.
-        ClusterError: the member or the control plane did not take the change.
+        ClusterError: the member or the control plane rejected the change.
     """
     if take_access(connection, former, cluster_id, agent):
         await_cut_off(connection, former)
 
 
 def take_access(connection: Connection, former: str, cluster_id: str, agent: Agent | None = None) -> bool:
-    """Take Karmada's access to a member away, as `cut_access` does, and don't wait. Tell whether the Cluster is there.
+    """Remove Karmada's access to a member like `cut_access`, without waiting; return whether it had a Cluster.
 
     Raises:
-        ClusterError: the member or the control plane did not take the change.
+        ClusterError: the member or the control plane rejected the change.
     """
     cluster = connection.find(ObjectRef(CLUSTER_API, "Cluster", former))
     if cluster is None or not cluster_id or (cluster.get("spec") or {}).get("id") != cluster_id:
@@ -63,16 +63,16 @@ def take_access(connection: Connection, former: str, cluster_id: str, agent: Age
 
 
 def await_cut_off(connection: Connection, former: str) -> None:
-    """Wait until Karmada has noticed that it has no access to a member any more.
+    """Wait until Karmada has noticed that it no longer has access to a member.
 
     Raises:
-        FlotillaError: it still reaches the member.
+        FlotillaError: Karmada still reaches the member.
     """
     doing = f"waiting until Karmada no longer reaches {former}, which is about to leave under this name"
     if stays_ready(connection, former, NOTICE_SECONDS, doing=doing):
         raise FlotillaError(
             f"Karmada still reaches {former} after {NOTICE_SECONDS:.0f} s: if it left now, its copies would be deleted",
-            hint="run the same command again; somebody may have started its agent, or made its Secrets, anew",
+            hint="run the same command again; somebody may have started its agent, or created its Secrets, again",
         )
 
 
@@ -90,9 +90,9 @@ def _delete_secrets(connection: Connection, spec: Object) -> None:
 
 
 def lives_on(connection: Connection, member: str, cluster_id: str) -> bool:
-    """Tell whether a member's cluster has joined under another name, and is not reached under this one any more.
+    """Return whether a member's cluster has joined under another name, and is no longer reached under this one.
 
-    What it runs belongs to the other name then.
+    Its workloads then belong to the other name.
     """
     if not cluster_id:
         return False

@@ -1,1 +1,1 @@
-"""Letting copies in members go without deleting them: what `onRemoval: keep` and `flotilla release` need."""
+"""How copies in members are released without being deleted, for `onRemoval: keep` and `flotilla release`."""

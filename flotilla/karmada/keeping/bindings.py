@@ -1,9 +1,9 @@
-"""Bindings that Karmada never finishes: their templates are gone, and their clusters went before these.
+"""Bindings that Karmada never finishes: their templates are deleted, after their clusters were removed.
 
-Up to 1.10.7, 1.11.3 and 1.12.0 the part of Karmada that has dependencies follow a workload (`propagateDeps`) overlooks
-the deletion of a binding without clusters, so that its finalizer stays for ever (karmada-io/karmada issue 5942); the
-binding's namespace can't go then. All that this part would still do is to take the binding out of those of its
-followers, which it did when the clusters went: what is left there names no cluster.
+Up to 1.10.7, 1.11.3 and 1.12.0, Karmada's dependencies distributor (`propagateDeps`) ignores the deletion of a binding
+without clusters, so that its finalizer stays forever (karmada-io/karmada issue 5942). The binding's namespace can't be
+deleted then. The distributor would only have to remove the binding from those of its dependencies, and it did so when
+the clusters were removed: no cluster is left there.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from flotilla.waiting import pause
 SECONDS = 60.0
 _POLL_SECONDS = 1.0
 _PATIENCE_SECONDS = 5.0
-"""How long Karmada may take to finish a binding, before it is finished here."""
+"""The time that Karmada may need to finish a binding, before this module finishes it."""
 
 
 def finish_bindings(connection: Connection, templates: Iterable[ObjectRef], seconds: float = SECONDS) -> list[str]:
-    """Wait until bindings of deleted templates that others follow are gone; finish those that Karmada overlooks.
+    """Wait until the bindings of deleted templates with dependencies are gone; finish those that Karmada ignores.
 
-    Only what waits for that finalizer alone, and has no clusters, is finished. A template that is still there, because
-    another workload has it now, or a finalizer of somebody else keeps it, is not waited for.
+    A binding is finished only if it has no other finalizer and no clusters. This doesn't wait for a template that still
+    exists because another workload has it now, or because somebody else's finalizer keeps it.
 
     Args:
-        connection: the control plane.
-        templates: the deleted ones.
+        connection: a connection to the control plane.
+        templates: the deleted templates.
         seconds: how long to wait.
 
     Returns:
-        What is still there then, a line each.
+        The bindings that still exist, a line each.
 
     Raises:
         ClusterError: the control plane could not be asked.
@@ -53,7 +53,7 @@ def finish_bindings(connection: Connection, templates: Iterable[ObjectRef], seco
             return []
         now = time.monotonic()
         for ref, found in left.items():
-            if _is_overlooked(found) and now - since.setdefault(ref, now) >= _PATIENCE_SECONDS:
+            if _is_ignored(found) and now - since.setdefault(ref, now) >= _PATIENCE_SECONDS:
                 release(connection, ref, DEPENDENCIES_FINALIZER)
         if now - began > seconds:
             return [f"{ref} is still there: its finalizer {DEPENDENCIES_FINALIZER} waits for Karmada" for ref in left]
@@ -68,7 +68,7 @@ def _left(connection: Connection, by_binding: dict[ObjectRef, ObjectRef]) -> dic
     return {ref: one for ref, one in sorted(waiting.items()) if find_served(connection, by_binding[ref]) is None}
 
 
-def _is_overlooked(binding: Object) -> bool:
+def _is_ignored(binding: Object) -> bool:
     deleted = bool(binding["metadata"].get("deletionTimestamp"))
     return deleted and not (binding.get("spec") or {}).get("clusters") and len(_finalizers(binding)) == 1
 

@@ -1,4 +1,4 @@
-"""What is done in members to copies that stay."""
+"""Changes in members to copies that stay."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _AT_ONCE = 8
 
 
 def free(member: Connection, ref: ObjectRef, *, managed: bool = False) -> None:
-    """Take the marks off one copy; one that Karmada still manages is left alone unless `managed`.
+    """Remove the marks from one copy; a copy that Karmada still manages is skipped unless `managed`.
 
     Raises:
-        ClusterError: the member did not take the change.
+        ClusterError: the member rejected the change.
     """
     try:
         _free(member, member.find(ref), managed=managed)
@@ -38,10 +38,10 @@ def _free(member: Connection, copy: Object | None, *, managed: bool = False) -> 
 
 
 def patched(connection: Connection, ref: ObjectRef, body: Object) -> None:
-    """Merge a change into an object, where it is there.
+    """Merge a change into an object, if it exists.
 
     Raises:
-        ClusterError: the cluster did not take the change.
+        ClusterError: the cluster rejected the change.
     """
     try:
         connection.patch(ref, body, query={"fieldManager": "flotilla"})
@@ -51,10 +51,10 @@ def patched(connection: Connection, ref: ObjectRef, body: Object) -> None:
 
 
 def free_copies(control_plane: Connection, templates: Iterable[ObjectRef]) -> dict[str, str]:
-    """Take the marks off the copies of deleted templates, in every Ready member.
+    """Remove the marks from the copies of deleted templates, in every Ready member.
 
     Returns:
-        By member, why its copies could not be looked at.
+        By member, the reason why its copies could not be checked.
 
     Raises:
         ClusterError: the control plane could not be asked.
@@ -80,16 +80,16 @@ def free_copies(control_plane: Connection, templates: Iterable[ObjectRef]) -> di
 
 
 def free_in(member: Connection, refs: Iterable[ObjectRef], *, managed: bool = False) -> None:
-    """Take the marks off some copies in one member.
+    """Remove the marks from some copies in one member.
 
     Raises:
-        ClusterError: the member could not be asked, or did not take a change.
+        ClusterError: the member could not be asked, or rejected a change.
     """
     for found in find_several(member, refs).values():
         _free(member, found, managed=managed)
 
 
 def stands(control_plane: Connection, template: ObjectRef) -> bool:
-    """Tell whether a template is there and stays, because another workload has it now."""
+    """Return whether a template exists and isn't being deleted, because another workload has it now."""
     found = find_served(control_plane, template)
     return found is not None and not found["metadata"].get("deletionTimestamp")

@@ -1,9 +1,9 @@
-"""Works of workloads whose copies stay: waits until they say so, and until the last of them has gone.
+"""Works of workloads whose copies stay: waits until the Works say so, and until the last of them is gone.
 
-What a deletion does is said by the Work (`spec.preserveResourcesOnDeletion`), which Karmada writes from the binding,
-and that from the policy in force: a template that is deleted before this has happened takes its copies along. A
-Namespace goes to members without a policy; its Works belong to it, and Karmada writes them anew, without that field, as
-long as the Namespace isn't marked `namespace.karmada.io/skip-auto-propagation`.
+The Work decides what a deletion does (`spec.preserveResourcesOnDeletion`). Karmada copies this field from the binding,
+and the binding's from the current policy: if a template is deleted before that, its copies are deleted, too. No policy
+sends a Namespace. Its Works belong to it, and Karmada writes them again and again without that field, unless the
+Namespace has the label `namespace.karmada.io/skip-auto-propagation`.
 """
 
 from __future__ import annotations
@@ -30,11 +30,12 @@ from flotilla.waiting import pause
 
 _POLL_SECONDS = 1.0
 _PATIENCE_SECONDS = 5.0
-"""How long Karmada may take to finish a Work that is being deleted, before it is looked whether it can."""
+"""The time that Karmada may need to finish a Work that is being deleted; after it, this module checks whether it
+can."""
 _PREPARED = "flotilla.dev/copies-stay"
-"""Marks a Namespace that a removal has kept Karmada away from, so that it is given back where it stays after all."""
+"""Marks a Namespace that a removal excluded from Karmada's propagation; if it stays after all, that is undone."""
 _MOST = 5
-_SAYS = {"spec": {"preserveResourcesOnDeletion": True}}
+_PRESERVING = {"spec": {"preserveResourcesOnDeletion": True}}
 
 
 # -- before templates go ---------------------------------------------------------------------------
@@ -43,18 +44,19 @@ _SAYS = {"spec": {"preserveResourcesOnDeletion": True}}
 def await_preserved(
     connection: Connection, templates: Iterable[ObjectRef], seconds: float, *, every: bool = False
 ) -> None:
-    """Wait until the Works of templates say that their copies stay, as the policies in force do.
+    """Wait until the Works of templates say that their copies stay, as the current policies say.
 
-    A template whose policy doesn't say so is not waited for: it is another workload's now, or the key was dropped.
+    This doesn't wait for a template whose policy doesn't say so: it belongs to another workload now, or the key was
+    removed.
 
     Args:
-        connection: the control plane.
-        templates: those that are about to be deleted.
+        connection: a connection to the control plane.
+        templates: the templates that are about to be deleted.
         seconds: how long to wait.
-        every: wait for all of them, whatever the policy in force says: they are surely going to be deleted.
+        every: wait for all templates regardless of their policies: they will certainly be deleted.
 
     Raises:
-        FlotillaError: some don't say it in time, and what they miss. Nothing has been deleted.
+        FlotillaError: some Works don't say so in time; the message says what is missing. Nothing was deleted.
     """
     deadline = time.monotonic() + seconds
     refs = list(templates)
@@ -75,20 +77,22 @@ def await_preserved(
 
 
 def _lacking(connection: Connection, refs: list[ObjectRef], *, every: bool) -> dict[ObjectRef, list[str]]:
-    """Return where templates' copies would not stay although the policy in force says so: members, or the binding."""
+    """Return, by template, the members (or the binding) where copies would not stay although the policy says so."""
 
     def look() -> dict[ObjectRef, list[str]]:
         snapshot = read_left(connection, refs)
         policies: dict[ObjectRef, bool] = {}
-        return {ref: _unsaid(snapshot, ref) for ref in refs if every or _is_kept(connection, snapshot, ref, policies)}
+        return {
+            ref: _not_preserved(snapshot, ref) for ref in refs if every or _is_kept(connection, snapshot, ref, policies)
+        }
 
     return looked_at(refs, look)
 
 
 def _is_kept(connection: Connection, snapshot: Snapshot, template: ObjectRef, policies: dict[ObjectRef, bool]) -> bool:
-    """Tell whether the policy that has claimed a template says that copies stay; without one its binding tells.
+    """Return whether the policy that has claimed a template says that copies stay; without a policy, its binding.
 
-    An object that only follows others has no policy: Karmada writes into its binding what theirs say.
+    An object that only follows others has no policy: Karmada writes the settings of their policies into its binding.
     """
     live = snapshot.templates.get(template)
     policy = policy_of(live) if live else None
@@ -102,7 +106,7 @@ def _is_kept(connection: Connection, snapshot: Snapshot, template: ObjectRef, po
 
 
 def policy_of(template: Object) -> ObjectRef | None:
-    """Return the policy that has claimed a template, by its annotations; None where none has."""
+    """Return the policy that has claimed a template, according to its annotations; None where none has."""
     found = claimed_by(template["metadata"].get("annotations") or {})
     if found is None:
         return None
@@ -110,44 +114,44 @@ def policy_of(template: Object) -> ObjectRef | None:
     return ObjectRef(POLICY_API, kind, name, namespace)
 
 
-def _unsaid(snapshot: Snapshot, template: ObjectRef) -> list[str]:
+def _not_preserved(snapshot: Snapshot, template: ObjectRef) -> list[str]:
     binding = snapshot.binding_of(template)
     if binding is None or binding.metadata.deletion_timestamp:
         return []
     if not binding.spec.preserve_resources_on_deletion:
         return ["its binding"]
     works = snapshot.works_of(binding.metadata.labels)
-    return sorted(name for name, work in works.items() if not (isinstance(work, Work) and _says(work)))
+    return sorted(name for name, work in works.items() if not (isinstance(work, Work) and _is_preserved(work)))
 
 
-def _says(work: Work) -> bool:
+def _is_preserved(work: Work) -> bool:
     return bool(work.metadata.deletion_timestamp or work.spec.preserve_resources_on_deletion)
 
 
 def keep_namespaces(connection: Connection, names: Iterable[str], seconds: float) -> None:
-    """Have copies of namespaces stay in members when the namespaces are deleted, with all that is in the copies.
+    """Have copies of namespaces, with everything in them, stay in members when the namespaces are deleted.
 
-    Only namespaces that say so themselves (`flotilla.dev/on-removal: keep`): another one is not to be kept any more, or
-    another workload's.
+    Only namespaces with the mark `flotilla.dev/on-removal: keep` are changed: any other namespace isn't kept any more,
+    or belongs to another workload.
 
     Raises:
-        FlotillaError: their Works don't say it in time.
+        FlotillaError: their Works don't say so in time.
     """
     deadline = time.monotonic() + seconds
     for name in names:
         ref = ObjectRef("v1", "Namespace", name)
-        while not _is_prepared(connection, ref):
+        while not _prepare(connection, ref):
             if time.monotonic() > deadline:
                 raise FlotillaError(
                     f"`onRemoval: keep` has not reached the copies of {ref} after {seconds:.0f} s",
-                    hint="nothing was removed; does the control plane answer, and who writes its Works all the time?",
+                    hint="nothing was removed; does the control plane answer, and what else writes its Works?",
                 )
-            if pause(_POLL_SECONDS):  # somebody may have been about to write them
+            if pause(_POLL_SECONDS):  # Karmada may have been about to write them
                 raise FlotillaError(f"interrupted while marking the copies of {ref} as kept")
 
 
-def _is_prepared(connection: Connection, ref: ObjectRef) -> bool:
-    """Tell whether a Namespace and its Works say that copies stay, or need not; where they don't, have them say it."""
+def _prepare(connection: Connection, ref: ObjectRef) -> bool:
+    """Mark a Namespace and its Works so that copies stay; return whether they were marked already, or needn't be."""
     try:
         live = connection.find(ref)
         if live is None or not _asks_to_be_kept(live):
@@ -157,18 +161,18 @@ def _is_prepared(connection: Connection, ref: ObjectRef) -> bool:
         if skipped and not works:
             return True
         for work in works:
-            patched(connection, ref_of(work), _SAYS)
+            patched(connection, ref_of(work), _PRESERVING)
         if not skipped:
             marks = {"labels": {SKIP_PROPAGATION: "true"}, "annotations": {_PREPARED: "true"}}
             patched(connection, ref, {"metadata": marks})
     except ApiError as error:
-        if not error.busy:  # the next look tells
+        if not error.busy:  # the next look will show it
             raise
     return False
 
 
 def return_namespaces(connection: Connection, names: Iterable[str]) -> None:
-    """Give namespaces that stay in the control plane, as another workload's, back to Karmada."""
+    """Let Karmada propagate namespaces again that stay in the control plane, because another workload has them."""
     for name in names:
         ref = ObjectRef("v1", "Namespace", name)
         live = connection.find(ref)
@@ -194,7 +198,7 @@ def _works_of_namespace(connection: Connection, ref: ObjectRef) -> list[Object]:
 
 
 def carried(work: Object) -> Iterator[ObjectRef]:
-    """Return what a Work carries; manifests of an odd form are left out."""
+    """Return the objects in a Work; manifests with an unexpected form are left out."""
     for manifest in ((work.get("spec") or {}).get("workload") or {}).get("manifests") or []:
         if manifest.get("kind") and manifest.get("apiVersion"):
             yield ref_of(manifest)
@@ -204,18 +208,18 @@ def carried(work: Object) -> Iterator[ObjectRef]:
 
 
 class Finisher:
-    """Ends Works that Karmada can't end: those whose copies it looks for in vain, or can't write.
+    """Ends Works that Karmada can't end: those whose copy doesn't exist, or can't be written.
 
-    Karmada tries such a Work again and again (`flotilla.karmada.status.kept`). Here its copy, where there is one, is
-    freed in the member, and then the Work's finalizer is taken off. A member that isn't Ready is left alone.
+    Karmada retries such a Work without end (`flotilla.karmada.status.kept`). This removes the marks from the copy in
+    the member, if there is one, and then the Work's finalizer. A member that isn't Ready is skipped.
     """
 
     def __init__(self, connection: Connection, templates: Iterable[ObjectRef]) -> None:
-        """Begin with none seen.
+        """Store the templates; no request is sent yet.
 
         Args:
-            connection: the control plane.
-            templates: the deleted ones.
+            connection: a connection to the control plane.
+            templates: the deleted templates.
         """
         self._connection = connection
         self._templates = frozenset(templates)
@@ -223,10 +227,10 @@ class Finisher:
         self._looked = float("-inf")
 
     def __call__(self) -> None:
-        """Look, at most once a second; end what has waited for some seconds.
+        """Look at the Works, at most once a second, and end those that have waited for some seconds.
 
         Raises:
-            ClusterError: the control plane refuses a request. One that it is too busy for is made at the next look.
+            ClusterError: the control plane rejects a request. If it is only busy, the next look repeats the request.
         """
         if time.monotonic() - self._looked < _POLL_SECONDS:
             return
@@ -240,7 +244,7 @@ class Finisher:
     def _look(self) -> None:
         left = self.left()
         clusters = {str(one["metadata"]["name"]): one for one in self._connection.list(CLUSTER_API, "Cluster") if left}
-        reached: dict[str, Connection | None] = {}  # once a look: one that doesn't answer takes seconds
+        reached: dict[str, Connection | None] = {}  # once per look: a member that doesn't answer takes seconds
         for work in left:
             ref = ref_of(work)
             if not _may_hang(work) or time.monotonic() - self._since.setdefault(ref, self._looked) < _PATIENCE_SECONDS:
@@ -255,7 +259,7 @@ class Finisher:
                 reached[name] = None
 
     def left(self) -> list[Object]:
-        """Return the Works that still carry one of the templates.
+        """Return the Works that still contain one of the templates.
 
         Raises:
             ClusterError: the control plane could not be asked.
@@ -263,11 +267,11 @@ class Finisher:
         return [one for one in self._connection.list(WORK_API, "Work") if self.of(one)]
 
     def of(self, work: Object) -> frozenset[ObjectRef]:
-        """Return which of the templates a Work carries."""
+        """Return which of the templates a Work contains."""
         return self._templates & frozenset(carried(work))
 
     def _finish(self, work: Object, member: Connection) -> bool:
-        """End a Work, its copy freed; False where the member answers no more."""
+        """End a Work after its copy was released; False where the member no longer answers."""
         try:
             free_in(member, carried(work), managed=True)
         except ClusterError as error:
@@ -284,10 +288,10 @@ def _may_hang(work: Object) -> bool:
 
 
 def await_released(connection: Connection, finisher: Finisher, seconds: float) -> None:
-    """Wait until no Work carries one of a finisher's templates to a Ready member any more.
+    """Wait until no Work for a Ready member contains one of a finisher's templates any more.
 
     Raises:
-        FlotillaError: some are left after `seconds`; names them, and what holds them.
+        FlotillaError: some Works are left after `seconds`; the message names them, and the reason.
     """
     deadline = time.monotonic() + seconds
     while True:
@@ -309,7 +313,7 @@ def await_released(connection: Connection, finisher: Finisher, seconds: float) -
 
 
 def _left(connection: Connection, finisher: Finisher) -> list[str]:
-    """Say which Works still carry a deleted template to a Ready member, and what holds them."""
+    """Return which Works for a Ready member still contain a deleted template, and why they stay."""
     works = finisher.left()
     if not works:
         return []

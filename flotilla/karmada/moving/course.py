@@ -80,7 +80,7 @@ def never_moves(inputs: Mapping[str, Any]) -> str:
 
 
 def left_alone(inputs: Mapping[str, Any]) -> bool:
-    """Tell whether a workload is left to Karmada, as far as what is declared tells it.
+    """Return whether a workload is left to Karmada, as far as what is declared tells it.
 
     Args:
         inputs: a Move's or a Rollout's, with whole templates.

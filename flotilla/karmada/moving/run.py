@@ -16,8 +16,8 @@ from flotilla.karmada.moving.writing import policies_of, write_stage
 from flotilla.karmada.propagation import DEFINITIONS
 from flotilla.karmada.status.rollout import Progress
 from flotilla.karmada.status.sharing import SharedReader
+from flotilla.karmada.status.texts import WaitTexts
 from flotilla.karmada.status.waiting import POLL_SECONDS, poll
-from flotilla.karmada.status.words import Words
 from flotilla.karmada.template_references import bare
 from flotilla.karmada.versions import SUPPORTED, known_version
 from flotilla.waiting import pause, say
@@ -31,7 +31,7 @@ _HINT = "fix the cause and run `up` again: it goes on from here, also back to wh
 
 
 def is_under_way(props: Mapping[str, Any], reader: SharedReader) -> bool:
-    """Tell whether a move of a workload is under way, or broke off.
+    """Return whether a move of a workload is under way, or broke off.
 
     Raises:
         ClusterError: the control plane could not be asked.
@@ -58,7 +58,7 @@ def move(props: dict[str, Any], id_: str, reader: SharedReader) -> None:
     if course.left and not never_moves(props):
         say(f"{props['workload']}: Karmada moves it by itself, and its old copies may go first: {course.left}")
     mark = course.mark.signed if course.mark else None
-    words = Words(f"{props['workload']}, which moves {course.mark.text if course.mark else ''},", say)
+    texts = WaitTexts(f"{props['workload']}, which moves {course.mark.text if course.mark else ''},", say)
     for stage in course.stages:
         last = stage.until is Until.WRITTEN
         if stage.until is Until.HEALTHY and props.get("kinds"):
@@ -68,7 +68,7 @@ def move(props: dict[str, Any], id_: str, reader: SharedReader) -> None:
             continue
         whole = float(props["timeout"])
         timeout = whole if stage.until is Until.HEALTHY else max(whole, _SCHEDULING_SECONDS)
-        _, problem = poll(_looking(props, reader, course, stage), timeout, words=words)
+        _, problem = poll(_looking(props, reader, course, stage), timeout, texts=texts)
         if problem:
             raise _not_done(
                 props, id_, f"is not moved {course.mark.text if course.mark else ''}: it {problem}; its old copies stay"

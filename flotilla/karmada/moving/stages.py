@@ -94,7 +94,7 @@ class NoWayError(Exception):
 
 
 def moves(shifts: Iterable[Shift]) -> bool:
-    """Tell whether something leaves one cluster and comes to another: else there is nothing to wait for."""
+    """Return whether something leaves one cluster and comes to another: else there is nothing to wait for."""
     return any(one.leaving and one.coming for one in shifts)
 
 
@@ -198,7 +198,7 @@ class Way:
         raise NoWayError("its templates divide their replicas so differently that no weights suit all of them")
 
     def _gets(self, one: Shift, replicas: int, weights: Weights, needed: Shares) -> bool:
-        """Tell whether each cluster certainly gets as many replicas as it needs."""
+        """Return whether each cluster certainly gets as many replicas as it needs."""
         for scheduler in self.schedulers:
             found = divide_by_weight(replicas, weights, scheduler, uid=one.uid)
             least = {**found.shares, **{name: low for name, (low, _) in found.tied.items()}}

@@ -1,10 +1,11 @@
 """Typed views of the Karmada types that Flotilla reads or writes, as published for 1.10 to 1.18.
 
-A view keeps every field that it doesn't model, at any depth, and writes it back as it was: what newer versions or other
-people set is never lost. Tests check every modelled field against the published OpenAPI and CRDs of both ends of the
-range, and that whatever the published schemas allow is written back as it was read.
+A view keeps every field that it doesn't model, at any depth, and writes it back unchanged: fields of newer versions, or
+set by other people, are never lost. Tests check every modelled field against the published OpenAPI and CRDs of the
+oldest and the newest supported version. They also check that whatever these schemas allow is written back as it was
+read.
 
-A view is imported when it is asked for: building the models of all takes longer than most verbs do.
+A view is imported when it is first used: building all models takes longer than most verbs run.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Views of bindings (`work.karmada.io/v1alpha2`): templates, bound to the clusters that were chosen for them."""
+"""Views of bindings (`work.karmada.io/v1alpha2`): a binding connects a template with the clusters chosen for it."""
 
 from typing import Annotated, Any
 
@@ -31,7 +31,7 @@ class ObjectReference(ApiModel):
 
 
 class NodeClaim(ApiModel):
-    """Which nodes a pod asks for."""
+    """The requirements of a pod for nodes."""
 
     hard_node_affinity: dict[str, Any] | None = None
     node_selector: dict[str, str] | None = None
@@ -39,7 +39,7 @@ class NodeClaim(ApiModel):
 
 
 class ComponentRequirements(ApiModel):
-    """What a replica of a component asks of a cluster."""
+    """The requirements of one replica of a component."""
 
     node_claim: NodeClaim | None = None
     priority_class_name: str | None = None
@@ -47,13 +47,13 @@ class ComponentRequirements(ApiModel):
 
 
 class ReplicaRequirements(ComponentRequirements):
-    """What a replica asks of a cluster."""
+    """The requirements of one replica."""
 
     namespace: str | None = None
 
 
 class Component(ApiModel):
-    """One of the pod templates of a workload that has several."""
+    """One of the pod templates of a workload that has several of them."""
 
     name: str
     replicas: Int
@@ -61,14 +61,14 @@ class Component(ApiModel):
 
 
 class TargetCluster(ApiModel):
-    """A cluster that was chosen, and its share of the replicas (None where the kind has no replicas)."""
+    """A chosen cluster with its share of the replicas (None where the kind has no replicas)."""
 
     name: str
     replicas: Int | None = None
 
 
 class BindingSnapshot(ApiModel):
-    """Another binding whose template needs this one, and its clusters."""
+    """Another binding whose template depends on this one, with its clusters."""
 
     namespace: str | None = None
     name: str
@@ -76,7 +76,7 @@ class BindingSnapshot(ApiModel):
 
 
 class GracefulEvictionTask(ApiModel):
-    """A copy that leaves a cluster once its successor is healthy, or its time is over."""
+    """The eviction of a copy from a cluster, which waits for a healthy successor or the end of the grace period."""
 
     from_cluster: str
     producer: str
@@ -94,26 +94,26 @@ class GracefulEvictionTask(ApiModel):
 
 
 class BindingSuspension(Suspension):
-    """Where nothing is sent, and whether nothing is scheduled."""
+    """The clusters to which nothing is sent, and whether scheduling is suspended."""
 
     scheduling: Annotated[Bool | None, Since(1, 13)] = None
 
 
 class BindingSchedulePriority(ApiModel):
-    """The place in the scheduler's queue."""
+    """The priority in the scheduler's queue."""
 
     priority: Int = 0
 
 
 class WorkloadAffinityGroups(ApiModel):
-    """The groups of a template, by its labels."""
+    """The affinity groups of a template, according to its labels."""
 
     affinity_group: str | None = None
     anti_affinity_group: str | None = None
 
 
 class BindingSpec(ApiModel):
-    """What the scheduler decided, and what it went by."""
+    """The scheduler's decision, and its input."""
 
     resource: ObjectReference
     clusters: list[TargetCluster] = Field(default_factory=list)
@@ -135,7 +135,7 @@ class BindingSpec(ApiModel):
 
 
 class AggregatedStatusItem(ApiModel):
-    """What one cluster reports."""
+    """The status that one cluster reports."""
 
     cluster_name: str
     applied: Bool = False
@@ -145,18 +145,18 @@ class AggregatedStatusItem(ApiModel):
 
 
 class BindingStatus(ApiModel):
-    """How far it got."""
+    """The progress of a binding, with the status of each cluster."""
 
     conditions: list[Condition] = Field(default_factory=list)
     aggregated_status: list[AggregatedStatusItem] = Field(default_factory=list)
     last_scheduled_time: str | None = None
     scheduler_observed_generation: Int | None = None
     scheduler_observed_affinity_name: Annotated[str | None, Field(alias="schedulerObservingAffinityName")] = None
-    """The affinity group that was taken (`clusterAffinities`)."""
+    """The affinity group in use (`clusterAffinities`)."""
 
 
 class ResourceBinding(WithConditions):
-    """A template, bound to the clusters that were chosen for it."""
+    """The binding of a namespaced template."""
 
     api_version_of = BINDING_API
     kind_of = "ResourceBinding"
@@ -166,6 +166,6 @@ class ResourceBinding(WithConditions):
 
 
 class ClusterResourceBinding(ResourceBinding):
-    """The same for a cluster-scoped template."""
+    """The binding of a cluster-scoped template."""
 
     kind_of = "ClusterResourceBinding"

@@ -25,7 +25,7 @@ class ClusterTaint(ApiModel):
 
 
 class ResourceModelRange(ApiModel):
-    """From `min` to below `max` of a resource."""
+    """A range of a resource: from `min` up to, but not including, `max`."""
 
     name: str
     min: str | int
@@ -33,14 +33,14 @@ class ResourceModelRange(ApiModel):
 
 
 class ResourceModel(ApiModel):
-    """A class of nodes, by what they have."""
+    """A class of nodes, defined by their resources."""
 
     grade: Int
     ranges: list[ResourceModelRange]
 
 
 class ClusterSpec(ApiModel):
-    """What Karmada knows of a member. `resourceModels` is defaulted by the server and stays unset."""
+    """How Karmada reaches and describes a member. `resourceModels` stays unset: the server has a default for it."""
 
     sync_mode: Annotated[str, Words("Push", "Pull")]
     id: str | None = None
@@ -53,7 +53,7 @@ class ClusterSpec(ApiModel):
     provider: str | None = None
     region: str | None = None
     zone: str | None = None
-    """Deprecated by Karmada for `zones`."""
+    """Deprecated by Karmada in favour of `zones`."""
     zones: list[str] | None = None
     taints: list[ClusterTaint] | None = None
     resource_models: list[ResourceModel] | None = None
@@ -81,7 +81,7 @@ class NodeSummary(ApiModel):
 
 
 class AllocatableModeling(ApiModel):
-    """How many nodes are of a class (`ClusterSpec.resource_models`)."""
+    """The number of nodes of a class (`ClusterSpec.resource_models`)."""
 
     grade: Int
     count: Int
@@ -97,7 +97,7 @@ class ResourceSummary(ApiModel):
 
 
 class ClusterStatus(ApiModel):
-    """What Karmada observed of a member."""
+    """What Karmada observed about a member."""
 
     kubernetes_version: str = ""
     conditions: list[Condition] = Field(default_factory=list)
@@ -108,7 +108,7 @@ class ClusterStatus(ApiModel):
 
 
 class Cluster(WithConditions):
-    """A member, in the aggregated API of the control plane."""
+    """A member, as the control plane's aggregated API serves it."""
 
     api_version_of = CLUSTER_API
     kind_of = "Cluster"
@@ -118,5 +118,5 @@ class Cluster(WithConditions):
 
     @property
     def ready(self) -> bool:
-        """Karmada can reach the member and uses it."""
+        """Whether Karmada reaches the member and schedules to it."""
         return self.is_true("Ready")

@@ -1,4 +1,4 @@
-"""Every kind of Karmada that has a view."""
+"""The kinds of Karmada that have a view."""
 
 from __future__ import annotations
 

@@ -11,13 +11,13 @@ from flotilla.karmada.objects.views import ApiModel, ApiObject, Since, Words
 
 
 class ImagePredicate(ApiModel):
-    """Where the image is (a JSON pointer), in kinds whose containers Karmada doesn't know."""
+    """The place of the image (a JSON pointer), for kinds whose containers Karmada doesn't know."""
 
     path: str
 
 
 class ImageOverrider(ApiModel):
-    """Replaces a part of images."""
+    """Replaces a part of an image reference."""
 
     predicate: ImagePredicate | None = None
     component: Annotated[str, Words("Registry", "Repository", "Tag")]
@@ -26,7 +26,7 @@ class ImageOverrider(ApiModel):
 
 
 class CommandArgsOverrider(ApiModel):
-    """Adds words to a container's command or arguments, or removes them."""
+    """Adds values to a container's command or arguments, or removes them."""
 
     container_name: str
     operator: Annotated[str, Words("add", "remove")]
@@ -41,7 +41,7 @@ class LabelAnnotationOverrider(ApiModel):
 
 
 class PlaintextOverrider(ApiModel):
-    """A JSON patch step."""
+    """One operation of a JSON patch."""
 
     path: str
     operator: Annotated[str, Words("add", "remove", "replace")]
@@ -49,7 +49,7 @@ class PlaintextOverrider(ApiModel):
 
 
 class FieldPatchOperation(ApiModel):
-    """A JSON patch step inside an embedded document."""
+    """One operation of a JSON patch inside an embedded document."""
 
     sub_path: str
     operator: Annotated[str, Words("add", "remove", "replace")]
@@ -57,7 +57,7 @@ class FieldPatchOperation(ApiModel):
 
 
 class FieldOverrider(ApiModel):
-    """Changes a document of JSON or YAML that is the text of a field, such as a ConfigMap's entry."""
+    """Changes a JSON or YAML document inside a text field, such as an entry of a ConfigMap."""
 
     field_path: str
     json_steps: Annotated[list[FieldPatchOperation] | None, Field(alias="json")] = None
@@ -65,7 +65,7 @@ class FieldOverrider(ApiModel):
 
 
 class Overriders(ApiModel):
-    """What changes, applied by Karmada in a fixed order by kind of overrider."""
+    """Changes to a template; Karmada applies them in a fixed order of their kinds."""
 
     image_overrider: list[ImageOverrider] | None = None
     command_overrider: list[CommandArgsOverrider] | None = None
@@ -77,20 +77,20 @@ class Overriders(ApiModel):
 
 
 class RuleWithCluster(ApiModel):
-    """Overriders for some clusters, or for all that get the template."""
+    """Overriders for some clusters, or for all clusters that get the template."""
 
     target_cluster: ClusterAffinity | None = None
     overriders: Overriders
 
 
 class OverrideSpec(ApiModel):
-    """The rule that makes templates differ by cluster."""
+    """The spec of an override policy."""
 
     resource_selectors: list[ResourceSelector] = Field(default_factory=list)
-    """None: every template that the policy reaches."""
+    """Empty: every template in the policy's scope."""
     override_rules: list[RuleWithCluster] = Field(default_factory=list)
     target_cluster: ClusterAffinity | None = None
-    """With `overriders` the form before `overrideRules`, deprecated by Karmada and still in force."""
+    """With `overriders`, the form before `overrideRules`; deprecated by Karmada, but still effective."""
     overriders: Overriders | None = None
 
 
@@ -104,7 +104,7 @@ class OverridePolicy(ApiObject):
 
 
 class ClusterOverridePolicy(ApiObject):
-    """Makes any template differ by cluster."""
+    """Makes templates of any namespace, and cluster-scoped ones, differ by cluster."""
 
     api_version_of = POLICY_API
     kind_of = "ClusterOverridePolicy"

@@ -29,7 +29,7 @@ class ClusterAffinity(ApiModel):
 
 
 class OverflowAffinity(ClusterAffinity):
-    """Clusters that join an affinity group once its own are full."""
+    """Clusters that an affinity group may use once its own clusters are full."""
 
     affinity_name: str
 
@@ -42,7 +42,7 @@ class ClusterAffinityTerm(ClusterAffinity):
 
 
 class SpreadConstraint(ApiModel):
-    """Over how many groups of clusters a template spreads; `maxGroups` 0 is no limit."""
+    """How many groups of clusters a template spreads over; `maxGroups` 0 means no limit."""
 
     spread_by_field: Annotated[str, Words("cluster", "region", "zone", "provider")] | None = None
     spread_by_label: str | None = None
@@ -79,18 +79,18 @@ class WorkloadAffinityTerm(ApiModel):
 
 
 class WorkloadAffinity(ApiModel):
-    """Templates of a group go to the same clusters, or to different ones."""
+    """Sends the templates of one group to the same clusters, or to different ones."""
 
     affinity: WorkloadAffinityTerm | None = None
     anti_affinity: WorkloadAffinityTerm | None = None
 
 
 class PolicyPlacement(ApiModel):
-    """Where templates go."""
+    """Which clusters get templates, and how their replicas are spread."""
 
     cluster_affinity: ClusterAffinity | None = None
     cluster_affinities: list[ClusterAffinityTerm] | None = None
-    """Groups, in the order in which they are tried."""
+    """Affinity groups, in the order in which Karmada tries them."""
     cluster_tolerations: list[Toleration] | None = None
     spread_constraints: list[SpreadConstraint] | None = None
     replica_scheduling: ReplicaSchedulingStrategy | None = None

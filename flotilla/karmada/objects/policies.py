@@ -8,7 +8,7 @@ from flotilla.karmada.objects.views import ApiModel, ApiObject, Bool, Int, Label
 
 
 class ResourceSelector(ApiModel):
-    """Which templates a policy is for."""
+    """Which templates a policy selects."""
 
     api_version: str
     kind: str
@@ -18,20 +18,20 @@ class ResourceSelector(ApiModel):
 
 
 class StatePreservationRule(ApiModel):
-    """A value of a copy's status that its successor gets as a label."""
+    """A value of a copy's status that Karmada passes to the copy's successor as a label."""
 
     alias_label_name: str
     json_path: str
 
 
 class StatePreservation(ApiModel):
-    """What a copy's successor in another cluster is given of its status."""
+    """The part of a copy's status that its successor in another cluster gets."""
 
     rules: list[StatePreservationRule]
 
 
 class DecisionConditions(ApiModel):
-    """When a copy is taken elsewhere."""
+    """When Karmada moves a copy to another cluster."""
 
     toleration_seconds: Int | None = None
 
@@ -41,7 +41,7 @@ class ApplicationFailoverBehavior(ApiModel):
 
     decision_conditions: DecisionConditions
     purge_mode: Annotated[str, Words("Directly", "Gracefully", "Never", "Immediately", "Graciously")] | None = None
-    """1.10 to 1.14 have Immediately, Graciously and Never; 1.19 refuses the first two."""
+    """1.10 to 1.14 have Immediately, Graciously and Never; 1.19 rejects the first two."""
     grace_period_seconds: Int | None = None
     state_preservation: Annotated[StatePreservation | None, Since(1, 12)] = None
 
@@ -81,7 +81,7 @@ class PolicySchedulePriority(ApiModel):
 
 
 class PropagationSpec(ApiModel):
-    """The rule that sends templates to clusters."""
+    """The spec of a propagation policy."""
 
     resource_selectors: list[ResourceSelector]
     placement: PolicyPlacement = PolicyPlacement()
@@ -91,7 +91,7 @@ class PropagationSpec(ApiModel):
     activation_preference: Annotated[str, Words("Lazy")] | None = None
     propagate_deps: Bool | None = None
     association: Bool | None = None
-    """Deprecated by Karmada for `propagateDeps`."""
+    """Deprecated by Karmada in favour of `propagateDeps`."""
     dependent_overrides: list[str] | None = None
     failover: FailoverBehavior | None = None
     suspension: Annotated[Suspension | None, Since(1, 11)] = None

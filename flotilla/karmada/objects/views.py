@@ -1,4 +1,4 @@
-"""What every view of an API object has: camelCase on the wire, unknown fields kept, null lists written back as null."""
+"""The base of all views: camelCase in JSON, unknown fields are kept, null lists are written back as null."""
 
 from functools import cache
 from types import NoneType
@@ -20,36 +20,36 @@ from pydantic.alias_generators import to_camel
 
 from flotilla.errors import ClusterError
 
-# Numbers and booleans are taken as they are: "3", 3.0 or 1 would come back as another value.
+# Numbers and booleans are strict: "3", 3.0 or 1 would be written back as another value.
 Int = Annotated[int, Strict()]
 Bool = Annotated[bool, Strict()]
 
 
 class Words:
-    """The values that the published API has for a field. Views accept others: a newer Karmada may have more."""
+    """The values that the published API defines for a field. Views accept others: a newer Karmada may have more."""
 
     def __init__(self, *words: str) -> None:
-        """Take them."""
+        """Store the values."""
         self.words = words
 
 
 class Since:
-    """The first version of Karmada whose API has a field. Without this mark, 1.10 has it already."""
+    """The first version of Karmada whose API has a field. Fields without this mark exist since 1.10 or before."""
 
     def __init__(self, major: int, minor: int) -> None:
-        """Take the version."""
+        """Store the version."""
         self.version = (major, minor)
 
 
 class ApiModel(BaseModel):
-    """Part of an object: camelCase on the wire. Unknown fields are kept."""
+    """A part of an object: camelCase in JSON. Unknown fields are kept."""
 
     model_config = ConfigDict(
         extra="allow", frozen=True, alias_generator=to_camel, validate_by_name=True, validate_by_alias=True
     )
 
     _nulls: tuple[str, ...] = PrivateAttr(default=())
-    """Fields that were null on the wire although their type has no null (a Go server's empty list)."""
+    """Fields that were null in JSON although their type has no null (a Go server writes an empty list so)."""
 
     @model_validator(mode="wrap")
     @classmethod
@@ -58,7 +58,7 @@ class ApiModel(BaseModel):
         if not nulls:
             return handler(data)
         model = handler({key: value for key, value in data.items() if key not in nulls})
-        model._nulls = nulls  # noqa: SLF001 - of the model that is being made
+        model._nulls = nulls  # noqa: SLF001 - the model is under construction
         return model
 
     @model_serializer(mode="wrap")
@@ -67,13 +67,13 @@ class ApiModel(BaseModel):
         return body | {key: None for key in self._nulls if body.get(key) is None}
 
     def wire(self) -> dict[str, Any]:
-        """Return it in the API's form: all fields that are set, known or unknown ones."""
+        """Return the model in the API's form: all fields that are set, both known and unknown ones."""
         return self.model_dump(by_alias=True, exclude_unset=True)
 
 
 @cache
 def _never_null(model: type[ApiModel]) -> tuple[str, ...]:
-    """Return the fields, as they are called on the wire, that have a default and no null among their values."""
+    """Return the fields, by their JSON names, that have a default and don't allow null."""
     return tuple(
         str(field.alias or name)
         for name, field in model.model_fields.items()
@@ -103,15 +103,15 @@ class ApiObject(ApiModel):
     metadata: ObjectMeta
 
     def manifest(self) -> dict[str, Any]:
-        """Return the object as the API takes it: what was read, with what was changed, and no field that isn't set."""
+        """Return the object in the API's form: all fields that are set, as they were read or changed."""
         return {"apiVersion": self.api_version_of, "kind": self.kind_of, **self.wire()}
 
     @classmethod
     def read(cls, obj: dict[str, Any]) -> Self:
-        """Read an object as the API gives it.
+        """Return the view of an object in the API's form.
 
         Raises:
-            ClusterError: it isn't as Karmada publishes the kind; says which field.
+            ClusterError: the object doesn't follow Karmada's published schema; the message names the field.
         """
         try:
             return cls.model_validate(obj, by_alias=True, by_name=False)
@@ -138,12 +138,12 @@ class Condition(ApiModel):
 
     @property
     def true(self) -> bool:
-        """The condition is met."""
+        """Whether the condition is met."""
         return self.status == "True"
 
     @property
     def why(self) -> str:
-        """What it says of its status: the message, or the reason where there is none."""
+        """The explanation of the status: the message, or the reason where there is no message."""
         return self.message or self.reason
 
 
@@ -151,12 +151,12 @@ class WithConditions(ApiObject):
     """An object whose status has conditions."""
 
     def condition(self, kind: str) -> Condition | None:
-        """Return the condition of a type; None where the object has none of it, or no status yet."""
+        """Return the condition of a type; None where the object has no such condition, or no status yet."""
         found: list[Condition] = getattr(getattr(self, "status", None), "conditions", [])
         return next((condition for condition in found if condition.type == kind), None)
 
     def is_true(self, kind: str) -> bool:
-        """Tell whether the condition of a type is there and True."""
+        """Return whether the condition of a type exists and is True."""
         found = self.condition(kind)
         return found is not None and found.true
 

@@ -1,4 +1,4 @@
-"""Views of Works (`work.karmada.io/v1alpha1`): objects on their way to one member."""
+"""Views of Works (`work.karmada.io/v1alpha1`): each contains objects for one member."""
 
 from typing import Annotated, Any
 
@@ -15,7 +15,7 @@ class Workload(ApiModel):
 
 
 class WorkSpec(ApiModel):
-    """What is sent to a member."""
+    """What Karmada sends to a member."""
 
     workload: Workload = Workload()
     suspend_dispatching: Annotated[Bool | None, Since(1, 11)] = None
@@ -23,7 +23,7 @@ class WorkSpec(ApiModel):
 
 
 class ResourceIdentifier(ApiModel):
-    """Which of a Work's manifests a status is of."""
+    """Which of a Work's manifests a status belongs to."""
 
     ordinal: Int
     group: str | None = None
@@ -35,7 +35,7 @@ class ResourceIdentifier(ApiModel):
 
 
 class ManifestStatus(ApiModel):
-    """What a member reports of one manifest."""
+    """The status of one manifest that a member reports."""
 
     identifier: ResourceIdentifier
     health: Annotated[str, Words("Healthy", "Unhealthy", "Unknown")] | None = None
@@ -43,14 +43,14 @@ class ManifestStatus(ApiModel):
 
 
 class WorkStatus(ApiModel):
-    """What became of it."""
+    """The progress of a Work."""
 
     conditions: list[Condition] = Field(default_factory=list)
     manifest_statuses: list[ManifestStatus] = Field(default_factory=list)
 
 
 class Work(WithConditions):
-    """Objects on their way to one member, in its execution namespace."""
+    """Objects for one member, in the member's execution namespace."""
 
     api_version_of = WORK_API
     kind_of = "Work"

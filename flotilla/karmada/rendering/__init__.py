@@ -1,1 +1,1 @@
-"""What each cluster gets of a template: overrides, its share of replicas, fields that never travel."""
+"""What each cluster gets of a template: with overrides, its share of replicas, and without pruned fields."""

@@ -1,7 +1,6 @@
-"""What an API server fills in where a template says nothing, as far as overrides may name it.
+"""Defaults that an API server fills in, as far as overrides may refer to them.
 
-Kubernetes' own kinds only (pkg/apis/*/v1/defaults.go, 1.24 to 1.37); custom kinds have defaults of their own, which
-nobody knows here.
+Only of Kubernetes' own kinds (pkg/apis/*/v1/defaults.go, 1.24 to 1.37): the defaults of custom kinds aren't known here.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ _CONTAINER: Object = {
 _PROBE: Object = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 _ROLLING = {"maxUnavailable": "25%", "maxSurge": "25%"}
-_KEPT = {"whenDeleted": "Retain", "whenScaled": "Retain"}
+_RETAINED = {"whenDeleted": "Retain", "whenScaled": "Retain"}
 _SPECS: dict[tuple[str, str], Object] = {
     ("apps/v1", "Deployment"): {
         "replicas": 1,
@@ -43,7 +42,7 @@ _SPECS: dict[tuple[str, str], Object] = {
         "podManagementPolicy": "OrderedReady",
         "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}},
         "revisionHistoryLimit": 10,
-        "persistentVolumeClaimRetentionPolicy": _KEPT,
+        "persistentVolumeClaimRetentionPolicy": _RETAINED,
     },
     ("apps/v1", "DaemonSet"): {
         "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1, "maxSurge": 0}},
@@ -64,7 +63,7 @@ _UPDATES = ("strategy", "updateStrategy")
 
 
 def with_defaults(template: Object) -> Object:
-    """Return a template with what its API server fills in."""
+    """Return a template with the defaults that its API server fills in."""
     result = copied(template)
     kind = (str(result.get("apiVersion")), str(result["kind"]))
     spec = result.get("spec")
@@ -77,11 +76,11 @@ def with_defaults(template: Object) -> Object:
             _fill_update(spec[field], value)
         else:
             spec.setdefault(field, copied(value))
-    _fill_below(kind, spec)
+    _fill_nested(kind, spec)
     return result
 
 
-def _fill_below(kind: tuple[str, str], spec: Object) -> None:
+def _fill_nested(kind: tuple[str, str], spec: Object) -> None:
     match kind:
         case ("v1", "Pod"):
             _fill_pod(spec)
@@ -99,7 +98,7 @@ def _fill_below(kind: tuple[str, str], spec: Object) -> None:
 
 
 def narrowed(result: Any, full: Any, declared: Any) -> Any:
-    """Return what was made of a template with defaults, without the defaults that are still as they were filled in."""
+    """Return a template that was changed after `with_defaults`, without those defaults that are still unchanged."""
     if isinstance(result, dict) and isinstance(full, dict) and isinstance(declared, dict):
         return {
             key: narrowed(value, full.get(key), declared[key]) if key in declared else value
@@ -136,7 +135,7 @@ def _fill_pod(pod: Object) -> None:
     for field, value in _POD.items():
         pod.setdefault(field, copied(value))
     if pod.get("serviceAccountName"):
-        pod.setdefault("serviceAccount", pod["serviceAccountName"])  # its older name
+        pod.setdefault("serviceAccount", pod["serviceAccountName"])  # the older name of the same field
     for key in ("containers", "initContainers"):
         _each(pod.get(key), _fill_container)
 
@@ -161,7 +160,7 @@ def _fill_service_port(port: Object) -> None:
 
 
 def _fill_secret(secret: Object) -> None:
-    """Fill in the type; stringData becomes data."""
+    """Fill in the type, and convert stringData to data."""
     secret.setdefault("type", "Opaque")
     texts = secret.pop("stringData", None)
     if isinstance(texts, dict):

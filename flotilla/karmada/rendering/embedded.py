@@ -1,7 +1,7 @@
-"""JSON and YAML inside a text field, patched as Karmada does (fieldOverrider, from 1.12): down to the text's form.
+"""Patches of JSON and YAML inside a text field (fieldOverrider, since 1.12), with the exact text that Karmada writes.
 
-The text that comes out is the one that Go's libraries write (evanphx/json-patch for JSON, sigs.k8s.io/yaml for YAML),
-because a Work holds that very text.
+The result has the form of Go's libraries (evanphx/json-patch for JSON, sigs.k8s.io/yaml for YAML), because a Work
+contains exactly this text.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def override_field(obj: Object, step: Object) -> Object:
     """Return an object with one fieldOverrider applied.
 
     Raises:
-        OverrideError: the path leads to no text, the text can't be read, or a patch doesn't fit it.
+        OverrideError: the path leads to no text, the text can't be parsed, or a patch doesn't fit it.
     """
     path = str(step["fieldPath"])
     what = f"the text at {path}"
@@ -62,7 +62,7 @@ def _container(value: Any, what: str) -> Any:
 
 
 def _as_stored(value: Any) -> Any:
-    """Return a patch's value as the API server gives it back: keys in order, whole numbers without a point."""
+    """Return a patch's value as the API server returns it: sorted keys, whole numbers without a decimal point."""
     if isinstance(value, dict):
         return {key: _as_stored(value[key]) for key in sorted(value)}
     if isinstance(value, list):
@@ -71,7 +71,7 @@ def _as_stored(value: Any) -> Any:
 
 
 class _Number(float):
-    """A number that is written as it was read."""
+    """A number that keeps the form in which it was read."""
 
     text: str
 
@@ -93,7 +93,7 @@ def _read_json(text: str, what: str) -> Any:
 
 
 def json_text(value: Any) -> str:
-    """Return JSON as Go writes it: no spaces, keys as they come, `<`, `>` and `&` escaped."""
+    """Return JSON as Go writes it: no spaces, keys in their given order, `<`, `>` and `&` escaped."""
     if isinstance(value, dict):
         return "{" + ",".join(f"{json_text(key)}:{json_text(entry)}" for key, entry in value.items()) + "}"
     if isinstance(value, list):

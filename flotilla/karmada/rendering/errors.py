@@ -1,13 +1,13 @@
-"""What Karmada's override manager fails on. It then writes no Work: the cluster keeps what it has, or gets nothing."""
+"""The error for overrides on which Karmada fails: it writes no Work then, so a cluster keeps what it has."""
 
 from __future__ import annotations
 
 
 class OverrideError(ValueError):
-    """An override that can't be applied to a template. Its text names paths, never values: they may be secret."""
+    """An override that can't be applied to a template. The message names paths, never values: they may be secret."""
 
     def __init__(self, what: str, why: str) -> None:
-        """Keep which step it is apart from the reason.
+        """Store the step and the reason separately.
 
         Args:
             what: the step, such as `replace /spec/replicas`.

@@ -1,7 +1,7 @@
-"""What a Work has to hold to be as declared: what is certain of it, and of the rest what the Work says.
+"""What a Work has to contain to match the declaration, as far as that is known.
 
-A control plane's own interpreters aren't known to a rollout, and Karmada's version may not be: where they decide, any
-number that some Karmada writes is as declared.
+A rollout doesn't know the control plane's own interpreters, and it may not know Karmada's version. Where a number
+depends on these, every number that some supported Karmada may write counts as declared.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ _POD = ("v1", "Pod")
 
 
 class Expectation:
-    """What the Works of one template have to hold, cluster by cluster."""
+    """What the Works of one template have to contain, by cluster."""
 
     def __init__(
         self, declared: Object, rules: Sequence[Object], placement: Object, version: Version | None = None
     ) -> None:
-        """Take what is declared: the template, its override rules and its placement.
+        """Store what is declared: the template, its override rules and its placement.
 
         Args:
             declared: the template.
             rules: its override rules.
             placement: its placement.
-            version: Karmada's; None where it isn't known: overrides are rendered as by the newest then.
+            version: Karmada's version; None where it isn't known: overrides are then rendered as by the newest version.
         """
         self._declared = declared
         self._rules = rules
@@ -41,9 +41,10 @@ class Expectation:
         self._interpreted = False
 
     def scheduled(self, targets: Targets, *, uid: str | None, replicas: int | None) -> Expectation:
-        """Note what Karmada has decided: the binding's clusters and replicas, and the template's UID.
+        """Store Karmada's decision: the binding's clusters and replicas, and the template's UID.
 
-        Replicas of a kind that has none for us come from an interpreter, which may revise any whole number of its spec.
+        If a binding has replicas although its kind has none here, they come from an interpreter. Such an interpreter
+        may change any whole number in the spec.
         """
         if self._divided:
             self._completions = possible_completions(self._declared, targets, uid=uid, version=self._known)
@@ -52,19 +53,20 @@ class Expectation:
         return self
 
     def of(self, cluster: ClusterFacts, replicas: int | None, sent: Object | None) -> Object:
-        """Return what a cluster's Work has to hold.
+        """Return what a cluster's Work has to contain.
 
         Args:
-            cluster: its facts.
-            replicas: its share.
-            sent: what its Work holds now; None where there is none.
+            cluster: the facts of the cluster.
+            replicas: its share of the replicas.
+            sent: what its Work contains now; None where it has none.
 
         Raises:
+            OverrideError: Karmada fails on an override, and sends nothing.
             OverrideError: Karmada fails on an override, and sends nothing.
         """
         field = replicas_field(self._declared, self._version)
         whole = (self._declared.get("spec") or {}).get(field) if field else None
-        if self._keeps_the_templates(((sent or {}).get("spec") or {}).get(field) if field else None, whole):
+        if self._keeps_template_replicas(((sent or {}).get("spec") or {}).get(field) if field else None, whole):
             replicas = whole
         possible = self._completions.get(cluster.name) or []
         now = ((sent or {}).get("spec") or {}).get("completions") if possible else None
@@ -76,15 +78,15 @@ class Expectation:
             return {**wanted, "spec": _with_numbers(wanted["spec"], sent.get("spec"))}
         return wanted
 
-    def _keeps_the_templates(self, sent: Any, whole: Any) -> bool:
-        """Tell whether a copy keeps the template's number: before 1.15 one that isn't divided does."""
+    def _keeps_template_replicas(self, sent: Any, whole: Any) -> bool:
+        """Return whether a copy keeps the template's replicas: before 1.15 it does, where they aren't divided."""
         if self._divided or whole is None:
             return False
         return sent == whole if self._known is None else not revises(divided=False, version=self._known)
 
 
 def _with_numbers(wanted: Any, sent: Any) -> Any:
-    """Return a value with the whole numbers that were sent."""
+    """Return a value with its whole numbers replaced by those that were sent."""
     if isinstance(wanted, dict) and isinstance(sent, dict):
         return {key: _with_numbers(value, sent.get(key)) for key, value in wanted.items()}
     if isinstance(wanted, list) and isinstance(sent, list) and len(wanted) == len(sent):

@@ -1,4 +1,4 @@
-"""Images in the parts that Karmada's overrider changes (pkg/util/imageparser, github.com/distribution/reference)."""
+"""Image references, split as Karmada's overrider does (pkg/util/imageparser, github.com/distribution/reference)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from flotilla.karmada.rendering.patches import apply_patch
 Object = dict[str, Any]
 
 IN_TEMPLATE = frozenset({"ReplicaSet", "Deployment", "DaemonSet", "StatefulSet", "Job"})
-"""The kinds whose pods are at spec.template. Karmada goes by the kind alone, whatever its group."""
+"""The kinds whose pods are at spec.template. Karmada only checks the kind, not its group."""
 
 _ALPHANUMERIC = r"[a-z0-9]+"
 _PART = rf"{_ALPHANUMERIC}(?:(?:\.|_|__|-+){_ALPHANUMERIC})*"
@@ -29,20 +29,21 @@ _LONGEST_NAME = 255
 
 @dataclass(frozen=True)
 class Image:
-    """An image reference in its parts."""
+    """The parts of an image reference."""
 
     registry: str
     repository: str
     tag: str = ""
     digest: str = ""
-    """With its algorithm (`sha256:...`). Beside a tag, Karmada drops it in everything that it writes."""
+    """With its algorithm (`sha256:...`). If there is also a tag, Karmada drops the digest whenever it writes the
+    reference."""
 
     @classmethod
     def parse(cls, text: str) -> Image:
-        """Split a reference; its first part is a registry if it looks like a host.
+        """Split a reference; its first part is the registry if it looks like a host.
 
         Raises:
-            ValueError: it is no image reference.
+            ValueError: it isn't an image reference.
         """
         found = _REFERENCE.fullmatch(text)
         if not found:
@@ -59,7 +60,7 @@ class Image:
         return cls(registry, repository, tag, digest)
 
     def __str__(self) -> str:
-        """The reference as Karmada writes it: with a tag, or else with a digest."""
+        """Return the reference as Karmada writes it: with the tag if there is one, else with the digest."""
         name = f"{self.registry}/{self.repository}" if self.registry else self.repository
         if self.tag:
             return f"{name}:{self.tag}"
@@ -67,18 +68,18 @@ class Image:
 
     @property
     def version(self) -> str:
-        """The part that says which version it is: the digest where there is one, else the tag."""
+        """The part that identifies the version: the digest if there is one, else the tag."""
         return self.digest or self.tag
 
     def overridden(self, component: str, operator: str, value: str) -> Image:
         """Return the image with one component changed, as Karmada changes it.
 
-        A value that is neither a tag nor a digest (`v2@sha256:...` is none) leaves both as they are.
+        A value that is neither a tag nor a digest (such as `v2@sha256:...`) changes neither.
 
         Args:
             component: Registry, Repository or Tag.
-            operator: add (to the end), replace or remove.
-            value: the value; of no meaning for remove.
+            operator: add (append), replace or remove.
+            value: the value; ignored for remove.
         """
         given = self if not self.tag else replace(self, digest="")
         if component != "Tag":
@@ -96,23 +97,23 @@ class Image:
 def override_image(obj: Object, step: Object) -> Object:
     """Return an object with one imageOverrider applied.
 
-    Without a predicate it is for the containers of Pods and of the kinds in `IN_TEMPLATE`: init containers, CronJobs
-    and all other kinds are passed over.
+    Without a predicate it applies to the containers of Pods and of the kinds in `IN_TEMPLATE`. Karmada skips init
+    containers, CronJobs and all other kinds.
 
     Raises:
-        OverrideError: an image that is no reference, or a predicate's path that leads to no text.
+        OverrideError: an image isn't a valid reference, or a predicate's path leads to no text.
     """
     return dict(apply_patch(obj, list(_steps(obj, step))))
 
 
 def image_paths(obj: Object) -> list[str]:
-    """Return the paths of the images that an imageOverrider without a predicate is for."""
+    """Return the paths of the images to which an imageOverrider without a predicate applies."""
     prefix = {"Pod": "/spec"}.get(obj["kind"], "/spec/template/spec" if obj["kind"] in IN_TEMPLATE else "")
     return [f"{prefix}/containers/{index}/image" for index, _ in enumerate(containers(obj))]
 
 
 def containers(obj: Object) -> list[Object]:
-    """Return the containers that image, command and args overriders are for."""
+    """Return the containers to which image, command and args overriders apply."""
     spec = obj.get("spec")
     if obj["kind"] in IN_TEMPLATE:
         spec = (_map(spec).get("template") or {}).get("spec")
@@ -145,7 +146,7 @@ def _overridden(text: str, step: Object, path: str) -> str:
 
 
 def _image_at(obj: Object, path: str) -> str:
-    """Return the text at a predicate's path, read as Karmada reads it: without escapes, a list's entries are maps."""
+    """Return the text at a predicate's path. Karmada reads it without escapes, and expects maps as entries of lists."""
     if not path.startswith("/"):
         raise OverrideError(f"the image at {path}", "the path doesn't begin with /")
     current: Any = obj

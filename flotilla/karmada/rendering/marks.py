@@ -1,4 +1,4 @@
-"""Labels and annotations that Karmada adds to what it sends, and writes on the Works that carry it."""
+"""Labels and annotations that Karmada adds to the objects it sends, and to the Works that contain them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BINDING_ID_LABELS = {
     "ResourceBinding": "resourcebinding.karmada.io/permanent-id",
     "ClusterResourceBinding": "clusterresourcebinding.karmada.io/permanent-id",
 }
-"""The label by which a binding of each kind and its Works belong together."""
+"""The label that links a binding and its Works, by the kind of the binding."""
 WORK_ID = "work.karmada.io/permanent-id"
 MANAGED = "karmada.io/managed"
 CONFLICT = "work.karmada.io/conflict-resolution"
@@ -32,7 +32,7 @@ APPLIED_OVERRIDES = {
     "ClusterOverridePolicy": "policy.karmada.io/applied-cluster-overrides",
     "OverridePolicy": "policy.karmada.io/applied-overrides",
 }
-"""The annotation of a Work that lists the overrides applied to it, by the policies' kind."""
+"""The annotation of a Work that lists the overrides applied to it, by the kind of the policies."""
 _GENERATION_SINCE = Version(1, 11)
 
 LABELS = frozenset({*BINDING_ID_LABELS.values(), WORK_ID, MANAGED})
@@ -55,7 +55,7 @@ ANNOTATIONS = frozenset(
 
 
 def without_marks(obj: Object) -> Object:
-    """Return an object without what Karmada has added to it; an empty map goes with it."""
+    """Return an object without the labels and annotations that Karmada has added; emptied maps are removed."""
     result = copied(obj)
     for field, keys in (("labels", LABELS), ("annotations", ANNOTATIONS)):
         kept = {key: value for key, value in (result["metadata"].pop(field, None) or {}).items() if key not in keys}
@@ -74,12 +74,12 @@ def marked(
     cluster: str,
     version: Version = SUPPORTED.newest,
 ) -> Object:
-    """Return what a Work holds: the manifest with Karmada's labels and annotations.
+    """Return the manifest of a Work: a manifest with Karmada's labels and annotations.
 
     Args:
-        manifest: what travels.
-        overridden: the same before it was pruned: its UID and generation are noted.
-        binding: the ResourceBinding or ClusterResourceBinding; None for a Namespace that goes without one.
+        manifest: the object to send.
+        overridden: the same object before it was pruned: its UID and generation become annotations.
+        binding: the ResourceBinding or ClusterResourceBinding; None for a Namespace that is sent without one.
         work: the Work's name.
         work_id: the Work's permanent ID.
         cluster: the member's name.
@@ -107,7 +107,7 @@ def marked(
 
 
 def binding_labels(binding: Object) -> dict[str, str]:
-    """Return the label by which a binding's Works and objects name it."""
+    """Return the label by which a binding's Works and objects refer to it."""
     key = BINDING_ID_LABELS[binding["kind"]]
     return {key: str((binding["metadata"].get("labels") or {}).get(key) or "")}
 
@@ -120,7 +120,7 @@ def _binding_annotations(binding: Object) -> dict[str, str]:
 
 
 def conflict_resolution(overridden: Object, binding: Object) -> str:
-    """Return what a member's own object of this name means: the template's annotation counts before the policy."""
+    """Return what Karmada does if the member already has the object; the template's annotation overrides the policy."""
     own = (overridden["metadata"].get("annotations") or {}).get(CONFLICT)
     if own in ("abort", "overwrite"):
         return str(own)
@@ -128,7 +128,7 @@ def conflict_resolution(overridden: Object, binding: Object) -> str:
 
 
 def work_annotations(overridden: Object, binding: Object | None, applied: Iterable[Applied]) -> dict[str, str]:
-    """Return the annotations of a Work: its binding, its conflict resolution, and which overrides were applied."""
+    """Return the annotations of a Work: its binding, its conflict resolution, and the overrides applied to it."""
     found: dict[str, str] = {}
     if binding is not None:
         found = {**_binding_annotations(binding), CONFLICT: conflict_resolution(overridden, binding)}

@@ -28,10 +28,10 @@ ORDER = (
 def apply_overriders(obj: Object, overriders: Object, version: Version = SUPPORTED.newest) -> Object:
     """Return an object with the overriders of one rule: image, command, args, labels, annotations, fields, patches.
 
-    Where there are none it is the object itself.
+    Without overriders, the object itself is returned.
 
     Raises:
-        OverrideError: one that Karmada fails on.
+        OverrideError: Karmada fails on an overrider.
     """
     if not any(overriders.values()):
         return obj
@@ -40,11 +40,11 @@ def apply_overriders(obj: Object, overriders: Object, version: Version = SUPPORT
         result = override_image(result, step)
     for key, field in (("commandOverrider", "command"), ("argsOverrider", "args")):
         for step in overriders.get(key) or []:
-            _override_words(result, field, step)
+            _override_list(result, field, step)
     for key, field in (("labelsOverrider", "labels"), ("annotationsOverrider", "annotations")):
         for step in overriders.get(key) or []:
             _override_map(result, field, step)
-    if version >= FIELD_OVERRIDER_SINCE:  # before, the API server drops the field from a policy
+    if version >= FIELD_OVERRIDER_SINCE:  # an older API server drops the field from a policy
         for step in overriders.get("fieldOverrider") or []:
             result = override_field(result, step)
     steps = [(str(p["operator"]), str(p["path"]), p.get("value")) for p in overriders.get("plaintext") or []]
@@ -52,18 +52,18 @@ def apply_overriders(obj: Object, overriders: Object, version: Version = SUPPORT
 
 
 def whole(obj: Any) -> Object:
-    """Return what came out of a patch, if it is still an object of Kubernetes.
+    """Return the result of a patch, if it is still a Kubernetes object.
 
     Raises:
-        OverrideError: it has no kind any more, which Karmada can't decode.
+        OverrideError: it has no kind or metadata any more, so that Karmada can't decode it.
     """
     if not isinstance(obj, dict) or not obj.get("kind") or not isinstance(obj.get("metadata"), dict):
         raise OverrideError("the patched object", "it has no kind or metadata any more")
     return obj
 
 
-def _override_words(obj: Object, field: str, step: Object) -> None:
-    """Add words to a container's command or args, or remove them; removed from nothing, an empty list stays."""
+def _override_list(obj: Object, field: str, step: Object) -> None:
+    """Add values to a container's command or args, or remove them; removing from a missing list leaves an empty one."""
     value = [str(word) for word in step.get("value") or []]
     for container in containers(obj):
         if container.get("name") != step["containerName"]:
@@ -77,7 +77,7 @@ def _override_words(obj: Object, field: str, step: Object) -> None:
 
 
 def _override_map(obj: Object, field: str, step: Object) -> None:
-    """Add, replace or remove labels or annotations; what isn't there is neither replaced nor removed."""
+    """Add, replace or remove labels or annotations; missing keys are neither replaced nor removed."""
     value = step.get("value") or {}
     metadata = obj["metadata"]
     present = metadata.get(field)

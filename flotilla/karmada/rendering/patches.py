@@ -1,7 +1,7 @@
 """JSON patches as Karmada applies them (github.com/evanphx/json-patch/v5 with its default options).
 
-Not the `jsonpatch` package: it refuses what Karmada's library takes (an index that counts from the end, `01`), takes
-what that refuses, and quotes the object in its errors, which may be a Secret.
+The `jsonpatch` package can't be used here. It rejects some patches that Karmada's library accepts (a negative index,
+`01`), and accepts some that this library rejects. It also quotes the object in its errors, and that may be a Secret.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ _INDEX = re.compile(r"[+-]?[0-9]+", re.ASCII)
 
 
 def apply_patch(document: Any, steps: list[tuple[str, str, Any]]) -> Any:
-    """Return a document with the steps applied in their order; the document itself stays as it is.
+    """Return a document with the steps applied in order; the given document isn't changed.
 
     Args:
         document: a JSON object or array.
-        steps: operator (add, replace or remove), path, and value (of no meaning for remove).
+        steps: operator (add, replace or remove), path, and value (ignored for remove).
 
     Raises:
-        OverrideError: a step that doesn't fit; none is applied then.
+        OverrideError: a step doesn't fit; no step is applied then.
     """
     result = copied(document)
     for operator, path, value in steps:
@@ -44,13 +44,13 @@ def _apply(document: Any, operator: str, path: str, value: Any) -> Any:
         if not isinstance(value, dict | list):
             raise _Unfit("the whole object can only be replaced by an object or a list")
         return copied(value)
-    # Upstream passes over what stands before the first slash.
+    # Karmada's library ignores everything before the first slash.
     _, *parts = [part.replace("~1", "/").replace("~0", "~") for part in (path or "/").split("/")]
     if not parts:
         raise _Unfit("the path doesn't begin with /")
     container = document
     for part in parts[:-1]:
-        container = _get(container, part) if part else None  # upstream finds nothing under an empty key
+        container = _get(container, part) if part else None  # Karmada's library finds nothing under an empty key
         if not isinstance(container, dict | list):
             raise _Unfit(_MISSING)
     change = _change_list if isinstance(container, list) else _change_map
@@ -59,7 +59,7 @@ def _apply(document: Any, operator: str, path: str, value: Any) -> Any:
 
 
 def _change_map(container: dict[str, Any], operator: str, key: str, value: Any) -> None:
-    # Upstream, the empty key is always there for a replacement.
+    # In Karmada's library, the empty key always exists for a replacement.
     if operator == "remove" or (operator == "replace" and key):
         _get(container, key)
     if operator == "remove":
@@ -87,7 +87,7 @@ def _get(container: Any, key: str) -> Any:
 
 
 def _index(key: str, length: int) -> int:
-    """Return a place in a list; a negative one counts from the end."""
+    """Return a position in a list; a negative one counts from the end."""
     if not _INDEX.fullmatch(key):
         raise _Unfit(f"{key!r} is no place in a list")
     place = int(key)

@@ -1,4 +1,4 @@
-"""Which override policies reach a template in a cluster, and in which order (pkg/util/overridemanager)."""
+"""Which override policies apply to a template in a cluster, and in which order (pkg/util/overridemanager)."""
 
 from __future__ import annotations
 
@@ -17,17 +17,19 @@ Object = dict[str, Any]
 
 
 POLICY_KINDS = ("ClusterOverridePolicy", "OverridePolicy")
-"""In the order in which they are applied."""
+"""The kinds of override policies, in the order in which Karmada applies them."""
 ONLY_FOR = "onlyFor"
-"""A key that we add to a RuleWithCluster: the templates that it is for, each as the parts of an `ObjectRef`."""
+"""A key that Flotilla adds to a RuleWithCluster: the templates to which the rule applies, each as the parts of an
+`ObjectRef`."""
 ONLY_AS = "onlyAs"
-"""A key that we add to a rule of an OverridePolicy, where cluster-wide policies may change by what it selects: the
-`policy` (kind, metadata and selectors), and how exactly (`exactness`) it has to select what they have made of the
-template. Whatever comes before the first such rule is cluster-wide."""
+"""A key that Flotilla adds to a rule of an OverridePolicy, if cluster-wide policies may change what the policy selects.
+
+It contains the `policy` (kind, metadata and selectors). It also says how exactly (`exactness`) the policy has to select
+the template after the cluster-wide policies were applied. All rules before the first such rule are cluster-wide."""
 
 
 class Applied(NamedTuple):
-    """One rule of a policy that was applied."""
+    """One applied rule of a policy."""
 
     kind: str
     """One of `POLICY_KINDS`."""
@@ -36,13 +38,13 @@ class Applied(NamedTuple):
 
 
 def in_order(policies: Iterable[Object], template: Object) -> list[Object]:
-    """Return the policies of one kind that mean a template, the one that wins last."""
+    """Return the policies of one kind that select a template; the last one takes precedence."""
     ranked = [(exactness(policy, template), policy["metadata"]["name"], policy) for policy in policies]
     return [policy for rank, _, policy in sorted(ranked, key=lambda one: one[:2]) if rank]
 
 
 def rules_of(policy: Object) -> list[Object]:
-    """Return a policy's rules (RuleWithCluster); the form of before 1.1, without overrideRules, is one rule."""
+    """Return a policy's rules (RuleWithCluster). The form before 1.1, without overrideRules, is one rule."""
     spec = policy.get("spec") or {}
     rules = spec.get("overrideRules")
     if rules:
@@ -51,28 +53,30 @@ def rules_of(policy: Object) -> list[Object]:
 
 
 def rules_of_all(policies: Sequence[Object], templates: Iterable[Object]) -> list[Object]:
-    """Return the rules of override policies in the order in which they are applied to templates.
+    """Return the rules of override policies in the order in which Karmada applies them to templates.
 
-    A rule that not all of the templates get says under `ONLY_FOR` which do. One that a template gets in some clusters
-    only, by what the cluster-wide policies make of it there, says under `ONLY_AS` when.
+    A rule that applies to some of the templates only lists these under `ONLY_FOR`. The cluster-wide policies may change
+    a template so that a rule applies to it in some clusters only: such a rule has its condition under `ONLY_AS`.
 
     Args:
-        policies: of both kinds.
-        templates: as declared.
+        policies: override policies of both kinds.
+        templates: the declared templates.
     """
     listed = list(templates)
     groups: list[tuple[list[Object], list[Object]]] = []
     for template in listed:
         rules = _rules_of_template(policies, template)
-        alike = next((meant for known, meant in groups if known == rules), None)
-        if alike is None:
+        same = next((selected for known, selected in groups if known == rules), None)
+        if same is None:
             groups.append((rules, [template]))
         else:
-            alike.append(template)
+            same.append(template)
     if len(groups) == 1:
         return groups[0][0]
     return [
-        {**rule, ONLY_FOR: [list(ref_of(template)) for template in meant]} for rules, meant in groups for rule in rules
+        {**rule, ONLY_FOR: [list(ref_of(template)) for template in selected]}
+        for rules, selected in groups
+        for rule in rules
     ]
 
 
@@ -93,12 +97,12 @@ def _rules_of_template(policies: Sequence[Object], template: Object) -> list[Obj
 
 
 def may_reach(policy: Object, policies: Sequence[Object], template: Object) -> bool:
-    """Tell whether an override policy reaches a template in any cluster.
+    """Return whether an override policy applies to a template in any cluster.
 
     Args:
-        policy: of either kind, one of `policies`.
-        policies: all of them; the cluster-wide ones may change by what the others select.
-        template: as declared.
+        policy: an override policy of either kind, one of `policies`.
+        policies: all override policies; the cluster-wide ones may change what the others select.
+        template: the declared template.
     """
     if policy["kind"] == POLICY_KINDS[0]:
         return bool(exactness(policy, template))
@@ -108,53 +112,53 @@ def may_reach(policy: Object, policies: Sequence[Object], template: Object) -> b
 
 
 def _selecting(policy: Object) -> Object:
-    """Return what `exactness` asks of a policy, without what an API server adds."""
+    """Return the parts of a policy on which `exactness` depends, without fields that an API server adds."""
     selectors = (policy.get("spec") or {}).get("resourceSelectors") or []
     metadata = {key: value for key, value in policy["metadata"].items() if key in ("name", "namespace")}
     return {"kind": policy["kind"], "metadata": metadata, "spec": {"resourceSelectors": selectors}}
 
 
 def in_stages(rules: Iterable[Object], template: Object) -> tuple[list[Object], list[Object]]:
-    """Return the rules for a template that are applied in any case, and those to be asked about after them.
+    """Return the rules that apply to a template in any case, and those whose condition is checked after these.
 
     Args:
-        rules: those that are for one cluster, in their order.
-        template: as declared.
+        rules: the rules for one cluster, in their order.
+        template: the declared template.
     """
-    meant = [rule for rule in rules if is_for(rule, template)]
-    begin = next((number for number, rule in enumerate(meant) if ONLY_AS in rule), len(meant))
-    return meant[:begin], meant[begin:]
+    applicable = [rule for rule in rules if is_for(rule, template)]
+    begin = next((number for number, rule in enumerate(applicable) if ONLY_AS in rule), len(applicable))
+    return applicable[:begin], applicable[begin:]
 
 
 def is_as(rule: Object, obj: Object) -> bool:
-    """Tell whether a rule of the second stage is for what the first has made of an object."""
-    asked = rule[ONLY_AS]
-    return exactness(asked["policy"], obj) == Exactness(asked["exactness"])
+    """Return whether a rule with `ONLY_AS` applies to an object, after all rules without it were applied."""
+    condition = rule[ONLY_AS]
+    return exactness(condition["policy"], obj) == Exactness(condition["exactness"])
 
 
 def is_for(rule: Object, template: Object) -> bool:
-    """Tell whether a rule is for a template: every one is, but one that names others under `ONLY_FOR`."""
+    """Return whether a rule applies to a template: one with `ONLY_FOR` only applies to the templates listed there."""
     return ONLY_FOR not in rule or list(ref_of(template)) in [list(ref) for ref in rule[ONLY_FOR]]
 
 
 def rules_of_template(rules: Iterable[Object], template: Object) -> list[Object]:
-    """Return the rules that are for a template, without saying so."""
+    """Return the rules that apply to a template, without their `ONLY_FOR`."""
     return [{key: value for key, value in rule.items() if key != ONLY_FOR} for rule in rules if is_for(rule, template)]
 
 
 def targets(rule: Object, cluster: ClusterFacts, version: Version = SUPPORTED.newest) -> bool:
-    """Tell whether a rule is for a cluster; one without targetCluster is for every cluster."""
+    """Return whether a rule applies to a cluster; a rule without targetCluster applies to every cluster."""
     return matches(cluster, rule.get("targetCluster") or {}, version)
 
 
 class Rules(list[Object]):
-    """Override rules (RuleWithCluster) in their order, found by the clusters that they name.
+    """Override rules (RuleWithCluster) in their order, indexed by the clusters that they name.
 
-    Where each of many clusters has a rule of its own, asking every rule about every cluster takes time by the square.
+    If each of many clusters has its own rule, a check of every rule against every cluster takes quadratic time.
     """
 
     def __init__(self, rules: Iterable[Object]) -> None:
-        """Take the rules."""
+        """Index the rules."""
         super().__init__(rules)
         self._named: dict[str, list[int]] = {}
         self._others: list[int] = []
@@ -166,23 +170,23 @@ class Rules(list[Object]):
                 self._others.append(number)
 
     def of(self, cluster: ClusterFacts, version: Version) -> list[Object]:
-        """Return the rules that are for a cluster."""
+        """Return the rules that apply to a cluster."""
         numbers = sorted({*self._named.get(cluster.name, ()), *self._others})
         return [self[number] for number in numbers if targets(self[number], cluster, version)]
 
 
 def rules_for(rules: Iterable[Object], cluster: ClusterFacts, version: Version) -> list[Object]:
-    """Return the rules that are for a cluster, in their order."""
+    """Return the rules that apply to a cluster, in their order."""
     return (rules if isinstance(rules, Rules) else Rules(rules)).of(cluster, version)
 
 
 def apply_rules(
     obj: Object, cluster: ClusterFacts, rules: Iterable[Object], version: Version = SUPPORTED.newest
 ) -> Object:
-    """Return an object with the rules that are for a cluster applied in their order.
+    """Return an object with all rules that apply to a cluster, in their order.
 
     Raises:
-        OverrideError: one that Karmada fails on.
+        OverrideError: Karmada fails on a rule.
     """
     first, then = in_stages(rules_for(rules, cluster, version), obj)
     for rule in first:
@@ -195,12 +199,12 @@ def apply_rules(
 def apply_policies(
     obj: Object, cluster: ClusterFacts, policies: list[Object], version: Version = SUPPORTED.newest
 ) -> tuple[Object, list[Applied]]:
-    """Return an object with every policy applied that reaches it: cluster-wide ones first, then those of its namespace.
+    """Return an object with all policies that select it: cluster-wide policies first, then those of its namespace.
 
-    Those of the namespace select by what the cluster-wide ones have made of it.
+    Karmada checks what those of the namespace select after it has applied the cluster-wide ones.
 
     Raises:
-        OverrideError: a policy that Karmada fails on; its text begins with the policy's name.
+        OverrideError: Karmada fails on a policy; the message begins with the policy's name.
     """
     applied: list[Applied] = []
     for kind in POLICY_KINDS:

@@ -1,6 +1,6 @@
-"""What overrides reach: those that fail, those that change nothing in this workload, and what they pass over.
+"""The effect of overrides: which ones fail, which ones change nothing in this workload, and what they skip.
 
-Karmada applies an override without a word wherever it can, also where it has no effect at all.
+Karmada silently applies every override that it can, even one without any effect.
 """
 
 from __future__ import annotations
@@ -22,33 +22,33 @@ from flotilla.kube.objects import ref_of
 
 Object = dict[str, Any]
 Placed = Mapping[str, Sequence[ClusterFacts]]
-"""By template (as `ObjectRef` writes it): the clusters that get it."""
+"""The clusters that get each template; the key is the template as `ObjectRef` writes it."""
 
 
 class Reach(StrEnum):
-    """What is to be said of an override."""
+    """The kinds of notices about an override."""
 
     FAILS = "fails"
     """Karmada fails on it, and sends nothing."""
     NO_CLUSTER = "no-cluster"
-    """Its rule is for no cluster that gets the workload."""
+    """Its rule applies to no cluster that gets the workload."""
     NOTHING = "reaches-nothing"
     """It has no effect on any template of the workload."""
     PASSES_OVER = "passes-over-images"
-    """It changes images, and passes over others of the same template."""
+    """It changes some images of a template and skips others."""
     DROPS_DIGEST = "drops-digest"
-    """It changes an image with a digest, and Karmada writes it back without one: where the image has a tag as well, or
-    gets one."""
+    """It changes an image with a digest, and Karmada drops the digest because the image has a tag as well, or gets
+    one."""
 
 
 @dataclass(frozen=True)
 class Notice:
-    """One thing to know of a workload before it is applied."""
+    """Something to know about a workload before it is applied."""
 
     what: str
     """A `Reach`, or an `Upkeep` (flotilla.karmada.rendering.upkeep)."""
     template: str = ""
-    """The template, as `ObjectRef` writes it; empty where it is about all of them."""
+    """The template, as `ObjectRef` writes it; empty where the notice is about all templates."""
     clusters: tuple[str, ...] = ()
     step: str = ""
     """The override's step, such as `replace /spec/replicas`."""
@@ -85,26 +85,26 @@ def reach(
     version: Version = SUPPORTED.newest,
     numbers: Sequence[int] = (),
 ) -> list[Notice]:
-    """Return what is to be said of a workload's override rules.
+    """Return the notices about a workload's override rules.
 
     Args:
-        templates: as declared.
+        templates: the declared templates.
         rules: RuleWithCluster objects in the order in which they are applied.
-        placed: where each template goes.
+        placed: the clusters that get each template.
         version: Karmada's version.
-        numbers: for each rule the number of the override that it is of, where one override is several rules.
+        numbers: for each rule, the number of its override; needed where one override consists of several rules.
     """
     found, listed = _Found(version), Rules(rules)
     overrides: dict[int, list[Object]] = {}
     counted = numbers if len(numbers) == len(rules) else range(1, len(rules) + 1)
     for number, rule in zip(counted, rules, strict=True):
         overrides.setdefault(int(number), []).append(rule)
-    for number, alike in overrides.items():
-        steps = [step for rule in alike for step in _steps(rule)]
-        meant = [template for template in templates if any(is_for(rule, template) for rule in alike)]
-        getting = {c.name: c for template in meant for c in placed.get(str(ref_of(template)), ())}.values()
-        if steps and getting and not any(targets(rule, c, version) for rule in alike for c in getting):
-            named = [n for rule in alike for n in (rule.get("targetCluster") or {}).get("clusterNames") or []]
+    for number, same in overrides.items():
+        steps = [step for rule in same for step in _steps(rule)]
+        selected = [template for template in templates if any(is_for(rule, template) for rule in same)]
+        getting = {c.name: c for template in selected for c in placed.get(str(ref_of(template)), ())}.values()
+        if steps and getting and not any(targets(rule, c, version) for rule in same for c in getting):
+            named = [n for rule in same for n in (rule.get("targetCluster") or {}).get("clusterNames") or []]
             found.notices.append(Notice(Reach.NO_CLUSTER, step=f"override {number}", clusters=tuple(named)))
     for template in templates:
         full = _as_claimed(template)
@@ -114,7 +114,7 @@ def reach(
 
 
 def _as_claimed(template: Object) -> Object:
-    """Return a template as the control plane has it: with defaults, and the maps in which Karmada notes its policy."""
+    """Return a template as in the control plane: with defaults, and the maps in which Karmada records the policy."""
     full = with_defaults(template)
     for field in ("labels", "annotations"):
         full["metadata"][field] = full["metadata"].get(field) or {}
@@ -128,24 +128,24 @@ def _steps(rule: Object) -> Iterator[_Step]:
 
 
 class _Found:
-    """What the templates say of the steps, one after the other."""
+    """Collects what each step does to the templates, one step after another."""
 
     def __init__(self, version: Version) -> None:
         self.notices: list[Notice] = []
         self._version = version
         self._effective: set[int] = set()
-        self._idle: dict[int, tuple[_Step, str]] = {}
+        self._ineffective: dict[int, tuple[_Step, str]] = {}
         self._gathered: dict[tuple[str, str, str, str], list[str]] = {}
 
     def follow(self, template: Object, cluster: ClusterFacts, rules: Sequence[Object]) -> None:
-        """Apply the steps of a cluster's rules one by one, as Karmada does, and note what each of them does."""
+        """Apply the steps of a cluster's rules one by one, as Karmada does, and record the effect of each."""
         first, then = in_stages(rules, template)
         between = self._steps_of(first, template, template, cluster)
         if between is not None:
             self._steps_of([rule for rule in then if is_as(rule, between)], between, template, cluster)
 
     def _steps_of(self, rules: Iterable[Object], obj: Object, template: Object, cluster: ClusterFacts) -> Object | None:
-        """Note what rules do to what is there of a template, and return what comes of it; None where Karmada fails."""
+        """Record what rules do to an object of a template, and return the result; None where Karmada fails."""
         for step in (step for rule in rules for step in _steps(rule)):
             try:
                 after = apply_overriders(obj, {step.key: [step.body]}, self._version)
@@ -158,9 +158,9 @@ class _Found:
 
     def _judge(self, template: Object, cluster: ClusterFacts, step: _Step, change: tuple[Object, Object]) -> None:
         before, after = change
-        why = _idle(before, after, step)
+        why = _why_no_effect(before, after, step)
         if why:
-            self._idle.setdefault(id(step.body), (step, why))
+            self._ineffective.setdefault(id(step.body), (step, why))
         else:
             self._effective.add(id(step.body))
         if step.key == "imageOverrider":
@@ -176,36 +176,36 @@ class _Found:
             names.append(cluster.name)
 
     def all(self) -> list[Notice]:
-        """Return everything that was noted."""
-        idle = [
+        """Return everything that was recorded."""
+        ineffective = [
             Notice(Reach.NOTHING, step=str(step), detail=why)
-            for key, (step, why) in self._idle.items()
+            for key, (step, why) in self._ineffective.items()
             if key not in self._effective
         ]
         gathered = [
             Notice(what, template, tuple(names), step, detail)
             for (what, template, step, detail), names in self._gathered.items()
         ]
-        return list(dict.fromkeys([*self.notices, *idle, *gathered]))
+        return list(dict.fromkeys([*self.notices, *ineffective, *gathered]))
 
 
-def _idle(before: Object, after: Object, step: _Step) -> str:
-    """Say why a step can have no effect on an object; empty where it has one, or where all is like that already."""
+def _why_no_effect(before: Object, after: Object, step: _Step) -> str:
+    """Return why a step has no effect on an object; empty where it has one, or the object was like that already."""
     if before == after:
-        return _unreached(before, step)
+        return _why_unchanged(before, step)
     if traveling(before) == traveling(after):
         return "the field never travels to a member"
     return ""
 
 
-def _unreached(obj: Object, step: _Step) -> str:
+def _why_unchanged(obj: Object, step: _Step) -> str:
     body, metadata = step.body, obj["metadata"]
     match step.key:
         case "imageOverrider" if not body.get("predicate") and not image_paths(obj):
             kind = obj["kind"]
             return f"Karmada's image override passes over {kind}s" if _missed_images(obj) else f"a {kind} has no image"
         case "imageOverrider" if body["component"] == "Tag" and body["operator"] != "remove" and body.get("value"):
-            return _unreached_tag(obj, body)
+            return _why_no_tag(obj, body)
         case "commandOverrider" | "argsOverrider":
             named = [one.get("name") for one in containers(obj)]
             return "" if body["containerName"] in named else f"there is no container {body['containerName']}"
@@ -216,8 +216,8 @@ def _unreached(obj: Object, step: _Step) -> str:
     return ""
 
 
-def _unreached_tag(obj: Object, body: Object) -> str:
-    """Say that a value is no tag; Karmada then leaves the image as it is."""
+def _why_no_tag(obj: Object, body: Object) -> str:
+    """Return a text if a value isn't a tag, so that Karmada leaves the image unchanged; else ''."""
     for container in containers(obj):
         try:
             image = Image.parse(str(container.get("image") or ""))
@@ -232,7 +232,7 @@ def _unreached_tag(obj: Object, body: Object) -> str:
 
 
 def _missed_images(obj: Object) -> list[str]:
-    """Return the paths of images that an imageOverrider without a predicate passes over."""
+    """Return the paths of images that an imageOverrider without a predicate skips."""
     known = set(image_paths(obj))
     return [path for path in _images(obj.get("spec"), "/spec") if path not in known]
 

@@ -1,8 +1,8 @@
-"""What cluster-wide override policies change of the labels by which the others select.
+"""Which labels cluster-wide override policies may change, and what other policies then select.
 
-Karmada chooses the ClusterOverridePolicies of an object by the object as it is sent, applies all of them, and only then
-chooses the OverridePolicies of its namespace, by what has become of it (pkg/util/overridemanager,
-ApplyOverridePolicies, of 1.10 to 1.18). So one of these may select an object in some clusters, and not in others.
+Karmada first chooses the ClusterOverridePolicies for an object and applies all of them. Only then it chooses the
+OverridePolicies of the object's namespace, and these select by the changed labels (pkg/util/overridemanager,
+ApplyOverridePolicies, 1.10 to 1.18). So an OverridePolicy may select an object in some clusters and not in others.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from flotilla.karmada.selection import Exactness, exactness
 Object = dict[str, Any]
 
 EVERY_LABEL = "*"
-"""Stands for all keys, where a patch sets the labels as a whole. It is no label's key."""
+"""Stands for all keys, where a patch replaces the labels as a whole. It isn't a valid label key."""
 _LABELS = "/metadata/labels/"
 _WHOLE = frozenset({"", "/metadata", "/metadata/labels"})
 
 
 def relabelled_by(rules: Iterable[Object]) -> frozenset[str]:
-    """Return the keys of the labels that override rules may change; `EVERY_LABEL` among them for all.
+    """Return the keys of the labels that override rules may change; with `EVERY_LABEL` if they may change all.
 
     Args:
         rules: RuleWithCluster objects.
@@ -42,34 +42,34 @@ def relabelled_by(rules: Iterable[Object]) -> frozenset[str]:
 
 
 def possible_exactness(policy: Object, template: Object, changed: Collection[str]) -> list[Exactness]:
-    """Return how exactly a policy may mean a template, the least exact first, once some of its labels are changed.
+    """Return how exactly a policy may select a template once some of its labels are changed, the least exact first.
 
     Args:
-        policy: of a namespace.
-        template: as declared.
-        changed: the keys of the labels that may be otherwise (`relabelled_by`).
+        policy: an OverridePolicy.
+        template: the declared template.
+        changed: the keys of the labels that may change (`relabelled_by`).
     """
     spec = policy.get("spec") or {}
     selectors = spec.get("resourceSelectors") or []
-    doubtful = [number for number, one in enumerate(selectors) if changed and _asks(one, changed)]
-    if not doubtful:
+    uncertain = [number for number, one in enumerate(selectors) if changed and _depends_on(one, changed)]
+    if not uncertain:
         return [exactness(policy, template)]
-    sure = [one for number, one in enumerate(selectors) if number not in doubtful]
-    # An empty label selector fits whatever the labels are, and is as exact as any other.
-    fitting = [_without(one, changed) for number, one in enumerate(selectors) if number in doubtful]
+    sure = [one for number, one in enumerate(selectors) if number not in uncertain]
+    # An empty label selector matches any labels, and counts as exact as any other label selector.
+    fitting = [_without(one, changed) for number, one in enumerate(selectors) if number in uncertain]
     least = exactness(_with(policy, sure), template) if sure else Exactness.NOT
     return sorted({least, exactness(_with(policy, sure + fitting), template)})
 
 
-def _asks(selector: Object, changed: Collection[str]) -> bool:
-    """Tell whether a selector goes by any of some labels."""
+def _depends_on(selector: Object, changed: Collection[str]) -> bool:
+    """Return whether a selector depends on any of some labels."""
     asked = selector.get("labelSelector") or {}
     keys = {*(asked.get("matchLabels") or {}), *(str(one.get("key")) for one in asked.get("matchExpressions") or [])}
     return not selector.get("name") and bool(keys) and (EVERY_LABEL in changed or not keys.isdisjoint(changed))
 
 
 def _without(selector: Object, changed: Collection[str]) -> Object:
-    """Return a selector without the conditions on labels that may be otherwise."""
+    """Return a selector without its conditions on labels that may change."""
     asked = selector.get("labelSelector") or {}
     if EVERY_LABEL in changed:
         return {**selector, "labelSelector": {}}

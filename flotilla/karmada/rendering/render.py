@@ -1,7 +1,7 @@
-"""What a cluster gets of a template as it is declared, so that a plan can show it before anything is applied.
+"""What a cluster gets of a declared template, so that a plan can show it before anything is applied.
 
-A declared template lacks what the API server fills in. An override that fails on it is tried once more on the template
-with those defaults; what comes out holds the declared fields and what the override has set.
+A declared template lacks the defaults of the API server. If an override fails on it, it is applied again to the
+template with these defaults. The result then contains the declared fields and what the override has set.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from flotilla.karmada.versions import SUPPORTED, Version
 
 Object = dict[str, Any]
 _MARKED = ("labels", "annotations")
-"""Maps that every template in the control plane has: Karmada notes in both which policy has claimed it."""
+"""Maps that every template in the control plane has: in both, Karmada records which policy has claimed it."""
 
 
 def render(
@@ -31,18 +31,18 @@ def render(
     completions: int | None = None,
     version: Version = SUPPORTED.newest,
 ) -> Object:
-    """Return what a cluster gets: the template with its replicas and the override rules that are for it.
+    """Return what a cluster gets: the template with its replicas and with the override rules that apply.
 
     Args:
-        template: as declared.
-        cluster: the cluster's facts.
-        replicas: its share; None for kinds without replicas.
+        template: the declared template.
+        cluster: the facts of the cluster.
+        replicas: its share of the replicas; None for kinds without replicas.
         rules: RuleWithCluster objects in the order in which they are applied.
         completions: its share of a divided Job's completions; None where they aren't divided.
         version: Karmada's version.
 
     Raises:
-        OverrideError: an override that Karmada fails on: it sends nothing then.
+        OverrideError: Karmada fails on an override, and sends nothing.
     """
     given = revised(template, replicas, version)
     if completions is not None:
@@ -55,7 +55,7 @@ def render(
 
 
 def _overridden(given: Object, cluster: ClusterFacts, rules: Sequence[Object], version: Version) -> Object:
-    """Apply the rules that are for a cluster; what is given may be changed."""
+    """Apply the rules for a cluster; the given template may be changed."""
     for field in _MARKED:
         given["metadata"][field] = given["metadata"].get(field) or {}
     try:

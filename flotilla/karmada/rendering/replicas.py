@@ -1,4 +1,4 @@
-"""Where a cluster's share of a template's replicas goes, and its share of a Job's completions."""
+"""A cluster's share of a template's replicas, and of a Job's completions."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ _BY_NAME_SINCE = Version(1, 18)
 _WEBSTER_SINCE = Version(1, 16)
 _DUPLICATES_REVISED_SINCE = Version(1, 15)
 RETAIN_LABEL = "resourcetemplate.karmada.io/retain-replicas"
-"""With the value "true" in a Deployment, members keep the replicas that they have."""
+"""A label of a Deployment: with the value "true", members keep their own number of replicas."""
 
 
 def revises(*, divided: bool, version: Version) -> bool:
-    """Tell whether Karmada writes the schedule's replicas into copies; otherwise they keep the template's."""
+    """Return whether Karmada writes the scheduled replicas into copies; otherwise these keep the template's."""
     return divided or version >= _DUPLICATES_REVISED_SINCE
 
 
 def revised(template: Object, replicas: int | None, version: Version = SUPPORTED.newest) -> Object:
-    """Return a template with a cluster's share of the replicas; as it is for kinds that have none.
+    """Return a template with a cluster's share of the replicas; unchanged for kinds without replicas.
 
     Raises:
-        ValueError: its spec is no map.
+        ValueError: its spec isn't a map.
     """
     result = copied(template)
     field = replicas_field(result, version)
@@ -42,18 +42,18 @@ def revised(template: Object, replicas: int | None, version: Version = SUPPORTED
 
 
 def owns_replicas(template: Object) -> bool:
-    """Tell whether members keep their own number of replicas: an autoscaler there changes it, and Karmada lets it.
+    """Return whether members keep their own number of replicas: Karmada doesn't reset what an autoscaler sets there.
 
-    The label counts in what Karmada sends, and for Deployments alone (default/native/retain.go).
+    The label counts in the objects that Karmada sends, and only on Deployments (default/native/retain.go).
     """
     is_deployment = (template.get("apiVersion"), template.get("kind")) == ("apps/v1", "Deployment")
     return is_deployment and ((template.get("metadata") or {}).get("labels") or {}).get(RETAIN_LABEL) == "true"
 
 
 def completions_of(template: Object) -> int | None:
-    """Return the completions of a Job; None for other kinds, and for a Job that works a queue off.
+    """Return the completions of a Job; None for other kinds, and for a Job that processes a work queue.
 
-    A Job with neither completions nor parallelism gets one of each from the API server.
+    The API server sets both completions and parallelism to one for a Job that has neither.
     """
     spec = template.get("spec")
     if template["kind"] != "Job" or not isinstance(spec, dict):
@@ -68,18 +68,19 @@ def completions_of(template: Object) -> int | None:
 def divided_completions(
     template: Object, targets: Targets, *, uid: str | None = None, version: Version = SUPPORTED.newest
 ) -> list[dict[str, int]]:
-    """Return how a divided Job's completions are divided: by each cluster's parallelism, Webster's method from 1.16.
+    """Return how a Job's completions are divided: by each cluster's parallelism, with Webster's method since 1.16.
 
-    Before 1.18 Karmada gives the parts out by their place in a list that is in another order than the clusters, so that
-    one cluster may get another's (karmada-io/karmada, PR 7387).
+    Before 1.18 Karmada assigns the parts by their position in a list whose order differs from that of the clusters, so
+    that a cluster may get the part of another one (karmada-io/karmada, PR 7387).
 
     Args:
         template: the Job.
         targets: the binding's clusters in its order.
-        uid: the template's UID in the control plane, which decides between clusters that tie; None where it is unknown.
+        uid: the template's UID in the control plane, which breaks ties; None where it isn't known.
         version: Karmada's version.
 
     Returns:
+        Every possible division, by cluster; an empty list where completions aren't divided.
         Every division that may be made, by cluster; none where completions aren't divided.
     """
     total = completions_of(template)
@@ -102,7 +103,7 @@ def divided_completions(
 def planned_completions(
     template: Object, shares: Mapping[str, int | None], *, divided: bool, version: Version = SUPPORTED.newest
 ) -> dict[str, int]:
-    """Return a Job's completions by cluster as Karmada divides them; clusters that tie may change places."""
+    """Return a Job's completions by cluster as Karmada divides them; clusters that tie may be swapped."""
     found = divided_completions(template, list(shares.items()), version=version) if divided else []
     return found[0] if found else {}
 
@@ -110,9 +111,9 @@ def planned_completions(
 def possible_completions(
     template: Object, targets: Targets, *, uid: str | None = None, version: Version | None = None
 ) -> dict[str, list[int]]:
-    """Return the completions that each cluster may get from a Karmada.
+    """Return the completions that each cluster may get.
 
-    Where its version isn't known, from any supported one, those of the newest first.
+    Without a version: from any supported one, those of the newest first.
     """
     found: dict[str, list[int]] = {}
     for one in [version] if version else [SUPPORTED.newest, _WEBSTER_SINCE, SUPPORTED.oldest]:

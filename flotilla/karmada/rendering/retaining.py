@@ -1,8 +1,8 @@
-"""What Karmada writes over an object that a member has: the manifest, with what it leaves to the member.
+"""What Karmada writes when it updates an object of a member: the manifest, with fields that it retains.
 
 Sources: pkg/util/objectwatcher (retainClusterFields), pkg/resourceinterpreter/default/native/retain.go and
-pkg/util/lifted/retain.go, the same in 1.10 and 1.18. Karmada writes the whole object: a field of the member's that
-neither the manifest nor this list has is gone afterwards, or has the API's default.
+pkg/util/lifted/retain.go, the same in 1.10 and 1.18. Karmada replaces the whole object: a field that is neither in the
+manifest nor retained here is removed, or gets the API's default.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from flotilla.karmada.rendering.replicas import owns_replicas
 from flotilla.karmada.rendering.traveling import TOKEN_TYPE
 from flotilla.kube.objects import Object, copied
 
-_LEFT = ("finalizers", "ownerReferences")
+_RETAINED_METADATA = ("finalizers", "ownerReferences")
 _MANAGED = {
     "labels": "resourcetemplate.karmada.io/managed-labels",
     "annotations": "resourcetemplate.karmada.io/managed-annotations",
@@ -22,7 +22,7 @@ _MANAGED = {
 
 
 def written_over(manifest: Object, live: Object) -> Object:
-    """Return what Karmada writes over a member's object; the object's `resourceVersion` is in it."""
+    """Return what Karmada writes over a member's object, including the object's `resourceVersion`."""
     result = retained(manifest, live)
     metadata, there = {**result["metadata"]}, live["metadata"]
     for field, record in _MANAGED.items():
@@ -30,13 +30,13 @@ def written_over(manifest: Object, live: Object) -> Object:
         kept = {key: value for key, value in (there.get(field) or {}).items() if key not in former}
         merged = {**kept, **(metadata.get(field) or {})}
         metadata = {**metadata, **({field: merged} if merged else {})}
-    metadata = {key: value for key, value in metadata.items() if key not in _LEFT}
-    metadata |= {key: there[key] for key in (*_LEFT, "resourceVersion") if there.get(key)}
+    metadata = {key: value for key, value in metadata.items() if key not in _RETAINED_METADATA}
+    metadata |= {key: there[key] for key in (*_RETAINED_METADATA, "resourceVersion") if there.get(key)}
     return {**result, "metadata": metadata}
 
 
 def retained(manifest: Object, live: Object | None) -> Object:
-    """Return a manifest with the fields below its metadata that Karmada leaves as the member's object has them."""
+    """Return a manifest with the fields outside its metadata that Karmada retains from the member's object."""
     if live is None:
         return manifest
     match (manifest.get("apiVersion"), manifest.get("kind")):
@@ -61,7 +61,7 @@ def retained(manifest: Object, live: Object | None) -> Object:
 
 
 def _with(manifest: Object, live: Object, path: tuple[str, ...]) -> Object:
-    """Return a manifest that has at a path what the member's object has there, if that is anything."""
+    """Return a manifest with the value that the member's object has at a path; unchanged if that is empty."""
     value: Any = live
     for step in path:
         value = value.get(step) if isinstance(value, dict) else None
@@ -83,7 +83,7 @@ def _spec(obj: Object) -> Object:
 
 
 def _credentials(manifest: Object, live: Object) -> Object:
-    """Return a ServiceAccount's Secrets: those of both, the manifest's first."""
+    """Return a ServiceAccount's Secrets, those of the manifest first, then those of the member."""
     found: Object = {}
     for field in ("secrets", "imagePullSecrets"):
         own = [one for one in manifest.get(field) or [] if isinstance(one, dict)]

@@ -1,6 +1,6 @@
-"""Fields that never travel: what an API server writes, and what is a cluster's own (Karmada's prune package).
+"""Fields that Karmada prunes before it sends an object: those that API servers set (Karmada's prune package).
 
-Karmada prunes after the overrides, so that no override can bring such a field back.
+Karmada prunes after the overrides, so an override can't add such a field again.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ _JOB_SELECTORS = ("controller-uid", "batch.kubernetes.io/controller-uid")
 _DEPLOYMENT_ANNOTATIONS = ("deployment.kubernetes.io/revision", "deployment.kubernetes.io/revision-history")
 TOKEN_TYPE = "kubernetes.io/service-account-token"  # noqa: S105 - a type's name
 _TWICE_SINCE = Version(1, 13)
-"""From here on the controller prunes, and the webhook once more."""
+"""Since this version the controller prunes, and then the webhook a second time."""
 
 
 def traveling(obj: Object, version: Version = SUPPORTED.newest) -> Object:
-    """Return what of an object travels to members. Karmada goes by the kind alone, whatever its group."""
+    """Return the part of an object that Karmada sends to members. Karmada only checks the kind, not its group."""
     return pruned(copied(obj), version)
 
 
 def pruned(obj: Object, version: Version = SUPPORTED.newest) -> Object:
-    """Return what `traveling` does, of an object that may be changed for it."""
+    """Return the same as `traveling`; the given object may be changed."""
     result = {key: value for key, value in obj.items() if key != "status"}
     metadata = result["metadata"]
     for key in _METADATA:
@@ -75,7 +75,7 @@ def _drop(parent: Any, field: str, keys: Iterable[str]) -> None:
 
 
 def _prune_job(job: Object) -> None:
-    """Drop what the Job's own API server chose, and its TTL: a member would delete a Job that Karmada makes again."""
+    """Drop what the API server chose for the Job, and its TTL: a member would delete a Job that Karmada recreates."""
     spec = job.get("spec")
     if not isinstance(spec, dict):
         return
@@ -94,7 +94,7 @@ def _prune_service(service: Object) -> None:
 
 
 def _prune_tokens(account: Object) -> None:
-    """Drop a ServiceAccount's token Secrets; of two that follow each other upstream's loop passes over the second."""
+    """Drop a ServiceAccount's token Secrets. Like upstream's loop, it misses the second of two in a row."""
     secrets = account.get("secrets")
     if not isinstance(secrets, list):
         return

@@ -1,4 +1,4 @@
-"""What others do to a workload's copies: autoscalers in the members, and controllers that delete or repeat Jobs."""
+"""What else changes a workload's copies: autoscalers in members, and controllers that delete or repeat Jobs."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _AUTOSCALERS = frozenset({("autoscaling", "HorizontalPodAutoscaler"), ("keda.sh"
 
 
 class Upkeep(StrEnum):
-    """What is to be said of a template that others change."""
+    """The kinds of notices about a template that other controllers change."""
 
     TWO_OWNERS = "two-owners"
-    """An autoscaler in the members and Karmada both set its replicas."""
+    """Both an autoscaler in the members and Karmada set its replicas."""
     SCALED = "scaled"
     """An autoscaler of the control plane sets its replicas."""
     OWN_REPLICAS = "own-replicas"
@@ -29,16 +29,16 @@ class Upkeep(StrEnum):
     RUNS_EVERYWHERE = "runs-everywhere"
     """A CronJob isn't divided: it runs in every cluster."""
     DELETED_WHEN_DONE = "deleted-when-done"
-    """A Job's time to live: the control plane deletes it, and with it every copy."""
+    """A Job has a time to live: the control plane deletes it, together with every copy."""
 
 
 def upkeep(templates: Sequence[Object], *, divided: bool, everything: Sequence[Object] = ()) -> list[Notice]:
-    """Return what is to be said of a workload's templates.
+    """Return the notices about a workload's templates.
 
     Args:
-        templates: as declared.
-        divided: the placement divides replicas.
-        everything: the templates of all workloads, among which an autoscaler of these may be.
+        templates: the declared templates.
+        divided: whether the placement divides replicas.
+        everything: the templates of all workloads, which may include an autoscaler for these templates.
     """
     found = []
     for template in templates:
@@ -59,12 +59,12 @@ def upkeep(templates: Sequence[Object], *, divided: bool, everything: Sequence[O
 
 
 def scales(scaler: Object, template: Object) -> bool:
-    """Tell whether an object is an autoscaler of members whose target is the template."""
+    """Return whether an object is an autoscaler of members whose target is the template."""
     if kind_of(scaler) not in _AUTOSCALERS or replicas_field(template) is None:
         return False
     target = (scaler.get("spec") or {}).get("scaleTargetRef") or {}
     group, kind = kind_of(template)
-    # A ScaledObject may leave both out: it means a Deployment then.
-    meant = (group_of(str(target.get("apiVersion") or "apps/v1")), str(target.get("kind") or "Deployment"))
+    # A ScaledObject may omit both: its target is a Deployment then.
+    wanted = (group_of(str(target.get("apiVersion") or "apps/v1")), str(target.get("kind") or "Deployment"))
     same_namespace = scaler["metadata"].get("namespace") == template["metadata"].get("namespace")
-    return meant == (group, kind) and target.get("name") == template["metadata"]["name"] and same_namespace
+    return wanted == (group, kind) and target.get("name") == template["metadata"]["name"] and same_namespace

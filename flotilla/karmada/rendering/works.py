@@ -1,4 +1,4 @@
-"""What the clusters of a binding get, all of them together (pkg/controllers/binding, ensureWork)."""
+"""What all clusters of a binding get (pkg/controllers/binding, ensureWork)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from flotilla.karmada.scheduling import ClusterFacts
 from flotilla.karmada.versions import SUPPORTED, Version
 
 Object = dict[str, Any]
-_ON_ITS_OWN_SINCE = Version(1, 13)
+_INDEPENDENT_SINCE = Version(1, 13)
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,9 @@ class Sent:
     """What a cluster gets."""
 
     manifest: Object
-    """Without the labels and annotations that Karmada adds (`marks.marked`)."""
+    """The manifest without the labels and annotations that Karmada adds (`marks.marked`)."""
     overridden: Object
-    """The same before it was pruned."""
+    """The object before it was pruned."""
     applied: tuple[Applied, ...]
 
 
@@ -46,18 +46,18 @@ def works_of(
 ) -> dict[str, Sent | NotSent]:
     """Return what each cluster of a binding gets.
 
-    Before 1.13 Karmada stops at the first cluster whose override fails: those after it get nothing either.
+    Before 1.13 Karmada stops at the first cluster whose override fails: the clusters after it get nothing either.
 
     Args:
-        template: as the control plane holds it: with the API server's defaults, its UID and its labels.
+        template: the template in the control plane, with the API server's defaults, its UID and its labels.
         targets: the binding's clusters in its order.
         clusters: the facts of the clusters, by name.
         policies: the override policies of the control plane, of both kinds.
-        divided: the placement divides replicas.
+        divided: whether the placement divides replicas.
         version: Karmada's version.
     """
     writes = revises(divided=divided, version=version)
-    # Before 1.18 both places in ensureWork look at the replicas; none means that nothing is divided.
+    # Before 1.18 ensureWork checks the replicas in two places; without replicas nothing is divided.
     uid = str(template["metadata"].get("uid") or "")
     divisions = divided_completions(template, targets, uid=uid, version=version) if divided else []
     completions = divisions[0] if divisions else {}
@@ -74,7 +74,7 @@ def works_of(
             overridden, applied = apply_policies(obj, clusters.get(name, ClusterFacts(name)), policies, version)
         except OverrideError as error:
             found[name] = NotSent(str(error))
-            if version < _ON_ITS_OWN_SINCE:
+            if version < _INDEPENDENT_SINCE:
                 stopped = f"Karmada {version} stops at the first override that fails, and {name}'s does: {error}"
             continue
         found[name] = Sent(traveling(overridden, version), overridden, tuple(applied))

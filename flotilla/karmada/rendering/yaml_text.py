@@ -1,6 +1,7 @@
-"""YAML as Karmada writes it into a field: the form of sigs.k8s.io/yaml (go-yaml v2), character by character.
+"""YAML exactly as Karmada writes it into a field, in the form of sigs.k8s.io/yaml (go-yaml v2).
 
-PyYAML's emitter is the same algorithm; where the two differ (quotes, folding, order of keys, numbers) go-yaml counts.
+PyYAML's emitter has the same algorithm; where the two differ (quotes, folding, order of keys, numbers), this follows
+go-yaml.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from flotilla.kube.scalars import resolve
 
 _WIDTH = 80
 _LONGEST_KEY = 128
-"""Bytes of a key that stands on the line of its value."""
+"""The greatest length in bytes of a key on the same line as its value."""
 _DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}([Tt ].*)?", re.ASCII)
 _BASE_60 = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
 _LOWEST, _HIGHEST = -(2**63), 2**64 - 1
@@ -27,11 +28,11 @@ _LAST_OF_BASIC_PLANE = "\uffff"
 
 
 def yaml_text(value: Any) -> str:
-    """Return plain JSON data as YAML: block style, keys in order, folded at 80 columns."""
+    """Return plain JSON data as YAML: block style, sorted keys, folded at 80 columns."""
     stream = io.StringIO()
     emitter = _GoEmitter(stream, allow_unicode=True, width=_WIDTH)
     for event in _events(value):
-        emitter.open_ended = False  # a text that ends in empty lines needs no end of document
+        emitter.open_ended = False  # a text that ends in empty lines needs no document end marker
         emitter.emit(event)
     return stream.getvalue()
 
@@ -42,7 +43,7 @@ def shortest(value: float, *, plain: range = range(-4, 6), width: int = 2) -> st
     Args:
         value: the number.
         plain: the powers of ten that are written without an exponent.
-        width: the fewest digits of an exponent.
+        width: the minimum number of digits of an exponent.
     """
     digits = Decimal(repr(value)).normalize()
     power = digits.adjusted()
@@ -75,15 +76,15 @@ def _of(value: Any) -> Iterator[events.Event]:
     elif isinstance(value, str):
         yield _scalar(value, _style(value))
     else:
-        yield _scalar(_word(value), None)
+        yield _scalar(_literal(value), None)
 
 
 def _scalar(text: str, style: str | None) -> events.Event:
     return events.ScalarEvent(None, None, (True, True), text, style=style)
 
 
-def _word(value: float | bool | None) -> str:
-    """Return what stands for a value that is no text."""
+def _literal(value: float | bool | None) -> str:
+    """Return the YAML literal for a value that isn't a text."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -93,7 +94,7 @@ def _word(value: float | bool | None) -> str:
 
 
 def _style(text: str) -> str | None:
-    """Return how a text is quoted: what would mean something else without quotes gets double ones."""
+    """Return the quoting style of a text: double quotes where it would mean something else without them."""
     if "\n" in text:
         return "|"
     ambiguous = not isinstance(resolve(text, None, plain=True), str)
@@ -108,7 +109,7 @@ class _GoEmitter(Emitter):
     open_ended: bool
 
     def check_simple_key(self) -> bool:
-        """Tell whether a key stands on the line of its value: by its bytes, and an empty one does."""
+        """Return whether a key is on the same line as its value: if it is short enough in bytes, even an empty one."""
         if not isinstance(self.event, events.ScalarEvent):
             return bool(super().check_simple_key())
         if self.analysis is None:
@@ -116,7 +117,7 @@ class _GoEmitter(Emitter):
         return not self.analysis.multiline and len(self.event.value.encode()) <= _LONGEST_KEY
 
     def analyze_scalar(self, scalar: str) -> Any:
-        """Find the styles that fit a text: characters outside the basic plane are escaped."""
+        """Determine the styles that fit a text: characters outside the basic plane have to be escaped."""
         analysis = super().analyze_scalar(scalar)
         if any(char > _LAST_OF_BASIC_PLANE for char in scalar):
             analysis.allow_flow_plain = analysis.allow_block_plain = False
@@ -124,7 +125,7 @@ class _GoEmitter(Emitter):
         return analysis
 
     def write_double_quoted(self, text: str, split: bool = True) -> None:
-        """Write a text in double quotes, folded at single spaces, which then stand for the line's end."""
+        """Write a text in double quotes, folded at single spaces; a line break then stands for such a space."""
         self.write_indicator('"', need_whitespace=True)
         spaces = False
         for place, char in enumerate(text):
@@ -145,7 +146,7 @@ class _GoEmitter(Emitter):
 
 
 def _escaped(char: str) -> str:
-    """Return a character as it stands in double quotes."""
+    """Return a character as it is written inside double quotes."""
     short = Emitter.ESCAPE_REPLACEMENTS.get(char)
     if short is not None:
         return f"\\{short}"
@@ -157,7 +158,7 @@ def _escaped(char: str) -> str:
 
 
 def _compare(one: str, other: str) -> int:
-    """Order keys as go-yaml does: letters after all else, digits by the number that they make."""
+    """Order keys as go-yaml does: letters after everything else, digits by the number that they form."""
     if one == other:
         return 0
     return -1 if _less(one, other) else 1
@@ -170,7 +171,7 @@ def _less(one: str, other: str) -> bool:
     a, b = one[place], other[place]
     if a.isalpha() or b.isalpha():
         return a < b if a.isalpha() and b.isalpha() else b.isalpha()
-    # A zero within a number counts as a digit of it; one at its beginning doesn't.
+    # A zero inside a number counts as a digit of it; a leading zero doesn't.
     lead = "1" if "0" in (a, b) and re.search(r"[1-9][0-9]*$", one[:place]) else ""
     numbers = [_digits(text[place:]) for text in (one, other)]
     values = [int(lead + digits or "0") for digits in numbers]

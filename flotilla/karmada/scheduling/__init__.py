@@ -1,7 +1,7 @@
-"""Which clusters Karmada chooses for a template and how replicas divide: one model, by Karmada's version.
+"""Which clusters Karmada chooses for a template and how it divides replicas: one model of all supported versions.
 
-`decide` is the question that everybody asks: the plan, the rollout, validation, the policies, drift and the sandbox's
-stand-in. Its answer is `Certain` or `Depends`, and never a guess. No I/O.
+The plan, the rollout, validation, the policies, drift and the sandbox's stand-in all call `decide`. It answers
+`Certain` or `Depends`, and never guesses. Nothing here does I/O.
 """
 
 from flotilla.karmada.scheduling.affinity import every_affinity, groups_with, labels_match, matches

@@ -11,10 +11,10 @@ _ZONES_OVERLAP_SINCE = Version(1, 18)
 
 
 def matches(cluster: ClusterFacts, affinity: Object, version: Version) -> bool:
-    """Tell whether a ClusterAffinity (policy/v1alpha1) chooses the cluster; an empty one chooses every cluster.
+    """Return whether a ClusterAffinity (policy/v1alpha1) chooses the cluster; an empty one chooses every cluster.
 
     Raises:
-        ValueError: an operator of a label selector is none of Kubernetes'.
+        ValueError: a label selector has an operator that Kubernetes doesn't know.
     """
     if cluster.name in affinity.get("exclude", ()):
         return False
@@ -28,7 +28,7 @@ def matches(cluster: ClusterFacts, affinity: Object, version: Version) -> bool:
 
 
 def groups_of(placement: Object) -> list[tuple[str, Object]]:
-    """Return a placement's affinities in the order in which Karmada tries them, with the names of groups."""
+    """Return a placement's affinities in the order in which Karmada tries them, each with the name of its group."""
     groups = placement.get("clusterAffinities") or []
     if groups and not placement.get("clusterAffinity"):
         return [(str(group.get("affinityName", "")), group) for group in groups]
@@ -36,17 +36,17 @@ def groups_of(placement: Object) -> list[tuple[str, Object]]:
 
 
 def overflows(affinity: Object, version: Version) -> list[Object]:
-    """Return the affinities that a group overflows to once it is full, in their order."""
+    """Return the affinities that a group overflows to once its clusters are full, in their order."""
     return list(affinity.get("overflowAffinities") or []) if version >= Version(1, 18) else []
 
 
 def every_affinity(placement: Object) -> list[Object]:
-    """Return everything that may choose clusters: a placement's affinity, or its groups, each with its overflow."""
+    """Return all affinities of a placement that may choose clusters: the only one, or its groups and their overflow."""
     return [one for _, affinity in groups_of(placement) for one in (affinity, *overflows(affinity, SUPPORTED.newest))]
 
 
 def labels_match(labels: dict[str, str], selector: Object) -> bool:
-    """Tell whether a LabelSelector (meta/v1) chooses something with these labels; an empty one chooses everything."""
+    """Return whether a LabelSelector (meta/v1) chooses something with these labels; an empty one chooses everything."""
     wanted = selector.get("matchLabels") or {}
     return all(labels.get(key) == value for key, value in wanted.items()) and all(
         _label_matches(labels, expression) for expression in selector.get("matchExpressions") or []
@@ -75,7 +75,7 @@ def _field_matches(cluster: ClusterFacts, expression: Object, version: Version) 
     values = set(fields.get(key, ())) - {""}
     match operator:
         case "In":
-            # One zone is enough from 1.18 on; before, every zone of the cluster had to be listed.
+            # Since 1.18 one listed zone is enough; before, every zone of the cluster had to be listed.
             return bool(values & listed) if version >= _ZONES_OVERLAP_SINCE else bool(values) and values <= listed
         case "NotIn":
             return not values & listed
@@ -87,7 +87,7 @@ def _field_matches(cluster: ClusterFacts, expression: Object, version: Version) 
 def groups_with(
     placement: Object, names: Collection[str], clusters: Iterable[ClusterFacts], version: Version
 ) -> list[str]:
-    """Return the affinity groups that Karmada may have taken, where a template is in these clusters."""
+    """Return the affinity groups that Karmada may have used for a template that is in these clusters."""
     placed = [one for one in clusters if one.name in names]
     return [
         name

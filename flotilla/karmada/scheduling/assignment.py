@@ -14,35 +14,35 @@ from flotilla.karmada.scheduling.facts import Current, Object, Scheduler
 from flotilla.karmada.scheduling.spread import Candidate
 
 _STABLE = 12
-"""Go sorts no more elements than this in a way that keeps the order of equal ones."""
+"""The greatest number of elements for which Go's sort keeps the order of equal ones."""
 
 
 class NotEnough(Exception):
-    """The clusters have no room for the replicas; says so as Karmada does."""
+    """The clusters have no room for the replicas; the message is Karmada's own."""
 
 
 @dataclass(frozen=True)
 class Assigned:
-    """Replicas by cluster, with the bounds of those that a tie decides."""
+    """Replicas by cluster, with bounds for those that depend on a tie."""
 
     shares: Mapping[str, int]
     tied: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     unordered: bool = False
-    """More clusters than Go sorts in a known order have the same room: which are filled first, isn't known."""
+    """More clusters have the same room than Go sorts in a known order: which of them are filled first isn't known."""
 
     def plus(self, other: Assigned) -> Assigned:
-        """Return both together; no cluster is in both."""
+        """Return both as one; no cluster is in both."""
         return Assigned({**self.shares, **other.shares}, {**self.tied, **other.tied}, self.unordered or other.unordered)
 
 
 def divides(placement: Object) -> bool:
-    """Tell whether a placement divides replicas; without a word on it they are duplicated."""
+    """Return whether a placement divides replicas; without `replicaScheduling` they are duplicated."""
     scheduling = placement.get("replicaScheduling")
     return scheduling is not None and scheduling.get("replicaSchedulingType", "Divided") == "Divided"
 
 
 def by_room(placement: Object) -> bool:
-    """Tell whether replicas are divided by the room that clusters have."""
+    """Return whether replicas are divided by the room that clusters have."""
     scheduling = placement.get("replicaScheduling") or {}
     if scheduling.get("replicaSchedulingType") != "Divided":
         return False
@@ -60,18 +60,18 @@ def assign(
     *,
     overflowing: bool = False,
 ) -> Assigned:
-    """Return the replicas of each cluster, those with none left out.
+    """Return the replicas of each cluster; clusters without replicas are left out.
 
     Args:
-        taken: the clusters that spread constraints leave, in Karmada's order.
-        placement: as the control plane holds it.
-        demand: what the template asks.
+        taken: the clusters that spread constraints selected, in Karmada's order.
+        placement: the placement as the control plane stores it.
+        demand: what the template needs.
         current: how it is scheduled now.
-        scheduler: the control plane's.
-        overflowing: the group has affinities to overflow to: each tier gets what it has room for before the next.
+        scheduler: the control plane's scheduler.
+        overflowing: whether the group has affinities to overflow to: each tier is filled before the next one.
 
     Raises:
-        NotEnough: there is no room for all of them.
+        NotEnough: the clusters don't have room for all replicas.
     """
     if not overflowing:
         return _without_empty(_assign(taken, demand.count, placement, demand, current, scheduler))
@@ -109,12 +109,12 @@ def _assign(
     weights = static_weights([one.cluster for one in taken], scheduling, scheduler)
     last = {name: share or 0 for name, share in current.shares.items()}
     if not weights:
-        # No weight is for any of them: all weigh the same, and what they have today breaks no tie.
+        # No weight applies to any of them: all weigh the same, and their current replicas break no tie.
         weights, last = {one.name: 1 for one in taken}, {}
-    return _of(divide_by_weight(count, weights, scheduler, uid=demand.uid, last=last))
+    return _assigned(divide_by_weight(count, weights, scheduler, uid=demand.uid, last=last))
 
 
-def _of(division: Division) -> Assigned:
+def _assigned(division: Division) -> Assigned:
     return Assigned(division.shares, division.tied)
 
 
@@ -130,27 +130,27 @@ def _by_room(taken: Sequence[Candidate], count: int, current: Current, rules: _R
     scheduled = {name: share or 0 for name, share in current.shares.items() if name in names}
     assigned = sum(scheduled.values())
     rooms = {one.name: one.room for one in taken}
-    if current.anew:
+    if current.fresh:
         whole = {name: room + scheduled.get(name, 0) for name, room in rooms.items()}
         return _spread(count, whole, {}, rules)
     if assigned == count:
         return Assigned(scheduled)
     if assigned < count:
         return _spread(count - assigned, rooms, scheduled, rules)
-    # Before 1.17 also clusters that are no longer chosen keep a part of what they have.
+    # Before 1.17, clusters that are no longer chosen keep a part of their replicas, too.
     kept = scheduled if rules.scheduler.since(17) else {name: share or 0 for name, share in current.shares.items()}
     return _spread(count, kept, {}, rules)
 
 
 def _spread(count: int, rooms: Mapping[str, int], scheduled: Mapping[str, int], rules: _Rules) -> Assigned:
-    """Divide replicas by room, and add them to those that are there."""
+    """Divide replicas by room, and add them to the replicas that are scheduled already."""
     if sum(rooms.values()) < count:
         raise NotEnough(f"Clusters available replicas {sum(rooms.values())} are not enough to schedule.")
     order = sorted(rooms.items(), key=lambda one: -one[1])
     unordered = False
     if rules.aggregated:
         unordered = len(order) > _STABLE and len({room for _, room in order}) < len(order)
-        order = _as_few_as_can_be(count, order, scheduled)
+        order = _fewest_clusters(count, order, scheduled)
     division = divide_by_weight(count, dict(order), rules.scheduler, uid=rules.uid, last=scheduled)
     merged = {**scheduled, **{name: share + scheduled.get(name, 0) for name, share in division.shares.items()}}
     tied = {
@@ -160,8 +160,8 @@ def _spread(count: int, rooms: Mapping[str, int], scheduled: Mapping[str, int], 
     return Assigned(merged, tied, unordered)
 
 
-def _as_few_as_can_be(count: int, order: list[tuple[str, int]], scheduled: Mapping[str, int]) -> list[tuple[str, int]]:
-    """Return the first clusters that have room enough, those that have replicas already before all others."""
+def _fewest_clusters(count: int, order: list[tuple[str, int]], scheduled: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Return the first clusters that have enough room together; clusters with replicas come before all others."""
     first = [one for one in order if scheduled.get(one[0], 0) > 0]
     result, total = [], 0
     for one in first + [one for one in order if one not in first]:

@@ -1,4 +1,4 @@
-"""How a template is scheduled now, as its binding says it (work/v1alpha2)."""
+"""How a template is scheduled now, as its binding records it (work/v1alpha2)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from flotilla.karmada.scheduling.facts import Current, Object
 from flotilla.kube.objects import condition
 
 APPLIED = "policy.karmada.io/applied-placement"
-"""The annotation in which the scheduler keeps the placement that it has gone by."""
+"""The annotation in which the scheduler stores the placement that it used last."""
 
 
 def current_of(binding: Object) -> Current:
@@ -27,7 +27,7 @@ def current_of(binding: Object) -> Current:
 
 
 def _read(annotation: object) -> Object | None:
-    """Return the placement in an annotation; None where there is none, or something else was written into it."""
+    """Return the placement in an annotation; None where the annotation is missing or contains something else."""
     try:
         found = json.loads(annotation) if isinstance(annotation, str) else None
     except ValueError:

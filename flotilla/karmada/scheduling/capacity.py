@@ -1,4 +1,4 @@
-"""How many more replicas a cluster takes, as Karmada's general estimator counts (pkg/estimator/client/general.go)."""
+"""How many more replicas a cluster has room for, by Karmada's general estimator (pkg/estimator/client/general.go)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ UNBOUNDED = 2**31 - 1
 
 
 def room(cluster: ClusterFacts, demand: Demand, scheduler: Scheduler) -> int | None:
-    """Return how many more replicas a cluster takes; None where only Karmada can know.
+    """Return how many more replicas a cluster has room for; None where only Karmada can know.
 
-    For no replicas at all Karmada doesn't ask: then it is none.
+    Karmada doesn't ask an estimator for a template without replicas; the result is 0 then.
     """
     if demand.count == 0:
         return 0
@@ -25,7 +25,7 @@ def room(cluster: ClusterFacts, demand: Demand, scheduler: Scheduler) -> int | N
         return pods
     if cluster.capacity.models:
         if not demand.requests and not scheduler.since(18):
-            return None  # its sum over the nodes overflows, to any number
+            return None  # Karmada's sum over the nodes overflows to an arbitrary number
         by_nodes = _by_models(cluster.capacity, demand.requests, scheduler)
         if by_nodes is not None:
             return min(pods, by_nodes)
@@ -33,7 +33,7 @@ def room(cluster: ClusterFacts, demand: Demand, scheduler: Scheduler) -> int | N
 
 
 def _free(capacity: Capacity, name: str) -> int:
-    """Return what is free of a resource: of CPUs thousandths."""
+    """Return how much of a resource is free: thousandths of CPUs, else whole units."""
     used = [part[name] for part in (capacity.allocated, capacity.allocating) if name in part]
     return amount(name, capacity.allocatable.get(name, "0"), *used)
 
@@ -51,12 +51,12 @@ def _by_summary(capacity: Capacity, requests: Mapping[str, int], most: int) -> i
 
 
 def _by_models(capacity: Capacity, requests: Mapping[str, int], scheduler: Scheduler) -> int | None:
-    """Return the replicas that fit on nodes with the least that their grades have; None where grades don't say it."""
+    """Return the replicas that fit on nodes with the minimum of their grades; None where the grades lack a resource."""
     return _packed(capacity, requests) if scheduler.since(18) else _graded(capacity, requests)
 
 
 def _packed(capacity: Capacity, requests: Mapping[str, int]) -> int:
-    """Count as from 1.18 on: pod by pod onto the nodes."""
+    """Count as Karmada does since 1.18: pod by pod onto the nodes."""
     total = 0
     for node in capacity.models:
         least = {name: amount(name, value) for name, value in node.least.items()}
@@ -66,7 +66,7 @@ def _packed(capacity: Capacity, requests: Mapping[str, int]) -> int:
 
 
 def _graded(capacity: Capacity, requests: Mapping[str, int]) -> int | None:
-    """Count as before 1.18: from the first grade on whose least is enough, at least one replica a node."""
+    """Count as Karmada does before 1.18: from the first grade whose minimum is enough, at least one per node."""
     first = 0
     for name, asked in requests.items():
         grades = [amount(name, node.least[name]) for node in capacity.models if name in node.least]

@@ -1,6 +1,6 @@
-"""Where Karmada schedules a template, and with how many replicas: exactly, or among which clusters and why.
+"""Where Karmada schedules a template, and with how many replicas: exactly, or the candidates and the reason.
 
-Upstream: pkg/scheduler, scheduler.go and core/generic_scheduler.go, of 1.10 to 1.18.
+Upstream: pkg/scheduler, scheduler.go and core/generic_scheduler.go, versions 1.10 to 1.18.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from flotilla.karmada.scheduling.spread import Candidate, NotSelectable, TooMany
 from flotilla.karmada.scheduling.triggers import schedules_again
 from flotilla.karmada.versions import Version
 
-_NOBODY = Current()
+_UNSCHEDULED = Current()
 _EVERY = tuple(Scheduler(Version(1, minor)) for minor in (10, 12, 14, 15, 16, 17, 18))
 
 
 class Why(StrEnum):
-    """Why nobody but Karmada knows what it will choose."""
+    """Why only Karmada can know what it will choose."""
 
     TIE = "a tie, which the template's UID or chance breaks"
     CAPACITY = "free capacity"
@@ -40,38 +40,39 @@ class Why(StrEnum):
 
 @dataclass(frozen=True)
 class Certain:
-    """What Karmada will do."""
+    """A decision that is known exactly."""
 
     shares: Shares
-    """Replicas by cluster; None for kinds without. Empty where it goes nowhere."""
+    """Replicas by cluster; None for kinds without replicas. Empty where no cluster gets the template."""
     group: str = ""
     """The affinity group taken; empty for a single affinity, and where only the clusters are certain."""
     refused: Mapping[str, Refusal] = field(default_factory=dict)
-    """Why each other cluster isn't chosen, as far as the affinity, taints, kinds and fields say it."""
+    """Why each other cluster isn't chosen, if the reason is the affinity, a taint, a kind or a field."""
     problem: str = ""
-    """Why it can't be scheduled: nothing fits, or the constraints can't be met. `shares` are then what stays."""
+    """Why it can't be scheduled: no cluster fits, or the constraints can't be met. `shares` then stay as they were."""
     cleared: bool = False
-    """No cluster fits, and Karmada takes the template away from where it was."""
+    """No cluster fits, and Karmada removes the template from its clusters."""
 
 
 @dataclass(frozen=True)
 class Depends:
-    """Karmada chooses among clusters, and nobody else can say which."""
+    """Karmada chooses among the candidates, and only Karmada can know which."""
 
     candidates: Mapping[str, tuple[int, int]]
-    """The least and the most replicas, by cluster; 0 and 0 for kinds without. A cluster with 0 may get nothing."""
+    """The least and the most replicas, by cluster; 0 and 0 for kinds without replicas. A cluster with 0 may get
+    nothing."""
     why: Why
     first: Shares = field(default_factory=dict)
-    """One of the choices that are possible, the same each time: for those who must take one."""
+    """One of the possible choices, always the same one: for callers that need a single choice."""
     group: str = ""
     refused: Mapping[str, Refusal] = field(default_factory=dict)
     total: int | None = None
-    """The replicas that are divided in all, where they are; None where the sum isn't known."""
+    """All replicas that are divided; None where they aren't divided, or the sum isn't known."""
     may_fail: bool = False
-    """It may also go nowhere, or stay as it is: there may be no room."""
+    """Scheduling may also fail for lack of room: the template then goes nowhere, or stays as it is."""
 
     def allows(self, shares: Shares) -> bool:
-        """Tell whether Karmada may have made this choice."""
+        """Return whether Karmada may have made this choice."""
         given = {name: count or 0 for name, count in shares.items()}
         if not set(given) <= set(self.candidates):
             return False
@@ -89,20 +90,21 @@ def decide(
     placement: Object,
     demand: Demand,
     *,
-    current: Current = _NOBODY,
+    current: Current = _UNSCHEDULED,
     scheduler: Scheduler | None = None,
 ) -> Decision:
     """Return where Karmada schedules a template, and with how many replicas.
 
     Args:
-        clusters: every Cluster of the control plane, those that are being deleted, too.
+        clusters: every Cluster of the control plane, including those that are being deleted.
         placement: a Placement (policy/v1alpha1), as declared or as read.
-        demand: what the template asks (`demand_of`).
+        demand: what the template needs (`demand_of`).
         current: how it is scheduled now.
-        scheduler: the control plane's; where it isn't known, only what every supported version does is certain.
+        scheduler: the control plane's scheduler; where it isn't known, a decision is certain only if every supported
+            version makes it.
 
     Raises:
-        ValueError: a label selector's operator, or a quantity, is none of Kubernetes'.
+        ValueError: a label selector has an operator, or the template a quantity, that Kubernetes doesn't know.
     """
     if scheduler is None:
         found = [decide(clusters, placement, demand, current=current, scheduler=one) for one in _EVERY]
@@ -110,14 +112,14 @@ def decide(
     placement = as_stored(placement, scheduler)
     if not schedules_again(placement, demand, current, clusters, scheduler):
         return Certain(current.shares, current.group, problem=current.problem)
-    asked = _Asked(clusters, placement, demand, current, scheduler)
+    question = _Question(clusters, placement, demand, current, scheduler)
     if placement.get("clusterAffinities") is None:
-        return asked.single()
-    return asked.groups()
+        return question.single()
+    return question.groups()
 
 
 def agreed(decisions: Sequence[Decision], why: Why) -> Decision:
-    """Return one answer for several that are possible: `why` is what decides between those that differ."""
+    """Return one decision for several possible ones: `why` is what decides between those that differ."""
     last = decisions[-1]
     if any(one.group != last.group for one in decisions):
         last = replace(last, group="")
@@ -152,7 +154,7 @@ def _total(decision: Decision) -> int | None:
 
 
 def _bounds(decisions: Sequence[Decision]) -> dict[str, tuple[int, int]]:
-    """Return the least and the most that each cluster gets by any of several answers."""
+    """Return the least and the most that each cluster gets by any of several decisions."""
     given = [
         dict(one.candidates) if isinstance(one, Depends) else {n: (c or 0, c or 0) for n, c in one.shares.items()}
         for one in decisions
@@ -163,20 +165,20 @@ def _bounds(decisions: Sequence[Decision]) -> dict[str, tuple[int, int]]:
 
 
 def first_of(decision: Decision) -> Shares:
-    """Return what is certain, else one of the choices that are possible: always the same for the same question."""
+    """Return the certain choice, else one of the possible ones: always the same for the same question."""
     return decision.shares if isinstance(decision, Certain) else decision.first
 
 
 def allows(decision: Decision, shares: Shares) -> bool:
-    """Tell whether Karmada may have made this choice."""
+    """Return whether Karmada may have made this choice."""
     if isinstance(decision, Depends):
         return decision.allows(shares)
     return {n: c or 0 for n, c in decision.shares.items()} == {n: c or 0 for n, c in shares.items()}
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """One question, and how each of a placement's affinities answers it."""
+class _Question:
+    """One question, and the decision for each of the placement's affinities."""
 
     clusters: Collection[ClusterFacts]
     placement: Object
@@ -185,11 +187,11 @@ class _Asked:
     scheduler: Scheduler
 
     def single(self) -> Decision:
-        """Answer for a placement with one affinity, or none."""
+        """Decide for a placement with one affinity, or none."""
         return self._try("", self.placement.get("clusterAffinity") or {})
 
     def groups(self) -> Decision:
-        """Answer for ordered groups: from the one taken now on, the first that can be met."""
+        """Decide for ordered groups: the first one that can be met, starting with the group used now."""
         listed = groups_of(self.placement)
         names = [name for name, _ in listed]
         start = names.index(self.current.group) if self.current.group in names else 0
@@ -207,7 +209,7 @@ class _Asked:
             return _joined(open_, found)
         if open_:
             return _joined(open_, failed)
-        # The reason is the first group's, and so is whether the clusters of today are cleared.
+        # The reason is that of the first group, and so is whether the current clusters are cleared.
         return replace(failed, group=self.current.group) if failed else Certain({})
 
     def _try(self, group: str, affinity: Object) -> Decision:
@@ -241,7 +243,7 @@ class _Asked:
             return self._open(choice, Why.COMBINATIONS, {}, may_fail=True)
 
     def _unknown(self, choice: Choice) -> Depends | None:
-        """Return the answer where not even the replicas, or the clusters that fit, are known."""
+        """Return the decision where the replicas, or the clusters that fit, aren't known; else None."""
         if self.demand.interpreted:
             return self._open(choice, Why.INTERPRETER, {one.name: None for one in choice.chosen}, may_fail=True)
         if self.placement.get("workloadAffinity"):
@@ -261,13 +263,13 @@ class _Asked:
         )
 
     def _asks_for_room(self, candidates: Sequence[Candidate], *, overflowing: bool) -> bool:
-        """Tell whether the room of clusters decides anything: for what stays or becomes fewer, it doesn't."""
+        """Return whether the decision depends on room; if replicas stay as they are or become fewer, it doesn't."""
         if overflowing or needs_room(self.placement, candidates, self.demand.count):
             return True
-        return by_room(self.placement) and (self.current.anew or self._more(candidates) > 0)
+        return by_room(self.placement) and (self.current.fresh or self._more(candidates) > 0)
 
     def _more(self, candidates: Sequence[Candidate]) -> int:
-        """Return how many replicas are to be added to those that the clusters have."""
+        """Return how many replicas are added to those that the clusters have."""
         return self.demand.count - sum(one.assigned for one in candidates)
 
     def _decided(self, choice: Choice, candidates: Sequence[Candidate], *, overflowing: bool) -> Decision:
@@ -293,10 +295,10 @@ class _Asked:
         return Depends(bounds, Why.TIE, shares, choice.group, choice.refusals, total)
 
     def _by_unknown_room(self, choice: Choice, candidates: Sequence[Candidate], *, overflowing: bool) -> Depends:
-        """Return the answer where the room of some clusters isn't known; as the first choice, each has enough.
+        """Return the decision where the room of some clusters isn't known; `first` assumes that each has enough.
 
         Raises:
-            NotSelectable: the constraints can't be met, however much room there is.
+            NotSelectable: the constraints can't be met, regardless of room.
         """
         enough = [one if one.room else replace(one, room=max(self.demand.count, 1)) for one in candidates]
         try:
@@ -304,15 +306,15 @@ class _Asked:
         except NotEnough:
             first = {}
         found = self._open(choice, Why.CAPACITY, first, may_fail=True)
-        if overflowing or self.current.anew or needs_room(self.placement, candidates, self.demand.count):
+        if overflowing or self.current.fresh or needs_room(self.placement, candidates, self.demand.count):
             return found
-        # Replicas are added, and none taken away.
+        # Replicas are only added, none are removed.
         more = self._more(candidates)
         kept = {one.name: (one.assigned, one.assigned + more) for one in candidates}
         return replace(found, candidates={**found.candidates, **kept})
 
     def _open(self, choice: Choice, why: Why, first: Shares, *, may_fail: bool) -> Depends:
-        """Return the answer where any of the clusters that fit may be chosen."""
+        """Return the decision where any of the clusters that fit may be chosen."""
         most = UNBOUNDED if self.demand.interpreted else self.demand.count
         bounds = {one.name: (0, most) for one in choice.chosen}
         bounds |= {name: (0, max(most, share or 0)) for name, share in self.current.shares.items() if may_fail}
@@ -320,7 +322,7 @@ class _Asked:
 
 
 def _joined(open_: Sequence[Depends], last: Decision | None) -> Decision:
-    """Return one answer for groups of which the first ones may or may not be met."""
+    """Return one decision for ordered groups, where it isn't known whether the first ones can be met."""
     found = [*open_, *([last] if last is not None and last not in open_ else [])]
     if len(found) == 1:
         return found[0]
@@ -331,7 +333,7 @@ def _joined(open_: Sequence[Depends], last: Decision | None) -> Decision:
 
 
 def _nothing_fits(clusters: Collection[ClusterFacts], choice: Choice) -> str:
-    """Say why no cluster fits, as Karmada does."""
+    """Return why no cluster fits, in Karmada's own words."""
     counted: dict[str, int] = {}
     for refusal in choice.refusals.values():
         text = _TEXTS[refusal.bar].format(refusal.detail)

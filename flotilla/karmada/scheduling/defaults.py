@@ -1,4 +1,4 @@
-"""A placement as the control plane holds it: with the defaults of its API and of its webhook written in."""
+"""Placements as the control plane stores them: with the defaults of the API and the webhook."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _SECONDS = 300
 
 
 def as_stored(placement: Object, scheduler: Scheduler) -> Object:
-    """Return the placement that Karmada makes of a declared one; one that was read comes back as it is."""
+    """Return a declared placement as Karmada stores it; one that was read is returned unchanged."""
     result = with_default_scheduling(placement)
     if not scheduler.since(_TOLERATED_UNTIL):
         result["clusterTolerations"] = with_default_tolerations(placement.get("clusterTolerations") or [])
@@ -18,9 +18,9 @@ def as_stored(placement: Object, scheduler: Scheduler) -> Object:
 
 
 def with_default_scheduling(placement: Object) -> Object:
-    """Return a placement with what the API and the webhook of every version write into it.
+    """Return a placement with the defaults that the API and the webhook of every version write into it.
 
-    They fill in how replicas are divided, and what a spread constraint without a field or a number is
+    They fill in how replicas are divided, and the field and the number of a spread constraint that lacks them
     (SetDefaultSpreadConstraints in pkg/util/helper/policy.go).
     """
     result = dict(placement)
@@ -44,14 +44,14 @@ def _constraint(constraint: Object) -> Object:
 
 
 def adds_tolerations(version: Version | None) -> bool:
-    """Tell whether the webhook of a version adds tolerations to every placement; a version that isn't known may."""
+    """Return whether the webhook of a version adds tolerations to every placement; true for an unknown version."""
     return version is None or version < Version(1, _TOLERATED_UNTIL)
 
 
 def with_default_tolerations(tolerations: list[Object]) -> list[Object]:
-    """Return tolerations with those that the webhook adds to every placement before 1.15.
+    """Return tolerations together with the defaults that the webhook adds to every placement before 1.15.
 
-    One that is there already, with other seconds, stands for the default.
+    A toleration with other seconds replaces the default.
     """
     defaults: list[Object] = [
         {
@@ -62,10 +62,10 @@ def with_default_tolerations(tolerations: list[Object]) -> list[Object]:
         }
         for condition in ("not-ready", "unreachable")
     ]
-    return [*tolerations, *(one for one in defaults if not _listed(one, tolerations))]
+    return [*tolerations, *(one for one in defaults if not _is_listed(one, tolerations))]
 
 
-def _listed(toleration: Object, tolerations: list[Object]) -> bool:
-    """Tell whether a toleration is there already, whatever its seconds."""
+def _is_listed(toleration: Object, tolerations: list[Object]) -> bool:
+    """Return whether a toleration is in a list, ignoring its seconds."""
     keys = ("key", "operator", "effect", "value")
     return any(all(one.get(key) == toleration.get(key) for key in keys) for one in tolerations)

@@ -1,4 +1,4 @@
-"""What a template asks of scheduling: its replicas and what each of its pods needs, as Karmada's interpreters say it.
+"""What a template needs from scheduling: its replicas and each pod's resources, as Karmada's interpreters read them.
 
 Upstream: pkg/resourceinterpreter/default (native and thirdparty), pkg/util/helper (GenerateReplicaRequirements) and
 pkg/util/resource.go.
@@ -16,10 +16,10 @@ from flotilla.karmada.versions import SUPPORTED, Version
 from flotilla.kube.quantities import parse_quantity
 
 MILLI_CPU = "cpu"
-"""Counted in thousandths; every other resource in whole units."""
+"""Counted in thousandths; every other resource is counted in whole units."""
 _SCALARS = ("hugepages-", "attachable-volumes-")
 _POD: ServedKind = ("v1", "Pod")
-# Kinds whose replicas Karmada's own interpreters read, the field of the spec that has them, and since which version.
+# Kinds whose replicas Karmada's own interpreters read, the field of the spec that has them, and the first such version.
 _WITH_REPLICAS: Mapping[ServedKind, tuple[str, Version]] = {
     ("apps/v1", "Deployment"): ("replicas", SUPPORTED.oldest),
     ("apps/v1", "StatefulSet"): ("replicas", SUPPORTED.oldest),
@@ -41,36 +41,37 @@ _COMPUTED: Mapping[ServedKind, Version] = {
 
 @dataclass(frozen=True)
 class Demand:
-    """What a template asks of scheduling."""
+    """What a template needs from scheduling."""
 
     api_version: str
     kind: str
     replicas: int | None = None
     """None for kinds without replicas."""
     requests: Mapping[str, int] | None = None
-    """What a pod needs, by resource: thousandths of CPUs, bytes, pieces. None where its pods ask for nothing at all:
-    neither resources nor certain nodes."""
+    """The resources of one pod: thousandths of CPUs, bytes, pieces.
+
+    None where its pods request neither resources nor particular nodes."""
     uid: str = ""
     """The template's UID, which breaks ties from 1.16 on; empty where it isn't known."""
     interpreted: bool = False
-    """An interpreter says the replicas, and which, only Karmada knows."""
+    """An interpreter computes the replicas, so that only Karmada knows them."""
 
     @property
     def count(self) -> int:
-        """The replicas; 0 for kinds without."""
+        """The replicas; 0 for kinds without replicas."""
         return self.replicas or 0
 
 
 def demand_of(template: Object, scheduler: Scheduler, *, interpreted: Iterable[GroupKind] = ()) -> Demand:
-    """Return what a template asks of scheduling.
+    """Return what a template needs from scheduling.
 
     Args:
-        template: as declared; with its UID where it is in the control plane already.
-        scheduler: the control plane's.
-        interpreted: the kinds that ResourceInterpreterCustomizations of the control plane have a say in.
+        template: the declared template; with its UID where it is in the control plane already.
+        scheduler: the control plane's scheduler.
+        interpreted: the kinds for which the control plane has ResourceInterpreterCustomizations.
 
     Raises:
-        ValueError: its replicas are no whole number, or a quantity is none.
+        ValueError: its replicas aren't a whole number, or a quantity is invalid.
     """
     kind = _kind(template)
     plain = Demand(*kind, uid=str(_map(template.get("metadata")).get("uid") or ""))
@@ -83,16 +84,16 @@ def demand_of(template: Object, scheduler: Scheduler, *, interpreted: Iterable[G
     replicas = replicas_of(template, scheduler.version)
     if replicas is None:
         return plain
-    # Of a Job no more run at a time than it has completions.
+    # A Job runs no more pods at a time than it has completions.
     completions = spec.get("completions") if kind == ("batch/v1", "Job") else None
     count = min(replicas, completions) if isinstance(completions, int) else replicas
-    # A Workflow has its rules for nodes in its own spec.
+    # A Workflow has its rules for nodes in its own spec, not in a pod template.
     pod = spec if kind[1] == "Workflow" else _map(_map(spec.get("template")).get("spec"))
     return replace(plain, replicas=count, requests=_requests(template, pod))
 
 
 def demand_of_binding(spec: Object) -> Demand:
-    """Return what a binding asks for its template, by its spec (work/v1alpha2, ResourceBindingSpec)."""
+    """Return a binding's demand according to its spec (work/v1alpha2, ResourceBindingSpec)."""
     resource, requirements = spec.get("resource") or {}, spec.get("replicaRequirements")
     requests = None if requirements is None else _amounts(requirements.get("resourceRequest") or {})
     return Demand(
@@ -105,7 +106,7 @@ def demand_of_binding(spec: Object) -> Demand:
 
 
 def requirements_of(demand: Demand) -> Object | None:
-    """Return a binding's replicaRequirements, as far as resources go; None where its pods ask for nothing."""
+    """Return the resources of a binding's replicaRequirements; None where its pods request nothing."""
     if demand.requests is None:
         return None
     quantities = {name: f"{count}m" if name == MILLI_CPU else str(count) for name, count in demand.requests.items()}
@@ -113,16 +114,16 @@ def requirements_of(demand: Demand) -> Object | None:
 
 
 def replicas_field(template: Object, version: Version = SUPPORTED.newest) -> str | None:
-    """Return the field of a template's spec that holds its replicas; None for kinds that Karmada doesn't divide."""
+    """Return the field of a template's spec that contains its replicas; None for kinds that Karmada doesn't divide."""
     field, since = _WITH_REPLICAS.get(_kind(template), (None, SUPPORTED.newest))
     return field if version >= since else None
 
 
 def replicas_of(template: Object, version: Version = SUPPORTED.newest) -> int | None:
-    """Return a template's replicas as declared (1 where it doesn't say); None for kinds that Karmada doesn't divide.
+    """Return a template's declared replicas (1 where it sets none); None for kinds that Karmada doesn't divide.
 
     Raises:
-        ValueError: they are no whole number.
+        ValueError: they aren't a whole number.
     """
     field = replicas_field(template, version)
     if field is None:
@@ -141,10 +142,10 @@ def _kind(template: Object) -> ServedKind:
 
 
 def _requests(template: Object, pod: Object) -> Mapping[str, int] | None:
-    """Return what a template's pods need; None where that is nothing at all.
+    """Return what a template's pods need; None where they need nothing.
 
     Raises:
-        ValueError: a quantity is none; says in which template.
+        ValueError: a quantity is invalid; the message names the template.
     """
     try:
         return _needs(pod)
@@ -153,7 +154,7 @@ def _requests(template: Object, pod: Object) -> Mapping[str, int] | None:
 
 
 def _needs(pod: Object) -> Mapping[str, int] | None:
-    """Return what a pod needs: the sum of its containers, or what an init container needs where that is more."""
+    """Return what a pod needs: the sum of its containers, or the need of an init container where that is greater."""
     total: dict[str, int] = {}
     for container in _maps(pod.get("containers")):
         _add(total, _asked(container))
@@ -172,7 +173,7 @@ def _claims_nodes(pod: Object) -> bool:
 
 
 def _asked(container: Object) -> dict[str, int]:
-    """Return a container's requests; where it has a limit and no request, the limit."""
+    """Return a container's requests; for a resource with a limit and no request, the limit."""
     resources = _map(container.get("resources"))
     return _amounts({**_map(resources.get("limits")), **_map(resources.get("requests"))})
 
@@ -182,12 +183,12 @@ def _amounts(quantities: Mapping[str, object]) -> dict[str, int]:
 
 
 def _counts(name: str) -> bool:
-    """Tell whether Karmada looks at a resource: Kubernetes' own, and extended ones."""
+    """Return whether Karmada counts a resource: Kubernetes' own resources, and extended ones."""
     return name in ("cpu", "memory", "pods", "ephemeral-storage") or "/" in name or name.startswith(_SCALARS)
 
 
 def amount(name: str, quantity: object, *less: object) -> int:
-    """Return a quantity, less others, as a whole number, rounded up: thousandths of CPUs, else whole units.
+    """Return a quantity minus others as a whole number, rounded up: thousandths of CPUs, else whole units.
 
     Raises:
         ValueError: one of them isn't a quantity.
@@ -204,7 +205,7 @@ def _decimal(name: str, quantity: object) -> Decimal:
 
 
 def _map(value: object) -> Object:
-    """Return a mapping, or an empty one for anything else: the API server says what is wrong with it."""
+    """Return a mapping unchanged, and an empty one for anything else: the API server reports what is wrong with it."""
     return value if isinstance(value, dict) else {}
 
 

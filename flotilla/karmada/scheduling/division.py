@@ -1,7 +1,7 @@
 """How replicas are divided by weight.
 
-From 1.16 on by Webster's method, ties by the template's UID; before by largest weight first, ties at random (upstream:
-pkg/util/helper, webstermethod.go and binding.go).
+Since 1.16, Karmada uses Webster's method and breaks ties by the template's UID. Before, the clusters with the largest
+weight come first, and ties are broken at random (upstream: pkg/util/helper, webstermethod.go and binding.go).
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ class Division:
     """How replicas are divided: exactly, or within bounds where a tie decides."""
 
     shares: Mapping[str, int]
-    """A division that is possible; the only one where nothing is tied."""
+    """One possible division; the only one where nothing is tied."""
     tied: Mapping[str, tuple[int, int]]
-    """The least and the most that a cluster gets, for those whose share a tie decides."""
+    """The least and the most replicas of each cluster whose share depends on a tie."""
 
 
 def static_weights(clusters: Sequence[ClusterFacts], scheduling: Object, scheduler: Scheduler) -> dict[str, int]:
-    """Return the static weight of each cluster that has one; without a word on weights, all weigh the same."""
+    """Return the static weight of each cluster that has one; without a weight preference all weigh the same."""
     preference = scheduling.get("weightPreference")
     if preference is None:
         return {cluster.name: 1 for cluster in clusters}
@@ -50,14 +50,14 @@ def divide_by_weight(
     uid: str = "",
     last: Mapping[str, int] | None = None,
 ) -> Division:
-    """Divide replicas by weight, as the scheduler of that version does.
+    """Divide replicas by weight, as a version of the scheduler does.
 
     Args:
-        replicas: how many.
-        weights: by cluster.
-        scheduler: the control plane's.
-        uid: the template's; empty where it isn't known.
-        last: replicas of today by cluster, which break ties before 1.16.
+        replicas: the number of replicas.
+        weights: the weight of each cluster.
+        scheduler: the control plane's scheduler.
+        uid: the template's UID; empty where it isn't known.
+        last: the current replicas of each cluster, which break ties before 1.16.
     """
     if not sum(weights.values()):
         return Division({}, {})
@@ -75,16 +75,16 @@ def divide_by_weight(
 
 
 def divide(replicas: int, weights: Mapping[str, int], *, descending: bool = False) -> dict[str, int]:
-    """Divide by Webster's method; a tie that replicas don't break goes to the first name, or to the last one.
+    """Divide by Webster's method. A tie that the replicas don't break goes to the first name, or to the last one.
 
     Returns:
-        Replicas by cluster, for every cluster that has a weight above zero.
+        Replicas by cluster, for every cluster with a weight above zero.
     """
     return _webster(replicas, sorted((name for name in weights if weights[name] > 0), reverse=descending), weights)
 
 
 def ties_descend(uid: str) -> bool:
-    """Tell whether ties go to the last name, for a template with this UID (from 1.16 on)."""
+    """Return whether ties go to the last name, for a template with this UID (since 1.16)."""
     return bool(_fnv1a(uid) & 1)
 
 
@@ -103,8 +103,8 @@ def _webster(replicas: int, order: list[str], weights: Mapping[str, int]) -> dic
     """
     if not order:
         return {}
-    # All replicas but at most one a cluster are certain from the sums alone: those whose priority is above the bound
-    # W / (2R - n). So a million of them take no longer than ten.
+    # The sums alone determine all replicas except at most one per cluster: those whose priority is above the bound W /
+    # (2R - n). So a million replicas take no longer than ten.
     total, bound = sum(weights[name] for name in order), 2 * replicas - len(order)
     assigned = {name: max(0, ((weights[name] * bound - 1) // total + 1) // 2) for name in order}
     rank = {name: place for place, name in enumerate(order)}
@@ -115,7 +115,7 @@ def _webster(replicas: int, order: list[str], weights: Mapping[str, int]) -> dic
 
 
 def _largest_first(replicas: int, weights: Mapping[str, int], last: Mapping[str, int]) -> Division:
-    """Give each its whole part, and one more to those with the largest weights, then with the most replicas today."""
+    """Give each its whole part, and one more to the largest weights, then to those with the most current replicas."""
     total = sum(weights.values())
     shares = {name: weight * replicas // total for name, weight in weights.items()}
     rest = replicas - sum(shares.values())

@@ -1,4 +1,4 @@
-"""What scheduling asks about a cluster, a control plane and a template's schedule of today."""
+"""The input of scheduling: facts about clusters, the scheduler, and how a template is scheduled now."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ _CONDITION_TAINTS = frozenset({"cluster.karmada.io/not-ready", "cluster.karmada.
 
 
 class Taint(NamedTuple):
-    """Keeps workloads away from a cluster unless they tolerate it."""
+    """A taint; it keeps workloads off a cluster unless they tolerate it."""
 
     key: str
     value: str = ""
     effect: str = "NoSchedule"
-    """NoSchedule or NoExecute. Karmada's scheduler looks at no other, PreferNoSchedule included."""
+    """NoSchedule or NoExecute. Karmada's scheduler ignores all other effects, PreferNoSchedule included."""
 
     def __str__(self) -> str:
         return f"{self.key}{'=' + self.value if self.value else ''}:{self.effect}"
 
     @property
     def of_condition(self) -> bool:
-        """Karmada's own controllers set it while the cluster doesn't answer, and take it off again."""
+        """Whether Karmada's own controllers set the taint while the cluster doesn't answer, and remove it later."""
         return self.key in _CONDITION_TAINTS
 
 
@@ -40,7 +40,7 @@ class ModelNodes:
 
     count: int
     least: Mapping[str, str]
-    """The lower bound of the grade, by resource: what such a node has free at least."""
+    """The lower bound of the grade, by resource: the minimum that such a node has free."""
 
 
 @dataclass(frozen=True)
@@ -51,16 +51,16 @@ class Capacity:
     allocated: Mapping[str, str] = field(default_factory=dict)
     allocating: Mapping[str, str] = field(default_factory=dict)
     models: tuple[ModelNodes, ...] = ()
-    """The nodes by grade, where the cluster reports them; in the order of the grades."""
+    """The nodes by grade, in the order of the grades; empty if the cluster doesn't report them."""
 
 
 NO_CAPACITY = Capacity()
-"""Of a cluster that reports no resources: Karmada takes it for full."""
+"""The capacity of a cluster that reports no resources: Karmada treats it as full."""
 
 
 @dataclass(frozen=True)
 class ClusterFacts:
-    """What scheduling can ask about a cluster."""
+    """The facts about a cluster that scheduling depends on."""
 
     name: str
     labels: dict[str, str] = field(default_factory=dict)
@@ -69,15 +69,17 @@ class ClusterFacts:
     zones: tuple[str, ...] = ()
     taints: tuple[Taint, ...] = ()
     served: frozenset[ServedKind] | None = None
-    """The kinds that the cluster serves. None where nobody knows: it is then taken to serve every kind, since a stack
-    declares objects of custom kinds only once their clusters serve them."""
+    """The kinds that the cluster serves.
+
+    None where that isn't known: the cluster then counts as serving every kind, since a stack declares objects of custom
+    kinds only once their clusters serve them."""
     capacity: Capacity | None = None
-    """What it has free; None where nobody knows."""
+    """Its free resources; None where they aren't known."""
     deleting: bool = False
 
 
 def facts_of(cluster: Object) -> ClusterFacts:
-    """Return the facts of a Cluster of the API. A Cluster without conditions has never been looked at."""
+    """Return the facts of a Cluster of the API. Karmada hasn't yet checked a Cluster without conditions."""
     meta, spec, status = cluster["metadata"], cluster.get("spec") or {}, cluster.get("status") or {}
     zones = spec.get("zones") or ([spec["zone"]] if spec.get("zone") else [])
     seen = bool(status.get("conditions"))
@@ -124,37 +126,37 @@ def _capacity(spec: Object, status: Object) -> Capacity:
 
 @dataclass(frozen=True)
 class Scheduler:
-    """The control plane's scheduler, as far as its decisions depend on it."""
+    """The properties of the control plane's scheduler that its decisions depend on."""
 
     version: Version = SUPPORTED.newest
     estimators: bool = False
-    """It asks scheduler-estimators in the members, whose answers nobody else knows."""
+    """It asks scheduler-estimators in the members; only Karmada knows their answers."""
     empty_propagation: bool = False
-    """It runs with --enable-empty-workload-propagation: chosen clusters without replicas get the template, too."""
+    """It runs with --enable-empty-workload-propagation: chosen clusters without replicas also get the template."""
 
     @classmethod
     def of(cls, version: Version | None) -> Scheduler:
-        """Return the scheduler of a version of Karmada; of the newest where it isn't known."""
+        """Return the scheduler of a version of Karmada; of the newest one where the version isn't known."""
         return cls(version or SUPPORTED.newest)
 
     def since(self, minor: int) -> bool:
-        """Tell whether it is of version 1.`minor` or later."""
+        """Return whether its version is 1.`minor` or later."""
         return self.version >= Version(1, minor)
 
 
 @dataclass(frozen=True)
 class Current:
-    """How a template is scheduled now: its binding."""
+    """How a template is scheduled now, according to its binding."""
 
     shares: Shares = field(default_factory=dict)
-    """In the binding's order, which breaks ties."""
+    """The replicas by cluster in the binding's order, which breaks ties."""
     group: str = ""
-    """The affinity group taken; empty before the first schedule and for a single affinity."""
+    """The affinity group in use; empty before the template is first scheduled and for a single affinity."""
     placement: Object | None = None
-    """The placement of that schedule; None where it isn't known, and then Karmada is taken to schedule again."""
+    """The placement that was used last; None where it isn't known: Karmada is then assumed to schedule again."""
     problem: str = ""
-    """Why the last try has failed; empty where it has not."""
+    """Why the last attempt to schedule failed; empty where it didn't."""
     evicting: frozenset[str] = frozenset()
-    """Clusters that the template is being taken away from."""
-    anew: bool = False
-    """A WorkloadRebalancer asks for a schedule without regard to this one."""
+    """Clusters from which the template is being evicted."""
+    fresh: bool = False
+    """A WorkloadRebalancer requests a new schedule that disregards the current one."""

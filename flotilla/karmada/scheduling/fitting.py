@@ -1,4 +1,4 @@
-"""Which clusters fit a placement, and what keeps the others out (upstream: pkg/scheduler/framework/plugins)."""
+"""Which clusters fit a placement, and what excludes the others (upstream: pkg/scheduler/framework/plugins)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from flotilla.karmada.scheduling.taints import untolerated
 
 
 class Bar(StrEnum):
-    """What keeps a cluster out."""
+    """What excludes a cluster."""
 
     AFFINITY = "affinity"
     TAINT = "taint"
@@ -25,11 +25,11 @@ class Bar(StrEnum):
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a cluster is not chosen."""
+    """Why a cluster isn't chosen."""
 
     bar: Bar
     detail: str = ""
-    """The taint as kubectl writes it, the kind and its apiVersion, or the field that the Cluster doesn't have."""
+    """The taint in kubectl's notation, the kind and its apiVersion, or the field that the Cluster lacks."""
     taint: Taint | None = None
 
     def __str__(self) -> str:
@@ -50,17 +50,17 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Choice:
-    """Which clusters fit a placement, spread constraints and division aside."""
+    """Which clusters fit a placement, before spread constraints and division."""
 
     chosen: tuple[ClusterFacts, ...]
     refusals: dict[str, Refusal] = field(default_factory=dict)
-    """Why each of the others doesn't fit, by name."""
+    """Why each of the others doesn't fit, by cluster."""
     group: str = ""
-    """The affinity group that was taken (clusterAffinities); empty for a single affinity."""
+    """The affinity group in use (clusterAffinities); empty for a single affinity."""
 
     @property
     def refused(self) -> dict[str, Taint]:
-        """Clusters that the affinity matches and a taint keeps out, by name, with the first such taint."""
+        """Clusters that the affinity matches and a taint excludes, by name, with the first such taint."""
         return {name: refusal.taint for name, refusal in self.refusals.items() if refusal.taint}
 
 
@@ -83,13 +83,14 @@ def fit(
 
     Args:
         clusters: every cluster.
-        placement: as the control plane holds it.
-        affinity: the placement's own, or one of its groups.
-        demand: what the template asks.
-        scheduler: the control plane's.
-        before: where the workload is: such a cluster isn't asked for its taints, from 1.12 on nor for the kind.
-        evicting: clusters that the workload is being taken away from.
-        group: the affinity's name.
+        placement: the placement as the control plane stores it.
+        affinity: the placement's only affinity, or one of its groups.
+        demand: what the template needs.
+        scheduler: the control plane's scheduler.
+        before: the clusters that have the workload: Karmada doesn't check their taints, and since 1.12 not the kind
+            either.
+        evicting: clusters from which the workload is being evicted.
+        group: the name of the affinity.
     """
     affinities = [affinity, *(overflows(affinity, scheduler.version) if is_workload(demand, scheduler) else [])]
     tolerations = placement.get("clusterTolerations") or []
@@ -123,15 +124,15 @@ def choose(
     demand: Demand = _EVERY_KIND,
     scheduler: Scheduler | None = None,
 ) -> Choice:
-    """Return which clusters fit a Placement (policy/v1alpha1), spread constraints and division aside.
+    """Return which clusters fit a Placement (policy/v1alpha1), before spread constraints and division.
 
     Args:
         clusters: every cluster.
-        placement: the placement, as the API has it.
-        before: where the workload is already.
-        group: the affinity group that Karmada has taken; by default the first that leaves a cluster to choose.
-        demand: what the template asks; by default a kind that every cluster serves.
-        scheduler: the control plane's.
+        placement: the placement in the form of the API.
+        before: the clusters that have the workload already.
+        group: the affinity group in use; by default the first one that has a cluster that fits.
+        demand: what the template needs; by default a kind that every cluster serves.
+        scheduler: the control plane's scheduler.
     """
     scheduler = scheduler or Scheduler()
     result = Choice(())
@@ -145,12 +146,12 @@ def choose(
 
 
 def is_workload(demand: Demand, scheduler: Scheduler) -> bool:
-    """Tell whether Karmada assigns replicas; with none of them, it does from 1.16 on where pods ask for something."""
+    """Return whether Karmada assigns replicas; since 1.16 also for zero replicas, if their pods request something."""
     return demand.count > 0 or (scheduler.since(16) and demand.requests is not None)
 
 
 def serves(cluster: ClusterFacts, demand: Demand) -> bool:
-    """Tell whether a cluster serves a template's kind; where nobody knows what it serves, it counts as serving it."""
+    """Return whether a cluster serves a template's kind; true where the served kinds aren't known."""
     return not demand.kind or cluster.served is None or (demand.api_version, demand.kind) in cluster.served
 
 

@@ -1,4 +1,4 @@
-"""Which of the clusters that fit are taken, by spread constraints (upstream: pkg/scheduler/core/spreadconstraint)."""
+"""Which of the clusters that fit are selected, by spread constraints (pkg/scheduler/core/spreadconstraint)."""
 
 from __future__ import annotations
 
@@ -10,52 +10,52 @@ from flotilla.karmada.scheduling.facts import ClusterFacts, Object, Scheduler
 
 _UNIT = 1000
 _MOST_GROUPS = 16
-"""More regions than this are more combinations than are tried here."""
+"""With more regions than this, not all combinations are tried here."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A cluster that fits, as spread constraints and division look at it."""
+    """A cluster that fits, with what spread constraints and division depend on."""
 
     cluster: ClusterFacts
     score: int = 0
-    """100 where the template is already, else 0."""
+    """100 where the cluster has the template already, else 0."""
     room: int = 0
-    """How many more replicas it takes."""
+    """How many more replicas it has room for."""
     assigned: int = 0
-    """How many it has today."""
+    """How many replicas it has now."""
     tier: int = 0
-    """0 where the group itself chooses it, else the place among the affinities that the group overflows to."""
+    """0 where the group itself chooses it, else its position among the affinities that the group overflows to."""
 
     @property
     def name(self) -> str:
-        """The cluster's."""
+        """The name of the cluster."""
         return self.cluster.name
 
     @property
     def whole(self) -> int:
-        """How many replicas it takes with those that it has."""
+        """How many replicas it can have in all: its current ones and its room."""
         return self.room + self.assigned
 
 
 class NotSelectable(Exception):
-    """No set of clusters meets the constraints; says why, as Karmada does."""
+    """No set of clusters meets the constraints; the message is Karmada's own."""
 
 
 class TooMany(Exception):
-    """There are more combinations than are tried here: only Karmada knows which it takes."""
+    """There are more combinations than are tried here: only Karmada knows which one it takes."""
 
 
 def ranked(candidates: Iterable[Candidate]) -> list[Candidate]:
-    """Return clusters in Karmada's order: by tier, those that have the template, those with the most room, by name."""
+    """Return clusters in Karmada's order: by tier, then those with the template, then by total room, then by name."""
     return sorted(candidates, key=lambda one: (*_level(one), -one.whole, one.name))
 
 
 def constraints_of(placement: Object) -> dict[str, Object]:
-    """Return a placement's spread constraints by field; empty where Karmada looks at none.
+    """Return a placement's spread constraints by field; empty where Karmada ignores them.
 
-    It ignores them where replicas are divided by static weight. One by label stands under the empty name: no version
-    up to 1.18 knows what to do with it.
+    Karmada ignores them where replicas are divided by static weight. A constraint by label has the empty name as its
+    key: no version up to 1.18 supports it.
     """
     if ignores_spread(placement.get("replicaScheduling") or {}):
         return {}
@@ -63,7 +63,7 @@ def constraints_of(placement: Object) -> dict[str, Object]:
 
 
 def ignores_spread(scheduling: Object) -> bool:
-    """Tell whether a ReplicaSchedulingStrategy makes Karmada ignore spread constraints."""
+    """Return whether a ReplicaSchedulingStrategy makes Karmada ignore spread constraints."""
     if scheduling.get("replicaSchedulingType") != "Divided":
         return False
     if scheduling.get("replicaDivisionPreference") != "Weighted":
@@ -73,7 +73,7 @@ def ignores_spread(scheduling: Object) -> bool:
 
 
 def needs_room(placement: Object, candidates: Sequence[Candidate], replicas: int) -> bool:
-    """Tell whether the room of ranked clusters decides which of them are taken for so many replicas."""
+    """Return whether the selection among ranked clusters depends on their room for this number of replicas."""
     found = constraints_of(placement)
     if "region" in found or "cluster" not in found:
         return bool(found)
@@ -84,22 +84,22 @@ def needs_room(placement: Object, candidates: Sequence[Candidate], replicas: int
 
 
 def _level(candidate: Candidate) -> tuple[int, int]:
-    """Return what ranks before the room: clusters of one level are taken by their room."""
+    """Return the sort key before room: clusters of one level are selected by their room."""
     return candidate.tier, -candidate.score
 
 
 def select(candidates: Sequence[Candidate], placement: Object, replicas: int, scheduler: Scheduler) -> list[Candidate]:
-    """Return the clusters that are taken, in Karmada's order.
+    """Return the selected clusters, in Karmada's order.
 
     Args:
         candidates: the clusters that fit, ranked.
-        placement: as declared.
-        replicas: the template's; 0 for kinds without.
-        scheduler: the control plane's.
+        placement: the declared placement.
+        replicas: the template's replicas; 0 for kinds without.
+        scheduler: the control plane's scheduler.
 
     Raises:
         NotSelectable: the constraints can't be met.
-        TooMany: there are too many regions to tell.
+        TooMany: there are too many regions to try all combinations.
     """
     found = constraints_of(placement)
     if not found:
@@ -120,7 +120,7 @@ def _least(constraint: Object) -> int:
 
 
 def _most(constraint: Object) -> int:
-    """Return the upper bound. One that isn't given is 0, and Karmada then takes no cluster at all."""
+    """Return the upper bound. A missing bound is 0, and Karmada then selects no cluster at all."""
     return int(constraint.get("maxGroups") or 0)
 
 
@@ -132,7 +132,7 @@ def _by_cluster(candidates: Sequence[Candidate], constraint: Object, replicas: i
     if replicas is None:
         return taken
     place = count - 1
-    # From the last on, each is exchanged for the one with the most room, until there is enough.
+    # From the last to the first, each is exchanged for the one with the most room, until there is enough room.
     while sum(one.whole for one in taken) < replicas and place >= 0:
         better = max(rest, key=lambda one: one.whole, default=None)
         if better is not None and better.whole > taken[place].whole:
@@ -192,7 +192,7 @@ def _weight(
     replicas: int,
     scheduler: Scheduler,
 ) -> int:
-    """Return how good a region is."""
+    """Return the weight of a region: the higher, the better."""
     if not scheduler.since(12):
         return clusters[0].score
     if not _divided(placement):
@@ -219,7 +219,7 @@ def _select_regions(regions: Sequence[_Region], least: int, most: int, clusters:
     paths = list(_paths(order, least, most, clusters))
     if not paths:
         return ()
-    # By weight, then by the number of clusters, then in the order in which they are found.
+    # By weight, then by the number of clusters, then in the order in which they were found.
     found = [tuple(sorted(path, key=lambda one: (-one.weight, one.name))) for path in paths]
     found.sort(key=lambda path: (-sum(one.weight for one in path), -sum(one.value for one in path)))
     best = found[0]

@@ -1,4 +1,4 @@
-"""Which taints keep a workload out (upstream: pkg/scheduler/framework/plugins/tainttoleration)."""
+"""Which taints exclude a workload (upstream: pkg/scheduler/framework/plugins/tainttoleration)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from flotilla.karmada.scheduling.facts import ClusterFacts, Object, Taint
 
 
 def untolerated(cluster: ClusterFacts, tolerations: list[Object]) -> Taint | None:
-    """Return the first taint that keeps a new workload out of a cluster; None where nothing does."""
+    """Return the first taint that excludes a new workload from a cluster; None where no taint does."""
     for taint in cluster.taints:
         if taint.effect in ("NoSchedule", "NoExecute") and not any(tolerates(t, taint) for t in tolerations):
             return taint
@@ -14,7 +14,7 @@ def untolerated(cluster: ClusterFacts, tolerations: list[Object]) -> Taint | Non
 
 
 def tolerates(toleration: Object, taint: Taint) -> bool:
-    """Tell whether a toleration tolerates a taint (core/v1, Toleration.ToleratesTaint; Gt and Lt never do)."""
+    """Return whether a toleration tolerates a taint (core/v1, Toleration.ToleratesTaint; Gt and Lt never do)."""
     if toleration.get("effect") and toleration["effect"] != taint.effect:
         return False
     if toleration.get("key") and toleration["key"] != taint.key:

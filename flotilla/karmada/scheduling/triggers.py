@@ -19,16 +19,16 @@ def schedules_again(
     clusters: Collection[ClusterFacts],
     scheduler: Scheduler,
 ) -> bool:
-    """Tell whether Karmada schedules a template again. One that it leaves alone keeps the clusters that it has.
+    """Return whether Karmada schedules a template again; otherwise the template keeps its clusters.
 
     Args:
-        placement: as the control plane holds it.
-        demand: what the template asks.
+        placement: the placement as the control plane stores it.
+        demand: what the template needs.
         current: how it is scheduled now; without its placement, the answer is yes.
         clusters: every cluster.
-        scheduler: the control plane's.
+        scheduler: the control plane's scheduler.
     """
-    if current.placement is None or current.anew or demand.interpreted:
+    if current.placement is None or current.fresh or demand.interpreted:
         return True
     if _placement_changed(placement, current.placement, current.group):
         return True
@@ -48,7 +48,7 @@ def _placement_changed(placement: Object, applied: Object, group: str) -> bool:
         return False
     if any(now.get(key) != before.get(key) for key in _COMPARED):
         return True
-    # Only the group that was taken counts: others may change as they like.
+    # Only the group in use counts: changes of other groups don't matter.
     term, term_before = (_term(one.get("clusterAffinities"), group) for one in (now, before))
     return not group or term is None or term_before is None or term != term_before
 
@@ -58,7 +58,7 @@ def _term(groups: Any, name: str) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """Return a placement as Go holds it: what is empty isn't there."""
+    """Return a placement as Go represents it: without empty values."""
     if isinstance(value, dict):
         found = {key: _plain(entry) for key, entry in value.items()}
         return {key: entry for key, entry in found.items() if entry not in (None, "", 0)}

@@ -1,6 +1,6 @@
-"""What becomes of templates if something happens to the fleet: a cluster is lost, cordoned, tainted, joins, ...
+"""What happens to templates if something happens to the fleet: a cluster is lost, cordoned, tainted, joins, ...
 
-One model with the plan: every question goes to `flotilla.karmada.scheduling.decide`. What is added here is what
-happens before the scheduler is asked: which taints a cluster gets, and which of its templates are taken away for them.
-No I/O.
+Simulations use the same model as plans: every decision comes from `flotilla.karmada.scheduling.decide`. This package
+adds what happens before the scheduler runs: which taints a cluster gets, and which templates are evicted because of
+them. Nothing here does I/O.
 """

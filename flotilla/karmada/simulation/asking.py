@@ -1,4 +1,4 @@
-"""What users write to say what is assumed: names, taints, replicas, a member."""
+"""What users write to describe assumptions: names, taints, replicas, a member."""
 
 from __future__ import annotations
 
@@ -21,36 +21,36 @@ _FIELDS = ("name", "labels", "provider", "region", "zones", "taints")
 
 
 class BadAssumption(FlotillaError):
-    """What is assumed can't be read, or names what the fleet doesn't have."""
+    """An assumption can't be parsed, or names something that the fleet doesn't have."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What is assumed, as users write it."""
+    """Assumptions in the form in which users write them."""
 
     without: tuple[str, ...] = ()
-    """Clusters; or `region=NAME`, `zone=NAME`: all that are in it alone."""
+    """Clusters; or `region=NAME`, `zone=NAME`: all clusters that are in no other region or zone."""
     cordon: tuple[str, ...] = ()
     taints: tuple[str, ...] = ()
     """`CLUSTER=KEY[=VALUE]:EFFECT`"""
     replicas: tuple[str, ...] = ()
-    """`NAME=COUNT`: a workload's or a template's name."""
+    """`NAME=COUNT`; the name is a workload's or a template's."""
     members: tuple[Object, ...] = ()
-    """Clusters that join: of Karmada's API, or as a stack's member."""
+    """Clusters that join: a Cluster of Karmada's API, or a member in the form of a stack file."""
     karmada: str = ""
-    """Another version of Karmada."""
+    """Another version of Karmada, or empty."""
 
 
 def assumed_of(asked: Asked, world: World, failovers: Callable[[str], tuple[Failover, ...]]) -> Assumed:
-    """Return what is assumed of a fleet.
+    """Return the assumptions for a fleet.
 
     Args:
-        asked: as users write it.
+        asked: the assumptions as users write them.
         world: the fleet.
-        failovers: what another version of Karmada does about failed clusters.
+        failovers: how another version of Karmada handles failed clusters.
 
     Raises:
-        BadAssumption: something can't be read, or isn't in the fleet.
+        BadAssumption: an assumption can't be parsed, or names something that isn't in the fleet.
     """
     joins = tuple(joining(one) for one in asked.members)
     every = (*world.clusters, *joins)
@@ -58,14 +58,16 @@ def assumed_of(asked: Asked, world: World, failovers: Callable[[str], tuple[Fail
     for i, one in enumerate(joins):
         if one.name in world.names or one.name in [other.name for other in joins[:i]]:
             there = "is a member already" if one.name in world.names else "joins twice"
-            raise BadAssumption(f"{one.name} {there}", hint="a cluster that joins needs a name of its own")
+            raise BadAssumption(
+                f"{one.name} {there}", hint="a cluster that joins needs a name that no other cluster has"
+            )
     scheduler = None
     if asked.karmada:
         version = known_version(asked.karmada)
         if version is None or not SUPPORTED.covers(version):
             raise BadAssumption(
-                f"{asked.karmada[:40]!r} is no version of Karmada between {SUPPORTED}: nothing is known of it",
-                hint="write such as 1.18.2",
+                f"{asked.karmada[:40]!r} isn't a version of Karmada between {SUPPORTED}: its decisions aren't known",
+                hint="write a version such as 1.18.2",
             )
         scheduler = Scheduler(version)
     return Assumed(
@@ -99,7 +101,7 @@ def _lost(text: str, clusters: Iterable[ClusterFacts]) -> list[str]:
     found = [one.name for one in listed if field in tests and tests[field](one)]
     if not found:
         raise BadAssumption(
-            f"nothing is lost with {text[:60]!r}: no member is in it alone",
+            f"no member is lost with {text[:60]!r}: none is in it and in no other",
             hint="name a member, region=NAME or zone=NAME",
         )
     return found
@@ -109,8 +111,8 @@ def _taint(text: str, clusters: Iterable[ClusterFacts]) -> tuple[str, Taint]:
     found = _TAINT.fullmatch(text)
     if not found or found["effect"] not in _EFFECTS:
         raise BadAssumption(
-            f"{text[:80]!r} is no taint of a member with the effect {' or '.join(_EFFECTS)}, the ones that Karmada "
-            "looks at",
+            f"{text[:80]!r} isn't a taint of a member with the effect {' or '.join(_EFFECTS)}; Karmada ignores "
+            "other effects",
             hint="write MEMBER=KEY=VALUE:NoSchedule or MEMBER=KEY:NoExecute",
         )
     return _known(found["cluster"], clusters), Taint(found["key"], found["value"] or "", found["effect"])
@@ -119,7 +121,7 @@ def _taint(text: str, clusters: Iterable[ClusterFacts]) -> tuple[str, Taint]:
 def _replicas(text: str, world: World) -> tuple[str, int]:
     name, _, count = text.rpartition("=")
     if not name or not re.fullmatch(r"\d{1,10}", count) or int(count) > _MOST_REPLICAS:
-        raise BadAssumption(f"{text[:80]!r} says no replicas", hint="write NAME=COUNT, such as nginx=20")
+        raise BadAssumption(f"{text[:80]!r} doesn't set replicas", hint="write NAME=COUNT, such as nginx=20")
     known = {key for one in world.placed for key in (one.ref, one.workload, str(one.template["metadata"]["name"]))}
     if name not in known:
         listed = ", ".join(sorted({one.workload for one in world.placed})[:12])
@@ -128,13 +130,16 @@ def _replicas(text: str, world: World) -> tuple[str, int]:
 
 
 def joining(document: Any) -> ClusterFacts:
-    """Return a cluster that joins, from a Cluster of Karmada's API or a member as a stack has it.
+    """Return the facts of a cluster that joins.
+
+    Args:
+        document: a Cluster of Karmada's API, or a member in the form of a stack file.
 
     Raises:
-        BadAssumption: it is neither.
+        BadAssumption: the document is neither.
     """
     if not isinstance(document, dict):
-        raise BadAssumption("a member is a map", hint=f"write a Cluster, or {', '.join(_FIELDS)}")
+        raise BadAssumption("a member has to be a map", hint=f"write a Cluster, or {', '.join(_FIELDS)}")
     if document.get("kind") == "Cluster":
         cluster = document
     else:

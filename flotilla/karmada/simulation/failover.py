@@ -1,7 +1,7 @@
-"""What a Karmada does with templates in clusters that fail or are tainted, by its version and its settings.
+"""What Karmada does with templates in clusters that fail or are tainted, by its version and its settings.
 
 Upstream: pkg/controllers/cluster (cluster_controller.go, taint_manager.go), pkg/controllers/taint and
-pkg/features/features.go, of 1.10 to 1.18.
+pkg/features/features.go, versions 1.10 to 1.18.
 """
 
 from __future__ import annotations
@@ -16,31 +16,32 @@ from flotilla.karmada.versions import SUPPORTED, Version
 
 NOT_READY, UNREACHABLE = "cluster.karmada.io/not-ready", "cluster.karmada.io/unreachable"
 EVICTION_SECONDS = 300
-"""How long a cluster isn't ready before 1.13 and earlier give it up (--failover-eviction-timeout)."""
+"""How long a cluster isn't ready before versions up to 1.13 evict its workloads (--failover-eviction-timeout)."""
 _POLICIES_SINCE = Version(1, 14)
 _LAST_ON = {10: 7, 11: 3}
-"""The patch releases up to which the gate Failover is on by default, by minor version."""
+"""The last patch release in which the gate Failover is on by default, by minor version."""
 
 
 @dataclass(frozen=True)
 class Failover:
-    """What this Karmada does by itself."""
+    """How a control plane handles failed clusters."""
 
     unready_evicts: bool = False
-    """A cluster that isn't ready for five minutes gets a NoExecute taint; of versions up to 1.13."""
+    """A cluster that isn't ready for five minutes gets a NoExecute taint; in versions up to 1.13."""
     taints_evict: bool = False
-    """NoExecute taints take templates away that don't tolerate them."""
+    """NoExecute taints evict templates that don't tolerate them."""
     taint_policies: bool = False
-    """ClusterTaintPolicies are in force; from 1.14 on."""
+    """ClusterTaintPolicies are effective; since 1.14."""
 
     @classmethod
     def of(cls, version: Version, *, gate: bool, no_execute: bool | None = None) -> Failover:
-        """Return what a version does.
+        """Return how a version handles failed clusters.
 
         Args:
-            version: Karmada's.
-            gate: the feature gate Failover of karmada-controller-manager is on.
-            no_execute: its flag --enable-no-execute-taint-eviction, which is there since 1.14; None: as the gate.
+            version: Karmada's version.
+            gate: whether the feature gate Failover of karmada-controller-manager is on.
+            no_execute: its flag --enable-no-execute-taint-eviction, which exists since 1.14; None: the same as the
+                gate.
         """
         if version < _POLICIES_SINCE:
             return cls(unready_evicts=gate, taints_evict=True)
@@ -48,9 +49,9 @@ class Failover:
 
 
 def gate_by_default(release: str) -> bool | None:
-    """Tell whether the gate Failover is on where nobody sets it; None where that depends on what isn't known.
+    """Return whether the gate Failover is on by default; None where that depends on an unknown part of the version.
 
-    It is on up to 1.10.7 and 1.11.3, and off in every later release.
+    It is on up to 1.10.7 and 1.11.3, and off in all later releases.
     """
     found = re.fullmatch(r"v?(\d+)\.(\d+)(?:\.(\d+))?", release)
     if not found or int(found[1]) != SUPPORTED.oldest.major:
@@ -71,15 +72,16 @@ def taints_of_down(
     policies: Iterable[Object],
     version: Version,
 ) -> tuple[Taint, ...]:
-    """Return the taints of a cluster that doesn't answer, in the end.
+    """Return the taints that a cluster finally gets if it doesn't answer.
 
     Args:
-        cluster: as it is.
-        failover: what this Karmada does by itself.
-        pull: it is in pull mode: nobody reports for it then, and its state is unknown. Else Karmada finds it not ready.
-        conditions: the status of its Cluster's conditions, by type; Ready is set here.
+        cluster: the facts of the cluster now.
+        failover: how this control plane handles failed clusters.
+        pull: whether it is in pull mode: its agent then stops reporting, and its state is unknown. In push mode Karmada
+            finds it not ready.
+        conditions: the status of its Cluster's conditions, by type; this function sets Ready.
         policies: the ClusterTaintPolicies of the control plane, oldest first.
-        version: Karmada's.
+        version: Karmada's version.
     """
     key, status = (UNREACHABLE, "Unknown") if pull else (NOT_READY, "False")
     added = [Taint(key)]
@@ -99,31 +101,31 @@ def _by_policies(
     policies: Iterable[Object],
     version: Version,
 ) -> list[Taint]:
-    """Return taints with what ClusterTaintPolicies make of them; each adds what it adds, then takes off."""
+    """Return taints after all ClusterTaintPolicies were applied; each first adds taints, then removes taints."""
     found = list(taints)
     for policy in policies:
         spec = policy.get("spec") or {}
         target = spec.get("targetClusters")
         if target is not None and not matches(cluster, target, version):
             continue
-        meant = [
+        listed = [
             Taint(str(one.get("key")), str(one.get("value") or ""), str(one.get("effect")))
             for one in spec.get("taints") or []
         ]
-        if _holds(spec.get("addOnConditions"), conditions):
-            found += [one for one in meant if not _has(found, one)]
-        if _holds(spec.get("removeOnConditions"), conditions):
-            found = [one for one in found if not _has(meant, one)]
+        if _are_met(spec.get("addOnConditions"), conditions):
+            found += [one for one in listed if not _has(found, one)]
+        if _are_met(spec.get("removeOnConditions"), conditions):
+            found = [one for one in found if not _has(listed, one)]
     return found
 
 
 def _has(taints: Iterable[Taint], taint: Taint) -> bool:
-    """Tell whether there is a taint of this key and effect."""
+    """Return whether a list has a taint with this key and effect."""
     return any((one.key, one.effect) == (taint.key, taint.effect) for one in taints)
 
 
-def _holds(wanted: list[Object] | None, conditions: Mapping[str, str]) -> bool:
-    """Tell whether all conditions of a ClusterTaintPolicy are met; none at all never are."""
+def _are_met(wanted: list[Object] | None, conditions: Mapping[str, str]) -> bool:
+    """Return whether all conditions of a ClusterTaintPolicy are met; an empty list is never met."""
 
     def met(one: Object) -> bool:
         status = conditions.get(str(one.get("conditionType")))
@@ -134,11 +136,11 @@ def _holds(wanted: list[Object] | None, conditions: Mapping[str, str]) -> bool:
 
 
 def evicted_after(taints: Iterable[Taint], tolerations: Iterable[Object]) -> int | None:
-    """Return after how many seconds NoExecute taints take a template away; None: never, 0: at once.
+    """Return after how many seconds NoExecute taints evict a template; None: never, 0: at once.
 
     Args:
-        taints: those of the cluster.
-        tolerations: the placement's; of several that tolerate a taint the first counts.
+        taints: the taints of the cluster.
+        tolerations: the tolerations of the placement; if several tolerate a taint, the first one counts.
     """
     listed = list(tolerations)
     used = []

@@ -1,4 +1,4 @@
-"""The loss of every cluster, region and zone, and which of them is a single point of failure."""
+"""The loss of each cluster, region and zone, and which of these are single points of failure."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from flotilla.karmada.simulation.world import Assumed, World
 
 @dataclass(frozen=True)
 class Loss:
-    """What the loss of a cluster, a region or a zone would mean."""
+    """The consequences of losing a cluster, a region or a zone."""
 
     kind: str
     """cluster, region or zone."""
     name: str
     clusters: tuple[str, ...]
-    """Those that are lost with it."""
+    """The clusters that are lost."""
     outcomes: tuple[Outcome, ...]
 
     @property
@@ -29,16 +29,16 @@ class Loss:
 
     @property
     def may_end(self) -> tuple[Outcome, ...]:
-        """Templates of which nothing may run any more: only Karmada knows."""
+        """Templates of which possibly nothing runs any more: only Karmada knows."""
         return tuple(one for one in self.outcomes if one.may_end and one not in self.ends)
 
     @property
     def single_point(self) -> bool:
-        """Something ends with it."""
+        """Whether a template ends with it."""
         return bool(self.ends)
 
     def to_json(self) -> dict[str, Any]:
-        """Return it for machines; templates of which nothing changes are left out."""
+        """Return the JSON form; templates without changes are left out."""
         return {
             "kind": self.kind,
             "name": self.name,
@@ -51,9 +51,9 @@ class Loss:
 
 
 def losses(world: World, assumed: Assumed | None = None) -> list[Loss]:
-    """Return the loss of every cluster, region and zone, each alone, on top of what is assumed.
+    """Return the consequences of losing each cluster, region and zone, one at a time, in addition to assumptions.
 
-    A cluster in several zones is lost with a zone only where that is its last one.
+    A cluster in several zones is lost with a zone only if that is its last one.
     """
     given = assumed or Assumed()
     every = [one for one in (*world.clusters, *given.joins) if one.name not in given.without]
@@ -65,7 +65,7 @@ def losses(world: World, assumed: Assumed | None = None) -> list[Loss]:
 
 
 def domains(clusters: Iterable[ClusterFacts]) -> list[tuple[str, str, tuple[str, ...]]]:
-    """Return what may be lost at once: kind, name, and its clusters."""
+    """Return everything that may be lost at once: kind, name, and clusters."""
     listed = sorted(clusters, key=lambda one: one.name)
     found: list[tuple[str, str, tuple[str, ...]]] = [("cluster", one.name, (one.name,)) for one in listed]
     regions = sorted({one.region for one in listed} - {""})
@@ -76,11 +76,11 @@ def domains(clusters: Iterable[ClusterFacts]) -> list[tuple[str, str, tuple[str,
 
 
 def all_in_one(decision: Decision, *, replicas: int | None = None) -> list[str]:
-    """Return the clusters of which exactly one will have every copy of a template; empty where two may have some.
+    """Return the clusters of which exactly one will have all copies of a template; empty where two may have some.
 
     Args:
         decision: where Karmada schedules a template.
-        replicas: how many are divided in all; None where they are not divided.
+        replicas: the total of divided replicas; None where they aren't divided.
     """
     if not isinstance(decision, Depends):
         running = [name for name, count in decision.shares.items() if count != 0]

@@ -1,4 +1,4 @@
-"""What a simulation says of each template: what runs before and after, what is lost, what is broken."""
+"""The outcome of a simulation for each template: what runs before and after, what is lost, which rules are broken."""
 
 from __future__ import annotations
 
@@ -26,58 +26,59 @@ _SPREAD_FIELDS = ("cluster", "region", "zone", "provider")
 
 
 class Verdict(StrEnum):
-    """How a template comes out of it."""
+    """The result for a template."""
 
     SAME = "same"
-    """Nothing of it changes."""
+    """Nothing changes."""
     CHANGES = "changes"
-    """It runs elsewhere or otherwise, and not less than before."""
+    """It runs elsewhere or differently, but not less than before."""
     FEWER = "fewer"
-    """Less of it runs than before, and something does."""
+    """Less of it runs than before, but not nothing."""
     LOST = "lost"
     """Nothing of it runs any more."""
     DEPENDS = "depends"
-    """Whether something of it runs, only Karmada knows."""
+    """Only Karmada knows whether any of it runs."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What becomes of one template."""
+    """What happens to one template."""
 
     workload: str
     template: str
     verdict: Verdict
     before: Shares
-    """Where it was, with its replicas; None for kinds without."""
+    """The clusters that had it, with their replicas; None for kinds without replicas."""
     after: Shares
-    """Where Karmada has it then; of what is open, one of the choices."""
+    """The clusters that have it then; if that is open, one of the possible choices."""
     lost: tuple[str, ...] = ()
     """Clusters that are down and had a copy."""
     open: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    """The least and the most replicas of clusters, where only Karmada knows."""
+    """The least and the most replicas by cluster, where only Karmada knows the decision."""
     why: str = ""
-    """What decides then; `after` is by the free capacity that Clusters report now where it is that."""
+    """What an open decision depends on; if that is free capacity, `after` uses the capacity that Clusters report
+    now."""
     certain: bool = True
-    """The verdict is the same whatever Karmada chooses."""
+    """Whether the verdict is the same for every possible choice of Karmada."""
     problem: str = ""
-    """Why Karmada can't schedule it any more, in its words."""
+    """Why Karmada can no longer schedule it, in Karmada's own words."""
     evicted: Mapping[str, int] = field(default_factory=dict)
-    """Clusters that it is taken away from, with the seconds that it tolerates their taint."""
+    """Clusters that it is evicted from, with the seconds for which it tolerates their taint."""
     returns: tuple[str, ...] = ()
-    """Clusters that it goes back to, and is taken away from again, for as long as the taint is there."""
+    """Clusters to which it returns and from which it is evicted again, as long as the taint exists."""
     interrupted: bool = False
-    """Everything of it that ran was in clusters that are lost: until it runs elsewhere, nothing does."""
+    """All copies that ran were in lost clusters: nothing runs until copies run elsewhere."""
     broken: tuple[str, ...] = ()
-    """Rules of its spread that no longer hold, in words."""
+    """Spread constraints that are no longer met, as texts."""
     pending: Mapping[str, int] = field(default_factory=dict)
-    """Replicas at least that a cluster gets and, by what it reports, has no room for."""
+    """The minimum of replicas that stay pending, by cluster: the cluster reports no room for them."""
     may_end: bool = False
-    """It isn't sure that anything of it runs then."""
+    """Possibly nothing of it runs any more."""
     guessed: bool = False
-    """Where it was isn't certain either: one of the choices that Karmada has is taken."""
+    """The situation before isn't certain either: one of Karmada's possible choices is assumed."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return it for machines."""
+        """Return the JSON form."""
         return {
             "workload": self.workload,
             "template": self.template,
@@ -103,10 +104,10 @@ class Outcome:
 
 
 def outcomes(world: World, assumed: Assumed) -> list[Outcome]:
-    """Return what becomes of every template, in their order.
+    """Return the outcome for every template, in the order of the templates.
 
     Raises:
-        ValueError: a template or a placement can't be read: a quantity or an operator is none of Kubernetes'.
+        ValueError: a quantity or an operator in a template or a placement isn't valid in Kubernetes.
     """
     return outcomes_from(world, assumed, starts(world))
 
@@ -118,7 +119,7 @@ def starts(world: World) -> list[Decision]:
 
 
 def outcomes_from(world: World, assumed: Assumed, begun: Sequence[Decision]) -> list[Outcome]:
-    """Return what becomes of every template, where it is known where they are (`starts`)."""
+    """Return the outcome for every template, given where they are before (`starts`)."""
     stage = _Stage(world, assumed)
     found = [_outcome(stage, placed, start) for placed, start in zip(world.placed, begun, strict=True)]
     pending = without_room(world, assumed, [Pending(one.template, one.before, one.after) for one in found])
@@ -126,56 +127,56 @@ def outcomes_from(world: World, assumed: Assumed, begun: Sequence[Decision]) -> 
 
 
 def judged(world: World, assumed: Assumed, placed: Placed) -> tuple[Settled, Settled]:
-    """Return where a template is in the end: by the capacity that clusters report now, and whatever it is."""
+    """Return where a template finally is: with the capacity that clusters report now, and with any capacity."""
     return _Stage(world, assumed).ends(placed, _start(world, world.blind(), placed))
 
 
 class _Stage:
-    """What happens to the clusters, worked out once for all templates."""
+    """The clusters after the assumed events, computed once for all templates."""
 
     def __init__(self, world: World, assumed: Assumed) -> None:
         self.world, self.assumed = world, assumed
         self._blind = world.blind()
-        self._unaided = replace(assumed, joins=tuple(replace(one, capacity=None) for one in assumed.joins))
-        self._known_scenes, self._blind_scenes = scenes(world, assumed), scenes(self._blind, self._unaided)
+        self._without_capacity = replace(assumed, joins=tuple(replace(one, capacity=None) for one in assumed.joins))
+        self._known_scenes, self._blind_scenes = scenes(world, assumed), scenes(self._blind, self._without_capacity)
 
     def ends(self, placed: Placed, start: Decision) -> tuple[Settled, Settled]:
-        """Return where a template is in the end: by the capacity of now, and whatever it is."""
-        ever = after(self._blind, self._unaided, placed, start, self._blind_scenes)
+        """Return where a template finally is: with the capacity of now, and with any capacity."""
+        ever = after(self._blind, self._without_capacity, placed, start, self._blind_scenes)
         if isinstance(ever.decision, Certain):
             return ever, ever
         return after(self.world, self.assumed, placed, start, self._known_scenes), ever
 
-    def leaves_alone(self, start: Decision) -> bool:
-        """Tell whether nothing happens to a template: only clusters are lost, and it is in none of them."""
+    def leaves_unaffected(self, start: Decision) -> bool:
+        """Return whether a template isn't affected: clusters are only lost, and it is in none of them."""
         alone = self.assumed == Assumed(without=self.assumed.without)
         known = isinstance(start, Certain) and not start.problem
         return alone and known and not self.assumed.without & set(first_of(start))
 
 
 def _start(world: World, blind: World, placed: Placed) -> Decision:
-    whatever = before(blind, placed)
-    return whatever if isinstance(whatever, Certain) else before(world, placed)
+    with_any_capacity = before(blind, placed)
+    return with_any_capacity if isinstance(with_any_capacity, Certain) else before(world, placed)
 
 
 def _outcome(stage: _Stage, placed: Placed, start: Decision) -> Outcome:
     world, assumed = stage.world, stage.assumed
-    if stage.leaves_alone(start):
+    if stage.leaves_unaffected(start):
         shares = first_of(start)
         return Outcome(placed.workload, placed.ref, Verdict.SAME, shares, shares)
     by_now, ever = stage.ends(placed, start)
     settled = ever if isinstance(ever.decision, Certain) else by_now
     had, has = first_of(start), first_of(settled.decision)
     down = world.down | assumed.without
-    asked = _Asked(world, assumed, placed)
-    verdict = asked.verdict(had, settled.decision)
-    whatever = asked.verdict(had, ever.decision)
+    counting = _Counting(world, assumed, placed)
+    verdict = counting.verdict(had, settled.decision)
+    whatever = counting.verdict(had, ever.decision)
     certain = isinstance(ever.decision, Certain) or verdict is whatever
     open_ = next((one.decision for one in (by_now, ever) if isinstance(one.decision, Depends)), None)
     open_ = None if isinstance(ever.decision, Certain) else open_
     ran = {name for name, count in had.items() if count != 0 and name not in world.down}
     gone = tuple(name for name, count in had.items() if name in assumed.without - world.down and count != 0)
-    every = asked.clusters()
+    every = counting.clusters()
     return Outcome(
         placed.workload,
         placed.ref,
@@ -201,8 +202,8 @@ def _running(shares: Shares, down: Collection[str]) -> list[str]:
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """How much of a template runs."""
+class _Counting:
+    """Computes how much of a template runs."""
 
     world: World
     assumed: Assumed
@@ -234,7 +235,7 @@ class _Asked:
         return self._replicas() != 0
 
     def _least_wanted(self, had: Shares, ran: int) -> int:
-        """Return how much has to run for nothing to be missing: what ran, or what is asked for where that is less."""
+        """Return how much has to run so that nothing is missing: what ran, or the wanted number if that is less."""
         now, then = replicas_of(self.placed.template, self.world.version), self._replicas()
         if now is None or then is None or then >= now:
             return ran
@@ -243,12 +244,12 @@ class _Asked:
         return then * len(_running(had, self.world.down))
 
     def _count(self, shares: Shares, down: Collection[str]) -> int:
-        """Return how many replicas run; for kinds without, in how many clusters."""
+        """Return how many replicas run; for kinds without replicas, in how many clusters copies run."""
         running = {name: count for name, count in shares.items() if name not in down}
         return sum(1 if count is None else count for count in running.values())
 
     def _bounds(self, decision: Decision, down: Collection[str]) -> tuple[int, int]:
-        """Return the least and the most that runs."""
+        """Return the least and the most that may run."""
         if isinstance(decision, Certain):
             count = self._count(decision.shares, down)
             return count, count
@@ -263,7 +264,7 @@ class _Asked:
 
 
 def _broken(placed: Placed, clusters: Mapping[str, ClusterFacts], ran: list[str], runs: list[str]) -> list[str]:
-    """Return which rules of a spread were met and no longer are, by the copies that run."""
+    """Return the spread constraints that were met and no longer are, counting only copies that run."""
     found = []
     for name, rule in constraints_of(placed.placement).items():
         least = int(rule.get("minGroups") or 1)
@@ -271,7 +272,7 @@ def _broken(placed: Placed, clusters: Mapping[str, ClusterFacts], ran: list[str]
             continue
         had, has = (len({group for one in side for group in _groups(clusters.get(one), name)}) for side in (ran, runs))
         if has < least <= had:
-            found.append(f"it is to be in at least {least} by {name}, and is in {has}")
+            found.append(f"the spread constraint by {name} requires at least {least}, and it is in {has}")
     return found
 
 

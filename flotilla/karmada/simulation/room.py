@@ -1,4 +1,4 @@
-"""Which replicas a cluster gets and has no room for, by what its Cluster reports."""
+"""Replicas for which a cluster has no room, according to its Cluster's status."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from flotilla.kube.quantities import parse_quantity
 
 @dataclass(frozen=True)
 class Pending:
-    """A template's replicas before and after."""
+    """The replicas of a template before and after."""
 
     template: str
     before: Shares
@@ -24,10 +24,10 @@ class Pending:
 
 
 def without_room(world: World, assumed: Assumed, moves: Iterable[Pending]) -> dict[str, dict[str, int]]:
-    """Return by template the clusters that get more replicas than they have room for, with those beyond.
+    """Return by template the clusters that get more replicas than they have room for, with the number beyond.
 
-    Static weights and duplication look at no capacity, and several workloads that move at once are each divided by the
-    same free capacity. What a cluster reports is a sum over its nodes, so that these are the least that stay pending.
+    Static weights and duplication ignore capacity, and workloads that move at the same time are each divided by the
+    same free capacity. A Cluster reports the sum over its nodes, so at least these replicas stay pending.
     """
     scheduler = assumed.scheduler or world.scheduler or Scheduler(world.version)
     down = world.down | assumed.without
@@ -36,26 +36,26 @@ def without_room(world: World, assumed: Assumed, moves: Iterable[Pending]) -> di
     found: dict[str, dict[str, int]] = {}
     for move in sorted(moves, key=lambda one: one.template):
         template = placed[move.template]
-        asked = demand(world, template, scheduler, scaled(template, assumed, scheduler))
+        need = demand(world, template, scheduler, scaled(template, assumed, scheduler))
         for name, count in move.after.items():
             more = (count or 0) - (move.before.get(name) or 0)
             if more <= 0 or name not in left:
                 continue
-            free = room(left[name], asked, scheduler)
+            free = room(left[name], need, scheduler)
             if free is None:
                 continue
             if more > free:
                 found.setdefault(move.template, {})[name] = more - free
-            left[name] = _filled(left[name], asked, min(more, free))
+            left[name] = _filled(left[name], need, min(more, free))
     return found
 
 
-def _filled(cluster: ClusterFacts, asked: Demand, count: int) -> ClusterFacts:
-    """Return a cluster with so many more pods in it."""
+def _filled(cluster: ClusterFacts, need: Demand, count: int) -> ClusterFacts:
+    """Return a cluster with this number of pods added."""
     if cluster.capacity is None or not count:
         return cluster
     taken: dict[str, str] = dict(cluster.capacity.allocating)
-    needs: Mapping[str, int] = {**(asked.requests or {}), "pods": 1}
+    needs: Mapping[str, int] = {**(need.requests or {}), "pods": 1}
     for name, amount in needs.items():
         unit = "m" if name == MILLI_CPU else ""
         taken[name] = _sum(taken.get(name), f"{amount * count}{unit}")

@@ -1,7 +1,7 @@
-"""Where a template is once Karmada has reacted to what is assumed: the scheduler asked as often as Karmada asks it.
+"""Where a template finally is after Karmada has reacted to the assumptions; the scheduler runs as often as in Karmada.
 
-Karmada schedules a template again when a cluster's labels or spec change, taints among them, and each time a cluster is
-taken away from it. Several clusters that are given up at once are so in an order that nobody knows.
+Karmada schedules a template again when a cluster's labels or spec change, including taints, and each time the template
+is evicted from a cluster. The order in which several clusters are evicted at once isn't known.
 """
 
 from __future__ import annotations
@@ -33,27 +33,27 @@ from flotilla.karmada.simulation.failover import Failover, evicted_after, taints
 from flotilla.karmada.simulation.world import Assumed, Placed, World
 
 _ALL_ORDERS = 3
-"""Of more clusters than these, not every order is tried."""
+"""With more clusters than this, not every order is tried."""
 
 
 @dataclass(frozen=True)
 class Settled:
-    """Where a template is, before or after."""
+    """Where a template finally is."""
 
     decision: Decision
     evicted: Mapping[str, int] = field(default_factory=dict)
-    """Clusters that it is taken away from, with the seconds after which that is, from their taint on."""
+    """Clusters that it is evicted from, with the seconds between their taint and the eviction."""
     returns: tuple[str, ...] = ()
-    """Clusters that it goes back to once it is gone from them, and is taken away from again."""
+    """Clusters to which it returns after its eviction, and from which it is evicted again."""
 
 
 def demand(world: World, placed: Placed, scheduler: Scheduler | None, template: Object | None = None) -> Demand:
-    """Return what a template asks of scheduling."""
+    """Return what a template needs from scheduling."""
     return demand_of(template or placed.template, scheduler or Scheduler(), interpreted=world.interpreted)
 
 
 def scaled(placed: Placed, assumed: Assumed, scheduler: Scheduler | None) -> Object:
-    """Return a template with the replicas that are assumed; as it is where none are, or its kind has none."""
+    """Return a template with the assumed replicas; unchanged where none are assumed, or its kind has none."""
     name = str(placed.template["metadata"]["name"])
     count = next(
         (assumed.replicas[key] for key in (placed.ref, name, placed.workload) if key in assumed.replicas), None
@@ -65,7 +65,7 @@ def scaled(placed: Placed, assumed: Assumed, scheduler: Scheduler | None) -> Obj
 
 
 def before(world: World, placed: Placed) -> Decision:
-    """Return where Karmada has a template once it has done what is declared, and nothing else happens."""
+    """Return where Karmada has a template once it has applied the declaration, and nothing else happens."""
     if placed.suspended:
         return Certain(placed.current.shares, placed.current.group, problem=placed.current.problem)
     tried = [replace(placed.current, group=group) for group in placed.groups] or [placed.current]
@@ -76,14 +76,14 @@ def before(world: World, placed: Placed) -> Decision:
 
 @dataclass(frozen=True)
 class Scene:
-    """The clusters once something has happened to them, by one way of failing over."""
+    """The clusters after the assumed events, for one way of handling failures."""
 
     failover: Failover
     clusters: Sequence[ClusterFacts]
 
 
 def scenes(world: World, assumed: Assumed) -> list[Scene]:
-    """Return what happens to the clusters: once for all templates."""
+    """Return the clusters after the assumed events; the same result serves all templates."""
     ways = assumed.failovers or world.failovers or (Failover(),)
     return [Scene(way, clusters_after(world, assumed, way)) for way in ways]
 
@@ -91,20 +91,22 @@ def scenes(world: World, assumed: Assumed) -> list[Scene]:
 def after(
     world: World, assumed: Assumed, placed: Placed, start: Decision, staged: Sequence[Scene] | None = None
 ) -> Settled:
-    """Return where Karmada has a template once it has reacted.
+    """Return where Karmada has a template after it has reacted.
 
     Args:
-        world: the fleet as it is.
-        assumed: what happens.
+        world: the fleet now.
+        assumed: the assumed events.
         placed: the template.
-        start: where it was (`before`); of what is open, the first choice is taken.
-        staged: what happens to the clusters (`scenes`), where that is known already.
+        start: where it was (`before`); if that is open, the first possible choice is assumed.
+        staged: the clusters after the events (`scenes`), if they were computed before.
     """
     if placed.suspended:
         return Settled(start)
     scheduler = assumed.scheduler or world.scheduler
     staged = scenes(world, assumed) if staged is None else staged
-    found = [_Story(world, assumed, placed, scheduler, scene.failover).end(start, scene.clusters) for scene in staged]
+    found = [
+        _Simulation(world, assumed, placed, scheduler, scene.failover).end(start, scene.clusters) for scene in staged
+    ]
     last = found[-1]
     return Settled(
         agreed([one.decision for one in found], Why.FAILOVER),
@@ -114,7 +116,7 @@ def after(
 
 
 def clusters_after(world: World, assumed: Assumed, failover: Failover) -> list[ClusterFacts]:
-    """Return the clusters with the taints that they get, and those that join."""
+    """Return the clusters with their new taints, and the clusters that join."""
     scheduler = assumed.scheduler or world.scheduler
     version = scheduler.version if scheduler else world.version
     result = []
@@ -138,8 +140,8 @@ def clusters_after(world: World, assumed: Assumed, failover: Failover) -> list[C
 
 
 @dataclass(frozen=True)
-class _Story:
-    """What happens to one template, by one way of failing over."""
+class _Simulation:
+    """The events for one template, for one way of handling failures."""
 
     world: World
     assumed: Assumed
@@ -152,19 +154,19 @@ class _Story:
         shares = dict(first_of(start))
         problem = start.problem if isinstance(start, Certain) else ""
         current = Current(shares, start.group, placement, problem, self.placed.current.evicting)
-        # New taints and labels make Karmada look again, before it takes anything away.
+        # New taints and labels make Karmada schedule again before it evicts anything.
         looked = self._decide(clusters, placement, current)
-        going = self._going(clusters, placement, first_of(looked))
-        if not going:
+        evicted = self._evictions(clusters, placement, first_of(looked))
+        if not evicted:
             return Settled(looked)
-        found = [self._without(order, clusters, placement, looked) for order in self._orders(list(going))]
+        found = [self._without(order, clusters, placement, looked) for order in self._orders(list(evicted))]
         decision = agreed(found, Why.ORDER)
-        if len(going) > _ALL_ORDERS and not isinstance(decision, Depends) and decision.shares:
+        if len(evicted) > _ALL_ORDERS and not isinstance(decision, Depends) and decision.shares:
             decision = self._any(decision)
-        return Settled(decision, going, self._returns(clusters, placement, decision, going))
+        return Settled(decision, evicted, self._returns(clusters, placement, decision, evicted))
 
     def _placement(self) -> Object:
-        """Return the placement as the control plane keeps it: defaults are those of the time before an upgrade."""
+        """Return the placement as the control plane stores it: an upgrade keeps the defaults of the version before."""
         given = self.placed.placement
         return as_stored(given, self.world.scheduler) if self.world.scheduler else given
 
@@ -173,19 +175,19 @@ class _Story:
         asked = demand(self.world, self.placed, self.scheduler, template)
         return decide(clusters, placement, asked, current=current, scheduler=self.scheduler)
 
-    def _going(
+    def _evictions(
         self, clusters: Sequence[ClusterFacts], placement: Object, shares: Mapping[str, int | None]
     ) -> dict[str, int]:
-        """Return the clusters that the template is taken away from, with the seconds, soonest first."""
+        """Return the clusters from which the template is evicted, with the seconds, soonest first."""
         if not self.failover.taints_evict:
             return {}
-        standing = {one.name: set(one.taints) for one in self.world.clusters}
+        existing = {one.name: set(one.taints) for one in self.world.clusters}
         tolerations = placement.get("clusterTolerations") or []
         if self.world.scheduler is None and self.scheduler is None:
             tolerations = as_stored(placement, Scheduler()).get("clusterTolerations") or []
         found: dict[str, int] = {}
         for one in clusters:
-            new: list[Taint] = [taint for taint in one.taints if taint not in standing.get(one.name, set())]
+            new: list[Taint] = [taint for taint in one.taints if taint not in existing.get(one.name, set())]
             if one.name in shares and any(taint.effect == "NoExecute" for taint in new):
                 seconds = evicted_after(one.taints, tolerations)
                 if seconds is not None:
@@ -200,7 +202,7 @@ class _Story:
     def _without(
         self, order: Sequence[str], clusters: Sequence[ClusterFacts], placement: Object, start: Decision
     ) -> Decision:
-        """Return the decision once the clusters are taken away one after the other."""
+        """Return the decision after the template was evicted from the clusters, one after another."""
         decision, evicting, open_ = start, set(self.placed.current.evicting), isinstance(start, Depends)
         for name in order:
             shares = {other: count for other, count in first_of(decision).items() if other != name}
@@ -212,7 +214,7 @@ class _Story:
         return self._any(decision) if open_ else decision
 
     def _any(self, decision: Decision) -> Depends:
-        """Return a decision after earlier ones that are open: anything among the same clusters is possible."""
+        """Return a decision that follows open ones: every choice among the same clusters is possible."""
         shares = first_of(decision)
         names = decision.candidates if isinstance(decision, Depends) else shares
         template = scaled(self.placed, self.assumed, self.scheduler)
@@ -224,15 +226,15 @@ class _Story:
         return Depends(candidates, why, shares, decision.group, decision.refused, may_fail=True)
 
     def _returns(
-        self, clusters: Sequence[ClusterFacts], placement: Object, decision: Decision, going: Mapping[str, int]
+        self, clusters: Sequence[ClusterFacts], placement: Object, decision: Decision, evicted: Mapping[str, int]
     ) -> tuple[str, ...]:
-        """Return the clusters that are chosen again once nothing is left in them to be taken away.
+        """Return the clusters that are chosen again once the template is evicted from them.
 
-        What doesn't tolerate a taint at all isn't chosen for it either.
+        A cluster whose taint the template doesn't tolerate at all isn't chosen.
         """
-        if not any(going.values()):
+        if not any(evicted.values()):
             return ()
         problem = decision.problem if isinstance(decision, Certain) else ""
         current = Current(first_of(decision), decision.group, placement, problem)
         again = first_of(self._decide(clusters, placement, current))
-        return tuple(name for name in going if name in again)
+        return tuple(name for name in evicted if name in again)

@@ -1,4 +1,4 @@
-"""What another version of Karmada decides otherwise."""
+"""Which decisions another version of Karmada makes differently."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from flotilla.karmada.simulation.world import Placed, World
 
 @dataclass(frozen=True)
 class Otherwise:
-    """A template that another version would schedule otherwise, were it scheduled anew."""
+    """A template that another version would schedule differently, if it scheduled the template again."""
 
     workload: str
     template: str
     now: Shares
-    """By the version of today."""
+    """The decision of the current version."""
     then: Shares
     fits: tuple[str, ...] = ()
-    """Clusters that the placement chooses then, and doesn't today."""
+    """Clusters that the other version's placement chooses, and the current one's doesn't."""
     no_longer: tuple[str, ...] = ()
-    """Clusters that it chooses today, and doesn't then."""
+    """Clusters that the current version's placement chooses, and the other one's doesn't."""
     open: Mapping[str, str] = field(default_factory=dict)
-    """What decides where one of the two isn't certain: `now` and `then`."""
+    """What a decision depends on if it isn't certain; the keys are `now` and `then`."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return it for machines."""
+        """Return the JSON form."""
         return {
             "workload": self.workload,
             "template": self.template,
@@ -52,10 +52,10 @@ class Otherwise:
 
 
 def otherwise(world: World, scheduler: Scheduler) -> list[Otherwise]:
-    """Return the templates that another version schedules otherwise, if it schedules them anew.
+    """Return the templates that another version schedules differently, if it schedules them again.
 
-    A new version doesn't schedule anew what it finds scheduled: it does with the next change of replicas or placement,
-    and with a WorkloadRebalancer. Where today's version isn't known, nothing can be compared.
+    A new version doesn't reschedule what is scheduled already: it does so with the next change of replicas or
+    placement, and with a WorkloadRebalancer. If the current version isn't known, nothing can be compared.
     """
     if world.scheduler is None:
         return []
@@ -64,7 +64,7 @@ def otherwise(world: World, scheduler: Scheduler) -> list[Otherwise]:
 
 
 def _otherwise(world: World, placed: Placed, now: Scheduler, then: Scheduler) -> Otherwise | None:
-    old, new = _anew(world, placed, now), _anew(world, placed, then)
+    old, new = _fresh_decision(world, placed, now), _fresh_decision(world, placed, then)
     fits = [
         [one.name for one in choose(world.clusters, placed.placement, scheduler=each).chosen] for each in (now, then)
     ]
@@ -77,14 +77,14 @@ def _otherwise(world: World, placed: Placed, now: Scheduler, then: Scheduler) ->
     return Otherwise(placed.workload, placed.ref, first_of(old), first_of(new), came, went, open_)
 
 
-def _anew(world: World, placed: Placed, scheduler: Scheduler) -> Decision:
+def _fresh_decision(world: World, placed: Placed, scheduler: Scheduler) -> Decision:
     return decide(
         world.clusters, placed.placement, demand(world, placed, scheduler), current=Current(), scheduler=scheduler
     )
 
 
 def _same(one: Decision, other: Decision) -> bool:
-    """Tell whether two versions decide the same, or leave open the same."""
+    """Return whether two versions make the same decision, or leave the same choices open."""
     both = agreed([one, other], Why.VERSION)
     if isinstance(both, Certain):
         return True

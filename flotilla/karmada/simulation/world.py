@@ -1,4 +1,4 @@
-"""What a simulation knows of a fleet, and what it assumes to happen."""
+"""The fleet that a simulation starts from, and the events that it assumes."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from flotilla.karmada.versions import SUPPORTED, Version
 
 @dataclass(frozen=True)
 class Placed:
-    """A template, where it is to go, and where it is."""
+    """A template, its placement, and where it is."""
 
     workload: str
     ref: str
-    """The template's, as `ObjectRef` writes it."""
+    """The template's reference, as `ObjectRef` writes it."""
     template: Object = field(repr=False)
-    """With its UID, where that is known."""
+    """The template, with its UID where that is known."""
     placement: Object = field(repr=False)
     current: Current = field(default_factory=Current)
     groups: tuple[str, ...] = ()
-    """The affinity groups that Karmada may have taken, where its binding isn't known."""
+    """The affinity groups that Karmada may use, where the binding isn't known."""
     suspended: bool = False
-    """Its scheduling is suspended: it stays where it is."""
+    """Scheduling is suspended: the template stays where it is."""
     seen: bool = True
-    """`current` is its binding's; else what the stack's state says."""
+    """Whether `current` comes from its binding; otherwise it comes from the stack's state."""
 
 
 @dataclass(frozen=True)
 class World:
-    """A fleet as it is."""
+    """A fleet in its current state."""
 
     clusters: tuple[ClusterFacts, ...]
     placed: tuple[Placed, ...]
     scheduler: Scheduler | None = None
     """None where Karmada's version isn't known."""
     failovers: tuple[Failover, ...] = (Failover(),)
-    """What this Karmada does about failed clusters: more than one where that isn't known."""
+    """How this control plane handles failed clusters; several possibilities where that isn't known."""
     pull: frozenset[str] = frozenset()
     """Clusters in pull mode."""
     conditions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -48,43 +48,43 @@ class World:
     taint_policies: tuple[Object, ...] = ()
     """ClusterTaintPolicies, oldest first."""
     interpreted: frozenset[GroupKind] = frozenset()
-    """Kinds whose replicas an interpreter of the control plane says."""
+    """Kinds whose replicas an interpreter of the control plane computes."""
     down: frozenset[str] = frozenset()
-    """Clusters that aren't ready now, or not in the fleet: what is in them doesn't count as running."""
+    """Clusters that aren't ready now, or not in the fleet: their copies don't count as running."""
 
     @property
     def version(self) -> Version:
-        """Karmada's version; the newest where it isn't known."""
+        """Karmada's version; the newest one where it isn't known."""
         return self.scheduler.version if self.scheduler else SUPPORTED.newest
 
     @property
     def names(self) -> list[str]:
-        """The clusters' names."""
+        """The names of the clusters."""
         return [one.name for one in self.clusters]
 
     def blind(self) -> World:
-        """Return the same fleet, whose free capacity nobody knows."""
+        """Return the same fleet without its free capacity."""
         return replace(self, clusters=tuple(replace(one, capacity=None) for one in self.clusters))
 
 
 @dataclass(frozen=True)
 class Assumed:
-    """What is assumed to happen, all of it together."""
+    """The assumed events; they all happen together."""
 
     without: frozenset[str] = frozenset()
-    """Clusters that stop answering and stay away."""
+    """Clusters that stop answering, permanently."""
     cordoned: frozenset[str] = frozenset()
     taints: tuple[tuple[str, Taint], ...] = ()
-    """Taints that are added, with the cluster."""
+    """Taints that are added, each with its cluster."""
     replicas: Mapping[str, int] = field(default_factory=dict)
-    """Replicas by template: its reference, its name, or its workload's."""
+    """Replicas by template; the key is its reference, its name, or its workload's name."""
     joins: tuple[ClusterFacts, ...] = ()
-    """Clusters that join, and are ready."""
+    """Clusters that join and are ready."""
     scheduler: Scheduler | None = None
-    """Another Karmada, with what it does about failed clusters."""
+    """Another version of Karmada; `failovers` is how it handles failed clusters."""
     failovers: tuple[Failover, ...] = ()
 
     @property
     def nothing(self) -> bool:
-        """Nothing happens."""
+        """Whether nothing is assumed."""
         return self == Assumed()

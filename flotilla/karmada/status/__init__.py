@@ -1,1 +1,1 @@
-"""How far something has got: Clusters, bindings and Works, and every judgement on them."""
+"""The progress of templates, read from Clusters, bindings and Works, and all judgements about it."""

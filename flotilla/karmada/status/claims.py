@@ -1,9 +1,9 @@
 """Transfers the claim on a template from the policy of one workload to that of another.
 
-A policy keeps what it has claimed until it is deleted, which is the last step of an `up`: until then the policy of the
-workload that the template belongs to now could not place it otherwise. So the claim is transferred to it, as Karmada
-itself does when a policy preempts another one (pkg/detector, ClaimPolicyForObject): the template's label and
-annotations name the new policy, and Karmada brings the binding in line. The binding stays, and with it the copies.
+A policy keeps its claims until it is deleted, and an `up` deletes policies last. Until then the policy of the
+template's new workload couldn't place the template. So the claim is transferred to the new policy, as Karmada itself
+does when a policy preempts another one (pkg/detector, ClaimPolicyForObject): the template's label and annotations name
+the new policy, and Karmada updates the binding. The binding itself stays, and with it the copies.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ _MANAGER = "flotilla-claims"
 def transfer_claims(connection: Connection, templates: Iterable[Object], policies: tuple[str, ...]) -> list[ObjectRef]:
     """Transfer templates that another policy made by a stack has claimed to the policy declared for them.
 
-    Only a policy that a stack has made and that selects the template by its name gives it up: no stack but ours
-    declares the template, so that this is another workload's, or a workload's former name. Policies of anybody else
-    keep what they have claimed.
+    A policy loses a claim only if a stack has made it and it selects the template by name. No other stack declares the
+    template, so such a policy belongs to another workload of this stack, or to the same workload under its former name.
+    Policies that no stack made keep their claims.
 
     Args:
-        connection: to the control plane.
-        templates: what the workload declares, as it was read a moment ago.
+        connection: a connection to the control plane.
+        templates: the workload's templates, as they were just read.
         policies: names of the workload's policies.
 
     Returns:
@@ -51,10 +51,10 @@ def _transfer(connection: Connection, template: Object, policies: tuple[str, ...
     if template["metadata"].get("deletionTimestamp"):
         return False
     kind = "PropagationPolicy" if ref.namespace else "ClusterPropagationPolicy"
-    holder = (template["metadata"].get("annotations") or {}).get(POLICY_NAME_ANNOTATIONS[kind])
-    if not holder or holder in policies:
+    current = (template["metadata"].get("annotations") or {}).get(POLICY_NAME_ANNOTATIONS[kind])
+    if not current or current in policies:
         return False
-    theirs = connection.find(ObjectRef(POLICY_API, kind, str(holder), ref.namespace))
+    theirs = connection.find(ObjectRef(POLICY_API, kind, str(current), ref.namespace))
     if theirs is None or not _names(theirs, template) or not made_by_a_stack(theirs):
         return False
     for name in policies:
@@ -75,7 +75,7 @@ def _claim(connection: Connection, ref: ObjectRef, template: Object, policy: Obj
     try:
         connection.patch(ref, body, query={"fieldManager": _MANAGER})
     except ApiError as error:
-        if error.status == HTTPStatus.CONFLICT:  # it has changed since; the next look finds out how
+        if error.status == HTTPStatus.CONFLICT:  # the template has changed meanwhile; the next look handles that
             return False
         raise
     return True
@@ -87,6 +87,6 @@ def _identity(policy: Object) -> str:
 
 
 def _names(policy: Object, template: Object) -> bool:
-    """Tell whether a policy selects a template by name, as the policies of workloads do."""
+    """Return whether a policy selects a template by name, as the policies of workloads do."""
     named = [s for s in (policy.get("spec") or {}).get("resourceSelectors") or [] if s.get("name")]
     return selects({**policy, "spec": {"resourceSelectors": named}}, template)

@@ -1,7 +1,7 @@
-"""Whether Karmada has scheduled a template as planned: its binding's clusters against what the placement asks for.
+"""Whether Karmada has scheduled a template as planned: the clusters of its binding against those of the placement.
 
-Karmada reports success for any schedule that it has made, also for one that leaves out a cluster. Pure functions over
-what was read.
+Karmada reports success for any schedule that it makes, even if it leaves out a cluster. The functions here are pure:
+they work on objects that were read before.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from flotilla.karmada.versions import SUPPORTED, Version
 from flotilla.kube.objects import Object, condition
 
 _ABSENT = "chosen by the placement, not scheduled there"
-_UNLIKE = ": its Cluster doesn't match the placement"
+_UNMATCHED = ": its Cluster doesn't match the placement"
 _REMEDY = "Karmada doesn't divide again by itself: change the replicas or the placement, or apply a WorkloadRebalancer"
 
 
@@ -37,25 +37,25 @@ class Fleet:
     """The Clusters of a control plane, as they were read."""
 
     facts: dict[str, ClusterFacts]
-    """By name, without those that are being deleted."""
+    """The facts by cluster, without Clusters that are being deleted."""
     unready: dict[str, str] = field(default_factory=dict)
-    """Why Karmada can't use a Cluster now, by name. One that is being deleted is among them."""
+    """Why Karmada can't use a Cluster now, by cluster; Clusters that are being deleted are included."""
 
 
 @dataclass(frozen=True)
 class Mismatch:
-    """Where the schedule isn't as planned."""
+    """The differences between a schedule and the plan."""
 
     waiting: dict[str, str] = field(default_factory=dict)
-    """The reason, by cluster, for those not scheduled, or not with their share."""
+    """The reason, by cluster, for clusters that didn't get the template or not their share of replicas."""
     unanswered: dict[str, str] = field(default_factory=dict)
-    """The reason, by cluster, for those not scheduled because they don't answer."""
+    """The reason, by cluster, for clusters that didn't get the template because they don't answer."""
     refused: dict[str, str] = field(default_factory=dict)
-    """The taint that keeps a workload out, by cluster. This is as planned."""
+    """The taint that excludes the workload, by cluster. This is as planned."""
 
 
 def unready_reason(cluster: Object) -> str:
-    """Say why Karmada can't use a Cluster now; empty where it can."""
+    """Return why Karmada can't use a Cluster now; empty where it can."""
     if cluster["metadata"].get("deletionTimestamp"):
         return "its Cluster is being deleted"
     ready = condition(cluster, "Ready") or {}
@@ -72,22 +72,23 @@ def compare(
     fleet: Fleet,
     *,
     group: str = "",
-    anew: bool = False,
+    redivided: bool = False,
     version: Version | None = None,
 ) -> Mismatch:
     """Compare a schedule with the plan.
 
     Args:
-        template: as declared.
+        template: the declared template.
         targets: the binding's clusters, with their replicas.
-        placement: as declared.
-        members: the clusters that the stack's placement chooses, with `unanswered`, why one doesn't answer.
+        placement: the declared placement.
+        members: the clusters that the stack's placement chooses; `unanswered` is the reason why a cluster doesn't
+            answer.
         fleet: the Clusters.
-        group: the affinity group that Karmada has taken, where the placement has groups.
-        anew: Karmada has divided the replicas anew for what is declared now. Otherwise it may rightly have kept a
-            division of earlier, and any that adds up is accepted.
-        version: Karmada's; None where it isn't known: clusters are chosen as by the newest then, and any division that
-            a supported version makes is as planned.
+        group: the affinity group that Karmada uses, where the placement has groups.
+        redivided: whether Karmada has divided the replicas again for this declaration. Otherwise it may rightly have
+            kept an earlier division, and any division with the right sum is accepted.
+        version: Karmada's version; None where it isn't known: clusters are then chosen as by the newest version, and
+            any division that a supported version makes is as planned.
     """
     scheduler = Scheduler.of(version)
     replicas = replicas_of(template, scheduler.version)
@@ -96,11 +97,11 @@ def compare(
     choice = choose(list(fleet.facts.values()), placement, before=set(targets), group=group, scheduler=scheduler)
     chosen = [facts.name for facts in choice.chosen]
     shared = replicas is not None and replicas > 0 and divides(placement)
-    wanted = _division(template, targets, placement, fleet, group, version) if shared and anew else None
+    wanted = _division(template, targets, placement, fleet, group, version) if shared and redivided else None
     found = Mismatch()
     for name, member in members.items():
         if placement.get("clusterAffinities") and name not in {*chosen, *choice.refused, *targets}:
-            continue  # of a group that Karmada has not taken
+            continue  # a cluster of a group that Karmada doesn't use
         silent = fleet.unready.get(name) or str(member.get("unanswered") or "")
         taint = choice.refused.get(name)
         if taint and not (silent and taint.of_condition):
@@ -125,26 +126,26 @@ def compare(
 def _copy(
     name: str, targets: Mapping[str, int | None], chosen: list[str], replicas: int | None, placement: Object
 ) -> str:
-    """Say what is wrong where every chosen cluster gets a whole copy; empty where nothing is."""
+    """Return what is wrong with a cluster's copy where replicas aren't divided; empty where nothing is."""
     if name in targets:
         if replicas is None or (targets[name] or 0) == replicas:
-            return ""  # of a kind that has no replicas for us, an interpreter of the control plane says how many
+            return ""  # replicas of a kind that has none here come from an interpreter of the control plane
         return f"has {counted(targets[name] or 0, 'replica')}, planned {replicas}"
-    if _capped(placement):
+    if _may_be_fewer(placement):
         return ""
-    return _ABSENT + ("" if name in chosen else _UNLIKE)
+    return _ABSENT + ("" if name in chosen else _UNMATCHED)
 
 
-def _capped(placement: Object) -> bool:
-    """Tell whether fewer clusters than match may be enough."""
+def _may_be_fewer(placement: Object) -> bool:
+    """Return whether fewer clusters than those that match may be enough."""
     return bool(placement.get("spreadConstraints"))
 
 
 def _division(
     template: Object, targets: Shares, placement: Object, fleet: Fleet, group: str, version: Version | None
 ) -> Shares | None:
-    """Return the planned division where it is certain and isn't the one that was made; None otherwise."""
-    if _capped(placement):
+    """Return the planned division, if it is certain and differs from the actual one; else None."""
+    if _may_be_fewer(placement):
         return None
     found = [
         decide(
@@ -160,11 +161,11 @@ def _division(
 
 
 def _share(name: str, targets: Mapping[str, int | None], chosen: list[str], wanted: Shares | None) -> str:
-    """Return how a cluster's share differs from the planned one; empty where it doesn't or that isn't certain."""
+    """Return how a cluster's share differs from the planned one; empty where it doesn't, or the plan isn't certain."""
     if wanted is None or wanted.get(name, 0) == (targets.get(name) or 0):
         return ""
     if name in targets:
         return f"has {counted(targets[name] or 0, 'replica')}, planned {wanted.get(name, 0)}"
     if name not in chosen:
-        return _ABSENT + _UNLIKE
+        return _ABSENT + _UNMATCHED
     return f"{_ABSENT} (planned {counted(wanted[name] or 0, 'replica')}). {_REMEDY}"

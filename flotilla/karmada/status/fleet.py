@@ -1,4 +1,4 @@
-"""The Clusters of a control plane as schedules are judged by them."""
+"""The Clusters of a control plane, in the form that judgements about schedules need."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from flotilla.kube.objects import Object
 
 
 def fleet_of(clusters: Iterable[Object]) -> Fleet:
-    """Return the Clusters of a control plane, as schedules are judged by them."""
+    """Return the Clusters of a control plane, in the form that judgements about schedules need."""
     listed = list(clusters)
     unready = {cluster["metadata"]["name"]: unready_reason(cluster) for cluster in listed}
     staying = [facts_of(cluster) for cluster in listed if not cluster["metadata"].get("deletionTimestamp")]

@@ -1,4 +1,4 @@
-"""Whose health Karmada judges. Of other kinds it knows no more than that they are applied."""
+"""The kinds whose health Karmada judges. Of other kinds it only knows whether they are applied."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ _WITH_HEALTH: frozenset[GroupKind] = frozenset(
         ("policy", "PodDisruptionBudget"),
     }
 )
-"""What every supported Karmada has an interpreter of health for (getAllDefaultHealthInterpreter)."""
+"""The kinds whose health every supported Karmada interprets (getAllDefaultHealthInterpreter)."""
 
 
 def is_judged(kind: GroupKind, version: Version | None) -> bool:
-    """Tell whether Karmada judges the health of a kind, so that `Unknown` is no answer.
+    """Return whether Karmada judges the health of a kind, so that `Unknown` means that the health isn't known.
 
-    Before 1.12 it calls the health of every kind Unknown that has no interpreter: a ConfigMap, a Job. From 1.12 on it
-    calls them Healthy, and Unknown means that an interpreter has failed.
+    Before 1.12, every kind without an interpreter (a ConfigMap, a Job) has the health Unknown. Since 1.12, such kinds
+    are Healthy, and Unknown means that an interpreter has failed.
     """
     return kind in _WITH_HEALTH or (version is not None and version >= Version(1, 12))
 
 
 def is_plain(kind: GroupKind) -> bool:
-    """Tell whether a kind is one of Kubernetes' own that Karmada brings no interpreter of health for."""
+    """Return whether a kind is one of Kubernetes' own for which Karmada has no interpreter of health."""
     group, _ = kind
     return kind not in _WITH_HEALTH and ("." not in group or group.endswith(".k8s.io"))
 
 
 def health_ignored(template: Object) -> bool:
-    """Tell whether a template says that nobody waits for its health."""
+    """Return whether a template says that a rollout doesn't wait for its health."""
     return (template["metadata"].get("annotations") or {}).get(HEALTH_IGNORED) == "true"

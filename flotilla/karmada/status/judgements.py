@@ -1,8 +1,8 @@
-"""How far one template has got: each function says what is missing for one stage, or '' where nothing is.
+"""The progress of one template: each function returns what is missing for one stage, or '' where nothing is.
 
-The stages, each of which can still be about an earlier version of the one before: declared (the control plane has the
-template as declared), claimed (a policy has taken it), scheduled, sent (a Work holds what was declared for the
-cluster), applied, healthy. Pure functions over what was read.
+The stages are: declared (the control plane has the template as declared), claimed (a policy has claimed it), scheduled,
+sent (a Work contains what is declared for the cluster), applied, and healthy. Each stage may still reflect an earlier
+version of the stage before. The functions are pure: they work on objects that were read before.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from flotilla.kube.secrecy import shown
 from flotilla.kube.zero_values import is_zero
 
 REFUSED = "not scheduled"
-"""How a text begins where the scheduler has found no cluster."""
+"""The beginning of the text for a template for which the scheduler has found no cluster."""
 NO_WORK = "not sent yet (there is no Work)"
 REMEDY = "`conflictResolution: Overwrite` in the workload takes over what is there"
 _THERE = "already exists in the cluster"
-"""What Karmada says of an object that a member has, that it does not manage, and that it is not to take over
+"""Karmada's message for an object that a member has, that Karmada doesn't manage and may not take over
 (pkg/util/objectwatcher)."""
 LEFT = "is not chosen any more, and its copy is still there"
 
 
 def not_there(declared: Object, goal: Goal | None) -> str:
-    """Say what is missing of a template that isn't in the control plane: nothing of a Job whose time to live is over.
+    """Return what is missing of a template that isn't in the control plane; nothing for a Job with a time to live.
 
-    Where the stack asks for a condition or a value of it, nobody can say any more whether the Job had that: it may have
-    failed.
+    If the stack expects a condition or a value of such a Job, nobody can know any more whether the Job had it: the Job
+    may have failed.
     """
     if not expires(declared):
         return "is not in the control plane"
@@ -45,22 +45,23 @@ def not_there(declared: Object, goal: Goal | None) -> str:
 
 
 def not_declared(declared: Object, template: Object) -> str:
-    """Compare a template with its declaration: fields and elements that were declared, and no others."""
+    """Compare a template with its declaration: only declared fields and elements count."""
     asked = {key: value for key, value in declared.items() if key != "stringData"}
     found = [one for one in object_differences(asked, template) if not _is_left_out(one)]
     return f"is not as declared in the control plane: {found[0].text} differs" if found else ""
 
 
 def _is_left_out(difference: Difference) -> bool:
-    """Tell whether an API server may have left a declared value out: charts write `hostNetwork: false`.
+    """Return whether an API server may have dropped a declared value: charts write `hostNetwork: false`.
 
-    It stores no zero values of most of its own kinds' fields (omitempty in Go); waiting for one would never end.
+    An API server stores no zero values for most fields of Kubernetes' own kinds (omitempty in Go); a wait for one would
+    never end.
     """
     return difference.found is None and is_zero(difference.wanted)
 
 
 def not_claimed(template: Object, binding: ResourceBinding | None) -> str:
-    """Say whether a policy has taken the very object that is there now."""
+    """Return what is missing until a policy has claimed the object that exists now."""
     if binding is None:
         return "no policy has claimed it yet (there is no ResourceBinding)"
     if binding.spec.resource.uid not in (None, template["metadata"].get("uid")):
@@ -69,7 +70,7 @@ def not_claimed(template: Object, binding: ResourceBinding | None) -> str:
 
 
 def another_placement(binding: ResourceBinding, placement: Object) -> str:
-    """Compare a binding's placement with the declared one, for every field that is declared."""
+    """Compare a binding's placement with the declared one; only declared fields count."""
     bound = binding.spec.placement.wire() if binding.spec.placement else {}
     if differences(placement, bound):
         return "its ResourceBinding has another placement: another policy claims it, or Karmada is not there yet"
@@ -77,7 +78,7 @@ def another_placement(binding: ResourceBinding, placement: Object) -> str:
 
 
 def not_scheduled(binding: ResourceBinding) -> str:
-    """Say whether the scheduler has decided about the binding as it is now."""
+    """Return what is missing until the scheduler has decided about the binding in its current form."""
     scheduled = binding.condition("Scheduled")
     if scheduled is None:
         return "the scheduler has not seen it yet"
@@ -90,16 +91,16 @@ def not_scheduled(binding: ResourceBinding) -> str:
 
 
 def suspends(suspension: Object, cluster: str) -> bool:
-    """Tell whether Karmada sends a cluster nothing, by a policy's Suspension (policy/v1alpha1)."""
+    """Return whether a policy's Suspension (policy/v1alpha1) stops Karmada from sending anything to a cluster."""
     named = (suspension.get("dispatchingOnClusters") or {}).get("clusterNames") or []
     return bool(suspension.get("dispatching")) or cluster in named
 
 
-def copies_meant(binding: ResourceBinding) -> set[str]:
-    """Return the clusters that have a copy by Karmada's intent.
+def intended_clusters(binding: ResourceBinding) -> set[str]:
+    """Return the clusters in which Karmada intends to have a copy.
 
-    The chosen ones, those of other templates that need this one (`requiredBy`), and those whose copy leaves once its
-    successor is healthy (`gracefulEvictionTasks`).
+    These are the chosen clusters, those of other templates that depend on this one (`requiredBy`), and those whose copy
+    leaves once its successor is healthy (`gracefulEvictionTasks`).
     """
     spec = binding.spec
     chosen = {target.name for target in spec.clusters}
@@ -108,21 +109,21 @@ def copies_meant(binding: ResourceBinding) -> set[str]:
 
 
 def left(work: WorkOrError) -> str:
-    """Say that a copy is still in a cluster that isn't chosen any more; empty where Karmada has none to take away."""
+    """Return that a cluster that is no longer chosen still has a copy; empty where Karmada has none to remove."""
     if isinstance(work, ClusterError):
         return LEFT
     if never_applied(work) and work.metadata.deletion_timestamp:
-        return ""  # nothing is there; Karmada doesn't finish the Work all the same
+        return ""  # the member has no copy, although Karmada doesn't finish the Work
     kept = unfinished(work)
     return f"is not chosen any more: {kept}" if kept else LEFT
 
 
 def not_sent(work: WorkOrError | None, wanted: Object) -> str:
-    """Compare a Work with what its cluster is to get.
+    """Compare a Work with what its cluster has to get.
 
     Args:
         work: the Work; None where there is none.
-        wanted: the object as it is to arrive.
+        wanted: the object as it has to arrive.
     """
     if work is None:
         return NO_WORK
@@ -133,11 +134,11 @@ def not_sent(work: WorkOrError | None, wanted: Object) -> str:
     manifests = work.spec.workload.manifests
     if not manifests:
         return "its Work is empty"
-    # A status never travels, and the server has turned stringData into data.
+    # A status is never sent, and the API server has converted stringData to data.
     asked = {key: value for key, value in wanted.items() if key not in ("status", "stringData")}
     different = [one for one in differences(asked, manifests[0]) if not _is_left_out(one)]
     if different:
-        # Under Pulumi's CLI nothing says which values of overrides are secret: only what can't be one is shown.
+        # Pulumi's CLI doesn't say which values of overrides are secret: only values that can't be secret are shown.
         first = different[0]
         plain = isinstance(first.wanted, int) or first.path[-1:] == ("image",)
         value = f" = {shown(wanted, first.path, first.wanted)!r}" if plain else " as declared"
@@ -148,32 +149,32 @@ def not_sent(work: WorkOrError | None, wanted: Object) -> str:
 
 
 def not_applied(work: Work) -> str:
-    """Say whether a member has taken what was sent."""
+    """Return what is missing until a member has applied what was sent."""
     applied = work.condition("Applied")
     if applied is None:
         return "sent, not applied yet"
     return "" if applied.true else f"not applied: {why_not_applied(applied.why)}"
 
 
-def left_alone(work: WorkOrError | None) -> bool:
-    """Tell whether the member has what a Work carries, made by somebody else, and Karmada leaves that as it is."""
+def is_left_alone(work: WorkOrError | None) -> bool:
+    """Return whether the member already has the Work's object, made by somebody else, and Karmada leaves it alone."""
     applied = work.condition("Applied") if isinstance(work, Work) else None
     return applied is not None and not applied.true and _THERE in applied.why
 
 
 def why_not_applied(said: str) -> str:
-    """Return why something was not applied: in other words than Karmada's where these don't say what to do."""
+    """Return why something was not applied; Karmada's message is replaced where it doesn't say what to do."""
     if _THERE not in said:
         return said
     return f"the member has it already, made by somebody else, and Karmada leaves that alone; {REMEDY}"
 
 
 def not_reported(report: AggregatedStatusItem | None, generation: int | None) -> str:
-    """Say whether a member has reported its copy, of this version.
+    """Return what is missing until a member has reported its copy in the current version.
 
     Args:
         report: the cluster's entry in the binding's status; None where there is none.
-        generation: the template's.
+        generation: the template's generation.
     """
     if report is None:
         return "applied, not reported yet"
@@ -195,15 +196,15 @@ def not_ready(
     sent: Object,
     version: Version | None,
 ) -> str:
-    """Say what a member's copy lacks to be as far as it has to get.
+    """Return what a member's copy lacks to reach its goal.
 
     Args:
         report: the cluster's entry in the binding's status; None where there is none.
-        replicas: the cluster's share; None for kinds without replicas.
-        generation: the template's.
-        goal: how far it has to get; None where nothing says it: healthy.
+        replicas: the cluster's share of the replicas; None for kinds without replicas.
+        generation: the template's generation.
+        goal: the state that the copy has to reach; None where none is declared, which means healthy.
         sent: what was sent to the cluster.
-        version: Karmada's; None where it isn't known.
+        version: Karmada's version; None where it isn't known.
     """
     late = not_reported(report, generation)
     if late or report is None or (goal and goal.until is Until.APPLIED):
@@ -220,6 +221,6 @@ def not_ready(
 
 
 def arrived(work: WorkOrError | None, wanted: Object) -> str:
-    """Say what is missing until a cluster has taken what it is to get: sent, and applied."""
+    """Return what is missing until a cluster has got and applied what it has to get."""
     late = not_sent(work, wanted)
     return late or (not_applied(work) if isinstance(work, Work) else "")

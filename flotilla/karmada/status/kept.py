@@ -1,9 +1,10 @@
 """Works that Karmada doesn't finish deleting: those whose copies stay in the members (`onRemoval: keep`).
 
-To end such a Work, Karmada takes its own marks off the copy in the member; where there is no copy, it tries that again
-and again (pkg/controllers/execution, cleanupPolicyClaimMetadata, of 1.12 to 1.18). There is none where a Work was
-suspended from the beginning, where the member refused it, and where somebody has deleted the copy. An override that
-fails is no such case: Karmada makes no Work then. The Work's finalizer stays, and with it the member's Cluster.
+To end such a Work, Karmada removes its own marks from the copy in the member. Where there is no copy, it retries that
+without end (pkg/controllers/execution, cleanupPolicyClaimMetadata, 1.12 to 1.18). There is no copy if the Work was
+suspended from the beginning, if the member rejected it, or if somebody has deleted the copy. An override that fails
+isn't such a case: Karmada makes no Work then. The Work's finalizer stays, and because of it the member's Cluster stays,
+too.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ from flotilla.kube.connection import ApiError, Connection
 from flotilla.kube.objects import Object, ObjectRef, ref_of
 
 KEPT_REMEDY = (
-    "see that no copy is left in the member; then take the Work's finalizer off (`kubectl patch work NAME -n NAMESPACE "
+    "make sure that no copy is left in the member, remove the Work's finalizer (`kubectl patch work NAME -n NAMESPACE "
     '--type merge -p \'{"metadata":{"finalizers":null}}\'`) and run it again'
 )
 _MOST = 3
 
 
 def never_applied(work: Work) -> bool:
-    """Tell whether a Work whose copy is to stay has none in the member: it was never applied there."""
+    """Return whether a Work whose copy should stay has none in the member, because it was never applied there."""
     if not work.spec.preserve_resources_on_deletion:
         return False
     applied = work.condition("Applied")
@@ -33,7 +34,7 @@ def never_applied(work: Work) -> bool:
 
 
 def unfinished(work: Work) -> str:
-    """Say why Karmada doesn't finish deleting a Work; empty where the Work isn't being deleted, or deletes its copy."""
+    """Return why Karmada doesn't finish deleting a Work; empty where it isn't being deleted, or deletes its copy."""
     if not work.metadata.deletion_timestamp or not work.spec.preserve_resources_on_deletion:
         return ""
     carried = [str(ref_of(one)) for one in work.spec.workload.manifests if one.get("kind") and one.get("apiVersion")]
@@ -53,24 +54,24 @@ def _copy(work: Work) -> str:
 
 
 def why_unfinished(works: Iterable[Object]) -> str:
-    """Say which of some Works Karmada doesn't finish deleting, and why; empty where there is none.
+    """Return which of some Works Karmada doesn't finish deleting, and why; empty where it finishes all.
 
     Args:
-        works: as the API has them.
+        works: the Works in the API's form.
     """
     found = []
     for item in works:
         try:
             text = unfinished(Work.read(item))
         except ClusterError:
-            continue  # of an odd form: nothing is known of it
+            continue  # an unexpected form: nothing is known about this Work
         if text:
             found.append(text)
     return "; ".join(first_of(found, _MOST))
 
 
 def why_cluster_stays(connection: Connection, ref: ObjectRef) -> str:
-    """Say which Works keep a member's Cluster from going; empty where none is known to, and for other objects."""
+    """Return which Works keep a member's Cluster from being deleted; empty where none does, and for other objects."""
     if (ref.api_version, ref.kind) != (CLUSTER_API, "Cluster"):
         return ""
     try:

@@ -1,8 +1,8 @@
-"""What keeps a copy from being healthy, in words, by what Karmada has collected of its status.
+"""The reason why a copy isn't healthy, in words, derived from the status that Karmada has collected.
 
 Health itself is Karmada's judgement (pkg/resourceinterpreter/default/native/healthy.go); these are its reasons, for the
-kinds that it has an interpreter of health for. Some of them get healthy only where somebody in the cluster serves them:
-a load balancer, an ingress controller, a storage class, pods of others.
+kinds whose health Karmada interprets. Some of these kinds become healthy only if the cluster has a controller or
+objects that serve them: a load balancer, an ingress controller, a storage class, pods of others.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ CLAIM: GroupKind = ("", "PersistentVolumeClaim")
 BUDGET: GroupKind = ("policy", "PodDisruptionBudget")
 DEPLOYMENT: GroupKind = ("apps", "Deployment")
 _UPDATED = frozenset({DEPLOYMENT, ("apps", "StatefulSet")})
-"""Kinds with replicas of which Karmada counts the updated ones. A count of zero is left out of a status."""
+"""Kinds with replicas of which Karmada counts the updated ones. A status omits a count of zero."""
 _REPLICATED = _UPDATED | {("apps", "ReplicaSet")}
 
 Servers = Mapping[str, Mapping[GroupKind, ObjectRef]]
-"""By cluster and kind, an object that is served there: so that somebody serves the kind."""
+"""By cluster and kind, an object that is served there: it proves that the cluster serves the kind."""
 
 
 def needs_server(kind: GroupKind, sent: Object) -> bool:
-    """Tell whether an object gets healthy only where somebody in the cluster serves it.
+    """Return whether an object becomes healthy only if something in the cluster serves it.
 
     Args:
         kind: its kind.
@@ -42,13 +42,13 @@ def needs_server(kind: GroupKind, sent: Object) -> bool:
 
 
 def lacking(kind: GroupKind, sent: Object, status: Object, replicas: int | None = None) -> str:
-    """Say what a copy lacks, where its kind is known; empty where nothing can be said.
+    """Return what a copy lacks; empty where its kind isn't known, or nothing can be said.
 
     Args:
         kind: its kind.
         sent: what was sent to the cluster.
-        status: what Karmada has collected of it.
-        replicas: the cluster's share; None for kinds without replicas.
+        status: the status that Karmada has collected.
+        replicas: the cluster's share of the replicas; None for kinds without replicas.
     """
     if kind in _REPLICATED or replicas is not None:
         return _replicas(kind, status, replicas)
@@ -71,11 +71,11 @@ def lacking(kind: GroupKind, sent: Object, status: Object, replicas: int | None 
 
 
 def not_replaced(kind: GroupKind, status: Object) -> str:
-    """Say that a Deployment still runs replicas of the version before; empty where it doesn't.
+    """Return that a Deployment still runs replicas of an earlier version; empty where it doesn't.
 
-    Karmada calls it healthy as soon as as many replicas are available as are updated, and counts the old ones as
-    available: one replica whose new image can't be pulled is healthy for it, since the old one runs on. `kubectl
-    rollout status` waits for the old ones as well.
+    Karmada calls a Deployment healthy as soon as the number of available replicas reaches that of updated ones, and
+    counts old replicas as available. So one replica whose new image can't be pulled counts as healthy, since the old
+    replica still runs. `kubectl rollout status` waits until the old ones are gone as well.
     """
     if kind != DEPLOYMENT or "updatedReplicas" not in status:
         return ""
@@ -84,10 +84,10 @@ def not_replaced(kind: GroupKind, status: Object) -> str:
 
 
 def served(bindings: Iterable[ResourceBinding | ClusterError]) -> Servers:
-    """Return which kinds are served in which clusters, as far as a control plane has objects that show it.
+    """Return which kinds are served in which clusters, as far as objects of the control plane prove it.
 
-    Known of Services and Ingresses alone: where one has an address, somebody gives addresses. A claim that is bound
-    says nothing of another one, which may wait for its first pod.
+    Only Services and Ingresses prove it: if one has an address, something assigns addresses. A bound claim proves
+    nothing about another claim, which may wait for its first pod.
     """
     found: dict[str, dict[GroupKind, ObjectRef]] = {}
     for binding in bindings:
@@ -105,7 +105,7 @@ def served(bindings: Iterable[ResourceBinding | ClusterError]) -> Servers:
 
 
 def has_address(status: Object) -> bool:
-    """Tell whether the status of a Service or an Ingress has an address, as Karmada's interpreters do."""
+    """Return whether the status of a Service or an Ingress has an address, by the rule of Karmada's interpreters."""
     listed = _of(status, "loadBalancer").get("ingress")
     return isinstance(listed, list) and any(
         isinstance(one, dict) and bool(one.get("ip") or one.get("hostname")) for one in listed
@@ -113,12 +113,12 @@ def has_address(status: Object) -> bool:
 
 
 def _replicas(kind: GroupKind, status: Object, replicas: int | None) -> str:
-    """Say how many replicas are ready; where all are, what Karmada wants beside it."""
+    """Return how many replicas are ready; where all are, what else Karmada requires."""
     wanted = replicas if replicas is not None else _number(status, "replicas")
     noun = counted(wanted, "replica")
     updated = _number(status, "updatedReplicas")
     if kind in _UPDATED and updated < wanted and _number(status, "replicas") > updated:
-        return f"{updated} of {noun} updated"  # the ready ones may all be of the version before
+        return f"{updated} of {noun} updated"  # the ready ones may all be of the earlier version
     if _number(status, "readyReplicas") < wanted or kind not in _REPLICATED:
         return f"{_number(status, 'readyReplicas')} of {noun} ready"
     if kind in _UPDATED and updated < wanted:
@@ -137,7 +137,7 @@ def _daemons(status: Object) -> str:
 
 
 def _condition(status: Object) -> str:
-    """Say what an object of any other kind says of itself."""
+    """Return what the conditions of an object of any other kind report."""
     listed = status.get("conditions")
     for one in listed if isinstance(listed, list) else []:
         if isinstance(one, dict) and one.get("type") in ("Ready", "Available") and one.get("status") != "True":

@@ -1,7 +1,7 @@
-"""Override policies that a workload has no more, deleted before its rollout is waited for.
+"""Override policies that a workload no longer has: they are deleted before the wait for its rollout.
 
-An engine deletes what is declared no longer at the end of a run. Until then such a policy would be in force, no copy
-would get what is declared now, and the rollout would be waited for in vain.
+An engine deletes resources that are no longer declared at the end of a run. Until then such a policy would still apply,
+no copy would match the declaration, and the rollout would wait without success.
 """
 
 from __future__ import annotations
@@ -16,31 +16,33 @@ from flotilla.kube.connection import Connection
 from flotilla.kube.objects import ObjectRef
 
 OWN, OTHERS = "ownOverrides", "givenOverrides"
-"""Among a Rollout's inputs: the override policies that are declared for this workload beside the one that each of its
-namespaces always has; all those of the stack that their authors wrote. Each as kind, namespace and name."""
+"""Keys of a Rollout's inputs.
+
+`OWN` lists this workload's override policies, except those that each of its namespaces always has. `OTHERS` lists all
+override policies that the authors of the stack wrote. Each policy is listed as kind, namespace and name."""
 
 
 def as_input(policies: Iterable[ObjectRef]) -> list[list[str]]:
-    """Return references to override policies as a Rollout's inputs have them."""
+    """Return references to override policies in the form of a Rollout's inputs."""
     return sorted(list(policy_key(policy)) for policy in policies)
 
 
 def overrides_left(olds: Mapping[str, Any], news: Mapping[str, Any]) -> list[ObjectRef]:
-    """Return the override policies that a workload had and that the stack declares no more.
+    """Return the override policies that a workload had and that the stack no longer declares.
 
     Args:
-        olds: the inputs of its Rollout before.
-        news: those of now.
+        olds: the previous inputs of its Rollout.
+        news: the current inputs of its Rollout.
     """
-    name = str(news.get("policy") or news["workload"])
-    always = {name, name + DEFINITIONS, *map(str, (news.get("policies") or {}).values())}
+    shared = str(news.get("policy") or news["workload"])
+    always = {shared, shared + DEFINITIONS, *map(str, (news.get("policies") or {}).values())}
     declared = {tuple(one) for key in (OWN, OTHERS) for one in news.get(key) or ()}
     gone = [tuple(one) for one in olds.get(OWN) or () if tuple(one) not in declared]
-    return [ObjectRef(POLICY_API, kind, called, within) for kind, within, called in gone if called not in always]
+    return [ObjectRef(POLICY_API, kind, name, namespace) for kind, namespace, name in gone if name not in always]
 
 
 def withdraw_overrides(connection: Connection, policies: Iterable[ObjectRef]) -> None:
-    """Delete override policies, where they are there and a stack has made them.
+    """Delete those override policies that exist and that a stack has made.
 
     Raises:
         ClusterError: the control plane could not be asked.

@@ -1,8 +1,9 @@
-"""Reads snapshots: a few lists, whatever the numbers of templates and clusters.
+"""Reads snapshots with a few lists, however many templates and clusters there are.
 
-A template or binding of which few are wanted is read singly; else the propagated ones of its kind and namespace are
-listed. Templates that the list lacks are read singly: no policy has claimed them. Bindings that it lacks are looked for
-in a list of all of their namespace. Large answers come in pages, as every list does.
+If only a few templates or bindings of a kind and namespace are needed, they are read one by one; otherwise the
+propagated ones of that kind and namespace are listed. Templates that are missing in the list are read one by one: no
+policy has claimed them. Bindings that are missing are looked up in a list of all bindings of their namespace. Large
+answers come in pages, as for every list.
 """
 
 from __future__ import annotations
@@ -24,22 +25,22 @@ from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object, ObjectRef, ref_of
 
 _FEW = 2
-"""So many objects of a kind and namespace are read one by one."""
+"""Up to this number, objects of a kind and namespace are read one by one."""
 _MOST_VALUES = 50
-"""A selector names no more values: a URL that is too long is refused. Beyond that there are several lists."""
+"""The maximum number of values in a selector: servers reject a URL that is too long. More values need several lists."""
 _WITHOUT_BINDING = ",".join(f"!{label}" for label in BINDING_ID_LABELS.values())
 
 
 def read_for(connection: Connection, declared: Iterable[Object]) -> Snapshot:
-    """Read what tells how far templates have got: Clusters, the templates, their bindings and Works.
+    """Read what shows the progress of templates: Clusters, the templates, their bindings and Works.
 
     Args:
-        connection: the control plane.
-        declared: the templates as declared.
+        connection: a connection to the control plane.
+        declared: the declared templates.
 
     Raises:
-        ClusterError: the control plane could not be asked. Where only some objects could not be read, the snapshot
-            says so when it is asked for them.
+        ClusterError: the control plane could not be asked. If only some objects could not be read, the snapshot raises
+            the error when it is asked for them.
     """
     alone = {ref_of(template): goes_by_itself(template) for template in declared}
     clusters = connection.list(CLUSTER_API, "Cluster")
@@ -50,7 +51,7 @@ def read_for(connection: Connection, declared: Iterable[Object]) -> Snapshot:
 
 
 def read_left(connection: Connection, templates: Iterable[ObjectRef]) -> Snapshot:
-    """Read what is left of deleted templates: bindings, their Works, Clusters, and templates that are there again.
+    """Read what is left of deleted templates: bindings, their Works, Clusters, and templates that exist again.
 
     Raises:
         ClusterError: the control plane could not be asked, as for `read_for`.
@@ -59,19 +60,19 @@ def read_left(connection: Connection, templates: Iterable[ObjectRef]) -> Snapsho
     bindings = _read_bindings(connection, refs, {})
     left = [ref for ref in refs if binding_ref(ref) in bindings.found]
     if not left:
-        return _snapshot([], _Some(), bindings, [])
+        return _snapshot([], _Objects(), bindings, [])
     found = _read_templates(connection, left)
     works = _read_works(connection, bindings.found.values(), unbound=False)
     return _snapshot(connection.list(CLUSTER_API, "Cluster"), found, bindings, works)
 
 
-def _snapshot(clusters: list[Object], templates: _Some, bindings: _Some, works: list[Object]) -> Snapshot:
+def _snapshot(clusters: list[Object], templates: _Objects, bindings: _Objects, works: list[Object]) -> Snapshot:
     views = binding_views(bindings.found)
     return Snapshot(tuple(clusters), templates.found, views, tuple(works), {**templates.unread, **bindings.unread})
 
 
 def read_sent(connection: Connection) -> Snapshot:
-    """Read every binding, and the Works that carry their objects.
+    """Read every binding, and the Works that contain their objects.
 
     Raises:
         ClusterError: the control plane could not be asked.
@@ -80,7 +81,7 @@ def read_sent(connection: Connection) -> Snapshot:
 
 
 def read_carried(connection: Connection) -> Snapshot:
-    """Read every Cluster, and every Work that carries the object of a binding, whether or not the binding is there.
+    """Read every Cluster, and every Work that contains the object of a binding, even if the binding doesn't exist.
 
     Raises:
         ClusterError: the control plane could not be asked.
@@ -89,7 +90,7 @@ def read_carried(connection: Connection) -> Snapshot:
 
 
 def read_fleet(connection: Connection) -> Snapshot:
-    """Read every Cluster and binding, and the Works that carry their objects.
+    """Read every Cluster and binding, and the Works that contain their objects.
 
     Raises:
         ClusterError: the control plane could not be asked.
@@ -98,7 +99,7 @@ def read_fleet(connection: Connection) -> Snapshot:
 
 
 def read_servers(connection: Connection) -> Servers:
-    """Read every binding in a namespace, and return what they show to be served, in which clusters.
+    """Read every namespaced binding, and return which kinds these prove to be served, by cluster.
 
     Raises:
         ClusterError: the control plane could not be asked.
@@ -133,7 +134,7 @@ _BOUND_WORKS = tuple(_List(WORK_API, "Work", label) for label in BINDING_ID_LABE
 
 
 def _read_lists(connection: Connection, lists: list[_List]) -> Snapshot:
-    """Read lists side by side."""
+    """Read several lists in parallel."""
     with ThreadPoolExecutor(max_workers=len(lists), thread_name_prefix="snapshot") as pool:
         answers = list(pool.map(lambda one: connection.list(one.api_version, one.kind, labels=one.labels), lists))
     found: dict[str, list[Object]] = {}
@@ -149,25 +150,25 @@ def _read_lists(connection: Connection, lists: list[_List]) -> Snapshot:
 
 
 @dataclass
-class _Some:
-    """Some of the objects that were asked for, and why the others could not be read."""
+class _Objects:
+    """Objects that were read, and the reasons why others could not be read."""
 
     found: dict[ObjectRef, Object] = field(default_factory=dict)
     unread: dict[ObjectRef, ClusterError] = field(default_factory=dict)
 
 
-def _some(
+def _read_objects(
     connection: Connection, refs: list[ObjectRef], selectors: Mapping[ObjectRef, str], *, whole: bool = False
-) -> _Some:
-    """Read objects that may be there.
+) -> _Objects:
+    """Read objects that may exist.
 
     Args:
-        connection: the control plane.
-        refs: which.
-        selectors: the labels by which each is listed.
-        whole: what such a list lacks is looked for in the whole list, not singly.
+        connection: a connection to the control plane.
+        refs: the objects.
+        selectors: the labels by which each object is listed.
+        whole: whether objects that are missing in such a list are looked up in the whole list, rather than one by one.
     """
-    some = _Some()
+    some = _Objects()
 
     def where(ref: ObjectRef) -> tuple[str, str, str, str]:
         return ref.api_version, ref.kind, ref.namespace, selectors[ref]
@@ -190,7 +191,7 @@ def _some(
     return some
 
 
-def _one(connection: Connection, ref: ObjectRef, some: _Some) -> None:
+def _one(connection: Connection, ref: ObjectRef, some: _Objects) -> None:
     try:
         found = connection.find(ref)
     except ClusterError as error:
@@ -203,24 +204,24 @@ def _one(connection: Connection, ref: ObjectRef, some: _Some) -> None:
 
 
 def _policy_label(template: ObjectRef) -> str:
-    """Return the label that a template has, and its binding, once a policy has claimed it."""
+    """Return the label that a template and its binding get from the policy that claims the template."""
     return POLICY_ID_LABELS["PropagationPolicy" if template.namespace else "ClusterPropagationPolicy"]
 
 
-def _read_templates(connection: Connection, refs: Iterable[ObjectRef]) -> _Some:
+def _read_templates(connection: Connection, refs: Iterable[ObjectRef]) -> _Objects:
     once = list(dict.fromkeys(refs))
-    return _some(connection, once, {ref: _policy_label(ref) for ref in once})
+    return _read_objects(connection, once, {ref: _policy_label(ref) for ref in once})
 
 
-def _read_bindings(connection: Connection, refs: list[ObjectRef], templates: Mapping[ObjectRef, Object]) -> _Some:
-    """Read the bindings of templates, listed by the policies that have claimed the templates."""
+def _read_bindings(connection: Connection, refs: list[ObjectRef], templates: Mapping[ObjectRef, Object]) -> _Objects:
+    """Read the bindings of templates; they are listed by the policies that have claimed the templates."""
     claims: dict[str, set[str]] = {}
     for ref in refs:
         identity = _label_of(templates.get(ref), _policy_label(ref))
         if identity:
             claims.setdefault(_policy_label(ref), set()).add(identity)
     selectors = {label: next(_selectors(label, identities)) for label, identities in claims.items()}
-    return _some(
+    return _read_objects(
         connection,
         [binding_ref(ref) for ref in refs],
         {binding_ref(ref): selectors.get(_policy_label(ref), _policy_label(ref)) for ref in refs},
@@ -229,7 +230,7 @@ def _read_bindings(connection: Connection, refs: list[ObjectRef], templates: Map
 
 
 def _read_works(connection: Connection, bindings: Iterable[Object], *, unbound: bool) -> list[Object]:
-    """Read the Works of bindings, and those that no binding is for."""
+    """Read the Works of bindings, and on demand those without a binding."""
     wanted: dict[str, set[str]] = {}
     for binding in bindings:
         for label in BINDING_ID_LABELS.values():
@@ -242,7 +243,7 @@ def _read_works(connection: Connection, bindings: Iterable[Object], *, unbound: 
 
 
 def _selectors(label: str, values: Collection[str]) -> Iterator[str]:
-    """Yield selectors for objects whose label has one of the values, none of them too long for a URL."""
+    """Yield selectors for objects whose label has one of the values; no selector is too long for a URL."""
     ordered = sorted(values)
     for first in range(0, len(ordered), _MOST_VALUES):
         yield f"{label} in ({','.join(ordered[first : first + _MOST_VALUES])})"

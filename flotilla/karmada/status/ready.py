@@ -1,11 +1,11 @@
-"""What counts as done for a template, where a stack says it (`ready` of a workload): plain data, matched and judged.
+"""The goal of a template, where a stack declares one (`ready` of a workload): plain data, matched and judged.
 
-A rule is named by the objects that it is for, as `Kind`, `Kind.group`, `Kind/name` or `Kind/namespace/name`, and says
-how far they have to get in every cluster that was chosen: `applied`, `healthy`, a condition of the object, or a
-JSONPath with the value that it has to have. The one that names an object most exactly counts.
+The key of a rule selects objects: `Kind`, `Kind.group`, `Kind/name` or `Kind/namespace/name`. Its value is the state
+that they have to reach in every chosen cluster: `applied`, `healthy`, a condition of the object, or a JSONPath with its
+expected value. If several rules select an object, the most exact one applies.
 
-Conditions and values are those that Karmada collects from the members (`aggregatedStatus` of a ResourceBinding). Of
-some kinds it collects only parts of the status: `collected` knows which.
+Conditions and values come from the status that Karmada collects from the members (`aggregatedStatus` of a
+ResourceBinding). Karmada collects only parts of the status of some kinds: `collected` returns them.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ _SHOWN = 80
 
 
 class Until(StrEnum):
-    """How far an object has to get, in a word."""
+    """A goal without parameters."""
 
     APPLIED = "applied"
-    """The member has taken it; nobody waits for its health."""
+    """The member has applied the object; its health doesn't matter."""
     HEALTHY = "healthy"
-    """Karmada calls it healthy, however long that takes."""
+    """Karmada reports the object healthy, however long that takes."""
 
 
 @dataclass(frozen=True)
 class Selector:
-    """Which objects a rule is for."""
+    """Which objects a rule selects."""
 
     kind: str
     group: str | None = None
@@ -52,7 +52,7 @@ class Selector:
         """Read `Kind`, `Kind.group`, `Kind/name` or `Kind/namespace/name`.
 
         Raises:
-            ValueError: it is none of these.
+            ValueError: the text has none of these forms.
         """
         found = _SELECTOR.fullmatch(text)
         if found is None:
@@ -60,7 +60,7 @@ class Selector:
         return cls(found["kind"], found["group"], found["namespace"] or "", found["name"] or "")
 
     def matches(self, template: Object) -> bool:
-        """Tell whether an object is meant."""
+        """Return whether this selector selects an object."""
         group, kind = kind_of(template)
         meta = template["metadata"]
         return (
@@ -72,31 +72,31 @@ class Selector:
 
     @property
     def exactness(self) -> tuple[bool, bool, bool]:
-        """The order of rules for one object: the greatest counts."""
+        """The sort key of rules for the same object: the greatest one applies."""
         return bool(self.name), bool(self.namespace), self.group is not None
 
 
 @dataclass(frozen=True)
 class Goal:
-    """How far an object has to get."""
+    """The state that an object has to reach."""
 
     until: Until | None = None
-    """None where a condition or a value is asked for."""
+    """None where the goal is a condition or a value."""
     condition: str = ""
     """The type of a condition of the object's status."""
     status: str = "True"
-    """The status that the condition has to have."""
+    """The expected status of the condition."""
     path: JsonPath | None = None
-    """Where a value has to be; it begins with `.status`."""
+    """The path of a value; it begins with `.status`."""
     value: str | None = None
-    """What the value has to be; None: anything that isn't empty."""
+    """The expected value; None: any value that isn't empty."""
 
     @classmethod
     def of(cls, data: Any) -> Goal:
-        """Read a goal as a Rollout's inputs have it: a word, or a mapping.
+        """Return a goal from its form in a Rollout's inputs: a word, or a mapping.
 
         Raises:
-            ValueError: it is none.
+            ValueError: the data is not a goal.
         """
         if isinstance(data, str):
             return cls(Until(data))
@@ -113,7 +113,7 @@ class Goal:
         return f"condition {self.condition}" + ("" if self.status == "True" else f" = {self.status}")
 
     def missing(self, status: Object) -> str:
-        """Say what is missing of a condition or a value in what Karmada has collected; empty where nothing is."""
+        """Return what the collected status lacks of the expected condition or value; empty where nothing is missing."""
         return self._value({"status": status}) if self.path else self._condition(status)
 
     def _condition(self, status: Object) -> str:
@@ -142,14 +142,14 @@ class Goal:
 
 
 ReadyRules = Mapping[str, Any]
-"""By selector, the goal as plain data: `applied`, `healthy`, `{condition, status}` or `{jsonPath, value}`."""
+"""The goals by selector, as plain data: `applied`, `healthy`, `{condition, status}` or `{jsonPath, value}`."""
 
 
 def goal_of(rules: ReadyRules, template: Object) -> Goal | None:
-    """Return how far a template has to get; None where nothing says it.
+    """Return the goal of a template; None where none is declared.
 
-    A mark on the object itself (`pulumi.com/skipAwait` in its manifest) comes after a rule that names the object, and
-    before one for its kind.
+    A mark on the object itself (`pulumi.com/skipAwait` in its manifest) ranks below a rule that names the object, and
+    above a rule for its kind.
     """
     found = [(selector, data) for text, data in rules.items() if (selector := Selector.parse(text)).matches(template)]
     exact = max(found, key=lambda one: one[0].exactness, default=None)
@@ -192,15 +192,15 @@ _COLLECTED: Mapping[GroupKind, frozenset[str]] = {
     ),
     ("autoscaling", "HorizontalPodAutoscaler"): frozenset({"currentReplicas", "desiredReplicas"}),
 }
-"""Kinds of whose status Karmada collects only these fields, in every supported version; of others it collects all.
+"""Kinds of whose status every supported Karmada collects only these fields; of other kinds it collects all fields.
 
-Source: pkg/resourceinterpreter/default/native/reflectstatus.go of 1.10 and 1.18. An interpreter of the control plane's
-own (ResourceInterpreterCustomization) may collect others.
+Source: pkg/resourceinterpreter/default/native/reflectstatus.go of 1.10 and 1.18. An interpreter of the control plane
+(ResourceInterpreterCustomization) may collect others.
 """
 
 
 def collected(kind: GroupKind) -> frozenset[str] | None:
-    """Return the fields of the status that Karmada collects of a kind; None: all of them."""
+    """Return the fields of the status that Karmada collects of a kind; None for all fields."""
     return _COLLECTED.get(kind)
 
 

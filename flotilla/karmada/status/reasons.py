@@ -1,4 +1,4 @@
-"""Why an object isn't well, by what its cluster says: its pods, its conditions, and the last warnings about them."""
+"""Why an object isn't healthy, as its cluster reports it: pods, conditions, and the last warnings about them."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from flotilla.kube.objects import Object, ObjectRef
 _PODS_ASKED = 100
 _SHOWN = 5
 POD = "pod "
-"""How a pod's own reason begins; its name follows."""
+"""The beginning of a pod's reason; the pod's name follows."""
 _CLASSES = {
     INGRESS: ("ingressClassName", "networking.k8s.io/v1", "IngressClass"),
     CLAIM: ("storageClassName", "storage.k8s.io/v1", "StorageClass"),
 }
-"""By kind: the field that names its class, and what that class is. A claim may name one that nobody made."""
-# Conditions that are a complaint while they are True; all others while they are False.
+"""By kind: the field that names its class, and the class's API version and kind. A claim may name a missing class."""
+# Conditions that report a problem while they are True; all others report one while they are False.
 _BAD_IF_TRUE = frozenset({"ReplicaFailure", "Failed", "FailureTarget", "Stalled"})
 
 
 def reasons(member: Connection, ref: ObjectRef) -> list[str]:
-    """Return what keeps an object from being healthy, the nearest cause first; empty where nothing is seen.
+    """Return what keeps an object from being healthy, the nearest cause first; empty where no cause is found.
 
     Raises:
         ClusterError: the member could not be asked.
@@ -32,8 +32,8 @@ def reasons(member: Connection, ref: ObjectRef) -> list[str]:
     live = member.find(ref)
     if live is None:
         return [f"{ref} is not in the cluster"]
-    # The newest first: older ones may be of the version before.
-    pods = sorted(pods_of(member, live), key=_made, reverse=True)
+    # The newest first: older ones may be of an earlier version.
+    pods = sorted(pods_of(member, live), key=_creation_time, reverse=True)
     texts = _missing_class(member, live)
     texts += [text for pod in pods for text in pod_reasons(pod)]
     texts += _conditions(live)
@@ -42,7 +42,7 @@ def reasons(member: Connection, ref: ObjectRef) -> list[str]:
 
 
 def _missing_class(member: Connection, live: Object) -> list[str]:
-    """Say that the class by which somebody would serve an object isn't in the cluster."""
+    """Return that the class which would serve an object doesn't exist in the cluster; empty where it does."""
     found = _CLASSES.get(kind_of(live))
     if found is None:
         return []
@@ -54,7 +54,7 @@ def _missing_class(member: Connection, live: Object) -> list[str]:
 
 
 def pods_of(member: Connection, live: Object) -> list[Object]:
-    """Return the pods that a workload's selector means; a Pod is its own."""
+    """Return the pods that a workload's selector selects; for a Pod, the Pod itself."""
     if live["kind"] == "Pod":
         return [live]
     labels = ((live.get("spec") or {}).get("selector") or {}).get("matchLabels")
@@ -65,7 +65,7 @@ def pods_of(member: Connection, live: Object) -> list[Object]:
 
 
 def pod_reasons(pod: Object) -> list[str]:
-    """Say what a pod waits for: an image, a node, a crash's back-off; empty for one that is ready or done."""
+    """Return what a pod waits for: an image, a node, the back-off after a crash; empty if it is ready or done."""
     status = pod.get("status") or {}
     name = pod["metadata"]["name"]
     texts = []
@@ -84,7 +84,7 @@ def pod_reasons(pod: Object) -> list[str]:
 
 
 def warnings(member: Connection, live: Object, pods: list[Object]) -> list[Object]:
-    """Return the last warnings about an object, its pods and what stands between them, latest first."""
+    """Return the last warnings about an object, its pods and the objects between them (ReplicaSets), latest first."""
     meta = live["metadata"]
     names = {meta["name"], *(pod["metadata"]["name"] for pod in pods)}
     events = member.list("v1", "Event", namespace=meta.get("namespace") or "default", fields="type=Warning")
@@ -97,7 +97,7 @@ def warnings(member: Connection, live: Object, pods: list[Object]) -> list[Objec
 
 
 def event_time(event: Object) -> str:
-    """Return when an event was seen last, whichever API recorded it."""
+    """Return when an event was last seen; both event APIs are understood."""
     series = event.get("series") or {}
     times = (series.get("lastObservedTime"), event.get("lastTimestamp"), event.get("eventTime"))
     return str(next((time for time in times if time), event["metadata"].get("creationTimestamp") or ""))
@@ -118,14 +118,14 @@ def _warning(event: Object) -> str:
 
 
 def _sentence(part: dict[str, Any]) -> str:
-    words = (str(part.get("reason") or ""), str(part.get("message") or "").strip())
-    return ": ".join(word for word in words if word)
+    texts = (str(part.get("reason") or ""), str(part.get("message") or "").strip())
+    return ": ".join(text for text in texts if text)
 
 
-def _made(obj: Object) -> str:
+def _creation_time(obj: Object) -> str:
     return str(obj["metadata"].get("creationTimestamp") or "")
 
 
 def _few(texts: list[str]) -> list[str]:
-    """Leave out what is said twice, and what is more than a reader takes in."""
+    """Remove duplicates, and limit the number of texts."""
     return first_of(list(dict.fromkeys(texts)), _SHOWN)

@@ -1,8 +1,8 @@
-"""How far a template has got in every cluster that was chosen for it.
+"""The progress of a template in every cluster that was chosen for it.
 
-The chain is followed link by link, each against what was declared, because every status further down may still be
-about the version before: policy -> ResourceBinding (placement, schedule) -> Work (the very object that we would
-render for that cluster) -> the member's report (applied, healthy).
+The chain is followed step by step, and each step is compared with the declaration, because a later status may still
+belong to an earlier version: policy -> ResourceBinding (placement, schedule) -> Work (compared with the object as
+Flotilla renders it for that cluster) -> the member's report (applied, healthy).
 """
 
 from __future__ import annotations
@@ -40,16 +40,17 @@ class ClusterProgress:
     ready: int | None
     waiting_for: str = ""
     unanswered: str = ""
-    """Why the cluster doesn't answer, where nothing can be said of it: the others are not kept waiting for it."""
+    """Why the cluster doesn't answer, so that nothing is known about its copy; other clusters don't wait for it."""
     unserved: str = ""
-    """What a copy that is applied lacks, where it takes somebody who serves it (a load balancer, an ingress controller,
-    a storage class), nothing shows that there is anybody, and the stack doesn't say that it is waited for."""
-    ailing: bool = False
-    """It has what is declared, and what is waited for is its health: the cluster itself can say why it lacks that."""
+    """What an applied copy lacks because nothing in the cluster seems to serve it (a load balancer, an ingress
+    controller, a storage class). Empty if the stack declares that the rollout waits for it."""
+    unhealthy: bool = False
+    """The cluster has applied the declared object, and only its health is missing: the cluster itself can report
+    why."""
 
     @property
     def done(self) -> bool:
-        """Applied, and as far as it has to get."""
+        """Whether the copy is applied, and has reached its goal."""
         return not self.waiting_for and not self.unanswered and not self.unserved
 
     @property
@@ -60,32 +61,32 @@ class ClusterProgress:
 
 @dataclass(frozen=True)
 class Progress:
-    """A rollout over all chosen clusters; `waiting_for` is set where not even the scheduling is done."""
+    """A rollout over all chosen clusters; `waiting_for` is set where scheduling isn't done yet."""
 
     template: ObjectRef
     clusters: tuple[ClusterProgress, ...] = ()
     waiting_for: str = ""
     scheduled: dict[str, int | None] = field(default_factory=dict)
-    """Where Karmada has scheduled it, with the replicas."""
+    """The clusters to which Karmada has scheduled the template, with their replicas."""
 
     @property
     def done(self) -> bool:
-        """Scheduled, and done in every cluster."""
+        """Whether the template is scheduled, and done in every cluster."""
         return not self.waiting_for and all(cluster.done for cluster in self.clusters)
 
     @property
     def done_where_answered(self) -> bool:
-        """Scheduled, and done in every cluster that answers, what nobody serves aside."""
+        """Whether it is scheduled, and done in every cluster that answers, except for what nothing serves."""
         return not self.waiting_for and not any(one.waiting_for and not one.unanswered for one in self.clusters)
 
     @property
     def settled(self) -> bool:
-        """Done, what nobody serves aside: nothing is left that another run would wait for."""
+        """Whether it is done except for what nothing serves: another run would have nothing to wait for."""
         return not self.waiting_for and not any(one.waiting_for or one.unanswered for one in self.clusters)
 
     @property
     def unserved(self) -> dict[str, str]:
-        """The clusters in which nobody serves it, with what it lacks."""
+        """The clusters in which nothing serves the object, with what it lacks."""
         return {cluster.cluster: cluster.unserved for cluster in self.clusters if cluster.unserved}
 
     @property
@@ -102,12 +103,12 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class _Sought:
-    """What is looked for in each cluster of a template, and what was read of it."""
+class _Expected:
+    """What is expected of a template in each cluster, and what was read about it."""
 
     declared: Object
     template: Object
-    """As it is in the control plane."""
+    """The template as it is in the control plane."""
     reports: Mapping[str, AggregatedStatusItem]
     works: Works
     fleet: Fleet
@@ -115,55 +116,55 @@ class _Sought:
     goal: Goal | None
     servers: Servers
     follows: bool = False
-    """It follows others. Karmada passes no suspension on to it."""
+    """Whether it follows other templates. Karmada doesn't apply suspensions to such objects."""
 
 
 @dataclass(frozen=True)
 class RolloutCheck:
-    """What was declared, to be compared with what is there."""
+    """A workload's declaration, to be compared with what was read."""
 
     templates: list[Object]
-    """Templates as declared."""
+    """The declared templates."""
     placement: Object
-    """Karmada's placement as declared."""
+    """Karmada's placement, as declared."""
     rules: list[Object]
-    """Override rules as declared."""
+    """The declared override rules."""
     members: Members | None = None
-    """The clusters that the placement chooses among the stack's members: `id`, and `unanswered`, why one doesn't answer
-    now. Without any, the schedule is taken as it is."""
-    anew: frozenset[ObjectRef] = frozenset()
-    """Templates whose replicas Karmada has divided anew for this declaration: their shares are certain."""
+    """The clusters that the placement chooses among the stack's members: `id`, and `unanswered`, the reason why one
+    doesn't answer now. Without them, the schedule isn't checked."""
+    redivided: frozenset[ObjectRef] = frozenset()
+    """Templates whose replicas Karmada has divided again for this declaration: their shares are certain."""
     suspension: Object = field(default_factory=dict)
-    """Karmada's Suspension as declared. A cluster to which nothing is sent is not waited for."""
+    """Karmada's Suspension, as declared. The rollout doesn't wait for clusters to which nothing is sent."""
     lazy: bool = False
-    """Karmada acts on a change of the policy with the templates' next change: the schedule is taken as it is."""
+    """Karmada applies a change of the policy only when the templates change: the schedule isn't checked."""
     version: Version | None = None
-    """Karmada's, by whose rules clusters are chosen and overrides applied; None where it isn't known: the newest's."""
+    """Karmada's version, which determines chosen clusters and overrides; None where it isn't known: the newest one."""
     ready: ReadyRules = field(default_factory=dict)
-    """How far objects have to get, where it is declared."""
+    """The declared goals of objects."""
     followers: list[Object] = field(default_factory=list)
-    """Objects that no policy selects, and that follow templates that use them (propagateDeps)."""
+    """Objects that no policy selects, and that follow the templates that use them (propagateDeps)."""
 
     @property
     def objects(self) -> list[Object]:
-        """The templates, and what follows them."""
+        """The templates, and the objects that follow them."""
         return [*self.templates, *self.followers]
 
     @classmethod
-    def of(cls, inputs: Mapping[str, Any], anew: frozenset[ObjectRef] = frozenset()) -> RolloutCheck:
-        """Return the check that a Rollout's inputs ask for.
+    def of(cls, inputs: Mapping[str, Any], redivided: frozenset[ObjectRef] = frozenset()) -> RolloutCheck:
+        """Return the check for a Rollout's inputs.
 
         Args:
-            inputs: templates, placement, overrideRules, and where they are declared members, suspension, lazy, ready,
-                followers and karmadaVersion.
-            anew: the templates that Karmada has divided anew.
+            inputs: templates, placement, overrideRules, and if declared members, suspension, lazy, ready, followers and
+                karmadaVersion.
+            redivided: the templates whose replicas Karmada has divided again.
         """
         return cls(
             templates=inputs["templates"],
             placement=inputs["placement"],
             rules=Rules(inputs["overrideRules"]),
             members=inputs.get("members"),
-            anew=anew,
+            redivided=redivided,
             suspension=inputs.get("suspension") or {},
             lazy=bool(inputs.get("lazy")),
             version=known_version(inputs.get("karmadaVersion")),
@@ -172,14 +173,14 @@ class RolloutCheck:
         )
 
     def progress(self, snapshot: Snapshot, servers: Servers | None = None) -> list[Progress]:
-        """Judge each template by a snapshot.
+        """Return the progress of each template according to a snapshot.
 
         Args:
             snapshot: what was read.
-            servers: what is served where; None: as far as the snapshot's bindings show it.
+            servers: which kinds are served in which clusters; None: as far as the snapshot's bindings prove it.
 
         Raises:
-            ClusterError: the snapshot doesn't know of one of them, since it could not be read.
+            ClusterError: one of the templates or bindings could not be read.
         """
         known = snapshot.servers if servers is None else servers
         own = [self._progress(declared, snapshot, known) for declared in self.templates]
@@ -206,15 +207,15 @@ class RolloutCheck:
         fleet: Fleet,
         servers: Servers | None = None,
     ) -> Progress:
-        """Judge one template by what was read of it.
+        """Return the progress of one template according to what was read.
 
         Args:
-            declared: the template as declared.
-            template: as it is in the control plane.
+            declared: the declared template.
+            template: the template in the control plane.
             binding: its ResourceBinding; None where there is none.
-            works: the Works that carry it, by cluster.
+            works: the Works that contain it, by cluster.
             fleet: the Clusters.
-            servers: what is served where, as far as it is known.
+            servers: which kinds are served in which clusters, as far as that is known.
         """
         ref = ref_of(declared)
         goal = goal_of(self.ready, declared)
@@ -225,8 +226,8 @@ class RolloutCheck:
         late = "" if self.lazy else judgements.another_placement(binding, self.placement)
         late = late or judgements.not_scheduled(binding)
         if late:
-            nobody = self._all_silent(fleet) if late.startswith(judgements.REFUSED) else ()
-            return Progress(ref, nobody, "" if nobody else late)
+            silent = self._all_silent(fleet) if late.startswith(judgements.REFUSED) else ()
+            return Progress(ref, silent, "" if silent else late)
         targets = {target.name: target.replicas for target in binding.spec.clusters}
         mismatch = self._mismatch(declared, targets, binding, fleet)
         if not targets and self._replicas(declared) != 0 and not mismatch.unanswered:
@@ -235,58 +236,60 @@ class RolloutCheck:
         progress: list[ClusterProgress] = []
         bound = binding.spec.placement if self.lazy else None
         placement = bound.wire() if bound else self.placement
-        # What others add to the template in the control plane travels with it.
+        # Fields that others add to the template in the control plane are sent with it.
         sent = with_added(declared, template, shape_of(declared))
         expectation = Expectation(sent, self.rules, placement, self.version).scheduled(
             list(targets.items()), uid=template["metadata"].get("uid"), replicas=binding.spec.replicas
         )
-        sought = _Sought(declared, template, _reports(binding), works, fleet, expectation, goal, servers or {})
+        expected = _Expected(declared, template, _reports(binding), works, fleet, expectation, goal, servers or {})
         for name, replicas in targets.items():
-            copy = self._copy(sought, name, replicas, mismatch.waiting.get(name, ""))
+            copy = self._copy(expected, name, replicas, mismatch.waiting.get(name, ""))
             progress += [copy] if copy else []
         absent = [ClusterProgress(n, None, None, r) for n, r in mismatch.waiting.items() if n not in targets]
         unanswered = [ClusterProgress(n, None, None, unanswered=r) for n, r in mismatch.unanswered.items()]
         left = self._left(works, binding, fleet)
         return Progress(ref, (*progress, *absent, *unanswered, *left), scheduled=targets)
 
-    def _copy(self, sought: _Sought, name: str, replicas: int | None, late: str = "") -> ClusterProgress | None:
-        """Judge the copy of one cluster; None for a cluster that nobody waits for.
+    def _copy(self, expected: _Expected, name: str, replicas: int | None, late: str = "") -> ClusterProgress | None:
+        """Return the progress of one cluster's copy; None for a cluster for which the rollout doesn't wait.
 
         Args:
-            sought: what is looked for, and what was read of it.
+            expected: what is expected of the template, and what was read about it.
             name: the cluster.
-            replicas: its share.
-            late: what is missing there in any case.
+            replicas: its share of the replicas.
+            late: what is already known to be missing.
         """
-        fleet, declared, work = sought.fleet, sought.declared, sought.works.get(name)
+        fleet, declared, work = expected.fleet, expected.declared, expected.works.get(name)
         unready = fleet.unready.get(name, "") if self.members else ""
         if unready and name not in (self.members or {}):
-            return None  # a cluster that is about to leave, or is nobody's: it is not waited for
+            return None  # a cluster that is about to leave, or doesn't belong to the stack
         facts = fleet.facts.get(name, ClusterFacts(name))
-        report = sought.reports.get(name)
-        late = late or _not_arrived(work, sought.expectation, facts, replicas)
-        unserved, ailing = "", False
-        if not sought.follows and self._is_suspended(name, work):
+        report = expected.reports.get(name)
+        late = late or _not_arrived(work, expected.expectation, facts, replicas)
+        unserved, unhealthy = "", False
+        if not expected.follows and self._is_suspended(name, work):
             late = ""
         elif not late:
             sent = _sent(work, declared)
             late = judgements.not_ready(
                 report,
                 replicas,
-                sought.template["metadata"].get("generation"),
-                goal=sought.goal,
+                expected.template["metadata"].get("generation"),
+                goal=expected.goal,
                 sent=sent,
                 version=self.version,
             )
-            late, unserved = _served(late, sent, report, sought.goal, sought.servers.get(name, {}))
-            ailing = bool(late) and report is not None and bool(report.applied)
+            late, unserved = _served(late, sent, report, expected.goal, expected.servers.get(name, {}))
+            unhealthy = bool(late) and report is not None and bool(report.applied)
         said = str((self.members or {}).get(name, {}).get("unanswered") or "")
         ready = (report.status or {}).get("readyReplicas", 0) if report and replicas is not None else None
         silent = unready or (said if late or unserved else "")
-        return ClusterProgress(name, replicas, ready, late, silent, "" if silent else unserved, ailing and not silent)
+        return ClusterProgress(
+            name, replicas, ready, late, silent, "" if silent else unserved, unhealthy and not silent
+        )
 
     def _follower(self, declared: Object, snapshot: Snapshot, servers: Servers) -> Progress:
-        """Judge an object that no policy selects, in the clusters of the templates that it follows."""
+        """Return the progress of an object that no policy selects, in the clusters of the templates that it follows."""
         ref = ref_of(declared)
         template = snapshot.template(ref)
         if template is None:
@@ -299,43 +302,44 @@ class RolloutCheck:
         binding = snapshot.binding_of(ref)
         late = judgements.not_declared(declared, template)
         if late or not clusters:
-            return Progress(ref, waiting_for=late)  # what it follows says itself why it is nowhere
+            return Progress(ref, waiting_for=late)  # the progress of its templates shows why they are nowhere
         if binding is None or judgements.not_claimed(template, binding):
             return Progress(ref, waiting_for="doesn't follow yet what uses it (there is no ResourceBinding)")
         works = snapshot.works_of(binding.metadata.labels)
         sent = with_added(declared, template, shape_of(declared))
         expectation = Expectation(sent, self.rules, {}, self.version)
         goal = goal_of(self.ready, declared)
-        sought = _Sought(
+        expected = _Expected(
             declared, template, _reports(binding), works, snapshot.fleet, expectation, goal, servers, follows=True
         )
-        found = [copy for name in sorted(clusters) if (copy := self._copy(sought, name, None))]
+        found = [copy for name in sorted(clusters) if (copy := self._copy(expected, name, None))]
         return Progress(ref, (*found, *self._left(works, binding, snapshot.fleet)))
 
     def _left(self, works: Works, binding: ResourceBinding, fleet: Fleet) -> list[ClusterProgress]:
-        """Return the clusters that answer and still have a copy although they aren't chosen any more."""
+        """Return the clusters that answer and still have a copy although they are no longer chosen."""
         reached = [name for name in fleet.facts if name in works and name not in fleet.unready] if self.members else []
-        meant = judgements.copies_meant(binding)
-        left = [name for name in reached if name not in meant and not self._is_suspended(name)]
+        intended = judgements.intended_clusters(binding)
+        left = [name for name in reached if name not in intended and not self._is_suspended(name)]
         late = {name: judgements.left(works[name]) for name in left}
         return [ClusterProgress(name, None, None, why) for name, why in late.items() if why]
 
     def _namespace(self, declared: Object, snapshot: Snapshot) -> list[ClusterProgress]:
-        """Judge a Namespace by the Works that Karmada makes of it, without a binding, for every cluster."""
+        """Return the progress of a Namespace by its Works, which Karmada makes for every cluster, without a binding."""
         progress = []
         members, fleet = self.members or {}, snapshot.fleet
         works = snapshot.works_without_binding(ref_of(declared))
         expectation = Expectation(declared, self.rules, self.placement, self.version)
         scheduler = Scheduler.of(self.version)
         known = list(fleet.facts.values())
-        # Karmada carries Namespaces everywhere, whatever the taints.
+        # Karmada sends Namespaces to every cluster, regardless of taints.
         for facts in choose(known, self.placement, before=set(fleet.facts), scheduler=scheduler).chosen:
             unready = fleet.unready.get(facts.name, "") if members else ""
             if unready and facts.name not in members:
                 continue
             work = works.get(facts.name)
-            # One that the member had before stays as it is, whatever the workload says: no policy sends a Namespace.
-            late = "" if judgements.left_alone(work) else _not_arrived(work, expectation, facts, None)
+            # A Namespace that the member already had stays as it is, whatever the workload declares: no policy sends
+            # it.
+            late = "" if judgements.is_left_alone(work) else _not_arrived(work, expectation, facts, None)
             progress.append(ClusterProgress(facts.name, None, None, late, unready))
         return progress
 
@@ -343,13 +347,13 @@ class RolloutCheck:
         return replicas_of(declared, self.version or SUPPORTED.newest)
 
     def _is_suspended(self, cluster: str, work: WorkOrError | None = None) -> bool:
-        """Tell whether nothing is sent to a cluster: as declared, or where Karmada acts lazily, as it still is."""
+        """Return whether nothing is sent to a cluster: as declared, or if lazily activated, as its Work says."""
         if self.lazy and isinstance(work, Work) and work.spec.suspend_dispatching:
             return True
         return judgements.suspends(self.suspension, cluster)
 
     def _all_silent(self, fleet: Fleet) -> tuple[ClusterProgress, ...]:
-        """Return the expected clusters with their reasons, where none of them answers; nothing otherwise."""
+        """Return the expected clusters with their reasons, if none of them answers; otherwise nothing."""
         members = self.members or {}
         reasons = {n: fleet.unready.get(n) or str(m.get("unanswered") or "") for n, m in members.items()}
         if not all(reasons.values()):
@@ -368,13 +372,13 @@ class RolloutCheck:
             self.members,
             fleet,
             group=binding.status.scheduler_observed_affinity_name or "",
-            anew=ref_of(declared) in self.anew,
+            redivided=ref_of(declared) in self.redivided,
             version=self.version,
         )
 
 
 def as_expected(members: Members | None) -> Members | None:
-    """Return expected clusters as a state keeps them, without what was said then of whether they answer."""
+    """Return expected clusters as a state stores them: without the reasons why some didn't answer."""
     return {name: {**one, "unanswered": ""} for name, one in members.items()} if members is not None else None
 
 
@@ -383,7 +387,7 @@ def _reports(binding: ResourceBinding) -> dict[str, AggregatedStatusItem]:
 
 
 def _not_arrived(work: WorkOrError | None, expectation: Expectation, facts: ClusterFacts, replicas: int | None) -> str:
-    """Say what is missing until a cluster has taken what is declared for it; empty where nothing is."""
+    """Return what is missing until a cluster has applied what is declared for it; empty where nothing is."""
     manifests = work.spec.workload.manifests if isinstance(work, Work) else []
     try:
         wanted = expectation.of(facts, replicas, manifests[0] if manifests else None)
@@ -393,7 +397,7 @@ def _not_arrived(work: WorkOrError | None, expectation: Expectation, facts: Clus
 
 
 def _sent(work: WorkOrError | None, declared: Object) -> Object:
-    """Return what a cluster was sent; as declared, where its Work doesn't say it."""
+    """Return what was sent to a cluster; the declared template where its Work doesn't contain it."""
     manifests = work.spec.workload.manifests if isinstance(work, Work) else []
     return manifests[0] if manifests and manifests[0].get("kind") and manifests[0].get("apiVersion") else declared
 
@@ -405,7 +409,7 @@ def _served(
     goal: Goal | None,
     servers: Mapping[GroupKind, ObjectRef],
 ) -> tuple[str, str]:
-    """Return what a copy is waited for, and what it lacks because nobody seems to serve it: one of them is empty."""
+    """Return what the rollout waits for in a copy, and what it lacks because nothing serves it; one is empty."""
     kind = kind_of(sent)
     judged = report is not None and report.applied and report.health == "Unhealthy"
     if not late or goal is not None or not judged or not needs_server(kind, sent):

@@ -1,4 +1,4 @@
-"""Rollouts that wait at the same time share what they read of their control plane: at most one read is running."""
+"""Rollouts that wait at the same time share what they read from their control plane: only one read runs at a time."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ class _Batch:
 
 
 class SharedReader:
-    """Reads a control plane for several threads. Who asks while a read is running is served by the next, with others.
+    """Reads a control plane for several threads. Threads that ask while a read is running share the next read.
 
-    So a snapshot is never older than the question.
+    So a snapshot is never older than the request for it.
     """
 
     def __init__(self, connection: Connection) -> None:
-        """Take the connection to the control plane; nothing is sent yet."""
+        """Store the connection to the control plane; no request is sent yet."""
         self.connection = connection
         self._reading = threading.Lock()
         self._changing = threading.Lock()
         self._next: _Batch | None = None
 
     def read_for(self, declared: Iterable[Object]) -> Snapshot:
-        """Read as `reading.read_for` does; the snapshot may have other templates as well.
+        """Read as `reading.read_for` does; the snapshot may contain other templates as well.
 
         Raises:
             ClusterError: the control plane could not be asked.
@@ -55,7 +55,7 @@ class SharedReader:
                 self._next = None
             try:
                 batch.snapshot.set_result(read_for(self.connection, batch.declared))
-            except BaseException as error:  # noqa: BLE001 - whoever waits for the batch gets it
+            except BaseException as error:  # noqa: BLE001 - every thread that waits for the batch gets the error
                 batch.snapshot.set_exception(error)
 
 
@@ -64,7 +64,7 @@ _opening = threading.Lock()
 
 
 def shared_reader(kubeconfig: str) -> SharedReader:
-    """Return the reader of a control plane; the same one as long as somebody uses it."""
+    """Return the reader of a control plane; all users share one reader while any of them uses it."""
     with _opening:
         found = _readers.get(kubeconfig)
         if found is None:

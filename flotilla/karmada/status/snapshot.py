@@ -1,6 +1,6 @@
-"""Clusters, templates, bindings and Works of a control plane, as they were at one time. Every judgement goes by them.
+"""Clusters, templates, bindings and Works of a control plane at one point in time. All judgements use them.
 
-`flotilla.karmada.status.reading` makes snapshots by a few lists; a test makes them of plain objects.
+`flotilla.karmada.status.reading` reads snapshots with a few lists; tests build them from plain objects.
 """
 
 from __future__ import annotations
@@ -21,38 +21,38 @@ from flotilla.kube.objects import Object, ObjectRef, ref_of
 
 ModelT = TypeVar("ModelT", bound=ApiObject)
 WorkOrError = Work | ClusterError
-"""A Work, or why it can't be read."""
+"""A Work, or the error with which it could not be read."""
 Works = Mapping[str, WorkOrError]
-"""The Works that carry one object, by cluster."""
+"""The Works that contain one object, by cluster."""
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What was read. What wasn't asked for is empty."""
+    """Objects that were read. What wasn't requested is empty."""
 
     clusters: tuple[Object, ...] = ()
-    """The Clusters, as the API has them."""
+    """The Clusters in the API's form."""
     templates: Mapping[ObjectRef, Object] = field(default_factory=dict)
-    """The templates that were asked for and are there, as the API has them."""
+    """The requested templates that exist, in the API's form."""
     bindings: Mapping[ObjectRef, ResourceBinding | ClusterError] = field(default_factory=dict)
-    """Bindings by their own references; of one that has an odd form the reason."""
+    """Bindings by their own references; the error for a binding with an unexpected form."""
     works: tuple[Object, ...] = ()
-    """The Works, as the API has them."""
+    """The Works in the API's form."""
     unread: Mapping[ObjectRef, ClusterError] = field(default_factory=dict)
     """Templates and bindings that could not be read, with the reason."""
 
     @cached_property
     def fleet(self) -> Fleet:
-        """The Clusters, as schedules are judged by them."""
+        """The Clusters, in the form that judgements about schedules need."""
         return fleet_of(self.clusters)
 
     @cached_property
     def servers(self) -> Servers:
-        """What is served in which clusters, as far as these bindings show it."""
+        """The kinds that are served in each cluster, as far as these bindings prove it."""
         return served(self.bindings.values())
 
     def template(self, ref: ObjectRef) -> Object | None:
-        """Return a template; None where it isn't there.
+        """Return a template; None where it doesn't exist.
 
         Raises:
             ClusterError: it could not be read.
@@ -65,7 +65,7 @@ class Snapshot:
         """Return the binding of a template; None where there is none.
 
         Raises:
-            ClusterError: it could not be read, or has a form that Karmada doesn't publish.
+            ClusterError: it could not be read, or doesn't have the form that Karmada publishes.
         """
         ref = binding_ref(template)
         found = self.unread.get(ref) or self.bindings.get(ref)
@@ -74,16 +74,16 @@ class Snapshot:
         return found
 
     def works_of(self, labels: Mapping[str, str]) -> Works:
-        """Return the Works that carry a binding's object, found by the labels of the binding."""
+        """Return the Works that contain a binding's object, found by the labels of the binding."""
         identities = (labels.get(label) for label in BINDING_ID_LABELS.values())
         return next((self._bound[identity] for identity in identities if identity in self._bound), {})
 
     def works_without_binding(self, ref: ObjectRef) -> Works:
-        """Return the Works that carry an object without a binding, such as a Namespace, found by their manifests."""
+        """Return the Works that contain an object without a binding, such as a Namespace, found by their manifests."""
         return self._unbound.get(ref, {})
 
     def works_to(self, member: str) -> list[Object]:
-        """Return the Works on their way to a member, as the API has them."""
+        """Return the Works for a member, in the API's form."""
         return self._by_namespace.get(execution_namespace(member), [])
 
     @cached_property
@@ -114,19 +114,19 @@ class Snapshot:
 
 
 def binding_ref(template: ObjectRef) -> ObjectRef:
-    """Return where the binding of a template is."""
+    """Return the reference to the binding of a template."""
     kind = "ResourceBinding" if template.namespace else "ClusterResourceBinding"
     return ObjectRef(BINDING_API, kind, binding_name(template.kind, template.name), template.namespace)
 
 
 def binding_views(items: Mapping[ObjectRef, Object]) -> dict[ObjectRef, ResourceBinding | ClusterError]:
-    """Read bindings as the API gives them; of one that has an odd form the reason is kept."""
+    """Return the views of bindings in the API's form; the error for a binding with an unexpected form."""
     models = {model.kind_of: model for model in (ResourceBinding, ClusterResourceBinding)}
     return {ref: view_or_error(models[ref.kind], item) for ref, item in items.items()}
 
 
 def view_or_error(model: type[ModelT], item: Object) -> ModelT | ClusterError:
-    """Read an object as the API gives it; the reason where its form is none that Karmada publishes."""
+    """Return the view of an object in the API's form; the error if the form isn't the one that Karmada publishes."""
     try:
         return model.read(item)
     except ClusterError as error:

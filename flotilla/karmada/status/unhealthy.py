@@ -1,6 +1,6 @@
-"""Why clusters aren't healthy, asked in them once a rollout has failed, so that its message has the pods' own reasons.
+"""Why clusters aren't healthy: asked after a rollout has failed, so that its message contains the pods' own reasons.
 
-Nothing here fails a run: from a member that can't be asked, or not in time, there is no reason.
+Errors here never fail a run: if a member can't be asked, or not in time, its reasons are left out.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from flotilla.waiting import asked_to_end
 _CLUSTERS = 5
 _OBJECTS = 3
 _PODS = 2
-"""Of one object, so many pods that say different things."""
+"""The maximum number of pods of one object; pods with the same reason count once."""
 _REASONS = 3
-"""Of one cluster."""
+"""The maximum number of reasons of one cluster."""
 _LONGEST = 200
 _SECONDS = 10.0
-"""For all clusters, which are asked side by side."""
+"""The time for all clusters together; they are asked in parallel."""
 _LOOK_SECONDS = 0.1
 
 
 def explained(problem: str, control_plane: Connection, progress: Iterable[Progress]) -> str:
-    """Return what is wrong with a rollout, and after it what its unhealthy clusters say of the cause.
+    """Return the problem of a rollout, followed by the causes that its unhealthy clusters report.
 
     Args:
-        problem: what is wrong; where it is empty, or the process was asked to end, nobody is asked.
-        control_plane: through which members are reached.
-        progress: the last look.
+        problem: the problem; if it is empty, or the process was asked to end, no cluster is asked.
+        control_plane: a connection to the control plane, through which members are reached.
+        progress: the result of the last look.
     """
     found = why_unhealthy(control_plane, progress) if problem and not asked_to_end() else {}
     return "; ".join([problem, *(f"{name}: {text}" for name, texts in found.items() for text in texts)])
@@ -46,29 +46,29 @@ def explained(problem: str, control_plane: Connection, progress: Iterable[Progre
 def why_unhealthy(
     control_plane: Connection, progress: Iterable[Progress], *, seconds: float = _SECONDS
 ) -> dict[str, list[str]]:
-    """Ask clusters that have what is declared, and aren't healthy with it, for the first reasons.
+    """Ask clusters that have applied the declared objects, but aren't healthy, for the reasons.
 
     Args:
-        control_plane: through which members are reached.
-        progress: the last look.
-        seconds: for all of them together.
+        control_plane: a connection to the control plane, through which members are reached.
+        progress: the result of the last look.
+        seconds: the time for all clusters together.
 
     Returns:
-        One-line texts by cluster, of the first clusters; without those that don't answer, or see no reason.
+        One-line texts by cluster, of the first few clusters; without clusters that don't answer or find no reason.
     """
-    ailing: dict[str, list[ObjectRef]] = {}
+    unhealthy: dict[str, list[ObjectRef]] = {}
     for one in progress:
         for cluster in one.clusters:
-            if cluster.ailing and not cluster.unanswered:
-                ailing.setdefault(cluster.cluster, []).append(one.template)
-    asked = dict(list(ailing.items())[:_CLUSTERS])
+            if cluster.unhealthy and not cluster.unanswered:
+                unhealthy.setdefault(cluster.cluster, []).append(one.template)
+    asked = dict(list(unhealthy.items())[:_CLUSTERS])
     found: dict[str, list[str]] = {}
 
     def ask(name: str) -> None:
-        with suppress(Exception):  # whatever is odd in a member, the run ends with the problem that it has
+        with suppress(Exception):  # whatever goes wrong in a member, the run ends with the original problem
             found[name] = _of_cluster(control_plane, name, asked[name])
 
-    # Daemons: one that waits for an answer doesn't keep the process from its end.
+    # Daemon threads: one that still waits for an answer doesn't keep the process from exiting.
     threads = [threading.Thread(target=ask, args=(name,), name=f"reasons of {name}", daemon=True) for name in asked]
     for thread in threads:
         thread.start()
@@ -89,9 +89,9 @@ def _of_cluster(control_plane: Connection, name: str, refs: list[ObjectRef]) -> 
 
 
 def _first(texts: list[str]) -> list[str]:
-    """Return what an object's pods say, each thing once; where they say nothing, what is nearest to the cause."""
-    said: dict[str, str] = {}
+    """Return the reasons of an object's pods, each once; without any, the reason nearest to the cause."""
+    by_reason: dict[str, str] = {}
     for text in texts:
         if text.startswith(POD):
-            said.setdefault(text.removeprefix(POD).partition(": ")[2], text)
-    return list(said.values())[:_PODS] or texts[:1]
+            by_reason.setdefault(text.removeprefix(POD).partition(": ")[2], text)
+    return list(by_reason.values())[:_PODS] or texts[:1]

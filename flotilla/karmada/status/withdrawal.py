@@ -1,4 +1,4 @@
-"""When a template's copies are gone: Karmada takes them away after the template, cluster by cluster."""
+"""The wait until a template's copies are gone: after the template is deleted, Karmada deletes them in each cluster."""
 
 from __future__ import annotations
 
@@ -29,53 +29,53 @@ def await_withdrawn(
 ) -> None:
     """Wait until no Ready member has a copy of the deleted templates any more.
 
-    A member that is not Ready keeps its copies until it is back or leaves: nothing else waits for it. A template that
-    is still there, because another workload has it now, is not waited for.
+    A member that isn't Ready keeps its copies until it is back or leaves; this doesn't wait for it. It doesn't wait
+    either for a template that still exists because another workload has it now.
 
     Args:
-        connection: the control plane.
-        templates: the deleted ones.
+        connection: a connection to the control plane.
+        templates: the deleted templates.
         seconds: how long to wait.
-        every_work: look through all Works at the end: Karmada lets a binding go once its Works are being deleted, not
-            once they are gone (pkg/controllers/binding, of 1.10 to 1.18), and nothing else leads to them then.
-        meanwhile: called between looks.
+        every_work: check all Works at the end. Karmada lets a binding go once its Works are being deleted, not once
+            they are gone (pkg/controllers/binding, 1.10 to 1.18); after that, nothing else refers to them.
+        meanwhile: called between two looks.
 
     Raises:
-        FlotillaError: Ready members still have copies after `seconds`; names them.
+        FlotillaError: Ready members still have copies after `seconds`; the message names them.
     """
     deadline = time.monotonic() + seconds
     everything = list(templates)
     waiting = everything
     while True:
-        holding = _holding(connection, waiting)
-        if not holding and every_work:
-            holding = looked_at(everything, lambda: carriers(connection, everything))
-        if not holding:
+        remaining = _members_with_copies(connection, waiting)
+        if not remaining and every_work:
+            remaining = looked_at(everything, lambda: carriers(connection, everything))
+        if not remaining:
             return
         if time.monotonic() > deadline:
-            listed = "; ".join(f"{ref} in {', '.join(clusters)}" for ref, clusters in holding.items())
-            if kept := _kept(connection, list(holding)):
+            listed = "; ".join(f"{ref} in {', '.join(clusters)}" for ref, clusters in remaining.items())
+            if kept := _kept(connection, list(remaining)):
                 raise FlotillaError(f"{listed} is not done after {seconds:.0f} s: {kept}", hint=KEPT_REMEDY)
             raise FlotillaError(
                 f"copies are still there after {seconds:.0f} s: {listed}",
                 hint="finalizers in these members may keep them; run it again once they are gone",
             )
-        waiting = list(holding)
+        waiting = list(remaining)
         meanwhile()
         if pause(_POLL_SECONDS):
             raise FlotillaError("interrupted while waiting for Karmada to take a workload's copies away")
 
 
 def _kept(connection: Connection, templates: list[ObjectRef]) -> str:
-    """Say why Karmada doesn't finish the Works of deleted templates whose copies are to stay, where it doesn't."""
+    """Return why Karmada doesn't finish the Works of deleted templates whose copies stay; empty where it does."""
     try:
         return why_unfinished(read_left(connection, templates).works)
     except ApiError:
         return ""
 
 
-def _holding(connection: Connection, templates: list[ObjectRef]) -> dict[ObjectRef, list[str]]:
-    """Return the Ready members that still have a Work of a deleted template, by template; none that has no more."""
+def _members_with_copies(connection: Connection, templates: list[ObjectRef]) -> dict[ObjectRef, list[str]]:
+    """Return the Ready members that still have a Work of a deleted template, by template, where there are any."""
 
     def look() -> dict[ObjectRef, list[str]]:
         snapshot = read_left(connection, templates)
@@ -87,26 +87,28 @@ def _holding(connection: Connection, templates: list[ObjectRef]) -> dict[ObjectR
 
 
 def looked_at(templates: list[ObjectRef], look: Callable[[], dict[ObjectRef, list[str]]]) -> dict[ObjectRef, list[str]]:
-    """Return the places that a look finds by template, none that has no place; all where the control plane is busy.
+    """Return the places that a look finds, by template; templates without places are left out.
+
+    If the control plane is busy, every template is returned.
 
     Args:
-        templates: those that are looked at.
-        look: asks the control plane.
+        templates: the templates in question.
+        look: a function that asks the control plane.
 
     Raises:
-        ClusterError: the control plane refuses a request.
+        ClusterError: the control plane rejects a request.
     """
     try:
         found = look()
     except ApiError as error:
-        if error.busy:  # the next look tells
+        if error.busy:  # the next look will show it
             return {ref: ["the control plane, which does not answer"] for ref in templates}
         raise
     return {ref: clusters for ref, clusters in found.items() if clusters}
 
 
 def carriers(connection: Connection, templates: Iterable[ObjectRef]) -> dict[ObjectRef, list[str]]:
-    """Return the Ready members that have a Work of a deleted template, whether or not a binding leads to it.
+    """Return the Ready members that have a Work of a deleted template, even if no binding refers to the Work.
 
     Raises:
         ClusterError: the control plane could not be asked.
@@ -132,10 +134,10 @@ def _ready(snapshot: Snapshot) -> set[str]:
 
 
 def holders(snapshot: Snapshot, templates: Iterable[ObjectRef]) -> dict[ObjectRef, list[str]]:
-    """Return the Ready members that have a Work of a template, by template; none for a template that is there.
+    """Return the Ready members that have a Work of a template, by template; an empty list for a template that exists.
 
     Raises:
-        ClusterError: the snapshot doesn't know of one of them, since it could not be read.
+        ClusterError: a template or binding could not be read.
     """
     ready = _ready(snapshot)
     found = {}
@@ -148,10 +150,10 @@ def holders(snapshot: Snapshot, templates: Iterable[ObjectRef]) -> dict[ObjectRe
 
 
 def _collect(connection: Connection, snapshot: Snapshot, template: ObjectRef) -> None:
-    """Delete the binding of a template that has gone with the definition of its kind.
+    """Delete the binding of a template that was deleted together with the definition of its kind.
 
-    Kubernetes' garbage collector, which Karmada leaves that to, can't: it no longer finds the kind of the binding's
-    owner, and so doesn't know that the owner is gone. The copies would stay in the members.
+    Karmada leaves that to Kubernetes' garbage collector, which can't do it: the kind of the binding's owner no longer
+    exists, so the collector can't know that the owner is gone. The copies would stay in the members.
     """
     binding = snapshot.binding_of(template)
     if binding is None or binding.metadata.deletion_timestamp:
@@ -168,7 +170,7 @@ def _is_nowhere(work: WorkOrError) -> bool:
 
 
 def _is_there(snapshot: Snapshot, template: ObjectRef) -> bool:
-    """Tell whether a template is there; one whose kind is no longer served has gone with its definition."""
+    """Return whether a template exists; one whose kind is no longer served was deleted with its definition."""
     try:
         return snapshot.template(template) is not None
     except KindNotServed:

@@ -52,7 +52,7 @@ def mark_of(live: Object) -> str:
 
 
 def is_as_marked(mark: str, live_mark: str) -> bool:
-    """Tell whether what was written of a template is still as it was when it was marked.
+    """Return whether what was written of a template is still as it was when it was marked.
 
     Others may have added something: what was written is the same. Somebody may have changed it and changed it back:
     the whole is the same.

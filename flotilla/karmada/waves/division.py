@@ -62,7 +62,7 @@ def _chosen(
 
 
 def _has(rule: WaveRule, name: str, labels: Mapping[str, str]) -> bool:
-    """Tell whether a wave has a cluster by its name or its labels."""
+    """Return whether a wave has a cluster by its name or its labels."""
     if rule.clusters:
         return name in rule.clusters
     return bool(rule.labels) and all(labels.get(key) == value for key, value in rule.labels.items())

@@ -94,7 +94,7 @@ def hold(reader: SharedReader, subject: Subject, before: str = "", *, only_new: 
 
 
 def definitions_go_ahead(clusters: Iterable[ClusterFacts], chosen: Container[str], subject: Subject) -> bool:
-    """Tell whether a workload's definitions go to all clusters ahead of the waves.
+    """Return whether a workload's definitions go to all clusters ahead of the waves.
 
     Karmada schedules an object only to clusters that serve its kind, and looks only once: where one of them doesn't
     serve a kind of the workload yet, its definition can't wait for a wave.

@@ -156,7 +156,7 @@ def _series(metric: Any) -> str:
 
 
 def _filters(query: str) -> bool:
-    """Tell whether a query is made of comparisons that filter, whose values are not what they say."""
+    """Return whether a query is made of comparisons that filter, whose values are not what they say."""
     code = _MATCHERS.sub(" ", _NOT_CODE.sub(" ", query))
     depth = 0
     before = ""

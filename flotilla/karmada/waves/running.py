@@ -12,9 +12,9 @@ from flotilla.karmada.enablements import await_kinds
 from flotilla.karmada.scheduling import every_affinity
 from flotilla.karmada.status.rollout import ClusterProgress, Progress
 from flotilla.karmada.status.sharing import SharedReader
+from flotilla.karmada.status.texts import WaitTexts
 from flotilla.karmada.status.unhealthy import explained
 from flotilla.karmada.status.waiting import POLL_SECONDS, poll
-from flotilla.karmada.status.words import Words
 from flotilla.karmada.waves.checks import CheckContext, run_checks
 from flotilla.karmada.waves.division import Wave
 from flotilla.karmada.waves.holding import hold, numbered, policies_of, suspend, suspension_of, waves_of
@@ -169,9 +169,9 @@ class Waves:
             return last
 
         deadline = time.monotonic() + self.subject.seconds + healthy
-        words = Words(f"{self.subject.workload}, {name}", say)
+        texts = WaitTexts(f"{self.subject.workload}, {name}", say)
         while True:
-            _, problem = poll(look, max(POLL_SECONDS, deadline - time.monotonic()), words=words)
+            _, problem = poll(look, max(POLL_SECONDS, deadline - time.monotonic()), texts=texts)
             if pause(0):
                 raise Stopped(f"{name} was interrupted", hint="run `up` again: it goes on from here")
             if not problem:
@@ -181,7 +181,7 @@ class Waves:
                 if not problem:
                     return
                 if time.monotonic() < deadline:
-                    words.waiting(problem, self.subject.seconds - (deadline - time.monotonic()))
+                    texts.waiting(problem, self.subject.seconds - (deadline - time.monotonic()))
                     if pause(POLL_SECONDS):
                         continue
                     continue
@@ -300,7 +300,7 @@ class Waves:
             self._note(phase=Phase.FAILED)
             return
         props = {**inputs_of(self.props, before), "suspension": suspension_of(self.record.held)}
-        found, problem = poll(self.look_for(props), self.subject.seconds, words=Words(self.subject.workload, say))
+        found, problem = poll(self.look_for(props), self.subject.seconds, texts=WaitTexts(self.subject.workload, say))
         if problem:
             problem = explained(problem, self.reader.connection, found)
             raise Stopped(

@@ -1,4 +1,4 @@
-"""Simulations in sentences, the same for the command, reports and agents."""
+"""Simulations as sentences, the same ones for the command, reports and agents."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SHOWN = 8
 
 
 def moves_text(outcome: Outcome) -> str:
-    """Return where a template was and is, cluster by cluster: `member1 2 → 4, member2 2 → lost`."""
+    """Return the replicas before and after, by cluster: `member1 2 → 4, member2 2 → lost`."""
     parts = [
         _move(name, outcome.before, outcome.after, lost=name in outcome.lost)
         for name in dict.fromkeys((*outcome.before, *outcome.after))
@@ -40,19 +40,18 @@ def _count(side: Shares, name: str) -> str:
 
 
 def details(outcome: Outcome) -> list[str]:
-    """Return what else is to be said of a template, a sentence each."""
+    """Return further facts about a template, one sentence each."""
     found = []
     if outcome.interrupted:
-        found.append("all of it was there: nothing of it runs until it does elsewhere")
+        found.append("all its copies were there: nothing of it runs until copies run elsewhere")
     found += [
-        f"Karmada takes it away from {name}"
-        + (f" after {seconds} s, for so long it tolerates the taint" * bool(seconds))
+        f"Karmada evicts it from {name}" + (f" after {seconds} s, as long as it tolerates the taint" * bool(seconds))
         for name, seconds in outcome.evicted.items()
     ]
     if outcome.returns:
         found.append(
-            f"it goes back to {', '.join(outcome.returns)} once it is gone from there, and is taken away again, for it "
-            "tolerates the taint for a time"
+            f"it returns to {', '.join(outcome.returns)} after the eviction, and is evicted again, because it "
+            "tolerates the taint only for a time"
         )
     stays = [name for name in outcome.lost if name not in outcome.evicted and name in outcome.after]
     if stays:
@@ -67,20 +66,22 @@ def details(outcome: Outcome) -> list[str]:
     if outcome.open:
         found.append(_open_text(outcome))
     if outcome.guessed:
-        found.append("where it is before that isn't certain either: one of Karmada's choices is shown")
+        found.append("where it is before isn't certain either: one of Karmada's possible choices is shown")
     return found
 
 
 def _open_text(outcome: Outcome) -> str:
     open_to = [f"{name} ({low} to {high})" if low != high else name for name, (low, high) in outcome.open.items()]
     by_now = (
-        "; shown is what Clusters report now" if outcome.why == "free capacity" else "; shown is one of its choices"
+        "; the capacity that Clusters report now is used"
+        if outcome.why == "free capacity"
+        else "; one of its choices is shown"
     )
     return f"Karmada chooses among {names_of(open_to, _SHOWN)}: by {outcome.why}{by_now}"
 
 
 def assumed_text(assumed: Assumed) -> str:
-    """Return what is assumed, as the beginning of a sentence: `If member2 is lost`."""
+    """Return the assumptions as the beginning of a sentence: `If member2 is lost`."""
     parts = [f"{name} is lost" for name in sorted(assumed.without)]
     parts += [f"{name} is cordoned" for name in sorted(assumed.cordoned)]
     parts += [f"{name} gets the taint {taint}" for name, taint in assumed.taints]
@@ -101,19 +102,19 @@ def loss_text(loss: Loss) -> str:
 
 
 def ends_text(found: Iterable[Outcome]) -> str:
-    """Return templates, with their workload where it has another name."""
+    """Return the names of templates, each with its workload."""
     return names_of([f"{one.workload} ({one.template})" for one in found], _SHOWN)
 
 
 def otherwise_text(one: Otherwise) -> str:
-    """Return what another version decides otherwise of a template."""
+    """Return what another version decides differently about a template."""
     parts = []
     if one.fits:
         parts.append(f"its placement chooses {', '.join(one.fits)}, too")
     if one.no_longer:
         parts.append(f"its placement no longer chooses {', '.join(one.no_longer)}")
     if dict(one.now) != dict(one.then) or one.open:
-        parts.append(f"scheduled anew: {_shares(one.now)} today, {_shares(one.then)} then")
+        parts.append(f"scheduled again: {_shares(one.now)} today, {_shares(one.then)} then")
     parts += [f"{side}: one of Karmada's choices, by {why}" for side, why in one.open.items()]
     return "; ".join(parts)
 
