@@ -19,7 +19,7 @@ from flotilla.karmada.names import cluster_of
 from flotilla.karmada.scheduling import Scheduler
 from flotilla.karmada.versions import Version
 from flotilla.kube.objects import Object, ref_of
-from flotilla.plan.adoptions import tells_of_change, with_adoptions
+from flotilla.plan.adoptions import is_worth_reporting, with_adoptions
 from flotilla.plan.blast_radius import BlastRadius, blast_radius
 from flotilla.plan.caveats import changing_policies
 from flotilla.plan.changes import change_text
@@ -183,7 +183,7 @@ def _changed(steps: list[Step]) -> dict[str, list[str]]:
     """Say what changes in objects that exist already."""
     texts: dict[str, list[str]] = {}
     for step in steps:
-        if tells_of_change(step) and step.type.startswith("kubernetes:"):
+        if is_worth_reporting(step) and step.type.startswith("kubernetes:"):
             state = step.new or step.old
             inputs = state.plain if state else {}
             name = str(ref_of(inputs)) if inputs.get("kind") else step.name
