@@ -115,7 +115,7 @@ class Agent(ConfigModel):
     )
     lifetime_days: int = Field(default=365, ge=1, le=3650, description="Lifetime of its certificate, in days.")
     renew_before_days: int = Field(
-        default=60, ge=0, description="A plan renews a certificate that expires within this number of days."
+        default=60, ge=0, description="A plan renews certificates that expire within this number of days."
     )
     as_found: bool = Field(
         default=False,

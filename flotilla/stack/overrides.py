@@ -134,7 +134,7 @@ class OverriddenObject(ConfigModel):
 class Override(ConfigModel):
     """How the workload differs in some clusters."""
 
-    clusters: tuple[str, ...] = Field(default=(), description="Members by name.")
+    clusters: tuple[str, ...] = Field(default=(), description="Names of members.")
     target: Affinity | None = Field(
         default=None,
         description="Instead of `clusters`: conditions, as in a placement; `{}` means every cluster.",
