@@ -1,1 +1,1 @@
-"""Reads a fleet that exists and writes the stack that declares it."""
+"""Reads an existing fleet and writes the stack that declares it."""

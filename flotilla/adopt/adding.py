@@ -1,4 +1,4 @@
-"""Workloads that are added to a stack file which is there: what must hold with them, and the file's text."""
+"""Adds workloads to an existing stack file: checks that the stack is valid with them, and edits the file's text."""
 
 from __future__ import annotations
 
@@ -41,16 +41,16 @@ def declared(fleet: Fleet, project: Path) -> frozenset[Identity]:
 
 
 def valid_with(sections: Keys, drafts: Iterable[Draft], report: Report, *, project: Path) -> tuple[Draft, ...]:
-    """Return the workloads that a valid stack can have besides its own; the others, and why, are in the report.
+    """Return the workloads with which the stack is valid; the others are reported with the reason.
 
     Args:
-        sections: the stack's, as its file has them.
-        drafts: what is to be added.
-        report: gets what is left out.
+        sections: the stack's sections, as its file has them.
+        drafts: the workloads to add.
+        report: gets the workloads that are left out.
         project: the project's folder.
 
     Raises:
-        ConfigError: the stack isn't valid with them, for a reason that is in none of them.
+        ConfigError: the stack is invalid with them, for a reason that isn't in any of them.
     """
     kept = list(drafts)
     before = _problems(sections, [], project)
@@ -67,7 +67,7 @@ def valid_with(sections: Keys, drafts: Iterable[Draft], report: Report, *, proje
 
 
 def _problems(sections: Keys, drafts: list[Draft], project: Path) -> list[Problem]:
-    """Return what `flotilla validate` would say of a stack with more workloads, whose files aren't written yet."""
+    """Return the problems of a stack with additional workloads, whose files aren't written yet."""
     files = ManifestFiles(project, programs=False)
     for draft in drafts:
         for path, objects in draft.files.items():
@@ -82,7 +82,7 @@ def _problems(sections: Keys, drafts: list[Draft], project: Path) -> list[Proble
 
 
 def _without(drafts: list[Draft], problems: list[Problem], own: int, report: Report) -> list[Draft]:
-    """Return workloads without the manifests, or else without the workloads, that problems are about."""
+    """Return workloads without the manifests that have problems, or else without the whole workload."""
     kept = []
     for index, draft in enumerate(drafts):
         mine = [one for one in problems if one.path.startswith(f"workloads[{own + index}]")]
@@ -109,21 +109,21 @@ def _without(drafts: list[Draft], problems: list[Problem], own: int, report: Rep
 
 
 def entries_text(drafts: Iterable[Draft], indent: int = 0) -> str:
-    """Return workloads as items of a list, as they stand in a stack file."""
+    """Return workloads as list items in the form of a stack file."""
     text = document_text([[draft.entry for draft in drafts]])
     lines = [line.removeprefix("  ") for line in text.splitlines()] if text.startswith("  ") else text.splitlines()
     return "".join(f"{' ' * indent}{line}\n" if line else "\n" for line in lines)
 
 
 def text_with(text: str, drafts: Iterable[Draft], salt: str = "") -> str | None:
-    """Return a stack file's text with more workloads, after its own; every line that it has stays as it is.
+    """Return a stack file's text with more workloads after its own; all of its lines stay as they are.
 
-    None where the file isn't written in a way that lines can be added to (a list in brackets, JSON, anchors).
+    Returns None where the file has a form to which lines can't be added (a list in brackets, JSON, anchors).
 
     Args:
-        text: the file's.
+        text: the text of the file.
         drafts: the workloads.
-        salt: what encrypted values were made with, where the file has none yet.
+        salt: the salt of encrypted values, where the file has none yet.
     """
     listed = list(drafts)
     plain = text.replace(_DOS, "\n")
@@ -137,7 +137,7 @@ def text_with(text: str, drafts: Iterable[Draft], salt: str = "") -> str | None:
 
 
 def _same(before: str, after: str, drafts: list[Draft], salt: str) -> bool:
-    """Tell whether a text means what the one before means, with more workloads, and nothing else."""
+    """Return whether the only difference in meaning between two texts are the added workloads (and the salt)."""
     try:
         wanted, found = yaml.load(before) or {}, yaml.load(after)
     except yaml.YamlError:
@@ -172,7 +172,7 @@ def _with_entries(text: str, drafts: list[Draft]) -> str | None:
 
 
 def _inserted(text: str, node: Any, added: str) -> str:
-    """Return a text with lines added after the last line of a node."""
+    """Return a text with lines inserted after the last line of a node."""
     mark = last_leaf(node).end_mark
     end = mark.index
     if mark.column:

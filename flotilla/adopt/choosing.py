@@ -1,4 +1,4 @@
-"""What of a member's objects somebody has written, and what controllers, Karmada and other tools have made there."""
+"""Separates the objects of a member that users wrote from those that controllers, Karmada and other tools made."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _OTHERS = (
     ("labels", "kustomize.toolkit.fluxcd.io/name", "Flux", "the Kustomization {}"),
     ("labels", "helm.toolkit.fluxcd.io/name", "Flux", "the HelmRelease {}"),
 )
-"""By which mark of an object it is known that another controller applies it again and again."""
+"""Marks of objects that show that another controller applies them continuously."""
 
 
 class Why(StrEnum):
-    """Why an object isn't declared, where it is the same reason for many objects of a kind."""
+    """Reasons why an object isn't declared, for reasons that many objects of a kind share."""
 
     OWNED = "made by the objects that own them"
     SENT = "Karmada sends them there: they are adopted from the control plane"
@@ -41,21 +41,21 @@ class Why(StrEnum):
 
 @dataclass(frozen=True)
 class Left:
-    """Why an object isn't declared."""
+    """The reason why an object isn't declared."""
 
     why: str = ""
-    """Empty: it goes without a word, since every namespace has it."""
+    """Empty: the object isn't reported, because every namespace has it."""
     many: Why | None = None
-    """The reason, where objects are counted by kind instead of named."""
+    """The reason where objects are counted by kind, instead of being named."""
 
 
 def left(obj: Object, claims: frozenset[str], *, named: bool = False) -> Left | None:
-    """Return why an object of a member isn't declared; None where somebody has written it.
+    """Return why an object of a member isn't declared; None where a user wrote it.
 
     Args:
-        obj: as the API server gives it.
-        claims: what `claimed` returns for its namespace.
-        named: the user has named it.
+        obj: the object, as the API server returns it.
+        claims: the result of `claimed` for its namespace.
+        named: the user has named the object.
     """
     meta, kind = obj["metadata"], kind_of(obj)
     if (meta.get("labels") or {}).get(MANAGED) == "true":
@@ -68,7 +68,7 @@ def left(obj: Object, claims: frozenset[str], *, named: bool = False) -> Left | 
         return Left(many=Why.CLAIMED)
     if kind == ("", "ServiceAccount") and meta["name"] == "default":
         pulls = [str(one.get("name")) for one in obj.get("imagePullSecrets") or []]
-        why = f"every namespace has one of its own: name its imagePullSecrets ({', '.join(pulls)}) in the pods"
+        why = f"every namespace has its own: name its imagePullSecrets ({', '.join(pulls)}) in the pods"
         return Left(why if pulls else "")
     if not meant_to_spread(obj) or _in_every_namespace(obj):
         return Left()
@@ -92,14 +92,14 @@ def _by_kind(obj: Object, *, named: bool) -> Left | None:
         case ("", "ConfigMap") if annotations.get(_LEADER):
             return Left("the lock of a leader election")
         case ("", "Pod") if not named:
-            return Left("a Pod without a controller, which nothing would replace: name it with --object to take it")
+            return Left("a Pod without a controller, which nothing would replace: name it with --object to declare it")
         case ("batch", "Job") if not named and (is_true(obj, "Complete") or is_true(obj, "Failed")):
-            return Left("it has finished; in another cluster it would run again: name it with --object to take it")
+            return Left("it has finished; in another cluster it would run again: name it with --object to declare it")
     return None
 
 
 def claimed(objects: Iterable[Object]) -> frozenset[str]:
-    """Return patterns of the names that claims of StatefulSets have: TEMPLATE-SET-NUMBER."""
+    """Return patterns for the names of the claims of StatefulSets: TEMPLATE-SET-NUMBER."""
     return frozenset(
         rf"{re.escape(str((one.get('metadata') or {}).get('name')))}-{re.escape(str(obj['metadata']['name']))}-\d+"
         for obj in objects
@@ -109,7 +109,7 @@ def claimed(objects: Iterable[Object]) -> frozenset[str]:
 
 
 def report_left(found: Iterable[tuple[Object, Left]], report: Report) -> None:
-    """Record what isn't declared: each object, or the number of them where there are many of a kind."""
+    """Report objects that aren't declared: by name, or as a number where a reason applies to many of a kind."""
     counts: Counter[tuple[str, str, Why]] = Counter()
     for obj, one in found:
         if one.many:
@@ -120,18 +120,18 @@ def report_left(found: Iterable[tuple[Object, Left]], report: Report) -> None:
         report.leave_out(f"{kind} in namespace {namespace}: {counted(count, 'object')}", why.value)
 
 
-# -- who else writes them ---------------------------------------------------------------------------------------------
+# -- other tools that apply the objects -------------------------------------------------------------------------------
 
 
 def is_release(obj: Object) -> bool:
-    """Tell whether an object is the record of a Helm release."""
+    """Return whether an object is the record of a Helm release."""
     labels = obj["metadata"].get("labels") or {}
     secret = kind_of(obj) == ("", "Secret") and obj.get("type") == _RELEASE
     return secret or (kind_of(obj) == ("", "ConfigMap") and labels.get("owner") == "helm" and "status" in labels)
 
 
 def releases(objects: Iterable[Object]) -> list[str]:
-    """Return a line for each Helm release that has made some objects."""
+    """Return a line for each Helm release that has created some of the objects."""
     counts: Counter[str] = Counter()
     for obj in objects:
         name = (obj["metadata"].get("annotations") or {}).get(_HELM)
@@ -139,21 +139,19 @@ def releases(objects: Iterable[Object]) -> list[str]:
             counts[str(name)] += 1
     return [
         f"helm release {name}: {counted(count, 'object')} of it {'is' if count == 1 else 'are'} declared as "
-        f"{'a manifest' if count == 1 else 'manifests'}; a `chart:` in place of `manifests:` would keep it a chart, "
-        "and no `helm upgrade` may be run in the member any more"
+        f"{'a manifest' if count == 1 else 'manifests'}; use `chart:` instead of `manifests:` to keep it a chart, and "
+        "run no `helm upgrade` in the member any more"
         for name, count in sorted(counts.items())
     ]
 
 
 def others(objects: Iterable[Object]) -> Iterator[Finding]:
-    """Yield the objects that another controller applies again and again."""
+    """Yield a finding for each object that another controller applies continuously."""
     for obj in objects:
         for part, key, who, what in _OTHERS:
             value = (obj["metadata"].get(part) or {}).get(key)
             if value:
                 named = what.format(str(value)[:60])
-                message = (
-                    f"{who} applies it, too ({named}): it and Karmada would overwrite each other; take it out there"
-                )
+                message = f"{who} applies it too ({named}): it and Karmada would overwrite each other; remove it there"
                 yield Finding("applied-by-others", str(ref_of(obj)), message)
                 break

@@ -1,4 +1,4 @@
-"""The stack that declares what is there: its sections, its manifests, and what is to be said of it."""
+"""Composes the stack that declares an existing fleet: its sections, its manifests, and a report."""
 
 from __future__ import annotations
 
@@ -32,33 +32,33 @@ Keys = dict[str, Any]
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the user asks for."""
+    """The user's request."""
 
     folder: str
-    """Of the manifests, relative to the project's."""
+    """The folder of the manifests, relative to the project."""
     kubeconfig: Any
-    """Of the control plane, as the stack file is to have it: a path, or path and context."""
+    """The control plane's kubeconfig, in the form for the stack file: a path, or path and context."""
     selection: Selection = field(default_factory=Selection)
     version: str = ""
-    """Karmada's, where the user says it."""
+    """Karmada's version, if the user gives it."""
     seal: Seal | None = None
     members_from: str = ""
-    """Another stack, whose members the workloads run in: none is declared then."""
+    """Another stack whose members run the workloads; this stack then declares no members."""
 
 
 @dataclass(frozen=True)
 class Adopted:
-    """What is to be written, and said."""
+    """The result: what to write, and what to report."""
 
     sections: Keys
-    """The stack file's, without the project's prefix."""
+    """The sections of the stack file, without the project's prefix."""
     files: Mapping[str, str]
-    """The manifests' texts by path, relative to the project."""
+    """The texts of the manifests by path, relative to the project."""
     report: Report
     counts: Mapping[str, int]
 
     def stack_text(self, *, salt: str = "") -> str:
-        """Return the stack file's text; `salt` is what its encrypted values were made with, where there are any."""
+        """Return the stack file's text; `salt` is the salt of its encrypted values, if it has any."""
         encrypted = any(entry.get("secrets") for entry in self.sections.get("workloads", []))
         secret = {"encryptionsalt": salt} if salt and encrypted else {}
         config = {f"{PROJECT}:{key}": value for key, value in self.sections.items()}
@@ -68,21 +68,21 @@ class Adopted:
 _HEADER = """\
 # yaml-language-server: $schema=fleet.schema.json
 #
-# Written by `flotilla adopt` from a fleet that was there. It is yours now: nothing writes it again.
+# Written by `flotilla adopt` from an existing fleet. It is yours now: Flotilla doesn't write it again.
 """
 
 
 def adopt(found: Found, facts: Mapping[str, MemberFacts], wanted: Wanted, *, project: Path) -> Adopted:
-    """Return the stack that declares what is there; whatever it could not declare is in the report.
+    """Return the stack that declares an existing fleet; the report names everything that it can't declare.
 
     Args:
-        found: what is there.
-        facts: what members say themselves, by name.
-        wanted: which part, and how.
+        found: the existing fleet.
+        facts: the facts that were read from members, by name.
+        wanted: the user's request.
         project: the project's folder, for paths of kubeconfigs.
 
     Raises:
-        ConfigError: the stack would not be valid in a part that can't be left out.
+        ConfigError: a part of the stack that can't be left out would be invalid.
     """
     report = Report(left_out=list(found.unread))
     selection = wanted.selection
@@ -119,14 +119,14 @@ def adopt(found: Found, facts: Mapping[str, MemberFacts], wanted: Wanted, *, pro
 
 def _describe(found: Found, wanted: Wanted, version: str, report: Report) -> None:
     installer = installed_by(found.webhooks)
-    by = f"installed by {installer}" if installer else "nothing shows how it was installed"
+    by = f"installed by {installer}" if installer else "it is unknown how it was installed"
     if not version:
         said = "its definitions don't show its version: add `version` to controlPlane, such as `version: 1.18.2`"
     elif wanted.version:
         said = f"Karmada {version}, as given"
     else:
         newest = known_version(version) == SUPPORTED.newest
-        said = f"Karmada {version}{' or newer' if newest else ''}, by the fields that its API has"
+        said = f"Karmada {version}{' or newer' if newest else ''}, according to the fields of its API"
     report.notes.insert(0, f"control plane: {said}; {by}; the stack uses it by its kubeconfig and never upgrades it")
 
 
@@ -160,7 +160,7 @@ def _members(
 
 
 def _sent(found: Found, selection: Selection, version: Version, report: Report) -> list[tuple[Object, Object]]:
-    """Return the templates that are adopted, each with the policy that sends it, and what follows them."""
+    """Return the templates to adopt, each with the policy that sends it, including followers."""
     along = followers(found.bindings)
     following: list[Object] = []
     sent: list[tuple[Object, Object]] = []
@@ -187,11 +187,11 @@ def _sent(found: Found, selection: Selection, version: Version, report: Report) 
     if spaces:
         report.leave_out(
             f"Namespace {', '.join(spaces)}",
-            "Karmada sends namespaces to every member by itself; list one in a workload to have it made anew",
+            "Karmada sends namespaces to every member by itself; list one in a workload to let Karmada create it again",
         )
     adopted = {str(ref_of(sender)) for _, sender in sent}
     report.notes += [
-        f"{policy}: sends {counted(count, 'object')} more, which {'is' if count == 1 else 'are'} not in this part"
+        f"{policy}: sends {counted(count, 'more object')}, which {'is' if count == 1 else 'are'} not in this part"
         for policy, count in sorted(more.items())
         if policy in adopted
     ]
@@ -205,7 +205,7 @@ def _followed(
     version: Version,
     report: Report,
 ) -> list[tuple[Object, Object]]:
-    """Return what no policy selects and Karmada sends along, with the policy of what needs it."""
+    """Return objects that no policy selects but that Karmada sends along, with the policy of their user."""
     found = []
     for one in following:
         for template, sender in sent:
@@ -216,7 +216,7 @@ def _followed(
                 break
         else:
             if selection.has_object(one) and not selection.policies:
-                why = "Karmada sends it along with what needs it, and nothing that is adopted shows that it does"
+                why = "Karmada sends it along with an object that needs it, but no adopted object refers to it"
                 report.leave_out(str(ref_of(one)), why)
     return found
 
@@ -243,7 +243,7 @@ def _drafts(
 
 
 def _with_manifests(groups: list[Group]) -> list[Group]:
-    """Return groups so that none has Secrets alone: a workload needs a manifest, and its Secrets its namespace."""
+    """Return groups without any that has only Secrets: a workload needs a manifest, and its Secrets its namespace."""
     lonely = [group for group in groups if all(is_secret(one) for one in group.templates)]
     result = [group for group in groups if group not in lonely]
     for group in lonely:
@@ -256,13 +256,13 @@ def _with_manifests(groups: list[Group]) -> list[Group]:
 
 
 def _idle(found: Found, groups: list[Group], selection: Selection, report: Report) -> None:
-    """Record the policies that no workload declares."""
+    """Report the policies that no workload declares."""
     declared = {identity(policy) for group in groups for policy in group.policies}
     for policy in found.policies:
         meant = selection.has_object(policy) and (policy["kind"] not in POLICIES or selection.has_policy(policy))
         if identity(policy) in declared or not meant or (selection.policies and policy["kind"] not in POLICIES):
             continue
         if not any(selects(policy, template) for template in found.templates):
-            report.leave_out(str(ref_of(policy)), "it selects nothing that is there")
+            report.leave_out(str(ref_of(policy)), "it selects no existing object")
         elif not selection.of_workloads:
-            report.leave_out(str(ref_of(policy)), "nothing that it selects is adopted")
+            report.leave_out(str(ref_of(policy)), "none of the objects that it selects is adopted")

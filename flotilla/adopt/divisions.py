@@ -1,4 +1,4 @@
-"""Replicas that are divided otherwise than Karmada would divide them now: an adopting `up` would wait in vain."""
+"""Finds outdated divisions of replicas: Karmada would divide differently now, so an adopting `up` would not finish."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from flotilla.kube.objects import Object, ref_of
 
 
 def stale_divisions(found: Found, adopted: Iterable[Object], version: Version | None) -> Iterator[Finding]:
-    """Yield a finding for each template whose replicas a division of now would put elsewhere.
+    """Yield a finding for each template whose replicas Karmada would divide differently now.
 
     Karmada divides once, and again only when replicas or the placement change: a member that was not Ready at that time
-    stays without a share. What isn't certain is no finding.
+    stays without a share. Uncertain cases are not reported.
 
     Args:
-        found: what is there.
-        adopted: the templates that are adopted.
-        version: Karmada's; None where it isn't known, and then nothing is said.
+        found: the existing fleet.
+        adopted: the templates to adopt.
+        version: Karmada's version; None (not known) gives no findings.
     """
     if version is None:
         return
@@ -47,9 +47,9 @@ def stale_divisions(found: Found, adopted: Iterable[Object], version: Version | 
         decision = decide(clusters, placement, demand_of_binding(spec), current=current, scheduler=scheduler)
         if not allows(decision, shares):
             message = (
-                f"Karmada has divided it as {_text(shares)}, and would make {_text(first_of(decision))} of it now; it "
-                "does so only when replicas or placement change, and `up --adopt` would wait for it: apply a "
-                "WorkloadRebalancer for it first"
+                f"Karmada has divided it as {_text(shares)}, and would divide it as {_text(first_of(decision))} now; "
+                "it divides again only when replicas or placement change, and `up --adopt` would wait for that: apply "
+                "a WorkloadRebalancer for it first"
             )
             yield Finding("division-outdated", str(ref_of(template)), message)
 

@@ -1,7 +1,7 @@
-"""Which templates and policies belong into one workload of the stack: what one policy sends, with what changes it.
+"""Groups templates and policies into workloads of the stack: the objects that one policy sends, with their overrides.
 
-Policies that select the same template are kept together: a stack can't say of two workloads that a policy of one of
-them reaches into the other.
+Policies that select the same template stay together: a stack can't declare that a policy of one workload also applies
+to another workload.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from flotilla.kube.objects import Object
 
 @dataclass(frozen=True)
 class Group:
-    """Templates that policies have in common."""
+    """Templates that share policies."""
 
     senders: tuple[Object, ...]
     """The policies that send its templates, in order of name."""
     others: tuple[Object, ...]
-    """All other policies that select any of them: overrides, and policies that compete."""
+    """All other policies that select any of the templates: overrides, and competing policies."""
     templates: tuple[Object, ...]
 
     @property
@@ -39,25 +39,25 @@ class Group:
 
     @property
     def overrides(self) -> list[Object]:
-        """The policies that make its templates differ by cluster."""
+        """The override policies of its templates."""
         return [policy for policy in self.others if policy["kind"] in OVERRIDES]
 
     @property
     def namespaces(self) -> list[str]:
-        """The templates' namespaces; '' for those without one."""
+        """The namespaces of the templates; '' for templates without one."""
         return sorted({str(one["metadata"].get("namespace") or "") for one in self.templates})
 
 
 def is_claimed(template: Object) -> bool:
-    """Tell whether a policy has claimed a template."""
+    """Return whether a policy has claimed a template."""
     labels = template["metadata"].get("labels") or {}
     return any(labels.get(key) for key in POLICY_ID_LABELS.values())
 
 
 def sender_of(template: Object, policies: Iterable[Object]) -> Object | None:
-    """Return the policy that sends a template: the one that has claimed it, else the one that would.
+    """Return the policy that sends a template: the one that has claimed it, otherwise the one that would claim it.
 
-    None where no policy selects it, or the one that has claimed it is gone.
+    Returns None where no policy selects it, or the policy that has claimed it doesn't exist any more.
     """
     listed = [policy for policy in policies if policy["kind"] in POLICIES]
     if not is_claimed(template):
@@ -80,11 +80,11 @@ def sender_of(template: Object, policies: Iterable[Object]) -> Object | None:
 
 
 def groups_of(sent: list[tuple[Object, Object]], policies: list[Object]) -> list[Group]:
-    """Return the workloads that templates make, in order of their policies' names.
+    """Return the workloads for some templates, in the order of their policies' names.
 
     Args:
         sent: each template with the policy that sends it.
-        policies: all that are there.
+        policies: all existing policies.
     """
     joined = _Joined()
     by_key = {identity(policy): policy for policy in policies}
@@ -119,7 +119,7 @@ def _by_name(key: Identity) -> tuple[str, ...]:
 
 
 class _Joined:
-    """Which policies have a template in common, directly or by others."""
+    """The policies that have a template in common, directly or through other policies."""
 
     def __init__(self) -> None:
         self._parent: dict[Identity, Identity] = {}

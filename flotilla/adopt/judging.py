@@ -1,4 +1,4 @@
-"""What looks wrong in a fleet that is adopted."""
+"""Findings: what looks wrong in a fleet that is adopted."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ RESERVED = ("karmada-", "kube-")
 
 
 def is_reserved(obj: Object) -> bool:
-    """Tell whether an object is in a namespace that Karmada and Kubernetes keep for themselves."""
+    """Return whether an object is in a namespace that is reserved for Karmada or Kubernetes."""
     return str(obj["metadata"].get("namespace") or "").startswith((*RESERVED, EXECUTION_NAMESPACE_PREFIX))
 
 
 def followers(bindings: Iterable[Object]) -> set[tuple[str, str, str]]:
-    """Return kind, namespace and name of what goes along with templates that need it (propagateDeps)."""
+    """Return kind, namespace and name of the objects that Karmada sends along with templates (propagateDeps)."""
     found = set()
     for binding in bindings:
         spec = binding.get("spec") or {}
@@ -37,7 +37,7 @@ def followers(bindings: Iterable[Object]) -> set[tuple[str, str, str]]:
 
 
 def short_key(obj: Object) -> tuple[str, str, str]:
-    """Return what `followers` knows an object by."""
+    """Return the key of an object in the result of `followers`."""
     meta = obj["metadata"]
     return str(obj["kind"]), str(meta.get("namespace") or ""), str(meta["name"])
 
@@ -45,13 +45,13 @@ def short_key(obj: Object) -> tuple[str, str, str]:
 def findings_of(
     found: Found, sent: list[tuple[Object, Object]], facts: Mapping[str, MemberFacts], selection: Selection
 ) -> list[Finding]:
-    """Return what looks wrong, of the part that is adopted.
+    """Return the findings about the part of the fleet that is adopted.
 
     Args:
-        found: what is there.
-        sent: the templates that are adopted, each with its policy.
-        facts: what members say themselves.
-        selection: which part is adopted.
+        found: the existing fleet.
+        sent: the templates to adopt, each with its policy.
+        facts: the facts that were read from members.
+        selection: the part to adopt.
     """
     return [
         *_members(found, facts, selection),
@@ -75,19 +75,19 @@ def _members(found: Found, facts: Mapping[str, MemberFacts], selection: Selectio
         bindings = facts[name].administrators.get(account, ()) if account and name in facts else ()
         if bindings:
             message = (
-                f"Karmada's token ({account}) has all rights there, by ClusterRoleBinding {', '.join(bindings)}: "
-                "who reads Secrets of the control plane is its administrator"
+                f"Karmada's token ({account}) has all permissions there, by ClusterRoleBinding {', '.join(bindings)}: "
+                "everyone who can read the control plane's Secrets is administrator of the member"
             )
             yield Finding("token-cluster-admin", f"Cluster {name}", message)
 
 
 def _unfinished(found: Found, facts: Mapping[str, MemberFacts], selection: Selection) -> Iterator[Finding]:
-    """Yield joins that broke off, and whose members nobody has given a kubeconfig of."""
+    """Yield findings for unfinished joins, of members for which the user gave no kubeconfig."""
     for name in sorted(found.unfinished - facts.keys()):
         if selection.has_member(name):
             message = (
-                f"its join broke off: Secrets {name} and {name}-impersonator are there, and no Cluster; give "
-                f"--member-kubeconfig {name}=FILE to have it declared, and `up --adopt` completes the join"
+                f"its join is unfinished: Secrets {name} and {name}-impersonator exist, but no Cluster; give "
+                f"--member-kubeconfig {name}=FILE to declare it, and `up --adopt` completes the join"
             )
             yield Finding("join-unfinished", f"member {name}", message)
 
@@ -99,10 +99,10 @@ def _competing(found: Found, sent: list[tuple[Object, Object]]) -> Iterator[Find
         if not rivals:
             continue
         listed = ", ".join(str(ref_of(one)) for one in rivals)
-        message = f"{ref_of(sender)} sends it, and {listed} {'selects' if len(rivals) == 1 else 'select'} it as well"
+        message = f"{ref_of(sender)} sends it, and {listed} {'selects' if len(rivals) == 1 else 'select'} it too"
         winner = claimant(policies, template)
         if winner is not None and identity(winner) != identity(sender):
-            message += f"; claimed anew it would go to {ref_of(winner)}"
+            message += f"; if it were claimed again, {ref_of(winner)} would send it"
         yield Finding("competing-policies", str(ref_of(template)), message)
 
 
@@ -113,12 +113,12 @@ def _clusters(found: Found, sent: list[tuple[Object, Object]]) -> Iterator[Findi
         affinities = [placement.get("clusterAffinity") or {}, *(placement.get("clusterAffinities") or [])]
         named = {str(name) for one in affinities for name in one.get("clusterNames") or []}
         if unknown := sorted(named - known):
-            message = f"it names {', '.join(unknown)}, and the control plane has no such Cluster"
+            message = f"it names {', '.join(unknown)}, but the control plane has no such Cluster"
             yield Finding("unknown-cluster", str(ref_of(policy)), message)
 
 
 def _unclaimed(found: Found, sent: list[tuple[Object, Object]], selection: Selection) -> Iterator[Finding]:
-    """Yield templates that nothing claims in namespaces that have claimed ones, and those whose policy is gone."""
+    """Yield findings for unclaimed templates beside claimed ones, and for templates whose policy doesn't exist."""
     adopted = {identity(template) for template, _ in sent}
     namespaces = {str(template["metadata"].get("namespace") or "") for template, _ in sent} - {""}
     along = followers(found.bindings)
@@ -127,7 +127,9 @@ def _unclaimed(found: Found, sent: list[tuple[Object, Object]], selection: Selec
             continue
         if is_claimed(template):
             if sender_of(template, found.policies) is None and not selection.policies:
-                yield Finding("claim-lost", str(ref_of(template)), "the policy that has claimed it is gone")
+                yield Finding(
+                    "claim-lost", str(ref_of(template)), "the policy that has claimed it doesn't exist any more"
+                )
             continue
         here = str(template["metadata"].get("namespace") or "") in namespaces
         if not here or not _may_be_meant(template) or short_key(template) in along:

@@ -1,4 +1,4 @@
-"""Lists of many kinds at once, of one cluster."""
+"""Lists objects of many kinds at once, from one cluster."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _AT_ONCE = 8
 Asked = tuple[str, str, str]
 """An apiVersion, a kind and a namespace; '' for all namespaces."""
 Lists = dict[Asked, list[Object] | str]
-"""What was found; a text says why a kind can't be listed."""
+"""The lists; a string is the reason why a kind can't be listed."""
 
 
 def lists(connection: Connection, asked: Iterable[Asked]) -> Lists:
-    """List kinds side by side, each in pages. One that isn't served has no objects.
+    """List kinds concurrently, each in pages. A kind that isn't served has no objects.
 
     Raises:
-        ClusterError: the cluster can't be asked at all.
+        ClusterError: the cluster doesn't answer at all.
     """
 
     def one(key: Asked) -> list[Object] | str:
@@ -47,7 +47,7 @@ def listed_of(found: Lists, asked: Asked) -> list[Object]:
 
 
 def unread_of(found: Lists) -> list[LeftOut]:
-    """Return what could not be read, and why."""
+    """Return what could not be read, with the reason."""
     unread = []
     for (version, kind, namespace), why in found.items():
         if isinstance(why, str):

@@ -1,4 +1,4 @@
-"""Clusters of a control plane as members of a stack file."""
+"""Turns Clusters of a control plane into members of a stack file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from flotilla.kube.quantities import parse_quantity
 Keys = dict[str, Any]
 
 PLACEHOLDER = "kubeconfigs/{name}.yaml"
-"""Where a member's kubeconfig is looked for if none was given."""
+"""The path of a member's kubeconfig where the user gave none."""
 _READ = frozenset(
     {
         "syncMode",
@@ -35,12 +35,12 @@ _READ = frozenset(
         "resourceModels",
     }
 )
-# Karmada, pkg/apis/cluster/v1alpha1/well_known_constants.go: its controllers set and take these away.
+# Karmada, pkg/apis/cluster/v1alpha1/well_known_constants.go: its controllers set and remove these.
 _OWN_TAINTS = frozenset(
     f"cluster.karmada.io/{name}" for name in ("not-ready", "unreachable", "unschedulable", "terminating")
 )
 _PATCH = 2
-"""Points in a version that names its patch release."""
+"""The number of points in a version with its patch release."""
 _CERTIFICATE = "-----BEGIN CERTIFICATE-----"
 _GIB = 2**30
 _MOST = 2**63 - 1
@@ -62,11 +62,11 @@ def member_of(
 
     Args:
         cluster: the Cluster.
-        facts: what the member says itself.
-        credentials: what Karmada knows it by.
-        version: Karmada's, empty where it isn't known: an agent with another image has it named.
+        facts: the facts that were read from the member.
+        credentials: Karmada's credentials for the member.
+        version: Karmada's version, empty where it isn't known; an agent with another image gets an `image`.
         taints: key and effect of taints that ClusterTaintPolicies set.
-        report: gets what has no key.
+        report: gets settings that have no key.
     """
     name, spec = str(cluster["metadata"]["name"]), cluster.get("spec") or {}
     keys: Keys = {"name": name}
@@ -102,26 +102,26 @@ def member_of(
 
 
 def unfinished_member(name: str, facts: MemberFacts, report: Report) -> Keys:
-    """Return a member whose join broke off before its Cluster as an entry of `flotilla:members`."""
-    report.notes.append(f"member {name}: its join broke off before its Cluster; `flotilla up --adopt` completes it")
+    """Return an entry of `flotilla:members` for a member whose join stopped before its Cluster existed."""
+    report.notes.append(
+        f"member {name}: its join stopped before its Cluster existed; `flotilla up --adopt` completes it"
+    )
     return {"name": name, "kubeconfig": _kubeconfig(name, facts, report)}
 
 
 def _kubeconfig(name: str, facts: MemberFacts, report: Report) -> Any:
     if not facts.path:
         path = PLACEHOLDER.format(name=name)
-        why = facts.problem or "no kubeconfig of it was given"
-        report.notes.append(
-            f"member {name}: {why}; {path} is a placeholder: put an administrator's kubeconfig there, or name another"
-        )
+        why = facts.problem or "no kubeconfig was given for it"
+        report.notes.append(f"member {name}: {why}; {path} is a placeholder: store an administrator's kubeconfig there")
         return path
     if facts.problem:
-        report.notes.append(f"member {name}: its own side is not known: {facts.problem}")
+        report.notes.append(f"member {name}: the cluster itself could not be read: {facts.problem}")
     return {"path": facts.path, "context": facts.context} if facts.context else facts.path
 
 
 def _other_authority(known: str, own: str) -> str:
-    """Return the certificates by which Karmada verifies a member where they aren't the kubeconfig's; else ''."""
+    """Return the certificates by which Karmada verifies a member, if they differ from the kubeconfig's; else ''."""
     try:
         texts = [base64.b64decode(one).decode().strip() for one in (known, own)]
     except ValueError:
@@ -145,13 +145,13 @@ def _taints(name: str, taints: list[Object], by_policy: set[tuple[str, str]], re
 def _maintenance(name: str, cluster: Object, report: Report) -> str:
     """Return the mode of a member's maintenance; empty for none.
 
-    A drain becomes a cordon: what it has excluded from placements is in their policies, and is declared with them.
+    A drain becomes a cordon: the excluded members are already in the policies' placements, which are declared.
     """
     said = maintenance_of(cluster)
     if mode_of(said) == DRAIN:
         report.notes.append(
-            f"member {name}: it is drained ({said}), and declared as cordoned; placements that exclude it do so in the "
-            "stack file now: take it out of their `exclude` to bring workloads back"
+            f"member {name}: it is drained ({said}), and declared as cordoned; placements that exclude it now do so in "
+            "the stack file: remove it from their `exclude` to bring workloads back"
         )
     return CORDONED if said and is_cordoned(cluster) else ""
 
@@ -160,19 +160,19 @@ def _agent_keys(name: str, facts: MemberFacts, version: str, report: Report) -> 
     agent = _agent(name, facts, version, report)
     if not agent.keys() & {"image", "asFound"} and version.count(".") < _PATCH:
         report.notes.append(
-            f"member {name}: which image its agent has is not known; say Karmada's patch release "
+            f"member {name}: the image of its agent is not known; give Karmada's patch release "
             "(--karmada-version 1.18.2), or give the member's kubeconfig"
         )
     return {"agent": agent} if agent else {}
 
 
 def declared_by_a_stack(deployment: Object) -> bool:
-    """Tell whether an agent's Deployment is as a stack declares it, with the fingerprint of its certificate."""
+    """Return whether an agent's Deployment is as a stack declares it: with the fingerprint of its certificate."""
     return IDENTITY_ANNOTATION in (deployment["spec"]["template"]["metadata"].get("annotations") or {})
 
 
 def _agent(name: str, facts: MemberFacts, version: str, report: Report) -> Keys:
-    """Return how a member's agent differs from the one that the stack would declare."""
+    """Return the settings in which a member's agent differs from the one that the stack would declare."""
     deployment = next((one for one in facts.agents if serves(one, name)), None)
     if deployment is None:
         return {}
@@ -183,8 +183,8 @@ def _agent(name: str, facts: MemberFacts, version: str, report: Report) -> Keys:
     if not declared_by_a_stack(deployment):
         place = {} if namespace == AGENT_NAMESPACE else {"namespace": namespace}
         report.notes.append(
-            f"member {name}: its agent stays as karmadactl has deployed it (`agent: {{asFound: true}}`), with a "
-            "certificate that nobody renews; without that key it becomes the stack's own, and its pod restarts"
+            f"member {name}: its agent stays as karmadactl deployed it (`agent: {{asFound: true}}`), with a "
+            "certificate that nobody renews; without that key the stack takes the agent over, and its pod restarts"
         )
         return {"asFound": True, **place}
     keys: Keys = {}
@@ -201,7 +201,7 @@ def _agent(name: str, facts: MemberFacts, version: str, report: Report) -> Keys:
 
 
 def _without_key(name: str, cluster: Object, report: Report) -> None:
-    """Record what people may have set on a Cluster and the stack file has no key for."""
+    """Report settings of a Cluster that users may have made and that have no key in the stack file."""
     spec = cluster.get("spec") or {}
     why = "the stack file has no key for it; it stays as it is"
     if spec.get("resourceModels") and not is_default_models(spec["resourceModels"]):
@@ -215,7 +215,7 @@ def _without_key(name: str, cluster: Object, report: Report) -> None:
 
 
 def is_default_models(models: list[Object]) -> bool:
-    """Tell whether resource models are those that Karmada's server writes into a Cluster that names none."""
+    """Return whether resource models are the ones that Karmada's server sets in a Cluster without models."""
     found = []
     for model in models:
         ranges = {one.get("name"): one for one in model.get("ranges") or []}

@@ -1,4 +1,4 @@
-"""Names of workloads and files, made of the names of objects."""
+"""Names of workloads and files, derived from the names of objects."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ _DEFAULT = "workload"
 
 
 def label_of(text: str) -> str:
-    """Return a text as a DNS label that is short enough to have a policy's name put behind it."""
+    """Return a text as a DNS label that is short enough for a policy's name to be appended."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower())[:_LONGEST].strip("-") or _DEFAULT
 
 
 class Names:
-    """Names that are given once."""
+    """Gives names, each only once."""
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
-        """Know the names that are taken already."""
+        """Start with the names that are already in use."""
         self._taken = set(taken)
 
     def take(self, *wanted: str) -> str:
-        """Return the first of some names that is free, or the last one with a number behind it."""
+        """Return the first of some names that is free, or the last one with a number appended."""
         number = 1
         choices = list(wanted)
         while True:
@@ -38,7 +38,7 @@ class Names:
 
 
 def workload_name(group: Group, names: Names) -> str:
-    """Return what a group of policies and templates is called: as its policy, or as its namespace where it has many."""
+    """Return the name for a group of policies and templates: its policy's, or with several policies its namespace's."""
     first = group.senders[0]["metadata"]
     namespaces = [name for name in group.namespaces if name]
     own = label_of(str(first["name"]))
@@ -50,9 +50,9 @@ def workload_name(group: Group, names: Names) -> str:
 
 
 def file_names(objects: Iterable[Object], *, most: int) -> dict[str, list[Object]]:
-    """Return objects by the files that they are written to: one to a file, or one kind to a file where they are many.
+    """Return objects by file name: a file for each object, or for each kind if there are many objects.
 
-    No two names differ by the case of their letters alone: some file systems take these for one.
+    No two names differ only by upper and lower case: some file systems treat such names as equal.
     """
     listed = list(objects)
     namespaces = {str(one["metadata"].get("namespace") or "") for one in listed}

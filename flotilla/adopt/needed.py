@@ -1,4 +1,4 @@
-"""What a member's objects need of each other, of the rest of the cluster, and of other namespaces."""
+"""The dependencies of a member's objects: on each other, on the rest of the cluster, and on other namespaces."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _OWN = {
     "storageClassName": "StorageClass",
     "ingressClassName": "IngressClass",
 }
-"""Fields that name an object which describes the cluster itself."""
+"""Fields that name an object which describes the cluster itself, by field."""
 _SCALERS = ("HorizontalPodAutoscaler", "ScaledObject")
 _SERVICE = re.compile(r"\b([a-z0-9][a-z0-9-]{0,62})\.([a-z0-9][a-z0-9-]{0,62})\.svc\b")
 _LONGEST = 100_000
@@ -30,14 +30,14 @@ _LONGEST = 100_000
 def with_needed(
     roots: list[Object], objects: Iterable[Object], sent: set[Identity], version: Version, report: Report
 ) -> list[Object]:
-    """Return some objects with those that they need, all of the member's namespaces; what isn't there is a finding.
+    """Return some objects with their dependencies from the member's namespaces; a missing one is a finding.
 
     Args:
-        roots: what is meant.
-        objects: what may be declared.
-        sent: what Karmada sends there already.
-        version: Karmada's: what it takes for a dependency.
-        report: gets what is missing.
+        roots: the objects.
+        objects: all objects that may be declared.
+        sent: objects that Karmada already sends there.
+        version: Karmada's version, which decides what counts as a dependency.
+        report: gets the missing dependencies.
     """
     there = {identity(one): one for one in objects}
     found = {identity(one): one for one in roots}
@@ -56,18 +56,18 @@ def with_needed(
 
 
 def _needs(obj: Object, there: Mapping[Identity, Object], version: Version) -> Iterator[tuple[Identity, str]]:
-    """Yield what an object needs, and what is to be said where it isn't there."""
+    """Yield the dependencies of an object, each with the message to report where it doesn't exist."""
     for reference in references_of(obj, version) or ():
         if not reference.name:
             yield from ((key, "") for key, one in there.items() if reference.means(one))
             continue
-        said = f"it needs {reference.kind} {reference.namespace}/{reference.name}, which is not among what is declared"
+        said = f"it needs {reference.kind} {reference.namespace}/{reference.name}, which is not declared"
         yield _key(reference), "" if reference.optional else said
     namespace = str(obj["metadata"].get("namespace") or "")
     match kind_of(obj):
         case ("networking.k8s.io", "Ingress"):
             for name in _named(obj.get("spec"), "service"):
-                yield ("", "Service", namespace, name), f"it needs Service {namespace}/{name}, which is not there"
+                yield ("", "Service", namespace, name), f"it needs Service {namespace}/{name}, which doesn't exist"
         case ("rbac.authorization.k8s.io", "RoleBinding") if (obj.get("roleRef") or {}).get("kind") == "Role":
             yield (_RBAC, "Role", namespace, str(obj["roleRef"].get("name"))), ""
         case ("", "ServiceAccount"):
@@ -81,14 +81,14 @@ def _key(reference: Reference) -> Identity:
 
 
 def _named(value: Any, key: str) -> Iterator[str]:
-    """Yield the names of what stands under a key anywhere in a value."""
+    """Yield the names in mappings under a key, anywhere in a value."""
     for path, below in _walk(value):
         if path == key and isinstance(below, dict) and below.get("name"):
             yield str(below["name"])
 
 
 def accounts(binding: Object) -> list[tuple[str, str]]:
-    """Return namespace and name of the ServiceAccounts that a binding gives rights to."""
+    """Return namespace and name of the ServiceAccounts to which a binding gives permissions."""
     own = str(binding["metadata"].get("namespace") or "")
     return [
         (str(one.get("namespace") or own), str(one.get("name")))
@@ -101,13 +101,13 @@ def accounts(binding: Object) -> list[tuple[str, str]]:
 
 
 def cluster_scoped(objects: Iterable[Object], running: Running, report: Report) -> list[Object]:
-    """Return the cluster-scoped objects that some objects need: definitions, rights, priorities.
+    """Return the cluster-scoped objects that some objects need: definitions, roles and bindings, priority classes.
 
-    Rights that others have by the same binding stay the member's own: sent to another cluster they would be given to
-    whoever is called so there.
+    A binding that also gives permissions to others is not declared: in another cluster, it would give them to whoever
+    has the same name there.
     """
     listed = list(objects)
-    # Pods that name no account have the one that each namespace gets by itself.
+    # Pods without an account use the default account of their namespace.
     default = {("", "ServiceAccount", str(one["metadata"].get("namespace") or ""), "default") for one in listed}
     own = {identity(one) for one in listed} | default
     bindings = [one for one in running.cluster_bindings if _is_given(one, own, report)]
@@ -122,7 +122,7 @@ def cluster_scoped(objects: Iterable[Object], running: Running, report: Report) 
         role = running.cluster_roles.get(name)
         if role is None:
             report.findings.append(
-                Finding("dependency-missing", str(ref_of(binding)), f"ClusterRole {name} isn't there")
+                Finding("dependency-missing", str(ref_of(binding)), f"ClusterRole {name} doesn't exist")
             )
         elif _BUILT_IN not in (role["metadata"].get("labels") or {}):
             found.append(role)
@@ -133,24 +133,24 @@ def cluster_scoped(objects: Iterable[Object], running: Running, report: Report) 
             found.append(running.priority_classes[name])
         elif not name.startswith("system-"):
             report.findings.append(
-                Finding("dependency-missing", str(ref_of(user)), f"PriorityClass {name} isn't there")
+                Finding("dependency-missing", str(ref_of(user)), f"PriorityClass {name} doesn't exist")
             )
     return [one for one in found if not str(one["metadata"]["name"]).startswith("system")]
 
 
 def _is_given(binding: Object, own: set[Identity], report: Report) -> bool:
-    """Tell whether a ClusterRoleBinding gives rights to nobody but accounts among some objects."""
+    """Return whether a ClusterRoleBinding gives permissions only to accounts among some objects."""
     known = [("", "ServiceAccount", *one) in own for one in accounts(binding)]
     if not any(known):
         return False
     others = len(binding.get("subjects") or []) - sum(known)
     if others:
-        report.leave_out(str(ref_of(binding)), "it gives rights to others, too: it stays the member's own")
+        report.leave_out(str(ref_of(binding)), "it gives permissions to others too, so it stays in the member only")
     return not others
 
 
 def report_around(objects: Iterable[Object], report: Report) -> None:
-    """Record what objects need that isn't declared with them: of the cluster itself, and of other namespaces."""
+    """Report dependencies that aren't declared with some objects: on the cluster itself, and on other namespaces."""
     listed = list(objects)
     spaces = {str(one["metadata"].get("namespace") or "") for one in listed}
     wanted: dict[tuple[str, str], list[str]] = {}
@@ -168,7 +168,7 @@ def _around(obj: Object, spaces: set[str]) -> Iterator[tuple[str, str]]:
     meta = obj["metadata"]
     for path, value in _walk({key: one for key, one in obj.items() if key not in ("metadata", "status")}):
         if path in _OWN and isinstance(value, str) and value:
-            yield f"{_OWN[path]} {value}", "each cluster that the workload goes to needs one of its own"
+            yield f"{_OWN[path]} {value}", "each cluster of the workload needs its own"
         if isinstance(value, dict) and isinstance(value.get("namespace"), str) and isinstance(value.get("name"), str):
             named = str(value.get("kind") or "object")
             if value["namespace"] and value["namespace"] not in spaces:
@@ -180,7 +180,7 @@ def _around(obj: Object, spaces: set[str]) -> Iterator[tuple[str, str]]:
 
 
 def _walk(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield every value below one, with the key that it stands under; entries of a list have their list's."""
+    """Yield all values in a value, each with its key; entries of a list have the key of the list."""
     yield key, value
     if isinstance(value, dict):
         for name, below in value.items():

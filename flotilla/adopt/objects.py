@@ -1,4 +1,4 @@
-"""Objects of the control plane itself, as `flotilla:objects`."""
+"""Turns objects of the control plane itself into `flotilla:objects`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from flotilla.karmada.unspread import meant_to_spread
 from flotilla.kube.objects import Object, ref_of
 
 GROUP = "control-plane"
-"""The name of their entry."""
+"""The name of the entry in `flotilla:objects`."""
 
 
 def own_objects(
@@ -21,10 +21,10 @@ def own_objects(
     """Return the objects that users have declared in the control plane, as manifests.
 
     Args:
-        objects: those of Karmada's own kinds.
-        templates: what policies send: it belongs to workloads.
-        selection: which part is adopted; a part that is chosen by policy or by member has none.
-        report: gets what is left out.
+        objects: objects of Karmada's own kinds.
+        templates: templates that policies send, which belong to workloads.
+        selection: the part to adopt; a selection by policy or by member has no such objects.
+        report: gets the objects that are left out.
     """
     if selection.policies or (selection.members and not selection.of_workloads):
         return []
@@ -33,7 +33,7 @@ def own_objects(
         if identity(obj) in templates or not selection.has_object(obj) or is_reserved(obj):
             continue
         if not meant_to_spread(obj):
-            report.leave_out(str(ref_of(obj)), "a controller has made it")
+            report.leave_out(str(ref_of(obj)), "a controller has created it")
             continue
         if obj["metadata"].get("deletionTimestamp"):
             report.leave_out(str(ref_of(obj)), "it is being deleted")

@@ -1,7 +1,7 @@
-"""Rules of an override policy read back as `overrides` of a workload: the other direction of `flotilla.stack.specs`.
+"""Turns rules of an override policy into `overrides` of a workload: the opposite direction of `flotilla.stack.specs`.
 
-What has no key makes the whole list unreadable: the policy is then declared as it is. Whoever asks compares what is
-declared for the keys with the rules, so that nothing here has to know every rule of Karmada's API.
+A rule without a key makes the whole list unreadable, and the policy is then declared unchanged. The caller compares the
+declaration for the keys with the rules, so this module doesn't need to know every rule of Karmada's API.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from flotilla.stack.from_policies import Keys, affinity_keys
 
 
 class Unreadable(ValueError):
-    """A rule that the stack file has no key for."""
+    """A rule has no key in the stack file."""
 
 
 def override_keys(rules: list[Object], *, container: str) -> list[Keys]:
     """Return rules (RuleWithCluster, policy/v1alpha1) as entries of `overrides`.
 
     Args:
-        rules: the rules; the one that changes nothing is no entry.
-        container: who gets command and args where an entry names nobody: the workload's name.
+        rules: the rules; the one that changes nothing gives no entry.
+        container: the default container for command and args in an entry: the workload's name.
 
     Raises:
-        Unreadable: a rule has something that no key stands for.
+        Unreadable: a rule contains something that has no key.
     """
     return [_entry(rule, container) for rule in rules if rules != [CHANGES_NOTHING]]
 

@@ -1,8 +1,8 @@
-"""What runs in one member, without Karmada, as workloads of the stack (`karmadactl promote`, for many objects).
+"""Turns objects that run in one member, without Karmada, into workloads (like `karmadactl promote`, for many objects).
 
-The objects of a namespace become one workload, with a placement on that member. What others in the cluster may need as
-well (the Namespace, definitions, rights, priorities) becomes a workload of its own, which stays in the members when it
-is removed from the stack.
+The objects of a namespace become one workload, with a placement on that member. Objects that others in the cluster may
+need too (the Namespace, definitions, RBAC objects, priority classes) become a separate workload, which stays in the
+members when it is removed from the stack.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ from flotilla.karmada.versions import SUPPORTED, Version, known_version
 from flotilla.kube.objects import Object, ref_of
 
 Keys = dict[str, Any]
-There = Callable[[Iterable[Object]], frozenset[Identity]]
-"""Returns which of some objects exist under the same name where templates go: in the control plane, or in the stack."""
+Existing = Callable[[Iterable[Object]], frozenset[Identity]]
+"""Returns which of some objects already exist, under the same name, in the control plane or in the stack."""
 
 _DEFAULT = "default"
 _NAME_LABEL = "kubernetes.io/metadata.name"
 _SHOWN = 5
 _KEEPS = Version(1, 12)
-"""Since when Karmada leaves the copies of a removed workload in the members."""
+"""The version since which Karmada can leave the copies of a removed workload in the members."""
 
 
 @dataclass(frozen=True)
 class Named:
-    """An object that the user names."""
+    """An object that the user named."""
 
     kind: str
-    """As people call it: `Deployment`, `deployments`, `widgets.example.com`."""
+    """The kind, in any form that users write: `Deployment`, `deployments`, `widgets.example.com`."""
     namespace: str
     name: str
 
@@ -51,57 +51,57 @@ class Named:
 
 @dataclass(frozen=True)
 class Promotion:
-    """Which part of a member becomes the stack's, and how."""
+    """The part of a member that the stack takes over, and how."""
 
     member: str
     folder: str
-    """Of the stack's manifests, relative to the project's."""
+    """The folder of the stack's manifests, relative to the project."""
     selection: Selection
-    """By namespace and labels."""
+    """The selection by namespace and labels."""
     named: tuple[Named, ...] = ()
-    """Objects by name; with any, what else there is comes only where they need it."""
+    """Objects by name; with any, other objects are included only if these need them."""
     workload: str = ""
-    """The workload's name, where the user says it."""
+    """The workload's name, if the user gives it."""
     taken: frozenset[str] = frozenset()
-    """Names of workloads that the stack has."""
+    """Names of the stack's existing workloads."""
     version: str = ""
-    """Karmada's; empty where it isn't known."""
+    """Karmada's version; empty where it isn't known."""
     stated: bool = True
-    """The stack says that version: only then it may ask for what older ones lack."""
+    """The stack gives that version; only then may the workloads use what older versions lack."""
     seal: Seal | None = None
 
     @property
     def namespaces(self) -> list[str]:
-        """The namespaces that are read."""
+        """The namespaces to read."""
         return list(dict.fromkeys([*sorted(self.selection.namespaces), *(one.namespace for one in self.named)]))
 
     @property
     def karmada(self) -> Version:
-        """Karmada's version; the newest one where it isn't known."""
+        """Karmada's version; the newest where it isn't known."""
         return known_version(self.version) or SUPPORTED.newest
 
 
 @dataclass
 class _Parts:
-    """What is declared, on its way."""
+    """The objects to declare."""
 
     own: list[Object] = field(default_factory=list)
     shared: list[Object] = field(default_factory=list)
 
 
 def missing(promotion: Promotion, running: Running) -> list[str]:
-    """Return what the user has named and the member doesn't have."""
+    """Return what the user has named but the member doesn't have."""
     found = [f"namespace {one}" for one in promotion.namespaces if one not in running.namespaces]
     return found or [str(one) for one in promotion.named if not any(_is(one, obj, running) for obj in running.objects)]
 
 
-def promoted(running: Running, there: There, promotion: Promotion, report: Report) -> tuple[Draft, ...]:
-    """Return the workloads that declare what runs in a member; whatever they don't declare is in the report.
+def promoted(running: Running, there: Existing, promotion: Promotion, report: Report) -> tuple[Draft, ...]:
+    """Return the workloads that declare what runs in a member; the report names everything that they don't declare.
 
     Args:
-        running: what is there.
-        there: whom templates would collide with.
-        promotion: which part, and how.
+        running: the member's objects.
+        there: returns the objects with which templates would collide.
+        promotion: the part to declare, and how.
         report: gets what is left out, and what looks wrong.
     """
     report.left_out += running.unread
@@ -133,7 +133,7 @@ def _names(namespace: str, promotion: Promotion) -> list[str]:
 # -- what is declared -------------------------------------------------------------------------------------------------
 
 
-def _chosen(running: Running, there: There, promotion: Promotion, report: Report) -> _Parts:
+def _chosen(running: Running, there: Existing, promotion: Promotion, report: Report) -> _Parts:
     claims = claimed(running.objects)
     written: list[Object] = []
     passed: list[tuple[Object, Left]] = []
@@ -159,7 +159,7 @@ def _chosen(running: Running, there: There, promotion: Promotion, report: Report
     shared = [one for one in shared if left(one, claims) is None and identity(one) not in known]
     for one in own:
         if identity(one) in known:
-            report.leave_out(str(ref_of(one)), "the control plane or the stack has an object of this name already")
+            report.leave_out(str(ref_of(one)), "the control plane or the stack already has an object of this name")
     return _Parts([one for one in own if identity(one) not in known], shared)
 
 
@@ -173,17 +173,17 @@ def _is(named: Named, obj: Object, running: Running) -> bool:
 
 
 def _unserved(obj: Object, running: Running) -> Left | None:
-    """Return why the control plane can't take an object."""
+    """Return why the control plane can't accept an object."""
     kind = kind_of(obj)
     if kind in running.other_versions:
-        return Left("the control plane prefers its kind in a version that the member doesn't have")
+        return Left("the control plane prefers a version of its kind that the member doesn't have")
     if kind not in running.unserved:
         return None
     definition = running.definitions.get(kind)
     if definition is None or is_built_in(kind[0]):
         return Left("the control plane doesn't serve its kind")
     if ((definition["spec"].get("conversion") or {}).get("strategy")) == "Webhook":
-        return Left("the control plane doesn't serve its kind, whose definition needs a webhook to convert versions")
+        return Left("the control plane doesn't serve its kind, and its definition needs a webhook to convert versions")
     return None
 
 
@@ -197,11 +197,11 @@ def _draft(
     manifests = [_retaining(as_written(one), running, report) for one in objects if not is_secret(one)]
     if not manifests:
         for one in found.templates:
-            report.leave_out(str(ref_of(one)), "a workload needs a manifest beside its `secrets`, and it has none")
+            report.leave_out(str(ref_of(one)), "a workload needs a manifest beside its `secrets`, but it has none")
         return None
     for one in manifests:
         if kind_of(one) == ("", "PersistentVolumeClaim"):
-            report.notes.append(f"{ref_of(one)}: another cluster gets an empty volume; what is in this one stays here")
+            report.notes.append(f"{ref_of(one)}: another cluster gets an empty volume; the data of this one stays here")
     return Draft(
         name,
         namespace,
@@ -225,10 +225,10 @@ def _shared(name: str, objects: list[Object], promotion: Promotion, report: Repo
         why = (
             f"Karmada before {_KEEPS} can't keep it"
             if promotion.karmada < _KEEPS
-            else "the stack names no `version` in its controlPlane: name it, and add `onRemoval: keep` to the workload"
+            else "the stack's controlPlane has no `version`: add it, and add `onRemoval: keep` to the workload"
         )
         message = (
-            f"others may need it, and it is deleted in the members when the workload is removed, a Namespace with "
+            f"others may need it, but it is deleted in the members when the workload is removed, a Namespace with "
             f"everything in it, a definition with every object of its kind; {why}"
         )
         report.findings.append(Finding("deleted-with-the-stack", f"workload {name}", f"{listed}: {message}"))
@@ -241,9 +241,9 @@ def _files(manifests: list[Object]) -> dict[str, list[Object]]:
 
 
 def _by_policy(obj: Object) -> Object:
-    """Return a Namespace with the label by which it goes where its workload goes; anything else unchanged.
+    """Return a Namespace with the label by which it follows its workload's placement; other objects unchanged.
 
-    Karmada sends one without it to every member, and takes over none that a member has.
+    Karmada sends a Namespace without the label to every member, and takes over none that a member has.
     """
     if kind_of(obj) != ("", "Namespace"):
         return obj
@@ -252,19 +252,19 @@ def _by_policy(obj: Object) -> Object:
 
 
 def _retaining(obj: Object, running: Running, report: Report) -> Object:
-    """Return a Deployment that an autoscaler of the member scales with the label that leaves its replicas to it."""
+    """Return a Deployment with the label that leaves its replicas to an autoscaler of the member, if it has one."""
     scalers = [str(ref_of(one)) for one in running.objects if scales(one, obj)]
     if not scalers:
         return obj
     if kind_of(obj) != ("apps", "Deployment"):
         message = (
-            f"{scalers[0]} sets its replicas, and Karmada, which leaves those of Deployments alone, sets them back"
+            f"{scalers[0]} sets its replicas, and Karmada resets them: only for Deployments can it leave them alone"
         )
         report.findings.append(Finding("two-owners", str(ref_of(obj)), message))
         return obj
     report.notes.append(
-        f"{ref_of(obj)}: {scalers[0]} owns its replicas: it has the label by which Karmada leaves them alone, and the "
-        "number in its manifest is where another cluster begins"
+        f"{ref_of(obj)}: {scalers[0]} sets its replicas: it has the label by which Karmada leaves them alone, and the "
+        "number in its manifest is only the initial one in another cluster"
     )
     return _labelled(obj, RETAIN_LABEL)
 

@@ -1,4 +1,4 @@
-"""Reads what there is of a fleet: a few lists of its control plane, and a few of each member that lets itself be asked.
+"""Reads an existing fleet: a few lists from its control plane, and a few from each member that can be read.
 
 Nothing is written anywhere.
 """
@@ -40,15 +40,15 @@ _USUAL: tuple[Kind, ...] = (
     ("v1", "ConfigMap"),
     ("v1", "Secret"),
 )
-"""Kinds that are looked through for templates that nothing claims, beside those that are propagated anyway."""
+"""Kinds that are searched for unclaimed templates, in addition to those that are propagated."""
 _RBAC = "rbac.authorization.k8s.io/v1"
 
 
 def read_control_plane(connection: Connection) -> Found:
-    """Read the whole of a control plane that matters for a stack.
+    """Read everything of a control plane that matters for a stack.
 
     Raises:
-        ClusterError: it could not be asked for its members or policies. What else can't be read is in `unread`.
+        ClusterError: its members or policies could not be read. Other unreadable lists are in `unread`.
     """
     clusters = tuple(connection.list(CLUSTER_API, "Cluster"))
     policies = tuple(obj for kind in (*POLICIES, *OVERRIDES) for obj in connection.list(POLICY_API, kind))
@@ -75,7 +75,7 @@ def read_control_plane(connection: Connection) -> Found:
 
 
 def _unfinished(secrets: Iterable[Object], clusters: Iterable[Object]) -> frozenset[str]:
-    """Return the names by which joins have begun: they make both of a member's Secrets before its Cluster."""
+    """Return the names of unfinished joins: a join creates both of a member's Secrets before its Cluster."""
     listed = [secret["metadata"] for secret in secrets]
     names = {str(meta["name"]) for meta in listed if meta.get("namespace") == CLUSTER_NAMESPACE}
     known = {str(cluster["metadata"]["name"]) for cluster in clusters}
@@ -83,7 +83,7 @@ def _unfinished(secrets: Iterable[Object], clusters: Iterable[Object]) -> frozen
 
 
 def _propagated(policies: Iterable[Object], bindings: Iterable[Object]) -> list[Kind]:
-    """Return the kinds that are propagated: those of bindings, in Karmada's preferred version, before the selected."""
+    """Return the propagated kinds: first those of bindings, in Karmada's preferred version, then the selected ones."""
     listed = [(binding.get("spec") or {}).get("resource") or {} for binding in bindings]
     for policy in policies:
         if policy["kind"] in POLICIES:
@@ -97,7 +97,7 @@ def _all_of(found: Lists, kind: Kind) -> list[Object]:
 
 
 def _once(objects: Iterable[Object]) -> list[Object]:
-    """Return each object in the first of the versions that it was listed in."""
+    """Return each object once, in the first version in which it was listed."""
     found: dict[Identity, Object] = {}
     for obj in objects:
         found.setdefault(identity(obj), obj)
@@ -107,9 +107,9 @@ def _once(objects: Iterable[Object]) -> list[Object]:
 def _credentials(
     connection: Connection, clusters: Iterable[Object], secrets: list[Object] | str
 ) -> dict[str, Credentials]:
-    """Return what Karmada knows each member by; nothing where it can't be read, which says nothing.
+    """Return Karmada's credentials for each member, as far as they can be read.
 
-    Secrets that could not be listed are read one by one: that may be allowed.
+    Secrets that could not be listed are read one by one, which may be allowed.
     """
     listed = None if isinstance(secrets, str) else {ref_of(one): one for one in secrets}
     found = {}
@@ -130,7 +130,7 @@ def _credentials(
 
 
 def _account(token: object) -> str:
-    """Return whose token it is, as NAMESPACE/NAME of a ServiceAccount; empty where the token doesn't say it."""
+    """Return the ServiceAccount of a token, as NAMESPACE/NAME; empty where the token doesn't show it."""
     try:
         payload = base64.b64decode(str(token)).decode().split(".")[1]
         subject = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["sub"]
@@ -144,13 +144,13 @@ def _account(token: object) -> str:
 
 
 def read_member(document: Object, *, name: str, path: str, context: str, identifier: str) -> MemberFacts:
-    """Read what a member's API server knows of its join.
+    """Read the facts about a join from a member's API server.
 
     Args:
-        document: its kubeconfig, narrowed to one context.
-        name: the member's.
-        path: the kubeconfig as the stack file is to name it.
-        context: the context, where it isn't the file's current one.
+        document: the member's kubeconfig, narrowed to one context.
+        name: the name of the member.
+        path: the kubeconfig's path for the stack file.
+        context: the context, if it isn't the file's current one.
         identifier: `spec.id` of the Cluster; empty where it has none.
     """
     cluster = document["clusters"][0]["cluster"]
@@ -161,7 +161,7 @@ def read_member(document: Object, *, name: str, path: str, context: str, identif
     try:
         found = uid_of(connection)
         if identifier and found != identifier:
-            why = f"its kubeconfig leads to another cluster ({found}), and the Cluster is of {identifier}"
+            why = f"its kubeconfig leads to another cluster ({found}) than the Cluster ({identifier})"
             return MemberFacts(problem=why)
         agents = [
             obj

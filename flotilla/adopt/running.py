@@ -1,6 +1,6 @@
-"""Reads what runs in a member without Karmada: every kind in some namespaces, and what in the cluster belongs to it.
+"""Reads what runs in a member without Karmada: every kind in some namespaces, and related cluster-scoped objects.
 
-Nothing is written. Lists are read in pages; a kind that may not be read is one line of the report.
+Nothing is written. Lists are read in pages; a kind that can't be read is one line of the report.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _RBAC = "rbac.authorization.k8s.io/v1"
 _DEFINITIONS = "apiextensions.k8s.io/v1"
 _SCHEDULING = "scheduling.k8s.io/v1"
 _GROUPS = ("metrics.k8s.io", "custom.metrics.k8s.io", "external.metrics.k8s.io", "packages.operators.coreos.com")
-"""Groups whose objects nobody has written: measurements, and catalogues."""
+"""Groups whose objects no user writes: measurements, and catalogues."""
 _KARMADA = (".karmada.io", "multicluster.x-k8s.io")
 _KINDS: frozenset[GroupKind] = frozenset(
     {
@@ -32,28 +32,28 @@ _KINDS: frozenset[GroupKind] = frozenset(
         ("events.k8s.io", "Event"),
     }
 )
-"""Kinds that controllers write: the addresses and the history of one cluster."""
+"""Kinds that controllers write: addresses and history of one cluster."""
 
 
 @dataclass(frozen=True)
 class Running:
-    """What is there, as the member's API server gives it."""
+    """The member's objects, as its API server returns them."""
 
     objects: tuple[Object, ...] = ()
-    """Of the namespaces, each once."""
+    """The objects of the namespaces, each once."""
     namespaces: Mapping[str, Object] = field(default_factory=dict)
-    """The Namespaces that were asked for and are there."""
+    """The requested Namespaces that exist."""
     cluster_bindings: tuple[Object, ...] = ()
     cluster_roles: Mapping[str, Object] = field(default_factory=dict)
     priority_classes: Mapping[str, Object] = field(default_factory=dict)
     definitions: Mapping[GroupKind, Object] = field(default_factory=dict)
-    """Of the custom kinds that have objects here and that the control plane doesn't serve."""
+    """The definitions of custom kinds that have objects here but that the control plane doesn't serve."""
     unserved: frozenset[GroupKind] = frozenset()
     """Kinds of objects here that the control plane doesn't serve."""
     other_versions: frozenset[GroupKind] = frozenset()
-    """Kinds of objects here that the control plane prefers in a version which the member doesn't have."""
+    """Kinds of objects here for which the control plane prefers a version that the member doesn't have."""
     kinds: Mapping[GroupKind, tuple[str, ...]] = field(default_factory=dict)
-    """Kinds with a namespace, by what people call them: plurals in lower case."""
+    """Namespaced kinds, by the names that users write: plurals in lower case."""
     unread: tuple[LeftOut, ...] = ()
 
 
@@ -61,13 +61,13 @@ def read_running(member: Connection, namespaces: Iterable[str], control_plane: S
     """Read what runs in some namespaces of a member.
 
     Args:
-        member: its API server.
-        namespaces: their names.
-        control_plane: the kinds of Karmada's API server: objects are read in the version that it prefers, which is the
-            one that Karmada looks at; None where it could not be asked.
+        member: the connection to its API server.
+        namespaces: the names of the namespaces.
+        control_plane: the kinds of Karmada's API server: objects are read in the version that it prefers, because
+            Karmada watches that version; None where it could not be read.
 
     Raises:
-        ClusterError: the member could not be asked at all.
+        ClusterError: the member doesn't answer at all.
     """
     there = served(member)
     unread = list(there.unread)
@@ -100,10 +100,10 @@ def read_running(member: Connection, namespaces: Iterable[str], control_plane: S
 
 
 def read_there(connection: Connection, objects: Iterable[Object]) -> frozenset[Identity]:
-    """Return which of some objects the control plane has as well, by kind and namespace.
+    """Return which of some objects the control plane also has, by kind and namespace.
 
     Raises:
-        ClusterError: it could not be asked.
+        ClusterError: the control plane doesn't answer.
     """
     listed = list(objects)
     kinds = {(str(one["apiVersion"]), str(one["kind"]), _namespace(one)) for one in listed}
@@ -123,7 +123,7 @@ def read_there(connection: Connection, objects: Iterable[Object]) -> frozenset[I
 
 
 def _version(kind: GroupKind, versions: tuple[str, ...], control_plane: Served | None) -> str:
-    """Return in which version a kind is read: the one that Karmada looks at, where the member has it."""
+    """Return the version in which to read a kind: the one that Karmada watches, where the member has it."""
     known = control_plane.kinds.get(kind) if control_plane else None
     preferred = known.versions[0] if known else BUILT_IN.preferred_version(kind)
     return preferred if preferred in versions else versions[0]
@@ -136,7 +136,7 @@ def _is_left(kind: GroupKind) -> bool:
 def _unserved(
     objects: Iterable[Object], control_plane: Served | None
 ) -> tuple[frozenset[GroupKind], frozenset[GroupKind]]:
-    """Return the kinds of objects that the control plane doesn't serve, and those that it prefers otherwise."""
+    """Return the kinds of objects that the control plane doesn't serve, and those whose preferred version differs."""
     if control_plane is None or control_plane.unread:
         return frozenset(), frozenset()
     versions = {(kind_of(obj), str(obj["apiVersion"])) for obj in objects}
@@ -148,7 +148,7 @@ def _unserved(
 
 
 def _once(objects: Iterable[Object]) -> tuple[Object, ...]:
-    """Return each object once: some servers have the same one in two groups."""
+    """Return each object once: some servers list the same object in two groups."""
     found: dict[str, Object] = {}
     for obj in objects:
         found.setdefault(str(obj["metadata"].get("uid") or identity(obj)), obj)
@@ -177,7 +177,7 @@ def _found(connection: Connection, refs: Iterable[ObjectRef], unread: list[LeftO
 def _definitions(
     member: Connection, kinds: Iterable[GroupKind], there: Served, unread: list[LeftOut]
 ) -> dict[GroupKind, Object]:
-    """Read the definitions of some kinds; each is called by the plural of its kind and its group."""
+    """Read the definitions of some kinds; a definition's name is the plural of the kind, and its group."""
     names = {f"{there.kinds[key].plural}.{key[0]}": key for key in kinds}
     found = _found(member, [ObjectRef(_DEFINITIONS, DEFINITION[1], name) for name in names], unread)
     return {names[name]: obj for name, obj in found.items()}

@@ -1,4 +1,4 @@
-"""Secrets among templates: no value of theirs is ever written in clear text."""
+"""Secrets among templates: their values are never written in clear text."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ Keys = dict[str, Any]
 
 _SECRET = ("", "Secret")
 UNSEALED = (
-    "its values would stand in clear text: set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE to have them "
-    "encrypted in the stack file"
+    "its values would be in clear text: set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE to encrypt them "
+    "in the stack file"
 )
 
 
 @dataclass
 class Sealed:
-    """The Secrets of one workload as its `secrets`."""
+    """The Secrets of one workload, in the form of its `secrets`."""
 
     keys: list[Keys] = field(default_factory=list)
     objects: list[Object] = field(default_factory=list)
-    """What the workload declares for them, without values."""
+    """The objects that the workload declares for them, without values."""
     templates: list[Object] = field(default_factory=list)
-    """The Secrets that are there, in the same order."""
+    """The existing Secrets, in the same order."""
 
 
 def is_secret(obj: Object) -> bool:
-    """Tell whether an object is a Secret."""
+    """Return whether an object is a Secret."""
     return kind_of(obj) == _SECRET
 
 
 def sealed(secrets: list[Object], namespace: str, seal: Seal | None, report: Report) -> Sealed:
-    """Return Secrets as `secrets` of a workload; those that can't be are left out, and reported.
+    """Return Secrets in the form of a workload's `secrets`; those that don't fit are left out and reported.
 
     Args:
         secrets: the templates.
-        namespace: the workload's.
+        namespace: the workload's namespace.
         seal: encrypts a value; None where there is no passphrase.
-        report: gets what is left out.
+        report: gets the Secrets that are left out.
     """
     found = Sealed()
     for secret in sorted(secrets, key=ref_of):
@@ -68,7 +68,7 @@ def sealed(secrets: list[Object], namespace: str, seal: Seal | None, report: Rep
 
 
 def _marks(written: Object) -> Keys:
-    """Return what a Secret has of labels and annotations."""
+    """Return the labels and annotations of a Secret."""
     return {name: dict(values) for name in ("labels", "annotations") if (values := written["metadata"].get(name))}
 
 
@@ -77,9 +77,9 @@ def _unsealable(written: Object, namespace: str, seal: Seal | None) -> str:
     if seal is None:
         return UNSEALED
     if not written.get("data"):
-        return "it has no values of its own"
+        return "it has no values"
     if written["metadata"].get("namespace") != namespace:
-        return "`secrets` are in the namespace of their workload, and this one is in another"
+        return "`secrets` are in the namespace of their workload, but this one is in another"
     return ""
 
 
@@ -100,7 +100,7 @@ def _entry(written: Object, seal: Seal) -> Keys:
 
 
 def _text(value: str) -> str | None:
-    """Return what a value in base64 stands for, where it is a text that becomes the same value again."""
+    """Return the text of a value in base64, if encoding the text gives the same value again; else None."""
     try:
         text = base64.b64decode(value, validate=True).decode()
     except (binascii.Error, ValueError):
@@ -109,7 +109,7 @@ def _text(value: str) -> str | None:
 
 
 def sets_secrets(policy: Object, templates: tuple[Object, ...]) -> bool:
-    """Tell whether an override policy sets values of Secrets: written as it is, they would stand in clear text."""
+    """Return whether an override policy sets values of Secrets: written unchanged, these would be in clear text."""
     if policy["kind"] not in OVERRIDES:
         return False
     spec = policy.get("spec") or {}

@@ -1,4 +1,4 @@
-"""Which kinds a cluster has, custom ones included, and in which versions."""
+"""Reads the kinds that a cluster serves, custom ones included, with their versions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ServedKind:
     """One kind, as discovery describes it."""
 
     versions: tuple[str, ...]
-    """The apiVersions that have it, the preferred one first."""
+    """The apiVersions of the kind, the preferred one first."""
     namespaced: bool
     plural: str
 
@@ -34,17 +34,17 @@ class Served:
 
     kinds: Mapping[GroupKind, ServedKind] = field(default_factory=dict)
     unread: tuple[LeftOut, ...] = ()
-    """Groups that could not be asked for their kinds."""
+    """Groups whose kinds could not be read."""
 
 
 def served(connection: Connection) -> Served:
-    """Ask for every kind of a cluster: one request for each version of each API group.
+    """Read all kinds of a cluster: one request for each version of each API group.
 
-    A kind is preferred in its group's preferred version, and in the first other one where that doesn't have it
-    (client-go, ServerPreferredResources).
+    The preferred version of a kind is its group's preferred version, or the first other one if that doesn't have the
+    kind (client-go, ServerPreferredResources).
 
     Raises:
-        ClusterError: it could not be asked at all. A group that doesn't answer is in `unread`.
+        ClusterError: the cluster doesn't answer at all. A group that doesn't answer is in `unread`.
     """
     found = _entries(connection.request("GET", "/apis", doing="listing API groups"), "groups", ("name",))
     versions = ["v1", *(version for group in found for version in versions_of(group))]

@@ -1,4 +1,4 @@
-"""Policies in the short form of the stack file, where it says exactly the same."""
+"""Turns policies into the short form of the stack file, if that declares exactly the same."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ _OVERRIDES = {"PropagationPolicy": "OverridePolicy", "ClusterPropagationPolicy":
 
 
 def short_form(group: Group, templates: list[Object], version: Version | None) -> Keys | None:
-    """Return `placement`, `overrides` and the keys beside them; None where they would declare something else.
+    """Return `placement`, `overrides` and related keys; None where they would declare something else.
 
-    What the stack would declare is made and compared: the policies' names, their selectors and all that they say. The
-    stack declares two policies for each workload, so that both have to be there.
+    The function builds the stack's declaration and compares it: the policies' names, selectors and all other fields.
+    The stack declares two policies for each workload, so both must exist.
 
     Args:
         group: the policies.
-        templates: what the workload lists, in its order.
-        version: Karmada's; None where it isn't known.
+        templates: the templates of the workload, in its order.
+        version: Karmada's version; None where it isn't known.
     """
     if len(group.senders) != 1 or len(group.others) != 1:
         return None
@@ -59,9 +59,9 @@ def short_form(group: Group, templates: list[Object], version: Version | None) -
 
 
 def _all_in(templates: list[Object], namespace: str | None) -> bool:
-    """Tell whether one pair of policies is what the stack would declare for templates.
+    """Return whether the stack would declare exactly one pair of policies for the templates.
 
-    It sends namespaces without a policy, and definitions by a policy of their own where objects of their kinds follow.
+    It declares none for namespaces, and a separate one for definitions if objects of their kinds follow.
     """
     if any(kind_of(one) in (NAMESPACE, DEFINITION) for one in templates):
         return False

@@ -1,4 +1,4 @@
-"""A stack that is written has to be valid: what `flotilla validate` would refuse of it is left out, and said."""
+"""Makes a stack valid before it is written: parts that `flotilla validate` would refuse are left out and reported."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from flotilla.stack.stackfile import placeholders
 Keys = dict[str, Any]
 
 OBJECTS = "objects"
-"""The folder of the control plane's own objects, below that of all manifests."""
+"""The folder of the control plane's own objects, in the folder of all manifests."""
 _ROUNDS = 50
 
 
 @dataclass(frozen=True)
 class Sections:
-    """A stack on its way: what its file will have."""
+    """A stack that is being composed: the content of its file."""
 
     control_plane: Keys
     members: tuple[Keys, ...]
@@ -40,7 +40,7 @@ class Sections:
     members_from: str = ""
 
     def plain(self, *, object_files: Iterable[str]) -> Keys:
-        """Return the stack file's sections, with the entry for the control plane's objects naming some files."""
+        """Return the stack file's sections; the entry for the control plane's objects names the given files."""
         sections: Keys = {"controlPlane": self.control_plane}
         if self.members_from:
             sections["membersFrom"] = self.members_from
@@ -62,17 +62,17 @@ class Sections:
 
 
 def valid(sections: Sections, report: Report, *, project: Path) -> Sections:
-    """Return the stack without the parts that `flotilla validate` would refuse; each of them is in the report.
+    """Return the stack without the parts that `flotilla validate` would refuse; the report names each of them.
 
-    A workload in short form gets its policies as they are first.
+    Before a workload in short form is left out, its policies are declared unchanged.
 
     Args:
         sections: the stack.
-        report: gets what is left out.
+        report: gets the parts that are left out.
         project: the project's folder, for paths of kubeconfigs.
 
     Raises:
-        ConfigError: what is wrong is in no part that can be left out, or never ends.
+        ConfigError: a problem is in no part that can be left out, or there are always new problems.
     """
     problems: list[Problem] = []
     for _ in range(_ROUNDS):
@@ -129,25 +129,25 @@ def _at(problems: list[Problem], section: str) -> dict[int, Problem]:
 
 
 def reason(problem: Problem) -> str:
-    """Return why `flotilla validate` would refuse something, for the report."""
+    """Return a problem's text for the report: why `flotilla validate` would refuse a part."""
     key = problem.path.partition("]")[2].lstrip(".")
     seen = " ".join(part for part in (key, problem.value) if part)
     return f"`flotilla validate` would refuse it: {seen}{': ' if seen else ''}{problem.rule}"
 
 
 def _index(path: str, section: str) -> int | None:
-    """Return the position in a section that a problem's path names: `workloads[3].policies` is 3 of workloads."""
+    """Return the position in a section from a problem's path: `workloads[3].policies` is 3 of workloads."""
     if not path.startswith(f"{section}["):
         return None
     return int(path[len(section) + 1 :].partition("]")[0])
 
 
 def _problems(sections: Sections, project: Path) -> list[Problem]:
-    """Return what `flotilla validate` would say of a stack, with its manifests in a folder for the time being."""
+    """Return the problems of a stack, with its manifests in a temporary folder."""
     with tempfile.TemporaryDirectory(prefix="flotilla-adopt-") as name:
         base = Path(name)
         written = {file.partition("/")[0] for file in sections.texts}
-        for entry in project.iterdir():  # other stacks are read, where members are theirs
+        for entry in project.iterdir():  # other stacks may have the members
             if entry.name not in written and not entry.name.startswith("."):
                 (base / entry.name).symlink_to(entry.resolve())
         for file, text in sections.texts.items():

@@ -1,4 +1,4 @@
-"""Which Karmada a control plane is of, and how it was installed, as far as its objects show it."""
+"""Detects Karmada's version and installer from the objects of a control plane."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _MARKS: tuple[tuple[Version, str, str], ...] = (
     (Version(1, 17), _POLICIES, "spec.placement.workloadAffinity"),
     (Version(1, 18), _POLICIES, "spec.placement.clusterAffinities.*.overflowAffinities"),
 )
-# 1.16 has the fields of 1.15; its definitions are made by a newer generator.
+# 1.16 has the fields of 1.15, but its definitions come from a newer generator.
 _SAME_FIELDS = Version(1, 16)
 _GENERATOR, _GENERATED = "controller-gen.kubebuilder.io/version", (0, 19)
 _PARTS = 2
 _WEBHOOKS = "mutating-config"
-# Who has written Karmada's webhook configuration: client-go names the program as the field manager. The chart's job
-# runs kubectl.
+# Field managers of Karmada's webhook configuration, with the installer; client-go uses the program's name as manager.
+# The chart's job runs kubectl.
 _INSTALLERS = {
     "karmadactl": "karmadactl init",
     "kubectl-karmada": "karmadactl init",
@@ -38,9 +38,9 @@ _INSTALLERS = {
 
 
 def version_of(definitions: Iterable[Object]) -> Version | None:
-    """Return Karmada's version by the fields that its API has; None where its definitions can't be read.
+    """Return Karmada's version by the fields of its API; None where its definitions can't be read.
 
-    The newest supported version stands for newer ones, too: nothing shows what they add.
+    The newest supported version also means newer ones: their additions aren't known.
     """
     schemas: dict[str, list[Object]] = {}
     listed = list(definitions)
@@ -50,7 +50,7 @@ def version_of(definitions: Iterable[Object]) -> Version | None:
             if isinstance(schema, dict):
                 schemas.setdefault(str(definition["metadata"]["name"]), []).append(schema)
     if not any(_has(schema, _ALWAYS) for schema in schemas.get(_POLICIES, [])):
-        return None  # not as Karmada publishes them: what they lack says nothing
+        return None  # not as Karmada publishes them: missing fields prove nothing
     found = [SUPPORTED.oldest]
     found += [since for since, name, path in _MARKS if any(_has(schema, path) for schema in schemas.get(name, []))]
     newer = any(one["metadata"]["name"] == _POLICIES and _generator(one) >= _GENERATED for one in listed)
@@ -72,7 +72,7 @@ def _has(schema: Object, path: str) -> bool:
 
 
 def patch_release(version: str, facts: Iterable[MemberFacts]) -> str:
-    """Return a version with its patch release where an agent's image has one of the same version; else as it is."""
+    """Return a version with its patch release, if an agent's image has one of the same version; else unchanged."""
     for one in facts:
         for agent in one.agents:
             for container in agent["spec"]["template"]["spec"].get("containers") or []:
@@ -83,7 +83,7 @@ def patch_release(version: str, facts: Iterable[MemberFacts]) -> str:
 
 
 def installed_by(webhooks: Iterable[Object]) -> str:
-    """Return how Karmada was installed, by who wrote its webhook configuration; empty where nothing shows it."""
+    """Return how Karmada was installed, by the field manager of its webhook configuration; empty where unknown."""
     config = next((one for one in webhooks if one["metadata"]["name"] == _WEBHOOKS), None)
     managers = [str(one.get("manager")) for one in (config or {}).get("metadata", {}).get("managedFields") or []]
     return next((_INSTALLERS[name] for name in managers if name in _INSTALLERS), "")

@@ -1,4 +1,4 @@
-"""A group of templates and policies as a workload of the stack file, with its manifests."""
+"""Turns a group of templates and policies into a workload of the stack file, with its manifests."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ from flotilla.kube.objects import Object, ref_of
 
 Keys = dict[str, Any]
 Files = dict[str, list[Object]]
-"""Manifests by their path, relative to the project's folder."""
+"""Manifests by path, relative to the project's folder."""
 
 MOST_FILES = 500
-"""So many objects of a workload have a file each."""
+"""Up to this number of objects of a workload, each object gets its own file."""
 _DEFAULT = "default"
 
 
 @dataclass(frozen=True)
 class Draft:
-    """One workload on its way into the stack file."""
+    """One workload to be written into the stack file."""
 
     name: str
     namespace: str
     folder: str
-    """Of its manifests, relative to the project's."""
+    """The folder of its manifests, relative to the project."""
     manifests: Files
-    """By file name, in the order in which a policy selects them."""
+    """The manifests by file name, in the order in which a policy selects them."""
     policies: Files
     secrets: list[Keys] = field(default_factory=list)
     short: Keys | None = None
-    """The policies in short form; None: they are declared as they are."""
+    """The policies in short form; None: they are declared unchanged."""
 
     @property
     def entry(self) -> Keys:
@@ -58,7 +58,7 @@ class Draft:
 
     @property
     def files(self) -> Files:
-        """Everything that is written for it."""
+        """All files to write for the workload, by path."""
         found = {f"{self.folder}/{name}": objects for name, objects in self.manifests.items()}
         if self.short is None:
             found |= {f"{self.folder}/policies/{name}": objects for name, objects in self.policies.items()}
@@ -66,18 +66,18 @@ class Draft:
 
     @property
     def objects(self) -> int:
-        """How many templates it declares."""
+        """The number of templates that it declares."""
         return sum(map(len, self.manifests.values())) + len(self.secrets)
 
     def as_given(self) -> Draft:
-        """Return it with its policies as they are."""
+        """Return the workload with its policies unchanged."""
         return replace(self, short=None)
 
 
 def draft_of(
     group: Group, name: str, folder: str, *, seal: Seal | None, version: Version | None, report: Report
 ) -> Draft | None:
-    """Return a group as a workload; None, and the reason in the report, where nothing of it can be declared."""
+    """Return a group as a workload; None where nothing of it can be declared, with the reason in the report."""
     namespace = _namespace(group)
     secret_templates = [one for one in group.templates if is_secret(one)]
     found = sealed(secret_templates, namespace, seal, report)
@@ -85,7 +85,7 @@ def draft_of(
     templates = [as_written(one) for one in _by_selector(group, [t for t in group.templates if not is_secret(t)])]
     if not templates:
         for one in found.templates:
-            report.leave_out(str(ref_of(one)), "a workload needs a manifest beside its `secrets`, and it has none")
+            report.leave_out(str(ref_of(one)), "a workload needs a manifest beside its `secrets`, but it has none")
         return None
     secrets = _by_selector(group, found.objects)
     places = {identity(obj): entry for obj, entry in zip(found.objects, found.keys, strict=True)}
@@ -108,7 +108,7 @@ def _short(group: Group, name: str, templates: list[Object], version: Version | 
 
 
 def _namespace(group: Group) -> str:
-    """Return the workload's namespace: that of its objects, or of its Secrets where they are in several."""
+    """Return the workload's namespace: the one of its objects, or of its Secrets if objects are in several."""
     counts = Counter(str(one["metadata"].get("namespace") or "") for one in group.templates if is_secret(one))
     for policy in group.senders:
         counts[str(policy["metadata"].get("namespace") or "")] += 0
@@ -137,7 +137,7 @@ def _left_out(policy: Object, group: Group, report: Report) -> bool:
         return False
     report.leave_out(
         str(ref_of(policy)),
-        "it sets values of a Secret, which would stand in clear text: write `overrides` with encrypted values",
+        "it sets values of a Secret, which would be in clear text: write `overrides` with encrypted values",
     )
     return True
 
@@ -145,9 +145,7 @@ def _left_out(policy: Object, group: Group, report: Report) -> bool:
 def _notes(name: str, group: Group, report: Report) -> None:
     if len(group.senders) > 1:
         listed = ", ".join(str(ref_of(one)) for one in group.senders)
-        report.notes.append(
-            f"workload {name}: {listed} are one workload, for policies among them select the same objects"
-        )
+        report.notes.append(f"workload {name}: {listed} are one workload, because some of them select the same objects")
     namespaces = [one for one in group.namespaces if one]
     if len(namespaces) > 1:
         report.notes.append(

@@ -1,4 +1,4 @@
-"""The files of an adopted fleet: their text, and how they get to the disk, all of them or none."""
+"""The files of an adopted fleet: their text, and writing all of them or none."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from flotilla.kube import yaml
 from flotilla.kube.objects import Object
 
 _MODE = 0o644
-# A plain text that some reader of YAML takes for something else: numbers in any notation, and words for booleans.
+# Strings that some YAML parser reads as another type: numbers in any notation, and words for booleans.
 _AMBIGUOUS = re.compile(r"[-+.\d].*|y|n|yes|no|on|off|true|false|null|~|nan|inf", re.IGNORECASE)
 
 
@@ -27,14 +27,14 @@ _ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 
 class _Dumper(pyyaml.SafeDumper):
-    """Writes YAML as people do: long texts in lines of their own, lists within their key."""
+    """Writes YAML in the usual style: long texts as blocks, lists indented below their key."""
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
         """Indent lists below their key."""
         super().increase_indent(flow, False)
 
     def ignore_aliases(self, data: Any) -> bool:
-        """Write a value that occurs twice twice."""
+        """Write a value that occurs twice in full both times."""
         return True
 
 
@@ -55,12 +55,12 @@ def document_text(documents: list[Any]) -> str:
         same = yaml.load_all(text) == documents
     except yaml.YamlError:
         same = False
-    # What this reader takes otherwise is written as JSON, which has one meaning.
+    # A text that Flotilla's parser reads differently is written as JSON, which is unambiguous.
     return text if same else "".join(f"---\n{_json(one)}\n" for one in documents)
 
 
 def _json(value: Any) -> str:
-    """Return a value as JSON without the characters that YAML allows as escapes only."""
+    """Return a value as JSON, with escapes for the characters that YAML allows only as escapes."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
     return _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
@@ -71,27 +71,27 @@ def texts_of(files: Mapping[str, list[Object]]) -> dict[str, str]:
 
 
 def existing(*places: Path) -> Path | None:
-    """Return what would be overwritten: the stack file, or a folder of its manifests; None where nothing is there."""
+    """Return what would be overwritten: the stack file, or a folder of its manifests; None where neither exists."""
     return next((place for place in places if os.path.lexists(place)), None)
 
 
 def write(project: Path, stack_file: Path, text: str, folder: str, files: Mapping[str, str]) -> None:
-    """Write a stack file and its manifests; where one of them can't be written, none is left.
+    """Write a stack file and its manifests; where one of them can't be written, all are removed again.
 
     Args:
         project: the project's folder.
         stack_file: the stack file.
-        text: its text.
-        folder: where all manifests are, relative to the project.
+        text: the text of the stack file.
+        folder: the folder of all manifests, relative to the project.
         files: the manifests' texts by path, relative to the project.
 
     Raises:
-        FlotillaError: something is there already, or can't be written.
+        FlotillaError: a file or folder exists already, or can't be written.
     """
     place = project / folder
     there = existing(stack_file, place)
     if there is not None:
-        raise FlotillaError(f"{there} is there by now; nothing was written")
+        raise FlotillaError(f"{there} exists by now; nothing was written")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         stack_file.parent.mkdir(parents=True, exist_ok=True)
@@ -117,17 +117,17 @@ def write(project: Path, stack_file: Path, text: str, folder: str, files: Mappin
 
 
 def add(project: Path, stack_file: Path, text: str | None, folders: list[str], files: Mapping[str, str]) -> None:
-    """Write folders of manifests, and the text of the stack file that names them; where one can't be written, none is.
+    """Write folders of manifests and the text of the stack file that names them; if one can't be written, none is.
 
     Args:
         project: the project's folder.
-        stack_file: the stack file, which is there.
-        text: its new text; None: it stays as it is.
+        stack_file: the existing stack file.
+        text: its new text; None leaves it unchanged.
         folders: new folders, relative to the project.
         files: the manifests' texts by path, each in one of the folders.
 
     Raises:
-        FlotillaError: a folder is there already, or something can't be written.
+        FlotillaError: a folder exists already, or something can't be written.
     """
     made: list[Path] = []
     try:

@@ -1,4 +1,4 @@
-"""An object as its author wrote it: without what servers, webhooks and controllers have added."""
+"""An object as a user wrote it: without what servers, webhooks and controllers have added."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from flotilla.kube.ownership import without_defaults
 from flotilla.kube.secrecy import LAST_APPLIED
 from flotilla.workloads.exported import cleaned
 
-# Karmada, pkg/apis/networking/v1alpha1/well_known_constants.go: written on a MultiClusterService and its Services.
+# Karmada, pkg/apis/networking/v1alpha1/well_known_constants.go: set on a MultiClusterService and its Services.
 _MARKS = {
     "labels": ("multiclusterservice.karmada.io/permanent-id",),
     "annotations": ("multiclusterservice.karmada.io/name", "multiclusterservice.karmada.io/namespace"),
@@ -26,8 +26,8 @@ _SECRET = ("", "Secret")
 def as_written(obj: Object) -> Object:
     """Return an object of the control plane as a manifest.
 
-    Where `kubectl apply` has noted what it was given, or the server what was applied, defaults that its author didn't
-    write are left out, too. Every value is the one that is there: a note that is out of date changes nothing.
+    If `kubectl apply` or the server has recorded what was applied, defaults that the user didn't write are left out
+    too. Every value is the present one: an outdated record changes nothing.
     """
     result = _without_marks(cleaned(obj))
     last = _last_applied(obj)
@@ -36,14 +36,14 @@ def as_written(obj: Object) -> Object:
     try:
         return _in_order(without_defaults(result, obj))
     except (ValueError, AttributeError, TypeError, KeyError):
-        return _in_order(result)  # managedFields that no server writes
+        return _in_order(result)  # managedFields in a form that no server writes
 
 
 def policy_as_written(policy: Object) -> Object:
     """Return a policy as a manifest, without the defaults of Karmada's API and of its webhook.
 
-    What is declared for the manifest (`declared_policy`) is what is there, apart from the tolerations that older
-    webhooks add to every policy, and from an empty `overriders`.
+    The declaration for the manifest (`declared_policy`) equals the existing policy, apart from the tolerations that
+    older webhooks add to every policy, and from an empty `overriders`.
     """
     result = _without_marks(cleaned(policy))
     namespace = str(result["metadata"].get("namespace") or "")
@@ -75,7 +75,7 @@ def _without_marks(obj: Object) -> Object:
 
 
 def _without_empty_overriders(policy: Object) -> Object:
-    """Return an override policy without the deprecated field that Karmada's webhook writes out empty."""
+    """Return an override policy without the deprecated field that Karmada's webhook writes empty."""
     spec = policy.get("spec")
     if policy["kind"] not in OVERRIDES or not isinstance(spec, dict) or spec.get("overriders") != {}:
         return policy
@@ -83,7 +83,7 @@ def _without_empty_overriders(policy: Object) -> Object:
 
 
 def _without_default_tolerations(policy: Object) -> Object:
-    """Return a policy without its tolerations where they are the webhook's alone."""
+    """Return a policy without its tolerations, if only the webhook has set them."""
     placement: Object = (policy.get("spec") or {}).get("placement") or {}
     given = placement.get("clusterTolerations")
     if not given or policy["kind"] not in POLICIES or given != with_default_tolerations([]):
@@ -93,7 +93,7 @@ def _without_default_tolerations(policy: Object) -> Object:
 
 
 def _without_defaults(policy: Object) -> Object:
-    """Return a policy without what its webhook has filled in."""
+    """Return a policy without the defaults that its webhook has set."""
     result = copied(policy)
     spec: Object = result.get("spec") or {}
     namespace = result["metadata"].get("namespace")
@@ -115,7 +115,7 @@ def _without_defaults(policy: Object) -> Object:
 
 
 def _in_order(obj: Object) -> Object:
-    """Return an object with its keys in the order in which people write them."""
+    """Return an object with its keys in the order in which users write them."""
     metadata: dict[str, Any] = obj["metadata"]
     named = {key: metadata[key] for key in ("name", "namespace", "labels", "annotations") if key in metadata}
     first: Object = {"apiVersion": obj["apiVersion"], "kind": obj["kind"], "metadata": {**named, **metadata}}

@@ -1,1 +1,1 @@
-"""Steps, changes and the fleet's plan as data."""
+"""Steps, changes and the fleet's plan, as data."""

@@ -1,4 +1,4 @@
-"""What a plan says of objects that exist and become the stack's: what changes of them, and who has claimed them."""
+"""Extends plans by adoptions: objects that exist and become the stack's, what changes in them, and who claims them."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from flotilla.state.values import reveal
 _OBJECTS = "kubernetes:"
 _DYNAMIC = "pulumi-python:dynamic"
 ONLY_LOOKING = ("ClusterIdentity", "Move", "Rollout", "Membership", "ServedKinds", "Withdrawal", "Keeping")
-"""Dynamic resources whose creation writes nothing in a cluster: they ask, or wait, or act when they go."""
+"""Dynamic resources whose creation writes nothing in a cluster: they read, or wait, or act when they are deleted."""
 _KEPT = (
-    "which this stack does not declare: Karmada leaves it to that policy, so that the rollout would wait in vain for "
-    "this stack's; declare that policy here, or delete it"
+    "which this stack does not declare: Karmada leaves the object to that policy, so the rollout would wait without "
+    "success for this stack's policy; declare that policy here, or delete it"
 )
-_PREEMPTED = "which this stack does not declare: its own policy takes it over where it has a higher priority"
+_PREEMPTED = "which this stack does not declare: this stack's policy takes the object over if its priority is higher"
 _Claim = tuple[str, str, str]
 """A policy: kind, namespace, name."""
 
 
-def tells_of_change(step: Step) -> bool:
-    """Tell whether a step changes an object that exists, or there is something to be known of its adoption."""
+def is_worth_reporting(step: Step) -> bool:
+    """Return whether a step changes an existing object, or its adoption has something to report."""
     return step.op in (Op.UPDATE, Op.REPLACE) or (step.op is Op.ADOPT and bool(step.changes or step.detail))
 
 
 def changes_no_cluster(result: Result) -> bool:
-    """Tell whether a plan adopts objects and does nothing else to any cluster."""
+    """Return whether a plan only adopts objects and changes nothing else in any cluster."""
     adopts = wakes = False
     lazy = _lazy(result.steps)
     for step in result.changes:
@@ -53,16 +53,16 @@ def changes_no_cluster(result: Result) -> bool:
 
 
 def only_looks(step: Step) -> bool:
-    """Tell whether a step makes a dynamic resource that writes nothing in a cluster."""
+    """Return whether a step makes a dynamic resource that writes nothing in a cluster."""
     return step.op is Op.CREATE and step.type.startswith(_DYNAMIC) and step.type.rpartition(":")[2] in ONLY_LOOKING
 
 
 def with_adoptions(
     plans: Sequence[WorkloadPlan], rollouts: Iterable[Step], steps: Iterable[Step]
 ) -> list[WorkloadPlan]:
-    """Add to workloads' plans which of their objects are adopted, and which of them another policy has claimed.
+    """Add to workloads' plans which of their objects are adopted, and which of these another policy has claimed.
 
-    A workload of which nothing else changes is `adopted`.
+    A workload without other changes is `adopted`.
     """
     parents = {step.name.removesuffix("-rollout"): s.parent for step in rollouts if (s := step.new or step.old)}
     adopted: dict[str, list[Step]] = defaultdict(list)
@@ -82,11 +82,11 @@ def with_adoptions(
             if (reveal(state.inputs).get("spec") or {}).get("preemption") == "Always":
                 preempting.add(state.parent)
     urns = [(plan, parents.get(plan.name, "")) for plan in plans]
-    return [_with(plan, adopted.get(urn, []), declared, lazy, preempts=urn in preempting) for plan, urn in urns]
+    return [_with_notices(plan, adopted.get(urn, []), declared, lazy, preempts=urn in preempting) for plan, urn in urns]
 
 
 def _lazy(steps: Iterable[Step]) -> list[Object]:
-    """Return the policies of a plan by which Karmada acts with a template's next change."""
+    """Return the policies of a plan that Karmada applies only with a template's next change (Lazy)."""
     found = []
     for step in steps:
         state = step.after
@@ -98,7 +98,7 @@ def _lazy(steps: Iterable[Step]) -> list[Object]:
 
 
 def _awakened(step: Step, lazy: list[Object]) -> list[Object]:
-    """Return the lazy policies that have been waiting for a change of an object, which its adoption is."""
+    """Return the lazy policies that take effect with an adoption, because it changes the object."""
     state = step.after
     if step.op is not Op.ADOPT or state is None:
         return []
@@ -106,7 +106,7 @@ def _awakened(step: Step, lazy: list[Object]) -> list[Object]:
     return [policy for policy in lazy if not is_policy(obj) and selects(policy, obj)]
 
 
-def _with(
+def _with_notices(
     plan: WorkloadPlan, adopted: list[Step], declared: set[_Claim], lazy: list[Object], *, preempts: bool
 ) -> WorkloadPlan:
     if not adopted:
@@ -126,7 +126,7 @@ def _with(
 
 
 def _claim(step: Step) -> _Claim | None:
-    """Return the policy that has claimed an object, by the annotations that Karmada has put on it."""
+    """Return the policy that has claimed an object, from the annotations that Karmada has set on it."""
     live = reveal(step.old.outputs) if step.old else {}
     return claimed_by((live.get("metadata") or {}).get("annotations") or {})
 

@@ -1,8 +1,8 @@
-"""What an earlier run has done of a workload although its wait failed: that is there, and no plan shows it as a change.
+"""Corrects a plan for what an earlier run did to a workload before its wait failed: that is no change of this plan.
 
-With Pulumi's CLI a Rollout whose wait fails leaves no trace: none at all where it was to be created, and that of the
-time before where it was to be updated. The objects that the failed run made or changed are in the state all the same.
-What this plan leaves as it is already is as the Rollout is to have it: so it is that before the plan as well.
+With Pulumi's CLI, a Rollout whose wait fails leaves no trace in the state: a created one is missing, an updated one is
+as before the update. But the objects that the failed run created or changed are in the state. Where this plan leaves
+such an object as it is, the Rollout's old inputs get the object's present content.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from flotilla.state.checkpoint import ResourceState
 from flotilla.state.values import Properties, Secret, reveal
 
 POLICIES = "policy.karmada.io/"
-"""How the apiVersion of Karmada's policies begins."""
+"""The beginning of the apiVersion of Karmada's policies."""
 _OF_PROPAGATION = ("placement", "suspension")
 _OF_OVERRIDES = ("overrideRules",)
 _Key = tuple[str, ...]
@@ -26,22 +26,22 @@ _Key = tuple[str, ...]
 
 @dataclass
 class _Objects:
-    """The objects of one workload before a plan: what it declares in the state."""
+    """The objects of one workload that the state has before a plan."""
 
     there: set[_Key] = field(default_factory=set)
-    """Those that exist."""
+    """The objects that exist."""
     same: set[_Key] = field(default_factory=set)
-    """Those of them that the plan leaves as they are."""
+    """The existing objects that the plan leaves as they are."""
     going: list[Object] = field(default_factory=list)
-    """Those that the plan deletes."""
+    """The objects that the plan deletes."""
     policies: dict[str, bool] = field(default_factory=dict)
-    """By the end of their kinds: whether the plan leaves all the policies as they are."""
+    """By the end of the policies' kind: whether the plan leaves all of these policies as they are."""
     placement: Object = field(default_factory=dict)
-    """That of its propagation policies."""
+    """The placement of its propagation policies."""
 
 
 def as_begun(steps: list[Step]) -> list[Step]:
-    """Return a plan's steps, where each Rollout's state before has what its objects have already."""
+    """Return a plan's steps in which each Rollout's old state has what its objects already have."""
     owned: dict[str, _Objects] = defaultdict(_Objects)
     for step in steps:
         if step.type.startswith("kubernetes:") and step.old is not None and step.old.parent:
@@ -70,26 +70,28 @@ def _take(owned: _Objects, step: Step) -> None:
 def _begun(rollout: Step, owned: dict[str, _Objects]) -> Step:
     new = rollout.new
     if new is None or not isinstance(reveal(new.inputs.get("templates")), list):
-        return rollout  # it goes, or the engine hides its objects
+        return rollout  # it is deleted, or the engine hides its objects
     if rollout.op is Op.CREATE and rollout.old is None:
         objects = owned.get(new.parent)
         if objects is None or not objects.there or "PropagationPolicy" not in objects.policies:
             return rollout  # the workload is new
-        return replace(rollout, op=Op.UPDATE, old=replace(new, inputs=_made(new.inputs, objects), outputs={}))
+        return replace(
+            rollout, op=Op.UPDATE, old=replace(new, inputs=_inputs_of_created(new.inputs, objects), outputs={})
+        )
     old = rollout.old
     if rollout.op is not Op.UPDATE or old is None or not isinstance(reveal(old.inputs.get("templates")), list):
         return rollout
-    return replace(rollout, old=replace(old, inputs=_settled(old.inputs, new.inputs, owned[old.parent])))
+    return replace(rollout, old=replace(old, inputs=_inputs_of_updated(old.inputs, new.inputs, owned[old.parent])))
 
 
-def _made(new: Properties, objects: _Objects) -> Properties:
-    """Return the inputs of a Rollout that was never written: as it is to be, with the objects that exist."""
+def _inputs_of_created(new: Properties, objects: _Objects) -> Properties:
+    """Return old inputs for a Rollout that isn't in the state: its new inputs, with the objects that exist."""
     listed = [one for one in reveal(new["templates"]) if identity(one) in objects.there]
     return {**new, "templates": _sealed([*listed, *objects.going], new)}
 
 
-def _settled(old: Properties, new: Properties, objects: _Objects) -> Properties:
-    """Return the inputs of a Rollout before, where what the plan leaves as it is, is as it is to be."""
+def _inputs_of_updated(old: Properties, new: Properties, objects: _Objects) -> Properties:
+    """Return a Rollout's old inputs, with the new content of everything that the plan leaves as it is."""
     result = dict(old)
     now = {identity(one): one for one in reveal(new["templates"]) if identity(one) in objects.same}
     before = {identity(one): one for one in reveal(old["templates"])}
@@ -108,11 +110,11 @@ def _sealed(templates: list[Object], as_in: Properties) -> object:
 
 
 def object_of(state: ResourceState | None) -> Object | None:
-    """Return the object that a resource is; None for what is none, and where it isn't known."""
+    """Return the object of a resource; None where the resource is not an object, or its content isn't known."""
     inputs = state.plain if state is not None else None
     if not isinstance(inputs, dict) or not inputs.get("kind") or not isinstance(inputs.get("metadata"), dict):
         return None
     if state is not None and str(inputs.get("apiVersion")).startswith(POLICIES):
-        # What an override sets may be secret: the marks stay, so that what comes of it is secret, too.
+        # Values that an override sets may be secret: the marks stay, so that everything derived from them is secret.
         return {**inputs, "spec": state.inputs.get("spec")}
     return inputs

@@ -1,7 +1,7 @@
-"""How far a plan reaches: copies that come, change and go, clusters that it touches, pods that restart.
+"""The blast radius of a plan: copies added, changed and removed, clusters touched, pods restarted.
 
-It is worked out from the plan alone. A copy is what one workload runs in one cluster. What only Karmada knows stays a
-range: at least this many, at most that many.
+It is computed from the plan alone. A copy is what one workload runs in one cluster. What only Karmada knows is a range
+of a minimum and a maximum.
 """
 
 from __future__ import annotations
@@ -17,70 +17,70 @@ from flotilla.plan.workloads import WorkloadPlan
 _CONTROL_PLANE = "karmada"
 _UNKNOWN = "?"
 Range = tuple[int, int]
-"""The least and the most."""
+"""Minimum and maximum."""
 
 
 @dataclass(frozen=True)
 class WorkloadRadius:
-    """What a plan does to the copies of one workload; clusters by name."""
+    """What a plan does to the copies of one workload; fields with clusters have their names."""
 
     name: str
     declared: bool = True
-    """The stack still has it after the plan."""
+    """The stack still has the workload after the plan."""
     before: tuple[str, ...] = ()
-    """Where it runs before."""
+    """Clusters in which it runs before."""
     added: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
-    """Where it changes and stays whole."""
+    """Clusters in which its copy changes and loses nothing."""
     removed: tuple[str, ...] = ()
-    """Where its copy is deleted."""
+    """Clusters in which its copy is deleted."""
     reduced: tuple[str, ...] = ()
-    """Where its copy stays and has no replicas any more, or loses what runs pods, keeps data or holds other objects."""
+    """Clusters in which its copy stays, but is scaled to 0 or loses objects that run pods, keep data or own others."""
     kept: tuple[str, ...] = ()
-    """Where its objects stay and Karmada lets go of them (`onRemoval: keep`)."""
+    """Clusters in which its objects stay and Karmada stops managing them (`onRemoval: keep`)."""
     may_add: tuple[str, ...] = ()
-    """Where only Karmada knows whether a copy comes."""
+    """Clusters for which only Karmada knows whether a copy is added."""
     may_remove: tuple[str, ...] = ()
-    """Where only Karmada knows whether a copy stays."""
+    """Clusters for which only Karmada knows whether the copy stays."""
     drained: tuple[str, ...] = ()
-    """Members that are drained, by name in the stack file, and that it leaves while it runs on elsewhere."""
+    """Drained members, by name in the stack file, that it leaves while it keeps running elsewhere."""
 
     @property
     def unasked(self) -> tuple[str, ...]:
-        """The clusters in which it doesn't run any more as it did, without those that are drained."""
+        """The clusters in which its copy is removed or reduced, without drained members."""
         return tuple(name for name in self.lost if name not in self.drained)
 
     @property
     def lost(self) -> tuple[str, ...]:
-        """The clusters in which it doesn't run any more as it did."""
+        """The clusters in which its copy is removed or reduced."""
         return tuple(sorted({*self.removed, *self.reduced}))
 
 
 @dataclass(frozen=True)
 class BlastRadius:
-    """How far a plan reaches."""
+    """The blast radius of a plan."""
 
     workloads: tuple[WorkloadRadius, ...] = ()
-    """Those with copies, before or after."""
+    """The workloads with copies, before or after."""
     clusters: tuple[str, ...] = ()
-    """The clusters in which anything changes, the host cluster among them; the control plane is none of them."""
+    """The clusters in which anything changes, including the host cluster but not the control plane."""
     joining: tuple[str, ...] = ()
     leaving: tuple[str, ...] = ()
     staying: tuple[str, ...] = ()
-    """Members that are there before and after."""
+    """Members that are in the fleet before and after."""
     restarted: Range = (0, 0)
     """Pods that restart."""
     uncounted: int = 0
-    """How many objects restart pods whose number isn't declared, cluster by cluster."""
+    """The number of objects that restart pods but don't declare how many, counted per cluster."""
     unread: tuple[str, ...] = ()
-    """Workloads that change and aren't counted: hidden by the engine, or the plan couldn't work out their copies."""
+    """Workloads that change but aren't counted: hidden by the engine, or without copies that the plan could compute."""
 
     def total(self, what: str) -> int:
-        """Return how many copies there are of a kind: `added`, `changed`, `removed`, `reduced`, `kept`, ...."""
+        """Return the number of copies of a kind: `added`, `changed`, `removed`, `reduced`, `kept`, ...."""
         return sum(len(getattr(one, what)) for one in self.workloads)
 
     def to_json(self) -> dict[str, Any]:
-        """Return it for machines."""
+        """Return the blast radius in its JSON form."""
         kinds = ("added", "changed", "reduced", "removed", "kept")
         return {
             "copies": {
@@ -96,7 +96,7 @@ class BlastRadius:
 
     @property
     def text(self) -> str:
-        """Say it in one line; empty where no cluster and no copy is touched, as far as that is known."""
+        """The blast radius in one line; empty if no cluster and no copy is touched, as far as that is known."""
         copies = [
             _counted(self.total("added"), self.total("may_add"), "added"),
             _counted(self.total("changed"), 0, "changed"),
@@ -131,7 +131,7 @@ def blast_radius(
     objects: Mapping[str, Mapping[str, int]],
     drained: Collection[str] = (),
 ) -> BlastRadius:
-    """Return how far a plan reaches.
+    """Return the blast radius of a plan.
 
     Args:
         workloads: the workloads' plans.
@@ -159,7 +159,7 @@ def blast_radius(
 
 
 def _hidden(plan: WorkloadPlan) -> bool:
-    """Tell whether something happens to a workload and its copies aren't shown."""
+    """Return whether a workload changes although its copies aren't shown."""
     return plan.verb != "stays" and not (plan.copies or plan.undecided or plan.unplaced or plan.unscheduled)
 
 

@@ -1,4 +1,4 @@
-"""Where a plan shows less than will happen, or something that happens later: it says so instead of looking certain."""
+"""Caveats of a plan: where it shows less than will happen, or a change takes effect later, the plan says so."""
 
 from __future__ import annotations
 
@@ -15,39 +15,39 @@ from flotilla.state.values import has_unknown, reveal
 
 
 class Caveat(StrEnum):
-    """What is to be said of a workload's plan itself."""
+    """The kinds of caveats of a workload's plan."""
 
     BY_STATE = "by-the-state"
-    """The control plane was not asked: its taints, conditions and interpreters are those that the state knows."""
+    """Nothing was read from the control plane: taints, conditions and interpreters come from the state."""
     HIDDEN_TEMPLATES = "hidden-objects"
     """The engine hides the workload's objects, since one of them is a Secret."""
     HIDDEN_RULES = "hidden-overrides"
     """The engine hides the override rules, since one of them sets a secret."""
     LAZY = "lazy"
-    """Karmada acts on the policy's change with the templates' next change."""
+    """Karmada applies the policy's change with the templates' next change."""
     READY = "ready"
-    """The stack says how far objects have to get."""
+    """The stack declares conditions that objects must reach."""
     WAITS = "waits"
-    """No object changes: the run only waits until the workload is done."""
+    """No object changes: the run only waits until the workload is ready."""
     ADOPTED = "adopted"
-    """Objects of the workload that exist already become the stack's."""
+    """Existing objects become objects of the stack's workload."""
     AWAKENED = "lazy-acts"
-    """Karmada acts on a lazy policy with the adoption of a template."""
+    """Karmada applies a lazy policy because a template is adopted."""
     CLAIMED = "claimed"
-    """A policy that the stack doesn't declare for it has claimed a template that is adopted."""
+    """A policy that the stack doesn't declare for the workload has claimed a template that is adopted."""
     UNSERVED = "unserved"
-    """What nobody seemed to serve when the workload was looked at last: a load balancer's address, for one."""
+    """At the last check, nothing seemed to provide a part of the status, such as a load balancer's address."""
     MOVES = "moves"
-    """It comes to clusters and gets healthy there before it leaves others."""
+    """The workload is made healthy in new clusters before it leaves others."""
 
 
 def caveats_of(step: Step, unasked: str, waiting: Iterable[str]) -> list[Notice]:
-    """Return what is to be said of a workload's plan.
+    """Return the caveats of a workload's plan.
 
     Args:
-        step: its Rollout's.
-        unasked: why the control plane was not asked although its Clusters exist; empty where it was.
-        waiting: the templates on which the policy's change has no effect yet, as `ObjectRef` writes them.
+        step: the step of its Rollout.
+        unasked: why the control plane was not read although its Clusters exist; empty where it was read.
+        waiting: the templates on which the policy's change has no effect yet, in `ObjectRef`'s text form.
     """
     new = None if step.op in GOING else step.new or step.old
     if new is None:
@@ -68,19 +68,19 @@ def caveats_of(step: Step, unasked: str, waiting: Iterable[str]) -> list[Notice]
 
 
 def waits(step: Step, verb: str, said: Iterable[Notice]) -> list[Notice]:
-    """Return what is to be said of a workload that stays as it is, and that the run waits for all the same.
+    """Return the caveat of a workload that stays as it is, but for which the run waits.
 
     Args:
-        step: its Rollout's.
+        step: the step of its Rollout.
         verb: what happens to the workload's copies.
-        said: its other notices: a change that has no effect yet is one, and is not waited for.
+        said: its other notices; the run doesn't wait for a change that has no effect yet.
     """
     waiting = verb == "stays" and step.op in CHANGING and step.op not in GOING
     return [Notice(Caveat.WAITS)] if waiting and all(one.what != Caveat.LAZY for one in said) else []
 
 
 def _unserved(old: ResourceState | None) -> list[Notice]:
-    """Return what nobody served when a rollout was looked at last, by what is lacking."""
+    """Return what seemed unserved at a rollout's last check, by the missing part."""
     found = reveal(old.outputs).get("unserved") if old else None
     clusters: dict[tuple[str, str], list[str]] = {}
     for template, lacking in (found if isinstance(found, dict) else {}).items():
@@ -93,13 +93,13 @@ def _unserved(old: ResourceState | None) -> list[Notice]:
 
 
 def hides(state: ResourceState, key: str) -> bool:
-    """Tell whether an engine hides a list among a Rollout's inputs: Pulumi's CLI shows a mark where it is secret."""
+    """Return whether an engine hides a list among a Rollout's inputs: Pulumi's CLI shows a mark for a secret list."""
     value = reveal(state.inputs.get(key))
     return key in state.inputs and not isinstance(value, list) and not has_unknown(value)
 
 
 def hidden_verb(step: Step) -> str:
-    """Return what happens to a workload of which the engine hides all objects: new, changes, gone; else nothing."""
+    """Return what happens to a workload whose objects are all hidden: new, changes or gone; empty for others."""
     state = step.old if step.op in GOING else step.new or step.old
     if state is None or step.op not in CHANGING or not hides(state, "templates"):
         return ""
@@ -107,7 +107,7 @@ def hidden_verb(step: Step) -> str:
 
 
 def changing_policies(steps: Iterable[Step]) -> frozenset[str]:
-    """Return the URNs of the workloads whose propagation policies change, what they select aside."""
+    """Return the URNs of the workloads whose propagation policies change in anything except their selectors."""
     updates = [s for s in steps if s.op in (Op.UPDATE, Op.ADOPT) and s.type.endswith("PropagationPolicy")]
     return frozenset(s.new.parent for s in updates if s.old and s.new and _orders(s.old) != _orders(s.new))
 
@@ -118,14 +118,14 @@ def _orders(policy: ResourceState) -> Object:
 
 
 def lazily(old: ResourceState | None, new: ResourceState | None, policies: Collection[str]) -> frozenset[str]:
-    """Return the templates of a lazy policy that changes which themselves stay as they are, by their reference.
+    """Return the templates that don't change although their lazy policy does, in `ObjectRef`'s text form.
 
-    Karmada passes a change of such a policy over until the template changes (pkg/detector, of 1.10 to 1.18). What
-    counts is the policy as it is to be.
+    Karmada ignores a change of such a policy until the template changes (pkg/detector, of 1.10 to 1.18). The policy's
+    new state decides whether it is lazy.
 
     Args:
-        old: the Rollout as it was.
-        new: the Rollout as it is to be.
+        old: the Rollout before the plan.
+        new: the Rollout after the plan.
         policies: the URNs of the workloads whose policies change.
     """
     if old is None or new is None:
@@ -140,7 +140,7 @@ def lazily(old: ResourceState | None, new: ResourceState | None, policies: Colle
 
 
 def unchanged(old: ResourceState | None, new: ResourceState | None) -> frozenset[str]:
-    """Return the templates of a Rollout that stay as they are, by their reference."""
+    """Return the templates of a Rollout that stay as they are, in `ObjectRef`'s text form."""
     before = {_ref(one): one for one in templates_in(old.plain)} if old else {}
     now = templates_in(new.plain) if new else []
     return frozenset(_ref(one) for one in now if before.get(_ref(one)) == one)

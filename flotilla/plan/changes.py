@@ -1,4 +1,4 @@
-"""What a copy of a workload's objects in one cluster becomes, in the words of the objects."""
+"""What happens to a copy of a workload's objects in one cluster, described with the objects' own fields."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from flotilla.state.values import mask
 _SHOWN = 60
 _KEPT = "stays there, without Karmada's marks (onRemoval: keep)"
 _KEPT_UNSENT = (
-    "is suspended there: if it was never sent, Karmada doesn't finish taking it away (onRemoval: keep); `up` does "
-    "where the whole workload goes, else the member can't leave"
+    "is suspended there: if it was never sent, Karmada doesn't finish the removal (onRemoval: keep); `up` does when it "
+    "removes the whole workload, otherwise the member can't leave"
 )
 _UNSENT = "suspended: Karmada sends nothing there"
 
@@ -37,9 +37,9 @@ class CopyPlan:
     """new, gone, changes or stays."""
     details: tuple[str, ...] = ()
     kept: bool = False
-    """It is gone from the workload, and stays in the cluster (`onRemoval: keep`)."""
+    """The workload no longer has the copy, which stays in the cluster (`onRemoval: keep`)."""
     effect: Effect = field(default_factory=Effect)
-    """What it suffers, as data."""
+    """The effect on the copy, as data."""
 
 
 def copy_plan(
@@ -54,18 +54,18 @@ def copy_plan(
     suspended: bool = False,
     was_suspended: bool = False,
 ) -> CopyPlan:
-    """Return what becomes of a workload's objects in a cluster.
+    """Return what happens to a workload's objects in a cluster.
 
     Args:
-        cluster: its name.
+        cluster: the name of the cluster.
         old: the objects before; None where there are none.
         new: the objects after; None where there are none.
-        undecided: the templates of which only Karmada knows how many replicas this cluster gets.
-        replaced: the templates that are deleted and made anew.
-        standing: by template, the replicas by cluster that stay, where the objects don't say them.
-        keeps: what Karmada doesn't send any more stays in the cluster (preserveResourcesOnDeletion).
-        suspended: nothing is sent there.
-        was_suspended: nothing was sent there before.
+        undecided: the templates for which only Karmada knows how many replicas this cluster gets.
+        replaced: the templates that are deleted and created again.
+        standing: by template, the replicas by cluster that stay, where the objects don't contain them.
+        keeps: objects that Karmada no longer sends stay in the cluster (preserveResourcesOnDeletion).
+        suspended: Karmada sends nothing there after the plan.
+        was_suspended: Karmada sent nothing there before the plan.
     """
     kept = f" {_KEPT_UNSENT if was_suspended else _KEPT}" if keeps else ""
     unsent = (_UNSENT,) if suspended else ()
@@ -84,13 +84,13 @@ def copy_plan(
         if ref not in olds:
             details.append(f"{ref} is added")
         elif ref not in news:
-            # A Namespace that goes alone takes its copies along: no policy of it says that they stay.
+            # A Namespace that is removed alone deletes its copies too: it has no policy that keeps them.
             stays = keeps and not goes_by_itself(olds[ref])
             details.append(f"{ref}{kept}" if stays else f"{ref} is removed")
         else:
             several = f"{ref}: " if len(news) > 1 else ""
             if str(ref) in replaced:
-                details.append(f"{ref} is replaced: {'it runs again' if ref.kind == 'Job' else 'it is made anew'}")
+                details.append(f"{ref} is replaced: {'it runs again' if ref.kind == 'Job' else 'it is created again'}")
             was = versions[identity(news[ref])]
             if was != ref.api_version:
                 details.append(f"{several}apiVersion {was} → {ref.api_version}")
@@ -118,7 +118,7 @@ def _range(bounds: tuple[int, int]) -> str:
 
 
 def looks_of(item: Object) -> tuple[str, ...]:
-    """Return what an object is like, in a few words: its replicas and its images."""
+    """Describe an object in a few words: its replicas and its images."""
     replicas = replicas_of(item)
     return (*([] if replicas is None else [counted(replicas, "replica")]), *_images(item))
 
@@ -152,12 +152,12 @@ def _containers(item: Object) -> list[Object]:
 
 
 def said(change: Change, of: Object) -> Said:
-    """Say a change of an object in one line, which carries the change itself."""
+    """Describe a change of an object in one line, which carries the change itself."""
     return Said.of(change_text(change), (safe(change, of),))
 
 
 def change_text(change: Change) -> str:
-    """Say a change in one line, in the words of the object: `replicas 2 → 4`, `image nginx:1.27 → nginx:1.28`."""
+    """Describe a change in one line, with the object's own field: `replicas 2 → 4`, `image nginx:1.27 → nginx:1.28`."""
     name = short_path(change.text)
     if change.old is None:
         return f"{name} = {_value(change.new)}"
@@ -167,7 +167,7 @@ def change_text(change: Change) -> str:
 
 
 def short_path(path: str) -> str:
-    """Shorten the paths that everybody knows."""
+    """Shorten paths with a well-known beginning."""
     for long, short in (
         ("spec.template.spec.containers[0].", ""),
         ("spec.template.spec.", "pod "),

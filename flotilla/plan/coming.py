@@ -1,4 +1,4 @@
-"""Which copies a plan sends into clusters anew: those that a cluster may have already, made by somebody else."""
+"""Copies that a plan sends to clusters for the first time: the clusters may already have them, made by others."""
 
 from __future__ import annotations
 
@@ -22,37 +22,37 @@ _ByCluster = Mapping[str, list[Object]]
 
 @dataclass(frozen=True)
 class Coming:
-    """An object that Karmada is to send to a cluster, and hasn't sent yet, as far as the state knows."""
+    """An object that Karmada will send to a cluster and, as far as the state knows, hasn't sent yet."""
 
     cluster: str
     workload: str
     urn: str
-    """The workload's."""
+    """The URN of the workload."""
     item: Object = field(repr=False)
-    """As it arrives, overrides and replicas applied; with its secrets."""
+    """The object as the member gets it, with overrides and replicas applied; with its secrets."""
     resolution: str
-    """What Karmada does where the cluster has it: Abort, Overwrite, or `uncertain`; empty for a Namespace that goes
-    there without a policy: it stays as it is, and nobody misses Karmada's."""
+    """What Karmada does if the cluster has the object: Abort, Overwrite, or `uncertain`; empty for a Namespace that
+    goes there without a policy: the existing one stays, and nothing needs Karmada's."""
 
 
 class Sending(NamedTuple):
-    """What is known of the copies of all workloads."""
+    """The copies of all workloads, as far as they are known."""
 
     before: Iterable[_ByCluster]
-    """What clusters have of each, with what follows it."""
+    """The objects that clusters have of each workload, with its followers."""
     after: Mapping[str, Copies]
-    """What they will have, by workload."""
+    """The objects that clusters will have, by workload."""
     followed: Mapping[str, Followed]
-    """What follows them, by workload."""
+    """The followers, by workload."""
     following: Iterable[_ByCluster]
-    """Copies of what follows them."""
+    """Copies of the followers."""
 
 
 def coming_copies(rollouts: Iterable[Step], orders: Orders, sending: Sending) -> tuple[Coming, ...]:
-    """Return the copies that clusters get anew.
+    """Return the copies that are new to their clusters.
 
-    Counted among them are those of a workload whose last rollout did not end, or that takes over what is there from now
-    on: Karmada may not have applied them.
+    This includes the copies of a workload whose last rollout did not end, or that begins to take over existing objects:
+    Karmada may not have applied them.
     """
     there = {(cluster, identity(one)) for side in sending.before for cluster, ones in side.items() for one in ones}
     steps = {step.name.removesuffix("-rollout"): step for step in rollouts if step.after is not None}
@@ -88,7 +88,7 @@ def _of_workload(name: str, step: Step, orders: Orders, copies: Copies) -> Itera
 
 
 def _resolution(item: Object, spec: Object) -> str:
-    """Return what a conflict means: the template's own annotation counts first; a Namespace may have no policy."""
+    """Return the effect of a conflict: the template's own annotation comes first; a Namespace may have no policy."""
     alone = goes_by_itself(item)
     if conflict_resolution(reveal(item), {"spec": {} if alone else spec}) == "overwrite":
         return OVERWRITE
@@ -96,7 +96,7 @@ def _resolution(item: Object, spec: Object) -> str:
 
 
 def _doubtful(step: Step, orders: Orders) -> bool:
-    """Tell whether copies that the state knows may never have been applied."""
+    """Return whether copies that the state knows may never have been applied."""
     old: ResourceState | None = step.before
     if old is None or step.op is Op.SAME:
         return False

@@ -1,7 +1,7 @@
-"""What the templates of a Rollout hold: it keeps which ones they are, their content stands in their own resources.
+"""Adds the content of templates to Rollouts: a Rollout stores references, the content is in the templates' resources.
 
-A plan has those resources among its steps, a state among its resources. A Rollout of an earlier version has whole
-templates in it, which stay.
+In a plan these resources are among the steps, in a state among the resources. A Rollout of an older version has whole
+templates, which stay.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ ROLLOUT_TYPE = "pulumi-python:dynamic/flotilla:Rollout"
 
 
 class Content(NamedTuple):
-    """What an object of a state holds."""
+    """The content of an object in a state."""
 
     plain: Object
     secret: bool
-    """A value of it is secret."""
+    """At least one value of it is secret."""
 
 
 Contents = Mapping[Identity, Content]
 _LISTS = ("templates", "followers")
 _UNSEEN = "[secret]"
-"""The key under which a value that an engine hides is known to change."""
+"""The key for the change of a value that an engine hides."""
 _SECRET_PARTS = ("data", "stringData")
 
 
 def with_contents(steps: list[Step]) -> list[Step]:
-    """Return a plan's steps, where each Rollout has the content of its templates before and after."""
+    """Return a plan's steps in which each Rollout has the content of its templates, before and after."""
     if not any(_refers(state) for step in steps for state in (step.old, step.new)):
         return steps
-    steps = [_distinguished(step) if step.op is Op.UPDATE else step for step in steps]
+    steps = [_with_hidden_changes(step) if step.op is Op.UPDATE else step for step in steps]
     before: dict[Identity, Content] = {}
     after: dict[Identity, Content] = {}
     for step in steps:
@@ -60,8 +60,8 @@ def filled(inputs: Properties, contents: Contents) -> Properties:
     """Return a Rollout's inputs with the content of its templates.
 
     Args:
-        inputs: as the state has them.
-        contents: the objects of the state; a template that isn't among them is known by its name alone.
+        inputs: the inputs as the state has them.
+        contents: the objects of the state; for a template that isn't among them only the name is known.
     """
     result = dict(inputs)
     for key in _LISTS:
@@ -75,7 +75,7 @@ def filled(inputs: Properties, contents: Contents) -> Properties:
 
 
 def contents_of(resources: Iterable[ResourceState]) -> dict[Identity, Content]:
-    """Return what the objects among the resources of a state hold."""
+    """Return the content of the objects among a state's resources."""
     found = [content for one in resources if not one.delete if (content := _content_of(one)) is not None]
     return {identity(content.plain): content for content in found}
 
@@ -86,7 +86,7 @@ def _refers(state: ResourceState | None) -> bool:
 
 
 def _entries(inputs: Properties, key: str) -> Any:
-    """Return a list of a Rollout's inputs: Pulumi's CLI keeps it secret as a whole where a Secret's digest is in it."""
+    """Return a list of a Rollout's inputs: Pulumi's CLI makes it secret as a whole if it contains a Secret's digest."""
     found = inputs.get(key)
     return found.value if isinstance(found, Secret) else found
 
@@ -95,10 +95,10 @@ def _filled(state: ResourceState | None, contents: Contents) -> ResourceState | 
     return None if state is None else replace(state, inputs=filled(state.inputs, contents))
 
 
-def _distinguished(step: Step) -> Step:
-    """Return an object's update, where an engine hides which values change: something there differs.
+def _with_hidden_changes(step: Step) -> Step:
+    """Return an object's update with a difference added for values that an engine hides.
 
-    Pulumi's CLI shows a mark in the place of a secret, the same before and after.
+    Pulumi's CLI shows a mark instead of a secret, the same mark before and after.
     """
     old, new = step.old, step.new
     if old is None or new is None or not step.type.startswith("kubernetes:") or _given(old) != _given(new):
@@ -116,7 +116,7 @@ def _given(state: ResourceState) -> Properties:
 
 
 def _content_of(state: ResourceState | None) -> Content | None:
-    """Return what an object holds; None for what is none, and where its name isn't known."""
+    """Return the content of an object; None where the resource is not an object, or its name isn't known."""
     if state is None or not state.type.startswith("kubernetes:"):
         return None
     plain = {key: value for key, value in state.plain.items() if value is not None}

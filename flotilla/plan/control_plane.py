@@ -1,4 +1,4 @@
-"""What happens to the objects of the control plane itself (`flotilla:objects`), one by one."""
+"""The plan of each object of the control plane itself (`flotilla:objects`)."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class ObjectPlan:
     details: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Return it for machines."""
+        """Return the plan of the object in its JSON form."""
         return {"name": self.name, "verb": self.verb, "details": list(self.details)}
 
 
 def own_objects(steps: list[Step]) -> tuple[ObjectPlan, ...]:
-    """Return what happens to each object of the control plane, by name; those that stay are among them."""
+    """Return what happens to each object of the control plane, by name, including objects that stay."""
     own = [step for step in steps if _is_own(step)]
     whole = {step.urn for step in own if step.op is Op.REPLACE}
     halves = (Op.CREATE_REPLACEMENT, Op.DELETE_REPLACED)
@@ -65,7 +65,7 @@ def _plan(step: Step) -> ObjectPlan | None:
 
 
 def _meaning(obj: Object) -> list[str]:
-    """Say what a new object does to others, where its name doesn't say it."""
+    """Describe what a new object does to others, where its name doesn't show it."""
     target = target_of(obj)
     if target:
         (_, kind), namespace, name = target
@@ -74,5 +74,5 @@ def _meaning(obj: Object) -> list[str]:
         named = [f"{kind} {space + '/' if space else ''}{name}" for _, kind, space, name in rebalanced(obj)]
         return [f"Karmada schedules {', '.join(named)} again"] if named else []
     if kind_of(obj) in INTERPRETERS:
-        return ["says how Karmada reads the kinds that it is for"]
+        return ["defines how Karmada interprets its kinds"]
     return []

@@ -1,7 +1,7 @@
-"""What each cluster gets of a workload by a plan: certain copies, and where only Karmada knows.
+"""The copies of a workload that each cluster gets by a plan: certain ones, and those that only Karmada can decide.
 
-The free capacity of clusters changes by the minute, so that a plan takes it for unknown: what is divided by it is
-Karmada's choice, and is said so.
+The free capacity of clusters changes all the time, so a plan treats it as unknown: a division by capacity is Karmada's
+choice, and the plan says so.
 """
 
 from __future__ import annotations
@@ -45,25 +45,25 @@ from flotilla.state.values import Secret, reveal
 
 Scheduled = dict[str, dict[str, int]]
 """Replicas by cluster, by template (0 for kinds without replicas)."""
-_SAID = frozenset({Bar.TAINT, Bar.KIND, Bar.FIELD, Bar.EVICTION, Bar.DELETION})
+_REPORTED_BARS = frozenset({Bar.TAINT, Bar.KIND, Bar.FIELD, Bar.EVICTION, Bar.DELETION})
 
 _REMEDY = (
-    "Karmada keeps the division that it has made; it divides again for other replicas, another placement or a "
+    "Karmada keeps its present division; it divides again for another number of replicas, another placement or a "
     "WorkloadRebalancer"
 )
 
 
 @dataclass(frozen=True)
 class Undecided:
-    """Where only Karmada knows in which clusters a template runs, or with how many replicas."""
+    """A template for which only Karmada knows in which clusters it runs, or with how many replicas."""
 
     template: str
     candidates: Mapping[str, tuple[int, int]]
-    """The least and the most replicas by cluster; 0 and 0 for kinds without."""
+    """Minimum and maximum of replicas by cluster; 0 and 0 for kinds without replicas."""
     why: str
     """What decides, in a few words: `free capacity`."""
     replicas: int | None = None
-    """How many replicas there are in all; None for kinds without."""
+    """The total number of replicas; None for kinds without replicas."""
 
     def __str__(self) -> str:
         count = f", {counted(self.replicas, 'replica')}" if self.replicas is not None else ""
@@ -75,28 +75,28 @@ class Undecided:
         return f"{what}: Karmada chooses among {', '.join(shown)}: by {self.why}"
 
     def _shown(self, name: str, least: int, most: int) -> str:
-        """Return a cluster with its bounds, where they say more than that it gets none, some or all replicas."""
+        """Return a cluster's name, with its bounds unless these are obvious (none, or all replicas)."""
         return f"{name} ({range_text(least, most)})" if least or most < (self.replicas or 0) else name
 
 
 @dataclass
 class Copies:
-    """What clusters get of one workload."""
+    """The copies of one workload in all clusters."""
 
     objects: dict[str, list[Object]] = field(default_factory=dict)
-    """By cluster; where only Karmada knows, of the clusters that get a copy in any case or have one now."""
+    """By cluster; where only Karmada knows, only the clusters that certainly get a copy or have one now."""
     refused: dict[str, Refusal] = field(default_factory=dict)
-    """Clusters that the placement chooses and that get no copy, with the reason."""
+    """Clusters that the placement chooses but that get no copy, with the reason."""
     passed_over: dict[str, str] = field(default_factory=dict)
-    """Clusters that would get a copy if Karmada scheduled anew, which it has no reason to do; with what to do."""
+    """Clusters that would get a copy if Karmada scheduled again, which nothing causes; with what the user can do."""
     undecided: list[Undecided] = field(default_factory=list)
     standing: Scheduled = field(default_factory=dict)
     """The division that stays, of templates whose replicas only an interpreter of the control plane knows."""
     unplaced: list[str] = field(default_factory=list)
-    """Why templates go to no cluster."""
+    """Reasons why templates go to no cluster."""
 
     def places(self) -> dict[str, list[str]]:
-        """Return by template the clusters that get it or may get it."""
+        """Return, by template, the clusters that get it or may get it."""
         found: dict[str, list[str]] = {one.template: list(one.candidates) for one in self.undecided}
         for cluster, items in self.objects.items():
             for item in items:
@@ -106,19 +106,19 @@ class Copies:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a plan knows beside the workload itself."""
+    """What a plan knows in addition to the workload itself."""
 
     members: tuple[ClusterFacts, ...]
     scheduler: Scheduler | None = None
     """None where Karmada's version isn't known."""
     uids: Mapping[str, str] = field(default_factory=dict)
-    """The UIDs of the templates that exist, by their reference: they break ties."""
+    """The UIDs of the templates that exist, by reference: they break ties."""
     interpreted: frozenset[GroupKind] = frozenset()
-    """Kinds for which the control plane has interpreters of its own."""
+    """Kinds for which the control plane has custom interpreters."""
     replaced: frozenset[str] = frozenset()
-    """Templates that are deleted and made anew, by their reference: Karmada forgets where they ran."""
+    """Templates that are deleted and created again, by reference: Karmada forgets where they ran."""
     unasked: str = ""
-    """Why the control plane was not asked although there are Clusters in it; empty where it was."""
+    """Why the control plane was not read although it has Clusters; empty where it was read."""
     changing: frozenset[str] = frozenset()
     """The URNs of the workloads whose propagation policies change."""
 
@@ -128,22 +128,22 @@ class Surroundings:
         return self.scheduler.version if self.scheduler else SUPPORTED.newest
 
     def of(self, members: Iterable[ClusterFacts]) -> Surroundings:
-        """Return the same with other members."""
+        """Return a copy with other members."""
         return replace(self, members=tuple(members))
 
 
 def copies_before(state: ResourceState | None, around: Surroundings, scheduled: Scheduled) -> Copies:
-    """Return what each cluster holds of a workload, from its Rollout as it was.
+    """Return the objects that each cluster has of a workload, from its Rollout before the plan.
 
     Args:
         state: the Rollout.
-        around: what else is known, of the time before.
-        scheduled: where Karmada has put the templates, as far as that is known.
+        around: what else is known, before the plan.
+        scheduled: where Karmada has placed the templates, as far as that is known.
     """
     found = Copies()
     if state is None:
         return found
-    declared = _Asked.of(state, past=True)
+    declared = _Inputs.of(state, past=True)
     for template in declared.templates:
         asked = declared.of_template(template)
         known = scheduled.get(str(ref_of(template)), {})
@@ -164,20 +164,20 @@ def copies_after(
     waiting: Collection[str] = (),
     unchanged: Collection[str] = (),
 ) -> Copies:
-    """Return what each cluster will get of a workload, and which clusters it won't be scheduled to.
+    """Return the objects that each cluster will get of a workload, and the clusters that won't get any.
 
     Args:
-        state: the Rollout as it is to be.
-        around: what else is known, of the time after.
-        scheduled: where Karmada has put the templates: there a taint evicts nothing.
-        before: the Rollout as it was, with the placement that this schedule is for; None where there is none.
-        waiting: the templates for which Karmada still goes by that placement, by their reference.
+        state: the Rollout after the plan.
+        around: what else is known, after the plan.
+        scheduled: where Karmada has placed the templates: there a NoSchedule taint evicts nothing.
+        before: the Rollout before the plan, whose placement led to this schedule; None where there is none.
+        waiting: the templates for which Karmada still uses that placement, by reference.
         unchanged: the templates that stay as they are.
     """
     found = Copies()
     if state is None:
         return found
-    declared, former = _Asked.of(state), _Asked.of(before) if before else None
+    declared, former = _Inputs.of(state), _Inputs.of(before) if before else None
     for template in declared.templates:
         ref = str(ref_of(template))
         applied = former.of_template(template).placement if former else None
@@ -206,28 +206,27 @@ def copies_after(
 
 
 def _passed_over(template: Object, placement: Object, around: Surroundings, decision: Certain) -> list[str]:
-    """Return the clusters that a schedule leaves out although a new one would not: one that was uncordoned since."""
+    """Return the clusters that a schedule leaves out but a new one would use, such as one that was uncordoned since."""
     if decision.problem or not decision.shares or placement.get("clusterAffinities"):
         return []
-    anew = _decision(template, placement, around, Current())
-    if isinstance(anew, Certain):
-        wanted = [name for name, count in anew.shares.items() if count != 0]
+    fresh = _decision(template, placement, around, Current())
+    if isinstance(fresh, Certain):
+        wanted = [name for name, count in fresh.shares.items() if count != 0]
     else:
-        wanted = [name for name, (least, _) in anew.candidates.items() if least]
+        wanted = [name for name, (least, _) in fresh.candidates.items() if least]
     return [name for name in wanted if name not in decision.shares]
 
 
 def copy_of(state: ResourceState | None, template: str, cluster: str, around: Surroundings) -> Object | None:
-    """Return what a cluster gets of one template of a workload; None where the workload has none, or Karmada fails.
+    """Return what a cluster gets of one template of a workload; None if the workload lacks it or Karmada would fail.
 
     Args:
-        state: the workload's Rollout as it is to be.
-        template: the reference of a template, or of an object that follows them, as `ObjectRef` writes it; of a kind
-            without replicas.
+        state: the workload's Rollout after the plan.
+        template: the reference of a template or of a follower, in `ObjectRef`'s text form; of a kind without replicas.
         cluster: the cluster's name.
         around: what else is known.
     """
-    asked = _Asked.of(state) if state is not None else None
+    asked = _Inputs.of(state) if state is not None else None
     if asked is None:
         return None
     meant = [one for one in (*asked.templates, *asked.followers) if str(ref_of(one)) == template]
@@ -240,29 +239,29 @@ def copy_of(state: ResourceState | None, template: str, cluster: str, around: Su
 
 def placed_templates(state: ResourceState) -> Iterator[tuple[Object, Object]]:
     """Yield the templates of a Rollout that a policy places, each with its placement."""
-    asked = _Asked.of(state)
+    asked = _Inputs.of(state)
     for template in asked.templates:
         if not goes_by_itself(template):
             yield template, asked.of_template(template).placement
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """What a Rollout declares."""
+class _Inputs:
+    """The inputs of a Rollout."""
 
     templates: list[Object]
     placement: Object
     rules: Rules
     hidden: bool
     past: bool = False
-    """It is what was declared before."""
+    """These are the inputs before the plan."""
     followers: tuple[Object, ...] = ()
-    """Objects that no policy selects, and that follow the templates."""
+    """Objects that no policy selects and that follow the templates."""
     partly: tuple[Object, ...] = ()
-    """Propagation policies that were found to be otherwise, for some of the templates alone."""
+    """Propagation policies that differ from the declaration in the cluster, and select only some templates."""
 
     @classmethod
-    def of(cls, state: ResourceState, *, past: bool = False) -> _Asked:
+    def of(cls, state: ResourceState, *, past: bool = False) -> _Inputs:
         inputs = state.plain
         rules = state.inputs.get("overrideRules") or []  # what they set may be secret, and stays so in what comes of it
         rules = inputs["overrideRules"] if isinstance(rules, Secret) else rules
@@ -276,8 +275,8 @@ class _Asked:
             tuple(state.inputs.get(PARTLY) or ()),
         )
 
-    def of_template(self, template: Object) -> _Asked:
-        """Return what is declared for one of the templates."""
+    def of_template(self, template: Object) -> _Inputs:
+        """Return the inputs for one of the templates."""
         result = self
         for policy in self.partly:
             if not selects(reveal(policy), template):
@@ -288,14 +287,14 @@ class _Asked:
 
 
 def _standing(template: Object, placement: Object, around: Surroundings, known: Mapping[str, int]) -> int | None:
-    """Return the replicas of a schedule that stays, where an interpreter says how many there are; else None."""
+    """Return the replicas of a schedule that stays, where an interpreter determines their number; else None."""
     if not demand_of(template, around.scheduler or Scheduler(), interpreted=around.interpreted).interpreted:
         return None
     return sum(known.values()) if divides(placement) else max(known.values())
 
 
 def with_uid(template: Object, uids: Mapping[str, str]) -> Object:
-    """Return a template with its UID, where it is among those that are known, by reference: it breaks ties."""
+    """Return a template with its UID, if that is known by the template's reference: it breaks ties."""
     uid = uids.get(str(ref_of(template)))
     return {**template, "metadata": {**template["metadata"], "uid": uid}} if uid else template
 
@@ -303,7 +302,7 @@ def with_uid(template: Object, uids: Mapping[str, str]) -> Object:
 def _decision(
     template: Object, placement: Object, around: Surroundings, current: Current, replicas: int | None = None
 ) -> Decision:
-    """Return what Karmada decides; `replicas`: those that an interpreter has said, where they are known."""
+    """Return what Karmada decides; `replicas` is the number that an interpreter determined, where it is known."""
     demand = demand_of(with_uid(template, around.uids), around.scheduler or Scheduler(), interpreted=around.interpreted)
     if replicas is not None:
         demand = replace(demand, replicas=replicas, interpreted=False)
@@ -313,7 +312,7 @@ def _decision(
 def _again(
     template: Object, placement: Object, around: Surroundings, current: Current, replicas: int | None = None
 ) -> Decision:
-    """Return what Karmada decides for a template that has a schedule: by whichever group it may have taken."""
+    """Return what Karmada decides for a template that has a schedule, from any group that the schedule may be from."""
     groups = groups_with(placement, current.shares, around.members, around.version) if current.shares else []
     tried = [replace(current, group=group) for group in groups or [""]]
     found = [_decision(template, placement, around, one, replicas) for one in tried]
@@ -321,15 +320,15 @@ def _again(
 
 
 def _refused(decision: Decision, placement: Object, around: Surroundings) -> dict[str, Refusal]:
-    """Return why clusters that the placement chooses get nothing."""
+    """Return the reasons why clusters that the placement chooses get nothing."""
     if decision.refused:
-        return {name: one for name, one in decision.refused.items() if one.bar in _SAID}
+        return {name: one for name, one in decision.refused.items() if one.bar in _REPORTED_BARS}
     choice: Choice = choose(around.members, placement, scheduler=around.scheduler)
-    return {name: one for name, one in choice.refusals.items() if one.bar in _SAID}
+    return {name: one for name, one in choice.refusals.items() if one.bar in _REPORTED_BARS}
 
 
 def _take(
-    found: Copies, asked: _Asked, template: Object, decision: Decision, known: Mapping[str, int], around: Surroundings
+    found: Copies, asked: _Inputs, template: Object, decision: Decision, known: Mapping[str, int], around: Surroundings
 ) -> None:
     replicas = replicas_of(template, around.version)
     if isinstance(decision, Certain):
@@ -356,7 +355,7 @@ def _unplaced(template: Object, decision: Certain, known: Mapping[str, int]) -> 
 
 
 def _render(
-    found: Copies, asked: _Asked, template: Object, shares: Mapping[str, int | None], around: Surroundings
+    found: Copies, asked: _Inputs, template: Object, shares: Mapping[str, int | None], around: Surroundings
 ) -> None:
     version = around.version
     divided = divides(asked.placement)
@@ -370,20 +369,20 @@ def _render(
             item = render(template, facts, replicas=replicas, rules=asked.rules, completions=part, version=version)
         except OverrideError:
             if asked.past:
-                continue  # Karmada has sent it nothing
+                continue  # Karmada has sent nothing there
             raise
         found.objects.setdefault(facts.name, []).append(_hide(item) if asked.hidden else item)
 
 
 def _hide(item: Object) -> Object:
-    """Mark what is secret in a template of a workload that holds a Secret."""
+    """Mark secret values in a template of a workload that contains a Secret."""
     if item["kind"] != "Secret":
         return item
     return {key: Secret(value) if key in ("data", "stringData") else value for key, value in item.items()}
 
 
 def scheduled_of(state: ResourceState | None, members: Iterable[ClusterFacts]) -> Scheduled:
-    """Return where Karmada had put each template when its rollout was last looked at."""
+    """Return where Karmada had placed each template when its rollout was checked last."""
     known = {facts.name for facts in members}
     found = reveal(state.outputs).get("scheduled") if state else None
     return {
@@ -393,7 +392,7 @@ def scheduled_of(state: ResourceState | None, members: Iterable[ClusterFacts]) -
 
 
 def by_template(copies: dict[str, list[Object]]) -> Scheduled:
-    """Return where copies are, with their replicas."""
+    """Return the clusters and replicas of copies, by template."""
     found: Scheduled = {}
     for cluster, items in copies.items():
         for item in items:

@@ -1,4 +1,4 @@
-"""What a copy of a workload suffers by a plan, as data: pods that restart, objects that it loses, whether it stops."""
+"""The effect of a plan on a copy of a workload, as data: restarted pods, lost objects, and whether it stops."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from flotilla.karmada.scheduling import replicas_field, replicas_of
 from flotilla.kube.objects import Object, ObjectRef
 from flotilla.state.diff import compare
 
-_WITHOUT_ROLLING = frozenset({"Job", "CronJob", "ReplicaSet", "ReplicationController", "PodTemplate"})
-"""Kinds with a pod template whose change restarts none of their pods."""
+_NEVER_RESTARTED = frozenset({"Job", "CronJob", "ReplicaSet", "ReplicationController", "PodTemplate"})
+"""Kinds with a pod template whose change doesn't restart their pods."""
 _VITAL = frozenset(
     {
         "CronJob",
@@ -27,24 +27,24 @@ _VITAL = frozenset(
         "StatefulSet",
     }
 )
-"""Kinds that run pods, keep data, or take other objects with them when they are deleted.
+"""Kinds that run pods, keep data, or delete other objects with them.
 
-A Job isn't one of them: it ends anyway, and since it can't be changed, every release of many charts has a new one.
+A Job isn't among them: it ends anyway, and since it can't be changed, every release of many charts has a new one.
 """
 
 
 @dataclass(frozen=True)
 class Effect:
-    """What happens in one cluster to what a workload runs there."""
+    """The effect on what a workload runs in one cluster."""
 
     restarted: tuple[int, int] = (0, 0)
-    """The least and the most pods that restart because their template changes, or because they are made anew."""
+    """Minimum and maximum of pods that restart because their template changes, or because they are created again."""
     uncounted: int = 0
-    """How many objects restart pods whose number isn't declared: DaemonSets, members that scale by themselves."""
+    """The number of objects that restart pods but don't declare how many: DaemonSets, objects scaled in members."""
     lost: tuple[str, ...] = ()
-    """Objects that a copy loses although it stays: those that run pods, keep data, or take others with them."""
+    """Objects that a remaining copy loses: those that run pods, keep data, or delete others with them."""
     stopped: bool = False
-    """Something that ran there has no replicas any more."""
+    """An object that had replicas there is scaled to 0."""
 
 
 def effect_on(
@@ -55,14 +55,14 @@ def effect_on(
     *,
     keeps: bool,
 ) -> Effect:
-    """Return what a copy that stays in its cluster suffers.
+    """Return the effect on a copy that stays in its cluster.
 
     Args:
-        olds: its objects before, under their present references.
+        olds: its objects before, under their new references.
         news: its objects after.
-        bounds: the least and the most replicas of the templates for which only Karmada knows them, by reference.
-        replaced: the templates that are deleted and made anew.
-        keeps: what Karmada doesn't send any more stays in the cluster.
+        bounds: minimum and maximum of replicas of the templates for which only Karmada knows them, by reference.
+        replaced: the templates that are deleted and created again.
+        keeps: objects that Karmada no longer sends stay in the cluster.
     """
     least = most = uncounted = 0
     stopped = False
@@ -70,10 +70,10 @@ def effect_on(
         old, new = olds[ref], news[ref]
         before, after = _replicas(old), bounds.get(str(ref)) or _replicas(new)
         stopped = stopped or bool(before and after and before[0] > 0 and after[1] == 0)
-        anew = str(ref) in replaced and _has_pods(old)
-        if not anew and not _rolls(old, new):
+        recreated = str(ref) in replaced and _has_pods(old)
+        if not recreated and not _rolls(old, new):
             continue
-        if anew and old.get("kind") == "Pod":
+        if recreated and old.get("kind") == "Pod":
             before = after = (1, 1)
         if before is None or after is None or owns_replicas(new):
             uncounted += 1
@@ -85,7 +85,7 @@ def effect_on(
 
 
 def _replicas(obj: Object) -> tuple[int, int] | None:
-    """Return an object's replicas as bounds; None where it declares none, or none that can be read."""
+    """Return an object's replicas as bounds; None where it declares none, or an invalid number."""
     if replicas_field(obj) is None or obj.get("kind") == "Job":
         return None
     try:
@@ -106,9 +106,9 @@ def _has_pods(obj: Object) -> bool:
 
 
 def _rolls(old: Object, new: Object) -> bool:
-    """Tell whether a change of an object restarts its pods."""
+    """Return whether a change of an object restarts its pods."""
     before, after = _pod_template(old), _pod_template(new)
-    if before is None or after is None or new.get("kind") in _WITHOUT_ROLLING:
+    if before is None or after is None or new.get("kind") in _NEVER_RESTARTED:
         return False
     spec = new["spec"]
     strategy = spec.get("updateStrategy")

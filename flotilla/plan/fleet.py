@@ -1,9 +1,8 @@
-"""A plan in the fleet's own words: which cluster joins or leaves, what each workload's copy in each cluster becomes.
+"""The plan in terms of the fleet: which clusters join or leave, and what happens to each workload's copies.
 
-It is read from the steps alone, of whichever engine: a Rollout step carries the templates, the placement and the
-overrides, old and new, corrected by the steps of these objects themselves (flotilla.plan.found); a Cluster step what
-placements ask about. So the plan shows what will be done, not what a
-second look at the configuration would guess.
+It is computed only from the steps of either engine. A Rollout step has the templates, the placement and the overrides,
+old and new, corrected by the steps of these objects themselves (flotilla.plan.found). A Cluster step has the facts that
+placements use. So the plan shows what the engine will do, not a second interpretation of the configuration.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from flotilla.karmada.names import cluster_of
 from flotilla.karmada.scheduling import Scheduler
 from flotilla.karmada.versions import Version
 from flotilla.kube.objects import Object, ref_of
-from flotilla.plan.adoptions import tells_of_change, with_adoptions
+from flotilla.plan.adoptions import is_worth_reporting, with_adoptions
 from flotilla.plan.blast_radius import BlastRadius, blast_radius
 from flotilla.plan.caveats import changing_policies
 from flotilla.plan.changes import change_text
@@ -37,9 +36,9 @@ from flotilla.plan.members import (
     CLUSTER_TYPE,
     ClusterPlan,
     cluster_plan,
-    made_anew,
+    describes_member,
     members_facts,
-    tells_of_cluster,
+    replaced_members,
     with_kinds,
 )
 from flotilla.plan.policies import policies_of
@@ -59,37 +58,37 @@ class FleetPlan:
     clusters: tuple[ClusterPlan, ...]
     workloads: tuple[WorkloadPlan, ...]
     objects: dict[str, Counter[str]] = field(default_factory=dict)
-    """Per cluster (by its provider's name): how many objects are created, changed, replaced, deleted."""
+    """By cluster (the name of its provider): how many objects are created, changed, replaced, deleted."""
     changed: dict[str, list[str]] = field(default_factory=dict)
-    """Per cluster: objects that change in place or are replaced, and how."""
+    """By cluster: the objects that change in place or are replaced, and how."""
     copies: dict[str, list[Object]] = field(default_factory=dict, repr=False)
-    """Per cluster: what it gets, overrides and replicas applied; with its secrets."""
+    """By cluster: the objects that it gets, with overrides and replicas applied; with their secrets."""
     refusals: tuple[str, ...] = ()
-    """Why this plan may not be carried out as it stands."""
+    """The reasons why this plan must not be carried out."""
     control_plane: tuple[ObjectPlan, ...] = ()
     """The objects of the control plane itself."""
     coming: tuple[Coming, ...] = field(default=(), repr=False)
-    """What clusters get anew; with its secrets."""
+    """The objects that are new to their clusters; with their secrets."""
     there: tuple[InMember, ...] = ()
-    """What of that members have already, by somebody else than Karmada; empty where they were not asked."""
+    """Those of them that members already have from others than Karmada; empty where members were not asked."""
     unasked: Mapping[str, str] = field(default_factory=dict)
-    """By member that could not be asked for that, why."""
+    """The reason, by member that could not be asked for these."""
     maintenance: tuple[MemberMaintenance, ...] = ()
-    """The members that are, or were, under maintenance by their stack."""
+    """The members whose stack declares maintenance, before or after the plan."""
 
     @cached_property
     def blast_radius(self) -> BlastRadius:
-        """How far it reaches."""
+        """The blast radius of the plan."""
         drained = [one.member for one in self.maintenance if one.drained]
         return blast_radius(self.workloads, self.clusters, self.objects, drained)
 
     @cached_property
     def rendered(self) -> dict[str, list[Object]]:
-        """Per cluster: what it gets, secrets masked."""
+        """By cluster: the objects that it gets, with secrets masked."""
         return {cluster: [mask(item) for item in items] for cluster, items in self.copies.items()}
 
     def to_json(self) -> dict[str, Any]:
-        """Return the plan for machines."""
+        """Return the plan in its JSON form."""
         return {
             "blastRadius": self.blast_radius.to_json(),
             "clusters": [{"name": c.name, "verb": c.verb, "details": list(c.details)} for c in self.clusters],
@@ -105,20 +104,20 @@ class FleetPlan:
 
 
 def fleet_plan(result: Result, *, version: str | None = None) -> FleetPlan:
-    """Read a plan from the steps of a preview, or of what was done.
+    """Compute a plan from the steps of a preview or of an update.
 
     Args:
         result: the steps.
-        version: Karmada's, such as 1.18.2; where it isn't known, only what every supported version does is certain.
+        version: Karmada's version, such as 1.18.2; None means that only what all supported versions do is certain.
     """
-    # What is independent runs side by side, in an order that nobody chose: a plan has the same one every time.
+    # Independent steps run concurrently, in any order: sorted, a plan has the same order every time.
     ordered = sorted(result.steps, key=lambda step: (step.name, step.urn, step.op))
     steps = as_found(with_contents([step for step in ordered if step.op is not Op.REPLACE]))
     before = members_facts(steps, "old", result.clusters)
     after = members_facts(steps, "new", result.clusters)
     renamed = renamed_members([step for step in steps if step.type == CLUSTER_TYPE])
-    anew = made_anew(steps)
-    clusters = tuple(cluster_plan(step, anew, renamed) for step in steps if tells_of_cluster(step, anew))
+    replaced = replaced_members(steps)
+    clusters = tuple(cluster_plan(step, replaced, renamed) for step in steps if describes_member(step, replaced))
     rollouts = [step for step in steps if step.type == ROLLOUT_TYPE]
     templates = templates_of(rollouts)
     interpreters = [*result.interpreters, *(s.plain for step in steps if (s := step.new or step.old))]
@@ -133,7 +132,7 @@ def fleet_plan(result: Result, *, version: str | None = None) -> FleetPlan:
         changing=changing_policies(steps),
     )
     kept = keeping(steps)
-    standing = [facts for facts in before if facts.name not in anew]
+    standing = [facts for facts in before if facts.name not in replaced]
     following = Following(
         orders_of(steps),
         Knowledge(
@@ -159,7 +158,7 @@ def fleet_plan(result: Result, *, version: str | None = None) -> FleetPlan:
 
 
 def uids_of(steps: list[Step]) -> dict[str, str]:
-    """Return the UIDs of the objects that exist and stay, by their reference."""
+    """Return the UIDs of the objects that exist and stay, by reference."""
     found = {}
     for step in steps:
         if step.old and step.op in (Op.SAME, Op.UPDATE, Op.ADOPT) and step.type.startswith("kubernetes:"):
@@ -180,10 +179,10 @@ def _objects(steps: list[Step]) -> dict[str, Counter[str]]:
 
 
 def _changed(steps: list[Step]) -> dict[str, list[str]]:
-    """Say what changes in objects that exist already."""
+    """Describe the changes of objects that exist already."""
     texts: dict[str, list[str]] = {}
     for step in steps:
-        if tells_of_change(step) and step.type.startswith("kubernetes:"):
+        if is_worth_reporting(step) and step.type.startswith("kubernetes:"):
             state = step.new or step.old
             inputs = state.plain if state else {}
             name = str(ref_of(inputs)) if inputs.get("kind") else step.name
@@ -202,5 +201,5 @@ def _changes_text(step: Step, inputs: Object, prefix: str) -> str:
 
 
 def _cluster_of(step: Step) -> str:
-    """Return the cluster that an object is in: its provider is named after it."""
+    """Return the cluster of an object: its provider has the cluster's name."""
     return cluster_of(provider_of(step.provider)) or "?"

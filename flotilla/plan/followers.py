@@ -1,4 +1,4 @@
-"""What follows workloads into their clusters by Karmada's dependency distribution (`dependencies: true`)."""
+"""The followers of workloads: objects that Karmada's dependency distribution (`dependencies: true`) also propagates."""
 
 from __future__ import annotations
 
@@ -20,37 +20,37 @@ from flotilla.plan.steps import GOING, Op, Step
 from flotilla.state.checkpoint import ResourceState
 
 UNCERTAIN = "uncertain"
-"""The conflict resolution of a dependency for which the policies of two users say different things, before 1.16."""
+"""The conflict resolution of a dependency whose two users have policies that differ in it, before 1.16."""
 Orders = Mapping[str, tuple[Object, Object]]
-"""The specs of workloads' propagation policies before and after, by the workloads' URNs; empty where there are none."""
+"""The specs of workloads' propagation policies, before and after, by the workloads' URNs; empty without policies."""
 
 
 class Dependencies(StrEnum):
-    """What is to be said of a workload's dependencies."""
+    """The kinds of notices about a workload's dependencies."""
 
     MISSING = "dependency-missing"
     """An object that would follow is neither in the stack nor in the control plane."""
     INTERPRETED = "dependencies-interpreted"
-    """An interpreter of the control plane says what follows."""
+    """An interpreter of the control plane decides what follows."""
 
 
 @dataclass(frozen=True)
 class Follower:
-    """An object that gets into clusters because a workload's templates use it, and not by a policy of its own."""
+    """An object that Karmada sends to clusters because a workload's templates use it, not because of its own policy."""
 
     object: str
     templates: tuple[str, ...]
-    """Those of the workload that use it."""
+    """The workload's templates that use it."""
     clusters: Mapping[str, str]
     """By cluster: `new`, `stays`, `gone`, or `may` where only Karmada knows whether a template goes there."""
     conflict_resolution: str = ""
-    """Abort, Overwrite or `uncertain`; empty where a policy of its own says it."""
+    """Abort, Overwrite or `uncertain`; empty where the object's own policy decides."""
     kept: bool | None = False
-    """Whether its copy stays in the clusters where nothing needs it any more (`onRemoval: keep` of those that used it);
-    None where that hangs on which of them Karmada has looked at last."""
+    """Whether its copy stays in clusters where nothing uses it any more (`onRemoval: keep` of its former users); None
+    where this depends on which user Karmada has processed last."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return it for machines."""
+        """Return the follower in its JSON form."""
         return {
             "object": self.object,
             "templates": list(self.templates),
@@ -60,11 +60,11 @@ class Follower:
         }
 
     def text(self, cluster: str) -> str:
-        """Say in a line what happens to it in a cluster."""
+        """Describe in a line what happens to it in a cluster."""
         users = ", ".join(self.templates)
         match self.clusters[cluster]:
             case "gone":
-                return f"{self.object} follows {users} no more" + _KEPT[self.kept]
+                return f"{self.object} no longer follows {users}" + _KEPT[self.kept]
             case "may":
                 return f"{self.object} follows, if Karmada puts {users} there"
         return f"{self.object} follows {users}" + _RESOLUTIONS[self.conflict_resolution]
@@ -73,19 +73,19 @@ class Follower:
 _KEPT = {
     False: "",
     True: "; its copy stays (onRemoval: keep)",
-    None: "; whether its copy stays hangs on which of their policies Karmada has looked at last",
+    None: "; whether its copy stays depends on which of their policies Karmada has processed last",
 }
 _RESOLUTIONS = {
     "": "",
     "Abort": "",
-    "Overwrite": ", and takes over what is there (Overwrite)",
-    UNCERTAIN: "; whether it takes over what is there hangs on which of their policies Karmada looks at last",
+    "Overwrite": ", and takes over an existing object (Overwrite)",
+    UNCERTAIN: "; whether it takes over an existing object depends on which of their policies Karmada processes last",
 }
 
 
 @dataclass(frozen=True)
 class Followed:
-    """What is to be said of one workload."""
+    """The followers of one workload, with notices about them."""
 
     followers: tuple[Follower, ...] = ()
     notices: tuple[Notice, ...] = ()
@@ -104,7 +104,7 @@ class _Side:
 
 
 def orders_of(steps: Iterable[Step]) -> Orders:
-    """Return what the propagation policies of workloads say, before and after."""
+    """Return the specs of workloads' propagation policies, before and after."""
     found: dict[str, tuple[Object, Object]] = {}
     for step in steps:
         state = step.new or step.old
@@ -118,7 +118,7 @@ def orders_of(steps: Iterable[Step]) -> Orders:
 
 
 def undeclared(steps: Iterable[Step]) -> list[ObjectRef]:
-    """Return what would follow workloads and that no step declares: whether it is there, the control plane knows."""
+    """Return objects that would follow workloads but that no step declares; the control plane may have them."""
     listed = list(steps)
     orders, declared, wanted = orders_of(listed), set(), set()
     if not any(new.get("propagateDeps") for _, new in orders.values()):
@@ -139,17 +139,17 @@ def undeclared(steps: Iterable[Step]) -> list[ObjectRef]:
 
 @dataclass(frozen=True)
 class Knowledge:
-    """What is known beside the workloads."""
+    """What a plan knows in addition to the workloads."""
 
     missing: Collection[ObjectRef] = ()
     """Objects that are neither in the stack nor in the control plane."""
     interpreted: Collection[GroupKind] = ()
     """Kinds whose dependencies an interpreter of the control plane reads."""
     version: Version = SUPPORTED.newest
-    """Karmada's."""
+    """Karmada's version."""
 
     def references(self, template: Object) -> tuple[Reference, ...] | None:
-        """Return what a template refers to."""
+        """Return the references of a template; None where an interpreter determines them."""
         return references_of(template, self.version, self.interpreted)
 
 
@@ -160,14 +160,14 @@ def followers_of(
     orders: Orders,
     knowledge: Knowledge | None = None,
 ) -> dict[str, Followed]:
-    """Return by workload what follows its templates, and what is to be said of that.
+    """Return, by workload, what follows its templates, with notices.
 
     Args:
         rollouts: the workloads' Rollouts.
-        before: by workload the copies that clusters have.
-        after: by workload the copies that they will have.
-        orders: what the workloads' policies say.
-        knowledge: what is known beside.
+        before: by workload, the copies that clusters have.
+        after: by workload, the copies that clusters will have.
+        orders: the workloads' policies.
+        knowledge: what is known in addition.
     """
     known = knowledge or Knowledge()
     old, new = _Side(), _Side()
@@ -213,7 +213,7 @@ def followers_of(
 
 
 def kept_by(followed: Mapping[str, Followed]) -> dict[tuple[str, str], str]:
-    """Return what follows templates into clusters where it is already: by object and cluster, the templates."""
+    """Return the objects that stay in clusters because they follow templates: by object and cluster, the templates."""
     return {
         (follower.object, cluster): ", ".join(follower.templates)
         for one in followed.values()
@@ -229,13 +229,13 @@ def with_kept(
     new: Mapping[str, list[Object]],
     kept: Mapping[tuple[str, str], str],
 ) -> tuple[CopyPlan, ...]:
-    """Return a workload's copies, where those that its placement takes away and its users keep are said to stay.
+    """Return a workload's copies, with a detail for objects that its placement removes but their users keep.
 
     Args:
-        copies: as the workload's own placement has them.
-        old: what clusters have of it.
-        new: what they will have by its placement.
-        kept: what follows templates (`kept_by`).
+        copies: the copies by the workload's own placement.
+        old: the objects that clusters have of it.
+        new: the objects that they will have by its placement.
+        kept: the objects that follow templates (`kept_by`).
     """
     found = []
     for copy in copies:
@@ -249,11 +249,11 @@ def with_kept(
 def following_copies(
     rollouts: Iterable[ResourceState], followed: Mapping[str, Followed], around: Surroundings
 ) -> dict[str, list[Object]]:
-    """Return by cluster the stack's own templates that follow workloads there, as they arrive.
+    """Return, by cluster, the stack's own templates that follow workloads there, as the members get them.
 
     Args:
-        rollouts: the workloads' Rollouts as they are to be.
-        followed: what follows them.
+        rollouts: the workloads' Rollouts after the plan.
+        followed: the followers of the workloads.
         around: what else is known.
     """
     wanted = {
@@ -266,14 +266,14 @@ def following_copies(
     states = list(rollouts)
     found: dict[str, list[Object]] = {}
     for template, cluster in sorted(wanted):
-        # Several workloads know an object that no policy selects and that follows them all.
+        # Several Rollouts can have an object that no policy selects and that follows several workloads.
         copies = (copy_of(state, template, cluster, around) for state in states)
         found.setdefault(cluster, []).extend([copy for copy in copies if copy is not None][:1])
     return found
 
 
 def _there(copies: Mapping[str, list[Object]]) -> dict[str, frozenset[str]]:
-    """Return the clusters of templates that have copies there, by template."""
+    """Return the clusters that have copies of each template."""
     return {template: frozenset(places) for template, places in by_template(dict(copies)).items()}
 
 
@@ -288,7 +288,7 @@ def _notices(template: Object, known: Knowledge) -> Iterator[Notice]:
 
 
 def _followers(name: str, old: _Side, new: _Side) -> Iterator[Follower]:
-    """Yield what follows one workload beyond the clusters to which it goes by its own policy."""
+    """Yield the followers of one workload in clusters to which their own policy doesn't send them."""
     used: dict[str, dict[str, None]] = {}
     for sender in (*new.senders.get(name, ()), *old.senders.get(name, ())):
         for reference in sender.references:
@@ -317,7 +317,7 @@ def _verbs(obj: str, templates: frozenset[str], old: _Side, new: _Side) -> dict[
 
 
 def _clusters(users: Mapping[str, tuple[ObjectRef, ...]], templates: frozenset[str]) -> set[str]:
-    """Return the clusters where an object follows one of these templates."""
+    """Return the clusters in which an object follows one of these templates."""
     return {cluster for cluster, refs in users.items() if any(str(ref) in templates for ref in refs)}
 
 

@@ -1,4 +1,4 @@
-"""Copies of objects that no policy selects, and that follow the templates of a workload with policies of its own."""
+"""Copies of objects that no policy selects and that follow the templates of a workload with user-written policies."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from flotilla.state.checkpoint import ResourceState
 from flotilla.state.values import reveal
 
 ByCluster = Mapping[str, list[Object]]
-"""By cluster, the objects that it has."""
+"""By cluster, its objects."""
 
 
 def followed_copies(state: ResourceState | None, copies: ByCluster, around: Surroundings) -> dict[str, list[Object]]:
-    """Return what follows a workload's templates into the clusters that have copies of these.
+    """Return the objects that follow a workload's templates into the clusters that have copies of these.
 
     Args:
         state: the workload's Rollout.
-        copies: what clusters have of its templates, for certain.
-        around: what else is known, of the same time.
+        copies: the certain copies of its templates in clusters.
+        around: what else is known, for the same side of the plan.
     """
     inputs = reveal(state.inputs) if state is not None else {}
     found: dict[str, list[Object]] = {}
@@ -36,7 +36,7 @@ def followed_copies(state: ResourceState | None, copies: ByCluster, around: Surr
 
 
 def together(copies: ByCluster, followed: ByCluster) -> dict[str, list[Object]]:
-    """Return what clusters have of a workload, with what follows it; an object that is in both once."""
+    """Return the objects that clusters have of a workload, with its followers; each object once."""
     found = {cluster: list(items) for cluster, items in copies.items()}
     for cluster, items in followed.items():
         known = {ref_of(item) for item in found.get(cluster, [])}

@@ -1,8 +1,8 @@
-"""What a workload is before and after a plan, as its own objects have it: after a refresh, what the clusters hold.
+"""Corrects a workload before and after a plan from its own objects: after a refresh, these are what clusters have.
 
-A workload's Rollout keeps what was declared at its last `up`. Where somebody changed a template, a policy or an
-override in the control plane since, a refresh brings that into the state of these objects, not into the Rollout's:
-so what members will feel is read from the objects that change.
+A workload's Rollout stores what was declared at its last `up`. If somebody has changed a template, a policy or an
+override in the control plane since, a refresh changes the state of these objects, but not the state of the Rollout.
+Therefore the effect on members is computed from the objects that change.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from flotilla.plan.steps import CHANGING, GOING, Op, Step
 from flotilla.state.values import Properties, Secret, reveal
 
 PARTLY = "partly"
-"""Among a Rollout's inputs as found: propagation policies for some of its templates alone, where they change."""
+"""A key among a Rollout's corrected inputs: changing propagation policies that select only some of its templates."""
 _NAMESPACE = "kubernetes:core/v1:Namespace"
 _Pair = tuple[Object | None, Object | None]
-"""An object before and after; None where it is not there."""
+"""An object before and after; None where it doesn't exist."""
 
 
 def as_found(steps: list[Step]) -> list[Step]:
-    """Return a plan's steps, where each Rollout has the templates, placement and rules that its objects have."""
+    """Return a plan's steps, in which each Rollout has the templates, placement and rules of its actual objects."""
     steps = as_begun(steps)
     children: dict[str, list[_Pair]] = defaultdict(list)
     whole = _whole(steps)
@@ -46,10 +46,10 @@ def as_found(steps: list[Step]) -> list[Step]:
 
 
 def keeping(steps: list[Step]) -> frozenset[str]:
-    """Return the URNs of the workloads whose copies stay in members once they are not sent any more.
+    """Return the URNs of the workloads whose copies stay in members when Karmada stops sending them.
 
-    What counts is the policy as it is before the plan: the Works that go have its preserveResourcesOnDeletion. A
-    workload of namespaces alone has no policy; they say it themselves.
+    The policy before the plan decides: the Works that are removed have its preserveResourcesOnDeletion. A workload that
+    has only namespaces has no policy; the namespaces have an annotation.
     """
     policies = [step.old for step in steps if step.old and step.type.endswith("PropagationPolicy")]
     specs = [(state.parent, state.plain.get("spec") or {}) for state in policies]
@@ -62,7 +62,7 @@ def keeping(steps: list[Step]) -> frozenset[str]:
 
 
 def replaced_templates(steps: list[Step]) -> frozenset[str]:
-    """Return the objects of workloads that are deleted and made anew, by their reference."""
+    """Return the objects of workloads that are deleted and created again, by reference."""
     parents = {state.parent for step in steps if step.type == ROLLOUT_TYPE and (state := step.new or step.old)}
     made = [step.new for step in steps if step.op is Op.CREATE_REPLACEMENT and step.new and step.new.parent in parents]
     found = [object_of(state) for state in made]
@@ -70,7 +70,7 @@ def replaced_templates(steps: list[Step]) -> frozenset[str]:
 
 
 def _whole(steps: list[Step]) -> list[Step]:
-    """Return steps where the two halves of a replacement are one: what goes is not gone, it comes back otherwise."""
+    """Return steps in which the two halves of a replacement are one: the object isn't removed, but comes back."""
     going = {step.urn: step.old for step in steps if step.op is Op.DELETE_REPLACED}
     coming = {step.urn for step in steps if step.op is Op.CREATE_REPLACEMENT}
     return [
@@ -92,7 +92,7 @@ def _corrected(rollout: Step, children: dict[str, list[_Pair]], overriding: Over
 
 
 def _scaled(rollout: Step) -> Step:
-    """Return a Rollout whose templates keep the replicas that an autoscaler of the control plane owns."""
+    """Return a Rollout whose templates keep the replicas that an autoscaler of the control plane sets."""
     old, new = rollout.old, rollout.new
     if old is None or new is None:
         return rollout
@@ -107,7 +107,7 @@ def _scaled(rollout: Step) -> Step:
 
 
 def _inputs(inputs: Properties, pairs: list[_Pair], side: int, overriding: Overriding) -> Properties:
-    """Return a Rollout's inputs with what one side of its changing objects has."""
+    """Return a Rollout's inputs, corrected from one side of its changing objects."""
     declared = inputs.get("templates")
     templates = reveal(declared)
     if not isinstance(templates, list):
@@ -134,14 +134,14 @@ def _inputs(inputs: Properties, pairs: list[_Pair], side: int, overriding: Overr
 
 
 def _is_for_some(policy: Object, templates: list[Object]) -> bool:
-    """Tell whether a policy selects some of a workload's templates and others not: those of one namespace, say."""
+    """Return whether a policy selects only some of a workload's templates, such as those of one namespace."""
     open_policy = reveal(policy)
     found = {selects(open_policy, template) for template in templates if not goes_by_itself(template)}
     return found == {True, False}
 
 
 def _replaced(templates: list[Object], key: tuple[str, ...], now: Object | None) -> list[Object]:
-    """Put an object in its template's place; one that is not there is nowhere."""
+    """Replace a template by the actual object; remove it where the object doesn't exist."""
     found = [now if now is not None and identity(template) == key else template for template in templates]
     return found if now is not None else [template for template in found if identity(template) != key]
 

@@ -1,4 +1,4 @@
-"""Workloads that move: first on the clusters that they come to, then off those that they leave."""
+"""Workloads that move without a gap: first they start in new clusters, then they leave the old ones."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ MOVE_TYPE = "pulumi-python:dynamic/flotilla:Move"
 def with_moves_in_order(
     plans: Iterable[WorkloadPlan], steps: Iterable[Step], rollouts: Iterable[Step]
 ) -> list[WorkloadPlan]:
-    """Add to workloads' plans in which order a move is made, where the run sees to it.
+    """Add the order of a move to workloads' plans, where the run controls this order.
 
     Args:
         plans: the workloads' plans.
         steps: all steps of the plan.
-        rollouts: those of the workloads' Rollouts, with their templates.
+        rollouts: the steps of the workloads' Rollouts, with their templates.
     """
     moving = {step.name.removesuffix("-move") for step in steps if step.type == MOVE_TYPE and step.op is Op.UPDATE}
     inputs = {step.name.removesuffix("-rollout"): step.after for step in rollouts}

@@ -1,4 +1,4 @@
-"""Objects that members have already and that Karmada doesn't manage: what a plan that would send them does to them."""
+"""Objects that members already have and Karmada doesn't manage: the effect of a plan that would send them."""
 
 from __future__ import annotations
 
@@ -18,53 +18,53 @@ _POD_TEMPLATE = ("spec", "template")
 
 
 class Outcome(StrEnum):
-    """What becomes of an object that a member has already."""
+    """What happens to an object that a member already has."""
 
     STOPS = "stops"
-    """Karmada would not apply the copy (Abort), so that `up` does nothing of the workload."""
+    """Karmada would not apply the copy (Abort), so `up` doesn't change the workload."""
     TAKES_OVER = "takes-over"
-    """Karmada writes over it (Overwrite)."""
+    """Karmada overwrites it (Overwrite)."""
     IMPOSSIBLE = "impossible"
-    """It is to be taken over, and the API doesn't allow the change."""
+    """It should be taken over, but the API doesn't allow the change."""
     STAYS = "stays"
-    """A Namespace that no policy sends: Karmada leaves it as it is, and copies get into it."""
+    """A Namespace that no policy sends: Karmada leaves it unchanged, and puts copies into it."""
     UNCERTAIN = "uncertain"
-    """Whether Karmada takes it over hangs on which policy it looks at last."""
+    """Whether Karmada takes it over depends on which policy it processes last."""
 
 
 @dataclass(frozen=True)
 class InMember:
-    """An object that a member has already."""
+    """An object that a member already has."""
 
     cluster: str
     workload: str
     urn: str
-    """The workload's."""
+    """The URN of the workload."""
     object: str
     """Kind, namespace and name."""
     resolution: str
-    """What Karmada does about it: Abort, Overwrite or `uncertain`; empty for a Namespace that no policy sends."""
+    """Karmada's conflict resolution: Abort, Overwrite or `uncertain`; empty for a Namespace that no policy sends."""
     managers: tuple[str, ...] = ()
-    """Who has written its fields, as the API server names them."""
+    """The field managers that have written its fields, by name in the API server."""
     looks: tuple[str, ...] = ()
-    """What it is like: replicas and images."""
+    """A short description: replicas and images."""
     changes: tuple[Change, ...] = ()
-    """What being taken over changes of it."""
+    """The changes in it when it is taken over."""
     judged: bool = True
-    """Whether the member has judged that; else only fields that are declared were compared."""
+    """Whether the member's API server computed the changes; otherwise only declared fields were compared."""
     refusal: str = ""
     """Why it can't be taken over."""
     note: str = ""
-    """What else is to be known of it."""
+    """A further note."""
 
     @property
     def kind(self) -> str:
-        """Its kind."""
+        """The kind of the object."""
         return self.object.partition(" ")[0]
 
     @property
     def outcome(self) -> Outcome:
-        """What becomes of it."""
+        """What happens to the object."""
         if self.resolution == OVERWRITE:
             return Outcome.IMPOSSIBLE if self.refusal else Outcome.TAKES_OVER
         if self.resolution == ABORT:
@@ -73,12 +73,12 @@ class InMember:
 
     @property
     def restarts(self) -> bool:
-        """Whether being taken over replaces its pods."""
+        """Whether taking it over replaces its pods."""
         return self.kind in _RESTARTED and any(change.path[:2] == _POD_TEMPLATE for change in self.changes)
 
     @property
     def text(self) -> str:
-        """Say in one line what is there, what becomes of it, and what being taken over changes."""
+        """The existing object, what happens to it, and what taking it over changes, in one line."""
         by = ", ".join(dict.fromkeys(_NAMES.get(name, name) for name in self.managers))
         there = "; ".join(part for part in (f"by {by}" if by else "", ", ".join(self.looks)) if part)
         said = [f"{self.object} is there already{f' ({there})' if there else ''}"]
@@ -91,9 +91,9 @@ class InMember:
             case Outcome.IMPOSSIBLE:
                 said.append(f"can't be taken over: {self.refusal}")
             case Outcome.STAYS:
-                said.append("Karmada leaves a Namespace that it has not made as it is, and puts copies into it")
+                said.append("Karmada leaves a Namespace that it has not created unchanged, and puts copies into it")
             case Outcome.UNCERTAIN:
-                said.append("whether Karmada takes it over hangs on which of the policies it looks at last")
+                said.append("whether Karmada takes it over depends on which of the policies it processes last")
                 said.append(self._would)
         return "; ".join(part for part in (*said, self.note) if part)
 
@@ -103,7 +103,7 @@ class InMember:
 
     @property
     def _effect(self) -> str:
-        """Say what being taken over does to it."""
+        """The effect of taking it over, as text."""
         unsure = "" if self.judged else "of the declared fields (the member was not asked for more) "
         what = f"{unsure}{'; '.join(map(change_text, self.changes)) or 'nothing changes'}"
         if self.kind not in _RESTARTED:
@@ -112,11 +112,11 @@ class InMember:
 
     @property
     def sentence(self) -> str:
-        """Say why it keeps the plan from being carried out as it stands; with the cluster."""
+        """Why it prevents the plan from being carried out, with the cluster."""
         return f"{self.cluster}: {self.text}"
 
     def to_json(self) -> dict[str, Any]:
-        """Return it for machines; secrets masked."""
+        """Return the object in its JSON form, secrets masked."""
         return {
             "cluster": self.cluster,
             "workload": self.workload,

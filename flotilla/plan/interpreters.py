@@ -1,4 +1,4 @@
-"""Which kinds the control plane's own interpreters read, among the objects of a plan."""
+"""The kinds among a plan's objects that custom interpreters of the control plane interpret."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from flotilla.karmada.kinds import GroupKind, group_of
 from flotilla.kube.objects import Object
 
 _OPERATIONS = {"replicaResource": "InterpretReplica", "dependencyInterpretation": "InterpretDependency"}
-"""What a webhook's rule calls the operation that a customization is for."""
+"""The operation in a webhook's rule that corresponds to a customization."""
 
 
 def interpreted_kinds(
@@ -17,9 +17,9 @@ def interpreted_kinds(
     """Return the kinds for which an interpreter among these objects has a rule.
 
     Args:
-        objects: among which ResourceInterpreterCustomizations and ResourceInterpreterWebhookConfigurations may be.
-        rule: which customization is meant: `replicaResource`, which reads replicas, or `dependencyInterpretation`.
-        asked: the kinds in question: a webhook may be for every kind of a group, or of all groups.
+        objects: objects, such as ResourceInterpreterCustomizations and ResourceInterpreterWebhookConfigurations.
+        rule: the customization: `replicaResource`, which reads replicas, or `dependencyInterpretation`.
+        asked: the kinds in question: a webhook may apply to every kind of a group, or of all groups.
     """
     kinds, found = set(asked), set()
     for obj in objects:
@@ -43,7 +43,7 @@ def _rules(configuration: Object) -> Iterator[Object]:
 
 
 def _reads(rule: Object, operation: str, kind: GroupKind) -> bool:
-    """Tell whether a webhook's rule is for an operation on a kind (config/v1alpha1, RuleWithOperations)."""
+    """Return whether a webhook's rule applies to an operation on a kind (config/v1alpha1, RuleWithOperations)."""
 
     def covers(key: str, value: str) -> bool:
         listed = rule.get(key)

@@ -1,4 +1,4 @@
-"""Whether there is room for what leaves drained members, by what Clusters report now."""
+"""Checks whether there is room for the replicas that leave drained members, by what Clusters report now."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from flotilla.plan.steps import Result
 
 
 def with_room(plan: FleetPlan, result: Result, *, version: str | None) -> FleetPlan:
-    """Return a plan that says which of the replicas that leave drained members have no room elsewhere.
+    """Return a plan that reports which of the replicas that leave drained members have no room elsewhere.
 
     Args:
         plan: the plan.
-        result: the preview that it was read of, with the Clusters.
-        version: Karmada's; None where it isn't known.
+        result: the preview from which the plan was computed, with the Clusters.
+        version: Karmada's version; None where it isn't known.
     """
     moves = [
         Pending(one.shift.template, {}, one.shift.come)

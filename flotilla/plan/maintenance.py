@@ -1,4 +1,4 @@
-"""Members under maintenance, as a plan shows them: what leaves them, what comes back, what doesn't."""
+"""Maintenance of members in a plan: which workloads leave, which come back, and which don't."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from flotilla.plan.steps import Step
 from flotilla.plan.workloads import WorkloadPlan
 
 _UNREADY = (
-    "{name}: {why}: Karmada takes its copies away once it answers again, and until then they can't be "
-    "seen going; new copies come elsewhere all the same"
+    "{name}: {why}: Karmada removes its copies once it answers again, and until then nobody can check the removal; new "
+    "copies start elsewhere anyway"
 )
 
 
@@ -31,58 +31,58 @@ class Shifted:
     workload: str
     shift: Shift
     pending: Mapping[str, int] = field(default_factory=dict)
-    """By cluster, replicas at least that it gets and has no room for, by what its Cluster reports."""
+    """By cluster, the minimum of new replicas for which it has no room, by what its Cluster reports."""
 
 
 @dataclass(frozen=True)
 class MemberMaintenance:
-    """What becomes of a member's maintenance."""
+    """The maintenance of a member, before and after a plan."""
 
     member: str
     before: str
-    """As its Cluster says it: `drain: new kernel`; empty for none."""
+    """The text on its Cluster: `drain: new kernel`; empty for none."""
     after: str
     leaving: tuple[Shifted, ...] = ()
     returning: tuple[Shifted, ...] = ()
     away: tuple[str, ...] = ()
-    """Workloads that could run there again, and that Karmada leaves where they are: it divides what is missing."""
+    """Workloads that could run there again but stay where they are: Karmada divides only missing replicas."""
     in_later_group: tuple[str, ...] = ()
-    """The same, for they have moved to a later group of their placement, and Karmada goes to no earlier one."""
+    """Like `away`, because they moved to a later group of their placement and Karmada goes back to no earlier group."""
     unready: str = ""
-    """Why the member isn't Ready, where something is to leave it."""
+    """Why the member isn't Ready, if anything is to leave it."""
 
     @property
     def drained(self) -> bool:
-        """Tell whether workloads leave it, or have left it."""
+        """Whether workloads leave it, or have left it."""
         return mode_of(self.after) == DRAIN
 
     @property
     def title(self) -> str:
-        """Say in a line what becomes of the member."""
+        """What happens to the member's maintenance, in a line."""
         if not self.after:
-            return f"{self.member} is under maintenance no more (was {self.before})"
+            return f"{self.member} is no longer under maintenance (was {self.before})"
         return f"{self.member}: {self.after}" + ("" if self.before == self.after else f" (was {self.before or 'none'})")
 
     @property
     def lines(self) -> list[str]:
-        """Say what moves, a line each."""
+        """What moves, a line each."""
         found = [_UNREADY.format(name=self.member, why=self.unready)] if self.unready else []
         found += [f"{one.workload}: {one.shift.text_from(self.member)}{_pending(one)}" for one in self.leaving]
         found += [f"{one.workload}: {one.shift.text_to(self.member)}" for one in self.returning]
         found += [
-            f"{name}: stays where it is, for Karmada divides by capacity only what is missing; `flotilla uncordon "
-            f"{self.member} --rebalance` divides it anew"
+            f"{name}: stays where it is, because Karmada divides only missing replicas by capacity; `flotilla uncordon "
+            f"{self.member} --rebalance` divides it again"
             for name in self.away
         ]
         found += [
-            f"{name}: stays where it is, for Karmada doesn't go back to an earlier group of a placement; give the "
-            "groups other names, and it begins with the first"
+            f"{name}: stays where it is, because Karmada goes back to no earlier group of a placement; rename the "
+            "groups, and Karmada begins with the first"
             for name in self.in_later_group
         ]
         return found
 
     def to_json(self) -> dict[str, Any]:
-        """Return it for machines."""
+        """Return the maintenance in its JSON form."""
         return {
             "member": self.member,
             "before": self.before,
@@ -95,7 +95,7 @@ class MemberMaintenance:
         }
 
     def with_pending(self, pending: Mapping[str, Mapping[str, int]]) -> MemberMaintenance:
-        """Return the same with what has no room; by template and cluster."""
+        """Return a copy with the replicas that have no room, by template and cluster."""
         leaving = (replace(one, pending=pending.get(one.shift.template, {})) for one in self.leaving)
         return replace(self, leaving=tuple(leaving))
 
@@ -129,14 +129,14 @@ def maintenance_plans(
     clusters: Mapping[str, Object],
     scheduler: Scheduler | None = None,
 ) -> tuple[MemberMaintenance, ...]:
-    """Return the members that are or were under maintenance by their stack, with what that moves.
+    """Return the members whose stack declares maintenance, before or after, with the workloads that move.
 
     Args:
-        steps: the plan's.
+        steps: the steps of the plan.
         workloads: the workloads' plans.
-        members: the clusters after the plan, as placements see them.
+        members: the clusters after the plan, as placements match them.
         clusters: the control plane's Clusters, by name, as far as they are known.
-        scheduler: the control plane's, where it is known.
+        scheduler: the scheduler of the control plane, where it is known.
     """
     every, listed = list(steps), list(workloads)
     rollouts = {step.name.removesuffix("-rollout"): step for step in every if step.type == ROLLOUT_TYPE}
@@ -181,7 +181,7 @@ def _has_groups(step: Step) -> bool:
 
 
 def _stays_away(plan: WorkloadPlan, step: Step | None, cluster: str, look: _Choosing) -> bool:
-    """Tell whether a workload may run in a cluster again, and Karmada has no reason to bring replicas back."""
+    """Return whether a workload may run in a cluster again but Karmada has no reason to move replicas back."""
     new, old = (step.after, step.before) if step else (None, None)
     if new is None or old is None:
         return False

@@ -1,4 +1,4 @@
-"""What becomes of each member: whether it joins, leaves or changes, and what placements see of it, before and after."""
+"""The plan of each member: whether it joins, leaves or changes, and the facts that placements use, before and after."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from flotilla.plan.steps import GOING, Op, Step
 from flotilla.state.checkpoint import ResourceState
 from flotilla.state.values import reveal
 
-_ADOPTED = "this stack did not join it, but adopted it: its join goes all the same"
+_ADOPTED = "this stack did not join it, but adopted it: its join is removed too"
 CLUSTER_TYPE = "kubernetes:cluster.karmada.io/v1alpha1:Cluster"
 
 
@@ -30,10 +30,10 @@ class ClusterPlan:
 
 
 def members_facts(steps: list[Step], side: str, clusters: dict[str, Object]) -> list[ClusterFacts]:
-    """Return the members before or after, as placements see them.
+    """Return the members before or after, as placements match them.
 
     Args:
-        steps: the plan's.
+        steps: the steps of the plan.
         side: old or new.
         clusters: the control plane's Clusters, by name, as far as they are known.
     """
@@ -53,7 +53,7 @@ def members_facts(steps: list[Step], side: str, clusters: dict[str, Object]) -> 
 
 
 def _of_others(steps: list[Step], clusters: dict[str, Object]) -> list[ClusterFacts]:
-    """Return the Clusters that this stack doesn't declare: Karmada's placements choose among them as well."""
+    """Return the Clusters that this stack doesn't declare: Karmada's placements choose among them too."""
     states = [state for step in steps if step.type == CLUSTER_TYPE for state in (step.old, step.new) if state]
     own = {facts_of(state.plain).name for state in states}
     found = []
@@ -62,7 +62,7 @@ def _of_others(steps: list[Step], clusters: dict[str, Object]) -> list[ClusterFa
             facts = facts_of(live)
             ready = not unready_reason({"metadata": {}, "status": _status(live)})
             taints = tuple(taint for taint in facts.taints if not (ready and taint.of_condition))
-            found.append(replace(facts, taints=taints, capacity=None))  # it changes by the minute
+            found.append(replace(facts, taints=taints, capacity=None))  # it changes all the time
     return found
 
 
@@ -72,9 +72,9 @@ def _status(live: Object) -> Object:
 
 
 def _taints_of_others(state: ResourceState, live: Object) -> tuple[Taint, ...]:
-    """Return the taints that a Cluster has beyond the declared ones: a cordon, for one.
+    """Return the taints of a Cluster that aren't declared, such as a cordon.
 
-    Karmada takes its own taints off again once the cluster is Ready.
+    Karmada removes its own taints once the cluster is Ready.
     """
     spec = live.get("spec")
     if not isinstance(spec, dict) or not isinstance(spec.get("taints") or [], list):
@@ -85,8 +85,8 @@ def _taints_of_others(state: ResourceState, live: Object) -> tuple[Taint, ...]:
     return tuple(taint for taint in found if taint not in declared and not (ready and taint.of_condition))
 
 
-def made_anew(steps: list[Step]) -> dict[str, str]:
-    """Return which members are another cluster than before under the same name, with the UID of the one before."""
+def replaced_members(steps: list[Step]) -> dict[str, str]:
+    """Return the members whose name now belongs to another cluster, with the UID of the former cluster."""
     clusters = [step for step in steps if step.type == CLUSTER_TYPE]
     made = {_member_of(step) for step in clusters if step.op is Op.CREATE_REPLACEMENT}
     return {
@@ -96,9 +96,9 @@ def made_anew(steps: list[Step]) -> dict[str, str]:
     }
 
 
-def tells_of_cluster(step: Step, anew: dict[str, str]) -> bool:
-    """Tell whether a step says something of a member; of a replacement only its second half does."""
-    return step.type == CLUSTER_TYPE and not (step.op is Op.DELETE_REPLACED and _member_of(step) in anew)
+def describes_member(step: Step, replaced: dict[str, str]) -> bool:
+    """Return whether a step describes a member; of a replacement only the second half does."""
+    return step.type == CLUSTER_TYPE and not (step.op is Op.DELETE_REPLACED and _member_of(step) in replaced)
 
 
 def _member_of(step: Step) -> str:
@@ -107,21 +107,21 @@ def _member_of(step: Step) -> str:
     return str((inputs.get("metadata") or {}).get("name") or step.name.removesuffix("-cluster"))
 
 
-def cluster_plan(step: Step, anew: dict[str, str], renamed: list[Renamed]) -> ClusterPlan:
-    """Return what becomes of the member that a Cluster's step is about.
+def cluster_plan(step: Step, replaced: dict[str, str], renamed: list[Renamed]) -> ClusterPlan:
+    """Return the plan of the member that a Cluster's step is about.
 
     Args:
         step: the step.
-        anew: as `made_anew` has it.
-        renamed: the members that had another name.
+        replaced: the result of `replaced_members`.
+        renamed: the members that have a new name.
     """
     state = step.new or step.old
     inputs = state.plain if state else {}
     name = _member_of(step)
-    if name in anew:
+    if name in replaced:
         now = (inputs.get("spec") or {}).get("id")
-        which = f"it is another cluster now (UID {anew[name]} → {now})"
-        return ClusterPlan(name, "changes", (f"{which}: the one before leaves, this one joins",))
+        which = f"it is another cluster now (UID {replaced[name]} → {now})"
+        return ClusterPlan(name, "changes", (f"{which}: the former cluster leaves, this one joins",))
     if step.op in (Op.CREATE, Op.CREATE_REPLACEMENT):
         former = [one.text for one in renamed if one.name == name]
         return ClusterPlan(name, "joins", (*former, _where(inputs)))
@@ -142,12 +142,12 @@ def _where(cluster: Object) -> str:
 
 
 def _changes(step: Step) -> tuple[str, ...]:
-    # What it is waited for follows from its mode, and says nothing of its own.
+    # The condition to wait for follows from the mode, so it is no separate change.
     return tuple(change_text(one) for one in step.changes if "pulumi.com/waitFor" not in one.path)
 
 
 def with_kinds(members: Iterable[ClusterFacts], templates: Iterable[Object]) -> list[ClusterFacts]:
-    """Return clusters as they are once they serve the kinds that these templates define: a stack waits for that."""
+    """Return clusters as if they served the kinds that these templates define: a stack waits until they do."""
     listed = list(templates)
     defined = defined_kinds(listed).namespaced
     coming = {(str(one["apiVersion"]), str(one["kind"])) for one in listed if kind_of(one) in defined}

@@ -1,7 +1,7 @@
-"""Workloads that get another name, and objects that move between workloads, as a plan shows them.
+"""Renamed workloads and objects that move between workloads, in a plan.
 
-A template is the same one in every version of its group (`flotilla.karmada.kinds.identity`). Copies are compared with
-what the same object was before, whichever workload it belonged to.
+A template is the same object in every version of its group (`flotilla.karmada.kinds.identity`). Copies are compared
+with the same object before, whichever workload it belonged to.
 """
 
 from __future__ import annotations
@@ -12,40 +12,39 @@ from flotilla.karmada.kinds import Identity, identity
 from flotilla.kube.objects import Object, ref_of
 
 Copies = dict[str, list[Object]]
-"""What each cluster holds of a workload."""
+"""The objects that each cluster has of a workload."""
 
 
 @dataclass(frozen=True)
 class Side:
-    """A workload before and after, as its rollout describes it."""
+    """A workload before and after, as its Rollout describes it."""
 
     name: str
     former: str
-    """Its name before: another one where the rollout was renamed."""
+    """Its former name, which differs where the Rollout was renamed."""
     old: Copies
     new: Copies
     not_idempotent: bool = False
-    """Applying its override rules twice gives another result than applying them once."""
+    """Applying its override rules twice has another result than applying them once."""
 
 
 @dataclass(frozen=True)
 class Moved:
-    """A workload with what came to it and what left it for another one taken into account."""
+    """A workload, after pairing its objects with those of other workloads."""
 
     name: str
     old: Copies
-    """What the objects that it has now, and those that are gone, were before."""
+    """The former state of the objects that it has now and of those that are removed."""
     new: Copies
-    origin: str = ""
-    """Where it, or some of its objects, come from; empty where nothing moved."""
+    """The origin of the workload or of some of its objects; empty where nothing moved."""
     question: str = ""
-    """What only the user can answer."""
+    """A question that only the user can answer."""
     absorbed: bool = False
-    """All of its objects live on in other workloads."""
+    """All of its objects are now in other workloads."""
 
 
 def with_moves(sides: list[Side]) -> list[Moved]:
-    """Pair what workloads were with what they are."""
+    """Pair the objects of workloads before with those after."""
     homes = {key: side.name for side in sides for key in _identities(side.new)}
     origins = {key: side for side in sides for key in _identities(side.old)}
     return [_moved(side, sides, homes, origins) for side in sides]
@@ -71,7 +70,7 @@ def _moved(side: Side, sides: list[Side], homes: dict[Identity, str], origins: d
 
 
 def _origin(side: Side, arrived: dict[Identity, Side]) -> str:
-    """Say where a workload comes from: another name of it, or single objects of other workloads."""
+    """Describe the origin of a workload: its former name, or objects that come from other workloads."""
     if side.former and side.former != side.name:
         return f"formerly {side.former}"
     if not arrived:
@@ -86,11 +85,11 @@ def _origin(side: Side, arrived: dict[Identity, Side]) -> str:
 
 
 def _question(side: Side, sides: list[Side], arrived: dict[Identity, Side]) -> str:
-    """Ask what only the user can answer.
+    """Return a question that only the user can answer.
 
-    Whether a new workload is one that goes, where its objects can't tell: in the short form their names follow the
-    workload's. And where arguments are added to a command: two override policies would add them twice, until the one of
-    the former name is deleted at the end of `up`.
+    One question is whether a new workload is a renamed one, where its objects don't show it: in the short form their
+    names follow the workload's. The other concerns arguments that overrides add to a command: two override policies
+    would add them twice, until the policy of the former name is deleted at the end of `up`.
     """
     ending = sorted({origin.name for origin in arrived.values() if not origin.new and origin.name != side.former})
     if ending and side.not_idempotent:
@@ -111,7 +110,7 @@ def _question(side: Side, sides: list[Side], arrived: dict[Identity, Side]) -> s
 
 
 def _alike(new: Copies, old: Copies) -> bool:
-    """Tell whether two workloads run the same images in one Deployment of the same namespace."""
+    """Return whether two workloads run the same images in one Deployment of the same namespace."""
     one, other = _objects(new), _objects(old)
     return len(one) == len(other) == 1 and _likeness(one[0]) == _likeness(other[0]) and bool(_likeness(one[0])[2])
 
@@ -143,7 +142,7 @@ def _text(key: Identity) -> str:
 
 
 def not_idempotent(rules: list[Object]) -> bool:
-    """Tell whether applying override rules twice gives another result: they add words or elements of a list."""
+    """Return whether applying override rules twice has another result: they add words or elements of a list."""
     for rule in rules:
         overriders = rule.get("overriders") or {}
         if overriders.get("commandOverrider") or overriders.get("argsOverrider"):
@@ -164,11 +163,11 @@ def not_idempotent(rules: list[Object]) -> bool:
 
 
 def _changes_again(step: Object, path: str) -> bool:
-    """Tell whether a JSON patch step fails or changes more when it is applied twice."""
+    """Return whether a JSON patch step fails or changes more when it is applied twice."""
     return step.get("operator") == "remove" or str(step.get(path)).rpartition("/")[2].strip("-0123456789") == ""
 
 
 def in_one_version(old: list[Object], new: list[Object]) -> list[Object]:
-    """Return old objects under the references that they have now, so that another version is a change of a field."""
+    """Return old objects under their new references, so that another API version is the change of a field."""
     now = {identity(obj): ref_of(obj).api_version for obj in new}
     return [{**obj, "apiVersion": now.get(identity(obj), obj["apiVersion"])} for obj in old]

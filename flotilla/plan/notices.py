@@ -1,4 +1,4 @@
-"""What a plan says of a workload's overrides, replicas and Jobs, before anything is applied."""
+"""The notices of a plan about a workload's overrides, replicas and Jobs."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def notices_of(
     everything: Sequence[Object],
     version: Version = SUPPORTED.newest,
 ) -> tuple[Notice, ...]:
-    """Return what is to be known of a workload.
+    """Return the notices of a workload.
 
     Args:
         inputs: its Rollout's inputs, without secrets' marks: templates, overrideRules, overrideNumbers and placement.
         places: by template, the clusters that get it or may get it.
         members: the clusters.
         everything: the templates of all workloads.
-        version: Karmada's.
+        version: Karmada's version.
     """
     templates, rules, numbers = (inputs.get(key) for key in ("templates", "overrideRules", "overrideNumbers"))
     if not isinstance(templates, list):
@@ -42,10 +42,10 @@ def notices_of(
 
 
 def owner_notes(templates: Mapping[str, Sequence[Object]]) -> list[str]:
-    """Return where an autoscaler among the templates and Karmada both set replicas, a line each.
+    """Return a line for each case in which an autoscaler among the templates and Karmada both set replicas.
 
     Args:
-        templates: by workload.
+        templates: the templates by workload.
     """
     everything = [template for ones in templates.values() for template in ones]
     return [
@@ -57,7 +57,7 @@ def owner_notes(templates: Mapping[str, Sequence[Object]]) -> list[str]:
 
 
 def notice_text(notice: Notice) -> str:
-    """Say a notice in one line."""
+    """Return a notice as one line."""
     return _TEXTS[notice.what].format(
         template=notice.template,
         clusters=", ".join(notice.clusters),
@@ -71,10 +71,10 @@ _TEXTS: dict[str, str] = {
     Reach.FAILS: (
         "the override fails on {template} in {clusters}: {step}: {detail}. Karmada sends nothing there: fix it"
     ),
-    Reach.NO_CLUSTER: "{step} is for no cluster that gets the workload{named}",
+    Reach.NO_CLUSTER: "{step} applies to no cluster that gets the workload{named}",
     Reach.NOTHING: "an override reaches nothing ({step}): {detail}",
     Reach.PASSES_OVER: (
-        "{template}: the image override passes over {detail}: only containers of pods are changed; name other images "
+        "{template}: the image override ignores {detail}: it changes only containers of pods; name other images "
         "by their path"
     ),
     Reach.DROPS_DIGEST: (
@@ -82,12 +82,12 @@ _TEXTS: dict[str, str] = {
         "where the image has no tag, or where the tag is overridden by a digest"
     ),
     Upkeep.TWO_OWNERS: (
-        "{template}: Karmada and {detail} both set its replicas, and Karmada sets them back at every sync; declare "
+        "{template}: Karmada and {detail} both set its replicas, and Karmada resets them at every sync; declare "
         "`autoscaled: true` for a workload of Deployments, or use a FederatedHPA"
     ),
     Upkeep.SCALED: (
-        "{template}: {detail} of the control plane sets its replicas: the manifest's number is what it starts with, "
-        "and no run puts it back"
+        "{template}: {detail} of the control plane sets its replicas: the manifest's number is only the initial one, "
+        "and no run resets it"
     ),
     Upkeep.OWN_REPLICAS: "{template}: members keep their own number of replicas once it runs there (autoscaled)",
     Upkeep.RUNS_EVERYWHERE: "{template}: a CronJob is not divided: it runs in every chosen cluster",
@@ -96,8 +96,8 @@ _TEXTS: dict[str, str] = {
         "again only once its declaration changes; members don't get spec.ttlSecondsAfterFinished"
     ),
     Caveat.BY_STATE: (
-        "the control plane was not asked ({detail}): taints and interpreters count here as the state knows them, so "
-        "that Karmada may choose otherwise"
+        "the control plane was not read ({detail}): this plan uses the taints and interpreters in the state, so "
+        "Karmada may choose differently"
     ),
     Caveat.HIDDEN_TEMPLATES: (
         "its objects are hidden, since one of them is a Secret: the plan doesn't show what clusters get of it"
@@ -106,20 +106,20 @@ _TEXTS: dict[str, str] = {
         "its overrides are hidden, since one of them sets a secret: copies are shown without any of its overrides"
     ),
     Caveat.LAZY: (
-        "the change of the policy has no effect yet on {template}: with `activation: Lazy` Karmada acts on it at "
+        "the change of the policy has no effect yet on {template}: with `activation: Lazy` Karmada applies it with "
         "the next change of the object"
     ),
-    Caveat.ADOPTED: "{template} is there already and becomes this stack's",
+    Caveat.ADOPTED: "{template} exists already and becomes this stack's",
     Caveat.AWAKENED: (
-        "{template}: {detail} is lazy, and the adoption is a change of the object: whatever of that policy has had no "
+        "{template}: {detail} is lazy, and the adoption changes the object: a change of the policy that has had no "
         "effect yet takes effect with this `up`"
     ),
     Caveat.CLAIMED: "{template} is claimed by {detail}",
     Caveat.READY: "done when every object is healthy, but {detail}",
     Caveat.MOVES: "first on {clusters}, then off {detail}",
-    Caveat.WAITS: "no object changes: `up` waits until it is done everywhere",
+    Caveat.WAITS: "no object changes: `up` waits until it is ready everywhere",
     Caveat.UNSERVED: (
-        "{template} in {clusters}: {detail}: nobody seemed to serve it when the workload was looked at last, and it is "
+        "{template} in {clusters}: {detail}: nothing seemed to provide it at the last check of the workload, so it is "
         "not waited for; an entry `healthy` in `ready` waits for it"
     ),
     Dependencies.MISSING: (
@@ -127,13 +127,13 @@ _TEXTS: dict[str, str] = {
         "control plane; until then members need it already"
     ),
     Dependencies.INTERPRETED: (
-        "{template}: an interpreter of its kind says which objects follow it (`dependencies: true`); this plan doesn't"
+        "{template}: a custom interpreter decides what follows it (`dependencies: true`), which this plan doesn't show"
     ),
 }
 
 
 def to_json(notice: Notice) -> dict[str, Any]:
-    """Return a notice for machines."""
+    """Return a notice in its JSON form."""
     return {
         "what": str(notice.what),
         **({"template": notice.template} if notice.template else {}),

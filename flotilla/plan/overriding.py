@@ -1,4 +1,4 @@
-"""The override policies of a whole plan, before and after: which rules templates get of them, as they were found."""
+"""The override policies of a whole plan, before and after: the actual rules that templates get from them."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _Key = tuple[str, str, str]
 
 
 class _Policy(NamedTuple):
-    """A policy before and after; None where it is not there."""
+    """A policy before and after; None where it doesn't exist."""
 
     sides: tuple[Object | None, Object | None]
     changes: bool
 
 
 class Overriding:
-    """The override policies of a plan, found by the objects that they name."""
+    """The override policies of a plan, indexed by the objects that they name."""
 
     def __init__(self, steps: Iterable[Step]) -> None:
-        """Take the steps of a plan, a replacement as one."""
+        """Index the steps of a plan, in which a replacement is one step."""
         self._named: dict[_Key, list[int]] = defaultdict(list)
         self._unnamed: list[int] = []
         self._policies: list[_Policy] = []
@@ -50,11 +50,11 @@ class Overriding:
                 self._named[key].append(number)
 
     def of(self, inputs: Properties, templates: Sequence[Object], side: int) -> Properties:
-        """Return a Rollout's inputs with the rules of the policies, where one changes and they say otherwise.
+        """Return a Rollout's inputs with the rules of the policies, if one changes and they differ from the inputs.
 
         Args:
-            inputs: the Rollout's.
-            templates: as they are on that side.
+            inputs: the inputs of the Rollout.
+            templates: the templates on that side.
             side: 0 for before, 1 for after.
         """
         numbers = {number for template in templates for number in self._named.get(_key(template), ())}
@@ -63,7 +63,7 @@ class Overriding:
             return inputs
         there = [obj for policy in found if (obj := policy.sides[side]) is not None]
         if any(not isinstance(obj.get("spec"), dict) for obj in there):
-            return inputs  # an engine hides it
+            return inputs  # an engine hides the spec
         rules = rules_of_all(there, templates)
         declared = reveal(inputs.get("overrideRules") or [])
         if isinstance(declared, list) and all(_of(declared, one) == _of(reveal(rules), one) for one in templates):
@@ -72,7 +72,7 @@ class Overriding:
 
 
 def _changes(policies: Sequence[_Policy], templates: Sequence[Object], side: int) -> bool:
-    """Tell whether any of the policies that reach the templates on one side changes."""
+    """Return whether any of the policies that apply to the templates on one side changes."""
     there = [(policy, reveal(obj)) for policy in policies if (obj := policy.sides[side]) is not None]
     listed = [obj for _, obj in there if isinstance(obj.get("spec"), dict)]
     changing = [obj for policy, obj in there if policy.changes and obj in listed]
@@ -80,7 +80,7 @@ def _changes(policies: Sequence[_Policy], templates: Sequence[Object], side: int
 
 
 def _open(policy: Object | None) -> Object | None:
-    """Return a policy whose spec is open, with the marks of what is secret in it."""
+    """Return a policy whose spec isn't marked as a whole; the marks of secret values inside it stay."""
     if policy is None or not isinstance(policy.get("spec"), Secret):
         return policy
     return {**policy, "spec": policy["spec"].value}
@@ -91,5 +91,5 @@ def _key(template: Object) -> _Key:
 
 
 def _of(rules: Iterable[Object], template: Object) -> list[Object]:
-    """Return the rules that are for a template and do anything."""
+    """Return the rules that apply to a template and change anything."""
     return [rule for rule in rules_of_template(rules, template) if rule != CHANGES_NOTHING]

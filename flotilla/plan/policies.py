@@ -1,4 +1,4 @@
-"""The policies of a workload as a plan shows them: a pair for each namespace, and a cluster-wide one."""
+"""The policies of a workload in a plan: a pair for each namespace, and a cluster-wide pair."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ class PolicyPlan:
     """What happens to one policy."""
 
     kind: str
-    """PropagationPolicy, OverridePolicy, or one of the two for the whole cluster."""
+    """PropagationPolicy, OverridePolicy, or the cluster-wide form of one of the two."""
     namespace: str
-    """Empty for a cluster-wide one."""
+    """Empty for a cluster-wide policy."""
     name: str
     verb: str
     """new, adopted, gone, changes or stays."""
 
     def to_json(self) -> dict[str, str]:
-        """Return it for machines."""
+        """Return the policy in its JSON form."""
         return {"kind": self.kind, "namespace": self.namespace, "name": self.name, "verb": self.verb}
 
 
 def policies_of(steps: Iterable[Step]) -> dict[str, tuple[PolicyPlan, ...]]:
-    """Return the policies of the workloads that have them in more than one place, by the workload's URN."""
+    """Return the policies of workloads that have policies in more than one place, by the workload's URN."""
     found: dict[str, list[PolicyPlan]] = defaultdict(list)
     for step in steps:
         state = step.new or step.old
@@ -52,7 +52,7 @@ def policies_of(steps: Iterable[Step]) -> dict[str, tuple[PolicyPlan, ...]]:
 
 
 def _ordered(listed: list[PolicyPlan]) -> tuple[PolicyPlan, ...]:
-    """Order policies by their place, the cluster-wide ones last."""
+    """Sort policies by their place, the cluster-wide ones last."""
     return tuple(sorted(listed, key=lambda one: (not one.namespace, one.namespace, one.name, _KINDS.index(one.kind))))
 
 
@@ -61,7 +61,7 @@ def _place(policy: PolicyPlan) -> tuple[str, str]:
 
 
 def policies_text(policies: Sequence[PolicyPlan]) -> str:
-    """Say where policies are and what becomes of them: `default/shop, web/shop.web (new), shop cluster-wide`."""
+    """Describe where policies are and what happens to them: `default/shop, web/shop.web (new), shop cluster-wide`."""
     places: dict[tuple[str, str], list[PolicyPlan]] = defaultdict(list)
     for policy in policies:
         places[_place(policy)].append(policy)
@@ -69,10 +69,10 @@ def policies_text(policies: Sequence[PolicyPlan]) -> str:
 
 
 def doubled(policies: Sequence[PolicyPlan]) -> str:
-    """Say where an override policy comes beside one that goes at the end of the run; empty where none does.
+    """Return a message if a new override policy coexists with one that is deleted at the end of the run, else nothing.
 
-    The workload has another `namespace`: until the former policy is gone both are in force. That of a single object
-    goes before the rollout.
+    This happens when the workload's `namespace` changes: until the former policy is deleted, both apply. The override
+    policy of a single object is deleted before the rollout.
     """
     overrides = [one for one in policies if one.kind in OVERRIDES and not is_of_one(one.name)]
     coming = {one.namespace for one in overrides if one.verb == "new"}
@@ -81,7 +81,7 @@ def doubled(policies: Sequence[PolicyPlan]) -> str:
         return ""
     return (
         f"its overrides add arguments to a command, and would add them twice in {', '.join(both)}, which its rollout "
-        "would wait for in vain: leave its `namespace` as it is, or take the arguments out for one `up`"
+        "would wait for without success: leave its `namespace` as it is, or remove the arguments for one `up`"
     )
 
 

@@ -1,7 +1,7 @@
-"""Members that get another name: one cluster, by its ID, that joins under the new name and leaves under the former one.
+"""Renamed members: one cluster, with the same ID, joins under the new name and leaves under the former one.
 
-Karmada can't rename a Cluster, so that there are two of them for a while; the copies pass from one to the other and
-stay as they are (`flotilla.karmada.joining.renaming`).
+Karmada can't rename a Cluster, so both exist for a while; the copies pass from one to the other and stay as they are
+(`flotilla.karmada.joining.renaming`).
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from flotilla.state.checkpoint import ResourceState
 
 @dataclass(frozen=True)
 class Renamed:
-    """A member under another name."""
+    """A member under a new name."""
 
     name: str
     former: str
     declared: bool
-    """The stack says so (`formerly`): both are one resource."""
+    """The stack declares the rename (`formerly`): both Clusters are one resource."""
     mode: str = ""
-    """The other mode that the member is to have as well; empty where it keeps the one that it has."""
+    """The new mode, if the member changes its mode too; empty where it keeps its mode."""
 
     @property
     def keeps_copies(self) -> bool:
-        """Its copies pass to the new name; else they are deleted and made anew, and the plan is refused."""
+        """Whether its copies pass to the new name; otherwise they would be deleted and created again: refused."""
         return self.declared and not self.mode
 
     @property
     def text(self) -> str:
-        """What a plan says of it."""
-        copies = "its copies stay" if self.keeps_copies else "its copies are deleted and made anew"
+        """The description in a plan."""
+        copies = "its copies stay" if self.keeps_copies else "its copies are deleted and created again"
         return f"formerly {self.former}: {copies}"
 
 
@@ -40,7 +40,7 @@ def renamed_members(steps: list[Step]) -> list[Renamed]:
     """Find the members that leave under one name and join under another.
 
     Args:
-        steps: of Clusters alone.
+        steps: the steps of Clusters only.
     """
     leaving = {_id(step.old): step.old for step in steps if step.op in GOING and step.old}
     found = []
@@ -57,12 +57,12 @@ def renamed_members(steps: list[Step]) -> list[Renamed]:
 
 
 def refused_renames(renamed: list[Renamed]) -> tuple[str, ...]:
-    """Return one message for each rename that the stack file does not declare, or that can't be made."""
+    """Return a message for each rename that the stack file does not declare, or that is impossible."""
     return tuple(_refusal(one) for one in renamed if not one.keeps_copies)
 
 
 def present_names(renamed: list[Renamed]) -> dict[str, str]:
-    """Return the present name by the former one, of the members whose copies pass to it."""
+    """Return the new name by the former name, for the members whose copies pass to the new name."""
     return {one.former: one.name for one in renamed if one.keeps_copies}
 
 
@@ -71,11 +71,11 @@ def _refusal(one: Renamed) -> str:
         return (
             f"member {one.name} is the cluster that has joined as {one.former}, and it would join in "
             f"{one.mode.lower()} mode instead: with another name and another mode at once, its copies would be deleted "
-            "and made anew; keep the mode in this run, and change it in the next one"
+            "and created again; keep the mode in this run, and change it in the next one"
         )
     return (
         f"member {one.name} is the cluster that has joined as {one.former}: as it stands, it would leave and join, and "
-        f"its copies would be deleted and made anew; add `formerly: {one.former}` to {one.name}, and they stay"
+        f"its copies would be deleted and created again; add `formerly: {one.former}` to {one.name}, and they stay"
     )
 
 

@@ -1,7 +1,7 @@
-"""What each workload is to be by the state: read from its policies and templates, however its rollout ended.
+"""Reads each workload's declaration from a state: from its policies and templates, however its rollout ended.
 
-A Rollout resource is written once its wait has ended well. A rollout that failed has none, or that of the time before,
-while the policies and templates of the failed run are in the control plane and in the state.
+A Rollout resource is written only when its wait has succeeded. After a failed rollout there is none, or the one of the
+time before, while the policies and templates of the failed run are in the control plane and in the state.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def templates_in(inputs: Any) -> list[Object]:
 
 
 def followers_in(inputs: Any) -> list[Object]:
-    """Return the objects among a Rollout's inputs that follow its templates and that no policy selects."""
+    """Return the objects among a Rollout's inputs that no policy selects and that follow its templates."""
     followers = inputs.get("followers")
     return followers if isinstance(followers, list) else []
 
@@ -50,17 +50,17 @@ class Rollouts:
     """The workloads of a state."""
 
     checks: dict[str, RolloutCheck] = field(default_factory=dict)
-    """What each declares, by its name."""
+    """The declaration of each workload, by its name."""
     missing: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """What of each was declared and never created, by its name."""
+    """The objects of each workload that were declared but never created, by its name."""
 
 
 def rollouts_of(snapshot: Snapshot, begun: Iterable[ResourceState] = ()) -> Rollouts:
-    """Read the workloads off a state.
+    """Read the workloads from a state.
 
     Args:
         snapshot: the state.
-        begun: resources whose creation had begun when it was written.
+        begun: resources whose creation had begun when the state was written.
     """
     found: dict[str, _Workload] = {}
     known: set[ObjectRef] = set()
@@ -111,22 +111,22 @@ def _take_object(workload: _Workload, inputs: Any) -> None:
 
 @dataclass
 class _All:
-    """What the workloads of a state have together."""
+    """The policies and objects of all workloads of a state."""
 
     policies: list[Object]
-    """Those that send templates: a policy that its author wrote may be another workload's."""
+    """The policies that send templates: a policy that a user wrote may belong to another workload."""
     overrides: list[Object]
     """The override policies."""
     version: Version | None
-    """Karmada's, for a workload that has had no rollout that knew it."""
+    """Karmada's version, for a workload without a rollout that knew it."""
     senders: dict[int, Object] = field(default_factory=dict)
-    """By the id of a template, the policy that sends it."""
+    """The policy that sends a template, by the template's Python id."""
     unselected: list[Object] = field(default_factory=list)
-    """Objects that none of the policies selects: they may follow others."""
+    """Objects that no policy selects: they may follow others."""
 
 
 def _check(one: _Workload, every: _All) -> RolloutCheck | None:
-    """Return what the policies and templates say; what the last rollout waited for where there are none."""
+    """Return the check for the policies and templates; without templates, the check of the last rollout."""
     version = (one.rollout and one.rollout.version) or every.version
     templates = [obj for obj in one.templates if id(obj) in every.senders]
     if not templates:
@@ -151,7 +151,7 @@ def _check(one: _Workload, every: _All) -> RolloutCheck | None:
 
 
 def _missing(one: _Workload, known: set[ObjectRef]) -> tuple[str, ...]:
-    """Return what has no resource in the state: the workload's policy, or objects that its policies select by name."""
+    """Return what isn't in the state: the workload's policy, or objects that its policies select by name."""
     if not one.policies:
         return () if one.rollout is not None else ("its policy",)
     selected = [

@@ -1,4 +1,4 @@
-"""Texts of a plan that carry the changes that they tell of, for whoever can show more than a line of them."""
+"""Texts of a plan that also have the changes they describe, for outputs that show more than a line."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ class Said(str):
     __slots__ = ("changes", "prefix", "suffix")
 
     changes: tuple[Change, ...]
-    """What it tells of, its secrets masked."""
+    """The changes that the text describes, with secrets masked."""
     prefix: str
-    """What stands before the changes in the text."""
+    """The part of the text before the changes."""
     suffix: str
-    """What stands after them."""
+    """The part of the text after the changes."""
 
     @classmethod
     def of(cls, text: str, changes: tuple[Change, ...], *, prefix: str = "", suffix: str = "") -> Self:
-        """Return a text with its changes, which `safe` has masked; `prefix` and `suffix` become parts of it."""
+        """Return a text with its changes, masked by `safe`; `prefix` and `suffix` become parts of the text."""
         said = cls(f"{prefix}{text}{suffix}")
         said.changes, said.prefix, said.suffix = changes, prefix, suffix
         return said
 
     def after(self, prefix: str) -> Said:
-        """Return the text with something before it."""
+        """Return the text with a prefix before it."""
         return Said.of(self, self.changes, prefix=prefix) if prefix else self
 
 
 def safe(change: Change, of: Object) -> Change:
-    """Return a change of an object as it may be printed."""
+    """Return a change of an object with secrets masked, so that it may be printed."""
     old, new = (shown(of, change.path, mask(value)) for value in (change.old, change.new))
     return replace(change, old=old, new=new)

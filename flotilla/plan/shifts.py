@@ -1,4 +1,4 @@
-"""Replicas that a plan moves from clusters to others, template by template."""
+"""Replicas that a plan moves between clusters, by template."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from flotilla.kube.objects import Object, ref_of
 from flotilla.plan.copies import Undecided
 
 Copies = Mapping[str, list[Object]]
-"""What each cluster holds."""
+"""The objects of each cluster."""
 
 
 @dataclass(frozen=True)
 class Shift:
-    """What becomes of a template's replicas, cluster by cluster."""
+    """The change of a template's replicas, by cluster."""
 
     template: str
     gone: Mapping[str, int] = field(default_factory=dict)
-    """How many replicas each cluster runs less."""
+    """The number of replicas that each cluster loses."""
     come: Mapping[str, int] = field(default_factory=dict)
-    """How many more."""
+    """The number of replicas that each cluster gets in addition."""
     open: str = ""
-    """What decides where they come, where only Karmada knows."""
+    """What decides where replicas go, where only Karmada knows it."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return it for machines."""
+        """Return the shift in its JSON form."""
         return {
             "template": self.template,
             "gone": dict(self.gone),
@@ -37,15 +37,14 @@ class Shift:
         }
 
     def text_from(self, cluster: str) -> str:
-        """Say where the replicas of one cluster go: `2 replicas move from member2 to member1`."""
+        """Describe where the replicas of one cluster go: `2 replicas move from member2 to member1`."""
         count = self.gone.get(cluster, 0)
         verb = "moves" if count == 1 else "move"
         if self.open:
             return f"up to {counted(count, 'replica')} {verb} from {cluster} to where Karmada chooses, by {self.open}"
         if not self.come:
-            return (
-                f"{counted(count, 'replica')} {'goes' if count == 1 else 'go'} from {cluster}, and none comes elsewhere"
-            )
+            leaves = "leaves" if count == 1 else "leave"
+            return f"{counted(count, 'replica')} {leaves} {cluster}, and none starts elsewhere"
         if len(self.come) == 1 and len(self.gone) == 1:
             (target, more) = next(iter(self.come.items()))
             short = "" if more == count else f" ({more} more there)"
@@ -54,7 +53,7 @@ class Shift:
         return f"{counted(count, 'replica')} {verb} from {cluster}: {targets}"
 
     def text_to(self, cluster: str) -> str:
-        """Say from where one cluster's new replicas come: `2 replicas come to member2 from member1`."""
+        """Describe from where one cluster's new replicas come: `2 replicas come to member2 from member1`."""
         count = self.come.get(cluster, 0)
         verb = "comes" if count == 1 else "come"
         sources = ", ".join(sorted(self.gone))
@@ -62,12 +61,12 @@ class Shift:
 
 
 def shifts(old: Copies, new: Copies, undecided: Iterable[Undecided]) -> tuple[Shift, ...]:
-    """Return how the replicas of a workload's templates shift, of those of which any do.
+    """Return the shifts of a workload's templates; templates without a change of replicas are left out.
 
     Args:
-        old: what clusters hold of the workload.
-        new: what they will hold.
-        undecided: the templates of which only Karmada knows how many replicas clusters get.
+        old: the workload's objects in clusters before.
+        new: the workload's objects in clusters after.
+        undecided: the templates for which only Karmada knows how many replicas clusters get.
     """
     before, after = _replicas(old.items()), _replicas(new.items())
     open_ = {one.template: one for one in undecided}
@@ -89,7 +88,7 @@ def shifts(old: Copies, new: Copies, undecided: Iterable[Undecided]) -> tuple[Sh
 
 
 def _replicas(copies: Iterable[tuple[str, list[Object]]]) -> dict[str, dict[str, int]]:
-    """Return replicas by cluster, by template; kinds without replicas are left out."""
+    """Return the replicas by cluster, by template; kinds without replicas are left out."""
     found: dict[str, dict[str, int]] = {}
     for cluster, items in copies:
         for item in items:

@@ -1,4 +1,4 @@
-"""The fleet of a plan, as a simulation takes it: what is declared, and what the control plane and the state know."""
+"""Builds the world of a simulation from a plan: the declarations, and what the control plane and the state know."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ _TAINT_POLICY = "ClusterTaintPolicy"
 
 @dataclass(frozen=True)
 class Seen:
-    """What a control plane says beside its Clusters."""
+    """What was read from a control plane in addition to its Clusters."""
 
     bindings: tuple[Object, ...] = ()
     taint_policies: tuple[Object, ...] = ()
     unasked: str = ""
-    """Why it wasn't asked; empty where it was."""
+    """Why it wasn't read; empty where it was."""
 
 
 def world_of(result: Result, seen: Seen, *, version: str | None, failovers: tuple[Failover, ...]) -> World:
-    """Return the fleet as it is to be by a plan: what `up` would make of it is done, and nothing else has happened.
+    """Return the fleet after a plan: as if `up` had carried the plan out, and nothing else had happened.
 
     Args:
         result: the preview.
-        seen: what the control plane says.
-        version: Karmada's, such as 1.18.2; None where it isn't known.
-        failovers: what this Karmada does about failed clusters.
+        seen: what was read from the control plane.
+        version: Karmada's version, such as 1.18.2; None where it isn't known.
+        failovers: how this Karmada may treat failed clusters.
     """
     ordered = sorted(result.steps, key=lambda step: (step.name, step.urn, step.op))
     steps = as_found(with_contents([step for step in ordered if step.op is not Op.REPLACE]))
@@ -55,7 +55,7 @@ def world_of(result: Result, seen: Seen, *, version: str | None, failovers: tupl
     declared = [state.plain for step in steps if (state := step.after)]
     listed = tuple(placed for step in rollouts for placed in _placed(step, around))
     unready = {name for name, one in result.clusters.items() if not is_true(one, "Ready")}
-    # A binding may name a cluster that has left, or leaves by this plan: what is divided isn't divided anew for that.
+    # A binding may name a cluster that has left, or leaves by this plan: Karmada doesn't divide again for that.
     absent = {name for one in listed for name in one.current.shares} - {one.name for one in members}
     return World(
         tuple(members),
@@ -71,7 +71,7 @@ def world_of(result: Result, seen: Seen, *, version: str | None, failovers: tupl
 
 
 def unread_workloads(result: Result) -> tuple[str, ...]:
-    """Return the workloads of which a plan doesn't show what they send: hidden by the engine, or not known yet."""
+    """Return the workloads whose objects a plan doesn't show: hidden by the engine, or not known yet."""
     rollouts = [step for step in with_contents(result.steps) if step.type == ROLLOUT_TYPE and step.op is not Op.REPLACE]
     hidden = {s.name for s in rollouts if s.after and not isinstance(s.after.plain.get("templates"), list)}
     return tuple(sorted(name.removesuffix("-rollout") for name in hidden))
@@ -106,13 +106,13 @@ def _pull(steps: list[Step], result: Result) -> frozenset[str]:
 
 
 def _statuses(cluster: Object) -> dict[str, str]:
-    """Return the status of every condition, by type: taint policies may go by conditions of anybody."""
+    """Return the status of every condition, by type: taint policies may use conditions of any controller."""
     listed = (cluster.get("status") or {}).get("conditions") or []
     return {str(one.get("type")): str(one.get("status")) for one in listed}
 
 
 def _taint_policies(live: Iterable[Object], declared: Iterable[Object]) -> list[Object]:
-    """Return the ClusterTaintPolicies, oldest first; those that are declared and not there yet come last."""
+    """Return the ClusterTaintPolicies, oldest first; declared ones that don't exist yet come last."""
     found = sorted(live, key=lambda one: str(one["metadata"].get("creationTimestamp") or ""))
     names = {one["metadata"]["name"] for one in found}
     more = [one for one in declared if one.get("kind") == _TAINT_POLICY]
@@ -120,7 +120,7 @@ def _taint_policies(live: Iterable[Object], declared: Iterable[Object]) -> list[
 
 
 def _bound(binding: Object) -> ObjectRef:
-    """Return the template that a binding is for."""
+    """Return the template of a binding."""
     resource = (binding.get("spec") or {}).get("resource") or {}
     return ObjectRef(
         str(resource.get("apiVersion")), str(resource.get("kind")), str(resource.get("name")),
@@ -129,7 +129,7 @@ def _bound(binding: Object) -> ObjectRef:
 
 
 def _placed(step: Step, around: _Around) -> Iterable[Placed]:
-    """Yield the templates of a workload, as they are after the plan and where they are now."""
+    """Yield the templates of a workload, as declared after the plan and with their present placement."""
     state = step.after
     if state is None:
         return

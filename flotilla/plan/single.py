@@ -1,6 +1,6 @@
-"""One object of a stack that is taken over alone: which one is meant, and what of the stack has to come along.
+"""Takes one object of a stack over alone: finds the object, and the parts of the stack that this requires.
 
-Its provider comes along, and whatever its inputs are made of. What it only has to wait for does not.
+These are its provider and the resources from which its inputs are computed, but not those for which it only waits.
 """
 
 from __future__ import annotations
@@ -21,34 +21,34 @@ _OBJECTS = "kubernetes:"
 
 @dataclass(frozen=True)
 class Wanted:
-    """An object as people name it: `Kind/name`, or `Kind/namespace/name`."""
+    """An object as users name it: `Kind/name`, or `Kind/namespace/name`."""
 
     kind: str
     name: str
     namespace: str | None = None
-    """None: in whatever namespace, or without one."""
+    """None: any namespace, or none."""
 
     def means(self, ref: ObjectRef) -> bool:
-        """Tell whether an object goes by this name; a kind in whatever case, as with kubectl."""
+        """Return whether this names an object; the case of the kind doesn't matter, as in kubectl."""
         named = (self.kind.lower(), self.name) == (ref.kind.lower(), ref.name)
         return named and self.namespace in (None, ref.namespace)
 
 
 @dataclass(frozen=True)
 class Match:
-    """A declared object, and the step that a plan of the whole stack has for it."""
+    """A declared object, and its step in a plan of the whole stack."""
 
     step: Step
     ref: ObjectRef
     cluster: str
 
     def __str__(self) -> str:
-        """Return what people call it."""
+        """Return the object with its cluster, as messages show it."""
         return f"{self.cluster}: {self.ref}"
 
 
 def matches(steps: Iterable[Step], wanted: Wanted) -> list[Match]:
-    """Return the declared objects that a name means, in the order of their clusters."""
+    """Return the declared objects that a name matches, in the order of their clusters."""
     found = []
     for step in steps:
         if step.type.startswith(_OBJECTS) and step.new is not None and "kind" in step.new.inputs:
@@ -59,7 +59,7 @@ def matches(steps: Iterable[Step], wanted: Wanted) -> list[Match]:
 
 
 def along_with(steps: Iterable[Step], urns: Iterable[str]) -> tuple[Step, ...]:
-    """Return the steps of resources and of everything that their inputs and providers are made of."""
+    """Return the steps of resources, and of all resources on which their inputs and providers depend."""
     known = {step.urn: step for step in steps if step.new is not None}
     found: dict[str, Step] = {}
     open_ = list(urns)
@@ -73,7 +73,7 @@ def along_with(steps: Iterable[Step], urns: Iterable[str]) -> tuple[Step, ...]:
 
 
 def in_the_way(along: Sequence[Step], urns: Iterable[str]) -> Step | None:
-    """Return a step that would make or change something in a cluster beside the objects that are meant."""
+    """Return a step that would create or change something in a cluster, other than the wanted objects; else None."""
     meant: Mapping[str, None] = dict.fromkeys(urns)
     return next((one for one in along if one.urn not in meant and one.op in CHANGING and not _harmless(one)), None)
 
@@ -84,6 +84,6 @@ def _made_of(state: ResourceState) -> list[str]:
 
 
 def _harmless(step: Step) -> bool:
-    """Tell whether a step leaves the clusters as they are: an entry of the state, a look, another adoption."""
+    """Return whether a step doesn't change any cluster: it is an entry of the state, a read or another adoption."""
     entry = step.type.startswith(PROVIDER_PREFIX) or (step.new is not None and not step.new.custom)
     return entry or step.op is Op.ADOPT or only_looks(step)

@@ -1,4 +1,4 @@
-"""What a deployment does to one resource, and what it says about it."""
+"""The steps of a deployment: operations on single resources, their progress and results."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from flotilla.state.values import mask
 
 
 class Op(StrEnum):
-    """Operations, by the names that Pulumi gives them."""
+    """Operations, by Pulumi's names."""
 
     SAME = "same"
     CREATE = "create"
@@ -30,13 +30,13 @@ class Op(StrEnum):
     REFRESH = "refresh"
     IMPORT = "import"
     ADOPT = "adopt"
-    """An object that is there already becomes the stack's; of the embedded engine alone, Pulumi has no such word."""
+    """An existing object becomes the stack's. Only the embedded engine has this; Pulumi has no name for it."""
 
 
 CHANGING = frozenset(Op) - {Op.SAME, Op.READ, Op.DISCARD, Op.REFRESH}
 """Operations that count as changes."""
 GOING = frozenset({Op.DELETE, Op.DELETE_REPLACED})
-"""Operations after which the resource of before is gone, and no new one has come by the same step."""
+"""Operations that delete a resource without creating another one in the same step."""
 
 
 @dataclass(frozen=True)
@@ -64,11 +64,11 @@ class Step:
 
     @property
     def after(self) -> ResourceState | None:
-        """The resource after the step; None where it is gone."""
+        """The resource after the step; None where it was deleted."""
         return None if self.op in GOING else self.new or self.old
 
     def to_json(self) -> dict[str, Any]:
-        """Return the step for machines; secrets masked."""
+        """Return the step in its JSON form, with secrets masked."""
         body: dict[str, Any] = {"op": str(self.op), "urn": self.urn, "type": self.type, "name": self.name}
         if self.changes:
             body["changes"] = [
@@ -86,16 +86,16 @@ class Step:
 
 
 def stays(step: Step) -> bool:
-    """Tell whether what a step is about stays as it is: an adoption may change nothing of it."""
+    """Return whether a step leaves its resource unchanged; an adoption may do that too."""
     return step.op is Op.SAME or (step.op is Op.ADOPT and not step.changes)
 
 
 class Phase(StrEnum):
-    """Where a step is."""
+    """The phase of a step."""
 
     BEGIN = "begin"
     WAITING = "waiting"
-    """It is under way, and says what it waits for."""
+    """The step is running, and reports what it waits for."""
     DONE = "done"
     FAILED = "failed"
 
@@ -109,7 +109,7 @@ class StepEvent:
     seconds: float = 0.0
     error: str = ""
     said: str = ""
-    """What it waits for, in words."""
+    """A text about what it waits for."""
 
 
 Listener = Callable[[StepEvent], None]
@@ -117,7 +117,7 @@ Listener = Callable[[StepEvent], None]
 
 @dataclass(frozen=True)
 class There:
-    """An object that a plan would create, and that exists: `up` stops there unless it adopts it."""
+    """An existing object that a plan would create: `up` stops there unless it adopts the object."""
 
     cluster: str
     object: str
@@ -125,43 +125,43 @@ class There:
     part: str
     """The member, the workload or the like that declares it."""
     managers: tuple[str, ...] = ()
-    """Who has written its fields, as the API server names them."""
+    """The field managers that have written its fields, by name in the API server."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return it for machines."""
+        """Return the object in its JSON form."""
         return {"cluster": self.cluster, "object": self.object, "part": self.part, "managers": list(self.managers)}
 
 
 @dataclass
 class Result:
-    """What a whole operation did or would do."""
+    """The result of a whole operation, done or planned."""
 
     steps: list[Step] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     outputs: dict[str, Any] = field(default_factory=dict)
     messages: list[str] = field(default_factory=list)
     there: list[There] = field(default_factory=list)
-    """What exists already and was not asked to be adopted."""
+    """Objects that exist already and that the user didn't ask to adopt."""
     unmatched: tuple[str, ...] = ()
-    """Names that were asked to be adopted, and that nothing in the stack goes by."""
+    """Names that the user asked to adopt but that match nothing in the stack."""
     unknown: dict[str, str] = field(default_factory=dict)
-    """Clusters that did not answer, with the reason: nothing is said about what is in them."""
+    """Clusters that did not answer, with the reason: the result has nothing about their objects."""
     clusters: dict[str, Object] = field(default_factory=dict)
-    """The control plane's Clusters when this was planned, by name; empty where it was not asked."""
+    """The control plane's Clusters at the time of the plan, by name; empty where it was not read."""
     interpreters: list[Object] = field(default_factory=list)
-    """Its ResourceInterpreterCustomizations then."""
+    """The control plane's ResourceInterpreterCustomizations at that time."""
     absent: frozenset[ObjectRef] = frozenset()
-    """What would follow workloads (`dependencies: true`), and neither the stack nor the control plane has."""
+    """Objects that would follow workloads (`dependencies: true`), but which neither stack nor control plane has."""
     records: dict[ObjectRef, Record] = field(default_factory=dict)
-    """The changes in waves that were under way then, by the Secret that says so; only where a workload has waves."""
+    """The changes in waves that were under way, by the Secret that records them; only if a workload has waves."""
     unread_records: str = ""
-    """Why it isn't known which changes in waves are under way; empty where it is, and where no workload has waves."""
+    """Why it isn't known which changes in waves are under way; empty where it is known, or no workload has waves."""
     unasked: str = ""
-    """Why the control plane was not asked for these; empty where it was, and where nobody wanted to."""
+    """Why the control plane was not read for these; empty where it was read, or nothing needed it."""
     stopped: dict[str, str] = field(default_factory=dict)
-    """By URN, workloads of which `up` does nothing, with the reason: members have objects of theirs already."""
+    """Workloads that `up` doesn't change because members already have their objects: the reason, by URN."""
     digest: str = ""
-    """Stands for exactly this plan (flotilla.engine.digest); empty for what was done."""
+    """Identifies exactly this plan (flotilla.engine.digest); empty for an operation that was done."""
 
     @property
     def changes(self) -> list[Step]:
@@ -170,11 +170,11 @@ class Result:
 
     @property
     def operations(self) -> set[tuple[str, str]]:
-        """What is done to which resource: operation and URN."""
+        """The operations that change something, each with the URN of its resource."""
         return {(str(step.op), step.urn) for step in self.changes}
 
     def counts(self) -> dict[str, int]:
-        """Return how many steps there are of each operation."""
+        """Return the number of steps of each operation."""
         counted: dict[str, int] = {}
         for step in self.steps:
             counted[str(step.op)] = counted.get(str(step.op), 0) + 1

@@ -1,4 +1,4 @@
-"""Reads off a plan's steps in which waves workloads change, and what becomes of changes that are under way."""
+"""Computes from a plan's steps the waves in which workloads change, and the course of changes that are under way."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _CHANGING = ("new", "changes")
 
 
 def has_waves(steps: Iterable[Step]) -> bool:
-    """Tell whether any workload of a plan changes in waves, or did so before."""
+    """Return whether any workload of a plan changes in waves, or did so before."""
     return any(_given(one) for step in steps for one in (step.old, step.new))
 
 
 def with_rollouts(
     plans: Sequence[WorkloadPlan], rollouts: Iterable[Step], members: Sequence[ClusterFacts], result: Result
 ) -> list[WorkloadPlan]:
-    """Add to the workloads' plans the waves in which they change.
+    """Add the waves in which workloads change to their plans.
 
     Args:
         plans: the workloads' plans.
@@ -44,7 +44,7 @@ def with_rollouts(
 
 
 def _with_rollout(plan: WorkloadPlan, rollout: RolloutPlan | None) -> WorkloadPlan:
-    """Add it; where clusters are still to get a change, the run doesn't only wait."""
+    """Add a rollout's plan; where clusters will still get a change, the run does more than wait."""
     going = rollout.under_way if rollout else None
     if going is None:
         return replace(plan, rollout=rollout)
@@ -53,7 +53,7 @@ def _with_rollout(plan: WorkloadPlan, rollout: RolloutPlan | None) -> WorkloadPl
 
 
 def _copy(copy: CopyPlan, going: UnderWay) -> CopyPlan:
-    """Return what becomes of a copy, where its cluster may not run what was declared last."""
+    """Return the plan of a copy whose cluster may not run the last declaration."""
     waits = copy.cluster in going.record.held
     if copy.verb == "stays" and going.course in _CARRIED and (waits or going.course is Course.REPEATS):
         return replace(copy, details=(_GETS, *copy.details))
@@ -67,7 +67,7 @@ def _copy(copy: CopyPlan, going: UnderWay) -> CopyPlan:
 _CARRIED = (Course.GOES_ON, Course.REPEATS, Course.AT_ONCE)
 _GETS = "gets the change that is under way"
 _KEEPS = "keeps what it runs: the change that is under way has not reached it"
-_BEFORE = "it runs what was declared before the change that is under way"
+_BEFORE = "it runs the declaration before the change that is under way"
 
 
 def _rollout(plan: WorkloadPlan, step: Step, members: Sequence[ClusterFacts], result: Result) -> RolloutPlan | None:
@@ -95,13 +95,13 @@ def _rollout(plan: WorkloadPlan, step: Step, members: Sequence[ClusterFacts], re
 
 
 def _given(state: Any) -> Mapping[str, Any]:
-    """Return the strategy among a Rollout's inputs; empty for any other resource, and where there is none."""
+    """Return the strategy among a Rollout's inputs; empty for other resources and for Rollouts without a strategy."""
     given = state.plain.get(ROLLOUT) if state is not None and state.plain else None
     return given if isinstance(given, dict) and isinstance(given.get("waves"), list) else {}
 
 
 def _subject(inputs: Mapping[str, Any]) -> Subject:
-    """Return the workload that a Rollout is of; what it declares counts only where it is known."""
+    """Return the workload of a Rollout; its declaration is left out where it isn't known."""
     known = {key: inputs.get(key) for key in _DECLARED} if not _undeclared(inputs) else {}
     blank = {"templates": templates_in(inputs) if known else [], "overrideRules": [], "placement": {}}
     placement = inputs.get("placement")
@@ -109,7 +109,7 @@ def _subject(inputs: Mapping[str, Any]) -> Subject:
 
 
 def _undeclared(inputs: Mapping[str, Any]) -> bool:
-    """Tell whether an engine hides what is declared, or it isn't known yet."""
+    """Return whether an engine hides the declaration, or it isn't known yet."""
     lists = [inputs.get("templates"), inputs.get("overrideRules")]
     return not all(isinstance(one, list) for one in lists) or any(has_unknown(inputs.get(key)) for key in _DECLARED)
 

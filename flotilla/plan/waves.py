@@ -1,4 +1,4 @@
-"""In which waves a change of a workload reaches its clusters, and what becomes of one that is under way already."""
+"""The plan of a rollout: the waves in which a change reaches clusters, and the course of one that is under way."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from flotilla.karmada.waves.strategy import Gate, OnFailure
 
 
 class Course(StrEnum):
-    """What becomes of a change that is under way."""
+    """What happens to a change that is under way."""
 
     GOES_ON = "goes-on"
-    """The declaration is that of before: from where it stopped."""
+    """The declaration is the same: the change continues where it stopped."""
     BEGINS_AGAIN = "begins-again"
-    """The declaration is another one: with the first wave."""
+    """The declaration has changed: a new change begins with the first wave."""
     BACK = "goes-back"
-    """The declaration is what all clusters ran before: those that have the change get that again."""
+    """The declaration is the one that all clusters ran before: clusters that have the change get it back."""
     REPEATS = "repeats"
-    """It was taken back, and the declaration is still the same: through all waves once more."""
+    """The change was reverted, and the declaration is still the same: it goes through all waves again."""
     AT_ONCE = "at-once"
-    """The workload has no waves any more: it reaches all clusters that are left."""
+    """The workload has no waves any more: the change reaches all remaining clusters at once."""
     UNCERTAIN = "uncertain"
-    """The declaration has values that only the deployment will tell."""
+    """The declaration has values that are known only during the deployment."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,13 @@ class UnderWay:
     course: Course
     record: Record
     next: int = 0
-    """The wave with which it goes on."""
+    """The number of the wave with which it continues."""
     last: int = 0
     """The number of the last wave."""
 
     @property
     def text(self) -> str:
-        """What becomes of it, and what it waits for, in one line."""
+        """What happens to the change, and what it waits for, in one line."""
         record = self.record
         left, have = _names(record.held), _have(record.reached)
         if self.course is Course.GOES_ON and not self.next:
@@ -50,12 +50,12 @@ class UnderWay:
         elif self.course is Course.GOES_ON:
             said = f"goes on: wave {self.next} of {self.last} ({f'{have} it already' if have else _NOBODY})"
         elif self.course is Course.BEGINS_AGAIN:
-            said = f"begins again with wave {self.next}: the declaration is another one"
-            said += f" ({have} that of before)" if have else f" ({_NOBODY})"
+            said = f"begins again with wave {self.next}: the declaration has changed"
+            said += f" ({have} the former one)" if have else f" ({_NOBODY})"
         elif self.course is Course.BACK:
-            said = f"what ran before is declared again: {'; '.join(self._back())}"
+            said = f"the former declaration is back: {'; '.join(self._back())}"
         elif self.course is Course.REPEATS:
-            said = "taken back before (reverted): goes through the waves again"
+            said = "was reverted: goes through the waves again"
         elif self.course is Course.AT_ONCE:
             said = f"no waves any more: the change that is under way reaches {left or 'no other cluster'} at once"
         else:
@@ -64,23 +64,23 @@ class UnderWay:
 
     @property
     def as_before(self) -> tuple[str, ...]:
-        """The clusters that have run nothing else than what they ran before the change."""
+        """The clusters that have always run the version before the change."""
         other = {*self.record.reached, *self.record.touched}
         return tuple(sorted({name for _, names in self.record.waves for name in names} - other))
 
     def _back(self) -> list[str]:
-        """Return which clusters get back what they ran before, and which have always run it."""
+        """Return texts with the clusters that get the former version back, and those that have always run it."""
         other, same = sorted({*self.record.reached, *self.record.touched}), self.as_before
         found = [f"{_names(other)} {'get' if other[1:] else 'gets'} it back"] if other else []
-        return [*found, *([f"{_names(same)} had nothing else"] if same else [])]
+        return [*found, *([f"{_names(same)} never had the change"] if same else [])]
 
     def _stopped(self) -> list[str]:
-        """Return why it doesn't go on by itself, or what stopped it."""
+        """Return why it doesn't continue by itself, or what stopped it."""
         record = self.record
         if self.course in (Course.AT_ONCE, Course.UNCERTAIN):
             return []
         if record.aborted:
-            return [f"to be taken back, as {record.aborted} has asked"]
+            return [f"{record.aborted} asked to revert it"]
         if record.paused:
             return [f"paused by {record.paused}: `flotilla rollout resume {record.workload}`"]
         if self.course is not Course.GOES_ON or not record.why:
@@ -89,7 +89,7 @@ class UnderWay:
         return [stopped[record.phase]] if record.phase in stopped else []
 
     def to_json(self) -> dict[str, Any]:
-        """Return it for machines."""
+        """Return the change in its JSON form."""
         record = self.record
         return {
             "course": str(self.course),
@@ -109,7 +109,7 @@ class RolloutPlan:
     """The waves in which a change reaches the clusters of a workload."""
 
     waves: tuple[Wave, ...] = ()
-    """Empty where the workload has none any more."""
+    """Empty where the workload has no waves any more."""
     gate: Gate = field(default_factory=Gate)
     on_failure: OnFailure = OnFailure.STOP
     ahead: bool = False
@@ -120,7 +120,7 @@ class RolloutPlan:
 
     @property
     def lines(self) -> list[str]:
-        """The plan for people, a line each."""
+        """The plan as lines of text."""
         found = [f"rollout: {'; '.join(_wave_text(wave, self.waves) for wave in self.waves)}"] if self.waves else []
         if self.ahead:
             found.append("before: its CustomResourceDefinitions go to all clusters")
@@ -134,7 +134,7 @@ class RolloutPlan:
         return found
 
     def to_json(self) -> dict[str, Any]:
-        """Return it for machines."""
+        """Return the plan in its JSON form."""
         gate = {
             **({"healthySeconds": _number(self.gate.healthy_seconds)} if self.gate.healthy_seconds else {}),
             **({"maxUnavailable": self.gate.max_unavailable} if self.gate.max_unavailable else {}),
@@ -160,7 +160,7 @@ class RolloutPlan:
         }
 
 
-# -- words --------------------------------------------------------------------------------------------------------
+# -- texts --------------------------------------------------------------------------------------------------------
 
 
 _NOBODY = "no cluster has it yet"

@@ -1,4 +1,4 @@
-"""What becomes of each workload, cluster by cluster, and what each cluster gets of all of them."""
+"""The plan of each workload, cluster by cluster, and the objects that each cluster gets of all workloads."""
 
 from __future__ import annotations
 
@@ -46,66 +46,66 @@ from flotilla.state.checkpoint import ResourceState
 
 @dataclass(frozen=True)
 class Unscheduled:
-    """A cluster that the placement chooses, and that Karmada won't schedule the workload to."""
+    """A cluster that the placement chooses, but to which Karmada won't schedule the workload."""
 
     cluster: str
     taint: str = ""
     """The taint that the workload doesn't tolerate, as kubectl writes it: key=value:effect."""
     reason: str = ""
-    """What else keeps it out: a kind that the cluster doesn't serve, a field that its Cluster doesn't have."""
+    """Any other reason: a kind that the cluster doesn't serve, a field that its Cluster doesn't have."""
 
     @classmethod
     def by(cls, cluster: str, refusal: Refusal) -> Unscheduled:
-        """Return a cluster with what keeps a workload out."""
+        """Return a cluster with the reason of a refusal."""
         return cls(cluster, str(refusal.taint)) if refusal.taint else cls(cluster, reason=str(refusal))
 
     def __str__(self) -> str:
         return f"taint {self.taint}" if self.taint else self.reason
 
     def to_json(self) -> dict[str, str]:
-        """Return it for machines."""
+        """Return the cluster in its JSON form."""
         return {"name": self.cluster, "taint": self.taint, **({"reason": self.reason} if self.reason else {})}
 
 
 @dataclass(frozen=True)
 class WorkloadPlan:
-    """What happens to a workload, cluster by cluster."""
+    """The plan of a workload, cluster by cluster."""
 
     name: str
     verb: str
     copies: tuple[CopyPlan, ...]
     problem: str = ""
     origin: str = ""
-    """Where it comes from, where it had another name or takes objects over: `formerly shop`."""
+    """Its former name or the objects that it takes over, if any: `formerly shop`."""
     question: str = ""
-    """What only the user can answer before this is done."""
+    """A question that the user must answer before this is done."""
     unscheduled: tuple[Unscheduled, ...] = ()
     undecided: tuple[Undecided, ...] = ()
-    """Where only Karmada knows which clusters get it, or how many replicas."""
+    """Templates for which only Karmada knows the clusters, or the number of replicas."""
     unplaced: tuple[str, ...] = ()
-    """Why templates go to no cluster."""
+    """Reasons why templates go to no cluster."""
     notices: tuple[Notice, ...] = ()
-    """What is to be known of its overrides, replicas and Jobs before it is applied."""
+    """Notices about its overrides, replicas and Jobs, for the user to read before `up`."""
     after: tuple[str, ...] = ()
     """The workloads whose rollouts come first."""
     policies: tuple[PolicyPlan, ...] = ()
-    """Its policies, where they are in more than one place."""
+    """Its policies, if they are in more than one place."""
     follows: tuple[Follower, ...] = ()
-    """The objects that follow its templates (`dependencies: true`), beyond where their own policies send them."""
+    """The objects that follow its templates (`dependencies: true`) to clusters to which their own policies don't."""
     declared: bool = True
-    """The stack still has it after the plan."""
+    """The stack still has the workload after the plan."""
     rollout: RolloutPlan | None = None
-    """In which waves it changes; None where it changes in none, or not at all."""
+    """The waves in which it changes; None where it changes at once, or not at all."""
     shifts: tuple[Shift, ...] = ()
     """The templates whose replicas change in some clusters."""
 
     @property
     def kept(self) -> tuple[str, ...]:
-        """The clusters that keep their copies (`onRemoval: keep`) though the workload leaves them."""
+        """The clusters that keep their copies (`onRemoval: keep`) although the workload leaves them."""
         return tuple(copy.cluster for copy in self.copies if copy.kept)
 
     def to_json(self) -> dict[str, Any]:
-        """Return it for machines."""
+        """Return the plan in its JSON form."""
         return {
             "name": self.name,
             "verb": self.verb,
@@ -128,7 +128,7 @@ class WorkloadPlan:
 
 @dataclass(frozen=True)
 class Following:
-    """What says which objects follow workloads."""
+    """The knowledge from which the followers of workloads are computed."""
 
     orders: Orders
     known: Knowledge
@@ -142,9 +142,9 @@ def workload_plans(
     names: Mapping[str, str],
     following: Following,
 ) -> tuple[list[WorkloadPlan], dict[str, list[Object]], tuple[Coming, ...]]:
-    """Return the workloads' plans, what each cluster gets of all of them, and what of that it gets anew.
+    """Return the workloads' plans, the objects that each cluster gets, and those of them that are new to the cluster.
 
-    `names` has the present name of members that had another one: what they had before is theirs.
+    `names` has the new names of renamed members, by former name: their copies pass to the new name.
     """
     plans: list[WorkloadPlan] = []
     read: dict[str, _Read] = {}
@@ -159,7 +159,7 @@ def workload_plans(
     _add(rendered, (one.coming.objects for one in read.values()))
     coming = {name: one.coming for name, one in read.items()}
     followed = followers_of(
-        steps, {name: one.held for name, one in read.items()}, coming, following.orders, following.known
+        steps, {name: one.present for name, one in read.items()}, coming, following.orders, following.known
     )
     kept_there = kept_by(followed)
     for moved in with_moves([one.side for one in read.values()]):
@@ -169,22 +169,22 @@ def workload_plans(
     states = [state for step in steps if (state := step.after) is not None]
     along = following_copies(states, followed, around)
     _add(rendered, [along])
-    there = (*(one.held for one in read.values()), *(one.followed_before for one in read.values()))
+    there = (*(one.present for one in read.values()), *(one.followed_before for one in read.values()))
     sent = Sending(there, coming, followed, (along, *(one.followed_after for one in read.values())))
     return sorted(plans, key=lambda plan: plan.name), rendered, coming_copies(steps, following.orders, sent)
 
 
 @dataclass(frozen=True)
 class _Read:
-    """What one workload has sent, and what it sends."""
+    """One workload's copies, before and after."""
 
     step: Step
     side: Side
-    held: Mapping[str, list[Object]]
-    """Its copies as they are, by the members' present names."""
+    present: Mapping[str, list[Object]]
+    """Its present copies, by the members' new names."""
     coming: Copies
     followed_before: ByCluster
-    """Copies of what follows its templates, as they are."""
+    """The present copies of the followers of its templates."""
     followed_after: ByCluster
     sending: _Sending
     notices: tuple[Notice, ...]
@@ -199,29 +199,29 @@ def _read(
     names: Mapping[str, str],
     everything: list[Object],
 ) -> _Read:
-    """Read a workload's step.
+    """Compute the copies of a workload from its step.
 
     Raises:
-        ValueError: what it sends can't be worked out.
+        ValueError: the copies can't be computed.
     """
     former = step.old.plain.get("workload") if step.old and step.op is not Op.CREATE else ""
     old, new = step.before, step.after
     scheduled = scheduled_of(old, before)
     copies = copies_before(old, around.of(before), scheduled).objects
     behind = followed_copies(old, copies, around.of(before))
-    held, followed_before = (
+    present, followed_before = (
         {names.get(cluster, cluster): objects for cluster, objects in side.items()} for side in (copies, behind)
     )
     waiting = lazily(old, new, around.changing)
-    now = scheduled or by_template(held)
+    now = scheduled or by_template(present)
     coming = copies_after(new, around, now, old, waiting, unchanged(old, new))
     asked = _inputs(new)
     was = (old.plain.get("suspension") or {}) if old else {}
     keeps = step.old is not None and step.old.parent in kept
     return _Read(
         step,
-        Side(name, str(former or ""), held, coming.objects, _not_idempotent(new)),
-        held,
+        Side(name, str(former or ""), present, coming.objects, _not_idempotent(new)),
+        present,
         coming,
         followed_before,
         followed_copies(new, coming.objects, around),
@@ -234,7 +234,7 @@ def _read(
 
 
 def _add(rendered: dict[str, list[Object]], more: Iterable[Mapping[str, list[Object]]]) -> None:
-    """Add what each cluster gets."""
+    """Add the objects that each cluster gets."""
     for copies in more:
         for cluster, objects in copies.items():
             rendered.setdefault(cluster, []).extend(objects)
@@ -243,7 +243,7 @@ def _add(rendered: dict[str, list[Object]], more: Iterable[Mapping[str, list[Obj
 def _whole_plan(
     moved: Moved, read: _Read, more: Followed, kept_there: Mapping[tuple[str, str], str], replaced: Collection[str]
 ) -> WorkloadPlan:
-    """Return a workload's plan, with what follows its templates."""
+    """Return a workload's plan, including the followers of its templates."""
     whole = replace(moved, old=together(moved.old, read.followed_before), new=together(moved.new, read.followed_after))
     plan = _workload_plan(whole, read.coming, read.sending, replaced)
     shown = with_kept(plan.copies, whole.old, whole.new, kept_there)
@@ -255,7 +255,7 @@ def _whole_plan(
 def with_surroundings(
     plans: list[WorkloadPlan], rollouts: list[Step], policies: Mapping[str, tuple[PolicyPlan, ...]]
 ) -> list[WorkloadPlan]:
-    """Add to the workloads' plans what they come after, and their policies (by the URN of the workload)."""
+    """Add to the workloads' plans the workloads that come first, and their policies (by the URN of the workload)."""
     found = {step.name.removesuffix("-rollout"): step for step in rollouts}
     result = []
     for plan in plans:
@@ -270,7 +270,7 @@ def with_surroundings(
 
 
 def templates_of(rollouts: list[Step]) -> list[Object]:
-    """Return the templates of all workloads as they are to be."""
+    """Return the templates of all workloads after the plan."""
     return [t for step in rollouts if step.after for t in templates_in(step.after.plain)]
 
 
@@ -281,20 +281,20 @@ def _inputs(rollout: ResourceState | None) -> Object:
 
 
 def _not_idempotent(rollout: ResourceState | None) -> bool:
-    """Tell whether overrides of two names would add something twice; those that Pulumi's CLI hides may."""
+    """Return whether override policies of two names would add something twice; for hidden overrides this is true."""
     rules = rollout.plain.get("overrideRules") if rollout else None
     return not_idempotent(rules) if isinstance(rules, list) else bool(rules)
 
 
 @dataclass(frozen=True)
 class _Sending:
-    """What a workload's policy says of sending and removing copies."""
+    """How a workload's policy sends and removes copies."""
 
     suspension: Object
     before: Object
     keeps: bool
     hidden: str = ""
-    """What happens to a workload of which the engine hides everything; empty where it is shown."""
+    """What happens to a workload whose objects the engine hides; empty where they are shown."""
 
 
 def _workload_plan(moved: Moved, coming: Copies, sending: _Sending, replaced: Collection[str]) -> WorkloadPlan:

@@ -1,1 +1,1 @@
-"""Policy as code without an engine: what a rule is, what it sees of a stack, and what its verdict comes to."""
+"""Policy as code without an engine: the models of rules, the view of a stack that they get, and their verdicts."""

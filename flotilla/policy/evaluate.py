@@ -1,4 +1,4 @@
-"""From rules and a plan to verdicts."""
+"""Evaluates rules on a plan; the results are verdicts."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from flotilla.stack.problems import ConfigError, Problem
 
 
 class Status(StrEnum):
-    """What a rule says of a resource."""
+    """The result of a rule for a resource."""
 
-    PASS = "pass"  # noqa: S105 - no password
+    PASS = "pass"  # noqa: S105 - not a password
     FAIL = "fail"
     EXEMPT = "exempt"
     UNDECIDED = "undecided"
-    """A value that it needs is known only after an `up`."""
+    """The rule needs a value that is known only after an `up`."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """One rule on one resource."""
+    """The verdict of one rule on one resource."""
 
     rule: Principle
     level: Level
@@ -36,16 +36,16 @@ class Verdict:
 
     @property
     def refuses(self) -> bool:
-        """The plan may not be carried out."""
+        """Whether the verdict refuses the plan."""
         return self.status is Status.FAIL and self.level is Level.MANDATORY
 
     @property
     def confirmable(self) -> bool:
-        """Whoever gives the plan's digest may carry it out all the same."""
+        """Whether a person who gives the plan's digest may carry the plan out anyway."""
         return isinstance(self.rule, Guard)
 
     def stops(self, *, confirmed: bool) -> bool:
-        """Tell whether it refuses the plan; `confirmed`: the plan's digest was given, so that guards only advise."""
+        """Return whether it refuses the plan; `confirmed`: the plan's digest was given, so guards are only advice."""
         return self.refuses and not (confirmed and self.confirmable)
 
     @property
@@ -54,7 +54,7 @@ class Verdict:
         return f"{self.rule.name}: {self.resource}: {self.message}; {self.rule.remedy}"
 
     def to_json(self) -> dict[str, Any]:
-        """Return the verdict for machines."""
+        """Return the verdict in its JSON form."""
         body = {
             "rule": self.rule.name,
             "level": str(self.level),
@@ -67,7 +67,7 @@ class Verdict:
 
 
 def level_of(rule: Rule, view: StackView) -> Level:
-    """Return a rule's level in a stack: the stack's own word, else mandatory in production and advisory elsewhere."""
+    """Return a rule's level in a stack: the stack's setting; by default mandatory in production, else advisory."""
     given = view.settings.levels.get(rule.name)
     if given is not None:
         return given
@@ -75,17 +75,21 @@ def level_of(rule: Rule, view: StackView) -> Level:
 
 
 def check_settings(rules: Iterable[Principle], settings: PolicySettings, *, origin: str) -> None:
-    """Refuse settings that name a rule which isn't there: a typing error would switch nothing off, silently.
+    """Refuse settings that name an unknown rule: such a typing error would otherwise have no effect, silently.
 
     Raises:
-        ConfigError: with all problems.
+        ConfigError: the settings are invalid; the error has all problems.
     """
     known = {rule.name for rule in rules}
     named = [(f"policies.levels.{name}", name) for name in settings.levels]
     named += [(f"policies.exemptions[{i}].rule", one.rule) for i, one in enumerate(settings.exemptions)]
     problems = [
         Problem(
-            path, "is no rule of this pack", "it would do nothing", f"rules: {', '.join(sorted(known))}", f'"{name}"'
+            path,
+            "is not a rule of this pack",
+            "it would have no effect",
+            f"rules: {', '.join(sorted(known))}",
+            f'"{name}"',
         )
         for path, name in named
         if name not in known
@@ -95,12 +99,12 @@ def check_settings(rules: Iterable[Principle], settings: PolicySettings, *, orig
 
 
 def evaluate(rules: Iterable[Rule], view: StackView, *, today: dt.date | None = None) -> list[Verdict]:
-    """Ask every rule about every resource that it is about; a rule that doesn't apply has no verdict.
+    """Evaluate every rule on each of its resources; a rule that doesn't apply has no verdict.
 
     Args:
-        rules: the pack.
+        rules: the rules of the pack.
         view: the plan.
-        today: another day than the present one, for exemptions that expire.
+        today: a day to use instead of the present one, for exemptions that expire.
     """
     day = today or dt.datetime.now(dt.UTC).date()
     verdicts = []
@@ -129,7 +133,7 @@ def _judge(rule: Rule, level: Level, resource: Resource, view: StackView, day: d
 def verdicts_on(
     rule: Principle, level: Level, resource: str, messages: list[str], settings: PolicySettings, day: dt.date
 ) -> list[Verdict]:
-    """Return what a rule's messages on a resource come to, by the exemptions of a day."""
+    """Return the verdicts for a rule's messages on a resource, with the exemptions that are valid on a day."""
     if not messages:
         return [Verdict(rule, level, resource, Status.PASS)]
     exemption = exemption_for(rule, resource, settings)
@@ -141,7 +145,7 @@ def verdicts_on(
 
 
 def exemption_for(rule: Principle, resource: str, settings: PolicySettings) -> Exemption | None:
-    """Return the exemption that counts longest."""
+    """Return the exemption that is valid longest."""
     fitting = [one for one in settings.exemptions if one.rule == rule.name and fnmatchcase(resource, one.resource)]
     return max(fitting, key=lambda one: one.expires, default=None)
 

@@ -1,7 +1,7 @@
-"""Guards: limits on what one plan may take away or touch, and times in which nothing is changed.
+"""Guards: limits on what one plan may remove or touch, and times in which nothing may change.
 
-A rule of the pack judges what is declared; a guard judges the step from what is there to what is declared. A plan that
-a guard refuses may be right: whoever has looked at it confirms it by its digest (`flotilla up --plan DIGEST`).
+A rule of the pack judges the declaration. A guard judges the changes from the present state to the declaration. A plan
+that a guard refuses may be right: a person who has read it confirms it by its digest (`flotilla up --plan DIGEST`).
 """
 
 from __future__ import annotations
@@ -20,32 +20,32 @@ from flotilla.stack.policies import Level, PolicySettings
 
 MAX_REMOVALS = Guard(
     "max-removals",
-    "A mistake in one line can take workloads off the whole fleet",
+    "A mistake in one line can remove workloads from the whole fleet",
     "remove less in one run, or confirm the plan",
 )
 MAX_REMOVED_SHARE = Guard(
     "max-removed-share",
-    "What is left may not carry the load, and a mistyped label or name looks just like a removal that is meant",
+    "The remaining copies may not carry the load, and a mistyped label or name looks like an intended removal",
     "correct the placement or the label, go in smaller steps, or confirm the plan",
 )
 EMPTIED = Guard(
     "emptied",
     "An empty list is more often a failed generator or a typing error than the end of a fleet",
-    "correct the list, the placement or the label, remove what is to go by name, or confirm the plan",
+    "correct the list, the placement or the label, name what you want to remove, or confirm the plan",
 )
 MAX_CLUSTERS = Guard(
     "max-clusters",
-    "What goes wrong goes wrong in all of them at once",
+    "A fault would affect all of them at once",
     "change fewer clusters in one run, or confirm the plan",
 )
-FREEZE = Guard("freeze", "Nobody is there to look after a change", "wait until then, or confirm the plan")
+FREEZE = Guard("freeze", "Nobody is available to watch a change", "wait until then, or confirm the plan")
 GUARDS = (MAX_REMOVALS, MAX_REMOVED_SHARE, EMPTIED, MAX_CLUSTERS, FREEZE)
 
 STACK, MEMBERS = "stack", "members"
-"""What a guard's verdict is on, where it is no workload."""
+"""Names of resources in a guard's verdict that isn't about a workload."""
 _MOST_REMOVALS = 10
 _MOST_SHARE = 40
-"""Percent: one of three clusters may go, one of two is refused."""
+"""In percent: one of three clusters is accepted, one of two is refused."""
 _NAMED = 5
 
 
@@ -60,13 +60,13 @@ class _Limit:
 def guard_verdicts(
     radius: BlastRadius, settings: PolicySettings, *, applying: bool = True, now: dt.datetime | None = None
 ) -> list[Verdict]:
-    """Ask every guard about a plan that changes something; a guard that doesn't apply has no verdict.
+    """Evaluate every guard on a plan that changes something; a guard that doesn't apply has no verdict.
 
     Args:
-        radius: how far the plan reaches.
-        settings: the stack's.
-        applying: the plan is to be carried out now. Else a freeze is only reported: a plan may be looked at any time.
-        now: another moment than the present one, with its time zone.
+        radius: the blast radius of the plan.
+        settings: the policy settings of the stack.
+        applying: the plan is about to be carried out. Otherwise a freeze is only reported: plans are always allowed.
+        now: a moment to use instead of the present one, with its time zone.
     """
     moment = now or dt.datetime.now(dt.UTC)
     found: list[Verdict] = []
@@ -82,11 +82,11 @@ def guard_verdicts(
 
 
 Judged = list[tuple[str, list[str]]]
-"""What is wrong, by what it is wrong with."""
+"""Messages by the resource to which they apply."""
 
 
 def _judged(radius: BlastRadius, settings: PolicySettings, moment: dt.datetime) -> Iterator[tuple[Guard, bool, Judged]]:
-    """Yield each guard that applies, whether the stack file sets it, and what it says."""
+    """Yield each guard that applies, whether the stack file sets it, and its messages."""
     guards = settings.guards
     removals = _limit(guards.max_removals, _MOST_REMOVALS, settings)
     if removals.value is not None:
@@ -106,7 +106,7 @@ def _judged(radius: BlastRadius, settings: PolicySettings, moment: dt.datetime) 
 
 
 def _level(guard: Guard, settings: PolicySettings, *, given: bool) -> Level:
-    """Return a guard's level: the stack's own word; mandatory where the file sets the limit, and in production."""
+    """Return a guard's level: the stack's setting, or mandatory if the file sets the limit or in production."""
     named = settings.levels.get(guard.name)
     if named is not None:
         return named
@@ -131,15 +131,15 @@ def _removals(workloads: Iterable[WorkloadRadius], most: int) -> list[str]:
         return []
     named = "; ".join(f"{name} in {_names(clusters)}" for name, clusters in list(losing.items())[:_NAMED])
     more = f"; and {counted(len(losing) - _NAMED, 'more workload')}" if len(losing) > _NAMED else ""
-    return [f"{counted(count, 'copy', 'copies')} would be taken away, more than {most} ({named}{more})"]
+    return [f"{counted(count, 'copy', 'copies')} would be removed, more than {most} ({named}{more})"]
 
 
 def _share(one: WorkloadRadius, most: int) -> list[str]:
     lost = one.unasked
     if len(lost) * 100 <= most * len(one.before):
         return []
-    how = "is taken away in" if not one.reduced else "is taken away, stopped or incomplete in"
-    where = f"{len(lost)} of the {counted(len(one.before), 'cluster')} that it runs on ({_names(lost)})"
+    how = "is removed from" if not one.reduced else "is removed, stopped or incomplete in"
+    where = f"{len(lost)} of the {counted(len(one.before), 'cluster')} in which it runs ({_names(lost)})"
     new = f", before the new copies ({_names(one.added)}) are healthy" if one.added else ""
     return [f"{how} {where}, more than {most} %{new}"]
 
@@ -152,7 +152,7 @@ def _members_share(radius: BlastRadius, most: int) -> list[str]:
 
 
 def _emptied(radius: BlastRadius) -> Judged:
-    """Return what had something before, is still declared, and has nothing left."""
+    """Return messages for resources that were not empty before, are still declared, and are empty after."""
     if radius.leaving and not radius.staying and not radius.joining:
         everyone = f"no member is left: all {len(radius.leaving)} leave ({_names(radius.leaving)})"
         return [(MEMBERS, [everyone])]

@@ -1,4 +1,4 @@
-"""What a rule sees, and what a rule is."""
+"""The model of a rule, and the view of a plan that a rule gets."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _KUBERNETES = "kubernetes:"
 
 
 class Undecidable(Exception):
-    """A rule needs a value that a preview doesn't know: neither a violation nor a pass."""
+    """A rule needs a value that a preview doesn't know, so it neither passes nor is violated."""
 
 
 class _Unknown:
-    """Stands for a value that is not known yet, or not shown. A rule that looks into it can't decide."""
+    """The placeholder for a value that isn't known yet, or isn't shown. A rule that reads it can't decide."""
 
     def __repr__(self) -> str:
         return "unknown"
@@ -43,10 +43,10 @@ UNKNOWN: Any = _Unknown()
 
 
 def value_at(value: Any, *path: str, default: Any = None) -> Any:
-    """Follow keys through nested maps.
+    """Follow keys through nested mappings.
 
     Raises:
-        Undecidable: something on the way, or the value itself, isn't known yet.
+        Undecidable: the value, or a value on the way to it, isn't known yet.
     """
     for key in path:
         if value is UNKNOWN:
@@ -67,9 +67,9 @@ class Resource:
     props: Object = field(default_factory=dict)
     protect: bool = False
     parent: str = ""
-    """The parent's URN."""
+    """The URN of the parent."""
     cluster: str = ""
-    """The cluster that a Kubernetes object is for: `karmada`, or the member's name."""
+    """The cluster of a Kubernetes object: `karmada`, or the member's name."""
 
     @property
     def kind(self) -> str:
@@ -82,42 +82,42 @@ class Resource:
         return self.parent.split("::")[2].rpartition("$")[2] if self.parent else ""
 
     def at(self, *path: str, default: Any = None) -> Any:
-        """Return a property; raises Undecidable where it isn't known."""
+        """Return a property; raise Undecidable where it isn't known."""
         return value_at(self.props, *path, default=default)
 
 
 @dataclass(frozen=True)
 class StackView:
-    """A whole plan, as rules see it."""
+    """A whole plan, in the form that rules get."""
 
     resources: tuple[Resource, ...]
     settings: PolicySettings = field(default_factory=PolicySettings)
     others: tuple[ClusterFacts, ...] = ()
-    """The members of another stack that this one's workloads may be placed on."""
+    """The members of another stack in which this stack's workloads may be placed."""
     version: Version = SUPPORTED.newest
-    """Karmada's; the newest where the stack names none."""
+    """Karmada's version; the newest where the stack gives none."""
     encrypted: frozenset[tuple[str, str]] = frozenset()
-    """Namespace and name of the Secrets whose values are encrypted wherever they are written."""
+    """Namespace and name of the Secrets whose values are encrypted in every file."""
 
     @property
     def production(self) -> bool:
-        """The stack is for production."""
+        """Whether the stack's environment is production."""
         return self.settings.environment is Environment.PRODUCTION
 
     def objects(self, *kinds: str, api_version: str = "") -> Iterator[Resource]:
-        """Yield Kubernetes objects of some kinds."""
+        """Yield the Kubernetes objects of some kinds."""
         for resource in self.resources:
             if resource.kind in kinds and (not api_version or resource.at("apiVersion") == api_version):
                 yield resource
 
     def templates(self) -> Iterator[Resource]:
-        """Yield what workloads send to members."""
+        """Yield the objects that workloads send to members."""
         for resource in self.resources:
             if resource.kind and resource.parent_type == WORKLOAD_TYPE and POLICY_API not in resource.type:
                 yield resource
 
     def own_objects(self) -> Iterator[Resource]:
-        """Yield what the stack declares in the control plane itself (`flotilla:objects`)."""
+        """Yield the objects that the stack declares in the control plane itself (`flotilla:objects`)."""
         return (resource for resource in self.resources if resource.parent_type == GROUP_TYPE)
 
     def policies(self, *kinds: str) -> Iterator[Resource]:
@@ -125,7 +125,7 @@ class StackView:
         return self.objects(*kinds, api_version=POLICY_API)
 
     def clusters(self) -> list[ClusterFacts]:
-        """Return the members, as placements see them; raises Undecidable where that isn't known."""
+        """Return the members with the facts that placements use; raise Undecidable where a fact isn't known."""
         found = list(self.others)
         for resource in self.objects("Cluster", api_version=CLUSTER_API):
             shown = {key: resource.at("spec", key) for key in ("provider", "region", "zones", "taints")}
@@ -140,13 +140,13 @@ Judge = Callable[[Resource, StackView], Iterable[str]]
 
 @dataclass(frozen=True)
 class Principle:
-    """What every policy says of itself."""
+    """The description that all policies have in common."""
 
     name: str
     reason: str
-    """What goes wrong without it."""
+    """What goes wrong without the policy."""
     remedy: str
-    """How a violation is fixed."""
+    """How to fix a violation."""
 
 
 @dataclass(frozen=True)
@@ -156,12 +156,12 @@ class Guard(Principle):
 
 @dataclass(frozen=True)
 class Rule(Principle):
-    """A policy on what is declared."""
+    """A policy on the declaration."""
 
     subjects: Subjects
-    """The resources that it is about; none: it doesn't apply."""
+    """The resources to which the rule applies; if there are none, the rule doesn't apply."""
     judge: Judge
-    """What is wrong with one of them, a sentence each."""
+    """Returns the violations of one resource, a sentence each."""
     always: bool = False
-    """Mandatory in every environment, unless the stack says otherwise."""
+    """Mandatory in every environment, unless the stack sets another level."""
     production_only: bool = False

@@ -1,4 +1,4 @@
-"""A project's pack of rules: `policies/rules`, which its users change as they like, and those of entry points."""
+"""Loads a project's rules: those of `policies/rules`, which users can change, and those of entry points."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _MODULE = "flotilla_project_rules"
 
 
 def load_rules(project: Path) -> tuple[Rule, ...]:
-    """Return the project's rules, and those that packages and its `pyproject.toml` announce (`flotilla.policies`).
+    """Return the project's rules, and the rules of entry points in packages and `pyproject.toml` (`flotilla.policies`).
 
     Raises:
-        FlotillaError: the pack can't be read, an extension can't be used, or two rules have one name.
+        FlotillaError: the pack can't be read, an extension can't be used, or two rules have the same name.
     """
     rules = _pack(project)
     for plugin in plugins(Group.POLICIES, project).values():
@@ -27,7 +27,7 @@ def load_rules(project: Path) -> tuple[Rule, ...]:
     for name, count in Counter(rule.name for rule in rules).items():
         if count > 1:
             raise FlotillaError(
-                f"{counted(count, 'policy', 'policies')} are called {name!r}: settings could not say which is meant",
+                f"{counted(count, 'policy', 'policies')} have the name {name!r}: settings could not distinguish them",
                 hint="rename all but one",
             )
     return rules

@@ -1,6 +1,6 @@
-"""The stack's fleet, typed: the only place where user input is validated.
+"""The typed models of a stack's fleet: the only place where user input is validated.
 
-What the package offers is imported when it is asked for: a verb that only needs a stack's name loads no models.
+The names of this package are imported lazily: a command that needs only a stack's name loads no models.
 """
 
 from typing import TYPE_CHECKING

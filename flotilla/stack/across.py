@@ -1,4 +1,4 @@
-"""The rules that hold across the parts of a fleet: what no part can check by itself."""
+"""Rules that concern several parts of a fleet, so that no part can check them by itself."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def check_across(
     *,
     rollout: RolloutStrategy | None = None,
 ) -> list[Problem]:
-    """Check what no part can check by itself.
+    """Check the rules that concern several parts of a fleet.
 
-    Each entry is a position in the file, the part (None where it is invalid by itself) and its name, so that a
-    member with a mistake of its own is not also reported as unknown. `others` are the members of another stack,
-    `version` is Karmada's where it is known, `rollout` the stack's own.
+    Each entry is a position in the file, the part (None where the part itself is invalid) and its name. So a member
+    that is invalid itself is not also reported as unknown. `others` are the members of another stack, `version` is
+    Karmada's version where it is known, `rollout` is the stack's own rollout strategy.
     """
     problems = check_duplicates("members", [(i, name) for i, _, name in members])
     problems += check_duplicates("workloads", [(i, name) for i, _, name in workloads])
@@ -44,7 +44,7 @@ def check_across(
 
 
 def _check_former_names(section: str, entries: list[tuple[int, str | None, str]]) -> list[Problem]:
-    """Check that a former name is nobody's present one, and of one entry only: position, former name, name."""
+    """Check that a former name isn't in use, and only one entry gives it. Entries: position, former name, name."""
     present = {name for _, _, name in entries}
     problems = []
     taken: dict[str, str] = {}
@@ -63,7 +63,7 @@ def _check_former_names(section: str, entries: list[tuple[int, str | None, str]]
                     f"{section}[{index}].formerly",
                     rule,
                     "it would not be clear whose objects are taken over",
-                    "give the name that this one had, or drop it",
+                    "give the name that this one had, or remove the key",
                     f'"{former}"',
                 )
             )
@@ -71,7 +71,7 @@ def _check_former_names(section: str, entries: list[tuple[int, str | None, str]]
 
 
 def check_modes(control_plane: ControlPlane, members: list[tuple[int, Member]], version: str | None) -> list[Problem]:
-    """Check what an agent in a member needs of the control plane."""
+    """Check what the agent of a pull member needs from the control plane."""
     problems = []
     for index, member in members:
         if member.mode is not JoinMode.PULL:
@@ -100,7 +100,7 @@ def check_modes(control_plane: ControlPlane, members: list[tuple[int, Member]], 
 
 
 def check_reachable(members: list[tuple[int, Member]], clusters: dict[str, KindCluster]) -> list[Problem]:
-    """Check that Karmada's pods reach the kind clusters that it is to dial."""
+    """Check that Karmada's pods can reach the kind clusters that are push members."""
     problems = []
     for index, member in members:
         cluster = clusters.get(member.kubeconfig.cluster or "")
@@ -124,7 +124,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def check_duplicates(section: str, names: list[tuple[int, str]]) -> list[Problem]:
-    """Check that every name of a section stands once."""
+    """Check that no name occurs twice in a section."""
     counts = Counter(name for _, name in names if name)
     return [
         Problem(

@@ -17,7 +17,7 @@ INSTALL_HELM = "install Helm {}.{} or newer: helm.sh".format(*OLDEST_HELM)
 
 
 class ChartPlace(ConfigModel):
-    """One of three places, and which version of the chart is meant there."""
+    """The place of a chart, which is at most one of three, and the chart's version."""
 
     repository: str | None = Field(default=None, description="URL of a chart repository.")
     path: str | None = Field(default=None, description="Folder or archive, relative to the project's folder.")
@@ -35,27 +35,27 @@ class ChartPlace(ConfigModel):
 
 @dataclass(frozen=True)
 class ChartReference:
-    """A chart as the `helm` command takes it."""
+    """A chart in the form that the `helm` command takes."""
 
     chart: str
     """A name in `repository`, an absolute path, or an OCI reference."""
     version: str | None = None
-    """None for a path, which has the chart itself."""
+    """None for a path: the chart there has its own version."""
     repository: str | None = None
 
 
 def reference(place: ChartPlace, base: Path, *, name: str, version: str | None, repository: str) -> ChartReference:
-    """Return a chart as the `helm` command takes it.
+    """Return a chart in the form that the `helm` command takes.
 
     Args:
-        place: what the stack file says.
-        base: the project's folder, which paths refer to.
+        place: the place that the stack file gives.
+        base: the project's folder, to which paths are relative.
         name: the chart's name in a repository.
-        version: the version where the stack file names none.
-        repository: the repository where the stack file names no place.
+        version: the version to use where the stack file gives none.
+        repository: the repository to use where the stack file gives no place.
 
     Raises:
-        UnreadableFile: `path` can't be a path.
+        UnreadableFile: `path` is not a valid path.
     """
     if place.path:
         return ChartReference(str(located(place.path, base)))

@@ -1,7 +1,7 @@
-"""Values of Secrets that stand in clear text in the stack file, and Secrets of which none does.
+"""Finds values of Secrets in clear text in the stack file, and Secrets whose values are all encrypted.
 
-Pulumi's CLI keeps the stack's configuration with its state, its history and its backups, as it stands in the file: what
-is in clear text there stays so, whatever the program makes of it.
+Pulumi's CLI stores the stack's configuration in its state, its history and its backups exactly as the file has it. A
+value that is in clear text in the file stays in clear text there, whatever the program does with it.
 """
 
 from __future__ import annotations
@@ -27,14 +27,15 @@ from flotilla.workloads.objects import manifests_of
 from flotilla.workloads.secrets import secret_objects
 
 WORKLOADS = f"{PROJECT}:workloads"
-"""The configuration's key under which overrides stand."""
+"""The configuration key of the section that contains the overrides."""
 
 
 def in_clear(fleet: Fleet, files: ManifestFiles) -> list[str]:
-    """Return which override patches set a value of a Secret in clear text, a line each.
+    """Return a line for each override patch that sets a value of a Secret in clear text.
 
-    An encrypted value is none: reading a stack file without its passphrase leaves `[secret]` in its place. A program
-    has all values decrypted: it asks only where its configuration has no encrypted value among the workloads.
+    Encrypted values are not reported: where the stack file is read without its passphrase, they are `[secret]`. A
+    program gets all values decrypted, so it calls this only where none of its configuration's workloads has an
+    encrypted value.
     """
     found: list[str] = []
     for index, workload in enumerate(fleet.workloads):
@@ -53,16 +54,16 @@ def in_clear(fleet: Fleet, files: ManifestFiles) -> list[str]:
 
 
 def refused_in_clear(workloads: list[tuple[int, Workload]]) -> list[Problem]:
-    """Return which values of `secrets` stand in clear text in the stack file: the key is there to have them encrypted.
+    """Return a problem for each value of `secrets` in clear text in the stack file: the key requires encryption.
 
-    Only where the file is read without its passphrase, or a program has no encrypted value among its workloads: what is
-    encrypted is `[secret]` then, or isn't there.
+    Call this only where the file is read without its passphrase, so that encrypted values are `[secret]`, or in a
+    program whose workloads have no encrypted value.
     """
     return [
         Problem(
             f"workloads[{index}].secrets[{number}].{path_text((part, key))}",
-            "stands in clear text in the stack file",
-            "who reads the repository has it, and Pulumi's CLI keeps it so in its state and history",
+            "is in clear text in the stack file",
+            "everyone who reads the repository has it, and Pulumi's CLI stores it so in its state and history",
             "set it with `pulumi config set --secret --path "
             f"'{WORKLOADS}[{index}].secrets[{number}].{path_text((part, key))}'`",
         )
@@ -75,9 +76,9 @@ def refused_in_clear(workloads: list[tuple[int, Workload]]) -> list[Problem]:
 
 
 def encrypted_secrets(stack_file: Path, base: Path) -> frozenset[tuple[str, str]]:
-    """Return namespace and name of the Secrets whose values are encrypted in the stack file, or in files with SOPS.
+    """Return namespace and name of the Secrets whose values are encrypted in the stack file or in files with SOPS.
 
-    What isn't as it should be is left out: who validates the stack file says what is wrong.
+    Invalid parts are left out: the validation of the stack file reports them.
 
     Raises:
         FlotillaError: the stack file is missing or not YAML.
@@ -101,17 +102,17 @@ def encrypted_secrets(stack_file: Path, base: Path) -> frozenset[tuple[str, str]
 
 
 _IN_CLEAR = (
-    "stands in clear text in the stack file; Pulumi's CLI keeps it so in its state and history: set it with "
+    "is in clear text in the stack file; Pulumi's CLI stores it so in its state and history: set it with "
     "`pulumi config set --secret --path '{path}'`"
 )
 _BY_FACTS = (
-    "the members' facts stand in clear text in the stack file; Pulumi's CLI keeps them so in its state and history: "
+    "the members' facts are in clear text in the stack file; Pulumi's CLI stores them so in its state and history: "
     "give each cluster an override of its own, with its value set by `pulumi config set --secret --path`"
 )
 
 
 def _values(place: str, override: Override) -> Iterator[tuple[str, str, Any]]:
-    """Yield what an override sets: its place in the workload, the field of the object, and the value."""
+    """Yield each value that an override sets: its place in the workload, the field of the object, and the value."""
     for number, patch in enumerate(override.patches):
         yield f"{place}.patches[{number}].value", patch.path, patch.value
     for number, field in enumerate(override.fields):

@@ -1,4 +1,4 @@
-"""Clusters that a stack makes: kind's own configuration (kind.x-k8s.io/v1alpha4), typed.
+"""Clusters that a stack makes with kind: kind's own configuration (kind.x-k8s.io/v1alpha4), typed.
 
 Source: kind's published configuration (https://kind.sigs.k8s.io/docs/user/configuration), every key of v1alpha4.
 """
@@ -16,7 +16,7 @@ from flotilla.karmada.names import is_dns_label
 from flotilla.stack.problems import ConfigModel, Problem, refuse
 
 MAX_KIND_NAME = 50
-# The ranges that kind takes where a file names none (pkg/apis/config/v1alpha4/default.go).
+# The ranges that kind uses where a file gives none (pkg/apis/config/v1alpha4/default.go).
 DEFAULT_POD_SUBNET = "10.244.0.0/16"
 DEFAULT_SERVICE_SUBNET = "10.96.0.0/16"
 _LOOPBACK = "127.0.0.1"
@@ -33,7 +33,7 @@ def _address(value: str) -> str:
 
 
 def _subnet(value: str) -> str:
-    for part in value.split(","):  # dual stack: two ranges in one text
+    for part in value.split(","):  # dual stack: two ranges in one string
         try:
             ipaddress.ip_network(part.strip())
         except ValueError:
@@ -59,14 +59,14 @@ class Runtime(StrEnum):
 
 
 class NodeRole(StrEnum):
-    """What a node is."""
+    """The role of a node."""
 
     CONTROL_PLANE = "control-plane"
     WORKER = "worker"
 
 
 class Protocol(StrEnum):
-    """Of a port mapping."""
+    """The protocol of a port mapping."""
 
     TCP = "TCP"
     UDP = "UDP"
@@ -74,7 +74,7 @@ class Protocol(StrEnum):
 
 
 class Propagation(StrEnum):
-    """Of a mount."""
+    """The mount propagation of a mount."""
 
     NONE = "None"
     HOST_TO_CONTAINER = "HostToContainer"
@@ -82,7 +82,7 @@ class Propagation(StrEnum):
 
 
 class IpFamily(StrEnum):
-    """Of a cluster's networks."""
+    """The IP family of a cluster's networks."""
 
     IPV4 = "ipv4"
     IPV6 = "ipv6"
@@ -90,7 +90,7 @@ class IpFamily(StrEnum):
 
 
 class KubeProxyMode(StrEnum):
-    """How Services are done."""
+    """The mode in which kube-proxy implements Services."""
 
     IPTABLES = "iptables"
     NFTABLES = "nftables"
@@ -99,7 +99,7 @@ class KubeProxyMode(StrEnum):
 
 
 class Json6902Patch(ConfigModel):
-    """A patch for objects of one kind."""
+    """A JSON patch for the kubeadm objects of one kind."""
 
     group: str = ""
     version: str
@@ -108,33 +108,37 @@ class Json6902Patch(ConfigModel):
 
 
 class Mount(ConfigModel):
-    """A path of the machine in a node."""
+    """A path of this machine that is mounted in a node."""
 
-    host_path: str = Field(description="Where it is on the machine.")
-    container_path: str = Field(description="Where it is in the node.")
-    read_only: bool = Field(default=False, description="The node may not write.")
+    host_path: str = Field(description="Path on the machine.")
+    container_path: str = Field(description="Path in the node.")
+    read_only: bool = Field(default=False, description="Mount it read-only.")
     selinux_relabel: bool = Field(default=False, alias="selinuxRelabel")
     propagation: Propagation = Propagation.NONE
 
 
 class PortMapping(ConfigModel):
-    """A port of the machine that leads to a node's."""
+    """A port of this machine that is forwarded to a port of a node."""
 
     container_port: int = Field(ge=1, le=65535, description="The node's port.")
-    host_port: Port = Field(default=0, description="0 takes any free one.")
-    listen_address: Address = Field(default="0.0.0.0", description="Where the machine listens.")  # noqa: S104
+    host_port: Port = Field(default=0, description="The machine's port; 0 chooses a free one.")
+    listen_address: Address = Field(default="0.0.0.0", description="The machine's address to listen on.")  # noqa: S104
     protocol: Protocol = Field(default=Protocol.TCP, description="TCP, UDP or SCTP.")
 
 
 class KindNode(ConfigModel):
-    """One node."""
+    """One node of a kind cluster."""
 
     role: NodeRole = Field(default=NodeRole.CONTROL_PLANE, description="control-plane or worker.")
-    image: str | None = Field(default=None, description="kindest/node image; it says which Kubernetes this is.")
-    labels: dict[str, str] = Field(default_factory=dict, description="Of the Node.")
-    extra_mounts: tuple[Mount, ...] = Field(default=(), description="Folders of the machine in the node.")
-    extra_port_mappings: tuple[PortMapping, ...] = Field(default=(), description="Ports of the machine to the node's.")
-    kubeadm_config_patches: tuple[str, ...] = Field(default=(), description="Merge patches, YAML.")
+    image: str | None = Field(default=None, description="kindest/node image; its tag is the Kubernetes version.")
+    labels: dict[str, str] = Field(default_factory=dict, description="Labels of the Node.")
+    extra_mounts: tuple[Mount, ...] = Field(default=(), description="Folders of the machine to mount in the node.")
+    extra_port_mappings: tuple[PortMapping, ...] = Field(
+        default=(), description="Ports of the machine to forward to the node."
+    )
+    kubeadm_config_patches: tuple[str, ...] = Field(
+        default=(), description="Merge patches for kubeadm's configuration, YAML."
+    )
     kubeadm_config_patches_json6902: tuple[Json6902Patch, ...] = Field(default=(), alias="kubeadmConfigPatchesJSON6902")
 
 
@@ -142,12 +146,16 @@ class KindNetworking(ConfigModel):
     """A cluster's networks."""
 
     ip_family: IpFamily = Field(default=IpFamily.IPV4, alias="ipFamily", description="ipv4, ipv6 or dual.")
-    api_server_address: Address = Field(default=_LOOPBACK, description="Where the machine listens for the API server.")
-    api_server_port: Port = Field(default=0, description="0 takes any free one.")
-    pod_subnet: Subnet | None = Field(default=None, description=f"kind takes {DEFAULT_POD_SUBNET}.")
-    service_subnet: Subnet | None = Field(default=None, description=f"kind takes {DEFAULT_SERVICE_SUBNET}.")
+    api_server_address: Address = Field(default=_LOOPBACK, description="The machine's address for the API server.")
+    api_server_port: Port = Field(default=0, description="The API server's port; 0 chooses a free one.")
+    pod_subnet: Subnet | None = Field(default=None, description=f"The pods' range; kind uses {DEFAULT_POD_SUBNET}.")
+    service_subnet: Subnet | None = Field(
+        default=None, description=f"The Services' range; kind uses {DEFAULT_SERVICE_SUBNET}."
+    )
     disable_default_cni: bool = Field(
-        default=False, alias="disableDefaultCNI", description="Install no network; nodes wait for yours."
+        default=False,
+        alias="disableDefaultCNI",
+        description="Install no network plugin; nodes stay NotReady until you install one.",
     )
     kube_proxy_mode: KubeProxyMode = Field(
         default=KubeProxyMode.IPTABLES, description="iptables, nftables, ipvs or none."
@@ -156,19 +164,27 @@ class KindNetworking(ConfigModel):
 
 
 class KindCluster(ConfigModel):
-    """A cluster that `kind` makes on this machine."""
+    """A cluster that `kind` creates on this machine."""
 
     name: str = Field(description="The cluster's name; its context is kind-<name>.")
-    runtime: Runtime = Field(default=Runtime.DOCKER, description="What runs its nodes.")
+    runtime: Runtime = Field(
+        default=Runtime.DOCKER, description="Container runtime of its nodes: docker, podman or nerdctl."
+    )
     wait: int = Field(default=300, ge=0, description="Seconds to wait until its nodes are ready.")
-    protect: bool = Field(default=False, description="Refuse to delete it until this is false again.")
-    nodes: tuple[KindNode, ...] = Field(default=(), description="One control-plane node by default.")
-    networking: KindNetworking = Field(default_factory=KindNetworking, description="Addresses and ranges.")
+    protect: bool = Field(default=False, description="Refuse to delete the cluster while this is true.")
+    nodes: tuple[KindNode, ...] = Field(default=(), description="The nodes; one control-plane node by default.")
+    networking: KindNetworking = Field(
+        default_factory=KindNetworking, description="Addresses and ranges of its networks."
+    )
     feature_gates: dict[str, bool] = Field(default_factory=dict, description="Kubernetes' feature gates.")
-    runtime_config: dict[str, str] = Field(default_factory=dict, description="API groups to serve: api/alpha, ...")
-    kubeadm_config_patches: tuple[str, ...] = Field(default=(), description="Merge patches, YAML.")
+    runtime_config: dict[str, str] = Field(default_factory=dict, description="API groups to serve, such as api/alpha.")
+    kubeadm_config_patches: tuple[str, ...] = Field(
+        default=(), description="Merge patches for kubeadm's configuration, YAML."
+    )
     kubeadm_config_patches_json6902: tuple[Json6902Patch, ...] = Field(default=(), alias="kubeadmConfigPatchesJSON6902")
-    containerd_config_patches: tuple[str, ...] = Field(default=(), description="Merge patches, TOML.")
+    containerd_config_patches: tuple[str, ...] = Field(
+        default=(), description="Merge patches for containerd's configuration, TOML."
+    )
     containerd_config_patches_json6902: tuple[str, ...] = Field(default=(), alias="containerdConfigPatchesJSON6902")
 
     @model_validator(mode="after")
@@ -185,12 +201,12 @@ class KindCluster(ConfigModel):
 
     @property
     def pod_subnet(self) -> str:
-        """The pods' range."""
+        """The range of pod addresses."""
         return self.networking.pod_subnet or DEFAULT_POD_SUBNET
 
     @property
     def service_subnet(self) -> str:
-        """The Services' range."""
+        """The range of Service addresses."""
         return self.networking.service_subnet or DEFAULT_SERVICE_SUBNET
 
     @property
@@ -199,20 +215,20 @@ class KindCluster(ConfigModel):
         return f"https://{self.name}-control-plane:6443"
 
     def config(self) -> dict[str, Any]:
-        """Return kind's configuration as plain data; what isn't given is left to kind."""
+        """Return kind's configuration as plain data, without keys that have their default."""
         own = {"runtime", "wait", "protect"}
         document = self.model_dump(mode="json", by_alias=True, exclude=own, exclude_defaults=True)
         return {"kind": "Cluster", "apiVersion": "kind.x-k8s.io/v1alpha4", **document}
 
 
 def is_loopback(cluster: KindCluster) -> bool:
-    """Tell whether nobody but this machine reaches the cluster's API server."""
+    """Return whether only this machine can reach the cluster's API server."""
     address = cluster.networking.api_server_address
     return address in _EVERYWHERE or ipaddress.ip_address(address).is_loopback
 
 
 def check_clusters(clusters: list[tuple[int, KindCluster]]) -> list[Problem]:
-    """Check what clusters of one machine can't share: ranges and ports."""
+    """Check that the clusters of one machine don't share ranges or ports."""
     problems: list[Problem] = []
     for index, cluster in clusters:
         problems += _overlap(

@@ -1,4 +1,4 @@
-"""Where a cluster's credentials come from."""
+"""Credentials of a cluster."""
 
 from __future__ import annotations
 
@@ -12,14 +12,18 @@ from flotilla.stack.problems import ConfigModel, refuse
 class Kubeconfig(ConfigModel):
     """A cluster's credentials: a file, the text itself as a Pulumi secret, or a cluster that a stack makes."""
 
-    path: str | None = Field(default=None, description="File, relative to the project's folder; `~` is your home.")
+    path: str | None = Field(
+        default=None, description="Kubeconfig file, relative to the project's folder; `~` is your home directory."
+    )
     inline: SecretStr | None = Field(
         default=None,
         description="The kubeconfig's text; set it with `pulumi config set --secret --path`.",
     )
-    context: str | None = Field(default=None, description="Context; the file's current one by default.")
-    cluster: str | None = Field(default=None, description="A cluster of this stack's `clusters`, or of `stack`.")
-    stack: str | None = Field(default=None, description="The stack whose `clusters` has the cluster.")
+    context: str | None = Field(default=None, description="Context to use; the file's current context by default.")
+    cluster: str | None = Field(
+        default=None, description="Name of a cluster in `clusters` of this stack, or of the stack that `stack` names."
+    )
+    stack: str | None = Field(default=None, description="The other stack whose `clusters` has the cluster.")
 
     @model_validator(mode="before")
     @classmethod
@@ -35,7 +39,9 @@ class Kubeconfig(ConfigModel):
                 remedy="keep one of them",
             )
         if self.cluster and self.context:
-            raise refuse("has 'context' beside 'cluster'", remedy="drop it: such a kubeconfig has one context")
+            raise refuse(
+                "has 'context' beside 'cluster'", remedy="remove it: the kubeconfig of such a cluster has one context"
+            )
         if self.stack and not self.cluster:
             raise refuse("has 'stack' without 'cluster'", remedy="name one of that stack's clusters")
         return self

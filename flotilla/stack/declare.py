@@ -1,4 +1,4 @@
-"""From a valid fleet to what is declared for it: the plain arguments of components, and what each cluster gets."""
+"""Turns a valid fleet into what is declared for it: arguments of components, and the objects that each cluster gets."""
 
 from __future__ import annotations
 
@@ -31,30 +31,30 @@ from flotilla.workloads.objects import manifests_of
 def fleet_of_config(
     values: Mapping[str, str], base: Path, manifests: ManifestFiles | None = None, *, as_written: bool = False
 ) -> Fleet:
-    """Return the fleet of the stack that a Pulumi engine runs the program for.
+    """Return the fleet of the stack for which a Pulumi engine runs the program.
 
     Inline kubeconfigs are secrets in the configuration; the models keep them as such, and components make them Pulumi
     secrets.
 
     Args:
-        values: by `project:key`, as texts (JSON for objects), decrypted.
-        base: the folder that relative paths refer to.
-        manifests: where they are read; what reads them later reads none of them again.
+        values: by `project:key`, as strings (JSON for objects), decrypted.
+        base: the folder to which relative paths refer.
+        manifests: the reader of manifests; it keeps what it has read, so that nothing is read twice.
         as_written: no value of the workloads was encrypted.
 
     Raises:
-        ConfigError: with all problems.
+        ConfigError: the fleet is invalid; the error has all problems.
     """
     return parse_fleet(sections_of(values), base=base, manifests=manifests, as_written=as_written)
 
 
 def kind_args(cluster: KindCluster) -> dict[str, Any]:
-    """Return a KindCluster's arguments."""
+    """Return the arguments of a KindCluster."""
     return {"config": cluster.config(), "runtime": cluster.runtime.value, "wait": cluster.wait}
 
 
 def release_args(control_plane: ControlPlane, base: Path) -> dict[str, Any]:
-    """Return a KarmadaControlPlane's `release`, without the host's kubeconfig."""
+    """Return the argument `release` of a KarmadaControlPlane, without the host's kubeconfig."""
     helm, version = control_plane.helm, control_plane.release
     if helm is None:
         raise ValueError("this control plane isn't installed by the stack")
@@ -81,12 +81,12 @@ def release_args(control_plane: ControlPlane, base: Path) -> dict[str, Any]:
 
 
 def rendered(fleet: Fleet, files: ManifestFiles) -> dict[str, list[Object]]:
-    """Return, for each member, the objects that it gets: overrides and replicas applied, in file order.
+    """Return, for each member, the objects that it gets, with overrides and replicas applied, in the order of the file.
 
-    Where only Karmada knows which members it chooses, one of the choices that are possible stands for it.
+    Where only Karmada knows which members it will choose, this function takes one of the possible choices.
 
     Raises:
-        ValueError: a patch that doesn't fit its template, or that sets another value where a text is wanted.
+        ValueError: a patch doesn't fit its template, or sets another type where a string is required.
     """
     manifests = {workload.name: manifests_of(workload, files) for workload in fleet.workloads}
     kinds = defined_kinds(manifest for listed in manifests.values() for manifest in listed)
@@ -109,7 +109,7 @@ def _rules(given: GivenPolicies | None, declared: Object, own: Rules) -> Rules:
 
 
 class _Rendered:
-    """What each member gets."""
+    """The objects that each member gets."""
 
     def __init__(self, members: list[ClusterFacts], scheduler: Scheduler) -> None:
         self.scheduler = scheduler
@@ -117,7 +117,7 @@ class _Rendered:
         self._members = members
 
     def send(self, declared: Object, rules: Rules, placement: Object) -> set[str]:
-        """Add a template where its placement puts it, and return these members' names."""
+        """Add a template for the members that its placement chooses, and return the names of these members."""
         version = self.scheduler.version
         demand = demand_of(declared, self.scheduler)
         shares = first_of(decide(self._members, placement, demand, scheduler=self.scheduler))
@@ -128,7 +128,7 @@ class _Rendered:
         return set(shares)
 
     def follow(self, declared: Object, rules: Rules, clusters: set[str]) -> None:
-        """Add an object where those are that it follows; it may follow the objects of several parts of a workload."""
+        """Add an object for the members that have the objects it follows; several parts of a workload may use it."""
         for member in self._members:
             if member.name in clusters and ref_of(declared) not in map(ref_of, self.objects[member.name]):
                 self._add(declared, member, rules, None, None)

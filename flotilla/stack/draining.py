@@ -1,7 +1,7 @@
-"""Which workloads leave the members that are drained, and which stay: the placements that Karmada gets.
+"""Decides which workloads leave the drained members and which stay, and returns the placements for Karmada.
 
-A drain is a change of placements (docs/decisions/maintenance.md): a workload that can run elsewhere gets one that
-excludes the drained members. What the stack file says stays as it is, and counts again when the drain ends.
+A drain changes placements (docs/decisions/maintenance.md): a workload that can run elsewhere gets a placement that
+excludes the drained members. The stack file doesn't change, so its placement applies again when the drain ends.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from flotilla.stack.specs import affinity_of, placement_of
 from flotilla.stack.workloads import Workload
 
 _NOWHERE = (
-    "duplicated: it has a copy in every cluster of its placement, and nowhere to move (`duplicated: remove` takes it "
-    "away)"
+    "duplicated: it has a copy in every cluster of its placement, so it can't move (`duplicated: remove` deletes the "
+    "copy)"
 )
-_ITS_OWN = "its placement is in policies of its own, which stay as they are: exclude the member there"
+_ITS_OWN = "its own policies place it, and Flotilla doesn't change these: exclude the member there"
 
 
 @dataclass(frozen=True)
@@ -40,21 +40,21 @@ class Staying:
 
 @dataclass(frozen=True)
 class Drained:
-    """What drains make of a stack's workloads."""
+    """The result of the drains for a stack's workloads."""
 
     workloads: tuple[Workload, ...]
-    """With the placements that Karmada gets."""
+    """The workloads with the placements for Karmada."""
     staying: tuple[Staying, ...] = ()
     problems: tuple[Problem, ...] = ()
 
 
 def drained(workloads: Sequence[tuple[int, Workload]], members: Sequence[Member], version: Version | None) -> Drained:
-    """Return a stack's workloads with placements that exclude the members that are drained.
+    """Return a stack's workloads with placements that exclude the drained members.
 
     Args:
         workloads: the workloads, each with its position in the file.
         members: every member that a placement may choose.
-        version: Karmada's, which decides what `zones` choose; None where it isn't known, which stands for the newest.
+        version: Karmada's version, which decides the meaning of `zones`; None (not known) means the newest.
     """
     if not any(member.drained for member in members):
         return Drained(tuple(workload for _, workload in workloads))
@@ -78,7 +78,9 @@ def _nothing_left(members: Sequence[Member]) -> Problem:
         "members",
         f"{'the only member' if one else 'every member'} is drained ({', '.join(member.name for member in members)})",
         "no cluster would be left to run anything",
-        "add a member first" if one else "take `maintenance` off one of them, or cordon it: what runs there stays",
+        "add a member first"
+        if one
+        else "remove `maintenance` from one of them, or use cordon: the workloads there stay",
     )
 
 
@@ -91,7 +93,7 @@ class _Case:
     version: Version
 
     def decide(self, path: str) -> tuple[Workload, list[Staying], list[Problem]]:
-        """Return the workload with its placement, where it stays, and why it can't be decided."""
+        """Return the workload with its placement, the members in which it stays, and the problem if it can't decide."""
         placement = self.workload.placement
         asked = [m for m in self.members if m.drained and may_run_in(facts(m), placement, self.version)]
         if not asked:
@@ -113,7 +115,7 @@ class _Case:
         return [Staying(self.workload.name, member.name, why(member)) for member in members]
 
     def _moves(self, members: Sequence[Member]) -> bool:
-        """Tell whether something comes elsewhere for what leaves, or what is left takes it over."""
+        """Return whether copies elsewhere replace those that leave: new copies, or more replicas in the others."""
         placement = self.workload.placement
         if placement.replicas is not ReplicaStrategy.DUPLICATED or any(one.max_groups for one in placement.spread):
             return True
@@ -130,9 +132,9 @@ class _Case:
         return self.workload.model_copy(update={"placement": placement})
 
     def _unmet(self, members: Sequence[Member]) -> str:
-        """Say what of a workload's placement doesn't hold without some members; empty where all does."""
+        """Return the part of the placement that can't be met without some members; empty if all of it can be met."""
         placement = without(self.workload.placement, members, self.version)
-        # Of drained members only these are asked about: others count as if nothing were done there.
+        # Only these drained members are in question: the others count as if they weren't drained.
         known = [m.model_copy(update={"maintenance": None}) if m.drained else m for m in self.members]
         clusters = [facts(member) for member in known]
         choice = choose(clusters, placement_of(placement), scheduler=Scheduler(self.version))
@@ -150,8 +152,8 @@ class _Case:
         names = ", ".join(member.name for member in members)
         return Problem(
             path,
-            f"can't do without all of the members that are drained ({names}): {self._unmet(members)}",
-            "nobody could say which of them it is to stay in",
+            f"can't be met without any of the drained members ({names}): {self._unmet(members)}",
+            "Flotilla can't decide in which of them the workload stays",
             "drain one after the other, or choose more members",
         )
 
@@ -161,7 +163,7 @@ def _removes(member: Member) -> bool:
 
 
 def without(placement: Placement, members: Sequence[Member], version: Version) -> Placement:
-    """Return a placement that excludes members, by name, wherever it chooses them."""
+    """Return a placement that excludes these members, by name, wherever it would choose them."""
     known = [facts(member) for member in members]
 
     def changed(affinity: Affinity) -> dict[str, tuple[str, ...]]:
@@ -184,7 +186,7 @@ def without(placement: Placement, members: Sequence[Member], version: Version) -
 
 
 def _groups(clusters: Iterable[ClusterFacts], by: SpreadField) -> set[str]:
-    """Return the groups that clusters make; one without the field is in none."""
+    """Return the groups (by provider, region, ...) of the clusters; a cluster without the field is in no group."""
     found: set[str] = set()
     for one in clusters:
         values: dict[SpreadField, tuple[str, ...]] = {

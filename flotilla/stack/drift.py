@@ -1,4 +1,4 @@
-"""What a stack wants of drift: which findings don't count, why and until when."""
+"""Settings of a stack for drift: which findings don't count, why, and until when."""
 
 from __future__ import annotations
 
@@ -31,29 +31,33 @@ def _field(value: str) -> str:
 
 def _reason(value: str) -> str:
     if not value.strip():
-        raise refuse("must say something", consequence="nobody would know why it is all right", remedy="write why")
+        raise refuse(
+            "must not be empty", consequence="nobody would know why the finding is ignored", remedy="write the reason"
+        )
     return value
 
 
 class IgnoredDrift(ConfigModel):
-    """Findings of drift that don't count, for a while."""
+    """Findings of drift that are ignored until a date."""
 
-    kind: str = Field(min_length=1, description="The object's kind.")
-    name: str | None = Field(default=None, min_length=1, description="Its name; `*` and `?` match. Default: any.")
-    namespace: str | None = Field(default=None, min_length=1, description="Its namespace. Default: any.")
-    member: str | None = Field(
-        default=None, min_length=1, description="The cluster; `karmada` is the control plane. Default: any."
+    kind: str = Field(min_length=1, description="Kind of the object.")
+    name: str | None = Field(
+        default=None, min_length=1, description="Name of the object, with `*` and `?` as wildcards. Default: any."
     )
-    rule: str | None = Field(default=None, min_length=1, description="The finding's rule. Default: any.")
+    namespace: str | None = Field(default=None, min_length=1, description="Namespace of the object. Default: any.")
+    member: str | None = Field(
+        default=None, min_length=1, description="Member; `karmada` is the control plane. Default: any."
+    )
+    rule: str | None = Field(default=None, min_length=1, description="Rule of the finding. Default: any.")
     field: Annotated[str, AfterValidator(_field)] | None = Field(
         default=None,
-        description="The field and all below it: a finding's `pointer`, such as /spec/replicas, or its `path`.",
+        description="Field, with all fields below it: a finding's `pointer`, such as /spec/replicas, or its `path`.",
     )
-    reason: Annotated[str, AfterValidator(_reason)] = Field(description="Why it is all right.")
-    until: dt.date = Field(description="The last day on which it doesn't count (YYYY-MM-DD).")
+    reason: Annotated[str, AfterValidator(_reason)] = Field(description="Why the findings are ignored.")
+    until: dt.date = Field(description="The last day on which they are ignored (YYYY-MM-DD).")
 
     @model_validator(mode="after")
-    def _narrow(self) -> Self:
+    def _check_narrow(self) -> Self:
         if self.field is None and self.rule is None:
             raise refuse(
                 "needs 'field', or 'rule' for findings without a field",
@@ -64,17 +68,17 @@ class IgnoredDrift(ConfigModel):
 
 
 class DriftSettings(ConfigModel):
-    """How the stack wants drift to be judged."""
+    """How drift of the stack is judged."""
 
-    ignore: tuple[IgnoredDrift, ...] = Field(default=(), description="Findings that don't count.")
+    ignore: tuple[IgnoredDrift, ...] = Field(default=(), description="Findings to ignore.")
 
 
 def check_drift_settings(settings: DriftSettings, clusters: set[str]) -> list[Problem]:
-    """Check that clusters that are named are there.
+    """Check that each member that the settings name exists.
 
     Args:
-        settings: the stack's.
-        clusters: the members by name.
+        settings: the stack's settings for drift.
+        clusters: the names of the members.
     """
     return [
         Problem(

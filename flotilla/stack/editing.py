@@ -1,4 +1,4 @@
-"""Changes of a stack file's text that leave everything else in it as it is: comments, order, quotes."""
+"""Edits the text of a stack file and leaves everything else as it is: comments, order, quotes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Unreadable(ValueError):
 
 
 def round_trip(text: str, change: Callable[[Any], None]) -> str:
-    """Return a text whose document was changed; comments, order and quotes stay, indentation is one for all.
+    """Return a text with a changed document. Comments, order and quotes stay; all lists get the same indentation.
 
     Raises:
         Unreadable: the text isn't YAML.
@@ -49,12 +49,12 @@ def with_maintenance(text: str, member: str, value: Mapping[str, str] | None) ->
     """Return a stack file's text in which a member has this maintenance; every other line stays as it is.
 
     Args:
-        text: the file's.
-        member: the member's name; it is among the file's members.
-        value: its maintenance, `mode` first; None takes it away.
+        text: the text of the file.
+        member: the name of the member, which is in the file.
+        value: its maintenance, `mode` first; None removes it.
 
     Returns:
-        None where the file isn't written in a way that can be changed so: members as a JSON text, for one.
+        None where the file has a form that this function can't change, such as members as a JSON string.
     """
     plain = text.replace(_DOS, "\n")
     tried = (_by_lines(plain, member, value), _by_round_trip(plain, member, value))
@@ -67,7 +67,7 @@ def _short(value: Mapping[str, str]) -> str | dict[str, str]:
 
 
 def _written(value: Mapping[str, str]) -> str:
-    """Return it in one line: `drain`, or `{mode: drain, reason: "new kernel"}`."""
+    """Return the value in one line: `drain`, or `{mode: drain, reason: "new kernel"}`."""
     if set(value) == {"mode"}:
         return value["mode"]
     parts = [f"{key}: {json.dumps(one, ensure_ascii=False) if key == 'reason' else one}" for key, one in value.items()]
@@ -75,7 +75,7 @@ def _written(value: Mapping[str, str]) -> str:
 
 
 def _same(before: str, after: str, member: str, value: Mapping[str, str] | None) -> bool:
-    """Tell whether a text means what the one before means, with this maintenance, and nothing else."""
+    """Return whether the only difference in meaning between two texts is this maintenance of the member."""
     try:
         wanted, found = yaml.load(before), yaml.load(after)
     except yaml.YamlError:
@@ -110,7 +110,7 @@ def _by_round_trip(text: str, member: str, value: Mapping[str, str] | None) -> s
 
 
 def _by_lines(text: str, member: str, value: Mapping[str, str] | None) -> str | None:
-    """Change only the lines of the key itself; None where it shares its line with others."""
+    """Change only the lines of the key itself; return None where the key shares a line with other keys."""
     entry = _entry(text, member)
     if entry is None:
         return None
@@ -143,14 +143,14 @@ def _entry(text: str, member: str) -> Any:
 
 
 def below(node: Any, key: str) -> Any:
-    """Return the node of a mapping's key; None where there is none, or the node is no mapping."""
+    """Return the node of a key in a mapping; None where the key is absent or the node is not a mapping."""
     if not isinstance(node, pyyaml.MappingNode):
         return None
     return next((value for name, value in node.value if name.value == key), None)
 
 
 def last_leaf(node: Any) -> Any:
-    """Return the last leaf of a node: a block's own end is where the next thing begins."""
+    """Return the last leaf of a node: the end of a block node is where the next node begins, so it is too far."""
     while not getattr(node, "flow_style", True) and node.value:
         last = node.value[-1]
         node = last[1] if isinstance(last, tuple) else last
@@ -158,7 +158,7 @@ def last_leaf(node: Any) -> Any:
 
 
 def _without_key(text: str, entry: Any) -> str | None:
-    """Return a text without an entry's key and the lines of its value; None where other keys are in them."""
+    """Return a text without an entry's key and the lines of its value; None where these lines have other keys too."""
     if entry.flow_style:
         return None
     key, value = next(pair for pair in entry.value if pair[0].value == _KEY)

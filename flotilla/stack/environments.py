@@ -1,4 +1,4 @@
-"""What a stack is for."""
+"""The environment of a stack."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Environment(StrEnum):
-    """What a stack is for; some rules are for production alone."""
+    """The environment of a stack; some rules apply to production only."""
 
     DEVELOPMENT = "development"
     STAGING = "staging"

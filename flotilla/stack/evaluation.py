@@ -1,6 +1,6 @@
-"""What overrides with expressions are for the members of a stack: plain overrides, one for each result.
+"""Evaluates overrides with expressions for the members of a stack: the results are plain overrides.
 
-Karmada's override policies have no expressions. Here, and nowhere else, they become rules for clusters by name, before
+Karmada's override policies have no expressions. This module turns them into rules for clusters by name. It runs before
 anything is checked against the objects, declared or planned (docs/decisions/values-per-cluster.md).
 """
 
@@ -27,10 +27,10 @@ from flotilla.stack.specs import affinity_of, override_rule
 from flotilla.stack.workloads import Workload
 
 MOST_BYTES = 2**20
-"""Of a workload's evaluated rules as JSON: etcd takes no request above 1.5 MiB. What the API server adds is
-small: the list of rules has one owner in the managed fields."""
+"""Limit for the evaluated rules of a workload as JSON: etcd accepts no request above 1.5 MiB. The API server adds
+little: the list of rules has one entry in the managed fields."""
 MOST_WORK = 2**24
-"""Characters of what expressions come to, over all members of a workload, each counted as 16 more."""
+"""Limit for the characters of all results, over all members of a workload; each result counts 16 characters more."""
 _COST = 16
 _SHOWN = 60
 _NAMED = 3
@@ -42,15 +42,15 @@ def evaluated(
 ) -> tuple[Workload, list[Problem]]:
     """Return a workload with its overrides evaluated, and what is wrong with their expressions.
 
-    An override is evaluated for the members that its placement may choose, by any group and whatever their taints, and
-    that the override is for; members with the same result share a rule. Rules stay in the order of the overrides.
+    An override is evaluated for each member that the workload's placement may choose (in any group, whatever the
+    taints) and that the override targets. Members with the same result share a rule. Rules keep the order of overrides.
 
     Args:
         path: the workload's place in the stack file.
         workload: the workload.
-        members: every member that a placement may choose, in file order; None where not all of them are valid, so that
-            only the form of expressions is checked.
-        version: Karmada's, which decides what `zones` choose; None where it isn't known, which stands for the newest.
+        members: every member that a placement may choose, in file order; None where some are invalid: then this
+            function checks only the form of expressions.
+        version: Karmada's version, which decides the meaning of `zones`; None (not known) means the newest.
     """
     if not any(override.evaluate for override in workload.overrides):
         return workload, []
@@ -70,7 +70,7 @@ def evaluated(
 
 
 def properties(member: Member) -> dict[str, Any]:
-    """Return what expressions can ask of a member (`PROPERTIES` of `expressions`); what it lacks is left out."""
+    """Return what expressions can use of a member (`PROPERTIES` of `expressions`), without what the member lacks."""
     return {
         "name": member.name,
         **({"provider": member.provider} if member.provider else {}),
@@ -82,12 +82,12 @@ def properties(member: Member) -> dict[str, Any]:
 
 
 def evaluates(override: Override, value: Any) -> bool:
-    """Tell whether a value of an override has expressions that are evaluated."""
+    """Return whether a value of an override has expressions to evaluate."""
     return override.evaluate and any(OPENING in text for _, text in _texts(value, ()))
 
 
 def unevaluated(workload: Workload) -> list[str]:
-    """Return the places of overrides without `evaluate` whose values read like an expression: they stay as they are."""
+    """Return the places of overrides without `evaluate` whose values look like an expression; they aren't evaluated."""
     return [
         path_of(f"overrides[{index}]", place)
         for index, override in enumerate(workload.overrides)
@@ -98,7 +98,7 @@ def unevaluated(workload: Workload) -> list[str]:
 
 
 class _Chosen:
-    """The members that a workload may run in, as overrides choose among them."""
+    """The members in which a workload may run, from which overrides choose."""
 
     def __init__(self, workload: Workload, members: Sequence[Member], version: Version) -> None:
         clusters = ((member, facts(member)) for member in members)
@@ -121,7 +121,7 @@ class _Slot:
 
 @dataclass
 class _Evaluation:
-    """The overrides of a workload, as far as they are evaluated."""
+    """The evaluation of a workload's overrides, with the results so far."""
 
     path: str
     plain: list[tuple[int, Override]]
@@ -130,7 +130,7 @@ class _Evaluation:
     size: int = 0
 
     def slots(self, index: int, override: Override) -> list[_Slot]:
-        """Return the values of an override that have expressions; what isn't one is a problem."""
+        """Return the values of an override that have expressions; a malformed expression becomes a problem."""
         found: list[_Slot] = []
         known = len(self.problems)
         path = f"{self.path}.overrides[{index}]"
@@ -142,7 +142,7 @@ class _Evaluation:
             shown = "" if typed else _quoted(text)
             if typed is None:
                 self._refuse(
-                    path, place, "has `${`, and is no value that is evaluated", "write it as it is to be", shown
+                    path, place, "has `${`, but this value is never evaluated", "write the value itself", shown
                 )
                 continue
             try:
@@ -165,7 +165,7 @@ class _Evaluation:
         return found
 
     def expand(self, index: int, override: Override, slots: list[_Slot], members: list[Member]) -> None:
-        """Add an override for each result of its expressions, with the members that have it."""
+        """Add an override for each different result of the expressions, for the members that have the result."""
         path = f"{self.path}.overrides[{index}]"
         groups: dict[str, tuple[list[Any], list[str]]] = {}
         failures: dict[tuple[Path, str, str], tuple[ExpressionError, list[str]]] = {}
@@ -215,15 +215,15 @@ class _Evaluation:
         self.problems.append(
             Problem(
                 f"{self.path}.overrides",
-                f"{rule}, evaluated",
+                f"{rule} after evaluation",
                 "Karmada's API server would refuse the policy",
-                "let more members have the same values, or make it several workloads",
+                "give more members the same values, or split the workload",
             )
         )
 
 
 def _raw(override: Override) -> dict[str, Any]:
-    """Return an override as the stack file has it."""
+    """Return an override in the form of the stack file."""
     return override.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
@@ -236,7 +236,7 @@ def _texts(value: Any, place: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _typed(place: Path) -> bool | None:
-    """Tell whether a value keeps the type of an expression that is all of it; None where nothing is evaluated."""
+    """Return whether an expression that is the whole value keeps its type; None where values aren't evaluated."""
     match place:
         case ("patches", _, "value", *_) | ("fields", _, "patches", _, "value", *_):
             return True

@@ -1,7 +1,7 @@
-"""Expressions in texts of the stack file: what `${member.facts.size:-2}` is for one member.
+"""Parses expressions in strings of the stack file, such as `${member.facts.size:-2}`, and evaluates them for a member.
 
-A path into what the stack file says of the member, and what stands in its place where the member lacks it; no
-operators, no functions. `$${` stands for the characters `${` (docs/decisions/values-per-cluster.md).
+An expression is a path into the member's entry in the stack file, with an optional default for members that lack it.
+There are no operators and no functions. `$${` is the escape for `${` (docs/decisions/values-per-cluster.md).
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from flotilla.counts import counted
 
 OPENING = "${"
 PROPERTIES = ("name", "provider", "region", "zones", "labels", "facts")
-"""What an expression can ask of a member."""
+"""The properties of a member that an expression can use."""
 LONGEST_TEXT = 64 * 1024
-"""Characters of a text that expressions may become."""
+"""Limit for the characters of an evaluated string."""
 
 _MEMBER = "member"
 _NAME = r"[A-Za-z_][A-Za-z0-9_-]*"
@@ -27,7 +27,7 @@ _QUOTED = r'"(?:[^"\\]|\\.)*"'
 _STEP = re.compile(rf"\.({_NAME})|\[({_QUOTED})\]|\[([0-9]{{1,6}})\]", re.DOTALL)
 _EXPRESSION = re.compile(rf"\$\{{\s*({_MEMBER}(?:{_STEP.pattern})*)\s*(?::-((?:{_QUOTED}|[^}}\"])*))?\}}", re.DOTALL)
 _DEFAULT = 5
-"""The group of `_EXPRESSION` with what stands for a value that is missing."""
+"""The group of `_EXPRESSION` that has the default."""
 _LITERAL = re.compile(rf"true|false|-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?|{_QUOTED}", re.DOTALL)
 _OPENING = re.compile(r"\$\$\{|\$\{")
 _KNOWN = ", ".join(f"{_MEMBER}.{name}" for name in PROPERTIES)
@@ -37,50 +37,50 @@ Path = tuple[str | int, ...]
 
 
 class ExpressionError(ValueError):
-    """An expression that isn't one, or that has no value for a member; its text is the rule that doesn't hold."""
+    """An expression is malformed, or has no value for a member; the error's text is the rule that isn't met."""
 
     def __init__(self, rule: str, *, remedy: str, expression: str = "") -> None:
-        """Keep the rule, the remedy and the expression, which has no part of the text around it."""
+        """Store the rule, the remedy and the expression, which contains nothing of the text around it."""
         super().__init__(rule)
         self.rule, self.remedy, self.expression = rule, remedy, expression
 
 
 class Lacking(ExpressionError):
-    """The member doesn't have what an expression asks for."""
+    """The member lacks what an expression asks for."""
 
 
 @dataclass(frozen=True)
 class Reference:
-    """One expression: a path from the member on, and what stands for a value that is missing."""
+    """One expression: a path below the member, and an optional default."""
 
     path: Path
     default: str | None = None
-    """As it is written; None where there is none."""
+    """The default as it is written; None where there is none."""
 
     def __str__(self) -> str:
-        """The expression without its default, which may be as secret as the text around it."""
+        """Return the expression without its default, which may be as secret as the text around it."""
         return f"${{{self.name}}}"
 
     @property
     def name(self) -> str:
-        """The path as it is written."""
+        """The path, as the expression writes it."""
         return _MEMBER + "".join(_step_text(step) for step in self.path)
 
     def value(self, member: Mapping[str, Any]) -> Any:
-        """Return what it is for a member, in the type of the stack file.
+        """Return the value for a member, with the type that it has in the stack file.
 
         Raises:
-            Lacking: the member doesn't have it, and there is no default.
+            Lacking: the member lacks it, and there is no default.
         """
         found = self._found(member)
         return found if self.default is None or found not in (_MISSING, "") else _default(self.default)
 
     def text(self, member: Mapping[str, Any]) -> str:
-        """Return what it is for a member within a text.
+        """Return the value for a member, as a part of a string.
 
         Raises:
-            Lacking: the member doesn't have it, and there is no default.
-            ExpressionError: it is no text, whole number or boolean.
+            Lacking: the member lacks it, and there is no default.
+            ExpressionError: the value is not a string, a whole number or a boolean.
         """
         found = self._found(member)
         if self.default is not None and found in (_MISSING, ""):
@@ -92,8 +92,8 @@ class Reference:
             return str(found)
         if isinstance(found, float):
             raise ExpressionError(
-                f"{self.name} is the number {found}, which a text may have to write otherwise (1.10 is read as 1.1)",
-                remedy=f"quote it where the member has it, so that it is the text {json.dumps(str(found))}",
+                f"{self.name} is the number {found}, whose spelling may be lost in a text (1.10 is read as 1.1)",
+                remedy=f"quote it in the member's entry, so that it is the text {json.dumps(str(found))}",
                 expression=str(self),
             )
         kind = "list" if isinstance(found, list) else "mapping"
@@ -114,7 +114,7 @@ class Reference:
         if value is _MISSING and self.default is None:
             raise Lacking(
                 f"lacks {self.name}",
-                remedy=f"add it to the member, or say what stands in its place: ${{{self.name}:-...}}",
+                remedy=f"add it to the member, or give a default: ${{{self.name}:-...}}",
                 expression=str(self),
             )
         return value
@@ -127,15 +127,15 @@ class Template:
     parts: tuple[str | Reference, ...]
 
     def value(self, member: Mapping[str, Any], *, typed: bool) -> Any:
-        """Return what it is for a member.
+        """Return the value for a member.
 
         Args:
-            member: as `flotilla.stack.evaluation` gives it, by `PROPERTIES`.
-            typed: an expression that is the whole text keeps its type; else everything is a text.
+            member: the member's properties, by `PROPERTIES` (see `flotilla.stack.evaluation.properties`).
+            typed: an expression that is the whole text keeps its type; otherwise the result is a string.
 
         Raises:
-            Lacking: the member doesn't have what an expression without a default asks for.
-            ExpressionError: the value can't be a part of a text, or the text is too long.
+            Lacking: the member lacks what an expression without a default asks for.
+            ExpressionError: the value can't be a part of a string, or the string is too long.
         """
         if typed and len(self.parts) == 1 and isinstance(self.parts[0], Reference):
             return self.parts[0].value(member)
@@ -144,17 +144,17 @@ class Template:
             first = next((part for part in self.parts if isinstance(part, Reference)), "")
             raise ExpressionError(
                 f"makes a text of more than {counted(LONGEST_TEXT, 'character')}",
-                remedy="shorten what it asks for",
+                remedy="shorten the values that it uses",
                 expression=str(first),
             )
         return "".join(texts)
 
 
 def parse(text: str) -> Template | None:
-    """Return the expressions of a text, with what stands around them; None where it has neither them nor `$${`.
+    """Return the expressions of a text, with the text around them; None where it has no expression and no `$${`.
 
     Raises:
-        ExpressionError: what begins with `${` is no expression; the error quotes nothing of the text.
+        ExpressionError: `${` begins something else than an expression; the error quotes nothing of the text.
     """
     parts: list[str | Reference] = []
     place = 0
@@ -191,14 +191,14 @@ def _reference(found: re.Match[str]) -> Reference:
     reference = Reference(tuple(steps), found.group(_DEFAULT))
     if not steps or steps[0] not in PROPERTIES:
         raise ExpressionError(
-            f"{reference.name} is nothing that a member has",
-            remedy=f"use one of {_KNOWN}; what else there is to say of a member stands in its `facts`",
+            f"{reference.name} is not a property of a member",
+            remedy=f"use one of {_KNOWN}; other values of a member belong in its `facts`",
             expression=str(reference),
         )
     if OPENING in (reference.default or ""):
         raise ExpressionError(
-            f"{reference.name} has an expression in its default, where none is evaluated",
-            remedy="write a value there, or give the members that lack it one",
+            f"{reference.name} has an expression in its default, which is not evaluated",
+            remedy="write a value there, or give one to the members that lack it",
             expression=str(reference),
         )
     what, within = steps[0], steps[1:]
@@ -216,7 +216,7 @@ def _reference(found: re.Match[str]) -> Reference:
 
 
 def _default(written: str) -> Any:
-    """Return a default: a number, a boolean or a text in quotes as JSON has them, else the text as it stands."""
+    """Return a default as a value: a number, a boolean or a quoted string as in JSON; otherwise the text itself."""
     text = written.strip()
     if not _LITERAL.fullmatch(text):
         return text
@@ -228,7 +228,7 @@ def _default(written: str) -> Any:
 
 
 def _from_json(text: str) -> Any:
-    """Return a JSON value; ValueError for one that is none, or that UTF-8 can't write."""
+    """Return the value of a JSON text; raise ValueError where it is not JSON, or UTF-8 can't encode it."""
     value = json.loads(text)
     if isinstance(value, str):
         value.encode()

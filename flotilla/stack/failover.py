@@ -1,4 +1,4 @@
-"""What Karmada does with a workload whose copies fail, or whose cluster does."""
+"""What Karmada does with a workload whose copies fail or whose cluster fails."""
 
 from __future__ import annotations
 
@@ -26,43 +26,46 @@ State = Annotated[dict[str, str], AfterValidator(_state), Field(default_factory=
 
 
 class PurgeMode(StrEnum):
-    """What happens to the old copies (Karmada's names since 1.15; earlier versions are sent theirs)."""
+    """What happens to the old copies (the names of Karmada 1.15; earlier versions get their own names)."""
 
     DIRECTLY = "Directly"
-    """They are deleted before the new ones are made (Immediately before 1.15)."""
+    """Karmada deletes them before it makes the new ones (Immediately before 1.15)."""
     GRACEFULLY = "Gracefully"
-    """They are deleted once the new ones are healthy (Graciously before 1.15)."""
+    """Karmada deletes them once the new ones are healthy (Graciously before 1.15)."""
     NEVER = "Never"
-    """They stay: somebody else deletes them."""
+    """Karmada leaves them; somebody else has to delete them."""
 
 
 class ClusterPurgeMode(StrEnum):
-    """What happens to the copies in a cluster that has failed."""
+    """What happens to the copies in a failed cluster."""
 
     DIRECTLY = "Directly"
     GRACEFULLY = "Gracefully"
 
 
 class ApplicationFailover(ConfigModel):
-    """Moves a workload away from clusters where its copies stay unhealthy."""
+    """When Karmada moves a workload away from clusters in which its copies stay unhealthy."""
 
     seconds: int = Field(
-        default=300, ge=0, le=_MOST_SECONDS, description="How long copies may be unhealthy before they move."
+        default=300, ge=0, le=_MOST_SECONDS, description="How long copies may be unhealthy before Karmada moves them."
     )
-    purge_mode: PurgeMode = Field(default=PurgeMode.GRACEFULLY, description="Directly, Gracefully or Never.")
+    purge_mode: PurgeMode = Field(
+        default=PurgeMode.GRACEFULLY, description="When Karmada deletes the old copies: Directly, Gracefully or Never."
+    )
     grace_period: int | None = Field(
         default=None,
         ge=1,
         le=_MOST_SECONDS,
-        description=f"Seconds after which old copies go all the same, with Gracefully; {_GRACE_SECONDS} by default.",
+        description="With Gracefully: seconds after which Karmada deletes old copies in any case; "
+        f"{_GRACE_SECONDS} by default.",
     )
     state: State = Field(
-        description="What new copies get of the old ones' status: label (as its key), JSONPath in the status. "
+        description="Status values that new copies get from the old ones: label (as the key), JSONPath in the status. "
         "Karmada 1.12."
     )
 
     @model_validator(mode="after")
-    def _grace_of_grace(self) -> Self:
+    def _check_grace_period(self) -> Self:
         if self.grace_period is not None and self.purge_mode is not PurgeMode.GRACEFULLY:
             raise refuse(
                 f"has 'gracePeriod' with `purgeMode: {self.purge_mode.value}`",
@@ -73,16 +76,18 @@ class ApplicationFailover(ConfigModel):
 
     @property
     def grace_seconds(self) -> int | None:
-        """How long old copies are waited for; None where nothing is waited for."""
+        """How many seconds Karmada waits before it deletes old copies in any case; None where it doesn't wait."""
         return (self.grace_period or _GRACE_SECONDS) if self.purge_mode is PurgeMode.GRACEFULLY else None
 
 
 class ClusterFailover(ConfigModel):
-    """Moves a workload away from clusters that fail."""
+    """How Karmada moves a workload away from clusters that fail."""
 
-    purge_mode: ClusterPurgeMode = Field(default=ClusterPurgeMode.GRACEFULLY, description="Directly or Gracefully.")
+    purge_mode: ClusterPurgeMode = Field(
+        default=ClusterPurgeMode.GRACEFULLY, description="When Karmada deletes the old copies: Directly or Gracefully."
+    )
     state: State = Field(
-        description="What new copies get of the old ones' status: label (as its key), JSONPath in the status."
+        description="Status values that new copies get from the old ones: label (as the key), JSONPath in the status."
     )
 
 
@@ -90,14 +95,14 @@ class Failover(ConfigModel):
     """When Karmada moves a workload to other clusters by itself."""
 
     application: ApplicationFailover | None = Field(
-        default=None, description="When its copies are unhealthy: below. `{}` takes Karmada's defaults."
+        default=None, description="Move it when its copies are unhealthy: see below. `{}` uses the defaults."
     )
     cluster: ClusterFailover | None = Field(
-        default=None, description="When a cluster fails: below. Karmada 1.15, feature gate Failover."
+        default=None, description="Move it when a cluster fails: see below. Karmada 1.15, feature gate Failover."
     )
 
     @model_validator(mode="after")
-    def _something(self) -> Self:
+    def _not_empty(self) -> Self:
         if self.application is None and self.cluster is None:
             raise refuse(
                 "has neither 'application' nor 'cluster'", consequence="it would do nothing", remedy="add one: `{}`"

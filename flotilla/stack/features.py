@@ -1,4 +1,4 @@
-"""What of a workload not every Karmada has: since which version, and which feature gate has to be on.
+"""What a workload needs of Karmada: since which version a key exists, and which feature gate must be on.
 
 Source: Karmada's published CustomResourceDefinitions from 1.10 to 1.18, and pkg/features/features.go of each version.
 """
@@ -17,7 +17,7 @@ from flotilla.stack.rollout_strategy import RolloutStrategy
 from flotilla.stack.workloads import OnRemoval, Preemption, Workload
 
 CONTROLLERS, SCHEDULER = "controllerManager", "scheduler"
-"""Components as the chart calls them."""
+"""Components, by the chart's names."""
 
 
 @dataclass(frozen=True)
@@ -26,14 +26,14 @@ class Gate:
 
     name: str
     components: tuple[str, ...] = (CONTROLLERS,)
-    """Which components ask for it, as the chart calls them."""
+    """The components that use the gate, by the chart's names."""
     default: str = "off by default"
-    """Whether it is on where nobody says, in a few words. Karmada's chart has every one of them off."""
+    """The gate's default in Karmada, in a few words. Karmada's chart turns every gate off."""
 
 
 @dataclass(frozen=True)
 class Feature:
-    """A key of a workload, with what it needs."""
+    """A key of a workload, with what the key needs."""
 
     key: str
     """The key's place in the workload, such as `failover.cluster`."""
@@ -52,11 +52,11 @@ ACROSS_CLUSTERS = Gate("MultiClusterService")
 QUOTA = Gate("FederatedQuotaEnforcement")
 
 Gates = Mapping[str, Mapping[str, Any]]
-"""Feature gates by component, as the chart's values have them."""
+"""Feature gates by component, in the form of the chart's values."""
 
 
 def features_of(workload: Workload) -> Iterator[Feature]:
-    """Return what a workload uses that not every Karmada has, or that a feature gate can turn off."""
+    """Return what a workload uses that some Karmada version lacks, or that a feature gate can turn off."""
     yield from _of_placement(workload)
     for index, override in enumerate(workload.overrides):
         if override.fields:
@@ -102,13 +102,13 @@ def check_features(
     gates: Gates | None,
     rollout: RolloutStrategy | None = None,
 ) -> list[Problem]:
-    """Check that Karmada has what workloads use.
+    """Check that Karmada supports what workloads use.
 
     Args:
         workloads: by position in the file.
-        version: Karmada's; None where the stack doesn't say.
-        gates: the feature gates that Karmada is installed with; None where they aren't known.
-        rollout: the stack's own, which workloads have without a key of theirs.
+        version: Karmada's version; None where the stack doesn't give it.
+        gates: the feature gates with which Karmada is installed; None where they aren't known.
+        rollout: the stack's own rollout strategy, which applies to workloads without a `rollout` key.
     """
     problems = []
     for index, workload in workloads:
@@ -125,7 +125,7 @@ def check_features(
             problems.append(
                 Problem(
                     f"workloads[{index}].failover.application",
-                    "needs to know Karmada's version, which the stack doesn't say",
+                    "needs Karmada's version, which the stack doesn't give",
                     "purge modes have other names before 1.15, and Karmada's API would refuse the policy",
                     "add `version` to controlPlane, such as `version: 1.18.2`",
                 )
@@ -136,8 +136,8 @@ def check_features(
 def _unknown_version(path: str, feature: Feature) -> Problem:
     return Problem(
         path,
-        f"needs Karmada {feature.since} or newer, and the stack doesn't say which one it is",
-        "an older Karmada drops it without a word",
+        f"needs Karmada {feature.since} or newer, and the stack doesn't give its version",
+        "an older Karmada ignores it silently",
         "add `version` to controlPlane, such as `version: 1.18.2`",
     )
 
@@ -146,13 +146,13 @@ def _too_old(path: str, feature: Feature, version: Version) -> Problem:
     return Problem(
         path,
         f"needs Karmada {feature.since} or newer, and this is {version}",
-        "it would be dropped without a word",
-        "drop it, or upgrade Karmada",
+        "Karmada would ignore it silently",
+        "remove it, or upgrade Karmada",
     )
 
 
 def closed(path: str, gate: Gate, version: Version, gates: Gates) -> list[Problem]:
-    """Say where a gate is closed that has to be open: for each component, what to write."""
+    """Return a problem for each component in which a required gate is off, with what to write."""
     problems = []
     for component in gate.components:
         since = chart.FEATURE_GATES[component]
@@ -164,14 +164,14 @@ def closed(path: str, gate: Gate, version: Version, gates: Gates) -> list[Proble
                 path,
                 f"needs the feature gate {gate.name} of {component}, which is off",
                 "it would do nothing",
-                remedy if version >= since else f"drop it, or use Karmada {since}, whose chart can turn it on",
+                remedy if version >= since else f"remove it, or use Karmada {since}, whose chart can turn it on",
             )
         )
     return problems
 
 
 def gates_of(helm: HelmControlPlane) -> Gates:
-    """Return the feature gates that Karmada is installed with; the chart's `values` are merged last."""
+    """Return the feature gates with which Karmada is installed; the chart's `values` are merged last."""
     found: dict[str, dict[str, Any]] = {name: dict(gates) for name, gates in helm.feature_gates.items()}
     for component in (CONTROLLERS, SCHEDULER):
         values = helm.values.get(component)
@@ -182,7 +182,7 @@ def gates_of(helm: HelmControlPlane) -> Gates:
 
 
 def doubtful_gates(workload: Workload) -> list[str]:
-    """Say which feature gates a workload needs, for a Karmada whose gates nobody knows: one line for each."""
+    """Return the feature gates that a workload needs where the gates of Karmada are unknown: one line for each."""
     found: dict[Gate, list[str]] = {}
     for feature in features_of(workload):
         if feature.gate:
@@ -191,7 +191,7 @@ def doubtful_gates(workload: Workload) -> list[str]:
 
 
 def doubtful(gate: Gate) -> str:
-    """Say which programs need a gate, for a Karmada whose gates nobody knows."""
+    """Return which programs need a gate, for a Karmada whose gates are unknown."""
     programs = " and ".join(_PROGRAMS[component] for component in gate.components)
     return f"does nothing unless the feature gate {gate.name} of {programs} is on ({gate.default})"
 

@@ -30,16 +30,16 @@ from flotilla.workloads.sources.shape import SourceError
 
 
 def resolve(path: str, base: Path) -> Path:
-    """Return a path of a stack file as an absolute one.
+    """Return a path of a stack file as an absolute path.
 
     Raises:
-        UnreadableFile: it can't be a path.
+        UnreadableFile: the text is not a valid path.
     """
     return located(path, base)
 
 
 def kubeconfig_text(source: Kubeconfig, base: Path) -> str:
-    """Return a self-contained kubeconfig with one context, as text; not for clusters that a stack makes.
+    """Return a self-contained kubeconfig with one context, as a string; not for clusters that a stack makes.
 
     Raises:
         KubeconfigError: the file can't be read, isn't a kubeconfig, or has no such context.
@@ -48,7 +48,7 @@ def kubeconfig_text(source: Kubeconfig, base: Path) -> str:
 
 
 def _kubeconfig(source: Kubeconfig, base: Path) -> Object:
-    """Return what `kubeconfig_text` writes: writing it takes longer than all checks of it."""
+    """Return the content of `kubeconfig_text` as an object: to dump it takes longer than all checks of it."""
     if source.inline is not None:
         document = kubeconfigs.load(source.inline.get_secret_value(), origin="the inline kubeconfig")
         return kubeconfigs.checked(kubeconfigs.select(document, source.context))
@@ -61,15 +61,15 @@ def _kubeconfig(source: Kubeconfig, base: Path) -> Object:
 
 
 class ManifestFiles:
-    """The manifests that a stack names. Each file is read once, as long as this lives: that is one run."""
+    """The manifests that a stack names. Each file is read once in the lifetime of this object, which is one run."""
 
     def __init__(self, base: Path, *, opened: Callable[[Path], str] | None = None, programs: bool = True) -> None:
-        """Take the project's folder, which paths refer to.
+        """Store the project's folder, to which paths are relative.
 
         Args:
             base: the folder.
-            opened: decrypts a file that is encrypted with SOPS; without it, placeholders stand for its values.
-            programs: programs may be started to render charts and kustomizations.
+            opened: decrypts a file that is encrypted with SOPS; without it, placeholders replace its values.
+            programs: whether programs may be started to render charts and kustomizations.
         """
         self._base = base
         self._opened = opened
@@ -79,21 +79,21 @@ class ManifestFiles:
         self.renderings = Renderings(base, programs=programs)
 
     def files(self, entry: str) -> list[str]:
-        """Return the files that an entry of `manifests` means, as it was at the first question.
+        """Return the files that an entry of `manifests` names; the first answer is stored.
 
         Raises:
-            UnreadableFile: it means none, or some that aren't read.
+            UnreadableFile: it names no file, or files that Flotilla doesn't read.
         """
         if entry not in self._listed:
             self._listed[entry] = [entry] if is_placed(entry) else files_of(entry, self._base)
         return self._listed[entry]
 
     def read(self, path: str) -> list[Object]:
-        """Return the objects of a file, lists unfolded. They are shared: nobody changes them.
+        """Return the objects of a file, lists unfolded. The objects are shared: callers must not change them.
 
         Raises:
-            UnreadableFile: the file can't be read, or not be decrypted.
-            ManifestError: it isn't YAML, or holds something that is no Kubernetes object.
+            UnreadableFile: the file can't be read or decrypted.
+            ManifestError: it isn't YAML, or contains something that is not a Kubernetes object.
         """
         file = resolve(path, self._base)
         if file not in self._read:
@@ -107,15 +107,15 @@ class ManifestFiles:
         return list(found)
 
     def put(self, path: str, objects: list[Object]) -> None:
-        """Take a file that is yet to be written for one that was read."""
+        """Store objects for a file that isn't written yet, as if it had been read."""
         self._read[resolve(path, self._base)] = list(objects)
 
     def objects(self, entry: Entry) -> list[Object]:
-        """Return the objects of a file; none of an empty one that only its folder or a pattern means, as for kubectl.
+        """Return the objects of a file; none for an empty file that only a folder or a pattern names, as kubectl does.
 
         Raises:
-            UnreadableFile: the entry means no file, or one that can't be read or decrypted.
-            ManifestError: it isn't YAML, holds something that is no Kubernetes object, or nothing though it was named.
+            UnreadableFile: the entry names no file, or one that can't be read or decrypted.
+            ManifestError: it isn't YAML, contains something that is not a Kubernetes object, or is empty but named.
         """
         if entry.error:
             raise entry.error
@@ -127,7 +127,7 @@ class ManifestFiles:
             return []
 
     def encrypted(self, path: str) -> bool:
-        """Tell whether a file that was read is encrypted with SOPS."""
+        """Return whether a file that was read is encrypted with SOPS."""
         return resolve(path, self._base) in self._encrypted
 
     def _objects(self, file: Path) -> list[Object]:
@@ -145,19 +145,19 @@ class ManifestFiles:
 
 
 class Entry(NamedTuple):
-    """One file of a workload's manifests, or why an entry of them means none."""
+    """One file of a workload's manifests, or the reason why an entry names no file."""
 
     position: int
     """The entry's place in `manifests`."""
     file: str
-    """The file's path, as the stack file could name it."""
+    """The file's path, in the form of the stack file."""
     named: bool = True
-    """The entry is this path, and not a folder or a pattern that means the file."""
+    """The entry is this path itself, not a folder or a pattern."""
     error: UnreadableFile | None = None
 
 
 def manifest_files(manifests: Iterable[str], files: ManifestFiles) -> Iterator[Entry]:
-    """Yield each file that the entries of `manifests` mean, once, in their order."""
+    """Yield each file that the entries of `manifests` name, once, in the order of the entries."""
     seen: set[str] = set()
     for index, entry in enumerate(manifests):
         try:
@@ -176,8 +176,8 @@ def read_manifests(workload: Workload, files: ManifestFiles) -> list[Object]:
     """Return the objects of a workload's manifests, chart or kustomization, in their order, lists unfolded.
 
     Raises:
-        ConfigError: a file that can't be read, isn't YAML or holds something that is no Kubernetes object; a chart or
-            kustomization that can't be rendered.
+        ConfigError: a file can't be read, isn't YAML or contains something that is not a Kubernetes object; or a chart
+            or kustomization can't be rendered.
     """
     if workload.chart or workload.kustomize:
         try:
@@ -206,7 +206,7 @@ def check_files(
     base: Path,
     manifests: ManifestFiles,
 ) -> list[Problem]:
-    """Check that every kubeconfig is there and has its context, and every manifest, chart, ... can be read."""
+    """Check that every kubeconfig exists and has its context, and that every manifest, chart, ... can be read."""
     problems: list[Problem] = []
     servers, names = _Servers(), ObjectNames()
     if control_plane and control_plane.kubeconfig:
@@ -224,21 +224,21 @@ def check_files(
 
 
 class _Servers:
-    """Which entry of the stack leads to which API server: a cluster can't join twice, and Karmada can't join itself."""
+    """The API server of each entry of the stack: a cluster can't join twice, and Karmada can't join itself."""
 
     def __init__(self) -> None:
         self._paths: dict[tuple[str, ...], str] = {}
 
     def check(self, path: str, key: tuple[str, ...]) -> list[Problem]:
-        """Record an entry; return a problem where another one leads to the same API server."""
+        """Record the API server of an entry; return a problem where another entry has the same one."""
         other = self._paths.setdefault(key, path)
         if other == path:
             return []
         if other.startswith("members"):
-            why = "one cluster can't join twice: taking one of the two out would take the other's access away"
+            why = "one cluster can't join twice: removing one of the two would remove the other's access"
         else:
             why = "Karmada itself can't be one of its members"
-        remedy = "give each member its own cluster's kubeconfig or context, or drop one of the two"
+        remedy = "give each member its own cluster's kubeconfig or context, or remove one of the two"
         return [Problem(path, f"leads to the same server as {other.removesuffix('.kubeconfig')}", why, remedy)]
 
 
@@ -246,7 +246,7 @@ def _check_kubeconfig(path: str, source: Kubeconfig, base: Path, servers: _Serve
     if source.cluster is not None:  # a stack makes it
         return servers.check(path, ("kind", source.stack or "", source.cluster)) if servers else []
     if source.inline is not None and source.inline.get_secret_value() == "[secret]":
-        return []  # encrypted: only the program, which has the key, can look into it
+        return []  # encrypted: only the program, which has the key, can check it
     value: Any = source.path or ""
     try:
         cluster = _kubeconfig(source, base)["clusters"][0]["cluster"]
@@ -273,11 +273,15 @@ def _check_chart(where: str, path: str | None, base: Path) -> list[Problem]:
         place = resolve(path, base)
         if place.is_file() or (place / "Chart.yaml").is_file():
             return []
-    except (OSError, ValueError, UnreadableFile):  # a name that no file has
+    except (OSError, ValueError, UnreadableFile):  # no file can have such a name
         place = Path(path)
     return [
         Problem(
-            where, f"{place} is no chart", "there is nothing to install", "give a chart's folder or .tgz", f'"{path}"'
+            where,
+            f"{place} is not a chart",
+            "there is nothing to install",
+            "give a chart's folder or .tgz",
+            f'"{path}"',
         )
     ]
 
@@ -301,7 +305,9 @@ def _check_manifests(path: str, workload: Workload, files: ManifestFiles, names:
             found += names.check(where, workload, item)
             problems += [replace(one, value=value) for one in found]
     if workload.manifests and not seen and not problems:
-        problems.append(Problem(path, "hold no object", "there would be nothing to run", "name files that hold some"))
+        problems.append(
+            Problem(path, "contain no object", "there would be nothing to run", "name files that contain objects")
+        )
     return problems
 
 

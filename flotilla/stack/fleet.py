@@ -40,16 +40,16 @@ def _version(value: str) -> str:
 
 
 class ControlPlane(ConfigModel):
-    """Karmada itself: one that exists, one that this stack installs, or the one of another stack."""
+    """Karmada itself: an existing one, one that this stack installs, or the one of another stack."""
 
     kubeconfig: Kubeconfig | None = Field(
-        default=None, description="Administrator's credentials for the API server of a Karmada that exists."
+        default=None, description="Administrator's kubeconfig for the API server of an existing Karmada."
     )
-    helm: HelmControlPlane | None = Field(default=None, description="Install Karmada by its Helm chart.")
+    helm: HelmControlPlane | None = Field(default=None, description="Install Karmada with its Helm chart.")
     stack: str | None = Field(default=None, description="Use the Karmada of another stack of this project.")
-    protect: bool = Field(default=False, description="Refuse to delete it until this is false again.")
+    protect: bool = Field(default=False, description="Refuse to delete Karmada while this is true.")
     version: Annotated[str, AfterValidator(_version)] | None = Field(
-        default=None, description="Karmada's version; which one is installed, with `helm`."
+        default=None, description="Karmada's version; with `helm`, the version to install."
     )
 
     @model_validator(mode="after")
@@ -57,7 +57,7 @@ class ControlPlane(ConfigModel):
         if [self.kubeconfig, self.helm, self.stack].count(None) != 2:  # noqa: PLR2004 - one of three is given
             raise refuse(
                 "needs exactly one of 'kubeconfig', 'helm' and 'stack'",
-                consequence="it would not be clear which Karmada is meant",
+                consequence="it would be unclear which Karmada to use",
                 remedy="keep one of them",
             )
         if self.helm and not (self.version and re.fullmatch(r"v?\d+\.\d+\.\d+", self.version)):
@@ -70,26 +70,33 @@ class ControlPlane(ConfigModel):
 
     @property
     def release(self) -> str:
-        """The version that is installed, without a leading v; empty where none is named."""
+        """The version to install, without a leading v; empty where none is given."""
         return (self.version or "").removeprefix("v")
 
 
 class Fleet(ConfigModel):
     """Everything that a stack declares."""
 
-    clusters: tuple[KindCluster, ...] = Field(default=(), description="Clusters that this stack makes with kind.")
-    control_plane: ControlPlane = Field(description="Karmada itself.")
-    members: tuple[Member, ...] = Field(default=(), description="The clusters that join.")
-    members_from: str | None = Field(default=None, description="Another stack of this project, whose members they are.")
-    workloads: tuple[Workload, ...] = Field(default=(), description="What runs, and where.")
+    clusters: tuple[KindCluster, ...] = Field(default=(), description="Clusters that this stack creates with kind.")
+    control_plane: ControlPlane = Field(description="The Karmada control plane.")
+    members: tuple[Member, ...] = Field(default=(), description="The clusters that join Karmada.")
+    members_from: str | None = Field(
+        default=None, description="Another stack of this project whose members the workloads may use."
+    )
+    workloads: tuple[Workload, ...] = Field(
+        default=(), description="The workloads, and the clusters in which they run."
+    )
     objects: tuple[ObjectGroup, ...] = Field(
-        default=(), description="Objects of the control plane itself: autoscalers, quotas, interpreters, rights, ..."
+        default=(),
+        description="Objects of the control plane itself: autoscalers, quotas, resource interpreters, RBAC, ...",
     )
-    policies: PolicySettings = Field(default_factory=PolicySettings, description="How the stack wants its policies.")
+    policies: PolicySettings = Field(
+        default_factory=PolicySettings, description="Settings of this stack for the policy rules."
+    )
     rollout: RolloutStrategy | None = Field(
-        default=None, description="How changes reach clusters, for workloads without a `rollout` of their own."
+        default=None, description="How changes reach clusters, for workloads without their own `rollout`."
     )
-    drift: DriftSettings = Field(default_factory=DriftSettings, description="What of drift doesn't count.")
+    drift: DriftSettings = Field(default_factory=DriftSettings, description="Settings for drift: findings to ignore.")
 
     _others: tuple[Member, ...] = PrivateAttr(default=())
     _helm: HelmControlPlane | None = PrivateAttr(default=None)
@@ -98,29 +105,29 @@ class Fleet(ConfigModel):
     def with_others(
         self, members: tuple[Member, ...], *, helm: HelmControlPlane | None, staying: tuple[str, ...] = ()
     ) -> Self:
-        """Return this fleet with what other stacks say.
+        """Return this fleet, with facts that come from other stacks stored in it.
 
         Args:
-            members: those of the stack that `membersFrom` names, for placements to choose.
-            helm: how a stack of this project installs this Karmada, so that its feature gates are known and checked.
-            staying: which workloads stay in members that are drained, and why, a line each.
+            members: the members of the stack that `membersFrom` names, which placements may choose too.
+            helm: how a stack of this project installs this Karmada: from this its feature gates are known and checked.
+            staying: a line for each workload that stays in a drained member, with the reason.
         """
         self._others, self._helm, self._staying = members, helm, staying
         return self
 
     @property
     def staying(self) -> tuple[str, ...]:
-        """Which workloads stay in members that are drained, and why, a line each."""
+        """A line for each workload that stays in a drained member, with the reason."""
         return self._staying
 
     @property
     def gates_known(self) -> bool:
-        """Tell whether Karmada's feature gates are known, and so checked."""
+        """Whether Karmada's feature gates are known, and therefore checked."""
         return self._helm is not None
 
     @property
     def installed(self) -> ControlPlane:
-        """The control plane, with the way another stack of this project installs it."""
+        """The control plane, with the `helm` of the stack of this project that installs it."""
         return self.control_plane.model_copy(update={"helm": self._helm})
 
     @property
@@ -130,46 +137,46 @@ class Fleet(ConfigModel):
 
     @property
     def karmada(self) -> Version | None:
-        """Karmada's version; None where none is named."""
+        """Karmada's version; None where none is given."""
         release = self.control_plane.release
         return Version.parse(release) if release else None
 
     @property
     def given_overrides(self) -> list[ObjectRef]:
-        """The override policies of all workloads that their authors wrote."""
+        """The override policies that users wrote, of all workloads."""
         policies = (policy for one in self.workloads if one.given for policy in one.given.declares)
         return [ref_of(policy) for policy in policies if policy["kind"] in OVERRIDES]
 
     def member(self, name: str) -> Member:
-        """Return a member by name; KeyError if there is none."""
+        """Return a member by name; raise KeyError if there is none."""
         for member in self.placeable:
             if member.name == name:
                 return member
         raise KeyError(name)
 
     def choice(self, placement: Placement) -> Choice:
-        """Return the members that Karmada schedules a new workload to, and those that a declared taint keeps out."""
+        """Return the members to which Karmada schedules a new workload, and those that a declared taint keeps out."""
         clusters = [facts(member) for member in self.placeable]
         return choose(clusters, placement_of(placement), scheduler=Scheduler.of(self.karmada))
 
     def chosen(self, placement: Placement) -> list[Member]:
-        """Return the members that any group of a placement matches, in file order, whatever their taints."""
+        """Return the members that any group of a placement matches, in the order of the file, whatever their taints."""
         return [member for member in self.placeable if may_run_in(facts(member), placement, self.karmada)]
 
 
 def may_run_in(cluster: ClusterFacts, placement: Placement, version: Version | None = None) -> bool:
-    """Tell whether a placement may choose a cluster, by any of its groups, whatever its taints.
+    """Return whether a placement may choose a cluster, by any of its groups, whatever the cluster's taints.
 
     Args:
         cluster: the cluster.
         placement: the placement.
-        version: Karmada's, which decides what `zones` choose; None where it isn't known, which stands for the newest.
+        version: Karmada's version, which decides the meaning of `zones`; None (not known) means the newest.
     """
     return any(matches(cluster, affinity, version or SUPPORTED.newest) for affinity in affinities_of(placement))
 
 
 def facts(member: Member) -> ClusterFacts:
-    """Return what a placement can ask about a member."""
+    """Return the facts of a member that a placement can use."""
     taints = tuple(Taint(taint.key, taint.value, taint.effect.value) for taint in member.all_taints)
     return ClusterFacts(
         member.name, dict(member.labels), member.provider or "", member.region or "", member.zones, taints

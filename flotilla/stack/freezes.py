@@ -1,4 +1,4 @@
-"""When a stack may not be changed: windows of time that come once, every day or every week, and when they end."""
+"""Freezes: windows of time in which a stack must not be changed. A window comes once, every day or every week."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _DAY = dt.timedelta(days=1)
 
 @dataclass(frozen=True)
 class Point:
-    """One end of a window: on a date, on a day of the week, or every day, at a time of day."""
+    """One end of a window: a date, a day of the week or every day, with a time of day."""
 
     date: dt.date | None = None
     weekday: int | None = None
@@ -31,11 +31,11 @@ class Point:
 
     @property
     def period(self) -> dt.timedelta | None:
-        """After what time it comes again; None where it comes once."""
+        """The time after which it comes again; None where it comes once."""
         return None if self.date else _DAY if self.weekday is None else _WEEK
 
     def last(self, moment: dt.datetime) -> dt.datetime:
-        """Return when it was last, seen from a moment of its time zone; a date is when it is."""
+        """Return its last occurrence before a moment of its time zone; a date has only one, which may lie ahead."""
         time = self.time or dt.time()
         if self.date:
             return dt.datetime.combine(self.date, time)
@@ -47,10 +47,10 @@ class Point:
 
 
 def point_of(text: str) -> Point:
-    """Read one end of a window.
+    """Parse one end of a window.
 
     Raises:
-        ValueError: it has no such form, or there is no such day.
+        ValueError: the text has another form, or there is no such day.
     """
     found = _POINT.fullmatch(text.strip())
     if found is None or not text.strip():
@@ -59,7 +59,7 @@ def point_of(text: str) -> Point:
     weekday = None
     if day:
         match = [i for i, names in enumerate(zip(_DAYS, _NAMES, strict=True)) if day.capitalize() in names]
-        weekday = match[0] if match else int(day)  # a ValueError: it is no number
+        weekday = match[0] if match else int(day)  # int raises the ValueError: the text is not a number
     return Point(
         dt.date.fromisoformat(date) if date else None,
         weekday,
@@ -77,7 +77,7 @@ def _point(value: str) -> str:
     except ValueError:
         raise refuse(
             "must be a day and a time (Fri 16:00), a time (22:00), or a date with or without a time (2026-12-20 18:00)",
-            consequence="nobody could say when the freeze begins and ends",
+            consequence="it would be unclear when the freeze begins and ends",
             remedy="write one of these forms",
         ) from None
     return value
@@ -88,7 +88,7 @@ def _zone(value: str) -> str:
         ZoneInfo(value)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise refuse(
-            "is no time zone",
+            "is not a time zone",
             consequence="the freeze would begin and end at another time",
             remedy="write a name of the IANA database, such as Europe/Berlin or UTC",
         ) from None
@@ -99,49 +99,49 @@ Moment = Annotated[str, BeforeValidator(_text), AfterValidator(_point)]
 
 
 class Freeze(ConfigModel):
-    """A window of time in which the stack is not changed."""
+    """A window of time in which the stack must not be changed."""
 
     from_: Moment = Field(
         alias="from",
-        description="When it begins: `Fri 16:00` (every week), `22:00` (every day), `2026-12-20`, also with a time.",
+        description="Begin: `Fri 16:00` (every week), `22:00` (every day), or `2026-12-20`, also with a time.",
     )
-    until: Moment = Field(description="When it ends, in the same form; a day without a time is the last one.")
+    until: Moment = Field(description="End, in the same form; a day without a time is included.")
     time_zone: Annotated[str, AfterValidator(_zone)] = Field(
-        default="UTC", description="Where these times are read on the clock, such as Europe/Berlin."
+        default="UTC", description="Time zone of these times, such as Europe/Berlin."
     )
     environments: tuple[Environment, ...] = Field(
-        default=(), description="The environments that it is for, in a file that several stacks share; all by default."
+        default=(), description="Environments to which the freeze applies; all by default."
     )
-    reason: str = Field(min_length=1, description="Why.")
+    reason: str = Field(min_length=1, description="Reason for the freeze.")
 
     @model_validator(mode="after")
-    def _alike(self) -> Self:
+    def _check_ends(self) -> Self:
         if point_of(self.until).date == dt.date.max:
             raise refuse(
                 f"ends on {dt.date.max}, after which there is no day",
-                consequence="nobody could say when the freeze ends",
+                consequence="it would be unclear when the freeze ends",
                 remedy="write an earlier date as `until`",
             )
         start, end = point_of(self.from_), self._end
         if start.period != end.period:
             raise refuse(
                 "has a beginning and an end of different forms",
-                consequence="nobody could say when the freeze ends",
+                consequence="it would be unclear when the freeze ends",
                 remedy="give two days of the week, two times of day, or two dates",
             )
         if start.date is None and (start.weekday, start.time or dt.time()) == (end.weekday, end.time):
             raise refuse(
                 "begins and ends at the same time",
-                consequence="it would last for no time, or for ever",
+                consequence="it would have no duration, or never end",
                 remedy="set another `until`; `maxClusters: 0` refuses every plan that touches a cluster, at any time",
             )
         if start.date and end.date and (end.date, end.time) <= (start.date, start.time or dt.time()):
-            raise refuse("ends before it begins", consequence="it would never hold", remedy="exchange the two dates")
+            raise refuse("ends before it begins", consequence="it would never apply", remedy="swap the two dates")
         return self
 
     @property
     def _end(self) -> Point:
-        """The end with its time; a day without a time is the last one."""
+        """The end with a time; a day without a time is included, so the end is the next midnight."""
         end = point_of(self.until)
         if end.time or (end.weekday is None and end.date is None):
             return replace(end, time=end.time or dt.time())
@@ -150,12 +150,12 @@ class Freeze(ConfigModel):
         return Point(weekday=((end.weekday or 0) + 1) % len(_DAYS), time=dt.time())
 
     def ends_after(self, begun: dt.datetime) -> dt.datetime:
-        """Return the end of the window that has begun at a moment, on the clock of its time zone."""
+        """Return the end of the window that began at a moment, in local time of its time zone."""
         end = self._end
         return end.last(begun) + (end.period or dt.timedelta())
 
     def holds_until(self, now: dt.datetime) -> dt.datetime | None:
-        """Return when the window ends that a moment (with its time zone) lies in; None where it lies in none."""
+        """Return the end of the window that contains a moment (with its time zone); None where no window does."""
         zone = ZoneInfo(self.time_zone)
         local = now.astimezone(zone).replace(tzinfo=None)
         begun = point_of(self.from_).last(local)

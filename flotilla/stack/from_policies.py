@@ -1,7 +1,7 @@
-"""A propagation policy read back as keys of a workload: the other direction of `flotilla.stack.specs`.
+"""Turns a propagation policy into keys of a workload: the opposite direction of `flotilla.stack.specs`.
 
-What a policy says in fields that do nothing beside its others (weights of duplicated replicas, for one) has no key: it
-is left out, and named.
+A field that has no effect beside the policy's other fields (weights of duplicated replicas, for example) has no key.
+It is left out, and its path is returned.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ Keys = dict[str, Any]
 """Keys of a stack file with their values, as plain JSON."""
 
 _PURGE_MODES = {"Immediately": "Directly", "Graciously": "Gracefully"}
-"""Names of before Karmada 1.15, by those of today."""
+"""The names before Karmada 1.15, with the names since then."""
 _FIELDS = {"provider": "providers", "region": "regions", "zone": "zones"}
 _DEFAULT_SCHEDULER = "default-scheduler"
 
 
 @dataclass
 class Reading:
-    """What was read of a policy."""
+    """The result of reading a policy."""
 
     keys: Keys = field(default_factory=dict)
-    """Its meaning, as keys of a workload."""
+    """The policy's meaning, as keys of a workload."""
     unread: list[str] = field(default_factory=list)
-    """Fields that have no key, by their path in the policy's spec."""
+    """Fields that have no key, by path in the policy's spec."""
 
 
 def workload_keys(spec: Object) -> Reading:
-    """Read a PropagationSpec (policy/v1alpha1) as keys of a workload: placement, failover, priority and the others."""
+    """Read a PropagationSpec (policy/v1alpha1) as keys of a workload: placement, failover, priority and others."""
     reading = Reading()
     parts = _Parts(spec, "spec", reading.unread)
     keys = reading.keys
@@ -67,7 +67,7 @@ def affinity_keys(affinity: Object) -> Reading:
 
 
 class _Parts:
-    """The fields of one mapping: what nobody has taken is unread."""
+    """The fields of one mapping; those that are never taken are unread."""
 
     def __init__(self, value: Any, path: str, unread: list[str]) -> None:
         self._left: dict[str, Any] = dict(value) if isinstance(value, Mapping) else {}
@@ -78,18 +78,18 @@ class _Parts:
         return self._left.pop(name, None)
 
     def into(self, keys: Keys, name: str, key: str = "") -> None:
-        """Set a key to a field's value, where it has one."""
+        """Set a key to a field's value, unless the value is empty."""
         value = self.take(name)
         if value not in (None, "", [], {}):
             keys[key or name] = value
 
     def drop(self, name: str, meaningless: Any) -> None:
-        """Leave a field out where it has a value that says nothing."""
+        """Leave a field out where it has a value that has no meaning."""
         if self._left.get(name) in (None, meaningless):
             self.take(name)
 
     def mapping(self, name: str) -> _Parts:
-        """Return a field that is a mapping itself; an empty one where it is absent."""
+        """Return a field that is a mapping; an empty one where the field is absent."""
         return _Parts(self.take(name), f"{self._path}.{name}", self.unread)
 
     def each(self, name: str) -> list[_Parts]:
@@ -98,12 +98,12 @@ class _Parts:
         return [_Parts(one, f"{self._path}.{name}[{i}]", self.unread) for i, one in enumerate(listed)]
 
     def rest(self) -> None:
-        """Name what was not taken."""
+        """Record the fields that were not taken."""
         self.unread += [f"{self._path}.{name}" for name, value in self._left.items() if value not in (None, "", [], {})]
 
 
 def _read(parts: _Parts, *names: str, **renamed: str) -> Keys:
-    """Return fields of a mapping by their keys, which have the fields' names unless renamed; name all others."""
+    """Return fields of a mapping under their keys (the field's name, unless renamed), and record all other fields."""
     found: Keys = {}
     for name, key in {**dict.fromkeys(names, ""), **renamed}.items():
         parts.into(found, name, key)
@@ -174,7 +174,7 @@ def _spread(parts: _Parts) -> Keys:
         parts.into(keys, "spreadByField", "by")
     parts.into(keys, "minGroups")
     if keys.get("minGroups") == 0:
-        del keys["minGroups"]  # the webhook makes 1 of it
+        del keys["minGroups"]  # the webhook replaces 0 by 1
     if most := parts.take("maxGroups"):
         keys["maxGroups"] = most
     parts.rest()
@@ -204,7 +204,7 @@ def _replicas(parts: _Parts) -> Keys:
     return keys
 
 
-# -- what happens on failures, and where nothing is sent --------------------------------------------------------------
+# -- failures and suspension ------------------------------------------------------------------------------------------
 
 
 def _suspended(parts: _Parts) -> Any:

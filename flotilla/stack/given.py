@@ -1,4 +1,4 @@
-"""Policies that a stack declares as their author wrote them, and what they mean for one workload."""
+"""Policies that users wrote and a stack declares unchanged, and what they mean for one workload."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ Object = dict[str, Any]
 
 @dataclass(frozen=True)
 class GivenPolicies:
-    """The part of them that one workload has: one policy that sends objects, and the overrides that reach these."""
+    """The policies for one workload: the one that sends its objects, and the overrides that apply to these objects."""
 
     sender: Object
     """The PropagationPolicy or ClusterPropagationPolicy that sends the workload's objects."""
     overrides: tuple[Object, ...] = ()
-    """The override policies that reach any of them."""
+    """The override policies that apply to any of the objects."""
     declares: tuple[Object, ...] = ()
-    """The policies that this workload declares; it needs the others of other workloads."""
+    """The policies that this workload declares; other workloads declare the other policies that it needs."""
     objects: frozenset[Identity] = frozenset()
-    """What it declares, with the namespaces that the manifests have."""
+    """The objects that it declares, with the namespaces of the manifests."""
     followers: tuple[Object, ...] = ()
-    """The objects that no policy selects, and that follow those that `sender` sends (propagateDeps), with their
+    """The objects that no policy selects and that follow those that `sender` sends (propagateDeps), with their
     namespaces. Each is declared by one of the parts whose objects use it."""
     messages: tuple[str, ...] = ()
-    """What the user has to know of these policies."""
+    """Messages to the user about these policies."""
 
     def follows(self, obj: Object) -> bool:
-        """Tell whether an object, with its namespace, follows others and is selected by no policy."""
+        """Return whether an object, given with its namespace, follows others and is selected by no policy."""
         return identity(obj) in {identity(one) for one in self.followers}

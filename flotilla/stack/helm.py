@@ -1,4 +1,4 @@
-"""Karmada by its Helm chart: what people change of it, typed."""
+"""The settings of Karmada's Helm chart that users change, typed."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def _host(value: str) -> str:
 
 def _component(value: str) -> str:
     if value not in chart.COMPONENTS:
-        raise refuse(f"{value!r} is no component of the chart", remedy=f"use one of {', '.join(chart.COMPONENTS)}")
+        raise refuse(f"{value!r} is not a component of the chart", remedy=f"use one of {', '.join(chart.COMPONENTS)}")
     return value
 
 
 def _deployed(value: str) -> str:
     if value not in chart.COMPONENTS or chart.COMPONENTS[value].replicas is None:
         known = ", ".join(name for name, c in chart.COMPONENTS.items() if c.replicas is not None)
-        raise refuse(f"{value!r} has no pods of its own", remedy=f"use one of {known}")
+        raise refuse(f"{value!r} has no pods", remedy=f"use one of {known}")
     return value
 
 
@@ -59,18 +59,20 @@ class EndpointType(StrEnum):
     LOAD_BALANCER = "LoadBalancer"
     HOST_NETWORK = "HostNetwork"
     INGRESS = "Ingress"
-    """By something of one's own that passes TLS through to the Service karmada-apiserver, port 5443."""
+    """By the user's own proxy, which passes TLS through to the Service karmada-apiserver, port 5443."""
 
 
 class Endpoint(ConfigModel):
-    """Where Karmada's API server is published."""
+    """The address at which Karmada's API server is published."""
 
-    type: EndpointType = Field(description="NodePort, LoadBalancer, HostNetwork or Ingress.")
+    type: EndpointType = Field(description="How it is published: NodePort, LoadBalancer, HostNetwork or Ingress.")
     address: Host = Field(
-        description="The IP address or name that clients and agents dial; it gets into the certificate."
+        description="The IP address or DNS name that clients and agents dial; the certificate gets it too."
     )
-    port: int | None = Field(default=None, ge=1, le=65535, description="The port that they dial.")
-    annotations: dict[str, str] = Field(default_factory=dict, description="Of the Service: for load balancers.")
+    port: int | None = Field(default=None, ge=1, le=65535, description="The port that clients and agents dial.")
+    annotations: dict[str, str] = Field(
+        default_factory=dict, description="Annotations of the Service, for load balancers."
+    )
 
     @model_validator(mode="after")
     def _port_of_type(self) -> Self:
@@ -90,36 +92,36 @@ class Endpoint(ConfigModel):
 
     @property
     def url(self) -> str:
-        """What clients dial."""
+        """The URL that clients dial."""
         default = 443 if self.type is EndpointType.INGRESS else _SECURE_PORT
         host = f"[{self.address}]" if ":" in self.address else self.address
         return f"https://{host}:{self.port or default}"
 
 
 class Chart(ChartPlace):
-    """Where Karmada's chart is: a repository (the default), a folder or archive, or an OCI reference."""
+    """The place of Karmada's chart: a repository (the default), a folder or archive, or an OCI reference."""
 
     repository: str | None = Field(default=None, description=f"Chart repository; {CHART_REPOSITORY} by default.")
     oci: str | None = Field(default=None, description="OCI reference: oci://registry/path/karmada.")
-    version: str | None = Field(default=None, description="The chart's version; Karmada's by default.")
+    version: str | None = Field(default=None, description="The chart's version; Karmada's version by default.")
 
 
 class Images(ConfigModel):
-    """Where images come from."""
+    """Registry, repositories and tags of Karmada's images."""
 
-    registry: str | None = Field(default=None, description="A registry that has all of them: a mirror.")
-    repositories: dict[Component, str] = Field(default_factory=dict, description="Repository by component.")
-    tags: dict[Component, str] = Field(default_factory=dict, description="Tag by component.")
-    pull_secrets: tuple[str, ...] = Field(default=(), description="Secrets in karmada-system.")
+    registry: str | None = Field(default=None, description="A registry that mirrors all images.")
+    repositories: dict[Component, str] = Field(default_factory=dict, description="Image repository by component.")
+    tags: dict[Component, str] = Field(default_factory=dict, description="Image tag by component.")
+    pull_secrets: tuple[str, ...] = Field(default=(), description="Image pull secrets in namespace karmada-system.")
 
     @model_validator(mode="after")
-    def _pinned(self) -> Self:
+    def _no_floating_tags(self) -> Self:
         floating = sorted(name for name, tag in self.tags.items() if tag == "latest")
         if floating:
             raise refuse(
                 f"the tag of {', '.join(floating)} is 'latest'",
-                consequence="a pod that restarts could run another version than the plan says",
-                remedy="name a version",
+                consequence="a restarted pod could run another version than the plan says",
+                remedy="give a version",
             )
         return self
 
@@ -128,25 +130,30 @@ class CertificateMode(StrEnum):
     """Who makes the control plane's certificates."""
 
     CUSTOM = "custom"
-    """Flotilla, before anything is installed."""
+    """Flotilla makes them before anything is installed."""
     AUTO = "auto"
-    """The chart's own job, once, before it is installed."""
+    """The chart's own job makes them, once, before the installation."""
 
 
 class Certificates(ConfigModel):
-    """The control plane's certificates."""
+    """Settings of the control plane's certificates."""
 
     mode: CertificateMode = Field(
-        default=CertificateMode.CUSTOM, description="custom: made by the stack. auto: by the chart's job, once."
+        default=CertificateMode.CUSTOM,
+        description="Who makes them. custom: the stack. auto: the chart's job, only once.",
     )
-    names: tuple[Host, ...] = Field(default=(), description="More names and addresses that clients dial.")
-    lifetime_days: int = Field(default=365, ge=1, le=3650, description="Of the certificates.")
-    ca_lifetime_days: int = Field(default=3650, ge=2, le=36500, description="Of the CAs.")
-    renew_before_days: int = Field(default=60, ge=0, description="A plan renews what expires within so many days.")
-    generation: int = Field(default=1, ge=1, description="Raise it to replace keys and CAs, not only certificates.")
+    names: tuple[Host, ...] = Field(default=(), description="Further names and addresses that clients dial.")
+    lifetime_days: int = Field(default=365, ge=1, le=3650, description="Lifetime of the certificates, in days.")
+    ca_lifetime_days: int = Field(default=3650, ge=2, le=36500, description="Lifetime of the CAs, in days.")
+    renew_before_days: int = Field(
+        default=60, ge=0, description="A plan renews certificates that expire within this number of days."
+    )
+    generation: int = Field(
+        default=1, ge=1, description="Increase it to replace keys and CAs too, not only certificates."
+    )
 
     @model_validator(mode="after")
-    def _window(self) -> Self:
+    def _check_lifetimes(self) -> Self:
         if self.renew_before_days >= self.lifetime_days:
             raise refuse(
                 "'renewBeforeDays' must be less than 'lifetimeDays'",
@@ -159,30 +166,34 @@ class Certificates(ConfigModel):
 
 
 class EtcdStorage(StrEnum):
-    """Where etcd keeps Karmada's data."""
+    """The place where etcd stores Karmada's data."""
 
     HOST_PATH = "hostPath"
-    """In a folder of the node that it runs on; it outlives an uninstall."""
+    """A folder of the node on which etcd runs; an uninstall leaves it."""
     PVC = "pvc"
 
 
 class ExternalEtcd(ConfigModel):
-    """An etcd of one's own."""
+    """The user's own etcd."""
 
-    servers: tuple[str, ...] = Field(min_length=1, description="https://host:2379, ...")
-    ca_cert: str = Field(description="Who signed its certificate, PEM.")
+    servers: tuple[str, ...] = Field(min_length=1, description="URLs of its servers, such as https://host:2379.")
+    ca_cert: str = Field(description="CA that signed its certificate, PEM.")
     cert: str = Field(description="Karmada's client certificate, PEM.")
-    key: SecretStr = Field(description="Set it with `pulumi config set --secret --path`.")
-    prefix: str = Field(default="/registry/karmada", description="Where Karmada's keys are in it.")
+    key: SecretStr = Field(
+        description="Key of the client certificate, PEM; set it with `pulumi config set --secret --path`."
+    )
+    prefix: str = Field(default="/registry/karmada", description="Prefix of Karmada's keys.")
 
 
 class Etcd(ConfigModel):
     """Karmada's etcd."""
 
-    storage: EtcdStorage = Field(default=EtcdStorage.HOST_PATH, description="hostPath (one node's folder) or pvc.")
-    size: str | None = Field(default=None, description="Of the volume: 10Gi.")
-    storage_class: str | None = Field(default=None, description="Of the volume; the cluster's default one by default.")
-    external: ExternalEtcd | None = Field(default=None, description="An etcd of one's own instead.")
+    storage: EtcdStorage = Field(default=EtcdStorage.HOST_PATH, description="hostPath (a folder of one node) or pvc.")
+    size: str | None = Field(default=None, description="Size of the volume, such as 10Gi.")
+    storage_class: str | None = Field(
+        default=None, description="StorageClass of the volume; the cluster's default class by default."
+    )
+    external: ExternalEtcd | None = Field(default=None, description="Use your own etcd instead.")
 
     @model_validator(mode="after")
     def _storage(self) -> Self:
@@ -194,14 +205,14 @@ class Etcd(ConfigModel):
 
 
 class Quantities(ConfigModel):
-    """What pods ask for, and may take at most."""
+    """Resource requests and limits of pods."""
 
     requests: dict[str, str] = Field(default_factory=dict)
     limits: dict[str, str] = Field(default_factory=dict)
 
 
 class Option(StrEnum):
-    """What the chart installs only if asked to."""
+    """Components that the chart installs only on request."""
 
     ESTIMATOR = "schedulerEstimator"
     DESCHEDULER = "descheduler"
@@ -210,21 +221,27 @@ class Option(StrEnum):
 
 
 class HelmControlPlane(ConfigModel):
-    """Karmada by its Helm chart, as release `karmada` in namespace `karmada-system` of a host cluster."""
+    """Karmada from its Helm chart, as release `karmada` in namespace `karmada-system` of a host cluster."""
 
-    host: Kubeconfig = Field(description="The cluster that Karmada runs in.")
-    chart: Chart = Field(default_factory=Chart, description="Where the chart is.")
-    endpoint: Endpoint = Field(description="Where its API server is published.")
-    images: Images = Field(default_factory=Images, description="Where images come from.")
-    certificates: Certificates = Field(default_factory=Certificates, description="Who makes them, and how long.")
-    etcd: Etcd = Field(default_factory=Etcd, description="Where Karmada's data is.")
-    replicas: dict[Deployed, Annotated[int, Field(ge=1)]] = Field(default_factory=dict, description="By component.")
-    resources: dict[Deployed, Quantities] = Field(default_factory=dict, description="By component.")
-    components: tuple[Option, ...] = Field(default=(), description="What is installed beside the core.")
-    feature_gates: dict[str, dict[str, bool]] = Field(default_factory=dict, description="Gates by component.")
-    values: dict[str, Any] = Field(default_factory=dict, description="Any value of the chart; merged last.")
-    create_namespace: bool = Field(default=True, description="Make karmada-system; false where it is there already.")
-    timeout: int = Field(default=900, ge=60, description="Seconds until all of it runs.")
+    host: Kubeconfig = Field(description="The cluster in which Karmada runs.")
+    chart: Chart = Field(default_factory=Chart, description="Place of the chart.")
+    endpoint: Endpoint = Field(description="Address at which the API server is published.")
+    images: Images = Field(default_factory=Images, description="Registry, repositories and tags of images.")
+    certificates: Certificates = Field(
+        default_factory=Certificates, description="Who makes the certificates, and their lifetimes."
+    )
+    etcd: Etcd = Field(default_factory=Etcd, description="Where etcd stores Karmada's data.")
+    replicas: dict[Deployed, Annotated[int, Field(ge=1)]] = Field(
+        default_factory=dict, description="Replicas by component."
+    )
+    resources: dict[Deployed, Quantities] = Field(
+        default_factory=dict, description="Resource requests and limits by component."
+    )
+    components: tuple[Option, ...] = Field(default=(), description="Optional components to install.")
+    feature_gates: dict[str, dict[str, bool]] = Field(default_factory=dict, description="Feature gates by component.")
+    values: dict[str, Any] = Field(default_factory=dict, description="Any values of the chart; merged last.")
+    create_namespace: bool = Field(default=True, description="Create namespace karmada-system; false where it exists.")
+    timeout: int = Field(default=900, ge=60, description="Seconds to wait until all of Karmada runs.")
 
     @model_validator(mode="after")
     def _estimators(self) -> Self:
@@ -239,7 +256,7 @@ class HelmControlPlane(ConfigModel):
 
 
 def check_version(helm: HelmControlPlane, version: Version) -> list[Problem]:
-    """Check what not every version's chart has."""
+    """Check settings that the chart of some versions doesn't support."""
     problems = []
     for name in helm.feature_gates:
         first = chart.FEATURE_GATES.get(name)
@@ -255,7 +272,7 @@ def check_version(helm: HelmControlPlane, version: Version) -> list[Problem]:
                     path,
                     f"the chart takes it from {first} on",
                     "it would be ignored",
-                    f"drop it, or use `values`, or Karmada {first}",
+                    f"remove it, or use `values`, or Karmada {first}",
                     f'"{version}"',
                 )
             )

@@ -1,4 +1,4 @@
-"""From the stack file's `controlPlane.helm` to the chart's values, each with its reason."""
+"""Turns `controlPlane.helm` of the stack file into values of the chart, each with its reason."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from flotilla.karmada.versions import Version
 from flotilla.stack.helm import CertificateMode, Endpoint, EndpointType, EtcdStorage, HelmControlPlane
 
 PLACEHOLDER = Pki(*["[made by the stack]"] * 8)
-"""Stands for certificates where none are made yet: in `explain`, and where values are only looked at."""
+"""Replaces certificates where none exist yet: in `explain`, and where values are only read."""
 
 
 def certificate_names(helm: HelmControlPlane) -> list[str]:
@@ -32,7 +32,7 @@ def running(helm: HelmControlPlane) -> list[str]:
 
 
 def changed_values(helm: HelmControlPlane, version: str, certificates: Pki = PLACEHOLDER) -> list[ChartValue]:
-    """Return every value of the chart that is changed, without the stack's own `values`."""
+    """Return every value of the chart that Flotilla changes, without the stack's own `values`."""
     images = helm.images
     values = chart_values.images(
         version,
@@ -63,7 +63,7 @@ def release_values(helm: HelmControlPlane, version: str, certificates: Pki = PLA
 
 
 def explained(helm: HelmControlPlane, version: str) -> list[ChartValue]:
-    """Return every changed value, those of the stack's own `values` at the end; what they replace is left out."""
+    """Return every changed value, the stack's own `values` last; the values that these replace are left out."""
     ours = changed_values(helm, version)
     last = chart_values.escape_hatch(ours, dict(helm.values))
     replaced = {value.path for value in last}
@@ -71,25 +71,25 @@ def explained(helm: HelmControlPlane, version: str) -> list[ChartValue]:
 
 
 def hazards(helm: HelmControlPlane, version: str) -> list[str]:
-    """Return what the user should know before this is applied, a line each."""
+    """Return what the user should know before the installation, a line each."""
     found = []
     if helm.certificates.mode is CertificateMode.AUTO:
         found.append(
             "certificates.mode auto: the chart's job makes certificates once and never renews them; later changes of "
-            "their names or lifetimes do nothing; it prints private keys into its log. Its job at uninstall would "
-            "delete kube-public/cluster-info, the ServiceExport CRD and more of the host cluster (karmada#7618): the "
-            "stack disarms it before a destroy; a `helm uninstall` by hand, or Helm's own after a first installation "
-            "that fails, runs it as it is"
+            "their names or lifetimes have no effect; it prints private keys into its log. Its uninstall job would "
+            "delete kube-public/cluster-info, the ServiceExport CRD and other objects of the host cluster "
+            "(karmada#7618): the stack disables this job before a destroy; it still runs at a manual `helm uninstall`, "
+            "or when Helm itself cleans up a failed first installation"
         )
     if helm.certificates.mode is CertificateMode.AUTO and Version.parse(version) < chart.CA_EXPIRY:
         found.append(
-            f"certificates.mode auto with Karmada {version}: the CA ends after 365 days, whatever the certificates "
-            "say, and everything with it (karmada#6436)"
+            f"certificates.mode auto with Karmada {version}: the CA expires after 365 days, whatever the certificates' "
+            "lifetime is, and all certificates become invalid then (karmada#6436)"
         )
     if not helm.etcd.external and helm.etcd.storage is EtcdStorage.HOST_PATH:
         found.append(
-            "etcd.storage hostPath: Karmada's data lies in /var/lib/karmada-system/karmada-etcd of one node: it goes "
-            "with that node, a destroy leaves it there, and the next installation brings it back (karmada#5582)"
+            "etcd.storage hostPath: Karmada's data is in /var/lib/karmada-system/karmada-etcd of one node: it is lost "
+            "with that node, a destroy leaves it there, and the next installation uses it again (karmada#5582)"
         )
     return found
 

@@ -1,4 +1,4 @@
-"""Keys and values of labels, as the stack file may have them."""
+"""Keys and values of labels, as the stack file allows them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _FORM_OF_KEYS = "use [prefix/]name with letters, digits, '-', '_', '.'"
 
 
 def check_key(key: str) -> None:
-    """Check one key of a map.
+    """Check one key of a mapping.
 
     Raises:
-        PydanticCustomError: the API would refuse it.
+        PydanticCustomError: the Kubernetes API would refuse it.
     """
     if not is_label_key(key):
         raise refuse(f"label key {key!r} is not valid", remedy=_FORM_OF_KEYS)
@@ -24,15 +24,15 @@ def check_key(key: str) -> None:
 
 def _label_key(value: str) -> str:
     if not is_label_key(value):
-        raise refuse("must be a label's key", remedy=_FORM_OF_KEYS)
+        raise refuse("must be a valid label key", remedy=_FORM_OF_KEYS)
     return value
 
 
 def check_value(value: str) -> str:
-    """Return a value of a map.
+    """Check one value of a mapping, and return it.
 
     Raises:
-        PydanticCustomError: the API would refuse it.
+        PydanticCustomError: the Kubernetes API would refuse it.
     """
     if not is_label_value(value):
         raise refuse(

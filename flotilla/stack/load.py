@@ -1,4 +1,4 @@
-"""From a stack's configuration to a Fleet, with every problem of it in one go."""
+"""Turns a stack's configuration into a Fleet, and reports all of its problems at once."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ def parse_fleet(
     Args:
         sections: `controlPlane`, `rollout`, `policies`, `drift` (objects), `clusters`, `members`, `workloads`,
             `objects` (arrays), `membersFrom` (a stack's name), as plain JSON.
-        base: the project's folder, which relative paths refer to; None skips the checks of files and other stacks.
-        origin: what errors call the source.
-        files: kubeconfigs, manifests and charts that are named have to be there.
-        manifests: where manifests are read, for those who read them later.
-        as_written: nothing is decrypted: values that are encrypted are `[secret]`, and all others are in clear text.
+        base: the project's folder, to which paths are relative; None skips the checks of files and other stacks.
+        origin: the name of the source in errors.
+        files: check that the kubeconfigs, manifests and charts exist.
+        manifests: the reader of manifests, for callers that use what it has read.
+        as_written: nothing was decrypted: encrypted values are `[secret]`, and all other values are in clear text.
 
     Raises:
-        ConfigError: with all problems.
+        ConfigError: the stack is invalid; the error has all problems.
     """
     problems = _unknown(sections)
     sections = {key: value for key, value in sections.items() if key not in TEXTS or isinstance(value, str)}
@@ -120,7 +120,7 @@ def parse_fleet(
         if control_plane:
             problems += check_groups(groups, valid_workloads, karmada, read, gates_of(helm) if helm else None)
     problems += check_order(valid_workloads, {name for _, _, name in workloads if name}, read)
-    # What has been checked is what the file says; what Karmada gets leaves out the members that are drained.
+    # The checks above are about what the file says. Karmada gets placements without the drained members.
     placed = drained(
         [(i, one) for (i, _), (one, _) in zip(valid_workloads, by_member, strict=True)], placeable or (), karmada
     )
@@ -143,7 +143,7 @@ def parse_fleet(
 def _workloads(
     sections: dict[str, Any], problems: list[Problem]
 ) -> tuple[list[tuple[int, Workload | None, str]], RolloutStrategy | None]:
-    """Return the workloads with the stack's own `rollout` where they have none, and that one."""
+    """Return the workloads, with the stack's `rollout` where they have none, and the stack's `rollout`."""
     section = sections.get("rollout")
     rollout = None if section is None else parse(RolloutStrategy, section, "rollout", problems)
     parsed = parse_list(Workload, sections.get("workloads"), "workloads", problems)
@@ -156,7 +156,7 @@ def _parts(
     problems: list[Problem],
     version: Version | None,
 ) -> list[tuple[int, Workload | None, str]]:
-    """Return workloads with those that have policies in their parts, in the order of the file."""
+    """Return the workloads in the order of the file, with those that have policies split into their parts."""
     if files is None:
         return workloads
     invalid: list[tuple[int, Workload | None, str]] = [one for one in workloads if one[1] is None]
@@ -165,21 +165,23 @@ def _parts(
 
 
 def _groups(sections: dict[str, Any], problems: list[Problem]) -> list[tuple[int, ObjectGroup]]:
-    """Return the groups of the control plane's own objects that are valid, by position in the file."""
+    """Return the valid groups of the control plane's own objects, by position in the file."""
     groups = parse_list(ObjectGroup, sections.get("objects"), "objects", problems)
     problems += check_duplicates("objects", [(i, name) for i, _, name in groups])
     return [(i, group) for i, group, _ in groups if group]
 
 
 def _unknown(sections: dict[str, Any]) -> list[Problem]:
-    """Return the sections that nobody knows, and those that should be texts and aren't."""
+    """Return problems for unknown sections, and for sections that must be strings but aren't."""
     problems = [
         Problem(key, "is not a known key", "it would be ignored", f"known keys: {', '.join(SECTIONS)}")
         for key in sections
         if key not in SECTIONS
     ]
     problems += [
-        Problem(key, "must be a text", "no stack could be found by it", "quote it", json.dumps(sections[key])[:60])
+        Problem(
+            key, "must be a text", "it could not be used as a stack's name", "quote it", json.dumps(sections[key])[:60]
+        )
         for key in TEXTS
         if not isinstance(sections.get(key), str | None)
     ]
@@ -187,20 +189,20 @@ def _unknown(sections: dict[str, Any]) -> list[Problem]:
 
 
 def policy_settings(path: Path) -> PolicySettings:
-    """Read only how a stack file wants its policies.
+    """Read only the policy settings of a stack file.
 
     Raises:
-        ConfigError: with all problems of that section.
+        ConfigError: the section is invalid; the error has all its problems.
         FlotillaError: the file is missing or not YAML.
     """
     return _section(PolicySettings, path, "policies")
 
 
 def drift_settings(path: Path) -> DriftSettings:
-    """Read only how a stack file wants drift to be judged; without a file there is nothing to be ignored.
+    """Read only the drift settings of a stack file; a missing file means that nothing is ignored.
 
     Raises:
-        ConfigError: with all problems of that section.
+        ConfigError: the section is invalid; the error has all its problems.
         FlotillaError: the file is not YAML.
     """
     return _section(DriftSettings, path, "drift") if path.exists() else DriftSettings()
@@ -215,16 +217,16 @@ def _section(model: type[M], path: Path, name: str) -> M:
 
 
 def other_members(path: Path, base: Path) -> tuple[ClusterFacts, ...]:
-    """Read only which members of another stack a stack's placements may choose (`membersFrom`)."""
+    """Read only the members of another stack that the stack's placements may choose (`membersFrom`)."""
     stack = fleet_sections(path).get("membersFrom")
     return tuple(facts(member) for member in OtherStacks(base, []).members(stack))
 
 
 def karmada_version(path: Path, base: Path) -> str | None:
-    """Read only which Karmada a stack has: the version in its file, or that of the stack whose Karmada it uses.
+    """Read only Karmada's version: from the stack's file, or from the stack whose Karmada it uses.
 
     Returns:
-        Such as 1.18.2; None where no version is named, or none that is supported.
+        A version such as 1.18.2; None where none is given, or an unsupported one.
 
     Raises:
         FlotillaError: the file is missing or not YAML.
@@ -235,19 +237,19 @@ def karmada_version(path: Path, base: Path) -> str | None:
 
 
 def karmada_of(path: Path, base: Path) -> Version:
-    """Return by which Karmada's rules a stack is judged: as `karmada_version`; the newest where none is named."""
+    """Return the Karmada version whose rules apply to a stack: `karmada_version`, or the newest where none is given."""
     return known_version(karmada_version(path, base)) or SUPPORTED.newest
 
 
 def load_stack_file(
     path: Path, *, base: Path | None = None, files: bool = True, manifests: ManifestFiles | None = None
 ) -> Fleet:
-    """Validate a stack file (`stacks/Pulumi.<stack>.yaml`); encrypted values count as given.
+    """Validate a stack file (`stacks/Pulumi.<stack>.yaml`); encrypted values are taken as given, without a check.
 
     The arguments are those of `parse_fleet`.
 
     Raises:
-        ConfigError: with all problems.
+        ConfigError: the stack is invalid; the error has all problems.
         FlotillaError: the file is missing or not YAML.
     """
     sections = placeholders(fleet_sections(path))

@@ -1,4 +1,4 @@
-"""What a stack says of a member that is worked on: it takes nothing new, or is emptied as well."""
+"""The maintenance of a member: it gets no new workloads (cordon), or workloads also leave it (drain)."""
 
 from __future__ import annotations
 
@@ -14,34 +14,35 @@ LONGEST_REASON = 200
 
 
 class MaintenanceMode(StrEnum):
-    """What becomes of what runs in the member."""
+    """What happens to the workloads in the member."""
 
     CORDON = "cordon"
-    """It takes nothing new; what runs there stays."""
+    """The member gets no new workloads; those that run there stay."""
     DRAIN = "drain"
-    """It takes nothing new, and what can run elsewhere leaves."""
+    """The member gets no new workloads, and those that can run elsewhere leave."""
 
 
 class Duplicated(StrEnum):
-    """What a drain does with workloads that have a copy in every cluster of their placement: none of them can move."""
+    """What a drain does with workloads that have a copy in every cluster of their placement, so that none can move."""
 
     KEEP = "keep"
     REMOVE = "remove"
 
 
 class Maintenance(ConfigModel):
-    """Why and how long a member takes nothing new. `maintenance: drain` is short for its mode alone."""
+    """Maintenance of a member, with reason and end. `maintenance: drain` is the short form of a mode without these."""
 
     mode: MaintenanceMode = Field(
-        description="cordon: it takes nothing new. drain: what can run elsewhere leaves as well."
+        description="cordon: no new workloads. drain: workloads that can run elsewhere also leave."
     )
-    reason: str = Field(default="", max_length=LONGEST_REASON, description="Why; plans and views show it.")
+    reason: str = Field(default="", max_length=LONGEST_REASON, description="The reason; plans and views show it.")
     until: dt.date | None = Field(
-        default=None, description="The last day (YYYY-MM-DD); plans say so once it is over. Nothing ends by itself."
+        default=None,
+        description="The last day (YYYY-MM-DD). The maintenance doesn't end by itself; later plans remind you.",
     )
     duplicated: Duplicated = Field(
         default=Duplicated.KEEP,
-        description="Of a drain: `remove` takes away the copies of duplicated workloads, too, which can't move.",
+        description="With drain: `remove` also deletes the copies of duplicated workloads, which can't move.",
     )
 
     @model_validator(mode="before")
@@ -50,11 +51,11 @@ class Maintenance(ConfigModel):
         return {"mode": value} if isinstance(value, str) else value
 
     @model_validator(mode="after")
-    def _of_a_drain(self) -> Self:
+    def _check_duplicated(self) -> Self:
         if self.duplicated is Duplicated.REMOVE and not self.drains:
             raise refuse(
                 "has `duplicated: remove` with `mode: cordon`",
-                consequence="a cordon takes nothing away",
+                consequence="a cordon removes nothing",
                 remedy="drop it, or write `mode: drain`",
             )
         if not self.reason.isprintable():
@@ -67,16 +68,16 @@ class Maintenance(ConfigModel):
 
     @property
     def drains(self) -> bool:
-        """Tell whether what runs there leaves."""
+        """Whether workloads leave the member."""
         return self.mode is MaintenanceMode.DRAIN
 
     @property
     def annotation(self) -> str:
-        """Return what its Cluster says of it; empty for a bare cordon, which is just that of `karmadactl cordon`."""
+        """The annotation's value on the Cluster; empty for a cordon without reason, as `karmadactl cordon` makes it."""
         return "" if self.text == MaintenanceMode.CORDON else self.text
 
     @property
     def text(self) -> str:
-        """Return it in a line: `drain: new kernel, until 2026-12-01`."""
+        """The maintenance in one line: `drain: new kernel, until 2026-12-01`."""
         parts = [part for part in (self.reason, f"until {self.until}" if self.until else "") if part]
         return f"{self.mode}{': ' if parts else ''}{', '.join(parts)}"

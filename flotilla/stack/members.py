@@ -1,4 +1,4 @@
-"""The clusters that join: how they are reached, and what Karmada learns about them."""
+"""The clusters that join Karmada: how they are reached, and what Karmada knows about them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _member_name(value: str) -> str:
     if value in RESERVED_CLUSTERS:
         raise refuse(
             "is reserved for the control plane and its host",
-            consequence="plans and drift would take the member for Karmada itself",
+            consequence="plans and drift would confuse the member with Karmada itself",
             remedy="rename the member",
         )
     return value
@@ -57,8 +57,8 @@ def _facts(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
         if None in leaves:
             raise refuse(
                 f"{key!r} has no value",
-                consequence="no override could be made of it",
-                remedy="give it one, or drop it",
+                consequence="no override could use it",
+                remedy="give it one, or remove it",
             )
     return value
 
@@ -75,7 +75,7 @@ Endpoint = Annotated[str, AfterValidator(_endpoint)]
 
 
 class JoinMode(StrEnum):
-    """Who applies the workloads in the member."""
+    """Who applies the workloads in the member: Karmada or an agent."""
 
     PUSH = "Push"
     """Karmada's controllers dial the member."""
@@ -84,14 +84,14 @@ class JoinMode(StrEnum):
 
 
 class TaintEffect(StrEnum):
-    """What a cluster taint does to placements that don't tolerate it (Karmada's Cluster API)."""
+    """The effect of a cluster taint on placements that don't tolerate it (Karmada's Cluster API)."""
 
     NO_SCHEDULE = "NoSchedule"
     NO_EXECUTE = "NoExecute"
 
 
 class Taint(ConfigModel):
-    """Keeps workloads away from a cluster unless they tolerate it."""
+    """Keeps workloads that don't tolerate it away from a cluster."""
 
     key: str
     value: str = ""
@@ -99,73 +99,81 @@ class Taint(ConfigModel):
 
 
 class Agent(ConfigModel):
-    """The agent of a member in pull mode."""
+    """The karmada-agent of a member in pull mode."""
 
-    image: str | None = Field(default=None, description="Its image; karmada/karmada-agent of Karmada's version.")
-    namespace: str = Field(default="karmada-system", description="Where it runs in the member.")
-    create_namespace: bool = Field(default=True, description="Make it; false where the member has it already.")
-    replicas: int = Field(default=1, ge=1, description="One of them works, the others stand by.")
-    resources: dict[str, dict[str, str]] = Field(default_factory=dict, description="requests and limits.")
-    control_plane_endpoint: Endpoint | None = Field(
-        default=None, description="The URL of Karmada that the agent dials, where it differs from the stack's."
+    image: str | None = Field(
+        default=None, description="The agent's image; by default karmada/karmada-agent of Karmada's version."
     )
-    lifetime_days: int = Field(default=365, ge=1, le=3650, description="Of its certificate.")
-    renew_before_days: int = Field(default=60, ge=0, description="A plan renews what expires within so many days.")
+    namespace: str = Field(default="karmada-system", description="The agent's namespace in the member.")
+    create_namespace: bool = Field(default=True, description="Create that namespace; false where it exists.")
+    replicas: int = Field(default=1, ge=1, description="Number of its pods; one is active, the others stand by.")
+    resources: dict[str, dict[str, str]] = Field(
+        default_factory=dict, description="Resource requests and limits of its pods."
+    )
+    control_plane_endpoint: Endpoint | None = Field(
+        default=None, description="URL of Karmada that the agent dials; the stack's by default."
+    )
+    lifetime_days: int = Field(default=365, ge=1, le=3650, description="Lifetime of its certificate, in days.")
+    renew_before_days: int = Field(
+        default=60, ge=0, description="A plan renews certificates that expire within this number of days."
+    )
     as_found: bool = Field(
         default=False,
-        description="Take over an agent that `karmadactl register` has deployed as it is: its arguments, and its "
-        "certificate, which nobody renews. Without it the agent becomes the stack's own, and its pod restarts.",
+        description="Take over an agent of `karmadactl register` as it is, with its arguments and its certificate, "
+        "which nobody renews. Without it the stack replaces these, and the agent's pod restarts.",
     )
 
 
 class Member(ConfigModel):
-    """A cluster that joins the control plane."""
+    """A cluster that joins Karmada."""
 
     name: Annotated[str, AfterValidator(_member_name)] = Field(description="The Cluster's name in Karmada.")
     formerly: Annotated[str, AfterValidator(_member_name)] | None = Field(
         default=None,
-        description="The member's name before: its cluster joins under the new name, its copies stay as they are, and "
-        "the Cluster of the former name goes.",
+        description="The member's former name: its cluster joins under the new name, its copies stay as they are, and "
+        "the Cluster of the former name is deleted.",
     )
     mode: JoinMode = Field(
         default=JoinMode.PUSH, description="Push: Karmada dials the member. Pull: an agent in it dials Karmada."
     )
-    kubeconfig: Kubeconfig = Field(description="Administrator's credentials, used to create the join objects.")
+    kubeconfig: Kubeconfig = Field(description="Administrator's kubeconfig, used to create the join objects.")
     api_endpoint: Endpoint | None = Field(
         default=None,
-        description="The URL that Karmada dials, where it differs from the kubeconfig's server.",
+        description="URL that Karmada dials; the kubeconfig's server by default.",
     )
-    agent: Agent = Field(default_factory=Agent, description="The agent, in pull mode.")
-    labels: Labels = Field(default_factory=dict, description="Labels of the Cluster, for placements to select.")
+    agent: Agent = Field(default_factory=Agent, description="Settings of the agent, in pull mode.")
+    labels: Labels = Field(default_factory=dict, description="Labels of the Cluster, which placements select by.")
     provider: LabelValue | None = Field(default=None, description="Cloud provider, for placements by field.")
     region: LabelValue | None = Field(default=None, description="Region, for placements by field.")
     zones: tuple[LabelValue, ...] = Field(default=(), description="Zones, for placements by field.")
-    taints: tuple[Taint, ...] = Field(default=(), description="Cluster taints.")
+    taints: tuple[Taint, ...] = Field(default=(), description="Taints of the Cluster.")
     maintenance: Maintenance | None = Field(
-        default=None, description="cordon: it takes nothing new; drain: what can run elsewhere leaves as well. Below."
+        default=None,
+        description="cordon: no new workloads; drain: workloads that can run elsewhere also leave. See below.",
     )
     facts: Annotated[dict[str, JsonValue], AfterValidator(_facts)] = Field(
         default_factory=dict,
-        description="What else overrides with `evaluate` ask for: any keys; not sent to Karmada, no secrets here.",
+        description="Further values for overrides with `evaluate`: any keys, no secrets. Karmada doesn't get them.",
     )
     ca_bundle: str | None = Field(
         default=None,
-        description="PEM certificates that verify apiEndpoint, where the member's own CA doesn't (a load balancer's).",
+        description="PEM certificates that verify `apiEndpoint` where the member's own CA doesn't (a load balancer's).",
     )
     insecure_skip_tls_verify: bool = Field(
-        default=False, description="Don't verify the member's certificate. Anyone in between could pose as it."
+        default=False,
+        description="Don't verify the member's certificate. Anyone on the network path could impersonate it.",
     )
     proxy_url: Endpoint | None = Field(default=None, description="Proxy through which Karmada dials the member.")
     namespace: str = Field(default="karmada-cluster", description="Namespace of the join objects in the member.")
     create_namespace: bool = Field(
         default=True, description="Create that namespace; false where the member has it already."
     )
-    protect: bool = Field(default=False, description="Refuse to let it leave until this is false again.")
+    protect: bool = Field(default=False, description="Refuse to remove the member from Karmada while this is true.")
     ready_timeout: int = Field(default=180, ge=5, description="Seconds to wait until the member is Ready.")
 
     @property
     def drained(self) -> bool:
-        """Tell whether what runs there leaves."""
+        """Whether workloads leave the member."""
         return self.maintenance is not None and self.maintenance.drains
 
     @property
@@ -179,7 +187,7 @@ class Member(ConfigModel):
     def _another_name(self) -> Self:
         if self.formerly == self.name:
             raise refuse(
-                "'formerly' is the member's present name", consequence="it would say nothing", remedy="drop it"
+                "'formerly' is the member's present name", consequence="it would have no effect", remedy="remove it"
             )
         return self
 

@@ -1,4 +1,4 @@
-"""What the Karmada of a stack does about failed clusters, as far as the stack says it."""
+"""Determines what a stack's Karmada does about failed clusters, from what the stack declares."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ _FLAG = "enable-no-execute-taint-eviction"
 
 @dataclass(frozen=True)
 class KnownFailover:
-    """What is known of a Karmada's failover."""
+    """Whether a Karmada's failover is on, as far as it is known."""
 
     ways: tuple[Failover, ...]
-    """More than one where it isn't known."""
+    """The possible settings; more than one where the setting isn't known."""
     text: str
-    """What it is taken for and why, in a line."""
+    """The assumed setting and its reason, in a line."""
 
 
 def failover_of(control_plane: ControlPlane, *, release: str = "", given: bool | None = None) -> KnownFailover:
     """Return what the Karmada of a stack does about failed clusters.
 
     Args:
-        control_plane: the stack's, with how it is installed (`Fleet.installed`).
-        release: another version than the stack's.
-        given: it is on, or off, as somebody says who knows; None where nobody does.
+        control_plane: the stack's control plane, with its installation (`Fleet.installed`).
+        release: a version to use instead of the stack's.
+        given: the setting, if the user gives it; None if not.
     """
     named = release or control_plane.release
     version = Version.parse(named) if named else None
     if given is not None:
-        return KnownFailover(_ways(version, (given,)), f"failover is {_word(given)}, as was said")
+        return KnownFailover(_ways(version, (given,)), f"failover is {_word(given)}, as given")
     helm = control_plane.helm
     gate = gates_of(helm).get(CONTROLLERS, {}).get(FAILOVER.name) if helm else None
     if helm and gate is not None:
@@ -49,13 +49,13 @@ def failover_of(control_plane: ControlPlane, *, release: str = "", given: bool |
         )
     default = gate_by_default(named) if named else None
     if default is None:
-        which = named or "which the stack doesn't name"
+        which = named or "the stack doesn't give its version"
         return KnownFailover(
-            _ways(version, (False, True)), f"whether failover is on isn't known of this Karmada ({which})"
+            _ways(version, (False, True)), f"it isn't known whether failover of this Karmada is on ({which})"
         )
     return KnownFailover(
         _ways(version, (default,), no_execute=False),
-        f"failover is taken to be {_word(default)}, the default of Karmada {named}",
+        f"failover is assumed to be {_word(default)}, the default of Karmada {named}",
     )
 
 

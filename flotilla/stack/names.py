@@ -1,4 +1,4 @@
-"""Names that are valid alone but collide with each other in the state or in Karmada."""
+"""Checks names that are valid alone but collide with each other in the state or in Karmada."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PARTS = ("-agent", "-impersonator")
 
 
 def check_member_names(members: list[tuple[int, str]], others: set[str], stack: str) -> list[Problem]:
-    """Check members by position and name; `others` are those of another stack on the same Karmada."""
+    """Check members by position and name; `others` are the members of another stack on the same Karmada."""
     problems = []
     known = {name for _, name in members}
     for index, name in members:
@@ -34,17 +34,17 @@ def check_member_names(members: list[tuple[int, str]], others: set[str], stack: 
 
 
 class ObjectNames:
-    """What states of before call the objects of workloads: their workload, kind and name in one.
+    """The names of workloads' objects in states of older versions: workload, kind and name joined.
 
-    Only objects in the workload's own namespace, or in none, could be in such a state.
+    Only objects in the workload's own namespace, or without a namespace, can be in such a state.
     """
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Start without names."""
         self._owners: dict[tuple[str, str, str], tuple[str, str]] = {}
 
     def check(self, where: str, workload: Workload, obj: Object) -> list[Problem]:
-        """Record an object of a manifest; return a problem where another workload's has the same name in the state."""
+        """Record an object of a manifest; return a problem where another object has the same name in the state."""
         if namespace_of(obj, workload.namespace) not in ("", workload.namespace):
             return []
         kind, name = str(obj["kind"]), str(obj["metadata"]["name"])

@@ -1,4 +1,4 @@
-"""What the user should know of the workloads before an `up`, where nothing is wrong for certain."""
+"""Notices about workloads that the user should read before an `up`, although nothing is certainly wrong."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SELECTED_BY = (SpreadField.CLUSTER, SpreadField.REGION)
 
 
 def notices(fleet: Fleet, *, today: dt.date | None = None) -> list[str]:
-    """Return what the user should know, a line each; `today` is another day than the present one."""
+    """Return the notices, a line each; `today` replaces the present day."""
     found = [*fleet.staying, *_overdue(fleet, today or dt.datetime.now(dt.UTC).date())]
     for workload in fleet.workloads:
         if not fleet.gates_known:
@@ -31,18 +31,18 @@ def notices(fleet: Fleet, *, today: dt.date | None = None) -> list[str]:
 
 def _overdue(fleet: Fleet, today: dt.date) -> list[str]:
     return [
-        f"member {member.name}: its maintenance ({member.maintenance.text}) was to end on {member.maintenance.until}: "
-        f"`flotilla uncordon {member.name}` ends it"
+        f"member {member.name}: its maintenance ({member.maintenance.text}) should have ended on "
+        f"{member.maintenance.until}: `flotilla uncordon {member.name}` ends it"
         for member in fleet.members
         if member.maintenance and member.maintenance.until and member.maintenance.until < today
     ]
 
 
 def kept_out(fleet: Fleet) -> list[str]:
-    """Return the members that placements choose and whose declared taints they don't tolerate, a line each.
+    """Return a line for each member that a placement chooses, but whose declared taint it doesn't tolerate.
 
-    That may be meant: what runs there already stays there under NoSchedule. Plans say it for each cluster. A member
-    under maintenance is meant to take nothing.
+    This can be intended: copies that already run there stay under NoSchedule. Plans report it for each cluster. Members
+    under maintenance are left out: they are meant to get nothing.
     """
     cordoned = {member.name for member in fleet.placeable if member.maintenance}
     return [
@@ -56,7 +56,7 @@ def kept_out(fleet: Fleet) -> list[str]:
 
 def _unevaluated(workload: Workload) -> list[str]:
     return [
-        f"workload {workload.name}: {place} has an expression over the member, and is sent as it stands: add "
+        f"workload {workload.name}: {place} has an expression over the member, and is sent unevaluated: add "
         "`evaluate: true` to the override"
         for place in unevaluated(workload)
     ]
@@ -67,22 +67,22 @@ def _suspended(workload: Workload) -> list[str]:
     where = "any cluster" if suspend and suspend.everywhere else ", ".join(suspend.clusters) if suspend else ""
     if not where:
         return []
-    stays = "what is there stays as it is, and no run waits for it"
+    stays = "copies that are there stay as they are, and no run waits for them"
     found = [f"workload {workload.name}: `suspend` keeps Karmada from sending anything to {where}: {stays}"]
     if workload.on_removal is OnRemoval.KEEP:
         found.append(
-            f"workload {workload.name}: `onRemoval: keep` with `suspend`: in a member that it was never sent to, "
-            "Karmada doesn't finish taking it away (`up` does where the workload goes), and that member can't leave "
-            "before; resume it once before the member goes, or drop `onRemoval: keep`"
+            f"workload {workload.name}: `onRemoval: keep` with `suspend`: in a member to which it was never sent, "
+            "Karmada doesn't finish the removal (`up` does when it removes the workload), and the member can't leave "
+            "before that; resume the workload once before the member leaves, or remove `onRemoval: keep`"
         )
     return found
 
 
 def _spread(workload: Workload) -> list[str]:
     return [
-        f"workload {workload.name}: Karmada up to 1.18 chooses by cluster and region alone; `spread` by "
+        f"workload {workload.name}: Karmada up to 1.18 chooses by cluster and region only; `spread` by "
         f"{one.by.value if one.by else 'label ' + str(one.label)} "
-        + ("only leaves out members without that field" if one.by else "does nothing")
+        + ("only excludes members without that field" if one.by else "has no effect")
         for one in workload.placement.spread
         if one.by not in _SELECTED_BY
     ]

@@ -1,4 +1,4 @@
-"""Objects of the control plane itself: declared there, and sent to no member by Flotilla."""
+"""Objects of the control plane itself: Flotilla declares them there and doesn't propagate them to members."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from flotilla.stack.problems import ConfigModel, refuse
 from flotilla.stack.workloads import Name
 
 
-def _some(value: tuple[str, ...]) -> tuple[str, ...]:
+def _not_empty(value: tuple[str, ...]) -> tuple[str, ...]:
     if not value:
         raise refuse("must name at least one file", consequence="it would declare nothing", remedy="add a file")
     return value
 
 
 class ObjectGroup(ConfigModel):
-    """Objects that have their effect in Karmada's control plane: autoscalers, quotas, interpreters, rights, ..."""
+    """Objects that take effect in Karmada's control plane: autoscalers, quotas, resource interpreters, RBAC, ..."""
 
     name: Name = Field(description="The group's name, in plans.")
-    manifests: Annotated[tuple[str, ...], AfterValidator(_some)] = Field(
+    manifests: Annotated[tuple[str, ...], AfterValidator(_not_empty)] = Field(
         description="Files, folders and patterns (`own/**/*.yaml`), relative to the project's folder."
     )
-    protect: bool = Field(default=False, description="Refuse to delete its objects until this is false again.")
+    protect: bool = Field(default=False, description="Refuse to delete the group's objects while this is true.")

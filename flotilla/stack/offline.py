@@ -1,4 +1,4 @@
-"""A stack file without credentials: for checks of what it declares where no cluster may or can be asked."""
+"""A stack file without credentials, for checks of its declarations that must not connect to any cluster."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.secrecy import HIDDEN
 
 _PLACEHOLDER = "placeholder"
-# `.invalid` is no domain of anybody's (RFC 2606): nothing is asked.
+# Nobody can own a name under `.invalid` (RFC 2606): no server gets a request.
 _SERVER = "https://{}.invalid:6443"
-_HOLDING = ("kubeconfig", "host")
+_CREDENTIAL_KEYS = ("kubeconfig", "host")
 
 
 def offline(document: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -19,13 +19,13 @@ def offline(document: dict[str, Any], folder: Path) -> dict[str, Any]:
 
     Args:
         document: the content.
-        folder: where kubeconfigs that lead nowhere are written.
+        folder: the folder for placeholder kubeconfigs, whose server doesn't exist.
     """
     return {"config": _without_credentials(dict(document.get("config") or {}), folder, "config")}
 
 
 def builds_on_another(document: dict[str, Any]) -> bool:
-    """Tell whether a stack takes its control plane or its members from another one."""
+    """Return whether a stack uses the control plane or the members of another stack."""
     config = document.get("config") or {}
     control_plane = config.get("flotilla:controlPlane")
     return bool(config.get("flotilla:membersFrom")) or (isinstance(control_plane, dict) and "stack" in control_plane)
@@ -37,12 +37,12 @@ def _without_credentials(value: Any, folder: Path, place: str) -> Any:
     if not isinstance(value, dict):
         return value
     if set(value) == {"secure"}:
-        # A workload's `secrets` take encrypted values only, and this is what they are without their passphrase.
+        # A workload's `secrets` accept encrypted values only; this is such a value when it is read without passphrase.
         return HIDDEN if "-secrets-" in place else _PLACEHOLDER
     result = {}
     for key, entry in value.items():
         made_by_stack = isinstance(entry, dict) and "cluster" in entry and "stack" not in entry
-        if key in _HOLDING and not made_by_stack:
+        if key in _CREDENTIAL_KEYS and not made_by_stack:
             result[key] = _nowhere(folder, f"{place}-{key}")
         else:
             result[key] = _without_credentials(entry, folder, f"{place}-{str(key).rpartition(':')[2]}")

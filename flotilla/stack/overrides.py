@@ -1,4 +1,4 @@
-"""How single clusters differ: what changes in a workload's objects there."""
+"""Overrides: how a workload's objects differ in single clusters."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _pointer(value: str) -> str:
 
 
 def _labels(value: dict[str, str], info: ValidationInfo) -> dict[str, str]:
-    """Check labels; what expressions make of a value is checked where it is known."""
+    """Check labels; a value with expressions is checked after its evaluation."""
     for key, text in value.items():
         check_key(key)
         if not (info.data.get("evaluate") and OPENING in text):
@@ -34,7 +34,7 @@ Pointer = Annotated[str, AfterValidator(_pointer)]
 
 
 class ImagePart(StrEnum):
-    """The parts of an image that Karmada tells apart."""
+    """The parts of an image that Karmada can change separately."""
 
     REGISTRY = "registry"
     REPOSITORY = "repository"
@@ -42,7 +42,7 @@ class ImagePart(StrEnum):
 
 
 class ImageParts(ConfigModel):
-    """Text for parts of an image."""
+    """Values for parts of an image."""
 
     registry: str | None = None
     repository: str | None = None
@@ -50,23 +50,23 @@ class ImageParts(ConfigModel):
 
     @property
     def given(self) -> dict[str, str]:
-        """Return the parts that are given, with their texts."""
+        """The parts that are given, with their values."""
         return {part.value: text for part in ImagePart if (text := getattr(self, part.value)) is not None}
 
 
 class ImageOverride(ImageParts):
-    """Parts of the image that a cluster replaces, extends or leaves out."""
+    """The parts of an image that a cluster replaces, extends or leaves out."""
 
-    append: ImageParts = Field(default_factory=ImageParts, description="Texts added at the end of parts.")
-    remove: tuple[ImagePart, ...] = Field(default=(), description="Parts that are left out.")
+    append: ImageParts = Field(default_factory=ImageParts, description="Text to append to parts.")
+    remove: tuple[ImagePart, ...] = Field(default=(), description="Parts to leave out.")
     path: Pointer | None = Field(
         default=None,
-        description="JSON pointer of the image, such as /spec/template/spec/initContainers/0/image; "
-        "the containers of Pods, Deployments, StatefulSets, DaemonSets, ReplicaSets and Jobs where left out.",
+        description="JSON pointer of the image, such as /spec/template/spec/initContainers/0/image. "
+        "Default: the containers of Pods, Deployments, StatefulSets, DaemonSets, ReplicaSets and Jobs.",
     )
 
     @model_validator(mode="after")
-    def _something(self) -> Self:
+    def _check_changes(self) -> Self:
         parts = [*self.given, *self.append.given, *(part.value for part in self.remove)]
         if not parts:
             raise refuse("changes nothing", remedy="give registry, repository or tag")
@@ -77,7 +77,7 @@ class ImageOverride(ImageParts):
 
 
 class Operation(StrEnum):
-    """JSON patch operations that Karmada knows."""
+    """JSON patch operations that Karmada supports."""
 
     ADD = "add"
     REPLACE = "replace"
@@ -85,7 +85,7 @@ class Operation(StrEnum):
 
 
 class Patch(ConfigModel):
-    """A JSON patch step, for what the typed fields don't cover."""
+    """A JSON patch step, for changes that the typed fields don't cover."""
 
     op: Operation
     path: Pointer = Field(description="JSON pointer, such as /spec/template/spec/priorityClassName.")
@@ -99,29 +99,31 @@ class Patch(ConfigModel):
 
 
 class Format(StrEnum):
-    """What a text within an object is."""
+    """The format of a text within an object."""
 
     JSON = "json"
     YAML = "yaml"
 
 
 class FieldOverride(ConfigModel):
-    """Changes within a text that is JSON or YAML itself, such as a file in a ConfigMap."""
+    """Changes within a text that is itself JSON or YAML, such as a file in a ConfigMap."""
 
     path: Pointer = Field(description="JSON pointer of the text, such as /data/config.yaml.")
-    format: Format = Field(description="json or yaml.")
-    patches: tuple[Patch, ...] = Field(min_length=1, description="JSON patch steps; their paths begin in the text.")
+    format: Format = Field(description="Format of the text: json or yaml.")
+    patches: tuple[Patch, ...] = Field(
+        min_length=1, description="JSON patch steps; their paths start at the root of the text."
+    )
 
 
 class OverriddenObject(ConfigModel):
-    """An object of the workload that an override is for."""
+    """An object of the workload to which an override applies."""
 
-    kind: str = Field(min_length=1, description="The object's kind.")
-    name: str = Field(min_length=1, description="Its name.")
-    namespace: str | None = Field(default=None, min_length=1, description="Its namespace. Default: any.")
+    kind: str = Field(min_length=1, description="Kind of the object.")
+    name: str = Field(min_length=1, description="Name of the object.")
+    namespace: str | None = Field(default=None, min_length=1, description="Namespace of the object. Default: any.")
 
     def matches(self, obj: dict[str, Any]) -> bool:
-        """Tell whether an object, whose namespace is written out, is meant."""
+        """Return whether this is an object's kind, namespace and name; the object must have its namespace set."""
         return Selector(self.kind, namespace=self.namespace or "", name=self.name).matches(obj)
 
     def __str__(self) -> str:
@@ -132,48 +134,49 @@ class OverriddenObject(ConfigModel):
 class Override(ConfigModel):
     """How the workload differs in some clusters."""
 
-    clusters: tuple[str, ...] = Field(default=(), description="Members by name.")
+    clusters: tuple[str, ...] = Field(default=(), description="Names of members.")
     target: Affinity | None = Field(
         default=None,
-        description="Instead of `clusters`: conditions, as those of a placement; `{}` means every cluster.",
+        description="Instead of `clusters`: conditions, as in a placement; `{}` means every cluster.",
     )
     evaluate: bool = Field(
         default=False,
-        description="Values have expressions over the member, such as `${member.region}`: below.",
+        description="Evaluate expressions in values, such as `${member.region}`: see below.",
     )
     objects: tuple[OverriddenObject, ...] = Field(
         default=(),
         min_length=1,
-        description="The workload's objects that it is for, by kind and name: below. Default: all of them.",
+        description="The workload's objects to which it applies, by kind and name: see below. Default: all.",
     )
     image: ImageOverride | None = None
-    command: tuple[str, ...] = Field(default=(), description="Words added to the container's command.")
-    remove_command: tuple[str, ...] = Field(default=(), description="Words taken out of the container's command.")
-    args: tuple[str, ...] = Field(default=(), description="Arguments added to the container's.")
-    remove_args: tuple[str, ...] = Field(default=(), description="Arguments taken out of the container's.")
-    container: str | None = Field(default=None, description="Container for command and args; the workload's name.")
-    labels: OverridingLabels = Field(default_factory=dict, description="Labels added or replaced.")
+    command: tuple[str, ...] = Field(default=(), description="Words to add to the container's command.")
+    remove_command: tuple[str, ...] = Field(default=(), description="Words to remove from the container's command.")
+    args: tuple[str, ...] = Field(default=(), description="Arguments to add to the container's arguments.")
+    remove_args: tuple[str, ...] = Field(default=(), description="Arguments to remove from the container's arguments.")
+    container: str | None = Field(
+        default=None,
+        description="Container for the changes of command and arguments; by default, the one named as the workload.",
+    )
+    labels: OverridingLabels = Field(default_factory=dict, description="Labels to add or replace.")
     replace_labels: OverridingLabels = Field(
-        default_factory=dict, description="Labels replaced where the object has them."
+        default_factory=dict, description="Labels to replace where the object has them."
     )
-    remove_labels: tuple[LabelKey, ...] = Field(default=(), description="Keys of labels that are taken away.")
-    annotations: dict[str, str] = Field(default_factory=dict, description="Annotations added or replaced.")
+    remove_labels: tuple[LabelKey, ...] = Field(default=(), description="Keys of labels to remove.")
+    annotations: dict[str, str] = Field(default_factory=dict, description="Annotations to add or replace.")
     replace_annotations: dict[str, str] = Field(
-        default_factory=dict, description="Annotations replaced where the object has them."
+        default_factory=dict, description="Annotations to replace where the object has them."
     )
-    remove_annotations: tuple[LabelKey, ...] = Field(default=(), description="Keys of annotations that are taken away.")
+    remove_annotations: tuple[LabelKey, ...] = Field(default=(), description="Keys of annotations to remove.")
     fields: tuple[FieldOverride, ...] = Field(
-        default=(), description="Changes within texts that are JSON or YAML: below. Karmada 1.12."
+        default=(), description="Changes within texts that are JSON or YAML: see below. Karmada 1.12."
     )
     patches: tuple[Patch, ...] = ()
 
     @model_validator(mode="after")
-    def _something(self) -> Self:
+    def _check_changes(self) -> Self:
         target = {"clusters", "target", "evaluate", "objects", "container"}
         if not any(getattr(self, name) for name in type(self).model_fields if name not in target):
-            raise refuse(
-                "changes nothing", consequence="it would only look like a difference", remedy="remove it or fill it"
-            )
+            raise refuse("changes nothing", consequence="it would have no effect", remedy="remove it, or add a change")
         return self
 
     @model_validator(mode="after")
@@ -181,16 +184,16 @@ class Override(ConfigModel):
         if bool(self.clusters) == (self.target is not None):
             raise refuse(
                 "needs exactly one of 'clusters' and 'target'",
-                consequence="it would not be clear which clusters it is for",
+                consequence="it would be unclear to which clusters it applies",
                 remedy="name the clusters, or write their conditions into 'target'",
             )
         return self
 
     def is_for(self, obj: dict[str, Any]) -> bool:
-        """Tell whether it is for an object of the workload, whose namespace is written out."""
+        """Return whether it applies to an object of the workload; the object must have its namespace set."""
         return not self.objects or any(one.matches(obj) for one in self.objects)
 
     @property
     def affinity(self) -> Affinity:
-        """Return which clusters it is for."""
+        """The conditions for the clusters to which it applies."""
         return self.target or Affinity(clusters=self.clusters)

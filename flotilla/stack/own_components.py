@@ -1,4 +1,4 @@
-"""Components of one's own that go with a workload, by the names of their entry points (`flotilla.components`)."""
+"""The user's own components that belong to a workload, by the names of their entry points (`flotilla.components`)."""
 
 from __future__ import annotations
 
@@ -23,11 +23,13 @@ def _use(value: str) -> str:
 
 
 class OwnComponent(ConfigModel):
-    """A component of one's own, with its arguments; `use` alone may stand for it."""
+    """A component of the user, with its arguments; a plain name is the short form of `use`."""
 
-    use: Annotated[str, AfterValidator(_use)] = Field(description="The name of its entry point.")
+    use: Annotated[str, AfterValidator(_use)] = Field(description="Name of the component's entry point.")
     args: dict[str, Any] = Field(
-        default_factory=dict, repr=False, description="What it gets, as it likes it; no secrets here."
+        default_factory=dict,
+        repr=False,
+        description="The component's arguments, in a form that it defines; no secrets here.",
     )
 
     @model_validator(mode="before")
@@ -37,23 +39,23 @@ class OwnComponent(ConfigModel):
 
 
 def once_each(value: tuple[OwnComponent, ...]) -> tuple[OwnComponent, ...]:
-    """Refuse a component that a workload uses twice: both would have one name."""
+    """Refuse a component that a workload uses twice: its resources would have the same names."""
     names = [component.use for component in value]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
         raise refuse(
             f"uses {twice!r} more than once",
-            consequence="its resources would have one name",
+            consequence="its resources would have the same names",
             remedy="use it once; let its arguments be a list",
         )
     return value
 
 
 def check_components(used: list[tuple[int, tuple[OwnComponent, ...]]], project: Path) -> list[Problem]:
-    """Check that there is a component of each name that workloads use; none is imported.
+    """Check that a component exists for each name that workloads use; no component is imported.
 
     Args:
-        used: by position of the workload.
+        used: the components of each workload, by the workload's position.
         project: the project's folder.
 
     Raises:
@@ -66,9 +68,9 @@ def check_components(used: list[tuple[int, tuple[OwnComponent, ...]]], project: 
     return [
         Problem(
             f"workloads[{index}].components[{place}].use",
-            "is no component of this project or of an installed package",
-            "it could not be made",
-            f'name it in pyproject.toml, [project.entry-points."{Group.COMPONENTS}"], or use one of: {names}',
+            "is not a component of this project or of an installed package",
+            "it could not be created",
+            f'register it in pyproject.toml, [project.entry-points."{Group.COMPONENTS}"], or use one of: {names}',
             f'"{component.use}"',
         )
         for index, components in used

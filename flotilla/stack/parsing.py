@@ -13,7 +13,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def parse(model: type[M], raw: Any, path: str, problems: list[Problem]) -> M | None:
-    """Return a section as a model; None, and its problems at `path`, where it isn't valid."""
+    """Return a section as a model; where it is invalid, add its problems at `path` and return None."""
     try:
         return model.model_validate_json(json.dumps(raw))
     except ValidationError as error:

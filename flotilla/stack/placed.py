@@ -1,6 +1,6 @@
-"""Objects that stand in the place of files, while a stack is planned and run as an earlier update declared it.
+"""Objects that replace files while a stack is planned and run as an earlier update declared it.
 
-The files that the stack named then may say something else by now; what they held is in the state that the update left.
+The files that the stack named then may have changed since; their content at that time is in the state of that update.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ _placed: dict[str, tuple[Object, ...]] = {}
 
 @contextmanager
 def in_place(objects: Mapping[str, Sequence[Object]]) -> Iterator[None]:
-    """Let every reader of manifests in this process find objects by names that no file has.
+    """Make objects available to every reader of manifests in this process, under names that no file has.
 
-    The program, checks of the stack and policies each read files on their own, some in other threads. One earlier
-    declaration at a time can be in place.
+    The program, the checks of the stack and the policies each read files separately, some in other threads. Only one
+    earlier declaration at a time can be in place.
 
     Args:
-        objects: by the entry of `manifests` that means them.
+        objects: by the entry of `manifests` that names them.
     """
     if _placed:
         raise RuntimeError("objects of another update are in place")
@@ -34,16 +34,16 @@ def in_place(objects: Mapping[str, Sequence[Object]]) -> Iterator[None]:
 
 
 def is_placed(entry: str) -> bool:
-    """Tell whether an entry of `manifests` means objects that are in place."""
+    """Return whether an entry of `manifests` names objects that are in place."""
     return entry in _placed
 
 
 def placed(entry: str, *, veiled: bool) -> list[Object]:
-    """Return the objects that an entry of `manifests` means.
+    """Return the objects that an entry of `manifests` names.
 
     Args:
-        entry: one for which `is_placed` holds.
-        veiled: placeholders stand for the values of Secrets, as for a reader without the keys of encrypted files.
+        entry: an entry for which `is_placed` returns true.
+        veiled: replace the values of Secrets by placeholders, as for a reader without the keys of encrypted files.
     """
     return [_veiled(obj) if veiled and obj.get("kind") == "Secret" else obj for obj in _placed[entry]]
 

@@ -1,4 +1,4 @@
-"""Which clusters a workload runs on, and how they share its replicas."""
+"""Placements: the clusters in which a workload runs, and how they share its replicas."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ Weight = Annotated[int, Field(ge=1, le=MOST_WEIGHT)]
 
 
 class ReplicaStrategy(StrEnum):
-    """What `replicas` means over several clusters (Karmada's replicaSchedulingType and replicaDivisionPreference)."""
+    """The meaning of `replicas` for several clusters: Karmada's replicaSchedulingType and replicaDivisionPreference."""
 
     DUPLICATED = "duplicated"
     """Every chosen cluster runs all replicas."""
     DIVIDED = "divided"
     """The chosen clusters share the replicas, by weight."""
     AGGREGATED = "aggregated"
-    """As few of the chosen clusters as have the capacity share the replicas."""
+    """Only as many of the chosen clusters as the capacity requires share the replicas."""
 
 
 class DynamicWeight(StrEnum):
-    """By what Karmada weighs clusters itself."""
+    """How Karmada computes the weights of clusters itself."""
 
     AVAILABLE_REPLICAS = "AvailableReplicas"
-    """By how many replicas each cluster has room for."""
+    """By the number of replicas for which each cluster has room."""
 
 
 class LabelOperator(StrEnum):
@@ -59,7 +59,7 @@ class LabelOperator(StrEnum):
 
 
 class ClusterField(StrEnum):
-    """The fields of a Cluster that a field expression can ask for."""
+    """The fields of a Cluster that a field expression can use."""
 
     PROVIDER = "provider"
     REGION = "region"
@@ -67,14 +67,14 @@ class ClusterField(StrEnum):
 
 
 class FieldOperator(StrEnum):
-    """How a field expression matches. Karmada's webhook refuses any other."""
+    """How a field expression matches. Karmada's webhook refuses other operators."""
 
     IN = "In"
     NOT_IN = "NotIn"
 
 
 class SpreadField(StrEnum):
-    """By what a spread constraint groups clusters."""
+    """The field by which a spread constraint groups clusters."""
 
     CLUSTER = "cluster"
     REGION = "region"
@@ -86,9 +86,9 @@ class TolerationOperator(StrEnum):
     """How a toleration matches a taint."""
 
     EXISTS = "Exists"
-    """Whatever the taint's value is."""
+    """It matches whatever the taint's value is."""
     EQUAL = "Equal"
-    """The values are the same."""
+    """It matches if the values are equal."""
 
 
 class LabelExpression(ConfigModel):
@@ -118,19 +118,19 @@ class FieldExpression(ConfigModel):
 
 
 class Affinity(ConfigModel):
-    """Which clusters are meant. All conditions that are given must hold; none at all means every cluster."""
+    """Conditions for clusters. All given conditions must hold; no condition means every cluster."""
 
-    clusters: tuple[str, ...] = Field(default=(), description="Members by name.")
-    exclude: tuple[str, ...] = Field(default=(), description="Members that are never chosen.")
+    clusters: tuple[str, ...] = Field(default=(), description="Names of members.")
+    exclude: tuple[str, ...] = Field(default=(), description="Names of members that are never chosen.")
     labels: dict[str, str] = Field(default_factory=dict, description="Labels that the Cluster must have.")
     label_expressions: tuple[LabelExpression, ...] = Field(
-        default=(), description="More conditions on the Cluster's labels: key, operator, values."
+        default=(), description="Further conditions on the Cluster's labels: key, operator, values."
     )
-    providers: tuple[str, ...] = Field(default=(), description="Cloud providers, any of them.")
-    regions: tuple[str, ...] = Field(default=(), description="Regions, any of them.")
-    zones: tuple[str, ...] = Field(default=(), description="Zones; any of the Cluster's must be among them.")
+    providers: tuple[str, ...] = Field(default=(), description="Cloud providers; the Cluster must have one of them.")
+    regions: tuple[str, ...] = Field(default=(), description="Regions; the Cluster must be in one of them.")
+    zones: tuple[str, ...] = Field(default=(), description="Zones; the Cluster must have at least one of them.")
     field_expressions: tuple[FieldExpression, ...] = Field(
-        default=(), description="More conditions on provider, region and zone: key, operator (In, NotIn), values."
+        default=(), description="Further conditions on provider, region and zone: key, operator (In, NotIn), values."
     )
 
     @model_validator(mode="after")
@@ -146,19 +146,19 @@ class Affinity(ConfigModel):
 
     @property
     def conditions(self) -> dict[str, bool]:
-        """Return whether each condition is given, by its key in the stack file."""
+        """Whether each condition is given, by its key in the stack file."""
         return {str(field.alias): bool(getattr(self, name)) for name, field in Affinity.model_fields.items()}
 
 
 class Toleration(ConfigModel):
-    """Lets a workload onto clusters that have a taint."""
+    """Allows a workload to run in clusters that have a taint."""
 
-    key: str = Field(default="", description="The taint's key; every taint, with `operator: Exists`, where left out.")
+    key: str = Field(default="", description="The taint's key. Default with `operator: Exists`: every taint.")
     operator: TolerationOperator = Field(default=TolerationOperator.EQUAL, description="Equal or Exists.")
     value: str = Field(default="", description="The taint's value, with `operator: Equal`.")
-    effect: TaintEffect | None = Field(default=None, description="NoSchedule or NoExecute; both where left out.")
+    effect: TaintEffect | None = Field(default=None, description="NoSchedule or NoExecute. Default: both.")
     seconds: int | None = Field(
-        default=None, ge=0, description="How long a taint with NoExecute is tolerated; for ever where left out."
+        default=None, ge=0, description="How long a taint with NoExecute is tolerated. Default: no limit."
     )
 
     @model_validator(mode="after")
@@ -168,7 +168,7 @@ class Toleration(ConfigModel):
         if self.operator is TolerationOperator.EQUAL and not self.key:
             raise refuse(
                 "has no 'key'",
-                consequence="it could tolerate taints that nobody means",
+                consequence="it could tolerate taints by accident",
                 remedy="add the taint's key, or `operator: Exists` to tolerate every taint",
             )
         if self.seconds is not None and self.effect is not TaintEffect.NO_EXECUTE:
@@ -177,38 +177,40 @@ class Toleration(ConfigModel):
 
 
 class OverflowGroup(Affinity):
-    """Clusters that take what doesn't fit into the group before them."""
+    """Clusters for the replicas that don't fit into the group before."""
 
     name: GroupName = Field(description="The group's name.")
 
 
 class Group(OverflowGroup):
-    """Clusters that are tried together; a workload goes to the first group that it fits into."""
+    """Clusters that Karmada tries together; a workload goes to the first group into which it fits."""
 
     overflow: tuple[OverflowGroup, ...] = Field(
-        default=(), description="Groups that take the replicas that don't fit, in this order. Karmada 1.18."
+        default=(), description="Groups for the replicas that don't fit, in this order. Karmada 1.18."
     )
 
     @model_validator(mode="after")
-    def _overflow_of_something(self) -> Self:
+    def _check_overflow(self) -> Self:
         if self.overflow and not any(self.conditions.values()):
             raise refuse(
                 "has 'overflow' and chooses every cluster",
                 consequence="Karmada's API refuses the policy",
-                remedy="say which clusters the group has",
+                remedy="add conditions to the group",
             )
         _check_names([self.name, *(one.name for one in self.overflow)])
         return self
 
 
 class Spread(ConfigModel):
-    """Over how many groups of clusters a workload is spread."""
+    """The number of groups of clusters over which a workload is spread."""
 
-    by: SpreadField | None = Field(default=None, description="cluster, region, zone or provider.")
-    label: LabelKey | None = Field(default=None, description="Instead of `by`: the key of a label of the Clusters.")
-    min_groups: int = Field(default=1, ge=1, le=MOST_WEIGHT, description="At least so many groups.")
+    by: SpreadField | None = Field(
+        default=None, description="How clusters are grouped: cluster, region, zone or provider."
+    )
+    label: LabelKey | None = Field(default=None, description="Instead of `by`: key of a label of the Clusters.")
+    min_groups: int = Field(default=1, ge=1, le=MOST_WEIGHT, description="Minimum number of groups.")
     max_groups: int | None = Field(
-        default=None, ge=1, le=MOST_WEIGHT, description="At most so many groups; no limit where left out."
+        default=None, ge=1, le=MOST_WEIGHT, description="Maximum number of groups. Default: no limit."
     )
 
     @model_validator(mode="after")
@@ -219,70 +221,73 @@ class Spread(ConfigModel):
             raise refuse(
                 f"'maxGroups' ({self.max_groups}) is less than 'minGroups' ({self.min_groups})",
                 consequence="Karmada's API refuses the policy",
-                remedy="raise 'maxGroups'",
+                remedy="increase 'maxGroups'",
             )
         return self
 
 
 class WeightRule(Affinity):
-    """A static weight for the clusters that conditions match."""
+    """A static weight for the clusters that match its conditions."""
 
-    weight: Weight = Field(description="The weight. A cluster that several match has the largest.")
+    weight: Weight = Field(description="The weight. A cluster that matches several rules gets the largest.")
 
 
 class WorkloadAffinity(ConfigModel):
-    """Which workloads run in the same clusters, or never do. Needs the feature gate WorkloadAffinity."""
+    """Which workloads must run in the same clusters, or must not. Needs the feature gate WorkloadAffinity."""
 
     affinity: LabelKey | None = Field(
-        default=None, description="Key of a label of templates: those with one value run in the same clusters."
+        default=None, description="Label key of templates: templates with the same value run in the same clusters."
     )
     anti_affinity: LabelKey | None = Field(
-        default=None, description="Key of a label of templates: those with one value never share a cluster."
+        default=None, description="Label key of templates: templates with the same value never share a cluster."
     )
 
     @model_validator(mode="after")
     def _two_keys(self) -> Self:
         if self.affinity == self.anti_affinity:
-            rule = "has one key for both" if self.affinity else "has neither 'affinity' nor 'antiAffinity'"
-            raise refuse(rule, consequence="Karmada's API refuses the policy", remedy="give one, or two that differ")
+            rule = "has the same key for both" if self.affinity else "has neither 'affinity' nor 'antiAffinity'"
+            raise refuse(rule, consequence="Karmada's API refuses the policy", remedy="give one, or two different keys")
         return self
 
 
 class Placement(Affinity):
-    """Which clusters a workload runs on. All conditions that are given must hold."""
+    """The clusters in which a workload runs. All given conditions must hold."""
 
     groups: tuple[Group, ...] = Field(
         default=(),
-        description="Groups of clusters in the order of preference, instead of conditions of its own: below.",
+        description="Groups of clusters in the order of preference, instead of conditions here: see below.",
     )
     tolerations: tuple[Toleration, ...] = Field(
-        default=(), description="Taints of clusters that don't keep the workload away: below."
+        default=(), description="Taints of clusters that the workload tolerates: see below."
     )
-    spread: tuple[Spread, ...] = Field(default=(), description="Over how many clusters, regions, ...: below.")
+    spread: tuple[Spread, ...] = Field(
+        default=(), description="Number of clusters, regions, ... to spread over: see below."
+    )
     replicas: ReplicaStrategy = Field(
-        default=ReplicaStrategy.DUPLICATED, description="duplicated, divided or aggregated."
+        default=ReplicaStrategy.DUPLICATED,
+        description="How clusters share the replicas: duplicated, divided or aggregated.",
     )
     weights: dict[str, Weight] = Field(
         default_factory=dict, description="Static weight by member, for divided replicas."
     )
     weight_rules: tuple[WeightRule, ...] = Field(
-        default=(), description="Static weight of the clusters that conditions match, for divided replicas: below."
+        default=(), description="Static weights of clusters that match conditions, for divided replicas: see below."
     )
     dynamic_weight: DynamicWeight | None = Field(
-        default=None, description="AvailableReplicas: divided replicas go by what each cluster has room for."
+        default=None, description="AvailableReplicas: divide replicas by the room in each cluster."
     )
     workload_affinity: WorkloadAffinity | None = Field(
-        default=None, description="Which workloads share clusters, or never do. Karmada 1.17: below."
+        default=None, description="Which workloads must share clusters, or must not: see below. Karmada 1.17."
     )
 
     @property
     def affinities(self) -> tuple[Affinity, ...]:
-        """Return what chooses clusters: the placement's own conditions, or every group with its overflow."""
+        """The parts that choose clusters: the placement's own conditions, or every group with its overflow groups."""
         return tuple(part for group in self.groups for part in (group, *group.overflow)) or (self,)
 
     @property
     def by_capacity(self) -> bool:
-        """Tell whether Karmada divides the replicas by the room that clusters have."""
+        """Whether Karmada divides the replicas by the room in clusters."""
         return self.replicas is ReplicaStrategy.AGGREGATED or self.dynamic_weight is not None
 
     @model_validator(mode="after")
@@ -292,7 +297,7 @@ class Placement(Affinity):
         if given and self.replicas is not ReplicaStrategy.DIVIDED:
             raise refuse(
                 f"has '{given}' while replicas are {self.replicas.value}",
-                consequence="the weights would do nothing",
+                consequence="the weights would have no effect",
                 remedy="add `replicas: divided` or drop the weights",
             )
         if static and self.dynamic_weight:
@@ -330,7 +335,7 @@ class Placement(Affinity):
         if twice:
             raise refuse(
                 f"spreads by {twice[0]} twice",
-                consequence="Karmada's API refuses the policy, or takes the last one",
+                consequence="Karmada's API refuses the policy, or uses the last one",
                 remedy="keep one of them",
             )
         if SpreadField.CLUSTER not in by:

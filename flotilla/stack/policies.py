@@ -1,4 +1,4 @@
-"""How a stack wants its policies: where it stands, which level a rule has, and what is exempt, why and until when."""
+"""Policy settings of a stack: its environment, levels of rules, guards, and exemptions with reason and expiry date."""
 
 from __future__ import annotations
 
@@ -15,45 +15,54 @@ __all__ = ["Environment", "Exemption", "Guards", "Level", "PolicySettings"]
 
 
 class Level(StrEnum):
-    """What a violation does."""
+    """The effect of a violation."""
 
     MANDATORY = "mandatory"
-    """It refuses the plan."""
+    """The violation refuses the plan."""
     ADVISORY = "advisory"
-    """It is reported."""
+    """The violation is only reported."""
     DISABLED = "disabled"
-    """The rule isn't asked."""
+    """The rule isn't evaluated."""
 
 
 class Exemption(ConfigModel):
-    """Lets one rule pass for some resources, for a while."""
+    """Exempts some resources from one rule until a date."""
 
-    rule: str = Field(description="The rule's name.")
-    resource: str = Field(description="The resource's name; `*` and `?` match.")
-    reason: str = Field(min_length=1, description="Why it is all right.")
-    expires: dt.date = Field(description="The last day on which it counts (YYYY-MM-DD).")
+    rule: str = Field(description="Name of the rule.")
+    resource: str = Field(description="Name of the resource, with `*` and `?` as wildcards.")
+    reason: str = Field(min_length=1, description="Why the resources are exempt.")
+    expires: dt.date = Field(description="The last day of the exemption (YYYY-MM-DD).")
 
 
 class Guards(ConfigModel):
-    """How much one plan may take away or touch, and when; what isn't given is as the environment has it."""
+    """Limits on what one plan may remove or touch, and freezes. The environment gives the defaults."""
 
-    max_removals: int | None = Field(default=None, ge=0, description="The most copies that one plan may take away.")
+    max_removals: int | None = Field(
+        default=None, ge=0, description="Maximum number of copies that one plan may remove."
+    )
     max_removed_share: int | None = Field(
         default=None,
         ge=0,
         le=100,
-        description="The most of the clusters that a workload runs on, in percent, in which one plan may take it away.",
+        description="Maximum share of a workload's clusters, in percent, from which one plan may remove it.",
     )
-    max_clusters: int | None = Field(default=None, ge=0, description="The most clusters that one plan may touch.")
-    freeze: tuple[Freeze, ...] = Field(default=(), description="When the stack isn't changed.")
+    max_clusters: int | None = Field(
+        default=None, ge=0, description="Maximum number of clusters that one plan may touch."
+    )
+    freeze: tuple[Freeze, ...] = Field(
+        default=(), description="Windows of time in which the stack must not be changed."
+    )
 
 
 class PolicySettings(ConfigModel):
-    """A stack's policies."""
+    """Policy settings of a stack."""
 
-    environment: Environment = Field(default=Environment.DEVELOPMENT, description="What the stack is for.")
-    levels: dict[str, Level] = Field(
-        default_factory=dict, description="Level by rule; by default mandatory in production, else advisory."
+    environment: Environment = Field(
+        default=Environment.DEVELOPMENT, description="The stack's environment: development, staging or production."
     )
-    exemptions: tuple[Exemption, ...] = Field(default=(), description="What is exempt, why and until when.")
-    guards: Guards = Field(default=Guards(), description="How much one plan may take away or touch, and when.")
+    levels: dict[str, Level] = Field(
+        default_factory=dict,
+        description="Level by rule: mandatory, advisory or disabled. Default: mandatory in production, else advisory.",
+    )
+    exemptions: tuple[Exemption, ...] = Field(default=(), description="Exemptions from rules.")
+    guards: Guards = Field(default=Guards(), description="Limits on what one plan may remove or touch, and freezes.")

@@ -1,4 +1,4 @@
-"""What is wrong with a stack file, reported so that its author can fix it: value, rule, consequence, remedy."""
+"""Problems of a stack file, reported so that its author can fix them: value, rule, consequence, remedy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SHOWN = 60
 
 
 class ConfigModel(BaseModel):
-    """The base of every model of user input: no unknown keys, no changes after validation, camelCase keys."""
+    """Base of all models of user input: no unknown keys, no changes after validation, camelCase keys."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -33,18 +33,18 @@ class ConfigModel(BaseModel):
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One thing that is wrong, at one key."""
+    """One problem, at one key."""
 
     path: str
     """The key, such as `members[1].apiEndpoint`."""
     rule: str
-    """What must hold."""
+    """The rule that the value violates."""
     consequence: str = ""
-    """What would go wrong otherwise."""
+    """What would go wrong with the value."""
     remedy: str = ""
     """How to fix it."""
     value: str = ""
-    """The value seen, as JSON; empty for secrets and for keys that are missing."""
+    """The value, as JSON; empty for secrets and for missing keys."""
 
     def __str__(self) -> str:
         seen = f"{self.value} — " if self.value else ""
@@ -53,10 +53,10 @@ class Problem:
 
 
 class ConfigError(FlotillaError):
-    """A stack's fleet is not valid; `problems` has all of them."""
+    """A stack's fleet is invalid; `problems` has all of its problems."""
 
     def __init__(self, problems: list[Problem], *, origin: str = "the stack's configuration") -> None:
-        """Sort and count the problems; `origin` says which file they are in."""
+        """Sort and count the problems; `origin` is the file or the configuration that has them."""
         self.problems = sorted(set(problems))
         self.origin = origin
         count = len(self.problems)
@@ -71,14 +71,14 @@ def refuse(rule: str, *, consequence: str = "", remedy: str = "") -> PydanticCus
 
 
 def problems_of(error: ValidationError, raw: Any, *, prefix: str = "", model: type[BaseModel]) -> list[Problem]:
-    """Turn pydantic's errors into problems, with the key's path and the value that was seen."""
+    """Turn pydantic's errors into problems, with the key's path and its value."""
     found = []
     for entry in error.errors(include_url=False, include_context=True, include_input=False):
         location = entry["loc"]
         path = path_of(prefix, location)
         context = entry.get("ctx") or {}
         kind = entry["type"]
-        value = "" if _may_hold_secret(location, kind) else _shown(at(raw, location))
+        value = "" if _may_contain_secret(location, kind) else _shown(at(raw, location))
         if kind == "rule":
             problem = Problem(path, context["rule"], context["consequence"], context["remedy"], value)
         elif kind == "extra_forbidden":
@@ -86,21 +86,21 @@ def problems_of(error: ValidationError, raw: Any, *, prefix: str = "", model: ty
         elif kind == "missing":
             problem = Problem(path, "is required", remedy="add it")
         else:
-            problem = _out_of_form(path, kind, entry["msg"], value)
+            problem = _wrong_form(path, kind, entry["msg"], value)
         found.append(problem)
     return found
 
 
-def _out_of_form(path: str, kind: str, message: str, value: str) -> Problem:
-    """Say in our words what pydantic's own types and bounds ask for."""
+def _wrong_form(path: str, kind: str, message: str, value: str) -> Problem:
+    """Rephrase an error of pydantic's own types and bounds in Flotilla's terms."""
     rule = message.replace("Input should be", "must be").replace("String should", "must").replace("List should", "must")
-    remedy = next((text for start, text in _REMEDIES.items() if kind.startswith(start)), "write it so")
-    return Problem(path, rule[:1].lower() + rule[1:], "no plan could be made of it", remedy, value)
+    remedy = next((text for start, text in _REMEDIES.items() if kind.startswith(start)), "write it in this form")
+    return Problem(path, rule[:1].lower() + rule[1:], "no plan could be made with it", remedy, value)
 
 
 _REMEDIES = {
-    "greater_than": "raise it",
-    "less_than": "lower it",
+    "greater_than": "increase it",
+    "less_than": "decrease it",
     "too_short": "add what is missing",
     "too_long": "shorten it",
     "enum": "write one of these",
@@ -116,7 +116,7 @@ def _unknown_key(path: str, key: str, owner: type[BaseModel] | None) -> Problem:
 
 
 def _model_at(model: type[BaseModel], location: tuple[int | str, ...]) -> type[BaseModel] | None:
-    """Follow a location's names through nested models, lists and options; None where it leaves the models."""
+    """Follow a location through nested models, lists and optional fields; return None where it leaves the models."""
     current: type[BaseModel] | None = model
     for step in location:
         if isinstance(step, int) or current is None:
@@ -137,7 +137,7 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
 
 
 def path_of(prefix: str, location: tuple[int | str, ...]) -> str:
-    """Return the key at a place within a section, such as `members[1].apiEndpoint`."""
+    """Return the key of a place within a section, such as `members[1].apiEndpoint`."""
     path = prefix
     for step in location:
         path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else str(step)
@@ -145,7 +145,7 @@ def path_of(prefix: str, location: tuple[int | str, ...]) -> str:
 
 
 def at(raw: Any, location: tuple[int | str, ...]) -> Any:
-    """Return the value that stands at a place of a document; None where there is none."""
+    """Return the value at a place in a document; None where there is none."""
     for step in location:
         try:
             raw = raw[step]
@@ -154,8 +154,8 @@ def at(raw: Any, location: tuple[int | str, ...]) -> Any:
     return raw
 
 
-def _may_hold_secret(location: tuple[int | str, ...], kind: str) -> bool:
-    """Tell whether a value may be a secret: a key that is, an unknown one (a misspelled `inline`), a patch's value."""
+def _may_contain_secret(location: tuple[int | str, ...], kind: str) -> bool:
+    """Return whether a value may be secret: a secret key's, an unknown key's (a misspelled `inline`), or a patch's."""
     last = str(location[-1]) if location else ""
     within_secret = "secrets" in location and ("stringData" in location or "data" in location)
     patched = last == "value" and "patches" in location
@@ -163,7 +163,7 @@ def _may_hold_secret(location: tuple[int | str, ...], kind: str) -> bool:
 
 
 def _shown(value: Any) -> str:
-    """Show scalars only: an object may hold a secret, and its keys are in the path anyway."""
+    """Return a scalar as text, anything else as an empty text: an object may contain a secret; its path is shown."""
     if not isinstance(value, str | int | float | bool):
         return ""
     text = json.dumps(value)

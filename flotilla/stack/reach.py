@@ -1,4 +1,4 @@
-"""Which members a workload's placement, overrides and suspension reach: what would do nothing is refused."""
+"""Checks which members a workload's placement, overrides and suspension reach; parts without any effect are refused."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from flotilla.stack.workloads import Workload
 
 @dataclass(frozen=True)
 class _Members:
-    """Members as placements of one version of Karmada see them."""
+    """Members, as placements of one version of Karmada match them."""
 
     members: tuple[Member, ...]
     version: Version
 
     def of(self, placement: Placement) -> _Members:
-        """Return those that a placement may choose, by any of its groups."""
+        """Return the members that a placement may choose, by any of its groups."""
         chosen = (member for member in self.members if may_run_in(facts(member), placement, self.version))
         return replace(self, members=tuple(chosen))
 
     def matching(self, affinity: Affinity) -> list[Member]:
-        """Return those that fit some conditions."""
+        """Return the members that match conditions."""
         wanted = affinity_of(affinity)
         return [member for member in self.members if matches(facts(member), wanted, self.version)]
 
@@ -37,14 +37,14 @@ class _Members:
 def check_reach(
     path: str, workload: Workload, known: set[str], members: list[Member] | None, version: Version | None = None
 ) -> list[Problem]:
-    """Check what a workload says of members.
+    """Check the parts of a workload that concern members.
 
     Args:
         path: the workload's place in the stack file.
         workload: the workload.
         known: the names of all members, valid or not.
-        members: the members; None where not all of them are valid, so that nothing can be said of what is chosen.
-        version: Karmada's, which decides what `zones` choose; None where it isn't known, which stands for the newest.
+        members: the members; None where some are invalid: then choices can't be checked.
+        version: Karmada's version, which decides the meaning of `zones`; None (not known) means the newest.
     """
     fleet = None if members is None else _Members(tuple(members), version or SUPPORTED.newest)
     chosen = fleet.of(workload.placement) if fleet else None
@@ -63,7 +63,7 @@ def _unknown(path: str, names: Iterable[str], known: set[str]) -> list[Problem]:
         Problem(
             f"{path}[{i}]" if not path.endswith("weights") else f"{path}.{name}",
             "is not a member of this stack",
-            "the workload would wait for a cluster that never comes",
+            "the workload would wait for a cluster that never joins",
             f"use one of {', '.join(sorted(known)) or '(there are no members)'}, or add it to members",
             f'"{name}"',
         )
@@ -78,7 +78,7 @@ def _unknown_in(path: str, affinity: Affinity, known: set[str]) -> list[Problem]
 
 
 def _parts(path: str, placement: Placement) -> Iterator[tuple[str, Affinity]]:
-    """Return everything that chooses clusters, with its place: the placement itself, or its groups."""
+    """Yield each part that chooses clusters, with its place: the placement itself, or its groups."""
     if not placement.groups:
         yield path, placement
     for index, group in enumerate(placement.groups):
@@ -102,8 +102,8 @@ def _check_placement(
                 Problem(
                     where,
                     "chooses no member of this stack",
-                    "the workload would run nowhere" if part is placement else "the group would do nothing",
-                    "loosen the conditions, or label a member so that it matches",
+                    "the workload would run nowhere" if part is placement else "the group would have no effect",
+                    "relax the conditions, or label a member so that it matches",
                 )
             )
     if problems:
@@ -116,10 +116,9 @@ def _check_placement(
 
 
 def _check_given(path: str, placement: Placement, fleet: _Members, chosen: _Members) -> list[Problem]:
-    """Check a policy that a user brings: only one that runs nowhere is refused.
+    """Check a policy that a user wrote. Only a policy that runs nowhere is refused.
 
-    Karmada passes over names, groups and weights of clusters that aren't there, and such a policy works; see
-    `passed_over`.
+    Karmada ignores names, groups and weights of clusters that don't exist, and such a policy works; see `passed_over`.
     """
     if not chosen.members:
         return [
@@ -127,7 +126,7 @@ def _check_given(path: str, placement: Placement, fleet: _Members, chosen: _Memb
                 path,
                 "chooses no member of this stack",
                 "the workload would run nowhere",
-                "add one of its clusters to members, or bring another policy",
+                "add one of its clusters to members, or use another policy",
             )
         ]
     problems = _all_tainted(path, placement, fleet)
@@ -137,7 +136,7 @@ def _check_given(path: str, placement: Placement, fleet: _Members, chosen: _Memb
 
 
 def passed_over(workload: Workload, members: Iterable[Member], version: Version | None = None) -> list[str]:
-    """Return what a user's own policy says of clusters and does nothing for the members of the stack, a text each."""
+    """Return the parts of a user's own policy that have no effect on the stack's members, a line each."""
     if not workload.given:
         return []
     fleet = _Members(tuple(members), version or SUPPORTED.newest)
@@ -150,7 +149,7 @@ def passed_over(workload: Workload, members: Iterable[Member], version: Version 
     found = []
     if unknown := [name for name in dict.fromkeys(named) if name not in known]:
         found.append(
-            f"names {', '.join(unknown)}, not among the members of this stack: the plan and the rollout leave that out"
+            f"names {', '.join(unknown)}, which aren't members of this stack: the plan and the rollout ignore them"
         )
     if placement.groups:
         idle = [part.name for _, part in parts if isinstance(part, OverflowGroup) and not fleet.matching(part)]
@@ -159,7 +158,7 @@ def passed_over(workload: Workload, members: Iterable[Member], version: Version 
     chosen = [member.name for member in fleet.of(placement).members]
     lacking = [name for name in chosen if name not in weighed]
     if lacking and len(lacking) < len(chosen):
-        found.append(f"has no weight for {', '.join(lacking)}: Karmada gives a cluster without a weight no replica")
+        found.append(f"has no weight for {', '.join(lacking)}: a cluster without a weight gets no replica from Karmada")
     return [f"{ref_of(workload.given.sender)} {text}" for text in found]
 
 
@@ -170,7 +169,7 @@ def _check_weights(path: str, placement: Placement, chosen: _Members) -> list[Pr
             f"{path}.weights.{name}",
             "has a weight but the placement doesn't choose it",
             "it would get no replica",
-            "add it to the placement or drop the weight",
+            "add it to the placement or remove the weight",
             str(weight),
         )
         for name, weight in placement.weights.items()
@@ -185,8 +184,8 @@ def _check_weights(path: str, placement: Placement, chosen: _Members) -> list[Pr
                 Problem(
                     f"{path}.weightRules[{index}]",
                     "matches no cluster that the placement chooses",
-                    "the weight would do nothing",
-                    "loosen its conditions, or drop it",
+                    "the weight would have no effect",
+                    "relax its conditions, or remove it",
                 )
             )
     if placement.weights or placement.weight_rules:
@@ -194,7 +193,7 @@ def _check_weights(path: str, placement: Placement, chosen: _Members) -> list[Pr
             Problem(
                 f"{path}.weights",
                 f"has no weight for {name!r}, which the placement chooses",
-                "Karmada gives a cluster without a weight no replica",
+                "a cluster without a weight gets no replica from Karmada",
                 f"add `{name}: 1`",
             )
             for name in names
@@ -215,10 +214,10 @@ def _check_spread(path: str, spread: Spread, chosen: tuple[Member, ...]) -> list
     return [
         Problem(
             path,
-            f"wants at least {spread.min_groups} by {spread.by.value}, and the members that the placement chooses have "
+            f"needs at least {spread.min_groups} by {spread.by.value}, but the members that the placement chooses have "
             f"{len(found)} ({seen})",
             "Karmada would schedule the workload nowhere",
-            "lower 'minGroups', or choose more members"
+            "decrease 'minGroups', or choose more members"
             + ("" if spread.by is SpreadField.CLUSTER else f", or give them `{_KEYS[spread.by]}`"),
         )
     ]
@@ -228,7 +227,7 @@ _KEYS = {SpreadField.PROVIDER: "provider", SpreadField.REGION: "region", SpreadF
 
 
 def _values(member: Member, by: SpreadField) -> set[str]:
-    """Return the groups that a member is in; a member without the field is in none, and Karmada leaves it out."""
+    """Return the groups that contain a member; a member without the field is in none, and Karmada excludes it."""
     values = {
         SpreadField.CLUSTER: (member.name,),
         SpreadField.PROVIDER: (member.provider or "",),
@@ -239,11 +238,11 @@ def _values(member: Member, by: SpreadField) -> set[str]:
 
 
 def _all_tainted(path: str, placement: Placement, fleet: _Members) -> list[Problem]:
-    # Maintenance passes: what runs there already stays there, or is the drain's to judge.
+    # Maintenance doesn't count here: copies that run there stay, or the drain's own checks decide.
     clusters = [facts(member.model_copy(update={"maintenance": None})) for member in fleet.members]
     choice = choose(clusters, placement_of(placement), scheduler=Scheduler(fleet.version))
     if choice.chosen or not choice.refused:
-        return []  # without a taint it is the spread's field that they lack, which its own check says
+        return []  # no taint is the cause, but a missing field of the spread, which its own check reports
     taints = ", ".join(f"{name} has {taint}" for name, taint in choice.refused.items())
     return [
         Problem(
@@ -271,8 +270,8 @@ def _check_overrides(path: str, workload: Workload, known: set[str], chosen: _Me
                 Problem(
                     f"{where}.target",
                     "matches no member that the placement chooses",
-                    "the override would do nothing",
-                    "loosen its conditions, or remove it",
+                    "the override would have no effect",
+                    "relax its conditions, or remove it",
                 )
             )
     return problems
@@ -281,15 +280,15 @@ def _check_overrides(path: str, workload: Workload, known: set[str], chosen: _Me
 def _check_names(
     path: str, names: tuple[str, ...], known: set[str], chosen: _Members | None, what: str
 ) -> list[Problem]:
-    """Check names of members, each of which the placement has to choose."""
+    """Check names of members, all of which the placement must choose."""
     taken = {member.name for member in chosen.members} if chosen else set()
     noun = "the override" if what == "is overridden" else "it"
     return _unknown(path, names, known) + [
         Problem(
             f"{path}[{i}]",
             f"{what} but the placement doesn't choose it",
-            f"{noun} would do nothing",
-            "add it to the placement or drop it here",
+            f"{noun} would have no effect",
+            "add it to the placement or remove it here",
             f'"{name}"',
         )
         for i, name in enumerate(names)

@@ -1,4 +1,4 @@
-"""How far a workload's objects have to get until the workload is done: the values of `ready`."""
+"""The values of `ready`: the condition that a workload's objects must reach before the workload is done."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class ConditionStatus(StrEnum):
 
 
 def _boolean_as_word(value: Any) -> Any:
-    """Return the word that a boolean of YAML stands for: `True` without quotes is one."""
+    """Return `True` or `False` for a YAML boolean, which these words are without quotes."""
     return {True: "True", False: "False"}[value] if isinstance(value, bool) else value
 
 
 def _as_text(value: Any) -> Any:
-    """Return a whole number or a boolean as the text that it is compared as."""
+    """Return a whole number or a boolean as the text to compare with."""
     if isinstance(value, bool):
         return str(value).lower()
     return str(value) if isinstance(value, int) else value
@@ -42,13 +42,13 @@ def _path(value: str) -> str:
     except ValueError as error:
         raise refuse(
             str(error),
-            consequence="nothing could be waited for",
+            consequence="Flotilla could not wait for it",
             remedy="write it as `kubectl wait` takes it, such as '{.status.phase}'",
         ) from None
     if path.steps[0] != "status" or len(path.steps) == 1:
         raise refuse(
             "must begin with '.status.'",
-            consequence="Karmada collects nothing but the status from members",
+            consequence="Karmada collects only the status from members",
             remedy="write a field of the status, such as '{.status.phase}'",
         )
     return path.text
@@ -60,18 +60,18 @@ StatusWord = Annotated[
 
 
 class Readiness(ConfigModel):
-    """How far an object has to get: a word, a condition, or a value in its status."""
+    """The condition that an object must reach: a word, a condition of its status, or a value in its status."""
 
-    until: Until | None = Field(default=None, description="applied or healthy; written alone: `Service: applied`.")
-    condition: str | None = Field(default=None, min_length=1, description="The type of a condition of the object.")
+    until: Until | None = Field(default=None, description="applied or healthy, without a mapping: `Service: applied`.")
+    condition: str | None = Field(default=None, min_length=1, description="Type of a condition of the object.")
     status: StatusWord | None = Field(
-        default=None, description="The condition's status: True, False or Unknown; True where left out."
+        default=None, description="Status of the condition: True, False or Unknown. Default: True."
     )
     json_path: Annotated[str, AfterValidator(_path)] | None = Field(
-        default=None, description="A path in the object's status, as `kubectl wait` takes it."
+        default=None, description="Path in the object's status, in the form of `kubectl wait`."
     )
     value: Annotated[str, BeforeValidator(_as_text, json_schema_input_type=str | int | bool)] | None = Field(
-        default=None, description="The value there; any that isn't empty where left out."
+        default=None, description="Value at the path. Default: any value that isn't empty."
     )
 
     @model_validator(mode="before")
@@ -79,7 +79,7 @@ class Readiness(ConfigModel):
     def _short_form(cls, value: Any) -> Any:
         if isinstance(value, Mapping):
             if "until" in value:
-                raise refuse("'until' is written alone", remedy=f"write {_WORDS} instead of the mapping")
+                raise refuse("'until' is not a key of a mapping", remedy=f"write {_WORDS} instead of the mapping")
             return value
         if not isinstance(value, str) or value not in tuple(Until):
             raise refuse(f"must be {_FORMS}", remedy="write one of these")
@@ -91,20 +91,20 @@ class Readiness(ConfigModel):
         if self.until is None and len(given) != 1:
             raise refuse(
                 "needs exactly one of 'condition' and 'jsonPath'",
-                consequence="it would not say when the object is done",
-                remedy="keep one of them; for both, declare the one that comes last",
+                consequence="it would be unclear when the object is done",
+                remedy="keep one of them; to wait for both, keep the one that is reached last",
             )
         for key, one, owner in (("status", self.status, "condition"), ("value", self.value, "jsonPath")):
             if one is not None and owner not in given:
                 raise refuse(
                     f"has {key!r} without {owner!r}",
-                    consequence="it would do nothing",
-                    remedy=f"drop it, or add '{owner}'",
+                    consequence="it would have no effect",
+                    remedy=f"remove it, or add '{owner}'",
                 )
         return self
 
     def plain(self) -> Any:
-        """Return it as plain data, as rollouts have it (`flotilla.karmada.status.ready`)."""
+        """Return it as plain data, in the form that rollouts use (`flotilla.karmada.status.ready`)."""
         if self.until:
             return self.until.value
         if self.condition:
@@ -119,14 +119,14 @@ def _selectors(value: dict[str, Readiness]) -> dict[str, Readiness]:
         except ValueError as error:
             raise refuse(
                 f"the key {text[:60]!r} {error}",
-                consequence="no object could be meant by it",
+                consequence="it would match no object",
                 remedy="write the kind as manifests do, such as `Service` or `Deployment/web`",
             ) from None
     return value
 
 
 Ready = Annotated[dict[str, Readiness], AfterValidator(_selectors)]
-"""By `Kind`, `Kind.group`, `Kind/name` or `Kind/namespace/name`, how far these objects have to get."""
+"""The condition that objects must reach, by `Kind`, `Kind.group`, `Kind/name` or `Kind/namespace/name`."""
 
 
 def plain_rules(ready: Mapping[str, Readiness]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What `rollout` says of members, and of workloads that can't be changed in waves: what would do nothing is refused."""
+"""Checks `rollout` against members and workloads; parts without any effect are refused."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from flotilla.stack.workloads import Workload
 
 @dataclass(frozen=True)
 class StrategyUse:
-    """One `rollout` of the stack file, with the workloads that it is for."""
+    """One `rollout` of the stack file, with the workloads to which it applies."""
 
     path: str
     """Its place in the stack file."""
     strategy: RolloutStrategy
     workloads: tuple[tuple[int, Workload], ...]
-    """By position in the file; those that policies divide are there in their parts."""
+    """The workloads by position in the file; a workload with policies is there as its parts."""
 
     @property
     def of_the_stack(self) -> bool:
-        """Tell whether it is the stack's own, for workloads without a key of theirs."""
+        """Whether it is the stack's own `rollout`, for workloads without this key."""
         return self.path == "rollout"
 
 
 def strategies(workloads: Iterable[tuple[int, Workload]], rollout: RolloutStrategy | None) -> list[StrategyUse]:
-    """Return every `rollout` of a stack file with its workloads; the stack's own is there without any workload, too.
+    """Return every `rollout` of a stack file with its workloads; the stack's own is included even without workloads.
 
     Args:
-        workloads: the valid ones, by position in the file.
-        rollout: the stack's own.
+        workloads: the valid workloads, by position in the file.
+        rollout: the stack's own rollout strategy.
     """
     found: dict[str, list[tuple[int, Workload]]] = {"rollout": []} if rollout else {}
     for index, workload in workloads:
@@ -62,14 +62,14 @@ def check_rollouts(
     members: list[Member] | None,
     version: Version | None = None,
 ) -> list[Problem]:
-    """Check what every `rollout` says of members, and what its workloads say beside it.
+    """Check what every `rollout` says about members, and whether other keys of its workloads conflict with it.
 
     Args:
-        workloads: the valid ones, by position in the file.
-        rollout: the stack's own, which workloads have without a key of theirs.
+        workloads: the valid workloads, by position in the file.
+        rollout: the stack's own rollout strategy, which applies to workloads without this key.
         known: the names of all members, valid or not.
-        members: the members; None where not all of them are valid, so that nothing can be said of what is chosen.
-        version: Karmada's; None where it isn't known, which stands for the newest.
+        members: the members; None where some are invalid: then choices can't be checked.
+        version: Karmada's version; None (not known) means the newest.
     """
     problems: list[Problem] = []
     for use in strategies(workloads, rollout):
@@ -94,7 +94,7 @@ def _check_waves(use: StrategyUse, known: set[str], chosen: Mapping[str, Member]
                 yield Problem(
                     where,
                     "is not a member of this stack",
-                    "the wave would lack a cluster that somebody counts on",
+                    "the wave would lack this cluster",
                     f"use one of {', '.join(sorted(known)) or '(there are no members)'}, or add it to members",
                     seen,
                 )
@@ -102,8 +102,8 @@ def _check_waves(use: StrategyUse, known: set[str], chosen: Mapping[str, Member]
                 yield Problem(
                     where,
                     f"is in a wave but {whose} it",
-                    "it would do nothing",
-                    "add it to the placement or drop it here",
+                    "it would have no effect",
+                    "add it to the placement or remove it here",
                     seen,
                 )
             elif chosen is not None and (first := _first_by_labels(use.strategy.waves[:number], chosen[name])):
@@ -111,7 +111,7 @@ def _check_waves(use: StrategyUse, known: set[str], chosen: Mapping[str, Member]
                     where,
                     f"is in wave {first} already, by its labels",
                     "it would get a change earlier than this wave says",
-                    "drop it here, or write this wave before that one",
+                    "remove it here, or write this wave before that one",
                     seen,
                 )
         if wave.labels and chosen is not None and not any(_has(wave, one) for one in chosen.values()):
@@ -119,7 +119,7 @@ def _check_waves(use: StrategyUse, known: set[str], chosen: Mapping[str, Member]
                 f"{path}.labels",
                 "matches no member of a placement of its workloads" if use.of_the_stack else _NO_MATCH,
                 "the wave would have no cluster",
-                "label a member so that it matches, or drop the wave",
+                "label a member so that it matches, or remove the wave",
             )
 
 
@@ -137,8 +137,8 @@ def _has(wave: RolloutWave, member: Member) -> bool:
 
 
 def _conflicts(index: int, workload: Workload, use: StrategyUse) -> Iterator[Problem]:
-    """Return what a workload says that doesn't go with changes in waves."""
-    out = f"write `rollout: false` in workloads[{index}]" if use.of_the_stack else "drop this `rollout`"
+    """Yield a problem for each key of a workload that conflicts with changes in waves."""
+    out = f"write `rollout: false` in workloads[{index}]" if use.of_the_stack else "remove this `rollout`"
     beside = "the stack's `rollout`" if use.of_the_stack else "`rollout`"
     given = workload.given
     where = f"workloads[{index}]"
@@ -147,16 +147,16 @@ def _conflicts(index: int, workload: Workload, use: StrategyUse) -> Iterator[Pro
     if suspend and (suspend.everywhere or suspend.clusters):
         yield Problem(
             sender or f"{where}.suspend",
-            f"suspends dispatching beside {beside}, which goes by the same field of Karmada's policies",
-            "clusters that are suspended for good could not be distinguished from those of later waves",
+            f"suspends dispatching beside {beside}, which uses the same field of Karmada's policies",
+            "permanently suspended clusters could not be distinguished from those of later waves",
             f"end the suspension, or {out}",
         )
     if workload.activation:
         yield Problem(
             sender or f"{where}.activation",
             f"has the activation {workload.activation.value} beside {beside}",
-            "Karmada would act on the suspension of a later wave only after the change has gone everywhere",
-            f"drop the activation, or {out}",
+            "Karmada would act on the suspension of a later wave only after the change has reached all clusters",
+            f"remove the activation, or {out}",
         )
     for one in given.followers if given else ():
         yield Problem(

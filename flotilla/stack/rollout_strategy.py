@@ -1,4 +1,4 @@
-"""How changes of a workload reach its clusters: the values of `rollout`, of a workload and of the whole stack."""
+"""The values of `rollout`, of a workload and of the whole stack: how changes reach clusters."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _DEFAULT_TIMEOUT = 60.0
 
 
 def _seconds(value: Any) -> float:
-    """Read a duration; a whole number is seconds, as in the stack file's other keys."""
+    """Parse a duration; a whole number is in seconds, as in other keys of the stack file."""
     try:
         found = durations.seconds(value) if isinstance(value, str) and value else float(value)
         read = not isinstance(value, bool) and 0 <= found < float("inf")
@@ -32,39 +32,39 @@ def _seconds(value: Any) -> float:
     if not read:
         raise refuse(
             "must be a duration",
-            consequence="nobody could say how long it is",
+            consequence="its length would be unclear",
             remedy="write it as 60s, 5m or 1h",
         )
     if found > _DAY:
         raise refuse(
             "is more than 24h",
-            consequence="an `up` would run, and keep the stack locked, for so long",
-            remedy="write at most 24h; `approve: after` of a wave lets a person decide when to go on",
+            consequence="an `up` would run, and keep the stack locked, that long",
+            remedy="write at most 24h; `approve: after` of a wave lets a person decide when to continue",
         )
     return found
 
 
 def _count(value: Any) -> Count:
-    """Read a number of clusters, or a share such as `25%`."""
+    """Parse a number of clusters, or a share such as `25%`."""
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
     found = _SHARE.fullmatch(value) if isinstance(value, str) else None
     if found is None or int(found[1]) > _ALL:
         raise refuse(
             "must be a whole number of clusters, or a share of the wave",
-            consequence="nobody could say how many clusters are meant",
+            consequence="the number of clusters would be unclear",
             remedy='write it as 1 or "25%"',
         )
     return f"{int(found[1])}%"
 
 
-def _most(value: Any) -> Count:
+def _max_concurrent(value: Any) -> Count:
     count = _count(value)
     if count in (0, "0%"):
         raise refuse(
             "must be 1 or more",
             consequence="no cluster would ever get the change",
-            remedy="raise it, or leave it out to change all clusters of the wave at the same time",
+            remedy="increase it, or remove it to change all clusters of the wave at the same time",
         )
     return count
 
@@ -74,7 +74,7 @@ def _approvals(value: Any) -> Any:
     if not isinstance(listed, list | tuple) or not all(one in tuple(Approval) for one in listed):
         raise refuse(
             "must be before, after, or both in a list",
-            consequence="nobody could say when a person is asked",
+            consequence="it would be unclear when a person approves",
             remedy="write it as `approve: before`, or as `approve: [before, after]`",
         )
     return listed
@@ -84,7 +84,7 @@ def _words(value: Any) -> Any:
     if not isinstance(value, list | tuple) or not value or not all(isinstance(word, str) for word in value):
         raise refuse(
             "must be a list of texts: the program and its arguments",
-            consequence="no shell reads it, so that a line could not be taken apart",
+            consequence="no shell runs it, so a single line would not be split into words",
             remedy='write it as [./smoke.sh, --fast], or [sh, -c, "..."]',
         )
     if not value[0].strip():
@@ -98,7 +98,7 @@ def _selector(value: str) -> str:
     except ValueError as error:
         raise refuse(
             str(error),
-            consequence="no object could be meant by it",
+            consequence="it would match no object",
             remedy="write the kind as manifests do, such as `Deployment/web`",
         ) from None
     return value
@@ -106,7 +106,7 @@ def _selector(value: str) -> str:
 
 Duration = Annotated[float, PlainValidator(_seconds, json_schema_input_type=str | float)]
 Clusters = Annotated[Count, PlainValidator(_count, json_schema_input_type=int | str)]
-MostClusters = Annotated[Count, PlainValidator(_most, json_schema_input_type=int | str)]
+MostClusters = Annotated[Count, PlainValidator(_max_concurrent, json_schema_input_type=int | str)]
 Command = Annotated[tuple[str, ...], BeforeValidator(_words)]
 Approvals = Annotated[
     tuple[Approval, ...], BeforeValidator(_approvals, json_schema_input_type=Approval | tuple[Approval, ...])
@@ -114,27 +114,27 @@ Approvals = Annotated[
 
 
 class RolloutWave(ConfigModel):
-    """Clusters that get a change together. Exactly one of the first three keys says which."""
+    """Clusters that get a change together, chosen by exactly one of `clusters`, `labels` and `percent`."""
 
-    clusters: tuple[str, ...] = Field(default=(), description="Members by name.")
+    clusters: tuple[str, ...] = Field(default=(), description="Names of members.")
     labels: dict[str, str] = Field(
-        default_factory=dict, description="Labels that the Cluster must have; those of earlier waves are left out."
+        default_factory=dict, description="Labels that the Cluster must have. Clusters of earlier waves are left out."
     )
     percent: int | None = Field(
         default=None,
         ge=1,
         le=_ALL,
-        description="How many percent of the workload's clusters have the change after this wave, by name: it counts "
-        "those of earlier waves too, and must rise.",
+        description="Percentage of the workload's clusters, by name, that have the change after this wave. It includes "
+        "earlier waves, so it must rise from wave to wave.",
     )
     max_concurrent: MostClusters | None = Field(
         default=None,
-        description="How many of its clusters get the change at the same time, a number or `25%` of the wave; all of "
-        "them where left out.",
+        description="How many of its clusters get the change at the same time: a number, or a share of the wave such "
+        "as `25%`. Default: all.",
     )
     approve: Approvals = Field(
         default=(),
-        description="before, after, or both in a list: a person has to approve of the wave, with "
+        description="before, after, or both in a list: when a person must approve the wave, with "
         "`flotilla rollout approve`.",
     )
 
@@ -145,13 +145,13 @@ class RolloutWave(ConfigModel):
             seen = f"has {' and '.join(repr(key) for key in given)}" if given else "has none of them"
             raise refuse(
                 f"needs exactly one of 'clusters', 'labels' and 'percent', and {seen}",
-                consequence="it would not be clear which clusters the wave has",
-                remedy="keep one of them" if given else "add one; clusters in no wave come last by themselves",
+                consequence="it would be unclear which clusters the wave has",
+                remedy="keep one of them" if given else "add one; clusters in no wave come last automatically",
             )
         return self
 
     def plain(self) -> dict[str, Any]:
-        """Return it as plain data (`flotilla.karmada.waves.strategy`), without what isn't given."""
+        """Return it as plain data (`flotilla.karmada.waves.strategy`), without keys that aren't given."""
         approvals = [one.value for one in Approval if one in self.approve]
         return {
             **({"clusters": list(self.clusters)} if self.clusters else {}),
@@ -163,32 +163,32 @@ class RolloutWave(ConfigModel):
 
 
 class GateCheck(ConfigModel):
-    """What else has to be true after a wave: a command, a query of Prometheus, or a condition of an object."""
+    """A further check after a wave: a command, a query of Prometheus, or a condition of an object."""
 
     command: Command | None = Field(
         default=None,
-        description="A program with its arguments, a list: it passes with exit code 0. Runs where `up` does.",
+        description="A program with its arguments, as a list. Exit code 0 passes. It runs on the machine of `up`.",
     )
     timeout: Duration | None = Field(
-        default=None, description="How long the command may take, such as `5m`; `60s` where left out."
+        default=None, description="How long the command may take, such as `5m`. Default: `60s`."
     )
     prometheus: str | None = Field(
-        default=None, description="The URL of a Prometheus, without credentials; `query` is asked there."
+        default=None, description="URL of a Prometheus server for `query`, without credentials."
     )
     query: str | None = Field(
         default=None,
         min_length=1,
-        description="An expression of Prometheus: it passes where a comparison lets something through, or no value of "
-        "another result is 0.",
+        description="A PromQL expression. A comparison passes where it returns any series; another expression passes "
+        "where no value is 0.",
     )
     condition: str | None = Field(
-        default=None, min_length=1, description="The type of a condition, as Karmada reports it of each cluster."
+        default=None, min_length=1, description="Type of a condition that Karmada reports for each cluster."
     )
     status: StatusWord | None = Field(
-        default=None, description="The condition's status: True, False or Unknown; True where left out."
+        default=None, description="Status of the condition: True, False or Unknown. Default: True."
     )
     of: Annotated[str, AfterValidator(_selector)] | None = Field(
-        default=None, description="Which objects have the condition: `Kind`, `Kind.group` or `Kind/name`."
+        default=None, description="Objects that have the condition: `Kind`, `Kind.group` or `Kind/name`."
     )
 
     @model_validator(mode="after")
@@ -198,18 +198,18 @@ class GateCheck(ConfigModel):
         if len(given) != 1:
             raise refuse(
                 "needs exactly one of 'command', 'prometheus' and 'condition'",
-                consequence="it would not be clear what is checked",
+                consequence="it would be unclear what to check",
                 remedy="keep one of them, and write the others as entries of their own"
                 if given
-                else "add one of them, or drop the entry",
+                else "add one of them, or remove the entry",
             )
         for owner, keys in owners.items():
             extra = [key for key in keys if owner not in given and getattr(self, key) is not None]
             if extra:
                 raise refuse(
                     f"has {extra[0]!r} without {owner!r}",
-                    consequence="it would do nothing",
-                    remedy=f"drop it, or write a check by {owner!r}",
+                    consequence="it would have no effect",
+                    remedy=f"remove it, or write a check with {owner!r}",
                 )
         for owner, key in (("prometheus", "query"), ("condition", "of")):
             if owner in given and getattr(self, key) is None:
@@ -219,8 +219,8 @@ class GateCheck(ConfigModel):
         return self
 
     @model_validator(mode="after")
-    def _asked_where(self) -> Self:
-        # Checked here, so that no message shows the value: a URL may have a password in it.
+    def _check_prometheus(self) -> Self:
+        # This check is here so that no message shows the value: a URL may contain a password.
         if self.prometheus is None:
             return self
         try:
@@ -231,14 +231,14 @@ class GateCheck(ConfigModel):
         if not known or not host or url.query or url.fragment:
             raise refuse(
                 "'prometheus' must be a URL that begins with http:// or https://, without a query",
-                consequence="nobody could be asked",
+                consequence="no server could be queried",
                 remedy="write it as http://prometheus.example:9090",
             )
         if url.username is not None or url.password is not None:
             raise refuse(
                 "'prometheus' has credentials in its URL",
                 consequence="they would be stored in clear text",
-                remedy="take them out; what needs credentials can be asked by a `command`",
+                remedy="remove them; use a `command` for a server that needs credentials",
             )
         return self
 
@@ -254,19 +254,19 @@ class GateCheck(ConfigModel):
 
 
 class RolloutGate(ConfigModel):
-    """What has to be true of a wave's clusters before the next wave begins."""
+    """The condition that a wave's clusters must meet before the next wave begins."""
 
     healthy_for: Duration = Field(
         default=0.0,
-        description="How long every cluster has to be healthy without a break, such as `60s`; not at all by default.",
+        description="How long every cluster must stay healthy without interruption, such as `60s`. Default: 0.",
     )
     max_unavailable: Clusters = Field(
-        default=0, description="How many of the wave's clusters may not be healthy, a number or `25%`; none by default."
+        default=0, description="How many of the wave's clusters may be unhealthy: a number or `25%`. Default: 0."
     )
-    checks: tuple[GateCheck, ...] = Field(default=(), description="What else is checked, in this order: below.")
+    checks: tuple[GateCheck, ...] = Field(default=(), description="Further checks, in this order: see below.")
 
     def plain(self) -> dict[str, Any]:
-        """Return it as plain data (`flotilla.karmada.waves.strategy`), without what isn't given."""
+        """Return it as plain data (`flotilla.karmada.waves.strategy`), without keys that aren't given."""
         return {
             **({"healthySeconds": _number(self.healthy_for)} if self.healthy_for else {}),
             **({"maxUnavailable": self.max_unavailable} if self.max_unavailable not in (0, "0%") else {}),
@@ -275,18 +275,18 @@ class RolloutGate(ConfigModel):
 
 
 class RolloutStrategy(ConfigModel):
-    """How a change reaches the clusters of a workload: in waves, each with a gate behind it."""
+    """How a change reaches the clusters of a workload: in waves, with a gate after each."""
 
     waves: tuple[RolloutWave, ...] = Field(
-        description="Which clusters get a change first, second, ...; clusters in no wave come last, as one more wave."
+        description="Clusters that get a change first, second, ...; clusters in no wave form a last wave."
     )
     gate: RolloutGate = Field(
-        default=RolloutGate(), description="What has to be true before the next wave begins, beside health: below."
+        default=RolloutGate(), description="What must be true, beside health, before the next wave begins: see below."
     )
     on_failure: OnFailure = Field(
         default=OnFailure.STOP,
-        description="Where a wave doesn't pass: stop (later clusters keep what they run) or revert (earlier ones get "
-        "it back, too).",
+        description="What happens where a wave fails: stop (later clusters keep their old version) or revert (earlier "
+        "clusters get the old version back too).",
     )
 
     @field_validator("waves")
@@ -296,21 +296,21 @@ class RolloutStrategy(ConfigModel):
             raise refuse(
                 "has no wave",
                 consequence="a change would reach all clusters at the same time",
-                remedy="add one, such as {clusters: [member1]}, or drop `rollout`",
+                remedy="add one, such as {clusters: [member1]}, or remove `rollout`",
             )
         twice = sorted(name for name, count in Counter(n for w in waves for n in w.clusters).items() if count > 1)
         if twice:
             raise refuse(
                 f"has {twice[0]!r} twice",
                 consequence="a cluster gets a change once, in the first wave that has it",
-                remedy="drop it from one of them",
+                remedy="remove it from one of them",
             )
         by_percent = [(number, wave.percent) for number, wave in enumerate(waves, 1) if wave.percent is not None]
         for (_, before), (number, percent) in pairwise(by_percent):
             if percent <= before:
                 raise refuse(
                     f"has `percent: {percent}` in wave {number} after `percent: {before}`: it counts all clusters that "
-                    "have the change after that wave, so it has to rise",
+                    "have the change after that wave, so it must rise",
                     consequence="the wave would have no cluster",
                     remedy="write a larger number, or leave the wave out",
                 )
@@ -319,7 +319,7 @@ class RolloutStrategy(ConfigModel):
             raise refuse(
                 f"has a wave after wave {last[0]} with `percent: {_ALL}`",
                 consequence="all clusters would have the change before it",
-                remedy="lower the percent, or write that wave before",
+                remedy="decrease the percentage, or write that wave before",
             )
         return waves
 
@@ -334,7 +334,7 @@ class RolloutStrategy(ConfigModel):
 
 
 def opted_out(value: Any) -> Any:
-    """Return the value of a workload's `rollout`; `false` is none at all, whatever the stack has.
+    """Return the value of a workload's `rollout`; `false` means none, even if the stack has one.
 
     Raises:
         PydanticCustomError: it is neither a mapping nor `false`.
@@ -344,8 +344,8 @@ def opted_out(value: Any) -> Any:
     if not isinstance(value, dict | RolloutStrategy):
         raise refuse(
             "must be a mapping with `waves`, or `false`",
-            consequence="it would not be clear how changes reach the clusters",
-            remedy="write `waves`, or `false` to have none although the stack has",
+            consequence="it would be unclear how changes reach the clusters",
+            remedy="write `waves`, or `false` to ignore the stack's `rollout`",
         )
     return value
 

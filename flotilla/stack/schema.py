@@ -1,4 +1,4 @@
-"""The JSON Schema of stack files, for editors: generated from the models, kept in stacks/fleet.schema.json."""
+"""The JSON Schema of stack files, for editors: generated from the models, stored in stacks/fleet.schema.json."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SCHEMA_FILE = Path("stacks/fleet.schema.json")
 
 
 def stack_file_schema() -> dict[str, Any]:
-    """Return the schema of a whole stack file; keys of other projects and Pulumi's own stay open."""
+    """Return the schema of a whole stack file; it allows any keys of other projects and of Pulumi itself."""
     fleet = Fleet.model_json_schema(by_alias=True, mode="validation")
     definitions = fleet.pop("$defs")
     secret = {"type": "object", "properties": {"secure": {"type": "string"}}, "required": ["secure"]}
@@ -30,7 +30,7 @@ def stack_file_schema() -> dict[str, Any]:
     maintenance = definitions["Member"]["properties"]["maintenance"]
     maintenance["anyOf"] = [{"$ref": "#/$defs/MaintenanceMode"}, *maintenance["anyOf"]]
     workload = definitions["Workload"]
-    workload["required"].remove("placement")  # which policies say as well
+    workload["required"].remove("placement")  # policies can replace it
     workload["anyOf"] = [{"required": ["placement"]}, {"required": ["policies"]}]
     suspend = definitions["Workload"]["properties"]["suspend"]
     suspend["anyOf"] = [{"type": "boolean"}, {"type": "array", "items": {"type": "string"}}]

@@ -1,4 +1,4 @@
-"""Facts of members that are encrypted in the stack file: a program has them decrypted, and can't see that they were."""
+"""Checks that no facts of members are encrypted in the stack file: a program gets them decrypted and can't see it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from flotilla.stack.problems import ConfigError, Problem
 from flotilla.stack.stackfile import PROJECT, fleet_sections, placeholders
 
 MEMBERS = f"{PROJECT}:members"
-"""The configuration's key under which facts stand."""
+"""The configuration key of the section that contains facts."""
 
 
 def check_facts(stack_file: Path) -> None:
-    """Check that no fact of a stack file is encrypted; one that isn't there says nothing.
+    """Check that no fact of a stack file is encrypted; a missing file passes.
 
-    Pulumi's CLI marks the whole of `flotilla:members` as secret where any value of it is.
+    Pulumi's CLI marks the whole of `flotilla:members` as secret if any value of it is secret.
 
     Raises:
         ConfigError: a fact is encrypted.

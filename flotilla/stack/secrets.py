@@ -1,4 +1,4 @@
-"""Secrets whose values stand encrypted in the stack file."""
+"""Secrets whose values are encrypted in the stack file."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _keys(value: Mapping[str, SecretStr]) -> Mapping[str, SecretStr]:
     for key in value:
         if not _KEY.fullmatch(key) or set(key) == {"."}:
             raise refuse(
-                f"has the key {key[:40]!r}; a key is of letters, digits, '-', '_' and '.'",
+                f"has the key {key[:40]!r}; a key consists of letters, digits, '-', '_' and '.'",
                 consequence="the API refuses the Secret",
                 remedy="rename the key",
             )
@@ -39,17 +39,19 @@ Values = Annotated[dict[str, SecretStr], AfterValidator(_keys)]
 
 
 class WorkloadSecret(ConfigModel):
-    """A Secret of the workload's namespace, sent with the workload."""
+    """A Secret in the workload's namespace, propagated with the workload."""
 
-    name: Annotated[str, AfterValidator(_name)] = Field(description="The Secret's name.")
-    type: str = Field(default="Opaque", min_length=1, description="The Secret's type, as `kubernetes.io/tls`.")
+    name: Annotated[str, AfterValidator(_name)] = Field(description="Name of the Secret.")
+    type: str = Field(default="Opaque", min_length=1, description="Type of the Secret, such as `kubernetes.io/tls`.")
     string_data: Values = Field(
-        default_factory=dict, description="Texts by key; set each with `pulumi config set --secret --path`."
+        default_factory=dict, description="Values by key; set each with `pulumi config set --secret --path`."
     )
-    data: Values = Field(default_factory=dict, description="The same in base64, for what is no text.")
-    labels: Labels = Field(default_factory=dict, description="Its labels: policies and other objects select by them.")
-    annotations: dict[LabelKey, str] = Field(default_factory=dict, description="Its annotations.")
-    immutable: bool = Field(default=False, description="Its values can never be changed.")
+    data: Values = Field(default_factory=dict, description="Values in base64 by key, for binary data.")
+    labels: Labels = Field(
+        default_factory=dict, description="Labels of the Secret, by which policies and other objects can select it."
+    )
+    annotations: dict[LabelKey, str] = Field(default_factory=dict, description="Annotations of the Secret.")
+    immutable: bool = Field(default=False, description="Nobody can change its values later.")
 
     @model_validator(mode="after")
     def _values(self) -> Self:

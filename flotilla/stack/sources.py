@@ -1,4 +1,4 @@
-"""What a workload's objects are rendered from: a Helm chart, or a kustomization."""
+"""Sources from which a workload's objects are rendered: a Helm chart, or a kustomization."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _release(value: str) -> str:
 
 
 def release_fits(name: str) -> bool:
-    """Tell whether helm takes a name for a release."""
+    """Return whether helm accepts a name for a release."""
     return len(name) <= LONGEST_RELEASE and _RELEASE.fullmatch(name) is not None
 
 
@@ -44,41 +44,44 @@ def _api_version(value: str) -> str:
 
 
 class Hooks(StrEnum):
-    """What becomes of a chart's hooks, which helm runs before or after it installs, upgrades or deletes a release."""
+    """What happens to a chart's hooks, which helm runs before or after it installs, upgrades or deletes a release."""
 
     SKIP = "skip"
-    """They are left out."""
+    """Flotilla leaves them out."""
     INCLUDE = "include"
-    """Those of an installation or upgrade are declared like any other object; those of a deletion are left out."""
+    """Flotilla declares hooks of install and upgrade like other objects, and leaves out those of delete."""
 
 
 class WorkloadChart(ChartPlace):
     """A Helm chart whose objects a workload declares: in a repository, at an OCI reference, or in the project."""
 
-    name: str | None = Field(default=None, description="The chart's name in `repository`.")
+    name: str | None = Field(default=None, description="Name of the chart in `repository`.")
     version: str | None = Field(
-        default=None, description="The chart's version, exactly; needed with `repository` and `oci`."
+        default=None, description="The exact version of the chart; required with `repository` and `oci`."
     )
     release: Annotated[str, AfterValidator(_release)] | None = Field(
-        default=None, description="The release's name in the templates; the workload's (or `formerly`) by default."
+        default=None, description="Release name for the templates; the workload's name (or `formerly`) by default."
     )
     values: dict[str, Any] = Field(
-        default_factory=dict, repr=False, description="Values, which come after those of `valuesFiles`."
+        default_factory=dict, repr=False, description="Values, merged over those of `valuesFiles`."
     )
     values_files: tuple[str, ...] = Field(
-        default=(), description="Files of values, relative to the project's folder; later ones come over earlier ones."
+        default=(),
+        description="Files of values, relative to the project's folder; later files are merged over earlier ones.",
     )
     include_crds: bool = Field(
-        default=True, alias="includeCRDs", description="Declare the definitions in the chart's folders `crds`."
+        default=True,
+        alias="includeCRDs",
+        description="Declare the CustomResourceDefinitions in the chart's folders `crds`.",
     )
     hooks: Hooks | None = Field(
-        default=None, description="Hooks of install and upgrade: skip or include; refused by name where it isn't said."
+        default=None, description="Hooks of install and upgrade: skip or include. Required for a chart that has any."
     )
     kube_version: str | None = Field(
-        default=None, description="Kubernetes' version that templates see; helm's own by default."
+        default=None, description="Kubernetes version for the templates; helm's default if not given."
     )
     api_versions: tuple[Annotated[str, AfterValidator(_api_version)], ...] = Field(
-        default=(), description="More APIs that templates find among the capabilities: `monitoring.coreos.com/v1`."
+        default=(), description="Further APIs in the templates' capabilities, such as `monitoring.coreos.com/v1`."
     )
 
     @model_validator(mode="after")
@@ -87,13 +90,13 @@ class WorkloadChart(ChartPlace):
             raise refuse(
                 "needs one of 'repository', 'oci' and 'path'",
                 consequence="there would be no chart to render",
-                remedy="say where the chart is",
+                remedy="give one of them",
             )
         if bool(self.repository) != bool(self.name):
             raise refuse(
                 "needs 'name' and 'repository' together: a path and an OCI reference have the chart's name in them",
-                consequence="it would not be clear which chart is meant",
-                remedy="add the chart's name" if self.repository else "drop 'name'",
+                consequence="it would be unclear which chart to use",
+                remedy="add the chart's name" if self.repository else "remove 'name'",
             )
         if self.name and not _CHART.fullmatch(self.name):
             raise refuse("'name' must be a chart's name: letters, digits, '-', '_' and '.'", remedy="correct it")
@@ -108,17 +111,17 @@ class WorkloadChart(ChartPlace):
         return self
 
     @model_validator(mode="after")
-    def _pinned(self) -> Self:
+    def _exact_version(self) -> Self:
         if self.path and self.version:
             raise refuse(
                 "has 'version' with 'path'",
-                consequence="it would do nothing: the folder or archive has one version",
-                remedy="drop 'version'",
+                consequence="it would have no effect: the folder or archive has one version",
+                remedy="remove 'version'",
             )
         if not self.path and not (self.version and _VERSION.fullmatch(self.version)):
             raise refuse(
-                "needs 'version', exactly: three numbers and no range",
-                consequence="the chart could be another one at each run, and no plan would hold",
+                "needs an exact 'version': three numbers, no range",
+                consequence="each run could use another version of the chart, so plans would be unreliable",
                 remedy="write it as `version: 1.2.3`",
             )
         if self.kube_version and not _KUBE_VERSION.fullmatch(self.kube_version):

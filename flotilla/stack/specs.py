@@ -1,6 +1,6 @@
-"""What a workload of the stack is for Karmada: its placement, PropagationSpec and override rules, as plain data.
+"""Converts a workload of the stack into Karmada's terms: placement, PropagationSpec and override rules, as plain data.
 
-Only what a stack file says is written out, and the defaults of Karmada's API beside it (flotilla.karmada.propagation).
+The results contain only what the stack file says, with the defaults of Karmada's API (flotilla.karmada.propagation).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from flotilla.stack.workloads import OnRemoval, Suspension, Workload
 _NEW_PURGE_MODES = Version(1, 15)
 _OLD_PURGE_MODES = {PurgeMode.DIRECTLY: "Immediately", PurgeMode.GRACEFULLY: "Graciously", PurgeMode.NEVER: "Never"}
 _PRIORITY_CLASS = "KubePriorityClass"
-"""The only source of priority classes that Karmada has built."""
+"""The only source of priority classes that Karmada implements."""
 
 
 def propagation_spec(workload: Workload, version: Version | None = None) -> Object:
@@ -36,7 +36,7 @@ def propagation_spec(workload: Workload, version: Version | None = None) -> Obje
 
     Args:
         workload: the workload.
-        version: Karmada's; None where it isn't known, which stands for the newest.
+        version: Karmada's version; None (not known) means the newest.
     """
     if workload.given:
         return {key: value for key, value in workload.given.sender["spec"].items() if key != "resourceSelectors"}
@@ -100,7 +100,7 @@ def _preserved(failover: ApplicationFailover | ClusterFailover) -> Object:
 
 
 def placement_of(placement: Placement) -> Object:
-    """Return a placement as Karmada's Placement (policy/v1alpha1)."""
+    """Convert a placement into Karmada's Placement (policy/v1alpha1)."""
     result: Object = {}
     if placement.groups:
         result["clusterAffinities"] = [_group(group) for group in placement.groups]
@@ -117,12 +117,12 @@ def placement_of(placement: Placement) -> Object:
 
 
 def affinities_of(placement: Placement) -> list[Object]:
-    """Return everything that may choose clusters for a placement: its conditions, or those of its groups."""
+    """Return all affinities by which a placement may choose clusters: its conditions, or those of its groups."""
     return [affinity_of(affinity) for affinity in placement.affinities]
 
 
 def served_affinities(workload: Workload) -> list[Object]:
-    """Return what chooses the clusters that have to serve a workload's kinds: those to which anything is sent."""
+    """Return the affinities of the clusters that must serve a workload's kinds: those to which anything is sent."""
     suspend = workload.suspend
     if suspend and suspend.everywhere:
         return []
@@ -133,7 +133,7 @@ def served_affinities(workload: Workload) -> list[Object]:
 
 
 def affinity_of(affinity: Affinity) -> Object:
-    """Return Karmada's ClusterAffinity (policy/v1alpha1) for conditions on clusters."""
+    """Convert conditions for clusters into Karmada's ClusterAffinity (policy/v1alpha1)."""
     result: Object = {}
     if affinity.clusters:
         result["clusterNames"] = list(affinity.clusters)
@@ -183,7 +183,7 @@ def _spread(one: Spread) -> Object:
 
 
 def _replica_scheduling(placement: Placement) -> Object:
-    """Return how replicas are spread; divided evenly where no weight is given."""
+    """Return how replicas are divided; evenly where no weight is given."""
     if placement.replicas is ReplicaStrategy.DUPLICATED:
         return {"replicaSchedulingType": "Duplicated"}
     if placement.replicas is ReplicaStrategy.AGGREGATED:
@@ -209,16 +209,16 @@ def _workload_affinity(affinity: WorkloadAffinity) -> Object:
 
 
 def override_rules(workload: Workload) -> list[Object]:
-    """Return a workload's overrides, evaluated where they have expressions, as Karmada's RuleWithCluster objects."""
+    """Convert a workload's overrides (evaluated, where they have expressions) into RuleWithCluster objects."""
     return [override_rule(override, container=workload.object_name) for _, override in workload.evaluated]
 
 
 def rules_for_objects(workload: Workload, objects: Sequence[Object]) -> list[Object]:
-    """Return a workload's overrides as `override_rules` does; one for single objects says so under `ONLY_FOR`.
+    """Return `override_rules`, with the objects under `ONLY_FOR` in rules that apply only to some objects.
 
     Args:
         workload: the workload.
-        objects: what it declares, with their namespaces.
+        objects: the objects that it declares, with their namespaces.
     """
     return [
         {**rule, ONLY_FOR: [list(ref_of(obj)) for obj in objects if override.is_for(obj)]} if override.objects else rule
@@ -227,7 +227,7 @@ def rules_for_objects(workload: Workload, objects: Sequence[Object]) -> list[Obj
 
 
 def override_rule(override: Override, *, container: str) -> Object:
-    """Return an override as a RuleWithCluster; `container` is who gets command and args where it doesn't say."""
+    """Convert an override into a RuleWithCluster; `container` is the default container for command and args."""
     overriders: Object = {}
     if override.image:
         overriders["imageOverrider"] = _image(override.image)
@@ -236,7 +236,7 @@ def override_rule(override: Override, *, container: str) -> Object:
         ("commandOverrider", override.command, override.remove_command),
         ("argsOverrider", override.args, override.remove_args),
     ):
-        # What is taken out goes first, so that a word can be replaced by another that has it as a part.
+        # Removals come first, so that a word can be replaced by another one that contains it.
         steps = [("remove", without), ("add", words)]
         if found := [{"containerName": who, "operator": op, "value": list(value)} for op, value in steps if value]:
             overriders[key] = found
@@ -267,8 +267,8 @@ def _image(image: ImageOverride) -> list[Object]:
 
 
 def _changed_map(added: dict[str, str], replaced: dict[str, str], removed: tuple[str, ...]) -> list[Object]:
-    # "add" replaces a value that is there, too (RFC 6902), so that it is right in both cases. "remove" goes by the key
-    # alone, but the API wants a text as its value.
+    # "add" also replaces an existing value (RFC 6902), so it is right in both cases. "remove" uses only the key, but
+    # the API requires a string as its value.
     steps = (("add", added), ("replace", replaced), ("remove", dict.fromkeys(removed, "")))
     return [{"operator": operator, "value": dict(values)} for operator, values in steps if values]
 

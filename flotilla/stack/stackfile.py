@@ -1,4 +1,4 @@
-"""Stack files as plain data."""
+"""Reads stack files as plain data."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ SECTIONS = (
     "drift",
 )
 TEXTS = ("membersFrom",)
-"""Sections that are plain texts; all others are objects or arrays."""
+"""Sections that are plain strings; all others are objects or arrays."""
 
 
 def fleet_sections(path: Path) -> dict[str, Any]:
-    """Return the fleet's sections of a stack file, by their names without the project's prefix."""
+    """Return the fleet's sections of a stack file, by name without the project's prefix."""
     return sections_of(read_stack_file(path).get("config") or {})
 
 
 def sections_of(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fleet's sections of a stack's configuration, given as plain data or as Pulumi's JSON texts.
+    """Return the fleet's sections of a stack's configuration, given as plain data or as Pulumi's JSON strings.
 
-    A section's text that isn't JSON stays a text: the section's own check says what it should be.
+    A string that isn't JSON stays a string: the section's own check reports it.
     """
     prefix = PROJECT + ":"
     found = {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}
@@ -53,12 +53,12 @@ def _from_text(value: Any) -> Any:
 
 
 def read_stack_file(path: Path) -> dict[str, Any]:
-    """Return a stack file as plain data, read as the Kubernetes ecosystem reads YAML (see `flotilla.kube.yaml`).
+    """Return a stack file as plain data, parsed as Kubernetes tools parse YAML (see `flotilla.kube.yaml`).
 
-    The program's configuration is made of the same data, so that `validate` and `preview` never read differently.
+    The program's configuration comes from the same data, so `validate` and `preview` always agree.
 
     Raises:
-        FlotillaError: there is no such file, or it isn't a stack file.
+        FlotillaError: the file doesn't exist, or isn't a stack file.
     """
     try:
         text = read_text(path)
@@ -68,7 +68,7 @@ def read_stack_file(path: Path) -> dict[str, Any]:
             raise
         known = ", ".join(sorted(f.stem.removeprefix("Pulumi.") for f in path.parent.glob("Pulumi.*.yaml")))
         raise FlotillaError(
-            f"there is no stack file {path}", hint=f"stacks that have one: {known or 'none yet'}"
+            f"there is no stack file {path}", hint=f"stacks with a file: {known or 'none yet'}"
         ) from None
     except yaml.YamlError as error:
         place = f", line {error.place.line}, column {error.place.column}" if error.place else ""
@@ -101,11 +101,11 @@ def _line(text: str, *path: str) -> str:
 
 
 def manifest_names(path: Path, base: Path) -> set[str]:
-    """Return the files of manifests and policies that a stack file means, as far as it is well-formed.
+    """Return the files of manifests and policies that a stack file names; malformed parts are ignored.
 
     Args:
         path: the stack file.
-        base: the project's folder, which the names refer to.
+        base: the project's folder, to which the names are relative.
     """
     sections = fleet_sections(path)
     listed = [
@@ -124,7 +124,7 @@ def manifest_names(path: Path, base: Path) -> set[str]:
 
 
 def placeholders(value: Any) -> Any:
-    """Replace Pulumi's `{secure: ciphertext}` by a text, so that an encrypted value counts as given."""
+    """Replace Pulumi's `{secure: ciphertext}` by a placeholder text, so that an encrypted value counts as given."""
     if isinstance(value, dict):
         if set(value) == {"secure"}:
             return "[secret]"

@@ -1,4 +1,4 @@
-"""Other stacks of the same project: what one stack's file says of them has to hold."""
+"""Other stacks of the same project, and checks of what a stack's file uses of them."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from flotilla.stack.stackfile import fleet_sections, placeholders
 
 
 class OtherStacks:
-    """What a stack's file says of other stacks of the same project: each file is read once."""
+    """The other stacks of the same project that a stack's file uses; each file is read once."""
 
     def __init__(self, base: Path | None, problems: list[Problem]) -> None:
-        """Take the project's folder (None: nothing is looked up) and where problems go."""
+        """Store the project's folder (None: no other stack is read) and the list to which problems are added."""
         self._base = base
         self._problems = problems
         self._files: dict[str, dict[str, Any] | FlotillaError] = {}
-        """What was read, by the stack's name, or why it could not be read."""
+        """The sections by the stack's name, or the error that occurred."""
 
     def sections(self, stack: str | None, path: str) -> dict[str, Any]:
-        """Return the sections of a stack's file; one that isn't there is a problem at `path`."""
+        """Return the sections of a stack's file; a missing file is a problem at `path`."""
         if not stack or self._base is None:
             return {}
         if not is_stack_name(stack):
@@ -45,16 +45,16 @@ class OtherStacks:
         return found
 
     def members(self, stack: str | None) -> tuple[Member, ...]:
-        """Return the members of another stack, as far as they are valid: their own stack says what isn't."""
+        """Return the valid members of another stack; invalid ones are reported by their own stack."""
         parsed = parse_list(Member, placeholders(self.sections(stack, "membersFrom").get("members")), "membersFrom", [])
         return tuple(member for _, member, _ in parsed if member)
 
     def version(self, stack: str | None) -> str | None:
-        """Return which Karmada another stack has; None where it names none, or none that is valid."""
+        """Return Karmada's version of another stack; None where it gives none, or an invalid one."""
         return version_named(self.sections(stack, "controlPlane.stack").get("controlPlane"))
 
     def helm(self, stack: str | None) -> HelmControlPlane | None:
-        """Return how another stack installs Karmada; None where it doesn't, or not validly: its own stack says so."""
+        """Return another stack's `controlPlane.helm`; None where it has none, or an invalid one."""
         found = self.sections(stack, "controlPlane.stack").get("controlPlane")
         helm = found.get("helm") if isinstance(found, dict) else None
         return parse(HelmControlPlane, placeholders(helm), "controlPlane.helm", []) if helm is not None else None
@@ -66,7 +66,7 @@ class OtherStacks:
 
 
 def version_named(control_plane: Any) -> str | None:
-    """Return the version that a stack's section `controlPlane` names; None where it names none that is supported."""
+    """Return the version in a stack's section `controlPlane`; None where it gives none, or an unsupported one."""
     given = str(control_plane.get("version") or "") if isinstance(control_plane, dict) else ""
     version = known_version(given)
     return given if version is not None and SUPPORTED.covers(version) else None
@@ -78,7 +78,7 @@ def check_sources(
     clusters: set[str],
     stacks: OtherStacks,
 ) -> list[Problem]:
-    """Check that every cluster that credentials are taken of is made by this stack, or by the one that is named."""
+    """Check that clusters whose credentials are used exist: this stack makes them, or the stack that is named does."""
     sources = [(f"members[{index}].kubeconfig", member.kubeconfig) for index, member in members]
     if control_plane and control_plane.helm:
         sources.append(("controlPlane.helm.host", control_plane.helm.host))
@@ -93,7 +93,7 @@ def check_sources(
             problems.append(
                 Problem(
                     f"{path}.cluster",
-                    f"is no cluster of {'stack ' + source.stack if source.stack else 'this stack'}",
+                    f"is not a cluster of {'stack ' + source.stack if source.stack else 'this stack'}",
                     "there would be no credentials",
                     f"use one of {', '.join(sorted(known)) or '(there are none)'}, or add it to `clusters`",
                     f'"{source.cluster}"',

@@ -1,4 +1,4 @@
-"""What runs: templates, with what Karmada does with them."""
+"""Workloads: the objects that run in members, and how Karmada propagates them."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from flotilla.stack.secrets import WorkloadSecret
 from flotilla.stack.sources import LONGEST_RELEASE, Kustomization, WorkloadChart, release_fits
 
 MOST_REPLICAS = 150_000
-"""Pods of the largest cluster that Kubernetes is tested with (kubernetes.io: considerations for large clusters)."""
-_SAID_BY_POLICIES = frozenset(
+"""Pods of the largest cluster with which Kubernetes is tested (kubernetes.io: considerations for large clusters)."""
+_POLICY_KEYS = frozenset(
     [
         "placement",
         "overrides",
@@ -59,26 +59,26 @@ Name = Annotated[str, AfterValidator(_object_name)]
 
 
 class ConflictResolution(StrEnum):
-    """What happens where a member already has the object."""
+    """What happens if a member already has the object."""
 
     ABORT = "Abort"
-    """Leave it alone and report the conflict."""
+    """Karmada leaves the object unchanged and reports the conflict."""
     OVERWRITE = "Overwrite"
-    """Take it over."""
+    """Karmada takes the object over."""
 
 
 class Preemption(StrEnum):
-    """Whether a policy takes templates from policies of lower priority."""
+    """Whether a policy takes over templates from policies of lower priority."""
 
     ALWAYS = "Always"
     NEVER = "Never"
 
 
 class Activation(StrEnum):
-    """When Karmada acts on a change of a workload's policy."""
+    """When Karmada applies a change of a workload's policy."""
 
     LAZY = "Lazy"
-    """With the next change of the workload's objects."""
+    """Karmada applies it with the next change of the workload's objects."""
 
 
 class OnRemoval(StrEnum):
@@ -89,7 +89,7 @@ class OnRemoval(StrEnum):
 
 
 class Suspension(ConfigModel):
-    """Where Karmada sends no changes to: `true` for every cluster, or a list of members."""
+    """The clusters to which Karmada sends no changes: `true` for every cluster, or a list of members."""
 
     everywhere: bool = False
     clusters: tuple[str, ...] = ()
@@ -112,129 +112,132 @@ class Resources(ConfigModel):
 
 
 Evaluated = tuple[tuple[int, Override], ...]
-"""Overrides as Karmada can have them, each with the position of the one in the stack file that it is of."""
+"""Overrides without expressions, each with the position of its source in the stack file's `overrides`."""
 
 
 class Workload(ConfigModel):
-    """What runs on the chosen clusters: an image in short form, manifests of any kind, a chart or a kustomization."""
+    """A workload: one image in short form, manifests of any kind, a Helm chart or a kustomization."""
 
-    name: Name = Field(description="The workload's name, and the Deployment's in the short form.")
+    name: Name = Field(description="The workload's name; in the short form also the Deployment's name.")
     namespace: Name = Field(
         default="default",
-        description="Namespace, in the control plane and the members, of objects that name none themselves.",
+        description="Namespace of objects that have none themselves, in the control plane and the members.",
     )
     formerly: Name | None = Field(
         default=None,
-        description="The workload's name before: its policies, and the Deployment of the short form, keep it.",
+        description="The workload's former name, which its policies and the short form's Deployment keep.",
     )
-    image: str | None = Field(default=None, min_length=1, description="Image of the one container.")
-    replicas: int | None = Field(default=None, ge=0, le=MOST_REPLICAS, description="Replicas; 1 by default.")
+    image: str | None = Field(default=None, min_length=1, description="Image of the container, in the short form.")
+    replicas: int | None = Field(default=None, ge=0, le=MOST_REPLICAS, description="Number of replicas; 1 by default.")
     ports: tuple[Annotated[int, Field(ge=1, le=65535)], ...] = Field(default=(), description="Container ports.")
     env: dict[str, str] = Field(default_factory=dict, description="Environment variables; no secrets here.")
     resources: Resources | None = None
-    labels: Labels = Field(default_factory=dict, description="More labels of the Deployment and its pods.")
+    labels: Labels = Field(default_factory=dict, description="Further labels of the Deployment and its pods.")
     manifests: tuple[str, ...] = Field(
         default=(), description="Files, folders and patterns (`apps/**/*.yaml`), relative to the project's folder."
     )
-    chart: WorkloadChart | None = Field(default=None, description="A Helm chart, rendered by `helm`: below.")
+    chart: WorkloadChart | None = Field(default=None, description="A Helm chart, rendered by `helm`: see below.")
     kustomize: Kustomization | None = Field(
-        default=None, description="A kustomization, built by `kustomize` or `kubectl kustomize`: below."
+        default=None, description="A kustomization, built by `kustomize` or `kubectl kustomize`: see below."
     )
     secrets: tuple[WorkloadSecret, ...] = Field(
-        default=(), description="Secrets that go with it, their values encrypted in this file: below."
+        default=(), description="Secrets to propagate with it; their values are encrypted in this file: see below."
     )
     policies: tuple[str, ...] = Field(
         default=(),
-        description="Files with Karmada's own policies, which say where its objects go, instead of `placement`, "
-        "`overrides` and all that a policy says.",
+        description="Files with Karmada's own policies, which replace `placement`, `overrides` and all other keys that "
+        "a policy can express.",
     )
     after: tuple[Name, ...] = Field(
         default=(),
-        description="Workloads of this stack whose rollouts come first; they are removed after this one.",
+        description="Workloads of this stack that roll out before this one, and are removed after it.",
     )
     placement: Placement
     overrides: tuple[Override, ...] = ()
     conflict_resolution: ConflictResolution = Field(
-        default=ConflictResolution.ABORT, description="Where a member has the object already: Abort or Overwrite."
+        default=ConflictResolution.ABORT,
+        description="What happens if a member already has the object: Abort or Overwrite.",
     )
     autoscaled: bool = Field(
-        default=False, description="An autoscaler in each member owns the replicas of the Deployments."
+        default=False, description="An autoscaler in each member sets the replicas of the Deployments."
     )
     dependencies: bool | None = Field(
         default=None,
-        description="Send the ConfigMaps, Secrets, ... that the objects use; with `failover.application` always.",
+        description="Propagate the ConfigMaps, Secrets, ... that the objects use. True with `failover.application`.",
     )
     priority: int = Field(
         default=0,
         ge=_LEAST_PRIORITY,
         le=_MOST_PRIORITY,
-        description="Of the policy, where other policies select the same objects; the highest one wins.",
+        description="Priority of its policy: where several policies select an object, the highest priority wins.",
     )
     preemption: Preemption = Field(
         default=Preemption.NEVER,
-        description="Always: take objects from policies of lower priority. Feature gate PropagationPolicyPreemption.",
+        description="Always: take objects over from policies of lower priority. Needs PropagationPolicyPreemption.",
     )
     schedule_priority: Annotated[str, AfterValidator(_class_name)] | None = Field(
         default=None,
-        description="A PriorityClass: what is scheduled first. Karmada 1.13, feature gate PriorityBasedScheduling.",
+        description="PriorityClass for scheduling. Karmada 1.13, feature gate PriorityBasedScheduling.",
     )
     activation: Activation | None = Field(
-        default=None, description="Lazy: Karmada acts on a change of the policy with the objects' next change."
+        default=None, description="Lazy: Karmada applies a change of the policy with the objects' next change."
     )
     suspend: Suspension | None = Field(
         default=None, description="`true`, or a list of members: Karmada sends no changes there. Karmada 1.11."
     )
     on_removal: OnRemoval = Field(
         default=OnRemoval.DELETE,
-        description="Copies in members when the workload leaves: delete or keep. Karmada 1.12 for keep.",
+        description="Copies in members when the workload is removed: delete, or keep (Karmada 1.12).",
     )
     failover: Failover | None = Field(
-        default=None, description="When Karmada moves the workload to other clusters: below."
+        default=None, description="When Karmada moves the workload to other clusters: see below."
     )
     ready: Ready = Field(
         default_factory=dict,
-        description="How far objects have to get until the workload is done, by `Kind` or `Kind/name`: below.",
+        description="The condition that objects must reach, by `Kind` or `Kind/name`: see below.",
     )
     rollout: Annotated[
         RolloutStrategy | None, BeforeValidator(opted_out, json_schema_input_type=RolloutStrategy | Literal[False])
     ] = Field(
         default=None,
-        description="How changes reach its clusters, instead of the stack's `rollout`: below. `false`: all at once. "
-        "Karmada 1.11.",
+        description="How changes reach its clusters, instead of the stack's `rollout`: see below. `false`: all at "
+        "once. Karmada 1.11.",
     )
     components: Annotated[tuple[OwnComponent, ...], AfterValidator(once_each)] = Field(
-        default=(), description="Components of one's own that go with it: below."
+        default=(), description="Your own components that belong to it: see below."
     )
-    timeout: int = Field(default=300, ge=5, description="Seconds to wait until every chosen cluster is healthy.")
+    timeout: int = Field(
+        default=300, ge=5, description="Seconds to wait until the workload is healthy in every chosen cluster."
+    )
 
     _evaluated: Evaluated | None = PrivateAttr(default=None)
     _given: GivenPolicies | None = PrivateAttr(default=None)
     _whole: str = PrivateAttr(default="")
 
     def with_given(self, given: GivenPolicies, keys: Mapping[str, Any]) -> Self:
-        """Return the part of this workload that one of its given policies sends.
+        """Return the part of this workload whose objects one of its given policies sends.
 
         Args:
             given: the policies.
-            keys: what the policy says, as values of this model's fields.
+            keys: the policy's content, as values of this model's fields.
         """
         part = self.model_copy(update=dict(keys))
         part._given, part._whole = given, self.object_name  # noqa: SLF001 - of the same class
         return part
 
     def with_rollout(self, default: RolloutStrategy | None) -> Self:
-        """Return this workload with the stack's way of changing clusters, where it has no key `rollout` of its own."""
+        """Return this workload with the stack's `rollout`, unless it has this key itself."""
         if default is None or "rollout" in self.model_fields_set:
             return self
         return self.model_copy(update={"rollout": default})
 
     @property
     def given(self) -> GivenPolicies | None:
-        """The policies that its author wrote, once it is known which of them send its objects; None without any."""
+        """The policies that users wrote, once it is known which of them send its objects; None without policies."""
         return self._given
 
     def with_evaluated(self, overrides: Evaluated) -> Self:
-        """Return this workload with what its overrides are for the members of its stack."""
+        """Return this workload, with its overrides as evaluated for the members of its stack stored in it."""
         self._evaluated = overrides
         return self
 
@@ -243,7 +246,7 @@ class Workload(ConfigModel):
         """The overrides without expressions, each with its position in `overrides`.
 
         Raises:
-            ValueError: there are expressions, and no members are known.
+            ValueError: the overrides have expressions that weren't evaluated.
         """
         if self._evaluated is not None:
             return self._evaluated
@@ -253,22 +256,22 @@ class Workload(ConfigModel):
 
     @property
     def object_name(self) -> str:
-        """The name of the policies, and of the short form's Deployment and container: it outlives a rename."""
+        """The name of the policies, and of the short form's Deployment and container: it stays after a rename."""
         return self.formerly or self.name
 
     @property
     def release(self) -> str:
-        """The release of its chart where the chart names none: the same for all parts of a workload with policies."""
+        """The default release name of its chart, which is the same for all parts of a workload with policies."""
         return self._whole or self.object_name
 
     @property
     def source(self) -> str:
-        """The key that says where the objects come from: image, manifests, chart or kustomize."""
+        """The key that gives the source of the objects: image, manifests, chart or kustomize."""
         return next((key for key in ("manifests", "chart", "kustomize") if getattr(self, key)), "image")
 
     @property
     def sends_dependencies(self) -> bool:
-        """Tell whether Karmada sends what the objects use: its webhook wants it where applications fail over."""
+        """Whether Karmada propagates what the objects use: its webhook requires it with application failover."""
         return self.dependencies or bool(self.failover and self.failover.application)
 
     @model_validator(mode="before")
@@ -276,23 +279,23 @@ class Workload(ConfigModel):
     def _placed_by_policies(cls, value: Any) -> Any:
         if not isinstance(value, dict) or not value.get("policies"):
             return value
-        both = sorted(_SAID_BY_POLICIES & {to_camel(key) for key in value})
+        both = sorted(_POLICY_KEYS & {to_camel(key) for key in value})
         if both:
             raise refuse(
                 f"has 'policies' and {', '.join(repr(key) for key in both)}",
-                consequence="it would not be clear what counts",
-                remedy="keep one of them: the policies say it all, or `placement` and the keys beside it do",
+                consequence="it would be unclear which of them applies",
+                remedy="keep either the policies, or `placement` and the other keys",
             )
         if value.get("components"):
             raise refuse(
                 "has 'policies' and 'components'",
-                consequence="each policy makes a part of its own of the workload, and a component goes with one",
+                consequence="each policy makes a separate part of the workload, and a component belongs to one",
                 remedy="use the components in another workload",
             )
         if value.get("image"):
             raise refuse(
                 "has 'policies' and 'image'",
-                consequence="no policy is for an object that Flotilla names",
+                consequence="Flotilla names the object, so no policy selects it",
                 remedy="write `placement` instead of 'policies', or list manifests, a chart or a kustomization",
             )
         return {**value, "placement": {}}
@@ -303,7 +306,7 @@ class Workload(ConfigModel):
             raise refuse(
                 "has `dependencies: false` with 'failover.application'",
                 consequence="Karmada's API refuses the policy",
-                remedy="drop `dependencies: false`",
+                remedy="remove `dependencies: false`",
             )
         return self
 
@@ -311,7 +314,7 @@ class Workload(ConfigModel):
     def _another_name(self) -> Self:
         if self.formerly == self.name:
             raise refuse(
-                "'formerly' is the workload's present name", consequence="it would say nothing", remedy="drop it"
+                "'formerly' is the workload's present name", consequence="it would have no effect", remedy="remove it"
             )
         return self
 
@@ -320,7 +323,7 @@ class Workload(ConfigModel):
         if [bool(given) for given in (self.image, self.manifests, self.chart, self.kustomize)].count(True) != 1:
             raise refuse(
                 "needs exactly one of 'image', 'manifests', 'chart' and 'kustomize'",
-                consequence="there would be nothing to run, or two things of one name",
+                consequence="there would be nothing to run, or two sources of objects",
                 remedy="keep one of them",
             )
         if self.image:
@@ -340,12 +343,12 @@ class Workload(ConfigModel):
             place = {"chart": "the chart's values", "kustomize": "the kustomization"}
             raise refuse(
                 f"has {self.source!r} and the short form's {', '.join(repr(s) for s in short)}",
-                consequence="they would do nothing",
+                consequence="they would have no effect",
                 remedy=f"set them in {place.get(self.source, 'the manifests')}",
             )
         if self.chart and not (self.chart.release or release_fits(self.object_name)):
             raise refuse(
-                f"its name has more than {counted(LONGEST_RELEASE, 'character')}, the most for a release of a chart",
+                f"its name has more than {counted(LONGEST_RELEASE, 'character')}, the limit for a release of a chart",
                 consequence="helm would refuse it",
                 remedy="add `release` to the chart",
             )

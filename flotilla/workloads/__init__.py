@@ -1,1 +1,1 @@
-"""Where a workload's objects come from, their scope and their order."""
+"""The sources of a workload's objects, their scope and their order."""

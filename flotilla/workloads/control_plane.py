@@ -1,4 +1,4 @@
-"""The objects of the control plane itself (`flotilla:objects`): read, brought into order, related to the workloads."""
+"""The control plane's own objects (`flotilla:objects`): reads and orders them, and relates them to workloads."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from flotilla.workloads.objects import manifests_of
 
 @dataclass(frozen=True)
 class Read:
-    """What one file of a group holds, or why it can't be read."""
+    """The objects of one file of a group, or the reasons why it can't be read."""
 
     index: int
     """The entry's position in `manifests`."""
@@ -41,7 +41,7 @@ class Read:
 
 
 def read_group(group: ObjectGroup, files: ManifestFiles) -> Iterator[Read]:
-    """Yield what each file of a group holds, in their order; nothing is raised for one that can't be read."""
+    """Yield the result for each file of a group, in their order; a file that can't be read raises nothing."""
     for entry in manifest_files(group.manifests, files):
         try:
             yield Read(entry.position, entry.file, tuple(files.objects(entry)))
@@ -52,64 +52,64 @@ def read_group(group: ObjectGroup, files: ManifestFiles) -> Iterator[Read]:
 
 
 def written(group: ObjectGroup, files: ManifestFiles) -> list[Object]:
-    """Return a group's objects, without what a server has set in exported ones.
+    """Return a group's objects, without fields that a server has set in exported objects.
 
-    Files that can't be read have been reported by then.
+    Files that can't be read are skipped: the validation has reported them before.
     """
     return [cleaned(obj) for obj in as_in_files(group, files)]
 
 
 def as_in_files(group: ObjectGroup, files: ManifestFiles) -> list[Object]:
-    """Return a group's objects as they stand in its files."""
+    """Return a group's objects as its files have them."""
     return [obj for read in read_group(group, files) for obj in read.objects]
 
 
 def kinds_known(groups: Iterable[Iterable[Object]], workloads: Iterable[Iterable[Object]] = ()) -> Kinds:
-    """Return what is known of the kinds of control plane objects: Karmada's own, and those that the stack defines."""
+    """Return the known kinds of control plane objects: Karmada's own, and those that the stack defines."""
     defined = defined_kinds(obj for listed in (*groups, *workloads) for obj in listed)
     return defined.over(OWN_KINDS)
 
 
 @dataclass(frozen=True)
 class Declared:
-    """One object of the control plane, with what it comes after."""
+    """One object of the control plane, with the objects that come before it."""
 
     group: str
     """The name of its entry in `flotilla:objects`."""
     obj: Object
     stage: Stage
     after: tuple[Identity, ...] = ()
-    """Objects of the stack that have to be there first: its namespace, its kind, what it names."""
+    """Objects of the stack that must exist first: its namespace, its kind's definition, objects that it names."""
     rollouts: tuple[str, ...] = ()
-    """Workloads that have to be done first, by their names."""
+    """Names of workloads whose rollout must be finished first."""
     ignored: tuple[str, ...] = ()
-    """Fields that another declared object sets, as Pulumi writes paths."""
+    """Fields that another declared object sets, as paths in Pulumi's form."""
 
     @property
     def identity(self) -> Identity:
-        """What makes it the same object in every version of its group."""
+        """The key that the object keeps in every version of its group."""
         return identity(self.obj)
 
 
 @dataclass(frozen=True)
 class ControlPlane:
-    """What a stack declares in the control plane itself."""
+    """The declarations of a stack in the control plane itself."""
 
     objects: tuple[Declared, ...] = ()
-    """Each behind what it comes after."""
+    """In order: each object comes after those that it needs."""
     scalers: dict[Identity, str] = field(default_factory=dict)
-    """Templates whose replicas an autoscaler of the control plane owns, with its kind and name."""
+    """Templates whose replicas an autoscaler of the control plane sets, with the autoscaler's kind and name."""
 
     def first(self) -> list[Declared]:
-        """Return what is declared before the workloads."""
+        """Return the objects that are declared before the workloads."""
         return [one for one in self.objects if one.stage < Stage.LAST]
 
     def last(self) -> list[Declared]:
-        """Return what is declared after the workloads that it names."""
+        """Return the objects that are declared after the workloads that they name."""
         return [one for one in self.objects if one.stage == Stage.LAST]
 
     def marked(self, workload: Workload, manifests: Sequence[Object], kinds: Kinds) -> list[Object]:
-        """Return a workload's objects; those whose replicas an autoscaler owns are marked with it."""
+        """Return a workload's objects; those whose replicas an autoscaler sets are marked with its name."""
         if not self.scalers:
             return list(manifests)
         listed = [(obj, self.scalers.get(template_identity(obj, workload, kinds), "")) for obj in manifests]
@@ -117,12 +117,12 @@ class ControlPlane:
 
 
 def template_identity(manifest: Object, workload: Workload, kinds: Kinds) -> Identity:
-    """Return what makes the template of a manifest the same one in every version of its group."""
+    """Return the key that the template of a manifest keeps in every version of its group."""
     return identity(in_namespace(manifest, workload.namespace, kinds))
 
 
 def control_plane_of(fleet: Fleet, files: ManifestFiles) -> ControlPlane:
-    """Return what a fleet declares in the control plane itself, in the order in which it is declared."""
+    """Return the declarations of a fleet in the control plane itself, in the order of their declaration."""
     if not fleet.objects:
         return ControlPlane()
     listed = {group.name: written(group, files) for group in fleet.objects}
@@ -143,7 +143,7 @@ def control_plane_of(fleet: Fleet, files: ManifestFiles) -> ControlPlane:
 
 
 def scalers_of(objects: Iterable[Object]) -> dict[Identity, str]:
-    """Return what FederatedHPAs and CronFederatedHPAs among objects scale, with the scaler's kind and name."""
+    """Return the targets of FederatedHPAs and CronFederatedHPAs among objects, with the scaler's kind and name."""
     found: dict[Identity, str] = {}
     for obj in objects:
         target = target_of(obj)
@@ -173,14 +173,14 @@ def _declared(
     makers: dict[Identity, str],
     definitions: dict[tuple[str, str], Identity],
 ) -> Declared:
-    """Return an object with what it needs by itself: its namespace, its kind, what it names.
+    """Return an object with what it requires: its namespace, its kind's definition, objects that it names.
 
     Args:
-        group: its entry's name.
+        group: the name of its entry.
         obj: the object.
         known: everything that the stack declares in the control plane.
-        makers: the workloads of templates.
-        definitions: which definition each kind has.
+        makers: the workload of each template.
+        definitions: the definition of each kind.
     """
     namespace = obj["metadata"].get("namespace")
     wanted: list[Identity] = [(*NAMESPACE, "", str(namespace))] if namespace else []
@@ -188,31 +188,31 @@ def _declared(
         wanted.append(definitions[kind_of(obj)])
     names = [key for key in named_by(obj) if key in known]
     after = tuple(dict.fromkeys(key for key in [*wanted, *names] if key in known and key != identity(obj)))
-    # What needs something of a workload can't come before the workloads.
+    # An object that needs a workload's object can't come before the workloads.
     stage = Stage.LAST if any(key in makers for key in after) else stage_of(obj)
     rollouts = {makers[key] for key in names if key in makers} if kind_of(obj) == REBALANCER else set()
     return Declared(group, obj, stage, after, tuple(sorted(rollouts)))
 
 
 def _behind_its_group(one: Declared, others: list[Declared]) -> Declared:
-    """Return an object behind the namespaces, definitions and rights of its own group."""
+    """Return an object that comes after the namespaces, definitions and RBAC objects of its own group."""
     before = min(one.stage, Stage.FIRST)
     earlier = [other.identity for other in others if other.group == one.group and other.stage < before]
     return replace(one, after=tuple(dict.fromkeys([*one.after, *earlier])))
 
 
 def _bounded(one: Declared, scalers: dict[Identity, str]) -> Declared:
-    """Return a FederatedHPA that a CronFederatedHPA scales without a say in its bounds."""
+    """Return a FederatedHPA whose bounds a CronFederatedHPA sets, with these fields ignored; else the object itself."""
     by_time = scalers.get(one.identity, "").startswith(CRON_FEDERATED_HPA[1])
     return replace(one, ignored=BOUNDS) if by_time and kind_of(one.obj) == FEDERATED_HPA else one
 
 
 def _in_order(objects: list[Declared]) -> Iterator[Declared]:
-    """Yield objects by their stage, each behind those of its stage that it comes after."""
+    """Yield objects by stage, each after those of its stage that it requires."""
     waiting = sorted(objects, key=lambda one: one.stage)
     while waiting:
         pending = {one.identity for one in waiting}
-        # Two that name each other can't be ordered: the first one does without.
+        # Two objects that name each other can't be ordered: the first one doesn't wait for the other.
         ready = next((one for one in waiting if not pending.intersection(one.after)), waiting[0])
         waiting.remove(ready)
         yield ready

@@ -1,4 +1,4 @@
-"""What must hold for the objects of the control plane itself (`flotilla:objects`)."""
+"""Checks of the control plane's own objects (`flotilla:objects`)."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def check_groups(
     files: ManifestFiles,
     gates: Gates | None = None,
 ) -> list[Problem]:
-    """Check the objects of the control plane, by themselves, against each other and against the workloads.
+    """Check the objects of the control plane alone, against each other and against the workloads.
 
     Args:
         groups: by position in the file.
-        workloads: by position in the file; those with files that can't be read are left out here.
-        version: Karmada's; None where the stack doesn't say.
-        files: where the manifests are.
-        gates: the feature gates that Karmada is installed with; None where they aren't known.
+        workloads: by position in the file; workloads with files that can't be read are left out here.
+        version: Karmada's version; None where the stack doesn't give it.
+        files: the reader of manifests.
+        gates: the feature gates with which Karmada is installed; None where they aren't known.
     """
     templates: dict[int, list[Object]] = {}
     for index, workload in workloads:
@@ -68,7 +68,9 @@ def check_groups(
         listed = list(read_group(group, files))
         why = "there would be nothing to declare"
         if not any(read.objects or read.problems for read in listed):
-            problems.append(Problem(f"objects[{index}].manifests", "hold no object", why, "name files that hold some"))
+            problems.append(
+                Problem(f"objects[{index}].manifests", "contain no object", why, "name files that contain objects")
+            )
         for read in listed:
             where = f"objects[{index}].manifests[{read.index}]"
             problems += [Problem(where, one, why, "fix the file", f'"{read.file}"') for one in read.problems]
@@ -84,14 +86,14 @@ def check_groups(
 
 
 def _check(where: str, obj: Object, version: Version | None) -> list[Problem]:
-    """Check one object by itself; of what is wrong in one place nothing else is said."""
+    """Check one object alone; an object in the wrong place gets no further problems."""
     name = f"{obj['kind']} {obj['metadata']['name']}"
     misplaced = _MISPLACED.get(place_of(obj))
     if misplaced:
         return [Problem(where, *(text.format(name=name, group=kind_of(obj)[0]) for text in misplaced))]
     other = another_version(obj)
     if other:
-        rule = f"{name} is written in {obj['apiVersion']}, and Karmada has it in {other}"
+        rule = f"{name} is written in {obj['apiVersion']}, but Karmada serves it in {other}"
         return [Problem(where, rule, "Karmada's API server would refuse it", f"write it in {other}")]
     return [*_check_age(where, obj, name, version), *_check_place(where, obj, name), *_check_form(where, obj, name)]
 
@@ -99,7 +101,7 @@ def _check(where: str, obj: Object, version: Version | None) -> list[Problem]:
 _MISPLACED: Mapping[Place, tuple[str, str, str]] = {
     Place.WORKLOAD: (
         "{name} is listed among the objects of the control plane",
-        "it would run nowhere: nothing in a control plane acts on it, and no policy sends it",
+        "it would run nowhere: nothing in a control plane runs it, and no policy propagates it",
         "list its file in the `manifests` of a workload",
     ),
     Place.MEMBER: (
@@ -109,16 +111,16 @@ _MISPLACED: Mapping[Place, tuple[str, str, str]] = {
     ),
     Place.POLICY: (
         "{name} is a policy",
-        "Flotilla would not know which workload it is for, so that no plan and no rollout would go by it",
-        "list the file under `policies` of the workload whose objects it sends",
+        "Flotilla would not know its workload, so plans and rollouts would ignore it",
+        "list the file under `policies` of the workload whose objects it propagates",
     ),
     Place.CONTROLLERS: (
-        "{name} is made by Karmada's controllers",
+        "{name} is created by Karmada's controllers",
         "they would overwrite or delete it",
-        "remove it; exported objects of {group} are no source",
+        "remove it; exported objects of {group} can't be declared",
     ),
     Place.UNKNOWN: (
-        "{name} is of {group}, which has no such kind that a user declares",
+        "{name} has a kind that {group} doesn't offer to users",
         "Karmada's API server would refuse it",
         "correct apiVersion and kind, or remove it",
     ),
@@ -126,13 +128,13 @@ _MISPLACED: Mapping[Place, tuple[str, str, str]] = {
 
 
 def _check_age(where: str, obj: Object, name: str, version: Version | None) -> list[Problem]:
-    """Check that Karmada has the kind and the fields of an object."""
+    """Check that Karmada's version has the kind and the fields of an object."""
     problems = []
     for field, since in too_new(obj, version or SUPPORTED.oldest):
         what = f"{field} of {name}" if field else f"the kind of {name}"
-        lost = "it would be dropped without a word" if field else "Karmada's API server does not serve it"
+        lost = "Karmada would ignore it silently" if field else "Karmada's API server does not serve it"
         if version is None:
-            rule = f"{what} needs Karmada {since} or newer, and the stack doesn't say which one it is"
+            rule = f"{what} needs Karmada {since} or newer, and the stack doesn't give its version"
             remedy = "add `version` to controlPlane, such as `version: 1.18.2`"
             problems.append(Problem(where, rule, f"on an older Karmada: {lost}", remedy))
         else:
@@ -142,23 +144,23 @@ def _check_age(where: str, obj: Object, name: str, version: Version | None) -> l
 
 
 def _check_place(where: str, obj: Object, name: str) -> list[Problem]:
-    """Check the namespace of an object, and that a Namespace stays where it is declared."""
+    """Check the namespace of an object, and that Karmada doesn't propagate a declared Namespace."""
     namespace = str(obj["metadata"].get("namespace") or "")
     if namespace == CLUSTER_NAMESPACE or namespace.startswith(EXECUTION_NAMESPACE_PREFIX):
-        why = "Karmada and the join of members keep credentials and Works there, and leave nothing else alone"
-        return [Problem(where, f"{name} is in the namespace {namespace}", why, "take another namespace")]
+        why = "Karmada and the join of members store credentials and Works there, and may delete other objects"
+        return [Problem(where, f"{name} is in the namespace {namespace}", why, "use another namespace")]
     if kind_of(obj) != NAMESPACE:
         return []
     own = str(obj["metadata"]["name"])
     if own.startswith(_NAMESPACES_OF_KARMADA) or own == _DEFAULT:
-        why = "it is there already, and a destroy would delete what others have in it"
-        return [Problem(where, f"{name} is one that Karmada or Kubernetes makes", why, "remove it")]
+        why = "it exists already, and a destroy would delete what others have in it"
+        return [Problem(where, f"{name} is created by Karmada or Kubernetes", why, "remove it")]
     if goes_by_itself(obj):
         return [
             Problem(
                 where,
-                f"{name} is sent to every member by Karmada itself",
-                "removing it would delete it, with all that is in it, in every member",
+                f"{name} is propagated to every member by Karmada itself",
+                "removing it would delete it, with everything in it, in every member",
                 'add the label `namespace.karmada.io/skip-auto-propagation: "true"`, or list it in a workload',
             )
         ]
@@ -166,7 +168,7 @@ def _check_place(where: str, obj: Object, name: str) -> list[Problem]:
 
 
 def _check_form(where: str, obj: Object, name: str) -> list[Problem]:
-    """Check what of an object would not stay as it is declared, or would do nothing."""
+    """Check for parts of an object that would not stay as declared, or would have no effect."""
     spec = obj.get("spec")
     spec = spec if isinstance(spec, dict) else {}
     if kind_of(obj) == REBALANCER and spec.get("ttlSecondsAfterFinished") is not None:
@@ -174,8 +176,8 @@ def _check_form(where: str, obj: Object, name: str) -> list[Problem]:
             Problem(
                 where,
                 f"{name} has spec.ttlSecondsAfterFinished",
-                "Karmada deletes it when it has finished, and every later `up` would make it, and divide, again",
-                "drop the field; take the object out of the stack when it is not needed any more",
+                "Karmada deletes it when it has finished, and every later `up` would create it and divide again",
+                "remove the field; remove the object from the stack when it is not needed any more",
             )
         ]
     if kind_of(obj) == SERVICE and spec.get("selector"):
@@ -183,8 +185,8 @@ def _check_form(where: str, obj: Object, name: str) -> list[Problem]:
             Problem(
                 where,
                 f"{name} selects pods",
-                "there are none in a control plane, and no policy sends it",
-                "list it in a workload, or name an address: `type: ExternalName`",
+                "a control plane has no pods, and no policy propagates it",
+                "list it in a workload, or give an address: `type: ExternalName`",
             )
         ]
     return []
@@ -197,13 +199,13 @@ def _check_once(
     seen: dict[Identity, str],
     owners: Mapping[Identity, tuple[Workload, Object]],
 ) -> list[Problem]:
-    """Check that an object stands in one place of the stack."""
+    """Check that an object is declared in only one place of the stack."""
     key, name = identity(obj), str(ref_of(obj))
     if key in owners:
         workload = owners[key][0].name
-        why = "both would set it, and what one of them drops the other would put back"
-        remedy = "list it in the workload if members are to have it, else here alone"
-        return [Problem(where, f"{name} is listed by the workload {workload!r} too", why, remedy)]
+        why = "both would set it, and each would put back what the other removes"
+        remedy = "list it only in the workload if members need it, else only here"
+        return [Problem(where, f"{name} is also listed by the workload {workload!r}", why, remedy)]
     if key in seen:
         where_else = f"by {seen[key]!r} too" if seen[key] != group else "twice"
         return [Problem(where, f"{name} is listed {where_else}", "one would overwrite the other", "remove one")]
@@ -214,7 +216,7 @@ def _check_once(
 def _check_scalers(
     objects: Sequence[tuple[str, Object]], owners: Mapping[Identity, tuple[Workload, Object]]
 ) -> list[Problem]:
-    """Check that what an autoscaler of the control plane scales has no other owner of its replicas."""
+    """Check that only one autoscaler of the control plane sets the replicas of an object, and no member does."""
     problems = []
     first: dict[Identity, str] = {}
     for where, obj in objects:
@@ -237,7 +239,7 @@ def _check_scalers(
                     where,
                     f"{scaler} scales {what}, and the workload {workload!r} has `autoscaled: true`",
                     "members keep their own replicas then, whatever the control plane's autoscaler sets",
-                    f"drop `autoscaled` of the workload, or {obj['kind']} {obj['metadata']['name']}",
+                    f"remove `autoscaled` from the workload, or {obj['kind']} {obj['metadata']['name']}",
                 )
             )
     return problems

@@ -1,4 +1,4 @@
-"""What the user should know of the control plane's own objects before an `up`, where nothing is wrong for certain."""
+"""Notices about the control plane's own objects that the user should read before an `up`; they aren't errors."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _QUOTA_SINCE = Version(1, 14)
 
 
 def gate_of(obj: Object, version: Version | None) -> features.Gate | None:
-    """Return the feature gate without which an object does nothing; None where there is none.
+    """Return the feature gate without which an object has no effect; None where it needs none.
 
-    A FederatedResourceQuota has been enforced behind a gate since 1.14; before, and with `staticAssignments`, Karmada
-    makes a ResourceQuota in each member that it names.
+    Since 1.14 a gate controls whether a FederatedResourceQuota is enforced. Before, and with `staticAssignments`,
+    Karmada makes a ResourceQuota in each member that it names.
     """
     if kind_of(obj) == MULTI_CLUSTER_SERVICE:
         return features.ACROSS_CLUSTERS
@@ -38,7 +38,7 @@ def gate_of(obj: Object, version: Version | None) -> features.Gate | None:
 
 
 def object_notices(fleet: Fleet, files: ManifestFiles) -> list[str]:
-    """Return what the user should know of `flotilla:objects`, a line each."""
+    """Return the notices about `flotilla:objects`, a line each."""
     plane = control_plane_of(fleet, files)
     return [line for one in plane.objects for line in _of(one.obj, fleet, plane)]
 
@@ -53,14 +53,14 @@ def _of(obj: Object, fleet: Fleet, plane: ControlPlane) -> Iterator[str]:
         key = (group, target_kind, namespace, target_name)
         what = f"{target_kind} {namespace}/{target_name}"
         if key not in plane.scalers and all(one.identity != key for one in plane.objects):
-            yield f"{name} scales {what}, which this stack doesn't declare: it does nothing unless somebody else does"
+            yield f"{name} scales {what}, which this stack doesn't declare: it has no effect until that exists"
     if kind in (SERVICE_EXPORT, SERVICE_IMPORT):
         yield (
-            f"{name} stays in the control plane: Flotilla sends it to no member; list it in a workload beside its "
-            "Service, unless a policy of your own sends it"
+            f"{name} stays in the control plane: Flotilla propagates it to no member; list it in a workload beside its "
+            "Service, unless your own policy propagates it"
         )
     if kind in INTERPRETERS:
         yield (
-            f"{name} decides in the control plane, and is not evaluated here: of the kinds that it is for, plans say "
-            "no replicas where it does"
+            f"{name} takes effect in the control plane and isn't evaluated here: for kinds whose replicas it "
+            "determines, plans show no replicas"
         )

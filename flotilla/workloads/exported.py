@@ -1,9 +1,9 @@
-"""Manifests that were exported from a cluster (`kubectl get -o yaml`): what that cluster has set is left out.
+"""Removes what a server has set from manifests that were exported from a cluster (`kubectl get -o yaml`).
 
-Declared again it would be refused (a UID, a Service's address), would wait for ever for something that Karmada doesn't
-send, or would let a garbage collector delete the template. Only an object that shows that a server has written it loses
-what a person may have written as well (a Service's address, a Pod's node). What generators leave behind
-(`creationTimestamp: null`, an empty `status`) goes without a word.
+Such fields would make the declaration fail (a UID, a Service's address), make it wait forever for something that
+Karmada doesn't send, or make a garbage collector delete the template. Fields that a user may also have written (a
+Service's address, a Pod's node) are removed only from objects that a server has evidently written. Leftovers of
+generators (`creationTimestamp: null`, an empty `status`) are removed without a notice.
 """
 
 from __future__ import annotations
@@ -38,34 +38,42 @@ _TEXT = 60
 
 _OWNERS = ("metadata", "ownerReferences")
 _FINALIZERS = ("metadata", "finalizers")
-_SAYS = ("uid", "resourceVersion", "creationTimestamp", "managedFields", "selfLink", "generation", "deletionTimestamp")
-"""What only a server writes into an object's metadata."""
+_SERVER_METADATA = (
+    "uid",
+    "resourceVersion",
+    "creationTimestamp",
+    "managedFields",
+    "selfLink",
+    "generation",
+    "deletionTimestamp",
+)
+"""Fields of an object's metadata that only a server writes."""
 _TEMPLATES: tuple[tuple[tuple[Step, ...], tuple[GroupKind, ...]], ...] = (
     (("spec", "template", "metadata"), (DEPLOYMENT, REPLICA_SET, DAEMON_SET, STATEFUL_SET, JOB)),
     (("spec", "jobTemplate", "metadata"), (CRON_JOB,)),
     (("spec", "jobTemplate", "spec", "template", "metadata"), (CRON_JOB,)),
     (("spec", "volumeClaimTemplates", "*", "metadata"), (STATEFUL_SET,)),
 )
-"""Where else metadata stand, with the `creationTimestamp: null` that Kubernetes' own Go types are written with."""
+"""Other places of metadata, which have `creationTimestamp: null` if Kubernetes' own Go types were serialized."""
 
 
 @dataclass(frozen=True)
 class Dropped:
-    """What was left out of one object."""
+    """The fields that were removed from one object."""
 
     obj: str
     """Kind and name."""
     fields: tuple[str, ...] = ()
-    """What its server had set."""
+    """Fields that its server had set."""
     owners: tuple[str, ...] = ()
     """Kind and name of each object that owned it."""
     finalizers: tuple[str, ...] = ()
 
 
 def is_exported(obj: Object) -> bool:
-    """Tell whether an object shows that an API server has written it."""
+    """Return whether an object shows that an API server has written it."""
     metadata = obj["metadata"]
-    if any(metadata.get(key) for key in _SAYS) or _owners(obj) or not _hollow(obj.get("status")):
+    if any(metadata.get(key) for key in _SERVER_METADATA) or _owners(obj) or not _hollow(obj.get("status")):
         return True
     labels, annotations = (metadata.get(part) or {} for part in ("labels", "annotations"))
     return any(key in labels for key in (*marks.LABELS, *POLICY_ID_LABELS.values())) or any(
@@ -74,21 +82,21 @@ def is_exported(obj: Object) -> bool:
 
 
 def cleaned(obj: Object) -> Object:
-    """Return an object without what a server has set in it; the same one where there is nothing."""
+    """Return an object without fields that a server has set; the object itself where it has none."""
     return _without(obj)[0]
 
 
 def dropped(obj: Object) -> Dropped | None:
-    """Return what `cleaned` leaves out of an object, and a user has to know; None where there is nothing."""
+    """Return the removed fields about which the user must know; None where there are none."""
     return _without(obj)[1]
 
 
 def notice(owner: str, found: Iterable[Dropped]) -> str:
-    """Return what a user has to know of exported manifests, in one line; empty where there is nothing.
+    """Return the notice about fields that were removed from exported manifests, in one line; empty where there is none.
 
     Args:
-        owner: whose they are: `workload web`.
-        found: what was left out of them.
+        owner: the owner of the manifests, such as `workload web`.
+        found: the removed fields.
     """
     listed = list(found)
     exported = [one for one in listed if one.fields]
@@ -97,19 +105,19 @@ def notice(owner: str, found: Iterable[Dropped]) -> str:
     if exported:
         parts.append(
             f"{counted(len(exported), 'object')} exported from a cluster ({_some([one.obj for one in exported])}): "
-            f"what that cluster has set is left out: {', '.join(fields)}"
+            f"fields that the cluster has set are left out: {', '.join(fields)}"
         )
     owned = [f"{one.obj} (by {_some(one.owners)})" for one in listed if one.owners]
     if owned:
         parts.append(
-            f"metadata.ownerReferences are left out: what owned {_some(owned)} there doesn't own it here, and the "
+            f"metadata.ownerReferences are left out: the owners of {_some(owned)} don't exist here, so the "
             "garbage collector would delete it"
         )
     kept = [f"{one.obj} ({_some(one.finalizers)})" for one in listed if one.finalizers]
     if kept:
         parts.append(
-            f"metadata.finalizers are left out of {_some(kept)}: Karmada sends none, and in the control plane nobody "
-            "would take them away, so that no deletion would end"
+            f"metadata.finalizers are left out of {_some(kept)}: Karmada sends none, and in the control plane nothing "
+            "would remove them, so a deletion would never finish"
         )
     return f"{owner}: {'; '.join(parts)}" if parts else ""
 
@@ -120,14 +128,14 @@ def _without(obj: Object) -> tuple[Object, Dropped | None]:
     rows = _rows(kind, exported)
     if not exported and _is_plain(obj, rows):
         return obj, None
-    # A CustomResourceDefinition's schema is large, and none of a server's.
+    # A CustomResourceDefinition's schema is large, and a server sets nothing in it: it isn't copied.
     places = {row.path[0] for row in rows} | {path[0] for path in _metadata_of(kind)}
     result = {key: deepcopy(value) if key in places else value for key, value in obj.items()}
     fields = [_name(row.path) for row in rows if _drop(result, row)]
     owners, finalizers = _owners(obj), _texts(obj["metadata"].get("finalizers"))
     for path in (_OWNERS, _FINALIZERS):
         _drop(result, Row(path, META))
-    _silently(result)
+    _drop_leftovers(result)
     if result == obj:
         return obj, None
     if not (fields or owners or finalizers):
@@ -137,7 +145,7 @@ def _without(obj: Object) -> tuple[Object, Dropped | None]:
 
 
 def _is_plain(obj: Object, rows: tuple[Row, ...]) -> bool:
-    """Tell at a glance that there is nothing to leave out: a run asks of every object many times."""
+    """Return whether there is clearly nothing to remove; a fast check, because a run asks many times per object."""
     if "status" in obj or "finalizers" in obj["metadata"] or "ownerReferences" in obj["metadata"]:
         return False
     if any(row.path[0] in obj for row in rows):
@@ -153,12 +161,12 @@ def _rows(kind: GroupKind, exported: bool) -> tuple[Row, ...]:
 
 @lru_cache
 def _metadata_of(kind: GroupKind) -> tuple[tuple[Step, ...], ...]:
-    """Return where a kind's metadata stand: its own and those of its templates."""
+    """Return the places of a kind's metadata: its own, and those of its templates."""
     return (("metadata",), *(path for path, kinds in _TEMPLATES if kind in kinds))
 
 
-def _silently(obj: Object) -> None:
-    """Drop what generators leave behind."""
+def _drop_leftovers(obj: Object) -> None:
+    """Remove leftovers of generators."""
     if "status" in obj and _hollow(obj["status"]):
         del obj["status"]
     for path in _metadata_of(kind_of(obj)):
@@ -168,7 +176,7 @@ def _silently(obj: Object) -> None:
 
 
 def _drop(obj: Object, row: Row) -> bool:
-    """Drop what a row is about; tell whether there was anything with a meaning."""
+    """Remove the field of a row, and return whether it had a meaningful value."""
     *within, last = row.path
     found = False
     for parent in _at(obj, tuple(within)):
@@ -193,7 +201,7 @@ def _drop(obj: Object, row: Row) -> bool:
 
 
 def _drop_empty(obj: Object, path: tuple[Step, ...]) -> None:
-    """Drop the maps that have become empty, from the inside to the outside."""
+    """Remove mappings that have become empty, from the innermost outwards."""
     while path and path != ("metadata",) and "*" not in path:
         (value,) = _at(obj, path) or (None,)
         if value != {}:
@@ -205,7 +213,7 @@ def _drop_empty(obj: Object, path: tuple[Step, ...]) -> None:
 
 
 def _at(value: Any, path: tuple[Step, ...]) -> list[Any]:
-    """Return what stands at a path, once for every entry of a list on the way."""
+    """Return the values at a path, one for every entry of a list on the way."""
     found = [value]
     for step in path:
         if step == "*":
@@ -226,7 +234,7 @@ def _texts(value: Any) -> tuple[str, ...]:
 
 
 def _hollow(value: Any) -> bool:
-    """Tell whether a value says nothing: a generator fills a status with zeros and empty texts."""
+    """Return whether a value has no content: a generator fills a status with zeros and empty strings."""
     if isinstance(value, dict):
         return all(_hollow(entry) for entry in value.values())
     if isinstance(value, list):

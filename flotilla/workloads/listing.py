@@ -1,8 +1,8 @@
-"""Which files an entry of `manifests` means: one file, those of a folder, or those that a pattern matches.
+"""Lists the files that an entry of `manifests` names: one file, the files of a folder, or those that a pattern matches.
 
-As `kubectl apply -f` does it: a folder means the `.yaml`, `.yml` and `.json` files in it, and not those below; a file
-whose name is the very text of a pattern is meant itself. Unlike there, hidden files are left out (editors keep their
-locks so), and a link may not lead out of the project: nobody has named what it leads to.
+The rules are those of `kubectl apply -f`: a folder names the `.yaml`, `.yml` and `.json` files in it, but not those in
+its subfolders; a file whose name equals the text of a pattern is that file itself. Unlike kubectl, Flotilla leaves out
+hidden files (editors use them as locks), and a link must not lead out of the project: nobody has named its target.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from pathlib import Path, PurePosixPath
 from flotilla.kube.reading import UnreadableFile, located
 
 ENDINGS = (".yaml", ".yml", ".json")
-"""Of the files that folders and patterns mean (kubectl, resource.FileExtensions)."""
+"""Extensions of the files that folders and patterns name (kubectl, resource.FileExtensions)."""
 MOST_FILES = 1_000
-"""Of one entry."""
+"""Maximum number of files of one entry."""
 MOST_SEEN = 20_000
-"""Files and folders that are looked at for one entry."""
+"""Maximum number of files and folders that a search for one entry visits."""
 MOST_BYTES = 64 * 1024 * 1024
-"""Of all files of one entry."""
-# What makes a folder the source of another tool (kustomize, konfig.RecognizedKustomizationFileNames; helm, chart.yaml).
+"""Maximum size of all files of one entry."""
+# Files that mark another tool's source (kustomize: konfig.RecognizedKustomizationFileNames; helm: chart.yaml).
 _OTHERS = {
     "kustomization.yaml": ("a kustomization", "kustomize"),
     "kustomization.yml": ("a kustomization", "kustomize"),
@@ -33,26 +33,26 @@ _MAGIC = "*?["
 
 
 class UnlistedFiles(UnreadableFile):
-    """An entry that means no files, too many, or some that aren't read; `hint` says what to write instead."""
+    """An entry names no files, too many, or files that Flotilla doesn't read; `hint` is the remedy."""
 
     def __init__(self, message: str, remedy: str, *, outside: bool = False) -> None:
-        """Keep the remedy as the hint; `outside`: a link leads out of the project."""
+        """Store the remedy as the hint; `outside`: a link leads out of the project."""
         super().__init__(message)
         self.hint = remedy
         self.outside = outside
 
 
 def files_of(entry: str, base: Path) -> list[str]:
-    """Return the files that an entry means, as paths like the entry's own, sorted; a plain file's path is itself.
+    """Return the files that an entry names, as paths like the entry's own, sorted; for a plain file, the entry itself.
 
-    Whether a file can be read is not looked at: who reads it says so.
+    Whether a file can be read isn't checked here: its reader reports it.
 
     Args:
         entry: a path, or a pattern with `*`, `?`, `[...]` within names and `**` for any folders.
-        base: the project's folder, which relative paths refer to.
+        base: the project's folder, to which paths are relative.
 
     Raises:
-        UnreadableFile: it means no file, too many, a link that leads out, or the source of another tool.
+        UnreadableFile: it names no file, too many, a link that leads out, or the source of another tool.
     """
     place = located(entry, base)
     try:
@@ -60,13 +60,13 @@ def files_of(entry: str, base: Path) -> list[str]:
             return _in_folder(entry, place, base)
         if not is_pattern(entry) or os.path.lexists(place):
             return [entry]
-    except (OSError, ValueError):  # a name that no file has: reading it says so
+    except (OSError, ValueError):  # no file can have such a name: reading it reports this
         return [entry]
     return _matching(entry, base)
 
 
 def is_pattern(text: str) -> bool:
-    """Tell whether a path, or a part of one, has a wildcard in it."""
+    """Return whether a path, or a part of one, contains a wildcard."""
     return any(char in text for char in _MAGIC)
 
 
@@ -77,8 +77,8 @@ def _in_folder(entry: str, folder: Path, base: Path) -> list[str]:
     if not names:
         below = any(one.is_dir() and not one.name.startswith(".") for one in folder.iterdir())
         pattern = PurePosixPath(entry) / "**" / "*.yaml"
-        hint = f"folders in it are not looked into: write {pattern}" if below else "put the manifests there"
-        raise UnlistedFiles(f"folder {entry} holds no {_endings()} file", hint)
+        hint = f"its subfolders are not read: write {pattern}" if below else "put the manifests there"
+        raise UnlistedFiles(f"folder {entry} contains no {_endings()} file", hint)
     return [str(PurePosixPath(entry, *name)) for name in names]
 
 
@@ -92,13 +92,13 @@ def _matching(pattern: str, base: Path) -> list[str]:
     if not names:
         raise UnlistedFiles(
             f"{pattern} matches no {_endings()} file",
-            "correct it: `*` stays within a folder, `**` goes through all below; hidden and linked ones are left out",
+            "correct it: `*` stays within a folder, `**` includes subfolders; hidden and linked ones are left out",
         )
     return [str(PurePosixPath(*parts[:first], *name)) for name in names]
 
 
 class _Search:
-    """One look for files, within bounds."""
+    """One search for files, within limits."""
 
     def __init__(self, entry: str, base: Path, folder: Path) -> None:
         self._entry = entry
@@ -122,17 +122,17 @@ class _Search:
             self._bytes += _size(entry)
             if len(found) > MOST_FILES or self._bytes > MOST_BYTES:
                 raise UnlistedFiles(
-                    f"{self._entry} means more than {MOST_FILES:,} files or {MOST_BYTES // 2**20} MiB, the most that "
-                    "one entry may",
-                    "name a folder of fewer, or split it among workloads",
+                    f"{self._entry} names more than {MOST_FILES:,} files or {MOST_BYTES // 2**20} MiB, the limit for "
+                    "one entry",
+                    "name a smaller folder, or split it among workloads",
                 )
         return found
 
     def refuse_others(self, folder: Path, within: set[tuple[str, ...]]) -> None:
-        """Refuse folders that are the source of another tool: their files aren't what is to be applied.
+        """Refuse folders that are the source of another tool: their files aren't the objects to apply.
 
         Raises:
-            UnlistedFiles: one of them is.
+            UnlistedFiles: one of the folders is.
         """
         for parts in sorted(within):
             for name, (what, key) in _OTHERS.items():
@@ -141,7 +141,7 @@ class _Search:
                     shown = f"{self._entry} ({where})" if where else self._entry
                     raise UnlistedFiles(
                         f"{shown} is {what}: it has a {name}",
-                        f"take it as `{key}` of a workload: its files are not the objects that it makes",
+                        f"use it as `{key}` of a workload: its files are not the objects that it generates",
                     )
 
     def _walk(
@@ -169,11 +169,11 @@ class _Search:
                 listed = [entry for entry in entries if not entry.name.startswith(".")]
         except OSError as error:
             why = (error.strerror or str(error)).lower()
-            raise UnlistedFiles(f"{self._entry} can't be listed: {folder.name}: {why}", "let it be read") from None
+            raise UnlistedFiles(f"{self._entry} can't be listed: {folder.name}: {why}", "make it readable") from None
         self._seen += len(listed)
         if self._seen > MOST_SEEN:
             raise UnlistedFiles(
-                f"{self._entry} looks through more than {MOST_SEEN:,} files and folders", "begin it with a narrower one"
+                f"{self._entry} visits more than {MOST_SEEN:,} files and folders", "begin it with a smaller folder"
             )
         yield from listed
 
@@ -183,17 +183,17 @@ class _Search:
         try:
             target = Path(entry.path).resolve()
         except (OSError, RuntimeError):
-            return  # a link to itself: reading it says so
+            return  # a link to itself: reading it reports this
         if not any(target.is_relative_to(root) for root in self._roots):
             raise UnlistedFiles(
                 f"{self._entry} has {entry.name}, a link that leads out of the project's folder",
-                "name that file itself, if it is meant, or take the link away",
+                "name that file itself if you need it, or remove the link",
                 outside=True,
             )
 
 
 def _plain(parts: tuple[str, ...]) -> tuple[str, ...]:
-    """Return a pattern's parts with one `**` where several follow each other, and what a last one means: any file."""
+    """Return a pattern's parts, with repeated `**` reduced to one, and `*` (any file) after a final `**`."""
     plain = [part for number, part in enumerate(parts) if part != "**" or parts[number - 1 : number] != ("**",)]
     return (*plain, "*") if plain[-1] == "**" else tuple(plain)
 

@@ -1,4 +1,4 @@
-"""Manifests as kubectl reads them: objects with fixed names, lists unfolded, texts where Kubernetes wants texts."""
+"""Parses manifests like kubectl: objects with fixed names, lists unfolded, strings where Kubernetes requires them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from flotilla.kube.yaml import Path
 from flotilla.stack.problems import at
 
 SOPS = "sops"
-"""The section that SOPS adds to what it encrypts."""
+"""The section that SOPS adds to files that it encrypts."""
 _SHOWN = 40
 _TEMPLATES: dict[tuple[str, str], Path] = {
     ("v1", "Pod"): (),
@@ -24,33 +24,33 @@ _TEMPLATES: dict[tuple[str, str], Path] = {
     ("batch/v1", "Job"): ("spec", "template"),
     ("batch/v1", "CronJob"): ("spec", "jobTemplate", "spec", "template"),
 }
-"""Where a kind has its pods' metadata and spec."""
+"""The path of the pod template's metadata and spec, by kind."""
 _CONTAINERS = ("containers", "initContainers")
 
 
 class ManifestError(ValueError):
-    """A text that isn't a manifest; `problems` has all that was found, each with its line."""
+    """A text that isn't a manifest; `problems` has all problems, each with its line."""
 
     def __init__(self, problems: list[str]) -> None:
-        """Keep the problems apart."""
+        """Store the problems separately."""
         super().__init__("; ".join(problems))
         self.problems = problems
 
 
 class NoObjects(ManifestError):
-    """A text that is YAML with nothing in it: comments, empty documents, a list without items."""
+    """A YAML text without objects: comments, empty documents, a list without items."""
 
 
 def parse_manifests(text: str, documents: list[Any] | None = None) -> list[Object]:
-    """Return the objects of a YAML text with one or more documents, in its order.
+    """Return the objects of a YAML text with one or more documents, in their order.
 
     Args:
         text: the text.
-        documents: what it is taken for, where something stands in the place of its own values.
+        documents: the parsed documents to use instead, where placeholders replace the text's own values.
 
     Raises:
-        NoObjects: it holds no object.
-        ManifestError: it isn't YAML, or holds something that is no object as Kubernetes takes one.
+        NoObjects: it contains no object.
+        ManifestError: it isn't YAML, or contains something that Kubernetes doesn't accept as an object.
     """
     try:
         documents = yaml.load_all(text) if documents is None else documents
@@ -60,14 +60,14 @@ def parse_manifests(text: str, documents: list[Any] | None = None) -> list[Objec
     for index, document in enumerate(documents):
         found.document(index, document)
     if not found.problems and not found.objects:
-        raise NoObjects(["holds no object"])
+        raise NoObjects(["contains no object"])
     if found.problems:
         raise ManifestError(found.problems)
     return found.objects
 
 
 class _Found:
-    """What one text holds."""
+    """The objects and problems found in one text."""
 
     def __init__(self, text: str) -> None:
         self._source = text
@@ -78,7 +78,7 @@ class _Found:
         if document is None:
             return
         if not isinstance(document, dict):
-            self._wrong(index, (), f"a document is {_kind(document)}", "an object with apiVersion and kind is wanted")
+            self._wrong(index, (), f"a document is {_kind(document)}", "it must be an object with apiVersion and kind")
         elif _is_list(document):
             self._list(index, document)
         else:
@@ -94,9 +94,9 @@ class _Found:
         for position, item in enumerate(items or []):
             path: Path = ("items", position)
             if not isinstance(item, dict):
-                self._wrong(index, path, f"items[{position}] is {_kind(item)}", "an object is wanted")
+                self._wrong(index, path, f"items[{position}] is {_kind(item)}", "it must be an object")
             elif _is_list(item):
-                rule = f"a {document['kind']} holds a {item['kind']}: a list within a list is not unfolded"
+                rule = f"a {document['kind']} contains a {item['kind']}: a list within a list is not unfolded"
                 self._wrong(
                     index, path, rule, "put the inner one's objects into the outer one (kubectl refuses it too)"
                 )
@@ -112,8 +112,8 @@ class _Found:
                 self._text(index, path, obj, (key,))
         section = obj.get(SOPS)
         if isinstance(section, dict) and "mac" in section:
-            rule = f"a {obj.get('kind')} is encrypted with SOPS, and is decrypted from a file of `manifests` only"
-            self._wrong(index, (*path, SOPS), rule, "name its file there")
+            rule = f"a {obj.get('kind')} is encrypted with SOPS, and Flotilla decrypts only files of `manifests`"
+            self._wrong(index, (*path, SOPS), rule, "add its file there")
         if len(self.problems) == before:
             self._metadata(index, path, obj)
             for problem in _text_problems(obj):
@@ -131,7 +131,7 @@ class _Found:
         if meta.get("name") in (None, ""):
             if meta.get("generateName"):
                 rule = f"a {obj['kind']} has generateName and no name"
-                why = "what is declared needs a fixed name, or each run would make another one; give it metadata.name"
+                why = "each run would create another object; give it a fixed metadata.name"
                 self._wrong(index, (*path, "metadata", "generateName"), rule, why)
             else:
                 self._wrong(index, (*path, "metadata"), f"a {obj['kind']} has no metadata.name", "give it one")
@@ -159,27 +159,27 @@ def _is_list(document: dict[str, Any]) -> bool:
 
 
 def check_overridden(declared: Object, copy: Object, cluster: str) -> None:
-    """Check that overrides leave texts where Kubernetes wants texts: no API server takes anything else.
+    """Check that overrides keep strings where Kubernetes requires strings: API servers refuse other types.
 
     Args:
         declared: the template.
-        copy: what a cluster gets of it.
-        cluster: the cluster's name.
+        copy: the object that a cluster gets from it.
+        cluster: the name of the cluster.
 
     Raises:
-        ValueError: an override sets something else.
+        ValueError: an override sets another type.
     """
     found = next(_text_problems(copy, encoded=False), None)
     if found and not any(_text_problems(declared, encoded=False)):
         rule, remedy = found[1:]
         name = f"{copy['kind']} {copy['metadata'].get('name')}"
-        raise ValueError(f"{name} in {cluster}: {rule}, by an override, and no API server takes it: {remedy}")
+        raise ValueError(f"{name} in {cluster}: {rule}, set by an override, and API servers refuse it: {remedy}")
 
 
 def _text_problems(obj: Object, *, encoded: bool = True) -> Iterator[tuple[Path, str, str]]:
-    """Yield fields of another type than the text that Kubernetes wants there: path, rule and remedy.
+    """Yield fields that must be strings but have another type: path, rule and remedy.
 
-    With `encoded`, also texts that aren't base64 where they have to be; an encrypted value of the stack file has none.
+    With `encoded`, also yield strings that aren't base64 where they must be; encrypted values of the stack file aren't.
     """
     secret = (obj["apiVersion"], obj["kind"]) == ("v1", "Secret")
     for path in _text_maps(obj):
@@ -208,7 +208,7 @@ def _text_problems(obj: Object, *, encoded: bool = True) -> Iterator[tuple[Path,
 
 
 def _text_maps(obj: Object) -> Iterator[Path]:
-    """Yield where texts by name are wanted."""
+    """Yield the paths of mappings whose values must be strings."""
     yield "metadata", "labels"
     yield "metadata", "annotations"
     kind = (obj["apiVersion"], obj["kind"])
@@ -231,7 +231,7 @@ def _text_maps(obj: Object) -> Iterator[Path]:
 
 
 def _text_fields(obj: Object) -> Iterator[Path]:
-    """Yield where single texts of containers are."""
+    """Yield the paths of containers' fields that must be strings."""
     template = _TEMPLATES.get((obj["apiVersion"], obj["kind"]))
     if template is None:
         return

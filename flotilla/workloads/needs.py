@@ -1,4 +1,4 @@
-"""What workloads need of each other and of the control plane before they can be declared."""
+"""What workloads need from each other and from the control plane before they can be declared."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ ROLLOUT = "rollout"
 
 @dataclass(frozen=True)
 class Need:
-    """Something that one workload declares and another one needs first."""
+    """Something that one workload declares and another workload needs first."""
 
     workload: str
-    """Who declares it."""
+    """The workload that declares it."""
     what: str
-    """`namespace/NAME`, `kind/GROUP/KIND`, `policy/KIND/NAMESPACE/NAME`, `object/KIND/NAMESPACE/NAME` (one that follows
-    others), or `rollout`: that all of it is done."""
+    """`namespace/NAME`, `kind/GROUP/KIND`, `policy/KIND/NAMESPACE/NAME`, `object/KIND/NAMESPACE/NAME` (an object that
+    follows others), or `rollout`: the end of the workload's rollout."""
 
     @property
     def kind(self) -> GroupKind | None:
-        """The kind that is needed; None for anything else."""
+        """The needed kind; None for needs of another sort."""
         what, *parts = self.what.split("/")
         return (parts[0], parts[1]) if what == "kind" else None
 
@@ -42,24 +42,24 @@ class Need:
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of the kinds that a fleet declares."""
+    """The facts about the kinds that a fleet declares."""
 
     kinds: Kinds
     """Their scope and preferred version."""
     messages: tuple[str, ...] = ()
-    """What the user has to know."""
+    """Messages to the user."""
 
 
 def known_kinds(fleet: Fleet, files: ManifestFiles, kubeconfig: str | None) -> Known:
-    """Find out what is known of a fleet's kinds: from its definitions, else from the control plane.
+    """Return the facts about a fleet's kinds: from its definitions, otherwise from the control plane.
 
     Args:
-        fleet: the stack's.
-        files: where the manifests are.
-        kubeconfig: of the control plane, where it is known; asked only about kinds that nothing else tells of.
+        fleet: the stack's fleet.
+        files: the reader of manifests.
+        kubeconfig: of the control plane, where it is known; used only for kinds about which nothing else is known.
 
     Raises:
-        ConfigError: an object is in a version that Karmada doesn't look at.
+        ConfigError: an object has a version that Karmada ignores.
     """
     listed = [(workload.name, m) for workload in fleet.workloads for m in manifests_of(workload, files)]
     kinds = kinds_known([written(group, files) for group in fleet.objects], [[m for _, m in listed]])
@@ -75,7 +75,7 @@ def known_kinds(fleet: Fleet, files: ManifestFiles, kubeconfig: str | None) -> K
     if problems:
         raise ConfigError(problems)
     unknown = sorted({kind_of(m) for _, m in listed if kinds.has_namespace(kind_of(m)) is None})
-    asked = "does not serve it" if answer else "has not been asked" if kubeconfig is None else "gave no answer"
+    asked = "does not serve it" if answer else "was not asked" if kubeconfig is None else "gave no answer"
     return Known(
         kinds,
         tuple(
@@ -87,7 +87,7 @@ def known_kinds(fleet: Fleet, files: ManifestFiles, kubeconfig: str | None) -> K
 
 
 def _doubtful(manifest: Object, kinds: Kinds) -> bool:
-    """Tell whether only the control plane can say what is to be known of an object's kind."""
+    """Return whether only the control plane has the facts about an object's kind."""
     kind = kind_of(manifest)
     known_version = kinds.preferred_version(kind) or manifest["apiVersion"].rpartition("/")[2] == "v1"
     return kinds.has_namespace(kind) is None or not known_version
@@ -96,14 +96,14 @@ def _doubtful(manifest: Object, kinds: Kinds) -> bool:
 def needs_of(
     manifests: Mapping[str, list[Object]], kinds: Kinds, given: Mapping[str, GivenPolicies] = MappingProxyType({})
 ) -> dict[str, list[Need]]:
-    """Return what each workload needs of others: the namespaces of its objects, their kinds, shared policies.
+    """Return the needs of each workload: the namespaces and kinds of its objects, shared policies.
 
-    And the objects that follow its own and that another part of the same workload declares.
+    A need is also an object that follows the workload's own and that another part of the same workload declares.
 
     Args:
-        manifests: what each workload declares, by its name, with namespaces as `manifests_of` writes them.
-        kinds: what is known of custom kinds: objects of cluster-scoped ones need no namespace.
-        given: the policies that their author wrote, by the name of the workload that has them.
+        manifests: the objects that each workload declares, by its name, with namespaces as `manifests_of` sets them.
+        kinds: the facts about custom kinds: objects of cluster-scoped kinds need no namespace.
+        given: the policies that users wrote, by the name of the workload that has them.
     """
     makers: dict[str, str] = {}
     for name, listed in manifests.items():
@@ -120,13 +120,13 @@ def needs_of(
 
 
 def policy_key(policy: Object) -> str:
-    """Return what a `Need` calls a policy."""
+    """Return the key of a policy in a `Need`."""
     metadata = policy["metadata"]
     return f"policy/{policy['kind']}/{metadata.get('namespace') or ''}/{metadata['name']}"
 
 
 def follower_key(obj: Object) -> str:
-    """Return what a `Need` calls an object that follows others."""
+    """Return the key of an object that follows others in a `Need`."""
     metadata = obj["metadata"]
     return f"object/{obj['kind']}/{metadata.get('namespace') or ''}/{metadata['name']}"
 

@@ -1,4 +1,4 @@
-"""What the user should know of a fleet, and of the files that its workloads are made of."""
+"""Notices about a fleet and the files of its workloads."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from flotilla.workloads.sources.shape import SourceError
 
 
 def fleet_notices(fleet: Fleet, files: ManifestFiles) -> list[str]:
-    """Return what the user should know of a whole fleet before an `up`, a line each, as plans and `validate` say it."""
+    """Return the notices about a whole fleet before an `up`, a line each, as plans and `validate` show them."""
     return [
         *notices(fleet),
         *shared_notices(fleet, files),
@@ -33,9 +33,9 @@ def fleet_notices(fleet: Fleet, files: ManifestFiles) -> list[str]:
 
 
 def taken_along(fleet: Fleet, files: ManifestFiles) -> list[str]:
-    """Return which copies are to stay in members (`onRemoval: keep`), in namespaces that another workload takes along.
+    """Return a notice for copies that should stay (`onRemoval: keep`) in a namespace that another workload removes.
 
-    Nothing is said of manifests that can't be read: that is a problem of its own.
+    Manifests that can't be read are skipped: they are a problem of their own.
     """
     if all(workload.on_removal is OnRemoval.DELETE for workload in fleet.workloads):
         return []
@@ -55,14 +55,14 @@ def taken_along(fleet: Fleet, files: ManifestFiles) -> list[str]:
         if workload.on_removal is OnRemoval.KEEP and (namespace := obj["metadata"].get("namespace")) in makers
     }
     return [
-        f"workload {name}: its copies in namespace {namespace} are to stay (`onRemoval: keep`), and go with that "
-        f"namespace when workload {maker} goes: add `onRemoval: keep` to {maker} as well"
+        f"workload {name}: its copies in namespace {namespace} should stay (`onRemoval: keep`), but are deleted with "
+        f"that namespace when workload {maker} is removed: add `onRemoval: keep` to {maker} too"
         for name, maker, namespace in sorted(found)
     ]
 
 
 def left_out(fleet: Fleet, files: ManifestFiles) -> list[str]:
-    """Return what is left out of manifests that were exported from a cluster, a line for each workload and group."""
+    """Return a line for each workload and group about fields that are removed from exported manifests."""
     listed = [(f"workload {workload.name}", as_written(workload, files)) for workload in fleet.workloads]
     listed += [(f"objects {group.name}", as_in_files(group, files)) for group in fleet.objects]
     found = []
@@ -73,7 +73,7 @@ def left_out(fleet: Fleet, files: ManifestFiles) -> list[str]:
 
 
 def unopened(fleet: Fleet, files: ManifestFiles) -> list[str]:
-    """Return which files are encrypted with SOPS and were checked without their key, a line for each owner."""
+    """Return a line for each owner of files that are encrypted with SOPS and were checked without their key."""
     listed = [(f"workload {workload.name}", workload.manifests) for workload in fleet.workloads]
     listed += [(f"objects {group.name}", group.manifests) for group in fleet.objects]
     found = []
@@ -88,9 +88,9 @@ def unopened(fleet: Fleet, files: ManifestFiles) -> list[str]:
 
 
 def rendered_notices(fleet: Fleet, files: ManifestFiles) -> list[str]:
-    """Return what is to be known of how charts and kustomizations were rendered, a line each.
+    """Return the notices about the rendering of charts and kustomizations, a line each.
 
-    Nothing is said of what can't be rendered: that is a problem of its own.
+    Sources that can't be rendered are skipped: they are a problem of their own.
     """
     found: list[str] = []
     for workload in fleet.workloads:
@@ -102,9 +102,9 @@ def rendered_notices(fleet: Fleet, files: ManifestFiles) -> list[str]:
 
 
 def chart_notes(workloads: Iterable[Workload], files: ManifestFiles) -> dict[str, str]:
-    """Return what charts' authors say to those who install them (NOTES.txt), by workload; of each release once.
+    """Return the notes of charts' authors for those who install them (NOTES.txt), by workload; of each release once.
 
-    Secrets that this process has met are `[secret]`. A chart that can't be rendered has none.
+    Secrets that this process knows are replaced by `[secret]`. A chart that can't be rendered has no notes.
     """
     found: dict[str, str] = {}
     known: set[tuple[str, str]] = set()
@@ -112,7 +112,7 @@ def chart_notes(workloads: Iterable[Workload], files: ManifestFiles) -> dict[str
         if workload.chart:
             with suppress(SourceError):
                 notes = without_secrets(files.renderings.of(workload).notes)
-                # The parts of a workload with policies are of one release.
+                # The parts of a workload with policies belong to one release.
                 if notes and (workload.release, notes) not in known:
                     known.add((workload.release, notes))
                     found[workload.name] = notes

@@ -1,4 +1,4 @@
-"""The objects that workloads declare, and what must hold over all of them together."""
+"""The objects that workloads declare, and checks over all of these objects."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from flotilla.stack.workloads import Workload
 from flotilla.workloads.exported import cleaned
 from flotilla.workloads.secrets import secret_objects
 
-# Karmada's detector leaves these groups out (pkg/util/apigroup.go), whatever policy selects them.
+# Karmada's detector ignores these groups (pkg/util/apigroup.go), whatever policy selects them.
 _NEVER_SENT = frozenset(
     {
         f"{group}.karmada.io"
@@ -29,13 +29,13 @@ _RESERVED = ("karmada-", "kube-")
 
 
 def manifests_of(workload: Workload, files: ManifestFiles) -> list[Object]:
-    """Return what a workload declares: of its manifests, chart or kustomization, or its Deployment, and its Secrets.
+    """Return the objects that a workload declares: those of its source (manifests, chart, ..., image) and its Secrets.
 
-    Each has its namespace written out, its own or the workload's: whoever asks which it is reads it there, by
-    `namespace_of` where the scope of custom kinds is known by then.
+    Each object has its namespace set, its own or the workload's. Callers that know the scope of custom kinds use
+    `namespace_of`.
 
     Raises:
-        ConfigError: a manifest that can't be read, or a chart or kustomization that can't be rendered.
+        ConfigError: a manifest can't be read, or a chart or kustomization can't be rendered.
     """
     objects = [cleaned(obj) for obj in as_written(workload, files)] + secret_objects(workload)
     objects = [in_namespace(obj, workload.namespace) for obj in objects]
@@ -47,9 +47,9 @@ def manifests_of(workload: Workload, files: ManifestFiles) -> list[Object]:
 
 
 def readable_objects(workload: Workload, files: ManifestFiles) -> list[Object]:
-    """Return what a workload declares, where the kinds that it defines itself have no namespace if they are so defined.
+    """Return the objects that a workload declares, without a namespace for cluster-scoped kinds that it defines itself.
 
-    Nothing where a file can't be read, or a chart can't be rendered: that is reported already.
+    Returns nothing where a file can't be read or a chart can't be rendered: that is reported elsewhere.
     """
     try:
         manifests = manifests_of(workload, files)
@@ -60,10 +60,10 @@ def readable_objects(workload: Workload, files: ManifestFiles) -> list[Object]:
 
 
 def as_written(workload: Workload, files: ManifestFiles) -> list[Object]:
-    """Return the objects of a workload's source as they stand there, with what a server may have added to them.
+    """Return the objects of a workload's source as they are there, with fields that a server may have added.
 
     Raises:
-        ConfigError: a manifest that can't be read.
+        ConfigError: a manifest can't be read.
     """
     return [_short_form(workload)] if workload.image else read_manifests(workload, files)
 
@@ -82,7 +82,7 @@ def _short_form(workload: Workload) -> Object:
 
 
 def _scaled_by_members(obj: Object) -> Object:
-    """Return a Deployment with the label for which Karmada leaves its replicas to the members; others unchanged."""
+    """Return a Deployment with the label that makes Karmada leave its replicas to the members; others unchanged."""
     if kind_of(obj) != DEPLOYMENT:
         return obj
     metadata = obj["metadata"]
@@ -90,9 +90,9 @@ def _scaled_by_members(obj: Object) -> Object:
 
 
 def check_objects(workloads: list[tuple[int, Workload]], files: ManifestFiles) -> list[Problem]:
-    """Check what workloads declare against each other, and against what Karmada sends at all.
+    """Check the objects of workloads against each other, and that Karmada propagates them at all.
 
-    Workloads with files that can't be read are left out: that is reported already.
+    Workloads with files that can't be read are left out: they are reported elsewhere.
     """
     readable: list[tuple[int, Workload, list[Object]]] = []
     for index, workload in workloads:
@@ -109,8 +109,8 @@ def check_objects(workloads: list[tuple[int, Workload]], files: ManifestFiles) -
                 Problem(
                     f"workloads[{index}].autoscaled",
                     "there is no Deployment among the manifests",
-                    "Karmada leaves the replicas of Deployments alone, and sets those of every other kind",
-                    "drop it, or use Karmada's own FederatedHPA for other kinds",
+                    "only for Deployments can Karmada leave replicas to the members",
+                    "remove it, or use Karmada's own FederatedHPA for other kinds",
                     "true",
                 )
             )
@@ -131,13 +131,13 @@ def _listed_by_two(where: str, obj: Object, first: str, second: str) -> Problem:
     return Problem(
         where,
         f"{_text(obj)} is listed by the workloads {first!r} and {second!r}",
-        "two policies would claim it, one of them in vain, and removing either workload deletes it",
+        "two policies would claim it, one without success, and the removal of either workload deletes it",
         "list it in one of them, with a placement that covers the clusters of both",
     )
 
 
 def _listed_twice(where: str, obj: Object, *written: tuple[str, str]) -> Problem:
-    """Return what is wrong with an object that one workload has twice although it is written differently."""
+    """Return the problem of an object that one workload lists twice in different spellings."""
     how = " and as ".join(f"{version} in namespace {namespace}" for version, namespace in written)
     return Problem(
         where,
@@ -148,23 +148,23 @@ def _listed_twice(where: str, obj: Object, *written: tuple[str, str]) -> Problem
 
 
 def _written(obj: Object) -> tuple[str, str]:
-    """Return how an object is written where its kind and name don't tell: apiVersion and namespace."""
+    """Return the spelling of an object beside its kind and name: apiVersion and namespace."""
     return str(obj["apiVersion"]), str(obj["metadata"].get("namespace") or "(none)")
 
 
 def _check_sent(where: str, manifest: Object) -> list[Problem]:
-    """Check what Karmada sends at all; the object's namespace is as it will be."""
+    """Check that Karmada propagates an object at all; its namespace must be final."""
     group, kind = kind_of(manifest)
     name, namespace = manifest["metadata"]["name"], str(manifest["metadata"].get("namespace") or "")
     if group in _NEVER_SENT:
         return [
             Problem(
                 where,
-                f"{kind} {name} is of {group}, which Karmada sends to no member",
+                f"{kind} {name} is of {group}, which Karmada propagates to no member",
                 "`up` would wait for it until its timeout",
                 "list the file under the workload's 'policies' as well, instead of its placement"
                 if is_policy(manifest)
-                else "list what is for the control plane itself under `flotilla:objects`",
+                else "list objects of the control plane itself under `flotilla:objects`",
             )
         ]
     if namespace and not is_dns_label(namespace):
@@ -173,14 +173,14 @@ def _check_sent(where: str, manifest: Object) -> list[Problem]:
                 where,
                 f"{kind} {name} names the namespace {namespace!r}, which must be a DNS label (lower-case letters, "
                 "digits, '-')",
-                "no API server has a namespace of this name",
-                "write the name that the namespace has",
+                "no namespace can have this name",
+                "write the namespace's name",
             )
         ]
     if namespace.startswith(_RESERVED):
         return [_never(where, f"{kind} {name} is in the namespace {namespace}", namespace)]
     if (group, kind) == NAMESPACE and (name.startswith(_RESERVED) or name == "default"):
-        return [_never(where, f"Namespace {name} is one that Karmada never sends", name)]
+        return [_never(where, f"Namespace {name} is never propagated by Karmada", name)]
     return []
 
 
@@ -191,11 +191,13 @@ def _check_version(where: str, manifest: Object, kinds: Kinds) -> list[Problem]:
 
 def _never(where: str, rule: str, namespace: str) -> Problem:
     owner = "Karmada and the join of members use it" if namespace == CLUSTER_NAMESPACE else "it is reserved"
-    return Problem(where, rule, f"{owner}, and `up` would wait until its timeout", "take another namespace, or drop it")
+    return Problem(
+        where, rule, f"{owner}, and `up` would wait until its timeout", "use another namespace, or remove it"
+    )
 
 
 def not_preferred(where: str, manifest: Object, preferred: str) -> Problem:
-    """Return what is wrong with a version that Karmada doesn't look at."""
+    """Return the problem of an API version that Karmada ignores."""
     return Problem(
         where,
         f"{manifest['kind']} {manifest['metadata']['name']} is written in {manifest['apiVersion']}, but API servers "

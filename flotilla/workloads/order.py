@@ -1,4 +1,4 @@
-"""In which order workloads are declared: what each comes after, by its own word (`after`) and by what it needs."""
+"""The order in which workloads are declared: each comes after those in its `after` and those that it needs."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from flotilla.workloads.needs import ROLLOUT, Need, needs_of
 from flotilla.workloads.objects import manifests_of
 
 Edges = Mapping[str, Mapping[str, str]]
-"""By workload: the workloads that it comes after, each with what is said of it: `is after`, `needs namespace x of`."""
+"""By workload: the workloads that come before it, each with the reason: `is after`, `needs namespace x of`."""
 
 
 def in_order(fleet: Fleet, files: ManifestFiles, kinds: Kinds | None = None) -> Iterator[tuple[Workload, list[Need]]]:
-    """Return the workloads, those that others come after first, each with what it needs; else in file order.
+    """Yield the workloads in order, each with its needs; workloads without an order between them stay in file order.
 
-    Two that need each other can't be ordered: the first one does without what it needs of the other. A cycle in which
-    any workload names another one in `after` is refused before (check_order).
+    Two workloads that need each other can't be ordered: the first one doesn't wait for what it needs of the other. A
+    cycle in which any workload names another one in `after` is refused before (check_order).
 
     Args:
-        fleet: the stack's.
-        files: where the manifests are.
-        kinds: what is known of custom kinds; the definitions among the manifests where it is left out.
+        fleet: the stack's fleet.
+        files: the reader of manifests.
+        kinds: the facts about custom kinds; by default, those of the definitions among the manifests.
     """
     manifests = {workload.name: manifests_of(workload, files) for workload in fleet.workloads}
     needs = needs_of(manifests, kinds or _defined(manifests), _given(fleet.workloads))
     behind = _behind(_edges(list(fleet.workloads), needs))
     waiting = {workload.name: workload for workload in fleet.workloads}
     while waiting:
-        # Whatever it waits for waits for it as well: such a group goes in file order.
+        # All workloads for which it waits also wait for it: such a group stays in file order.
         name = next(n for n in waiting if all(n in behind[other] for other in behind[n] if other in waiting))
         workload = waiting.pop(name)
         after = [Need(other, ROLLOUT) for other in dict.fromkeys(workload.after)]
@@ -45,12 +45,12 @@ def in_order(fleet: Fleet, files: ManifestFiles, kinds: Kinds | None = None) -> 
 def check_order(
     workloads: list[tuple[int, Workload]], names: set[str], files: ManifestFiles | None = None
 ) -> list[Problem]:
-    """Check what workloads come after: it must be there, and no workload may come after itself.
+    """Check that the workloads in `after` exist, and that no workload comes after itself.
 
     Args:
-        workloads: by position in the stack file; those that are invalid by themselves are left out.
-        names: of all workloads, valid or not.
-        files: where the manifests are; None where files aren't looked at, and so nothing is known of needs.
+        workloads: by position in the stack file, without invalid ones.
+        names: the names of all workloads, valid or not.
+        files: the reader of manifests; None where files aren't read, so that needs are unknown.
     """
     listed = [workload for _, workload in workloads]
     manifests = {workload.name: found for workload in listed if (found := _readable(workload, files))}
@@ -64,11 +64,11 @@ def check_order(
             where, seen = f"workloads[{index}].after[{position}]", f'"{other}"'
             if other == workload.name:
                 rule = "is the workload itself"
-                problems.append(Problem(where, rule, "it would wait for itself", "drop it", seen))
+                problems.append(Problem(where, rule, "it would wait for itself", "remove it", seen))
             elif other not in names:
                 problems.append(_unknown(where, seen, names - {workload.name}, former.get(other)))
             elif workload.name in behind.get(other, ()):
-                ring = [workload.name, *_way(edges, other, workload.name)]
+                ring = [workload.name, *_path(edges, other, workload.name)]
                 if frozenset(ring) not in cycles:
                     cycles.add(frozenset(ring))
                     problems.append(_cycle(where, seen, ring, edges))
@@ -76,10 +76,10 @@ def check_order(
 
 
 def _unknown(where: str, seen: str, names: set[str], present: str | None) -> Problem:
-    rule = "is no workload of this stack"
-    known = f"use one of {', '.join(sorted(names))}" if names else "drop it"
+    rule = "is not a workload of this stack"
+    known = f"use one of {', '.join(sorted(names))}" if names else "remove it"
     return Problem(
-        where, rule, "it would be waited for in vain", f"it is called {present} now" if present else known, seen
+        where, rule, "the workload would wait without success", f"its name is {present} now" if present else known, seen
     )
 
 
@@ -89,7 +89,7 @@ def _cycle(where: str, seen: str, ring: list[str], edges: Edges) -> Problem:
         where,
         f"makes a cycle: {said}",
         "none of them could be declared first",
-        "drop one of these, or move what is needed into a workload that comes before",
+        "remove one of these, or move the needed objects into a workload that comes before",
         seen,
     )
 
@@ -98,7 +98,7 @@ def _readable(workload: Workload, files: ManifestFiles | None) -> list[Object]:
     try:
         return manifests_of(workload, files) if files else []
     except ConfigError:
-        return []  # that is reported already
+        return []  # that is reported elsewhere
 
 
 def _given(workloads: Iterable[Workload]) -> dict[str, GivenPolicies]:
@@ -118,12 +118,12 @@ def _edges(workloads: list[Workload], needs: Mapping[str, list[Need]]) -> Edges:
 
 
 def _behind(edges: Edges) -> dict[str, set[str]]:
-    """Return for each workload all those that it comes after, at however many removes."""
+    """Return, for each workload, all workloads that come before it, directly or indirectly."""
     return {name: set(_tree(edges, name)) for name in edges}
 
 
-def _way(edges: Edges, start: str, goal: str) -> list[str]:
-    """Return the shortest way from one workload to one that it comes after: both, and those between them."""
+def _path(edges: Edges, start: str, goal: str) -> list[str]:
+    """Return the shortest path from one workload to another that comes before it, including both."""
     came, way = _tree(edges, start), [goal]
     while way[0] != start:
         way.insert(0, came[way[0]])
@@ -131,7 +131,7 @@ def _way(edges: Edges, start: str, goal: str) -> list[str]:
 
 
 def _tree(edges: Edges, start: str) -> dict[str, str]:
-    """Return what is reached from a workload, each with the one before it on the shortest way."""
+    """Return the workloads reachable from a workload, each with its predecessor on the shortest path."""
     came: dict[str, str] = {}
     turn = [start]
     for name in turn:

@@ -1,4 +1,4 @@
-"""Overrides for single objects, against the objects that their workloads declare."""
+"""Checks overrides for single objects against the objects that their workloads declare."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _NAMED = 8
 
 
 def check_overridden_objects(workloads: list[tuple[int, Workload]], files: ManifestFiles) -> list[Problem]:
-    """Check that every object that an override names is one of its workload.
+    """Check that every object that an override names belongs to its workload.
 
-    Workloads with files that can't be read are left out: that is reported already.
+    Workloads with files that can't be read are left out: they are reported elsewhere.
     """
     problems: list[Problem] = []
     for index, workload in workloads:
@@ -33,13 +33,13 @@ def check_overridden_objects(workloads: list[tuple[int, Workload]], files: Manif
 
 
 def _no_object(path: str, seen: str, kind: str, objects: list[Object]) -> Problem:
-    """Name those of the kind that is asked for, or all where there is none."""
+    """Return a problem that names the objects of the given kind, or all objects where there is none of the kind."""
     alike = [obj for obj in objects if obj["kind"] == kind] or objects
     listed = sorted(str(ref_of(obj)) for obj in alike)
     return Problem(
         path,
-        "is no object of the workload",
-        "the override would do nothing",
-        f"name one that it has: {names_of(listed, _NAMED)}",
+        "is not an object of the workload",
+        "the override would have no effect",
+        f"use one of its objects: {names_of(listed, _NAMED)}",
         seen,
     )

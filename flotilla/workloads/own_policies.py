@@ -1,4 +1,4 @@
-"""The policies that a workload has of its own: what sends its templates, and what makes them differ by cluster."""
+"""The policies that Flotilla generates for a workload: one sends its templates, others override them by cluster."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from flotilla.kube.objects import Object, ObjectRef, ref_of
 
 @dataclass(frozen=True)
 class PolicySet:
-    """The policies of some of a workload's templates: those of a namespace, or the cluster-wide ones."""
+    """The policies for some of a workload's templates: those of one namespace, or the cluster-wide ones."""
 
     suffix: str
-    """What follows the workload's name in the names of their resources."""
+    """The suffix after the workload's name in the names of their resources."""
     propagation: Object | None
-    """What sends the templates; None where they go by themselves."""
+    """The policy that sends the templates; None where Karmada sends them without a policy."""
     overrides: dict[str, Object]
-    """What makes them differ, by what ends the policies' names. Karmada has them even where nothing differs: rules that
-    fall away are then an update, made before the rollout is waited for. A deletion would come after it, and the rollout
-    would wait for it in vain."""
+    """The override policies, by the suffix of their names. They exist even without rules: when rules are removed, that
+    is an update before the rollout waits. A deletion would come after the rollout, which would therefore wait without
+    success."""
 
     def refs(self) -> tuple[list[ObjectRef], list[ObjectRef]]:
-        """Return which policies send, and which make the templates differ."""
+        """Return the policy that sends, and the override policies."""
         sending = [ref_of(self.propagation)] if self.propagation else []
         return sending, [ref_of(one) for one in self.overrides.values()]
 
@@ -35,29 +35,29 @@ class OwnPolicies:
     """What all policies of a workload have in common."""
 
     name: str
-    """What their names begin with."""
+    """The beginning of their names."""
     namespace: str
-    """The workload's."""
+    """The workload's namespace."""
     spec: Object
     """The PropagationSpec (policy/v1alpha1), without selectors."""
     rules: Sequence[Object]
-    """Override rules in their order."""
+    """The override rules, in order."""
 
     def further(self, templates: Sequence[Object]) -> dict[str, str]:
-        """Return what ends the policies' names in each namespace beside the workload's own, in the templates' order."""
+        """Return the suffix of the policies' names by further namespace, in the order of the templates."""
         namespaces = dict.fromkeys(str(m["metadata"].get("namespace") or self.namespace) for m in templates)
         return {name: further(name, self.namespace) for name in namespaces if name != self.namespace}
 
     def of_definitions(self, definitions: Sequence[Object]) -> PolicySet:
-        """Return the policies of definitions that the workload's other objects wait for."""
+        """Return the policies of definitions for which the workload's other objects wait."""
         return self._set(DEFINITIONS, None, f"{self.name}{DEFINITIONS}", definitions, definitions)
 
     def of_others(self, ahead: Sequence[Object], rest: Sequence[Object]) -> list[PolicySet]:
         """Return the policies of all other templates.
 
         Args:
-            ahead: its Namespaces.
-            rest: templates that are neither Namespaces nor definitions that something waits for.
+            ahead: the workload's Namespaces.
+            rest: templates that are neither Namespaces nor definitions for which other objects wait.
         """
         found = []
         for namespace, suffix in {self.namespace: "", **self.further(rest)}.items():

@@ -1,7 +1,7 @@
-"""Policies that users bring: which of them sends which objects, and what each of them says.
+"""Policies that users wrote: determines which of them sends which objects, and converts them into keys.
 
-A workload with `policies` becomes one workload for each policy that sends any of its objects: each has a placement of
-its own, and is planned, rolled out and judged like any other.
+A workload with `policies` becomes one workload for each policy that sends any of its objects. Each of these parts has
+its own placement, and is planned, rolled out and judged like any other workload.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from flotilla.stack.workloads import Workload
 from flotilla.workloads.manifests import ManifestError
 from flotilla.workloads.objects import as_written, manifests_of
 
-_NOWHERE = "nothing would say where the workload goes"
+_NOWHERE = "the workload would have no placement"
 _LONGEST = 63
 _DIGEST = 8
 
@@ -41,16 +41,16 @@ def with_policies(
     problems: list[Problem],
     version: Version | None = None,
 ) -> list[tuple[int, Workload]]:
-    """Return each workload with its place in the stack file; one with policies as its parts, one to a policy.
+    """Return each workload with its place in the stack file; a workload with policies as its parts, one per policy.
 
-    A workload whose files can't be read, or whose policies don't say where all of it goes, is returned as it is, and
-    what is wrong is added to `problems`. What comes after a workload comes after all of its parts.
+    A workload whose files can't be read, or whose policies don't place all of its objects, is returned unchanged, and
+    its problems are added to `problems`. What comes after a workload comes after all of its parts.
 
     Args:
         workloads: by position in the stack file.
-        files: where manifests and policies are.
-        problems: takes what is wrong.
-        version: Karmada's, which decides what follows what; None where it isn't known, which stands for the newest.
+        files: the reader of manifests and policies.
+        problems: the list to which problems are added.
+        version: Karmada's version, which decides what follows what; None (not known) means the newest.
     """
     found: list[tuple[int, Workload]] = []
     split: dict[str, tuple[str, ...]] = {}
@@ -74,22 +74,22 @@ def _after(workload: Workload, split: Mapping[str, tuple[str, ...]]) -> Workload
 
 @dataclass
 class _Group:
-    """A policy with what it sends."""
+    """A policy with the objects that it sends."""
 
     sender: Object
     templates: list[Object] = field(default_factory=list)
-    """What it selects."""
+    """The objects that it selects."""
     followers: list[Object] = field(default_factory=list)
-    """What no policy selects, and follows these."""
+    """Objects that no policy selects and that follow these."""
     declares: list[Object] = field(default_factory=list)
-    """Those of them that no group before declares."""
+    """The followers that no earlier group declares."""
 
     @property
     def everything(self) -> list[Object]:
         return [*self.templates, *self.followers]
 
     def takes_along(self, one: Object, version: Version) -> bool:
-        """Tell whether Karmada sends an object along with what the policy sends (propagateDeps)."""
+        """Return whether Karmada sends an object along with the policy's objects (propagateDeps)."""
         spec = self.sender["spec"]
         return bool(spec.get("propagateDeps") or spec.get("association")) and any(
             refers_to(template, one, version) for template in self.templates
@@ -97,7 +97,7 @@ class _Group:
 
 
 class _Splitting:
-    """One workload with policies, on its way to its parts."""
+    """Divides one workload with policies into its parts."""
 
     def __init__(self, where: str, workload: Workload, files: ManifestFiles, version: Version | None) -> None:
         self._where, self._workload, self._files = where, workload, files
@@ -106,12 +106,12 @@ class _Splitting:
         self.problems: list[Problem] = []
 
     def parts(self) -> list[Workload]:
-        """Return the parts; what is wrong is in `problems`."""
+        """Return the parts; problems are in `problems`."""
         try:
             read = as_written(self._workload, self._files)
             objects = manifests_of(self._workload, self._files)
         except ConfigError:
-            return [self._workload]  # the check of files says it
+            return [self._workload]  # the check of files reports it
         kinds = defined_kinds(objects)
         policies = [self._placed(policy) for policy in self._read([obj for obj in read if is_policy(obj)], objects)]
         pairs = [(obj, in_namespace(obj, self._workload.namespace, kinds)) for obj in objects]
@@ -122,7 +122,7 @@ class _Splitting:
         return self._parts_of(policies, groups) if not self.problems else []
 
     def _read(self, policies: list[Object], objects: list[Object]) -> list[Object]:
-        """Return the policies among the manifests and those of the policies' own files, each once."""
+        """Return the policies among the manifests and in the policies' own files, each once."""
         found = {identity(policy): policy for policy in policies}
         known = {identity(obj) for obj in objects}
         for entry in manifest_files(self._workload.policies, self._files):
@@ -139,24 +139,24 @@ class _Splitting:
             for obj in listed:
                 if is_policy(obj):
                     if found.setdefault(identity(obj), obj) != obj:
-                        rule = f"{ref_of(obj)} is there twice"
-                        self._problem(where, rule, "one would replace the other", "drop one", value)
+                        rule = f"{ref_of(obj)} occurs twice"
+                        self._problem(where, rule, "one would replace the other", "remove one", value)
                 elif identity(in_namespace(obj, self._workload.namespace)) not in known:
                     self._problem(
                         where,
-                        f"{obj['kind']} {obj['metadata']['name']} is no policy of Karmada's",
-                        "it would be sent nowhere",
+                        f"{obj['kind']} {obj['metadata']['name']} is not a policy of Karmada",
+                        "it would be propagated nowhere",
                         "list the file under 'manifests' as well",
                         value,
                     )
         return list(found.values())
 
-    def _placed(self, policy: Object) -> Object:
-        """Return a policy in its namespace, and with what Karmada's webhook would write into it."""
+    def _with_defaults(self, policy: Object) -> Object:
+        """Return a policy in its namespace, with the defaults that Karmada's webhook would set."""
         return declared_policy(policy, namespace=self._workload.namespace, version=self._known)
 
     def _groups(self, policies: list[Object], templates: list[Object]) -> list[_Group]:
-        """Return which policy sends which templates, and what follows these, in the order of the templates."""
+        """Return each policy with its templates and followers, in the order of the templates."""
         found: dict[Identity, _Group] = {}
         free: list[Object] = []
         unselected: list[Object] = []
@@ -180,7 +180,7 @@ class _Splitting:
         return groups
 
     def _follow(self, one: Object, groups: list[_Group]) -> None:
-        """Take an object that no policy selects to those that it follows."""
+        """Add an object that no policy selects to the groups that it follows."""
         users = [group for group in groups if group.takes_along(one, self._version)]
         for group in users:
             group.followers.append(one)
@@ -191,7 +191,7 @@ class _Splitting:
             f"{self._where}.policies",
             f"no policy selects {ref_of(one)}",
             "it would run nowhere",
-            "add it to a policy's resourceSelectors, or list it in a workload of its own",
+            "add it to a policy's resourceSelectors, or list it in a separate workload",
         )
 
     def _parts_of(self, policies: list[Object], groups: list[_Group]) -> list[Workload]:
@@ -202,7 +202,7 @@ class _Splitting:
         for number, group in enumerate(groups):
             sender = group.sender
             overrides = _reaching(policies, group.everything)
-            # What has no effect is declared all the same, with the first part: it may have one on other objects.
+            # Policies without effect are declared too, with the first part: they may affect other objects.
             idle = [p for p in policies if number == 0 and identity(p) not in senders | reaching]
             own = [sender, *overrides, *idle]
             reading = workload_keys(sender["spec"])
@@ -213,7 +213,7 @@ class _Splitting:
                 objects=frozenset(self._written[id(one)] for one in (*group.templates, *group.declares)),
                 followers=tuple(group.followers),
                 messages=(
-                    *(f"{ref_of(sender)}: the plan doesn't take {field} into account" for field in reading.unread),
+                    *(f"{ref_of(sender)}: the plan ignores {field}" for field in reading.unread),
                     *(_without_effect(policy) for policy in idle),
                     *(_unnoticed(policy) for policy in overrides if not _selects_any(policy, group.everything)),
                     *_namespaces(sender, group.templates),
@@ -238,11 +238,11 @@ class _Splitting:
 
 
 def check_given(workloads: list[tuple[int, Workload]], files: ManifestFiles) -> list[Problem]:
-    """Check given policies against what other workloads declare: two policies of one name, and foreign objects.
+    """Check given policies against other workloads: no two policies of one name, no selected objects of others.
 
     Args:
-        workloads: the valid ones, with parts in the place of those with policies.
-        files: where the manifests are; those that can't be read are left out.
+        workloads: the valid workloads, with parts instead of workloads with policies.
+        files: the reader of manifests; workloads whose files can't be read are left out.
     """
     if not any(workload.given for _, workload in workloads):
         return []
@@ -263,8 +263,8 @@ def check_given(workloads: list[tuple[int, Workload]], files: ManifestFiles) -> 
                 problems += [
                     Problem(
                         f"workloads[{index}].policies",
-                        f"{ref_of(policy)} selects {ref_of(one)} of the workload {other.name!r} as well",
-                        "Karmada would apply it there, and the plan of that workload would not say so",
+                        f"{ref_of(policy)} selects {ref_of(one)} of the workload {other.name!r} too",
+                        "Karmada would apply it there, and the plan of that workload would not show it",
                         "narrow its selectors, or list the object among this workload's manifests",
                     )
                     for one in caught[:1]
@@ -301,13 +301,13 @@ def _selects_any(policy: Object, templates: list[Object]) -> bool:
 
 
 def _unnoticed(policy: Object) -> str:
-    """Say what Karmada does not do: it looks for the objects of a changed policy as they are before any override.
+    """Describe a gap in Karmada: for a changed override policy, it matches objects as they are before any override.
 
     Source: pkg/controllers/binding, newOverridePolicyFunc, of 1.10 to 1.18.
     """
     return (
         f"{ref_of(policy)} selects by labels that a cluster-wide policy sets: Karmada applies it, but doesn't notice "
-        "when it alone is added, changed or deleted; it does so with the next change of the objects"
+        "when it alone is added, changed or deleted; it notices with the next change of the objects"
     )
 
 
@@ -322,7 +322,7 @@ def _namespaces(sender: Object, templates: list[Object]) -> Iterator[str]:
 
 
 def _part_name(workload: str, sender: Object, senders: set[Identity]) -> str:
-    """Return a DNS label for the part that a policy sends: `shop-frontend`."""
+    """Return a DNS label as the name of the part that a policy sends: `shop-frontend`."""
     _, _, namespace, name = identity(sender)
     alike = [one for one in senders if one[-1] == name]
     text = name if len(alike) == 1 else f"{namespace or 'cluster'}-{name}"

@@ -1,4 +1,4 @@
-"""What workloads say of readiness, against the objects that they declare and what Karmada collects of them."""
+"""Checks `ready` against the objects that workloads declare, and against the status that Karmada collects of them."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from flotilla.workloads.objects import readable_objects
 def check_ready(
     workloads: list[tuple[int, Workload]], files: ManifestFiles, rollout: RolloutStrategy | None = None
 ) -> list[Problem]:
-    """Check that every rule of `ready`, and every condition of a gate, is for an object and for something collected.
+    """Check that every rule of `ready` and every condition of a gate matches an object whose status Karmada collects.
 
-    Workloads with files that can't be read are left out: that is reported already.
+    Workloads with files that can't be read are left out: they are reported elsewhere.
 
     Args:
         workloads: by position in the file.
-        files: where the manifests are.
-        rollout: the stack's own, which workloads have without a key of theirs.
+        files: the reader of manifests.
+        rollout: the stack's own rollout strategy, which applies to workloads without this key.
     """
     problems: list[Problem] = []
     for index, workload in workloads:
@@ -41,7 +41,7 @@ def check_ready(
 
 
 def _gate(use: StrategyUse, files: ManifestFiles) -> list[Problem]:
-    """Check the conditions of a gate, each of which every one of its workloads has to have an object for."""
+    """Check the conditions of a gate: each of its workloads must have an object for every condition."""
     checks = [(number, check.of) for number, check in enumerate(use.strategy.gate.checks) if check.condition]
     problems: list[Problem] = []
     for index, workload in use.workloads if checks else ():
@@ -58,7 +58,7 @@ def _lacking(path: str, index: int, workload: Workload, use: StrategyUse, object
         return _nothing(path, objects)
     return Problem(
         path,
-        f"is for no object of the workload {workload.name!r}",
+        f"matches no object of the workload {workload.name!r}",
         "none of its waves would ever pass",
         f"name a kind that each workload has, or give workloads[{index}] another `rollout`, or `rollout: false`",
     )
@@ -73,7 +73,7 @@ def _not_reported(path: str, meant: list[Object]) -> list[Problem]:
                     f"asks for a condition of {one['kind']} {one['metadata']['name']}, of which Karmada doesn't "
                     "collect conditions from members",
                     "no wave would ever pass",
-                    "drop it: a wave waits for the health of every object; a `command` can ask the members themselves",
+                    "remove it: a wave waits for the health of every object; a `command` can read the members directly",
                 )
             ]
     return []
@@ -82,11 +82,13 @@ def _not_reported(path: str, meant: list[Object]) -> list[Problem]:
 def _nothing(path: str, objects: list[Object]) -> Problem:
     listed = sorted({f"{one['kind']}/{one['metadata']['name']}" for one in objects})
     shown = ", ".join(listed[:5]) + (", ..." if len(listed) > 5 else "")  # noqa: PLR2004 - enough to recognise them
-    return Problem(path, "is for no object of the workload", "it would do nothing", f"drop it, or name one of {shown}")
+    return Problem(
+        path, "matches no object of the workload", "it would have no effect", f"remove it, or name one of {shown}"
+    )
 
 
 def _not_collected(path: str, readiness: Readiness, meant: list[Object]) -> list[Problem]:
-    """Say what is asked for that is certainly not known of an object."""
+    """Return a problem if a rule uses a part of the status that Karmada certainly doesn't collect."""
     if readiness.until is Until.APPLIED:
         return []
     for one in meant:
@@ -94,9 +96,9 @@ def _not_collected(path: str, readiness: Readiness, meant: list[Object]) -> list
             return [
                 Problem(
                     path,
-                    "asks for more than `applied` of a Namespace, of which Karmada reports nothing",
-                    "`up` could not tell when it is done",
-                    "drop it",
+                    "asks for more than `applied` of a Namespace, but Karmada reports no status of Namespaces",
+                    "`up` could not know when it is ready",
+                    "remove it",
                 )
             ]
         fields = collected(kind_of(one))
@@ -115,7 +117,7 @@ def _not_collected(path: str, readiness: Readiness, meant: list[Object]) -> list
 
 
 def _field(readiness: Readiness) -> str | None:
-    """Return the field of the status that is asked for; None where only health is."""
+    """Return the field of the status that a rule uses; None for a rule about health only."""
     if readiness.condition:
         return "conditions"
     if readiness.json_path:

@@ -1,4 +1,4 @@
-"""What must hold of the Secrets in a workload's `secrets` beside its other objects."""
+"""Checks of the Secrets in a workload's `secrets` against its other objects."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SECRET = ("", "Secret")
 
 
 def check_secrets(workloads: list[tuple[int, Workload]], files: ManifestFiles) -> list[Problem]:
-    """Check that no Secret of a workload's `secrets` is another one's, or among its other objects."""
+    """Check that each Secret in a workload's `secrets` has a name that no other Secret of the workload has."""
     problems = []
     for index, workload in workloads:
         if not workload.secrets:
@@ -31,7 +31,7 @@ def check_secrets(workloads: list[tuple[int, Workload]], files: ManifestFiles) -
                 problems.append(
                     Problem(
                         f"workloads[{index}].secrets[{number}].name",
-                        f"is the name of a Secret in {taken[secret.name]}, too",
+                        f"is also the name of a Secret in {taken[secret.name]}",
                         "one would overwrite the other",
                         "rename or remove one",
                         f'"{secret.name}"',

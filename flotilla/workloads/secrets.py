@@ -1,4 +1,4 @@
-"""The Secrets of a workload whose values are in the stack's configuration, encrypted."""
+"""Builds the Secrets of a workload whose values are encrypted in the stack's configuration."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def _encoded(text: str) -> str:
 def secret_objects(workload: Workload) -> list[Object]:
     """Return the Secrets that a workload's `secrets` declare.
 
-    Texts become `data` at once: API servers do the same, and a key of `stringData` that is taken away would stay.
-    Where the stack file is read without its passphrase, placeholders stand for the values.
+    Values of `stringData` become `data` here: API servers do the same, but a removed key of `stringData` would stay.
+    Where the stack file is read without its passphrase, placeholders replace the values.
     """
     return [
         {

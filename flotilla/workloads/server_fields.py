@@ -1,4 +1,4 @@
-"""What API servers and controllers set in objects, each with its source: the table of `flotilla.workloads.exported`."""
+"""The table of `flotilla.workloads.exported`: the fields that API servers and controllers set, each with its source."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _NAMESPACE: GroupKind = ("", "Namespace")
 _SCALER: GroupKind = ("autoscaling", "HorizontalPodAutoscaler")
 
 _BOUND = "pv.kubernetes.io/bound-by-controller"
-_TOKEN_TYPE = "kubernetes.io/service-account-token"  # noqa: S105 - a type's name
+_TOKEN_TYPE = "kubernetes.io/service-account-token"  # noqa: S105 - the name of a type
 _INJECTED = re.compile(r"kube-api-access-[a-z0-9]{5}")
 
 
@@ -61,7 +61,7 @@ def _is_token(obj: Object, _value: Any) -> bool:
 
 
 def _own_token(obj: Object, entry: Any) -> bool:
-    """Tell whether an entry names a token or a pull secret that controllers made for this ServiceAccount."""
+    """Return whether an entry names a token or a pull secret that controllers created for this ServiceAccount."""
     name = entry.get("name") if isinstance(entry, dict) else None
     owner = re.escape(str(obj["metadata"]["name"]))
     return isinstance(name, str) and re.fullmatch(rf"{owner}-(token|dockercfg)-[a-z0-9]+", name) is not None
@@ -76,29 +76,29 @@ def _sent_by_karmada(obj: Object, _value: Any) -> bool:
 
 
 def _of_a_stack(obj: Object, _value: Any) -> bool:
-    """Tell whether a stack has declared the template: it has all that every template of a stack has."""
+    """Return whether a stack has declared the template: it has all annotations that every template of a stack has."""
     return all(_annotation(obj, key) == value for key, value in OWN_ANNOTATIONS.items())
 
 
 def _not_asked_for(obj: Object, value: Any) -> bool:
-    """Tell whether it is the stack that says it, and not the manifest that the stack was made of."""
+    """Return whether the stack itself set the annotation, not the manifest from which the stack made the template."""
     return _of_a_stack(obj, value) and _annotation(obj, HEALTH_IGNORED) is None
 
 
 class Row(NamedTuple):
-    """One thing that a server sets."""
+    """One field that a server sets."""
 
     path: tuple[Step, ...]
     source: str
-    """Where it is said that a server sets it."""
+    """The documentation or code which shows that a server sets it."""
     kinds: tuple[GroupKind, ...] = ()
-    """The kinds that have it; all where there are none."""
+    """The kinds that have the field; empty for all kinds."""
     only: Callable[[Object, Any], bool] = _any
-    """Whether a value was set by a server, by object and value."""
+    """Whether a server has set the value; by object and value."""
     entry: Callable[[Object, Any], bool] | None = None
-    """Of a list: which entries go, by object and entry."""
+    """For a list: whether an entry is removed; by object and entry."""
     always: bool = False
-    """It goes from any object, whether or not it shows that it was exported: Karmada sends it to no member."""
+    """It is removed from any object, even if nothing shows that it was exported: Karmada sends it to no member."""
 
 
 META = "apimachinery, meta/v1 ObjectMeta: populated by the system, read-only"
@@ -187,7 +187,7 @@ ROWS: tuple[Row, ...] = (
         kinds=(_SECRET,),
         only=_is_token,
     ),
-    # Before the annotation that it asks for.
+    # This row comes before the row of the annotation that it uses.
     Row(("spec", "volumeName"), _BINDING, (_CLAIM,), _bound_by_controller),
     Row(("spec", "claimRef"), _BINDING, (_VOLUME,), _bound_by_controller),
     Row(("spec", "claimRef", "uid"), _BINDING, (_VOLUME,)),
@@ -214,7 +214,7 @@ ROWS: tuple[Row, ...] = (
         for part in ("containers", "initContainers")
     ),
     Row(("spec", "finalizers"), "kubernetes, core/v1 NamespaceSpec", (_NAMESPACE,)),
-    # The label that says who has sent it goes after what is asked by it.
+    # The label that shows who has sent the object is removed after the rows that use it.
     *_annotations(_KARMADA, marks.CONFLICT, only=_sent_by_karmada),
     *_annotations(_KARMADA, *sorted(marks.ANNOTATIONS - {marks.CONFLICT})),
     *_annotations(_KARMADA, *sorted(CLAIM_KEYS)),
@@ -224,4 +224,4 @@ ROWS: tuple[Row, ...] = (
     *_annotations("flotilla.karmada.propagation", HEALTH_IGNORED, only=_of_a_stack),
     *_annotations("flotilla.karmada.propagation", "pulumi.com/deletionPropagationPolicy", ON_REMOVAL),
 )
-"""What servers set, in the order in which it is looked for."""
+"""Fields that servers set, in the order in which they are processed."""

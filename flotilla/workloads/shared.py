@@ -1,6 +1,6 @@
-"""Objects that several workloads need: whether each is where its users run, by what is known before a plan.
+"""Checks, before a plan, whether objects that several workloads need go to all clusters in which these run.
 
-Karmada doesn't ask: a pod whose ConfigMap isn't in its cluster waits there for ever.
+Karmada doesn't check this: a pod whose ConfigMap isn't in its cluster waits there forever.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from flotilla.workloads.control_plane import control_plane_of
 from flotilla.workloads.objects import manifests_of
 
 _EVERYWHERE = frozenset({("ConfigMap", "kube-root-ca.crt"), ("ServiceAccount", "default")})
-"""What Kubernetes makes in every namespace."""
+"""Objects that Kubernetes creates in every namespace."""
 _SECRET = ("", "Secret")
 _MAKERS = {
     ("external-secrets.io", "ExternalSecret"): ("spec", "target", "name"),
     ("bitnami.com", "SealedSecret"): ("metadata", "name"),
     ("cert-manager.io", "Certificate"): ("spec", "secretName"),
 }
-"""Kinds whose controllers make a Secret in the members, and where its name stands; else it has the object's."""
+"""Kinds whose controllers create a Secret in the members, with the path of its name; by default the object's name."""
 
 
 @dataclass(frozen=True)
 class _Places:
-    """The clusters of a template: where it is for certain, and where it may be beside."""
+    """The clusters of a template: those in which it certainly is, and those in which it may be."""
 
     certain: frozenset[str] = frozenset()
     possible: frozenset[str] = frozenset()
@@ -60,21 +60,21 @@ class _Placed:
 
 @dataclass
 class _Known:
-    """What the stack's workloads declare, by group, kind, namespace and name."""
+    """The objects that the stack's workloads declare, by group, kind, namespace and name."""
 
     owners: dict[Identity, str] = field(default_factory=dict)
-    """The workload of each object; empty for one of the control plane itself (`flotilla:objects`)."""
+    """The workload of each object; empty for an object of the control plane itself (`flotilla:objects`)."""
     places: dict[Identity, _Places] = field(default_factory=dict)
-    """Where each object gets: by its own placement, and by following others."""
+    """The clusters of each object: by its own placement, and because it follows others."""
 
 
 def shared_notices(fleet: Fleet, files: ManifestFiles) -> list[str]:
-    """Return what workloads use that doesn't go to all of their clusters, a line each.
+    """Return a line for each object that a workload uses but that doesn't go to all of the workload's clusters.
 
-    An object of the same workload is none: it has the same placement. Nothing is said where only Karmada knows.
+    Objects of the same workload are fine: they have the same placement. Uncertain cases are not reported.
 
     Raises:
-        ConfigError: a manifest that can't be read.
+        ConfigError: a manifest can't be read.
     """
     placed = list(_placed(fleet, files))
     own = [one.identity for one in control_plane_of(fleet, files).objects]
@@ -83,7 +83,7 @@ def shared_notices(fleet: Fleet, files: ManifestFiles) -> list[str]:
 
 
 def _placed(fleet: Fleet, files: ManifestFiles) -> Iterator[_Placed]:
-    """Yield the templates that use others or may be used, with the clusters that they go to."""
+    """Yield the templates that use others or may be used, with their clusters."""
     version = fleet.karmada or SUPPORTED.newest
     listed = [
         (workload, template, references_of(template, version) or ())
@@ -98,13 +98,13 @@ def _placed(fleet: Fleet, files: ManifestFiles) -> Iterator[_Placed]:
 
 def _places(fleet: Fleet, workload: Workload, template: Object) -> _Places:
     if workload.given and workload.given.follows(template):
-        return _Places()  # no policy sends it: it goes where those go that it follows
+        return _Places()  # no policy sends it: it goes to the clusters of the objects that it follows
     clusters = [facts(member) for member in fleet.placeable]
     scheduler = Scheduler.of(fleet.karmada)
     try:
         demand = demand_of(template, scheduler or Scheduler())
         decision = decide(clusters, placement_of(workload.placement), demand, scheduler=scheduler)
-    except ValueError:  # a quantity that is none: the API server refuses it, with the reason
+    except ValueError:  # an invalid quantity: the API server refuses it, with the reason
         return _Places(possible=frozenset(one.name for one in clusters))
     if isinstance(decision, Certain):
         return _Places(frozenset(name for name, replicas in decision.shares.items() if replicas != 0))
@@ -113,7 +113,7 @@ def _places(fleet: Fleet, workload: Workload, template: Object) -> _Places:
 
 
 def _known(placed: Sequence[_Placed], own: Iterable[Identity], version: Version) -> _Known:
-    """Return what is declared, with where it gets; `own`: what is declared for the control plane itself."""
+    """Return the declared objects with their clusters; `own` are those declared for the control plane itself."""
     known = _Known(dict.fromkeys(own, ""), dict.fromkeys(own, _Places()))
     for one in placed:
         for key in (identity(one.template), *_made(one.template)):
@@ -132,7 +132,7 @@ def _known(placed: Sequence[_Placed], own: Iterable[Identity], version: Version)
 
 
 def _made(template: Object) -> Iterator[Identity]:
-    """Yield the Secret that a controller makes of an object."""
+    """Yield the Secret that a controller creates from an object."""
     path = _MAKERS.get(kind_of(template))
     if path is not None:
         metadata = template["metadata"]
@@ -169,7 +169,7 @@ def _lines(workload: Workload, placed: Iterable[_Placed], known: _Known) -> Iter
 
 
 def _uses(placed: Iterable[_Placed]) -> list[_Use]:
-    """Return what a workload's templates need, each object once; what every namespace has is none."""
+    """Return the objects that a workload's templates need, each once, without those that every namespace has."""
     found: dict[Reference, _Use] = {}
     for one in placed:
         for reference in one.references:
@@ -182,7 +182,7 @@ def _uses(placed: Iterable[_Placed]) -> list[_Use]:
 
 
 def _lacking(workload: str, owner: str, use: _Use, there: _Places) -> Iterator[str]:
-    """Name each cluster of a workload that an object of another one doesn't go to."""
+    """Yield a line for each cluster of a workload to which an object of another workload doesn't go."""
     for cluster in sorted(use.places.all - there.all):
         runs = "" if cluster in use.places.certain else f", where {workload} may run"
         whose = f"of workload {owner}" if owner else "of the control plane (`flotilla:objects`)"
@@ -200,5 +200,6 @@ def _undeclared(workload: Workload, uses: list[_Use]) -> str:
     either = "in the control plane, from where it follows, or " if workload.sends_dependencies else ""
     it = "it has" if len(uses) == 1 else "they have"
     return (
-        f"workload {workload.name} uses {listed}, which no workload of this stack declares: {it} to be {either}{where}"
+        f"workload {workload.name} uses {listed}, which no workload of this stack declares: {it} to exist "
+        f"{either}{where}"
     )

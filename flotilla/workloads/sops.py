@@ -1,8 +1,8 @@
-"""Manifests that are encrypted with SOPS (getsops.io): what can be said of them without their key, and with it.
+"""Manifests that are encrypted with SOPS (getsops.io): checks without their key, and decryption.
 
-SOPS leaves the keys of a document readable, encrypts its values, and adds a section `sops`. What is read here has to be
-Secrets of which the values alone are encrypted, as Flux wants it, too: then a check needs no key, and no value of
-another kind is shown anywhere because it was taken for an ordinary one.
+SOPS leaves the keys of a document readable, encrypts its values, and adds a section `sops`. Flotilla accepts only
+Secrets of which only the values are encrypted, like Flux. So checks need no key, and an encrypted value of another kind
+is never treated and shown as an ordinary one.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from flotilla.kube.secrecy import PLACEHOLDERS, plugin_text
 from flotilla.workloads.manifests import SOPS, ManifestError
 
 SECONDS = 60.0
-"""How long `sops` may take: it may ask a key service."""
+"""Time limit of `sops`, in seconds: it may call a key service."""
 _WRITTEN = re.compile(rf'^{SOPS}:|"{SOPS}"\s*:', re.MULTILINE)
 # The form of every encrypted value (getsops/sops, aes/cipher.go).
 _VALUE = re.compile(r"ENC\[AES256_GCM,.*\]", re.DOTALL)
 _LOCAL_KEYS = ("age", "pgp")
-"""Keys that are on this machine. All others are kept by a service, which the file names."""
+"""Keys that are on this machine. All other keys belong to a service that the file names."""
 _BESIDE = ("type", "immutable")
-"""What else a Secret may have encrypted: nothing depends on it before the Secret is made."""
+"""Other fields of a Secret that may be encrypted: nothing uses them before the Secret is created."""
 _HOW = "sops --encrypt --encrypted-regex '^(data|stringData)$'"
 INSTALL = "install sops: getsops.io"
 
 
 class UndecryptedFile(UnreadableFile):
-    """A file that `sops` doesn't decrypt; `hint` says what to do."""
+    """A file that `sops` can't decrypt; `hint` is the remedy."""
 
     def __init__(self, message: str, remedy: str) -> None:
-        """Keep the remedy as the hint."""
+        """Store the remedy as the hint."""
         super().__init__(message)
         self.hint = remedy
 
@@ -49,12 +49,12 @@ def documents_of(text: str) -> list[Any] | None:
     try:
         documents = yaml.load_all(text)
     except yaml.YamlError:
-        return None  # reading it as a manifest says what is wrong
+        return None  # the manifest's parser reports the problem
     return documents if any(_section(document) for document in documents) else None
 
 
 def services(documents: list[Any]) -> list[str]:
-    """Return by which key services encrypted documents can be decrypted: `sops` would ask whom the file names."""
+    """Return the kinds of key services that can decrypt documents: `sops` would call those that the file names."""
     found = set()
     for document in documents:
         section = _section(document)
@@ -68,10 +68,10 @@ def services(documents: list[Any]) -> list[str]:
 
 
 def veiled(documents: list[Any]) -> list[Any]:
-    """Return encrypted documents with placeholders for their values, and without the section of SOPS.
+    """Return encrypted documents with placeholders as values, without the section of SOPS.
 
     Raises:
-        ManifestError: something else than values of Secrets is encrypted.
+        ManifestError: something other than values of Secrets is encrypted.
     """
     result, problems = [], []
     for document in documents:
@@ -93,10 +93,10 @@ def veiled(documents: list[Any]) -> list[Any]:
 
 
 def decrypted(file: Path) -> str:
-    """Return a file as `sops` decrypts it. Its text is in this process's memory, and in no file.
+    """Return the decrypted text of a file, from `sops`. It is stored only in this process's memory, in no file.
 
     Raises:
-        UndecryptedFile: there is no `sops`, or it doesn't decrypt the file.
+        UndecryptedFile: `sops` is missing, or can't decrypt the file.
     """
     program = shutil.which("sops")
     if program is None:
@@ -109,7 +109,7 @@ def decrypted(file: Path) -> str:
         raise UndecryptedFile(f"{program} can't be started: {error.strerror or error}", INSTALL) from None
     if ended.late:
         raise UndecryptedFile(
-            f"{file}: sops did not decrypt it within {SECONDS:.0f} s", "is the service that has its key there?"
+            f"{file}: sops did not decrypt it within {SECONDS:.0f} s", "check that the service of its key is available"
         )
     if len(ended.output) > yaml.MAX_BYTES:
         raise UndecryptedFile(f"{file}: sops printed more than {yaml.MAX_BYTES // 2**20} MiB", "split the file")
@@ -120,7 +120,7 @@ def decrypted(file: Path) -> str:
     try:
         return ended.output.decode()
     except UnicodeDecodeError:
-        raise UndecryptedFile(f"{file}: what sops decrypts is not UTF-8", "encrypt it again, as UTF-8") from None
+        raise UndecryptedFile(f"{file}: the decrypted text is not UTF-8", "encrypt it again, as UTF-8") from None
 
 
 def _said(errors: bytes) -> str:
@@ -142,7 +142,7 @@ def _is_encrypted(value: Any) -> bool:
 
 
 def _encrypted(value: Any, path: FieldPath = ()) -> Iterator[FieldPath]:
-    """Yield where encrypted values are."""
+    """Yield the paths of encrypted values."""
     if _is_encrypted(value):
         yield path
     elif isinstance(value, dict):
@@ -160,15 +160,15 @@ def _problems(obj: Any) -> list[str]:
     kind = obj.get("kind")
     where = next((path[0] for path in found if path[0] in ("apiVersion", "kind", "metadata")), None)
     if where is not None:
-        why = f"its {where} is encrypted with SOPS: which object it is can't be known without the key"
-        return [f"{why}; encrypt values alone: {_HOW}"]
+        why = f"its {where} is encrypted with SOPS: without the key, the object is unknown"
+        return [f"{why}; encrypt only values: {_HOW}"]
     metadata = obj.get("metadata")
     name = f"{kind} {metadata.get('name') if isinstance(metadata, dict) else ''}".strip()
     if kind != "Secret":
-        why = "in a cluster everybody who may read it reads them, and plans show them"
+        why = "everybody who may read the object in a cluster would see them, and plans show them"
         return [f"{name} has values that are encrypted with SOPS: {why}; put them into a Secret"]
     other = next((path[0] for path in found if path[0] not in (*PLACEHOLDERS, *_BESIDE)), None)
-    return [f"{name}: {other} is encrypted with SOPS, and is no value; encrypt values alone: {_HOW}"] if other else []
+    return [f"{name}: {other} is encrypted with SOPS, but is not a value; encrypt only values: {_HOW}"] if other else []
 
 
 def _veiled(obj: Any) -> Any:

@@ -133,7 +133,11 @@ def test_what_differs_is_shown_as_a_change_of_what_is_adopted(capsys):
             {},
             "claimed by PropagationPolicy default/old, which this stack does not",
         ),
-        ({"name": "old", "namespace": "default"}, {"preemption": "Always"}, "its own policy takes it over"),
+        (
+            {"name": "old", "namespace": "default"},
+            {"preemption": "Always"},
+            "this stack's policy takes the object over",
+        ),
     ],
 )
 @pytest.mark.parametrize("kind", [Op.ADOPT, Op.CREATE])

@@ -42,8 +42,8 @@ def test_each_value_is_named_by_its_place_and_never_shown(found):
         workload(override(labels={"a": "b"}), override(patch("/metadata/labels/a"), patch()), override(fields=fields)),
     )
     assert first == (
-        "workload login: overrides[1].patches[1].value sets /data/token of a Secret, and stands in clear text in "
-        "the stack file; Pulumi's CLI keeps it so in its state and history: set it with "
+        "workload login: overrides[1].patches[1].value sets /data/token of a Secret, and is in clear text in "
+        "the stack file; Pulumi's CLI stores it so in its state and history: set it with "
         "`pulumi config set --secret --path 'flotilla:workloads[1].overrides[1].patches[1].value'`"
     )
     assert "overrides[2].fields[0].patches[0].value sets /stringData/app.json" in second
@@ -71,4 +71,4 @@ def test_validate_distinguishes_an_encrypted_value_from_clear_text(project, sect
     )
     assert main(["validate", "-s", "dev", "-C", str(project), "--json"]) == 0
     notes = json.loads(capfd.readouterr().out).get("notes", [])
-    assert ["stands in clear text" in note for note in notes] == ([] if encrypted else [True])
+    assert ["is in clear text" in note for note in notes] == ([] if encrypted else [True])

@@ -52,7 +52,7 @@ def test_a_patch_that_does_not_fit_is_refused_before_anything_runs(stack, projec
 
 def test_a_missing_stack_or_project_is_one_line(stack, project, tmp_path_factory, capsys):
     assert main(["preview", "-C", str(project), "-s", "prod"]) == ExitCode.FAILED
-    assert "stacks that have one: dev" in capsys.readouterr().err
+    assert "stacks with a file: dev" in capsys.readouterr().err
     assert main(["preview", "-C", str(tmp_path_factory.mktemp("empty"))]) == ExitCode.FAILED
     assert "there is no Pulumi.yaml" in capsys.readouterr().err
 

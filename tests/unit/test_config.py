@@ -137,7 +137,7 @@ def test_a_key_that_stands_twice_is_refused(tmp_path):
 
 def test_a_missing_stack_file_names_the_others(tmp_path):
     (tmp_path / "Pulumi.dev.yaml").write_text("config: {}\n")
-    with pytest.raises(FlotillaError, match=r"stacks that have one: dev"):
+    with pytest.raises(FlotillaError, match=r"stacks with a file: dev"):
         load_stack_file(tmp_path / "Pulumi.prod.yaml")
 
 
@@ -166,12 +166,16 @@ def test_the_schema_accepts_what_the_models_accept(sections):
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
-        ("replicas", -1, "replicas: -1 — must be greater than or equal to 0; no plan could be made of it; raise it"),
+        (
+            "replicas",
+            -1,
+            "replicas: -1 — must be greater than or equal to 0; no plan could be made with it; increase it",
+        ),
         ("replicas", "many", 'replicas: "many" — must be a valid integer'),
         (
             "conflictResolution",
             "Win",
-            "must be 'Abort' or 'Overwrite'; no plan could be made of it; write one of these",
+            "must be 'Abort' or 'Overwrite'; no plan could be made with it; write one of these",
         ),
     ],
 )

@@ -118,7 +118,7 @@ def test_a_kind_that_an_older_karmada_lacks_is_refused_by_name(parse, refused):
     assert "ClusterTaintPolicy flotilla-lost needs Karmada 1.14 or newer, and this is 1.13" in refused(
         policy, version="1.13"
     )
-    assert "the stack doesn't say which one it is" in refused(policy, version=None)
+    assert "the stack doesn't give its version" in refused(policy, version=None)
     assert parse(version="1.14.0", fine=[policy])
 
 

@@ -204,7 +204,7 @@ def divided(*members, groups=()):
 @pytest.mark.parametrize(
     ("spec", "said"),
     [
-        (divided("member1", "elsewhere"), ["names elsewhere, not among the members of this stack"]),
+        (divided("member1", "elsewhere"), ["names elsewhere, which aren't members of this stack"]),
         (divided("member1", "elsewhere", groups=["member1", "elsewhere"]), ["names elsewhere", "group 'elsewhere'"]),
         (divided("member1", groups=["member1", "member2"]), ["has no weight for member2"]),
         (divided("member1", "member2", groups=["member1"]), []),

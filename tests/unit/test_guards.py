@@ -333,8 +333,8 @@ def test_a_freeze_of_other_environments_does_not_hold():
         ({"freeze": [{**WEEKEND, "from": "Mon", "until": "Sun"}]}, "begins and ends at the same time"),
         ({"freeze": [{**WEEKEND, "from": "2026-06-02", "until": "2026-06-01"}]}, "ends before it begins"),
         ({"freeze": [{**WEEKEND, "from": "2026-06-02", "until": "9999-12-31"}]}, "ends on 9999-12-31, after which"),
-        ({"freeze": [{**WEEKEND, "timeZone": "Mars/Olympus"}]}, 'freeze[0].timeZone: "Mars/Olympus" — is no time zone'),
-        ({"freeze": [{**WEEKEND, "timeZone": "../../etc/passwd"}]}, "is no time zone"),
+        ({"freeze": [{**WEEKEND, "timeZone": "Mars/Olympus"}]}, 'timeZone: "Mars/Olympus" — is not a time zone'),
+        ({"freeze": [{**WEEKEND, "timeZone": "../../etc/passwd"}]}, "is not a time zone"),
         ({"freeze": [{"from": "Fri", "until": "Sun"}]}, "freeze[0].reason: is required"),
     ],
 )  # fmt: skip

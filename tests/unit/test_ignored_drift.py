@@ -172,7 +172,7 @@ def test_the_table_and_the_page_show_what_is_ignored():
         ({"kind": "Deployment", "field": "/"}, "must name a field"),
         ({"kind": "Deployment", "field": "/spec/"}, "must be a JSON pointer"),
         ({"kind": "Deployment", "field": "/metadata/labels/a~b"}, "must be a JSON pointer"),
-        ({"kind": "Deployment", "field": "/spec", "reason": " "}, "must say something"),
+        ({"kind": "Deployment", "field": "/spec", "reason": " "}, "must not be empty"),
         ({"kind": "Deployment", "field": "/spec", "until": "soon"}, "until"),
         ({"kind": "Deployment", "field": "/spec", "until": None}, "until"),
         ({"field": "/spec"}, "kind"),

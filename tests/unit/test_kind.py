@@ -174,5 +174,5 @@ def test_different_protocols_share_a_port():
 
 
 def test_an_unknown_cluster_is_refused():
-    with pytest.raises(ConfigError, match=r"members\[0\].kubeconfig.cluster.*is no cluster of this stack"):
+    with pytest.raises(ConfigError, match=r"members\[0\].kubeconfig.cluster.*is not a cluster of this stack"):
         parse_fleet(sections(cluster("a", 6), members=[{"name": "m", "kubeconfig": {"cluster": "b"}}]))

@@ -109,7 +109,7 @@ def test_a_cordon_of_karmadactl_reads_as_a_cordon():
     ("maintenance", "said"),
     [
         ("pause", "must be 'cordon' or 'drain'"),
-        ({"mode": "cordon", "duplicated": "remove"}, "a cordon takes nothing away"),
+        ({"mode": "cordon", "duplicated": "remove"}, "a cordon removes nothing"),
         ({"mode": "drain", "reason": "a\nb"}, "has several lines"),
         ({"mode": "drain", "until": "soon"}, "until"),
         ({"reason": "x"}, "mode: is required"),
@@ -126,7 +126,7 @@ def test_maintenance_that_is_overdue_is_said_and_ends_nothing():
     found = fleet(DIVIDED, reason="new kernel", until="2026-12-01")
     assert notices(found, today=dt.date(2026, 12, 1)) == []
     (said,) = notices(found, today=dt.date(2026, 12, 2))
-    assert "was to end on 2026-12-01" in said
+    assert "should have ended on 2026-12-01" in said
     assert "flotilla uncordon member2" in said
     assert placed(found)[0]["exclude"] == ["member2"]
 

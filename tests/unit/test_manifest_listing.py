@@ -71,7 +71,9 @@ def test_a_file_with_nothing_in_it_is_passed_over_in_a_folder_as_kubectl_does(ap
         assert "b" in names(read_manifests(workload, ManifestFiles(project)))
     with pytest.raises(ConfigError, match=r'manifests\[0\]: "apps/new.yaml" — holds no object; there would be nothing'):
         fleet_of({"image": None, "manifests": ["apps/new.yaml"]})
-    with pytest.raises(ConfigError, match=r"workloads\[0\].manifests: hold no object; there would be nothing to run"):
+    with pytest.raises(
+        ConfigError, match=r"workloads\[0\].manifests: contain no object; there would be nothing to run"
+    ):
         fleet_of({"image": None, "manifests": ["void"]})
 
 

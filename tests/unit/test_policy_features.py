@@ -40,7 +40,9 @@ def test_a_key_is_refused_for_a_karmada_that_does_not_have_it(fleet_of, key, sin
     assert f"workloads[0].{key}: needs Karmada {since} or newer, and this is {older}" in str(refused.value)
     with pytest.raises(ConfigError) as unknown:
         fleet_of(one, version=None)
-    assert f"workloads[0].{key}: needs Karmada {since} or newer, and the stack doesn't say" in str(unknown.value)
+    assert f"workloads[0].{key}: needs Karmada {since} or newer, and the stack doesn't give its version" in str(
+        unknown.value
+    )
 
 
 def test_what_every_supported_karmada_has_needs_no_version(fleet_of):
@@ -126,11 +128,11 @@ def test_gates_that_nobody_knows_are_named_before_an_up(fleet_of):
 @pytest.mark.parametrize(("suspend", "where"), [(True, "any cluster"), (["member1", "member2"], "member1, member2")])
 def test_where_nothing_is_sent_is_named(fleet_of, suspend, where):
     (said,) = notices(fleet_of({"suspend": suspend}))
-    assert f"from sending anything to {where}: what is there stays as it is" in said
+    assert f"from sending anything to {where}: copies that are there stay as they are" in said
     assert notices(fleet_of({"suspend": False})) == notices(fleet_of({"suspend": []})) == []
 
 
 def test_a_spread_that_karmadas_scheduler_ignores_is_named(fleet_of):
     spread = [{"by": "cluster"}, {"by": "region"}, {"by": "zone"}, {"label": "rack"}]
     found = notices(fleet_of({"placement": {"spread": spread}}))
-    assert ["by zone" in found[0], "by label rack does nothing" in found[1], len(found)] == [True, True, 2]
+    assert ["by zone" in found[0], "by label rack has no effect" in found[1], len(found)] == [True, True, 2]

@@ -102,7 +102,7 @@ REFUSED = [
     (
         {"placement": {"workloadAffinity": {"affinity": "a", "antiAffinity": "a"}}},
         "placement.workloadAffinity",
-        "one key for both",
+        "the same key for both",
     ),
     ({"failover": {}}, "failover", "neither 'application' nor 'cluster'"),
     (
@@ -141,7 +141,11 @@ REFUSED = [
         "changes 'tag' twice",
     ),
     ({"overrides": [{"target": {}, "image": {"tag": "1", "path": "a.b"}}]}, "overrides[0].image.path", "write /a/b"),
-    ({"overrides": [{"target": {}, "removeLabels": ["a b"]}]}, "overrides[0].removeLabels[0]", "must be a label's key"),
+    (
+        {"overrides": [{"target": {}, "removeLabels": ["a b"]}]},
+        "overrides[0].removeLabels[0]",
+        "must be a valid label key",
+    ),
     (
         {"overrides": [{"target": {}, "fields": [{"path": "/a", "format": "toml", "patches": []}]}]},
         "overrides[0].fields[0].format",
@@ -179,4 +183,4 @@ def test_members_without_the_field_of_a_spread_are_not_called_tainted(fleet_of):
     with pytest.raises(ConfigError) as refused:
         fleet_of({"placement": placement}, members=[{"name": "member1"}])
     (problem,) = refused.value.problems
-    assert "by region, and the members that the placement chooses have 0 (none)" in problem.rule
+    assert "by region, but the members that the placement chooses have 0 (none)" in problem.rule

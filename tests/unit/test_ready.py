@@ -213,7 +213,7 @@ SECTIONS = {"controlPlane": {"kubeconfig": "k"}, "members": [{"name": "m", "kube
         ({"Service": {"jsonPath": ".status.a", "status": "True"}}, "has 'status' without 'condition'"),
         ({"Service": {"jsonPath": ".status[a"}}, "is not understood from '[a' on"),
         ({"Service": {"jsonPath": "{.spec.replicas}"}}, "must begin with '.status.'"),
-        ({"Service": {"until": "applied"}}, "'until' is written alone"),
+        ({"Service": {"until": "applied"}}, "'until' is not a key of a mapping"),
         ({"Service": {"celExpression": "x"}}, "is not a known key"),
         ({"Service": {"condition": "A", "status": "Maybe"}}, "must be 'True', 'False' or 'Unknown'"),
     ],

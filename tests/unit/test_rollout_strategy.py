@@ -135,13 +135,13 @@ def test_what_is_no_duration_is_none(text):
         ({}, "workloads[0].rollout.waves: is required; add it"),
         ({"waves": []}, "workloads[0].rollout.waves: has no wave; a change would reach all clusters at the same time"),
         ({"waves": [{}]}, "waves[0]: needs exactly one of 'clusters', 'labels' and 'percent', and has none of them"),
-        ({"waves": [{"clusters": []}]}, "and has none of them; it would not be clear which clusters the wave has"),
+        ({"waves": [{"clusters": []}]}, "and has none of them; it would be unclear which clusters the wave has"),
         ({"waves": [{"clusters": ["member1"], "percent": 5}]}, "and has 'clusters' and 'percent'"),
         ({"waves": [{"percent": 0}]}, "waves[0].percent: 0 — must be greater than or equal to 1"),
         ({"waves": [{"percent": 101}]}, "waves[0].percent: 101 — must be less than or equal to 100"),
         (
             {"waves": [{"percent": 50}, {"clusters": ["member1"]}, {"percent": 50}]},
-            "it counts all clusters that have the change after that wave, so it has to rise; the wave would have no",
+            "it counts all clusters that have the change after that wave, so it must rise; the wave would have no",
         ),
         ({"waves": [{"percent": 100}, {"clusters": ["member1"]}]}, "has a wave after wave 1 with `percent: 100`"),
         (
@@ -169,11 +169,11 @@ def test_a_rollout_of_another_form_is_refused_in_one_line(rollout, line):
     [
         ({}, "checks[0]: needs exactly one of 'command', 'prometheus' and 'condition'"),
         ({"command": ["a"], "condition": "B", "of": "Job"}, "needs exactly one of 'command', 'prometheus'"),
-        ({"command": "./smoke.sh --fast"}, "must be a list of texts: the program and its arguments; no shell reads it"),
+        ({"command": "./smoke.sh --fast"}, "must be a list of texts: the program and its arguments; no shell runs it"),
         ({"command": []}, "must be a list of texts"),
         ({"command": ["a", 1]}, "must be a list of texts"),
         ({"command": [" "]}, "must begin with a program"),
-        ({"command": ["a"], "query": "up"}, "has 'query' without 'prometheus'; it would do nothing"),
+        ({"command": ["a"], "query": "up"}, "has 'query' without 'prometheus'; it would have no effect"),
         ({"prometheus": "http://p", "query": "up", "timeout": "5s"}, "has 'timeout' without 'command'"),
         ({"command": ["a"], "timeout": "soon"}, 'timeout: "soon" — must be a duration'),
         ({"prometheus": "http://p"}, "has 'prometheus' without 'query'"),
@@ -243,7 +243,7 @@ def test_the_stacks_own_is_checked_without_any_workload():
 def test_what_does_not_go_with_waves_is_refused_with_the_way_out(key, line):
     own = refusal({**key, "rollout": WAVES})
     assert line in own
-    assert "drop this `rollout`" in own
+    assert "remove this `rollout`" in own
     default = refusal(key, rollout=WAVES)
     assert f"{line} the stack's `rollout`" in default
     assert "write `rollout: false` in workloads[0]" in default
@@ -260,7 +260,7 @@ def test_a_karmada_that_cannot_suspend_clusters_is_refused_once():
     )
     line = refusal({}, {}, rollout=WAVES, version="1.10.7")
     assert line.startswith("rollout: needs Karmada 1.11 or newer")
-    assert "the stack doesn't say which one it is" in refusal({"rollout": WAVES}, version="")
+    assert "the stack doesn't give its version" in refusal({"rollout": WAVES}, version="")
 
 
 # -- conditions, and policies that users bring -------------------------------------------------------------------------

@@ -294,7 +294,7 @@ def run(project, sections, monkeypatch, capsys):
 def test_it_says_what_is_lost_and_what_stays(run):
     code, out, _ = run("--without", "member2")
     assert code == ExitCode.DONE
-    assert "Failover is taken to be off, the default of Karmada 1.18.2." in out
+    assert "Failover is assumed to be off, the default of Karmada 1.18.2." in out
     assert "If member2 is lost:" in out
     assert "fewer    web: Deployment default/web: member1 1, member2 3 → lost" in out
     assert "Karmada leaves it scheduled to member2, where it doesn't run" in out

@@ -346,7 +346,7 @@ def test_a_rollout_waits_for_no_kept_copy_that_was_never_there(applied, reason):
 )
 def test_what_is_kept_and_never_sent_is_warned_of(fleet_of, workload, warns):
     found = [line for line in notices(fleet_of(workload)) if "onRemoval" in line]
-    assert [("Karmada doesn't finish taking it away" in line) for line in found] == ([True] if warns else [])
+    assert [("Karmada doesn't finish the removal" in line) for line in found] == ([True] if warns else [])
 
 
 def test_a_plan_does_not_promise_that_an_unsent_copy_stays():

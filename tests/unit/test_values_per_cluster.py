@@ -131,7 +131,7 @@ def test_texts_of_before_stay_as_they_are(fleet_of, key):
 def test_one_that_reads_like_an_expression_is_named(fleet_of):
     fleet = fleet_of({"overrides": [{"target": {}, "image": {"tag": "${member.region}"}}, REGISTRY]})
     found = [note for note in notices(fleet) if "evaluate" in note]
-    text = "workload web: overrides[0].image.tag has an expression over the member, and is sent as it stands: add "
+    text = "workload web: overrides[0].image.tag has an expression over the member, and is sent unevaluated: add "
     assert found == [text + "`evaluate: true` to the override"]
 
 

@@ -26,7 +26,7 @@ def test_a_missing_fact_names_the_members_and_what_to_do(fleet_of):
     (problem,) = refused(fleet_of, override(patches=[SIZE]))
     assert problem == (
         'workloads[0].overrides[0].patches[0].value: "${member.facts.size}" — member3 lacks member.facts.size; there '
-        "would be no value for it; add it to the member, or say what stands in its place: ${member.facts.size:-...}"
+        "would be no value for it; add it to the member, or give a default: ${member.facts.size:-...}"
     )
 
 
@@ -48,13 +48,13 @@ def test_many_members_that_lack_a_fact_are_one_line(fleet_of):
         ),
         (override(labels={"a": "${member.name}!"}), "labels", "for member1: must be a valid label value"),
         (override(args=["web"]), "evaluate", "there is no expression in the override"),
-        (override(args=["${member.name}"], container="${member.name}"), "container", "no value that is evaluated"),
+        (override(args=["${member.name}"], container="${member.name}"), "container", "this value is never evaluated"),
         (
             override(patches=[{"op": "add", "path": "/a/${member.name}", "value": "${member.name}"}]),
             "patches[0].path",
-            "no value that is evaluated",
+            "this value is never evaluated",
         ),
-        (override(args=["${member.name}"], removeLabels=["${member.name}"]), "removeLabels[0]", "label's key"),
+        (override(args=["${member.name}"], removeLabels=["${member.name}"]), "removeLabels[0]", "label key"),
     ],
 )
 def test_what_can_not_be_evaluated_is_refused_at_its_place(fleet_of, one, place, what):
@@ -91,7 +91,7 @@ def test_policies_that_etcd_would_refuse_are_refused_before(fleet_of):
     one = override(annotations={"a": "${member.name}${member.facts.text}"})
     found = [problem for problem in refused(fleet_of, one, members=members) if "overrides" in problem]
     assert [problem.partition(";")[0] for problem in found] == [
-        f"workloads[0].overrides: come to more than {MOST_BYTES} bytes, evaluated"
+        f"workloads[0].overrides: come to more than {MOST_BYTES} bytes after evaluation"
     ]
 
 
@@ -99,7 +99,7 @@ def test_a_small_file_does_not_become_a_large_evaluation(fleet_of):
     members = [{"name": "member1", "facts": {"text": "x" * 60_000}}]
     one = override(args=["${member.facts.text}"] * 1000)
     (problem,) = refused(fleet_of, one, members=members)
-    assert "for all members together, evaluated" in problem
+    assert "for all members together after evaluation" in problem
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_a_secret_by_a_fact_is_named_as_what_stands_in_clear_text(project, fleet
     members = [{**EU, "facts": {"registry": "hunter2"}}]
     workload = {"image": None, "manifests": ["secret.yaml"], "overrides": [override(patches=[patch])]}
     (line,) = in_clear(fleet_of(workload, members=members), ManifestFiles(project))
-    assert "overrides[0].patches[0].value sets /stringData/token of a Secret, and the members' facts stand" in line
+    assert "overrides[0].patches[0].value sets /stringData/token of a Secret, and the members' facts are" in line
     assert "hunter2" not in line
 
 

@@ -108,7 +108,7 @@ def test_a_value_in_clear_text_is_refused_with_the_command_that_encrypts_it(stac
     stack(stringData={"PASSWORD": stack.encrypted, "tls.key": VALUE})
     assert main(["validate", "-s", "dev", "-C", str(project)]) == 2
     said = capsys.readouterr().err
-    assert 'workloads[0].secrets[0].stringData["tls.key"]: stands in clear text in the stack file' in said
+    assert 'workloads[0].secrets[0].stringData["tls.key"]: is in clear text in the stack file' in said
     assert "pulumi config set --secret --path 'flotilla:workloads[0].secrets[0].stringData[\"tls.key\"]'" in said
     assert "PASSWORD" not in said
     assert VALUE not in said
@@ -133,7 +133,7 @@ def test_an_editor_asks_for_an_encrypted_value(stack):
 
 def test_a_program_refuses_clear_text_where_nothing_is_encrypted(run, absolute):  # noqa: F811
     with_secret(absolute)
-    with pytest.raises(ConfigError, match="stands in clear text in the stack file"):
+    with pytest.raises(ConfigError, match="is in clear text in the stack file"):
         run(absolute)
 
 

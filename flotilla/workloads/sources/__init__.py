@@ -1,1 +1,1 @@
-"""Where a workload's objects come from besides its own manifests: one module to a source, one shape for all of them."""
+"""Sources of a workload's objects besides plain manifests: one module per source, one result type for all."""

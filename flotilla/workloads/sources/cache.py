@@ -1,8 +1,8 @@
-"""Renderings kept by their inputs, so that the same inputs give the same objects and start no program.
+"""A cache of renderings by their inputs: the same inputs give the same objects without running a program.
 
-They lie in the project's `.flotilla/`, which version control ignores, for their owner alone: a rendering may hold
-Secrets. A file that others could write or read is not taken: version control knows no such modes, so that no checkout
-brings a rendering along that isn't this user's.
+The files are in the project's `.flotilla/`, which version control ignores. Only their owner can read them, because a
+rendering may contain Secrets. A file that others could write or read is ignored. Version control doesn't store such
+modes, so a checkout can't bring renderings of other users.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from flotilla.files import write_whole
 from flotilla.kube.reading import UnreadableFile, read_bytes
 
 MOST_BYTES = 128 * 2**20
-"""Of all renderings together, and of all pulled charts together; the ones that were used longest ago go first."""
+"""Limit for all renderings together, and for all pulled charts together; the least recently used are deleted first."""
 MOST_ENTRIES = 200
 LARGEST = 64 * 2**20
-"""Of one rendering, as JSON, or one pulled chart."""
+"""Limit for one rendering, as JSON, and for one pulled chart."""
 _OTHERS = 0o077
 _FORMAT = 1
 
 
 class Cache:
-    """What is kept in one folder. Where it can't be written, nothing is kept, and everything else works."""
+    """The cache in one folder. If the folder can't be written, nothing is stored and everything else works."""
 
     def __init__(self, folder: Path) -> None:
-        """Take the folder; it is made by the first file."""
+        """Store the path of the folder, which is created with the first file."""
         self._folder = folder
 
     def read(self, key: str) -> dict[str, Any] | None:
-        """Return what was kept under a key; None where there is nothing, or nothing that can be trusted."""
+        """Return the document of a key; None where there is none, or none that can be trusted."""
         file = self._folder / f"{key}.json"
         try:
             document = json.loads(read_bytes(file, limit=LARGEST)) if _own(file) else None
@@ -49,7 +49,7 @@ class Cache:
         return document
 
     def write(self, key: str, document: dict[str, Any]) -> None:
-        """Keep a document, as JSON."""
+        """Store a document, as JSON."""
         text = json.dumps({"format": _FORMAT, **document}, separators=(",", ":"))
         if len(text) > LARGEST:
             return
@@ -59,7 +59,7 @@ class Cache:
             self._trim("*.json")
 
     def chart(self, key: str) -> Path | None:
-        """Return a chart that was pulled; None where it wasn't."""
+        """Return a pulled chart; None where it isn't in the cache."""
         file = self._folder / f"{key}.tgz"
         if not _own(file):
             return None
@@ -67,12 +67,14 @@ class Cache:
         return file
 
     def keep_chart(self, key: str, pulled: Path) -> Path:
-        """Keep a chart that was pulled; return where it is now, which is where it was if it can't be kept."""
+        """Store a pulled chart and return its new path; if it can't be stored, return its old path."""
         try:
             if pulled.stat().st_size > LARGEST:
                 return pulled
             self._make()
-            with tempfile.TemporaryDirectory(dir=self._folder) as folder:  # on the same disk: renamed as a whole
+            with tempfile.TemporaryDirectory(
+                dir=self._folder
+            ) as folder:  # on the same disk, so that the rename is atomic
                 partial = Path(folder) / pulled.name
                 shutil.copyfile(pulled, partial)
                 partial.chmod(0o600)
@@ -87,7 +89,7 @@ class Cache:
         self._folder.mkdir(mode=0o700, exist_ok=True)
 
     def _trim(self, pattern: str) -> None:
-        """Delete what was used longest ago, until the rest is within the bounds."""
+        """Delete the least recently used files until the rest is within the limits."""
         left = MOST_BYTES
         for number, (file, status) in enumerate(_newest_first(self._folder.glob(pattern))):
             left -= status.st_size
@@ -104,7 +106,7 @@ def _newest_first(files: Iterable[Path]) -> list[tuple[Path, os.stat_result]]:
 
 
 def _own(file: Path) -> bool:
-    """Tell whether a file is a regular one of this user, and of nobody else."""
+    """Return whether a file is a regular file of this user that nobody else can access."""
     try:
         status = file.lstat()
     except OSError:

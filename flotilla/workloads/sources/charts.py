@@ -1,4 +1,4 @@
-"""Helm charts as a source: `helm template`, in a folder of its own and without any cluster."""
+"""Helm charts as a source: `helm template`, in a temporary folder and without any cluster."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ _MOST_WARNINGS = 5
 
 
 def chart_recipe(chart: WorkloadChart, *, release: str, namespace: str, base: Path, cache: Cache) -> Recipe:
-    """Return how a chart is rendered.
+    """Return the recipe for rendering a chart.
 
     Args:
-        chart: what the stack file says.
-        release: the release's name.
-        namespace: the release's.
-        base: the project's folder, which paths refer to.
-        cache: keeps pulled charts.
+        chart: the chart in the stack file.
+        release: the name of the release.
+        namespace: the namespace of the release.
+        base: the project's folder, to which paths are relative.
+        cache: stores pulled charts.
 
     Raises:
         SourceError: a file of values or a chart in the project can't be read.
@@ -66,12 +66,12 @@ def chart_recipe(chart: WorkloadChart, *, release: str, namespace: str, base: Pa
     def session(helm: Tool) -> Iterator[Session]:
         with tempfile.TemporaryDirectory(prefix="flotilla-helm-") as name:
             folder = Path(name)
-            # Commas and addresses have a meaning in helm's --values: these names have none.
+            # Commas and URLs have a special meaning in helm's --values; these file names avoid both.
             texts = [*files, json.dumps(chart.values)]
             given = [folder / f"values-{number}.yaml" for number in range(len(texts))]
             for file, text in zip(given, texts, strict=True):
                 write_whole(file, text)
-            write_whole(folder / "kubeconfig", "")  # none of the user's: no cluster is asked, and no plugin run
+            write_whole(folder / "kubeconfig", "")  # not the user's: no cluster is asked, and no plugin is run
             run = partial(helm.run, secrets=secrets, KUBECONFIG=str(folder / "kubeconfig"))
             where = place.chart if chart.path else str(_pulled(run, place, folder, cache))
             options = [f"--namespace={namespace}", *(f"--values={file}" for file in given)]
@@ -111,10 +111,10 @@ def chart_recipe(chart: WorkloadChart, *, release: str, namespace: str, base: Pa
 
 
 def _values_files(chart: WorkloadChart, base: Path) -> tuple[list[str], set[str]]:
-    """Return the text of each file of values, and what may be secret in them.
+    """Return the text of each file of values, and values in them that may be secret.
 
     Raises:
-        SourceError: one can't be read, or isn't a mapping.
+        SourceError: a file can't be read, or isn't a mapping.
     """
     texts: list[str] = []
     secrets: set[str] = set()
@@ -131,10 +131,10 @@ def _values_files(chart: WorkloadChart, base: Path) -> tuple[list[str], set[str]
             problems.append(Problem(where, f"not valid YAML: {error.message}", NOTHING, "fix the file", seen))
             continue
         if not isinstance(values, dict | None):
-            problems.append(Problem(where, "is no mapping of values", NOTHING, "write `key: value` lines", seen))
+            problems.append(Problem(where, "is not a mapping of values", NOTHING, "write `key: value` lines", seen))
         elif isinstance(values, dict) and isinstance(values.get("sops"), dict):
-            rule = "is encrypted with SOPS, and helm would take the ciphertext for values"
-            remedy = "set what is secret in `values`, with `pulumi config set --secret --path`"
+            rule = "is encrypted with SOPS, and helm would use the ciphertext as values"
+            remedy = "set secret values in `values`, with `pulumi config set --secret --path`"
             problems.append(Problem(where, rule, "no workload would run with it", remedy, seen))
         secrets |= named_secrets(values)
         texts.append(text)
@@ -144,7 +144,7 @@ def _values_files(chart: WorkloadChart, base: Path) -> tuple[list[str], set[str]
 
 
 def _place(chart: WorkloadChart, base: Path) -> tuple[ChartReference, Any]:
-    """Return where a chart is, and what stands for its content.
+    """Return the place of a chart, and what identifies its content.
 
     Raises:
         SourceError: it is in the project, and can't be read.
@@ -161,10 +161,10 @@ def _place(chart: WorkloadChart, base: Path) -> tuple[ChartReference, Any]:
 
 
 def _pulled(run: Callable[..., Any], place: ChartReference, folder: Path, cache: Cache) -> Path:
-    """Return a chart's archive, which is pulled once: later renderings with other values need no network.
+    """Return a chart's archive, which is pulled only once: later renderings with other values need no network.
 
     Raises:
-        ProgramFailed: it could not be pulled.
+        ProgramFailed: the chart could not be pulled.
     """
     key = digest_of([place.repository, place.chart, place.version])
     kept = cache.chart(key)
@@ -176,14 +176,14 @@ def _pulled(run: Callable[..., Any], place: ChartReference, folder: Path, cache:
     run([*command, *([f"--repo={place.repository}"] if place.repository else [])])
     archives = sorted(target.glob("*.tgz"))
     if len(archives) != 1:
-        raise ProgramFailed(f"helm pull: it left {len(archives)} archives, and one is wanted")
+        raise ProgramFailed(f"helm pull: it left {len(archives)} archives, but must leave one")
     return cache.keep_chart(key, archives[0])
 
 
 def _remedy(place: ChartReference, message: str) -> str:
-    """Return what helps, by what helm said."""
+    """Return the remedy for a message of helm."""
     if message.startswith("helm pull"):
-        return "where there is no way to the chart, keep it in the project (`helm pull`) and give its `path`"
+        return "if this machine can't reach the chart, store it in the project (`helm pull`) and give its `path`"
     if "missing in charts/" in message and not place.version:
         return f"get the charts that it depends on: `helm dependency build {shlex.quote(place.chart)}`"
     return "correct the values"

@@ -1,6 +1,6 @@
-"""A chart's hooks: objects that helm runs at some moment of a release, and that nobody runs for a declared object.
+"""A chart's hooks: helm runs these objects at certain moments of a release, but nobody runs them as declared objects.
 
-Which events there are: Helm's documentation, "Chart Hooks"; `crd-install` and `test-failure` are Helm 2's.
+Source of the events: Helm's documentation, "Chart Hooks"; `crd-install` and `test-failure` are Helm 2's.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SHOWN = 8
 
 
 class _Fate(Enum):
-    """What becomes of an object."""
+    """What happens to an object of a chart."""
 
     OBJECT = 1
     TEST = 2
@@ -40,16 +40,16 @@ class _Fate(Enum):
 
 
 def settled(made: Sourced, hooks: Hooks | None) -> Sourced:
-    """Return a chart's objects with its hooks taken as the stack file says.
+    """Return a chart's objects, with its hooks treated as the stack file says.
 
-    Tests are left out. Definitions are objects like any other.
+    Tests are left out. CustomResourceDefinitions are treated like other objects.
 
     Args:
-        made: what the chart renders to.
-        hooks: what becomes of the others; None refuses them.
+        made: the rendering of the chart.
+        hooks: what happens to other hooks; None refuses them.
 
     Raises:
-        SourceError: there are hooks, and nothing says what becomes of them.
+        SourceError: there are hooks, and the stack file doesn't say how to treat them.
     """
     by: dict[_Fate, list[Found]] = {fate: [] for fate in _Fate}
     objects: list[Found] = []
@@ -63,7 +63,7 @@ def settled(made: Sourced, hooks: Hooks | None) -> Sourced:
     kept = [one for one in objects if _annotations(one.object).get(_KEEP) == "keep"]
     said = {
         "the chart's tests are left out": _names(by[_Fate.TEST]),
-        "hooks are left out, and nobody runs them": _names(by[_Fate.LEFT_OUT], events=True),
+        "hooks are left out, and nothing runs them": _names(by[_Fate.LEFT_OUT], events=True),
         "hooks are declared like any other object, without helm's order and clean-up": _names(by[_Fate.INCLUDED]),
         f"only helm obeys `{_KEEP}: keep`, and a destroy deletes these": _names(kept),
     }
@@ -85,7 +85,7 @@ def _refusal(refused: list[Found]) -> Problem:
     return Problem(
         "chart.hooks",
         f"the chart has hooks: {_names(refused, events=True)}",
-        "helm runs them before or after it installs, upgrades or deletes, and nobody would",
+        "helm runs them before or after it installs, upgrades or deletes a release; Flotilla would not",
         "add `hooks: include` to declare those of install and upgrade like any other object, `hooks: skip` to leave "
         "all of them out, or turn them off in the chart's values",
     )
@@ -97,7 +97,7 @@ def _events(obj: Object) -> tuple[str, ...]:
 
 
 def _plain(one: Found) -> Found:
-    """Return an object without what only helm reads of a hook."""
+    """Return an object without the annotations that only helm reads."""
     annotations = _annotations(one.object)
     if not any(key in annotations for key in _OURS):
         return one

@@ -1,4 +1,4 @@
-"""What a rendering is made of, as digests: whole folders, with every regular file below them."""
+"""Digests of the inputs of a rendering: whole folders, with every regular file in them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from flotilla.kube.reading import UnreadableFile, read_bytes
 
 MOST_FILES = 5_000
 MOST_BYTES = 64 * 2**20
-"""Of one folder, or of one archive of a chart."""
+"""Limit for one folder, or for one archive of a chart."""
 _PASSED_OVER = (".git", ".flotilla")
 
 
 class TooMuch(FlotillaError):
-    """A folder with more in it than a chart or a kustomization has."""
+    """A folder contains more than a chart or a kustomization may."""
 
 
 def digest_of(value: Any) -> str:
@@ -37,13 +37,13 @@ def digest_of_file(file: Path) -> str:
 
 
 def digest_of_folder(folder: Path) -> str:
-    """Return the digest of a folder: the names and the content of all files below it, links followed.
+    """Return the digest of a folder: the names and the content of all files in it, links followed.
 
-    Folders named .git and .flotilla aren't looked into.
+    Folders named .git and .flotilla are left out.
 
     Raises:
-        UnreadableFile: a file can't be read, or isn't a regular one.
-        TooMuch: there is more than a chart or a kustomization has.
+        UnreadableFile: a file can't be read, or isn't a regular file.
+        TooMuch: there is more than a chart or a kustomization may contain.
     """
     found = hashlib.sha256()
     left = MOST_BYTES
@@ -57,11 +57,11 @@ def digest_of_folder(folder: Path) -> str:
 
 
 def files_of_folder(folder: Path) -> Iterator[Path]:
-    """Yield the files below a folder, by each way to them; a link to a folder above is no way.
+    """Yield the files in a folder and its subfolders, by every path; links to a folder above are not followed.
 
     Raises:
         UnreadableFile: a folder can't be listed.
-        TooMuch: there are more than a chart or a kustomization has.
+        TooMuch: there are more files than a chart or a kustomization may contain.
     """
     count = 0
     for place, folders, names in os.walk(folder, followlinks=True, onerror=_unreadable):
@@ -78,7 +78,7 @@ def files_of_folder(folder: Path) -> Iterator[Path]:
 
 
 def _leads_up(target: str, place: str) -> bool:
-    """Tell whether a folder is the one that it is listed in, or one above."""
+    """Return whether a folder is the one in which it is listed, or one above."""
     return place == target or place.startswith(target.rstrip(os.sep) + os.sep)
 
 

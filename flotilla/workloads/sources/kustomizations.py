@@ -1,4 +1,4 @@
-"""Kustomizations as a source: `kustomize build`, or `kubectl kustomize`, with neither plugins nor helm."""
+"""Kustomizations as a source: `kustomize build` or `kubectl kustomize`, without plugins and without helm."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from flotilla.workloads.sources.shape import NOTHING, Sourced, SourceError
 
 _KEY = "kustomize"
 _NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
-# Where a kustomization may name what is elsewhere: folders, and addresses of files and repositories.
+# Keys that refer to other places: folders, and addresses of files and repositories.
 _ELSEWHERE = ("resources", "bases", "components", "crds", "transformers", "generators", "validators", "configurations")
 _PINNED = re.compile(r"[?&](ref|version)=[^&]")
 _MOST_FOLDERS = 200
@@ -32,28 +32,28 @@ _SHOWN = 5
 
 @dataclass
 class _Tree:
-    """What a kustomization reads."""
+    """The inputs of a kustomization."""
 
     folders: dict[Path, None] = field(default_factory=dict)
-    """Its folder, and those that it refers to, one after the other."""
+    """Its folder, and the folders to which it refers, directly or indirectly."""
     files: dict[Path, None] = field(default_factory=dict)
     """Files outside of these folders."""
     remote: dict[str, None] = field(default_factory=dict)
-    """What isn't on this machine, as it is written."""
+    """References to other machines, as they are written."""
 
 
 def kustomize_recipe(kustomization: Kustomization, *, base: Path) -> Recipe:
-    """Return how a kustomization is built.
+    """Return the recipe for building a kustomization.
 
-    It depends on all files below its folder, and below each folder that it or one of these refers to: by default
-    kustomize reads nothing else of this machine.
+    The result depends on all files in its folder and in each folder to which it refers, directly or indirectly: by
+    default kustomize reads nothing else of this machine.
 
     Args:
-        kustomization: what the stack file says.
-        base: the project's folder, which the path refers to.
+        kustomization: the kustomization in the stack file.
+        base: the project's folder, to which the path is relative.
 
     Raises:
-        SourceError: it, or a file that it reads, can't be read.
+        SourceError: the kustomization, or a file that it uses, can't be read.
     """
     where, seen = f"{_KEY}.path", f'"{kustomization.path}"'
     try:
@@ -67,7 +67,7 @@ def kustomize_recipe(kustomization: Kustomization, *, base: Path) -> Recipe:
     except (UnreadableFile, TooMuch) as error:
         remedy = "give the kustomization a folder with nothing else in it"
         raise SourceError([Problem(where, error.message, NOTHING, remedy, seen)]) from None
-    # Folders count by where they are to each other, so that another checkout of the same has the same key.
+    # Folders are identified by relative paths, so that another checkout of the same content has the same key.
     parts = sorted([_between(folder, Path(name)), digest] for name, digest in content.items())
 
     @contextmanager
@@ -96,11 +96,11 @@ def kustomize_recipe(kustomization: Kustomization, *, base: Path) -> Recipe:
 
 
 def read_by_kustomization(kustomization: Kustomization, *, base: Path) -> list[Path]:
-    """Return the folders and files that a kustomization is built from; none where it isn't there.
+    """Return the folders and files from which a kustomization is built; none where it doesn't exist.
 
     Raises:
-        UnreadableFile: its path can't be one.
-        TooMuch: it refers to more than is followed.
+        UnreadableFile: its path is not a valid path.
+        TooMuch: it refers to more folders or files than the limit.
     """
     folder = _there(located(kustomization.path, base))
     tree = _tree(folder) if folder else _Tree()
@@ -108,27 +108,29 @@ def read_by_kustomization(kustomization: Kustomization, *, base: Path) -> list[P
 
 
 def _remedy(message: str) -> str:
-    """Return what helps, by what kustomize said."""
+    """Return the remedy for a message of kustomize."""
     if "--enable-helm" in message:
-        return "charts in kustomizations stay off: declare the chart as a workload's `chart`"
-    return "plugins stay off: correct the kustomization" if "plugin" in message else "correct the kustomization"
+        return "charts in kustomizations are not supported: declare the chart as a workload's `chart`"
+    return (
+        "plugins are not supported: correct the kustomization" if "plugin" in message else "correct the kustomization"
+    )
 
 
 def _remote(remote: list[str]) -> list[str]:
-    """Return a notice about what is fetched and may change, without being asked for again."""
+    """Return a notice about remote inputs that may change but aren't fetched again."""
     floating = [shown(one) for one in remote if not _PINNED.search(one)]
     if not floating:
         return []
-    why = "fetched once and then kept, until a file of the kustomization changes"
+    why = "fetched once and then cached until a file of the kustomization changes"
     remedy = "name a commit or a tag (`?ref=`), so that every machine builds the same"
     return [f"{', '.join(first_of(floating, _SHOWN))}: {why}; {remedy}"]
 
 
 def _tree(folder: Path) -> _Tree:
-    """Return what a kustomization reads; it is followed as far as it can be read, kustomize itself says what is wrong.
+    """Return the inputs of a kustomization as far as they can be read; kustomize itself reports what is wrong.
 
     Raises:
-        TooMuch: it refers to more folders than are followed.
+        TooMuch: it refers to more folders or files than the limit.
     """
     tree = _Tree(folders={folder: None})
     waiting = [folder]
@@ -164,7 +166,7 @@ def _references(folder: Path) -> list[str]:
 
 
 def _there(path: Path) -> Path | None:
-    """Return the file or folder that a path leads to; None where there is none."""
+    """Return the file or folder to which a path leads; None where there is none."""
     try:
         return path.resolve(strict=True)
     except (OSError, ValueError, RuntimeError):
@@ -182,5 +184,5 @@ def _file_of(folder: Path) -> Path | None:
 
 
 def _between(folder: Path, other: Path) -> str:
-    """Return the way from one folder to another."""
+    """Return the relative path from one folder to another."""
     return os.path.relpath(other, folder)

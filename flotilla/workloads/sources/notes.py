@@ -1,8 +1,8 @@
-"""The NOTES of a chart, without a cluster.
+"""The notes of a chart (NOTES.txt), rendered without a cluster.
 
-`helm template` renders them and prints none of them, and `helm install --dry-run` asks a cluster. Every file among a
-chart's templates is a named template for the others. So a copy of the chart gets one more template, which includes
-NOTES.txt and writes it as JSON; helm is asked to print that one alone.
+`helm template` renders the notes but doesn't print them, and `helm install --dry-run` needs a cluster. But every file
+among a chart's templates is a named template for the others. So a copy of the chart gets one more template, which
+includes NOTES.txt and writes it as JSON, and helm prints only this template.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from flotilla.kube.secrecy import redacted
 from flotilla.workloads.sources.inputs import MOST_BYTES, MOST_FILES, files_of_folder
 
 LONGEST = 20_000
-"""Characters of the notes of one chart that are kept."""
+"""Limit for the characters of one chart's notes; the rest is cut off."""
 _NOTES = Path("templates") / "NOTES.txt"
 _OWN = "flotilla-notes"
 _TEMPLATE = """apiVersion: v1
@@ -32,15 +32,15 @@ data: {notes: {{ include (print $.Template.BasePath "/NOTES.txt") . | toJson }}}
 
 
 def notes_of(run: Callable[[Sequence[str]], tuple[str, Any]], chart: Path, folder: Path, asked: Sequence[str]) -> str:
-    """Return the notes of a chart as helm renders them; empty where it has none, or they can't be had.
+    """Return the notes of a chart as helm renders them; empty where it has none, or they can't be rendered.
 
-    Nothing fails for them: the chart's objects are rendered without them.
+    Missing notes are no error: the chart's objects are rendered separately.
 
     Args:
-        run: runs helm, and returns what it printed.
+        run: runs helm, and returns its output.
         chart: the chart's folder or archive.
         folder: an empty folder, for the copy.
-        asked: helm's arguments, such as the values; CHART stands for where the chart is.
+        asked: helm's arguments, such as the values; CHART is the placeholder for the chart's path.
     """
     try:
         copy = _copied(chart, folder)
@@ -56,16 +56,16 @@ def notes_of(run: Callable[[Sequence[str]], tuple[str, Any]], chart: Path, folde
 
 
 CHART = ""
-"""Stands for the chart among helm's arguments."""
+"""The placeholder for the chart among helm's arguments."""
 
 
 def without_secrets(notes: str, secrets: Iterable[str] = ()) -> str:
-    """Return notes as they may be printed: without these secrets and those that this process has met."""
+    """Return notes that may be printed: without these secrets and without those that this process knows."""
     return redacted(notes, secrets) if notes else ""
 
 
 def _copied(chart: Path, folder: Path) -> Path | None:
-    """Copy a chart, links followed; None where there is more in it than a chart has, or nothing."""
+    """Copy a chart, links followed; return None where it contains nothing, or more than a chart may."""
     if chart.is_file():
         return _unpacked(chart, folder)
     for file in files_of_folder(chart):
@@ -87,7 +87,7 @@ def _unpacked(archive: Path, folder: Path) -> Path | None:
 
 
 def _free_name(chart: Path) -> Path:
-    """Return a name among the templates that no file of the chart has."""
+    """Return a name in the folder of templates that no file of the chart has."""
     number = 0
     while (chart / (own := Path("templates") / f"{_OWN}{number or ''}.yaml")).exists():
         number += 1

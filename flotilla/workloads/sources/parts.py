@@ -1,4 +1,4 @@
-"""What a program printed, as objects: each with the template that it comes from, and problems that name it."""
+"""Parses the output of a rendering program into objects, each with its template; problems name the template."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _CONTENT = re.compile(r"^[^#\s-]|^-(?!--\s*$)", re.MULTILINE)
 
 
 def objects_of(text: str, *, key: str, where: str) -> list[Found]:
-    """Return the objects of a rendering, in its order, lists unfolded.
+    """Return the objects of a rendering, in their order, lists unfolded.
 
     Args:
-        text: YAML as `helm template` or `kustomize build` print it.
+        text: YAML in the form that `helm template` or `kustomize build` print.
         key: the workload's key that problems name.
-        where: what problems call a text without `# Source:`, such as "what kustomize built".
+        where: the name in problems of a text without `# Source:`, such as "what kustomize built".
 
     Raises:
-        SourceError: it holds something that is no object as Kubernetes takes one, too many, or none.
+        SourceError: it contains something that is not a Kubernetes object, too many objects, or none.
     """
     found: list[Found] = []
     problems: list[Problem] = []
@@ -43,17 +43,17 @@ def objects_of(text: str, *, key: str, where: str) -> list[Found]:
             remedy = "correct the template, or the values that it is rendered with" if origin else "correct its files"
             problems += [Problem(key, f"{place}: {one}", NOTHING, remedy) for one in error.problems]
     if not problems and not found:
-        problems.append(Problem(key, "renders to no object", NOTHING, "correct its values, or drop the workload"))
+        problems.append(Problem(key, "renders to no object", NOTHING, "correct its values, or remove the workload"))
     if len(found) > MOST_OBJECTS:
-        rule = f"renders to {counted(len(found), 'object')}; {MOST_OBJECTS} are the most"
-        problems.append(Problem(key, rule, "a plan could not be read", "split the workload"))
+        rule = f"renders to {counted(len(found), 'object')}; the limit is {MOST_OBJECTS}"
+        problems.append(Problem(key, rule, "nobody could read such a plan", "split the workload"))
     if problems:
         raise SourceError(problems)
     return found
 
 
 def _parts(text: str) -> Iterator[tuple[str, str]]:
-    """Yield the parts of a text by the template that they come from; that is empty before the first one."""
+    """Yield the parts of a text, each with its template; the template is empty before the first mark."""
     marks = list(_SOURCE.finditer(text))
     yield "", text[: marks[0].start()] if marks else text
     for mark, following in zip_longest(marks, marks[1:]):
@@ -61,7 +61,7 @@ def _parts(text: str) -> Iterator[tuple[str, str]]:
 
 
 def differing(first: Iterable[Found], second: Iterable[Found]) -> list[str]:
-    """Return what two renderings of the same inputs have differently, as `Secret grafana: data.password`; no values."""
+    """Return the differences of two renderings of the same inputs: `Secret grafana: data.password`; without values."""
     ours, theirs = ({_key(one.object): one.object for one in found} for found in (first, second))
     listed = []
     for key in {**ours, **theirs}:

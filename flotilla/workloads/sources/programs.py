@@ -1,4 +1,4 @@
-"""The programs that render: which one is installed, and one run of it within bounds."""
+"""The programs that render sources: finds the installed one, and runs it within limits."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from flotilla.kube.yaml import MAX_BYTES
 from flotilla.untrusted import one_line
 
 SECONDS = 120.0
-"""How long one run may take: a chart may have to be pulled, a remote base to be cloned."""
+"""Time limit of one run, in seconds: it may have to pull a chart, or to clone a remote base."""
 MOST_BYTES = 2 * MAX_BYTES
-"""Of what one run prints."""
+"""Limit for the output of one run."""
 _LONGEST = 600
 _VERSION_OF = {"helm": ("version", "--short"), "kustomize": ("version",), "kubectl": ("version", "--client")}
-# What helm's and klog's loggers write before a message: file and line, or date and time.
+# What the loggers of helm and klog write before a message: file and line, or date and time.
 _LOGGED = re.compile(r"^(\S+\.go:\d+: |\d{4}/\d\d/\d\d \d\d:\d\d:\d\d |[IWEF]\d{4} \S+ +\d+ \S+\] )")
 _BEGINS = re.compile(_LOGGED.pattern + r"|^[Ee]rror: ")
-# klog's fields, of one line or of several.
+# klog's fields, in one line or several.
 _CLOSED = re.compile(r'^"command failed" err=(<|")(.*?)(>|")\s*$', re.DOTALL)
 _ADVICE = re.compile(r"\s*Use --debug flag to render out invalid YAML\s*")
 
 
 class ProgramFailed(FlotillaError):
-    """A program that gave no rendering: one line, without secrets that this process knows."""
+    """A program failed to render: one line, without secrets that this process knows."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,13 @@ class Tool:
     name: str
     path: str
     identity: str
-    """Changes with the file that is run; it is known without running it."""
+    """Changes when the program's file changes; it is computed without running the program."""
 
     def version(self) -> str:
-        """Return what the program says of its version; its identity where it says nothing.
+        """Return the version that the program reports; its identity where it reports none.
 
         Raises:
-            ProgramFailed: it can't be run.
+            ProgramFailed: the program can't be run.
         """
         said, _ = self.run(_VERSION_OF[self.name])
         return one_line(said.strip())[:_LONGEST] or self.identity
@@ -54,9 +54,9 @@ class Tool:
         """Run the program; return its output, and the lines of its errors.
 
         Args:
-            arguments: nothing secret is among them.
-            secrets: what its errors are cleaned of, besides the secrets that this process has met.
-            variables: for its environment, beside those that every program gets.
+            arguments: the arguments, which contain no secrets.
+            secrets: further secrets to remove from error messages, besides those that this process knows.
+            variables: environment variables, besides those that every program gets.
 
         Raises:
             ProgramFailed: it can't be started, fails, takes too long or prints too much.
@@ -69,7 +69,7 @@ class Tool:
         except OSError as error:
             raise ProgramFailed(f"{doing}: {self.path} can't be started: {error.strerror or error}") from None
         if len(ended.output) > MOST_BYTES:
-            raise ProgramFailed(f"{doing}: it printed more than {MOST_BYTES >> 20} MiB, the most that is read")
+            raise ProgramFailed(f"{doing}: it printed more than {MOST_BYTES >> 20} MiB, the limit")
         if ended.late:
             raise ProgramFailed(f"{doing}: it did not end within {SECONDS:.0f} s")
         lines = ended.errors.decode("utf-8", "replace").splitlines()
@@ -80,11 +80,11 @@ class Tool:
         try:
             return ended.output.decode(), [_LOGGED.sub("", line) for line in lines]
         except UnicodeDecodeError:
-            raise ProgramFailed(f"{doing}: what it printed is not UTF-8") from None
+            raise ProgramFailed(f"{doing}: its output is not UTF-8") from None
 
 
 def installed(*names: str) -> Tool | None:
-    """Return the first of some programs that is on the PATH; None where none is."""
+    """Return the first of these programs that is on the PATH; None where none is."""
     for name in names:
         path = shutil.which(name)
         if path is None:
@@ -99,12 +99,12 @@ def installed(*names: str) -> Tool | None:
 
 
 def shown(text: str, secrets: Iterable[str] = ()) -> str:
-    """Return a text of a program as one line, short, without these secrets and those that this process has met."""
+    """Return a program's text as one short line, without these secrets and those that this process knows."""
     return redacted_line(text, _LONGEST, secrets)
 
 
 def _reason(lines: list[str], secrets: Iterable[str]) -> str:
-    """Return why a program failed: from its last line that begins an error or an entry of a log, else its last line."""
+    """Return why a program failed: the text from its last error or log entry on, or its last line."""
     said = [line for line in lines if line.strip() and not _ADVICE.fullmatch(line)]
     begin = max((number for number, line in enumerate(said) if _BEGINS.match(line)), default=-1)
     text = " ".join(line.strip() for line in said[begin:])

@@ -1,4 +1,4 @@
-"""One rendering: from the cache where its inputs are what they were, else by the program, and then kept."""
+"""Renders one source: from the cache if its inputs are unchanged, otherwise with the program, and caches it."""
 
 from __future__ import annotations
 
@@ -18,57 +18,57 @@ Render = Callable[[], Sourced]
 """Runs the program once.
 
 Raises:
-    ProgramFailed: it gave nothing.
-    SourceError: what it gave is not made of objects.
+    ProgramFailed: the program failed.
+    SourceError: its output doesn't consist of objects.
 """
 
 
 class Session(NamedTuple):
-    """What can be asked of a program while what its runs share is there."""
+    """The operations of a program while the files that its runs share exist."""
 
     render: Render
     notes: Callable[[], str] = lambda: ""
-    """Returns what a chart's author says to those who install it; secrets are `[secret]`."""
+    """Return the notes of a chart's author for those who install it; secrets are `[secret]`."""
 
 
 NOT_KEPT = (
-    "is not what was rendered on this machine, and nothing is rendered for a proposal",
+    "was not rendered on this machine before, and a proposal may not run a program",
     "its objects can't be checked",
-    "have a person run `flotilla validate` with it first",
+    "a person has to run `flotilla validate` with it first",
 )
-"""Rule, consequence and remedy where no program may be started, and nothing was kept."""
+"""Rule, consequence and remedy where no program may be started and the cache has no rendering."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a source of a workload is rendered, and what its result depends on."""
+    """How a source of a workload is rendered, and on what its result depends."""
 
     key: str
-    """The digest of everything that is rendered, the program aside; it names the file in the cache."""
+    """The digest of all inputs except the program; it is the name of the file in the cache."""
     where: str
     """The workload's key, such as `chart`."""
     programs: tuple[str, ...]
-    """The first one of these that is installed renders it."""
+    """The first of these programs that is installed renders the source."""
     missing: Problem
-    """What is said where none is."""
+    """The problem if none is installed."""
     session: Callable[[Tool], AbstractContextManager[Session]]
     """Prepares what the runs share: a pulled chart, files of values."""
     remedy: Callable[[str], str]
-    """Returns what helps where the program fails, given its message."""
+    """Returns the remedy for a message of the failed program."""
     may_vary: bool = False
-    """The same inputs may give different objects: it is rendered twice, and what differs is named."""
+    """The same inputs may give different objects: Flotilla renders twice and reports the differences."""
 
 
 def rendered(recipe: Recipe, cache: Cache, *, programs: bool) -> Sourced:
     """Return the objects of a source.
 
     Args:
-        recipe: what is rendered.
-        cache: where renderings are kept.
-        programs: programs may be started; otherwise only what is kept is taken.
+        recipe: the recipe of the source.
+        cache: the cache of renderings.
+        programs: programs may be started; otherwise only the cache is used.
 
     Raises:
-        SourceError: there are none, with one problem or several.
+        SourceError: the source can't be rendered; the error has the problems.
     """
     kept = cache.read(recipe.key)
     before = _from_json(kept) if kept else None
@@ -95,17 +95,17 @@ def rendered(recipe: Recipe, cache: Cache, *, programs: bool) -> Sourced:
 
 
 def _varies(first: Sourced, second: Sourced) -> list[str]:
-    """Return a notice where two renderings of the same inputs differ; a second one that fails can't be compared."""
+    """Return a notice if two renderings of the same inputs differ; if the second one fails, nothing is compared."""
     fields = differing(first.found, second.found)
     if not fields:
         return []
     what = f"differs at each rendering (random, or by time) in {'; '.join(fields)}"
-    why = "this machine keeps what it rendered first, until an input changes, and another machine makes others"
+    why = "this machine keeps its first rendering until an input changes, and another machine has other values"
     return [f"{what}: {why}; set these values yourself"]
 
 
 def _remembered(made: Sourced) -> Sourced:
-    """Return it; texts that are printed later are cleaned of its Secrets."""
+    """Return the rendering, after its Secrets are registered, so that texts printed later don't contain them."""
     remember(*(text for obj in made.objects if obj["kind"] == "Secret" for text in secret_texts(obj)))
     return made
 
@@ -120,7 +120,7 @@ def _to_json(made: Sourced) -> dict[str, Any]:
 
 
 def _from_json(kept: dict[str, Any]) -> Sourced | None:
-    """Return what was kept; None where it isn't whole."""
+    """Return the cached rendering; None where it is incomplete."""
     try:
         found = [Found(obj, str(origin)) for obj, origin in zip(kept["objects"], kept["origins"], strict=True)]
         notices = tuple(str(notice) for notice in kept["notices"])

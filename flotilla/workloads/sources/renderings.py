@@ -1,4 +1,4 @@
-"""What the charts and kustomizations of a stack render to, each once in a run."""
+"""Renders the charts and kustomizations of a stack, each once per run."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from flotilla.workloads.sources.rendering import Recipe, rendered
 from flotilla.workloads.sources.shape import Sourced, SourceError
 
 FOLDER = Path(".flotilla") / "rendered"
-"""Where renderings are kept, in the project."""
+"""The folder of the cache of renderings, in the project."""
 
 
 class Renderings:
-    """The renderings of one project; each is made once, as long as this lives: that is one run."""
+    """The renderings of one project; each is made once in the lifetime of this object, which is one run."""
 
     def __init__(self, base: Path, *, programs: bool = True) -> None:
-        """Take the project's folder.
+        """Store the project's folder.
 
         Args:
-            base: the folder; paths refer to it, and renderings are kept in it.
-            programs: programs may be started. Otherwise what isn't kept is refused.
+            base: the folder, to which paths are relative and which contains the cache.
+            programs: programs may be started; otherwise sources that aren't cached are refused.
         """
         self._base = base
         self._programs = programs
@@ -40,7 +40,7 @@ class Renderings:
         """Return the objects of a workload that has a chart or a kustomization.
 
         Raises:
-            SourceError: it gives none.
+            SourceError: the source gives no objects.
         """
         source = workload.chart or workload.kustomize
         asked = (workload.release, workload.namespace, source.model_dump_json() if source else "")
@@ -52,7 +52,7 @@ class Renderings:
         return made
 
     def key(self, workload: Workload) -> str:
-        """Return the digest of what a workload is rendered from; no program is started.
+        """Return the digest of a workload's inputs; no program is started.
 
         Raises:
             SourceError: a file can't be read.
@@ -74,19 +74,19 @@ class Renderings:
             )
         if workload.kustomize:
             return kustomize_recipe(workload.kustomize, base=self._base)
-        raise SourceError([Problem(workload.source, "is rendered by no program")])
+        raise SourceError([Problem(workload.source, "is not rendered by a program")])
 
 
 def read_by(workload: Workload, base: Path) -> list[Path]:
-    """Return the folders and files of the project that a workload is rendered from; links are followed.
+    """Return the folders and files of the project from which a workload is rendered; links are followed.
 
     Args:
-        workload: any; what has neither a chart nor a kustomization reads none.
+        workload: any workload; without chart and kustomization the result is empty.
         base: the project's folder.
 
     Raises:
-        UnreadableFile: a path can't be one.
-        TooMuch: a kustomization refers to more than is followed.
+        UnreadableFile: a path is not valid.
+        TooMuch: a kustomization refers to more folders or files than the limit.
     """
     if workload.kustomize:
         return read_by_kustomization(workload.kustomize, base=base)
@@ -96,9 +96,9 @@ def read_by(workload: Workload, base: Path) -> list[Path]:
 
 
 def rendering_keys(stack_file: Path, project: Path) -> dict[str, bytes]:
-    """Return what the charts and kustomizations of a stack file are rendered from, as digests by workload.
+    """Return the digests of the inputs of a stack file's charts and kustomizations, by workload.
 
-    Workloads that aren't valid, or whose files can't be read, are left out.
+    Invalid workloads, and workloads whose files can't be read, are left out.
     """
     listed = placeholders(fleet_sections(stack_file).get("workloads"))
     renderings = Renderings(project, programs=False)

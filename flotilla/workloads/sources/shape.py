@@ -1,4 +1,4 @@
-"""The shape that every source of a workload's objects has: the objects, and what the user should know of them."""
+"""The result that all sources of a workload's objects have in common: objects, and notices about them."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from flotilla.kube.objects import Object
 from flotilla.stack.problems import Problem
 
 NOTHING = "there would be nothing to run"
-"""What goes wrong where a source gives no objects."""
+"""The consequence of a source without objects."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """An object, and the file that it comes from."""
+    """An object, and the file from which it comes."""
 
     object: Object
-    """Shared: nobody changes it."""
+    """The object is shared: callers must not change it."""
     origin: str = ""
-    """The template or manifest, as a user names it; empty where the source doesn't say."""
+    """The template or manifest, by the user's name for it; empty where the source doesn't give it."""
 
 
 @dataclass(frozen=True)
 class Sourced:
-    """What a source gives."""
+    """The result of a source."""
 
     found: tuple[Found, ...]
     notices: tuple[str, ...] = ()
-    """What the user should know, a line each; no value of a Secret is in it."""
+    """Notices to the user, a line each, without values of Secrets."""
     notes: str = ""
-    """What a chart's author says to those who have installed it, several lines; empty where nothing is known of it."""
+    """The notes of a chart's author for those who install it, several lines; empty where they aren't known."""
 
     @property
     def objects(self) -> list[Object]:
@@ -40,17 +40,17 @@ class Sourced:
 
 
 class SourceError(FlotillaError):
-    """A source that gives no objects; the paths of `problems` are relative to the workload."""
+    """A source gives no objects; the paths of `problems` are relative to the workload."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        """Keep the problems apart."""
+        """Store the problems separately."""
         self.problems = list(problems)
         super().__init__("; ".join(str(problem) for problem in self.problems))
 
     def of(self, workload: str) -> list[Problem]:
-        """Return the problems with whole paths.
+        """Return the problems with full paths.
 
         Args:
-            workload: how a path begins, such as `workloads[0]`.
+            workload: the beginning of the paths, such as `workloads[0]`.
         """
         return [replace(problem, path=f"{workload}.{problem.path}") for problem in self.problems]
