@@ -87,7 +87,7 @@ def abandon(setting: Setting, engine: EngineName, plan: Abandonment) -> None:
         FlotillaError: Karmada reaches the member, or something is still there.
     """
     connection = control_plane_of(setting, engine)
-    await_not_ready(connection, plan.member, setting.tell)
+    await_not_ready(connection, plan.member, setting.report)
     stack = embedded_stack(setting)
     with stack.changing():
         remove_cluster(connection, plan.member, plan.cluster_id)

@@ -93,7 +93,7 @@ class AdoptingPulumiStack(PulumiStack):
                 project=project,
                 name=setting.stack,
                 backend=Path(folder),
-                tell=setting.tell,
+                report=setting.report,
                 listener=setting.listener,
                 program=setting.program or project.folder,
                 config_file=config,
@@ -142,7 +142,7 @@ class AdoptingPulumiStack(PulumiStack):
         self._retried(lambda: self._import(document), again)
         if left.pending:
             broke = counted(len(left.pending), "operation")
-            self._setting.tell(f"{broke} broke off, which the CLI's import doesn't keep: {again}")
+            self._setting.report(f"{broke} broke off, which the CLI's import doesn't keep: {again}")
 
     def _retried(self, action: Callable[[], None], hint: str) -> None:
         for left in reversed(range(_TRIES)):

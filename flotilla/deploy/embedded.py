@@ -55,7 +55,7 @@ def embedded_stack(setting: Setting) -> EmbeddedEngine:
         project=load_project(setting),
         name=setting.stack,
         backend=backend_folder(setting.backend_url()),
-        tell=setting.tell,
+        report=setting.report,
         listener=setting.listener,
         program=setting.program,
         config_file=setting.config_file,

@@ -63,7 +63,7 @@ class Setting:
     project: Path
     stack: str
     listener: Listener = lambda _: None
-    tell: Callable[[str], None] = lambda _: None
+    report: Callable[[str], None] = lambda _: None
     program: Program | None = None
     config_file: Path | None = None
     """Another file than the stack's own: what a change of it would do, before it is made."""

@@ -315,7 +315,7 @@ def _let_workloads_go(setting: Setting, connection: Connection, plan: Release) -
         patched(connection, ref_of(policy), _SAYS)
     for name in alone:
         patched(connection, ObjectRef("v1", "Namespace", name), {"metadata": {"annotations": {ON_REMOVAL: "keep"}}})
-    setting.tell("waiting until every copy is sure to stay")
+    setting.report("waiting until every copy is sure to stay")
     # Also where another policy has claimed a template, or none has: it is deleted all the same.
     await_preserved(connection, [ref_of(obj) for obj in templates if not goes_by_itself(obj)], _SECONDS, every=True)
     keep_namespaces(connection, alone, _SECONDS)
@@ -324,7 +324,7 @@ def _let_workloads_go(setting: Setting, connection: Connection, plan: Release) -
     for part in ([ref for ref in refs if ref not in last], last):
         for ref in part:
             _delete(connection, ref, plan.workloads)
-        setting.tell("waiting until Karmada has let the copies go")
+        setting.report("waiting until Karmada has let the copies go")
         await_released(connection, Finisher(connection, part), _SECONDS)
     await_released(connection, finisher, _SECONDS)
     for policy in plan.policies:
@@ -352,7 +352,7 @@ def _cut_off(setting: Setting, connection: Connection, plan: Release) -> None:
         cut.append((one.name, cluster_id, Agent(member, agents[0]["metadata"]["namespace"]) if agents else None))
     there = [name for name, cluster_id, agent in cut if take_access(connection, name, cluster_id, agent)]
     for name in there:
-        setting.tell(f"waiting until Karmada no longer reaches {name}, so that it leaves everything there as it is")
+        setting.report(f"waiting until Karmada no longer reaches {name}, so that it leaves everything there as it is")
         await_cut_off(connection, name)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from flotilla.deploy.interface import Setting, backend_folder, load_project
 from flotilla.errors import EngineError
-from flotilla.state.backend import StackFiles, open_copy, open_stack, read_file, written
+from flotilla.state.backend import StackFiles, open_copy, open_stack, read_file, write_errors
 from flotilla.state.backups import Backup, newest_good, time_of
 from flotilla.state.checkpoint import ResourceState
 from flotilla.state.compression import unpacked
@@ -165,7 +165,7 @@ def restore(setting: Setting, plan: Restoration) -> Path | None:
         EngineError: another run has the stack, or the files can't be written.
     """
     files = files_of(setting)
-    with files.locked(setting.tell), written(files.backups):
+    with files.locked(setting.report), write_errors(files.backups):
         kept = None
         if os.path.lexists(files.checkpoint):
             files.backups.mkdir(parents=True, exist_ok=True)
