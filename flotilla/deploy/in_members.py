@@ -28,8 +28,8 @@ from flotilla.plan.leaving import with_room
 from flotilla.plan.steps import GOING, Result
 from flotilla.providers.adoption import as_secret, note_of, why_refused, writers
 from flotilla.providers.immutable import among, fixed_paths
-from flotilla.providers.judging import judged
-from flotilla.providers.objects import as_held, declarable
+from flotilla.providers.judging import dry_run_warning
+from flotilla.providers.objects import declarable, with_live_values
 from flotilla.stack.files import kubeconfig_text
 from flotilla.stack.load import load_stack_file
 from flotilla.state.diff import Change, ChangeKind, compare
@@ -175,7 +175,7 @@ def _compared(member: Connection, coming: Coming, live: Object, *, asks: bool) -
 
 def _differences(manifest: Object, over: Object, live: Object) -> list[Change]:
     """Return what differs of the declared fields; of a selector the whole, which may also lose labels."""
-    found = compare(as_held(manifest, live), manifest)
+    found = compare(with_live_values(manifest, live), manifest)
     was, now = _selector(live), _selector(over)
     if was is None or now is None or was == now:
         return found
@@ -203,7 +203,7 @@ def _warning(error: ApiError) -> str:
     if error.status == _CONFLICT:
         return ""  # somebody has written since the object was read
     try:
-        return judged(error)
+        return dry_run_warning(error)
     except ApiError:
         return error.message
 

@@ -20,7 +20,7 @@ from flotilla import plugins
 from flotilla.engine.deployment import Deployment
 from flotilla.errors import EngineError, FlotillaError
 from flotilla.kube.secrecy import redacted
-from flotilla.providers.dynamic import taking
+from flotilla.providers.dynamic import capturing
 
 Program = Path | Callable[[], Any]
 
@@ -48,7 +48,7 @@ def run_program(program: Program, deployment: Deployment, config: dict[str, str]
     pending: list[Any] = []
 
     async def main() -> None:
-        with taking(deployment.registry.dynamic.take):
+        with capturing(deployment.registry.dynamic.take):
             await deploy()
 
     async def deploy() -> None:
